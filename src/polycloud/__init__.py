@@ -1,0 +1,40 @@
+"""One Python API for every cloud: servers, object storage, load balancers and DNS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polycloud.common.types import Type
+
+__all__ = ["DriverType", "__version__", "connect", "get_driver"]
+
+__version__ = "0.1.0"
+
+
+class DriverType(Type):
+    """The services that there are drivers for."""
+
+    COMPUTE = "compute"
+
+
+def get_driver(type: str, provider: str) -> Any:
+    """The driver class of a provider for one service: `get_driver(DriverType.COMPUTE, "nephoscale")`.
+
+    Raises `UnknownProviderError` where there is none, and `InvalidArgumentError` for an unknown service.
+    """
+    from importlib import import_module
+
+    from polycloud.common.types import InvalidArgumentError
+
+    if type not in list(DriverType):
+        raise InvalidArgumentError(f"no service is called {type!r}; there are: {', '.join(DriverType)}")
+    return import_module(f"polycloud.{type}.providers").get_driver(provider)
+
+
+def connect(provider: str, *credentials: Any, service: str = "compute", **options: Any) -> Any:
+    """A driver, made: `connect("nephoscale", "user", "password")`.
+
+    `options` are those of the driver, such as `host` or `timeout`; see
+    `polycloud.common.base.ConnectionOptions`.
+    """
+    return get_driver(service, provider)(*credentials, **options)

@@ -1,0 +1,1 @@
+"""What the services share: errors, HTTP, waiting, connections, the registry."""

@@ -1,0 +1,558 @@
+"""Connections and the base of all drivers: the classes that a driver author extends."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self, TypedDict, TypeVar
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
+
+import msgspec
+
+from polycloud import __version__, security
+from polycloud.common import waiting
+from polycloud.common.http import Headers, RawResponse, Request, Transport, TransportOptions, is_loopback
+from polycloud.common.response import JsonResponse, Response, XmlResponse, XMLRPCResponse
+from polycloud.common.retry import RetryPolicy, may_have_acted
+from polycloud.common.types import (
+    Exchange,
+    InsecureConnectionError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    PolycloudError,
+)
+
+__all__ = [
+    "BaseDriver",
+    "Connection",
+    "ConnectionKey",
+    "ConnectionOptions",
+    "ConnectionUserAndKey",
+    "JsonResponse",
+    "PollingConnection",
+    "Response",
+    "XMLRPCResponse",
+    "XmlResponse",
+    "segment",
+]
+
+T = TypeVar("T")
+NOT_FOUND = 404
+REDIRECTS = range(300, 400)
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
+PATH_SAFE = "/%:=&?~+!$,;'@()*[]-._"
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """What every driver accepts by keyword, beyond `secure`, `host` and `port`.
+
+    `url` (in the place of `secure`, `host` and `port`; its path goes before every request's),
+    `timeout` (seconds without a byte of an answer, or the pair of seconds to connect and to read),
+    `deadline` (seconds for a whole call, retries included), `retry` (a `RetryPolicy`), `proxy_url`,
+    `ca_cert` (a file), `client_cert` (a file, or the pair of certificate and key file),
+    `allow_insecure` (plain HTTP to other hosts than this one), `transport` (in the place of urllib3),
+    `user_agent_append` (words for the end of the user agent); `retry_delay` and `backoff` as in Libcloud
+    (seconds before the first retry, and the factor by which each pause grows).
+    """
+
+    url: str | None
+    timeout: float | tuple[float, float] | None
+    deadline: float | None
+    retry: RetryPolicy | None
+    proxy_url: str | None
+    ca_cert: str | None
+    client_cert: str | tuple[str, str] | None
+    allow_insecure: bool
+    transport: Transport | None
+    user_agent_append: str | Iterable[str]
+    retry_delay: float | None
+    backoff: float | None
+
+
+class Connection:
+    """Sends the requests of one driver. Immutable once made, so threads and tasks may share it.
+
+    A driver's connection overrides `host` and `responseCls`, and where the provider needs it
+    `request_path` (a prefix of every path), `timeout`, `add_default_params`, `add_default_headers`,
+    `encode_data` and `sign`.
+    """
+
+    responseCls: ClassVar[type[Response]] = Response
+    host: str = "127.0.0.1"
+    port: int = 443
+    secure: bool = True
+    request_path: str = ""
+    timeout: float = 60.0
+    connect_timeout: float = 10.0
+    driver: BaseDriver
+
+    def __init__(
+        self,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        url: str | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        proxy_url: str | None = None,
+        retry_delay: float | None = None,
+        backoff: float | None = None,
+        *,
+        deadline: float | None = None,
+        retry: RetryPolicy | None = None,
+        ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None,
+        allow_insecure: bool = False,
+        transport: Transport | None = None,
+        user_agent_append: str | Iterable[str] = (),
+    ) -> None:
+        self._locate(secure, host, port, url)
+        self._require_secure(allow_insecure)
+        if isinstance(timeout, tuple):
+            self.connect_timeout, self.timeout = timeout
+        elif timeout is not None:
+            self.connect_timeout, self.timeout = min(timeout, self.connect_timeout), timeout
+        self.deadline = deadline
+        self.retry = retry or _retry_policy(retry_delay, backoff)
+        self.transport_options = TransportOptions(
+            proxy_url=proxy_url, ca_cert=ca_cert or security.CA_CERTS_PATH, client_cert=client_cert
+        )
+        self.single_flight = waiting.SingleFlight()
+        self._transport = transport
+        self._user_agent_words = (
+            (user_agent_append,) if isinstance(user_agent_append, str) else tuple(user_agent_append)
+        )
+
+    def _locate(self, secure: bool, host: str | None, port: int | None, url: str | None) -> None:
+        if url:
+            parts = _split_url(url)
+            self.secure, self.host = parts.scheme == "https", parts.hostname or ""
+            self.port = parts.port or (443 if self.secure else 80)
+            self.request_path = parts.path.rstrip("/")
+            return
+        self.secure = secure
+        self.host = host or self.host
+        if port is not None:
+            self.port = int(port)
+        elif not secure and self.port == Connection.port:
+            self.port = 80
+
+    def _require_secure(self, allowed: bool) -> None:
+        exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
+        if self.secure or allowed or is_loopback(self.host) or self.host in exempt:
+            return
+        raise InsecureConnectionError(
+            f"plain HTTP to {self.host} would show the credentials to everyone on the way; use HTTPS, or "
+            f"say allow_insecure=True, or set POLYCLOUD_ALLOW_INSECURE={self.host}"
+        )
+
+    # What a driver's connection overrides
+
+    def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The query of every request; `params` are this request's."""
+        return params
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """The headers of every request; `headers` are this request's."""
+        return headers
+
+    def encode_data(self, data: Any) -> Any:
+        """The body for the `data` of a request, as bytes or text; a dict becomes a form by default."""
+        return data
+
+    def sign(self, request: Request) -> Request:
+        """The request with its signature, where the provider signs requests."""
+        return request
+
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that no error, log line or repr may show."""
+        return ()
+
+    # What drivers call
+
+    def request(
+        self,
+        action: str,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        raw: bool = False,
+        stream: bool = False,
+        json: Any = None,
+    ) -> Any:
+        """Send a request and give back its answer, a `responseCls`.
+
+        Args:
+            action: The path below the host (and `request_path`); build it from outside text with `segment`.
+            params: The query; a None is left out, a list becomes a repeated key.
+            data: The body: bytes, text, a file, an iterable of bytes, or what `encode_data` takes.
+            headers: Further headers.
+            method: The HTTP method.
+            raw: As `stream`.
+            stream: Leave the body unread for `iter_bytes()` of the answer.
+            json: A body to encode as JSON (dicts, lists, msgspec Structs) in the place of `data`.
+
+        Raises:
+            PolycloudError: One of the tree in `polycloud.common.types`, with the request that failed.
+        """
+        try:
+            request = self._build(action, params, data, headers, method.upper(), json, stream=stream or raw)
+        except UnicodeEncodeError as error:
+            text = error.object[error.start : error.end]
+            raise InvalidArgumentError(f"{text!r} is no text that can be sent") from error
+        try:
+            answer = self._send(request)
+            return self._checked(request, answer)
+        except PolycloudError as error:
+            error.locate(self._exchange(request))
+            raise
+
+    def gather(self, calls: Iterable[Callable[[], T]], *, limit: int = waiting.SIDE_BY_SIDE) -> list[T]:
+        """Run independent calls side by side, `limit` at most; their results in order."""
+        return waiting.gather(calls, limit=limit)
+
+    def sleep(self, seconds: float) -> None:
+        """Pause for `seconds`."""
+        waiting.sleep(seconds)
+
+    def redact(self, text: str) -> str:
+        """`text` without this connection's secrets."""
+        for secret in self.secrets():
+            for form in {secret, quote(secret, safe="")} - {""}:
+                text = text.replace(form, "[secret]")
+        return text
+
+    def close(self) -> None:
+        """Close every connection; a later request opens new ones."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # How a request is made and sent
+
+    def _build(
+        self,
+        action: str,
+        params: Mapping[str, Any] | None,
+        data: Any,
+        headers: Mapping[str, str] | None,
+        method: str,
+        json: Any,
+        *,
+        stream: bool,
+    ) -> Request:
+        body, content_type = self._body(data, json)
+        fields = {"User-Agent": self._user_agent(), "Accept-Encoding": "gzip, deflate", **(headers or {})}
+        fields = self.add_default_headers(fields)
+        if content_type and "content-type" not in map(str.lower, fields):
+            fields["Content-Type"] = content_type
+        _require_clean(fields)
+        query = self.add_default_params(dict(params or {}))
+        deadline = None if self.deadline is None else time.monotonic() + self.deadline
+        return Request(
+            method,
+            self._url(action, query),
+            fields,
+            body,
+            self.connect_timeout,
+            self.timeout,
+            deadline,
+            stream,
+        )
+
+    def _body(self, data: Any, json: Any) -> tuple[Any, str | None]:
+        if json is not None:
+            return msgspec.json.encode(json), JSON
+        if data is None:
+            return None, None
+        data = self.encode_data(data)
+        if isinstance(data, Mapping):
+            return urlencode(_present(data), doseq=True).encode(), FORM
+        return (data.encode() if isinstance(data, str) else data), None
+
+    def _url(self, action: str, query: dict[str, Any]) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.secure else 80
+        authority = host if self.port == default else f"{host}:{self.port}"
+        path = quote(self.request_path + "/" + action.lstrip("/"), safe=PATH_SAFE)
+        text = urlencode(_present(query), doseq=True)
+        joint = "&" if "?" in path else "?"
+        return f"{'https' if self.secure else 'http'}://{authority}{path}{joint + text if text else ''}"
+
+    def _send(self, request: Request) -> RawResponse:
+        """Send, and send again what may be sent again, within the deadline."""
+        transport = self._current_transport()
+        attempt, acted = 1, False
+        while True:
+            outcome: RawResponse | PolycloudError
+            try:
+                outcome = transport.send(self.sign(request))
+            except PolycloudError as error:
+                outcome = error
+            if not self._again(request, attempt, outcome):
+                break
+            acted = acted or may_have_acted(outcome)
+            attempt += 1
+        if isinstance(outcome, PolycloudError):
+            raise outcome
+        if request.method == "DELETE" and acted and outcome.status == NOT_FOUND:
+            # What an earlier attempt deleted is gone, as asked.
+            return replace(outcome, status=204, reason="No Content", body=b"")
+        return outcome
+
+    def _again(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
+        """Whether to send again; waits until it is time to."""
+        if not self.retry.allows(request, attempt, outcome):
+            return False
+        pause = self.retry.pause(attempt, outcome)
+        if request.deadline is not None and time.monotonic() + pause > request.deadline:
+            return False
+        if isinstance(outcome, RawResponse):
+            outcome.close()
+        self.sleep(pause)
+        return True
+
+    def _current_transport(self) -> Transport:
+        bridge = waiting.bridge()
+        if bridge is not None:
+            return bridge.transport
+        return self._transport or self.single_flight("transport", self._open_transport)
+
+    def _open_transport(self) -> Transport:
+        from polycloud.common.urllib3 import Urllib3Transport
+
+        self._transport = self._transport or Urllib3Transport(self.transport_options)
+        return self._transport
+
+    def _checked(self, request: Request, answer: RawResponse) -> Response:
+        response = self.responseCls(answer, self, self._exchange(request, answer))
+        if answer.status in REDIRECTS:
+            answer.close()
+            target = answer.headers.get("location", "nowhere")
+            raise response.malformed(f"the provider redirects to {target!r}, which is not followed")
+        try:
+            succeeded = response.success()
+        except BaseException:
+            answer.close()
+            raise
+        if succeeded:
+            return response
+        if answer.chunks is not None:
+            response.content = b"".join(response.iter_bytes())
+        raise self._without_secrets(response.to_error()).locate(response.exchange)
+
+    def _without_secrets(self, error: PolycloudError) -> PolycloudError:
+        for name in ("value", "message"):
+            text = getattr(error, name, None)
+            if isinstance(text, str):
+                setattr(error, name, self.redact(text))
+        error.args = tuple(self.redact(part) if isinstance(part, str) else part for part in error.args)
+        return error
+
+    def _exchange(self, request: Request, answer: RawResponse | None = None) -> Exchange:
+        headers = answer.headers if answer else Headers()
+        request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
+        driver = getattr(self, "driver", None)
+        name = getattr(driver, "name", None) or self.host
+        return Exchange(name, request.method, request.path, answer.status if answer else None, request_id)
+
+    def _user_agent(self) -> str:
+        name = getattr(getattr(self, "driver", None), "api_name", None)
+        return " ".join(
+            [f"polycloud/{__version__}", *([f"({name})"] if name else []), *self._user_agent_words]
+        )
+
+    def __repr__(self) -> str:
+        scheme = "https" if self.secure else "http"
+        return f"<{type(self).__name__} {scheme}://{self.host}:{self.port}{self.request_path}>"
+
+
+class ConnectionKey(Connection):
+    """A connection with one secret: `key`."""
+
+    def __init__(self, key: str, secure: bool = True, *args: Any, **options: Any) -> None:
+        super().__init__(secure, *args, **options)
+        self.key = key
+
+    def secrets(self) -> tuple[str, ...]:
+        """The key."""
+        return (self.key,)
+
+
+class ConnectionUserAndKey(ConnectionKey):
+    """A connection with a user name, `user_id`, and a secret, `key`."""
+
+    def __init__(self, user_id: str, key: str, secure: bool = True, *args: Any, **options: Any) -> None:
+        super().__init__(key, secure, *args, **options)
+        self.user_id = user_id
+
+
+class PollingConnection(Connection):
+    """A connection for providers whose calls answer with a job that is to be asked for its end."""
+
+    poll_interval: float = 0.5
+
+    def async_request(
+        self,
+        action: str,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Send a request, then ask until `has_completed`; the last answer.
+
+        Raises `OperationTimeoutError` after `timeout` seconds.
+        """
+        kwargs = self.get_request_kwargs(action, params, data, headers, method, context)
+        first = self.request(**kwargs)
+        if self.has_completed(first):
+            return first
+
+        def look() -> Any:
+            answer = self.request(**self.get_poll_request_kwargs(first, context, kwargs))
+            return answer if self.has_completed(answer) else None
+
+        return waiting.poll(
+            look,
+            waiting_for=f"{method} {action} to be carried out",
+            timeout=self.timeout,
+            longest_pause=self.poll_interval,
+        )
+
+    def get_request_kwargs(
+        self,
+        action: str,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The arguments of the first `request`."""
+        return {"action": action, "params": params, "data": data, "headers": headers, "method": method}
+
+    def get_poll_request_kwargs(
+        self, response: Any, context: Mapping[str, Any] | None, request_kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The arguments of the `request` that asks how far the job is."""
+        raise NotImplementedError
+
+    def has_completed(self, response: Any) -> bool:
+        """Whether the answer says that the job has ended."""
+        raise NotImplementedError
+
+
+class BaseDriver:
+    """The base of every service's drivers: credentials in, `connection` out.
+
+    `name` is the provider's name for people, `type` its constant, `api_name` its name in the user agent
+    and the pricing data, `website` its address. Immutable once made; safe to share between threads.
+    """
+
+    connectionCls: ClassVar[type[Connection]] = ConnectionKey
+    name: ClassVar[str] = ""
+    type: ClassVar[Any] = None
+    api_name: ClassVar[str] = ""
+    website: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        key: str,
+        secret: str | None = None,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        api_version: str | None = None,
+        region: str | None = None,
+        **options: Any,
+    ) -> None:
+        self._require_credentials(key, secret)
+        self._require_known(options)
+        self.key = key
+        self.secret = secret
+        self.region = region
+        self.api_version = api_version
+        options = {
+            "secure": secure,
+            "host": host,
+            "port": port,
+            **self._ex_connection_class_kwargs(),
+            **options,
+        }
+        self.connection = self.connectionCls(*((key,) if secret is None else (key, secret)), **options)
+        self.connection.driver = self
+
+    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
+        """Further keyword arguments for `connectionCls`, where a driver has some."""
+        return {}
+
+    def _require_credentials(self, key: str, secret: str | None) -> None:
+        wanted = (
+            "a user name and a secret" if issubclass(self.connectionCls, ConnectionUserAndKey) else "a key"
+        )
+        given = (key, secret) if issubclass(self.connectionCls, ConnectionUserAndKey) else (key,)
+        if issubclass(self.connectionCls, ConnectionKey) and any(part in {None, ""} for part in given):
+            raise InvalidCredsError(f"{self.name or type(self).__name__} needs {wanted}", driver=self)
+
+    def _require_known(self, options: Mapping[str, Any]) -> None:
+        known = ConnectionOptions.__annotations__.keys() | self._ex_connection_class_kwargs().keys()
+        for name in options.keys() - known:
+            near = difflib.get_close_matches(name, [*known, "host", "port", "secure", "region"], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it knows {', '.join(sorted(known))}"
+            raise InvalidArgumentError(f"{type(self).__name__} has no option {name!r}{hint}")
+
+    def close(self) -> None:
+        """Close the driver's connections; a later call opens new ones."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.connection!r}>"
+
+
+def segment(text: object) -> str:
+    """`text` as one segment of a path: everything that could end or leave the segment is quoted."""
+    quoted = quote(str(text), safe="")
+    if quoted in {"", ".", ".."}:
+        raise InvalidArgumentError(f"{text!r} cannot stand in a path")
+    return quoted
+
+
+def _retry_policy(retry_delay: float | None, backoff: float | None) -> RetryPolicy:
+    policy = RetryPolicy()
+    return RetryPolicy(base=retry_delay or policy.base, factor=backoff or policy.factor)
+
+
+def _split_url(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise InvalidArgumentError(f"url={url!r} is not an address such as https://api.example.com:8443/v2")
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _require_clean(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if any(sign in f"{name}{value}" for sign in "\r\n\0"):
+            raise InvalidArgumentError(f"the header {name!r} cannot hold a line break or a NUL")
+        try:
+            f"{name}{value}".encode("latin-1")
+        except UnicodeEncodeError:
+            raise InvalidArgumentError(f"the header {name!r} can hold Latin-1 signs only") from None

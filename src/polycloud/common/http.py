@@ -1,0 +1,188 @@
+"""HTTP as polycloud sees it: `Request`, `RawResponse`, and the `Transport` protocol.
+
+Two transports keep it: `polycloud.common.urllib3` for plain code, `polycloud.common.aiohttp` for code on
+an event loop. A transport sends one request once. It knows nothing of providers, retries or
+credentials, and whatever goes wrong in it ends as an error of `polycloud.common.types`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from polycloud.common.types import InvalidArgumentError, MalformedResponseError, ReadTimeoutError
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = [
+    "Headers",
+    "RawResponse",
+    "Request",
+    "Transport",
+    "TransportOptions",
+    "is_loopback",
+    "read_whole",
+]
+
+Body = bytes | IO[bytes] | Iterable[bytes]
+CHUNK = 65536
+
+
+class Headers(dict[str, str]):
+    """Headers by lower-case name; looked up in any case. Repeated ones are joined by a comma."""
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__()
+        for name, value in items:
+            key = name.lower()
+            super().__setitem__(key, f"{super().__getitem__(key)}, {value}" if key in self else value)
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name.lower() if isinstance(name, str) else name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The header's value, or `default`."""
+        return super().get(name.lower(), default)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, complete: what a signing hook sees and a transport sends.
+
+    `url` is absolute. `connect_timeout` and `read_timeout` are seconds; `deadline` is a moment of
+    `time.monotonic()` after which nothing may go on, or None. `stream` leaves the answer's body unread.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Body | None = field(default=None, repr=False)
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    deadline: float | None = None
+    stream: bool = False
+
+    @property
+    def path(self) -> str:
+        """The path without its query (which may hold secrets)."""
+        return urlsplit(self.url).path
+
+    @property
+    def rewindable(self) -> bool:
+        """Whether the body can be sent a second time."""
+        return self.body is None or isinstance(self.body, bytes)
+
+    def timeouts(self) -> tuple[float, float]:
+        """The connect and read timeouts in seconds, cut to what the deadline leaves."""
+        left = self.remaining()
+        return min(self.connect_timeout, left), min(self.read_timeout, left)
+
+    def remaining(self) -> float:
+        """Seconds until the deadline; infinite without one. Raises `ReadTimeoutError` past it."""
+        if self.deadline is None:
+            return float("inf")
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise ReadTimeoutError("the call's deadline has passed")
+        return left
+
+
+@dataclass(slots=True)
+class RawResponse:
+    """An answer: `body` holds it whole, unless the request said `stream`: then `chunks` yields it."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes = b""
+    chunks: Iterator[bytes] | None = None
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Transport(Protocol):
+    """What sends requests. Safe to share between threads."""
+
+    def send(self, request: Request) -> RawResponse:
+        """Send once and wait for the answer; raises errors of `polycloud.common.types` only."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection; a later `send` opens new ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """How a transport connects.
+
+    `proxy_url` (None: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`; never for loopback),
+    `ca_cert` a file of trusted authorities (None: the system's), `client_cert` a certificate file or the
+    pair (certificate file, key file), `pool_size` the most connections to one host, `body_limit` the most
+    bytes of an answer that is not streamed.
+    """
+
+    proxy_url: str | None = field(default=None, repr=False)
+    ca_cert: str | None = None
+    client_cert: str | tuple[str, str] | None = None
+    pool_size: int = 32
+    body_limit: int = 256 * 1024 * 1024
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy that a request to `url` takes."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if self.proxy_url:
+            return self.proxy_url
+        if is_loopback(host) or proxy_bypass(host):
+            return None
+        return getproxies().get(parts.scheme)
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """The TLS settings; certificates and host names are verified, always."""
+        import ssl
+
+        try:
+            context = ssl.create_default_context(cafile=self.ca_cert)
+            if self.client_cert is not None:
+                pair = (self.client_cert,) if isinstance(self.client_cert, str) else self.client_cert
+                context.load_cert_chain(*pair)
+        except OSError as error:
+            files = f"ca_cert={self.ca_cert!r}, client_cert={self.client_cert!r}"
+            raise InvalidArgumentError(f"cannot load the TLS files {files}: {error}") from error
+        return context
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is this very machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def read_whole(chunks: Iterable[bytes], limit: int) -> bytes:
+    """The chunks as one; raises `MalformedResponseError` past `limit` bytes."""
+    pieces, size = [], 0
+    for piece in chunks:
+        size += len(piece)
+        if size > limit:
+            raise MalformedResponseError(f"the answer is longer than {limit:,} bytes (body_limit=)")
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,82 @@
+"""What a driver can do is computed from what it overrides.
+
+A service's base driver declares each operation with `optional` (the base refuses it) or with `template`
+(the base carries it out by way of others, which it names).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from polycloud.common.base import BaseDriver
+from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
+
+__all__ = ["OperationsDriver", "optional", "template"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def optional(fn: Callable[P, R]) -> Callable[P, R]:
+    """An operation that a driver may offer; where it does not, a call raises `UnsupportedOperationError`."""
+
+    @wraps(fn)
+    def refuse(*args: P.args, **_: P.kwargs) -> R:
+        driver = args[0]
+        name = getattr(driver, "name", "") or type(driver).__name__
+        raise UnsupportedOperationError(
+            f"{name} does not offer {fn.__name__}; ask supports({fn.__name__!r}) first", driver=driver
+        )
+
+    refuse.needs = None  # type: ignore[attr-defined]
+    return refuse
+
+
+def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """An operation that the base carries out wherever the driver offers all of `needs`."""
+
+    def mark(fn: Callable[P, R]) -> Callable[P, R]:
+        fn.needs = needs  # type: ignore[attr-defined]
+        return fn
+
+    return mark
+
+
+class OperationsDriver(BaseDriver):
+    """A driver that knows which of its service's operations it offers."""
+
+    @classmethod
+    def operations(cls) -> list[str]:
+        """The names of the service's operations, offered or not, in the order of the base."""
+        bases = [base for base in reversed(cls.__mro__) if issubclass(base, OperationsDriver)]
+        names = (name for base in bases for name, fn in vars(base).items() if hasattr(fn, "needs"))
+        return list(dict.fromkeys(names))
+
+    @classmethod
+    def extensions(cls) -> list[str]:
+        """The names of the provider's own methods (`ex_...`) that this driver adds, sorted."""
+        return sorted(name for name in dir(cls) if name.startswith("ex_") and callable(getattr(cls, name)))
+
+    @classmethod
+    def offers(cls, name: str) -> bool:
+        """Whether drivers of this class offer the operation `name`.
+
+        Raises `InvalidArgumentError` for a name that is neither an operation nor begins with `ex_`.
+        """
+        operation = getattr(cls, name, None)
+        if name.startswith("ex_"):
+            return callable(operation)
+        if name not in cls.operations():
+            near = difflib.get_close_matches(name, cls.operations(), 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InvalidArgumentError(f"{cls.__name__} knows no operation {name!r}{hint}")
+        overridden: tuple[str, ...] = ()
+        needs = getattr(operation, "needs", overridden)
+        return needs is not None and all(cls.offers(need) for need in needs)
+
+    def supports(self, name: str) -> bool:
+        """Whether this very driver offers the operation `name`; see `offers`."""
+        return self.offers(name)

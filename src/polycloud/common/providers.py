@@ -1,0 +1,66 @@
+"""The registry of drivers: names to classes, imported when asked for.
+
+A service's `DRIVERS` maps a provider's constant to (module path, class name). Drivers of other packages
+are found by entry points of the group `polycloud.<service>`: `myprovider = "my_package.driver:MyNodeDriver"`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, MutableMapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from polycloud.common.types import InvalidArgumentError, UnknownProviderError
+
+__all__ = ["Drivers", "find_driver", "names", "register"]
+
+Drivers = MutableMapping[str, tuple[str, str]]
+NEAREST = 3
+
+
+def find_driver(
+    service: str, drivers: Mapping[str, tuple[str, str]], provider: str, known: Iterable[str] = ()
+) -> type[Any]:
+    """The driver class for a provider's constant or name (str, in any case).
+
+    `known` are names of providers that exist, driver or not. Raises `UnknownProviderError` with the
+    nearest names, and the import's own error where a driver's module cannot be imported.
+    """
+    name = str(provider).lower()
+    target = drivers.get(name) or _entry_points(service).get(name)
+    if target is None:
+        raise UnknownProviderError(_unknown(service, name, names(service, drivers), known))
+    module, class_name = target
+    found: type[Any] = getattr(import_module(module), class_name)
+    return found
+
+
+def names(service: str, drivers: Mapping[str, tuple[str, str]]) -> list[str]:
+    """The names of all providers that have a driver for `service`, sorted."""
+    return sorted({str(name) for name in drivers} | _entry_points(service).keys())
+
+
+def register(drivers: Drivers, provider: str, module: str, klass: str) -> None:
+    """Add a driver to a registry. Raises `InvalidArgumentError` where the provider has one already."""
+    name = str(provider).lower()
+    if name in drivers:
+        raise InvalidArgumentError(f"provider {name!r} has a driver already: {'.'.join(drivers[name])}")
+    drivers[name] = (module, klass)
+
+
+@cache
+def _entry_points(service: str) -> dict[str, tuple[str, str]]:
+    from importlib.metadata import entry_points
+
+    points = entry_points(group=f"polycloud.{service}")
+    return {point.name.lower(): (point.module, point.attr) for point in points}
+
+
+def _unknown(service: str, name: str, available: list[str], known: Iterable[str]) -> str:
+    if name in map(str, known):
+        return f"there is no {service} driver for {name!r} yet; there are: {', '.join(available)}"
+    near = difflib.get_close_matches(name, [*available, *map(str, known)], NEAREST)
+    hint = f"; the nearest names: {', '.join(dict.fromkeys(near))}" if near else ""
+    return f"no provider is called {name!r}{hint}; drivers for {service}: {', '.join(available)}"

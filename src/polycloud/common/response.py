@@ -1,0 +1,228 @@
+"""Answers: the classes whose `success`, `parse_body` and `parse_error` a driver overrides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import msgspec
+
+from polycloud.common.types import (
+    Exchange,
+    MalformedResponseError,
+    PolycloudError,
+    ProviderError,
+    error_from_status,
+)
+
+if TYPE_CHECKING:
+    from polycloud.common.base import Connection
+    from polycloud.common.http import RawResponse
+
+__all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
+
+SHOWN = 200
+CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
+DTD = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=512)
+def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type_, strict=False)
+
+
+class Response:
+    """An answer, and what a driver reads from it.
+
+    `status` (int), `reason`, `headers` (looked up in any case), `content` (bytes), `body` (text),
+    `object` (what `parse_body` made of it). A driver overrides:
+
+    - `success()`: whether the request was carried out; by default any 2xx status;
+    - `parse_body()`: what `.object` is;
+    - `parse_error()`: called when `success()` is false; raises an error of `polycloud.common.types`, or
+      returns the provider's message, from which the error for the status is made.
+    """
+
+    def __init__(self, response: RawResponse, connection: Connection, exchange: Exchange) -> None:
+        self.raw = response
+        self.connection = connection
+        self.exchange = exchange
+        self.status = response.status
+        self.reason = response.reason
+        self.headers = response.headers
+        self.content = response.body
+
+    @cached_property
+    def body(self) -> str:
+        """The body as text, in the charset that the answer declares (UTF-8 unless it does)."""
+        declared = CHARSET.search(self.headers.get("content-type", ""))
+        try:
+            return self.content.decode(declared[1] if declared else "utf-8", "replace")
+        except LookupError:
+            return self.content.decode("utf-8", "replace")
+
+    @cached_property
+    def object(self) -> Any:
+        """The parsed body. Raises `MalformedResponseError` where it cannot be parsed."""
+        try:
+            return self.parse_body()
+        except PolycloudError as error:
+            error.locate(self.exchange)
+            raise
+
+    def success(self) -> bool:
+        """Whether the provider carried the request out."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+    def parse_body(self) -> Any:
+        """What `.object` is."""
+        return self.body
+
+    def parse_error(self) -> Any:
+        """The provider's message for an answer that is no success."""
+        return self.body[:SHOWN] or self.reason
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The body piece by piece, of a request made with `stream=True`; once only."""
+        try:
+            yield from self.raw.chunks or (self.content,)
+        except PolycloudError as error:
+            error.locate(self.exchange)
+            raise
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back; needed only for a stream that is not read to its end."""
+        self.raw.close()
+
+    def to_error(self) -> PolycloudError:
+        """The error of our tree for this answer, whatever `parse_error` raises or returns."""
+        try:
+            message = self.parse_error()
+        except PolycloudError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - an author's parse_error may raise anything
+            made = error_from_status(self.status, str(error) or type(error).__name__, self.headers)
+            made.__cause__ = error
+            return made
+        if not isinstance(message, str):
+            message = self.body[:SHOWN]
+        return self._error(message.strip() or self.reason or f"HTTP status {self.status}")
+
+    def _error(self, message: str) -> ProviderError:
+        return error_from_status(self.status, message, self.headers)
+
+    def malformed(self, problem: str) -> MalformedResponseError:
+        """The error for an answer that breaks the provider's promise in the way `problem` says."""
+        start = self.connection.redact(self.body[:SHOWN])
+        return MalformedResponseError(problem, start).locate(self.exchange)
+
+
+class JsonResponse(Response):
+    """An answer in JSON."""
+
+    def success(self) -> bool:
+        """Whether the status is 2xx; a page of HTML with such a status is no answer at all."""
+        if not super().success():
+            return False
+        if self.content.lstrip()[:1] == b"<":
+            raise self.malformed("an answer in JSON was expected")
+        return True
+
+    def parse_body(self) -> Any:
+        """The body as dicts, lists, strings and numbers; an empty body is an empty dict."""
+        return self.decode(Any) if self.content.strip() else {}
+
+    def parse_error(self) -> Any:
+        """The text under `message`, `error` or `errors` where the body has one, else its beginning."""
+        try:
+            return _message(_decoder(Any).decode(self.content)) or super().parse_error()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return super().parse_error()
+
+    def decode(self, type_: Any) -> Any:
+        """The body as a value of `type_` (a msgspec Struct, `list[Struct]`, a dict ...) in one pass.
+
+        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
+        """
+        try:
+            return _decoder(type_).decode(self.content)
+        except msgspec.ValidationError as error:
+            raise self.malformed(f"the answer is not as documented: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self.malformed(f"the answer is not JSON: {error}") from error
+
+
+def _message(body: Any) -> str | None:
+    while isinstance(body, dict | list):
+        if isinstance(body, list):
+            return "; ".join(filter(None, map(_message, body))) or None
+        body = next((body[name] for name in ("message", "error", "errors", "detail") if body.get(name)), None)
+    return body if isinstance(body, str) else None
+
+
+class XmlResponse(Response):
+    """An answer in XML; `object` is its root `Element`."""
+
+    def parse_body(self) -> ET.Element | str:
+        """The root element; an empty body is an empty string. Document types and entities are refused."""
+        if not self.content.strip():
+            return ""
+        if DTD.search(self.content):
+            raise self.malformed("XML with a document type is refused")
+        try:
+            return ET.fromstring(self.content)  # noqa: S314 - without a document type there are no entities
+        except (ET.ParseError, LookupError, ValueError) as error:
+            raise self.malformed(f"the answer is not XML: {error}") from error
+
+    def parse_error(self) -> Any:
+        """The text of the root's first element named like a message, else the body's beginning."""
+        try:
+            root = self.parse_body()
+        except MalformedResponseError:
+            return super().parse_error()
+        elements = root.iter() if isinstance(root, ET.Element) else ()
+        texts = (e.text for e in elements if e.tag.rpartition("}")[2].lower() in {"message", "error"})
+        return next((text for text in texts if text and text.strip()), None) or super().parse_error()
+
+
+class XMLRPCResponse(XmlResponse):
+    """An answer to an XML-RPC call; `object` is the value that the method returned."""
+
+    def success(self) -> bool:
+        """Whether the call returned a value rather than a fault."""
+        return super().success() and self._fault is None
+
+    def parse_body(self) -> Any:
+        """The returned value."""
+        return self._parsed[0]
+
+    def parse_error(self) -> Any:
+        """The fault's string."""
+        try:
+            fault = self._fault
+        except MalformedResponseError:
+            return self.body[:SHOWN]
+        return fault[1] if fault else self.body[:SHOWN]
+
+    @property
+    def _fault(self) -> tuple[Any, str] | None:
+        return self._parsed[1]
+
+    @cached_property
+    def _parsed(self) -> tuple[Any, tuple[Any, str] | None]:
+        import xmlrpc.client
+
+        super().parse_body()
+        try:
+            values, _ = xmlrpc.client.loads(self.content, use_builtin_types=True)
+        except xmlrpc.client.Fault as fault:
+            return None, (fault.faultCode, fault.faultString)
+        except Exception as error:
+            raise self.malformed(f"the answer is not XML-RPC: {error}") from error
+        return (values[0] if values else None), None

@@ -1,0 +1,34 @@
+"""Connections to providers that speak XML-RPC."""
+
+from __future__ import annotations
+
+import xmlrpc.client
+from typing import Any
+
+from polycloud.common.base import Connection
+from polycloud.common.response import XMLRPCResponse
+from polycloud.common.types import InvalidArgumentError
+
+__all__ = ["XMLRPCConnection", "XMLRPCResponse"]
+
+
+class XMLRPCConnection(Connection):
+    """Calls methods at `endpoint`; a fault ends as a `ProviderHTTPError` with the fault's string."""
+
+    responseCls = XMLRPCResponse
+    endpoint: str = "/"
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """The content type that XML-RPC asks for."""
+        headers["Content-Type"] = "text/xml"
+        return headers
+
+    def call(self, method_name: str, *args: Any) -> Any:
+        """The value that the method returns."""
+        try:
+            data = xmlrpc.client.dumps(args, method_name, allow_none=True)
+        except (TypeError, OverflowError) as error:
+            raise InvalidArgumentError(
+                f"{method_name} cannot be called with these values: {error}"
+            ) from error
+        return self.request(self.endpoint, data=data, method="POST").object

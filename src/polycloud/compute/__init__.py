@@ -1,0 +1,1 @@
+"""Servers: nodes, sizes, images, locations, key pairs, volumes and snapshots."""

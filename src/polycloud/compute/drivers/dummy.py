@@ -1,0 +1,236 @@
+"""A cloud in memory, for tests and documentation: every operation, deterministic, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, ClassVar
+
+from polycloud.common.types import ConflictError, InvalidArgumentError, NotFoundError
+from polycloud.compute import keys
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.types import (
+    KeyPair,
+    KeyPairDoesNotExistError,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    NodeState,
+    Provider,
+    StorageVolume,
+    StorageVolumeState,
+    VolumeSnapshot,
+    VolumeSnapshotState,
+)
+
+__all__ = ["DummyNodeDriver"]
+
+NOT_FOUND, CONFLICT = 404, 409
+DAWN = datetime(2026, 1, 1, tzinfo=UTC)
+SIZES = (("Small", 128, 4, 500, 4), ("Medium", 512, 16, 1500, 8), ("Big", 4096, 32, 2500, 32))
+IMAGES = ("Ubuntu 24.04", "Debian 12", "Slackware 15")
+LOCATIONS = (("Paul's Room", "US"), ("London Loft", "GB"), ("Island Datacenter", "FJ"))
+
+
+class DummyNodeDriver(NodeDriver):
+    """A cloud in memory that starts with two nodes; `DummyNodeDriver("any credentials")`.
+
+    Nodes run as soon as they are created; ids count from 1.
+    """
+
+    type = Provider.DUMMY
+    api_name = "dummy"
+    name = "Dummy Node Provider"
+    website = "http://example.com"
+    features: ClassVar = {"create_node": ["ssh_key", "password"]}
+    custom_sizes = True
+
+    def __init__(self, creds: Any = "dummy", *args: Any, **options: Any) -> None:
+        super().__init__(str(creds), *args, **options)
+        self.creds = creds
+        self._nodes: dict[str, Node] = {}
+        self._images = {str(n): NodeImage(str(n), name, self) for n, name in enumerate(IMAGES, 1)}
+        self._key_pairs: dict[str, KeyPair] = {}
+        self._volumes: dict[str, StorageVolume] = {}
+        self._snapshots: dict[str, VolumeSnapshot] = {}
+        self._ids: Iterator[int] = count(1)
+        for number in (1, 2):
+            self.create_node(f"dummy-{number}", self.list_sizes()[0], self.list_images()[0])
+
+    # Nodes
+
+    def list_nodes(self) -> list[Node]:
+        """The nodes that were not destroyed."""
+        return list(self._nodes.values())
+
+    def create_node(
+        self,
+        name: str,
+        size: NodeSize,
+        image: NodeImage,
+        location: NodeLocation | None = None,
+        auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
+        **kwargs: Any,
+    ) -> Node:
+        """Add a running node; any further argument is kept in its `extra`."""
+        id_ = str(next(self._ids))
+        address = f"203.0.113.{int(id_) % 254 or 254}"
+        extra = {"location": location.name if location else LOCATIONS[0][0], **kwargs}
+        node = Node(id_, name, NodeState.RUNNING, [address], [], self, size, image, extra, DAWN)
+        self._nodes[id_] = node
+        return node
+
+    def reboot_node(self, node: Node) -> bool:
+        """Leave the node running."""
+        return self._set_state(node, NodeState.RUNNING)
+
+    def start_node(self, node: Node) -> bool:
+        """Make the node run."""
+        return self._set_state(node, NodeState.RUNNING)
+
+    def stop_node(self, node: Node) -> bool:
+        """Make the node stop."""
+        return self._set_state(node, NodeState.STOPPED)
+
+    def destroy_node(self, node: Node) -> bool:
+        """Take the node out of the list."""
+        self._set_state(node, NodeState.TERMINATED)
+        del self._nodes[node.id]
+        return True
+
+    def _set_state(self, node: Node, state: NodeState) -> bool:
+        _find(self._nodes, node.id, "node").state = node.state = state
+        return True
+
+    # Sizes, images, locations
+
+    def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
+        """Three sizes."""
+        return [NodeSize(str(n), *fields, self) for n, fields in enumerate(SIZES, 1)]
+
+    def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
+        """Three images, and those that were made."""
+        return list(self._images.values())
+
+    def create_image(self, node: Node, name: str, description: str | None = None) -> NodeImage:
+        """Add an image."""
+        _find(self._nodes, node.id, "node")
+        return self._add_image(name, {"description": description, "node_id": node.id})
+
+    def copy_image(
+        self, source_region: str, node_image: NodeImage, name: str, description: str | None = None
+    ) -> NodeImage:
+        """Add an image."""
+        return self._add_image(name, {"description": description, "source": node_image.id})
+
+    def delete_image(self, node_image: NodeImage) -> bool:
+        """Take the image out of the list."""
+        _find(self._images, node_image.id, "image")
+        del self._images[node_image.id]
+        return True
+
+    def _add_image(self, name: str, extra: dict[str, Any]) -> NodeImage:
+        image = NodeImage(f"image-{next(self._ids)}", name, self, extra)
+        self._images[image.id] = image
+        return image
+
+    def list_locations(self) -> list[NodeLocation]:
+        """Three locations."""
+        return [NodeLocation(str(n), name, country, self) for n, (name, country) in enumerate(LOCATIONS, 1)]
+
+    # Key pairs
+
+    def list_key_pairs(self) -> list[KeyPair]:
+        """The imported keys."""
+        return list(self._key_pairs.values())
+
+    def import_key_pair_from_string(self, name: str, key_material: str) -> KeyPair:
+        """Keep a public key. Raises `ConflictError` where the name is taken."""
+        if name in self._key_pairs:
+            raise ConflictError(CONFLICT, f"there is a key pair called {name!r} already")
+        public_key = keys.require_public_key(key_material)
+        self._key_pairs[name] = KeyPair(name, public_key, keys.fingerprint(public_key), self)
+        return self._key_pairs[name]
+
+    def delete_key_pair(self, key_pair: KeyPair) -> bool:
+        """Forget a key."""
+        if self._key_pairs.pop(key_pair.name, None) is None:
+            raise KeyPairDoesNotExistError(key_pair.name, self)
+        return True
+
+    # Volumes and snapshots
+
+    def list_volumes(self) -> list[StorageVolume]:
+        """The volumes that were not destroyed."""
+        return list(self._volumes.values())
+
+    def create_volume(
+        self,
+        size: int,
+        name: str,
+        location: NodeLocation | None = None,
+        snapshot: VolumeSnapshot | None = None,
+    ) -> StorageVolume:
+        """Add a volume. Raises `InvalidArgumentError` for a size below 1 GB."""
+        if size < 1:
+            raise InvalidArgumentError(f"a volume of {size} GB cannot be")
+        volume = StorageVolume(f"volume-{next(self._ids)}", name, size, self, StorageVolumeState.AVAILABLE)
+        self._volumes[volume.id] = volume
+        return volume
+
+    def attach_volume(self, node: Node, volume: StorageVolume, device: str | None = None) -> bool:
+        """Attach a volume to a node."""
+        _find(self._nodes, node.id, "node")
+        kept = _find(self._volumes, volume.id, "volume")
+        kept.extra = {"node_id": node.id, "device": device or "/dev/sdb"}
+        kept.state = volume.state = StorageVolumeState.INUSE
+        return True
+
+    def detach_volume(self, volume: StorageVolume) -> bool:
+        """Detach a volume."""
+        kept = _find(self._volumes, volume.id, "volume")
+        kept.extra = {}
+        kept.state = volume.state = StorageVolumeState.AVAILABLE
+        return True
+
+    def destroy_volume(self, volume: StorageVolume) -> bool:
+        """Take a volume out of the list. Raises `ConflictError` while it is attached."""
+        if _find(self._volumes, volume.id, "volume").state == StorageVolumeState.INUSE:
+            raise ConflictError(CONFLICT, f"the volume {volume.id!r} is attached; detach it first")
+        del self._volumes[volume.id]
+        return True
+
+    def list_volume_snapshots(self, volume: StorageVolume) -> list[VolumeSnapshot]:
+        """The snapshots of a volume."""
+        return [snap for snap in self._snapshots.values() if snap.extra["volume_id"] == volume.id]
+
+    def create_volume_snapshot(self, volume: StorageVolume, name: str | None = None) -> VolumeSnapshot:
+        """Add a snapshot."""
+        kept = _find(self._volumes, volume.id, "volume")
+        snapshot = VolumeSnapshot(
+            f"snapshot-{next(self._ids)}",
+            self,
+            kept.size,
+            {"volume_id": kept.id},
+            DAWN,
+            VolumeSnapshotState.AVAILABLE,
+            name,
+        )
+        self._snapshots[snapshot.id] = snapshot
+        return snapshot
+
+    def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
+        """Take a snapshot out of the list."""
+        _find(self._snapshots, snapshot.id, "snapshot")
+        del self._snapshots[snapshot.id]
+        return True
+
+
+def _find(things: dict[str, Any], id_: str, what: str) -> Any:
+    if id_ not in things:
+        raise NotFoundError(NOT_FOUND, f"there is no {what} with the id {id_!r}")
+    return things[id_]

@@ -1,0 +1,49 @@
+"""Compute drivers by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from polycloud.common import providers
+from polycloud.compute.types import Provider
+
+if TYPE_CHECKING:
+    from polycloud.compute.base import NodeDriver
+    from polycloud.compute.drivers.dummy import DummyNodeDriver
+    from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+
+__all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
+
+DRIVERS: providers.Drivers = {
+    Provider.DUMMY: ("polycloud.compute.drivers.dummy", "DummyNodeDriver"),
+    Provider.NEPHOSCALE: ("polycloud.compute.drivers.nephoscale", "NephoscaleNodeDriver"),
+}
+"""The compute drivers of this package: constant to (module path, class name)."""
+
+
+@overload
+def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyNodeDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.NEPHOSCALE, "nephoscale"]) -> type[NephoscaleNodeDriver]: ...
+@overload
+def get_driver(provider: str) -> type[NodeDriver]: ...
+def get_driver(provider: str) -> type[Any]:
+    """The driver class for a `Provider` constant, its string, or a name that another package registers.
+
+    Raises `UnknownProviderError` with the nearest names.
+    """
+    return providers.find_driver("compute", DRIVERS, provider, Provider)
+
+
+def set_driver(provider: str, module: str, klass: str) -> type[Any]:
+    """Add a driver under the name `provider`; its class, imported.
+
+    Raises `InvalidArgumentError` where the name is taken.
+    """
+    providers.register(DRIVERS, provider, module, klass)
+    return get_driver(provider)
+
+
+def names() -> list[str]:
+    """The names of all providers that have a compute driver, those of other packages included."""
+    return providers.names("compute", DRIVERS)

@@ -1,0 +1,105 @@
+"""Prices that providers do not tell through their APIs, from `data/pricing.json`.
+
+Each provider's table names its source and the date on which it was true. Prices are USD an hour.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from polycloud.common.types import InvalidArgumentError
+
+__all__ = [
+    "PRICING_DATA",
+    "PriceSource",
+    "clear_pricing_data",
+    "get_price_source",
+    "get_pricing",
+    "get_pricing_file_path",
+    "get_size_price",
+    "set_pricing",
+]
+
+PRICING_DATA: dict[str, dict[str, Any]] = {"compute": {}, "storage": {}}
+"""Prices that `set_pricing` or `get_pricing` put here, by service and provider, as in Libcloud."""
+
+
+class PriceSource(NamedTuple):
+    """Where a provider's prices come from, and when they were true (a day, or a span of years)."""
+
+    source: str
+    date: str
+    currency: str
+    unit: str
+
+
+def get_pricing_file_path(file_path: str | None = None) -> str:
+    """The path of the pricing data: the caller's, or the one that polycloud ships."""
+    return file_path or str(files("polycloud") / "data" / "pricing.json")
+
+
+@cache
+def _tables(path: str) -> dict[str, dict[str, dict[str, Any]]]:
+    try:
+        return msgspec.json.decode(Path(path).read_bytes(), type=dict[str, dict[str, dict[str, Any]]])
+    except (OSError, msgspec.DecodeError) as error:
+        raise InvalidArgumentError(f"the pricing file {path} cannot be read: {error}") from error
+
+
+def _table(driver_type: str, driver_name: str, path: str | None = None) -> dict[str, Any]:
+    tables = _tables(get_pricing_file_path(path)).get(driver_type, {})
+    if driver_name not in tables:
+        known = ", ".join(sorted(tables)) or "none"
+        raise InvalidArgumentError(f"no {driver_type} prices for {driver_name!r}; there are: {known}")
+    return tables[driver_name]
+
+
+def get_pricing(
+    driver_type: str,
+    driver_name: str,
+    pricing_file_path: str | None = None,
+    cache_all: bool = False,  # noqa: ARG001
+) -> dict[str, Any]:
+    """The prices of a provider by size id, in USD an hour.
+
+    Raises `InvalidArgumentError` where there are none. `cache_all` is accepted as in Libcloud; the file
+    is read once in any case.
+    """
+    cached: dict[str, dict[str, Any]] = PRICING_DATA.setdefault(driver_type, {})
+    if driver_name not in cached:
+        table = _table(driver_type, driver_name, pricing_file_path)
+        cached[driver_name] = dict(table.get("prices", table))
+    return cached[driver_name]
+
+
+def get_price_source(driver_type: str, driver_name: str) -> PriceSource:
+    """Source and date of the prices that polycloud ships for a provider."""
+    table = _table(driver_type, driver_name)
+    return PriceSource(table["source"], table["date"], table["currency"], table["unit"])
+
+
+def get_size_price(
+    driver_type: str, driver_name: str, size_id: str | int, region: str | None = None
+) -> float | None:
+    """The price of one size in USD an hour, in `region` where prices differ; None where it is not known."""
+    price = get_pricing(driver_type, driver_name).get(str(size_id))
+    if isinstance(price, dict):
+        price = price.get(region)
+    return None if price is None else float(price)
+
+
+def set_pricing(driver_type: str, driver_name: str, pricing: dict[str, Any]) -> None:
+    """Put prices (by size id, USD an hour) in the place of the shipped ones, for this process."""
+    PRICING_DATA.setdefault(driver_type, {})[driver_name] = pricing
+
+
+def clear_pricing_data() -> None:
+    """Forget what `set_pricing` set and what was read."""
+    PRICING_DATA.clear()
+    PRICING_DATA.update(compute={}, storage={})
+    _tables.cache_clear()
