@@ -1,0 +1,105 @@
+"""NephoScale's networks: which addresses there are, and who has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from itertools import count
+from typing import TYPE_CHECKING
+
+from polycloud.sandbox.nephoscale import catalog
+from polycloud.sandbox.nephoscale.errors import InputError, Subcode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PUBLIC, PRIVATE = 0, 1
+
+
+@dataclass(eq=False)
+class Address:
+    """An address is free when it is neither reserved nor on a server."""
+
+    ip: str
+    subnet: Subnet
+    reserved: bool = False
+    server: int | None = None
+
+
+class Subnet:
+    """A /24 with its addresses in order. What comes back is handed out again last."""
+
+    def __init__(self, id: int, cidr: IPv4Network, network: Network) -> None:
+        self.id = id
+        self.cidr = str(cidr)
+        self.network = network
+        hosts = [str(host) for host in cidr.hosts()]
+        # The first host is the gateway.
+        self.addresses = {ip: Address(ip, self) for ip in hosts[1:]}
+        self.free = dict(self.addresses)
+
+    def set(self, address: Address, *, reserved: bool, server: int | None) -> None:
+        """Say who has an address from now on."""
+        address.reserved, address.server = reserved, server
+        if reserved or server is not None:
+            self.free.pop(address.ip, None)
+        else:
+            self.free[address.ip] = address
+
+
+class Network:
+    """The public or the private network of a zone; when its subnets are full it gets another."""
+
+    def __init__(self, id: int, zone: catalog.Zone, domain_type: int, first: str, more: str) -> None:
+        self.id = id
+        self.zone = zone
+        self.domain_type = domain_type
+        self.name = f"{zone.name} {'private' if domain_type == PRIVATE else 'public'}"
+        self.subnets: list[Subnet] = []
+        self._spare = _cidrs(first, more)
+        self._subnet_ids = count(id * 100 + 1)
+        self._grow()
+
+    def _grow(self) -> None:
+        cidr = next(self._spare, None)
+        if cidr is None:
+            raise InputError("networks", f"{self.name} has no free address", Subcode.CONFLICT)
+        self.subnets.append(Subnet(next(self._subnet_ids), cidr, self))
+
+    def any_free(self) -> Address:
+        """A free address; InputError if the network can grow no more."""
+        for subnet in self.subnets:
+            for address in subnet.free.values():
+                return address
+        self._grow()
+        return self.any_free()
+
+    def find(self, ip: str) -> Address | None:
+        """The address of that spelling, if it lies in this network."""
+        return next((subnet.addresses[ip] for subnet in self.subnets if ip in subnet.addresses), None)
+
+
+def _cidrs(first: str, more: str) -> Iterator[IPv4Network]:
+    yield IPv4Network(first)
+    yield from IPv4Network(more).subnets(new_prefix=24)
+
+
+class Networks:
+    """All networks by id."""
+
+    def __init__(self) -> None:
+        networks = (
+            Network(201, catalog.SJC_1, PUBLIC, "198.51.100.0/24", "198.18.0.0/16"),
+            Network(202, catalog.SJC_1, PRIVATE, "10.132.60.0/24", "10.133.0.0/16"),
+            Network(203, catalog.RIC_1, PUBLIC, "203.0.113.0/24", "198.19.0.0/16"),
+            Network(204, catalog.RIC_1, PRIVATE, "10.140.60.0/24", "10.141.0.0/16"),
+        )
+        self.by_id = {network.id: network for network in networks}
+
+    def choose(self, zone: catalog.Zone) -> list[Address]:
+        """A free address of each of the zone's networks, the public one first."""
+        return [network.any_free() for network in self.by_id.values() if network.zone is zone]
+
+    def subnets(self) -> dict[int, Subnet]:
+        """All subnets by id."""
+        return {subnet.id: subnet for network in self.by_id.values() for subnet in network.subnets}

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import urllib3
+
+from polycloud.sandbox import CLOUDS, Sandbox, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_the_addresses_agree(cloud: Sandbox) -> None:
+    """`url` and `options` speak of the same port of the loopback."""
+    assert cloud.url == f"http://127.0.0.1:{cloud.port}"
+    assert cloud.options == {"host": "127.0.0.1", "port": cloud.port, "secure": False}
+    assert cloud.ssh_port is None
+
+
+def test_credentials() -> None:
+    """The credentials are the user and the password, by default those of the documentation."""
+    assert Sandbox("nephoscale").credentials == ("user", "correct_password")
+    assert Sandbox("nephoscale", user="ann", password="x").credentials == ("ann", "x")
+
+
+def test_a_stopped_sandbox_has_no_address() -> None:
+    """The address of a sandbox that does not run is an error that says what to do."""
+    with pytest.raises(RuntimeError, match=r"call start\(\)"):
+        _ = Sandbox("nephoscale").url
+
+
+def test_stop_ends_thread_and_port() -> None:
+    """After a stop the thread has ended and nobody listens."""
+    before = threading.active_count()
+    cloud = Sandbox("nephoscale").start()
+    port = cloud.port
+    assert threading.active_count() == before + 1
+    cloud.stop()
+    cloud.stop()
+    assert threading.active_count() == before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_stop_with_open_connections(pool: urllib3.PoolManager) -> None:
+    """A stop cuts connections that idle and connections that only sent half a request."""
+    with Sandbox("nephoscale") as cloud:
+        pool.request("GET", cloud.url)
+        half = socket.create_connection(("127.0.0.1", cloud.port), timeout=10)
+        half.sendall(b"POST /server/cloud/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+    with half, contextlib.suppress(ConnectionResetError):
+        assert half.recv(100) == b""
+
+
+def test_stop_under_load() -> None:
+    """A stop while callers connect leaves no open socket behind, which would be a ResourceWarning."""
+    over = threading.Event()
+    url = "http://127.0.0.1:9"
+
+    def call() -> None:
+        with urllib3.PoolManager(retries=False, timeout=5) as pool:
+            while not over.is_set():
+                with contextlib.suppress(urllib3.exceptions.HTTPError):
+                    pool.request("GET", url)
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for number in range(20):
+        with Sandbox("nephoscale") as cloud:
+            url = cloud.url
+            if not number:
+                for caller in callers:
+                    caller.start()
+            while len(cloud.requests) <= number:
+                over.wait(0.001)
+    over.set()
+    for caller in callers:
+        caller.join()
+    gc.collect()
+
+
+def test_start_again(pool: urllib3.PoolManager) -> None:
+    """A stopped sandbox can start again and keeps its state; one that runs cannot."""
+    cloud = Sandbox("nephoscale", seed_nodes=1)
+    for _ in range(2):
+        with cloud:
+            assert pool.request("GET", cloud.url).status == 401
+            with pytest.raises(RuntimeError, match="runs already"):
+                cloud.start()
+    assert len(cloud.servers) == 1
+
+
+def test_a_port_of_choice() -> None:
+    """A given port is used, and one that is taken is an OSError that leaves nothing behind."""
+    with Sandbox("nephoscale") as first:
+        second = Sandbox("nephoscale", port=first.port)
+        with pytest.raises(OSError, match="in use"):
+            second.start()
+    with second:
+        assert second.port == int(second.url.rpartition(":")[2])
+
+
+def test_many_at_once(pool: urllib3.PoolManager) -> None:
+    """Several sandboxes run side by side with states of their own."""
+    with Sandbox("nephoscale") as one, Sandbox("nephoscale", seed_nodes=2) as two:
+        assert one.port != two.port
+        assert (len(one.servers), len(two.servers)) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "knobs", "message"),
+    [
+        ("nefoscale", {}, "choose from nephoscale"),
+        ("nephoscale", {"biuld": 1}, "choose from user, password, appear, build"),
+        ("nephoscale", {"build": -1}, "build must be a number of seconds from 0 on, not -1"),
+        ("nephoscale", {"build": float("nan")}, "build must be"),
+        ("nephoscale", {"build": "2"}, "build must be of type float"),
+        ("nephoscale", {"seed_nodes": -1}, "seed_nodes must be 0 or more"),
+        ("nephoscale", {"seed_nodes": True}, "seed_nodes must be of type int"),
+        ("nephoscale", {"content_type": 0}, "content_type must be of type bool"),
+        ("nephoscale", {"latency": -0.1}, "latency must be"),
+        ("nephoscale", {"port": 65536}, "port must be"),
+    ],
+)
+def test_bad_settings(name: str, knobs: dict[str, Any], message: str) -> None:
+    """A cloud or knob that does not exist or does not suit is a ValueError that says what would."""
+    with pytest.raises(ValueError, match=message):
+        Sandbox(name, **knobs)
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_every_cloud_of_the_registry_starts(name: str) -> None:
+    """Every registered name leads to a cloud that starts."""
+    with Sandbox(name) as cloud:
+        assert name in repr(cloud)
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its extra the package says how to install it."""
+    loaded = [
+        name for name in sys.modules if name.split(".")[0] == missing or name.startswith("polycloud.sandbox")
+    ]
+    for name in loaded:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r"pip install 'polycloud\[sandbox\]'"):
+        importlib.import_module("polycloud.sandbox")
+
+
+def test_serve_waits_for_ctrl_c() -> None:
+    """`serve` announces the sandbox, blocks, and ends in peace at Ctrl-C."""
+    program = (
+        "from polycloud.sandbox import serve\n"
+        "serve('nephoscale', ready=lambda cloud: print(cloud.url, flush=True), seed_nodes=1)\n"
+        "print('over')\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("over\n", "")
+        assert process.returncode == 0
+
+
+def test_serve_ends_with_a_stop() -> None:
+    """`wait`, and with it `serve`, returns when another thread stops the sandbox."""
+
+    def stop_soon(cloud: Sandbox) -> None:
+        threading.Timer(0.05, cloud.stop).start()
+
+    serve("nephoscale", ready=stop_soon)
+
+
+def test_requests_are_recorded(cloud: Sandbox, send: Callable[..., urllib3.BaseHTTPResponse]) -> None:
+    """`requests` tells method, path, query, headers and body of all requests, but never the credentials."""
+    send("GET", "/image/server/?region=3021&x=a%20b")
+    send("POST", "/key/%70assword/", name="ключ", password="a&b=c")
+    first, second = cloud.requests
+    assert (first.method, first.path, first.query, first.body) == (
+        "GET",
+        "/image/server/",
+        {"region": "3021", "x": "a b"},
+        "",
+    )
+    assert (second.method, second.path) == ("POST", "/key/password/")
+    assert second.form == {"name": "ключ", "password": "a&b=c"}
+    assert second.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert not any("authorization" in request.headers for request in cloud.requests)
+
+
+def test_reset(
+    cloud: Sandbox, ask: Callable[..., dict[str, Any]], built: Callable[..., dict[str, Any]]
+) -> None:
+    """`reset` forgets servers, keys, reserved addresses, faults and requests."""
+    address, *_ = built()["ipaddresses"].split(", ")
+    ask("POST", "/key/password/", name="k", password="secret")
+    cloud.fault(500, times=None)
+    cloud.reset()
+    assert cloud.requests == []
+    assert cloud.servers == []
+    assert ask("GET", "/key/")["data"] == []
+    assert built()["ipaddresses"].startswith(address)
+
+
+def test_time_passes_by_itself(pool: urllib3.PoolManager) -> None:
+    """With the real clock a server is built without anybody asking in between."""
+    with Sandbox("nephoscale", appear=0.01, build=0.02) as cloud:
+        headers = urllib3.make_headers(basic_auth="user:correct_password")
+        pool.request(
+            "POST", cloud.url + "/server/cloud/", body="name=a&service_type=3&image=49", headers=headers
+        )
+        threading.Event().wait(0.05)
+        assert [server["power"] for server in cloud.servers] == ["on"]
