@@ -6,7 +6,6 @@ Each provider's table names its source and the date on which it was true. Prices
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +39,7 @@ class PriceSource(NamedTuple):
 
 def get_pricing_file_path(file_path: str | None = None) -> str:
     """The path of the pricing data: the caller's, or the one that polycloud ships."""
-    return file_path or str(files("polycloud") / "data" / "pricing.json")
+    return file_path or str(Path(__file__).parent / "data" / "pricing.json")
 
 
 @cache

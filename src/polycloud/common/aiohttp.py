@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from io import IOBase
+from typing import Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
 from aiohttp import client_exceptions as exceptions
@@ -66,7 +68,7 @@ class AiohttpTransport:
             return await self._opened_session().request(
                 request.method,
                 URL(request.url, encoded=True),
-                data=request.body,
+                data=_body(request),
                 headers=request.headers,
                 allow_redirects=False,
                 proxy=self.options.proxy_for(request.url),
@@ -78,6 +80,17 @@ class AiohttpTransport:
             connector = TCPConnector(limit_per_host=self.options.pool_size, ssl=self.options.ssl_context())
             self._session = ClientSession(connector=connector)
         return self._session
+
+
+def _body(request: Request) -> Any:
+    if isinstance(request.body, bytes | IOBase | None):
+        return request.body
+
+    async def pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
+        for piece in body:
+            yield piece
+
+    return pieces(request.body)
 
 
 async def _read(response: ClientResponse) -> bytes:

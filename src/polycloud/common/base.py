@@ -552,7 +552,5 @@ def _require_clean(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if any(sign in f"{name}{value}" for sign in "\r\n\0"):
             raise InvalidArgumentError(f"the header {name!r} cannot hold a line break or a NUL")
-        try:
-            f"{name}{value}".encode("latin-1")
-        except UnicodeEncodeError:
-            raise InvalidArgumentError(f"the header {name!r} can hold Latin-1 signs only") from None
+        if not f"{name}{value}".isascii():
+            raise InvalidArgumentError(f"the header {name!r} can hold ASCII signs only; quote the others")

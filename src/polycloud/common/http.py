@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from polycloud.common.types import InvalidArgumentError, MalformedResponseError, ReadTimeoutError
 
@@ -144,10 +143,12 @@ class TransportOptions:
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy that a request to `url` takes."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
+        from urllib.request import getproxies, proxy_bypass
+
         if self.proxy_url:
             return self.proxy_url
+        parts = urlsplit(url)
+        host = parts.hostname or ""
         if is_loopback(host) or proxy_bypass(host):
             return None
         return getproxies().get(parts.scheme)

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Self, TypeVar, overload
 
@@ -235,6 +234,8 @@ def error_from_status(code: int, message: object, headers: Mapping[str, str] | N
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """The pause that `Retry-After` asks for: seconds from a number or an HTTP date (RFC 9110, 10.2.3)."""
+    from email.utils import parsedate_to_datetime
+
     value = next((text for name, text in headers.items() if name.lower() == "retry-after"), "").strip()
     if value.isascii() and value.isdigit():
         return float(value)

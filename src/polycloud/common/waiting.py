@@ -1,19 +1,16 @@
 """The one place where sync and async meet: how drivers wait, run things side by side, and share work.
 
 Called plainly, these primitives block the calling thread. Called inside a bridge greenlet (a driver run
-by `bridged`), they switch to the event loop that started it, which goes on with other
+by `polycloud.common.bridge.bridged`), they switch to the event loop that started it, which goes on with other
 work meanwhile. Drivers and base code wait through nothing else.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -22,9 +19,11 @@ from greenlet import getcurrent, greenlet
 from polycloud.common.types import OperationTimeoutError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from polycloud.common.http import Transport
 
-__all__ = ["BridgeGreenlet", "SingleFlight", "bridge", "bridged", "gather", "poll", "run", "sleep"]
+__all__ = ["BridgeGreenlet", "SingleFlight", "bridge", "gather", "poll", "run", "sleep"]
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 8
@@ -50,66 +49,6 @@ def bridge() -> BridgeGreenlet | None:
     return current if isinstance(current, BridgeGreenlet) else None
 
 
-async def bridged(fn: Callable[[], T], transport: Transport, *, in_gather: bool = False) -> T:
-    """Run sync-style `fn` so that its waits are awaited here and its requests go through `transport`."""
-    current = BridgeGreenlet(fn)
-    current.transport, current.in_gather = transport, in_gather
-    current.gr_context = copy_context()
-    outcome = current.switch()
-    while not current.dead:
-        try:
-            result = await outcome
-        except BaseException as error:  # noqa: BLE001 - cancellation too belongs to the waiting driver
-            outcome = current.throw(error)
-        else:
-            outcome = current.switch(result)
-    return cast("T", outcome)
-
-
-async def _gather_bridged(calls: list[Callable[[], T]], transport: Transport, limit: int) -> list[T]:
-    gate = asyncio.Semaphore(limit)
-
-    async def one(call: Callable[[], T]) -> T:
-        async with gate:
-            return await bridged(call, transport, in_gather=True)
-
-    tasks = [asyncio.ensure_future(one(call)) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
-class _LoopThread:
-    """A private event loop on a daemon thread, for plain callers of async code; remade after a fork."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pid = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is not None and self._pid == os.getpid():
-            return self._loop
-        with self._lock:
-            if self._loop is None or self._pid != os.getpid():
-                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
-                threading.Thread(target=self._loop.run_forever, name="polycloud-loop", daemon=True).start()
-            return self._loop
-
-    def forget(self) -> None:
-        self._lock = threading.Lock()
-        self._loop = None
-
-
-_loop_thread = _LoopThread()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_loop_thread.forget)
-
-
 def run(async_fn: Callable[[], Awaitable[T]]) -> T:
     """Wait for a coroutine function: on the caller's loop inside a bridge, else on a private loop thread.
 
@@ -119,15 +58,9 @@ def run(async_fn: Callable[[], Awaitable[T]]) -> T:
     if current is not None:
         return current.wait(async_fn())
 
-    async def call() -> T:
-        return await async_fn()
+    from polycloud.common.bridge import run_on_private_loop
 
-    future = asyncio.run_coroutine_threadsafe(call(), _loop_thread.loop())
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
+    return run_on_private_loop(async_fn)
 
 
 def sleep(seconds: float) -> None:
@@ -136,6 +69,8 @@ def sleep(seconds: float) -> None:
     if current is None:
         time.sleep(seconds)  # noqa: TID251 - this is the place that the ban points to
     else:
+        import asyncio
+
         current.wait(asyncio.sleep(seconds))
 
 
@@ -157,7 +92,11 @@ def gather(calls: Iterable[Callable[[], T]], *, limit: int = SIDE_BY_SIDE) -> li
     if len(calls) < 2 or (_inline.active if current is None else current.in_gather):  # noqa: PLR2004
         return [call() for call in calls]
     if current is not None:
-        return current.wait(_gather_bridged(calls, current.transport, limit))
+        from polycloud.common.bridge import gather_bridged
+
+        return current.wait(gather_bridged(calls, current.transport, limit))
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(min(limit, len(calls)), "polycloud-gather", _mark_inline)
     try:
         futures = [pool.submit(copy_context().run, call) for call in calls]
@@ -184,7 +123,7 @@ class SingleFlight:
                 flight = self._flights.get(key)
                 leads = flight is None
                 if flight is None:
-                    flight = self._flights[key] = Future()
+                    flight = self._flights[key] = _new_flight()
             if leads:
                 return self._lead(key, flight, fn)
             landed, result = _landed(flight)
@@ -211,12 +150,20 @@ class SingleFlight:
         return SingleFlight, ()
 
 
+def _new_flight() -> Future[Any]:
+    from concurrent.futures import Future
+
+    return Future()
+
+
 def _landed(flight: Future[Any]) -> tuple[bool, Any]:
     current = bridge()
     if current is None:
         outcome = flight.result()
     else:
-        outcome = current.wait(asyncio.shield(asyncio.wrap_future(flight)))
+        from polycloud.common.bridge import landing
+
+        outcome = current.wait(landing(flight))
     return (False, None) if outcome is None else (True, outcome[0])
 
 

@@ -49,6 +49,7 @@ from polycloud.utils.networking import is_private_subnet
 __all__ = [
     "API_HOST",
     "NODE_STATES",
+    "DedicatedNode",
     "NephoscaleConnection",
     "NephoscaleNetwork",
     "NephoscaleNodeDriver",
@@ -59,6 +60,7 @@ __all__ = [
 
 API_HOST = "api.nephoscale.com"
 SERVER_KEY, CONSOLE_KEY = 1, 4
+DEDICATED = 2
 NODE_STATES = {"on": NodeState.RUNNING, "off": NodeState.STOPPED, "unknown": NodeState.UNKNOWN}
 IMAGE_KEYS = ("architecture", "disks", "billable_type", "pcpus", "cores", "uri", "storage")
 
@@ -72,6 +74,12 @@ class Envelope(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class ServiceType(msgspec.Struct):
+    """The size of a server, as the server tells it."""
+
+    billable_type: int | None = None
+
+
 class Server(msgspec.Struct):
     """What a `Node` is made from; the rest of the payload becomes its `extra`."""
 
@@ -80,6 +88,7 @@ class Server(msgspec.Struct):
     power_status: str | None = None
     ipaddresses: str | None = None
     create_time: str | None = None
+    service_type: ServiceType | None = None
 
 
 class ServerType(msgspec.Struct):
@@ -172,6 +181,12 @@ class NephoscaleNetwork:
     is_default: bool
     zone: Any
     subnets: list[NephoscaleSubnet]
+
+
+class DedicatedNode(Node):
+    """A dedicated server: it can be renamed and destroyed; the API has no power actions for it."""
+
+    __slots__ = ()
 
 
 class NephoscaleResponse(JsonResponse):
@@ -388,6 +403,8 @@ class NephoscaleNodeDriver(NodeDriver):
         return True
 
     def _power(self, node: Node, action: str) -> bool:
+        if isinstance(node, DedicatedNode):
+            raise UnsupportedOperationError(f"{self.name} has no {action} for dedicated servers", self)
         self.connection.request(f"{_server_path(node)}initiator/{action}/", method="POST")
         return True
 
@@ -541,7 +558,9 @@ class NephoscaleNodeDriver(NodeDriver):
         private: list[str] = []
         for address in (server.ipaddresses or "").replace(",", " ").split():
             (private if is_private_subnet(address) else public).append(address)
-        return Node(
+        type_ = server.service_type
+        kind = DedicatedNode if type_ and type_.billable_type == DEDICATED else Node
+        return kind(
             str(server.id),
             server.name,
             NODE_STATES.get(server.power_status or "", NodeState.UNKNOWN),
@@ -581,7 +600,8 @@ def _require_id(node: Node) -> str:
 
 
 def _server_path(node: Node) -> str:
-    return f"/server/cloud/{segment(_require_id(node))}/"
+    kind = "dedicated" if isinstance(node, DedicatedNode) else "cloud"
+    return f"/server/{kind}/{segment(_require_id(node))}/"
 
 
 def _moment(text: str | None) -> datetime | None:

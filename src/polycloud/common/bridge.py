@@ -1,0 +1,103 @@
+"""The asyncio side of waiting: drivers that run on an event loop, and a private loop for plain code.
+
+Imported when first needed, since `import polycloud` shall not pay for asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from polycloud.common.waiting import BridgeGreenlet
+
+if TYPE_CHECKING:
+    from polycloud.common.http import Transport
+
+__all__ = ["bridged", "gather_bridged", "landing", "run_on_private_loop"]
+
+T = TypeVar("T")
+
+
+async def bridged(fn: Callable[[], T], transport: Transport, *, in_gather: bool = False) -> T:
+    """Run sync-style `fn` so that its waits are awaited here and its requests go through `transport`."""
+    current = BridgeGreenlet(fn)
+    current.transport, current.in_gather = transport, in_gather
+    current.gr_context = copy_context()
+    outcome = current.switch()
+    while not current.dead:
+        try:
+            result = await outcome
+        except BaseException as error:  # noqa: BLE001 - cancellation too belongs to the waiting driver
+            outcome = current.throw(error)
+        else:
+            outcome = current.switch(result)
+    return cast("T", outcome)
+
+
+async def gather_bridged(calls: list[Callable[[], T]], transport: Transport, limit: int) -> list[T]:
+    """Run `calls` side by side, each in a bridge of its own, `limit` at most."""
+    gate = asyncio.Semaphore(limit)
+
+    async def one(call: Callable[[], T]) -> T:
+        async with gate:
+            return await bridged(call, transport, in_gather=True)
+
+    tasks = [asyncio.ensure_future(one(call)) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def landing(flight: Future[Any]) -> Any:
+    """The result of another caller's work; giving up the wait does not cancel the work."""
+    return await asyncio.shield(asyncio.wrap_future(flight))
+
+
+class _LoopThread:
+    """A private event loop on a daemon thread, for plain callers of async code; remade after a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is not None and self._pid == os.getpid():
+            return self._loop
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
+                threading.Thread(target=self._loop.run_forever, name="polycloud-loop", daemon=True).start()
+            return self._loop
+
+    def forget(self) -> None:
+        self._lock = threading.Lock()
+        self._loop = None
+
+
+_loop_thread = _LoopThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_loop_thread.forget)
+
+
+def run_on_private_loop(async_fn: Callable[[], Awaitable[T]]) -> T:
+    """Wait in this thread for a coroutine on the private loop; an interruption (Ctrl-C) cancels it."""
+
+    async def call() -> T:
+        return await async_fn()
+
+    future = asyncio.run_coroutine_threadsafe(call(), _loop_thread.loop())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise

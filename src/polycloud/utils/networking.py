@@ -1,0 +1,61 @@
+"""Questions about IP addresses, with the names and signatures of ``libcloud.utils.networking``."""
+
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, ip_address, ip_network
+
+__all__ = [
+    "increment_ipv4_segments",
+    "is_private_subnet",
+    "is_public_subnet",
+    "is_valid_ip_address",
+    "join_ipv4_segments",
+]
+
+# ipaddress.is_private would count loopback, link-local and documentation networks too
+_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+
+
+def is_private_subnet(ip: str) -> bool:
+    """Whether `ip` (IPv4 or IPv6) lies in a private network: RFC 1918 or IPv6 unique local.
+
+    Raises:
+        ValueError: `ip` is not an IP address.
+    """
+    address = ip_address(ip)
+    return any(address in network for network in _PRIVATE)
+
+
+def is_public_subnet(ip: str) -> bool:
+    """Whether `ip` (IPv4 or IPv6) lies in no private network; loopback counts as public, as in Libcloud.
+
+    Raises:
+        ValueError: `ip` is not an IP address.
+    """
+    return not is_private_subnet(ip)
+
+
+def is_valid_ip_address(address: str, family: int = socket.AF_INET) -> bool:
+    """Whether `address` is a complete address of `family` (``AF_INET`` or ``AF_INET6``)."""
+    try:
+        socket.inet_pton(family, address)
+    except (OSError, UnicodeError, ValueError):
+        return False
+    return True
+
+
+def join_ipv4_segments(segments: Iterable[int | str]) -> str:
+    """The dotted address made of four segments: ``[10, 0, 0, 1]`` gives ``"10.0.0.1"``."""
+    return ".".join(str(segment) for segment in segments)
+
+
+def increment_ipv4_segments(segments: Iterable[int | str]) -> list[int]:
+    """The segments of the address that follows the one of `segments`.
+
+    Raises:
+        ValueError: `segments` are not an IPv4 address, or it is the last one.
+    """
+    number = int(IPv4Address(join_ipv4_segments(segments))) + 1
+    if number >> 32:
+        raise ValueError("255.255.255.255 is the last IPv4 address")
+    return list(number.to_bytes(4))

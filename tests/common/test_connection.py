@@ -1,0 +1,652 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import pickle
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polycloud.common import waiting
+from polycloud.common.aiohttp import AiohttpTransport
+from polycloud.common.base import (
+    BaseDriver,
+    Connection,
+    ConnectionKey,
+    ConnectionUserAndKey,
+    JsonResponse,
+    PollingConnection,
+    Response,
+    XmlResponse,
+    segment,
+)
+from polycloud.common.bridge import bridged
+from polycloud.common.http import RawResponse, Request
+from polycloud.common.retry import RetryPolicy
+from polycloud.common.types import (
+    ConnectError,
+    InsecureConnectionError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    MalformedResponseError,
+    NotFoundError,
+    OperationTimeoutError,
+    PolycloudError,
+    ProviderHTTPError,
+    RateLimitReachedError,
+    ReadTimeoutError,
+    ServerError,
+    TransportError,
+)
+from polycloud.common.xmlrpc import XMLRPCConnection
+from support.web import Answer, Seen, echo, raw_answers, serve
+
+QUICK = RetryPolicy(base=0.001, cap=0.002)
+
+
+class Item(msgspec.Struct):
+    id: int
+
+
+class Items(msgspec.Struct):
+    items: list[Item]
+
+
+class JsonConnection(Connection):
+    responseCls = JsonResponse
+
+
+class JsonKey(ConnectionKey):
+    responseCls = JsonResponse
+
+
+class Cloud(BaseDriver):
+    name = "Cloud"
+    api_name = "cloud"
+    connectionCls: ClassVar[type[Connection]] = ConnectionKey
+
+
+def test_a_request_is_built_from_its_parts() -> None:
+    """Path, prefix, query, default headers and default params end in one request."""
+
+    class Both(JsonConnection):
+        request_path = "/v2"
+
+        def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+            return {**headers, "X-Token": "t"}
+
+        def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
+            return {**params, "api_key": "k&=é"}
+
+    with serve() as web:
+        params = {"page": 2, "none": None, "tag": ["a b", "c"]}
+        seen = Both(**web.options).request("nodes/", params, headers={"X-Mine": "m"}).object
+    assert seen["target"] == "/v2/nodes/?page=2&tag=a+b&tag=c&api_key=k%26%3D%C3%A9"
+    assert (seen["headers"]["x-token"], seen["headers"]["x-mine"]) == ("t", "m")
+    assert seen["headers"]["user-agent"].startswith("polycloud/")
+
+
+@pytest.mark.parametrize(
+    ("data", "body", "content_type"),
+    [
+        ("tëxt", "tëxt".encode().decode("latin-1"), None),
+        (b"\x00\xff", "\x00\xff", None),
+        ({"a": "1 &=é\n", "n": None}, "a=1+%26%3D%C3%A9%0A", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_data_is_encoded(data: Any, body: str, content_type: str | None) -> None:
+    """Text is sent as UTF-8, bytes as they are, a dict as a form without its Nones."""
+    with serve() as web:
+        seen = JsonConnection(**web.options).request("/", data=data, method="post").object
+    assert (seen["method"], seen["body"]) == ("POST", body)
+    assert seen["headers"].get("content-type") == content_type
+
+
+def test_json_is_encoded() -> None:
+    """`json=` sends dicts and Structs as JSON, and says so."""
+
+    class Body(msgspec.Struct):
+        name: str
+
+    with serve() as web:
+        seen = JsonConnection(**web.options).request("/", json=Body("é"), method="PUT").object
+    assert seen["body"].encode("latin-1") == '{"name":"é"}'.encode()
+    assert seen["headers"]["content-type"] == "application/json"
+
+
+def test_encode_data_is_overridable() -> None:
+    """A connection decides how the data of its requests is encoded."""
+
+    class Upper(JsonConnection):
+        def encode_data(self, data: Any) -> Any:
+            return str(data).upper()
+
+    with serve() as web:
+        assert Upper(**web.options).request("/", data="abc", method="POST").object["body"] == "ABC"
+
+
+def test_a_signature_sees_the_request() -> None:
+    """`sign` gets the complete request, and what it returns is sent."""
+
+    class Signed(JsonConnection):
+        def sign(self, request: Request) -> Request:
+            signature = f"{request.method} {request.path} {request.body!r}"
+            return replace(request, headers={**request.headers, "X-Signature": signature})
+
+    with serve() as web:
+        seen = Signed(**web.options).request("/a/b", data="x", method="POST").object
+    assert seen["headers"]["x-signature"] == "POST /a/b b'x'"
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "é"])
+def test_headers_cannot_be_smuggled(value: str) -> None:
+    """A header that could end its line is refused before anything is sent, without its value."""
+    with serve() as web:
+        with pytest.raises(InvalidArgumentError, match="'X-One'") as caught:
+            Connection(**web.options).request("/", headers={"X-One": value})
+        assert web.seen == []
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/a b\r\nX-Evil: 1", "/é", "/a#b", "/\0"])
+def test_paths_are_quoted(path: str) -> None:
+    """A path with signs that cannot stand in a request line is quoted."""
+    with serve() as web:
+        target = JsonConnection(**web.options).request(path).object["target"]
+    assert target.isascii()
+    assert not set(target) & set(" \r\n\0#")
+
+
+@given(st.text(min_size=1).filter(lambda text: text not in {".", ".."}))
+def test_segments_stay_in_their_place(text: str) -> None:
+    """A segment made from any text is one segment of a path, or is refused."""
+    try:
+        quoted = segment(text)
+    except UnicodeEncodeError:
+        return
+    assert not set(quoted) & set("/?# ")
+
+
+@pytest.mark.parametrize("text", ["", ".", ".."])
+def test_segments_cannot_climb(text: str) -> None:
+    """A segment that would mean another path is refused."""
+    with pytest.raises(InvalidArgumentError):
+        segment(text)
+
+
+def test_text_that_cannot_be_encoded_is_refused() -> None:
+    """A lone surrogate is refused before anything is sent."""
+    with serve() as web:
+        with pytest.raises(InvalidArgumentError, match="udc80"):
+            Connection(**web.options).request("/", data={"name": "\udc80"}, method="POST")
+        assert web.seen == []
+
+
+def test_plain_http_is_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain HTTP to another host is refused when the connection is made, unless it is allowed by name."""
+    for host in ("127.0.0.1", "localhost", "::1"):
+        assert Connection(secure=False, host=host).port == 80
+    with pytest.raises(
+        InsecureConnectionError, match=r"allow_insecure=True.*POLYCLOUD_ALLOW_INSECURE=api\.example"
+    ):
+        Connection(secure=False, host="api.example")
+    with pytest.raises(InsecureConnectionError):
+        Connection(url="http://api.example/v1")
+    assert Connection(secure=False, host="api.example", allow_insecure=True).host == "api.example"
+    monkeypatch.setenv("POLYCLOUD_ALLOW_INSECURE", "other.example, api.example")
+    assert Connection(secure=False, host="api.example").host == "api.example"
+
+
+def test_url_says_it_all() -> None:
+    """`url` stands for scheme, host, port and a prefix of every path."""
+    connection = Connection(url="https://api.example:8443/v2/")
+    assert (connection.secure, connection.host, connection.port, connection.request_path) == (
+        True,
+        "api.example",
+        8443,
+        "/v2",
+    )
+    assert repr(connection) == "<Connection https://api.example:8443/v2>"
+
+
+@pytest.mark.parametrize("url", ["ftp://x/", "api.example", "https://", "https://h:99999/", "https://h:x/"])
+def test_unusable_urls(url: str) -> None:
+    """A `url` that is no address is refused with an example of one."""
+    with pytest.raises(InvalidArgumentError, match=r"https://api\.example\.com"):
+        Connection(url=url)
+
+
+def test_a_stream_is_handed_on() -> None:
+    """With `stream=True` the body comes piece by piece."""
+    with serve(lambda _: Answer(200, b"x" * 300_000)) as web:
+        pieces = list(Connection(**web.options).request("/", stream=True).iter_bytes())
+    assert (b"".join(pieces), len(pieces) > 1) == (b"x" * 300_000, True)
+
+
+def test_an_error_in_a_stream_is_read_first() -> None:
+    """A streaming request that the provider refuses raises with the provider's words."""
+    with serve(lambda _: Answer(404, {"message": "no such thing"})) as web:
+        with pytest.raises(NotFoundError, match="no such thing"):
+            JsonConnection(**web.options).request("/", stream=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "the words"},
+        {"error": {"message": "the words"}},
+        {"errors": [{"detail": "the words"}]},
+        b"the words",
+    ],
+)
+def test_the_providers_words(body: Any) -> None:
+    """An error carries the provider's message wherever the body usually has it, and where it happened."""
+    answer = Answer(500, body, {"X-Request-Id": "r-77"})
+    with serve(lambda _: answer) as web, pytest.raises(ServerError) as caught:
+        JsonConnection(**web.options, retry=RetryPolicy(attempts=1)).request("/nodes", params={"key": "k"})
+    assert caught.value.message == "the words"
+    assert caught.value.exchange is not None
+    assert caught.value.exchange[1:] == ("GET", "/nodes", 500, "r-77")
+    assert "key" not in str(caught.value)
+
+
+def test_the_articles_parse_error() -> None:
+    """A `parse_error` that raises a bare Exception, as the article's does, ends as an error of the tree."""
+
+    class Articles(JsonResponse):
+        def parse_error(self) -> Any:
+            if self.status == 401:
+                raise InvalidCredsError("Authorization Failed")
+            if self.status == 404:
+                raise Exception("The resource you are looking for is not found.")  # noqa: TRY002
+            return self.body
+
+    class It(Connection):
+        responseCls = Articles
+
+    with serve(lambda seen: Answer(int(seen.path[1:]), b"body text")) as web:
+        connection = It(**web.options)
+        with pytest.raises(InvalidCredsError, match=r"Authorization Failed \(.*GET /401, HTTP 401\)"):
+            connection.request("/401")
+        with pytest.raises(NotFoundError, match="is not found") as caught:
+            connection.request("/404")
+        with pytest.raises(ProviderHTTPError, match="body text"):
+            connection.request("/418")
+    assert isinstance(caught.value.__cause__, Exception)
+
+
+@pytest.mark.parametrize("body", [b"<html>login</html>", b"  \n<!DOCTYPE html>"])
+def test_html_with_status_200(body: bytes) -> None:
+    """A page of HTML where JSON was expected is refused with its beginning, though nobody reads the body."""
+    with (
+        serve(lambda _: Answer(200, body)) as web,
+        pytest.raises(MalformedResponseError, match="body begins: "),
+    ):
+        JsonConnection(**web.options).request("/")
+
+
+@pytest.mark.parametrize("body", [b'{"a": [1, 2', b"nonsense", b"\xff\xfe{}"])
+def test_broken_json(body: bytes) -> None:
+    """JSON that breaks off or is none is refused with its beginning and where it came from."""
+    with serve(lambda _: Answer(200, body)) as web:
+        answer = JsonConnection(**web.options).request("/list")
+        with pytest.raises(MalformedResponseError, match=r"GET /list, HTTP 200.*body begins"):
+            _ = answer.object
+
+
+def test_a_missing_field_is_named_by_its_path() -> None:
+    """A payload that lacks what is needed is refused with the path of the field."""
+    with serve(lambda _: Answer(200, {"items": [{"id": 1}, {"name": "x"}]})) as web:
+        with pytest.raises(MalformedResponseError, match=r"field `id` - at `\$\.items\[1\]`"):
+            JsonConnection(**web.options).request("/").decode(Items)
+
+
+def test_empty_json_is_an_empty_dict() -> None:
+    """An answer without a body, such as 204, is an empty dict."""
+    with serve(lambda _: Answer(204)) as web:
+        assert JsonConnection(**web.options).request("/", method="DELETE").object == {}
+
+
+def test_text_is_decoded_as_declared() -> None:
+    """The body's text follows the charset that the answer declares, and UTF-8 without one."""
+    answer = Answer(200, "é".encode("latin-1"), {"Content-Type": "text/plain; charset=ISO-8859-1"})
+    with serve(lambda _: answer) as web:
+        assert Connection(**web.options).request("/").body == "é"
+    with serve(lambda _: Answer(200, b"\xc3\xa9", {"Content-Type": "text/plain; charset=nonsense"})) as web:
+        assert Connection(**web.options).request("/").body == "é"
+
+
+class XmlConnection(Connection):
+    responseCls = XmlResponse
+
+
+def test_xml() -> None:
+    """XML is parsed into its root element, and an error's message is found in any namespace."""
+    with serve(lambda _: Answer(200, b"<a xmlns='urn:x'><b>1</b></a>")) as web:
+        assert XmlConnection(**web.options).request("/").object.tag == "{urn:x}a"
+    refusal = b"<Response xmlns='urn:x'><Errors><Error><Message>no!</Message></Error></Errors></Response>"
+    with serve(lambda _: Answer(400, refusal)) as web, pytest.raises(ProviderHTTPError, match="no!"):
+        XmlConnection(**web.options).request("/")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<a>",
+        b"no xml",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+        b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>",
+    ],
+)
+def test_bad_xml(body: bytes) -> None:
+    """XML that is broken, or that brings a document type or entities, is refused."""
+    with serve(lambda _: Answer(200, body)) as web:
+        answer = XmlConnection(**web.options).request("/")
+        with pytest.raises(MalformedResponseError):
+            _ = answer.object
+
+
+def test_xmlrpc() -> None:
+    """An XML-RPC call gives the method's value; a fault is an error with its string."""
+    import xmlrpc.client as xmlrpc
+
+    def respond(seen: Seen) -> Answer:
+        args, method = xmlrpc.loads(seen.body)
+        if method == "fail":
+            return Answer(200, xmlrpc.dumps(xmlrpc.Fault(7, "no such method")).encode())
+        return Answer(200, xmlrpc.dumps((list(args),), methodresponse=True).encode())
+
+    with serve(respond) as web:
+        connection = XMLRPCConnection(**web.options)
+        assert connection.call("echo", 1, "é", {"a": [True]}) == [1, "é", {"a": [True]}]
+        with pytest.raises(ProviderHTTPError, match="no such method"):
+            connection.call("fail")
+        with pytest.raises(InvalidArgumentError, match="echo"):
+            connection.call("echo", object())
+    with serve(
+        lambda _: Answer(
+            200,
+            b"<methodResponse><params><param><value><int>x</int></value></param></params></methodResponse>",
+        )
+    ) as web:
+        with pytest.raises(MalformedResponseError):
+            XMLRPCConnection(**web.options).call("echo")
+
+
+# What may be sent again
+
+
+def failing(times: int, answer: Answer | None) -> Any:
+    count = iter(range(1_000))
+
+    def respond(seen: Seen) -> Answer | None:
+        return answer if next(count) < times else echo(seen)
+
+    return respond
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+@pytest.mark.parametrize("answer", [None, Answer(429), Answer(502), Answer(503), Answer(504)])
+def test_safe_requests_are_repeated(method: str, answer: Answer | None) -> None:
+    """A request that may be sent again is sent again after a cut connection, 429, 502, 503 and 504."""
+    with serve(failing(2, answer)) as web:
+        Connection(**web.options, retry=QUICK).request("/", method=method)
+        assert len(web.seen) == 3
+
+
+@pytest.mark.parametrize("answer", [None, Answer(500), Answer(502), Answer(503), Answer(504)])
+def test_a_post_that_may_have_acted_is_not_repeated(answer: Answer | None) -> None:
+    """A POST whose answer was lost, or that failed on the server, is sent once."""
+    with serve(failing(9, answer)) as web:
+        with pytest.raises(PolycloudError):
+            Connection(**web.options, retry=QUICK).request("/", data="x", method="POST")
+        assert len(web.seen) == 1
+
+
+@pytest.mark.parametrize("answer", [Answer(429), Answer(503, b"", {"Retry-After": "0"})])
+def test_a_post_that_was_turned_away_is_repeated(answer: Answer) -> None:
+    """A POST that the provider says it did not carry out is sent again."""
+    with serve(failing(2, answer)) as web:
+        Connection(**web.options, retry=QUICK).request("/", data="x", method="POST")
+        assert [seen.body for seen in web.seen] == [b"x"] * 3
+
+
+def test_attempts_end() -> None:
+    """After the last attempt the last error is raised."""
+    with serve(failing(99, Answer(503, {"message": "later"}))) as web:
+        with pytest.raises(ServerError, match="later"):
+            JsonConnection(**web.options, retry=QUICK).request("/")
+        assert len(web.seen) == QUICK.attempts
+
+
+def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
+    """A `Retry-After` beyond the policy's patience is raised, and tells how long."""
+    with serve(failing(99, Answer(429, b"", {"Retry-After": "3600"}))) as web:
+        with pytest.raises(RateLimitReachedError) as caught:
+            Connection(**web.options, retry=QUICK).request("/")
+        assert (len(web.seen), caught.value.retry_after) == (1, 3600)
+
+
+def test_the_deadline_bounds_the_retries() -> None:
+    """Past its deadline a call is not tried again."""
+    with serve(failing(99, Answer(503, b"", {"Retry-After": "5"}))) as web:
+        with pytest.raises(ServerError):
+            Connection(**web.options, deadline=2).request("/")
+        assert len(web.seen) == 1
+
+
+def test_a_body_that_cannot_be_rewound_is_sent_once() -> None:
+    """An upload from an iterator is not repeated, since its beginning is gone."""
+    with serve(failing(9, None)) as web:
+        with pytest.raises(TransportError):
+            Connection(**web.options, retry=QUICK).request("/", data=iter([b"x"]), method="PUT")
+        assert len(web.seen) == 1
+
+
+def test_a_repeated_delete_may_find_nothing() -> None:
+    """A DELETE sent again after a lost answer succeeds where nothing is left; a first one does not."""
+    with serve(lambda seen: None if len(web.seen) == 1 else Answer(404, {"message": "gone"})) as web:
+        assert JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE").status == 204
+        with pytest.raises(NotFoundError):
+            JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE")
+
+
+def test_nothing_listens() -> None:
+    """A connection that nobody takes is tried again and ends as a ConnectError that names the request."""
+    with raw_answers(b"") as web:
+        options = web.options
+    with pytest.raises(ConnectError, match=r"127\.0\.0\.1: GET /nodes"):
+        Connection(**options, retry=QUICK).request("/nodes")
+
+
+def test_redirects_are_refused() -> None:
+    """A redirect is an error that says where to: credentials are never taken there."""
+    with serve(lambda _: Answer(307, b"", {"Location": "http://elsewhere.invalid/"})) as web:
+        with pytest.raises(MalformedResponseError, match=r"elsewhere\.invalid"):
+            Connection(**web.options).request("/")
+
+
+def test_timeout_of_the_connection() -> None:
+    """`timeout` bounds the wait for an answer; a pair bounds connecting and reading."""
+    connection = Connection(timeout=(1.5, 2.5))
+    assert (connection.connect_timeout, connection.timeout) == (1.5, 2.5)
+
+    def late(_: Seen) -> Answer:
+        waiting.sleep(1)
+        return Answer()
+
+    with serve(late) as web:
+        with pytest.raises(ReadTimeoutError):
+            Connection(**web.options, timeout=0.1, retry=RetryPolicy(attempts=1)).request("/")
+
+
+# Secrets
+
+
+def test_secrets_do_not_show() -> None:
+    """No error shows a secret that the provider repeats in its message or body."""
+
+    class Basic(ConnectionUserAndKey):
+        responseCls = JsonResponse
+
+    secret = "s3cr3t/+ value"
+    with serve(lambda _: Answer(403, {"message": f"bad password {secret}"})) as web:
+        connection = Basic("user", secret, **web.options)
+        with pytest.raises(ProviderHTTPError) as caught:
+            connection.request("/")
+    shown = [
+        str(caught.value),
+        repr(caught.value),
+        repr(caught.value.args),
+        caught.value.message,
+        repr(connection),
+    ]
+    assert not any(secret in str(text) for text in shown)
+    assert "bad password [secret]" in str(caught.value)
+    with serve(lambda _: Answer(200, f"<p>{secret}".encode())) as web:
+        with pytest.raises(MalformedResponseError) as malformed:
+            Basic("user", secret, **web.options).request("/")
+    assert secret not in str(malformed.value)
+
+
+def test_a_driver_shows_no_secret() -> None:
+    """The repr of a driver names class and address only."""
+    assert repr(Cloud("s3cr3t", host="api.example")) == ("<Cloud <ConnectionKey https://api.example:443>>")
+
+
+# Drivers
+
+
+@pytest.mark.parametrize("key", ["", None])
+def test_missing_credentials(key: Any) -> None:
+    """A driver without its credentials is refused when it is made."""
+    with pytest.raises(InvalidCredsError, match="Cloud needs a key"):
+        Cloud(key)
+
+
+def test_missing_secret() -> None:
+    """A driver of two credentials says so when it gets one."""
+
+    class Two(Cloud):
+        connectionCls = ConnectionUserAndKey
+
+    with pytest.raises(InvalidCredsError, match="a user name and a secret"):
+        Two("user")
+
+
+def test_unknown_options_are_named() -> None:
+    """A misspelt option is refused with the nearest one."""
+    with pytest.raises(InvalidArgumentError, match="'hots'; did you mean 'host'"):
+        Cloud("k", hots="x")
+    with pytest.raises(InvalidArgumentError, match=r"it knows.*proxy_url"):
+        Cloud("k", zzzzzz=1)
+
+
+def test_a_driver_closes_and_opens_again() -> None:
+    """`with driver:` closes its connections; a later call opens new ones."""
+    with serve() as web:
+        with Cloud("k", **web.options) as driver:
+            driver.connection.request("/")
+        driver.connection.request("/")
+        assert [seen.connection for seen in web.seen] == [1, 2]
+        driver.close()
+
+
+def test_a_driver_pickles() -> None:
+    """A pickled driver works, with connections of its own."""
+    with serve() as web:
+        driver = Cloud("k", **web.options)
+        driver.connection.request("/")
+        again = pickle.loads(pickle.dumps(driver))
+        assert again.connection.driver is again
+        assert again.connection.request("/").status == 200
+        driver.close()
+        again.close()
+
+
+def test_the_user_agent_can_be_extended() -> None:
+    """`user_agent_append` adds words to the user agent, which names polycloud and the driver."""
+    with serve() as web:
+        driver = Cloud("k", **web.options, user_agent_append="mist/1.0")
+        agent = driver.connection.request("/").body
+        driver.close()
+    assert "(cloud) mist/1.0" in agent
+
+
+def test_a_driver_works_in_a_bridge() -> None:
+    """The same driver, called inside a bridge, sends through the loop's transport."""
+
+    class Json(Cloud):
+        connectionCls = JsonKey
+
+    async def main(options: dict[str, Any]) -> list[Any]:
+        driver, transport = Json("k", **options), AiohttpTransport()
+        call = lambda: driver.connection.request("/x").object["target"]  # noqa: E731
+        try:
+            return await asyncio.gather(*(bridged(call, transport) for _ in range(20)))
+        finally:
+            await transport.aclose()
+
+    with serve() as web:
+        assert asyncio.run(main(web.options)) == ["/x"] * 20
+
+
+def test_a_transport_of_ones_own() -> None:
+    """`transport=` takes the place of urllib3."""
+
+    class Canned:
+        closed = False
+
+        def send(self, request: Request) -> RawResponse:
+            from polycloud.common.http import Headers
+
+            return RawResponse(200, "OK", Headers(), request.url.encode())
+
+        def close(self) -> None:
+            self.closed = True
+
+    transport = Canned()
+    with Cloud("k", host="api.example", transport=transport) as driver:
+        assert driver.connection.request("/x").body == "https://api.example/x"
+    assert transport.closed
+
+
+# Polling
+
+
+class Polling(PollingConnection):
+    responseCls = JsonResponse
+    poll_interval = 0.01
+
+    def get_poll_request_kwargs(self, response: Any, context: Any, request_kwargs: Any) -> dict[str, Any]:
+        return {"action": f"/job/{response.object['job']}"}
+
+    def has_completed(self, response: Any) -> bool:
+        return bool(response.object.get("done"))
+
+
+def test_polling() -> None:
+    """A polling connection asks for its job until it is done, and gives the last answer."""
+    looks = iter([{"done": False}, {"done": True, "id": 5}])
+    with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(looks))) as web:
+        assert Polling(**web.options).async_request("/make", method="POST").object == {"done": True, "id": 5}
+        assert [seen.path for seen in web.seen] == ["/make", "/job/7", "/job/7"]
+
+
+def test_polling_gives_up() -> None:
+    """A job that never ends is given up, by name."""
+    with serve(lambda _: Answer(body={"job": 7})) as web:
+        with pytest.raises(OperationTimeoutError, match="POST /make"):
+            Polling(**web.options, timeout=0.1).async_request("/make", method="POST")
+
+
+def test_response_defaults() -> None:
+    """A plain Response takes any 2xx for success and its text for the object."""
+    with serve(lambda _: Answer(299, b"text")) as web:
+        answer = Connection(**web.options).request("/")
+    assert isinstance(answer, Response)
+    assert (answer.success(), answer.object, base64.b64encode(answer.content)) == (True, "text", b"dGV4dA==")

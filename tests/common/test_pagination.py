@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polycloud.common.pagination import Page, follow_marker, number_pages, path_and_query, unique
+from polycloud.common.types import MalformedResponseError
+
+lists = st.lists(st.integers(), unique=True, max_size=60)
+sizes = st.integers(1, 10)
+
+
+def paged(numbers: list[int], size: int) -> Callable[[int], Page]:
+    pages = [numbers[i : i + size] for i in range(0, len(numbers), size)] or [[]]
+    return lambda number: Page(pages[number - 1], len(pages), len(numbers))
+
+
+@given(lists, sizes)
+def test_numbered_pages_are_complete(numbers: list[int], size: int) -> None:
+    """Numbered pages give every item once, in the provider's order."""
+    assert number_pages(paged(numbers, size), key=lambda item: item) == numbers
+
+
+@given(lists, sizes)
+def test_marked_pages_are_complete(numbers: list[int], size: int) -> None:
+    """Pages that name the next one give every item once, in the provider's order."""
+
+    def fetch(marker: str | int | None) -> tuple[list[int], int | None]:
+        start = int(marker or 0)
+        following = start + size
+        return numbers[start:following], following if following < len(numbers) else None
+
+    assert list(follow_marker(fetch, key=lambda item: item)) == numbers
+
+
+def test_an_item_created_while_the_list_is_read() -> None:
+    """An item that pushes others onto the next page makes neither a gap nor a double."""
+    numbers = [5, 4, 3, 2, 1]
+    looks = iter(range(100))
+
+    def fetch(number: int) -> Page:
+        if next(looks) == 1:
+            numbers.insert(0, 6)
+        return paged(numbers, 2)(number)
+
+    assert number_pages(fetch, key=lambda item: item) == [6, 5, 4, 3, 2, 1]
+
+
+def test_an_item_destroyed_while_the_list_is_read() -> None:
+    """An item that pulls another one onto a page that was read already makes no gap."""
+    numbers = [6, 5, 4, 3, 2, 1]
+    looks = iter(range(100))
+
+    def fetch(number: int) -> Page:
+        if next(looks) == 1:
+            numbers.remove(6)
+        pages = paged(numbers, 2)(1).pages
+        return paged(numbers, 2)(number) if number <= pages else Page([], pages, len(numbers))
+
+    assert number_pages(fetch, key=lambda item: item) == [5, 4, 3, 2, 1]
+
+
+def test_a_list_that_never_rests_ends() -> None:
+    """A list whose total changes at every look is read a few times, not for ever."""
+    looks = iter(range(1000))
+    assert number_pages(lambda number: Page([number], 2, next(looks)), key=lambda item: item) == [1, 2]
+    assert next(looks) <= 8
+
+
+def test_a_marker_that_comes_again() -> None:
+    """A list that comes back to a page it had is an error, not an endless loop."""
+    with pytest.raises(MalformedResponseError, match=r"'b'.*no end"):
+        list(follow_marker(lambda marker: ([marker], "b" if marker in {None, "a", "b"} else None), key=id))
+
+
+def test_a_marked_list_is_read_as_it_is_consumed() -> None:
+    """The next page is asked for only when the one before is used up."""
+    asked: list[object] = []
+
+    def fetch(marker: str | int | None) -> tuple[list[object], int]:
+        asked.append(marker)
+        return [object()], len(asked)
+
+    next(follow_marker(fetch, key=id))
+    assert asked == [None]
+
+
+def test_unique_keeps_the_first() -> None:
+    """Of items with one key the first stays."""
+    pairs = [("a", 1), ("b", 2), ("a", 3)]
+    assert list(unique(pairs, itemgetter(0))) == [("a", 1), ("b", 2)]
+
+
+@pytest.mark.parametrize(
+    ("link", "followed"),
+    [
+        ("https://evil.example/v2/droplets?page=2", "/v2/droplets?page=2"),
+        ("/v2/droplets", "/v2/droplets"),
+        ("//evil.example/x?y=1#z", "/x?y=1"),
+    ],
+)
+def test_links_never_change_the_host(link: str, followed: str) -> None:
+    """Of a `next` link only path and query are followed."""
+    assert path_and_query(link) == followed

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import polycloud
+from polycloud import DriverType
+from polycloud.common import providers as registry
+from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError
+from polycloud.compute import providers
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.providers import DRIVERS, get_driver, set_driver
+from polycloud.compute.types import Provider
+
+
+def test_a_driver_by_constant_or_name() -> None:
+    """A constant, its string in any case, and `polycloud.get_driver` give the same class."""
+    assert get_driver(Provider.NEPHOSCALE) is NephoscaleNodeDriver
+    assert get_driver("NephoScale") is NephoscaleNodeDriver
+    assert polycloud.get_driver(DriverType.COMPUTE, "nephoscale") is NephoscaleNodeDriver
+    assert isinstance(polycloud.connect("dummy", "creds"), DummyNodeDriver)
+
+
+def test_an_unknown_provider() -> None:
+    """An unknown name is an error, an AttributeError too, that gives the nearest names."""
+    with pytest.raises(UnknownProviderError, match="nearest names: nephoscale") as caught:
+        get_driver("nefoscale")
+    assert isinstance(caught.value, AttributeError)
+    assert isinstance(caught.value, PolycloudError)
+
+
+def test_a_provider_without_a_driver() -> None:
+    """A constant that has no driver yet is told apart from a name that means nothing."""
+    with pytest.raises(UnknownProviderError, match=r"no compute driver for 'vultr' yet.*nephoscale"):
+        get_driver(Provider.VULTR)
+
+
+def test_an_unknown_service() -> None:
+    """A service that does not exist is refused with those that do."""
+    with pytest.raises(InvalidArgumentError, match="compute"):
+        polycloud.get_driver("banking", "dummy")
+
+
+def test_set_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that a program registers is found; a name that is taken is refused."""
+    monkeypatch.setattr(providers, "DRIVERS", dict(DRIVERS))
+    assert set_driver("mine", "polycloud.compute.drivers.dummy", "DummyNodeDriver") is DummyNodeDriver
+    assert get_driver("mine") is DummyNodeDriver
+    with pytest.raises(InvalidArgumentError, match="already"):
+        set_driver("mine", "x", "Y")
+
+
+def test_drivers_of_other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that an installed package announces by entry point is found without a call."""
+    info = tmp_path / "othercloud-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: othercloud\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[polycloud.compute]\nothercloud = polycloud.compute.drivers.dummy:DummyNodeDriver\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    registry._entry_points.cache_clear()
+    try:
+        assert get_driver("othercloud") is DummyNodeDriver
+        assert "othercloud" in providers.names()
+    finally:
+        registry._entry_points.cache_clear()
+
+
+def test_the_class_is_looked_up_at_call_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that a program puts in the place of a driver's is what `get_driver` gives."""
+
+    class Other(DummyNodeDriver):
+        pass
+
+    monkeypatch.setattr("polycloud.compute.drivers.dummy.DummyNodeDriver", Other)
+    assert get_driver("dummy") is Other
+
+
+def test_libclouds_constants() -> None:
+    """Constants equal their strings, print as them, and convert both ways."""
+    assert str(Provider.EC2) == Provider.EC2 == Provider("ec2")
+    assert str(Provider.DIGITAL_OCEAN) == "digitalocean"
+    assert Provider.tostring("ec2") == "EC2"
+    assert Provider.fromstring("ec2") is Provider.EC2
+    assert Provider.fromstring("nothing") is None

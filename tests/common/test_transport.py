@@ -1,0 +1,387 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import os
+import pickle
+import subprocess
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polycloud.common import waiting
+from polycloud.common.aiohttp import AiohttpTransport
+from polycloud.common.bridge import bridged
+from polycloud.common.http import Headers, RawResponse, Request, TransportOptions, is_loopback
+from polycloud.common.types import (
+    ConnectError,
+    InvalidArgumentError,
+    MalformedResponseError,
+    PolycloudError,
+    ReadTimeoutError,
+    TLSError,
+    TransportError,
+)
+from polycloud.common.urllib3 import Urllib3Transport
+from support.web import Answer, Seen, echo, raw_answers, serve
+
+Send = Callable[..., Any]
+
+
+def over_urllib3(request: Request, use: Callable[[RawResponse], Any], **options: Any) -> Any:
+    with_transport = Urllib3Transport(TransportOptions(**options))
+    try:
+        return use(with_transport.send(request))
+    finally:
+        with_transport.close()
+
+
+def over_aiohttp(request: Request, use: Callable[[RawResponse], Any], **options: Any) -> Any:
+    async def main() -> Any:
+        transport = AiohttpTransport(TransportOptions(**options))
+        try:
+            return await bridged(lambda: use(transport.send(request)), transport)
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(main())
+
+
+@pytest.fixture(params=[over_urllib3, over_aiohttp])
+def send(request: pytest.FixtureRequest) -> Send:
+    send: Send = request.param
+    return send
+
+
+def whole(answer: RawResponse) -> RawResponse:
+    return answer
+
+
+def json_of(answer: RawResponse) -> Any:
+    import json
+
+    return json.loads(answer.body)
+
+
+def test_a_request_arrives_as_it_is(send: Send) -> None:
+    """Method, path, query, headers and body arrive exactly as the request has them."""
+    with serve() as web:
+        request = Request("POST", f"{web.url}/a%2Fb/c?x=%20&y=1", {"X-One": "a b"}, b"\x00body\xff")
+        seen = json_of(send(request, whole))
+    assert (seen["method"], seen["target"]) == ("POST", "/a%2Fb/c?x=%20&y=1")
+    assert seen["headers"]["x-one"] == "a b"
+    assert seen["body"] == "\x00body\xff"
+
+
+def test_answers_come_back_as_they_are(send: Send) -> None:
+    """Status, reason and headers come back whatever the status is; headers are found in any case."""
+    with serve(lambda _: Answer(418, b"tea", {"X-Kind": "pot"})) as web:
+        answer = send(Request("GET", web.url), whole)
+    assert (answer.status, answer.body, answer.headers["X-KIND"]) == (418, b"tea", "pot")
+    assert answer.headers.get("x-none") is None
+    assert "x-kind" in answer.headers
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_bodies_are_decoded(send: Send, encoding: str, chunked: bool) -> None:
+    """Compressed and chunked bodies come back whole and decoded."""
+    text = b"The same text, again and again. " * 20_000
+    packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+    packed = packers.get(encoding, bytes)(text)
+    pieces = [packed[i : i + 7000] for i in range(0, len(packed), 7000)] if chunked else None
+    with serve(lambda _: Answer(200, packed, {"Content-Encoding": encoding}, pieces)) as web:
+        assert send(Request("GET", web.url), whole).body == text
+        streamed = Request("GET", web.url, stream=True)
+        assert send(streamed, lambda answer: b"".join(answer.chunks)) == text
+
+
+@pytest.mark.parametrize("kind", ["file", "iterator"])
+def test_uploads_stream(send: Send, kind: str) -> None:
+    """A body that is a file or an iterator is sent piece by piece, whole."""
+    pieces = [bytes([n]) * 50_000 for n in range(20)]
+    with serve(lambda seen: Answer(body={"size": len(seen.body), "last": seen.body[-1]})) as web:
+        body = io.BytesIO(b"".join(pieces)) if kind == "file" else iter(pieces)
+        assert json_of(send(Request("PUT", web.url, body=body), whole)) == {"size": 1_000_000, "last": 19}
+
+
+def test_a_stream_that_is_not_read_frees_its_connection(send: Send) -> None:
+    """Closing a stream in the middle leaves no connection behind, and the next request works."""
+    with serve(lambda _: Answer(200, b"x" * 5_000_000)) as web:
+
+        def use(answer: RawResponse) -> int:
+            with answer:
+                return len(next(iter(answer.chunks or ())))
+
+        assert send(Request("GET", web.url, stream=True), use) > 0
+
+
+def test_connections_are_kept() -> None:
+    """Requests one after another share one connection."""
+    with serve() as web:
+        transport = Urllib3Transport()
+        numbers = {json_of(transport.send(Request("GET", web.url)))["connection"] for _ in range(5)}
+        transport.close()
+    assert numbers == {1}
+
+
+def test_no_more_connections_than_the_pool_holds() -> None:
+    """Threads that share a transport wait for a free connection instead of opening more."""
+
+    def slowly(seen: Seen) -> Answer:
+        waiting.sleep(0.02)
+        return echo(seen)
+
+    with serve(slowly) as web:
+        transport = Urllib3Transport(TransportOptions(pool_size=3))
+        calls = [lambda: json_of(transport.send(Request("GET", web.url)))["connection"]] * 40
+        numbers = waiting.gather(calls, limit=16)
+        transport.close()
+    assert set(numbers) <= {1, 2, 3}
+
+
+def test_nobody_listens(send: Send) -> None:
+    """A refused connection is a ConnectError: nothing can have been carried out."""
+    with raw_answers(b"") as web:
+        url = web.url
+    with pytest.raises(ConnectError):
+        send(Request("POST", url), whole)
+
+
+def test_unknown_host(send: Send) -> None:
+    """A name that cannot be resolved is a ConnectError."""
+    with pytest.raises(ConnectError):
+        send(Request("GET", "http://no-such-host.invalid/"), whole)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_answer_in_time(send: Send, stream: bool) -> None:
+    """A server that does not answer ends as a ReadTimeoutError, streaming or not."""
+    release = threading.Event()
+
+    def late(_: Seen) -> None:
+        release.wait(20)
+
+    with serve(late) as web:
+        try:
+            with pytest.raises(ReadTimeoutError):
+                send(Request("GET", web.url, read_timeout=0.2, stream=stream), whole)
+        finally:
+            release.set()
+
+
+def test_a_stalled_body_times_out(send: Send) -> None:
+    """A body that stops in the middle ends as a ReadTimeoutError, in a stream too."""
+    release = threading.Event()
+
+    def stall() -> Iterator[bytes]:
+        yield b"x" * 10
+        release.wait(20)
+
+    with serve(lambda _: Answer(200, chunks=stall())) as web:
+        request = Request("GET", web.url, read_timeout=0.2, stream=True)
+        with pytest.raises(ReadTimeoutError):
+            send(request, lambda answer: stalled(answer, release))
+
+
+def stalled(answer: RawResponse, release: threading.Event) -> None:
+    try:
+        for _ in answer.chunks or ():
+            pass
+    finally:
+        release.set()
+
+
+def test_a_dripping_body_ends_at_the_deadline(send: Send) -> None:
+    """A body that drips, so that no read ever times out, ends at the request's deadline."""
+
+    def drip() -> Iterator[bytes]:
+        for _ in range(200):
+            waiting.sleep(0.05)
+            yield b"x"
+
+    with serve(lambda _: Answer(200, chunks=drip())) as web, pytest.raises(ReadTimeoutError):
+        send(Request("GET", web.url, deadline=time.monotonic() + 0.3), whole)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
+        b"HTTP/1.1 banana\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
+    ],
+)
+def test_broken_answers(send: Send, answer: bytes) -> None:
+    """Whatever breaks on the wire is a TransportError."""
+    with raw_answers(answer) as web, pytest.raises(TransportError):
+        send(Request("GET", web.url), whole)
+
+
+def test_undecodable_body(send: Send) -> None:
+    """A body that is not what its Content-Encoding says is an error of our tree."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
+    with raw_answers(answer) as web, pytest.raises(PolycloudError):
+        send(Request("GET", web.url), whole)
+
+
+def test_body_limit(send: Send) -> None:
+    """An answer longer than the limit is refused, a bomb that unpacks to it as well."""
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    with serve(lambda _: Answer(200, bomb, {"Content-Encoding": "gzip"})) as web:
+        with pytest.raises(MalformedResponseError, match="1,000,000 bytes"):
+            send(Request("GET", web.url), whole, body_limit=1_000_000)
+
+
+def test_no_redirect_is_followed(send: Send) -> None:
+    """A redirect comes back as an answer: the credentials never follow it."""
+    with serve(lambda _: Answer(302, b"", {"Location": "http://elsewhere.invalid/"})) as web:
+        assert send(Request("GET", web.url), whole).status == 302
+
+
+def test_tls_is_verified(send: Send, certificate: Certificate) -> None:
+    """A certificate that nobody vouches for is refused; its authority, named, makes it good."""
+    with serve(ssl_context=certificate.server_context()) as web:
+        url = f"https://localhost:{web.port}/"
+        with pytest.raises(TLSError):
+            send(Request("GET", url), whole)
+        assert send(Request("GET", url), whole, ca_cert=str(certificate.cert)).status == 200
+
+
+def test_client_certificate(send: Send, certificate: Certificate) -> None:
+    """A server that asks for a client certificate gets it."""
+    with serve(ssl_context=certificate.server_context(ask=True)) as web:
+        options = {
+            "ca_cert": str(certificate.cert),
+            "client_cert": (str(certificate.cert), str(certificate.key)),
+        }
+        request = Request("GET", f"https://localhost:{web.port}/")
+        assert send(request, whole, **options).status == 200
+        with pytest.raises(TransportError):
+            send(request, whole, ca_cert=str(certificate.cert))
+
+
+def test_unusable_tls_files(send: Send) -> None:
+    """A certificate file that is not there is named."""
+    with pytest.raises(InvalidArgumentError, match=r"/no/such\.pem"):
+        send(Request("GET", "https://localhost:1/"), whole, ca_cert="/no/such.pem")
+
+
+class Certificate:
+    """A self-signed certificate for localhost."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cert, self.key = folder / "cert.pem", folder / "key.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+             "-keyout", str(self.key), "-out", str(self.cert)],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+    def server_context(self, *, ask: bool = False) -> Any:
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key)
+        if ask:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.cert)
+        return context
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("tls"))
+
+
+def test_proxy(send: Send) -> None:
+    """A plain request takes the proxy that it is told to take, and names its target there."""
+    with serve() as proxy, serve() as web:
+        seen = json_of(send(Request("GET", f"{web.url}/x"), whole, proxy_url=proxy.url))
+        assert seen["target"] == f"{web.url}/x"
+        assert web.seen == []
+
+
+def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a proxy of its own a transport takes the environment's, but never to this machine."""
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "direct.example")
+    options = TransportOptions()
+    assert options.proxy_for("https://api.example/") == "http://proxy.example:3128"
+    assert options.proxy_for("https://direct.example/") is None
+    assert options.proxy_for("https://127.0.0.1:8443/") is None
+    assert TransportOptions(proxy_url="http://mine:1").proxy_for("https://direct.example/") == "http://mine:1"
+    assert "mine" not in repr(TransportOptions(proxy_url="http://mine:1"))
+
+
+def test_an_idle_connection_is_not_trusted_with_a_post() -> None:
+    """A POST does not go out on a connection that idled for over 5 s; a GET may."""
+    with serve() as web:
+        transport = Urllib3Transport()
+        first = json_of(transport.send(Request("GET", web.url)))["connection"]
+        age_idle_connections(transport)
+        assert json_of(transport.send(Request("GET", web.url)))["connection"] == first
+        age_idle_connections(transport)
+        assert json_of(transport.send(Request("POST", web.url)))["connection"] != first
+        transport.close()
+
+
+def age_idle_connections(transport: Urllib3Transport) -> None:
+    (manager,) = transport._managers.values()
+    for key in manager.pools.keys():  # noqa: SIM118 - not a dict
+        pool: Any = manager.pools[key].pool
+        for connection in filter(None, pool.queue):
+            connection.last_used -= 6
+
+
+def test_a_transport_pickles_without_sockets() -> None:
+    """A pickled transport keeps its options and opens connections of its own."""
+    with serve() as web:
+        transport = Urllib3Transport(TransportOptions(pool_size=5))
+        transport.send(Request("GET", web.url))
+        again = pickle.loads(pickle.dumps(transport))
+        assert again.options == transport.options
+        assert json_of(again.send(Request("GET", web.url)))["connection"] == 2
+        transport.close()
+        again.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_opens_its_own_connections() -> None:
+    """A forked child never writes to its parent's connections."""
+    with serve() as web:
+        transport = Urllib3Transport()
+        parents = json_of(transport.send(Request("GET", web.url)))["connection"]
+        child = os.fork()
+        if child == 0:
+            os._exit(json_of(transport.send(Request("GET", web.url)))["connection"])
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != parents
+        assert json_of(transport.send(Request("GET", web.url)))["connection"] == parents
+        transport.close()
+
+
+def test_repeated_headers_are_joined() -> None:
+    """A header that comes twice is one, joined by a comma."""
+    assert Headers([("A", "1"), ("a", "2")]) == {"a": "1, 2"}
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("localhost", True), ("a.localhost", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True),
+     ("10.0.0.1", False), ("localhost.example", False), ("", False), ("0.0.0.0", False)],
+)  # fmt: skip
+def test_loopback(host: str, loopback: bool) -> None:
+    """This machine is `localhost` and the loopback addresses, nothing else."""
+    assert is_loopback(host) is loopback

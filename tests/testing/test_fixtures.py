@@ -1,0 +1,462 @@
+import http.client
+import json
+import socket
+import string
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polycloud.testing.exchange import FixtureError
+from polycloud.testing.fixtures import FixtureServer
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(string.printable), inner, max_size=3),
+    max_leaves=8,
+)
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+
+
+def write(folder: Path, name: str, request: dict[str, Any], response: dict[str, Any]) -> None:
+    text = json.dumps({"request": request, "response": response}, ensure_ascii=False)
+    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def get(path: str, **rest: Any) -> dict[str, Any]:
+    return {"method": "GET", "path": path, **rest}
+
+
+def post(**rest: Any) -> dict[str, Any]:
+    return {"method": "POST", "path": "/server/", **rest}
+
+
+@contextmanager
+def connected(server: FixtureServer) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+Reply = tuple[int, dict[str, str], bytes]
+
+
+def ask(
+    server: FixtureServer, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None
+) -> Reply:
+    with connected(server) as connection:
+        connection.request(method, target, body, headers or {})
+        response = connection.getresponse()
+        return response.status, dict(response.headers), response.read()
+
+
+def matches(server: FixtureServer, method: str, target: str, body: Any = None, **headers: str) -> bool:
+    """Whether the request is matched; it does not count as unmatched at the end."""
+    status, _, _ = ask(server, method, target, body, headers)
+    server.unmatched.clear()
+    return status == 200
+
+
+def serves(folder: Path, request: dict[str, Any]) -> FixtureServer:
+    write(folder, "1", request, {"status": 200, "body": {}})
+    return FixtureServer(folder)
+
+
+def test_json_answer(tmp_path: Path) -> None:
+    """The recorded JSON comes back by value, with its status and headers."""
+    body = {"success": True, "name": "zürich ☁", "data": [1, 2.5, None]}
+    write(tmp_path, "1", get("/server/"), {"status": 201, "headers": {"X-Id": "7"}, "body": body})
+    with FixtureServer(tmp_path) as server:
+        status, headers, answer = ask(server, "GET", "/server/")
+    assert (status, json.loads(answer)) == (201, body)
+    assert (headers["X-Id"], headers["Content-Type"]) == ("7", "application/json")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "sent"),
+    [
+        ({"text": "naïve ☁"}, "text/plain; charset=utf-8", "naïve ☁".encode()),
+        ({"base64": "AP8Q"}, "application/octet-stream", b"\x00\xff\x10"),
+        ({"body": None}, "application/json", b"null"),
+        ({"body": "word"}, "application/json", b'"word"'),
+        ({"text": "<a/>", "headers": {"content-type": "text/xml"}}, "text/xml", b"<a/>"),
+        ({}, None, b""),
+    ],
+)
+def test_bodies(tmp_path: Path, content: dict[str, Any], kind: str | None, sent: bytes) -> None:
+    """Text is sent as UTF-8, base64 as its bytes, nothing as nothing, with the length that it has."""
+    write(tmp_path, "1", get("/"), {"status": 200, **content})
+    with FixtureServer(tmp_path) as server:
+        _, headers, answer = ask(server, "GET", "/")
+    found = {name.lower(): value for name, value in headers.items()}
+    assert (answer, found["content-length"], found.get("content-type")) == (sent, str(len(sent)), kind)
+
+
+def test_empty_answers(tmp_path: Path) -> None:
+    """A 204 has no body and no Content-Length, and the connection serves the next request."""
+    write(tmp_path, "1", {"method": "DELETE", "path": "/server/1/"}, {"status": 204})
+    write(tmp_path, "2", get("/server/"), {"status": 200, "text": "next"})
+    with FixtureServer(tmp_path) as server, connected(server) as connection:
+        connection.request("DELETE", "/server/1/")
+        deleted = connection.getresponse()
+        assert (deleted.status, deleted.headers["Content-Length"], deleted.read()) == (204, None, b"")
+        connection.request("GET", "/server/")
+        assert connection.getresponse().read() == b"next"
+
+
+@pytest.mark.parametrize(
+    ("response", "length"),
+    [({"text": "four"}, "4"), ({"headers": {"Content-Length": "1048576"}}, "1048576"), ({}, "0")],
+)
+def test_head(tmp_path: Path, response: dict[str, Any], length: str) -> None:
+    """HEAD gives the length of the body, or the one that the file names, and no body."""
+    write(tmp_path, "1", {"method": "HEAD", "path": "/object"}, {"status": 200, **response})
+    write(tmp_path, "2", get("/object"), {"status": 200, "text": "body"})
+    with FixtureServer(tmp_path) as server, connected(server) as connection:
+        connection.request("HEAD", "/object")
+        head = connection.getresponse()
+        assert (head.headers["Content-Length"], head.read()) == (length, b"")
+        connection.request("GET", "/object")
+        assert connection.getresponse().read() == b"body"
+
+
+def test_length_is_right(tmp_path: Path) -> None:
+    """A Content-Length in a file cannot make an answer to GET wrong."""
+    write(tmp_path, "1", get("/"), {"status": 200, "headers": {"content-length": "2"}, "text": "four"})
+    with FixtureServer(tmp_path) as server:
+        assert ask(server, "GET", "/")[2] == b"four"
+
+
+def test_keep_alive(tmp_path: Path) -> None:
+    """Many requests go over one connection."""
+    write(tmp_path, "1", get("/"), {"status": 200, "text": "x"})
+    with FixtureServer(tmp_path) as server, connected(server) as connection:
+        connection.connect()
+        first = connection.sock
+        for _ in range(5):
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"x"
+        assert connection.sock is first
+
+
+def test_in_order_then_the_last(tmp_path: Path) -> None:
+    """Exchanges that match the same request are served in the order of their names, the last one again."""
+    for number, state in enumerate(["pending", "pending", "running"]):
+        write(tmp_path, f"{number:03}", get("/server/1/"), {"status": 200, "body": state})
+    with FixtureServer(tmp_path) as server:
+        states = [json.loads(ask(server, "GET", "/server/1/")[2]) for _ in range(5)]
+    assert states == ["pending", "pending", "running", "running", "running"]
+
+
+def test_parallel(tmp_path: Path) -> None:
+    """Each exchange is served once before the last is repeated, whatever the number of threads that ask."""
+    for number in range(16):
+        write(tmp_path, f"{number:03}", get("/"), {"status": 200, "body": number})
+    with FixtureServer(tmp_path) as server, ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda _: json.loads(ask(server, "GET", "/")[2]), range(20))
+    assert sorted(answers) == [*range(15), *[15] * 5]
+
+
+@pytest.mark.parametrize(
+    ("query", "target", "same"),
+    [
+        ({}, "/", True),
+        ({}, "/?a=1", False),
+        ({"a": "1", "b": "2"}, "/?b=2&a=1", True),
+        ({"a": "1"}, "/?a=1&a=1", False),
+        ({"a": ["1", "2"]}, "/?a=2&a=1", True),
+        ({"a": ["1", "2"]}, "/?a=1", False),
+        ({"a": ["1", "1"]}, "/?a=1&a=2", False),
+        ({"a": ""}, "/?a=", True),
+        ({"a": ""}, "/", False),
+        ({"q": "é &"}, "/?q=%C3%A9+%26", True),
+        ({"REDACTED": "REDACTED"}, "/?k=v", True),
+        ({"a": ["REDACTED", "x"]}, "/?a=x&a=y", True),
+        ({"a": ["REDACTED", "1REDACTED"]}, "/?a=12&a=2", True),
+        ({"a": "REDACTED"}, "/?a=1&a=2", False),
+    ],
+)
+def test_query(tmp_path: Path, query: dict[str, Any], target: str, same: bool) -> None:
+    """The order of the query does not matter; its values and how often a name stands in it do."""
+    with serves(tmp_path, get("/", query=query)) as server:
+        assert matches(server, "GET", target) is same
+
+
+def test_what_is_left_out_matches_anything(tmp_path: Path) -> None:
+    """Without query and body in the file, any query and body match."""
+    with serves(tmp_path, post()) as server:
+        assert matches(server, "POST", "/server/?page=2", b"anything")
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "same"),
+    [
+        ("/zone/café one/", "/zone/caf%C3%A9%20one/", True),
+        ("/a%2Fb", "/a%2fb", True),
+        ("/a%2Fb", "/a/b", False),
+        ("/a//b", "/a//b", True),
+        ("//a", "//a", True),
+        ("//a", "/a", False),
+        ("/a/", "/a", False),
+        ("/v1/REDACTED/x", "/v1/tenant/x", True),
+        ("/v1/t-REDACTED", "/v1/t-1", True),
+        ("/v1/REDACTED", "/v1/a/b", False),
+    ],
+)
+def test_path(tmp_path: Path, path: str, target: str, same: bool) -> None:
+    """Paths are equal segment by segment, decoded; REDACTED stands for any text within one."""
+    with serves(tmp_path, get(path)) as server:
+        assert matches(server, "GET", target) is same
+
+
+@pytest.mark.parametrize(
+    ("recorded", "sent", "same"),
+    [
+        ({"body": {"a": 1, "b": [1, 2]}}, b'{"b":[1,2],"a":1}', True),
+        ({"body": {"a": 1}}, b'{"a": 2}', False),
+        ({"body": {"a": 1}}, b'{"a": 1, "b": 2}', False),
+        ({"body": {"a": 1, "b": 2}}, b'{"a": 1}', False),
+        ({"body": [1, 2]}, b"[2, 1]", False),
+        ({"body": [1, 2]}, b"[1]", False),
+        ({"body": {"a": 1}}, b'{"a": true}', False),
+        ({"body": {"a": 1}}, b"[1]", False),
+        ({"body": {"a": 1}}, b"not json", False),
+        ({"body": {}}, b"", False),
+        ({"body": None}, b"", True),
+        ({"body": None}, b"{}", False),
+        ({"body": {"password": "REDACTED", "n": "x"}}, b'{"password": {"any": 1}, "n": "x"}', True),
+        ({"body": {"REDACTED": 1, "b": 2}}, b'{"b": 2, "any": 1}', True),
+        ({"body": "Bearer REDACTED!"}, b'"Bearer abc!"', True),
+        ({"body": "Bearer REDACTED!"}, b'"Basic abc!"', False),
+        ({"body": "aREDACTEDbREDACTEDc"}, b'"a1b2c"', True),
+        ({"body": "aREDACTEDbREDACTEDc"}, b'"a12c"', False),
+        ({"body": "abREDACTEDbc"}, b'"abc"', False),
+        ({"form": {"a": "1", "b": ["2", "3"]}}, b"b=3&a=1&b=2", True),
+        ({"form": {"a": "1"}}, b"a=1&b=2", False),
+        ({"form": {"a": "1", "password": "REDACTED"}}, b"password=x%26y&a=1", True),
+        ({"text": "<a>é</a>"}, "<a>é</a>".encode(), True),
+        ({"text": "<a>REDACTED</a>"}, b"<a>b</a>", True),
+        ({"text": "a"}, b"b", False),
+        ({"base64": "AP8="}, b"\x00\xff", True),
+        ({"base64": "AP8="}, b"\x00\xfe", False),
+    ],
+)
+def test_body(tmp_path: Path, recorded: dict[str, Any], sent: bytes, same: bool) -> None:
+    """JSON and forms are compared by value, text and base64 by their bytes; REDACTED is any text or value."""
+    with serves(tmp_path, post(**recorded)) as server:
+        assert matches(server, "POST", "/server/", sent) is same
+
+
+def test_headers(tmp_path: Path) -> None:
+    """Headers that the file names must have been sent, in any case of letters; others do not matter."""
+    with serves(tmp_path, post(headers={"X-Action": "Create", "X-Key": "REDACTED"})) as server:
+        assert matches(server, "POST", "/server/", **{"x-action": "Create", "x-key": "k", "x-other": "o"})
+        assert not matches(server, "POST", "/server/", **{"x-action": "Create"})
+        assert not matches(server, "POST", "/server/", **{"x-action": "Delete", "x-key": "k"})
+
+
+@settings(max_examples=25, deadline=None)
+@given(JSON, st.dictionaries(WORDS, st.lists(WORDS, min_size=1, max_size=3), max_size=3), WORDS)
+def test_every_value_round_trips(value: Any, query: dict[str, list[str]], word: str) -> None:
+    """Whatever path, query and JSON a file holds, a request that holds the same is answered with it."""
+    path = f"/{word.replace('?', '').replace('#', '').replace('%', '')}"
+    with tempfile.TemporaryDirectory() as folder:
+        request = {"method": "PUT", "path": path, "query": query, "body": value}
+        write(Path(folder), "1", request, {"status": 200, "body": value})
+        with FixtureServer(folder) as server:
+            target = f"{quote(path)}?{urlencode(query, doseq=True)}"
+            status, _, answer = ask(server, "PUT", target, json.dumps(value))
+    assert (status, json.loads(answer)) == (200, value)
+
+
+def test_chunked_request(tmp_path: Path) -> None:
+    """A body that is sent in chunks is read, and the connection serves the next request."""
+    with serves(tmp_path, post(text="one two")) as server, connected(server) as connection:
+        for _ in range(2):
+            connection.request("POST", "/server/", iter([b"one ", b"two"]))
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (200, b"{}")
+        assert [request.body for request in server.requests] == [b"one two"] * 2
+
+
+def test_broken_request(tmp_path: Path) -> None:
+    """A client that goes away within its request is not seen, and the server serves the next one."""
+    with serves(tmp_path, post()) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(b"POST /server/ HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf")
+        assert matches(server, "POST", "/server/", b"whole")
+        assert [request.body for request in server.requests] == [b"whole"]
+
+
+def test_seen_requests(tmp_path: Path) -> None:
+    """Every request is kept: method, path, query, headers in any case, and body."""
+    with serves(tmp_path, post()) as server:
+        ask(server, "POST", "/server/?a=1&a=2&b=", b"{}", {"X-Key": "k"})
+    (seen,) = server.requests
+    assert (seen.method, seen.target, seen.path) == ("POST", "/server/?a=1&a=2&b=", "/server/")
+    assert (seen.query, seen.headers["x-key"], seen.body) == ({"a": ["1", "2"], "b": [""]}, "k", b"{}")
+
+
+def test_driver_arguments(tmp_path: Path) -> None:
+    """Credentials and options are the positional and the keyword arguments of a driver."""
+    write(tmp_path, "1", get("/"), {"status": 200})
+    with FixtureServer(str(tmp_path), credentials=("id", "secret", "zone")) as server:
+        assert server.credentials == ("id", "secret", "zone")
+        assert server.options == {"host": "127.0.0.1", "port": server.port, "secure": False}
+        assert server.url == f"http://127.0.0.1:{server.port}"
+    assert FixtureServer(tmp_path).credentials == ("user", "key")
+
+
+def test_down_outside_of_the_block(tmp_path: Path) -> None:
+    """Outside of the with block there is no port and nobody listens."""
+    write(tmp_path, "1", get("/"), {"status": 200})
+    server = FixtureServer(tmp_path)
+    with pytest.raises(RuntimeError, match="with block"):
+        _ = server.url
+    with server:
+        port = server.port
+    with pytest.raises(RuntimeError, match="with block"):
+        _ = server.options
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_open_connection_does_not_hold_the_end(tmp_path: Path) -> None:
+    """The block ends while a client keeps its connection open."""
+    write(tmp_path, "1", get("/"), {"status": 200})
+    server = FixtureServer(tmp_path)
+    with server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    connection.close()
+
+
+def test_unmatched(tmp_path: Path) -> None:
+    """A request that matches nothing gets a 501 that names the nearest exchange and how it differs."""
+    write(tmp_path, "001", get("/zone/"), {"status": 200})
+    write(tmp_path, "002", post(query={}, body={"name": "a", "size": {"ram": 1}}), {"status": 200})
+    with pytest.raises(AssertionError) as failure, FixtureServer(tmp_path) as server:  # noqa: PT012
+        status, _, body = ask(server, "POST", "/server/?dry=1", b'{"name": "a", "size": {"ram": 2}}')
+        assert len(server.unmatched) == 1
+    assert status == 501
+    report = json.loads(body)
+    assert list(report["nearest"]) == ["002.json", "001.json"]
+    assert report["nearest"]["002.json"] == [
+        'query.dry: not recorded, asked ["1"]',
+        "body.size.ram: recorded 1, asked 2",
+    ]
+    assert report["nearest"]["001.json"][0] == 'method: recorded "GET", asked "POST"'
+    assert str(failure.value) == report["message"]
+    assert "POST /server/?dry=1" in report["message"]
+    assert "002.json: query.dry" in report["message"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PROPFIND"])
+def test_unmatched_methods(tmp_path: Path, method: str) -> None:
+    """Any method that is not recorded is a 501, and the block fails."""
+    write(tmp_path, "001", post(), {"status": 200})
+    with pytest.raises(AssertionError, match=f"{method} /server/ matches no exchange"):
+        with FixtureServer(tmp_path) as server:
+            assert ask(server, method, "/server/")[0] == 501
+
+
+def test_exception_under_way(tmp_path: Path) -> None:
+    """An exception of the block is not masked: it carries the unmatched request as a note."""
+    write(tmp_path, "001", post(), {"status": 200})
+    with pytest.raises(KeyError) as failure, FixtureServer(tmp_path) as server:  # noqa: PT012
+        ask(server, "GET", "/missing")
+        raise KeyError("data")
+    assert "GET /missing matches no exchange" in "".join(failure.value.__notes__)
+
+
+def test_long_values_are_cut(tmp_path: Path) -> None:
+    """A report shows the beginning of long bodies."""
+    write(tmp_path, "001", post(text="a"), {"status": 200})
+    with pytest.raises(AssertionError) as failure, FixtureServer(tmp_path) as server:
+        ask(server, "POST", "/server/", b"x" * 100_000)
+    assert len(str(failure.value)) < 1000
+
+
+def test_folder_missing_or_empty(tmp_path: Path) -> None:
+    """A folder that is missing or holds no exchange is named."""
+    with pytest.raises(FileNotFoundError, match=r"no folder .*absent"):
+        FixtureServer(tmp_path / "absent")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(FileNotFoundError, match=r"no .*json files in"):
+        FixtureServer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        ('{\n  "request": {,\n}', "2:15", "not JSON"),
+        ("", "1:1", "not JSON"),
+        ('{\n "request": "é\udcff"}', "2:15", "not UTF-8"),
+        ("[]", "1:1", "Expected `object`, got `array`"),
+        ("{}", "1:1", "missing required field `request`"),
+        ('{\n "request": {"method": "GET"}, "response": {"status": 200}}', "2:2", "required field `path`"),
+        (
+            '{"request": {"method": "GET", "path": "/"},\n "response": {"status": 200,\n  "bdy": 1}}',
+            "3:3",
+            "unknown field `bdy`",
+        ),
+        (
+            '{"request": {"method": "GET", "path": "/"},\n "response": {"headers": {},\n  "status": "200"}}',
+            "3:3",
+            "Expected `int`, got `str`",
+        ),
+        (
+            '{"request": {"method": "get", "path": "/"}, "response": {"status": 200}}',
+            "1:14",
+            "matching regex",
+        ),
+        (
+            '{"request": {"method": "GET",\n"path": "/?a=1"}, "response": {"status": 200}}',
+            "2:1",
+            "matching regex",
+        ),
+        (
+            '{"request": {"method": "GET", "path": "/"},\n"response": {"status": 200, "text": "","body": 1}}',
+            "2:1",
+            "Only one of body, text",
+        ),
+        (
+            '{"request": {"method": "PUT","path":"/","form": {},"body": 1},\n"response": {"status": 200}}',
+            "1:2",
+            "Only one of body, form",
+        ),
+        (
+            '{"request": {"method": "GET", "path": "/"},\n "response": {"status": 204, "text": ""}}',
+            "2:2",
+            "A 204 answer has no text",
+        ),
+        ('{"request": {"method": "GET", "path": "/"},\n "response": {"status": 99}}', "2:15", ">= 200"),
+        (
+            '{"request": {"method": "GET", "path": "/"},\n "response": {"status": 200, "base64": "?"}}',
+            "2:30",
+            "base64",
+        ),
+        (
+            '{"request": {"method": "GET", "path": "/"},\n"response": {"status": 200,\n"headers": {"": ""}}}',
+            "3:1",
+            "matching regex",
+        ),
+    ],
+)
+def test_bad_file(tmp_path: Path, text: str, place: str, reason: str) -> None:
+    """A file that is no exchange is refused at construction, with its name, line, column and the reason."""
+    (tmp_path / "bad.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(FixtureError) as failure:
+        FixtureServer(tmp_path)
+    assert str(failure.value).startswith(f"{tmp_path / 'bad.json'}:{place}: ")
+    assert reason in str(failure.value)

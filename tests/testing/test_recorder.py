@@ -1,0 +1,585 @@
+import base64
+import datetime as dt
+import gzip
+import http.client
+import json
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from polycloud.testing.exchange import LoopbackServer, read_exchange
+from polycloud.testing.fixtures import FixtureServer
+from polycloud.testing.recorder import Recorder, Redaction
+
+KEY = "k3y/of+the=cloud"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON = ("Content-Type", "application/json")
+
+Reply = tuple[int, list[tuple[str, str]], bytes]
+
+
+class Upstream(ThreadingHTTPServer):
+    """A cloud that answers every request with the same, or as `reply` says, and remembers what it saw."""
+
+    def __init__(self, *reply: Any) -> None:
+        super().__init__(("127.0.0.1", 0), UpstreamHandler)
+        self.reply: Callable[[str, str, bytes], Reply] = lambda *_: reply or (200, [JSON], b"{}")
+        self.seen: list[tuple[str, str, http.client.HTTPMessage, bytes]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class UpstreamHandler(BaseHTTPRequestHandler):
+    server: Upstream
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        target = self.requestline.split()[1]
+        self.server.seen.append((self.command, target, self.headers, body))  # type: ignore[arg-type]
+        status, headers, answer = self.server.reply(self.command, target, body)
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_any
+
+
+def ask(
+    server: LoopbackServer, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None
+) -> Reply:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.request(method, target, body, headers or {})
+        response = connection.getresponse()
+        return response.status, response.getheaders(), response.read()
+    finally:
+        connection.close()
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    (file,) = sorted(folder.glob("*.json"))
+    exchange: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return exchange
+
+
+def basic(user: str, key: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode()}
+
+
+def test_recorded_is_replayed(tmp_path: Path) -> None:
+    """A session that was recorded with one set of secrets is replayed to a driver with another."""
+    states = iter(["pending", "running"])
+
+    def cloud(method: str, target: str, body: bytes) -> Reply:
+        if method == "POST":
+            return (
+                201,
+                [JSON],
+                json.dumps({"id": 7, "root_pass": "r00t!", "asked": json.loads(body)}).encode(),
+            )
+        if method == "DELETE":
+            return 204, [], b""
+        return 200, [JSON], json.dumps({"state": next(states), "next": "/server/?page=2"}).encode()
+
+    def session(server: LoopbackServer, key: str) -> list[tuple[int, Any]]:
+        body = json.dumps({"name": "web-ü", "password": f"{key}-login"})
+        headers = basic("user", key)
+        answers = [
+            ask(server, "POST", f"/server/?{urlencode({'api_key': key})}", body, headers),
+            ask(server, "GET", "/server/7/", None, headers),
+            ask(server, "GET", "/server/7/", None, headers),
+            ask(server, "DELETE", f"/account/{quote(key, safe='')}/server/7/", None, headers),
+        ]
+        return [(status, json.loads(body or b"null")) for status, _, body in answers]
+
+    with Upstream() as upstream, Recorder(upstream.url, tmp_path, secrets=[KEY]) as recorder:
+        upstream.reply = cloud
+        live = session(recorder, KEY)
+    assert live[0][1]["root_pass"] == "r00t!"
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == [
+        "001-post-server.json",
+        "002-get-server-7.json",
+        "003-get-server-7.json",
+        "004-delete-account-redacted-server-7.json",
+    ]
+    with FixtureServer(tmp_path) as server:
+        replayed = session(server, "an0ther")
+    live[0][1]["root_pass"] = live[0][1]["asked"]["password"] = "REDACTED"
+    assert replayed == live
+
+
+def test_replay_is_strict(tmp_path: Path) -> None:
+    """What was recorded without query and body does not match a request that has them."""
+    with Upstream() as upstream, Recorder(upstream.url, tmp_path) as recorder:
+        ask(recorder, "POST", "/server/7/start/")
+    assert recorded(tmp_path)["request"] == {
+        "method": "POST",
+        "path": "/server/7/start/",
+        "query": {},
+        "body": None,
+    }
+    with pytest.raises(AssertionError, match="body: recorded null"), FixtureServer(tmp_path) as server:  # noqa: PT012
+        assert ask(server, "POST", "/server/7/start/")[0] == 200
+        ask(server, "POST", "/server/7/start/", '{"force": true}')
+
+
+def test_answer_comes_back_unchanged(tmp_path: Path) -> None:
+    """Status, headers and the very bytes of the upstream reach the caller; cookies are not written."""
+    headers = [
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+        ("Link", "<x>"),
+        ("Link", "<y>"),
+        ("X-Id", "7"),
+        JSON,
+    ]
+    with Upstream(404, headers, b'{ "a" : 1.50 }') as upstream, Recorder(upstream.url, tmp_path) as recorder:
+        status, got, body = ask(recorder, "GET", "/a")
+    assert (status, body) == (404, b'{ "a" : 1.50 }')
+    assert got == [*headers, ("Content-Length", "14")]
+    assert recorded(tmp_path)["response"] == {
+        "headers": {"Link": "<x>, <y>", "X-Id": "7", "Content-Type": "application/json"},
+        "body": {"a": 1.5},
+        "status": 404,
+    }
+
+
+def test_redirects_are_the_drivers(tmp_path: Path) -> None:
+    """A redirect is passed back and not followed."""
+    with (
+        Upstream(302, [("Location", "/b"), ("Content-Length", "0")], b"") as upstream,
+        Recorder(upstream.url, tmp_path) as recorder,
+    ):
+        assert ask(recorder, "GET", "/a")[0] == 302
+    assert len(upstream.seen) == 1
+    assert recorded(tmp_path)["response"]["headers"] == {"Location": "/b"}
+
+
+def test_request_goes_on_unchanged(tmp_path: Path) -> None:
+    """The upstream sees the method, target, headers and body of the caller, and its own name as the host."""
+    target = "/v2//a/../b%2Fc?x=%41&x=1+2&flag"
+    sent = {"Authorization": "Basic eA==", "X-Key": "k", "User-Agent": "driver/1"}
+    with Upstream() as upstream, Recorder(f"{upstream.url}/base/", tmp_path) as recorder:
+        ask(recorder, "PUT", target, b"\x00\xff", sent)
+    ((method, seen, headers, body),) = upstream.seen
+    assert (method, seen, body) == ("PUT", f"/base{target}", b"\x00\xff")
+    assert {name: headers[name] for name in sent} == sent
+    assert headers["Host"] == upstream.url.removeprefix("http://")
+
+
+def test_chunked_upload(tmp_path: Path) -> None:
+    """A body in chunks arrives whole and is recorded whole."""
+    with Upstream() as upstream, Recorder(upstream.url, tmp_path) as recorder:
+        ask(recorder, "PUT", "/a", iter([b"one ", b"two"]))
+    assert upstream.seen[0][3] == b"one two"
+    assert recorded(tmp_path)["request"]["text"] == "one two"
+
+
+def test_gzip(tmp_path: Path) -> None:
+    """A compressed answer reaches the caller compressed, and is stored decoded and redacted."""
+    packed = gzip.compress(json.dumps({"name": "a", "token": "t0ken", "note": f"is {KEY}"}).encode())
+    with (
+        Upstream(200, [JSON, ("Content-Encoding", "gzip")], packed) as upstream,
+        Recorder(upstream.url, tmp_path, secrets=[KEY]) as recorder,
+    ):
+        assert ask(recorder, "GET", "/a", headers={"Accept-Encoding": "br, gzip"})[2] == packed
+        assert upstream.seen[0][2]["Accept-Encoding"] == "gzip"
+    assert recorded(tmp_path)["response"] == {
+        "headers": {"Content-Type": "application/json"},
+        "body": {"name": "a", "token": "REDACTED", "note": "is REDACTED"},
+        "status": 200,
+    }
+
+
+def test_head(tmp_path: Path) -> None:
+    """The answer to HEAD keeps the length of the body that is not sent, live and replayed."""
+    headers = [("Content-Length", "1048576"), ("Content-Encoding", "gzip")]
+    with Upstream(200, headers, b"") as upstream, Recorder(upstream.url, tmp_path) as recorder:
+        assert ("Content-Length", "1048576") in ask(recorder, "HEAD", "/object")[1]
+    with FixtureServer(tmp_path) as server:
+        assert ("Content-Length", "1048576") in ask(server, "HEAD", "/object")[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "stored"),
+    [
+        ("application/json; charset=utf-8", b'{"a": "\xc3\xa9"}', {"body": {"a": "é"}}),
+        ("application/json", b"{broken", {"text": "{broken"}),
+        ("application/json", b'{"a": NaN}', {"text": '{"a": NaN}'}),
+        ("application/json", b'"\\ud800"', {"text": '"\\ud800"'}),
+        ("application/json", b"[1, 2]", {"body": [1, 2]}),
+        ("application/json", b"null", {"body": None}),
+        (None, b'{"a": 1}', {"body": {"a": 1}}),
+        (None, b"plain", {"text": "plain"}),
+        ("text/plain", b'{"a":  1}', {"text": '{"a":  1}'}),
+        ("text/xml", b"<a>\xc3\xa9</a>", {"text": "<a>é</a>"}),
+        ("text/plain; charset=latin-1", b"\xe9", {"base64": "6Q=="}),
+        (
+            "application/octet-stream",
+            bytes(range(256)),
+            {"base64": base64.b64encode(bytes(range(256))).decode()},
+        ),
+        ("application/json", b"", {}),
+    ],
+)
+def test_answer_bodies(tmp_path: Path, kind: str | None, body: bytes, stored: dict[str, Any]) -> None:
+    """JSON that is called so is stored as JSON, all else as text or base64, and replayed with its type."""
+    headers = [("Content-Type", kind)] if kind else []
+    with Upstream(200, headers, body) as upstream, Recorder(upstream.url, tmp_path) as recorder:
+        ask(recorder, "GET", "/a")
+    response = recorded(tmp_path)["response"]
+    assert {name: response[name] for name in response if name not in {"status", "headers"}} == stored
+    with FixtureServer(tmp_path) as server:
+        _, got, replayed = ask(server, "GET", "/a")
+    assert kind is None or dict(got)["Content-Type"] == kind
+    assert replayed == body or json.loads(replayed) == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "stored"),
+    [
+        ({}, b'{"b": 1, "a": [true]}', {"body": {"b": 1, "a": [True]}}),
+        (FORM, b'{"b": 1}', {"body": {"b": 1}}),
+        (FORM, b"a=1&b=x+y&b=%C3%A9&c=", {"form": {"a": "1", "b": ["x y", "é"], "c": ""}}),
+        (FORM, b"plain", {"text": "plain"}),
+        ({}, b"a=1", {"text": "a=1"}),
+        ({}, b"\xff\x00", {"base64": "/wA="}),
+    ],
+)
+def test_request_bodies(tmp_path: Path, headers: dict[str, str], body: bytes, stored: dict[str, Any]) -> None:
+    """The bodies of requests are stored as what they are, and match when they are sent again."""
+    with Upstream() as upstream, Recorder(upstream.url, tmp_path) as recorder:
+        ask(recorder, "POST", "/a", body, headers)
+    request = recorded(tmp_path)["request"]
+    assert {name: request[name] for name in request if name not in {"method", "path", "query"}} == stored
+    with FixtureServer(tmp_path) as server:
+        assert ask(server, "POST", "/a", body, headers)[0] == 200
+
+
+def test_request_headers(tmp_path: Path) -> None:
+    """Only the request headers that are named are stored, redacted, and they have to match in a replay."""
+    names = ["X-Amz-Target", "X-Api-Key", "X-Absent"]
+    with Upstream() as upstream, Recorder(upstream.url, tmp_path, request_headers=names) as recorder:
+        ask(recorder, "POST", "/", headers={"x-amz-target": "List", "x-api-key": "abcd", "X-Other": "1"})
+    assert recorded(tmp_path)["request"]["headers"] == {"X-Amz-Target": "List", "X-Api-Key": "REDACTED"}
+    with FixtureServer(tmp_path) as server:
+        assert ask(server, "POST", "/", headers={"X-Amz-Target": "List", "X-Api-Key": "other"})[0] == 200
+        assert ask(server, "POST", "/", headers={"X-Amz-Target": "Drop", "X-Api-Key": "other"})[0] == 501
+        server.unmatched.clear()
+
+
+def test_answer_headers(tmp_path: Path) -> None:
+    """A token in an answer's header is there in a replay, where a driver looks for it, without its value."""
+    headers = [("X-Subject-Token", "abcd"), ("Location", f"/v1?key={quote(KEY)}&token=t0ken&page_token=3")]
+    with (
+        Upstream(200, headers, b"") as upstream,
+        Recorder(upstream.url, tmp_path, secrets=[KEY]) as recorder,
+    ):
+        ask(recorder, "POST", "/auth/tokens")
+    assert recorded(tmp_path)["response"]["headers"] == {
+        "X-Subject-Token": "REDACTED",
+        "Location": "/v1?key=REDACTED&token=REDACTED&page_token=3",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *[
+            "password",
+            "passwd",
+            "adminPass",
+            "root_pass",
+            "rootPassword",
+            "secret",
+            "client_secret",
+            "SecretAccessKey",
+        ],
+        *[
+            "token",
+            "auth-token",
+            "X-Auth-Token",
+            "refresh_token",
+            "api_key",
+            "apikey",
+            "access_key",
+            "AccessKeyId",
+        ],
+        *["private_key", "keyMaterial", "X-Amz-Signature", "Authorization", "passphrase"],
+    ],
+)
+def test_secret_names(name: str) -> None:
+    """The value of a field whose name tells of a secret is redacted in JSON, forms, queries, XML and text."""
+    redaction = Redaction([])
+    assert redaction.json({name: "val-ue1"}) == {name: "REDACTED"}
+    assert redaction.json({name: 1234}) == {name: "REDACTED"}
+    assert redaction.json({"a": [{name: ["val-ue1", None]}]}) == {"a": [{name: ["REDACTED", None]}]}
+    for before, after in [
+        (f"/a?{name}=", "&b=1"),
+        (f"<{name}>", f"</{name}>"),
+        (f'<a {name}="', '"/>'),
+        (f'{{"{name}": "', '"}'),
+        (f"{name}: ", "\nb: 1"),
+        (f"{name}: Bearer ", "\n"),
+    ]:
+        assert redaction.text(f"{before}val-ue1{after}") == f"{before}REDACTED{after}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "name",
+        "key",
+        "public_key",
+        "next_token",
+        "NextPageToken",
+        "ClientToken",
+        "secretary",
+        "bypass",
+        "tokens_left",
+    ],
+)
+def test_harmless_names(name: str) -> None:
+    """Names that only look like those of secrets, and the tokens that a replay needs, keep their values."""
+    assert Redaction([]).json({name: "val-ue1"}) == {name: "val-ue1"}
+    assert Redaction([]).text(f"{name}=val-ue1") == f"{name}=val-ue1"
+
+
+def test_objects_under_secret_names() -> None:
+    """An object under a secret's name keeps its fields but for those that hold the secret itself."""
+    login = {"password": {"user": {"name": "ann", "id": "u1", "password": "abcd"}, "set": True, "hint": None}}
+    assert Redaction([]).json(login) == {
+        "password": {"user": {"name": "ann", "id": "u1", "password": "REDACTED"}, "set": True, "hint": None}
+    }
+    token = {"token": {"id": "abcd", "expires": "2030", "catalog": [{"id": "c1"}]}}
+    assert Redaction([]).json(token) == {
+        "token": {"id": "REDACTED", "expires": "2030", "catalog": [{"id": "c1"}]}
+    }
+
+
+def test_keys_and_urls() -> None:
+    """PEM private keys, and user and password in URLs, are redacted anywhere in text."""
+    pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\n-----END RSA PRIVATE KEY-----"
+    assert Redaction([]).json({"text": f"a {pem} b"}) == {"text": "a REDACTED b"}
+    assert Redaction([]).text("postgres://ann:pw@db:5432/x") == "postgres://REDACTED@db:5432/x"
+    assert Redaction([]).text("https://host:8080/a@b") == "https://host:8080/a@b"
+
+
+def test_number_that_is_a_secret() -> None:
+    """A declared secret is found in a number too, and other numbers stay numbers."""
+    assert Redaction(["123456"]).json({"pin": 123456, "n": 12345}) == {"pin": "REDACTED", "n": 12345}
+
+
+def test_longer_secret_first() -> None:
+    """Where one secret begins with another, nothing of the longer one is left."""
+    assert Redaction(["abcd", "abcdefgh"]).known("abcdefgh abcd") == "REDACTED REDACTED"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("/a/{}/", "/a/REDACTED/"), ("Basic%20{}", "Basic%20REDACTED"), ("Basic {}", "Basic REDACTED")],
+)
+def test_base64_words(text: str, left: str) -> None:
+    """The whole base64 word that holds a secret is redacted, the user in it too, and nothing around it."""
+    for user in ("a", "ab", "abc", "abcd"):
+        word = base64.b64encode(f"{user}:{KEY}".encode()).decode()
+        assert Redaction([KEY]).known(text.format(word)) == left
+
+
+def test_long_text() -> None:
+    """A long word is searched once, not again from each of its letters."""
+    text = base64.b64encode(bytes(300_000)).decode()
+    assert Redaction([KEY]).text(text) == text
+
+
+def spellings(secret: str, user: str) -> list[str]:
+    """The ways in which a secret gets into a recording."""
+    pair = f"{user}:{secret}".encode()
+    return [
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        base64.b64encode(secret.encode()).decode().rstrip("="),
+        base64.b64encode(pair).decode().rstrip("="),
+        base64.urlsafe_b64encode(pair).decode().rstrip("="),
+        quote(base64.b64encode(pair).decode().rstrip("="), safe=""),
+    ]
+
+
+SECRETS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=6, max_size=20)
+USERS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SECRETS, USERS, st.data())
+def test_a_secret_is_never_written(secret: str, user: str, data: st.DataObject) -> None:
+    """A declared secret is in no file, wherever it stood and however it was written."""
+    assume("REDACTED" not in secret and secret not in "REDACTED")
+    # the words of every file, which a secret that is one of them cannot be told from
+    assume(
+        secret not in "001-post-response-request-headers-content-type-application/json-method-status-query"
+    )
+    spelled = data.draw(st.sampled_from(spellings(secret, user)))
+    value = {"deep": [{"note": f"a {spelled} b", f"{spelled}": 1}], "xml": f"<a b='{spelled}'>{spelled}</a>"}
+    body = json.dumps(value, ensure_ascii=data.draw(st.booleans()))
+    answer = data.draw(st.sampled_from([[JSON], [("Content-Type", "text/plain")], []]))
+    if spelled.isascii():
+        answer = [*answer, ("Location", f"https://example.com/{spelled}/?a={spelled}")]
+    form = urlencode({"a": spelled, spelled: "b"}).encode()
+    sent, headers = data.draw(
+        st.sampled_from([(body.encode(), {}), (form, FORM), (b"\xff" + body.encode(), {})])
+    )
+    target = f"/a/{quote(spelled, safe='')}/?{urlencode({'b': spelled, spelled: 'c'})}"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Upstream(200, answer, data.draw(st.sampled_from([b"", b"\xff"])) + body.encode()) as upstream,
+    ):
+        with Recorder(upstream.url, folder, secrets=[secret]) as recorder:
+            ask(recorder, "POST", target, sent, {**headers, **basic("user", secret)})
+        (file,) = Path(folder).iterdir()
+        written = file.name + file.read_text(encoding="utf-8")
+        exchange = read_exchange(file)
+        with FixtureServer(folder) as server:
+            assert ask(server, "POST", target, sent, headers)[0] == 200
+    for spelling in spellings(secret, user)[:5]:
+        assert spelling not in written
+    binary = [content.base64 for content in (exchange.request, exchange.response) if content.kind == "base64"]
+    assert not any(secret.encode() in content for content in binary if isinstance(content, bytes))
+    if spelled not in spellings(secret, user)[:5]:
+        assert spelled not in written
+
+
+def test_in_parallel(tmp_path: Path) -> None:
+    """Requests of many threads are recorded each in a file of its own."""
+    with Upstream() as upstream, Recorder(upstream.url, tmp_path) as recorder, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: ask(recorder, "GET", f"/{number}"), range(24)))
+    files = sorted(tmp_path.iterdir())
+    assert [file.name[:3] for file in files] == [f"{number:03}" for number in range(1, 25)]
+    assert {read_exchange(file).request.path for file in files} == {f"/{number}" for number in range(24)}
+
+
+def test_file_names(tmp_path: Path) -> None:
+    """A file is named after method and path, cut to a length that every file system takes."""
+    with Upstream() as upstream, Recorder(upstream.url, tmp_path) as recorder:
+        ask(recorder, "GET", "/Server/cloud/../" + "x" * 500)
+    (file,) = tmp_path.iterdir()
+    assert file.name.startswith("001-get-server-cloud-xxx")
+    assert len(file.name) < 80
+
+
+def test_upstream_down(tmp_path: Path) -> None:
+    """Where the upstream does not answer, the caller gets a 502 that says so, and nothing is recorded."""
+    with Upstream() as upstream:
+        url = upstream.url
+    with Recorder(url, tmp_path) as recorder:
+        status, _, body = ask(recorder, "GET", "/a")
+    assert status == 502
+    assert "No answer from the upstream" in json.loads(body)["message"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_answer_that_cannot_be_decoded(tmp_path: Path) -> None:
+    """What cannot be decoded could not be redacted, so it is a 502 and is not recorded."""
+    with (
+        Upstream(200, [("Content-Encoding", "gzip")], b"no gzip") as upstream,
+        Recorder(upstream.url, tmp_path) as recorder,
+    ):
+        assert ask(recorder, "GET", "/a")[0] == 502
+    assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def self_signed(upstream: Upstream, folder: Path) -> Iterator[None]:
+    """Make an upstream speak TLS with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    plain, upstream.socket = upstream.socket, context.wrap_socket(upstream.socket, server_side=True)
+    with plain:
+        yield
+
+
+def test_tls_is_verified(tmp_path: Path) -> None:
+    """An upstream whose certificate nobody vouches for gets no request."""
+    upstream = Upstream()
+    upstream.handle_error = lambda *_: None  # type: ignore[method-assign]
+    with self_signed(upstream, tmp_path), upstream:
+        url = upstream.url.replace("http:", "https:")
+        with Recorder(url, tmp_path / "recorded") as recorder:
+            status, _, body = ask(recorder, "GET", "/a")
+    assert (status, upstream.seen) == (502, [])
+    assert "CERTIFICATE_VERIFY_FAILED" in json.loads(body)["message"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com", "ftp://127.0.0.1", "127.0.0.1:80", "", "http://127.0.0.1.evil.test"]
+)
+def test_upstream_is_https(tmp_path: Path, url: str) -> None:
+    """The upstream is https, or http to loopback; other URLs are refused before anything happens."""
+    with pytest.raises(ValueError, match="https://"):
+        Recorder(url, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("secrets", [[""], ["key"], "a-whole-string"])
+def test_short_secrets(tmp_path: Path, secrets: Any) -> None:
+    """A secret under 4 characters, such as each of a string given in the place of a list, is refused."""
+    with pytest.raises(ValueError, match="4 characters"):
+        Recorder("https://example.com", tmp_path, secrets=secrets)
+
+
+def test_folder(tmp_path: Path) -> None:
+    """The folder is made where it is missing, and refused where it holds recordings already."""
+    Recorder("https://example.com", tmp_path / "a" / "b")
+    (tmp_path / "a" / "b" / "001-get.json").touch()
+    with pytest.raises(FileExistsError, match="holds recordings already"):
+        Recorder("https://example.com", tmp_path / "a" / "b")
