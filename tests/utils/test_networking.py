@@ -1,3 +1,4 @@
+import re
 import socket
 from ipaddress import IPv4Address
 
@@ -79,7 +80,15 @@ def test_increment_refuses(segments: list[int | str]) -> None:
         increment_ipv4_segments(segments)
 
 
-def test_public_names() -> None:
-    """The public names are Libcloud's five."""
-    assert len(networking.__all__) == 5
-    assert all(callable(getattr(networking, name)) for name in networking.__all__)
+@given(st.ip_addresses().map(str))
+def test_splitting_agrees(address: str) -> None:
+    """An address is split off as private exactly where it lies in a private network."""
+    private = networking.is_private_subnet(address)
+    assert networking.split_by_privacy([address]) == (([], [address]) if private else ([address], []))
+
+
+@pytest.mark.parametrize("text", ["", "n/a", "10.0.0", "1.2.3.4.5", "256.1.1.1x", "0x7f.1"])
+def test_splitting_refuses_what_is_no_address(text: str) -> None:
+    """What is no address is refused, never sorted in."""
+    with pytest.raises(ValueError, match=re.escape(repr(text))):
+        networking.split_by_privacy([text])

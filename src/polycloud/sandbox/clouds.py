@@ -56,7 +56,7 @@ class Cloud(ABC):
     app: ASGIApp
     """The API, as an ASGI application."""
 
-    credentials: tuple[str, ...]
+    credentials: tuple[Any, ...]
     """What a driver of this provider takes as positional arguments."""
 
     @abstractmethod

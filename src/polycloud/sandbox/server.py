@@ -55,7 +55,7 @@ class Sandbox:
         self._wanted_port = port
         self._running: _Running | None = None
         self.name = name
-        self.credentials: tuple[str, ...] = self._cloud.credentials
+        self.credentials: tuple[Any, ...] = self._cloud.credentials
         self.ssh_port: int | None = None
 
     def __repr__(self) -> str:

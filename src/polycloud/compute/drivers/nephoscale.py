@@ -44,7 +44,7 @@ from polycloud.compute.types import (
     NodeState,
     Provider,
 )
-from polycloud.utils.networking import is_private_subnet
+from polycloud.utils.networking import split_by_privacy
 
 __all__ = [
     "API_HOST",
@@ -554,10 +554,10 @@ class NephoscaleNodeDriver(NodeDriver):
     # Objects from payloads
 
     def _to_node(self, server: Server, raw: msgspec.Raw) -> Node:
-        public: list[str] = []
-        private: list[str] = []
-        for address in (server.ipaddresses or "").replace(",", " ").split():
-            (private if is_private_subnet(address) else public).append(address)
+        try:
+            public, private = split_by_privacy((server.ipaddresses or "").replace(",", " ").split())
+        except ValueError as error:
+            raise MalformedResponseError(f"server {server.id} has an odd address: {error}") from error
         type_ = server.service_type
         kind = DedicatedNode if type_ and type_.billable_type == DEDICATED else Node
         return kind(

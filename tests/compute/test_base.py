@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polycloud.common.types import (
+    InvalidArgumentError,
+    NotFoundError,
+    OperationTimeoutError,
+    PolycloudError,
+    UnsupportedOperationError,
+)
+from polycloud.compute import keys
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.types import KeyPairDoesNotExistError, Node, NodeState
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
+
+LIBCLOUDS_ARGUMENTS = {
+    "__init__": "key secret secure host port api_version region",
+    "attach_volume": "node volume device",
+    "copy_image": "source_region node_image name description",
+    "create_image": "node name description",
+    "create_key_pair": "name",
+    "create_node": "name size image location auth",
+    "create_volume": "size name location snapshot",
+    "create_volume_snapshot": "volume name",
+    "delete_image": "node_image",
+    "delete_key_pair": "key_pair",
+    "destroy_node": "node",
+    "destroy_volume": "volume",
+    "destroy_volume_snapshot": "snapshot",
+    "detach_volume": "volume",
+    "get_image": "image_id",
+    "get_key_pair": "name",
+    "import_key_pair_from_file": "name key_file_path",
+    "import_key_pair_from_string": "name key_material",
+    "list_images": "location",
+    "list_key_pairs": "",
+    "list_locations": "",
+    "list_nodes": "",
+    "list_sizes": "location",
+    "list_volume_snapshots": "volume",
+    "list_volumes": "",
+    "reboot_node": "node",
+    "start_node": "node",
+    "stop_node": "node",
+    "wait_until_running": "nodes wait_period timeout ssh_interface force_ipv4 ex_list_nodes_kwargs",
+}
+
+
+@pytest.mark.parametrize("method", LIBCLOUDS_ARGUMENTS)
+def test_signatures_are_libclouds(method: str) -> None:
+    """Every method of Libcloud's base takes Libcloud's arguments in Libcloud's order."""
+    parameters = inspect.signature(getattr(NodeDriver, method)).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
+    assert names == LIBCLOUDS_ARGUMENTS[method].split()
+
+
+def test_every_operation_is_documented() -> None:
+    """Every public method of the base has a docstring."""
+    for name in NodeDriver.operations():
+        assert inspect.getdoc(getattr(NodeDriver, name)), name
+
+
+@pytest.fixture
+def driver() -> DummyNodeDriver:
+    return DummyNodeDriver("creds")
+
+
+def test_get_node(driver: DummyNodeDriver) -> None:
+    """A node is found by its id; an unknown id is named."""
+    assert driver.get_node("2").name == "dummy-2"
+    with pytest.raises(NotFoundError, match="'77'"):
+        driver.get_node("77")
+
+
+def test_wait_until_running_waits_for_all(driver: DummyNodeDriver) -> None:
+    """The wait ends when every node runs and has an address of the kind asked for."""
+    nodes = driver.list_nodes()
+    assert driver.wait_until_running(nodes) == [(nodes[0], ["203.0.113.1"]), (nodes[1], ["203.0.113.2"])]
+    driver.stop_node(nodes[1])
+    with pytest.raises(OperationTimeoutError, match=r"dummy-2 \(id 2\) to run"):
+        driver.wait_until_running(nodes, wait_period=0.01, timeout=0.05)
+    with pytest.raises(OperationTimeoutError):
+        driver.wait_until_running(nodes[:1], wait_period=0.01, timeout=0.05, ssh_interface="private_ips")
+
+
+def test_wait_until_running_leaves_ipv6_out(driver: DummyNodeDriver) -> None:
+    """IPv6 addresses count only where the caller wants them."""
+    node = driver.list_nodes()[0]
+    node.public_ips = ["2001:db8::1", "203.0.113.9"]
+    assert driver.wait_until_running([node])[0][1] == ["203.0.113.9"]
+    assert driver.wait_until_running([node], force_ipv4=False)[0][1] == ["2001:db8::1", "203.0.113.9"]
+
+
+def test_wait_until_running_ends_with_a_node_that_failed(driver: DummyNodeDriver) -> None:
+    """A node in state ERROR ends the wait at once."""
+    node = driver.list_nodes()[0]
+    node.state = NodeState.ERROR
+    with pytest.raises(PolycloudError, match=r"dummy-1.*will not run"):
+        driver.wait_until_running([node], timeout=60)
+
+
+def test_wait_until_running_refuses_other_interfaces(driver: DummyNodeDriver) -> None:
+    """An interface that is neither public nor private is refused."""
+    with pytest.raises(InvalidArgumentError, match="'eth0'"):
+        driver.wait_until_running([], ssh_interface="eth0")
+
+
+def test_sizes_made_by_hand(driver: DummyNodeDriver) -> None:
+    """Where the provider takes any size, one is made from CPUs, RAM and disk; elsewhere that is refused."""
+    size = driver.custom_size(2, 4096, 80)
+    assert (size.ram, size.disk, size.extra["vcpus"], size.name) == (4096, 80, 2, "2 CPU, 4096 MB, 80 GB")
+    assert driver.create_node("custom", size, driver.list_images()[0]).size is size
+    with pytest.raises(InvalidArgumentError):
+        driver.custom_size(0, 4096, 80)
+    with pytest.raises(UnsupportedOperationError, match="NephoScale"):
+        NephoscaleNodeDriver("user", "password").custom_size(2, 4096, 80)
+
+
+def test_key_pairs_from_files(driver: DummyNodeDriver, tmp_path: Path) -> None:
+    """A public key is imported from a file; a file that cannot be read is named."""
+    (tmp_path / "id.pub").write_text(PUBLIC_KEY + "\n")
+    assert driver.import_key_pair_from_file("mine", str(tmp_path / "id.pub")).public_key == PUBLIC_KEY
+    with pytest.raises(InvalidArgumentError, match=r"none\.pub"):
+        driver.import_key_pair_from_file("mine", str(tmp_path / "none.pub"))
+    with pytest.raises(KeyPairDoesNotExistError, match="'other'"):
+        driver.get_key_pair("other")
+
+
+def test_key_pairs_are_made_here(driver: DummyNodeDriver) -> None:
+    """Where the provider only takes public keys, a new pair's private key never leaves this machine."""
+    pair = driver.create_key_pair("made")
+    assert (pair.private_key or "").startswith("-----BEGIN RSA PRIVATE KEY-----")
+    assert driver.get_key_pair("made").public_key == pair.public_key
+    assert keys.fingerprint(pair.public_key) == pair.fingerprint
+
+
+def test_fingerprint() -> None:
+    """A fingerprint is what `ssh-keygen -E md5 -l` prints."""
+    assert keys.fingerprint(PUBLIC_KEY) == "ea:a3:fa:f5:69:82:b5:5d:62:1b:e6:ee:23:fb:62:b2"
+    assert keys.fingerprint(None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "key type"),
+        ("hello", "key type"),
+        ("ssh-rsa", "key type"),
+        ("ssh-rsa not*base64", "base64"),
+        (f"{PUBLIC_KEY}\n{PUBLIC_KEY}", "more than one line"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "private key, which is never sent"),
+    ],
+)
+def test_what_is_no_public_key(text: str, problem: str) -> None:
+    """What is no public key is refused in words before anything is sent, without repeating it."""
+    with pytest.raises(InvalidArgumentError, match=problem) as caught:
+        keys.require_public_key(text)
+    assert "AAAA" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "operation"),
+    [
+        ("reboot", "reboot_node"),
+        ("start", "start_node"),
+        ("stop_node", "stop_node"),
+        ("destroy", "destroy_node"),
+    ],
+)
+def test_nodes_delegate(method: str, operation: str) -> None:
+    """A node's own methods are its driver's."""
+    told: list[tuple[str, Any]] = []
+
+    def tell(node: Node) -> bool:
+        told.append((operation, node))
+        return True
+
+    class Telling(DummyNodeDriver):
+        def __getattribute__(self, name: str) -> Any:
+            if name == operation:
+                return tell
+            return super().__getattribute__(name)
+
+    node = Node("1", "n", NodeState.RUNNING, [], [], Telling("creds"))
+    assert getattr(node, method)() is True
+    assert told == [(operation, node)]

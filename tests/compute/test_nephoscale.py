@@ -1,0 +1,471 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from polycloud.common import waiting
+from polycloud.common.retry import RetryPolicy
+from polycloud.common.types import (
+    AmbiguousCreateError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    MalformedResponseError,
+    NotFoundError,
+    OperationTimeoutError,
+    ProviderHTTPError,
+    ServerError,
+    TransportError,
+    UnsupportedOperationError,
+)
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.types import KeyPair, Node, NodeAuthPassword, NodeAuthSSHKey, NodeState
+from polycloud.sandbox import Sandbox
+from support.web import Answer, Seen, serve
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
+ONCE = RetryPolicy(attempts=1)
+
+
+def create(driver: NephoscaleNodeDriver, name: str = "web", **options: Any) -> Node:
+    return driver.create_node(name, driver.list_sizes()[0], driver.list_images()[0], **options)
+
+
+def posts(cloud: Sandbox, path: str = "/server/cloud/") -> list[dict[str, str]]:
+    return [seen.form for seen in cloud.requests if (seen.method, seen.path) == ("POST", path)]
+
+
+def envelope(data: Any, *, success: bool = True, response: int = 200, message: str = "words") -> Answer:
+    body = {"success": success, "response": response, "subcode": 0, "message": message, "data": data}
+    return Answer(200, body)
+
+
+def answered(answer: Answer, call: Any) -> Any:
+    """The result of a driver's call that is answered with `answer`."""
+    with serve(lambda _: answer) as web, NephoscaleNodeDriver("u", "pw", **web.options, retry=ONCE) as driver:
+        return call(driver)
+
+
+# Nodes
+
+
+def test_a_node_is_what_the_provider_tells() -> None:
+    """A server's fields end where Libcloud's users look for them."""
+    server = {
+        "id": 88,
+        "name": "web",
+        "hostname": "web.example",
+        "power_status": "on",
+        "ipaddresses": "198.51.100.7, 10.132.60.1",
+        "zone": {"id": 5, "name": "SJC-1"},
+        "image": {"id": 3, "friendly_name": "Debian"},
+        "service_type": {"id": 27, "friendly_name": "CS025", "billable_type": 1},
+        "create_time": "2013-09-25 07:38:12",
+        "is_console_enabled": True,
+        "network_ports": [{"devname": "eth0"}],
+        "from_the_future": {"x": 1},
+    }
+    (node,) = answered(envelope([server]), lambda driver: driver.list_nodes())
+    assert (node.id, node.name, node.state) == ("88", "web", NodeState.RUNNING)
+    assert (node.public_ips, node.private_ips) == (["198.51.100.7"], ["10.132.60.1"])
+    assert node.created_at == datetime(2013, 9, 25, 7, 38, 12, tzinfo=UTC)
+    wanted = {
+        "zone_data": {"id": 5, "name": "SJC-1"},
+        "zone": "SJC-1",
+        "image": "Debian",
+        "create_time": "2013-09-25 07:38:12",
+        "network_ports": [{"devname": "eth0"}],
+        "is_console_enabled": True,
+        "service_type": "CS025",
+        "hostname": "web.example",
+    }
+    assert {key: node.extra[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("on", "running"),
+        ("off", "stopped"),
+        ("unknown", "unknown"),
+        ("melting", "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_states(status: str | None, state: str) -> None:
+    """`off` is STOPPED, and what the driver does not know is UNKNOWN, not an error."""
+    (node,) = answered(envelope([{"id": 1, "power_status": status}]), lambda driver: driver.list_nodes())
+    assert node.state == state
+
+
+def test_a_bare_server_is_enough() -> None:
+    """A server of which only the id is told is a node without addresses, and its extra has the usual keys."""
+    (node,) = answered(envelope([{"id": "x-1", "ipaddresses": ""}]), lambda driver: driver.list_nodes())
+    assert (node.id, node.public_ips, node.private_ips, node.created_at) == ("x-1", [], [], None)
+    assert node.extra["zone"] is None
+
+
+def test_create_gives_back_its_own_node(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """Of several servers with one name, created side by side, each create gives back its own."""
+    nodes = waiting.gather([lambda: create(driver, "twin")] * 4)
+    assert len({node.id for node in nodes}) == 4
+    listed = {node.id: node.name for node in driver.list_nodes()}
+    assert listed == {node.id: "twin" for node in nodes}
+    assert {form["hostname"] for form in posts(cloud)} == {"twin"}
+
+
+def test_create_sends_what_it_is_given(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """Keys, zone, host name and addresses of a create reach the provider."""
+    key = driver.ex_create_keypair("mine", public_key=PUBLIC_KEY)
+    console = driver.ex_create_keypair("console", password="pass-word")
+    zone = driver.list_locations()[0]
+    create(driver, "web", server_key=key, console_key=console, zone=zone, hostname="web.example")
+    form = posts(cloud)[-1]
+    assert (form["server_key"], form["console_key"], form["zone"]) == (key, console, zone.id)
+    assert form["hostname"] == "web.example"
+    create(driver, "web2", location=zone)
+    assert posts(cloud)[-1]["zone"] == zone.id
+
+
+def test_create_with_a_key_in_hand(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """`auth` registers its key once, and finds it again."""
+    create(driver, "one", auth=NodeAuthSSHKey(PUBLIC_KEY))
+    create(driver, "two", auth=NodeAuthSSHKey(f" {PUBLIC_KEY}\n"))
+    (key,) = driver.ex_list_keypairs(ssh=True)
+    assert [form["server_key"] for form in posts(cloud)] == [key.id, key.id]
+    with pytest.raises(UnsupportedOperationError, match="not passwords"):
+        create(driver, "three", auth=NodeAuthPassword("pw"))
+
+
+@pytest.mark.parametrize("option", [{"ex_wait": False}, {"nowait": True}])
+def test_create_without_waiting(driver: NephoscaleNodeDriver, option: dict[str, bool]) -> None:
+    """A create that does not wait gives a pending node without an id, with its job."""
+    node = create(driver, "web", **option)
+    assert (node.id, node.name, node.state) == ("", "web", NodeState.PENDING)
+    assert node.extra["job"]["resource_type"] == "/job"
+    with pytest.raises(InvalidArgumentError, match="'web' has no id yet"):
+        node.reboot()
+
+
+def test_create_gives_up_in_words(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A server that is not listed in time is an OperationTimeoutError with the name to look for."""
+    with (
+        Sandbox("nephoscale", appear=60) as slow,
+        NephoscaleNodeDriver(*slow.credentials, **slow.options) as late,
+    ):
+        with pytest.raises(
+            OperationTimeoutError, match=r"'web', created as 'web-[0-9a-f]{12}', to be listed"
+        ):
+            create(late, "web", ex_timeout=0.2)
+
+
+@pytest.mark.parametrize("fault", ["reset after", "truncate"])
+def test_a_lost_answer_makes_one_server(driver: NephoscaleNodeDriver, cloud: Sandbox, fault: str) -> None:
+    """A create whose answer is lost after the provider acted finds its server and makes no second one."""
+    cloud.fault(fault, method="POST", path="/server/cloud/")  # type: ignore[arg-type]
+    node = create(driver, "web")
+    assert [(listed.id, listed.name) for listed in driver.list_nodes()] == [(node.id, "web")]
+    assert len(posts(cloud)) == 1
+
+
+def test_a_lost_create_that_cannot_be_settled(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A create whose request was lost is reported as ambiguous, with the name to look for, and sent once."""
+    cloud.fault("reset before", method="POST", path="/server/cloud/")
+    with pytest.raises(AmbiguousCreateError, match=r"'web-[0-9a-f]{12}'.*before creating another"):
+        create(driver, "web", ex_timeout=0.3)
+    assert len(posts(cloud)) <= 1
+
+
+def test_a_create_that_is_refused_is_an_error_at_once(driver: NephoscaleNodeDriver) -> None:
+    """A create that the provider refuses raises with its words and leaves no server."""
+    size, image = driver.list_sizes()[0], driver.list_images()[0]
+    size.id = "999"
+    with pytest.raises(ProviderHTTPError, match="service_type"):
+        driver.create_node("web", size, image)
+    assert driver.list_nodes() == []
+
+
+def test_a_rename_that_fails_says_which_server_exists(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A create that breaks after its server was listed names the server's id."""
+    cloud.fault(500, method="PUT", path="/server/cloud/*", times=None)
+    with pytest.raises(ServerError) as caught:
+        create(driver, "web")
+    (node,) = driver.list_nodes()
+    assert f"the server exists: id {node.id}, still called {node.name!r}" in caught.value.__notes__[0]
+
+
+def test_ctrl_c_in_a_create_names_the_server(driver: NephoscaleNodeDriver) -> None:
+    """Ctrl-C while a create waits ends it at once and tells under which name the server will appear."""
+    with (
+        Sandbox("nephoscale", appear=60) as slow,
+        NephoscaleNodeDriver(*slow.credentials, **slow.options) as late,
+    ):
+        size, image = late.list_sizes()[0], late.list_images()[0]
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            late.create_node("web", size, image)
+    assert "'web', created as 'web-" in caught.value.__notes__[0]
+
+
+def test_power_actions(driver: NephoscaleNodeDriver) -> None:
+    """Power actions are carried out, under Libcloud's names and those of the 2013 driver."""
+    node = create(driver)
+    driver.wait_until_running([node], wait_period=0.05)
+
+    def until(state: NodeState) -> None:
+        def look() -> bool | None:
+            return driver.get_node(node.id).state == state or None
+
+        waiting.poll(look, waiting_for=f"{state}", timeout=10, longest_pause=0.05)
+
+    for stop, start in (
+        (driver.stop_node, driver.start_node),
+        (driver.ex_stop_node, driver.ex_start_node),
+        (driver.shutdown_node, driver.reboot_node),
+    ):
+        assert stop(node) is True
+        until(NodeState.STOPPED)
+        assert start(node) is True
+        until(NodeState.RUNNING)
+
+
+def test_rename(driver: NephoscaleNodeDriver) -> None:
+    """A rename changes the name and, where given, the host name."""
+    node = create(driver, "old")
+    assert driver.rename_node(node, "new") is True
+    assert (driver.get_node(node.id).name, driver.get_node(node.id).extra["hostname"]) == ("new", "old")
+    driver.rename_node(node, "newer", hostname="newer.example")
+    assert driver.get_node(node.id).extra["hostname"] == "newer.example"
+
+
+@pytest.mark.parametrize("name", ["wéb 😀", "a'b\"c", "two\nlines\r\n", "a&b=c;d", "100%25", "nul\0"])
+def test_names_arrive_intact(driver: NephoscaleNodeDriver, name: str) -> None:
+    """A name with quotes, line breaks, NUL or emoji is sent as it is."""
+    assert driver.get_node(create(driver, name).id).name == name
+
+
+def test_destroying_twice_succeeds(driver: NephoscaleNodeDriver) -> None:
+    """A server can be destroyed twice; one that never was is not found."""
+    node = create(driver)
+    assert node.destroy() is True
+    assert node.destroy() is True
+    node.id = "424242"
+    with pytest.raises(NotFoundError, match="/server/cloud/424242/"):
+        node.destroy()
+
+
+def test_ids_stay_in_their_place(cloud: Sandbox, driver: NephoscaleNodeDriver) -> None:
+    """An id with slashes or query signs cannot reach another resource."""
+    node = Node("../../key/sshrsa/1", "evil", NodeState.RUNNING, [], [], driver)
+    with pytest.raises(NotFoundError):
+        driver.destroy_node(node)
+    assert "/key/sshrsa" not in [seen.path for seen in cloud.requests]
+
+
+def test_dedicated_servers(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """Dedicated servers are sized, created, listed and destroyed; they have no power actions."""
+    size = driver.list_sizes(ex_dedicated=True)[0]
+    node = driver.create_node("big", size, driver.list_images()[0], console_key="1", ex_dedicated=True)
+    assert "console_key" not in posts(cloud, "/server/dedicated/")[0]
+    assert driver.list_nodes() == []
+    assert [listed.name for listed in driver.list_nodes(ex_dedicated=True)] == ["big"]
+    with pytest.raises(UnsupportedOperationError, match="restart"):
+        node.reboot()
+    assert node.destroy() is True
+
+
+# Sizes, images, locations
+
+
+def test_sizes(driver: NephoscaleNodeDriver) -> None:
+    """Sizes come cheapest first, with price, RAM, disk and CPUs."""
+    sizes = driver.list_sizes()
+    prices = [size.price for size in sizes]
+    assert prices == sorted(prices, key=lambda price: price or 0)
+    big = next(size for size in sizes if size.id == "54")
+    assert (big.ram, big.disk, big.price, big.extra["vcpus"]) == (32768, 1200, 0.938, 16)
+
+
+def test_images(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """Images have the keys that Libcloud's users expect, and can be asked for by location."""
+    image = driver.list_images()[0]
+    assert {
+        "architecture",
+        "disks",
+        "billable_type",
+        "pcpus",
+        "cores",
+        "uri",
+        "storage",
+    } <= image.extra.keys()
+    assert driver.get_image(image.id).name == image.name
+    zone = driver.list_locations()[1]
+    driver.list_images(zone)
+    assert cloud.requests[-1].query == {"region": zone.id}
+
+
+def test_locations(driver: NephoscaleNodeDriver) -> None:
+    """Locations are the zones in service; a zone that is not activated is none."""
+    assert [(zone.name, zone.country) for zone in driver.list_locations()] == [
+        ("SJC-1", "US"),
+        ("RIC-1", "US"),
+    ]
+
+
+# Keys
+
+
+def test_keys(driver: NephoscaleNodeDriver) -> None:
+    """Keys are created, listed by kind and group, and deleted; the general list tells no secrets."""
+    ssh = driver.ex_create_keypair("ssh", public_key=PUBLIC_KEY)
+    console = driver.ex_create_keypair("console", password="pass-word")
+    server = driver.ex_create_keypair("server", password="pass-word", key_group=1)
+    assert {key.id for key in driver.ex_list_keypairs()} == {ssh, console, server}
+    assert {key.public_key or key.password for key in driver.ex_list_keypairs()} == {None}
+    (listed,) = driver.ex_list_keypairs(ssh=True)
+    assert (listed.id, listed.name, listed.public_key, listed.key_group) == (ssh, "ssh", PUBLIC_KEY, 1)
+    assert {key.id for key in driver.ex_list_keypairs(password=True)} == {console, server}
+    assert {key.id for key in driver.ex_list_keypairs(key_group=4)} == {console}
+    assert "pass-word" not in repr(driver.ex_list_keypairs(password=True))
+    assert driver.ex_delete_keypair(ssh, ssh=True) is True
+    assert driver.ex_delete_keypair(console) is True
+    assert {key.id for key in driver.ex_list_keypairs()} == {server}
+
+
+def test_keys_that_cannot_be(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A key that has none or both of key and password, or is no public key, is refused unsent."""
+    bad_keys: list[dict[str, Any]] = [
+        {},
+        {"public_key": PUBLIC_KEY, "password": "p"},
+        {"public_key": "-----BEGIN PRIVATE KEY-----"},
+    ]
+    for bad in bad_keys:
+        with pytest.raises(InvalidArgumentError):
+            driver.ex_create_keypair("bad", **bad)
+    with pytest.raises(InvalidArgumentError):
+        driver.ex_list_keypairs(ssh=True, password=True)
+    assert cloud.requests == []
+
+
+def test_key_pairs_of_the_base(driver: NephoscaleNodeDriver) -> None:
+    """Libcloud's key pair methods work on the SSH keys."""
+    pair = driver.import_key_pair_from_string("mine", PUBLIC_KEY + "\n")
+    again = driver.get_key_pair("mine")
+    assert (again.public_key, again.fingerprint, again.extra["id"]) == (
+        PUBLIC_KEY,
+        pair.fingerprint,
+        pair.extra["id"],
+    )
+    assert driver.delete_key_pair(KeyPair("mine", None, None, driver)) is True
+    assert driver.list_key_pairs() == []
+
+
+# Networks
+
+
+def test_networks(driver: NephoscaleNodeDriver) -> None:
+    """Networks are listed once each, with their subnets."""
+    networks = driver.ex_list_networks()
+    assert len({network.id for network in networks}) == len(networks)
+    assert {network.private for network in networks} == {False, True}
+    assert all(network.subnets for network in networks)
+
+
+def test_addresses(driver: NephoscaleNodeDriver) -> None:
+    """An address is reserved, given to a server and released."""
+    node = create(driver)
+    driver.wait_until_running([node], wait_period=0.05)
+    subnet = driver.ex_list_free_addresses()[0]
+    address = subnet.addresses[-1]
+    assert driver.ex_reserve_address(subnet, address) is True
+    assert address not in driver.ex_list_free_addresses()[0].addresses
+    assert driver.ex_assign_address(subnet.id, address, node) is True
+    assert address in driver.get_node(node.id).public_ips
+    assert driver.ex_release_address(subnet, address) is True
+    assert address in driver.ex_list_free_addresses()[0].addresses
+    assert driver.ex_list_subnets(private=True)[0].status is not None
+
+
+# Bad answers and bad input
+
+
+def test_wrong_credentials(cloud: Sandbox) -> None:
+    """Wrong credentials are an InvalidCredsError without the password."""
+    with NephoscaleNodeDriver("user", "wr0ng-pw", **cloud.options) as driver:
+        with pytest.raises(InvalidCredsError) as caught:
+            driver.list_nodes()
+    assert "wr0ng-pw" not in repr(caught.value)
+
+
+@pytest.mark.parametrize(("fault"), ["html", "truncate"])
+def test_an_answer_that_is_none(driver: NephoscaleNodeDriver, cloud: Sandbox, fault: str) -> None:
+    """HTML or broken JSON with status 200 is refused with the body's beginning."""
+    cloud.fault(fault, path="/server/cloud/", times=None)  # type: ignore[arg-type]
+    with pytest.raises(MalformedResponseError, match="body begins"):
+        driver.list_nodes()
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        ([{"id": 1}, {"name": "no id"}], r"field `id` - at `\$\.data\[1\]`"),
+        ([{"id": 1, "ipaddresses": 7}], r"at `\$\.data\[0\]\.ipaddresses`"),
+        ({"not": "a list"}, r"at `\$\.data`"),
+        ([{"id": 1, "ipaddresses": "n/a"}], "server 1 has an odd address"),
+    ],
+)
+def test_a_payload_of_another_shape(data: Any, path: str) -> None:
+    """A payload that lacks what is needed is refused with the path of the field."""
+    with pytest.raises(MalformedResponseError, match=path):
+        answered(envelope(data), lambda driver: driver.list_nodes())
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (400, ProviderHTTPError),
+        (401, InvalidCredsError),
+        (404, NotFoundError),
+        (500, ServerError),
+        (0, ProviderHTTPError),
+    ],
+)
+def test_success_false_with_status_200(response: int, error: type[Exception]) -> None:
+    """An envelope that says no with HTTP 200 is an error for what it says, with the provider's message."""
+    refusal = envelope(None, success=False, response=response, message="quota: too many servers")
+    with pytest.raises(error, match="quota: too many servers"):
+        answered(refusal, lambda driver: driver.list_nodes())
+
+
+def test_a_code_that_says_no() -> None:
+    """An envelope that claims success with a code of failure is a failure."""
+    with pytest.raises(NotFoundError):
+        answered(envelope([], response=404), lambda driver: driver.list_nodes())
+
+
+def test_an_envelope_is_needed() -> None:
+    """An answer that says neither success nor failure is refused by the field's name."""
+    with pytest.raises(MalformedResponseError, match="`success`"):
+        answered(Answer(200, {"data": []}), lambda driver: driver.list_nodes())
+
+
+def test_an_action_that_is_cut_off_is_an_error(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A power action whose answer is lost is an error: it never claims to have been carried out."""
+    node = create(driver)
+    cloud.fault("reset before", method="POST", times=None)
+    with pytest.raises(TransportError):
+        node.reboot()
+
+
+def test_answers_without_a_content_type() -> None:
+    """Answers are read though they lack a content type."""
+
+    def respond(_: Seen) -> Answer:
+        return envelope([{"id": 1}])
+
+    with serve(respond) as web, NephoscaleNodeDriver("u", "pw", **web.options) as driver:
+        assert driver.list_nodes()[0].id == "1"
