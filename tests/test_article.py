@@ -1,4 +1,4 @@
-"""The article "How to create a driver from scratch", followed with polycloud: its classes, then its prompt."""
+"""The article "How to create a driver from scratch" with polycloud: its classes, then its prompt."""
 
 from __future__ import annotations
 

@@ -1,0 +1,48 @@
+# Everything runs in .venv, which is made from nothing but Python 3.11 or later; choose another interpreter
+# with `make demo PYTHON=python3.12` (`make clean` first if .venv exists already).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
+
+demo: $(VENV)/.runtime ## walk through a server's life on the sandbox
+	@$(BIN)/polycloud demo
+
+test: $(VENV)/.dev ## run the tests
+	$(BIN)/pytest -n 2
+
+lint: $(VENV)/.dev ## check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove .venv and what the tools cached
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp is newer than what it was made from, so that a second run is quick.
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(sys.version_info < (3, 11) and "polycloud needs Python 3.11 or later, and $(PYTHON) is " + v + ": try make PYTHON=python3.12" or 0)'
+	@echo "making $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.made requirements/build.txt requirements/runtime.txt pyproject.toml
+	@echo "installing polycloud into $(VENV)"
+	@$(PIP) -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "installing the tools of the checks into $(VENV)"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m polycloud` is the command `polycloud`."""
+
+from polycloud.cli.main import run
+
+run()

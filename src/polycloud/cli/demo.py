@@ -1,0 +1,310 @@
+"""`polycloud demo`: everything that one does with servers, on the sandbox, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from importlib.util import find_spec
+from types import CodeType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from polycloud.cli import output
+from polycloud.cli.sandbox import IMPORT_LINE, connecting, running
+from polycloud.common import waiting
+from polycloud.common.types import PolycloudError
+
+if TYPE_CHECKING:
+    from polycloud.compute.types import Node, NodeSize
+    from polycloud.sandbox import Sandbox
+
+__all__ = ["demo"]
+
+
+class Speed(StrEnum):
+    """How long the sandbox takes over things."""
+
+    FAST = "fast"
+    REAL = "real"
+
+
+KNOBS: dict[Speed, dict[str, float]] = {
+    Speed.FAST: {"appear": 0.5, "build": 4.0, "power": 1.0, "destroy": 0.5},
+    Speed.REAL: {"appear": 3.0, "build": 40.0, "power": 8.0, "destroy": 4.0, "latency": 0.2},
+}
+LOOK_EVERY = 0.25
+GIVE_UP = 120.0
+BAR_WIDTH = 30
+
+
+def demo(
+    *,
+    speed: Annotated[
+        Speed, typer.Option(help="fast takes seconds; real waits as one does for a cloud, over a minute.")
+    ] = Speed.FAST,
+) -> None:
+    """Walk through a server's life.
+
+    Each step shows the Python that it runs. The cloud is a sandbox on this machine: no account is needed
+    and nothing is left behind.
+    """
+    if find_spec("cryptography") is None:
+        output.fail("the demo makes an SSH key, which needs: pip install 'polycloud[cli,deploy,sandbox]'")
+    began = time.perf_counter()
+    with running("nephoscale", **KNOBS[speed]) as cloud:
+        session = Session(cloud, KNOBS[speed]["build"])
+        try:
+            for number, (title, step) in enumerate(STEPS, 1):
+                output.line()
+                output.line(f"{number}/{len(STEPS)}  {title}", "bold")
+                step(session)
+        except BaseException:
+            _tell_what_existed(cloud)
+            raise
+    output.line()
+    output.line(f"Done in {time.perf_counter() - began:.0f} s. What next:", "bold")
+    output.table(["to", "run"], NEXT)
+
+
+def _tell_what_existed(cloud: Sandbox) -> None:
+    nodes = ", ".join(f"{server['name']} (id {server['id']})" for server in cloud.servers) or "none"
+    output.line()
+    output.line(f"Stopped early. Nodes at that moment: {nodes}.")
+    output.line("They were in the sandbox's memory only and ended with it: nothing is left behind.")
+
+
+class Session:
+    """A Python session that shows each line, then runs that very text.
+
+    `build` is the number of seconds that a node takes.
+    """
+
+    def __init__(self, cloud: Sandbox, build: float) -> None:
+        self.cloud = cloud
+        self.build = build
+        self.names: dict[str, Any] = {}
+
+    def do(self, statement: str) -> None:
+        """Run a statement."""
+        _show(statement)
+        exec(_compiled(statement, "exec"), self.names)  # noqa: S102 - the text is this file's own
+
+    def get(self, expression: str) -> Any:
+        """The value of an expression."""
+        _show(expression)
+        return self._value(expression)
+
+    def say(self, expression: str) -> None:
+        """Show the value of an expression, as Python's prompt does."""
+        output.line(repr(self.get(expression)))
+
+    def watch(self, expression: str, wanted: object) -> None:
+        """Look again and again until the expression has the value `wanted`."""
+        _show(f"{expression}  # again and again, until {wanted!r}")
+
+        def look() -> bool | None:
+            return self._value(expression) == wanted or None
+
+        with _waiting():
+            waiting.poll(
+                look, waiting_for=f"{expression} to be {wanted!r}", timeout=GIVE_UP, longest_pause=LOOK_EVERY
+            )
+        output.line(repr(self._value(expression)))
+
+    def refused(self, expression: str, expected: str) -> None:
+        """Show the error that an expression raises, which must be the `expected` one."""
+        _show(expression)
+        try:
+            value = self._value(expression)
+        except PolycloudError as error:
+            if type(error).__name__ != expected:
+                raise
+            output.line(f"{expected}: {error}", "yellow")
+        else:
+            raise PolycloudError(f"{expression} gave {value!r}, where {expected} was expected")
+
+    def _value(self, expression: str) -> Any:
+        return eval(_compiled(expression, "eval"), self.names)  # noqa: S307 - the text is this file's own
+
+
+def _compiled(text: str, mode: str) -> CodeType:
+    # Given text, eval and exec mark a Ctrl-C as unhandled, and Python ends with a signal whatever is done.
+    return compile(text, "<demo>", mode)
+
+
+def _show(text: str) -> None:
+    first, *others = text.splitlines()
+    output.code("\n".join([f">>> {first}", *(f"... {other}" for other in others)]))
+
+
+@contextlib.contextmanager
+def _waiting() -> Iterator[None]:
+    if not output.console.is_terminal:
+        yield
+        return
+    with output.console.status("waiting", spinner="dots"):
+        yield
+
+
+# The steps
+
+
+def connect(session: Session) -> None:
+    session.do(IMPORT_LINE)
+    session.do(f"driver = {connecting(session.cloud)}")
+    session.say("driver")
+
+
+def locations(session: Session) -> None:
+    session.do("locations = driver.list_locations()")
+    found = session.names["locations"]
+    output.table(
+        ["id", "name", "country"], [(location.id, location.name, location.country) for location in found]
+    )
+
+
+def sizes(session: Session) -> None:
+    session.do("sizes = driver.list_sizes()")
+    output.table(
+        ["id", "name", "RAM, MB", "disk, GB", "USD an hour"],
+        [(size.id, size.name, size.ram, size.disk, _price(size)) for size in session.names["sizes"]],
+    )
+
+
+def _price(size: NodeSize) -> str:
+    return "unknown" if size.price is None else f"{size.price:.3f}"
+
+
+def images(session: Session) -> None:
+    session.do("images = driver.list_images()")
+    output.table(["id", "name"], [(image.id, image.name) for image in session.names["images"]])
+
+
+def make_keys(session: Session) -> None:
+    session.do('pair = driver.create_key_pair("demo")')
+    session.say("pair")
+    session.do("from secrets import token_urlsafe")
+    session.do('console_key = driver.ex_create_keypair("demo-console", password=token_urlsafe(12))')
+    keys = session.get("driver.ex_list_keypairs()")
+    opens = {1: "servers", 4: "consoles"}
+    output.table(["id", "name", "opens"], [(key.id, key.name, opens.get(key.key_group, "")) for key in keys])
+
+
+def create(session: Session) -> None:
+    session.do("size, image, location = sizes[1], images[0], locations[0]")
+    session.do('keys = {"server_key": pair.extra["id"], "console_key": console_key}')
+    session.do('first = driver.create_node("web", size, image, location=location, **keys)')
+    session.do('second = driver.create_node("web", size, image, location=location, **keys)')
+    session.say("(first.id, first.name), (second.id, second.name)")
+    output.line("The provider answers a create without an id, and names need not be unique: the driver")
+    output.line("gives each call its own node all the same.")
+
+
+def build(session: Session) -> None:
+    line = "driver.wait_until_running([first, second], wait_period=0.5)"
+    with _building(session):
+        ready = session.get(line)
+    for node, addresses in ready:
+        output.line(f"{node.name} (id {node.id}) runs at {', '.join(addresses)}")
+
+
+def show_nodes(session: Session) -> None:
+    nodes: list[Node] = session.get("driver.list_nodes()")
+    output.table(
+        ["id", "name", "state", "public addresses", "private addresses"],
+        [
+            (node.id, node.name, node.state, ", ".join(node.public_ips), ", ".join(node.private_ips))
+            for node in nodes
+        ],
+    )
+
+
+def reboot(session: Session) -> None:
+    session.say("driver.reboot_node(first)")
+    session.say("driver.get_node(first.id).state.value")
+    session.watch("driver.get_node(first.id).state.value", "running")
+
+
+def stop_and_start(session: Session) -> None:
+    session.say("driver.shutdown_node(second)")
+    session.watch("driver.get_node(second.id).state.value", "stopped")
+    session.say("driver.start_node(second)")
+    session.watch("driver.get_node(second.id).state.value", "running")
+
+
+def rename(session: Session) -> None:
+    session.say('driver.rename_node(second, "database")')
+    show_nodes(session)
+
+
+def errors(session: Session) -> None:
+    wrong = connecting(session.cloud).replace(session.cloud.credentials[-1], "wrong")
+    session.do(f"stranger = {wrong}")
+    session.refused("stranger.list_nodes()", "InvalidCredsError")
+    session.refused('driver.get_node("12345")', "NotFoundError")
+    session.refused("driver.list_volumes()", "UnsupportedOperationError")
+    session.say('driver.supports("list_volumes")')
+
+
+def clean_up(session: Session) -> None:
+    session.say("first.destroy(), second.destroy()")
+    session.watch("driver.list_nodes()", [])
+    session.say("driver.delete_key_pair(pair), driver.ex_delete_keypair(console_key)")
+    session.watch("driver.ex_list_keypairs()", [])
+    session.do("driver.close()")
+
+
+STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
+    ("Connect", connect),
+    ("Locations: where nodes can be", locations),
+    ("Sizes: what they cost", sizes),
+    ("Images: what they start from", images),
+    ("Keys: an SSH key for servers, a password for consoles", make_keys),
+    ("Create two nodes of the same name", create),
+    ("Wait until they run", build),
+    ("List the nodes", show_nodes),
+    ("Reboot", reboot),
+    ("Shut down, start again", stop_and_start),
+    ("Rename", rename),
+    ("Errors: what goes wrong says so", errors),
+    ("Clean up", clean_up),
+)
+NEXT = (
+    ("keep a sandbox running", "polycloud sandbox nephoscale"),
+    ("see what each driver offers", "polycloud providers"),
+    ("read the driver that just ran", "python -m pydoc polycloud.compute.drivers.nephoscale"),
+)
+
+
+@contextlib.contextmanager
+def _building(session: Session) -> Iterator[None]:
+    """A bar for each node while they build; nothing without a terminal.
+
+    How far a build is only the sandbox knows, so the bars show the time that passed, until it says "built".
+    """
+    if not output.console.is_terminal:
+        yield
+        return
+    began = time.monotonic()
+
+    def bars() -> RenderableType:
+        passed = min(time.monotonic() - began, 0.95 * session.build)
+        grid = Table.grid(padding=(0, 2))
+        for server in session.cloud.servers:
+            done = session.build if server["built"] else passed
+            state = "built" if server["built"] else "building"
+            bar = ProgressBar(
+                session.build, done, width=BAR_WIDTH, complete_style="cyan", finished_style="green"
+            )
+            grid.add_row(f"{server['name']} (id {server['id']})", bar, state)
+        return grid
+
+    with Live(get_renderable=bars, console=output.console, refresh_per_second=10):
+        yield

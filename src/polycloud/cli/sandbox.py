@@ -1,0 +1,119 @@
+"""`polycloud sandbox`: a cloud on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from polycloud.cli import output
+
+if TYPE_CHECKING:
+    from polycloud.sandbox import Sandbox
+
+__all__ = ["IMPORT_LINE", "connecting", "running", "sandbox"]
+
+Knob = float | None
+SECONDS = "SECONDS"
+IMPORT_LINE = "from polycloud.compute.providers import get_driver"
+
+
+def sandbox(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The cloud, such as nephoscale.")],
+    port: Annotated[
+        int,
+        typer.Option(metavar="PORT", help="On 127.0.0.1; 0 takes a free one.", min=0, max=65535),
+    ] = 0,
+    appear: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a new server is listed.")] = None,
+    build: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a new server runs.")] = None,
+    power: Annotated[Knob, typer.Option(metavar=SECONDS, help="For a start, stop or restart.")] = None,
+    destroy: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a destroyed server is gone.")] = None,
+    latency: Annotated[Knob, typer.Option(metavar=SECONDS, help="Before each answer.")] = None,
+    seed_nodes: Annotated[int | None, typer.Option(metavar="NUMBER", help="Servers from the start.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a small cloud on this machine.
+
+    It speaks the provider's API on 127.0.0.1 until Ctrl-C, for programs to be tried on. Everything is in
+    memory: nothing is ordered or paid.
+    """
+    began = time.perf_counter()
+    knobs = {
+        "appear": appear,
+        "build": build,
+        "power": power,
+        "destroy": destroy,
+        "latency": latency,
+        "seed_nodes": seed_nodes,
+    }
+    given = {knob: value for knob, value in knobs.items() if value is not None}
+    with contextlib.suppress(KeyboardInterrupt), running(name, port=port, **given) as cloud:
+        _announce(cloud, time.perf_counter() - began, as_json=as_json)
+        cloud.wait()
+
+
+@contextlib.contextmanager
+def running(name: str, **settings: Any) -> Iterator[Sandbox]:
+    """The sandbox of that name, as long as the block lasts.
+
+    Ends the command with one line where that cannot be: 1 where an extra is missing or the port is taken,
+    2 for an unknown name or an unsuitable setting.
+    """
+    cloud = _start(name, settings)
+    try:
+        yield cloud
+    finally:
+        cloud.stop()
+
+
+def _start(name: str, settings: dict[str, Any]) -> Sandbox:
+    try:
+        from polycloud.sandbox import Sandbox
+
+        return Sandbox(name, **settings).start()
+    except ImportError as error:
+        output.fail(error)
+    except ValueError as error:
+        output.fail(error, code=2)
+    except OSError as error:
+        output.fail(f"the sandbox cannot listen on port {settings.get('port', 0)}: {error.strerror}")
+
+
+def connecting(cloud: Sandbox) -> str:
+    """The Python expression that makes a driver for a running sandbox."""
+    options = [f"{name}={_literal(value)}" for name, value in cloud.options.items()]
+    arguments = ", ".join([*map(_literal, cloud.credentials), *options])
+    return f"get_driver({_literal(cloud.name)})(\n    {arguments}\n)"
+
+
+def _literal(value: object) -> str:
+    """A value as Python text, with the double quotes that the rest of an example has."""
+    return msgspec.json.encode(value).decode() if isinstance(value, str) else repr(value)
+
+
+def _announce(cloud: Sandbox, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        output.json(
+            {
+                "name": cloud.name,
+                "url": cloud.url,
+                "credentials": cloud.credentials,
+                "options": cloud.options,
+                "ssh_port": cloud.ssh_port,
+                "started_in": round(seconds, 3),
+            }
+        )
+        return
+    output.line(f"{cloud.name} answers at {cloud.url} (started in {seconds:.2f} s)", "bold")
+    output.line(f"credentials: {', '.join(cloud.credentials)}")
+    if cloud.ssh_port is not None:
+        output.line(f"SSH port: {cloud.ssh_port}")
+    output.line()
+    output.code(f"{IMPORT_LINE}\n\ndriver = {connecting(cloud)}\nprint(driver.list_nodes())")
+    output.line()
+    output.line("Ctrl-C ends it.", "dim")

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from polycloud import __version__
+
+if TYPE_CHECKING:
+    import contextlib
+    import subprocess
+    from collections.abc import Callable
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+    Start = Callable[..., contextlib.AbstractContextManager[subprocess.Popen[str]]]
+
+FAILING = """
+from polycloud.cli.app import app
+from polycloud.common.types import NotFoundError
+
+@app.command("fail")
+def fail() -> None:
+    error = NotFoundError(404, "there is no\\nsuch node")
+    error.add_note("look at list_nodes()")
+    raise error
+
+app(prog_name="polycloud")
+"""
+WITHOUT = """
+import sys
+sys.modules[sys.argv.pop(1)] = None
+from polycloud.cli.main import run
+run()
+"""
+
+
+def test_version(run: Run) -> None:
+    """`--version` prints the name and the version of the package."""
+    assert run("--version").stdout == f"polycloud {__version__}\n"
+
+
+def test_help_names_every_command(run: Run) -> None:
+    """`--help` lists the commands, each with a summary that is not cut off."""
+    done = run("--help")
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.split("Commands:\n")[1].splitlines()] == [
+        "demo",
+        "sandbox",
+        "providers",
+    ]
+    assert "..." not in done.stdout.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("sandbox",), ("providers", "--service", "nonsense"), ("demo", "--speed", "warp")],
+)
+def test_a_wrong_call_exits_with_2(run: Run, arguments: tuple[str, ...]) -> None:
+    """A call that cannot be understood says so on stderr and exits with 2."""
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error: " in done.stderr
+
+
+def test_an_error_of_ours_is_one_line(run: Run) -> None:
+    """A PolycloudError ends as one line on stderr, with its notes below, and exit status 1."""
+    done = run("fail", program=FAILING)
+    assert done.returncode == 1
+    assert done.stderr == "NotFoundError: there is no such node\nlook at list_nodes()\n"
+
+
+def test_debug_shows_the_traceback(run: Run) -> None:
+    """With `--debug` the same error shows where it came from, and no values of local variables."""
+    done = run("--debug", "fail", program=FAILING)
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "NotFoundError" in done.stderr
+    assert "locals" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "extras"),
+    [
+        ("typer", ("providers",), "cli"),
+        ("rich", ("providers",), "cli"),
+        ("starlette", ("sandbox", "nephoscale"), "sandbox"),
+        ("cryptography", ("demo",), "cli,deploy,sandbox"),
+    ],
+)
+def test_a_missing_extra_is_named(run: Run, module: str, arguments: tuple[str, ...], extras: str) -> None:
+    """Where a package is missing, one line says how to install it, and the exit status is 1."""
+    done = run(module, *arguments, program=WITHOUT)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert f"pip install 'polycloud[{extras}]'" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("providers",), ("providers", "--json"), ("demo",)])
+def test_a_closed_pipe_ends_quietly(start: Start, arguments: tuple[str, ...]) -> None:
+    """A reader that goes away ends the command without a word."""
+    with start(*arguments) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 1
+
+
+def test_completion(run: Run) -> None:
+    """The shell can complete the names of commands."""
+    done = run(_POLYCLOUD_COMPLETE="complete_bash", COMP_WORDS="polycloud pro", COMP_CWORD="1")
+    assert done.stdout.split() == ["providers"]

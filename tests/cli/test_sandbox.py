@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from polycloud.compute.providers import get_driver
+
+if TYPE_CHECKING:
+    import contextlib
+    import subprocess
+    from collections.abc import Callable
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+    Start = Callable[..., contextlib.AbstractContextManager[subprocess.Popen[str]]]
+
+
+def test_it_serves_until_ctrl_c(start: Start) -> None:
+    """The JSON has what a driver needs to connect, the knobs count, and Ctrl-C ends it with 0."""
+    with start("sandbox", "nephoscale", "--json", "--seed-nodes", "3", "--build", "0.5") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        assert told["url"] == f"http://127.0.0.1:{told['options']['port']}"
+        assert told["started_in"] > 0
+        with get_driver(told["name"])(*told["credentials"], **told["options"]) as driver:
+            assert len(driver.list_nodes()) == 3
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "")
+        assert process.returncode == 0
+
+
+def test_the_example_can_be_pasted(start: Start, run: Run) -> None:
+    """The Python that is printed connects to the sandbox as it stands."""
+    with start("sandbox", "nephoscale") as process:
+        assert process.stdout is not None
+        text = "".join(takewhile(lambda line: line != "Ctrl-C ends it.\n", process.stdout))
+        example = text[text.index("from polycloud") :]
+        done = run(program=example)
+        assert (done.stdout, done.stderr) == ("[]\n", "")
+        assert text.startswith("nephoscale answers at http://127.0.0.1:")
+        assert "credentials: user, correct_password\n" in text
+
+
+def test_the_port_is_ones_choice(start: Start) -> None:
+    """`--port` decides on the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with start("sandbox", "nephoscale", "--json", "--port", str(port)) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["options"]["port"] == port
+
+
+def test_a_taken_port(run: Run) -> None:
+    """A port that is taken is one line and exit status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        done = run("sandbox", "nephoscale", "--port", port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"the sandbox cannot listen on port {port}: Address already in use\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nefoscale"], "unknown cloud 'nefoscale': choose from nephoscale"),
+        (["nephoscale", "--build", "-1"], "build must be a number of seconds from 0 on"),
+        (["nephoscale", "--latency", "nan"], "latency must be a number of seconds from 0 on"),
+    ],
+)
+def test_an_unsuitable_setting(run: Run, arguments: list[str], said: str) -> None:
+    """An unknown name or an unsuitable setting is one line that says what would do, and exit status 2."""
+    done = run("sandbox", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
