@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from polycloud import pricing
 from polycloud.common import waiting
@@ -19,6 +21,7 @@ from polycloud.common.types import (
 )
 from polycloud.compute import keys
 from polycloud.compute.types import (
+    DeploymentError,
     KeyPair,
     KeyPairDoesNotExistError,
     Node,
@@ -34,6 +37,10 @@ from polycloud.compute.types import (
     VolumeSnapshot,
     VolumeSnapshotState,
 )
+
+if TYPE_CHECKING:
+    from polycloud.compute.deployment import Deployment, Login
+    from polycloud.compute.ssh import HostKeys, OnOutput
 
 __all__ = [
     "BaseDriver",
@@ -163,6 +170,147 @@ class NodeDriver(OperationsDriver):
 
         names = ", ".join(f"{node.name} (id {node.id})" for node in nodes)
         return waiting.poll(look, waiting_for=f"{names} to run", timeout=timeout, longest_pause=wait_period)
+
+    @template("create_node", "list_nodes")
+    def deploy_node(
+        self,
+        deploy: Deployment,
+        ssh_username: str = "root",
+        ssh_alternate_usernames: Sequence[str] | None = None,
+        ssh_port: int = 22,
+        ssh_timeout: float = 10,
+        ssh_key: str | Sequence[str] | None = None,
+        ssh_key_password: str | None = None,
+        auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
+        timeout: float = 300,
+        max_tries: int = 3,
+        ssh_interface: str = "public_ips",
+        at_exit_func: Callable[[Node], object] | None = None,
+        wait_period: float = 5,
+        *,
+        ex_destroy_on_failure: bool = False,
+        ex_known_hosts: str | None = None,
+        ex_on_output: OnOutput | None = None,
+        **create_node_kwargs: Any,
+    ) -> Node:
+        """Create a node, wait until it answers SSH, and run the step `deploy` on it; the running node.
+
+        Args:
+            deploy: What to do; `polycloud.compute.deployment` has steps and their combination.
+            ssh_username: Who logs in.
+            ssh_alternate_usernames: Who else, where that name is refused.
+            ssh_port: Port of the node's SSH.
+            ssh_timeout: Seconds for one try to connect and log in.
+            ssh_key: Private key to log in with: a file, its text, or several; the agent and the keys in
+                `~/.ssh` without.
+            ssh_key_password: Passphrase of that key.
+            auth: What the node is created with, where `features["create_node"]` says that it can be: an SSH
+                key, or a password with which to log in as well.
+            timeout: Seconds to wait for the node to run, and again for its SSH.
+            max_tries: How often a refused login is tried again, since nodes answer before they have keys.
+            ssh_interface: The addresses to connect to, "public_ips" or "private_ips".
+            at_exit_func: Called with the node where an interruption (Ctrl-C) ends the deployment.
+            wait_period: The longest pause between two looks, in seconds.
+            ex_destroy_on_failure: Destroy the node where its deployment fails or is interrupted.
+            ex_known_hosts: A known_hosts file in which to remember the node's key (under its uuid).
+            ex_on_output: Called with "stdout" or "stderr" and text, as scripts print it.
+            **create_node_kwargs: For `create_node`: `name`, `size`, `image` and so on.
+
+        Raises:
+            DeploymentError: The node exists, and what came after its creation failed.
+            SSHKeyError: The private key cannot be used; nothing was created.
+            UnsupportedOperationError: The driver cannot create nodes with what `auth` is.
+        """
+        if not self.supports("deploy_node"):
+            raise UnsupportedOperationError(f"{self.name} does not offer deploy_node", self)
+        login = self._login(
+            auth,
+            usernames=(ssh_username, *(ssh_alternate_usernames or ())),
+            port=ssh_port,
+            keys=[ssh_key] if isinstance(ssh_key, str) else list(ssh_key or ()),
+            key_password=ssh_key_password,
+            ssh_timeout=ssh_timeout,
+            timeout=timeout,
+            max_tries=max_tries,
+            wait_period=wait_period,
+            host_keys=self._host_keys(ex_known_hosts),
+            on_output=ex_on_output,
+        )
+        with self._authorized(auth, create_node_kwargs) as kwargs:
+            node = self.create_node(**kwargs)
+            try:
+                return self._deploy(node, deploy, login, ssh_interface)
+            except BaseException as error:
+                self._after_failure(node, error, at_exit_func, destroy=ex_destroy_on_failure)
+                if not isinstance(error, Exception) or isinstance(error, DeploymentError):
+                    raise
+                raise DeploymentError(node, error, self) from error
+
+    def _login(self, auth: NodeAuthSSHKey | NodeAuthPassword | None, **how: Any) -> Login:
+        """How to log in; the keys are loaded once now, so that one that cannot be used costs no node."""
+        from polycloud.compute.deployment import Login
+
+        password = auth.password if isinstance(auth, NodeAuthPassword) else None
+        login = Login(password=password, **how)
+        login.client("127.0.0.1", "nobody", "nobody")
+        return login
+
+    def _host_keys(self, file: str | None) -> HostKeys:
+        from polycloud.compute.ssh import HostKeys
+
+        return HostKeys(file)
+
+    @contextmanager
+    def _authorized(
+        self, auth: NodeAuthSSHKey | NodeAuthPassword | None, kwargs: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """The arguments of a `create_node` whose node lets `auth` in; a driver may tidy up after it."""
+        features = self.features.get("create_node", ())
+        kind = "ssh_key" if isinstance(auth, NodeAuthSSHKey) else "password"
+        if auth is not None and kind not in features:
+            raise UnsupportedOperationError(
+                f"{self.name} cannot create nodes with this auth; it offers {', '.join(features) or 'none'}",
+                self,
+            )
+        yield kwargs if auth is None else {**kwargs, "auth": auth}
+
+    def _deploy(self, node: Node, deploy: Deployment, login: Login, ssh_interface: str) -> Node:
+        from polycloud.compute.deployment import run_step
+
+        ((running, addresses),) = self.wait_until_running(
+            [node], login.wait_period, login.timeout, ssh_interface
+        )
+        if "generates_password" in self.features.get("create_node", ()) and login.password is None:
+            login = replace(login, password=node.extra.get("password"))
+        client = login.connect(running, addresses)
+        try:
+            return run_step(deploy, running, client)
+        finally:
+            client.close()
+
+    def _after_failure(
+        self,
+        node: Node,
+        error: BaseException,
+        at_exit_func: Callable[[Node], object] | None,
+        *,
+        destroy: bool,
+    ) -> None:
+        """Leave nothing unsaid: which node exists, or that it was destroyed."""
+        exists = (
+            f"the node {node.name} (id {node.id}, {', '.join(node.public_ips) or 'no address yet'}) exists"
+        )
+        if at_exit_func is not None and not isinstance(error, Exception):
+            at_exit_func(node)
+        if not destroy:
+            error.add_note(f"{exists}; ex_destroy_on_failure=True would have destroyed it")
+            return
+        try:
+            self.destroy_node(node)
+        except PolycloudError as second:
+            error.add_note(f"{exists}, and destroying it failed: {second}")
+        else:
+            error.add_note(f"the node {node.name} (id {node.id}) was destroyed")
 
     # Sizes, images, locations
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver
 
 __all__ = [
+    "DeploymentError",
+    "DeploymentException",
     "InvalidCredsError",
     "InvalidCredsException",
     "KeyPair",
@@ -35,6 +37,16 @@ __all__ = [
     "NodeSize",
     "NodeState",
     "Provider",
+    "SSHAuthenticationError",
+    "SSHCommandTimeoutError",
+    "SSHConnectError",
+    "SSHConnectionLostError",
+    "SSHError",
+    "SSHFileError",
+    "SSHHostKeyError",
+    "SSHKeyError",
+    "SSHOutputLimitError",
+    "SSHTimeoutError",
     "StorageVolume",
     "StorageVolumeState",
     "VolumeSnapshot",
@@ -184,6 +196,93 @@ class KeyPairError(PolycloudError):
 
 class KeyPairDoesNotExistError(KeyPairError):
     """There is no key pair of that name."""
+
+
+class SSHError(PolycloudError):
+    """Something went wrong on the way to a node or on it."""
+
+
+class SSHConnectError(SSHError):
+    """Nobody answers SSH at that address, or the connection was turned away."""
+
+
+class SSHTimeoutError(SSHError):
+    """The server took the connection and then said nothing in time."""
+
+
+class SSHAuthenticationError(SSHError):
+    """The server refused the user name with the keys and passwords that it was offered."""
+
+
+class SSHHostKeyError(SSHError):
+    """The node answers with another host key than before: it may be another machine."""
+
+
+class SSHKeyError(SSHError):
+    """A private key that cannot be used: encrypted, of an unknown format, or not there."""
+
+
+class SSHConnectionLostError(SSHError):
+    """The connection ended in the middle; the node may be rebooting."""
+
+
+class SSHFileError(SSHError):
+    """A file on the node that cannot be written, read or deleted."""
+
+
+class SSHOutputLimitError(SSHError):
+    """A command that printed more than is kept; it was ended."""
+
+
+class SSHCommandTimeoutError(SSHError):
+    """A command that did not end in `timeout` seconds; it was ended. What it printed is kept."""
+
+    def __init__(
+        self,
+        cmd: str = "",
+        timeout: float | None = None,
+        stdout: str | None = None,
+        stderr: str | None = None,
+    ) -> None:
+        super().__init__(f"{cmd!r} did not end within {timeout} s and was ended")
+        self.cmd = cmd
+        self.timeout = timeout
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class DeploymentError(PolycloudError):
+    """A node exists, and its deployment failed.
+
+    `node` is that node, `value` the error that ended the deployment, `step` the step (None before the
+    first), `exit_status` (int), `stdout` and `stderr` (str) what a failed script left.
+    """
+
+    def __init__(
+        self,
+        node: Node | None = None,
+        original_exception: object = None,
+        driver: object = None,
+        *,
+        step: object = None,
+    ) -> None:
+        super().__init__(original_exception, driver)
+        self.node = node
+        self.step = step
+        self.exit_status: int | None = getattr(step, "exit_status", None)
+        self.stdout: str = getattr(step, "stdout", None) or getattr(original_exception, "stdout", None) or ""
+        self.stderr: str = getattr(step, "stderr", None) or getattr(original_exception, "stderr", None) or ""
+
+    def __str__(self) -> str:
+        name, id_ = getattr(self.node, "name", None), getattr(self.node, "id", None)
+        at = "" if self.step is None else f" at {self.step!r}"
+        tail = (self.stderr or self.stdout).strip().splitlines()[-SHOWN_LINES:]
+        output = f"; its last lines: {' | '.join(tail)}" if tail else ""
+        return f"the node {name} (id {id_}) exists, and its deployment failed{at}: {self.value}{output}"
+
+
+DeploymentException = DeploymentError
+SHOWN_LINES = 3
 
 
 class _Resource:

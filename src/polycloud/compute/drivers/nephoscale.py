@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -321,7 +322,7 @@ class NephoscaleNodeDriver(NodeDriver):
             "service_type": size.id,
             "image": image.id,
             "zone": _id(zone or location),
-            "server_key": server_key or (self._key_for(auth) if auth else None),
+            "server_key": server_key or (self._key_for(auth)[0] if auth else None),
             "console_key": None if ex_dedicated else console_key,
             "ips": ", ".join(ex_ips) or None,
             "networks": ",".join(map(str, ex_networks)) or None,
@@ -503,14 +504,31 @@ class NephoscaleNodeDriver(NodeDriver):
         pair = key_pair if "id" in key_pair.extra else self.get_key_pair(key_pair.name)
         return self.ex_delete_keypair(pair.extra["id"], ssh=True)
 
-    def _key_for(self, auth: NodeAuthSSHKey | NodeAuthPassword) -> str:
-        """The id of the account's key with this public key, registered now unless it is there."""
+    def _key_for(self, auth: NodeAuthSSHKey | NodeAuthPassword) -> tuple[str, bool]:
+        """The id of the account's key with this public key, and whether it was registered for this."""
         if not isinstance(auth, NodeAuthSSHKey):
             raise UnsupportedOperationError(f"{self.name} creates servers with SSH keys, not passwords", self)
         print_ = keys.fingerprint(keys.require_public_key(auth.pubkey))
         known = self.ex_list_keypairs(ssh=True, key_group=SERVER_KEY)
         found = next((key.id for key in known if keys.fingerprint(key.public_key) == print_), None)
-        return found or self.ex_create_keypair(f"polycloud-{secrets.token_hex(6)}", auth.pubkey)
+        if found is not None:
+            return found, False
+        return self.ex_create_keypair(f"polycloud-{secrets.token_hex(6)}", auth.pubkey), True
+
+    @contextmanager
+    def _authorized(
+        self, auth: NodeAuthSSHKey | NodeAuthPassword | None, kwargs: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """A key that was registered for a deployment only is deleted after it."""
+        if auth is None or kwargs.get("server_key"):
+            yield kwargs
+            return
+        key, is_new = self._key_for(auth)
+        try:
+            yield {**kwargs, "server_key": key}
+        finally:
+            if is_new:
+                self.ex_delete_keypair(key, ssh=True)
 
     # Networks and addresses
 

@@ -1,0 +1,286 @@
+"""Deployment steps: what is done on a node once it answers SSH.
+
+A step has `run(node, client)`, which gives back the node. Any object with such a method is one; those here
+keep what happened (`exit_status`, `stdout`, `stderr`), so each deployment wants steps of its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from polycloud.common import waiting
+from polycloud.common.types import InvalidArgumentError, OperationTimeoutError
+from polycloud.compute.keys import require_public_key
+from polycloud.compute.ssh import BaseSSHClient, HostKeys, OnOutput, SSHClient
+from polycloud.compute.types import (
+    DeploymentError,
+    Node,
+    SSHAuthenticationError,
+    SSHConnectError,
+    SSHError,
+    SSHTimeoutError,
+)
+
+__all__ = [
+    "Deployment",
+    "FileDeployment",
+    "Login",
+    "MultiStepDeployment",
+    "SSHKeyDeployment",
+    "ScriptDeployment",
+    "ScriptFileDeployment",
+    "run_step",
+]
+
+EXECUTABLE = 0o755
+PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+
+
+class Deployment:
+    """A step. Subclasses do their work in `run`."""
+
+    def run(self, node: Node, client: BaseSSHClient) -> Node:
+        """Do it on `node`, over the connected `client`; the node."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
+class SSHKeyDeployment(Deployment):
+    """Let another SSH key in: `key` is a public key (OpenSSH's format) or an open file with one.
+
+    Raises `InvalidArgumentError` for what is no public key.
+    """
+
+    def __init__(self, key: str | IO[str]) -> None:
+        self.key = require_public_key(key if isinstance(key, str) else key.read())
+
+    def run(self, node: Node, client: BaseSSHClient) -> Node:
+        """Add the key to the user's `authorized_keys`, on a line of its own."""
+        client.run(f"umask 077; mkdir -p -m {PRIVATE_FOLDER:o} ~/.ssh")
+        client.put(".ssh/authorized_keys", f"\n{self.key}\n", PRIVATE_FILE, "a")
+        return node
+
+
+class FileDeployment(Deployment):
+    """Copy the file `source` to `target` on the node, with its permissions.
+
+    Raises `InvalidArgumentError` where `source` is no file that can be read.
+    """
+
+    def __init__(self, source: str, target: str) -> None:
+        _require_file(source)
+        self.source = source
+        self.target = target
+
+    def run(self, node: Node, client: BaseSSHClient) -> Node:
+        """Copy the file."""
+        path = Path(self.source).expanduser()
+        with path.open("rb") as file:
+            client.putfo(self.target, file, stat.S_IMODE(path.stat().st_mode))
+        return node
+
+    def __repr__(self) -> str:
+        return f"FileDeployment({self.source!r} to {self.target!r})"
+
+
+class ScriptDeployment(Deployment):
+    """Run a script, and keep its `exit_status` (int), `stdout` and `stderr` (str).
+
+    Args:
+        script: The script's text; its first line may name its interpreter.
+        args: Arguments, passed on as they are.
+        name: Its path on the node, below the user's home unless absolute; one of its own unless given.
+        delete: Delete it afterwards, however it ends.
+        timeout: Seconds after which it is ended; none without.
+
+    Raises:
+        InvalidArgumentError: It has Windows line ends, with which no interpreter is found.
+        DeploymentError: From `run`, where its exit status is not 0.
+    """
+
+    def __init__(
+        self,
+        script: str | bytes,
+        args: Iterable[str] | None = None,
+        name: str | None = None,
+        delete: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        text = script.decode() if isinstance(script, bytes) else script
+        if "\r\n" in text:
+            raise InvalidArgumentError(
+                f"the script {name or ''} has Windows line ends, with which its interpreter is not found; "
+                "save it with Unix ones"
+            )
+        self.script = text
+        self.args: Sequence[str] = list(args or ())
+        self.name = name or f"polycloud_deployment_{secrets.token_hex(4)}.sh"
+        self.delete = delete
+        self.timeout = timeout
+        self.exit_status: int | None = None
+        self.stdout: str | None = None
+        self.stderr: str | None = None
+
+    def run(self, node: Node, client: BaseSSHClient) -> Node:
+        """Put the script on the node, run it, and delete it where that was asked for."""
+        path = client.put(self.name, self.script, EXECUTABLE)
+        try:
+            self.stdout, self.stderr, self.exit_status = client.run(
+                shlex.join([path, *self.args]), timeout=self.timeout
+            )
+        finally:
+            if self.delete:
+                client.delete(path)
+        if self.exit_status != 0:
+            raise DeploymentError(node, f"exit status {self.exit_status}", node.driver, step=self)
+        return node
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class ScriptFileDeployment(ScriptDeployment):
+    """Run the script in the file `script_file`; see `ScriptDeployment`.
+
+    Raises `InvalidArgumentError` where it is no file that can be read.
+    """
+
+    def __init__(
+        self,
+        script_file: str,
+        args: Iterable[str] | None = None,
+        name: str | None = None,
+        delete: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        _require_file(script_file)
+        try:
+            script = Path(script_file).expanduser().read_bytes().decode()
+        except UnicodeDecodeError as error:
+            raise InvalidArgumentError(f"the script {script_file} is no text: {error}") from error
+        path = Path(script_file)
+        own_name = f"{path.stem}_{secrets.token_hex(4)}{path.suffix}"
+        super().__init__(script, args, name or own_name, delete, timeout)
+
+
+class MultiStepDeployment(Deployment):
+    """Steps one after another; the first that fails ends them."""
+
+    def __init__(self, add: Deployment | Iterable[Deployment] | None = None) -> None:
+        self.steps: list[Deployment] = []
+        if add is not None:
+            self.add(add)
+
+    def add(self, add: Deployment | Iterable[Deployment]) -> None:
+        """Add a step, or several."""
+        self.steps.extend(add if isinstance(add, Iterable) else [add])
+
+    def run(self, node: Node, client: BaseSSHClient) -> Node:
+        """Run every step."""
+        for step in self.steps:
+            node = run_step(step, node, client)
+        return node
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to log in to a new node, and how patiently.
+
+    `usernames` are tried in turn; `timeout` is the seconds until SSH answers, `ssh_timeout` those of one
+    try; a refused login is tried `max_tries` times, since a machine answers before it has its keys;
+    pauses between tries grow to `wait_period` seconds.
+    """
+
+    usernames: Sequence[str]
+    port: int
+    password: str | None
+    keys: Sequence[str]
+    key_password: str | None
+    ssh_timeout: float
+    timeout: float
+    max_tries: int
+    wait_period: float
+    host_keys: HostKeys
+    on_output: OnOutput | None
+
+    def client(self, address: str, username: str, machine: str) -> SSHClient:
+        """A client, not yet connected. Raises `SSHKeyError` for a key that cannot be used."""
+        texts = [key for key in self.keys if "PRIVATE KEY-----" in key]
+        return SSHClient(
+            address,
+            self.port,
+            username,
+            self.password,
+            key_files=[key for key in self.keys if key not in texts],
+            key_material=texts[0] if texts else None,
+            timeout=self.ssh_timeout,
+            key_password=self.key_password,
+            machine=machine,
+            host_keys=self.host_keys,
+            on_output=self.on_output,
+        )
+
+    def connect(self, node: Node, addresses: Sequence[str]) -> SSHClient:
+        """A client that is logged in to `node`, at the first of `addresses` that answers.
+
+        Raises the last `SSHError` once `timeout` is over or the logins were refused `max_tries` times.
+        """
+        ways = [self.client(a, user, node.uuid) for a in addresses for user in self.usernames]
+        refusals: list[SSHError] = []
+        last: list[SSHError] = []
+
+        def look() -> SSHClient | None:
+            connected, errors = _first_connected(ways)
+            last[:] = errors
+            refusals.extend(error for error in errors if isinstance(error, SSHAuthenticationError))
+            if connected is None and len(refusals) >= self.max_tries * len(self.usernames):
+                raise refusals[-1]
+            return connected
+
+        try:
+            return waiting.poll(
+                look,
+                waiting_for=f"{node.name} (id {node.id}) to let {' or '.join(self.usernames)} in by SSH",
+                timeout=self.timeout,
+                longest_pause=self.wait_period,
+            )
+        except OperationTimeoutError as late:
+            raise last[-1] from late
+
+
+def _first_connected(ways: Iterable[SSHClient]) -> tuple[SSHClient | None, list[SSHError]]:
+    errors: list[SSHError] = []
+    for client in ways:
+        try:
+            client.connect()
+        except (SSHConnectError, SSHTimeoutError, SSHAuthenticationError) as error:
+            errors.append(error)
+        else:
+            return client, errors
+    return None, errors
+
+
+def run_step(step: Deployment, node: Node, client: BaseSSHClient) -> Node:
+    """Run one step; whatever it raises ends as a `DeploymentError` that names the step."""
+    try:
+        return step.run(node, client)
+    except DeploymentError:
+        raise
+    except Exception as error:
+        raise DeploymentError(node, error, node.driver, step=step) from error
+
+
+def _require_file(path: str) -> None:
+    try:
+        with Path(path).expanduser().open("rb"):
+            pass
+    except OSError as error:
+        raise InvalidArgumentError(f"the file {path} cannot be read: {error.strerror}") from error
