@@ -42,7 +42,7 @@ class Urllib3Transport:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._managers: dict[str | None, PoolManager] = {}
+        self._managers: dict[tuple[str, str | None], PoolManager] = {}
 
     def send(self, request: Request) -> RawResponse:
         """Send once and wait for the answer."""
@@ -80,12 +80,12 @@ class Urllib3Transport:
     def _manager(self, url: str) -> PoolManager:
         if self._pid != os.getpid():
             self._reset()
-        proxy = self.options.proxy_for(url)
-        manager = self._managers.get(proxy)
+        key = url.partition(":")[0], self.options.proxy_for(url)
+        manager = self._managers.get(key)
         if manager is None:
             with self._lock:
-                manager = self._managers.get(proxy) or _new_manager(proxy, self.options)
-                self._managers[proxy] = manager
+                manager = self._managers.get(key) or _new_manager(*key, self.options)
+                self._managers[key] = manager
         return manager
 
     def __reduce__(self) -> tuple[type[Urllib3Transport], tuple[TransportOptions]]:
@@ -115,13 +115,10 @@ class _HTTPSPool(_IdleGuard, HTTPSConnectionPool):  # type: ignore[misc] # it pa
     pass
 
 
-def _new_manager(proxy: str | None, options: TransportOptions) -> PoolManager:
-    settings: dict[str, Any] = {
-        "num_pools": 8,
-        "maxsize": options.pool_size,
-        "block": True,
-        "ssl_context": options.ssl_context(),
-    }
+def _new_manager(scheme: str, proxy: str | None, options: TransportOptions) -> PoolManager:
+    settings: dict[str, Any] = {"num_pools": 8, "maxsize": options.pool_size, "block": True}
+    if scheme == "https":  # loading the authorities takes 20 ms
+        settings["ssl_context"] = options.ssl_context()
     manager = ProxyManager(proxy, **settings) if proxy else PoolManager(**settings)
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     return manager

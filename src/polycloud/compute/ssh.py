@@ -110,11 +110,12 @@ def load_private_key(key: str, passphrase: str | None = None) -> asyncssh.SSHKey
         raise SSHKeyError(f"{name} cannot be read: {error}") from error
     try:
         loaded: asyncssh.SSHKey = lib.import_private_key(text, passphrase)
-    except lib.KeyEncryptionError as error:
-        raise SSHKeyError(f"{name} does not open with this passphrase") from error
-    except (lib.KeyImportError, ValueError) as error:
+    except (lib.KeyEncryptionError, lib.KeyImportError, ValueError) as error:
+        # Whether a wrong passphrase is told from a broken file depends on the format; PEM says "decrypt"
         if passphrase is None and "passphrase" in str(error).lower():
             raise SSHKeyError(f"{name} is encrypted; give its passphrase (ssh_key_password=)") from error
+        if isinstance(error, lib.KeyEncryptionError) or "decrypt" in str(error):
+            raise SSHKeyError(f"{name} does not open with this passphrase") from error
         raise SSHKeyError(f"{name} is in no format that is known (OpenSSH or PEM): {error}") from error
     return loaded
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any, ClassVar
 
 from polycloud.common.types import ConflictError, InvalidArgumentError, NotFoundError
@@ -31,7 +29,7 @@ __all__ = ["DummyNodeDriver"]
 
 NOT_FOUND, CONFLICT = 404, 409
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)
-SIZES = (("Small", 128, 4, 500, 4), ("Medium", 512, 16, 1500, 8), ("Big", 4096, 32, 2500, 32))
+SIZES = (("Small", 128, 4, 500, 4.0), ("Medium", 512, 16, 1500, 8.0), ("Big", 4096, 32, 2500, 32.0))
 IMAGES = ("Ubuntu 24.04", "Debian 12", "Slackware 15")
 LOCATIONS = (("Paul's Room", "US"), ("London Loft", "GB"), ("Island Datacenter", "FJ"))
 
@@ -57,7 +55,7 @@ class DummyNodeDriver(NodeDriver):
         self._key_pairs: dict[str, KeyPair] = {}
         self._volumes: dict[str, StorageVolume] = {}
         self._snapshots: dict[str, VolumeSnapshot] = {}
-        self._ids: Iterator[int] = count(1)
+        self._last_id = 0
         for number in (1, 2):
             self.create_node(f"dummy-{number}", self.list_sizes()[0], self.list_images()[0])
 
@@ -65,6 +63,10 @@ class DummyNodeDriver(NodeDriver):
     def offers(cls, name: str) -> bool:
         """As every driver; but nobody answers SSH in memory, so there is no `deploy_node`."""
         return name != "deploy_node" and super().offers(name)
+
+    def _next_id(self) -> str:
+        self._last_id += 1
+        return str(self._last_id)
 
     # Nodes
 
@@ -82,7 +84,7 @@ class DummyNodeDriver(NodeDriver):
         **kwargs: Any,
     ) -> Node:
         """Add a running node; any further argument is kept in its `extra`."""
-        id_ = str(next(self._ids))
+        id_ = self._next_id()
         address = f"203.0.113.{int(id_) % 254 or 254}"
         extra = {"location": location.name if location else LOCATIONS[0][0], **kwargs}
         node = Node(id_, name, NodeState.RUNNING, [address], [], self, size, image, extra, DAWN)
@@ -139,7 +141,7 @@ class DummyNodeDriver(NodeDriver):
         return True
 
     def _add_image(self, name: str, extra: dict[str, Any]) -> NodeImage:
-        image = NodeImage(f"image-{next(self._ids)}", name, self, extra)
+        image = NodeImage(f"image-{self._next_id()}", name, self, extra)
         self._images[image.id] = image
         return image
 
@@ -183,7 +185,7 @@ class DummyNodeDriver(NodeDriver):
         """Add a volume. Raises `InvalidArgumentError` for a size below 1 GB."""
         if size < 1:
             raise InvalidArgumentError(f"a volume of {size} GB cannot be")
-        volume = StorageVolume(f"volume-{next(self._ids)}", name, size, self, StorageVolumeState.AVAILABLE)
+        volume = StorageVolume(f"volume-{self._next_id()}", name, size, self, StorageVolumeState.AVAILABLE)
         self._volumes[volume.id] = volume
         return volume
 
@@ -217,7 +219,7 @@ class DummyNodeDriver(NodeDriver):
         """Add a snapshot."""
         kept = _find(self._volumes, volume.id, "volume")
         snapshot = VolumeSnapshot(
-            f"snapshot-{next(self._ids)}",
+            f"snapshot-{self._next_id()}",
             self,
             kept.size,
             {"volume_id": kept.id},

@@ -24,7 +24,6 @@ from polycloud.common.types import (
     ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
-    OperationTimeoutError,
     PolycloudError,
     ServerError,
     TLSError,
@@ -346,14 +345,15 @@ class NephoscaleNodeDriver(NodeDriver):
         sought = f"the server {name!r}, created as {created_as!r}, to be listed"
         try:
             node = waiting.poll(look, waiting_for=sought, timeout=timeout)
-        except OperationTimeoutError as late:
+        except PolycloudError as error:
             if lost is None:
+                error.add_note(f"the create was accepted; the server may yet be listed as {created_as!r}")
                 raise
             raise AmbiguousCreateError(
-                f"the answer to the create of {name!r} was lost ({lost}) and within {timeout:g} s no server "
-                f"called {created_as!r} was listed; look for that name before creating another",
+                f"the answer to the create of {name!r} was lost ({lost}) and no server called {created_as!r} "
+                f"was found ({error}); look for that name before creating another",
                 self,
-            ) from late
+            ) from error
         try:
             self.rename_node(node, name)
         except BaseException as error:

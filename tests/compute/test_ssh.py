@@ -1,0 +1,364 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import asyncssh
+import pytest
+
+from polycloud.common import waiting
+from polycloud.common.bridge import bridged
+from polycloud.common.http import Transport
+from polycloud.common.types import InvalidArgumentError
+from polycloud.compute import ssh
+from polycloud.compute.ssh import HostKeys, SSHClient, load_private_key
+from polycloud.compute.types import (
+    SSHAuthenticationError,
+    SSHCommandTimeoutError,
+    SSHConnectError,
+    SSHConnectionLostError,
+    SSHError,
+    SSHFileError,
+    SSHHostKeyError,
+    SSHKeyError,
+    SSHOutputLimitError,
+    SSHTimeoutError,
+)
+from support.sshd import Door, Sshd, sshd
+
+KEY = asyncssh.generate_private_key("ssh-ed25519")
+
+
+def private(key: asyncssh.SSHKey = KEY, **options: Any) -> str:
+    return key.export_private_key(**options).decode()
+
+
+def public(key: asyncssh.SSHKey = KEY) -> str:
+    return key.export_public_key().decode().strip()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sshd]:
+    with sshd(tmp_path, Door([public()], ["right-password"])) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Sshd) -> Iterator[SSHClient]:
+    with SSHClient(server.host, server.port, key_material=private()) as client:
+        yield client
+
+
+# Commands
+
+
+def test_run(client: SSHClient) -> None:
+    """A command gives its output, its errors and its exit status, in Libcloud's order."""
+    stdout, stderr, exit_status = client.run("echo out; echo err >&2; exit 7")
+    assert (stdout, stderr, exit_status) == ("out\n", "err\n", 7)
+
+
+def test_many_commands_over_one_connection(client: SSHClient) -> None:
+    """A connection runs one command after another, and several at once."""
+    assert [client.run(f"echo {n}").stdout for n in range(3)] == ["0\n", "1\n", "2\n"]
+    results = waiting.gather([lambda: client.run("sleep 0.2; echo x").stdout] * 5)
+    assert results == ["x\n"] * 5
+
+
+def test_output_is_live(server: Sshd) -> None:
+    """Output is handed to the callback as it arrives, in the caller's thread, before the command ends."""
+    seen: list[tuple[str, str]] = []
+
+    def on_output(stream: str, text: str) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        seen.append((stream, text))
+        (server.home / "go").touch()
+
+    with SSHClient(server.host, server.port, key_material=private(), on_output=on_output) as client:
+        result = client.run("echo first; while [ ! -e go ]; do sleep 0.01; done; echo second >&2")
+    assert "".join(text for stream, text in seen if stream == "stdout") == result.stdout == "first\n"
+    assert ("stderr", "second\n") in seen
+
+
+def test_a_callback_that_fails_ends_the_command(server: Sshd) -> None:
+    """An error of the callback reaches the caller, and the command does not go on."""
+
+    def on_output(stream: str, text: str) -> None:
+        raise ZeroDivisionError
+
+    with SSHClient(server.host, server.port, key_material=private(), on_output=on_output) as client:
+        with pytest.raises(ZeroDivisionError):
+            client.run("echo x; sleep 60")
+        wait_for_no_processes(server)
+
+
+def wait_for_no_processes(server: Sshd) -> None:
+    def look() -> bool | None:
+        return all(process.returncode is not None for process in server.processes) or None
+
+    waiting.poll(look, waiting_for="the commands to end", timeout=10, longest_pause=0.05)
+
+
+def test_ten_megabytes(client: SSHClient) -> None:
+    """10 MB of output on both streams come back whole."""
+    result = client.run(
+        "head -c 10000000 /dev/zero | tr '\\0' 'x'; head -c 10000000 /dev/zero | tr '\\0' 'y' >&2"
+    )
+    assert (len(result.stdout), len(result.stderr)) == (10_000_000, 10_000_000)
+    assert set(result.stdout) | set(result.stderr) == {"x", "y"}
+
+
+def test_too_much_output(server: Sshd, client: SSHClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that prints without end is ended at a limit."""
+    monkeypatch.setattr(ssh, "OUTPUT_LIMIT", 1_000_000)
+    with pytest.raises(SSHOutputLimitError, match="1,000,000"):
+        client.run("yes")
+    wait_for_no_processes(server)
+
+
+def test_output_that_is_no_text(client: SSHClient) -> None:
+    """Bytes that are no UTF-8 are replaced, not fatal."""
+    assert client.run(r"printf 'a\377b'").stdout == "a\ufffdb"
+
+
+def test_a_command_that_never_ends(server: Sshd, client: SSHClient) -> None:
+    """After its timeout a command is ended, and what it printed is kept in the error."""
+    with pytest.raises(
+        SSHCommandTimeoutError, match=r"'echo begun; sleep 60' did not end within 0\.3 s"
+    ) as caught:
+        client.run("echo begun; sleep 60", timeout=0.3)
+    assert caught.value.stdout == "begun\n"
+    wait_for_no_processes(server)
+    assert client.run("echo still here").stdout == "still here\n"
+
+
+def test_a_signal_ends_a_command(client: SSHClient) -> None:
+    """A command that a signal ends has the exit status -1."""
+    assert client.run("kill -9 $$").exit_status == -1
+
+
+def test_a_connection_that_is_lost(server: Sshd, client: SSHClient) -> None:
+    """A connection that ends in the middle of a command is an error that says so; a new one works."""
+    threading.Timer(0.3, server.drop_connections).start()
+    with pytest.raises(SSHConnectionLostError, match="rebooting"):
+        client.run("sleep 60")
+    client.connect()
+    assert client.run("echo back").stdout == "back\n"
+
+
+def test_ctrl_c_ends_a_command(server: Sshd, client: SSHClient) -> None:
+    """Ctrl-C ends the wait for a command and the command itself."""
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        client.run("sleep 60")
+    wait_for_no_processes(server)
+
+
+def test_a_client_that_is_not_connected() -> None:
+    """Without a connection the methods say that connect() is missing."""
+    with pytest.raises(SSHError, match=r"connect\(\) first"):
+        SSHClient("127.0.0.1", key_material=private()).run("true")
+
+
+def test_on_an_event_loop(server: Sshd) -> None:
+    """The same calls work inside a bridge, on the caller's loop."""
+
+    def work() -> str:
+        with SSHClient(server.host, server.port, key_material=private()) as client:
+            client.put("f", "x")
+            return client.run("cat f").stdout
+
+    async def main() -> list[str]:
+        return await asyncio.gather(*(bridged(work, cast("Transport", None)) for _ in range(3)))
+
+    assert asyncio.run(main()) == ["x"] * 3
+
+
+# Files
+
+
+def test_put_get_delete(server: Sshd, client: SSHClient) -> None:
+    """A file is written with its permissions, read back, added to and deleted; folders are made."""
+    path = client.put("a/b/file.txt", "tëxt", chmod=0o640)
+    assert path == "/a/b/file.txt"
+    written = server.home / "a/b/file.txt"
+    assert (written.read_text(), stat.S_IMODE(written.stat().st_mode)) == ("tëxt", 0o640)
+    client.put("a/b/file.txt", b"+more", mode="a")
+    assert client.get("a/b/file.txt").decode() == "tëxt+more"
+    assert client.delete("a/b/file.txt") is True
+    assert not written.exists()
+
+
+def test_large_files(server: Sshd, client: SSHClient) -> None:
+    """A large open file arrives whole."""
+    content = os.urandom(3_000_000)
+    client.putfo("large", io.BytesIO(content))
+    assert (server.home / "large").read_bytes() == content
+
+
+def test_file_errors_name_the_file(client: SSHClient) -> None:
+    """A file that is not there or cannot be written is named."""
+    with pytest.raises(SSHFileError, match="'none'"):
+        client.get("none")
+    with pytest.raises(SSHFileError, match="'none'"):
+        client.delete("none")
+    client.put("plain", "x")
+    with pytest.raises(SSHFileError, match="'plain/below'"):
+        client.put("plain/below", "x")
+    with pytest.raises(InvalidArgumentError, match="'r'"):
+        client.put("plain", "x", mode="r")
+
+
+# Logging in
+
+
+def test_passwords(server: Sshd) -> None:
+    """A password lets one in; a wrong one is refused in words, without showing it."""
+    with SSHClient(server.host, server.port, password="right-password") as client:
+        assert client.run("echo in").stdout == "in\n"
+    wrong = SSHClient(server.host, server.port, password="wr0ng-password")
+    with pytest.raises(SSHAuthenticationError, match="refuses 'root' with a password") as caught:
+        wrong.connect()
+    assert "wr0ng-password" not in repr(caught.value) + repr(wrong)
+
+
+def test_a_key_that_is_refused(server: Sshd) -> None:
+    """A key that the server does not know is refused in words, with the user's name."""
+    stranger = asyncssh.generate_private_key("ssh-ed25519")
+    with pytest.raises(SSHAuthenticationError, match=r"refuses 'root' with 1 key\(s\)"):
+        SSHClient(server.host, server.port, key_material=private(stranger)).connect()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "form"),
+    [
+        ("ssh-rsa", "openssh"),
+        ("ssh-rsa", "pkcs1-pem"),
+        ("ssh-ed25519", "openssh"),
+        ("ssh-ed25519", "pkcs8-pem"),
+        ("ecdsa-sha2-nistp256", "openssh"),
+        ("ecdsa-sha2-nistp384", "pkcs1-pem"),
+    ],
+)
+@pytest.mark.parametrize("passphrase", [None, "open sesame"])
+def test_keys(server: Sshd, tmp_path: Path, algorithm: str, form: str, passphrase: str | None) -> None:
+    """RSA, Ed25519 and ECDSA keys log in, from OpenSSH and PEM files, encrypted or not."""
+    key = asyncssh.generate_private_key(algorithm)
+    server.door.keys.append(public(key))
+    file = tmp_path / "key"
+    file.write_text(private(key, format_name=form, passphrase=passphrase))
+    with SSHClient(server.host, server.port, key_files=str(file), key_password=passphrase) as client:
+        assert client.run("echo in").stdout == "in\n"
+
+
+@pytest.mark.parametrize("form", ["openssh", "pkcs1-pem", "pkcs8-pem"])
+def test_keys_that_do_not_open(tmp_path: Path, form: str) -> None:
+    """An encrypted key without a passphrase and one with a wrong passphrase are told apart."""
+    key = asyncssh.generate_private_key("ssh-rsa")
+    text = private(key, format_name=form, passphrase="right")
+    (tmp_path / "key").write_text(text)
+    with pytest.raises(SSHKeyError, match=r"is encrypted; give its passphrase"):
+        load_private_key(str(tmp_path / "key"))
+    with pytest.raises(SSHKeyError, match="does not open with this passphrase"):
+        load_private_key(text, "wrong")
+    assert load_private_key(text, "right").get_algorithm() == "ssh-rsa"
+
+
+def test_keys_that_are_none(tmp_path: Path) -> None:
+    """A file that is not there and a format that is not known are told apart, and named."""
+    with pytest.raises(SSHKeyError, match=r"none.* cannot be read"):
+        load_private_key(str(tmp_path / "none"))
+    (tmp_path / "odd").write_text("PuTTY-User-Key-File-3: ssh-ed25519\n")
+    with pytest.raises(SSHKeyError, match=r"odd is in no format that is known"):
+        load_private_key(str(tmp_path / "odd"))
+    with pytest.raises(SSHKeyError, match="the key in memory is in no format"):
+        load_private_key("-----BEGIN OPENSSH PRIVATE KEY-----\nnonsense\n-----END OPENSSH PRIVATE KEY-----\n")
+
+
+def test_the_agent(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without keys of one's own, those of the user's home are tried."""
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519").write_text(private())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with SSHClient(server.host, server.port) as client:
+        assert client.run("echo in").stdout == "in\n"
+
+
+def test_nobody_listens() -> None:
+    """A port where nobody listens is a connection error with the address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(SSHConnectError, match=f"127.0.0.1:{port} cannot be reached"):
+        SSHClient("127.0.0.1", port, key_material=private()).connect()
+
+
+def test_a_server_that_says_nothing() -> None:
+    """A server that takes the connection and hangs is a timeout with the address."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(SSHTimeoutError, match=f"{port} did not let anybody in"):
+            SSHClient("127.0.0.1", port, key_material=private(), timeout=0.3).connect()
+
+
+def test_a_server_that_speaks_something_else() -> None:
+    """A server that does not speak SSH is a connection error, not a foreign exception."""
+    from support.web import raw_answers
+
+    with raw_answers(b"HTTP/1.1 400 Bad Request\r\n\r\n") as web, pytest.raises(SSHConnectError):
+        SSHClient(web.host, web.port, key_material=private(), timeout=5).connect()
+
+
+# Host keys
+
+
+def test_a_changed_host_key(tmp_path: Path) -> None:
+    """A machine that answers with another key than before is refused; another machine there is not."""
+    memory = HostKeys()
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.mkdir()
+    second.mkdir()
+    with sshd(first, Door([public()])) as server:
+        port = server.port
+        SSHClient(server.host, port, key_material=private(), machine="node-1", host_keys=memory).connect()
+    with sshd(second, Door([public()]), port=port) as server:
+        client = SSHClient(server.host, port, key_material=private(), machine="node-1", host_keys=memory)
+        with pytest.raises(SSHHostKeyError, match="node-1"):
+            client.connect()
+        with SSHClient(server.host, port, key_material=private(), machine="node-2", host_keys=memory):
+            pass
+        memory.forget("node-1")
+        client.connect()
+        client.close()
+
+
+def test_known_hosts_file(server: Sshd, tmp_path: Path) -> None:
+    """Host keys are written to a file only where the caller names one, and are read from there again."""
+    file = tmp_path / "known_hosts"
+    for _ in range(2):
+        with SSHClient(server.host, server.port, key_material=private(), host_keys=HostKeys(str(file))):
+            pass
+    (line,) = file.read_text().splitlines()
+    assert line == f"[127.0.0.1]:{server.port} {public_of(server)}"
+    other = public(asyncssh.generate_private_key("ssh-ed25519"))
+    file.write_text(f"# comment\n\n|1|hashed= ssh-rsa AAAA\n[127.0.0.1]:{server.port},alias {other}\n")
+    with pytest.raises(SSHHostKeyError):
+        SSHClient(server.host, server.port, key_material=private(), host_keys=HostKeys(str(file))).connect()
+
+
+def public_of(server: Sshd) -> str:
+    return " ".join(public(server.host_key).split()[:2])
+
+
+def test_a_known_hosts_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """A known_hosts file that cannot be read is named."""
+    with pytest.raises(InvalidArgumentError, match=str(tmp_path)):
+        HostKeys(str(tmp_path))

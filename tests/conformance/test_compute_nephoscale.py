@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+
+import pytest
+
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.sandbox import Sandbox
+from polycloud.testing import ComputeConformance
+
+LACKING = """create_image copy_image delete_image list_volumes create_volume attach_volume detach_volume
+    destroy_volume list_volume_snapshots create_volume_snapshot destroy_volume_snapshot"""
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Sandbox]:
+    with Sandbox("nephoscale", appear=0.02, build=0.05, power=0.02, destroy=0.02) as cloud:
+        yield cloud
+
+
+class TestNephoscale(ComputeConformance):
+    not_offered = frozenset(LACKING.split())
+
+    @pytest.fixture
+    def driver(self, cloud: Sandbox) -> Iterator[NephoscaleNodeDriver]:
+        with NephoscaleNodeDriver(*cloud.credentials[:2], **cloud.options) as driver:
+            yield driver
