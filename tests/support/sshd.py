@@ -53,6 +53,17 @@ class _Server(asyncssh.SSHServer):
         return username in self.door.users and password in self.door.passwords
 
 
+class _Files(asyncssh.SFTPServer):
+    """The file system as commands see it: relative paths begin at home."""
+
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], home: Path) -> None:
+        super().__init__(channel)
+        self.home = os.fsencode(home)
+
+    def map_path(self, path: bytes) -> bytes:
+        return os.path.join(self.home, path)  # noqa: PTH118 - bytes
+
+
 @dataclass
 class Sshd:
     """A running server: its address, its door, and the folder that its users see."""
@@ -96,7 +107,7 @@ def sshd(home: Path, door: Door | None = None, *, port: int = 0) -> Iterator[Ssh
         await _run_command(process, home, processes)
 
     def sftp(channel: asyncssh.SSHServerChannel[bytes]) -> asyncssh.SFTPServer:
-        return asyncssh.SFTPServer(channel, chroot=str(home).encode())
+        return _Files(channel, home)
 
     async def start() -> Any:
         return await asyncssh.listen(

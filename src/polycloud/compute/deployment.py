@@ -131,14 +131,16 @@ class ScriptDeployment(Deployment):
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
         """Put the script on the node, run it, and delete it where that was asked for."""
-        path = client.put(self.name, self.script, EXECUTABLE)
+        client.put(self.name, self.script, EXECUTABLE)
+        # By its own name: where files are served from a folder, their absolute paths differ from a command's
+        path = self.name if self.name.startswith("/") else f"./{self.name}"
         try:
             self.stdout, self.stderr, self.exit_status = client.run(
                 shlex.join([path, *self.args]), timeout=self.timeout
             )
         finally:
             if self.delete:
-                client.delete(path)
+                client.delete(self.name)
         if self.exit_status != 0:
             raise DeploymentError(node, f"exit status {self.exit_status}", node.driver, step=self)
         return node

@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from polycloud.common.types import InvalidArgumentError, PolycloudError, UnsupportedOperationError
+from polycloud.compute.deployment import (
+    Deployment,
+    FileDeployment,
+    MultiStepDeployment,
+    ScriptDeployment,
+    ScriptFileDeployment,
+    SSHKeyDeployment,
+)
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.ssh import BaseSSHClient
+from polycloud.compute.types import (
+    DeploymentError,
+    DeploymentException,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeState,
+    SSHAuthenticationError,
+    SSHCommandTimeoutError,
+    SSHConnectError,
+    SSHConnectionLostError,
+    SSHKeyError,
+    SSHTimeoutError,
+)
+from support.sshd import Door, Sshd, sshd
+
+KEY = asyncssh.generate_private_key("ssh-ed25519")
+PRIVATE = KEY.export_private_key().decode()
+PUBLIC = KEY.export_public_key().decode().strip()
+
+
+class LocalDriver(DummyNodeDriver):
+    """A driver in memory whose nodes are this machine's SSH server."""
+
+    features = {"create_node": ["ssh_key", "password"]}  # noqa: RUF012
+    address = "127.0.0.1"
+
+    @classmethod
+    def offers(cls, name: str) -> bool:
+        return name == "deploy_node" or super().offers(name)
+
+    def create_node(self, name: str, *args: Any, **kwargs: Any) -> Node:
+        node = super().create_node(name, *args, **kwargs)
+        node.public_ips = [self.address]
+        return node
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sshd]:
+    home = tmp_path / "home"
+    home.mkdir()
+    with sshd(home, Door([PUBLIC], ["right-password"])) as server:
+        yield server
+
+
+@pytest.fixture
+def driver() -> LocalDriver:
+    return LocalDriver("creds")
+
+
+def deploy(driver: LocalDriver, server: Sshd, step: Any, **options: Any) -> Node:
+    how: dict[str, Any] = {
+        "name": "web",
+        "size": driver.list_sizes()[0],
+        "image": driver.list_images()[0],
+        "ssh_port": server.port,
+        "wait_period": 0.05,
+        "timeout": 10,
+    }
+    if not {"auth", "ssh_key"} & options.keys():
+        how["ssh_key"] = PRIVATE
+    return driver.deploy_node(deploy=step, **{**how, **options})
+
+
+def names(driver: LocalDriver) -> list[str | None]:
+    return [node.name for node in driver.list_nodes()]
+
+
+# Steps
+
+
+def test_scripts_keep_what_happened(driver: LocalDriver, server: Sshd) -> None:
+    """A script runs with its arguments as they are, and keeps its output and exit status."""
+    step = ScriptDeployment("#!/bin/sh\nprintf '%s|' \"$@\"; echo err >&2", args=["a b", "$HOME", "it's"])
+    node = deploy(driver, server, step)
+    assert (step.exit_status, step.stdout, step.stderr) == (0, "a b|$HOME|it's|", "err\n")
+    assert (node.name, node.state) == ("web", NodeState.RUNNING)
+
+
+@pytest.mark.parametrize("delete", [True, False])
+def test_scripts_are_deleted_where_asked(driver: LocalDriver, server: Sshd, delete: bool) -> None:
+    """A script stays on the node, executable, under its name, unless it is to be deleted."""
+    deploy(driver, server, ScriptDeployment("true", name="setup/it.sh", delete=delete))
+    script = server.home / "setup/it.sh"
+    assert script.exists() is not delete
+    if not delete:
+        assert script.stat().st_mode & 0o777 == 0o755
+
+
+def test_script_files_of_any_interpreter(driver: LocalDriver, server: Sshd, tmp_path: Path) -> None:
+    """A script file runs with the interpreter that its first line names."""
+    file = tmp_path / "setup.py"
+    file.write_text("#!/usr/bin/env python3\nimport sys; print(sys.argv[1].upper())\n")
+    step = ScriptFileDeployment(str(file), args=["x"], delete=True)
+    deploy(driver, server, step)
+    assert step.stdout == "X\n"
+
+
+def test_files_keep_their_permissions(driver: LocalDriver, server: Sshd, tmp_path: Path) -> None:
+    """A file arrives whole, with its permissions, in folders that are made for it."""
+    source = tmp_path / "source"
+    source.write_bytes(bytes(range(256)))
+    source.chmod(0o600)
+    deploy(driver, server, FileDeployment(str(source), "etc/app/config"))
+    target = server.home / "etc/app/config"
+    assert target.read_bytes() == source.read_bytes()
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("before", [None, "ssh-rsa AAAA without-a-final-line-end"])
+def test_keys_are_added(driver: LocalDriver, server: Sshd, before: str | None) -> None:
+    """A key is added on a line of its own to those that are there, in a file that only its user reads."""
+    authorized = server.home / ".ssh/authorized_keys"
+    if before:
+        authorized.parent.mkdir(mode=0o700)
+        authorized.write_text(before)
+    deploy(driver, server, SSHKeyDeployment(io.StringIO(PUBLIC + "\n")))
+    lines = [line for line in authorized.read_text().splitlines() if line]
+    assert lines == [*([before] if before else []), PUBLIC]
+    assert authorized.stat().st_mode & 0o777 == 0o600
+    assert authorized.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_steps_run_in_order_until_one_fails(driver: LocalDriver, server: Sshd) -> None:
+    """Steps run one after another, and the first that fails ends them."""
+    last = ScriptDeployment("echo never")
+    steps = MultiStepDeployment(ScriptDeployment("echo 1 >> log"))
+    steps.add([ScriptDeployment("echo 2 >> log"), ScriptDeployment("exit 3"), last])
+    with pytest.raises(DeploymentError):
+        deploy(driver, server, steps)
+    assert (server.home / "log").read_text() == "1\n2\n"
+    assert last.exit_status is None
+
+
+def test_a_step_of_ones_own(driver: LocalDriver, server: Sshd) -> None:
+    """Anything with `run(node, client)` is a step."""
+
+    class Greeting(Deployment):
+        def run(self, node: Node, client: BaseSSHClient) -> Node:
+            node.greeting = client.run("echo hello").stdout  # type: ignore[attr-defined]
+            return node
+
+    assert deploy(driver, server, Greeting()).greeting == "hello\n"  # type: ignore[attr-defined]
+
+
+def test_output_is_live(driver: LocalDriver, server: Sshd) -> None:
+    """What scripts print is handed on as it arrives."""
+    pieces: list[tuple[str, str]] = []
+    step = ScriptDeployment("echo out; echo err >&2")
+    deploy(driver, server, step, ex_on_output=lambda stream, text: pieces.append((stream, text)))
+    assert set(pieces) == {("stdout", "out\n"), ("stderr", "err\n")}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FileDeployment("/no/such/file", "x"),
+        lambda: ScriptFileDeployment("/no/such/file"),
+        lambda: FileDeployment("/", "x"),
+        lambda: SSHKeyDeployment("no key"),
+        lambda: SSHKeyDeployment(PRIVATE),
+        lambda: ScriptDeployment("#!/bin/sh\r\necho\r\n"),
+        lambda: ScriptDeployment(b"#!/bin/sh\r\necho\r\n", name="setup.sh"),
+    ],
+)
+def test_steps_that_cannot_work_are_refused_at_once(make: Any) -> None:
+    """A file that is not there, a key that is none, Windows line ends: refused when the step is made."""
+    with pytest.raises(InvalidArgumentError):
+        make()
+
+
+# Logging in
+
+
+def test_a_password(driver: LocalDriver, server: Sshd) -> None:
+    """A node that is created with a password is logged in to with it."""
+    step = ScriptDeployment("echo in")
+    node = deploy(driver, server, step, auth=NodeAuthPassword("right-password"))
+    assert step.stdout == "in\n"
+    assert node.extra["location"]
+
+
+def test_a_generated_password(server: Sshd) -> None:
+    """A password that the provider made is found in the node's extra."""
+
+    class Generating(LocalDriver):
+        features = {"create_node": ["generates_password"]}  # noqa: RUF012
+
+    driver = Generating("creds")
+    step = ScriptDeployment("echo in")
+    deploy(driver, server, step, ssh_key=[], password="right-password")
+    assert step.stdout == "in\n"
+
+
+def test_alternate_user_names(driver: LocalDriver, server: Sshd) -> None:
+    """Where the first user name is refused, the others are tried."""
+    server.door.users = ["ubuntu"]
+    step = ScriptDeployment("echo in")
+    deploy(driver, server, step, ssh_alternate_usernames=["admin", "ubuntu"])
+    assert step.stdout == "in\n"
+
+
+def test_a_key_that_comes_late(driver: LocalDriver, server: Sshd) -> None:
+    """A machine that answers before it has its keys is tried again."""
+    server.door.keys = []
+    threading.Timer(0.4, server.door.keys.append, [PUBLIC]).start()
+    step = ScriptDeployment("echo in")
+    deploy(driver, server, step, max_tries=30)
+    assert step.stdout == "in\n"
+
+
+def test_ssh_that_comes_late(driver: LocalDriver, tmp_path: Path) -> None:
+    """A machine whose SSH does not answer yet is tried again."""
+    with sshd(tmp_path, Door([PUBLIC])) as first:
+        port = first.port
+    started = threading.Event()
+    done = threading.Event()
+
+    def later() -> None:
+        done.wait(0.5)
+        with sshd(tmp_path, Door([PUBLIC]), port=port):
+            started.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    try:
+        step = ScriptDeployment("echo in")
+        deploy(driver, first, step)
+        assert started.is_set()
+    finally:
+        done.set()
+        thread.join()
+    assert step.stdout == "in\n"
+
+
+def test_what_the_provider_cannot_create_with(server: Sshd) -> None:
+    """An `auth` that the driver's features lack is refused before a node is created."""
+
+    class KeysOnly(LocalDriver):
+        features = {"create_node": ["ssh_key"]}  # noqa: RUF012
+
+    driver = KeysOnly("creds")
+    with pytest.raises(UnsupportedOperationError, match="offers ssh_key"):
+        deploy(driver, server, ScriptDeployment("true"), auth=NodeAuthPassword("pw"))
+    assert "web" not in names(driver)
+    deploy(driver, server, ScriptDeployment("true"), auth=NodeAuthSSHKey(PUBLIC), ssh_key=PRIVATE)
+
+
+def test_in_memory_there_is_no_ssh() -> None:
+    """The dummy driver says that it has no `deploy_node`, and refuses it."""
+    driver = DummyNodeDriver("creds")
+    assert not driver.supports("deploy_node")
+    with pytest.raises(UnsupportedOperationError, match="deploy_node"):
+        driver.deploy_node(deploy=ScriptDeployment("true"), name="x")
+
+
+# What goes wrong
+
+
+def failing(driver: LocalDriver, server: Sshd, step: Any, **options: Any) -> DeploymentError:
+    with pytest.raises(DeploymentError) as caught:
+        deploy(driver, server, step, **options)
+    assert caught.value.node is not None
+    assert caught.value.node.name == "web"
+    assert f"id {caught.value.node.id}" in str(caught.value)
+    return caught.value
+
+
+def test_a_failing_script(driver: LocalDriver, server: Sshd) -> None:
+    """A script that fails raises with the node, the step, its exit status and its output."""
+    step = ScriptDeployment("echo progress; echo 'disk full' >&2; exit 4", name="setup.sh")
+    error = failing(driver, server, step)
+    assert (error.step, error.exit_status, error.stdout, error.stderr) == (
+        step,
+        4,
+        "progress\n",
+        "disk full\n",
+    )
+    assert "'setup.sh'" in str(error)
+    assert "exit status 4" in str(error)
+    assert "disk full" in str(error)
+    assert DeploymentException is DeploymentError
+    assert "web" in names(driver)
+
+
+def test_destroy_on_failure(driver: LocalDriver, server: Sshd) -> None:
+    """Where that was asked for, a node whose deployment fails is destroyed, and the error says so."""
+    error = failing(driver, server, ScriptDeployment("exit 1"), ex_destroy_on_failure=True)
+    assert "was destroyed" in error.__notes__[0]
+    assert "web" not in names(driver)
+    kept = failing(driver, server, ScriptDeployment("exit 1"))
+    assert "ex_destroy_on_failure" in kept.__notes__[0]
+
+
+def test_a_node_that_cannot_be_destroyed(server: Sshd) -> None:
+    """Where destroying fails too, both failures are told."""
+
+    class Stubborn(LocalDriver):
+        def destroy_node(self, node: Node) -> bool:
+            raise PolycloudError("not today")
+
+    error = failing(Stubborn("creds"), server, ScriptDeployment("exit 1"), ex_destroy_on_failure=True)
+    assert "destroying it failed: not today" in error.__notes__[0]
+
+
+def test_a_script_that_never_ends(driver: LocalDriver, server: Sshd) -> None:
+    """A script that never ends is ended at its timeout, and its output so far is kept."""
+    step = ScriptDeployment("echo begun; sleep 60", timeout=0.3, delete=True)
+    error = failing(driver, server, step)
+    assert isinstance(error.value, SSHCommandTimeoutError)
+    assert error.stdout == "begun\n"
+    assert list(server.home.iterdir()) == []
+
+
+def test_a_node_that_reboots_in_the_middle(driver: LocalDriver, server: Sshd) -> None:
+    """A connection that is lost in the middle of a step says so."""
+    threading.Timer(0.5, server.drop_connections).start()
+    error = failing(driver, server, ScriptDeployment("sleep 60"))
+    assert isinstance(error.value, SSHConnectionLostError)
+
+
+def test_a_login_that_is_refused(driver: LocalDriver, server: Sshd) -> None:
+    """A login that is refused again and again ends after `max_tries`, long before the timeout."""
+    error = failing(driver, server, ScriptDeployment("true"), auth=NodeAuthPassword("wrong"), timeout=60)
+    assert isinstance(error.value, SSHAuthenticationError)
+    assert "refuses 'root' with a password" in str(error)
+
+
+def test_nobody_answers(driver: LocalDriver, tmp_path: Path) -> None:
+    """A node whose SSH never answers ends with the last thing that was seen of it."""
+    with sshd(tmp_path) as gone:
+        pass
+    error = failing(driver, gone, ScriptDeployment("true"), timeout=0.3)
+    assert isinstance(error.value, SSHConnectError)
+
+
+def test_ssh_that_hangs(driver: LocalDriver, server: Sshd) -> None:
+    """A server that takes the connection and says nothing ends within the timeouts."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        error = failing(
+            driver,
+            server,
+            ScriptDeployment("true"),
+            ssh_port=silent.getsockname()[1],
+            ssh_timeout=0.2,
+            timeout=0.5,
+        )
+    assert isinstance(error.value, SSHTimeoutError)
+
+
+@pytest.mark.parametrize(("passphrase", "problem"), [(None, "is encrypted"), ("wrong", "does not open")])
+def test_a_key_that_does_not_open_costs_no_node(
+    driver: LocalDriver, server: Sshd, passphrase: str | None, problem: str
+) -> None:
+    """A key that cannot be used is refused before a node is created."""
+    key = KEY.export_private_key(passphrase="right").decode()
+    with pytest.raises(SSHKeyError, match=problem):
+        deploy(driver, server, ScriptDeployment("true"), ssh_key=key, ssh_key_password=passphrase)
+    assert "web" not in names(driver)
+
+
+def test_ctrl_c_names_the_node(driver: LocalDriver, server: Sshd) -> None:
+    """Ctrl-C ends a deployment at once, calls `at_exit_func` with the node, and names it."""
+    told: list[Node] = []
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        deploy(driver, server, ScriptDeployment("sleep 60"), at_exit_func=told.append)
+    (node,) = told
+    assert any(f"web (id {node.id}, 127.0.0.1) exists" in note for note in caught.value.__notes__)
+
+
+def test_ten_megabytes_of_output(driver: LocalDriver, server: Sshd) -> None:
+    """10 MB of output are kept whole."""
+    step = ScriptDeployment("head -c 10000000 /dev/zero | tr '\\0' x")
+    deploy(driver, server, step)
+    assert len(step.stdout or "") == 10_000_000
