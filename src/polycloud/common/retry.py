@@ -53,8 +53,10 @@ class RetryPolicy:
         return isinstance(outcome, TransportError) and request.method in REPEATABLE
 
     def _answer_passes(self, request: Request, answer: RawResponse) -> bool:
+        if answer.status not in PASSING:
+            return False
         asked = retry_after_seconds(answer.headers)
-        if answer.status not in PASSING or (asked or 0.0) > self.patience:
+        if (asked or 0.0) > self.patience:
             return False
         refused = answer.status == TOO_MANY or (answer.status == UNAVAILABLE and asked is not None)
         return refused or request.method in REPEATABLE

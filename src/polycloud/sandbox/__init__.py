@@ -5,7 +5,8 @@
 
 A sandbox speaks the provider's own API and knows nothing of polycloud's drivers. What takes time at the
 provider takes time here, by knobs in seconds; what goes wrong on a network goes wrong on demand
-(`Sandbox.fault`).
+(`Sandbox.fault`). Behind each server that is created there is a machine that answers SSH
+(`polycloud.sandbox.machines`).
 """
 
 try:
@@ -13,6 +14,7 @@ try:
 
     from polycloud.sandbox.clouds import CLOUDS
     from polycloud.sandbox.faults import Answer, SeenRequest, Slow
+    from polycloud.sandbox.machines import MachineError
     from polycloud.sandbox.server import Sandbox, serve
 except ModuleNotFoundError as missing:
     if missing.name not in {"starlette", "uvicorn"}:
@@ -20,4 +22,4 @@ except ModuleNotFoundError as missing:
     message = f"the sandbox needs {missing.name}: pip install 'polycloud[sandbox]'"
     raise ImportError(message, name=missing.name) from missing
 
-__all__ = ["CLOUDS", "Answer", "Sandbox", "SeenRequest", "Slow", "serve"]
+__all__ = ["CLOUDS", "Answer", "MachineError", "Sandbox", "SeenRequest", "Slow", "serve"]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from polycloud.sandbox.machines import Machines
+
 Clock = Callable[[], float]
 """Seconds that never run backwards, such as `time.monotonic`."""
 
@@ -49,7 +51,7 @@ def check_value(name: str, value: object, kind: type) -> None:
 
 
 class Cloud(ABC):
-    """One provider's API over a state of its own, built from its knobs and a clock."""
+    """One provider's API over a state of its own, built from its knobs, a clock, and machines for its servers."""
 
     knobs_type: ClassVar[type[Knobs]]
 
@@ -60,7 +62,7 @@ class Cloud(ABC):
     """What a driver of this provider takes as positional arguments."""
 
     @abstractmethod
-    def __init__(self, knobs: Any, clock: Clock) -> None: ...
+    def __init__(self, knobs: Any, clock: Clock, machines: Machines) -> None: ...
 
     @abstractmethod
     def reset(self) -> None:

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from polycloud.sandbox.clouds import Clock, check_value, find
 from polycloud.sandbox.faults import Action, Faults, SeenRequest
+from polycloud.sandbox.machines import Machines, SSHFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,10 @@ class Sandbox:
         port: the TCP port on 127.0.0.1; 0 chooses a free one.
         latency: seconds between an act of the cloud and its answer, for every request.
         clock: what the cloud takes for the time, in seconds.
+        ssh: what is behind the servers that are created: a kind of machine of `polycloud.sandbox.machines`,
+            "auto" for the best that works here, or "off" for nothing.
+        no_isolation: whether, where no better kind works, commands sent to a server may run on this computer.
+        ssh_delay: seconds from when a server is on until its SSH port opens.
         knobs: the cloud's own settings; `polycloud.sandbox.nephoscale.NephoScaleKnobs` lists NephoScale's.
 
     Raises:
@@ -40,23 +45,32 @@ class Sandbox:
     Attributes:
         name: which cloud it is.
         credentials: the driver's positional arguments.
-        ssh_port: the port on which SSH reaches the servers; None where the cloud's servers take no SSH.
     """
 
     def __init__(
-        self, name: str, *, port: int = 0, latency: float = 0.0, clock: Clock = time.monotonic, **knobs: Any
+        self,
+        name: str,
+        *,
+        port: int = 0,
+        latency: float = 0.0,
+        clock: Clock = time.monotonic,
+        ssh: str = "auto",
+        no_isolation: bool = False,
+        ssh_delay: float = 0.0,
+        **knobs: Any,
     ) -> None:
         if not 0 <= port <= _LAST_PORT:
             raise ValueError(f"port must be from 0 to {_LAST_PORT}, not {port!r}")
         check_value("latency", latency, float)
+        check_value("ssh_delay", ssh_delay, float)
         kind = find(name)
-        self._cloud = kind(kind.knobs_type.of(knobs), clock)
+        self._machines = Machines(ssh, no_isolation=no_isolation, delay=ssh_delay)
+        self._cloud = kind(kind.knobs_type.of(knobs), clock, self._machines)
         self._faults = Faults(self._cloud.app, latency)
         self._wanted_port = port
         self._running: _Running | None = None
         self.name = name
         self.credentials: tuple[Any, ...] = self._cloud.credentials
-        self.ssh_port: int | None = None
 
     def __repr__(self) -> str:
         return f"<Sandbox {self.name} {self.url if self._running else 'stopped'}>"
@@ -67,17 +81,24 @@ class Sandbox:
         Raises:
             OSError: the port is taken.
             RuntimeError: it runs already.
+            MachineError: the kind of machines that was named does not work here.
         """
         if self._running:
             raise RuntimeError("the sandbox runs already")
+        self._machines.check()
         self._running = _Running(self._faults, self._wanted_port)
+        self._machines.open()
         return self
 
     def stop(self) -> None:
-        """Cut every connection and end the thread; the state stays. Stopping twice is no error."""
+        """Cut every connection and end threads and machines; the state stays. Stopping twice is no error.
+
+        After another start the servers that were on are on again, with empty disks.
+        """
         running, self._running = self._running, None
         if running:
             running.stop()
+            self._machines.close()
 
     def wait(self) -> None:
         """Block until another thread calls `stop()`, or until KeyboardInterrupt."""
@@ -111,6 +132,16 @@ class Sandbox:
         return {"host": _HOST, "port": self.port, "secure": False}
 
     @property
+    def ssh_port(self) -> int | None:
+        """The port on which SSH reaches every server's public address; None where servers take no SSH."""
+        return self._machines.isolation.ssh_port
+
+    @property
+    def isolation(self) -> str:
+        """What keeps servers apart from this computer, such as "namespaces (root)", for people."""
+        return self._machines.isolation.title
+
+    @property
     def requests(self) -> list[SeenRequest]:
         """The requests seen since the start or the last reset, oldest first."""
         return list(self._faults.requests)
@@ -141,9 +172,23 @@ class Sandbox:
         """
         self._faults.add(action, method, path, times)
 
+    def ssh_fault(self, fault: SSHFault | None, *, times: int | None = None) -> None:
+        """Let something go wrong with SSH to all servers, until it is set to None.
+
+        Args:
+            fault: "hang" accepts connections and is silent, "deny" lets nobody log in, "refuse" closes the
+                port; None ends it.
+            times: how many connections are hit; None hits all. "refuse" hits all.
+
+        Raises:
+            ValueError: there is no such fault, or `times` is below 1 or goes with "refuse".
+        """
+        self._machines.fault(fault, times)
+
     def reset(self) -> None:
-        """Go back to the initial state, without faults and without recorded requests."""
+        """Go back to the initial state, without machines, faults and recorded requests."""
         self._faults.clear()
+        self._machines.fault(None, None)
         self._cloud.reset()
 
 

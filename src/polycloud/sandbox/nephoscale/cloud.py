@@ -28,18 +28,21 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from polycloud.sandbox.machines import Machines
+
 
 class NephoScale(Cloud):
     """The cloud: one account, whose user and password are knobs."""
 
     knobs_type: ClassVar[type[Knobs]] = NephoScaleKnobs
 
-    def __init__(self, knobs: NephoScaleKnobs, clock: Clock) -> None:
+    def __init__(self, knobs: NephoScaleKnobs, clock: Clock, machines: Machines) -> None:
         self._knobs = knobs
         self._clock = clock
+        self._machines = machines
         # The server's thread and whoever looks at `servers` share the state.
         self._lock = threading.Lock()
-        self._state = State(knobs, clock)
+        self._state = State(knobs, clock, machines)
         self.credentials = (knobs.user, knobs.password)
         self._api = Starlette(
             routes=[
@@ -52,12 +55,12 @@ class NephoScale(Cloud):
 
     def reset(self) -> None:
         """Begin anew, with the same knobs."""
-        state = State(self._knobs, self._clock)
         with self._lock:
-            self._state = state
+            self._machines.clear()
+            self._state = State(self._knobs, self._clock, self._machines)
 
     def servers(self) -> list[dict[str, Any]]:
-        """All servers: id, kind, name, hostname, power, listed, built, and addresses."""
+        """All servers: id, kind, name, hostname, power, listed, built, addresses, and its machine's state."""
         with self._lock:
             self._state.advance()
             listed = self._state.listed(*Kind)
@@ -71,6 +74,7 @@ class NephoScale(Cloud):
                     "listed": server in listed,
                     "built": server.built,
                     "addresses": [address.ip for address in server.addresses],
+                    "machine": server.machine.state if server.machine else "none",
                 }
                 for server in self._state.servers.values()
             ]

@@ -50,13 +50,13 @@ class Subnet:
 class Network:
     """The public or the private network of a zone; when its subnets are full it gets another."""
 
-    def __init__(self, id: int, zone: catalog.Zone, domain_type: int, first: str, more: str) -> None:
+    def __init__(self, id: int, zone: catalog.Zone, domain_type: int, spare: Iterator[IPv4Network]) -> None:
         self.id = id
         self.zone = zone
         self.domain_type = domain_type
         self.name = f"{zone.name} {'private' if domain_type == PRIVATE else 'public'}"
         self.subnets: list[Subnet] = []
-        self._spare = _cidrs(first, more)
+        self._spare = spare
         self._subnet_ids = count(id * 100 + 1)
         self._grow()
 
@@ -79,20 +79,20 @@ class Network:
         return next((subnet.addresses[ip] for subnet in self.subnets if ip in subnet.addresses), None)
 
 
-def _cidrs(first: str, more: str) -> Iterator[IPv4Network]:
+def _private(first: str, more: str) -> Iterator[IPv4Network]:
     yield IPv4Network(first)
     yield from IPv4Network(more).subnets(new_prefix=24)
 
 
 class Networks:
-    """All networks by id."""
+    """All networks by id; the public ones share the given /24 networks."""
 
-    def __init__(self) -> None:
+    def __init__(self, public: Iterator[IPv4Network]) -> None:
         networks = (
-            Network(201, catalog.SJC_1, PUBLIC, "198.51.100.0/24", "198.18.0.0/16"),
-            Network(202, catalog.SJC_1, PRIVATE, "10.132.60.0/24", "10.133.0.0/16"),
-            Network(203, catalog.RIC_1, PUBLIC, "203.0.113.0/24", "198.19.0.0/16"),
-            Network(204, catalog.RIC_1, PRIVATE, "10.140.60.0/24", "10.141.0.0/16"),
+            Network(201, catalog.SJC_1, PUBLIC, public),
+            Network(202, catalog.SJC_1, PRIVATE, _private("10.132.60.0/24", "10.133.0.0/16")),
+            Network(203, catalog.RIC_1, PUBLIC, public),
+            Network(204, catalog.RIC_1, PRIVATE, _private("10.140.60.0/24", "10.141.0.0/16")),
         )
         self.by_id = {network.id: network for network in networks}
 

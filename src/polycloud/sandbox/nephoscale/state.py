@@ -4,6 +4,10 @@ Nothing runs in the background: a server's jobs have a beginning and an end on t
 carries out those whose end has come. The jobs of one server run one after another, in the order in which they
 were given. While a server is built or restarted its power status is "unknown"; starting, stopping and
 destroying leave the status as it was until they end.
+
+Behind a server there may be a machine. What a job means for it begins with the job, in the background, and the
+job does not end before that is done. Servers that exist from the beginning have no machine, nor have those of
+Windows and those without a public address, which nobody outside could reach.
 """
 
 from __future__ import annotations
@@ -12,13 +16,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import cached_property
 from itertools import count
 from typing import Any
 
 from polycloud.sandbox.clouds import Clock, Knobs
+from polycloud.sandbox.machines import Access, Machines, Node
 from polycloud.sandbox.nephoscale import catalog
 from polycloud.sandbox.nephoscale.errors import InputError, NoSuchResourceError, Subcode
-from polycloud.sandbox.nephoscale.networks import Address, Networks
+from polycloud.sandbox.nephoscale.networks import PUBLIC, Address, Networks
 
 SERVER_GROUP, CONSOLE_GROUP = 1, 4
 
@@ -36,6 +42,7 @@ class NephoScaleKnobs(Knobs):
         destroy: seconds from a delete until the server is no longer listed.
         seed_nodes: how many cloud servers exist from the beginning, built and on.
         content_type: whether answers say that they are JSON.
+        ssh_username: who may log in to servers over SSH, with the server key.
     """
 
     user: str = "user"
@@ -46,6 +53,7 @@ class NephoScaleKnobs(Knobs):
     destroy: float = 0.5
     seed_nodes: int = 0
     content_type: bool = True
+    ssh_username: str = "root"
 
 
 class KeyType(IntEnum):
@@ -104,7 +112,7 @@ class Order:
 
 @dataclass(eq=False, kw_only=True)
 class Server(Order):
-    """A server; `jobs` are those that have not ended."""
+    """A server; `jobs` are those that have not ended, of which the first may have begun."""
 
     id: int
     create_time: str
@@ -112,6 +120,8 @@ class Server(Order):
     built: bool = False
     power: str = "unknown"
     jobs: deque[Job] = field(default_factory=deque)
+    begun: Job | None = None
+    machine: Node | None = None
 
     def is_being_destroyed(self) -> bool:
         """Whether its end is decided."""
@@ -125,15 +135,20 @@ def _now() -> str:
 class State:
     """Everything that one account has."""
 
-    def __init__(self, knobs: NephoScaleKnobs, clock: Clock) -> None:
+    def __init__(self, knobs: NephoScaleKnobs, clock: Clock, machines: Machines) -> None:
         self._knobs = knobs
         self._clock = clock
+        self._machines = machines
         self._server_ids, self._job_ids, self._key_ids = count(88001), count(141001), count(71001)
         self.servers: dict[int, Server] = {}
         self.gone: set[int] = set()
         self.keys: dict[int, Key] = {}
-        self.networks = Networks()
         self._seed(knobs.seed_nodes)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """The networks; which public addresses there are depends on where machines can have them."""
+        return Networks(self._machines.isolation.networks())
 
     def _seed(self, number: int) -> None:
         sizes = [size for size in catalog.SIZES.values() if size.kind is catalog.Kind.CLOUD]
@@ -162,10 +177,30 @@ class State:
         """Carry out what is due."""
         now = self._clock()
         for server in list(self.servers.values()):
-            while server.jobs and server.jobs[0].ends <= now:
+            while server.jobs and server.jobs[0].starts <= now:
+                self._begin(server, server.jobs[0])
+                if server.jobs[0].ends > now or (server.machine and server.machine.busy):
+                    break
                 self._finish(server, server.jobs.popleft())
-            if server.jobs and server.jobs[0].verb == "restart" and server.jobs[0].starts <= now:
-                server.power = "unknown"
+
+    def _begin(self, server: Server, job: Job) -> None:
+        if server.begun is job:
+            return
+        server.begun = job
+        if job.verb == "restart":
+            server.power = "unknown"
+        machine, seconds = server.machine, job.ends - job.starts
+        if machine is None:
+            return
+        match job.verb:
+            case "build" | "start":
+                machine.start(seconds)
+            case "restart":
+                machine.restart(seconds)
+            case "stop":
+                machine.stop()
+            case _:
+                machine.remove()
 
     def _finish(self, server: Server, job: Job) -> None:
         if job.verb == "destroy":
@@ -183,6 +218,8 @@ class State:
         starts = server.jobs[-1].ends if server.jobs else now
         job = Job(next(self._job_ids), verb, starts, starts + seconds)
         server.jobs.append(job)
+        if job is server.jobs[0]:
+            self._begin(server, job)
         return job.id
 
     # Servers
@@ -202,7 +239,20 @@ class State:
     def create(self, order: Order) -> int:
         """Begin to build a server; returns the job's id."""
         server = self._add(order, appears=self._clock() + self._knobs.appear)
+        server.machine = self._machine(order)
         return self._submit(server, "build", self._knobs.build)
+
+    def _machine(self, order: Order) -> Node | None:
+        public = [address for address in order.addresses if address.subnet.network.domain_type == PUBLIC]
+        if not public or order.image.base_type != "linux":
+            return None
+        key = order.server_key
+        access = Access(
+            username=self._knobs.ssh_username,
+            public_keys=(key.secret,) if key and key.type is KeyType.SSH else (),
+            passwords=(key.secret,) if key and key.type is KeyType.PASSWORD else (),
+        )
+        return self._machines.add(order.hostname, public[0].ip, access)
 
     def switch(self, kind: catalog.Kind, id: int, verb: str) -> int:
         """Give a server the job to "start", "stop" or "restart"; returns the job's id."""
