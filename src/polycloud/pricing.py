@@ -21,6 +21,7 @@ __all__ = [
     "get_pricing",
     "get_pricing_file_path",
     "get_size_price",
+    "has_prices",
     "set_pricing",
 ]
 
@@ -56,6 +57,12 @@ def _table(driver_type: str, driver_name: str, path: str | None = None) -> dict[
         known = ", ".join(sorted(tables)) or "none"
         raise InvalidArgumentError(f"no {driver_type} prices for {driver_name!r}; there are: {known}")
     return tables[driver_name]
+
+
+def has_prices(driver_type: str, driver_name: str) -> bool:
+    """Whether there are prices for a provider, shipped or set."""
+    shipped = _tables(get_pricing_file_path()).get(driver_type, {})
+    return driver_name in PRICING_DATA.get(driver_type, {}) or driver_name in shipped
 
 
 def get_pricing(

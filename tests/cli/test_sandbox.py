@@ -66,7 +66,7 @@ def test_a_taken_port(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nefoscale"], "unknown cloud 'nefoscale': choose from nephoscale"),
+        (["nefoscale"], "unknown cloud 'nefoscale': choose from "),
         (["nephoscale", "--build", "-1"], "build must be a number of seconds from 0 on"),
         (["nephoscale", "--latency", "nan"], "latency must be a number of seconds from 0 on"),
     ],

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+import logging
 import pickle
+import traceback
 from dataclasses import replace
 from typing import Any, ClassVar
+from urllib.parse import quote, quote_plus
 
 import msgspec
 import pytest
@@ -12,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud.common import waiting
-from polycloud.common.aiohttp import AiohttpTransport
+from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.base import (
     BaseDriver,
     Connection,
@@ -61,6 +65,10 @@ class JsonConnection(Connection):
 
 
 class JsonKey(ConnectionKey):
+    responseCls = JsonResponse
+
+
+class JsonUserAndKey(ConnectionUserAndKey):
     responseCls = JsonResponse
 
 
@@ -276,7 +284,7 @@ def test_the_articles_parse_error() -> None:
             connection.request("/404")
         with pytest.raises(ProviderHTTPError, match="body text"):
             connection.request("/418")
-    assert isinstance(caught.value.__cause__, Exception)
+    assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("body", [b"<html>login</html>", b"  \n<!DOCTYPE html>"])
@@ -487,6 +495,79 @@ def test_timeout_of_the_connection() -> None:
 # Secrets
 
 
+SECRET = 'S3cr3t/+ "välue"'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SECRET,
+        quote(SECRET),
+        quote_plus(SECRET),
+        json.dumps(SECRET),
+        json.dumps(SECRET, ensure_ascii=False),
+        base64.b64encode(SECRET.encode()).decode(),
+        "x" * 190 + SECRET,
+    ],
+)
+@pytest.mark.parametrize("status", [200, 403])
+def test_secrets_do_not_show_however_they_are_written(written: str, status: int) -> None:
+    """A secret is taken out of every error in all the forms in which it may come back, even cut in two."""
+    with serve(lambda _: Answer(status, b"<" + written.encode(), {"X-Request-Id": "r-S3cr3t"})) as web:
+        with pytest.raises(PolycloudError) as caught:
+            JsonUserAndKey("user", SECRET, **web.options).request("/")
+    shown = (
+        "".join(traceback.format_exception(caught.value)) + repr(caught.value.args) + repr(vars(caught.value))
+    )
+    assert "S3cr3t/" not in shown
+    assert base64.b64encode(SECRET.encode()).decode() not in shown
+
+
+def test_what_a_driver_adds_to_a_request_is_secret() -> None:
+    """Keys that `add_default_headers` and `add_default_params` add are secret without being declared."""
+
+    class Both(Connection):
+        def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+            return {**headers, "Authorization": "Basic aHVudGVyMjpodW50ZXIy"}
+
+        def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
+            return {**params, "api_key": "hunter2/2"}
+
+    def tell_all(seen: Seen) -> Answer:
+        return Answer(400, f"{seen.headers} {seen.target} {seen.query}".encode())
+
+    with serve(tell_all) as web, pytest.raises(ProviderHTTPError) as caught:
+        Both(**web.options).request("/")
+    assert "aHVudGVyMjpodW50ZXIy" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(Request("GET", "http://h/?api_key=hunter2"))
+
+
+def test_a_short_key_leaves_messages_readable() -> None:
+    """A key of a letter is not taken out of every word."""
+    with (
+        serve(lambda _: Answer(400, b"the message")) as web,
+        pytest.raises(ProviderHTTPError, match="the message"),
+    ):
+        ConnectionKey("e", **web.options).request("/")
+
+
+def test_the_clients_log_has_no_query(caplog: pytest.LogCaptureFixture) -> None:
+    """The log of the HTTP client, where a program turns it on, has no query."""
+    with serve() as web, caplog.at_level(logging.DEBUG):
+        Connection(**web.options).request("/x", {"api_key": "hunter2"})
+    assert "GET /x" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+def test_a_redirects_target_is_told_without_its_query() -> None:
+    """The target of a redirect is named without what stands in its query."""
+    with serve(lambda _: Answer(302, b"", {"Location": "https://x.example/a?key=hunter2"})) as web:
+        with pytest.raises(MalformedResponseError, match=r"x\.example/a'") as caught:
+            Connection(**web.options).request("/")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_secrets_do_not_show() -> None:
     """No error shows a secret that the provider repeats in its message or body."""
 
@@ -516,6 +597,131 @@ def test_secrets_do_not_show() -> None:
 def test_a_driver_shows_no_secret() -> None:
     """The repr of a driver names class and address only."""
     assert repr(Cloud("s3cr3t", host="api.example")) == ("<Cloud <ConnectionKey https://api.example:443>>")
+
+
+# Odd input
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"port": "abc"}, {"port": 0}, {"port": 70000}, {"host": 5}, {"host": "a b"}, {"host": "h/path"},
+        {"timeout": 0}, {"timeout": -1}, {"timeout": float("nan")}, {"timeout": "5"}, {"deadline": "x"},
+        {"url": 5}, {"url": "https://user:pw@h/"}, {"url": "https://h/?key=pw"},
+    ],
+)  # fmt: skip
+def test_odd_options_are_refused(options: dict[str, Any]) -> None:
+    """An option that cannot be meant is refused when the connection is made, without showing a password."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        Connection(**options)
+    assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"method": "GET /x"}, {"headers": {"X": None}}, {"data": 5, "method": "POST"},
+        {"json": object(), "method": "POST"},
+    ],
+)  # fmt: skip
+def test_odd_requests_are_refused(arguments: dict[str, Any]) -> None:
+    """A request that cannot be sent as it is is refused before anything is sent."""
+    with serve() as web:
+        with pytest.raises(InvalidArgumentError):
+            Connection(**web.options).request("/", **arguments)
+        assert web.seen == []
+
+
+def test_ipv6_hosts() -> None:
+    """An IPv6 host may stand in brackets or not."""
+    assert Connection(secure=False, host="[::1]").host == Connection(secure=False, host="::1").host == "::1"
+
+
+@pytest.mark.parametrize("credentials", [(1, 2), (b"u", b"p"), (["u"], "p")])
+def test_odd_credentials(credentials: Any) -> None:
+    """Credentials that are no text are refused."""
+
+    class Two(Cloud):
+        connectionCls = ConnectionUserAndKey
+
+    with pytest.raises(InvalidCredsError, match="as text"):
+        Two(*credentials)
+
+
+def test_a_driver_without_credentials() -> None:
+    """A driver whose provider wants no credentials is made all the same."""
+
+    class Open(Cloud):
+        connectionCls = Connection
+
+    assert Open("").connection.host == "127.0.0.1"
+
+
+def test_json_text_is_sent_as_json() -> None:
+    """`encode_data` that makes JSON of the data, as the article has it, needs to say no more."""
+
+    class Encoding(JsonConnection):
+        def encode_data(self, data: Any) -> Any:
+            return json.dumps(data)
+
+    with serve() as web:
+        seen = Encoding(**web.options).request("/", data={"a": 1}, method="POST").object
+    assert (seen["body"], seen["headers"]["content-type"]) == ('{"a": 1}', "application/json")
+
+
+# Odd answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "look"),
+    [
+        (Answer(200, b"[" * 200_000), "object"),
+        (Answer(503, b"", {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}), "object"),
+        (Answer(200, b"{}", {"Content-Type": "text/x; charset=undefined"}), "body"),
+        (Answer(200, b"{}", {"Content-Type": "text/x; charset=idna"}), "body"),
+        (Answer(304), "body"),
+    ],
+)
+def test_odd_answers_are_no_foreign_errors(answer: Answer, look: str) -> None:
+    """Whatever a provider answers, only errors of our tree come out."""
+    with serve(lambda _: answer) as web:
+        try:
+            getattr(JsonConnection(**web.options, retry=QUICK).request("/"), look)
+        except PolycloudError:
+            return
+    assert look == "body"
+
+
+def test_xml_with_a_document_type_in_utf_16() -> None:
+    """A document type is refused in every encoding."""
+    text = '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE a [<!ENTITY y "boom">]><a>&y;</a>'
+    with serve(lambda _: Answer(200, text.encode("utf-16"))) as web:
+        answer = XmlConnection(**web.options).request("/")
+        with pytest.raises(MalformedResponseError, match="document type"):
+            _ = answer.object
+
+
+def test_a_stream_may_be_read_as_a_whole() -> None:
+    """The body of a stream is there for those who ask for it after all."""
+    with serve(lambda _: Answer(200, {"a": 1})) as web:
+        assert JsonConnection(**web.options).request("/", raw=True).object == {"a": 1}
+
+
+def test_a_repeated_delete_may_find_nothing_in_an_envelope() -> None:
+    """What says that nothing is there may be the body of a repeated DELETE's answer, not its status."""
+
+    class Enveloped(JsonResponse):
+        def success(self) -> bool:
+            return not self.content
+
+        def parse_error(self) -> Any:
+            raise NotFoundError(404, "gone")
+
+    class Speaking(Connection):
+        responseCls = Enveloped
+
+    with serve(lambda seen: None if len(web.seen) == 1 else Answer(200, b"{}")) as web:
+        assert Speaking(**web.options, retry=QUICK).request("/x", method="DELETE").status == 204
 
 
 # Drivers
@@ -584,12 +790,13 @@ def test_a_driver_works_in_a_bridge() -> None:
         connectionCls = JsonKey
 
     async def main(options: dict[str, Any]) -> list[Any]:
-        driver, transport = Json("k", **options), AiohttpTransport()
-        call = lambda: driver.connection.request("/x").object["target"]  # noqa: E731
-        try:
-            return await asyncio.gather(*(bridged(call, transport) for _ in range(20)))
-        finally:
-            await transport.aclose()
+        driver = Json("k", **options)
+
+        def call() -> Any:
+            return driver.connection.request("/x").object["target"]
+
+        async with AiohttpTransports() as transports:
+            return await asyncio.gather(*(bridged(call, transports) for _ in range(20)))
 
     with serve() as web:
         assert asyncio.run(main(web.options)) == ["/x"] * 20

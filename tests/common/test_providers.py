@@ -51,6 +51,15 @@ def test_set_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_driver("mine") is DummyNodeDriver
     with pytest.raises(InvalidArgumentError, match="already"):
         set_driver("mine", "x", "Y")
+    with pytest.raises(InvalidArgumentError, match=r"no\.such\.module"):
+        set_driver("later", "no.such.module", "Y")
+    assert set_driver("later", "polycloud.compute.drivers.dummy", "DummyNodeDriver") is DummyNodeDriver
+
+
+def test_a_name_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that a program writes into the registry is found whatever the case of its name."""
+    monkeypatch.setitem(DRIVERS, "MyCloud", ("polycloud.compute.drivers.dummy", "DummyNodeDriver"))
+    assert get_driver("MyCloud") is get_driver("mycloud") is DummyNodeDriver
 
 
 def test_drivers_of_other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,26 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import io
 import os
 import pickle
+import socket
 import subprocess
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from polycloud.common import waiting
-from polycloud.common.aiohttp import AiohttpTransport
+from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.bridge import bridged
 from polycloud.common.http import Headers, RawResponse, Request, TransportOptions, is_loopback
 from polycloud.common.types import (
@@ -44,11 +48,12 @@ def over_urllib3(request: Request, use: Callable[[RawResponse], Any], **options:
 
 def over_aiohttp(request: Request, use: Callable[[RawResponse], Any], **options: Any) -> Any:
     async def main() -> Any:
-        transport = AiohttpTransport(TransportOptions(**options))
-        try:
-            return await bridged(lambda: use(transport.send(request)), transport)
-        finally:
-            await transport.aclose()
+        async with AiohttpTransports() as transports:
+
+            def call() -> Any:
+                return use(transports(TransportOptions(**options)).send(request))
+
+            return await bridged(call, transports)
 
     return asyncio.run(main())
 
@@ -120,6 +125,24 @@ def test_a_stream_that_is_not_read_frees_its_connection(send: Send) -> None:
                 return len(next(iter(answer.chunks or ())))
 
         assert send(Request("GET", web.url, stream=True), use) > 0
+
+
+@pytest.mark.parametrize("leave", ["close", "break", "limit"])
+def test_streams_that_are_left_cost_no_place(leave: str) -> None:
+    """A stream that is closed, left in the middle or too long gives its place in the pool back."""
+    with serve(lambda _: Answer(200, b"x" * 500_000)) as web:
+        transport = Urllib3Transport(TransportOptions(pool_size=2, body_limit=1000))
+        for _ in range(5):
+            request = Request("GET", web.url, stream=leave != "limit", read_timeout=2)
+            if leave == "limit":
+                with pytest.raises(MalformedResponseError):
+                    transport.send(request)
+                continue
+            answer = transport.send(request)
+            if leave == "break":
+                next(iter(answer.chunks or ()))
+            answer.close()
+        transport.close()
 
 
 def test_connections_are_kept() -> None:
@@ -313,6 +336,108 @@ def test_proxy(send: Send) -> None:
         assert web.seen == []
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_tunnels(send: Send, certificate: Certificate, method: str) -> None:
+    """An HTTPS request, a POST too, goes through a proxy's tunnel, with the proxy's user and password."""
+    with serve(ssl_context=certificate.server_context()) as web, connect_proxy() as proxy:
+        request = Request(method, f"https://localhost:{web.port}/x")
+        url = f"http://me:pa%20ss@127.0.0.1:{proxy.port}"
+        assert send(request, whole, proxy_url=url, ca_cert=str(certificate.cert)).status == 200
+        assert base64.b64encode(b"me:pa ss") in proxy.heads[0]
+
+
+def test_a_proxy_that_refuses(send: Send) -> None:
+    """A proxy that refuses is a ConnectError: nothing reached the provider."""
+    with raw_answers(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as proxy:
+        with pytest.raises(TransportError, match="407"):
+            send(Request("POST", "https://api.example/"), whole, proxy_url=proxy.url)
+
+
+def test_no_cookies_are_kept(send: Send) -> None:
+    """A cookie that one request got is not sent with the next, which may be another account's."""
+    with serve(lambda seen: Answer(200, seen.echo(), {"Set-Cookie": "session=mine"})) as web:
+        url = f"http://localhost:{web.port}/"
+
+        async def twice() -> Any:
+            async with AiohttpTransports() as transports:
+                transport = transports(TransportOptions())
+                return await bridged(
+                    lambda: [transport.send(Request("GET", url)) for _ in range(2)], transports
+                )
+
+        for answer in asyncio.run(twice()):
+            assert "cookie" not in json_of(answer)["headers"]
+
+
+def test_dripping_headers_end_at_the_deadline(send: Send) -> None:
+    """Headers that drip, so that no read ever times out, end at the request's deadline."""
+    with dripping_headers() as port, pytest.raises(ReadTimeoutError):
+        send(Request("GET", f"http://127.0.0.1:{port}/", deadline=time.monotonic() + 0.4), whole)
+
+
+@contextmanager
+def dripping_headers() -> Iterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def run() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.05):
+                connection.sendall(b"X-More: y\r\n")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        over.set()
+        thread.join()
+        listener.close()
+
+
+@dataclass
+class ConnectProxy:
+    port: int
+    heads: list[bytes]
+
+
+@contextmanager
+def connect_proxy() -> Iterator[ConnectProxy]:
+    """A proxy that tunnels one connection, wherever it is asked to go on this machine."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    proxy = ConnectProxy(listener.getsockname()[1], [])
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def run() -> None:
+        inside, _ = listener.accept()
+        with inside:
+            proxy.heads.append(inside.recv(65536))
+            port = int(proxy.heads[0].split()[1].rpartition(b":")[2])
+            with socket.create_connection(("127.0.0.1", port)) as outside:
+                inside.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                back = threading.Thread(target=pump, args=(outside, inside))
+                back.start()
+                pump(inside, outside)
+                back.join()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        listener.close()
+        thread.join()
+
+
 def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a proxy of its own a transport takes the environment's, but never to this machine."""
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
@@ -379,7 +504,8 @@ def test_repeated_headers_are_joined() -> None:
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("localhost", True), ("a.localhost", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True),
+    [("localhost", True), ("a.localhost", False),
+        ("LOCALHOST.", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True),
      ("10.0.0.1", False), ("localhost.example", False), ("", False), ("0.0.0.0", False)],
 )  # fmt: skip
 def test_loopback(host: str, loopback: bool) -> None:

@@ -14,8 +14,15 @@ import pytest
 
 from polycloud.common import waiting
 from polycloud.common.bridge import bridged
-from polycloud.common.http import Transport
-from polycloud.common.types import OperationTimeoutError, PolycloudError
+from polycloud.common.http import Transports
+from polycloud.common.types import (
+    InvalidArgumentError,
+    MalformedResponseError,
+    OperationTimeoutError,
+    PolycloudError,
+    ServerError,
+    TransportError,
+)
 
 setting: ContextVar[str] = ContextVar("setting", default="unset")
 
@@ -25,7 +32,7 @@ def plainly(fn: Callable[[], Any]) -> Any:
 
 
 def in_bridge(fn: Callable[[], Any]) -> Any:
-    return asyncio.run(bridged(fn, cast("Transport", None)))
+    return asyncio.run(bridged(fn, cast("Transports", None)))
 
 
 both_worlds = pytest.mark.parametrize("world", [plainly, in_bridge])
@@ -46,7 +53,7 @@ def test_run_in_a_bridge_uses_the_callers_loop() -> None:
     """Inside a bridge `run` waits on the loop that runs the bridge, in plain code on one private loop."""
 
     async def main() -> bool:
-        inside = await bridged(lambda: waiting.run(loop_of_caller), cast("Transport", None))
+        inside = await bridged(lambda: waiting.run(loop_of_caller), cast("Transports", None))
         return inside == id(asyncio.get_running_loop())
 
     assert asyncio.run(main())
@@ -81,7 +88,7 @@ def test_cancelling_a_bridge_unwinds_its_driver() -> None:
             cleaned.append("up")
 
     async def main() -> None:
-        task = asyncio.ensure_future(bridged(driver, cast("Transport", None)))
+        task = asyncio.ensure_future(bridged(driver, cast("Transports", None)))
         await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -273,3 +280,51 @@ def test_run_after_fork() -> None:
         os._exit(0 if isinstance(waiting.run(loop_of_caller), int) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert waiting.run(loop_of_caller) == parents
+
+
+def test_poll_is_patient_with_what_passes() -> None:
+    """A look that fails in a way that passes saw nothing; five in a row are an error."""
+    outcomes = iter([ServerError(500), TransportError("cut"), None, MalformedResponseError("odd"), "seen"])
+
+    def look() -> str | None:
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert waiting.poll(look, waiting_for="x", timeout=20, longest_pause=0.01) == "seen"
+
+    def fail() -> None:
+        raise ServerError(500, "for ever")
+
+    with pytest.raises(ServerError):
+        waiting.poll(fail, waiting_for="x", timeout=20, longest_pause=0.01)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "pause"), [(None, 1), ("5", 1), (-1, 1), (5, -1), (5, 0), (5, float("nan"))]
+)
+def test_poll_refuses_times_that_are_none(timeout: Any, pause: Any) -> None:
+    """Times that are no seconds are refused before the first look."""
+    with pytest.raises(InvalidArgumentError):
+        waiting.poll(lambda: 1, waiting_for="x", timeout=timeout, longest_pause=pause)
+
+
+@both_worlds
+def test_gather_lets_what_runs_end(world: Callable[[Callable[[], Any]], Any]) -> None:
+    """An error in a `gather` cuts no call that is under way: it may be a create."""
+    ended: list[str] = []
+
+    def slow() -> None:
+        waiting.sleep(0.2)
+        ended.append("slow")
+
+    def fail() -> None:
+        waiting.sleep(0.01)
+        raise PolycloudError("first")
+
+    with pytest.raises(PolycloudError, match="first"):
+        world(lambda: waiting.gather([slow, fail]))
+    assert ended == ["slow"]
+    with pytest.raises(InvalidArgumentError, match="limit=0"):
+        world(lambda: waiting.gather([slow, slow], limit=0))

@@ -12,7 +12,7 @@ from polycloud.sandbox import Sandbox
 @pytest.fixture
 def cloud() -> Iterator[Sandbox]:
     """A NephoScale that is quick."""
-    with Sandbox("nephoscale", appear=0.05, build=0.2, power=0.05, destroy=0.05) as cloud:
+    with Sandbox("nephoscale", appear=0.05, build=0.2, power=0.05, destroy=0.05, ssh="off") as cloud:
         yield cloud
 
 

@@ -211,6 +211,85 @@ def test_ctrl_c_in_a_create_names_the_server(driver: NephoscaleNodeDriver) -> No
     assert "'web', created as 'web-" in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ""},
+        {"name": None},
+        {"ex_timeout": None},
+        {"ex_timeout": "5"},
+        {"size": None},
+        {"image": 3.5},
+        {"zone": 1.5},
+        {"server_key": "location"},
+    ],
+)
+def test_bad_arguments_create_nothing(
+    driver: NephoscaleNodeDriver, cloud: Sandbox, wrong: dict[str, Any]
+) -> None:
+    """Arguments that cannot be meant are refused before a create is sent."""
+    if wrong.get("server_key"):
+        wrong = {"server_key": driver.list_locations()[0]}
+    good = {"name": "web", "size": driver.list_sizes()[0], "image": driver.list_images()[0]}
+    with pytest.raises(InvalidArgumentError):
+        driver.create_node(**{**good, **wrong})
+    assert posts(cloud) == []
+
+
+def test_a_create_survives_failing_looks(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """Lists that fail while a create waits do not end it."""
+    cloud.fault(500, method="GET", path="/server/cloud/", times=2)
+    assert create(driver, "web").name == "web"
+
+
+@pytest.mark.parametrize("refusal", [Answer(501, b"no"), envelope(None, success=False, response=500)])
+def test_a_refusal_is_told_at_once(refusal: Answer) -> None:
+    """A create that the provider refuses in words is not waited for."""
+
+    def respond(seen: Seen) -> Answer:
+        return refusal if seen.method == "POST" else envelope([])
+
+    with serve(respond) as web, NephoscaleNodeDriver("user", "pass", **web.options, retry=ONCE) as driver:
+        with pytest.raises(ServerError) as caught:
+            driver.create_node("web", "3", "5", ex_timeout=60)  # type: ignore[arg-type]
+        assert [seen.method for seen in web.seen] == ["POST"]
+    assert not hasattr(caught.value, "__notes__")
+
+
+def test_ctrl_c_while_a_create_is_sent(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """Ctrl-C before the create is answered tells under which name the server may exist."""
+    size, image = driver.list_sizes()[0], driver.list_images()[0]
+    cloud.fault("stall", method="POST")
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        driver.create_node("web", size, image)
+    assert "may exist or appear, called 'web-" in caught.value.__notes__[-1]
+
+
+def test_a_create_without_waiting_whose_answer_is_lost(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A create that does not wait is ambiguous too when its answer is lost."""
+    cloud.fault("reset after", method="POST")
+    with pytest.raises(AmbiguousCreateError, match="'web'"):
+        create(driver, "web", ex_wait=False)
+
+
+def test_a_node_that_vanishes_ends_the_wait(driver: NephoscaleNodeDriver) -> None:
+    """A wait for a node that is destroyed meanwhile ends soon, and names it."""
+    with Sandbox("nephoscale", appear=0.01, build=60, destroy=0.2, ssh="off") as slow:
+        with NephoscaleNodeDriver(*slow.credentials, **slow.options) as late:
+            node = create(late, "web")
+            threading.Timer(0.3, slow.reset).start()
+            with pytest.raises(NotFoundError, match=f"{node.id}.*vanished"):
+                late.wait_until_running([node], wait_period=0.05, timeout=60)
+
+
+@pytest.mark.parametrize("odd", ["999", None, 5])
+def test_what_is_no_node(driver: NephoscaleNodeDriver, odd: Any) -> None:
+    """An action on what is no node is refused with the way to one."""
+    with pytest.raises(InvalidArgumentError, match=r"get_node\(\)"):
+        driver.destroy_node(odd)
+
+
 def test_power_actions(driver: NephoscaleNodeDriver) -> None:
     """Power actions are carried out, under Libcloud's names and those of the 2013 driver."""
     node = create(driver)
@@ -273,6 +352,8 @@ def test_dedicated_servers(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None
     assert "console_key" not in posts(cloud, "/server/dedicated/")[0]
     assert driver.list_nodes() == []
     assert [listed.name for listed in driver.list_nodes(ex_dedicated=True)] == ["big"]
+    assert driver.get_node(node.id).name == "big"
+    assert driver.wait_until_running([node], wait_period=0.05)[0][0].state == NodeState.RUNNING
     with pytest.raises(UnsupportedOperationError, match="restart"):
         node.reboot()
     assert node.destroy() is True
@@ -445,6 +526,25 @@ def test_a_code_that_says_no() -> None:
     """An envelope that claims success with a code of failure is a failure."""
     with pytest.raises(NotFoundError):
         answered(envelope([], response=404), lambda driver: driver.list_nodes())
+
+
+@pytest.mark.parametrize("options", [{"stream": True}, {"raw": True}, {"method": "HEAD"}])
+def test_answers_that_have_no_envelope(driver: NephoscaleNodeDriver, options: dict[str, Any]) -> None:
+    """A stream and a HEAD at a prompt are answered, though there is no envelope to look into."""
+    assert driver.connection.request("/datacenter/zone/", **options).status in {200, 405}
+
+
+@pytest.mark.parametrize(
+    ("server", "extra"),
+    [
+        ({"id": 1, "zone": "SJC-1", "image": 5}, {"zone": "SJC-1", "image": 5}),
+        ({"id": 1, "zone": None}, {"zone": None, "image": None}),
+    ],
+)
+def test_odd_extras(server: dict[str, Any], extra: dict[str, Any]) -> None:
+    """What a payload tells in another form than documented is kept as it is."""
+    (node,) = answered(envelope([server]), lambda driver: driver.list_nodes())
+    assert {key: node.extra[key] for key in extra} == extra
 
 
 def test_an_envelope_is_needed() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from polycloud.common import waiting
 from polycloud.common.bridge import bridged
-from polycloud.common.http import Transport
+from polycloud.common.http import Transports
 from polycloud.common.types import InvalidArgumentError
 from polycloud.compute import ssh
 from polycloud.compute.ssh import HostKeys, SSHClient, load_private_key
@@ -177,7 +177,7 @@ def test_on_an_event_loop(server: Sshd) -> None:
             return client.run("cat f").stdout
 
     async def main() -> list[str]:
-        return await asyncio.gather(*(bridged(work, cast("Transport", None)) for _ in range(3)))
+        return await asyncio.gather(*(bridged(work, cast("Transports", None)) for _ in range(3)))
 
     assert asyncio.run(main()) == ["x"] * 3
 

@@ -37,8 +37,8 @@ def later(now: list[float]) -> Callable[[float], None]:
 
 @pytest.fixture
 def cloud(now: list[float]) -> Iterator[Sandbox]:
-    """A NephoScale whose time stands still until a test lets it pass."""
-    with Sandbox("nephoscale", clock=lambda: now[0]) as sandbox:
+    """A NephoScale without machines, whose time stands still until a test lets it pass."""
+    with Sandbox("nephoscale", clock=lambda: now[0], ssh="off") as sandbox:
         yield sandbox
 
 

@@ -118,7 +118,7 @@ def test_many_at_once(pool: urllib3.PoolManager) -> None:
 @pytest.mark.parametrize(
     ("name", "knobs", "message"),
     [
-        ("nefoscale", {}, "choose from nephoscale"),
+        ("nefoscale", {}, "choose from .*nephoscale"),
         ("nephoscale", {"biuld": 1}, "choose from user, password, appear, build"),
         ("nephoscale", {"build": -1}, "build must be a number of seconds from 0 on, not -1"),
         ("nephoscale", {"build": float("nan")}, "build must be"),
@@ -128,6 +128,8 @@ def test_many_at_once(pool: urllib3.PoolManager) -> None:
         ("nephoscale", {"content_type": 0}, "content_type must be of type bool"),
         ("nephoscale", {"latency": -0.1}, "latency must be"),
         ("nephoscale", {"port": 65536}, "port must be"),
+        ("nephoscale", {"ssh_delay": -1}, "ssh_delay must be"),
+        ("nephoscale", {"ssh": "vm"}, "choose from auto, namespaces, user-namespaces, folder, off"),
     ],
 )
 def test_bad_settings(name: str, knobs: dict[str, Any], message: str) -> None:
@@ -214,7 +216,7 @@ def test_reset(
 
 def test_time_passes_by_itself(pool: urllib3.PoolManager) -> None:
     """With the real clock a server is built without anybody asking in between."""
-    with Sandbox("nephoscale", appear=0.01, build=0.02) as cloud:
+    with Sandbox("nephoscale", appear=0.01, build=0.02, ssh="off") as cloud:
         headers = urllib3.make_headers(basic_auth="user:correct_password")
         pool.request(
             "POST", cloud.url + "/server/cloud/", body="name=a&service_type=3&image=49", headers=headers

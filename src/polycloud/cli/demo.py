@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -20,6 +21,7 @@ from polycloud.cli import output
 from polycloud.cli.sandbox import IMPORT_LINE, connecting, running
 from polycloud.common import waiting
 from polycloud.common.types import PolycloudError
+from polycloud.compute.types import DeploymentError
 
 if TYPE_CHECKING:
     from polycloud.compute.types import Node, NodeSize
@@ -42,6 +44,10 @@ KNOBS: dict[Speed, dict[str, float]] = {
 LOOK_EVERY = 0.25
 GIVE_UP = 120.0
 BAR_WIDTH = 30
+SCRIPT = """#!/bin/sh
+echo "$(hostname) runs this $1"
+cat app.conf
+"""
 
 
 def demo(
@@ -55,7 +61,7 @@ def demo(
     Each step shows the Python that it runs. The cloud is a sandbox on this machine: no account is needed
     and nothing is left behind.
     """
-    if find_spec("cryptography") is None:
+    if find_spec("asyncssh") is None:
         output.fail("the demo makes an SSH key, which needs: pip install 'polycloud[cli,deploy,sandbox]'")
     began = time.perf_counter()
     with running("nephoscale", **KNOBS[speed]) as cloud:
@@ -244,6 +250,38 @@ def rename(session: Session) -> None:
     show_nodes(session)
 
 
+def deploy(session: Session) -> None:
+    session.do(
+        "from polycloud.compute.deployment import (\n"
+        "    FileDeployment, MultiStepDeployment, ScriptDeployment, SSHKeyDeployment\n)"
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write("greeting = hello from the file\n")
+        file.flush()
+        session.names["settings"] = file.name
+        session.do('key = SSHKeyDeployment(pair.public_key + " second-user")')
+        session.do('file = FileDeployment(settings, "app.conf")')
+        session.do(f'script = ScriptDeployment({SCRIPT!r}, args=["today"], delete=True)')
+        session.do("def show(stream, text): print(text, end='')")
+        if session.cloud.ssh_port is None:
+            output.line(f"No deployment here: {session.cloud.isolation}", "yellow")
+            return
+        try:
+            session.do(
+                'third = driver.deploy_node(\n    name="app", size=size, image=image,'
+                " deploy=MultiStepDeployment([key, file, script]),\n"
+                f"    ssh_key=pair.private_key, ssh_port={session.cloud.ssh_port}, ex_on_output=show,"
+                " wait_period=0.5, **keys\n)"
+            )
+        except DeploymentError as error:
+            if "no-isolation" not in str(error):
+                raise
+            output.line(f"{error}", "yellow")
+            return
+    session.say("script.exit_status")
+    session.say("third.destroy()")
+
+
 def errors(session: Session) -> None:
     wrong = connecting(session.cloud).replace(session.cloud.credentials[-1], "wrong")
     session.do(f"stranger = {wrong}")
@@ -273,6 +311,7 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Reboot", reboot),
     ("Shut down, start again", stop_and_start),
     ("Rename", rename),
+    ("Deploy: a node with a key, a file and a script over SSH, its output live", deploy),
     ("Errors: what goes wrong says so", errors),
     ("Clean up", clean_up),
 )

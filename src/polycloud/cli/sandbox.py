@@ -35,6 +35,14 @@ def sandbox(
     destroy: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a destroyed server is gone.")] = None,
     latency: Annotated[Knob, typer.Option(metavar=SECONDS, help="Before each answer.")] = None,
     seed_nodes: Annotated[int | None, typer.Option(metavar="NUMBER", help="Servers from the start.")] = None,
+    ssh: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="auto, namespaces, user-namespaces, folder or off."),
+    ] = None,
+    ssh_delay: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a running server has SSH.")] = None,
+    no_isolation: Annotated[
+        bool, typer.Option("--no-isolation", help="Let servers in folders run commands on this machine.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run a small cloud on this machine.
@@ -50,6 +58,9 @@ def sandbox(
         "destroy": destroy,
         "latency": latency,
         "seed_nodes": seed_nodes,
+        "ssh": ssh,
+        "ssh_delay": ssh_delay,
+        "no_isolation": no_isolation or None,
     }
     given = {knob: value for knob, value in knobs.items() if value is not None}
     with contextlib.suppress(KeyboardInterrupt), running(name, port=port, **given) as cloud:
@@ -73,10 +84,12 @@ def running(name: str, **settings: Any) -> Iterator[Sandbox]:
 
 def _start(name: str, settings: dict[str, Any]) -> Sandbox:
     try:
-        from polycloud.sandbox import Sandbox
-
-        return Sandbox(name, **settings).start()
+        from polycloud.sandbox import MachineError, Sandbox
     except ImportError as error:
+        output.fail(error)
+    try:
+        return Sandbox(name, **settings).start()
+    except (ImportError, MachineError) as error:
         output.fail(error)
     except ValueError as error:
         output.fail(error, code=2)
@@ -105,14 +118,15 @@ def _announce(cloud: Sandbox, seconds: float, *, as_json: bool) -> None:
                 "credentials": cloud.credentials,
                 "options": cloud.options,
                 "ssh_port": cloud.ssh_port,
+                "isolation": cloud.isolation,
                 "started_in": round(seconds, 3),
             }
         )
         return
     output.line(f"{cloud.name} answers at {cloud.url} (started in {seconds:.2f} s)", "bold")
     output.line(f"credentials: {', '.join(cloud.credentials)}")
-    if cloud.ssh_port is not None:
-        output.line(f"SSH port: {cloud.ssh_port}")
+    port = "" if cloud.ssh_port is None else f", SSH at port {cloud.ssh_port}"
+    output.line(f"servers: {cloud.isolation}{port}")
     output.line()
     output.code(f"{IMPORT_LINE}\n\ndriver = {connecting(cloud)}\nprint(driver.list_nodes())")
     output.line()

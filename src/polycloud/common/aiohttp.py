@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from io import IOBase
-from typing import Any
+from typing import Any, Self
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
 from aiohttp import client_exceptions as exceptions
 from yarl import URL
 
 from polycloud.common.http import CHUNK, Headers, RawResponse, Request, TransportOptions, read_whole
 from polycloud.common.types import (
     ConnectError,
+    InvalidArgumentError,
     MalformedResponseError,
     PolycloudError,
     ReadTimeoutError,
@@ -24,16 +33,45 @@ from polycloud.common.types import (
 )
 from polycloud.common.waiting import bridge
 
-__all__ = ["AiohttpTransport"]
+__all__ = ["AiohttpTransport", "AiohttpTransports"]
 
 POOL_SIZE = 100
+IDLE_LIMIT = 5.0
+"""Seconds after which an idle connection is closed: a POST must not be lost on it."""
+
+
+class AiohttpTransports:
+    """The transports of one event loop, one for each way of connecting: what `bridged` takes.
+
+    `async with AiohttpTransports() as transports:` closes them at the end.
+    """
+
+    def __init__(self) -> None:
+        self._transports: dict[TransportOptions, AiohttpTransport] = {}
+
+    def __call__(self, options: TransportOptions) -> AiohttpTransport:
+        """The transport that connects as `options` say."""
+        if options not in self._transports:
+            self._transports[options] = AiohttpTransport(options)
+        return self._transports[options]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 class AiohttpTransport:
-    """Sends from inside a bridge (`polycloud.common.waiting.bridged`) on the loop that runs it."""
+    """Sends from inside a bridge (`polycloud.common.bridge.bridged`) on the loop that runs it."""
 
     def __init__(self, options: TransportOptions | None = None) -> None:
-        self.options = options or TransportOptions(pool_size=POOL_SIZE)
+        self.options = options or TransportOptions()
         self._session: ClientSession | None = None
 
     def send(self, request: Request) -> RawResponse:
@@ -64,7 +102,7 @@ class AiohttpTransport:
 
     async def _open(self, request: Request) -> ClientResponse:
         connect, read = request.timeouts()
-        async with _translated():
+        async with _translated(request):
             return await self._opened_session().request(
                 request.method,
                 URL(request.url, encoded=True),
@@ -77,8 +115,14 @@ class AiohttpTransport:
 
     def _opened_session(self) -> ClientSession:
         if self._session is None:
-            connector = TCPConnector(limit_per_host=self.options.pool_size, ssl=self.options.ssl_context())
-            self._session = ClientSession(connector=connector)
+            connector = TCPConnector(
+                limit=0,
+                limit_per_host=self.options.pool_size or POOL_SIZE,
+                ssl=self.options.ssl_context(),
+                keepalive_timeout=IDLE_LIMIT,
+            )
+            # Without cookies: they would carry one account's session into another's requests
+            self._session = ClientSession(connector=connector, cookie_jar=DummyCookieJar())
         return self._session
 
 
@@ -93,8 +137,8 @@ def _body(request: Request) -> Any:
     return pieces(request.body)
 
 
-async def _read(response: ClientResponse) -> bytes:
-    async with _translated():
+async def _read(response: ClientResponse, request: Request) -> bytes:
+    async with _translated(request):
         return await response.content.read(CHUNK)
 
 
@@ -103,7 +147,7 @@ def _chunks(response: ClientResponse, request: Request) -> Iterator[bytes]:
         while True:
             current = bridge()
             assert current is not None, "a stream is read inside the bridge that opened it"
-            piece = current.wait(_read(response))
+            piece = current.wait(_read(response, request))
             if not piece:
                 return
             yield piece
@@ -113,17 +157,25 @@ def _chunks(response: ClientResponse, request: Request) -> Iterator[bytes]:
 
 
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """Turn whatever aiohttp and the socket raise into errors of our tree."""
+async def _translated(request: Request) -> AsyncIterator[None]:
+    """Turn whatever aiohttp and the socket raise into errors of our tree; end at the deadline."""
+    left = request.remaining()
     try:
-        yield
+        async with asyncio.timeout(None if left == float("inf") else left):
+            yield
+    except PolycloudError:
+        raise
     except (ClientError, OSError) as error:
-        raise _translate(error) from error
+        raise _translate(error) from None  # their text is in ours; their arguments may hold the query
+    except ValueError:
+        raise InvalidArgumentError("not a usable address") from None
 
 
 def _translate(error: Exception) -> PolycloudError:
     if isinstance(error, exceptions.ClientSSLError | ssl.SSLError):
         return TLSError(f"TLS failed: {error}")
+    if isinstance(error, exceptions.ClientHttpProxyError):
+        return ConnectError(f"the proxy refused: {error.status} {error.message}")
     if isinstance(error, exceptions.ConnectionTimeoutError | exceptions.ClientConnectorError):
         return ConnectError(f"cannot connect: {error}")
     if isinstance(error, TimeoutError):
@@ -132,4 +184,5 @@ def _translate(error: Exception) -> PolycloudError:
         error
     ):
         return MalformedResponseError(f"the answer cannot be decompressed: {error}")
-    return TransportError(f"the connection broke: {error}")
+    text = error.message if isinstance(error, exceptions.ClientResponseError) else error
+    return TransportError(f"the connection broke: {text}")

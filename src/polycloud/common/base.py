@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ import msgspec
 from polycloud import __version__, security
 from polycloud.common import waiting
 from polycloud.common.http import Headers, RawResponse, Request, Transport, TransportOptions, is_loopback
+from polycloud.common.redaction import redact, secret_fields
 from polycloud.common.response import JsonResponse, Response, XmlResponse, XMLRPCResponse
 from polycloud.common.retry import RetryPolicy, may_have_acted
 from polycloud.common.types import (
@@ -22,6 +24,7 @@ from polycloud.common.types import (
     InsecureConnectionError,
     InvalidArgumentError,
     InvalidCredsError,
+    NotFoundError,
     PolycloudError,
 )
 
@@ -40,8 +43,10 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-NOT_FOUND = 404
 REDIRECTS = range(300, 400)
+METHOD = re.compile(r"[A-Za-z]+")
+HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+PORTS = range(1, 65536)
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
 PATH_SAFE = "/%:=&?~+!$,;'@()*[]-._"
 FORM = "application/x-www-form-urlencoded"
@@ -115,14 +120,18 @@ class Connection:
         if isinstance(timeout, tuple):
             self.connect_timeout, self.timeout = timeout
         elif timeout is not None:
-            self.connect_timeout, self.timeout = min(timeout, self.connect_timeout), timeout
-        self.deadline = deadline
+            self.timeout = _seconds("timeout", timeout)
+            self.connect_timeout = min(self.timeout, type(self).connect_timeout)
+        _seconds("timeout", self.connect_timeout)
+        _seconds("timeout", self.timeout)
+        self.deadline = None if deadline is None else _seconds("deadline", deadline)
         self.retry = retry or _retry_policy(retry_delay, backoff)
         self.transport_options = TransportOptions(
             proxy_url=proxy_url, ca_cert=ca_cert or security.CA_CERTS_PATH, client_cert=client_cert
         )
         self.single_flight = waiting.SingleFlight()
-        self._transport = transport
+        self._own_transport = transport
+        self._transport: Transport | None = None
         self._user_agent_words = (
             (user_agent_append,) if isinstance(user_agent_append, str) else tuple(user_agent_append)
         )
@@ -135,9 +144,9 @@ class Connection:
             self.request_path = parts.path.rstrip("/")
             return
         self.secure = secure
-        self.host = host or self.host
+        self.host = _host(host) if host else self.host
         if port is not None:
-            self.port = int(port)
+            self.port = _port(port)
         elif not secure and self.port == Connection.port:
             self.port = 80
 
@@ -201,16 +210,15 @@ class Connection:
             PolycloudError: One of the tree in `polycloud.common.types`, with the request that failed.
         """
         try:
-            request = self._build(action, params, data, headers, method.upper(), json, stream=stream or raw)
+            request = self._build(action, params, data, headers, method, json, stream=stream or raw)
         except UnicodeEncodeError as error:
             text = error.object[error.start : error.end]
-            raise InvalidArgumentError(f"{text!r} is no text that can be sent") from error
+            raise InvalidArgumentError(f"{text!r} is no text that can be sent") from None
         try:
-            answer = self._send(request)
-            return self._checked(request, answer)
+            answer, repeated = self._send(request)
+            return self._checked(request, answer, repeated=repeated)
         except PolycloudError as error:
-            error.locate(self._exchange(request))
-            raise
+            raise self._told(error, request)  # noqa: B904 - the same error
 
     def gather(self, calls: Iterable[Callable[[], T]], *, limit: int = waiting.SIDE_BY_SIDE) -> list[T]:
         """Run independent calls side by side, `limit` at most; their results in order."""
@@ -222,15 +230,13 @@ class Connection:
 
     def redact(self, text: str) -> str:
         """`text` without this connection's secrets."""
-        for secret in self.secrets():
-            for form in {secret, quote(secret, safe="")} - {""}:
-                text = text.replace(form, "[secret]")
-        return text
+        return redact(text, self.secrets())
 
     def close(self) -> None:
         """Close every connection; a later request opens new ones."""
-        if self._transport is not None:
-            self._transport.close()
+        for transport in (self._own_transport, self._transport):
+            if transport is not None:
+                transport.close()
 
     # How a request is made and sent
 
@@ -245,6 +251,8 @@ class Connection:
         *,
         stream: bool,
     ) -> Request:
+        if not METHOD.fullmatch(method):
+            raise InvalidArgumentError(f"{method!r} is no HTTP method")
         body, content_type = self._body(data, json)
         fields = {"User-Agent": self._user_agent(), "Accept-Encoding": "gzip, deflate", **(headers or {})}
         fields = self.add_default_headers(fields)
@@ -254,7 +262,7 @@ class Connection:
         query = self.add_default_params(dict(params or {}))
         deadline = None if self.deadline is None else time.monotonic() + self.deadline
         return Request(
-            method,
+            method.upper(),
             self._url(action, query),
             fields,
             body,
@@ -266,13 +274,19 @@ class Connection:
 
     def _body(self, data: Any, json: Any) -> tuple[Any, str | None]:
         if json is not None:
-            return msgspec.json.encode(json), JSON
-        if data is None:
-            return None, None
-        data = self.encode_data(data)
+            try:
+                return msgspec.json.encode(json), JSON
+            except (TypeError, ValueError, RecursionError) as error:
+                raise InvalidArgumentError(f"json= cannot be encoded: {error}") from error
+        data = None if data is None else self.encode_data(data)
         if isinstance(data, Mapping):
             return urlencode(_present(data), doseq=True).encode(), FORM
-        return (data.encode() if isinstance(data, str) else data), None
+        if isinstance(data, str):
+            looks_json = issubclass(self.responseCls, JsonResponse) and data[:1] in {"{", "["}
+            return data.encode(), JSON if looks_json else None
+        if data is not None and not isinstance(data, bytes) and not isinstance(data, Iterable):
+            raise InvalidArgumentError(f"data={data!r} is no body: give text, bytes, a dict or a file")
+        return data, None
 
     def _url(self, action: str, query: dict[str, Any]) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -283,8 +297,8 @@ class Connection:
         joint = "&" if "?" in path else "?"
         return f"{'https' if self.secure else 'http'}://{authority}{path}{joint + text if text else ''}"
 
-    def _send(self, request: Request) -> RawResponse:
-        """Send, and send again what may be sent again, within the deadline."""
+    def _send(self, request: Request) -> tuple[RawResponse, bool]:
+        """The answer, after sending again what may be; and whether an earlier attempt may have acted."""
         transport = self._current_transport()
         attempt, acted = 1, False
         while True:
@@ -299,10 +313,7 @@ class Connection:
             attempt += 1
         if isinstance(outcome, PolycloudError):
             raise outcome
-        if request.method == "DELETE" and acted and outcome.status == NOT_FOUND:
-            # What an earlier attempt deleted is gone, as asked.
-            return replace(outcome, status=204, reason="No Content", body=b"")
-        return outcome
+        return outcome, acted
 
     def _again(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
         """Whether to send again; waits until it is time to."""
@@ -317,9 +328,11 @@ class Connection:
         return True
 
     def _current_transport(self) -> Transport:
+        if self._own_transport is not None:
+            return self._own_transport
         bridge = waiting.bridge()
         if bridge is not None:
-            return bridge.transport
+            return bridge.transports(self.transport_options)
         return self._transport or self.single_flight("transport", self._open_transport)
 
     def _open_transport(self) -> Transport:
@@ -328,29 +341,41 @@ class Connection:
         self._transport = self._transport or Urllib3Transport(self.transport_options)
         return self._transport
 
-    def _checked(self, request: Request, answer: RawResponse) -> Response:
+    def _checked(self, request: Request, answer: RawResponse, *, repeated: bool) -> Response:
         response = self.responseCls(answer, self, self._exchange(request, answer))
-        if answer.status in REDIRECTS:
-            answer.close()
-            target = answer.headers.get("location", "nowhere")
-            raise response.malformed(f"the provider redirects to {target!r}, which is not followed")
         try:
-            succeeded = response.success()
+            if answer.status in REDIRECTS and "location" in answer.headers:
+                target = urlsplit(answer.headers["location"])
+                where = f"{target.netloc}{target.path}"
+                raise response.malformed(f"the provider redirects to {where!r}, which is not followed")
+            if response.success():
+                return response
+            raise response.to_error()
+        except PolycloudError as error:
+            answer.close()
+            error.locate(response.exchange)
+            if not (repeated and request.method == "DELETE" and isinstance(error, NotFoundError)):
+                raise
+            # What an earlier attempt deleted is gone, as asked
+            gone = replace(answer, status=204, reason="No Content", body=b"", chunks=None)
+            return self.responseCls(gone, self, response.exchange)
         except BaseException:
             answer.close()
             raise
-        if succeeded:
-            return response
-        if answer.chunks is not None:
-            response.content = b"".join(response.iter_bytes())
-        raise self._without_secrets(response.to_error()).locate(response.exchange)
 
-    def _without_secrets(self, error: PolycloudError) -> PolycloudError:
-        for name in ("value", "message"):
-            text = getattr(error, name, None)
-            if isinstance(text, str):
-                setattr(error, name, self.redact(text))
-        error.args = tuple(self.redact(part) if isinstance(part, str) else part for part in error.args)
+    def _told(self, error: PolycloudError, request: Request) -> PolycloudError:
+        """The error with its request named and every secret of driver and request taken out."""
+        secrets = [*self.secrets(), *secret_fields(request.url, request.headers)]
+
+        def clean(value: Any) -> Any:
+            return redact(value, secrets) if isinstance(value, str) else value
+
+        error.locate(self._exchange(request))
+        error.exchange = Exchange(*map(clean, error.exchange or ()))
+        for name in ("value", "message", "body"):
+            if hasattr(error, name):
+                setattr(error, name, clean(getattr(error, name)))
+        error.args = tuple(map(clean, error.args))
         return error
 
     def _exchange(self, request: Request, answer: RawResponse | None = None) -> Exchange:
@@ -395,6 +420,7 @@ class PollingConnection(Connection):
     """A connection for providers whose calls answer with a job that is to be asked for its end."""
 
     poll_interval: float = 0.5
+    timeout = 200.0
 
     def async_request(
         self,
@@ -472,7 +498,7 @@ class BaseDriver:
         region: str | None = None,
         **options: Any,
     ) -> None:
-        self._require_credentials(key, secret)
+        credentials = self._credentials(key, secret)
         self._require_known(options)
         self.key = key
         self.secret = secret
@@ -485,20 +511,24 @@ class BaseDriver:
             **self._ex_connection_class_kwargs(),
             **options,
         }
-        self.connection = self.connectionCls(*((key,) if secret is None else (key, secret)), **options)
+        self.connection = self.connectionCls(*credentials, **options)
         self.connection.driver = self
 
     def _ex_connection_class_kwargs(self) -> dict[str, Any]:
         """Further keyword arguments for `connectionCls`, where a driver has some."""
         return {}
 
-    def _require_credentials(self, key: str, secret: str | None) -> None:
-        wanted = (
-            "a user name and a secret" if issubclass(self.connectionCls, ConnectionUserAndKey) else "a key"
-        )
-        given = (key, secret) if issubclass(self.connectionCls, ConnectionUserAndKey) else (key,)
-        if issubclass(self.connectionCls, ConnectionKey) and any(part in {None, ""} for part in given):
-            raise InvalidCredsError(f"{self.name or type(self).__name__} needs {wanted}", driver=self)
+    def _credentials(self, key: str, secret: str | None) -> tuple[Any, ...]:
+        if not issubclass(self.connectionCls, ConnectionKey):
+            return ()
+        both = issubclass(self.connectionCls, ConnectionUserAndKey)
+        given = (key, secret) if both or secret is not None else (key,)
+        if not all(isinstance(part, str) and part for part in given):
+            wanted = "a user name and a secret" if both else "a key"
+            raise InvalidCredsError(
+                f"{self.name or type(self).__name__} needs {wanted}, as text", driver=self
+            )
+        return given
 
     def _require_known(self, options: Mapping[str, Any]) -> None:
         known = ConnectionOptions.__annotations__.keys() | self._ex_connection_class_kwargs().keys()
@@ -531,17 +561,47 @@ def segment(text: object) -> str:
 
 def _retry_policy(retry_delay: float | None, backoff: float | None) -> RetryPolicy:
     policy = RetryPolicy()
-    return RetryPolicy(base=retry_delay or policy.base, factor=backoff or policy.factor)
+    return RetryPolicy(
+        base=policy.base if retry_delay is None else retry_delay,
+        factor=policy.factor if backoff is None else backoff,
+    )
 
 
 def _split_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if usable and not (parts.query or parts.fragment or "@" in parts.netloc):
             return parts
-    except ValueError:
+    except (ValueError, AttributeError, TypeError):
         pass
-    raise InvalidArgumentError(f"url={url!r} is not an address such as https://api.example.com:8443/v2")
+    # The text itself may hold a password
+    raise InvalidArgumentError(
+        "url= is not an address such as https://api.example.com:8443/v2 (without user, password and query)"
+    )
+
+
+def _host(host: str) -> str:
+    bare = host.strip("[]") if isinstance(host, str) else ""
+    if not bare or not HOST.fullmatch(bare):
+        raise InvalidArgumentError(f"host={host!r} is no host name or address")
+    return bare
+
+
+def _port(port: int | str) -> int:
+    try:
+        number = int(port)
+    except (TypeError, ValueError):
+        number = 0
+    if number not in PORTS:
+        raise InvalidArgumentError(f"port={port!r} is no port (1 to 65535)")
+    return number
+
+
+def _seconds(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise InvalidArgumentError(f"{name}={value!r} is no number of seconds above 0")
+    return value
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -550,6 +610,8 @@ def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_clean(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
+        if not isinstance(value, str):
+            raise InvalidArgumentError(f"the header {name!r} is {value!r}, which is no text")
         if any(sign in f"{name}{value}" for sign in "\r\n\0"):
             raise InvalidArgumentError(f"the header {name!r} cannot hold a line break or a NUL")
         if not f"{name}{value}".isascii():

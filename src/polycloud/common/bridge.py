@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from polycloud.common.waiting import BridgeGreenlet
 
 if TYPE_CHECKING:
-    from polycloud.common.http import Transport
+    from polycloud.common.http import Transports
 
 __all__ = ["bridged", "gather_bridged", "landing", "run_on_private_loop"]
 
 T = TypeVar("T")
 
 
-async def bridged(fn: Callable[[], T], transport: Transport, *, in_gather: bool = False) -> T:
-    """Run sync-style `fn` so that its waits are awaited here and its requests go through `transport`."""
+async def bridged(fn: Callable[[], T], transports: Transports, *, in_gather: bool = False) -> T:
+    """Run sync-style `fn` so that its waits are awaited here and its requests go through `transports`."""
     current = BridgeGreenlet(fn)
-    current.transport, current.in_gather = transport, in_gather
+    current.transports, current.in_gather = transports, in_gather
     current.gr_context = copy_context()
     outcome = current.switch()
     while not current.dead:
@@ -39,22 +39,29 @@ async def bridged(fn: Callable[[], T], transport: Transport, *, in_gather: bool 
     return cast("T", outcome)
 
 
-async def gather_bridged(calls: list[Callable[[], T]], transport: Transport, limit: int) -> list[T]:
-    """Run `calls` side by side, each in a bridge of its own, `limit` at most."""
+async def gather_bridged(calls: list[Callable[[], T]], transports: Transports, limit: int) -> list[T]:
+    """Run `calls` side by side, each in a bridge of its own, `limit` at most.
+
+    After an error those under way end, since one may be a create, and the others do not begin.
+    """
     gate = asyncio.Semaphore(limit)
+    failed = asyncio.Event()
 
-    async def one(call: Callable[[], T]) -> T:
+    async def one(call: Callable[[], T]) -> T | None:
         async with gate:
-            return await bridged(call, transport, in_gather=True)
+            if failed.is_set():
+                return None
+            try:
+                return await bridged(call, transports, in_gather=True)
+            except BaseException:
+                failed.set()
+                raise
 
-    tasks = [asyncio.ensure_future(one(call)) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+    outcomes = await asyncio.gather(*map(one, calls), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return cast("list[T]", outcomes)
 
 
 async def landing(flight: Future[Any]) -> Any:

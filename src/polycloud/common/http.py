@@ -25,6 +25,7 @@ __all__ = [
     "Request",
     "Transport",
     "TransportOptions",
+    "Transports",
     "is_loopback",
     "read_whole",
 ]
@@ -53,7 +54,7 @@ class Headers(dict[str, str]):
         return super().get(name.lower(), default)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Request:
     """One request, complete: what a signing hook sees and a transport sends.
 
@@ -63,8 +64,8 @@ class Request:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: Body | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body | None = None
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     deadline: float | None = None
@@ -74,6 +75,9 @@ class Request:
     def path(self) -> str:
         """The path without its query (which may hold secrets)."""
         return urlsplit(self.url).path
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"
 
     @property
     def rewindable(self) -> bool:
@@ -125,20 +129,28 @@ class Transport(Protocol):
         ...
 
 
+class Transports(Protocol):
+    """What gives a transport for a way of connecting: an event loop's, in a bridge."""
+
+    def __call__(self, options: TransportOptions) -> Transport:
+        """The transport that connects as `options` say."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
     """How a transport connects.
 
     `proxy_url` (None: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`; never for loopback),
     `ca_cert` a file of trusted authorities (None: the system's), `client_cert` a certificate file or the
-    pair (certificate file, key file), `pool_size` the most connections to one host, `body_limit` the most
-    bytes of an answer that is not streamed.
+    pair (certificate file, key file), `pool_size` the most connections to one host (None: 32, and 100 on an
+    event loop), `body_limit` the most bytes of an answer that is not streamed.
     """
 
     proxy_url: str | None = field(default=None, repr=False)
     ca_cert: str | None = None
     client_cert: str | tuple[str, str] | None = None
-    pool_size: int = 32
+    pool_size: int | None = None
     body_limit: int = 256 * 1024 * 1024
 
     def proxy_for(self, url: str) -> str | None:
@@ -170,7 +182,7 @@ class TransportOptions:
 
 def is_loopback(host: str) -> bool:
     """Whether `host`, a name or an address, is this very machine."""
-    if host == "localhost" or host.endswith(".localhost"):
+    if host.lower().rstrip(".") == "localhost":
         return True
     try:
         return ip_address(host.strip("[]")).is_loopback

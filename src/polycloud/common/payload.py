@@ -7,7 +7,11 @@ from typing import Any
 
 import msgspec
 
+from polycloud.common.types import MalformedResponseError
+
 __all__ = ["LazyExtra"]
+
+SHOWN = 200
 
 
 class LazyExtra:
@@ -24,5 +28,9 @@ class LazyExtra:
         self.build = build
 
     def __call__(self) -> dict[str, Any]:
-        """The dict, decoded now."""
-        return self.build(self.raw)
+        """The dict, decoded now. Raises `MalformedResponseError` where it cannot be."""
+        try:
+            return self.build(self.raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            start = self.raw[:SHOWN].decode(errors="replace")
+            raise MalformedResponseError(f"the object is not as documented: {error}", start) from error

@@ -29,7 +29,8 @@ def find_driver(
     nearest names, and the import's own error where a driver's module cannot be imported.
     """
     name = str(provider).lower()
-    target = drivers.get(name) or _entry_points(service).get(name)
+    own = {str(constant).lower(): target for constant, target in drivers.items()}
+    target = own.get(name) or _entry_points(service).get(name)
     if target is None:
         raise UnknownProviderError(_unknown(service, name, names(service, drivers), known))
     module, class_name = target
@@ -43,10 +44,17 @@ def names(service: str, drivers: Mapping[str, tuple[str, str]]) -> list[str]:
 
 
 def register(drivers: Drivers, provider: str, module: str, klass: str) -> None:
-    """Add a driver to a registry. Raises `InvalidArgumentError` where the provider has one already."""
+    """Add a driver to a registry.
+
+    Raises `InvalidArgumentError` where the provider has one already, or where it cannot be imported.
+    """
     name = str(provider).lower()
     if name in drivers:
         raise InvalidArgumentError(f"provider {name!r} has a driver already: {'.'.join(drivers[name])}")
+    try:
+        getattr(import_module(module), klass)
+    except (ImportError, AttributeError) as error:
+        raise InvalidArgumentError(f"there is no driver {module}.{klass}: {error}") from error
     drivers[name] = (module, klass)
 
 

@@ -27,7 +27,6 @@ __all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
 SHOWN = 200
 CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
-DTD = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=512)
@@ -54,7 +53,11 @@ class Response:
         self.status = response.status
         self.reason = response.reason
         self.headers = response.headers
-        self.content = response.body
+
+    @cached_property
+    def content(self) -> bytes:
+        """The body as bytes; of a stream, what `iter_bytes` has left of it."""
+        return self.raw.body if self.raw.chunks is None else b"".join(self.iter_bytes())
 
     @cached_property
     def body(self) -> str:
@@ -62,7 +65,7 @@ class Response:
         declared = CHARSET.search(self.headers.get("content-type", ""))
         try:
             return self.content.decode(declared[1] if declared else "utf-8", "replace")
-        except LookupError:
+        except (LookupError, UnicodeError):
             return self.content.decode("utf-8", "replace")
 
     @cached_property
@@ -84,7 +87,7 @@ class Response:
 
     def parse_error(self) -> Any:
         """The provider's message for an answer that is no success."""
-        return self.body[:SHOWN] or self.reason
+        return self._beginning() or self.reason
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The body piece by piece, of a request made with `stream=True`; once only."""
@@ -107,11 +110,9 @@ class Response:
         except PolycloudError as error:
             return error
         except Exception as error:  # noqa: BLE001 - an author's parse_error may raise anything
-            made = error_from_status(self.status, str(error) or type(error).__name__, self.headers)
-            made.__cause__ = error
-            return made
+            return self._error(str(error) or type(error).__name__)
         if not isinstance(message, str):
-            message = self.body[:SHOWN]
+            message = self._beginning()
         return self._error(message.strip() or self.reason or f"HTTP status {self.status}")
 
     def _error(self, message: str) -> ProviderError:
@@ -119,8 +120,11 @@ class Response:
 
     def malformed(self, problem: str) -> MalformedResponseError:
         """The error for an answer that breaks the provider's promise in the way `problem` says."""
-        start = self.connection.redact(self.body[:SHOWN])
-        return MalformedResponseError(problem, start).locate(self.exchange)
+        return MalformedResponseError(problem, self._beginning()).locate(self.exchange)
+
+    def _beginning(self) -> str:
+        """The first signs of the body; secrets are taken out before the cut, which could halve one."""
+        return self.connection.redact(self.body[: SHOWN * 50])[:SHOWN]
 
 
 class JsonResponse(Response):
@@ -130,7 +134,7 @@ class JsonResponse(Response):
         """Whether the status is 2xx; a page of HTML with such a status is no answer at all."""
         if not super().success():
             return False
-        if self.content.lstrip()[:1] == b"<":
+        if self.raw.chunks is None and self.content.lstrip()[:1] == b"<":
             raise self.malformed("an answer in JSON was expected")
         return True
 
@@ -142,7 +146,7 @@ class JsonResponse(Response):
         """The text under `message`, `error` or `errors` where the body has one, else its beginning."""
         try:
             return _message(_decoder(Any).decode(self.content)) or super().parse_error()
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return super().parse_error()
 
     def decode(self, type_: Any) -> Any:
@@ -154,7 +158,7 @@ class JsonResponse(Response):
             return _decoder(type_).decode(self.content)
         except msgspec.ValidationError as error:
             raise self.malformed(f"the answer is not as documented: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self.malformed(f"the answer is not JSON: {error}") from error
 
 
@@ -166,6 +170,14 @@ def _message(body: Any) -> str | None:
     return body if isinstance(body, str) else None
 
 
+class _PlainTree(ET.TreeBuilder):
+    """A tree without a document type, so without entities that could fetch files or grow for ever."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Refuse it, in whatever encoding it came."""
+        raise ValueError("it has a document type, which is refused")
+
+
 class XmlResponse(Response):
     """An answer in XML; `object` is its root `Element`."""
 
@@ -173,10 +185,8 @@ class XmlResponse(Response):
         """The root element; an empty body is an empty string. Document types and entities are refused."""
         if not self.content.strip():
             return ""
-        if DTD.search(self.content):
-            raise self.malformed("XML with a document type is refused")
         try:
-            return ET.fromstring(self.content)  # noqa: S314 - without a document type there are no entities
+            return ET.fromstring(self.content, ET.XMLParser(target=_PlainTree()))  # noqa: S314 - no entities
         except (ET.ParseError, LookupError, ValueError) as error:
             raise self.malformed(f"the answer is not XML: {error}") from error
 
@@ -207,8 +217,8 @@ class XMLRPCResponse(XmlResponse):
         try:
             fault = self._fault
         except MalformedResponseError:
-            return self.body[:SHOWN]
-        return fault[1] if fault else self.body[:SHOWN]
+            return self._beginning()
+        return fault[1] if fault else self._beginning()
 
     @property
     def _fault(self) -> tuple[Any, str] | None:

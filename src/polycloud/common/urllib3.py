@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from http.client import HTTPException
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Timeout, exceptions
+from urllib3 import (
+    HTTPConnectionPool,
+    HTTPSConnectionPool,
+    PoolManager,
+    ProxyManager,
+    Timeout,
+    exceptions,
+    make_headers,
+)
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from polycloud.common.http import CHUNK, Headers, RawResponse, Request, TransportOptions, read_whole
@@ -27,9 +40,22 @@ from polycloud.common.types import (
 
 __all__ = ["Urllib3Transport"]
 
+POOL_SIZE = 32
 IDLE_LIMIT = 5.0
 """Seconds after which an idle connection is not trusted with a request that must not be sent twice."""
 UNREPEATABLE = frozenset({"POST", "PATCH"})
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, tuple):
+        record.args = tuple(a.partition("?")[0] if isinstance(a, str) else a for a in record.args)
+    return True
+
+
+# urllib3 logs each path with its query, where some providers want their keys
+logging.getLogger("urllib3.connectionpool").addFilter(_without_query)
 
 
 class Urllib3Transport:
@@ -46,11 +72,20 @@ class Urllib3Transport:
 
     def send(self, request: Request) -> RawResponse:
         """Send once and wait for the answer."""
-        with _translated():
-            response = self._open(request)
+        token = _deadline.set(request.deadline)
+        try:
+            with _translated():
+                response = self._open(request)
+        finally:
+            _deadline.reset(token)
+        try:
+            request.remaining()  # headers that were cut at the deadline look complete
+        except ReadTimeoutError:
+            _close(response)
+            raise
         chunks = _chunks(response, request)
         headers = Headers(response.headers.items())
-        raw = RawResponse(response.status, response.reason or "", headers, close=response.close)
+        raw = RawResponse(response.status, response.reason or "", headers, close=partial(_close, response))
         if request.stream:
             return replace(raw, chunks=chunks)
         with closing(chunks):
@@ -96,10 +131,19 @@ class _IdleGuard:
     """A pool that reopens a connection which idled long before it carries what must not be sent twice."""
 
     def _make_request(self, conn: Any, method: str, url: str, **options: Any) -> BaseHTTPResponse:
-        if method in UNREPEATABLE and time.monotonic() - getattr(conn, "last_used", 0.0) > IDLE_LIMIT:
+        last_used = getattr(conn, "last_used", None)
+        if method in UNREPEATABLE and last_used is not None and time.monotonic() - last_used > IDLE_LIMIT:
             conn.close()
-        answer: BaseHTTPResponse = super()._make_request(conn, method, url, **options)  # type: ignore[misc]
+            self._prepare_tunnel(conn)
+        with _ended_at_the_deadline(conn):
+            answer: BaseHTTPResponse = super()._make_request(conn, method, url, **options)  # type: ignore[misc]
         return answer
+
+    def _prepare_tunnel(self, conn: Any) -> None:
+        """A connection that is closed forgets its way through the proxy."""
+        pool: Any = self
+        if pool.proxy is not None and pool.scheme == "https":
+            pool._prepare_proxy(conn)  # noqa: SLF001
 
     def _put_conn(self, conn: Any) -> None:
         if conn is not None:
@@ -116,12 +160,44 @@ class _HTTPSPool(_IdleGuard, HTTPSConnectionPool):  # type: ignore[misc] # it pa
 
 
 def _new_manager(scheme: str, proxy: str | None, options: TransportOptions) -> PoolManager:
-    settings: dict[str, Any] = {"num_pools": 8, "maxsize": options.pool_size, "block": True}
+    settings: dict[str, Any] = {"num_pools": 8, "maxsize": options.pool_size or POOL_SIZE, "block": True}
     if scheme == "https":  # loading the authorities takes 20 ms
         settings["ssl_context"] = options.ssl_context()
-    manager = ProxyManager(proxy, **settings) if proxy else PoolManager(**settings)
+    manager = ProxyManager(proxy, **_proxy_login(proxy), **settings) if proxy else PoolManager(**settings)
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     return manager
+
+
+def _proxy_login(proxy: str) -> dict[str, Any]:
+    user_info, at, _ = urlsplit(proxy).netloc.rpartition("@")
+    return {"proxy_headers": make_headers(proxy_basic_auth=unquote(user_info))} if at else {}
+
+
+@contextmanager
+def _ended_at_the_deadline(conn: Any) -> Iterator[None]:
+    """Cut the connection at the deadline, since headers that drip never time out."""
+    deadline = _deadline.get()
+    if deadline is None:
+        yield
+        return
+    timer = threading.Timer(deadline - time.monotonic(), _cut, [conn])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(conn: Any) -> None:
+    with suppress(OSError, AttributeError):  # not yet connected, or just closed
+        conn.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _close(response: BaseHTTPResponse) -> None:
+    """Close, and give the pool its place back, which a bounded pool would miss for ever."""
+    response.close()
+    response.release_conn()
 
 
 def _chunks(response: BaseHTTPResponse, request: Request) -> Generator[bytes]:
@@ -135,7 +211,7 @@ def _chunks(response: BaseHTTPResponse, request: Request) -> Generator[bytes]:
             response.release_conn()
     finally:
         if not response.closed:
-            response.close()
+            _close(response)
 
 
 @contextmanager
@@ -144,14 +220,16 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (exceptions.HTTPError, HTTPException, OSError) as error:
-        raise _translate(error) from error
+        if (at := _deadline.get()) is not None and time.monotonic() >= at:
+            raise ReadTimeoutError("the call's deadline has passed") from None
+        raise _translate(error) from None  # their text is in ours; their arguments may hold the query
 
 
 def _translate(error: Exception) -> PolycloudError:
     if isinstance(error, exceptions.SSLError):
         return TLSError(f"TLS failed: {error}")
     if isinstance(error, exceptions.ProxyError):
-        return ConnectError("the proxy cannot be reached, or refused")
+        return ConnectError(f"the proxy cannot be reached, or refused: {error.original_error}")
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.NewConnectionError):
         return ConnectError(f"cannot connect: {error}")
     if isinstance(error, exceptions.EmptyPoolError):
@@ -161,5 +239,5 @@ def _translate(error: Exception) -> PolycloudError:
     if isinstance(error, exceptions.DecodeError):
         return MalformedResponseError(f"the answer cannot be decompressed: {error}")
     if isinstance(error, exceptions.LocationValueError):
-        return InvalidArgumentError(f"not a usable address: {error}")
+        return InvalidArgumentError("not a usable address")
     return TransportError(f"the connection broke: {error}")

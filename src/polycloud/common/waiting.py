@@ -16,25 +16,34 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 
-from polycloud.common.types import OperationTimeoutError
+from polycloud.common.types import (
+    InvalidArgumentError,
+    MalformedResponseError,
+    OperationTimeoutError,
+    RateLimitReachedError,
+    ServerError,
+    TransportError,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from polycloud.common.http import Transport
+    from polycloud.common.http import Transports
 
-__all__ = ["BridgeGreenlet", "SingleFlight", "bridge", "gather", "poll", "run", "sleep"]
+__all__ = ["BridgeGreenlet", "SingleFlight", "bridge", "gather", "poll", "require_times", "run", "sleep"]
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 8
 FIRST_PAUSE = 0.05
 PAUSE_GROWTH = 1.5
+PASSING = (MalformedResponseError, RateLimitReachedError, ServerError, TransportError)
+FAILED_LOOKS = 5
 
 
 class BridgeGreenlet(greenlet):
-    """A greenlet whose waits are awaited by a coroutine, and the transport that its requests take."""
+    """A greenlet whose waits are awaited by a coroutine, and the transports that its requests take."""
 
-    transport: Transport
+    transports: Transports
     in_gather: bool
 
     def wait(self, awaitable: Awaitable[T]) -> T:
@@ -87,6 +96,8 @@ def gather(calls: Iterable[Callable[[], T]], *, limit: int = SIDE_BY_SIDE) -> li
     The first error is raised after the calls under way have ended; calls not yet begun are dropped.
     A `gather` inside a `gather` runs one call after another, since bounded pools would deadlock.
     """
+    if limit < 1:
+        raise InvalidArgumentError(f"limit={limit}: at least one call must be allowed at a time")
     calls = list(calls)
     current = bridge()
     if len(calls) < 2 or (_inline.active if current is None else current.in_gather):  # noqa: PLR2004
@@ -94,15 +105,18 @@ def gather(calls: Iterable[Callable[[], T]], *, limit: int = SIDE_BY_SIDE) -> li
     if current is not None:
         from polycloud.common.bridge import gather_bridged
 
-        return current.wait(gather_bridged(calls, current.transport, limit))
+        return current.wait(gather_bridged(calls, current.transports, limit))
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(min(limit, len(calls)), "polycloud-gather", _mark_inline)
+    futures = [pool.submit(copy_context().run, call) for call in calls]
     try:
-        futures = [pool.submit(copy_context().run, call) for call in calls]
         return [future.result() for future in futures]
+    except BaseException as error:
+        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False)
 
 
 def _mark_inline() -> None:
@@ -171,13 +185,17 @@ def poll(look: Callable[[], T | None], *, waiting_for: str, timeout: float, long
     """Look until there is something to see: the first result of `look` that is not None.
 
     Pauses between two looks grow from 0.05 s to `longest_pause` (seconds) and vary at random, so that
-    many waiters do not look in step. Raises `OperationTimeoutError` after `timeout` seconds; an
+    many waiters do not look in step. A look that fails in a way that passes (a broken connection, a
+    server error, a rate limit) is a look that saw nothing, up to five in a row. Raises
+    `OperationTimeoutError` after `timeout` seconds and `InvalidArgumentError` for times that are none; an
     interruption (Ctrl-C, cancellation) passes through with a note of what was being waited for.
     """
+    require_times(timeout, longest_pause)
     deadline = time.monotonic() + timeout
     pause = min(FIRST_PAUSE, longest_pause)
+    patient = _patient(look)
     try:
-        while (found := look()) is None:
+        while (found := patient()) is None:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise OperationTimeoutError(waiting_for, timeout)
@@ -189,3 +207,30 @@ def poll(look: Callable[[], T | None], *, waiting_for: str, timeout: float, long
         interruption.add_note(f"interrupted while waiting for {waiting_for}")
         raise
     return found
+
+
+def _patient(look: Callable[[], T | None]) -> Callable[[], T | None]:
+    failed = 0
+
+    def patient() -> T | None:
+        nonlocal failed
+        try:
+            found = look()
+        except PASSING:
+            failed += 1
+            if failed >= FAILED_LOOKS:
+                raise
+            return None
+        failed = 0
+        return found
+
+    return patient
+
+
+def require_times(timeout: float, longest_pause: float = 1.0) -> None:
+    """Raise `InvalidArgumentError` for times that are none: better before a create than after it."""
+    for name, seconds in (("timeout", timeout), ("longest pause", longest_pause)):
+        if not isinstance(seconds, int | float) or not seconds >= 0:
+            raise InvalidArgumentError(f"a {name} of {seconds!r} is no number of seconds")
+    if longest_pause == 0:
+        raise InvalidArgumentError("a pause of 0 seconds would flood the provider")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_address
 from pathlib import Path
+from socket import AF_INET, AF_INET6
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from polycloud import pricing
@@ -37,6 +38,7 @@ from polycloud.compute.types import (
     VolumeSnapshot,
     VolumeSnapshotState,
 )
+from polycloud.utils.networking import is_private_subnet, is_valid_ip_address
 
 if TYPE_CHECKING:
     from polycloud.compute.deployment import Deployment, Login
@@ -58,9 +60,13 @@ __all__ = [
     "StorageVolumeState",
     "VolumeSnapshot",
     "VolumeSnapshotState",
+    "is_private_subnet",
+    "require_id",
+    "with_id",
 ]
 
 NOT_FOUND = 404
+VANISHED_LOOKS = 3
 N = TypeVar("N", Node, NodeImage)
 DEAD = frozenset({NodeState.ERROR, NodeState.TERMINATED})
 
@@ -94,7 +100,7 @@ class NodeDriver(OperationsDriver):
     @template("list_nodes")
     def get_node(self, node_id: str) -> Node:
         """The node with this id. Raises `NotFoundError` naming it where there is none."""
-        return _with_id(self.list_nodes(), node_id, f"{self.name} node")
+        return with_id(self.list_nodes(), node_id, f"{self.name} node")
 
     @optional
     def create_node(
@@ -151,16 +157,20 @@ class NodeDriver(OperationsDriver):
 
         Raises:
             OperationTimeoutError: They did not all run in time.
-            PolycloudError: One of them failed or vanished for good.
+            NotFoundError: One of them was there, and vanished.
+            PolycloudError: One of them failed.
+            InvalidArgumentError: One of them has no id yet, or a time is none.
         """
         if ssh_interface not in {"public_ips", "private_ips"}:
             raise InvalidArgumentError(
                 f"ssh_interface={ssh_interface!r} is neither public_ips nor private_ips"
             )
-        wanted = {node.id: node for node in nodes}
+        wanted = [require_id(node) for node in nodes]
+        missed = _Missed(self.name)
 
         def look() -> list[tuple[Node, list[str]]] | None:
             found = {node.id: node for node in self.list_nodes(**(ex_list_nodes_kwargs or {}))}
+            missed.note(wanted, found)
             ready = []
             for id_ in wanted:
                 addresses = _addresses(found.get(id_), ssh_interface, force_ipv4=force_ipv4)
@@ -338,7 +348,7 @@ class NodeDriver(OperationsDriver):
     @template("list_images")
     def get_image(self, image_id: str) -> NodeImage:
         """The image with this id. Raises `NotFoundError` naming it where there is none."""
-        return _with_id(self.list_images(), image_id, f"{self.name} image")
+        return with_id(self.list_images(), image_id, f"{self.name} image")
 
     @optional
     def create_image(self, node: Node, name: str, description: str | None = None) -> NodeImage:
@@ -392,7 +402,7 @@ class NodeDriver(OperationsDriver):
         """Give the provider the public key in a file. Raises `InvalidArgumentError` if it cannot be read."""
         try:
             material = Path(key_file_path).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, TypeError) as error:
             raise InvalidArgumentError(f"the key file {key_file_path} cannot be read: {error}") from error
         return self.import_key_pair_from_string(name, material)
 
@@ -444,10 +454,43 @@ class NodeDriver(OperationsDriver):
 
     def _get_size_price(self, size_id: str | int) -> float | None:
         """The shipped price of a size in USD an hour; None where there is none."""
+        if not pricing.has_prices("compute", self.api_name):
+            return None
         return pricing.get_size_price("compute", self.api_name, size_id)
 
 
-def _with_id(items: Sequence[N], id_: str, what: str) -> N:
+def require_id(node: Node) -> str:
+    """The node's id. Raises `InvalidArgumentError` for what is no node, or has no id yet."""
+    if not isinstance(node, Node):
+        raise InvalidArgumentError(f"{node!r} is no Node; get_node() gives one by its id")
+    if not node.id:
+        raise InvalidArgumentError(
+            f"the node {node.name!r} has no id yet, since its create did not wait; find it in list_nodes()"
+        )
+    return node.id
+
+
+class _Missed:
+    """Tells a node that vanished from one that a list does not show yet."""
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+        self.seen: set[str] = set()
+        self.looks: Counter[str] = Counter()
+
+    def note(self, wanted: Iterable[str], found: Mapping[str, Node]) -> None:
+        for id_ in wanted:
+            if id_ in found:
+                self.seen.add(id_)
+                del self.looks[id_]
+            elif id_ in self.seen:
+                self.looks[id_] += 1
+            if self.looks[id_] >= VANISHED_LOOKS:
+                raise NotFoundError(NOT_FOUND, f"the {self.provider} node with the id {id_!r} has vanished")
+
+
+def with_id(items: Sequence[N], id_: str, what: str) -> N:
+    """The one with this id. Raises `NotFoundError` that says what `what` is not there."""
     found = next((item for item in items if item.id == str(id_)), None)
     if found is None:
         raise NotFoundError(NOT_FOUND, f"there is no {what} with the id {id_!r}")
@@ -462,7 +505,6 @@ def _addresses(node: Node | None, interface: str, *, force_ipv4: bool) -> list[s
         raise PolycloudError(f"{node.name} (id {node.id}) is {node.state} and will not run", node.driver)
     if node.state != NodeState.RUNNING:
         return []
-    addresses: list[str] = [text for text in getattr(node, interface) if text]
-    if force_ipv4:
-        addresses = [text for text in addresses if isinstance(ip_address(text), IPv4Address)]
-    return addresses
+    addresses: list[str] = getattr(node, interface)
+    families = (AF_INET,) if force_ipv4 else (AF_INET, AF_INET6)
+    return [text for text in addresses if any(is_valid_ip_address(text, family) for family in families)]

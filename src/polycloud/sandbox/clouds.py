@@ -51,7 +51,7 @@ def check_value(name: str, value: object, kind: type) -> None:
 
 
 class Cloud(ABC):
-    """One provider's API over a state of its own, built from its knobs, a clock, and machines for its servers."""
+    """One provider's API over a state of its own, with machines for its servers."""
 
     knobs_type: ClassVar[type[Knobs]]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from polycloud.common.types import (
     ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
+    NotFoundError,
     PolycloudError,
     ServerError,
     TLSError,
@@ -32,7 +33,7 @@ from polycloud.common.types import (
     error_from_status,
 )
 from polycloud.compute import keys
-from polycloud.compute.base import NodeDriver
+from polycloud.compute.base import NodeDriver, require_id, with_id
 from polycloud.compute.types import (
     KeyPair,
     Node,
@@ -61,7 +62,10 @@ __all__ = [
 API_HOST = "api.nephoscale.com"
 SERVER_KEY, CONSOLE_KEY = 1, 4
 DEDICATED = 2
+UNSETTLED = frozenset({500, 502, 503, 504})
 NODE_STATES = {"on": NodeState.RUNNING, "off": NodeState.STOPPED, "unknown": NodeState.UNKNOWN}
+EXTRA_KEYS = ("create_time", "network_ports", "is_console_enabled", "hostname")
+MORE_EXTRA_KEYS = ("memory", "server_keys", "console_keys", "postinit_state", "uri")
 IMAGE_KEYS = ("architecture", "disks", "billable_type", "pcpus", "cores", "uri", "storage")
 
 
@@ -195,10 +199,10 @@ class NephoscaleResponse(JsonResponse):
     envelope = Envelope(success=True)
 
     def success(self) -> bool:
-        """Whether HTTP status and envelope both say so."""
+        """Whether HTTP status and envelope both say so; a stream and an answer without a body have none."""
         if not super().success():
             return False
-        if self.status != 204:
+        if self.raw.chunks is None and self.status != 204 and self.exchange.method != "HEAD":
             self.envelope = self.decode(Envelope)
         return self.envelope.success and 200 <= self.envelope.response < 300
 
@@ -215,6 +219,8 @@ class NephoscaleResponse(JsonResponse):
         """The payload as `type_`. Raises `MalformedResponseError` with the path of what is wrong."""
         try:
             return msgspec.json.decode(self.envelope.data, type=type_, strict=False)
+        except RecursionError as error:
+            raise self.malformed("the answer is nested too deeply") from error
         except msgspec.ValidationError as error:
             problem = str(error).replace("`$", "`$.data") if "`$" in str(error) else f"{error} - at `$.data`"
             raise self.malformed(f"the answer is not as documented: {problem}") from error
@@ -258,6 +264,8 @@ class NephoscaleNodeDriver(NodeDriver):
     website = "http://www.nephoscale.com"
     connectionCls = NephoscaleConnection
     features: ClassVar = {"create_node": ["ssh_key"]}
+    settle_time: ClassVar[float] = 180.0
+    """Seconds after which a server whose create was carried out is listed for certain."""
 
     # Nodes
 
@@ -265,6 +273,21 @@ class NephoscaleNodeDriver(NodeDriver):
         """The cloud servers; with `ex_dedicated` the dedicated servers too."""
         answer = self.connection.request("/server/" if ex_dedicated else "/server/cloud/")
         return [self._to_node(server, raw) for server, raw in answer.items(Server)]
+
+    def get_node(self, node_id: str) -> Node:
+        """The server with this id, cloud or dedicated. Raises `NotFoundError` naming it."""
+        try:
+            return super().get_node(node_id)
+        except NotFoundError:
+            return with_id(self.list_nodes(ex_dedicated=True), node_id, f"{self.name} node")
+
+    def wait_until_running(
+        self, nodes: Sequence[Node], *args: Any, **kwargs: Any
+    ) -> list[tuple[Node, list[str]]]:
+        """As in the base; dedicated servers among `nodes` are looked for where they are listed."""
+        if any(isinstance(node, DedicatedNode) for node in nodes):
+            kwargs.setdefault("ex_list_nodes_kwargs", {"ex_dedicated": True})
+        return super().wait_until_running(nodes, *args, **kwargs)
 
     def create_node(  # type: ignore[override] # the order of arguments that users of the 2013 driver know
         self,
@@ -313,51 +336,47 @@ class NephoscaleNodeDriver(NodeDriver):
                 may yet appear.
             AmbiguousCreateError: The provider's answer was lost and no such server was listed.
         """
+        if not isinstance(name, str) or not name:
+            raise InvalidArgumentError(f"name={name!r}: a server needs a name")
+        if isinstance(server_key, NodeLocation):
+            raise InvalidArgumentError("server_key= is a location; give it as location= or zone=")
         wait = ex_wait and not nowait
         created_as = f"{name}-{secrets.token_hex(6)}" if wait else name
         form = {
             "name": created_as,
             "hostname": hostname or name,
-            "service_type": size.id,
-            "image": image.id,
-            "zone": _id(zone or location),
+            "service_type": _id(size, NodeSize),
+            "image": _id(image, NodeImage),
+            "zone": _id(zone or location, NodeLocation),
             "server_key": server_key or (self._key_for(auth)[0] if auth else None),
             "console_key": None if ex_dedicated else console_key,
-            "ips": ", ".join(ex_ips) or None,
+            "ips": ", ".join([ex_ips] if isinstance(ex_ips, str) else ex_ips) or None,
             "networks": ",".join(map(str, ex_networks)) or None,
         }
         path = "/server/dedicated/" if ex_dedicated else "/server/cloud/"
-        if not wait:
+        if wait:
+            waiting.require_times(ex_timeout)
+            return self._create_and_adopt(path, form, name, ex_timeout, dedicated=ex_dedicated)
+        try:
             job = self.connection.request(path, data=form, method="POST").data(dict[str, Any])
-            return Node("", name, NodeState.PENDING, [], [], self, extra={"job": job})
-        return self._create_and_adopt(path, form, name, ex_timeout, dedicated=ex_dedicated)
+        except PolycloudError as error:
+            if _is_refusal(error):
+                raise
+            raise self._ambiguous(name, name, error) from error
+        return Node("", name, NodeState.PENDING, [], [], self, extra={"job": job})
 
     def _create_and_adopt(
         self, path: str, form: dict[str, Any], name: str, timeout: float, *, dedicated: bool
     ) -> Node:
         created_as = form["name"]
-        lost = self._post_create(path, form)
-
-        def look() -> Node | None:
-            nodes = self.list_nodes(ex_dedicated=dedicated)
-            return next((node for node in nodes if node.name == created_as), None)
-
-        sought = f"the server {name!r}, created as {created_as!r}, to be listed"
+        node = None
         try:
-            node = waiting.poll(look, waiting_for=sought, timeout=timeout)
-        except PolycloudError as error:
-            if lost is None:
-                error.add_note(f"the create was accepted; the server may yet be listed as {created_as!r}")
-                raise
-            raise AmbiguousCreateError(
-                f"the answer to the create of {name!r} was lost ({lost}) and no server called {created_as!r} "
-                f"was found ({error}); look for that name before creating another",
-                self,
-            ) from error
-        try:
+            lost = self._post_create(path, form)
+            node = self._created(name, created_as, lost, timeout, dedicated=dedicated)
             self.rename_node(node, name)
         except BaseException as error:
-            error.add_note(f"the server exists: id {node.id}, still called {created_as!r}")
+            if node is not None or not isinstance(error, PolycloudError) or not _is_refusal(error):
+                error.add_note(_whereabouts(created_as, node))
             raise
         node.name = name
         return node
@@ -366,11 +385,35 @@ class NephoscaleNodeDriver(NodeDriver):
         """Send the create; the error where the server may be on its way all the same."""
         try:
             self.connection.request(path, data=form, method="POST")
-        except (ConnectError, TLSError):
-            raise
-        except (TransportError, ServerError, MalformedResponseError) as error:
+        except PolycloudError as error:
+            if _is_refusal(error):
+                raise
             return error
         return None
+
+    def _created(
+        self, name: str, created_as: str, lost: PolycloudError | None, timeout: float, *, dedicated: bool
+    ) -> Node:
+        """The server that a create made, once it is listed."""
+
+        def look() -> Node | None:
+            nodes = self.list_nodes(ex_dedicated=dedicated)
+            return next((node for node in nodes if node.name == created_as), None)
+
+        sought = f"the server {name!r}, created as {created_as!r}, to be listed"
+        if lost is None:
+            return waiting.poll(look, waiting_for=sought, timeout=timeout)
+        try:
+            return waiting.poll(look, waiting_for=sought, timeout=min(timeout, self.settle_time))
+        except PolycloudError as error:
+            raise self._ambiguous(name, created_as, lost) from error
+
+    def _ambiguous(self, name: str, created_as: str, lost: PolycloudError) -> AmbiguousCreateError:
+        return AmbiguousCreateError(
+            f"the answer to the create of {name!r} was lost ({lost}) and no server called {created_as!r} was "
+            "found; look for that name before creating another",
+            self,
+        )
 
     def reboot_node(self, node: Node) -> bool:
         """Restart a server; the provider does it after what it was told before."""
@@ -422,7 +465,7 @@ class NephoscaleNodeDriver(NodeDriver):
 
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
         """The images, those of `location` only where given."""
-        params = {"region": location.id if location else None}
+        params = {"region": _id(location, NodeLocation)}
         answer = self.connection.request("/image/server/", params=params)
         return [
             NodeImage(str(image.id), image.friendly_name or "", self, LazyExtra(raw, _image_extra))
@@ -551,7 +594,7 @@ class NephoscaleNodeDriver(NodeDriver):
 
     def ex_assign_address(self, subnet: NephoscaleSubnet | str, address: str, node: Node) -> bool:
         """Keep an address and give it to a server."""
-        return self._put_address(subnet, address, reserved=True, server=_require_id(node))
+        return self._put_address(subnet, address, reserved=True, server=require_id(node))
 
     def ex_release_address(self, subnet: NephoscaleSubnet | str, address: str) -> bool:
         """Give a reserved address back."""
@@ -565,7 +608,7 @@ class NephoscaleNodeDriver(NodeDriver):
         self, subnet: NephoscaleSubnet | str, address: str, *, reserved: bool, server: str | None = None
     ) -> bool:
         form = {"_method": "PUT", "ipaddress": address, "reserved": str(reserved).lower(), "server": server}
-        path = f"/network/cidr/ipv4/{segment(_id(subnet))}/"
+        path = f"/network/cidr/ipv4/{segment(_id(subnet, NephoscaleSubnet))}/"
         self.connection.request(path, data=form, method="POST")
         return True
 
@@ -605,21 +648,33 @@ class NephoscaleNodeDriver(NodeDriver):
         return KeyPair(name, public_key, keys.fingerprint(public_key), self, extra=extra)
 
 
-def _id(thing: Any) -> str | None:
-    return None if thing is None else str(getattr(thing, "id", thing))
+def _id(thing: Any, kind: type) -> str | None:
+    if thing is None and kind is NodeLocation:
+        return None
+    if isinstance(thing, kind) or (isinstance(thing, str | int) and thing):
+        return str(getattr(thing, "id", thing))
+    raise InvalidArgumentError(f"{thing!r} is neither a {kind.__name__} nor the id of one")
 
 
-def _require_id(node: Node) -> str:
-    if not node.id:
-        raise InvalidArgumentError(
-            f"the node {node.name!r} has no id yet, since its create did not wait; find it in list_nodes()"
-        )
-    return node.id
+def _is_refusal(error: PolycloudError) -> bool:
+    """Whether a create that ended with `error` was certainly not carried out."""
+    if isinstance(error, ConnectError | TLSError):
+        return True
+    if isinstance(error, TransportError | MalformedResponseError):
+        return False
+    # An envelope that says no is a word; a bare failure of the server's is none
+    return not (isinstance(error, ServerError) and error.exchange and error.exchange.status in UNSETTLED)
+
+
+def _whereabouts(created_as: str, node: Node | None) -> str:
+    if node is None:
+        return f"the create was sent; the server may exist or appear, called {created_as!r}"
+    return f"the server exists: id {node.id}, still called {created_as!r}"
 
 
 def _server_path(node: Node) -> str:
     kind = "dedicated" if isinstance(node, DedicatedNode) else "cloud"
-    return f"/server/{kind}/{segment(_require_id(node))}/"
+    return f"/server/{kind}/{segment(require_id(node))}/"
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -634,20 +689,18 @@ def _node_extra(raw: bytes) -> dict[str, Any]:
     server = msgspec.json.decode(raw)
     zone = server.get("zone") or {}
     return {
-        **{
-            name: server.get(name)
-            for name in ("create_time", "network_ports", "is_console_enabled", "hostname")
-        },
+        **{name: server.get(name) for name in EXTRA_KEYS},
         "zone_data": zone,
-        "zone": zone.get("name"),
-        "image": (server.get("image") or {}).get("friendly_name"),
-        "service_type": (server.get("service_type") or {}).get("friendly_name"),
-        **{
-            name: server[name]
-            for name in ("memory", "server_keys", "console_keys", "postinit_state", "uri")
-            if name in server
-        },
+        "zone": _named(zone, "name"),
+        "image": _named(server.get("image"), "friendly_name"),
+        "service_type": _named(server.get("service_type"), "friendly_name"),
+        **{name: server[name] for name in MORE_EXTRA_KEYS if name in server},
     }
+
+
+def _named(thing: Any, field: str) -> Any:
+    """The name of an object in a payload, which may be told as its name alone."""
+    return thing.get(field) if isinstance(thing, dict) else thing
 
 
 def _image_extra(raw: bytes) -> dict[str, Any]:

@@ -5,9 +5,9 @@ carries out those whose end has come. The jobs of one server run one after anoth
 were given. While a server is built or restarted its power status is "unknown"; starting, stopping and
 destroying leave the status as it was until they end.
 
-Behind a server there may be a machine. What a job means for it begins with the job, in the background, and the
-job does not end before that is done. Servers that exist from the beginning have no machine, nor have those of
-Windows and those without a public address, which nobody outside could reach.
+Behind a server there may be a machine. What a job means for it begins with the job, in the background, and
+the job does not end before that is done. Servers that exist from the beginning have no machine, nor have
+those of Windows and those without a public address, which nobody outside could reach.
 """
 
 from __future__ import annotations

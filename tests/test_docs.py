@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[1] / "docs"
+PRINTED = {
+    "deploy.md": [
+        "web running 0 hello, world\n",
+        "stdout: workers = 4\nstderr: no space left\nweb 28 no space left\n",
+    ]
+}
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def examples() -> list[tuple[str, str, str]]:
+    return [
+        (page, block, printed)
+        for page, outputs in PRINTED.items()
+        for block, printed in zip(
+            BLOCK.findall((PAGES / page).read_text(encoding="utf-8")), outputs, strict=True
+        )
+    ]
+
+
+@pytest.mark.parametrize(("page", "block", "printed"), examples())
+def test_examples_run(page: str, block: str, printed: str) -> None:
+    """Each Python block of a page runs as it stands and prints what it promises."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr == ""
+    assert sorted(done.stdout.splitlines()) == sorted(printed.splitlines())
