@@ -84,7 +84,7 @@ def test_debug_shows_the_traceback(run: Run) -> None:
         ("typer", ("providers",), "cli"),
         ("rich", ("providers",), "cli"),
         ("starlette", ("sandbox", "nephoscale"), "sandbox"),
-        ("cryptography", ("demo",), "cli,deploy,sandbox"),
+        ("asyncssh", ("demo",), "cli,deploy,sandbox"),
     ],
 )
 def test_a_missing_extra_is_named(run: Run, module: str, arguments: tuple[str, ...], extras: str) -> None:

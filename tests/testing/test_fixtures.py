@@ -256,6 +256,80 @@ def test_body(tmp_path: Path, recorded: dict[str, Any], sent: bytes, same: bool)
         assert matches(server, "POST", "/server/", sent) is same
 
 
+@pytest.mark.parametrize(
+    ("request_", "target", "sent"),
+    [
+        ({"path": "/{{it}}/start/"}, "/caf%C3%A9/start/", None),
+        ({"query": {"name": "{{it}}"}}, "/?name=caf%C3%A9", None),
+        ({"query": {"{{it}}": ["1", "2"]}}, "/?caf%C3%A9=2&caf%C3%A9=1", None),
+        ({"query": {"name": ["x", "{{it}}"]}}, "/?name=caf%C3%A9&name=x", None),
+        ({"form": {"name": "{{it}}", "n": "1"}}, "/", b"n=1&name=caf%C3%A9"),
+        ({"body": {"tags": [{"name": "{{it}}"}]}}, "/", '{"tags": [{"name": "café"}]}'.encode()),
+        ({"body": {"{{it}}": 1, "b": 2}}, "/", '{"b": 2, "café": 1}'.encode()),
+        ({"text": "<a>{{other}}-{{it}}</a>"}, "/", "<a>b-café</a>".encode()),
+        ({"text": "<a>REDACTED-{{it}}</a>"}, "/", "<a>b-café</a>".encode()),
+    ],
+)
+def test_captures(tmp_path: Path, request_: dict[str, Any], target: str, sent: bytes | None) -> None:
+    """A name in braces takes any text of a request and gives it back in the answers from then on."""
+    write(tmp_path, "1", {"method": "POST", "path": "/", **request_}, {"status": 200})
+    write(tmp_path, "2", get("/json"), {"status": 200, "body": {"a": [1, "is {{it}}"], "{{it}}": None}})
+    write(tmp_path, "3", get("/text"), {"status": 200, "headers": {"X-It": "{{it}}"}, "text": "{{it}}!"})
+    with FixtureServer(tmp_path) as server:
+        assert ask(server, "POST", target, sent)[0] == 200
+        assert json.loads(ask(server, "GET", "/json")[2]) == {"a": [1, "is café"], "café": None}
+        _, headers, body = ask(server, "GET", "/text")
+    assert (headers["X-It"], body) == ("café", "café!".encode())
+
+
+def test_captured_by_the_same_request(tmp_path: Path) -> None:
+    """The answer to the very request that is captured from has its text, and each time the last one."""
+    write(tmp_path, "1", post(body={"name": "{{name}}"}), {"status": 201, "body": {"name": "{{name}}"}})
+    write(tmp_path, "2", get("/server/"), {"status": 200, "body": ["{{name}}"]})
+    with FixtureServer(tmp_path) as server:
+        for name in ("a", "b"):
+            created = ask(server, "POST", "/server/", json.dumps({"name": name}))[2]
+            assert json.loads(created) == {"name": name}
+            assert json.loads(ask(server, "GET", "/server/")[2]) == [name]
+
+
+def test_captures_only_text(tmp_path: Path) -> None:
+    """A JSON value that is no text is not captured, and a request that does not match keeps nothing."""
+    write(tmp_path, "1", post(body={"name": "{{name}}", "n": 1}), {"status": 200})
+    write(tmp_path, "2", get("/server/"), {"status": 200, "text": "{{name}}"})
+    with FixtureServer(tmp_path) as server:
+        assert not matches(server, "POST", "/server/", b'{"name": 7, "n": 1}')
+        assert not matches(server, "POST", "/server/", b'{"name": "a", "n": 2}')
+        assert not matches(server, "GET", "/server/")
+
+
+def test_nothing_captured(tmp_path: Path) -> None:
+    """An answer for which nothing was captured is a 501 that names what it needs, and the block fails."""
+    write(tmp_path, "1", get("/server/"), {"status": 200, "body": ["{{name}}"]})
+    with pytest.raises(AssertionError) as failure, FixtureServer(tmp_path) as server:  # noqa: PT012
+        status, _, body = ask(server, "GET", "/server/")
+        assert (status, [json.loads(body)["message"]]) == (501, server.unmatched)
+    assert str(failure.value) == (
+        "GET /server/ matches 1.json, which has no answer to it: no request has given {{name}} yet"
+    )
+
+
+def test_captured_for_a_header(tmp_path: Path) -> None:
+    """A captured text that cannot stand in a header is a 501 too."""
+    write(tmp_path, "1", post(text="{{name}}"), {"status": 200, "headers": {"Location": "/server/{{name}}"}})
+    with pytest.raises(AssertionError, match=r"matches 1\.json, which has no answer"):
+        with FixtureServer(tmp_path) as server:
+            assert ask(server, "POST", "/server/", b"a\r\nX-More: b")[0] == 501
+
+
+def test_braces_in_base64(tmp_path: Path) -> None:
+    """In base64, braces are bytes like others."""
+    write(tmp_path, "1", post(base64="e3thfX0="), {"status": 200, "base64": "e3thfX0="})
+    with FixtureServer(tmp_path) as server:
+        assert ask(server, "POST", "/server/", b"{{a}}")[2] == b"{{a}}"
+        assert not matches(server, "POST", "/server/", b"other")
+
+
 def test_headers(tmp_path: Path) -> None:
     """Headers that the file names must have been sent, in any case of letters; others do not matter."""
     with serves(tmp_path, post(headers={"X-Action": "Create", "X-Key": "REDACTED"})) as server:

@@ -3,6 +3,7 @@ import datetime as dt
 import gzip
 import http.client
 import json
+import re
 import ssl
 import tempfile
 import threading
@@ -23,9 +24,14 @@ from cryptography.x509.oid import NameOID
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from polycloud.testing.exchange import LoopbackServer, read_exchange
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.sandbox import Sandbox
+from polycloud.testing import redaction
+from polycloud.testing.exchange import read_exchange
 from polycloud.testing.fixtures import FixtureServer
-from polycloud.testing.recorder import Recorder, Redaction
+from polycloud.testing.loopback import LoopbackServer
+from polycloud.testing.recorder import Recorder
+from polycloud.testing.redaction import Redaction
 
 KEY = "k3y/of+the=cloud"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -135,6 +141,75 @@ def test_recorded_is_replayed(tmp_path: Path) -> None:
         replayed = session(server, "an0ther")
     live[0][1]["root_pass"] = live[0][1]["asked"]["password"] = "REDACTED"
     assert replayed == live
+
+
+def test_nephoscale_session(tmp_path: Path) -> None:
+    """A create under a random name, which is then looked for, is recorded once and replayed to any other."""
+
+    def session(user: str, key: str, options: dict[str, Any]) -> dict[str, Any]:
+        with NephoscaleNodeDriver(user, key, **options) as driver:
+            size, image = driver.list_sizes()[0], driver.list_images()[0]
+            created = driver.create_node("web", size, image)
+            ((node, addresses),) = driver.wait_until_running([created], wait_period=0.1)
+            assert driver.destroy_node(node)
+            assert (created.id, created.name, node.name) == (node.id, "web", "web")
+            names = ("id", "name", "state", "public_ips", "private_ips", "created_at", "extra")
+            return {"addresses": addresses, **{name: getattr(node, name) for name in names}}
+
+    with Sandbox("nephoscale", ssh="off", appear=0.05, build=0.1) as cloud:
+        user, key = cloud.credentials
+        with Recorder(
+            cloud.url, tmp_path, secrets=[key], variables={"node_name": "web-[0-9a-f]{12}"}
+        ) as recorder:
+            live = session(user, key, recorder.options)
+    forms = [read_exchange(file).request.form for file in sorted(tmp_path.glob("*-p*.json"))]
+    assert [form["name"] for form in forms if form] == ["{{node_name}}", "web"]
+    with FixtureServer(tmp_path) as server:
+        assert session(user, "an0ther", server.options) == live
+
+
+def test_variables(tmp_path: Path) -> None:
+    """What looks like a variable is written as its name in requests, and in answers if it was sent last."""
+
+    def cloud(method: str, target: str, body: bytes) -> Reply:
+        return 200, [JSON, ("Location", "/web-2/")], b'{"web-2": ["web-1", "web-2", "is web-2!", 2]}'
+
+    variables = {"node": r"web-(?P<number>\d+)", "token": r"(t\d){2}|"}
+    with Upstream() as upstream, Recorder(upstream.url, tmp_path, variables=variables) as recorder:
+        upstream.reply = cloud
+        ask(recorder, "PUT", "/a/web-1?b=t1t2", '{"c": ["web-2", "t3"]}')
+    exchange = recorded(tmp_path)
+    assert exchange["request"] == {
+        "method": "PUT",
+        "path": "/a/{{node}}",
+        "query": {"b": "{{token}}"},
+        "body": {"c": ["{{node}}", "t3"]},
+    }
+    assert exchange["response"]["body"] == {"{{node}}": ["web-1", "{{node}}", "is {{node}}!", 2]}
+    assert exchange["response"]["headers"]["Location"] == "/{{node}}/"
+
+
+def test_variables_and_secrets(tmp_path: Path) -> None:
+    """A secret that looks like a variable is redacted all the same."""
+    with (
+        Upstream(200, [], b"abcd-12") as upstream,
+        Recorder(upstream.url, tmp_path, secrets=["abcd-12"], variables={"v": ".*12"}) as recorder,
+    ):
+        ask(recorder, "POST", "/", '{"password": "x12", "name": "abcd-12", "other": "y12"}')
+    assert recorded(tmp_path)["request"]["body"] == {
+        "password": "REDACTED",
+        "name": "REDACTED",
+        "other": "{{v}}",
+    }
+    assert recorded(tmp_path)["response"]["text"] == "REDACTED"
+
+
+@pytest.mark.parametrize("variables", [{"node name": "a"}, {"1a": "a"}, {"": "a"}, {"a": "("}])
+def test_bad_variables(tmp_path: Path, variables: dict[str, str]) -> None:
+    """A variable without a Python name, or with an expression that is none, is refused."""
+    with pytest.raises(ValueError, match=r"A variable is called|are not regular"):
+        Recorder("https://example.com", tmp_path / "new", variables=variables)
+    assert not (tmp_path / "new").exists()
 
 
 def test_replay_is_strict(tmp_path: Path) -> None:
@@ -389,9 +464,27 @@ def test_objects_under_secret_names() -> None:
 def test_keys_and_urls() -> None:
     """PEM private keys, and user and password in URLs, are redacted anywhere in text."""
     pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\n-----END RSA PRIVATE KEY-----"
-    assert Redaction([]).json({"text": f"a {pem} b"}) == {"text": "a REDACTED b"}
+    assert Redaction([]).json({"text": f"a {pem} b {pem}"}) == {"text": "a REDACTED b REDACTED"}
+    encrypted = pem.replace("MIIabc", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A--1B\n\nMIIabc")
+    assert Redaction([]).text(f"{encrypted}\n") == "REDACTED\n"
+    certificate = pem.replace("RSA PRIVATE KEY", "CERTIFICATE")
+    assert Redaction([]).text(certificate) == certificate
     assert Redaction([]).text("postgres://ann:pw@db:5432/x") == "postgres://REDACTED@db:5432/x"
     assert Redaction([]).text("https://host:8080/a@b") == "https://host:8080/a@b"
+
+
+def test_quoted_values() -> None:
+    """A quoted secret is redacted whole, with what is escaped in it."""
+    assert Redaction([]).text(r'password = "a\"b \\" c') == 'password = "REDACTED" c'
+    assert Redaction([]).text("password='a b' c") == "password='REDACTED' c"
+    assert Redaction([]).text('password=""') == 'password="REDACTED"'
+
+
+def test_expressions_of_early_python() -> None:
+    """No expression has a possessive group, which early releases of Python 3.11 do not match."""
+    expressions = [value.pattern for value in vars(redaction).values() if isinstance(value, re.Pattern)]
+    assert len(expressions) > 4
+    assert not [pattern for pattern in expressions if re.search(r"\)(?:[*+?]|\{[\d,]+\})\+", pattern)]
 
 
 def test_number_that_is_a_secret() -> None:
@@ -416,9 +509,15 @@ def test_base64_words(text: str, left: str) -> None:
 
 
 def test_long_text() -> None:
-    """A long word is searched once, not again from each of its letters."""
-    text = base64.b64encode(bytes(300_000)).decode()
-    assert Redaction([KEY]).text(text) == text
+    """A long text is searched once, not again from each of its letters."""
+    begin = "-----BEGIN PRIVATE KEY-----"
+    for text in (
+        base64.b64encode(bytes(300_000)).decode(),
+        begin + "-a" * 100_000,
+        begin * 10_000,
+        'name="' + r"a\b" * 100_000,
+    ):
+        assert Redaction([KEY]).text(text) == text
 
 
 def spellings(secret: str, user: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""One recorded exchange: its file, and the loopback server on which it is recorded and served.
+"""One recorded exchange, and its file.
 
 A file holds one request and the answer to it::
 
@@ -16,49 +16,46 @@ Request:
 Response:
     ``status``: required, 200 to 599. ``headers``: names to values.
     ``body`` (JSON), ``text`` or ``base64``: left out, the answer is empty.
+
+Two words stand for text that is not the same each time, alone or within another text:
+
+``REDACTED``: in a request any text, and alone in JSON any value.
+``{{name}}``: in a request any text, which is kept under that name; in an answer the text that was kept last.
+    In base64 and in the names of headers it is text like any other.
+
+A driver that makes up a name and later looks for it is answered by two such files::
+
+    {"request": {"method": "POST", "path": "/server/", "form": {"name": "{{node_name}}"}}, "response": ...}
+    {"request": ..., "response": {"status": 200, "body": [{"id": 7, "name": "{{node_name}}"}]}}
 """
 
 import json
 import re
-import socket
-import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from email.message import Message
-from functools import cached_property
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BufferedIOBase
+from collections.abc import Callable
 from pathlib import Path
-from socketserver import TCPServer
-from threading import Lock, Thread
-from types import TracebackType
 from typing import Annotated, Any, ClassVar, Self
-from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from polycloud.testing.loopback import NO_BODY, Answer
+
 __all__ = [
-    "CONNECTION_HEADERS",
+    "CAPTURE",
     "REDACTED",
-    "Answer",
     "Exchange",
     "Fields",
     "FixtureError",
-    "LoopbackServer",
     "RecordedRequest",
     "RecordedResponse",
-    "SeenRequest",
-    "fields",
     "read_exchange",
     "write_exchange",
 ]
 
 REDACTED = "REDACTED"
 """What stands in a file for a secret; in a request it matches any text."""
+CAPTURE = re.compile(r"\{\{(\w+)\}\}")
+"""What stands in a file for a text that a request makes up and later answers repeat."""
 
 Fields = dict[str, str | list[str]]
 # anything else could not be sent: http.server writes headers as Latin-1 lines
@@ -72,9 +69,6 @@ _CONTENT_TYPES = {
     "text": "text/plain; charset=utf-8",
     "base64": "application/octet-stream",
 }
-_NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-# they speak of one connection or of the bytes on it, so every server writes its own
-CONNECTION_HEADERS = {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
 
 
 class FixtureError(ValueError):
@@ -90,11 +84,22 @@ class _Content(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=T
     base64: bytes | UnsetType = UNSET
 
     kinds: ClassVar[tuple[str, ...]] = ("body", "text", "base64")
+    texts: ClassVar[tuple[str, ...]] = ("body", "text")
 
     @property
     def kind(self) -> str | None:
         """The name of the field that holds the body."""
         return next((kind for kind in self.kinds if getattr(self, kind) is not UNSET), None)
+
+    def with_texts(self, change: Callable[[str], str]) -> Self:
+        """The same with every text of it changed, but for base64 and names of headers.
+
+        Raises:
+            ValueError: a text cannot stand in a header.
+        """
+        changed = {name: _changed(getattr(self, name), change) for name in self.texts}
+        headers = {name: change(value) for name, value in self.headers.items()}
+        return msgspec.structs.replace(self, headers=msgspec.convert(headers, Headers), **changed)
 
     def __post_init__(self) -> None:
         given = [kind for kind in self.kinds if getattr(self, kind) is not UNSET]
@@ -111,6 +116,7 @@ class RecordedRequest(_Content, kw_only=True):
     form: Fields | UnsetType = UNSET
 
     kinds: ClassVar[tuple[str, ...]] = ("body", "form", "text", "base64")
+    texts: ClassVar[tuple[str, ...]] = ("path", "query", "body", "form", "text")
 
 
 class RecordedResponse(_Content, kw_only=True):
@@ -120,7 +126,7 @@ class RecordedResponse(_Content, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.status in _NO_BODY and self.kind:
+        if self.status in NO_BODY and self.kind:
             raise ValueError(f"A {self.status} answer has no {self.kind}")
 
     def answer(self) -> "Answer":
@@ -136,6 +142,15 @@ class RecordedResponse(_Content, kw_only=True):
         if isinstance(self.text, str):
             return self.text.encode()
         return b"" if self.body is UNSET else json.dumps(self.body, ensure_ascii=False).encode()
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every string in it changed, names too."""
+    if isinstance(value, dict):
+        return {change(name): _changed(member, change) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_changed(member, change) for member in value]
+    return change(value) if isinstance(value, str) else value
 
 
 class Exchange(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -193,195 +208,3 @@ def _position(text: str, message: str) -> int:
     for key in [*re.findall(r"\.(\w+)", path), *unknown]:
         position = max(position, text.find(json.dumps(key, ensure_ascii=False), position))
     return position
-
-
-@dataclass(frozen=True)
-class SeenRequest:
-    """A request as it came over the wire.
-
-    Attributes:
-        method: in capitals.
-        target: path and query as they were sent, percent-encoded.
-        headers: looked up without regard to case.
-        body: its bytes, out of any chunks.
-    """
-
-    method: str
-    target: str
-    headers: Message
-    body: bytes
-
-    @cached_property
-    def path(self) -> str:
-        """The path, percent-encoded as it was sent."""
-        return self.target.partition("?")[0]
-
-    @cached_property
-    def query(self) -> dict[str, list[str]]:
-        """The values of every name in the query, decoded."""
-        return fields(self.target.partition("?")[2])
-
-
-def fields(encoded: str) -> dict[str, list[str]]:
-    """The names and values of a query or of a form."""
-    values: dict[str, list[str]] = {}
-    for name, value in parse_qsl(encoded, keep_blank_values=True):
-        values.setdefault(name, []).append(value)
-    return values
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer to be sent; Content-Length and what else concerns the connection is added then."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-class LoopbackServer(ABC):
-    """A threaded HTTP/1.1 server on a free port of 127.0.0.1, up inside of a ``with`` block."""
-
-    _server: "_Server | None" = None
-
-    @abstractmethod
-    def answer(self, request: SeenRequest) -> Answer:
-        """The answer to a request; called in the thread of the request's connection."""
-
-    @property
-    def port(self) -> int:
-        """The port that was found free.
-
-        Raises:
-            RuntimeError: the server is not up.
-        """
-        if self._server is None:
-            raise RuntimeError(f"{type(self).__name__} is up inside of a with block only")
-        return self._server.server_port
-
-    @property
-    def url(self) -> str:
-        """Where it listens: ``http://127.0.0.1:port``."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keyword arguments that point a driver at it: host, port, secure."""
-        return {"host": "127.0.0.1", "port": self.port, "secure": False}
-
-    def __enter__(self) -> Self:
-        self._server = _Server(self.answer)
-        self._server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that server_close waits for them and no socket outlives it
-    request_queue_size = 128
-
-    def __init__(self, answer: Callable[[SeenRequest], Answer]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer = answer
-        self._connections: set[socket.socket] = set()
-        self._lock = Lock()
-        self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    def server_bind(self) -> None:
-        TCPServer.server_bind(self)  # HTTPServer's asks the name service, which can take seconds
-        self.server_port = self.server_address[1]
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        with self._lock:
-            for connection in self._connections:
-                # wakes the threads that wait for another request; a last answer can still be written
-                with suppress(OSError):  # it may be closed from the other side
-                    connection.shutdown(socket.SHUT_RD)
-        self.server_close()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no fault of the server; what else goes wrong is printed."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together: apart they cost a delayed acknowledgement
-    disable_nagle_algorithm = True
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):
-            return self._serve
-        raise AttributeError(name)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing is printed: the caller sees the requests."""
-
-    def _serve(self) -> None:
-        # self.path has lost leading slashes, which matter to object stores
-        target = self.requestline.split()[1]
-        body = _read_body(self.headers, self.rfile)
-        answer = self.server.answer(SeenRequest(self.command, target, self.headers, body))
-        head = self.command == "HEAD"
-        self.send_response_only(answer.status)
-        for name, value in _sent_headers(answer, head=head):
-            self.send_header(name, value)
-        self.end_headers()
-        if not head and answer.status not in _NO_BODY:
-            self.wfile.write(answer.body)
-
-
-def _sent_headers(answer: Answer, *, head: bool) -> Iterator[tuple[str, str]]:
-    """The headers with the right Content-Length; the answer to HEAD may name that of a body not sent."""
-    length = str(len(answer.body))
-    for name, value in answer.headers:
-        if name.lower() not in CONNECTION_HEADERS:
-            yield name, value
-        elif head and name.lower() == "content-length":
-            length = value
-    if answer.status not in _NO_BODY:
-        yield "Content-Length", length
-
-
-def _read_body(headers: Message, stream: BufferedIOBase) -> bytes:
-    if "chunked" in headers.get("Transfer-Encoding", "").lower():
-        return b"".join(_chunks(stream))
-    return _read(stream, int(headers.get("Content-Length", "0")))
-
-
-def _chunks(stream: BufferedIOBase) -> Iterator[bytes]:
-    while size := int(stream.readline().partition(b";")[0] or b"0", 16):
-        yield _read(stream, size)
-        stream.readline()
-    while stream.readline().strip():
-        pass  # trailers
-
-
-def _read(stream: BufferedIOBase, size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) < size:
-        raise ConnectionError("The client went away within its request")
-    return data

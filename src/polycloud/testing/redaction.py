@@ -1,0 +1,204 @@
+"""Finds secrets in what a driver and its cloud say to each other, and keeps them out of exchange files."""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from polycloud.testing.exchange import REDACTED, Fields, RecordedRequest, RecordedResponse
+from polycloud.testing.loopback import CONNECTION_HEADERS, Answer, SeenRequest, fields
+
+__all__ = ["Redaction"]
+
+# a shorter secret would be found, and blotted out, by chance
+_SHORTEST = 4
+
+# these say nothing of the exchange, or what they say is no longer true of the stored body
+_UNRECORDED_HEADERS = CONNECTION_HEADERS | {"content-encoding", "date", "server", "cookie", "set-cookie"}
+
+# names as they are without case and punctuation: rootPass, root_pass and Root-Pass are one
+_SECRET_NAME = re.compile(
+    r".*(password|passwd|passphrase|pwd|secret|token|apikey|authkey|subscriptionkey|accesskey|accesskeyid|secretkey"
+    r"|privatekey|keymaterial|signature|credential|authorization|cookie|jwt)s?|(root|admin|user)?pass"
+)
+# these tokens lead to the next page or make a call idempotent, and a replay needs them
+_HARMLESS_NAME = re.compile(
+    r".*(next|page|paging|pagination|continuation|marker|client|sync|idempotency)token"
+)
+# what holds the secret in {"token": {"id": ..., "expires": ...}}
+_VALUE_NAMES = {"id", "key", "value", "data"}
+
+# no possessive groups, such as (...)*+: early releases of Python 3.11 do not match them
+# name=value, name: value, "name": "value"; in a URL, an XML attribute, a log, YAML
+_NAMED_VALUE = re.compile(
+    r"""(?P<head>(?<![\w.:-])(?P<name>[\w.-]++)["']?\s*[=:]\s*(?:(?i:basic|bearer|token)\s+)?)"""
+    r"""(?P<value>"[^"\\]*(?:\\.[^"\\]*)*"|'[^']*+'|[^\s&#<>,;"'{}\[\]]++)"""
+)
+_XML_ELEMENT = re.compile(r"(?P<head><(?:\w+:)?(?P<name>[\w.-]++)(?:\s[^<>]*)?>)(?P<value>[^<]++)")
+_PEM_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^-]*(?:-(?!----)[^-]*)*-----END \1-----")
+_URL_PASSWORD = re.compile(r"(?<=://)[^/\s:@]++:[^/\s@]++(?=@)")
+
+
+class Redaction:
+    """Replaces secrets by ``REDACTED``.
+
+    Args:
+        secrets: what is replaced wherever it stands, of 4 characters at least each.
+
+    Raises:
+        ValueError: a secret is shorter.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # longest first, in case one holds another
+        known = sorted(set(secrets), key=len, reverse=True)
+        if any(len(secret) < _SHORTEST for secret in known):
+            raise ValueError(f"A secret has {_SHORTEST} characters at least")
+        forms = [form for secret in known for form in dict.fromkeys((secret, _in_headers(secret)))]
+        patterns = [*map(_written, forms), *map(_encoded, known)]
+        self._secrets = re.compile("|".join(patterns)) if patterns else None
+
+    def request(self, request: SeenRequest, headers: Iterable[str]) -> RecordedRequest:
+        """What a replayed request has to match: no secret, and the named headers only."""
+        kept = {name: value for name in headers if (value := request.headers.get(name)) is not None}
+        content_type = request.headers.get("Content-Type", "")
+        return RecordedRequest(
+            method=request.method,
+            path=self.known(request.path),
+            query=self._fields(request.query),
+            headers=self._headers(kept),
+            **self._request_body(request.body, form="form-urlencoded" in content_type),
+        )
+
+    def response(self, answer: Answer, body: bytes, *, head: bool) -> RecordedResponse:
+        """What is to be answered, with the decoded body; to HEAD, with the length of the body not sent."""
+        kept: dict[str, str] = {}
+        for name, value in answer.headers:
+            if name.lower() not in _UNRECORDED_HEADERS or (head and name.lower() == "content-length"):
+                kept[name] = f"{kept[name]}, {value}" if name in kept else value
+        content_type = next((value for name, value in kept.items() if name.lower() == "content-type"), "json")
+        content = self._response_body(body, is_json="json" in content_type)
+        return RecordedResponse(status=answer.status, headers=self._headers(kept), **content)
+
+    def known(self, text: str) -> str:
+        """The text without the declared secrets."""
+        return self._secrets.sub(REDACTED, text) if self._secrets else text
+
+    def text(self, text: str) -> str:
+        """The text without the declared secrets, and without what it names a secret itself."""
+        text = _URL_PASSWORD.sub(REDACTED, _PEM_KEY.sub(REDACTED, text))
+        return self.known(_XML_ELEMENT.sub(_redact_named, _NAMED_VALUE.sub(_redact_named, text)))
+
+    def json(self, value: Any, *, secret: bool = False) -> Any:
+        """A JSON value without secrets; `secret`: whether the name that it stands under tells of one."""
+        if isinstance(value, dict):
+            return {self.known(name): self._member(name, member, secret) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self.json(member, secret=secret) for member in value]
+        if isinstance(value, bool) or value is None or value == "":
+            return value
+        if secret:
+            return REDACTED
+        if isinstance(value, str):
+            return self.text(value)
+        return value if self.known(str(value)) == str(value) else REDACTED
+
+    def _member(self, name: str, value: Any, secret: bool) -> Any:
+        return self.json(value, secret=_is_secret(name) or (secret and name in _VALUE_NAMES))
+
+    def _fields(self, values: dict[str, list[str]]) -> Fields:
+        redacted: dict[str, list[str]] = self.json(values)
+        return {name: value[0] if len(value) == 1 else value for name, value in redacted.items()}
+
+    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        redacted: dict[str, str] = self.json(headers)
+        return redacted
+
+    def _request_body(self, body: bytes, *, form: bool) -> dict[str, Any]:
+        if not body:
+            return {"body": None}
+        value = _parse(body)
+        if isinstance(value, dict | list):
+            return {"body": self.json(value)}
+        if form and b"=" in body:
+            return {"form": self._fields(fields(body.decode(errors="replace")))}
+        return self._plain(body)
+
+    def _response_body(self, body: bytes, *, is_json: bool) -> dict[str, Any]:
+        if not body:
+            return {}
+        value = _parse(body) if is_json else _UNPARSED
+        return self._plain(body) if value is _UNPARSED else {"body": self.json(value)}
+
+    def _plain(self, body: bytes) -> dict[str, Any]:
+        try:
+            return {"text": self.text(body.decode())}
+        except UnicodeDecodeError:
+            return {"base64": self.known(body.decode("latin-1")).encode("latin-1")}
+
+
+_UNPARSED = object()
+
+
+def _parse(body: bytes) -> Any:
+    """The JSON value of a body, or `_UNPARSED` where it has none or one that could not be written again."""
+    try:
+        value = json.loads(body)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return _UNPARSED
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    return bool(_SECRET_NAME.fullmatch(plain)) and not _HARMLESS_NAME.fullmatch(plain)
+
+
+def _redact_named(match: re.Match[str]) -> str:
+    if not _is_secret(match["name"]):
+        return match[0]
+    quote = match["value"][0] if match["value"][0] in "\"'" else ""
+    return f"{match['head']}{quote}{REDACTED}{quote}"
+
+
+def _in_headers(secret: str) -> str:
+    """The secret as http.client reads it in a header, and as it stands in binary data."""
+    return secret.encode().decode("latin-1")
+
+
+def _written(text: str) -> str:
+    """A pattern for a text in any of the ways in which it is written in URLs, JSON, XML and HTML."""
+    return "".join(f"(?:{'|'.join(_ways(character))})" for character in text)
+
+
+def _ways(character: str) -> list[str]:
+    code = ord(character)
+    utf16 = character.encode("utf-16-be", "surrogatepass")
+    escape = "".join(f"\\u{utf16[i]:02x}{utf16[i + 1]:02x}" for i in range(0, len(utf16), 2))
+    percent = "".join(f"%{byte:02x}" for byte in character.encode(errors="surrogatepass"))
+    any_case = [percent, escape, f"&#x{code:x};"]
+    exact = {character, f"&#{code};", html.escape(character), json.dumps(character)[1:-1]}
+    exact |= {" ": {"+"}, "/": {"\\/"}, "'": {"&apos;"}}.get(character, set())
+    ways = [f"(?i:{re.escape(way)})" for way in any_case]
+    # the longest first: a backslash alone must not be taken for one that is escaped
+    return ways + [re.escape(way) for way in sorted(exact, key=len, reverse=True)]
+
+
+def _encoded(secret: str) -> str:
+    """A pattern for base64 text that holds a secret anywhere, such as that of ``user:secret``."""
+    data = secret.encode()
+    cores: set[str] = set()
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + data).decode().rstrip("=")
+        # the outermost characters also hold bits of what stands before and after
+        core = whole[(0, 2, 3)[before] : (before + len(data)) * 8 // 6]
+        cores |= {core, core.replace("+", "-").replace("/", "_")}
+    found = "|".join(_written(core) for core in sorted(cores))
+    # the rest of the word goes too, being that of another user at the next time
+    word = r"(?:[\w+-]|%2[bBfF])*"
+    # a word is searched from its start only: from each of its letters it would take a time that is quadratic
+    start = r"(?:(?<![\w+%-])|(?<=%[\da-fA-F]{2})(?<!%2[bBfF]))"
+    return rf"(?:{start}{word})?(?:{found}){word}(?:=|%3[dD]){{0,2}}"
