@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 Clock = Callable[[], float]
 """Seconds that never run backwards, such as `time.monotonic`."""
 
-CLOUDS: dict[str, str] = {"nephoscale": "polycloud.sandbox.nephoscale:NephoScale"}
+CLOUDS: dict[str, str] = {
+    "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
+    "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
+}
 """Every cloud by name, as "module:Class"; a module is imported when its cloud is first wanted."""
 
 

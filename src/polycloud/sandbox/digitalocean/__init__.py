@@ -1,0 +1,6 @@
+"""DigitalOcean's API, version 2, for servers and what belongs to them."""
+
+from polycloud.sandbox.digitalocean.cloud import DigitalOcean
+from polycloud.sandbox.digitalocean.knobs import DigitalOceanKnobs
+
+__all__ = ["DigitalOcean", "DigitalOceanKnobs"]

@@ -1,0 +1,166 @@
+"""What somebody wants to have built: reading and checking the body of a create."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from polycloud.sandbox.digitalocean import catalog
+from polycloud.sandbox.digitalocean.account import droplet_limit, find_key
+from polycloud.sandbox.digitalocean.errors import InputError
+from polycloud.sandbox.digitalocean.inputs import Body
+from polycloud.sandbox.digitalocean.resources import Image, Volume, Vpc
+from polycloud.sandbox.digitalocean.state import State
+from polycloud.sandbox.digitalocean.tags import tag_names
+
+_HOSTNAME = re.compile(r"[a-zA-Z0-9]?[a-z0-9A-Z.-]*[a-z0-9A-Z]")
+_LONGEST_NAME = 255
+_MOST_NAMES = 10
+_LONGEST_USER_DATA = 64 * 1024
+MOST_VOLUMES = 15
+"""How many volumes a droplet can have."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Droplets that can be built as they are wanted."""
+
+    names: list[str]
+    size: catalog.Size
+    image: Image
+    region: catalog.Region
+    vpc: Vpc | None
+    public_keys: tuple[str, ...]
+    volumes: list[Volume]
+    tags: tuple[str, ...]
+    features: tuple[str, ...]
+    public: bool
+
+
+def read_order(state: State, body: Body) -> Order:
+    """The order in the body of a create; InputError if it cannot be carried out."""
+    names = [body.need("name", str)] if "names" not in body else body.each("names", str)
+    if not 0 < len(names) <= _MOST_NAMES:
+        raise InputError(f"You can create from 1 to {_MOST_NAMES} Droplets at a time.")
+    for name in names:
+        check_hostname(name)
+    size = _size(body)
+    image = find_image(state, body.identifier("image") or "")
+    if image is None or image.status != "available":
+        raise InputError("You specified an invalid image for Droplet creation.")
+    region = _region(body.get("region", str), size, image)
+    check_fit(image, size)
+    if len(body.get("user_data", str) or "") > _LONGEST_USER_DATA:
+        raise InputError("User data must not exceed 64 KiB.")
+    order = Order(
+        names=names,
+        size=size,
+        image=image,
+        region=region,
+        vpc=_vpc(state, body.get("vpc_uuid", str), region),
+        public_keys=_public_keys(state, body),
+        volumes=_volumes(state, body, region),
+        tags=state.canonical_tags(tag_names(body)),
+        features=_features(body),
+        public=body.get("public_networking", bool) is not False,
+    )
+    if len(state.droplets) + len(names) > droplet_limit(state):
+        raise InputError("creating this/these droplet(s) will exceed your droplet limit")
+    return order
+
+
+def check_hostname(name: str) -> None:
+    """InputError unless a droplet can have that name."""
+    if len(name) > _LONGEST_NAME:
+        raise InputError(f"Name is too long (maximum is {_LONGEST_NAME} characters)")
+    if not _HOSTNAME.fullmatch(name):
+        raise InputError("Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -)")
+
+
+def find_image(state: State, identifier: str) -> Image | None:
+    """The image of that id, in digits, or of that slug."""
+    for image in state.images.values():
+        if identifier in {str(image.id), image.slug}:
+            return image
+    return None
+
+
+def check_fit(image: Image, size: catalog.Size) -> None:
+    """InputError unless the image fits on the size's disk."""
+    if image.min_disk_size > size.disk:
+        raise InputError("This size is not available because it has a smaller disk.")
+
+
+def _size(body: Body) -> catalog.Size:
+    size = catalog.SIZES.get(body.need("size", str))
+    if size is None:
+        raise InputError("You specified an invalid size for Droplet creation.")
+    if not size.available:
+        raise InputError("Size is not available.")
+    return size
+
+
+def _region(wanted: str | None, size: catalog.Size, image: Image) -> catalog.Region:
+    """The region of that slug; or the first that suits of all those whose slugs so begin."""
+    region = catalog.REGIONS.get(wanted or "")
+    if region is None:
+        return _any_region(wanted or "", size, image)
+    if not region.available:
+        raise InputError("Region is not available")
+    if region.slug not in size.regions:
+        raise InputError("Size is not available in this region.")
+    if region.slug not in image.regions:
+        raise InputError(
+            "The image you specified is not available in the selected region, "
+            "you can transfer it to this region from the images pages."
+        )
+    return region
+
+
+def _any_region(prefix: str, size: catalog.Size, image: Image) -> catalog.Region:
+    # A prefix is a name of a city, such as "nyc", and never a part of one.
+    regions = [
+        region for region in catalog.REGIONS.values() if prefix in {"", region.slug.rstrip("0123456789")}
+    ]
+    if not regions:
+        raise InputError("You specified an invalid region for Droplet creation.")
+    for region in regions:
+        if region.available and region.slug in size.regions and region.slug in image.regions:
+            return region
+    raise InputError("Size is not available in this region.")
+
+
+def _vpc(state: State, id: str | None, region: catalog.Region) -> Vpc | None:
+    if id is None:
+        return None
+    vpc = state.vpcs.get(id)
+    if vpc is None or vpc.region is not region:
+        raise InputError("You specified an invalid VPC for Droplet creation.")
+    return vpc
+
+
+def _public_keys(state: State, body: Body) -> tuple[str, ...]:
+    wanted = {identifier: find_key(state, identifier) for identifier in body.mixed("ssh_keys")}
+    unknown = [identifier for identifier, key in wanted.items() if key is None]
+    if unknown:
+        raise InputError(f"{', '.join(unknown)} are invalid key identifiers for Droplet creation.")
+    return tuple(key.public_key for key in wanted.values() if key)
+
+
+def _volumes(state: State, body: Body, region: catalog.Region) -> list[Volume]:
+    volumes = [state.volumes.get(volume_id) for volume_id in body.each("volumes", str)]
+    usable = [
+        volume
+        for volume in volumes
+        if volume and volume.region is region and not volume.droplet and not volume.locked
+    ]
+    if len(usable) != len(volumes) or len(usable) > MOST_VOLUMES or ("names" in body and usable):
+        raise InputError("Invalid volume allocations")
+    return usable
+
+
+def _features(body: Body) -> tuple[str, ...]:
+    features = [] if body.get("with_droplet_agent", bool) is False else ["droplet_agent"]
+    features.append("private_networking")
+    features += [name for name in ("monitoring", "ipv6", "backups") if body.flag(name)]
+    return tuple(features)
