@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -24,8 +24,11 @@ lint: $(VENV)/.dev ## check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(VENV)/.dev $(VENV)-peer/.made ## measure beside apache-libcloud
+	$(BIN)/python bench/compare.py $(VENV)-peer/bin/python
+
 clean: ## remove .venv and what the tools cached
-	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV)-peer .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was made from, so that a second run is quick.
@@ -45,4 +48,9 @@ $(VENV)/.runtime: $(VENV)/.made requirements/build.txt requirements/runtime.txt 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo "installing the tools of the checks into $(VENV)"
 	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)-peer/.made: requirements/peer.txt
+	@$(PYTHON) -m venv $(VENV)-peer
+	@$(VENV)-peer/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peer.txt
 	@touch $@
