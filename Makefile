@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint contract bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -23,6 +23,9 @@ lint: $(VENV)/.dev ## check style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
+	$(BIN)/pytest -n 2 tests/contract tests/sandbox/test_digitalocean_contract.py
 
 bench: $(VENV)/.dev $(VENV)-peer/.made ## measure beside apache-libcloud
 	$(BIN)/python bench/compare.py $(VENV)-peer/bin/python

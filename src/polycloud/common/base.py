@@ -522,7 +522,9 @@ class BaseDriver:
         if not issubclass(self.connectionCls, ConnectionKey):
             return ()
         both = issubclass(self.connectionCls, ConnectionUserAndKey)
-        given = (key, secret) if both or secret is not None else (key,)
+        if secret is not None and not both:
+            raise InvalidArgumentError(f"{self.name or type(self).__name__} takes a key and no secret")
+        given = (key, secret) if both else (key,)
         if not all(isinstance(part, str) and part for part in given):
             wanted = "a user name and a secret" if both else "a key"
             raise InvalidCredsError(

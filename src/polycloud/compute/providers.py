@@ -9,18 +9,22 @@ from polycloud.compute.types import Provider
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver
+    from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
     from polycloud.compute.drivers.dummy import DummyNodeDriver
     from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
+    Provider.DIGITAL_OCEAN: ("polycloud.compute.drivers.digitalocean", "DigitalOceanNodeDriver"),
     Provider.DUMMY: ("polycloud.compute.drivers.dummy", "DummyNodeDriver"),
     Provider.NEPHOSCALE: ("polycloud.compute.drivers.nephoscale", "NephoscaleNodeDriver"),
 }
 """The compute drivers of this package: constant to (module path, class name)."""
 
 
+@overload
+def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanNodeDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyNodeDriver]: ...
 @overload

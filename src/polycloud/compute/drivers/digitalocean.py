@@ -1,0 +1,376 @@
+"""DigitalOcean: droplets, images, sizes, regions, SSH keys, volumes and their snapshots.
+
+Source: the provider's OpenAPI document, version 2.0.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from operator import attrgetter
+from typing import Any, ClassVar
+
+from polycloud.common import waiting
+from polycloud.common.base import segment
+from polycloud.common.digitalocean import number, plain, present, whole
+from polycloud.common.types import (
+    AmbiguousCreateError,
+    ConflictError,
+    ConnectError,
+    InvalidArgumentError,
+    MalformedResponseError,
+    PolycloudError,
+    ServerError,
+    TLSError,
+    TransportError,
+)
+from polycloud.compute import keys
+from polycloud.compute.drivers._digitalocean import (
+    CREATE_TAG,
+    DigitalOceanExtensions,
+    DigitalOceanFirewall,
+    DigitalOceanFirewallRule,
+    DigitalOceanFloatingIp,
+    DigitalOceanVPC,
+    Droplet,
+    Image,
+    Key,
+    Region,
+    Size,
+    Snapshot,
+    Volume,
+    droplet_id,
+    id_of,
+    reference,
+    several,
+)
+from polycloud.compute.types import (
+    KeyPair,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    Provider,
+    StorageVolume,
+    VolumeSnapshot,
+)
+
+__all__ = [
+    "DigitalOceanFirewall",
+    "DigitalOceanFirewallRule",
+    "DigitalOceanFloatingIp",
+    "DigitalOceanNodeDriver",
+    "DigitalOceanVPC",
+]
+
+
+class DigitalOceanNodeDriver(DigitalOceanExtensions):
+    """DigitalOcean node driver: `DigitalOceanNodeDriver("token")`.
+
+    `region` is where nodes and volumes are created that are given no location, and where `copy_image` copies
+    to. A node's `size` is a slug, its `image` a slug or, for images of one's own, an id. A droplet that is
+    archived is `TERMINATED`.
+    """
+
+    type = Provider.DIGITAL_OCEAN
+    features: ClassVar = {"create_node": ["ssh_key"]}
+    settle_time: ClassVar[float] = 30.0
+    """Seconds after which what the provider accepted is listed, or was never accepted."""
+
+    # Nodes
+
+    def list_nodes(self, *, ex_tag: str | None = None, ex_gpus: bool = False) -> list[Node]:
+        """The droplets: those with the tag `ex_tag` only, or with `ex_gpus` the GPU droplets too.
+
+        The provider keeps GPU droplets on a list of their own, which costs a second request.
+        """
+        query = partial(self.connection.list_all, "/droplets", "droplets", Droplet, self._to_node)
+        nodes = query(params={"tag_name": ex_tag})
+        return nodes + query(params={"type": "gpus"}) if ex_gpus else nodes
+
+    def iterate_nodes(self) -> Iterator[Node]:
+        """The droplets, a page at a time."""
+        return self.connection.iterate("/droplets", "droplets", Droplet, self._to_node)
+
+    def get_node(self, node_id: str) -> Node:
+        """The droplet with this id, whatever its kind. Raises `NotFoundError` where there is none."""
+        return self._to_node(self.connection.fetch(f"/droplets/{number(node_id)}", "droplet", Droplet))
+
+    def create_node(  # type: ignore[override] # the order of arguments that Libcloud's users know
+        self,
+        name: str,
+        size: NodeSize,
+        image: NodeImage,
+        location: NodeLocation | None = None,
+        ex_create_attr: Mapping[str, Any] | None = None,
+        ex_ssh_key_ids: Iterable[str | int] | None = None,
+        ex_user_data: str | None = None,
+        *,
+        auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
+        tags: Iterable[str] = (),
+        user_data: str | None = None,
+    ) -> Node:
+        """Create a droplet.
+
+        It is created with a tag of its own, by which it is found where the provider's answer is lost, and
+        which is deleted then. The token needs the rights to create, read and delete tags.
+
+        Args:
+            name: Letters, digits, `.` and `-`; need not be unique.
+            size: One of `list_sizes()`.
+            image: One of `list_images()`.
+            location: One of `list_locations()`; the driver's region without, else the provider chooses.
+            ex_create_attr: Further fields of the provider's request, such as `backups`, `ipv6`,
+                `monitoring`, `volumes` (ids), `vpc_uuid`, `ssh_keys`, `tags`.
+            ex_ssh_key_ids: Ids or fingerprints of the account's SSH keys that let root in.
+            ex_user_data: As `user_data`.
+            auth: An SSH key that lets root in; registered unless the account has it.
+            tags: Tags of the droplet; created where they do not exist.
+            user_data: A script or cloud-config for the first boot.
+
+        Raises:
+            AmbiguousCreateError: The answer was lost and no droplet of this create was found.
+            QuotaExceededError: The account may have no further droplet.
+            ProviderHTTPError: The provider refuses the name, or the region lacks size or image.
+        """
+        attributes = dict(ex_create_attr or {})
+        key_ids = [*several(attributes.pop("ssh_keys", None)), *several(ex_ssh_key_ids)]
+        if auth is not None:
+            key_ids.append(self._key_for(auth)[0])
+        mark = CREATE_TAG + secrets.token_hex(8)
+        body = {
+            "name": name,
+            "size": id_of(size, NodeSize),
+            "image": reference(id_of(image, NodeImage)),
+            "region": self._region(location),
+            "ssh_keys": [reference(key_id) for key_id in key_ids] or None,
+            "user_data": user_data or ex_user_data,
+            "tags": [*several(attributes.pop("tags", None)), *several(tags), mark],
+            **attributes,
+        }
+        node = None
+        try:
+            node = self._create_once(present(body), mark)
+            with suppress(PolycloudError):  # the node is there; a tag that stays does no harm
+                self.ex_delete_tag(mark)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                told = f"exists: id {node.id}" if node else "may exist or appear"
+                error.add_note(f"the droplet {name!r} {told}; it has, or had, the tag {mark!r}")
+            raise
+        return node
+
+    def _create_once(self, body: dict[str, Any], mark: str) -> Node:
+        try:
+            return self._to_node(self.connection.create("/droplets", "droplet", Droplet, body))
+        except (ConnectError, TLSError):
+            raise
+        except (TransportError, ServerError, MalformedResponseError) as error:
+            return self._find_created(body["name"], mark, error)
+
+    def _find_created(self, name: str, mark: str, lost: PolycloudError) -> Node:
+        """The droplet of a create whose answer was lost."""
+
+        def look() -> Node | None:
+            return next(iter(self.list_nodes(ex_tag=mark)), None)
+
+        sought = f"the droplet {name!r} with the tag {mark!r} to be listed"
+        try:
+            return waiting.poll(look, waiting_for=sought, timeout=self.settle_time)
+        except PolycloudError as error:
+            raise AmbiguousCreateError(
+                f"the answer to the create of {name!r} was lost ({lost}) and no droplet with the tag {mark!r}"
+                f" was found ({error}); look for that tag before creating another",
+                self,
+            ) from error
+
+    def reboot_node(self, node: Node) -> bool:
+        """Restart a droplet gently."""
+        return self._operate(self._act(node, "reboot"), ex_wait=False)
+
+    def start_node(self, node: Node) -> bool:
+        """Start a droplet that is off."""
+        return self._operate(self._act(node, "power_on"), ex_wait=False)
+
+    def stop_node(self, node: Node) -> bool:
+        """Cut a droplet's power; it keeps its disk and addresses, and costs as much as before."""
+        return self._operate(self._act(node, "power_off"), ex_wait=False)
+
+    def shutdown_node(self, node: Node) -> bool:
+        """Tell a droplet to shut itself down, which it may fail to do."""
+        return self._operate(self._act(node, "shutdown"), ex_wait=False)
+
+    def destroy_node(self, node: Node) -> bool:
+        """Delete a droplet and its disk; its volumes, snapshots and reserved addresses stay."""
+        id_ = droplet_id(node)
+        return self._when_free(id_, lambda: self.connection.delete(f"/droplets/{id_}"))
+
+    # Sizes, images, locations
+
+    def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
+        """The sizes that can be had, in `location` only where given, with today's prices, cheapest first."""
+        items = self.connection.list_all("/sizes", "sizes", Size, whole, key=attrgetter("value.slug"))
+        sizes = [
+            self._to_size(item)
+            for item in items
+            if item.value.available is not False and _is_in(item.value.regions, location)
+        ]
+        return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram))
+
+    def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
+        """The provider's images and the account's, snapshots and backups too; in `location` where given."""
+        items = self.connection.list_all("/images", "images", Image, whole, key=attrgetter("value.id"))
+        return [self._to_image(item) for item in items if _is_in(item.value.regions, location)]
+
+    def get_image(self, image_id: str) -> NodeImage:
+        """The image with this id or slug. Raises `NotFoundError` where there is none."""
+        return self._to_image(self.connection.fetch(f"/images/{segment(image_id)}", "image", Image))
+
+    def create_image(
+        self, node: Node, name: str, description: str | None = None, *, ex_timeout: float = 3600
+    ) -> NodeImage:
+        """Take a snapshot of a droplet and wait for it; the provider takes no description.
+
+        Raises `OperationTimeoutError` after `ex_timeout` seconds, and `ProviderError` where it fails.
+        """
+        self._operate(self._act(node, "snapshot", name=name), ex_timeout=ex_timeout)
+        path = f"/droplets/{droplet_id(node)}/snapshots"
+
+        def look() -> int | None:
+            # a droplet takes one snapshot at a time, and ids grow
+            taken = self.connection.list_all(path, "snapshots", Image, plain)
+            return max((snapshot.id for snapshot in taken if snapshot.name == name), default=None)
+
+        told = f"the snapshot {name!r} of {node.name} (id {node.id}) to be listed"
+        return self.get_image(str(waiting.poll(look, waiting_for=told, timeout=self.settle_time)))
+
+    def copy_image(
+        self,
+        source_region: str,
+        node_image: NodeImage,
+        name: str,
+        description: str | None = None,
+        *,
+        ex_timeout: float = 3600,
+    ) -> NodeImage:
+        """Make an image of the account's available in this driver's region too, and wait for it.
+
+        It stays the same image: `source_region`, `name` and `description` change nothing. Raises
+        `InvalidArgumentError` for a driver without a region, `OperationTimeoutError` after `ex_timeout`
+        seconds, and `ProviderError` where it fails.
+        """
+        image_id = number(id_of(node_image, NodeImage))
+        path = f"/images/{image_id}/actions"
+        action = self.connection.act(path, type="transfer", region=self._require_region(None))
+        self._operate(action, ex_timeout=ex_timeout)
+        return self.get_image(str(image_id))
+
+    def delete_image(self, node_image: NodeImage) -> bool:
+        """Delete a snapshot, a backup or a custom image."""
+        return self.connection.delete(f"/images/{number(id_of(node_image, NodeImage))}")
+
+    def list_locations(self, ex_available: bool = True) -> list[NodeLocation]:
+        """The regions; those only where droplets can be created now, unless `ex_available` is false."""
+        items = self.connection.list_all("/regions", "regions", Region, whole, key=attrgetter("value.slug"))
+        return [
+            self._to_location(item) for item in items if item.value.available is not False or not ex_available
+        ]
+
+    # Key pairs
+
+    def list_key_pairs(self) -> list[KeyPair]:
+        """The account's SSH keys; names need not be unique, `extra["id"]` is."""
+        return self.connection.list_all(
+            "/account/keys", "ssh_keys", Key, self._to_key_pair, key=lambda pair: pair.extra["id"]
+        )
+
+    def create_key_pair(self, name: str, public_key: str = "") -> KeyPair:
+        """Register `public_key`, or without it a new key that is made on this machine."""
+        if public_key:
+            return self.import_key_pair_from_string(name, public_key)
+        return super().create_key_pair(name)
+
+    def import_key_pair_from_string(self, name: str, key_material: str) -> KeyPair:
+        """Register a public key. Raises `ConflictError` where the account has it already."""
+        body = {"name": name, "public_key": keys.require_public_key(key_material)}
+        return self._to_key_pair(self.connection.create("/account/keys", "ssh_key", Key, body))
+
+    def delete_key_pair(self, key_pair: KeyPair) -> bool:
+        """Delete an SSH key; nodes that have it keep it."""
+        pair = key_pair if "id" in key_pair.extra else self.get_key_pair(key_pair.name)
+        return self.connection.delete(f"/account/keys/{number(pair.extra['id'])}")
+
+    # Volumes and snapshots
+
+    def list_volumes(self) -> list[StorageVolume]:
+        """The account's volumes."""
+        return self.connection.list_all("/volumes", "volumes", Volume, self._to_volume)
+
+    def create_volume(
+        self,
+        size: int,
+        name: str,
+        location: NodeLocation | None = None,
+        snapshot: VolumeSnapshot | None = None,
+    ) -> StorageVolume:
+        """Create a volume of `size` GB, in the driver's region unless `location` is given.
+
+        `name` (small letters, digits, `-`) is unique in the region. Raises `InvalidArgumentError` without
+        any region.
+        """
+        body = {
+            "size_gigabytes": size,
+            "name": name,
+            "region": self._require_region(location),
+            "snapshot_id": snapshot.id if snapshot else None,
+        }
+        return self._to_volume(self.connection.create("/volumes", "volume", Volume, present(body)))
+
+    def attach_volume(self, node: Node, volume: StorageVolume, device: str | None = None) -> bool:
+        """Attach a volume to a droplet of its region; the provider chooses the device."""
+        return self._move_volume(volume, "attach", droplet_id(node))
+
+    def detach_volume(self, volume: StorageVolume) -> bool:
+        """Detach a volume from its droplet. Raises `ConflictError` where it is attached to none."""
+        path = f"/volumes/{segment(volume.id)}"
+        droplet_ids = self.connection.fetch(path, "volume", Volume).value.droplet_ids
+        if not droplet_ids:
+            raise ConflictError(409, f"the volume {volume.name} (id {volume.id}) is attached to no node")
+        return self._move_volume(volume, "detach", droplet_ids[0])
+
+    def destroy_volume(self, volume: StorageVolume) -> bool:
+        """Delete a volume that is not attached, and what is on it; its snapshots stay."""
+        return self.connection.delete(f"/volumes/{segment(volume.id)}")
+
+    def list_volume_snapshots(self, volume: StorageVolume) -> list[VolumeSnapshot]:
+        """The snapshots of a volume."""
+        path = f"/volumes/{segment(volume.id)}/snapshots"
+        return self.connection.list_all(path, "snapshots", Snapshot, self._to_snapshot)
+
+    def create_volume_snapshot(self, volume: StorageVolume, name: str | None = None) -> VolumeSnapshot:
+        """Take a snapshot of a volume, called after it and the time unless `name` is given."""
+        body = {"name": name or f"{volume.name}-{datetime.now(UTC):%Y%m%d%H%M%S}"}
+        path = f"/volumes/{segment(volume.id)}/snapshots"
+        return self._to_snapshot(self.connection.create(path, "snapshot", Snapshot, body))
+
+    def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
+        """Delete a snapshot."""
+        return self.connection.delete(f"/snapshots/{segment(snapshot.id)}")
+
+    def _region(self, location: NodeLocation | None) -> str | None:
+        return self.region if location is None else id_of(location, NodeLocation)
+
+    def _require_region(self, location: NodeLocation | None) -> str:
+        region = self._region(location)
+        if region is None:
+            raise InvalidArgumentError(f"{self.name} wants a region: give a location, or the driver region=")
+        return region
+
+
+def _is_in(regions: list[str] | None, location: NodeLocation | None) -> bool:
+    return location is None or id_of(location, NodeLocation) in (regions or ())
