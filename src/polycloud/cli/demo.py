@@ -21,7 +21,7 @@ from polycloud.cli import output
 from polycloud.cli.sandbox import IMPORT_LINE, connecting, running
 from polycloud.common import waiting
 from polycloud.common.types import PolycloudError
-from polycloud.compute.types import DeploymentError
+from polycloud.compute.types import DeploymentError, NodeAuthSSHKey
 
 if TYPE_CHECKING:
     from polycloud.compute.types import Node, NodeSize
@@ -95,7 +95,7 @@ class Session:
     def __init__(self, cloud: Sandbox, build: float) -> None:
         self.cloud = cloud
         self.build = build
-        self.names: dict[str, Any] = {}
+        self.names: dict[str, Any] = {"NodeAuthSSHKey": NodeAuthSSHKey}
 
     def do(self, statement: str) -> None:
         """Run a statement."""
@@ -291,6 +291,36 @@ def errors(session: Session) -> None:
     session.say('driver.supports("list_volumes")')
 
 
+def another_cloud(session: Session) -> None:
+    with running("digitalocean", build=1.0, power=0.3) as cloud:
+        session.do(f"other = {connecting(cloud)}")
+        session.do("size, location = other.list_sizes()[0], other.list_locations()[0]")
+        session.do("image = other.list_images(location)[0]")
+        session.do(
+            'droplet = other.create_node("web", size, image, location,'
+            ' auth=NodeAuthSSHKey(pair.public_key), tags=["demo"])'
+        )
+        session.say("other.wait_until_running([droplet], wait_period=0.5)")
+        session.do('volume = other.create_volume(10, "data", location)')
+        session.say("volume.attach(droplet)")
+        session.do("both = [*driver.list_nodes(), *other.list_nodes()]")
+        _table_of_both(session)
+        session.say("droplet.destroy()")
+        session.watch("other.list_nodes()", [])
+        session.say("volume.destroy()")
+        session.do("other.close()")
+
+
+def _table_of_both(session: Session) -> None:
+    output.table(
+        ["cloud", "id", "name", "state", "public addresses"],
+        [
+            (node.driver.name, node.id, node.name, node.state, ", ".join(node.public_ips))
+            for node in session.get("both")
+        ],
+    )
+
+
 def clean_up(session: Session) -> None:
     session.say("first.destroy(), second.destroy()")
     session.watch("driver.list_nodes()", [])
@@ -312,6 +342,7 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Shut down, start again", stop_and_start),
     ("Rename", rename),
     ("Deploy: a node with a key, a file and a script over SSH, its output live", deploy),
+    ("Another cloud, the same words: DigitalOcean, with a volume", another_cloud),
     ("Errors: what goes wrong says so", errors),
     ("Clean up", clean_up),
 )
