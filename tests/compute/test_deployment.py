@@ -185,6 +185,11 @@ def test_output_is_live(driver: LocalDriver, server: Sshd) -> None:
         lambda: SSHKeyDeployment(PRIVATE),
         lambda: ScriptDeployment("#!/bin/sh\r\necho\r\n"),
         lambda: ScriptDeployment(b"#!/bin/sh\r\necho\r\n", name="setup.sh"),
+        lambda: ScriptDeployment(b"\xff\xfe"),
+        lambda: ScriptDeployment("a\0b"),
+        lambda: ScriptDeployment(None),  # type: ignore[arg-type]
+        lambda: SSHKeyDeployment(None),  # type: ignore[arg-type]
+        lambda: FileDeployment(None, "x"),  # type: ignore[arg-type]
     ],
 )
 def test_steps_that_cannot_work_are_refused_at_once(make: Any) -> None:

@@ -362,3 +362,40 @@ def test_a_known_hosts_file_that_cannot_be_read(tmp_path: Path) -> None:
     """A known_hosts file that cannot be read is named."""
     with pytest.raises(InvalidArgumentError, match=str(tmp_path)):
         HostKeys(str(tmp_path))
+
+
+# Odd input
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"hostname": None},
+        {"hostname": "a\0b"},
+        {"port": "22x"},
+        {"port": 99999},
+        {"username": "a\nb"},
+        {"username": ""},
+        {"timeout": -1},
+        {"timeout": "5"},
+    ],
+)
+def test_odd_addresses_are_refused(arguments: dict[str, Any]) -> None:
+    """An address, a user name or a time that cannot be meant is refused when the client is made."""
+    with pytest.raises(InvalidArgumentError):
+        SSHClient(**{"hostname": "127.0.0.1", "key_material": private(), **arguments})
+
+
+def test_keys_of_every_kind_of_source(tmp_path: Path) -> None:
+    """A key may be a path, text or bytes; what is none of them is refused in words."""
+    (tmp_path / "key").write_text(private())
+    for source in (tmp_path / "key", private(), private().encode()):
+        assert load_private_key(source).get_algorithm() == "ssh-ed25519"
+    with pytest.raises(SSHKeyError, match="not int"):
+        load_private_key(5)  # type: ignore[arg-type]
+
+
+def test_a_host_name_that_cannot_be() -> None:
+    """A host name that no resolver takes is a connection error, not a foreign exception."""
+    with pytest.raises(SSHConnectError):
+        SSHClient("é" * 100, key_material=private(), timeout=5).connect()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from socket import AF_INET, AF_INET6
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -233,11 +234,13 @@ class NodeDriver(OperationsDriver):
         """
         if not self.supports("deploy_node"):
             raise UnsupportedOperationError(f"{self.name} does not offer deploy_node", self)
+        waiting.require_times(timeout, wait_period)
+        waiting.require_times(ssh_timeout)
         login = self._login(
             auth,
             usernames=(ssh_username, *(ssh_alternate_usernames or ())),
             port=ssh_port,
-            keys=[ssh_key] if isinstance(ssh_key, str) else list(ssh_key or ()),
+            keys=[ssh_key] if isinstance(ssh_key, str | PathLike) else list(ssh_key or ()),
             key_password=ssh_key_password,
             ssh_timeout=ssh_timeout,
             timeout=timeout,

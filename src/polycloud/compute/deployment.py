@@ -60,7 +60,10 @@ class SSHKeyDeployment(Deployment):
     """
 
     def __init__(self, key: str | IO[str]) -> None:
-        self.key = require_public_key(key if isinstance(key, str) else key.read())
+        text = key.read() if hasattr(key, "read") else key
+        if not isinstance(text, str):
+            raise InvalidArgumentError(f"a key is text or an open text file, not {type(key).__name__}")
+        self.key = require_public_key(text)
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
         """Add the key to the user's `authorized_keys`, on a line of its own."""
@@ -114,14 +117,14 @@ class ScriptDeployment(Deployment):
         delete: bool = False,
         timeout: float | None = None,
     ) -> None:
-        text = script.decode() if isinstance(script, bytes) else script
+        text = _text(script)
         if "\r\n" in text:
             raise InvalidArgumentError(
                 f"the script {name or ''} has Windows line ends, with which its interpreter is not found; "
                 "save it with Unix ones"
             )
         self.script = text
-        self.args: Sequence[str] = list(args or ())
+        self.args: Sequence[str] = [str(argument) for argument in args or ()]
         self.name = name or f"polycloud_deployment_{secrets.token_hex(4)}.sh"
         self.delete = delete
         self.timeout = timeout
@@ -164,11 +167,8 @@ class ScriptFileDeployment(ScriptDeployment):
         timeout: float | None = None,
     ) -> None:
         _require_file(script_file)
-        try:
-            script = Path(script_file).expanduser().read_bytes().decode()
-        except UnicodeDecodeError as error:
-            raise InvalidArgumentError(f"the script {script_file} is no text: {error}") from error
-        path = Path(script_file)
+        path = Path(script_file).expanduser()
+        script = path.read_bytes()
         own_name = f"{path.stem}_{secrets.token_hex(4)}{path.suffix}"
         super().__init__(script, args, name or own_name, delete, timeout)
 
@@ -215,14 +215,12 @@ class Login:
 
     def client(self, address: str, username: str, machine: str) -> SSHClient:
         """A client, not yet connected. Raises `SSHKeyError` for a key that cannot be used."""
-        texts = [key for key in self.keys if "PRIVATE KEY-----" in key]
         return SSHClient(
             address,
             self.port,
             username,
             self.password,
-            key_files=[key for key in self.keys if key not in texts],
-            key_material=texts[0] if texts else None,
+            key_files=self.keys,
             timeout=self.ssh_timeout,
             key_password=self.key_password,
             machine=machine,
@@ -280,9 +278,19 @@ def run_step(step: Deployment, node: Node, client: BaseSSHClient) -> Node:
         raise DeploymentError(node, error, node.driver, step=step) from error
 
 
+def _text(script: str | bytes) -> str:
+    try:
+        text = script.decode() if isinstance(script, bytes) else script
+    except UnicodeDecodeError as error:
+        raise InvalidArgumentError(f"the script is no text: {error}") from error
+    if not isinstance(text, str) or "\0" in text:
+        raise InvalidArgumentError("the script is no text")
+    return text
+
+
 def _require_file(path: str) -> None:
     try:
         with Path(path).expanduser().open("rb"):
             pass
-    except OSError as error:
-        raise InvalidArgumentError(f"the file {path} cannot be read: {error.strerror}") from error
+    except (OSError, TypeError, ValueError, RuntimeError) as error:
+        raise InvalidArgumentError(f"the file {path} cannot be read: {error}") from error

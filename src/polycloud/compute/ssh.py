@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -95,22 +97,26 @@ def _read_known_hosts(path: Path) -> dict[str, str]:
     return seen
 
 
-def load_private_key(key: str, passphrase: str | None = None) -> asyncssh.SSHKey:
+def load_private_key(key: str | PathLike[str] | bytes, passphrase: str | None = None) -> asyncssh.SSHKey:
     """The private key in a file or in a text, in OpenSSH's format or PEM: RSA, Ed25519 or ECDSA.
 
     Raises `SSHKeyError` that tells a file that is not there, a passphrase that is missing or wrong, and a
     format that is not known, apart.
     """
     lib = _asyncssh()
-    in_memory = "PRIVATE KEY-----" in key
-    name = "the key in memory" if in_memory else f"the key {key}"
     try:
-        text = key.encode() if in_memory else Path(key).expanduser().read_bytes()
-    except (OSError, ValueError) as error:
+        source = os.fsdecode(key)
+    except TypeError:
+        raise SSHKeyError(f"a key is a file or a text, not {type(key).__name__}") from None
+    in_memory = is_key_text(source)
+    name = "the key in memory" if in_memory else f"the key {source}"
+    try:
+        text = source.encode() if in_memory else Path(source).expanduser().read_bytes()
+    except (OSError, ValueError, RuntimeError) as error:
         raise SSHKeyError(f"{name} cannot be read: {error}") from error
     try:
         loaded: asyncssh.SSHKey = lib.import_private_key(text, passphrase)
-    except (lib.KeyEncryptionError, lib.KeyImportError, ValueError) as error:
+    except (lib.KeyEncryptionError, lib.KeyImportError, ValueError, TypeError) as error:
         # Whether a wrong passphrase is told from a broken file depends on the format; PEM says "decrypt"
         if passphrase is None and "passphrase" in str(error).lower():
             raise SSHKeyError(f"{name} is encrypted; give its passphrase (ssh_key_password=)") from error
@@ -118,6 +124,11 @@ def load_private_key(key: str, passphrase: str | None = None) -> asyncssh.SSHKey
             raise SSHKeyError(f"{name} does not open with this passphrase") from error
         raise SSHKeyError(f"{name} is in no format that is known (OpenSSH or PEM): {error}") from error
     return loaded
+
+
+def is_key_text(source: str) -> bool:
+    """Whether this is a private key itself, rather than the name of its file."""
+    return "PRIVATE KEY-----" in source
 
 
 def _asyncssh() -> Any:
@@ -222,7 +233,8 @@ class SSHClient(BaseSSHClient):
         on_output: OnOutput | None = None,
     ) -> None:
         super().__init__(hostname, port, username, password, key, key_files, timeout)
-        named = [self.key_files] if isinstance(self.key_files, str) else list(self.key_files or ())
+        self._require_address()
+        named = [self.key_files] if isinstance(self.key_files, str | PathLike) else list(self.key_files or ())
         sources = [*named, *([key_material] if key_material else [])]
         self._keys = [load_private_key(source, key_password) for source in sources]
         self.machine = machine or (hostname if port == 22 else f"[{hostname}]:{port}")  # noqa: PLR2004
@@ -231,6 +243,15 @@ class SSHClient(BaseSSHClient):
         self._keep_alive = KEEP_ALIVE if keep_alive is None else keep_alive
         self._compress = use_compression
         self._connection: asyncssh.SSHClientConnection | None = None
+
+    def _require_address(self) -> None:
+        for name, text in (("hostname", self.hostname), ("username", self.username)):
+            if not isinstance(text, str) or not text or any(sign < " " for sign in text):
+                raise InvalidArgumentError(f"{name}={text!r} is no {name}")
+        if not isinstance(self.port, int) or self.port not in range(1, 65536):
+            raise InvalidArgumentError(f"port={self.port!r} is no port (1 to 65535)")
+        if self.timeout is not None:
+            waiting.require_times(self.timeout)
 
     def __repr__(self) -> str:
         return f"<SSHClient {self.username}@{self.hostname}:{self.port}>"
@@ -275,7 +296,7 @@ class SSHClient(BaseSSHClient):
             raise SSHAuthenticationError(
                 f"{where} refuses {self.username!r} with {self._offered()}: {error}"
             ) from error
-        except (OSError, lib.Error) as error:
+        except (OSError, UnicodeError, ValueError, lib.Error) as error:
             raise SSHConnectError(f"{where} cannot be reached: {error}") from error
 
     def _login(self) -> dict[str, Any]:
@@ -491,5 +512,5 @@ async def _translated(client: SSHClient, what: str) -> AsyncIterator[None]:
         raise SSHConnectionLostError(f"{client!r} was lost at {what}; is it rebooting? {error}") from error
     except lib.SFTPError as error:
         raise SSHFileError(f"{what} on {client!r}: {error}") from error
-    except (lib.Error, OSError) as error:
+    except (lib.Error, OSError, UnicodeError) as error:
         raise SSHError(f"{client!r} refuses {what}: {error}") from error
