@@ -184,9 +184,23 @@ def test_a_node_is_what_the_provider_tells() -> None:
     assert (node.id, node.name, node.state) == ("3164444", "example.com", NodeState.RUNNING)
     assert node.public_ips == ["192.241.165.154", "2604:a880:0:1010::18a:a001"]
     assert node.private_ips == ["10.128.192.124"]
-    assert (node.size, node.image) == ("s-1vcpu-1gb", "ubuntu-20-04-x64")
+    assert node.size == "s-1vcpu-1gb"
+    assert isinstance(node.image, NodeImage)
+    assert node.image.extra["slug"] == "ubuntu-20-04-x64"
     assert node.created_at == datetime(2020, 7, 21, 18, 37, 44, tzinfo=UTC)
-    assert node.extra == {**DROPLET, "tags": ["web"]}
+    region = DROPLET["region"]
+    told = {"tags": ["web"], "region": region["name"], "region_slug": region["slug"]}
+    assert node.extra == {**DROPLET, **told}
+
+
+def test_equal_sizes_and_images_are_one() -> None:
+    """Nodes of one size and image share them, so that long lists stay small."""
+    size = {"slug": "s-1vcpu-1gb", "memory": 1024, "disk": 25, "price_hourly": 0.00893}
+    droplets = [{"id": n, "size": size, "image": {"id": 77, "name": "mine", "slug": None}} for n in (1, 2)]
+    first, second = answered(listed("droplets", *droplets), lambda driver: driver.list_nodes())
+    assert (first.size, first.image) == (second.size, second.image)
+    assert (first.size.id, first.size.ram, first.size.price) == ("s-1vcpu-1gb", 1024, 0.00893)
+    assert (first.image.id, first.image.name) == ("77", "mine")
 
 
 @pytest.mark.parametrize(
@@ -214,11 +228,11 @@ def test_a_bare_droplet_is_enough() -> None:
     assert (node.created_at, node.extra["region"], node.extra["tags"]) == (None, None, [])
 
 
-def test_an_image_without_slug_has_its_number() -> None:
-    """A node made from an image of one's own names it by its id."""
-    answer = listed("droplets", {"id": 1, "image": {"id": 77, "slug": None}})
+def test_an_image_that_is_told_otherwise() -> None:
+    """A size or an image in another form than documented leaves the node readable."""
+    answer = listed("droplets", {"id": 1, "image": "debian", "size": 5, "size_slug": "small"})
     (node,) = answered(answer, lambda driver: driver.list_nodes())
-    assert node.image == "77"
+    assert (node.image, node.size) == (None, "small")
 
 
 def pages_of(count: int, largest: int = 200) -> Callable[[Seen], Answer]:
@@ -402,7 +416,7 @@ def test_create_sends_what_it_is_given(driver: DigitalOceanNodeDriver, cloud: Sa
         "size": "s-1vcpu-512mb-10gb",
         "image": 155133621,
         "region": "ams3",
-        "ssh_keys": [key.fingerprint, key.extra["id"]],
+        "ssh_keys": [key.fingerprint],  # those of ex_create_attr win
         "user_data": "#!/bin/sh",
         "tags": ["a", "b"],
         "ipv6": True,
@@ -635,14 +649,18 @@ def test_operations_are_awaited(driver: DigitalOceanNodeDriver, node: Node) -> N
     assert driver.get_node(node.id).state == NodeState.STOPPED
     bigger = next(size for size in driver.list_sizes() if size.id == "s-1vcpu-1gb")
     assert driver.ex_resize_node(node, bigger, disk=True)
-    assert driver.get_node(node.id).size == "s-1vcpu-1gb"
+    size = driver.get_node(node.id).size
+    assert isinstance(size, NodeSize)
+    assert size.id == "s-1vcpu-1gb"
     assert driver.ex_power_on_node(node)
     assert driver.get_node(node.id).state == NodeState.RUNNING
     assert driver.ex_enable_ipv6(node)
     assert any(":" in address for address in driver.get_node(node.id).public_ips)
     assert driver.ex_rebuild_node(node)
     assert driver.ex_rebuild_node(node, driver.get_image("debian-12-x64"))
-    assert driver.get_node(node.id).image == "debian-12-x64"
+    image = driver.get_node(node.id).image
+    assert isinstance(image, NodeImage)
+    assert image.extra["slug"] == "debian-12-x64"
     assert driver.ex_hard_reboot(node)
     assert driver.ex_reset_password(node)
     assert driver.ex_enable_backups(node)
@@ -837,12 +855,12 @@ def test_a_volume_needs_a_region() -> None:
 
 
 def test_a_snapshot_is_what_the_provider_tells() -> None:
-    """A snapshot's size is whole GB, and its time has a time zone."""
+    """A snapshot's size is the provider's number of GB, and its time has a time zone."""
     told = {"id": "fbe8", "name": "s", "created_at": "2020-09-30T18:56:12Z", "size_gigabytes": 0.3}
     (snapshot,) = answered(
         listed("snapshots", told), lambda driver: driver.list_volume_snapshots(volume_of(driver))
     )
-    assert (snapshot.size, snapshot.created) == (1, datetime(2020, 9, 30, 18, 56, 12, tzinfo=UTC))
+    assert (snapshot.size, snapshot.created) == (0.3, datetime(2020, 9, 30, 18, 56, 12, tzinfo=UTC))
 
 
 # Errors
@@ -975,3 +993,71 @@ def test_the_examples_of_the_documentation_run() -> None:
         assert [one.name for one in names["driver"].list_nodes()] == ["web-1"]
     finally:
         names["cloud"].stop()
+
+
+def test_a_droplet_without_the_mark_is_not_adopted() -> None:
+    """After a lost answer a droplet without this create's mark is nobody's to adopt."""
+
+    class Hasty(DigitalOceanNodeDriver):
+        settle_time = 0.2
+
+    def respond(seen: Seen) -> Answer | None:
+        return None if seen.method == "POST" else listed("droplets", {"id": 7, "tags": ["web"]})
+
+    with serve(respond) as web, Hasty("token", **web.options, region="nyc1") as driver:
+        with pytest.raises(AmbiguousCreateError):
+            driver.create_node("web", "s-1vcpu-1gb", "debian-12-x64")  # type: ignore[arg-type]
+        assert [seen.method for seen in web.seen].count("POST") == 1
+
+
+def test_one_create_is_one_node() -> None:
+    """Attributes that would make several droplets of one create are refused unsent."""
+    with serve() as web, DigitalOceanNodeDriver("token", **web.options) as driver:
+        with pytest.raises(InvalidArgumentError, match="names"):
+            driver.create_node("a", "s", "i", "nyc1", {"names": ["a", "b"]})  # type: ignore[arg-type]
+        assert web.seen == []
+
+
+def test_an_action_that_cannot_be_followed() -> None:
+    """An action that was accepted and cannot be looked at is no error."""
+    action = {"id": 5, "status": "in-progress", "type": "rename"}
+
+    def respond(seen: Seen) -> Answer:
+        return Answer(201, {"action": action}) if seen.method == "POST" else Answer(404, {"message": "no"})
+
+    with serve(respond) as web, DigitalOceanNodeDriver("token", **web.options) as driver:
+        assert driver.ex_rename_node(Node("1", "n", NodeState.RUNNING, [], [], driver), "new") is True
+
+
+@pytest.mark.parametrize("link", ["next", None])
+def test_lists_of_small_pages_are_complete(link: str | None) -> None:
+    """A list is complete where only the next page is linked, and where pages are smaller than asked for."""
+
+    def respond(seen: Seen) -> Answer:
+        page = int(seen.query["page"][0])
+        body: dict[str, Any] = {"droplets": [{"id": n} for n in range(2 * page - 1, min(2 * page, 5) + 1)]}
+        if link is None:
+            body["meta"] = {"total": 5}
+        elif page < 3:
+            body["links"] = {"pages": {"next": f"https://x.example/v2/droplets?page={page + 1}"}}
+        return Answer(200, body)
+
+    with serve(respond) as web, DigitalOceanNodeDriver("token", **web.options) as driver:
+        assert [node.id for node in driver.list_nodes()] == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("words", "quota"),
+    [
+        ("You have reached the droplet limit", True),
+        ("droplet limit will be exceeded", True),
+        ("creating this/these droplet(s) will exceed your droplet limit", True),
+        ("Name exceeds the maximum length", False),
+        ("You have exceeded your SSH key name length limit of 255", False),
+    ],
+)
+def test_quotas_are_known_by_their_words(words: str, quota: bool) -> None:
+    """A refusal is a quota where its words say so, and not where a text is too long."""
+    with pytest.raises(ProviderHTTPError) as caught:
+        answered(Answer(422, {"message": words}), lambda driver: driver.list_nodes())
+    assert isinstance(caught.value, QuotaExceededError) is quota

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from math import ceil
 from operator import attrgetter
@@ -23,6 +24,7 @@ from polycloud.common.types import (
     ConflictError,
     InvalidArgumentError,
     ProviderError,
+    ProviderHTTPError,
     QuotaExceededError,
     RateLimitReachedError,
     UnsupportedOperationError,
@@ -48,9 +50,11 @@ API_VERSION = "v2"
 PER_PAGE = 200
 MOST_PAGES = 10_000
 REFUSED = frozenset({403, 409, 422})
+UNSEEN = frozenset({403, 404})
 RATE_LIMITED = 429
 QUOTA = re.compile(
-    r"\bquota|(exceed|reach)\w* (your|the maximum number)\b|limit (is |was |has been )?(exceeded|reached)",
+    r"^(?!.*\b(length|characters?)\b).*(\bquota|\bexceeds? your\b|\bmaximum number\b"
+    r"|\b(exceed|reach)\w*\b[^.]*\blimits?\b|\blimits?\b[^.]*\b(exceed|reach))",
     re.IGNORECASE,
 )
 BUSY = re.compile(r"pending event|is (currently )?locked|already (in use|exists?|attached)", re.IGNORECASE)
@@ -63,9 +67,10 @@ class Meta(msgspec.Struct):
 
 
 class Pages(msgspec.Struct):
-    """Links to further pages; only the number in the last one is read."""
+    """Links to further pages; only the numbers in them are read."""
 
     last: str | None = None
+    next: str | None = None
 
 
 class Links(msgspec.Struct):
@@ -153,7 +158,10 @@ class DigitalOceanResponse(JsonResponse):
         told = self.decode(_page(name, msgspec.Raw))
         items = list(map(Item, values, getattr(told, name)))
         total = told.meta.total if told.meta else None
-        pages = max(_last_page(told.links), -(-(total or 0) // self._per_page()))
+        size = self._per_page()
+        if 1 < len(items) < (total or 0) and told.links is None:
+            size = min(size, len(items))  # smaller pages than asked for
+        pages = max(_last_page(told.links), -(-(total or 0) // size))
         if pages > MOST_PAGES:
             raise self.malformed(f"a list of {pages:,} pages cannot be")
         return Page(items, pages, total)
@@ -167,12 +175,13 @@ class DigitalOceanResponse(JsonResponse):
 
 
 def _last_page(links: Links | None) -> int:
-    """The number in the link to the last page; 1 where there is none, since that is the only one."""
-    link = (links.pages and links.pages.last if links else None) or ""
-    try:
-        return int(parse_qs(urlsplit(link).query)["page"][0])
-    except (KeyError, ValueError):
-        return 1
+    """The greatest number of a page that is linked; 1 where none is, since then there is one page."""
+    pages = links.pages if links else None
+    numbers = [1]
+    for link in (pages.last, pages.next) if pages else ():
+        with suppress(KeyError, ValueError):
+            numbers.append(int(parse_qs(urlsplit(link or "").query)["page"][0]))
+    return max(numbers)
 
 
 class DigitalOceanConnection(ConnectionKey):
@@ -260,13 +269,15 @@ class DigitalOceanConnection(ConnectionKey):
     def wait_for(self, action: DigitalOceanAction, timeout: float) -> DigitalOceanAction:
         """Wait until an action has ended well; the action as it ended.
 
+        One that was accepted and cannot be looked at (a token without that right) counts as ended.
+
         Raises `OperationTimeoutError` after `timeout` seconds, and `ProviderError` where it failed.
         """
         latest = [action]
 
         def look() -> DigitalOceanAction | None:
             if latest[0].status not in {"completed", "errored"}:
-                latest[0] = self.get_action(action.id)
+                latest[0] = self._followed(latest[0])
             return latest[0] if latest[0].status in {"completed", "errored"} else None
 
         what = f"the action {action.type} (id {action.id})"
@@ -276,6 +287,14 @@ class DigitalOceanConnection(ConnectionKey):
                 f"{what} of {ended.resource_type} {ended.resource_id} failed", driver=self.driver
             )
         return ended
+
+    def _followed(self, action: DigitalOceanAction) -> DigitalOceanAction:
+        try:
+            return self.get_action(action.id)
+        except ProviderHTTPError as error:
+            if error.code not in UNSEEN:
+                raise
+            return msgspec.structs.replace(action, status="completed")
 
 
 class DigitalOceanBaseDriver(BaseDriver):

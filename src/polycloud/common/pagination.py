@@ -59,9 +59,11 @@ def number_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable], *, 
 
 
 def _all_pages(fetch: Callable[[int], Page], limit: int) -> list[Page]:
-    first = fetch(1)
-    rest = waiting.gather([partial(fetch, number) for number in range(2, first.pages + 1)], limit=limit)
-    return [first, *rest]
+    pages = [fetch(1)]
+    while len(pages) < (told := max(page.pages for page in pages)):
+        numbers = range(len(pages) + 1, told + 1)
+        pages += waiting.gather([partial(fetch, number) for number in numbers], limit=limit)
+    return pages
 
 
 def follow_marker(

@@ -567,7 +567,7 @@ class VolumeSnapshot(_Resource):
         self,
         id: str,
         driver: NodeDriver,
-        size: int | None = None,
+        size: float | None = None,
         extra: dict[str, Any] | LazyExtra | None = None,
         created: datetime | None = None,
         state: VolumeSnapshotState | None = None,

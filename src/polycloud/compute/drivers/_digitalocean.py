@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from math import ceil
+from functools import cached_property, partial
+from math import isfinite
 from operator import attrgetter
 from socket import AF_INET, AF_INET6
-from sys import intern
 from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
 
 import msgspec
@@ -35,7 +34,7 @@ from polycloud.common.types import (
     InvalidArgumentError,
     MalformedResponseError,
     NotFoundError,
-    OperationTimeoutError,
+    PolycloudError,
     UnsupportedOperationError,
 )
 from polycloud.compute import keys
@@ -93,6 +92,7 @@ NODE_KEYS = (
 )
 IMAGE_KEYS = ("created_at", "distribution", "min_disk_size", "public", "regions", "slug")
 SIZE_KEYS = ("price_monthly", "regions", "vcpus")
+MOST_PARTS = 512
 VOLUME_KEYS = ("created_at", "droplet_ids", "region")
 SNAPSHOT_KEYS = ("created_at", "min_disk_size", "regions", "resource_id")
 
@@ -100,7 +100,7 @@ SNAPSHOT_KEYS = ("created_at", "min_disk_size", "regions", "resource_id")
 class Address(msgspec.Struct, gc=False):
     """An address of a droplet; its type is "public" or "private"."""
 
-    ip_address: str
+    ip_address: str | None = None
     type: str | None = None
 
 
@@ -127,7 +127,8 @@ class Droplet(msgspec.Struct, gc=False):
     locked: bool | None = None
     created_at: str | None = None
     size_slug: str | None = None
-    image: Reference | None = None
+    size: msgspec.Raw = msgspec.Raw(b"null")
+    image: msgspec.Raw = msgspec.Raw(b"null")
     networks: Networks | None = None
     tags: list[str] | None = None
 
@@ -403,7 +404,7 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
         told = f"the other action of droplet {node_id} to end"
         try:
             waiting.poll(look, waiting_for=told, timeout=self.busy_time)
-        except OperationTimeoutError:
+        except PolycloudError:  # the first refusal's words say more
             raise refusal from None
 
     def _operate(self, action: DigitalOceanAction, ex_wait: bool = True, ex_timeout: float = 600.0) -> bool:
@@ -628,15 +629,33 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
             public,
             private,
             self,
-            droplet.size_slug and intern(droplet.size_slug),  # thousands of nodes share a few
-            _image_name(droplet.image),
+            self._part(droplet.size, Size, self._to_size) or droplet.size_slug,
+            self._part(droplet.image, Image, self._to_image),
             LazyExtra(raw, _node_extra),
             _moment(droplet.created_at),
         )
 
+    def _part(self, raw: msgspec.Raw, type_: type[Any], make: Callable[[Any], Any]) -> Any:
+        """The size or image inside a droplet; thousands of droplets share a few, so equal ones are one."""
+        key = bytes(raw)
+        if key not in self._parts:
+            if len(self._parts) >= MOST_PARTS:
+                self._parts.clear()
+            try:
+                value = msgspec.json.decode(key, type=type_ | None, strict=False)
+            except msgspec.DecodeError:  # told in another form: the slug and `extra` have it
+                value = None
+            self._parts[key] = None if value is None else make(Item(value, raw))
+        return self._parts[key]
+
+    @cached_property
+    def _parts(self) -> dict[bytes, Any]:
+        return {}
+
     def _to_size(self, item: Item[Size]) -> NodeSize:
         size, raw = item
-        traffic = None if size.transfer is None else round(size.transfer * GB_A_TB)
+        known = size.transfer is not None and isfinite(size.transfer)
+        traffic = round((size.transfer or 0) * GB_A_TB) if known else None
         extra = LazyExtra(raw, partial(_extra, SIZE_KEYS))
         return NodeSize(size.slug, size.slug, size.memory, size.disk, traffic, size.price_hourly, self, extra)
 
@@ -662,7 +681,7 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
 
     def _to_snapshot(self, item: Item[Snapshot]) -> VolumeSnapshot:
         snapshot, raw = item
-        size = None if snapshot.size_gigabytes is None else ceil(snapshot.size_gigabytes)
+        size = snapshot.size_gigabytes if isfinite(snapshot.size_gigabytes or 0) else None
         return VolumeSnapshot(
             str(snapshot.id),
             self,
@@ -747,15 +766,12 @@ def _addresses(droplet: Droplet) -> tuple[list[str], list[str]]:
     private: list[str] = []
     for family, addresses in ((AF_INET, networks.v4), (AF_INET6, networks.v6)):
         for address in addresses or ():
+            if not address.ip_address:
+                continue
             if not is_valid_ip_address(address.ip_address, family):
                 raise MalformedResponseError(f"droplet {droplet.id} has the address {address.ip_address!r}")
             (private if address.type == "private" else public).append(address.ip_address)
     return public, private
-
-
-def _image_name(image: Reference | None) -> str | None:
-    name = (image.slug or image.id) if image else None
-    return None if name is None else intern(str(name))
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -773,6 +789,8 @@ def _extra(names: Iterable[str], raw: bytes) -> dict[str, Any]:
 
 def _node_extra(raw: bytes) -> dict[str, Any]:
     extra = _extra(NODE_KEYS, raw)
+    region = extra["region"] if isinstance(extra["region"], dict) else {}
+    extra |= {"region": region.get("name", extra["region"]), "region_slug": region.get("slug")}
     return {**extra, "tags": [tag for tag in extra["tags"] or () if not tag.startswith(CREATE_TAG)]}
 
 

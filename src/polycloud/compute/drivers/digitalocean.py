@@ -139,7 +139,9 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             ProviderHTTPError: The provider refuses the name, or the region lacks size or image.
         """
         attributes = dict(ex_create_attr or {})
-        key_ids = [*several(attributes.pop("ssh_keys", None)), *several(ex_ssh_key_ids)]
+        if "names" in attributes:
+            raise InvalidArgumentError("create_node creates one node: give its name, not names")
+        key_ids = [*(several(attributes.pop("ssh_keys", None)) or several(ex_ssh_key_ids))]
         if auth is not None:
             key_ids.append(self._key_for(auth)[0])
         mark = CREATE_TAG + secrets.token_hex(8)
@@ -177,7 +179,10 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
         """The droplet of a create whose answer was lost."""
 
         def look() -> Node | None:
-            return next(iter(self.list_nodes(ex_tag=mark)), None)
+            found = self.connection.list_all(
+                "/droplets", "droplets", Droplet, whole, key=attrgetter("value.id"), params={"tag_name": mark}
+            )
+            return next((self._to_node(item) for item in found if mark in (item.value.tags or ())), None)
 
         sought = f"the droplet {name!r} with the tag {mark!r} to be listed"
         try:
