@@ -25,6 +25,11 @@ def test_numbered_pages_are_complete(numbers: list[int], size: int) -> None:
     assert number_pages(paged(numbers, size), key=lambda item: item) == numbers
 
 
+def test_a_later_page_tells_of_more() -> None:
+    """A list whose pages tell of the next one only is read to its end."""
+    assert number_pages(lambda n: Page([n], min(n + 1, 5)), key=lambda item: item) == [1, 2, 3, 4, 5]
+
+
 @given(lists, sizes)
 def test_marked_pages_are_complete(numbers: list[int], size: int) -> None:
     """Pages that name the next one give every item once, in the provider's order."""

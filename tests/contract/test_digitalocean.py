@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -53,8 +54,13 @@ LISTS: dict[str, Any] = {
 }
 
 
+NEW = count(100)
+
+
 def universal(seen: Seen) -> Answer:
-    """Everything that any request may be answered with."""
+    """Everything that any request may be answered with; a droplet has a new snapshot at every look."""
+    if seen.path == "/v2/droplets/1/snapshots":
+        return Answer(body={"snapshots": [{"id": next(NEW), "name": "image"}]})
     return Answer(204) if seen.method == "DELETE" else Answer(body={**MEMBERS, **LISTS, "meta": {"total": 1}})
 
 
@@ -99,7 +105,8 @@ ATTRIBUTES = {"backups": True, "ipv6": True, "monitoring": True, "volumes": [UUI
 CALLS: dict[str, list[Callable[[Driver], Any]]] = {
     "list_nodes": [
         lambda driver: driver.list_nodes(),
-        lambda driver: driver.list_nodes(ex_tag="web", ex_gpus=True),
+        lambda driver: driver.list_nodes(ex_tag="web"),
+        lambda driver: driver.list_nodes(ex_gpus=True),
     ],
     "iterate_nodes": [lambda driver: list(driver.iterate_nodes())],
     "get_node": [lambda driver: driver.get_node("1")],

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import suppress
+from copy import copy
 from functools import lru_cache
 from math import ceil
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -20,6 +20,7 @@ import msgspec
 from polycloud.common import waiting
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
 from polycloud.common.pagination import Page, follow_marker, number_pages
+from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     ConflictError,
     InvalidArgumentError,
@@ -32,6 +33,7 @@ from polycloud.common.types import (
 
 __all__ = [
     "API_HOST",
+    "Begun",
     "DigitalOceanAction",
     "DigitalOceanBaseDriver",
     "DigitalOceanConnection",
@@ -50,12 +52,13 @@ API_VERSION = "v2"
 PER_PAGE = 200
 MOST_PAGES = 10_000
 REFUSED = frozenset({403, 409, 422})
-UNSEEN = frozenset({403, 404})
 RATE_LIMITED = 429
+NOT_TO_BE_SEEN = frozenset({403, 404})
 QUOTA = re.compile(
-    r"^(?!.*\b(length|characters?)\b).*(\bquota|\bexceeds? your\b|\bmaximum number\b"
-    r"|\b(exceed|reach)\w*\b[^.]*\blimits?\b|\blimits?\b[^.]*\b(exceed|reach))",
-    re.IGNORECASE,
+    r"^(?!.*\b(length|characters?)\b).*("
+    r"\bquota|(exceed|reach)\w* (your|the maximum number)\b|reached the (\w+ limit|limit of)\b"
+    r"|limit( of \w+( \(\d+\))?)? ((is|was|has been|will be|would be) )?(exceeded|reached))",
+    re.IGNORECASE | re.DOTALL,
 )
 BUSY = re.compile(r"pending event|is (currently )?locked|already (in use|exists?|attached)", re.IGNORECASE)
 
@@ -67,7 +70,7 @@ class Meta(msgspec.Struct):
 
 
 class Pages(msgspec.Struct):
-    """Links to further pages; only the numbers in them are read."""
+    """Links to further pages, of which only the numbers are read."""
 
     last: str | None = None
     next: str | None = None
@@ -102,6 +105,13 @@ class Item(NamedTuple, Generic[T]):
     raw: msgspec.Raw
 
 
+class Begun(NamedTuple):
+    """An action as it began, and the path at which it is looked at."""
+
+    action: DigitalOceanAction
+    path: str
+
+
 def plain(item: Item[T]) -> T:
     """An item without its bytes."""
     return item.value
@@ -120,7 +130,7 @@ def _envelope(name: str, type_: Any) -> Any:
 @lru_cache(maxsize=128)
 def _page(name: str, type_: Any) -> Any:
     optional = [("links", Links | None, None), ("meta", Meta | None, None)]
-    return msgspec.defstruct("Page", [(name, list[type_]), *optional])
+    return msgspec.defstruct("Page", [(name, list[type_] | None), *optional])
 
 
 class DigitalOceanResponse(JsonResponse):
@@ -152,16 +162,19 @@ class DigitalOceanResponse(JsonResponse):
         """The object under `name`. Raises `MalformedResponseError` where it is not as documented."""
         return Item(self._under(name, _envelope, type_), self._under(name, _envelope, msgspec.Raw))
 
-    def page(self, name: str, type_: type[T]) -> Page:
-        """The `Item`s of the list under `name`, with the number of its pages and its total."""
+    def page(self, name: str, type_: type[T], here: int) -> Page:
+        """The `Item`s of page `here` of the list under `name`, the number of its pages and its total.
+
+        null is an empty list. A first page without links tells by its length how long pages are.
+        """
         values = self._under(name, _page, type_)
         told = self.decode(_page(name, msgspec.Raw))
-        items = list(map(Item, values, getattr(told, name)))
+        items = list(map(Item, values or (), getattr(told, name) or ()))
         total = told.meta.total if told.meta else None
-        size = self._per_page()
-        if 1 < len(items) < (total or 0) and told.links is None:
-            size = min(size, len(items))  # smaller pages than asked for
-        pages = max(_last_page(told.links), -(-(total or 0) // size))
+        linked, size = _last_page(told.links), self._per_page()
+        if here == 1 and linked == 1 and items:
+            size = min(size, len(items))
+        pages = max(linked, -(-(total or 0) // size))
         if pages > MOST_PAGES:
             raise self.malformed(f"a list of {pages:,} pages cannot be")
         return Page(items, pages, total)
@@ -175,13 +188,16 @@ class DigitalOceanResponse(JsonResponse):
 
 
 def _last_page(links: Links | None) -> int:
-    """The greatest number of a page that is linked; 1 where none is, since then there is one page."""
-    pages = links.pages if links else None
-    numbers = [1]
-    for link in (pages.last, pages.next) if pages else ():
-        with suppress(KeyError, ValueError):
-            numbers.append(int(parse_qs(urlsplit(link or "").query)["page"][0]))
-    return max(numbers)
+    """The greatest page number that is linked; 1 where none is, since that is the only one."""
+    pages = (links.pages if links else None) or Pages()
+    return max(_page_number(pages.last or ""), _page_number(pages.next or ""))
+
+
+def _page_number(link: str) -> int:
+    try:
+        return int(parse_qs(urlsplit(link).query)["page"][0])
+    except (KeyError, ValueError):
+        return 1
 
 
 class DigitalOceanConnection(ConnectionKey):
@@ -199,6 +215,12 @@ class DigitalOceanConnection(ConnectionKey):
         """The token."""
         headers["Authorization"] = f"Bearer {self.key}"
         return headers
+
+    def hasty(self, seconds: float) -> Self:
+        """This connection, whose requests are tried once only and end after `seconds`."""
+        other = copy(self)
+        other.retry, other.deadline = RetryPolicy(attempts=1), seconds
+        return other
 
     def fetch(self, path: str, name: str, type_: type[T]) -> Item[T]:
         """The object under `name` in what the provider tells of `path`."""
@@ -236,11 +258,14 @@ class DigitalOceanConnection(ConnectionKey):
 
     def iterate(self, path: str, name: str, type_: type[T], build: Callable[[Item[T]], R]) -> Iterator[R]:
         """What `build` makes of the items of a list, each once, a page at a time."""
+        last = 1
 
         def fetch(marker: str | int | None) -> tuple[Iterator[R], int | None]:
+            nonlocal last
             here = int(marker or 1)
             page = self._page(path, name, type_, here)
-            return map(build, page.items), here + 1 if here < page.pages else None
+            last = max(last, page.pages)
+            return map(build, page.items), here + 1 if here < last else None
 
         return follow_marker(fetch, attrgetter("id"))
 
@@ -249,52 +274,49 @@ class DigitalOceanConnection(ConnectionKey):
     ) -> Page:
         query = {**(params or {}), "page": page, "per_page": self.per_page}
         answer: DigitalOceanResponse = self.request(path, params=query)
-        return answer.page(name, type_)
+        return answer.page(name, type_, page)
 
     # Actions
 
-    def act(self, path: str, **body: Any) -> DigitalOceanAction:
+    def act(self, path: str, **body: Any) -> Begun:
         """Tell the provider to do something; the action as it begins. What is None is left out."""
-        answer: DigitalOceanResponse = self.request(path, method="POST", json=present(body))
-        # The document leaves the envelope out for actions of images.
-        bare = "action" not in answer.decode(dict[str, msgspec.Raw])
-        return (
-            answer.decode(DigitalOceanAction) if bare else answer.member("action", DigitalOceanAction).value
-        )
+        action = _action(self.request(path, method="POST", json=present(body)))
+        return Begun(action, f"{path}/{action.id}")
 
     def get_action(self, action_id: int | str) -> DigitalOceanAction:
         """An action as it is now."""
         return self.fetch(f"/actions/{number(action_id)}", "action", DigitalOceanAction).value
 
-    def wait_for(self, action: DigitalOceanAction, timeout: float) -> DigitalOceanAction:
-        """Wait until an action has ended well; the action as it ended.
-
-        One that was accepted and cannot be looked at (a token without that right) counts as ended.
+    def wait_for(self, begun: Begun, timeout: float) -> None:
+        """Wait until an action has ended well; not for one that was accepted and cannot be looked at.
 
         Raises `OperationTimeoutError` after `timeout` seconds, and `ProviderError` where it failed.
         """
+        action, path = begun
         latest = [action]
 
         def look() -> DigitalOceanAction | None:
             if latest[0].status not in {"completed", "errored"}:
-                latest[0] = self._followed(latest[0])
+                latest[0] = _action(self.request(path))
             return latest[0] if latest[0].status in {"completed", "errored"} else None
 
         what = f"the action {action.type} (id {action.id})"
-        ended = waiting.poll(look, waiting_for=f"{what} to end", timeout=timeout)
+        try:
+            ended = waiting.poll(look, waiting_for=f"{what} to end", timeout=timeout)
+        except ProviderHTTPError as error:
+            if error.code in NOT_TO_BE_SEEN:
+                return
+            raise
         if ended.status == "errored":
             raise ProviderError(
                 f"{what} of {ended.resource_type} {ended.resource_id} failed", driver=self.driver
             )
-        return ended
 
-    def _followed(self, action: DigitalOceanAction) -> DigitalOceanAction:
-        try:
-            return self.get_action(action.id)
-        except ProviderHTTPError as error:
-            if error.code not in UNSEEN:
-                raise
-            return msgspec.structs.replace(action, status="completed")
+
+def _action(answer: DigitalOceanResponse) -> DigitalOceanAction:
+    # The document leaves the envelope out for actions of images.
+    bare = "action" not in answer.decode(dict[str, msgspec.Raw])
+    return answer.decode(DigitalOceanAction) if bare else answer.member("action", DigitalOceanAction).value
 
 
 class DigitalOceanBaseDriver(BaseDriver):
@@ -335,11 +357,10 @@ class DigitalOceanBaseDriver(BaseDriver):
 
 def number(id_: object) -> int:
     """An id as the number that the provider wants. Raises `InvalidArgumentError` for what is none."""
-    try:
-        return int(str(id_))
-    except ValueError:
-        name = DigitalOceanBaseDriver.name
-        raise InvalidArgumentError(f"{id_!r} is no id of {name}'s: those are numbers") from None
+    text = str(id_)
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise InvalidArgumentError(f"{id_!r} is no id of {DigitalOceanBaseDriver.name}'s: those are numbers")
 
 
 def present(fields: dict[str, Any]) -> dict[str, Any]:

@@ -60,9 +60,9 @@ def number_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable], *, 
 
 def _all_pages(fetch: Callable[[int], Page], limit: int) -> list[Page]:
     pages = [fetch(1)]
-    while len(pages) < (told := max(page.pages for page in pages)):
-        numbers = range(len(pages) + 1, told + 1)
-        pages += waiting.gather([partial(fetch, number) for number in numbers], limit=limit)
+    while len(pages) < (told := max(page.pages for page in pages)):  # a later page may tell of more
+        further = range(len(pages) + 1, told + 1)
+        pages += waiting.gather([partial(fetch, number) for number in further], limit=limit)
     return pages
 
 

@@ -6,14 +6,15 @@ Source: the provider's OpenAPI document, version 2.0.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property, partial
-from math import isfinite
-from operator import attrgetter
+from functools import partial
+from math import ceil, isfinite
+from operator import attrgetter, itemgetter
 from socket import AF_INET, AF_INET6
+from sys import intern
 from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
 
 import msgspec
@@ -21,20 +22,27 @@ import msgspec
 from polycloud.common import waiting
 from polycloud.common.base import segment
 from polycloud.common.digitalocean import (
+    Begun,
     DigitalOceanAction,
     DigitalOceanBaseDriver,
     Item,
     number,
     plain,
     present,
+    whole,
 )
 from polycloud.common.payload import LazyExtra
 from polycloud.common.types import (
+    AmbiguousCreateError,
     ConflictError,
+    ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
     NotFoundError,
     PolycloudError,
+    ServerError,
+    TLSError,
+    TransportError,
     UnsupportedOperationError,
 )
 from polycloud.compute import keys
@@ -87,12 +95,11 @@ COUNTRIES = {
 CREATE_TAG = "polycloud-create-"
 GB_A_TB = 1000
 NODE_KEYS = (
-    *("backup_ids", "created_at", "disk", "features", "image", "locked", "memory", "networks", "region"),
-    *("size", "size_slug", "snapshot_ids", "tags", "vcpus"),
+    *("backup_ids", "created_at", "disk", "features", "image", "locked", "memory", "networks"),
+    *("region", "region_slug", "size", "size_slug", "snapshot_ids", "tags", "vcpus"),
 )
 IMAGE_KEYS = ("created_at", "distribution", "min_disk_size", "public", "regions", "slug")
 SIZE_KEYS = ("price_monthly", "regions", "vcpus")
-MOST_PARTS = 512
 VOLUME_KEYS = ("created_at", "droplet_ids", "region")
 SNAPSHOT_KEYS = ("created_at", "min_disk_size", "regions", "resource_id")
 
@@ -127,9 +134,9 @@ class Droplet(msgspec.Struct, gc=False):
     locked: bool | None = None
     created_at: str | None = None
     size_slug: str | None = None
-    size: msgspec.Raw = msgspec.Raw(b"null")
-    image: msgspec.Raw = msgspec.Raw(b"null")
-    networks: Networks | None = None
+    size: msgspec.Raw = msgspec.Raw()
+    image: msgspec.Raw = msgspec.Raw()
+    networks: Networks | list[Any] | None = None
     tags: list[str] | None = None
 
 
@@ -174,7 +181,7 @@ class Volume(msgspec.Struct):
     """A block volume; it is attached to one droplet at most."""
 
     id: str
-    size_gigabytes: int
+    size_gigabytes: int | float
     name: str | None = None
     droplet_ids: list[int] | None = None
     region: Reference | None = None
@@ -186,7 +193,7 @@ class Snapshot(msgspec.Struct):
     id: int | str
     name: str | None = None
     created_at: str | None = None
-    size_gigabytes: float | None = None
+    size_gigabytes: int | float | None = None
 
 
 class Tag(msgspec.Struct):
@@ -259,6 +266,14 @@ class DigitalOceanFloatingIp:
     ip_address: str
     node_id: str | None
     region: str | None
+    driver: DigitalOceanExtensions | None = field(default=None, compare=False, repr=False)
+    extra: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def delete(self) -> bool:
+        """Give the address back; see `ex_delete_floating_ip`."""
+        if self.driver is None:
+            raise InvalidArgumentError(f"{self.ip_address} was made without a driver, which could delete it")
+        return self.driver.ex_delete_floating_ip(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +327,46 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
     busy_time: ClassVar[float] = 60.0
     """Seconds to wait for a node that is busy with another action, which refuses a second one meanwhile."""
 
+    settle_time: ClassVar[float] = 30.0
+    """Seconds after which what the provider accepted is listed, or was never accepted."""
+    tidy_time: ClassVar[float] = 5.0
+    """Seconds that deleting the tag of a create may take; then the tag stays."""
+
+    # A create that happens once
+
+    def _create_once(self, body: dict[str, Any], mark: str) -> Node:
+        try:
+            return self._to_node(self.connection.create("/droplets", "droplet", Droplet, body))
+        except (ConnectError, TLSError):
+            raise
+        except (TransportError, ServerError, MalformedResponseError) as error:
+            return self._find_created(body["name"], mark, error)
+
+    def _find_created(self, name: str, mark: str, lost: PolycloudError) -> Node:
+        """The droplet of a create whose answer was lost."""
+
+        def look() -> Node | None:
+            # a server that does not know `tag_name` lists other droplets too
+            listed = self.connection.list_all(
+                "/droplets",
+                "droplets",
+                Droplet,
+                whole,
+                key=attrgetter("value.id"),
+                params={"tag_name": mark},
+            )
+            return next((self._to_node(item) for item in listed if mark in (item.value.tags or ())), None)
+
+        sought = f"the droplet {name!r} with the tag {mark!r} to be listed"
+        try:
+            return waiting.poll(look, waiting_for=sought, timeout=self.settle_time)
+        except PolycloudError as error:
+            raise AmbiguousCreateError(
+                f"the answer to the create of {name!r} was lost ({lost}) and no droplet with the tag {mark!r}"
+                f" was found ({error}); look for that tag before creating another",
+                self,
+            ) from error
+
     # Actions
 
     def ex_get_action(self, action_id: int | str) -> DigitalOceanAction:
@@ -323,7 +378,14 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
         path = f"/droplets/{droplet_id(node)}/actions" if node else "/actions"
         return self.connection.list_all(path, "actions", DigitalOceanAction, plain)
 
-    ex_get_event, ex_list_events = ex_get_action, ex_list_actions  # Libcloud's names
+    def ex_get_event(self, event_id: int | str) -> dict[str, Any]:
+        """As `ex_get_action`, as the provider tells it."""
+        return _as_told(self.connection.fetch(f"/actions/{number(event_id)}", "action", DigitalOceanAction))
+
+    def ex_list_events(self, node: Node | None = None) -> list[dict[str, Any]]:
+        """As `ex_list_actions`, as the provider tells them."""
+        path = f"/droplets/{droplet_id(node)}/actions" if node else "/actions"
+        return self.connection.list_all(path, "actions", DigitalOceanAction, _as_told, key=itemgetter("id"))
 
     def ex_rebuild_node(self, node: Node, image: NodeImage | None = None, **wait: Unpack[Waiting]) -> bool:
         """Start a node anew from an image, its own unless given; what is on its disk is lost."""
@@ -378,7 +440,7 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
         """Give a node made before March 2017 another kernel; later ones have their kernels inside."""
         return self._operate(self._act(node, "change_kernel", kernel=number(kernel_id)), **wait)
 
-    def _act(self, node: Node, type_: str, **fields: Any) -> DigitalOceanAction:
+    def _act(self, node: Node, type_: str, **fields: Any) -> Begun:
         id_ = droplet_id(node)
         path = f"/droplets/{id_}/actions"
         return self._when_free(id_, lambda: self.connection.act(path, type=type_, **fields))
@@ -404,10 +466,19 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
         told = f"the other action of droplet {node_id} to end"
         try:
             waiting.poll(look, waiting_for=told, timeout=self.busy_time)
-        except PolycloudError:  # the first refusal's words say more
+        except PolycloudError:
             raise refusal from None
 
-    def _operate(self, action: DigitalOceanAction, ex_wait: bool = True, ex_timeout: float = 600.0) -> bool:
+    def _region(self, location: NodeLocation | None) -> str | None:
+        return self.region if location is None else id_of(location, NodeLocation)
+
+    def _require_region(self, location: NodeLocation | None) -> str:
+        region = self._region(location)
+        if region is None:
+            raise InvalidArgumentError(f"{self.name} wants a region: give a location, or the driver region=")
+        return region
+
+    def _operate(self, action: Begun, ex_wait: bool = True, ex_timeout: float = 600.0) -> bool:
         if ex_wait:
             self.connection.wait_for(action, ex_timeout)
         return True
@@ -460,38 +531,61 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
 
     def ex_list_floating_ips(self) -> list[DigitalOceanFloatingIp]:
         """The account's reserved addresses."""
-        return self.connection.list_all("/reserved_ips", "reserved_ips", ReservedIp, _to_floating_ip)
+        return self._reserved(
+            lambda path, name: self.connection.list_all(path, f"{name}s", ReservedIp, self._to_floating_ip)
+        )
 
     def ex_get_floating_ip(self, ip: str) -> DigitalOceanFloatingIp:
         """A reserved address. Raises `NotFoundError` where the account does not have it."""
-        path = f"/reserved_ips/{segment(ip)}"
-        return _to_floating_ip(self.connection.fetch(path, "reserved_ip", ReservedIp))
+        address = segment(ip)
+        return self._to_floating_ip(
+            self._reserved(lambda path, name: self.connection.fetch(f"{path}/{address}", name, ReservedIp))
+        )
 
     def ex_create_floating_ip(self, location: NodeLocation) -> DigitalOceanFloatingIp:
         """Reserve an address in a region."""
         body = {"region": id_of(location, NodeLocation)}
-        made = self.connection.create("/reserved_ips", "reserved_ip", ReservedIp, body)
-        return _to_floating_ip(made)
+        return self._to_floating_ip(
+            self._reserved(lambda path, name: self.connection.create(path, name, ReservedIp, body))
+        )
 
-    def ex_delete_floating_ip(self, ip: DigitalOceanFloatingIp) -> bool:
+    def ex_delete_floating_ip(self, ip: DigitalOceanFloatingIp | str) -> bool:
         """Give a reserved address back."""
-        return self.connection.delete(f"/reserved_ips/{segment(ip.id)}")
+        address = _address_of(ip)
+        return self._reserved(lambda path, _: self.connection.delete(f"{path}/{address}"))
 
     def ex_attach_floating_ip_to_node(
-        self, node: Node, ip: DigitalOceanFloatingIp, **wait: Unpack[Waiting]
+        self, node: Node, ip: DigitalOceanFloatingIp | str, **wait: Unpack[Waiting]
     ) -> bool:
         """Lead a reserved address to a node of its region."""
-        path = f"/reserved_ips/{segment(ip.id)}/actions"
         id_ = droplet_id(node)
-        action = self._when_free(id_, lambda: self.connection.act(path, type="assign", droplet_id=id_))
-        return self._operate(action, **wait)
+        send = partial(self._act_on_address, _address_of(ip), type="assign", droplet_id=id_)
+        return self._operate(self._when_free(id_, send), **wait)
 
     def ex_detach_floating_ip_from_node(
-        self, node: Node, ip: DigitalOceanFloatingIp, **wait: Unpack[Waiting]
+        self, node: Node, ip: DigitalOceanFloatingIp | str, **wait: Unpack[Waiting]
     ) -> bool:
         """Take a reserved address off its node, which need not be told."""
-        action = self.connection.act(f"/reserved_ips/{segment(ip.id)}/actions", type="unassign")
-        return self._operate(action, **wait)
+        return self._operate(self._act_on_address(_address_of(ip), type="unassign"), **wait)
+
+    def _act_on_address(self, address: str, **fields: Any) -> Begun:
+        return self._reserved(lambda path, _: self.connection.act(f"{path}/{address}/actions", **fields))
+
+    def _reserved(self, call: Callable[[str, str], R]) -> R:
+        """What `call` gives, with path and name of reserved addresses: today's, else the older ones."""
+        try:
+            return call("/reserved_ips", "reserved_ip")
+        except NotFoundError as absent:
+            try:
+                return call("/floating_ips", "floating_ip")
+            except NotFoundError:
+                raise absent from None
+
+    def _to_floating_ip(self, item: Item[ReservedIp]) -> DigitalOceanFloatingIp:
+        reserved, _ = item
+        node_id = str(reserved.droplet.id) if reserved.droplet else None
+        region = reserved.region.slug if reserved.region else None
+        return DigitalOceanFloatingIp(reserved.ip, reserved.ip, node_id, region, self, _as_told(item))
 
     # Private networks
 
@@ -612,15 +706,25 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
             return
         key_id, is_new = self._key_for(auth)
         try:
-            yield {**kwargs, "ex_ssh_key_ids": [*(kwargs.get("ex_ssh_key_ids") or ()), key_id]}
+            attributes = kwargs.get("ex_create_attr")
+            if isinstance(attributes, Mapping) and "ssh_keys" in attributes:
+                all_keys = [*several(attributes["ssh_keys"]), key_id]
+                yield {**kwargs, "ex_create_attr": {**attributes, "ssh_keys": all_keys}}
+            else:
+                yield {**kwargs, "ex_ssh_key_ids": [*several(kwargs.get("ex_ssh_key_ids")), key_id]}
         finally:
             if is_new:
                 self.connection.delete(f"/account/keys/{key_id}")
 
     # Objects from payloads
 
-    def _to_node(self, item: Item[Droplet]) -> Node:
+    def _build_nodes(self) -> Callable[[Item[Droplet]], Node]:
+        """What makes the nodes of one list, which share their sizes and images."""
+        return partial(self._to_node, shared={})
+
+    def _to_node(self, item: Item[Droplet], shared: dict[bytes, Any] | None = None) -> Node:
         droplet, raw = item
+        shared = {} if shared is None else shared
         public, private = _addresses(droplet)
         return Node(
             str(droplet.id),
@@ -629,33 +733,31 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
             public,
             private,
             self,
-            self._part(droplet.size, Size, self._to_size) or droplet.size_slug,
-            self._part(droplet.image, Image, self._to_image),
+            _once(shared, droplet.size, self._inner_size)
+            or (droplet.size_slug and intern(droplet.size_slug)),  # thousands of nodes share a few
+            _once(shared, droplet.image, self._inner_image),
             LazyExtra(raw, _node_extra),
             _moment(droplet.created_at),
         )
 
-    def _part(self, raw: msgspec.Raw, type_: type[Any], make: Callable[[Any], Any]) -> Any:
-        """The size or image inside a droplet; thousands of droplets share a few, so equal ones are one."""
-        key = bytes(raw)
-        if key not in self._parts:
-            if len(self._parts) >= MOST_PARTS:
-                self._parts.clear()
-            try:
-                value = msgspec.json.decode(key, type=type_ | None, strict=False)
-            except msgspec.DecodeError:  # told in another form: the slug and `extra` have it
-                value = None
-            self._parts[key] = None if value is None else make(Item(value, raw))
-        return self._parts[key]
+    def _inner_size(self, raw: msgspec.Raw) -> NodeSize | str | None:
+        """The size inside of a droplet; its slug where that is all that is told."""
+        try:
+            return self._to_size(Item(msgspec.json.decode(raw, type=Size), raw))
+        except msgspec.ValidationError:
+            return _reference_of(raw, "size").slug
 
-    @cached_property
-    def _parts(self) -> dict[bytes, Any]:
-        return {}
+    def _inner_image(self, raw: msgspec.Raw) -> NodeImage | str | None:
+        """The image inside of a droplet; its slug where that is all that is told."""
+        try:
+            return self._to_image(Item(msgspec.json.decode(raw, type=Image), raw))
+        except msgspec.ValidationError:
+            return _reference_of(raw, "image").slug
 
     def _to_size(self, item: Item[Size]) -> NodeSize:
         size, raw = item
-        known = size.transfer is not None and isfinite(size.transfer)
-        traffic = round((size.transfer or 0) * GB_A_TB) if known else None
+        terabytes = _finite(size.transfer)
+        traffic = None if terabytes is None else round(terabytes * GB_A_TB)
         extra = LazyExtra(raw, partial(_extra, SIZE_KEYS))
         return NodeSize(size.slug, size.slug, size.memory, size.disk, traffic, size.price_hourly, self, extra)
 
@@ -677,15 +779,14 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
         volume, raw = item
         state = StorageVolumeState.INUSE if volume.droplet_ids else StorageVolumeState.AVAILABLE
         extra = LazyExtra(raw, _volume_extra)
-        return StorageVolume(volume.id, volume.name, volume.size_gigabytes, self, state, extra)
+        return StorageVolume(volume.id, volume.name, ceil(volume.size_gigabytes), self, state, extra)
 
     def _to_snapshot(self, item: Item[Snapshot]) -> VolumeSnapshot:
         snapshot, raw = item
-        size = snapshot.size_gigabytes if isfinite(snapshot.size_gigabytes or 0) else None
         return VolumeSnapshot(
             str(snapshot.id),
             self,
-            size,
+            _finite(snapshot.size_gigabytes),
             LazyExtra(raw, partial(_extra, SNAPSHOT_KEYS)),
             _moment(snapshot.created_at),
             VolumeSnapshotState.AVAILABLE,
@@ -708,20 +809,63 @@ def id_of(thing: Any, kind: type[NodeSize | NodeImage | NodeLocation]) -> str:
 
 def several(things: Iterable[T] | None) -> list[T]:
     """The things as a list; one text is one thing, not its letters."""
-    return [things] if isinstance(things, str) else list(things or ())  # type: ignore[list-item]
+    if isinstance(things, str):
+        return [things]  # type: ignore[list-item]
+    try:
+        return [] if things is None else list(things)
+    except TypeError:
+        raise InvalidArgumentError(f"{things!r} is no list") from None
 
 
 def reference(name: str | int) -> str | int:
     """What requests name a thing by: its number, else its slug or fingerprint."""
-    return int(name) if str(name).isdecimal() else name
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise InvalidArgumentError(f"{name!r} is neither a number nor a slug or fingerprint")
+    text = str(name)
+    return int(text) if text.isascii() and text.isdigit() else name
 
 
-def _to_floating_ip(item: Item[ReservedIp]) -> DigitalOceanFloatingIp:
-    reserved = item.value
-    node_id = str(reserved.droplet.id) if reserved.droplet else None
-    return DigitalOceanFloatingIp(
-        reserved.ip, reserved.ip, node_id, reserved.region.slug if reserved.region else None
-    )
+def attributes_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Further fields of a create, to be changed at will. Raises `InvalidArgumentError` for what are none."""
+    if not isinstance(given, Mapping | None):
+        raise InvalidArgumentError(f"ex_create_attr={given!r} is no dict")
+    if "names" in (given or {}):
+        raise InvalidArgumentError("one create_node makes one droplet: give name=, not names")
+    return dict(given or {})
+
+
+def is_in(regions: list[str] | None, location: NodeLocation | None) -> bool:
+    """Whether something that these regions have is in `location`, which None leaves open."""
+    return location is None or id_of(location, NodeLocation) in (regions or ())
+
+
+def _as_told(item: Item[Any]) -> dict[str, Any]:
+    return msgspec.json.decode(item.raw, type=dict[str, Any])
+
+
+def _finite(amount: float | None) -> float | None:
+    return amount if isinstance(amount, int) or (amount is not None and isfinite(amount)) else None
+
+
+def _address_of(ip: DigitalOceanFloatingIp | str) -> str:
+    return segment(ip if isinstance(ip, str) else ip.id)
+
+
+def _once(shared: dict[bytes, Any], raw: msgspec.Raw, build: Callable[[msgspec.Raw], Any]) -> Any:
+    """What `build` makes of these bytes, made once; None of what is absent."""
+    told = bytes(raw)
+    if told in {b"", b"null"}:
+        return None
+    if told not in shared:
+        shared[told] = build(msgspec.Raw(told))
+    return shared[told]
+
+
+def _reference_of(raw: msgspec.Raw, name: str) -> Reference:
+    try:
+        return msgspec.json.decode(raw, type=Reference)
+    except msgspec.ValidationError as error:
+        raise MalformedResponseError(f"the {name} of a droplet is not as documented: {error}") from error
 
 
 def _to_firewall(item: Item[Firewall]) -> DigitalOceanFirewall:
@@ -761,16 +905,17 @@ def _from_rule(rule: DigitalOceanFirewallRule, side: str) -> dict[str, Any]:
 
 def _addresses(droplet: Droplet) -> tuple[list[str], list[str]]:
     """The public and the private addresses."""
-    networks = droplet.networks or Networks()
+    networks = droplet.networks if isinstance(droplet.networks, Networks) else Networks()
     public: list[str] = []
     private: list[str] = []
     for family, addresses in ((AF_INET, networks.v4), (AF_INET6, networks.v6)):
         for address in addresses or ():
-            if not address.ip_address:
+            text = address.ip_address
+            if not text:  # not given one yet
                 continue
-            if not is_valid_ip_address(address.ip_address, family):
-                raise MalformedResponseError(f"droplet {droplet.id} has the address {address.ip_address!r}")
-            (private if address.type == "private" else public).append(address.ip_address)
+            if not is_valid_ip_address(text, family):
+                raise MalformedResponseError(f"droplet {droplet.id} has the address {text!r}")
+            (private if address.type == "private" else public).append(text)
     return public, private
 
 
@@ -789,8 +934,9 @@ def _extra(names: Iterable[str], raw: bytes) -> dict[str, Any]:
 
 def _node_extra(raw: bytes) -> dict[str, Any]:
     extra = _extra(NODE_KEYS, raw)
-    region = extra["region"] if isinstance(extra["region"], dict) else {}
-    extra |= {"region": region.get("name", extra["region"]), "region_slug": region.get("slug")}
+    if isinstance(region := extra["region"], dict):
+        extra["region_slug"] = region.get("slug")
+        extra["region"] = region.get("name") or region.get("slug")
     return {**extra, "tags": [tag for tag in extra["tags"] or () if not tag.startswith(CREATE_TAG)]}
 
 

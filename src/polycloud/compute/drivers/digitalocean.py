@@ -15,17 +15,11 @@ from typing import Any, ClassVar
 
 from polycloud.common import waiting
 from polycloud.common.base import segment
-from polycloud.common.digitalocean import number, plain, present, whole
+from polycloud.common.digitalocean import DigitalOceanAction, number, plain, present, whole
 from polycloud.common.types import (
-    AmbiguousCreateError,
     ConflictError,
-    ConnectError,
     InvalidArgumentError,
-    MalformedResponseError,
     PolycloudError,
-    ServerError,
-    TLSError,
-    TransportError,
 )
 from polycloud.compute import keys
 from polycloud.compute.drivers._digitalocean import (
@@ -42,8 +36,11 @@ from polycloud.compute.drivers._digitalocean import (
     Size,
     Snapshot,
     Volume,
+    Waiting,
+    attributes_of,
     droplet_id,
     id_of,
+    is_in,
     reference,
     several,
 )
@@ -61,11 +58,13 @@ from polycloud.compute.types import (
 )
 
 __all__ = [
+    "DigitalOceanAction",
     "DigitalOceanFirewall",
     "DigitalOceanFirewallRule",
     "DigitalOceanFloatingIp",
     "DigitalOceanNodeDriver",
     "DigitalOceanVPC",
+    "Waiting",
 ]
 
 
@@ -79,23 +78,24 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
 
     type = Provider.DIGITAL_OCEAN
     features: ClassVar = {"create_node": ["ssh_key"]}
-    settle_time: ClassVar[float] = 30.0
-    """Seconds after which what the provider accepted is listed, or was never accepted."""
 
     # Nodes
 
     def list_nodes(self, *, ex_tag: str | None = None, ex_gpus: bool = False) -> list[Node]:
         """The droplets: those with the tag `ex_tag` only, or with `ex_gpus` the GPU droplets too.
 
-        The provider keeps GPU droplets on a list of their own, which costs a second request.
+        The provider keeps GPU droplets on a list of their own, which costs a second request, and does not
+        list them by tag: both together are an `InvalidArgumentError`.
         """
-        query = partial(self.connection.list_all, "/droplets", "droplets", Droplet, self._to_node)
+        if ex_tag is not None and ex_gpus:
+            raise InvalidArgumentError("ex_tag= and ex_gpus= cannot be had together")
+        query = partial(self.connection.list_all, "/droplets", "droplets", Droplet, self._build_nodes())
         nodes = query(params={"tag_name": ex_tag})
         return nodes + query(params={"type": "gpus"}) if ex_gpus else nodes
 
     def iterate_nodes(self) -> Iterator[Node]:
         """The droplets, a page at a time."""
-        return self.connection.iterate("/droplets", "droplets", Droplet, self._to_node)
+        return self.connection.iterate("/droplets", "droplets", Droplet, self._build_nodes())
 
     def get_node(self, node_id: str) -> Node:
         """The droplet with this id, whatever its kind. Raises `NotFoundError` where there is none."""
@@ -126,7 +126,7 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             image: One of `list_images()`.
             location: One of `list_locations()`; the driver's region without, else the provider chooses.
             ex_create_attr: Further fields of the provider's request, such as `backups`, `ipv6`,
-                `monitoring`, `volumes` (ids), `vpc_uuid`, `ssh_keys`, `tags`.
+                `monitoring`, `volumes` (ids), `vpc_uuid`, `ssh_keys` (instead of `ex_ssh_key_ids`), `tags`.
             ex_ssh_key_ids: Ids or fingerprints of the account's SSH keys that let root in.
             ex_user_data: As `user_data`.
             auth: An SSH key that lets root in; registered unless the account has it.
@@ -138,10 +138,8 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             QuotaExceededError: The account may have no further droplet.
             ProviderHTTPError: The provider refuses the name, or the region lacks size or image.
         """
-        attributes = dict(ex_create_attr or {})
-        if "names" in attributes:
-            raise InvalidArgumentError("create_node creates one node: give its name, not names")
-        key_ids = [*(several(attributes.pop("ssh_keys", None)) or several(ex_ssh_key_ids))]
+        attributes = attributes_of(ex_create_attr)
+        key_ids = [reference(key) for key in several(attributes.pop("ssh_keys", ex_ssh_key_ids))]
         if auth is not None:
             key_ids.append(self._key_for(auth)[0])
         mark = CREATE_TAG + secrets.token_hex(8)
@@ -150,7 +148,7 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             "size": id_of(size, NodeSize),
             "image": reference(id_of(image, NodeImage)),
             "region": self._region(location),
-            "ssh_keys": [reference(key_id) for key_id in key_ids] or None,
+            "ssh_keys": key_ids or None,
             "user_data": user_data or ex_user_data,
             "tags": [*several(attributes.pop("tags", None)), *several(tags), mark],
             **attributes,
@@ -159,40 +157,13 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
         try:
             node = self._create_once(present(body), mark)
             with suppress(PolycloudError):  # the node is there; a tag that stays does no harm
-                self.ex_delete_tag(mark)
+                self.connection.hasty(self.tidy_time).delete(f"/tags/{mark}")
         except BaseException as error:
             if not isinstance(error, Exception):
                 told = f"exists: id {node.id}" if node else "may exist or appear"
                 error.add_note(f"the droplet {name!r} {told}; it has, or had, the tag {mark!r}")
             raise
         return node
-
-    def _create_once(self, body: dict[str, Any], mark: str) -> Node:
-        try:
-            return self._to_node(self.connection.create("/droplets", "droplet", Droplet, body))
-        except (ConnectError, TLSError):
-            raise
-        except (TransportError, ServerError, MalformedResponseError) as error:
-            return self._find_created(body["name"], mark, error)
-
-    def _find_created(self, name: str, mark: str, lost: PolycloudError) -> Node:
-        """The droplet of a create whose answer was lost."""
-
-        def look() -> Node | None:
-            found = self.connection.list_all(
-                "/droplets", "droplets", Droplet, whole, key=attrgetter("value.id"), params={"tag_name": mark}
-            )
-            return next((self._to_node(item) for item in found if mark in (item.value.tags or ())), None)
-
-        sought = f"the droplet {name!r} with the tag {mark!r} to be listed"
-        try:
-            return waiting.poll(look, waiting_for=sought, timeout=self.settle_time)
-        except PolycloudError as error:
-            raise AmbiguousCreateError(
-                f"the answer to the create of {name!r} was lost ({lost}) and no droplet with the tag {mark!r}"
-                f" was found ({error}); look for that tag before creating another",
-                self,
-            ) from error
 
     def reboot_node(self, node: Node) -> bool:
         """Restart a droplet gently."""
@@ -223,33 +194,45 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
         sizes = [
             self._to_size(item)
             for item in items
-            if item.value.available is not False and _is_in(item.value.regions, location)
+            if item.value.available is not False and is_in(item.value.regions, location)
         ]
         return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram))
 
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
         """The provider's images and the account's, snapshots and backups too; in `location` where given."""
         items = self.connection.list_all("/images", "images", Image, whole, key=attrgetter("value.id"))
-        return [self._to_image(item) for item in items if _is_in(item.value.regions, location)]
+        return [self._to_image(item) for item in items if is_in(item.value.regions, location)]
 
-    def get_image(self, image_id: str) -> NodeImage:
+    def get_image(self, image_id: str | int) -> NodeImage:
         """The image with this id or slug. Raises `NotFoundError` where there is none."""
-        return self._to_image(self.connection.fetch(f"/images/{segment(image_id)}", "image", Image))
+        return self._to_image(self.connection.fetch(f"/images/{segment(str(image_id))}", "image", Image))
 
     def create_image(
-        self, node: Node, name: str, description: str | None = None, *, ex_timeout: float = 3600
+        self,
+        node: Node,
+        name: str,
+        description: str | None = None,
+        *,
+        ex_wait: bool = True,
+        ex_timeout: float = 3600,
     ) -> NodeImage:
         """Take a snapshot of a droplet and wait for it; the provider takes no description.
 
-        Raises `OperationTimeoutError` after `ex_timeout` seconds, and `ProviderError` where it fails.
+        With `ex_wait=False` the image has no id yet, and `extra["action_id"]` is what to look at with
+        `ex_get_action`. Raises `OperationTimeoutError` after `ex_timeout` seconds, and `ProviderError` where
+        it fails.
         """
-        self._operate(self._act(node, "snapshot", name=name), ex_timeout=ex_timeout)
         path = f"/droplets/{droplet_id(node)}/snapshots"
+        taken = partial(self.connection.list_all, path, "snapshots", Image, plain)
+        before = {snapshot.id for snapshot in taken()} if ex_wait else set()
+        begun = self._act(node, "snapshot", name=name)
+        if not ex_wait:
+            return NodeImage("", name, self, {"action_id": begun.action.id})
+        self._operate(begun, ex_timeout=ex_timeout)
 
         def look() -> int | None:
-            # a droplet takes one snapshot at a time, and ids grow
-            taken = self.connection.list_all(path, "snapshots", Image, plain)
-            return max((snapshot.id for snapshot in taken if snapshot.name == name), default=None)
+            named = {snapshot.id for snapshot in taken() if snapshot.name == name}
+            return max(named - before, default=None)
 
         told = f"the snapshot {name!r} of {node.name} (id {node.id}) to be listed"
         return self.get_image(str(waiting.poll(look, waiting_for=told, timeout=self.settle_time)))
@@ -261,6 +244,7 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
         name: str,
         description: str | None = None,
         *,
+        ex_wait: bool = True,
         ex_timeout: float = 3600,
     ) -> NodeImage:
         """Make an image of the account's available in this driver's region too, and wait for it.
@@ -272,7 +256,7 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
         image_id = number(id_of(node_image, NodeImage))
         path = f"/images/{image_id}/actions"
         action = self.connection.act(path, type="transfer", region=self._require_region(None))
-        self._operate(action, ex_timeout=ex_timeout)
+        self._operate(action, ex_wait, ex_timeout)
         return self.get_image(str(image_id))
 
     def delete_image(self, node_image: NodeImage) -> bool:
@@ -338,15 +322,20 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
 
     def attach_volume(self, node: Node, volume: StorageVolume, device: str | None = None) -> bool:
         """Attach a volume to a droplet of its region; the provider chooses the device."""
-        return self._move_volume(volume, "attach", droplet_id(node))
+        self._move_volume(volume, "attach", droplet_id(node))
+        volume.extra["droplet_ids"] = [droplet_id(node)]  # the provider tells it later only
+        return True
 
     def detach_volume(self, volume: StorageVolume) -> bool:
         """Detach a volume from its droplet. Raises `ConflictError` where it is attached to none."""
         path = f"/volumes/{segment(volume.id)}"
-        droplet_ids = self.connection.fetch(path, "volume", Volume).value.droplet_ids
+        told = self.connection.fetch(path, "volume", Volume).value
+        droplet_ids = told.droplet_ids or volume.extra.get("droplet_ids")
         if not droplet_ids:
             raise ConflictError(409, f"the volume {volume.name} (id {volume.id}) is attached to no node")
-        return self._move_volume(volume, "detach", droplet_ids[0])
+        self._move_volume(volume, "detach", droplet_ids[0])
+        volume.extra["droplet_ids"] = []
+        return True
 
     def destroy_volume(self, volume: StorageVolume) -> bool:
         """Delete a volume that is not attached, and what is on it; its snapshots stay."""
@@ -366,16 +355,3 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
     def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
         """Delete a snapshot."""
         return self.connection.delete(f"/snapshots/{segment(snapshot.id)}")
-
-    def _region(self, location: NodeLocation | None) -> str | None:
-        return self.region if location is None else id_of(location, NodeLocation)
-
-    def _require_region(self, location: NodeLocation | None) -> str:
-        region = self._region(location)
-        if region is None:
-            raise InvalidArgumentError(f"{self.name} wants a region: give a location, or the driver region=")
-        return region
-
-
-def _is_in(regions: list[str] | None, location: NodeLocation | None) -> bool:
-    return location is None or id_of(location, NodeLocation) in (regions or ())
