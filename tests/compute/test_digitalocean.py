@@ -16,8 +16,10 @@ from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     AmbiguousCreateError,
     ConflictError,
+    ImageUnavailableError,
     InvalidArgumentError,
     InvalidCredsError,
+    InvalidNameError,
     MalformedResponseError,
     NotFoundError,
     OperationTimeoutError,
@@ -26,6 +28,7 @@ from polycloud.common.types import (
     ProviderHTTPError,
     QuotaExceededError,
     RateLimitReachedError,
+    UnavailableError,
     UnsupportedOperationError,
 )
 from polycloud.compute.drivers.digitalocean import (
@@ -871,7 +874,7 @@ def test_a_snapshot_is_what_the_provider_tells() -> None:
         (409, "volume limit exceeded", QuotaExceededError),
         (409, "already attached", ConflictError),
         (422, "Droplet already has a pending event.", ConflictError),
-        (422, "Region is not available", ProviderHTTPError),
+        (422, "Region is not available", UnavailableError),
         (422, "You have reached the droplet limit", QuotaExceededError),
         (422, "You've reached the limit of droplets", QuotaExceededError),
         (403, "droplet limit will be exceeded", QuotaExceededError),
@@ -879,7 +882,7 @@ def test_a_snapshot_is_what_the_provider_tells() -> None:
         (422, "this would exceed your volume limit", QuotaExceededError),
         (422, "Name exceeds the maximum length", ProviderHTTPError),
         (422, "You have exceeded your SSH key name length limit of 255", ProviderHTTPError),
-        (422, "name exceeds the limit of 255 characters", ProviderHTTPError),
+        (422, "name exceeds the limit of 255 characters", InvalidNameError),
     ],
 )
 def test_refusals(status: int, message: str, kind: type[Exception]) -> None:
@@ -1175,3 +1178,19 @@ def test_the_examples_of_the_documentation_run() -> None:
         assert [one.name for one in names["driver"].list_nodes()] == ["web-1"]
     finally:
         names["cloud"].stop()
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -)", InvalidNameError),
+        ("Size is not available in this region.", UnavailableError),
+        ("You specified an invalid image for Droplet creation.", ImageUnavailableError),
+        ("The image is not available in the selected region.", ImageUnavailableError),
+    ],
+)
+def test_refusals_are_told_apart(words: str, error: type[ProviderHTTPError]) -> None:
+    """A refused name, a size that the region lacks and an image that it lacks are errors of their own."""
+    with pytest.raises(ProviderHTTPError, match=r"(?i)name|size|image") as caught:
+        answered(Answer(422, {"message": words}), lambda driver: driver.list_nodes())
+    assert type(caught.value) is error

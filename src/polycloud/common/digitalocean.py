@@ -23,11 +23,14 @@ from polycloud.common.pagination import Page, follow_marker, number_pages
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     ConflictError,
+    ImageUnavailableError,
     InvalidArgumentError,
+    InvalidNameError,
     ProviderError,
     ProviderHTTPError,
     QuotaExceededError,
     RateLimitReachedError,
+    UnavailableError,
     UnsupportedOperationError,
 )
 
@@ -61,6 +64,14 @@ QUOTA = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 BUSY = re.compile(r"pending event|is (currently )?locked|already (in use|exists?|attached)", re.IGNORECASE)
+
+UNPROCESSABLE = 422
+REFUSALS = (
+    (re.compile(r"hostname|\bname\b.*\b(characters?|valid|blank|long)\b", re.IGNORECASE), InvalidNameError),
+    (re.compile(r"\bimage\b.*(available|invalid)|invalid image", re.IGNORECASE), ImageUnavailableError),
+    (re.compile(r"not available|unavailable", re.IGNORECASE), UnavailableError),
+)
+"""The document gives a refusal no code of its own: what was refused is known by the words only."""
 
 
 class Meta(msgspec.Struct):
@@ -149,6 +160,10 @@ class DigitalOceanResponse(JsonResponse):
             raise QuotaExceededError(self.status, message, self.headers)
         if self.status in REFUSED and BUSY.search(message):
             raise ConflictError(self.status, message, self.headers)
+        if self.status == UNPROCESSABLE:
+            for pattern, error in REFUSALS:
+                if pattern.search(message):
+                    raise error(self.status, message, self.headers)
         return message
 
     def _pause(self) -> dict[str, str]:

@@ -10,9 +10,12 @@ PolycloudError (LibcloudError)
 │   └── ProviderHTTPError (BaseHTTPError)
 │       ├── NotFoundError
 │       ├── ConflictError
+│       ├── InvalidNameError
 │       ├── QuotaExceededError
 │       ├── RateLimitReachedError
-│       └── ServerError
+│       ├── ServerError
+│       └── UnavailableError
+│           └── ImageUnavailableError
 ├── MalformedResponseError        the answer is not what the provider's documents promise
 ├── TransportError                the connection broke: the request may have been carried out
 │   ├── ConnectError              nothing was sent
@@ -35,10 +38,12 @@ __all__ = [
     "ConflictError",
     "ConnectError",
     "Exchange",
+    "ImageUnavailableError",
     "InsecureConnectionError",
     "InvalidArgumentError",
     "InvalidCredsError",
     "InvalidCredsException",
+    "InvalidNameError",
     "LazyList",
     "LibcloudError",
     "MalformedResponseError",
@@ -54,6 +59,7 @@ __all__ = [
     "TLSError",
     "TransportError",
     "Type",
+    "UnavailableError",
     "UnknownProviderError",
     "UnsupportedOperationError",
     "error_from_status",
@@ -164,6 +170,18 @@ class NotFoundError(ProviderHTTPError):
 
 class ConflictError(ProviderHTTPError):
     """It exists already, or is busy (409)."""
+
+
+class InvalidNameError(ProviderHTTPError):
+    """The provider refuses the name."""
+
+
+class UnavailableError(ProviderHTTPError):
+    """It exists, but is not to be had there: a size that the region lacks."""
+
+
+class ImageUnavailableError(UnavailableError):
+    """The image does not exist or is not in that region."""
 
 
 class QuotaExceededError(ProviderHTTPError):
