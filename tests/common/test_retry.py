@@ -9,7 +9,7 @@ from polycloud.common.retry import RetryPolicy, may_have_acted
 from polycloud.common.types import ConnectError, ReadTimeoutError, TLSError, TransportError
 
 POST = Request("POST", "http://localhost/")
-GET = Request("GET", "http://localhost/")
+GET = Request("GET", "http://localhost/", repeatable=True)
 
 
 @given(st.integers(1, 200), st.floats(0, 5), st.floats(1, 4), st.floats(0, 100))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud.common import exceptions, types
+from polycloud.common.ratelimits import retry_after_seconds
 from polycloud.common.types import (
     Exchange,
     InvalidCredsError,
@@ -24,7 +25,6 @@ from polycloud.common.types import (
     ServerError,
     UnsupportedOperationError,
     error_from_status,
-    retry_after_seconds,
 )
 
 ERRORS = [

@@ -492,7 +492,7 @@ def test_a_lost_create_that_cannot_be_settled(
 ) -> None:
     """A create that may or may not have come about is ambiguous, with the tag to look for, and sent once."""
     cloud.fault(fault, method="POST", path="/v2/droplets", times=None)
-    with pytest.raises(AmbiguousCreateError, match=r"'web'.*'polycloud-create-[0-9a-f]{16}'.*before"):
+    with pytest.raises(AmbiguousCreateError, match=r"'web'.*'polycloud-create-[0-9a-f]{12}'.*before"):
         create(hasty)
     assert len(bodies(cloud, "POST", "/v2/droplets")) <= 1
 
@@ -897,7 +897,7 @@ def test_the_rate_limit() -> None:
     """A rate limit tells the pause, from `retry-after` or from the moment at which the limit ends."""
     soon = str(int(time.time()) + 1000)
     cases = [({"retry_after": "7", "ratelimit_reset": soon}, 7, 7), ({"ratelimit_reset": soon}, 900, 1000)]
-    for headers, least, most in [*cases, ({}, 0, 0), ({"ratelimit_reset": "1"}, 0, 0)]:
+    for headers, least, most in [*cases, ({}, 0, 0), ({"ratelimit_reset": "1"}, 0, 1)]:
         with pytest.raises(RateLimitReachedError, match="limit exceeded") as caught:
             answered(refusal(429, "API rate limit exceeded.", **headers), lambda driver: driver.list_nodes())
         assert least <= caught.value.retry_after <= most

@@ -158,7 +158,7 @@ def test_create_gives_up_in_words(driver: NephoscaleNodeDriver, cloud: Sandbox) 
         NephoscaleNodeDriver(*slow.credentials, **slow.options) as late,
     ):
         with pytest.raises(
-            OperationTimeoutError, match=r"'web', created as 'web-[0-9a-f]{12}', to be listed"
+            OperationTimeoutError, match=r"'web' with the name 'web-[0-9a-f]{12}' to be listed"
         ):
             create(late, "web", ex_timeout=0.2)
 
@@ -195,7 +195,7 @@ def test_a_rename_that_fails_says_which_server_exists(driver: NephoscaleNodeDriv
     with pytest.raises(ServerError) as caught:
         create(driver, "web")
     (node,) = driver.list_nodes()
-    assert f"the server exists: id {node.id}, still called {node.name!r}" in caught.value.__notes__[0]
+    assert f"exists: id {node.id}; it has, or had, the name {node.name!r}" in caught.value.__notes__[0]
 
 
 def test_ctrl_c_in_a_create_names_the_server(driver: NephoscaleNodeDriver) -> None:
@@ -208,7 +208,7 @@ def test_ctrl_c_in_a_create_names_the_server(driver: NephoscaleNodeDriver) -> No
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt) as caught:
             late.create_node("web", size, image)
-    assert "'web', created as 'web-" in caught.value.__notes__[0]
+    assert "'web' with the name 'web-" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_ctrl_c_while_a_create_is_sent(driver: NephoscaleNodeDriver, cloud: Sand
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt) as caught:
         driver.create_node("web", size, image)
-    assert "may exist or appear, called 'web-" in caught.value.__notes__[-1]
+    assert "may exist or appear, with the name 'web-" in caught.value.__notes__[-1]
 
 
 def test_a_create_without_waiting_whose_answer_is_lost(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:

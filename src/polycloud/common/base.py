@@ -15,10 +15,21 @@ import msgspec
 
 from polycloud import __version__, security
 from polycloud.common import waiting
-from polycloud.common.http import Headers, RawResponse, Request, Transport, TransportOptions, is_loopback
+from polycloud.common.calls import current_call, seconds
+from polycloud.common.http import (
+    BODY_LIMIT,
+    Headers,
+    RawResponse,
+    Request,
+    Transport,
+    TransportOptions,
+    is_loopback,
+)
+from polycloud.common.ratelimits import RateLimiter, limiter_of
 from polycloud.common.redaction import redact, secret_fields
 from polycloud.common.response import JsonResponse, Response, XmlResponse, XMLRPCResponse
-from polycloud.common.retry import RetryPolicy, may_have_acted
+from polycloud.common.retry import RetryBudget, RetryPolicy
+from polycloud.common.sending import send
 from polycloud.common.types import (
     Exchange,
     InsecureConnectionError,
@@ -44,6 +55,8 @@ __all__ = [
 
 T = TypeVar("T")
 REDIRECTS = range(300, 400)
+UNAUTHORIZED = 401
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 METHOD = re.compile(r"[A-Za-z]+")
 HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 PORTS = range(1, 65536)
@@ -61,8 +74,9 @@ class ConnectionOptions(TypedDict, total=False):
     `deadline` (seconds for a whole call, retries included), `retry` (a `RetryPolicy`), `proxy_url`,
     `ca_cert` (a file), `client_cert` (a file, or the pair of certificate and key file),
     `allow_insecure` (plain HTTP to other hosts than this one), `transport` (in the place of urllib3),
-    `user_agent_append` (words for the end of the user agent); `retry_delay` and `backoff` as in Libcloud
-    (seconds before the first retry, and the factor by which each pause grows).
+    `user_agent_append` (words for the end of the user agent), `pool_size` (the most connections),
+    `body_limit` (the most bytes of an answer that is not streamed); `retry_delay` and `backoff` as in
+    Libcloud (seconds before the first retry, and the factor by which each pause grows).
     """
 
     url: str | None
@@ -75,6 +89,8 @@ class ConnectionOptions(TypedDict, total=False):
     allow_insecure: bool
     transport: Transport | None
     user_agent_append: str | Iterable[str]
+    pool_size: int | None
+    body_limit: int
     retry_delay: float | None
     backoff: float | None
 
@@ -114,22 +130,30 @@ class Connection:
         allow_insecure: bool = False,
         transport: Transport | None = None,
         user_agent_append: str | Iterable[str] = (),
+        pool_size: int | None = None,
+        body_limit: int = BODY_LIMIT,
     ) -> None:
         self._locate(secure, host, port, url)
         self._require_secure(allow_insecure)
         if isinstance(timeout, tuple):
             self.connect_timeout, self.timeout = timeout
         elif timeout is not None:
-            self.timeout = _seconds("timeout", timeout)
+            self.timeout = seconds("timeout", timeout)
             self.connect_timeout = min(self.timeout, type(self).connect_timeout)
-        _seconds("timeout", self.connect_timeout)
-        _seconds("timeout", self.timeout)
-        self.deadline = None if deadline is None else _seconds("deadline", deadline)
+        seconds("timeout", self.connect_timeout)
+        seconds("timeout", self.timeout)
+        self.deadline = None if deadline is None else seconds("deadline", deadline)
         self.retry = retry or _retry_policy(retry_delay, backoff)
+        self.retry_budget = RetryBudget(self.retry.budget)
         self.transport_options = TransportOptions(
-            proxy_url=proxy_url, ca_cert=ca_cert or security.CA_CERTS_PATH, client_cert=client_cert
+            proxy_url=proxy_url,
+            ca_cert=ca_cert or security.CA_CERTS_PATH,
+            client_cert=client_cert,
+            pool_size=None if pool_size is None else _count("pool_size", pool_size),
+            body_limit=_count("body_limit", body_limit),
         )
         self.single_flight = waiting.SingleFlight()
+        self._rate_limiter: RateLimiter | None = None
         self._own_transport = transport
         self._transport: Transport | None = None
         self._user_agent_words = (
@@ -181,6 +205,14 @@ class Connection:
         """The texts that no error, log line or repr may show."""
         return ()
 
+    def account(self) -> tuple[Any, ...]:
+        """What tells this account from others: all connections to it share the provider's rate limit."""
+        return (self.host, self.port, *self.secrets())
+
+    def renew(self, request: Request) -> bool:
+        """Whether there are other credentials than those with which the provider refused `request` (401)."""
+        return False
+
     # What drivers call
 
     def request(
@@ -193,6 +225,7 @@ class Connection:
         raw: bool = False,
         stream: bool = False,
         json: Any = None,
+        idempotent: bool | None = None,
     ) -> Any:
         """Send a request and give back its answer, a `responseCls`.
 
@@ -205,17 +238,21 @@ class Connection:
             raw: As `stream`.
             stream: Leave the body unread for `iter_bytes()` of the answer.
             json: A body to encode as JSON (dicts, lists, msgspec Structs) in the place of `data`.
+            idempotent: Whether it may be sent again where its answer is lost; by default unless the method is
+                POST or PATCH. True for a request with a token by which the provider knows it again.
 
         Raises:
             PolycloudError: One of the tree in `polycloud.common.types`, with the request that failed.
         """
+        asked = (action, params, data, headers, method, json, stream or raw, idempotent)
+        request = self._request(*asked)
         try:
-            request = self._build(action, params, data, headers, method, json, stream=stream or raw)
-        except UnicodeEncodeError as error:
-            text = error.object[error.start : error.end]
-            raise InvalidArgumentError(f"{text!r} is no text that can be sent") from None
-        try:
-            answer, repeated = self._send(request)
+            answer, repeated = send(self, request)
+            if answer.status == UNAUTHORIZED and request.rewindable and self.renew(request):
+                answer.close()
+                request.rewind()
+                request = self._request(*asked)
+                answer, repeated = send(self, request)
             return self._checked(request, answer, repeated=repeated)
         except PolycloudError as error:
             raise self._told(error, request)  # noqa: B904 - the same error
@@ -240,6 +277,35 @@ class Connection:
 
     # How a request is made and sent
 
+    @property
+    def rate_limiter(self) -> RateLimiter:
+        """What holds requests back that the provider would refuse, one for the whole account."""
+        if self._rate_limiter is None:
+            self._rate_limiter = limiter_of(self.account())
+        return self._rate_limiter
+
+    def transport(self) -> Transport:
+        """What sends requests here: the event loop's inside a bridge, else the connection's own."""
+        if self._own_transport is not None:
+            return self._own_transport
+        bridge = waiting.bridge()
+        if bridge is not None:
+            return bridge.transports(self.transport_options)
+        return self._transport or self.single_flight("transport", self._open_transport)
+
+    def _open_transport(self) -> Transport:
+        from polycloud.common.urllib3 import Urllib3Transport
+
+        self._transport = self._transport or Urllib3Transport(self.transport_options)
+        return self._transport
+
+    def _request(self, *args: Any) -> Request:
+        try:
+            return self._build(*args)
+        except UnicodeEncodeError as error:
+            text = error.object[error.start : error.end]
+            raise InvalidArgumentError(f"{text!r} is no text that can be sent") from None
+
     def _build(
         self,
         action: str,
@@ -248,8 +314,8 @@ class Connection:
         headers: Mapping[str, str] | None,
         method: str,
         json: Any,
-        *,
         stream: bool,
+        idempotent: bool | None,
     ) -> Request:
         if not METHOD.fullmatch(method):
             raise InvalidArgumentError(f"{method!r} is no HTTP method")
@@ -260,17 +326,19 @@ class Connection:
             fields["Content-Type"] = content_type
         _require_clean(fields)
         query = self.add_default_params(dict(params or {}))
-        deadline = None if self.deadline is None else time.monotonic() + self.deadline
+        method = method.upper()
+        connect, read = current_call().timeout or (self.connect_timeout, self.timeout)
+        repeatable = method in REPEATABLE if idempotent is None else idempotent
+        url = self._url(action, query)
         return Request(
-            method.upper(),
-            self._url(action, query),
-            fields,
-            body,
-            self.connect_timeout,
-            self.timeout,
-            deadline,
-            stream,
+            method, url, fields, body, connect, read, self._ends_at(), stream, repeatable, _start(body)
         )
+
+    def _ends_at(self) -> float | None:
+        """The moment after which a request that begins now may not go on."""
+        own = None if self.deadline is None else time.monotonic() + self.deadline
+        moments = [moment for moment in (own, current_call().ends_at) if moment is not None]
+        return min(moments, default=None)
 
     def _body(self, data: Any, json: Any) -> tuple[Any, str | None]:
         if json is not None:
@@ -297,52 +365,8 @@ class Connection:
         joint = "&" if "?" in path else "?"
         return f"{'https' if self.secure else 'http'}://{authority}{path}{joint + text if text else ''}"
 
-    def _send(self, request: Request) -> tuple[RawResponse, bool]:
-        """The answer, after sending again what may be; and whether an earlier attempt may have acted."""
-        transport = self._current_transport()
-        attempt, acted = 1, False
-        while True:
-            outcome: RawResponse | PolycloudError
-            try:
-                outcome = transport.send(self.sign(request))
-            except PolycloudError as error:
-                outcome = error
-            if not self._again(request, attempt, outcome):
-                break
-            acted = acted or may_have_acted(outcome)
-            attempt += 1
-        if isinstance(outcome, PolycloudError):
-            raise outcome
-        return outcome, acted
-
-    def _again(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
-        """Whether to send again; waits until it is time to."""
-        if not self.retry.allows(request, attempt, outcome):
-            return False
-        pause = self.retry.pause(attempt, outcome)
-        if request.deadline is not None and time.monotonic() + pause > request.deadline:
-            return False
-        if isinstance(outcome, RawResponse):
-            outcome.close()
-        self.sleep(pause)
-        return True
-
-    def _current_transport(self) -> Transport:
-        if self._own_transport is not None:
-            return self._own_transport
-        bridge = waiting.bridge()
-        if bridge is not None:
-            return bridge.transports(self.transport_options)
-        return self._transport or self.single_flight("transport", self._open_transport)
-
-    def _open_transport(self) -> Transport:
-        from polycloud.common.urllib3 import Urllib3Transport
-
-        self._transport = self._transport or Urllib3Transport(self.transport_options)
-        return self._transport
-
     def _checked(self, request: Request, answer: RawResponse, *, repeated: bool) -> Response:
-        response = self.responseCls(answer, self, self._exchange(request, answer))
+        response = self.responseCls(answer, self, self.exchange(request, answer))
         try:
             if answer.status in REDIRECTS and "location" in answer.headers:
                 target = urlsplit(answer.headers["location"])
@@ -370,7 +394,7 @@ class Connection:
         def clean(value: Any) -> Any:
             return redact(value, secrets) if isinstance(value, str) else value
 
-        error.locate(self._exchange(request))
+        error.locate(self.exchange(request))
         error.exchange = Exchange(*map(clean, error.exchange or ()))
         for name in ("value", "message", "body"):
             if hasattr(error, name):
@@ -378,7 +402,8 @@ class Connection:
         error.args = tuple(map(clean, error.args))
         return error
 
-    def _exchange(self, request: Request, answer: RawResponse | None = None) -> Exchange:
+    def exchange(self, request: Request, answer: RawResponse | None = None) -> Exchange:
+        """What errors and traces tell of a request and its answer."""
         headers = answer.headers if answer else Headers()
         request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
         driver = getattr(self, "driver", None)
@@ -390,6 +415,9 @@ class Connection:
         return " ".join(
             [f"polycloud/{__version__}", *([f"({name})"] if name else []), *self._user_agent_words]
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_transport": None, "_rate_limiter": None}
 
     def __repr__(self) -> str:
         scheme = "https" if self.secure else "http"
@@ -600,10 +628,20 @@ def _port(port: int | str) -> int:
     return number
 
 
-def _seconds(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InvalidArgumentError(f"{name}={value!r} is no number of seconds above 0")
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidArgumentError(f"{name}={value!r} is no number above 0")
     return value
+
+
+def _start(body: Any) -> int | None:
+    """Where in its file a body begins; None for what cannot be rewound, or needs not."""
+    if isinstance(body, bytes | None) or not hasattr(body, "seek"):
+        return None
+    try:
+        return int(body.tell())
+    except (OSError, ValueError):  # a pipe
+        return None
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:

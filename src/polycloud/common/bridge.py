@@ -6,19 +6,20 @@ Imported when first needed, since `import polycloud` shall not pay for asyncio.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from polycloud.common.forks import renew_after_fork
+from polycloud.common.types import OperationTimeoutError
 from polycloud.common.waiting import BridgeGreenlet
 
 if TYPE_CHECKING:
     from polycloud.common.http import Transports
 
-__all__ = ["bridged", "gather_bridged", "landing", "run_on_private_loop"]
+__all__ = ["bridged", "gather_bridged", "landing", "run_on_private_loop", "until_deadline"]
 
 T = TypeVar("T")
 
@@ -69,31 +70,44 @@ async def landing(flight: Future[Any]) -> Any:
     return await asyncio.shield(asyncio.wrap_future(flight))
 
 
+def until_deadline(async_fn: Callable[[], Awaitable[T]], left: float) -> Callable[[], Awaitable[T]]:
+    """The coroutine function, which ends with `OperationTimeoutError` after `left` seconds."""
+    if left == float("inf"):
+        return async_fn
+
+    async def bounded() -> T:
+        limit = asyncio.timeout(left)
+        try:
+            async with limit:
+                return await async_fn()
+        except TimeoutError:
+            if limit.expired():
+                raise OperationTimeoutError("a call's part to end (deadline=)", left) from None
+            raise
+
+    return bounded
+
+
 class _LoopThread:
     """A private event loop on a daemon thread, for plain callers of async code; remade after a fork."""
 
     def __init__(self) -> None:
+        self._renew()
+        renew_after_fork(self)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
-        self._pid = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is not None and self._pid == os.getpid():
-            return self._loop
         with self._lock:
-            if self._loop is None or self._pid != os.getpid():
-                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="polycloud-loop", daemon=True).start()
             return self._loop
 
-    def forget(self) -> None:
-        self._lock = threading.Lock()
-        self._loop = None
-
 
 _loop_thread = _LoopThread()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_loop_thread.forget)
 
 
 def run_on_private_loop(async_fn: Callable[[], Awaitable[T]]) -> T:

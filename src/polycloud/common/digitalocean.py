@@ -6,13 +6,10 @@ Source: the provider's OpenAPI document, version 2.0 (paths below /v2).
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Hashable, Iterator
-from copy import copy
 from functools import lru_cache
-from math import ceil
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -20,7 +17,6 @@ import msgspec
 from polycloud.common import waiting
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
 from polycloud.common.pagination import Page, follow_marker, number_pages
-from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     ConflictError,
     ImageUnavailableError,
@@ -64,6 +60,9 @@ QUOTA = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 BUSY = re.compile(r"pending event|is (currently )?locked|already (in use|exists?|attached)", re.IGNORECASE)
+
+WORDS = 1000
+"""Characters in which a refusal is recognized; the patterns take quadratic time."""
 
 UNPROCESSABLE = 422
 REFUSALS = (
@@ -154,24 +153,18 @@ class DigitalOceanResponse(JsonResponse):
         action, or a name that is taken.
         """
         message = str(super().parse_error())
+        words = message[:WORDS]
         if self.status == RATE_LIMITED:
-            raise RateLimitReachedError(self.status, message, {**self._pause(), **self.headers})
-        if self.status in REFUSED and QUOTA.search(message):
+            raise RateLimitReachedError(self.status, message, self.headers)
+        if self.status in REFUSED and QUOTA.search(words):
             raise QuotaExceededError(self.status, message, self.headers)
-        if self.status in REFUSED and BUSY.search(message):
+        if self.status in REFUSED and BUSY.search(words):
             raise ConflictError(self.status, message, self.headers)
         if self.status == UNPROCESSABLE:
             for pattern, error in REFUSALS:
-                if pattern.search(message):
+                if pattern.search(words):
                     raise error(self.status, message, self.headers)
         return message
-
-    def _pause(self) -> dict[str, str]:
-        """`retry-after` from the moment at which the oldest request of the hour expires."""
-        reset = self.headers.get("ratelimit-reset", "")
-        if not (reset.isascii() and reset.isdigit()):
-            return {}
-        return {"retry-after": str(max(0, ceil(int(reset) - time.time())))}
 
     def member(self, name: str, type_: type[T]) -> Item[T]:
         """The object under `name`. Raises `MalformedResponseError` where it is not as documented."""
@@ -230,12 +223,6 @@ class DigitalOceanConnection(ConnectionKey):
         """The token."""
         headers["Authorization"] = f"Bearer {self.key}"
         return headers
-
-    def hasty(self, seconds: float) -> Self:
-        """This connection, whose requests are tried once only and end after `seconds`."""
-        other = copy(self)
-        other.retry, other.deadline = RetryPolicy(attempts=1), seconds
-        return other
 
     def fetch(self, path: str, name: str, type_: type[T]) -> Item[T]:
         """The object under `name` in what the provider tells of `path`."""

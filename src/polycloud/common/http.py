@@ -32,6 +32,11 @@ __all__ = [
 
 Body = bytes | IO[bytes] | Iterable[bytes]
 CHUNK = 65536
+BODY_LIMIT = 256 * 1024 * 1024
+CONNECTION_HEADERS = frozenset(
+    {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
+)
+"""Headers of one connection or of the bytes on it, which no record repeats."""
 
 
 class Headers(dict[str, str]):
@@ -60,6 +65,8 @@ class Request:
 
     `url` is absolute. `connect_timeout` and `read_timeout` are seconds; `deadline` is a moment of
     `time.monotonic()` after which nothing may go on, or None. `stream` leaves the answer's body unread.
+    `repeatable` says that carrying it out twice changes nothing; `body_start` is where in its file the body
+    begins, or None.
     """
 
     method: str
@@ -70,6 +77,8 @@ class Request:
     read_timeout: float = 60.0
     deadline: float | None = None
     stream: bool = False
+    repeatable: bool = False
+    body_start: int | None = None
 
     @property
     def path(self) -> str:
@@ -82,7 +91,12 @@ class Request:
     @property
     def rewindable(self) -> bool:
         """Whether the body can be sent a second time."""
-        return self.body is None or isinstance(self.body, bytes)
+        return self.body is None or isinstance(self.body, bytes) or self.body_start is not None
+
+    def rewind(self) -> None:
+        """Go back to the beginning of a body that is a file."""
+        if self.body_start is not None:
+            self.body.seek(self.body_start)  # type: ignore[union-attr] # it told where it begins
 
     def timeouts(self) -> tuple[float, float]:
         """The connect and read timeouts in seconds, cut to what the deadline leaves."""
@@ -151,7 +165,7 @@ class TransportOptions:
     ca_cert: str | None = None
     client_cert: str | tuple[str, str] | None = None
     pool_size: int | None = None
-    body_limit: int = 256 * 1024 * 1024
+    body_limit: int = BODY_LIMIT
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy that a request to `url` takes."""

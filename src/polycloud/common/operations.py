@@ -9,9 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from types import FunctionType
+from typing import Any, ParamSpec, TypeVar
 
 from polycloud.common.base import BaseDriver
+from polycloud.common.calls import as_operation
 from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
 
 __all__ = ["OperationsDriver", "optional", "template"]
@@ -46,7 +48,16 @@ def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 class OperationsDriver(BaseDriver):
-    """A driver that knows which of its service's operations it offers."""
+    """A driver that knows which of its service's operations it offers.
+
+    Each public method of a driver is an operation, by whose name traces tell its requests.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, member in list(vars(cls).items()):
+            if isinstance(member, FunctionType) and not name.startswith("_"):
+                setattr(cls, name, as_operation(member))
 
     @classmethod
     def operations(cls) -> list[str]:

@@ -91,6 +91,12 @@ def follow_marker(
 
 
 def path_and_query(link: str) -> str:
-    """What may be followed of a `next` link: its path and query, on the host that the driver talks to."""
-    parts = urlsplit(link)
+    """What may be followed of a `next` link: its path and query, on the host that the driver talks to.
+
+    Raises `MalformedResponseError` for what is no link.
+    """
+    try:
+        parts = urlsplit(link)
+    except ValueError as error:
+        raise MalformedResponseError(f"the link to the next page cannot be read: {error}", link) from error
     return f"{parts.path}?{parts.query}" if parts.query else parts.path

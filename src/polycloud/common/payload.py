@@ -12,6 +12,8 @@ from polycloud.common.types import MalformedResponseError
 __all__ = ["LazyExtra"]
 
 SHOWN = 200
+UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What code that trusts the provider's documents stumbles with over something else."""
 
 
 class LazyExtra:
@@ -31,6 +33,6 @@ class LazyExtra:
         """The dict, decoded now. Raises `MalformedResponseError` where it cannot be."""
         try:
             return self.build(self.raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDOCUMENTED as error:
             start = self.raw[:SHOWN].decode(errors="replace")
             raise MalformedResponseError(f"the object is not as documented: {error}", start) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
@@ -27,6 +28,14 @@ __all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
 SHOWN = 200
 CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
+PYTHONS_OWN = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""Codecs that are no charsets: some take quadratic time, some warn."""
+
+NAMESPACE = 500
+"""Characters of a namespace's name, which ElementTree repeats in every element's."""
+
+DOCTYPE = re.compile(r"\ufeff?(?>\s|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
 
 
 @lru_cache(maxsize=512)
@@ -64,7 +73,8 @@ class Response:
         """The body as text, in the charset that the answer declares (UTF-8 unless it does)."""
         declared = CHARSET.search(self.headers.get("content-type", ""))
         try:
-            return self.content.decode(declared[1] if declared else "utf-8", "replace")
+            charset = codecs.lookup(declared[1]).name if declared else "utf-8"
+            return self.content.decode("utf-8" if charset in PYTHONS_OWN else charset, "replace")
         except (LookupError, UnicodeError):
             return self.content.decode("utf-8", "replace")
 
@@ -177,6 +187,19 @@ class _PlainTree(ET.TreeBuilder):
         """Refuse it, in whatever encoding it came."""
         raise ValueError("it has a document type, which is refused")
 
+    def start_ns(self, prefix: str, uri: str) -> None:
+        """Refuse a name with which a short document would become a huge tree."""
+        if len(uri) > NAMESPACE:
+            raise ValueError("it has a namespace with a name of unusual length, which is refused")
+
+
+def _tree(content: bytes) -> ET.Element:
+    # the parser calls `doctype`, but goes on to what follows, entities in attributes too, before it stops
+    start = content.removeprefix(b"\xef\xbb\xbf")
+    if DOCTYPE.match(start.decode(UTF_16.get(start[:2], "latin-1"), "replace")):
+        raise ValueError("it has a document type, which is refused")
+    return ET.fromstring(content, ET.XMLParser(target=_PlainTree()))  # noqa: S314 - no entities
+
 
 class XmlResponse(Response):
     """An answer in XML; `object` is its root `Element`."""
@@ -186,8 +209,8 @@ class XmlResponse(Response):
         if not self.content.strip():
             return ""
         try:
-            return ET.fromstring(self.content, ET.XMLParser(target=_PlainTree()))  # noqa: S314 - no entities
-        except (ET.ParseError, LookupError, ValueError) as error:
+            return _tree(self.content)
+        except (ET.ParseError, LookupError, ValueError, Warning) as error:  # some encodings warn
             raise self.malformed(f"the answer is not XML: {error}") from error
 
     def parse_error(self) -> Any:

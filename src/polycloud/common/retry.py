@@ -1,22 +1,26 @@
-"""What may be sent again, and after which pause.
+"""What may be sent again, after which pause, and how often in all.
 
 A request is repeated where nothing can have been carried out, or where carrying it out twice changes
-nothing. `POST` and `PATCH` are repeated in the first case only.
+nothing. `POST` and `PATCH` are repeated in the first case only, unless the driver says that the provider
+knows the request again (an idempotency token).
 """
 
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import dataclass
 
+from polycloud.common.forks import renew_after_fork
 from polycloud.common.http import RawResponse, Request
-from polycloud.common.types import ConnectError, PolycloudError, TLSError, TransportError, retry_after_seconds
+from polycloud.common.ratelimits import pause_asked, retry_after_seconds
+from polycloud.common.types import ConnectError, PolycloudError, TLSError, TransportError
 
-__all__ = ["RetryPolicy"]
+__all__ = ["RetryBudget", "RetryPolicy", "is_polite", "may_have_acted"]
 
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 PASSING = frozenset({429, 502, 503, 504})
 TOO_MANY, UNAVAILABLE = 429, 503
+EARNED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,9 @@ class RetryPolicy:
     """How often a request is tried and how long the pauses are.
 
     `attempts` counts the first one; the pause before attempt n+1 is random up to
-    `base * factor ** n`, `cap` at most (seconds: full jitter), and never less than `Retry-After` asks
-    for. A `Retry-After` longer than `patience` seconds is not waited for.
+    `base * factor ** n`, `cap` at most (seconds: full jitter), and never less than the provider asks
+    for. A pause longer than `patience` seconds is not waited for. `budget` is how many repeats a driver
+    has for an outage: answers earn it back, one for every ten.
     """
 
     attempts: int = 4
@@ -33,11 +38,12 @@ class RetryPolicy:
     factor: float = 2.0
     cap: float = 10.0
     patience: float = 60.0
+    budget: int = 50
 
     def pause(self, attempt: int, outcome: RawResponse | PolycloudError) -> float:
         """Seconds to wait after attempt number `attempt` (from 1) ended with `outcome`."""
         jitter = random.uniform(0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
-        asked = retry_after_seconds(outcome.headers) if isinstance(outcome, RawResponse) else None
+        asked = _asked(outcome) if isinstance(outcome, RawResponse) else None
         return max(jitter, asked or 0.0)
 
     def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
@@ -50,16 +56,58 @@ class RetryPolicy:
             return False
         if isinstance(outcome, ConnectError):
             return True
-        return isinstance(outcome, TransportError) and request.method in REPEATABLE
+        return isinstance(outcome, TransportError) and request.repeatable
 
     def _answer_passes(self, request: Request, answer: RawResponse) -> bool:
-        if answer.status not in PASSING:
+        if answer.status not in PASSING or (_asked(answer) or 0.0) > self.patience:
             return False
-        asked = retry_after_seconds(answer.headers)
-        if (asked or 0.0) > self.patience:
-            return False
-        refused = answer.status == TOO_MANY or (answer.status == UNAVAILABLE and asked is not None)
-        return refused or request.method in REPEATABLE
+        return _refused(answer) or request.repeatable
+
+
+class RetryBudget:
+    """The repeats that a driver may yet send, so that an outage is not made worse by them."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._renew()
+        renew_after_fork(self)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+        self._left = float(self.size)
+
+    def spend(self) -> bool:
+        """Take one repeat; False where none is left."""
+        with self._lock:
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+    def earn(self) -> None:
+        """An answer came that was no failure."""
+        if self._left < self.size:
+            with self._lock:
+                self._left = min(self._left + EARNED, self.size)
+
+    def __reduce__(self) -> tuple[type[RetryBudget], tuple[int]]:
+        return type(self), (self.size,)
+
+
+def _asked(answer: RawResponse) -> float | None:
+    """The pause that the provider asks for; only a refusal for the limit's sake waits for its next window."""
+    return pause_asked(answer.headers) if answer.status == TOO_MANY else retry_after_seconds(answer.headers)
+
+
+def _refused(answer: RawResponse) -> bool:
+    """Whether the provider did nothing for certain."""
+    unavailable = answer.status == UNAVAILABLE and "retry-after" in answer.headers
+    return answer.status == TOO_MANY or unavailable
+
+
+def is_polite(outcome: RawResponse | PolycloudError) -> bool:
+    """Whether the provider itself said when to come back, which costs no budget."""
+    return isinstance(outcome, RawResponse) and _refused(outcome) and bool(_asked(outcome))
 
 
 def may_have_acted(outcome: RawResponse | PolycloudError) -> bool:

@@ -28,9 +28,10 @@ PolycloudError (LibcloudError)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Self, TypeVar, overload
+
+from polycloud.common.ratelimits import pause_asked
 
 __all__ = [
     "AmbiguousCreateError",
@@ -63,7 +64,6 @@ __all__ = [
     "UnknownProviderError",
     "UnsupportedOperationError",
     "error_from_status",
-    "retry_after_seconds",
 ]
 
 T = TypeVar("T")
@@ -99,6 +99,12 @@ class PolycloudError(Exception):
         self.value = value
         self.driver = driver
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors travel further than drivers may: a driver holds its credentials
+        state = {**self.__dict__, "driver": None}
+        args = tuple(arg for arg in self.args if arg is not self.driver)
+        return _restored, (type(self), args, state)
+
     def locate(self, exchange: Exchange) -> Self:
         """Say which request failed, unless that is known already."""
         if self.exchange is None:
@@ -110,6 +116,12 @@ class PolycloudError(Exception):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
+
+
+def _restored(kind: type[PolycloudError], args: tuple[Any, ...], state: dict[str, Any]) -> PolycloudError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 LibcloudError = PolycloudError
@@ -194,7 +206,7 @@ class RateLimitReachedError(ProviderHTTPError):
     @property
     def retry_after(self) -> float:
         """Seconds to wait before the next request, 0.0 where the provider does not say."""
-        return retry_after_seconds(self.headers) or 0.0
+        return pause_asked({name.lower(): text for name, text in self.headers.items()}) or 0.0
 
 
 class ServerError(ProviderHTTPError):
@@ -238,7 +250,11 @@ class OperationTimeoutError(PolycloudError):
 
 
 class AmbiguousCreateError(PolycloudError):
-    """A create may or may not have been carried out; the message says what to look for."""
+    """A create may or may not have been carried out; `look_for` and the message say what to look for."""
+
+    def __init__(self, value: object = "", driver: object = None, look_for: str = "") -> None:
+        super().__init__(value, driver)
+        self.look_for = look_for
 
 
 def error_from_status(code: int, message: object, headers: Mapping[str, str] | None = None) -> ProviderError:
@@ -248,21 +264,6 @@ def error_from_status(code: int, message: object, headers: Mapping[str, str] | N
     by_code = {404: NotFoundError, 409: ConflictError, 429: RateLimitReachedError}
     default = ServerError if code >= SERVER_ERRORS else ProviderHTTPError
     return by_code.get(code, default)(code, message, headers)
-
-
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """The pause that `Retry-After` asks for: seconds from a number or an HTTP date (RFC 9110, 10.2.3)."""
-    from email.utils import parsedate_to_datetime
-
-    value = next((text for name, text in headers.items() if name.lower() == "retry-after"), "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 class Type(StrEnum):

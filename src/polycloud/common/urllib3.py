@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import threading
 import time
@@ -27,6 +26,7 @@ from urllib3 import (
 )
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
+from polycloud.common.forks import renew_after_fork
 from polycloud.common.http import CHUNK, Headers, RawResponse, Request, TransportOptions, read_whole
 from polycloud.common.types import (
     ConnectError,
@@ -63,11 +63,11 @@ class Urllib3Transport:
 
     def __init__(self, options: TransportOptions | None = None) -> None:
         self.options = options or TransportOptions()
-        self._reset()
+        self._renew()
+        renew_after_fork(self)
 
-    def _reset(self) -> None:
+    def _renew(self) -> None:
         self._lock = threading.Lock()
-        self._pid = os.getpid()
         self._managers: dict[tuple[str, str | None], PoolManager] = {}
 
     def send(self, request: Request) -> RawResponse:
@@ -113,8 +113,6 @@ class Urllib3Transport:
         )
 
     def _manager(self, url: str) -> PoolManager:
-        if self._pid != os.getpid():
-            self._reset()
         key = url.partition(":")[0], self.options.proxy_for(url)
         manager = self._managers.get(key)
         if manager is None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 
+from polycloud.common import calls
+from polycloud.common.forks import renew_after_fork
 from polycloud.common.types import (
     InvalidArgumentError,
     MalformedResponseError,
@@ -61,15 +63,14 @@ def bridge() -> BridgeGreenlet | None:
 def run(async_fn: Callable[[], Awaitable[T]]) -> T:
     """Wait for a coroutine function: on the caller's loop inside a bridge, else on a private loop thread.
 
-    An interruption of the waiting thread (Ctrl-C) cancels the coroutine.
+    An interruption of the waiting thread (Ctrl-C) cancels the coroutine, and so does the deadline of
+    `call_options`: with `OperationTimeoutError`.
     """
+    from polycloud.common.bridge import run_on_private_loop, until_deadline
+
+    async_fn = until_deadline(async_fn, calls.remaining())
     current = bridge()
-    if current is not None:
-        return current.wait(async_fn())
-
-    from polycloud.common.bridge import run_on_private_loop
-
-    return run_on_private_loop(async_fn)
+    return run_on_private_loop(async_fn) if current is None else current.wait(async_fn())
 
 
 def sleep(seconds: float) -> None:
@@ -127,6 +128,10 @@ class SingleFlight:
     """Lets one caller do what many ask for at the same time; all get its result, or its error."""
 
     def __init__(self) -> None:
+        self._renew()
+        renew_after_fork(self)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[Hashable, Future[Any]] = {}
 
@@ -187,10 +192,12 @@ def poll(look: Callable[[], T | None], *, waiting_for: str, timeout: float, long
     Pauses between two looks grow from 0.05 s to `longest_pause` (seconds) and vary at random, so that
     many waiters do not look in step. A look that fails in a way that passes (a broken connection, a
     server error, a rate limit) is a look that saw nothing, up to five in a row. Raises
-    `OperationTimeoutError` after `timeout` seconds and `InvalidArgumentError` for times that are none; an
-    interruption (Ctrl-C, cancellation) passes through with a note of what was being waited for.
+    `OperationTimeoutError` after `timeout` seconds or at the deadline of `call_options`, and
+    `InvalidArgumentError` for times that are none; an interruption (Ctrl-C, cancellation) passes through
+    with a note of what was being waited for.
     """
     require_times(timeout, longest_pause)
+    timeout = max(0.0, min(timeout, calls.remaining()))
     deadline = time.monotonic() + timeout
     pause = min(FIRST_PAUSE, longest_pause)
     patient = _patient(look)

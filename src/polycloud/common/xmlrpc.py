@@ -27,7 +27,7 @@ class XMLRPCConnection(Connection):
         """The value that the method returns."""
         try:
             data = xmlrpc.client.dumps(args, method_name, allow_none=True)
-        except (TypeError, OverflowError) as error:
+        except (TypeError, OverflowError, RecursionError) as error:
             raise InvalidArgumentError(
                 f"{method_name} cannot be called with these values: {error}"
             ) from error

@@ -16,12 +16,14 @@ from polycloud.common import waiting
 from polycloud.common.base import BaseDriver
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.common.types import (
+    AmbiguousCreateError,
     InvalidArgumentError,
     NotFoundError,
     PolycloudError,
     UnsupportedOperationError,
 )
 from polycloud.compute import keys
+from polycloud.compute.creation import Creation
 from polycloud.compute.types import (
     DeploymentError,
     KeyPair,
@@ -87,6 +89,9 @@ class NodeDriver(OperationsDriver):
     custom_sizes: ClassVar[bool] = False
     """Whether the provider takes any number of CPUs, RAM and disk; see `custom_size`."""
 
+    settle_time: ClassVar[float] = 60.0
+    """Seconds after which the provider lists for certain what it has accepted to create."""
+
     # Nodes
 
     @optional
@@ -113,7 +118,16 @@ class NodeDriver(OperationsDriver):
         auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
         **kwargs: Any,
     ) -> Node:
-        """Create a node and give it back, with its id, before it runs; see `wait_until_running`."""
+        """Create a node and give it back, with its id, before it runs; see `wait_until_running`.
+
+        It happens exactly once: where the provider's answer is lost, the node is looked for. With
+        `idempotency_key` (any text) a program that was restarted gets the node that it began to create.
+
+        Raises:
+            AmbiguousCreateError: The answer was lost and the node was not found; the error says what to look
+                for.
+            ProviderError: The provider refused.
+        """
 
     @optional
     def reboot_node(self, node: Node) -> bool:
@@ -454,6 +468,25 @@ class NodeDriver(OperationsDriver):
         """Delete a snapshot."""
 
     # For drivers
+
+    def _create_once(
+        self, creation: Creation, *, timeout: float = 600.0, idempotency_key: str | None = None
+    ) -> Node:
+        """The node of a create that happens exactly once; see `polycloud.compute.creation`.
+
+        Callers of one process that use the same `idempotency_key` at the same time get the same node.
+        """
+
+        def run() -> Node:
+            try:
+                return creation.run(settle_time=self.settle_time, timeout=timeout)
+            except AmbiguousCreateError as error:
+                error.driver = self
+                raise
+
+        if idempotency_key is None:
+            return run()
+        return self.connection.single_flight(("create", idempotency_key), run)
 
     def _get_size_price(self, size_id: str | int) -> float | None:
         """The shipped price of a size in USD an hour; None where there is none."""

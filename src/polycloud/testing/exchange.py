@@ -38,6 +38,7 @@ from typing import Annotated, Any, ClassVar, Self
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from polycloud.common.recording import REDACTED
 from polycloud.testing.loopback import NO_BODY, Answer
 
 __all__ = [
@@ -52,8 +53,6 @@ __all__ = [
     "write_exchange",
 ]
 
-REDACTED = "REDACTED"
-"""What stands in a file for a secret; in a request it matches any text."""
 CAPTURE = re.compile(r"\{\{(\w+)\}\}")
 """What stands in a file for a text that a request makes up and later answers repeat."""
 
@@ -179,6 +178,8 @@ def read_exchange(file: Path) -> Exchange:
         raise _fault(file, text, error.pos, f"not JSON: {error.msg}") from None
     except msgspec.ValidationError as error:
         raise _fault(file, text, _position(text, str(error)), str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise _fault(file, text, 0, f"cannot be read: {error}") from None
 
 
 def write_exchange(file: Path, exchange: Exchange) -> None:

@@ -15,12 +15,12 @@ from socketserver import TCPServer
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl
 
-__all__ = ["CONNECTION_HEADERS", "NO_BODY", "Answer", "LoopbackServer", "SeenRequest", "fields"]
+from polycloud.common.http import CONNECTION_HEADERS
+from polycloud.common.recording import fields
 
-# they speak of one connection or of the bytes on it, so every server writes its own
-CONNECTION_HEADERS = {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
+__all__ = ["NO_BODY", "Answer", "LoopbackServer", "SeenRequest"]
+
 NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -49,14 +49,6 @@ class SeenRequest:
     def query(self) -> dict[str, list[str]]:
         """The values of every name in the query, decoded."""
         return fields(self.target.partition("?")[2])
-
-
-def fields(encoded: str) -> dict[str, list[str]]:
-    """The names and values of a query or of a form."""
-    values: dict[str, list[str]] = {}
-    for name, value in parse_qsl(encoded, keep_blank_values=True):
-        values.setdefault(name, []).append(value)
-    return values
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from urllib.parse import unquote
 
 from msgspec import UNSET
 
+from polycloud.common.recording import fields
 from polycloud.testing.exchange import CAPTURE, REDACTED, Fields, RecordedRequest
-from polycloud.testing.loopback import SeenRequest, fields
+from polycloud.testing.loopback import SeenRequest
 
 __all__ = ["Comparison", "short"]
 

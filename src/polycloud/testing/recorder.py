@@ -13,9 +13,10 @@ from types import TracebackType
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from polycloud.common.http import CONNECTION_HEADERS
+from polycloud.common.recording import Redaction
 from polycloud.testing.exchange import Exchange, RecordedRequest, RecordedResponse, write_exchange
-from polycloud.testing.loopback import CONNECTION_HEADERS, Answer, LoopbackServer, SeenRequest
-from polycloud.testing.redaction import Redaction
+from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
 
 __all__ = ["Recorder"]
 
@@ -115,14 +116,25 @@ class Recorder(LoopbackServer):
         except HTTPError as error:
             message = json.dumps({"message": f"No answer from the upstream: {error}"})
             return Answer(HTTPStatus.BAD_GATEWAY, [("Content-Type", "application/json")], message.encode())
-        recorded = self._redaction.request(request, self._request_headers)
-        response = self._redaction.response(answer, decoded, head=request.method == "HEAD")
+        recorded = self._request(request)
+        head = request.method == "HEAD"
+        response = RecordedResponse(
+            **self._redaction.response(answer.status, answer.headers, decoded, head=head)
+        )
         # answers repeat what the files before them have sent, so files are written one after another
         with self._lock:
             self._write(
                 Exchange(request=self._variables.sent(recorded), response=self._variables.repeated(response))
             )
         return answer
+
+    def _request(self, request: SeenRequest) -> RecordedRequest:
+        headers = {name: request.headers[name] for name in self._request_headers if name in request.headers}
+        content_type = request.headers.get("Content-Type", "")
+        recorded = self._redaction.request(
+            request.method, request.target, request.body, content_type=content_type, headers=headers
+        )
+        return RecordedRequest(**recorded)
 
     def _forward(self, request: SeenRequest) -> tuple[Answer, bytes]:
         response = self._pool.urlopen(

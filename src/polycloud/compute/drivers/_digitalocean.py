@@ -21,6 +21,7 @@ import msgspec
 
 from polycloud.common import waiting
 from polycloud.common.base import segment
+from polycloud.common.calls import call_options
 from polycloud.common.digitalocean import (
     Begun,
     DigitalOceanAction,
@@ -32,21 +33,18 @@ from polycloud.common.digitalocean import (
     whole,
 )
 from polycloud.common.payload import LazyExtra
+from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
-    AmbiguousCreateError,
     ConflictError,
-    ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
     NotFoundError,
     PolycloudError,
-    ServerError,
-    TLSError,
-    TransportError,
     UnsupportedOperationError,
 )
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver, require_id
+from polycloud.compute.creation import Creation
 from polycloud.compute.types import (
     KeyPair,
     Node,
@@ -316,6 +314,44 @@ class Waiting(TypedDict, total=False):
     ex_timeout: float
 
 
+class DropletCreation(Creation):
+    """A create of a droplet, which has a tag of its own; a tag that stands for a key stays."""
+
+    def __init__(
+        self, driver: DigitalOceanExtensions, body: dict[str, Any], tag: str, *, keyed: bool
+    ) -> None:
+        super().__init__(f"the droplet {body['name']!r}", f"the tag {tag!r}", keyed=keyed)
+        self.driver, self.body, self.tag = driver, body, tag
+
+    def send(self) -> Node:
+        """The droplet."""
+        return self.driver._to_node(self.driver.connection.create("/droplets", "droplet", Droplet, self.body))
+
+    def find(self) -> Node | None:
+        """The droplet with the tag; a server that does not know `tag_name` lists others too."""
+        key, params = attrgetter("value.id"), {"tag_name": self.tag}
+        listed = self.driver.connection.list_all(
+            "/droplets", "droplets", Droplet, whole, key=key, params=params
+        )
+        found = next((item for item in listed if self.tag in (item.value.tags or ())), None)
+        return found and self.driver._to_node(found)
+
+    def begun(self) -> bool:
+        """Whether the tag exists; it does from now on."""
+        with suppress(NotFoundError):
+            self.driver.connection.fetch(f"/tags/{self.tag}", "tag", Tag)
+            return True
+        self.driver.ex_create_tag(self.tag)
+        return False
+
+    def settle(self, node: Node) -> None:
+        """Delete the tag; one that stays does no harm."""
+        hasty = call_options(deadline=self.driver.tidy_time, retry=RetryPolicy(attempts=1))
+        if not self.keyed:
+            with suppress(PolycloudError), hasty:
+                self.driver.connection.delete(f"/tags/{self.tag}")
+
+
 class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
     """The methods beyond the base.
 
@@ -328,44 +364,8 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
     """Seconds to wait for a node that is busy with another action, which refuses a second one meanwhile."""
 
     settle_time: ClassVar[float] = 30.0
-    """Seconds after which what the provider accepted is listed, or was never accepted."""
     tidy_time: ClassVar[float] = 5.0
     """Seconds that deleting the tag of a create may take; then the tag stays."""
-
-    # A create that happens once
-
-    def _create_once(self, body: dict[str, Any], mark: str) -> Node:
-        try:
-            return self._to_node(self.connection.create("/droplets", "droplet", Droplet, body))
-        except (ConnectError, TLSError):
-            raise
-        except (TransportError, ServerError, MalformedResponseError) as error:
-            return self._find_created(body["name"], mark, error)
-
-    def _find_created(self, name: str, mark: str, lost: PolycloudError) -> Node:
-        """The droplet of a create whose answer was lost."""
-
-        def look() -> Node | None:
-            # a server that does not know `tag_name` lists other droplets too
-            listed = self.connection.list_all(
-                "/droplets",
-                "droplets",
-                Droplet,
-                whole,
-                key=attrgetter("value.id"),
-                params={"tag_name": mark},
-            )
-            return next((self._to_node(item) for item in listed if mark in (item.value.tags or ())), None)
-
-        sought = f"the droplet {name!r} with the tag {mark!r} to be listed"
-        try:
-            return waiting.poll(look, waiting_for=sought, timeout=self.settle_time)
-        except PolycloudError as error:
-            raise AmbiguousCreateError(
-                f"the answer to the create of {name!r} was lost ({lost}) and no droplet with the tag {mark!r}"
-                f" was found ({error}); look for that tag before creating another",
-                self,
-            ) from error
 
     # Actions
 

@@ -5,9 +5,7 @@ Source: the provider's OpenAPI document, version 2.0.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
@@ -19,9 +17,9 @@ from polycloud.common.digitalocean import DigitalOceanAction, number, plain, pre
 from polycloud.common.types import (
     ConflictError,
     InvalidArgumentError,
-    PolycloudError,
 )
 from polycloud.compute import keys
+from polycloud.compute.creation import mark_for
 from polycloud.compute.drivers._digitalocean import (
     CREATE_TAG,
     DigitalOceanExtensions,
@@ -30,6 +28,7 @@ from polycloud.compute.drivers._digitalocean import (
     DigitalOceanFloatingIp,
     DigitalOceanVPC,
     Droplet,
+    DropletCreation,
     Image,
     Key,
     Region,
@@ -114,11 +113,15 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
         auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
         tags: Iterable[str] = (),
         user_data: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Node:
         """Create a droplet.
 
         It is created with a tag of its own, by which it is found where the provider's answer is lost, and
         which is deleted then. The token needs the rights to create, read and delete tags.
+
+        The tag of an `idempotency_key` stays: as long as it does, a create with the same key gives the same
+        droplet, whatever else it asks for. Two programs that use one key at the same time may both create.
 
         Args:
             name: Letters, digits, `.` and `-`; need not be unique.
@@ -132,17 +135,19 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             auth: An SSH key that lets root in; registered unless the account has it.
             tags: Tags of the droplet; created where they do not exist.
             user_data: A script or cloud-config for the first boot.
+            idempotency_key: Any text; a program that was restarted gets the droplet that it began to create.
 
         Raises:
             AmbiguousCreateError: The answer was lost and no droplet of this create was found.
             QuotaExceededError: The account may have no further droplet.
             ProviderHTTPError: The provider refuses the name, or the region lacks size or image.
+            InvalidArgumentError: An argument cannot be sent as it is.
         """
         attributes = attributes_of(ex_create_attr)
         key_ids = [reference(key) for key in several(attributes.pop("ssh_keys", ex_ssh_key_ids))]
         if auth is not None:
             key_ids.append(self._key_for(auth)[0])
-        mark = CREATE_TAG + secrets.token_hex(8)
+        tag = CREATE_TAG + mark_for(idempotency_key)
         body = {
             "name": name,
             "size": id_of(size, NodeSize),
@@ -150,20 +155,11 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             "region": self._region(location),
             "ssh_keys": key_ids or None,
             "user_data": user_data or ex_user_data,
-            "tags": [*several(attributes.pop("tags", None)), *several(tags), mark],
+            "tags": [*several(attributes.pop("tags", None)), *several(tags), tag],
             **attributes,
         }
-        node = None
-        try:
-            node = self._create_once(present(body), mark)
-            with suppress(PolycloudError):  # the node is there; a tag that stays does no harm
-                self.connection.hasty(self.tidy_time).delete(f"/tags/{mark}")
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                told = f"exists: id {node.id}" if node else "may exist or appear"
-                error.add_note(f"the droplet {name!r} {told}; it has, or had, the tag {mark!r}")
-            raise
-        return node
+        creation = DropletCreation(self, present(body), tag, keyed=idempotency_key is not None)
+        return self._create_once(creation, idempotency_key=idempotency_key)
 
     def reboot_node(self, node: Node) -> bool:
         """Restart a droplet gently."""

@@ -1,4 +1,9 @@
-"""Finds secrets in what a driver and its cloud say to each other, and keeps them out of exchange files."""
+"""What a driver and its cloud say to each other, as it may be written down: without secrets.
+
+A recorded request and response are dicts, in the form that `polycloud.testing.exchange` describes.
+"""
+
+from __future__ import annotations
 
 import base64
 import html
@@ -6,14 +11,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
-from polycloud.testing.exchange import REDACTED, Fields, RecordedRequest, RecordedResponse
-from polycloud.testing.loopback import CONNECTION_HEADERS, Answer, SeenRequest, fields
+from polycloud.common.http import CONNECTION_HEADERS
 
-__all__ = ["Redaction"]
+__all__ = ["REDACTED", "SHORTEST", "Redaction", "fields"]
+
+REDACTED = "REDACTED"
+"""What stands in a record for a secret."""
 
 # a shorter secret would be found, and blotted out, by chance
-_SHORTEST = 4
+SHORTEST = 4
 
 # these say nothing of the exchange, or what they say is no longer true of the stored body
 _UNRECORDED_HEADERS = CONNECTION_HEADERS | {"content-encoding", "date", "server", "cookie", "set-cookie"}
@@ -54,33 +62,36 @@ class Redaction:
     def __init__(self, secrets: Iterable[str]) -> None:
         # longest first, in case one holds another
         known = sorted(set(secrets), key=len, reverse=True)
-        if any(len(secret) < _SHORTEST for secret in known):
-            raise ValueError(f"A secret has {_SHORTEST} characters at least")
+        if any(len(secret) < SHORTEST for secret in known):
+            raise ValueError(f"A secret has {SHORTEST} characters at least")
         forms = [form for secret in known for form in dict.fromkeys((secret, _in_headers(secret)))]
         patterns = [*map(_written, forms), *map(_encoded, known)]
         self._secrets = re.compile("|".join(patterns)) if patterns else None
 
-    def request(self, request: SeenRequest, headers: Iterable[str]) -> RecordedRequest:
-        """What a replayed request has to match: no secret, and the named headers only."""
-        kept = {name: value for name in headers if (value := request.headers.get(name)) is not None}
-        content_type = request.headers.get("Content-Type", "")
-        return RecordedRequest(
-            method=request.method,
-            path=self.known(request.path),
-            query=self._fields(request.query),
-            headers=self._headers(kept),
-            **self._request_body(request.body, form="form-urlencoded" in content_type),
-        )
+    def request(
+        self, method: str, target: str, body: bytes, *, content_type: str, headers: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """What a replayed request has to match; `target` is path and query as they are sent."""
+        path, _, query = target.partition("?")
+        return {
+            "method": method,
+            "path": self.known(path),
+            "query": self._fields(fields(query)),
+            "headers": self.headers(headers),
+            **self._request_body(body, form="form-urlencoded" in content_type),
+        }
 
-    def response(self, answer: Answer, body: bytes, *, head: bool) -> RecordedResponse:
+    def response(
+        self, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, head: bool
+    ) -> dict[str, Any]:
         """What is to be answered, with the decoded body; to HEAD, with the length of the body not sent."""
         kept: dict[str, str] = {}
-        for name, value in answer.headers:
+        for name, value in headers:
             if name.lower() not in _UNRECORDED_HEADERS or (head and name.lower() == "content-length"):
                 kept[name] = f"{kept[name]}, {value}" if name in kept else value
         content_type = next((value for name, value in kept.items() if name.lower() == "content-type"), "json")
         content = self._response_body(body, is_json="json" in content_type)
-        return RecordedResponse(status=answer.status, headers=self._headers(kept), **content)
+        return {"status": status, "headers": self.headers(kept), **content}
 
     def known(self, text: str) -> str:
         """The text without the declared secrets."""
@@ -108,11 +119,12 @@ class Redaction:
     def _member(self, name: str, value: Any, secret: bool) -> Any:
         return self.json(value, secret=_is_secret(name) or (secret and name in _VALUE_NAMES))
 
-    def _fields(self, values: dict[str, list[str]]) -> Fields:
+    def _fields(self, values: dict[str, list[str]]) -> dict[str, str | list[str]]:
         redacted: dict[str, list[str]] = self.json(values)
         return {name: value[0] if len(value) == 1 else value for name, value in redacted.items()}
 
-    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers without secrets."""
         redacted: dict[str, str] = self.json(headers)
         return redacted
 
@@ -137,6 +149,14 @@ class Redaction:
             return {"text": self.text(body.decode())}
         except UnicodeDecodeError:
             return {"base64": self.known(body.decode("latin-1")).encode("latin-1")}
+
+
+def fields(encoded: str) -> dict[str, list[str]]:
+    """The names and values of a query or of a form."""
+    values: dict[str, list[str]] = {}
+    for name, value in parse_qsl(encoded, keep_blank_values=True):
+        values.setdefault(name, []).append(value)
+    return values
 
 
 _UNPARSED = object()
