@@ -84,6 +84,10 @@ class DummyNodeDriver(NodeDriver):
         **kwargs: Any,
     ) -> Node:
         """Add a running node; any further argument is kept in its `extra`."""
+        key = kwargs.get("idempotency_key")
+        known = (node for node in self._nodes.values() if node.extra.get("idempotency_key") == key)
+        if key is not None and (earlier := next(known, None)):
+            return earlier
         id_ = self._next_id()
         address = f"203.0.113.{int(id_) % 254 or 254}"
         extra = {"location": location.name if location else LOCATIONS[0][0], **kwargs}

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from polycloud.common.types import AmbiguousCreateError, InvalidArgumentError, PolycloudError
+from polycloud.compute.creation import mark_for
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.types import Node
+from polycloud.sandbox import Sandbox
+from polycloud.sandbox.faults import Slow
+
+SETTLE_TIME = 1.0
+SLOW = 60.0
+FORK = multiprocessing.get_context("fork")
+
+
+class QuickNephoScale(NephoscaleNodeDriver):
+    settle_time = SETTLE_TIME
+
+
+class QuickDigitalOcean(DigitalOceanNodeDriver):
+    settle_time = SETTLE_TIME
+
+
+DRIVERS: dict[str, Any] = {"nephoscale": QuickNephoScale, "digitalocean": QuickDigitalOcean}
+CREATES = {"nephoscale": "/server/cloud/", "digitalocean": "/v2/droplets"}
+KNOBS: dict[str, dict[str, Any]] = {"nephoscale": {"appear": 0.05}, "digitalocean": {"droplet_limit": 100}}
+
+
+@pytest.fixture(params=sorted(DRIVERS))
+def cloud(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with Sandbox(request.param, ssh="off", build=0.05, **KNOBS[request.param]) as cloud:
+        yield cloud
+
+
+def driver_of(cloud: Sandbox) -> Any:
+    return DRIVERS[cloud.name](cloud.credentials[0], *cloud.credentials[1:2], **cloud.options)
+
+
+@pytest.fixture
+def driver(cloud: Sandbox) -> Iterator[Any]:
+    with driver_of(cloud) as driver:
+        yield driver
+
+
+def create(driver: Any, name: str = "web", **options: Any) -> Node:
+    image = next(image for image in driver.list_images() if image.id)
+    node: Node = driver.create_node(name, driver.list_sizes()[0], image, **located(driver), **options)
+    return node
+
+
+def located(driver: Any) -> dict[str, Any]:
+    return {"location": driver.list_locations()[0]}
+
+
+def outcome(driver: Any) -> str:
+    try:
+        return create(driver).id
+    except PolycloudError as error:
+        return " ".join(error.__notes__)
+
+
+def creates(cloud: Sandbox) -> int:
+    return sum((seen.method, seen.path) == ("POST", CREATES[cloud.name]) for seen in cloud.requests)
+
+
+def in_a_process(work: Callable[[], object]) -> Any:
+    process = FORK.Process(target=work, daemon=True)
+    process.start()
+    return process
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.02)  # noqa: TID251 - what another process does
+    raise AssertionError("it did not come about")
+
+
+@pytest.mark.parametrize("fault", ["reset after", "reset midway", "truncate"])
+def test_a_lost_answer_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) -> None:
+    """A create whose answer was lost gives the node that it made, and is not sent again."""
+    cloud.fault(fault, method="POST", path=CREATES[cloud.name])
+    node = create(driver)
+    assert [server["id"] for server in cloud.servers] == [int(node.id)]
+    assert (node.name, creates(cloud)) == ("web", 1)
+
+
+def test_an_ambiguous_create_says_what_to_look_for(cloud: Sandbox, driver: Any) -> None:
+    """A create of which nothing is found raises an error that knows its mark and the driver."""
+    cloud.fault("reset before", method="POST", path=CREATES[cloud.name])
+    with pytest.raises(AmbiguousCreateError) as caught:
+        create(driver)
+    assert caught.value.look_for
+    assert caught.value.look_for in str(caught.value)
+    assert caught.value.driver is driver
+    assert creates(cloud) == 1
+
+
+def test_a_key_gives_the_same_node(cloud: Sandbox, driver: Any) -> None:
+    """A create with the key of an earlier one gives the earlier one's node, also by another driver."""
+    first = create(driver, idempotency_key="order 17")
+    with driver_of(cloud) as other:
+        again = create(other, "other name", idempotency_key="order 17")
+        assert create(other, idempotency_key="order 18").id != first.id
+    assert (again.id, len(cloud.servers), creates(cloud)) == (first.id, 2, 2)
+
+
+def test_a_program_killed_after_its_create(cloud: Sandbox, driver: Any) -> None:
+    """A program that was killed before it had the answer gets its node when it is started again."""
+    cloud.fault(Slow(SLOW), method="POST", path=CREATES[cloud.name])
+    process = in_a_process(lambda: create(driver_of(cloud), idempotency_key="order 17"))
+    wait_until(lambda: cloud.servers)
+    process.kill()
+    process.join()
+    node = create(driver, idempotency_key="order 17")
+    assert [server["id"] for server in cloud.servers] == [int(node.id)]
+    assert (node.name, creates(cloud)) == ("web", 1)
+
+
+def test_a_program_killed_before_its_create(cloud: Sandbox, driver: Any) -> None:
+    """Nothing is sent again before the settle time has passed; then the create is, and one node exists."""
+    cloud.fault("stall", method="POST", path=CREATES[cloud.name])
+    process = in_a_process(lambda: create(driver_of(cloud), idempotency_key="order 17"))
+    wait_until(lambda: creates(cloud))
+    process.kill()
+    process.join()
+    began = time.monotonic()
+    node = create(driver, idempotency_key="order 17")
+    assert time.monotonic() - began >= SETTLE_TIME
+    assert [server["id"] for server in cloud.servers] == [int(node.id)]
+
+
+def test_a_fresh_key_does_not_wait(cloud: Sandbox, driver: Any) -> None:
+    """A key that was never used costs no settle time: the create is sent at once."""
+    driver.settle_time = SLOW
+    create(driver, idempotency_key="order 17")
+    assert len(cloud.servers) == 1
+
+
+def test_threads_with_one_key(cloud: Sandbox, driver: Any) -> None:
+    """Threads that create with one key at the same time get one node."""
+    with ThreadPoolExecutor(8) as pool:
+        nodes = list(pool.map(lambda _: create(driver, idempotency_key="order 17"), range(8)))
+    assert len({node.id for node in nodes}) == 1
+    assert (len(cloud.servers), creates(cloud)) == (1, 1)
+
+
+def test_one_name_from_threads_and_processes(cloud: Sandbox) -> None:
+    """Creates with one name, from threads of two processes, each get a node of their own."""
+    ids = FORK.SimpleQueue()
+
+    def work() -> None:
+        with driver_of(cloud) as driver, ThreadPoolExecutor(4) as pool:
+            for node in pool.map(lambda _: create(driver), range(4)):
+                ids.put(node.id)
+
+    processes = [in_a_process(work) for _ in range(2)]
+    seen = {ids.get() for _ in range(8)}
+    for process in processes:
+        process.join()
+    assert seen == {str(server["id"]) for server in cloud.servers}
+    assert len(seen) == 8
+
+
+@pytest.mark.parametrize("key", ["", 17, b"order"])
+def test_a_key_is_text(driver: Any, key: Any) -> None:
+    """A key that is no text is refused before anything is sent."""
+    size, image, where = driver.list_sizes()[0], driver.list_images()[0], located(driver)
+    with pytest.raises(InvalidArgumentError, match="idempotency_key"):
+        driver.create_node("web", size, image, idempotency_key=key, **where)
+
+
+def test_marks() -> None:
+    """A mark is the same for a key everywhere, and without one never the same."""
+    assert mark_for("order 17") == mark_for("order 17") != mark_for("order 18")
+    assert len({mark_for(None) for _ in range(100)}) == 100
+
+
+def test_nobody_is_left_untold(cloud: Sandbox, driver: Any) -> None:
+    """Whatever ends a create after it was sent tells of the node that may exist."""
+    cloud.fault("reset after", method="POST", path=CREATES[cloud.name])
+    for method in ("PUT", "DELETE"):  # neither rename nor removal of the mark
+        cloud.fault(403, method=method, times=None)
+    told = outcome(driver)
+    assert str(cloud.servers[0]["id"]) in told
+
+
+def test_a_key_in_memory() -> None:
+    """The dummy driver knows keys too."""
+    driver = DummyNodeDriver("key")
+    assert create(driver, idempotency_key="a") is create(driver, idempotency_key="a")
+    assert create(driver, idempotency_key="b") is not create(driver, idempotency_key="a")
