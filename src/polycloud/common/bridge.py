@@ -1,27 +1,43 @@
-"""The asyncio side of waiting: drivers that run on an event loop, and a private loop for plain code.
+"""Drivers on an event loop: a greenlet runs the driver's plain code, and its waits are awaited outside.
 
-Imported when first needed, since `import polycloud` shall not pay for asyncio.
+Imported by `polycloud.aio` only, so plain programs need no greenlet and pay for no asyncio.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from polycloud.common.forks import renew_after_fork
-from polycloud.common.types import OperationTimeoutError
-from polycloud.common.waiting import BridgeGreenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 if TYPE_CHECKING:
     from polycloud.common.http import Transports
 
-__all__ = ["bridged", "gather_bridged", "landing", "run_on_private_loop", "until_deadline"]
+__all__ = ["BridgeGreenlet", "bridged", "gather_bridged", "iterate_bridged", "landing"]
 
 T = TypeVar("T")
+
+
+class BridgeGreenlet(greenlet):
+    """A greenlet whose waits are awaited by a coroutine, and the transports that its requests take."""
+
+    transports: Transports
+    in_gather: bool
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        """Let the event loop finish `awaitable`, then go on with its result."""
+        assert self.parent is not None
+        return cast("T", self.parent.switch(awaitable))
+
+
+def current_bridge() -> BridgeGreenlet | None:
+    """The greenlet bridge that the caller runs in, or None in plain code."""
+    current = getcurrent()
+    return current if isinstance(current, BridgeGreenlet) else None
 
 
 async def bridged(fn: Callable[[], T], transports: Transports, *, in_gather: bool = False) -> T:
@@ -38,6 +54,41 @@ async def bridged(fn: Callable[[], T], transports: Transports, *, in_gather: boo
         else:
             outcome = current.switch(result)
     return cast("T", outcome)
+
+
+async def iterate_bridged(fn: Callable[[], Iterator[T]], transports: Transports) -> AsyncGenerator[T]:
+    """What the iterator of sync-style `fn` yields.
+
+    It runs on until it waits for something, and that wait begins when what it has yielded is consumed: so
+    a list is read a page at a time.
+    """
+    ready: deque[T] = deque()
+
+    def fill() -> None:
+        for item in fn():
+            ready.append(item)
+
+    current = BridgeGreenlet(fill)
+    current.transports, current.in_gather = transports, False
+    current.gr_context = copy_context()
+    outcome = current.switch()
+    try:
+        while True:
+            while ready:
+                yield ready.popleft()
+            if current.dead:
+                return
+            try:
+                result = await outcome
+            except BaseException as error:  # noqa: BLE001 - cancellation too belongs to the waiting driver
+                outcome = current.throw(error)
+            else:
+                outcome = current.switch(result)
+    finally:
+        while not current.dead:
+            if asyncio.iscoroutine(outcome):
+                outcome.close()
+            outcome = current.throw(GreenletExit)
 
 
 async def gather_bridged(calls: list[Callable[[], T]], transports: Transports, limit: int) -> list[T]:
@@ -68,57 +119,3 @@ async def gather_bridged(calls: list[Callable[[], T]], transports: Transports, l
 async def landing(flight: Future[Any]) -> Any:
     """The result of another caller's work; giving up the wait does not cancel the work."""
     return await asyncio.shield(asyncio.wrap_future(flight))
-
-
-def until_deadline(async_fn: Callable[[], Awaitable[T]], left: float) -> Callable[[], Awaitable[T]]:
-    """The coroutine function, which ends with `OperationTimeoutError` after `left` seconds."""
-    if left == float("inf"):
-        return async_fn
-
-    async def bounded() -> T:
-        limit = asyncio.timeout(left)
-        try:
-            async with limit:
-                return await async_fn()
-        except TimeoutError:
-            if limit.expired():
-                raise OperationTimeoutError("a call's part to end (deadline=)", left) from None
-            raise
-
-    return bounded
-
-
-class _LoopThread:
-    """A private event loop on a daemon thread, for plain callers of async code; remade after a fork."""
-
-    def __init__(self) -> None:
-        self._renew()
-        renew_after_fork(self)
-
-    def _renew(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="polycloud-loop", daemon=True).start()
-            return self._loop
-
-
-_loop_thread = _LoopThread()
-
-
-def run_on_private_loop(async_fn: Callable[[], Awaitable[T]]) -> T:
-    """Wait in this thread for a coroutine on the private loop; an interruption (Ctrl-C) cancels it."""
-
-    async def call() -> T:
-        return await async_fn()
-
-    future = asyncio.run_coroutine_threadsafe(call(), _loop_thread.loop())
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise

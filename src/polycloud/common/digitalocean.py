@@ -203,7 +203,7 @@ def _last_page(links: Links | None) -> int:
 
 def _page_number(link: str) -> int:
     try:
-        return int(parse_qs(urlsplit(link).query)["page"][0])
+        return max(1, int(parse_qs(urlsplit(link).query)["page"][0]))
     except (KeyError, ValueError):
         return 1
 

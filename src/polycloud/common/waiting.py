@@ -8,13 +8,12 @@ work meanwhile. Drivers and base code wait through nothing else.
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-from greenlet import getcurrent, greenlet
 
 from polycloud.common import calls
 from polycloud.common.forks import renew_after_fork
@@ -30,9 +29,9 @@ from polycloud.common.types import (
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from polycloud.common.http import Transports
+    from polycloud.common.bridge import BridgeGreenlet
 
-__all__ = ["BridgeGreenlet", "SingleFlight", "bridge", "gather", "poll", "require_times", "run", "sleep"]
+__all__ = ["SingleFlight", "bridge", "gather", "poll", "require_times", "run", "sleep"]
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 8
@@ -42,22 +41,10 @@ PASSING = (MalformedResponseError, RateLimitReachedError, ServerError, Transport
 FAILED_LOOKS = 5
 
 
-class BridgeGreenlet(greenlet):
-    """A greenlet whose waits are awaited by a coroutine, and the transports that its requests take."""
-
-    transports: Transports
-    in_gather: bool
-
-    def wait(self, awaitable: Awaitable[T]) -> T:
-        """Let the event loop finish `awaitable`, then go on with its result."""
-        assert self.parent is not None
-        return cast("T", self.parent.switch(awaitable))
-
-
 def bridge() -> BridgeGreenlet | None:
     """The greenlet bridge that the caller runs in, or None in plain code."""
-    current = getcurrent()
-    return current if isinstance(current, BridgeGreenlet) else None
+    module = sys.modules.get("polycloud.common.bridge")  # there are no bridges before it is imported
+    return None if module is None else module.current_bridge()
 
 
 def run(async_fn: Callable[[], Awaitable[T]]) -> T:
@@ -66,7 +53,7 @@ def run(async_fn: Callable[[], Awaitable[T]]) -> T:
     An interruption of the waiting thread (Ctrl-C) cancels the coroutine, and so does the deadline of
     `call_options`: with `OperationTimeoutError`.
     """
-    from polycloud.common.bridge import run_on_private_loop, until_deadline
+    from polycloud.common.loopthread import run_on_private_loop, until_deadline
 
     async_fn = until_deadline(async_fn, calls.remaining())
     current = bridge()

@@ -111,6 +111,7 @@ class NodeDriver(OperationsDriver):
     @optional
     def create_node(
         self,
+        /,
         name: str,
         size: NodeSize,
         image: NodeImage,
@@ -199,6 +200,7 @@ class NodeDriver(OperationsDriver):
     @template("create_node", "list_nodes")
     def deploy_node(
         self,
+        /,
         deploy: Deployment,
         ssh_username: str = "root",
         ssh_alternate_usernames: Sequence[str] | None = None,
