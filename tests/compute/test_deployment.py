@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ from polycloud.common.types import InvalidArgumentError, PolycloudError, Unsuppo
 from polycloud.compute.deployment import (
     Deployment,
     FileDeployment,
+    Login,
     MultiStepDeployment,
     ScriptDeployment,
     ScriptFileDeployment,
     SSHKeyDeployment,
 )
 from polycloud.compute.drivers.dummy import DummyNodeDriver
-from polycloud.compute.ssh import BaseSSHClient
+from polycloud.compute.ssh import BaseSSHClient, HostKeys
 from polycloud.compute.types import (
     DeploymentError,
     DeploymentException,
@@ -33,6 +36,7 @@ from polycloud.compute.types import (
     SSHCommandTimeoutError,
     SSHConnectError,
     SSHConnectionLostError,
+    SSHFileError,
     SSHKeyError,
     SSHTimeoutError,
 )
@@ -190,12 +194,48 @@ def test_output_is_live(driver: LocalDriver, server: Sshd) -> None:
         lambda: ScriptDeployment(None),  # type: ignore[arg-type]
         lambda: SSHKeyDeployment(None),  # type: ignore[arg-type]
         lambda: FileDeployment(None, "x"),  # type: ignore[arg-type]
+        lambda: ScriptDeployment("true", args="--all"),
+        lambda: ScriptDeployment("true", timeout="5"),  # type: ignore[arg-type]
+        lambda: MultiStepDeployment("true"),  # type: ignore[arg-type]
+        lambda: MultiStepDeployment([None]),  # type: ignore[list-item]
     ],
 )
 def test_steps_that_cannot_work_are_refused_at_once(make: Any) -> None:
     """A file that is not there, a key that is none, Windows line ends: refused when the step is made."""
     with pytest.raises(InvalidArgumentError):
         make()
+
+
+def test_a_script_that_deletes_itself(driver: LocalDriver, server: Sshd) -> None:
+    """A script that is to be deleted may have done so itself."""
+    step = ScriptDeployment('#!/bin/sh\nrm -- "$0"\n', delete=True)
+    deploy(driver, server, step)
+    assert step.exit_status == 0
+    assert list(server.home.iterdir()) == []
+
+
+def test_a_script_that_cannot_be_deleted(driver: LocalDriver, server: Sshd) -> None:
+    """A script that was to be deleted and stays is an error, and one that failed before that says both."""
+    stay = "#!/bin/sh\nmkdir d; mv $0 d/x; mkdir $0"
+    error = failing(driver, server, ScriptDeployment(stay, delete=True, name="s"))
+    assert isinstance(error.value, SSHFileError)
+    shutil.rmtree(server.home / "s")
+    shutil.rmtree(server.home / "d")
+    error = failing(driver, server, ScriptDeployment(f"{stay}\nexit 3", delete=True, name="s"))
+    assert error.exit_status == 3
+    assert any("./s may still be on the node" in note for note in error.__notes__)
+
+
+def test_a_step_that_gives_back_nothing(driver: LocalDriver, server: Sshd) -> None:
+    """After a step that forgets to give back the node, the deployment goes on with the node."""
+
+    class Forgetful(Deployment):
+        def run(self, node: Node, client: BaseSSHClient) -> Node:
+            client.run("true")
+            return None  # type: ignore[return-value]
+
+    assert deploy(driver, server, MultiStepDeployment([Forgetful(), ScriptDeployment("true")])).name == "web"
+    assert deploy(driver, server, Forgetful()).name == "web"
 
 
 # Logging in
@@ -276,6 +316,30 @@ def test_what_the_provider_cannot_create_with(server: Sshd) -> None:
     deploy(driver, server, ScriptDeployment("true"), auth=NodeAuthSSHKey(PUBLIC), ssh_key=PRIVATE)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"ssh_username": "a\nb"},
+        {"ssh_alternate_usernames": [""]},
+        {"ssh_port": 0},
+        {"max_tries": 0},
+        {"max_tries": "3"},
+        {"ex_known_hosts": "/no/such/folder/known_hosts"},
+    ],
+)
+def test_odd_logins_cost_no_node(driver: LocalDriver, server: Sshd, options: dict[str, Any]) -> None:
+    """A user name, a port, a number of tries or a file that cannot be meant is refused before a create."""
+    with pytest.raises(InvalidArgumentError):
+        deploy(driver, server, ScriptDeployment("true"), **options)
+    assert "web" not in names(driver)
+
+
+def test_logins_show_no_secrets() -> None:
+    """The password, the keys and their passphrase are not in a login's repr."""
+    login = Login(["root"], 22, "pa55word", [PRIVATE], "pa55phrase", 1, 1, 1, 1, HostKeys(), None)
+    assert not any(secret in repr(login) for secret in ("pa55", "PRIVATE KEY"))
+
+
 def test_in_memory_there_is_no_ssh() -> None:
     """The dummy driver says that it has no `deploy_node`, and refuses it."""
     driver = DummyNodeDriver("creds")
@@ -345,7 +409,7 @@ def test_a_script_that_never_ends(driver: LocalDriver, server: Sshd) -> None:
 def test_a_node_that_reboots_in_the_middle(driver: LocalDriver, server: Sshd) -> None:
     """A connection that is lost in the middle of a step says so."""
     threading.Timer(0.5, server.drop_connections).start()
-    error = failing(driver, server, ScriptDeployment("sleep 60"))
+    error = failing(driver, server, ScriptDeployment("sleep 60", delete=True))
     assert isinstance(error.value, SSHConnectionLostError)
 
 
@@ -364,20 +428,23 @@ def test_nobody_answers(driver: LocalDriver, tmp_path: Path) -> None:
     assert isinstance(error.value, SSHConnectError)
 
 
-def test_ssh_that_hangs(driver: LocalDriver, server: Sshd) -> None:
-    """A server that takes the connection and says nothing ends within the timeouts."""
+@pytest.mark.parametrize("ssh_timeout", [0.2, 60])
+def test_ssh_that_hangs(driver: LocalDriver, server: Sshd, ssh_timeout: float) -> None:
+    """A server that takes the connection and says nothing ends within the shorter of the timeouts."""
     import socket
 
+    started = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = failing(
             driver,
             server,
             ScriptDeployment("true"),
             ssh_port=silent.getsockname()[1],
-            ssh_timeout=0.2,
+            ssh_timeout=ssh_timeout,
             timeout=0.5,
         )
     assert isinstance(error.value, SSHTimeoutError)
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(("passphrase", "problem"), [(None, "is encrypted"), ("wrong", "does not open")])
@@ -406,3 +473,31 @@ def test_ten_megabytes_of_output(driver: LocalDriver, server: Sshd) -> None:
     step = ScriptDeployment("head -c 10000000 /dev/zero | tr '\\0' x")
     deploy(driver, server, step)
     assert len(step.stdout or "") == 10_000_000
+
+
+@pytest.mark.parametrize("step", [None, "true", ScriptDeployment, 7])
+def test_what_is_no_step_costs_no_node(driver: LocalDriver, server: Sshd, step: Any) -> None:
+    """What is no step, and an interface that there is not, is refused before a node is created."""
+    with pytest.raises(InvalidArgumentError, match="no deployment step"):
+        deploy(driver, server, step)
+    with pytest.raises(InvalidArgumentError, match="ssh_interface"):
+        deploy(driver, server, ScriptDeployment("true"), ssh_interface="nope")
+    assert "web" not in names(driver)
+
+
+def test_one_alternate_name(driver: LocalDriver, server: Sshd) -> None:
+    """One further user name may be given as it is."""
+    node = deploy(
+        driver, server, ScriptDeployment("true"), ssh_username="nobody", ssh_alternate_usernames="root"
+    )
+    assert node.name == "web"
+
+
+def test_output_in_a_message(driver: LocalDriver, server: Sshd) -> None:
+    """A failure's message shows the end of the output only, and nothing in it that commands a terminal."""
+    step = ScriptDeployment("head -c 1000000 /dev/zero | tr '\\0' x; printf '\\033[2Jend'; exit 1")
+    with pytest.raises(DeploymentError) as caught:
+        deploy(driver, server, step)
+    text = str(caught.value)
+    assert len(text) < 4000
+    assert text.endswith("\\x1b[2Jend")

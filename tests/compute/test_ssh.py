@@ -7,7 +7,10 @@ import signal
 import socket
 import stat
 import threading
+import time
+import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -182,6 +185,103 @@ def test_on_an_event_loop(server: Sshd) -> None:
     assert asyncio.run(main()) == ["x"] * 3
 
 
+@contextmanager
+def silent(server: Sshd) -> Iterator[None]:
+    """The server keeps its connections and answers nothing."""
+    over = threading.Event()
+    server.loop.call_soon_threadsafe(over.wait)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def test_a_server_that_stops_answering(
+    server: Sshd, client: SSHClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers nothing more holds up no command, no file and no goodbye for longer than said."""
+    monkeypatch.setattr(ssh, "ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr(ssh, "GOODBYE_TIMEOUT", 0.3)
+    started = time.monotonic()
+    with silent(server):
+        with pytest.raises(SSHCommandTimeoutError):
+            client.run("true", timeout=0.2)
+        with pytest.raises(SSHTimeoutError, match="'true'"):
+            client.run("true")
+        for ask in (client.get, client.put, client.delete):
+            with pytest.raises(SSHTimeoutError, match="the file 'f'"):
+                ask("f")
+        client.close()
+    assert time.monotonic() - started < 5
+
+
+def test_ctrl_c_on_a_server_that_stops_answering(server: Sshd, client: SSHClient) -> None:
+    """Ctrl-C ends the wait for a file at once, whatever the server does."""
+    started = time.monotonic()
+    with silent(server):
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            client.put("f", "x")
+    assert time.monotonic() - started < 3
+
+
+def test_nothing_goes_on_after_a_command_was_ended(client: SSHClient) -> None:
+    """A command that is ended while it floods leaves no task on the event loop."""
+
+    async def tasks() -> list[str]:
+        await asyncio.sleep(0.1)
+        return [repr(task) for task in asyncio.all_tasks() if "_Running" in repr(task)]
+
+    def stop(stream: str, text: str) -> None:
+        waiting.sleep(0.3)  # until the queue is full
+        raise ZeroDivisionError
+
+    client.on_output = stop
+    with pytest.raises(ZeroDivisionError):
+        client.run("yes")
+    assert waiting.run(tasks) == []
+
+
+@pytest.mark.parametrize(("cmd", "timeout"), [(None, 1), (5, 1), ("true", "5"), ("true", -1)])
+def test_odd_commands_are_refused(client: SSHClient, cmd: Any, timeout: Any) -> None:
+    """What is no command or no time is refused: without a command, a shell would wait for ever."""
+    with pytest.raises(InvalidArgumentError):
+        client.run(cmd, timeout=timeout)
+
+
+def test_a_connection_belongs_to_its_event_loop(client: SSHClient, server: Sshd) -> None:
+    """On another event loop a connection is refused in words, and may be closed; a new one works there."""
+
+    def elsewhere() -> str:
+        with pytest.raises(SSHError, match="another process or event loop"):
+            client.run("true")
+        client.connect()
+        return client.run("echo here").stdout
+
+    async def main() -> str:
+        outcome = await bridged(elsewhere, cast("Transports", None))
+        await asyncio.to_thread(client.close)  # in plain code
+        await asyncio.sleep(0.1)
+        return outcome
+
+    assert asyncio.run(main()) == "here\n"
+
+
+def test_a_connection_belongs_to_its_process(client: SSHClient) -> None:
+    """A forked child cannot use its parent's connection, and does not break it by closing it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with pytest.raises(SSHError, match="another process"):
+                client.run("true")
+            client.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert client.run("echo still here").stdout == "still here\n"
+
+
 # Files
 
 
@@ -202,6 +302,30 @@ def test_large_files(server: Sshd, client: SSHClient) -> None:
     content = os.urandom(3_000_000)
     client.putfo("large", io.BytesIO(content))
     assert (server.home / "large").read_bytes() == content
+
+
+def test_a_file_is_private_before_it_has_content(server: Sshd, client: SSHClient) -> None:
+    """A file has its permissions before its content, and the open file is read in the caller's thread."""
+    (server.home / "secret").touch(0o644)
+    modes: list[int] = []
+
+    class Watching(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            modes.append(int(client.run("stat -c %a secret").stdout, 8))
+            return super().read(size)
+
+    client.putfo("secret", Watching(b"content"), chmod=0o600)
+    assert modes == [0o600, 0o600]
+    assert client.get("secret") == b"content"
+
+
+def test_a_file_without_end(client: SSHClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of more than is kept is not read to its end."""
+    monkeypatch.setattr(ssh, "OUTPUT_LIMIT", 3_000_000)
+    client.put("large", b"x" * 3_000_000)
+    assert len(client.get("large")) == 3_000_000
+    with pytest.raises(SSHOutputLimitError, match="'/dev/zero' has more than 3,000,000"):
+        client.get("/dev/zero")
 
 
 def test_file_errors_name_the_file(client: SSHClient) -> None:
@@ -283,6 +407,21 @@ def test_keys_that_are_none(tmp_path: Path) -> None:
         load_private_key("-----BEGIN OPENSSH PRIVATE KEY-----\nnonsense\n-----END OPENSSH PRIVATE KEY-----\n")
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\nS3CRET\n",
+        "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUS3CRET" * 10,
+        b"\xff-----BEGIN PRIVATE KEY-----S3CRET",
+    ],
+)
+def test_keys_are_not_repeated(key: str | bytes) -> None:
+    """A key that is not understood is not shown, in the error or in what its traceback prints."""
+    with pytest.raises(SSHKeyError, match="the key in memory") as caught:
+        load_private_key(key)
+    assert "S3CRET" not in "".join(traceback.format_exception(caught.value))
+
+
 def test_the_agent(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without keys of one's own, those of the user's home are tried."""
     (tmp_path / ".ssh").mkdir()
@@ -358,10 +497,36 @@ def public_of(server: Sshd) -> str:
     return " ".join(public(server.host_key).split()[:2])
 
 
-def test_a_known_hosts_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """A known_hosts file that cannot be read is named."""
+def test_a_known_hosts_file_that_cannot_be_used(tmp_path: Path) -> None:
+    """A known_hosts file that cannot be read or made is named at once."""
     with pytest.raises(InvalidArgumentError, match=str(tmp_path)):
         HostKeys(str(tmp_path))
+    with pytest.raises(InvalidArgumentError, match="none/known_hosts cannot be written"):
+        HostKeys(str(tmp_path / "none/known_hosts"))
+
+
+def test_a_known_hosts_file_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A known_hosts file may be below `~`, and hold several keys of one machine."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "known_hosts").write_text("web ssh-ed25519 AAAA\nweb,www ssh-rsa BBBB\n")
+    known = HostKeys("~/known_hosts")
+    assert known.accept("web", "ssh-ed25519 AAAA")
+    assert known.accept("web", "ssh-rsa BBBB")
+    assert not known.accept("web", "ssh-rsa CCCC")
+    assert not known.accept("www", "ssh-ed25519 AAAA")
+
+
+def test_a_host_key_is_remembered_once_somebody_was_let_in(tmp_path: Path) -> None:
+    """A machine that refuses everybody may still change its key, as machines do while they are set up."""
+    memory = HostKeys()
+    with sshd(tmp_path, Door()) as server:
+        port = server.port
+        client = SSHClient(server.host, port, key_material=private(), machine="node-1", host_keys=memory)
+        with pytest.raises(SSHAuthenticationError):
+            client.connect()
+    with sshd(tmp_path, Door([public()]), port=port) as server, client:
+        client.connect()
+        assert memory.seen == {"node-1": [public_of(server)]}
 
 
 # Odd input

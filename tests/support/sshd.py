@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -165,8 +165,9 @@ async def _run_command(
 async def _pump(source: asyncio.StreamReader, target: asyncssh.SSHWriter[bytes]) -> None:
     while piece := await source.read(65536):
         if not target.channel.is_closing():
-            target.write(piece)
-            await target.drain()
+            with suppress(OSError, asyncssh.Error):  # read on: a process whose pipe is full does not end
+                target.write(piece)
+                await target.drain()
 
 
 async def _shut(server: Sshd) -> None:

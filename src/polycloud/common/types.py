@@ -64,6 +64,7 @@ __all__ = [
     "UnknownProviderError",
     "UnsupportedOperationError",
     "error_from_status",
+    "printable",
 ]
 
 T = TypeVar("T")
@@ -112,10 +113,17 @@ class PolycloudError(Exception):
         return self
 
     def __str__(self) -> str:
-        return f"{self.value} ({self.exchange})" if self.exchange else str(self.value)
+        return printable(f"{self.value} ({self.exchange})" if self.exchange else str(self.value))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
+
+
+def printable(text: str) -> str:
+    """`text` with its control characters escaped: others' words must not command a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
 
 
 def _restored(kind: type[PolycloudError], args: tuple[Any, ...], state: dict[str, Any]) -> PolycloudError:

@@ -177,10 +177,7 @@ class NodeDriver(OperationsDriver):
             PolycloudError: One of them failed.
             InvalidArgumentError: One of them has no id yet, or a time is none.
         """
-        if ssh_interface not in {"public_ips", "private_ips"}:
-            raise InvalidArgumentError(
-                f"ssh_interface={ssh_interface!r} is neither public_ips nor private_ips"
-            )
+        _require_interface(ssh_interface)
         wanted = [require_id(node) for node in nodes]
         missed = _Missed(self.name)
 
@@ -250,11 +247,13 @@ class NodeDriver(OperationsDriver):
         """
         if not self.supports("deploy_node"):
             raise UnsupportedOperationError(f"{self.name} does not offer deploy_node", self)
+        _require_deployable(deploy, ssh_interface)
         waiting.require_times(timeout, wait_period)
         waiting.require_times(ssh_timeout)
+        alternates = ssh_alternate_usernames or ()
         login = self._login(
             auth,
-            usernames=(ssh_username, *(ssh_alternate_usernames or ())),
+            usernames=(ssh_username, *([alternates] if isinstance(alternates, str) else alternates)),
             port=ssh_port,
             keys=[ssh_key] if isinstance(ssh_key, str | PathLike) else list(ssh_key or ()),
             key_password=ssh_key_password,
@@ -506,6 +505,20 @@ def require_id(node: Node) -> str:
             f"the node {node.name!r} has no id yet, since its create did not wait; find it in list_nodes()"
         )
     return node.id
+
+
+def _require_interface(name: str) -> None:
+    if name not in {"public_ips", "private_ips"}:
+        raise InvalidArgumentError(f"ssh_interface={name!r} is neither public_ips nor private_ips")
+
+
+def _require_deployable(deploy: object, ssh_interface: str) -> None:
+    """Refuse before a node is created what could only fail after it."""
+    if isinstance(deploy, type) or not callable(getattr(deploy, "run", None)):
+        raise InvalidArgumentError(
+            f"deploy={deploy!r} is no deployment step; see polycloud.compute.deployment"
+        )
+    _require_interface(ssh_interface)
 
 
 class _Missed:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import secrets
 import shlex
 import stat
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from polycloud.common import waiting
 from polycloud.common.types import InvalidArgumentError, OperationTimeoutError
@@ -24,6 +26,7 @@ from polycloud.compute.types import (
     SSHAuthenticationError,
     SSHConnectError,
     SSHError,
+    SSHFileError,
     SSHTimeoutError,
 )
 
@@ -40,6 +43,8 @@ __all__ = [
 
 EXECUTABLE = 0o755
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+TIDY_TIMEOUT = 5.0
+LAST_TRY = 0.1
 
 
 class Deployment:
@@ -67,7 +72,9 @@ class SSHKeyDeployment(Deployment):
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
         """Add the key to the user's `authorized_keys`, on a line of its own."""
-        client.run(f"umask 077; mkdir -p -m {PRIVATE_FOLDER:o} ~/.ssh")
+        made = client.run(f"umask 077; mkdir -p -m {PRIVATE_FOLDER:o} ~/.ssh")
+        if made.exit_status != 0:
+            raise SSHFileError(f"~/.ssh cannot be made: {made.stderr.strip()}")
         client.put(".ssh/authorized_keys", f"\n{self.key}\n", PRIVATE_FILE, "a")
         return node
 
@@ -105,7 +112,8 @@ class ScriptDeployment(Deployment):
         timeout: Seconds after which it is ended; none without.
 
     Raises:
-        InvalidArgumentError: It has Windows line ends, with which no interpreter is found.
+        InvalidArgumentError: It has Windows line ends, with which no interpreter is found, `args` is one text
+            and no list, or `timeout` is no number of seconds.
         DeploymentError: From `run`, where its exit status is not 0.
     """
 
@@ -124,6 +132,10 @@ class ScriptDeployment(Deployment):
                 "save it with Unix ones"
             )
         self.script = text
+        if isinstance(args, str | bytes):
+            raise InvalidArgumentError("args is a list of arguments, not one text")
+        if timeout is not None:
+            waiting.require_times(timeout)
         self.args: Sequence[str] = [str(argument) for argument in args or ()]
         self.name = name or f"polycloud_deployment_{secrets.token_hex(4)}.sh"
         self.delete = delete
@@ -134,19 +146,36 @@ class ScriptDeployment(Deployment):
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
         """Put the script on the node, run it, and delete it where that was asked for."""
-        client.put(self.name, self.script, EXECUTABLE)
         # By its own name: where files are served from a folder, their absolute paths differ from a command's
         path = self.name if self.name.startswith("/") else f"./{self.name}"
-        try:
+        with self._deleted(client, path):
+            client.put(self.name, self.script, EXECUTABLE)
             self.stdout, self.stderr, self.exit_status = client.run(
                 shlex.join([path, *self.args]), timeout=self.timeout
             )
-        finally:
-            if self.delete:
-                client.delete(self.name)
-        if self.exit_status != 0:
-            raise DeploymentError(node, f"exit status {self.exit_status}", node.driver, step=self)
+            if self.exit_status != 0:
+                raise DeploymentError(node, f"exit status {self.exit_status}", node.driver, step=self)
         return node
+
+    @contextmanager
+    def _deleted(self, client: BaseSSHClient, path: str) -> Iterator[None]:
+        """Delete the script in the end, where asked for; what went wrong before that is not hidden by it."""
+        try:
+            yield
+        except BaseException as error:
+            try:
+                self._delete(client, path)
+            except SSHError as second:
+                error.add_note(f"and {path} may still be on the node: {second}")
+            raise
+        self._delete(client, path)
+
+    def _delete(self, client: BaseSSHClient, path: str) -> None:
+        if self.delete:
+            # Not by client.delete(): a script may have deleted itself
+            done = client.run(shlex.join(["rm", "-f", "--", path]), timeout=TIDY_TIMEOUT)
+            if done.exit_status != 0:
+                raise SSHFileError(f"{path} cannot be deleted: {done.stderr.strip()}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -183,7 +212,11 @@ class MultiStepDeployment(Deployment):
 
     def add(self, add: Deployment | Iterable[Deployment]) -> None:
         """Add a step, or several."""
-        self.steps.extend(add if isinstance(add, Iterable) else [add])
+        steps = list(add) if isinstance(add, Iterable) else [add]
+        for step in steps:
+            if not callable(getattr(step, "run", None)):
+                raise InvalidArgumentError(f"{step!r} is no step: it has no run(node, client)")
+        self.steps.extend(steps)
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
         """Run every step."""
@@ -198,20 +231,27 @@ class Login:
 
     `usernames` are tried in turn; `timeout` is the seconds until SSH answers, `ssh_timeout` those of one
     try; a refused login is tried `max_tries` times, since a machine answers before it has its keys;
-    pauses between tries grow to `wait_period` seconds.
+    pauses between tries grow to `wait_period` seconds. Raises `InvalidArgumentError` for what
+    cannot be.
     """
 
     usernames: Sequence[str]
     port: int
-    password: str | None
-    keys: Sequence[str]
-    key_password: str | None
+    password: str | None = field(repr=False)
+    keys: Sequence[str] = field(repr=False)
+    key_password: str | None = field(repr=False)
     ssh_timeout: float
     timeout: float
     max_tries: int
     wait_period: float
     host_keys: HostKeys
     on_output: OnOutput | None
+
+    def __post_init__(self) -> None:
+        for username in self.usernames:
+            SSHClient("127.0.0.1", self.port, username)
+        if not isinstance(self.max_tries, int) or self.max_tries < 1:
+            raise InvalidArgumentError(f"max_tries={self.max_tries!r} is no number of tries")
 
     def client(self, address: str, username: str, machine: str) -> SSHClient:
         """A client, not yet connected. Raises `SSHKeyError` for a key that cannot be used."""
@@ -233,16 +273,19 @@ class Login:
 
         Raises the last `SSHError` once `timeout` is over or the logins were refused `max_tries` times.
         """
+        deadline = time.monotonic() + self.timeout
         ways = [self.client(a, user, node.uuid) for a in addresses for user in self.usernames]
-        refusals: list[SSHError] = []
+        refusals = 0
         last: list[SSHError] = []
 
         def look() -> SSHClient | None:
-            connected, errors = _first_connected(ways)
+            connected, errors = _first_connected(ways, self.ssh_timeout, deadline)
             last[:] = errors
-            refusals.extend(error for error in errors if isinstance(error, SSHAuthenticationError))
-            if connected is None and len(refusals) >= self.max_tries * len(self.usernames):
-                raise refusals[-1]
+            refused = [error for error in errors if isinstance(error, SSHAuthenticationError)]
+            nonlocal refusals
+            refusals += bool(refused)
+            if connected is None and refused and refusals >= self.max_tries:
+                raise refused[-1]
             return connected
 
         try:
@@ -256,9 +299,15 @@ class Login:
             raise last[-1] from late
 
 
-def _first_connected(ways: Iterable[SSHClient]) -> tuple[SSHClient | None, list[SSHError]]:
+def _first_connected(
+    ways: Iterable[SSHClient], ssh_timeout: float, deadline: float
+) -> tuple[SSHClient | None, list[SSHError]]:
     errors: list[SSHError] = []
     for client in ways:
+        remaining = deadline - time.monotonic()
+        if errors and remaining <= 0:
+            break
+        client.timeout = min(ssh_timeout, max(remaining, LAST_TRY))
         try:
             client.connect()
         except (SSHConnectError, SSHTimeoutError, SSHAuthenticationError) as error:
@@ -269,9 +318,12 @@ def _first_connected(ways: Iterable[SSHClient]) -> tuple[SSHClient | None, list[
 
 
 def run_step(step: Deployment, node: Node, client: BaseSSHClient) -> Node:
-    """Run one step; whatever it raises ends as a `DeploymentError` that names the step."""
+    """Run one step; whatever it raises ends as a `DeploymentError` that names the step.
+
+    A step that gives back nothing gives back the node.
+    """
     try:
-        return step.run(node, client)
+        return cast("Node | None", step.run(node, client)) or node
     except DeploymentError:
         raise
     except Exception as error:

@@ -15,8 +15,14 @@ FIELDS = 2
 KINDS = ("ssh-", "ecdsa-", "sk-")
 
 
-def _blob(public_key: str) -> bytes:
-    fields = public_key.split(None, FIELDS)
+def _text(public_key: object) -> str:
+    text = public_key.strip() if isinstance(public_key, str) else ""
+    text.encode()  # half a surrogate pair cannot be sent: a ValueError
+    return text
+
+
+def _blob(public_key: object) -> bytes:
+    fields = _text(public_key).split(None, FIELDS)
     if len(fields) < FIELDS or not fields[0].startswith(KINDS):
         raise ValueError("it does not begin with a key type such as ssh-ed25519")
     try:
@@ -39,8 +45,8 @@ def require_public_key(public_key: str) -> str:
 
     Raises `InvalidArgumentError` unless it is one public key in OpenSSH's format.
     """
-    text = public_key.strip()
     try:
+        text = _text(public_key)
         if "PRIVATE KEY" in text:
             raise ValueError("it is a private key, which is never sent")
         if "\n" in text or "\r" in text or "\0" in text:

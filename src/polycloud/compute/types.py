@@ -14,6 +14,7 @@ from polycloud.common.types import (
     MalformedResponseError,
     PolycloudError,
     Type,
+    printable,
 )
 
 if TYPE_CHECKING:
@@ -276,13 +277,15 @@ class DeploymentError(PolycloudError):
     def __str__(self) -> str:
         name, id_ = getattr(self.node, "name", None), getattr(self.node, "id", None)
         at = "" if self.step is None else f" at {self.step!r}"
-        tail = (self.stderr or self.stdout).strip().splitlines()[-SHOWN_LINES:]
-        output = f"; its last lines: {' | '.join(tail)}" if tail else ""
+        lines = (self.stderr or self.stdout)[-SHOWN_SIGNS:].strip().splitlines()
+        tail = map(printable, lines[-SHOWN_LINES:])
+        output = f"; its last lines: {' | '.join(tail)}" if lines else ""
         return f"the node {name} (id {id_}) exists, and its deployment failed{at}: {self.value}{output}"
 
 
 DeploymentException = DeploymentError
 SHOWN_LINES = 3
+SHOWN_SIGNS = 2000
 
 
 class _Resource:
