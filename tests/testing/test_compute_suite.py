@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
@@ -18,7 +19,14 @@ import urllib3
 
 from polycloud.common import waiting
 from polycloud.common.base import JsonResponse
-from polycloud.common.types import ConflictError, NotFoundError, PolycloudError
+from polycloud.common.types import (
+    ConflictError,
+    MalformedResponseError,
+    NotFoundError,
+    PolycloudError,
+    ServerError,
+    TransportError,
+)
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleConnection, NephoscaleNodeDriver
 from polycloud.compute.types import (
@@ -369,6 +377,31 @@ class ErrorsOfItsOwn(NephoscaleNodeDriver):
             raise PolycloudError("it did not work") from error
 
 
+class SendsAgain(NephoscaleNodeDriver):
+    """Sends a create again where its answer was lost."""
+
+    def _post(self, path: str, form: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return super()._post(path, form)
+        except (TransportError, MalformedResponseError, ServerError):
+            return super()._post(path, form)
+
+
+class ForgetsKeys(DummyNodeDriver):
+    """Takes a key and does nothing with it."""
+
+    def create_node(self, *args: Any, idempotency_key: str | None = None, **kwargs: Any) -> Node:
+        return super().create_node(*args, **kwargs)
+
+
+class HoldsLock(DummyNodeDriver):
+    """Keeps what cannot be pickled."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.lock = threading.Lock()
+
+
 IN_MEMORY: Mapping[type[Any], str] = {
     Namesake: "C16 C27",
     ActsByName: "C27",
@@ -396,6 +429,8 @@ IN_MEMORY: Mapping[type[Any], str] = {
     OtherUnits: "C29 C33",
     ClosesForGood: "C44",
     SharedState: "C45",
+    HoldsLock: "C46",
+    ForgetsKeys: "C48",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
     DeletesByGet: "C24",
@@ -404,7 +439,8 @@ OVER_HTTP: Mapping[type[Any], str] = {
     Stub: "C02 C41",
     OwnClient: "C41 C42",
     PlainDicts: "C42",
-    EmptyForAnError: "C41 C42",
+    EmptyForAnError: "C41 C42 C49",
+    SendsAgain: "C47",
     TellsSecretInErrors: "C40",
     ErrorsOfItsOwn: "C38 C43",
 }

@@ -21,15 +21,14 @@ import pickle
 import re
 import secrets
 import socket
-import socketserver
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from email.message import Message
 from functools import partial, wraps
-from http.client import parse_headers
+from inspect import signature
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
@@ -37,8 +36,10 @@ import pytest
 
 from polycloud.common import waiting
 from polycloud.common.base import Connection
+from polycloud.common.calls import call_options
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
+    AmbiguousCreateError,
     InvalidCredsError,
     NotFoundError,
     OperationTimeoutError,
@@ -60,6 +61,8 @@ from polycloud.compute.types import (
     StorageVolumeState,
     VolumeSnapshot,
 )
+from polycloud.testing.faults import FaultList, FaultPlan, FaultProxy
+from polycloud.testing.replies import BROKEN, UNEXPECTED, SameReply, echo, http, serve
 from polycloud.utils.networking import is_private_subnet, is_valid_ip_address
 
 __all__ = ["ComputeConformance"]
@@ -71,6 +74,7 @@ Create = Callable[..., Node]
 ImportKey = Callable[[str], KeyPair]
 
 THREADS = 8
+DEADLINE, GRACE = 0.3, 10.0
 POWER_ACTIONS = ("reboot_node", "start_node", "stop_node", "shutdown_node")
 HARD_NAMES = ('O\'Brien "the 1st"', "Grüße-Привет", "🐧-😀")
 NO_PUBLIC_KEYS = (
@@ -172,8 +176,8 @@ class ComputeConformance:
         foreign = {node.id for node in driver.list_nodes()}
         made: list[Node] = []
 
-        def create(name: str = "node") -> Node:
-            node = driver.create_node(f"{prefix}-{name}", **self.node_options(driver))
+        def create(name: str = "node", by: NodeDriver = driver, **options: Any) -> Node:
+            node = by.create_node(f"{prefix}-{name}", **self.node_options(driver), **options)
             made.append(node)
             return node
 
@@ -247,12 +251,24 @@ class ComputeConformance:
     @contextmanager
     def pointed_at(
         self, driver: NodeDriver, reply: Callable[[Message], bytes]
-    ) -> Iterator[tuple[NodeDriver, _Server]]:
+    ) -> Iterator[tuple[NodeDriver, SameReply]]:
         """The driver, pointed at a server that gives every request the same reply."""
         if not self.over_http:
             pytest.skip("the driver does not speak HTTP")
-        with _serve(reply) as server, self.broken_driver(driver, server.url) as broken:
+        with serve(reply) as server, self.broken_driver(driver, server.url) as broken:
             yield broken, server
+
+    @contextmanager
+    def behind(self, driver: NodeDriver, plan: FaultPlan) -> Iterator[NodeDriver]:
+        """The driver, whose requests go through a proxy that lets things go wrong by plan."""
+        line = driver.connection
+        if not self.over_http or line.secure:
+            pytest.skip("the proxy of faults speaks plain HTTP only")
+        with (
+            FaultProxy(line.host, line.port, plan) as proxy,
+            self.broken_driver(driver, proxy.url + line.request_path) as far,
+        ):
+            yield far
 
     # Registry and operations
 
@@ -626,7 +642,7 @@ class ComputeConformance:
     @rule("list_nodes")
     def test_c40_secrets_in_errors(self, driver: NodeDriver) -> None:
         """No error shows a secret, not even where the provider's message does."""
-        with self.pointed_at(driver, _echo) as (pointed, _):
+        with self.pointed_at(driver, echo) as (pointed, _):
             error = _error_of(PolycloudError, "list_nodes", pointed.list_nodes)
             _require_no_secret(driver, error)
 
@@ -650,7 +666,7 @@ class ComputeConformance:
     def test_c42_unexpected_answers(self, driver: NodeDriver, unexpected: str) -> None:
         """A list in another form than documented raises an error of our tree; it is not empty."""
         body = UNEXPECTED[unexpected]
-        with self.pointed_at(driver, lambda _: _http("200 OK", body)) as (pointed, server):
+        with self.pointed_at(driver, lambda _: http("200 OK", body)) as (pointed, server):
             for name, call in _own_calls(pointed).items():
                 before = server.requests
                 if name.startswith("list_"):
@@ -687,6 +703,53 @@ class ComputeConformance:
         with ThreadPoolExecutor(THREADS) as pool:
             for _ in range(4):
                 assert list(pool.map(look, range(THREADS))) == expected, "a thread got another's answer"
+
+    @rule("list_images")
+    def test_c46_pickled_drivers(self, driver: NodeDriver) -> None:
+        """A driver comes back from a pickle, and works."""
+        with pickle.loads(pickle.dumps(driver)) as copy:  # noqa: S301 - we wrote it
+            assert type(copy) is type(driver), f"{driver!r} came back as {copy!r}"
+            assert _told(copy.list_images()) == _told(driver.list_images()), "it lists other images"
+
+    # What may be trusted at night
+
+    @rule()
+    @pytest.mark.parametrize("fault", ["reset after", "truncate", "502 after"])
+    def test_c47_lost_creates(self, driver: NodeDriver, create: Create, fault: str) -> None:
+        """A create whose answer is lost gives its node or is ambiguous, and makes no second node."""
+        before = {node.id for node in driver.list_nodes()}
+        plan = FaultList(fault, spare=lambda request: request.method == "GET")
+        node = None
+        with self.behind(driver, plan) as far, suppress(AmbiguousCreateError):
+            node = create("lost", by=far)
+        made = [one.id for one in driver.list_nodes() if one.id not in before and "-lost" in (one.name or "")]
+        assert len(made) <= 1, f"one create made the nodes {made}"
+        assert node is None or node.id in made, f"{node!r} is not listed"
+
+    @rule()
+    def test_c48_idempotency_keys(self, driver: NodeDriver, create: Create) -> None:
+        """A create with the `idempotency_key` of an earlier one gives the earlier one's node."""
+        parameters = signature(driver.create_node).parameters.values()
+        if not any(one.name == "idempotency_key" or one.kind is one.VAR_KEYWORD for one in parameters):
+            pytest.skip("create_node takes no idempotency_key")
+        key = secrets.token_hex(8)
+        first = create("first", idempotency_key=key)
+        again = create("again", idempotency_key=key)
+        assert again.id == first.id, f"two creates with one key made the nodes {first!r} and {again!r}"
+        other = create("other", idempotency_key=f"{key}-2")
+        assert other.id != first.id, f"creates with two keys both gave {first!r}"
+
+    @rule()
+    def test_c49_deadlines(self, driver: NodeDriver) -> None:
+        """A deadline ends a list to which no answer comes, with an error."""
+        with self.behind(driver, FaultPlan(0, 1, ["stall"])) as far:
+            for name, call in _own_calls(far).items():
+                if name.startswith("list_"):
+                    began = time.monotonic()
+                    with call_options(deadline=DEADLINE):
+                        _error_of(PolycloudError, name, call)
+                    passed = time.monotonic() - began
+                    assert passed < DEADLINE + GRACE, f"{name} took {passed:.1f} s, not {DEADLINE:g} s"
 
     def _ghost(self, driver: NodeDriver) -> Node:
         return Node(self.unknown_id, "ghost", NodeState.RUNNING, [], [], driver)
@@ -823,72 +886,3 @@ def _require_no_secret(driver: NodeDriver, thing: object) -> None:
     for secret in {plain, quote(plain, safe=""), *coded, *driver.connection.secrets()} - {""}:
         for text in (repr(thing), str(thing)):
             assert secret not in text, f"the secret stands in: {text.replace(secret, '[the secret]')}"
-
-
-# A server that gives every request the same reply
-
-
-def _http(status: str, body: str, length: int | None = None) -> bytes:
-    kind = "text/html" if body.startswith("<") else "application/json"
-    size = len(body) if length is None else length
-    head = (f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {size}", "Connection: close")
-    return "\r\n".join((*head, "", body)).encode()
-
-
-BROKEN = {
-    "HTML": _http("200 OK", "<!DOCTYPE html><html><body>Please sign in.</body></html>"),
-    "error": _http("500 Internal Server Error", "out of order"),
-    "garbage": b"\x00\xff\x00\xff\r\n\r\n",
-    "half": _http("200 OK", '{"data": [', length=1000),
-    "nothing": b"",
-}
-"""What goes wrong on the way, by name."""
-
-UNEXPECTED = {
-    "cut": '{"data": [{"id": 1, "na',
-    "fields": '{"unexpected": 1}',
-    "items": "[1]",
-    "null": "null",
-}
-"""Bodies that are no list of any provider's objects, by name."""
-
-
-def _echo(headers: Message) -> bytes:
-    """An error whose message tells what was sent, as some providers' do."""
-    return _http("400 Bad Request", "; ".join(f"{name}: {value}" for name, value in sorted(headers.items())))
-
-
-class _Server(socketserver.TCPServer):
-    allow_reuse_address = True
-    request_queue_size = 64
-
-    def __init__(self, reply: Callable[[Message], bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.reply = reply
-        self.requests = 0
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    timeout = 5.0
-    server: _Server
-
-    def handle(self) -> None:
-        self.rfile.readline()
-        headers = parse_headers(self.rfile)
-        # what is left unread would make a reset of the connection's end
-        self.rfile.read(int(headers.get("Content-Length", 0)))
-        self.server.requests += 1
-        self.wfile.write(self.server.reply(headers))
-
-
-@contextmanager
-def _serve(reply: Callable[[Message], bytes]) -> Iterator[_Server]:
-    with _Server(reply) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()

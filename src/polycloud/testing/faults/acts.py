@@ -1,0 +1,302 @@
+"""What each fault does with a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import zlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import cache, partial
+
+from polycloud.testing.faults.messages import LIMIT, Message, answer, read_answer
+from polycloud.testing.faults.plan import Fault, SeenRequest
+
+__all__ = ["Connection", "Exchange", "Upstream", "carry_out"]
+
+MEGABYTE = bytes(1024 * 1024)
+BOMB_MEGABYTES = 1024
+HEADER_BYTES = 100_000
+HEADERS = 5000
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Please sign in.</body></html>\n"
+NOT_HTTP = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256))
+BEFORE = {
+    Fault.ERROR: "500 Internal Server Error",
+    Fault.BAD_GATEWAY: "502 Bad Gateway",
+    Fault.UNAVAILABLE: "503 Service Unavailable",
+    Fault.GATEWAY_TIMEOUT: "504 Gateway Timeout",
+}
+AFTER = {Fault(f"{fault} after"): status for fault, status in BEFORE.items()}
+
+
+class Connection:
+    """A caller's connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self._writer = reader, writer
+        self.is_open = True
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def left(self, seconds: float | None = None) -> bool:
+        """Wait so long (None: for ever) or until the caller goes; whether it went."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while await self.reader.read(LIMIT):
+                    pass
+                return True
+        return False
+
+    async def drip(self, data: bytes, pause: float) -> None:
+        """Send one byte at a time, until the caller goes."""
+        for place in range(len(data)):
+            await self.send(data[place : place + 1])
+            if await self.left(pause):
+                break
+
+    def end(self) -> None:
+        """Close in the ordinary way; what was sent before arrives."""
+        self.is_open = False
+        self._writer.close()
+
+    async def closed(self) -> None:
+        """Wait until the caller has taken everything that was sent before the end."""
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    def drop(self) -> None:
+        """Close at once, whatever was not yet sent."""
+        self._writer.transport.abort()
+
+    def reset(self) -> None:
+        """Close at once, with a reset."""
+        self.is_open = False
+        # Without lingering a close sends a reset and not the ordinary end of a stream
+        linger = struct.pack("ii", 1, 0)
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._writer.transport.abort()
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The server behind the proxy."""
+
+    host: str
+    port: int
+
+    async def ask(self, request: Message) -> Message:
+        """Its answer to a request, over a connection of its own; 502 where there is none."""
+        try:
+            reader, writer = await asyncio.open_connection(self.host, self.port, limit=LIMIT)
+        except OSError as error:
+            return answer("502 Bad Gateway", str(error).encode())
+        try:
+            length = ((b"Content-Length", b"%d" % len(request.body)),) if request.body else ()
+            writer.write(request.for_one_hop(*length, (b"Connection", b"close")).head() + request.body)
+            return await read_answer(reader, request.start.split()[0])
+        except (EOFError, OSError, ValueError, IndexError) as error:
+            return answer("502 Bad Gateway", str(error).encode())
+        finally:
+            writer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request, and what can be done with it; times are seconds."""
+
+    request: Message
+    seen: SeenRequest
+    caller: Connection
+    upstream: Upstream
+    cut: Callable[[], None]
+    delay: float
+    pause: float
+    retry_after: int
+
+    async def act(self) -> Message:
+        """Let the server carry out the request."""
+        self.seen.reached = True
+        return await self.upstream.ask(self.request)
+
+    async def reply(self, message: Message) -> None:
+        """Send an answer."""
+        await self.caller.send(message.whole())
+
+    async def reply_with_length(self, message: Message, length: int) -> None:
+        """Send an answer, whole, with this Content-Length."""
+        head = message.for_one_hop((b"Content-Length", b"%d" % length)).head()
+        await self.caller.send(head + message.body)
+
+
+async def carry_out(exchange: Exchange) -> None:
+    """Do with a request what its fault says."""
+    fault = exchange.seen.fault
+    await (_ACTS[fault] if fault else _pass)(exchange)
+
+
+async def _pass(exchange: Exchange) -> None:
+    await exchange.reply(await exchange.act())
+
+
+async def _refuse(exchange: Exchange) -> None:
+    exchange.cut()
+    exchange.caller.reset()
+
+
+async def _reset_before(exchange: Exchange) -> None:
+    exchange.caller.reset()
+
+
+async def _reset_after(exchange: Exchange) -> None:
+    await exchange.act()
+    exchange.caller.reset()
+
+
+async def _send_half(exchange: Exchange) -> None:
+    data = (await exchange.act()).whole()
+    await exchange.caller.send(data[: len(data) - (len(data.partition(b"\r\n\r\n")[2]) + 1) // 2])
+
+
+async def _reset_midway(exchange: Exchange) -> None:
+    await _send_half(exchange)
+    exchange.caller.reset()
+
+
+async def _truncate(exchange: Exchange) -> None:
+    await _send_half(exchange)
+    exchange.caller.end()
+
+
+async def _close(exchange: Exchange) -> None:
+    exchange.caller.end()
+
+
+async def _stall(exchange: Exchange) -> None:
+    await exchange.caller.left()
+    exchange.caller.end()
+
+
+async def _stall_after(exchange: Exchange) -> None:
+    await exchange.act()
+    await _stall(exchange)
+
+
+async def _delay(exchange: Exchange) -> None:
+    message = await exchange.act()
+    if await exchange.caller.left(exchange.delay):
+        exchange.caller.end()
+    else:
+        await exchange.reply(message)
+
+
+async def _refuse_for_the_limit(exchange: Exchange) -> None:
+    await exchange.reply(answer("429 Too Many Requests", b"{}", Retry_After=str(exchange.retry_after)))
+
+
+async def _fail(exchange: Exchange, status: str, *, acts: bool) -> None:
+    if acts:
+        await exchange.act()
+    await exchange.reply(answer(status, b"{}", Content_Type="application/json"))
+
+
+async def _garbage(exchange: Exchange) -> None:
+    await exchange.act()
+    await exchange.caller.send(NOT_HTTP)
+    exchange.caller.end()
+
+
+async def _garbage_body(exchange: Exchange) -> None:
+    await exchange.act()
+    await exchange.reply(answer("200 OK", bytes(range(256)), Content_Type="application/json"))
+
+
+async def _html(exchange: Exchange) -> None:
+    await exchange.reply(answer("200 OK", PAGE, Content_Type="text/html; charset=utf-8"))
+
+
+async def _more_headers(exchange: Exchange, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    await exchange.reply((await exchange.act()).plus(*headers))
+
+
+async def _length_too_small(exchange: Exchange) -> None:
+    message = await exchange.act()
+    await exchange.reply_with_length(message, len(message.body) // 2)
+
+
+async def _length_too_large(exchange: Exchange) -> None:
+    message = await exchange.act()
+    await exchange.reply_with_length(message, len(message.body) + 1000)
+    await _stall(exchange)
+
+
+async def _no_length(exchange: Exchange) -> None:
+    message = await exchange.act()
+    await exchange.caller.send(message.for_one_hop((b"Connection", b"close")).head() + message.body)
+    exchange.caller.end()
+
+
+async def _early_hints(exchange: Exchange) -> None:
+    message = await exchange.act()
+    await exchange.caller.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
+    await exchange.reply(message)
+
+
+async def _gzip_bomb(exchange: Exchange) -> None:
+    await exchange.act()
+    await exchange.reply(answer("200 OK", _bomb(), Content_Type="application/json", Content_Encoding="gzip"))
+
+
+@cache
+def _bomb() -> bytes:
+    """A complete gzip file of zeros, put together from one block."""
+    block = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    zeros = block.compress(MEGABYTE) + block.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(BOMB_MEGABYTES):
+        checksum = zlib.crc32(MEGABYTE, checksum)
+    size = BOMB_MEGABYTES * len(MEGABYTE)
+    head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+    return head + zeros * BOMB_MEGABYTES + block.flush() + struct.pack("<II", checksum, size)
+
+
+async def _drip_head(exchange: Exchange) -> None:
+    await exchange.caller.drip((await exchange.act()).whole(), exchange.pause)
+
+
+async def _drip_body(exchange: Exchange) -> None:
+    head, blank, body = (await exchange.act()).whole().partition(b"\r\n\r\n")
+    await exchange.caller.send(head + blank)
+    await exchange.caller.drip(body, exchange.pause)
+
+
+_ACTS: dict[Fault, Callable[[Exchange], Awaitable[None]]] = {
+    Fault.REFUSE: _refuse,
+    Fault.RESET_BEFORE: _reset_before,
+    Fault.RESET_AFTER: _reset_after,
+    Fault.RESET_MIDWAY: _reset_midway,
+    Fault.CLOSE: _close,
+    Fault.TRUNCATE: _truncate,
+    Fault.STALL: _stall,
+    Fault.STALL_AFTER: _stall_after,
+    Fault.DELAY: _delay,
+    Fault.TOO_MANY: _refuse_for_the_limit,
+    **{fault: partial(_fail, status=status, acts=False) for fault, status in BEFORE.items()},
+    **{fault: partial(_fail, status=status, acts=True) for fault, status in AFTER.items()},
+    Fault.GARBAGE: _garbage,
+    Fault.GARBAGE_BODY: _garbage_body,
+    Fault.HTML: _html,
+    Fault.HUGE_HEADER: partial(_more_headers, headers=[(b"X-Huge", b"x" * HEADER_BYTES)]),
+    Fault.MANY_HEADERS: partial(_more_headers, headers=[(b"X-Many-%d" % n, b"x") for n in range(HEADERS)]),
+    Fault.LENGTH_TOO_SMALL: _length_too_small,
+    Fault.LENGTH_TOO_LARGE: _length_too_large,
+    Fault.NO_LENGTH: _no_length,
+    Fault.EARLY_HINTS: _early_hints,
+    Fault.GZIP_BOMB: _gzip_bomb,
+    Fault.DRIP_HEAD: _drip_head,
+    Fault.DRIP_BODY: _drip_body,
+}

@@ -1,0 +1,144 @@
+"""What can go wrong, and which request it goes wrong with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain, repeat
+from threading import Lock
+
+__all__ = ["ALL", "Fault", "FaultList", "FaultPlan", "SeenRequest"]
+
+
+class Fault(StrEnum):
+    """The faults; `polycloud.testing.faults` tells what each of them does."""
+
+    REFUSE = "refuse"
+    RESET_BEFORE = "reset before"
+    RESET_AFTER = "reset after"
+    RESET_MIDWAY = "reset midway"
+    CLOSE = "close"
+    TRUNCATE = "truncate"
+    STALL = "stall"
+    STALL_AFTER = "stall after"
+    DELAY = "delay"
+    TOO_MANY = "429"
+    ERROR = "500"
+    BAD_GATEWAY = "502"
+    UNAVAILABLE = "503"
+    GATEWAY_TIMEOUT = "504"
+    ERROR_AFTER = "500 after"
+    BAD_GATEWAY_AFTER = "502 after"
+    UNAVAILABLE_AFTER = "503 after"
+    GATEWAY_TIMEOUT_AFTER = "504 after"
+    GARBAGE = "garbage"
+    GARBAGE_BODY = "garbage body"
+    HTML = "html"
+    HUGE_HEADER = "huge header"
+    MANY_HEADERS = "many headers"
+    LENGTH_TOO_SMALL = "length too small"
+    LENGTH_TOO_LARGE = "length too large"
+    NO_LENGTH = "no length"
+    EARLY_HINTS = "early hints"
+    GZIP_BOMB = "gzip bomb"
+    DRIP_HEAD = "drip head"
+    DRIP_BODY = "drip body"
+
+    @property
+    def acts(self) -> bool:
+        """Whether the server carries out the request."""
+        return self not in _KEPT_BACK
+
+    @property
+    def is_right(self) -> bool:
+        """Whether a caller with patience gets the right answer, in a form that HTTP allows."""
+        return self in _RIGHT
+
+
+ALL = tuple(Fault)
+_KEPT_BACK = frozenset(map(Fault, ("refuse", "reset before", "close", "stall", "429", "html"))) | frozenset(
+    map(Fault, ("500", "502", "503", "504"))
+)
+_RIGHT = frozenset(map(Fault, ("delay", "no length", "early hints", "drip head", "drip body")))
+
+
+@dataclass(eq=False, slots=True)
+class SeenRequest:
+    """A request that came to the proxy.
+
+    Attributes:
+        method: "GET", "POST" ...
+        path: as it was sent, percent-encoded, without the query.
+        fault: what went wrong with it, or None.
+        reached: whether the server has it.
+    """
+
+    method: str
+    path: str
+    fault: Fault | None = None
+    reached: bool = False
+
+
+class FaultPlan:
+    """Which fault each request meets, or none; the same for the same seed and order of requests.
+
+    Args:
+        seed: of the random numbers.
+        rate: the share of requests that meet a fault, from 0 to 1.
+        faults: what may go wrong, each as likely as the others.
+        spare: whether a request is left alone; it takes no place in the plan.
+
+    Raises:
+        ValueError: `rate` is no share, or `faults` is empty or names one that there is not.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        rate: float = 0.3,
+        faults: Iterable[Fault | str] = ALL,
+        *,
+        spare: Callable[[SeenRequest], bool] = lambda _: False,
+    ) -> None:
+        if not 0 <= rate <= 1:
+            raise ValueError(f"rate must be from 0 to 1, not {rate!r}")
+        known = [Fault(fault) for fault in faults]
+        if not known:
+            raise ValueError("faults must name at least one")
+        self._decisions: Iterator[Fault | None] = _drawn(random.Random(seed), rate, known)  # noqa: S311 - not a secret
+        self._spare = spare
+        self._lock = Lock()
+
+    def decide(self, request: SeenRequest) -> Fault | None:
+        """The fault that `request` meets; what comes after it is decided by the next call."""
+        if self._spare(request):
+            return None
+        with self._lock:
+            return next(self._decisions)
+
+
+class FaultList(FaultPlan):
+    """A plan for as many requests as there are faults (None: no fault); those after them meet none.
+
+    Args:
+        faults: one for each request, in order.
+        spare: as for `FaultPlan`.
+
+    Raises:
+        ValueError: there is no such fault.
+    """
+
+    def __init__(
+        self, *faults: Fault | str | None, spare: Callable[[SeenRequest], bool] = lambda _: False
+    ) -> None:
+        super().__init__(0, spare=spare)
+        known = [None if fault is None else Fault(fault) for fault in faults]
+        self._decisions = chain(known, repeat(None))
+
+
+def _drawn(numbers: random.Random, rate: float, faults: list[Fault]) -> Iterator[Fault | None]:
+    while True:
+        hit, fault = numbers.random() < rate, numbers.choice(faults)
+        yield fault if hit else None

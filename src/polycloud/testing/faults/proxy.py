@@ -1,0 +1,165 @@
+"""The proxy: a port of 127.0.0.1, served by a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from polycloud.testing.faults.acts import Connection, Exchange, Upstream, carry_out
+from polycloud.testing.faults.messages import LIMIT, read_request
+from polycloud.testing.faults.plan import FaultPlan, SeenRequest
+
+__all__ = ["FaultProxy"]
+
+HOST = "127.0.0.1"
+TURNS = 10
+"""Turns of the event loop after which everything that had ended before has been noticed."""
+
+
+class FaultProxy:
+    """Lets things go wrong between callers and a server, up inside of a ``with`` block.
+
+    Args:
+        host: where the server is.
+        port: its TCP port; it speaks HTTP without TLS.
+        plan: what goes wrong with which request.
+        delay: seconds by which the fault "delay" makes an answer late.
+        pause: seconds between two bytes of the faults "drip head" and "drip body".
+        outage: seconds for which the fault "refuse" closes the port.
+        retry_after: seconds that the fault "429" asks the caller to wait.
+
+    Attributes:
+        requests: those that came, in the order in which they met their faults.
+        connections: how many connections have been made.
+        open_connections: how many of them are open.
+        peak_connections: how many were open at the same time, at most.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        plan: FaultPlan,
+        *,
+        delay: float = 0.1,
+        pause: float = 0.02,
+        outage: float = 0.1,
+        retry_after: int = 1,
+    ) -> None:
+        self._upstream = Upstream(host, port)
+        self._plan = plan
+        self._times: dict[str, Any] = {"delay": delay, "pause": pause, "retry_after": retry_after}
+        self._outage = outage
+        self._thread: threading.Thread | None = None
+        self._port = 0
+        self.requests: list[SeenRequest] = []
+        self.connections = self.open_connections = self.peak_connections = 0
+
+    @property
+    def port(self) -> int:
+        """The port that was found free.
+
+        Raises:
+            RuntimeError: the proxy is not up.
+        """
+        if self._thread is None:
+            raise RuntimeError("FaultProxy is up inside of a with block only")
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where it listens: ``http://127.0.0.1:port``."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments that point a driver at it: host, port, secure."""
+        return {"host": HOST, "port": self.port, "secure": False}
+
+    def __enter__(self) -> Self:
+        ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(ready)), name="fault-proxy")
+        self._thread.start()
+        ready.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+            self._thread = None
+
+    async def _run(self, ready: threading.Event) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outages = 0
+        await self._listen()
+        ready.set()
+        await self._stopping.wait()
+        self._stop_listening()
+        await _turns()  # for a connection that was accepted just before
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _turns()  # for sockets to be closed
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._accept, HOST, self._port, limit=LIMIT, backlog=1024)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    def _stop_listening(self) -> None:
+        for listener in self._server.sockets:
+            self._loop.remove_reader(listener)
+        self._server.close()
+
+    def _cut(self) -> None:
+        """Refuse connections from now on, for a while."""
+        self._stop_listening()
+        self._outages += 1
+        self._hold(asyncio.create_task(self._end_outage()))
+
+    async def _end_outage(self) -> None:
+        await asyncio.sleep(self._outage)
+        self._outages -= 1
+        if not self._outages:
+            await self._listen()
+
+    def _hold(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._hold(asyncio.create_task(self._serve(Connection(reader, writer))))
+
+    async def _serve(self, caller: Connection) -> None:
+        self.connections += 1
+        self.open_connections += 1
+        try:
+            await _turns()  # a caller who closes a connection and opens another one never has both
+            self.peak_connections = max(self.peak_connections, self.open_connections)
+            with contextlib.suppress(EOFError, OSError, ValueError, asyncio.LimitOverrunError):
+                while caller.is_open:
+                    await self._serve_next(caller)
+            caller.end()
+            await caller.closed()
+        finally:
+            caller.drop()
+            self.open_connections -= 1
+
+    async def _serve_next(self, caller: Connection) -> None:
+        request = await read_request(caller.reader)
+        method, target = request.start.decode("latin-1").split()[:2]
+        seen = SeenRequest(method, target.partition("?")[0])
+        seen.fault = self._plan.decide(seen)
+        self.requests.append(seen)
+        await carry_out(Exchange(request, seen, caller, self._upstream, self._cut, **self._times))
+
+
+async def _turns() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
