@@ -31,10 +31,31 @@ def get_driver(type: str, provider: str) -> Any:
     return import_module(f"polycloud.{type}.providers").get_driver(provider)
 
 
-def connect(provider: str, *credentials: Any, service: str = "compute", **options: Any) -> Any:
-    """A driver, made: `connect("nephoscale", "user", "password")`.
+def connect(
+    provider: str | None = None,
+    *credentials: Any,
+    service: str = "compute",
+    profile: str | None = None,
+    **options: Any,
+) -> Any:
+    """A driver, made: `connect("nephoscale", "user", "password")`, or `connect(profile="prod")`.
 
-    `options` are those of the driver, such as `host` or `timeout`; see
-    `polycloud.common.base.ConnectionOptions`.
+    Without credentials they are taken from the variables in which the provider's users usually keep them
+    (`DIGITALOCEAN_TOKEN`); without a provider the account comes from `polycloud.config`.
+
+    Args:
+        provider: The provider's name.
+        *credentials: What its driver takes first: a key, or a user and a password.
+        service: The service, such as "compute".
+        profile: The name of an account of the configuration.
+        **options: Those of the driver, such as `host` or `timeout`; see
+            `polycloud.common.base.ConnectionOptions`.
+
+    Raises:
+        UnknownProviderError: There is no such provider.
+        ConfigError: There is no such profile, or credentials are missing.
     """
-    return get_driver(service, provider)(*credentials, **options)
+    from importlib import import_module
+
+    config = import_module("polycloud.config")
+    return config.connect(provider, *credentials, service=service, profile=profile, **options)

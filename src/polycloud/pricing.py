@@ -47,7 +47,7 @@ def get_pricing_file_path(file_path: str | None = None) -> str:
 def _tables(path: str) -> dict[str, dict[str, dict[str, Any]]]:
     try:
         return msgspec.json.decode(Path(path).read_bytes(), type=dict[str, dict[str, dict[str, Any]]])
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"the pricing file {path} cannot be read: {error}") from error
 
 
@@ -79,7 +79,10 @@ def get_pricing(
     cached: dict[str, dict[str, Any]] = PRICING_DATA.setdefault(driver_type, {})
     if driver_name not in cached:
         table = _table(driver_type, driver_name, pricing_file_path)
-        cached[driver_name] = dict(table.get("prices", table))
+        prices = table.get("prices", table)
+        if not isinstance(prices, dict):
+            raise InvalidArgumentError(f"the {driver_type} prices for {driver_name!r} are no table")
+        cached[driver_name] = dict(prices)
     return cached[driver_name]
 
 
@@ -92,11 +95,17 @@ def get_price_source(driver_type: str, driver_name: str) -> PriceSource:
 def get_size_price(
     driver_type: str, driver_name: str, size_id: str | int, region: str | None = None
 ) -> float | None:
-    """The price of one size in USD an hour, in `region` where prices differ; None where it is not known."""
+    """The price of one size in USD an hour, in `region` where prices differ; None where it is not known.
+
+    Raises `InvalidArgumentError` where what is known is no number.
+    """
     price = get_pricing(driver_type, driver_name).get(str(size_id))
     if isinstance(price, dict):
         price = price.get(region)
-    return None if price is None else float(price)
+    try:
+        return None if price is None else float(price)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidArgumentError(f"the price of the size {size_id!r} is {price!r}, no number") from None
 
 
 def set_pricing(driver_type: str, driver_name: str, pricing: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from polycloud import __version__, security
 from polycloud.common import waiting
 from polycloud.common.calls import current_call, seconds
+from polycloud.common.credentials import Credential
 from polycloud.common.http import (
     BODY_LIMIT,
     Headers,
@@ -369,8 +370,7 @@ class Connection:
         response = self.responseCls(answer, self, self.exchange(request, answer))
         try:
             if answer.status in REDIRECTS and "location" in answer.headers:
-                target = urlsplit(answer.headers["location"])
-                where = f"{target.netloc}{target.path}"
+                where = answer.headers["location"].partition("?")[0]
                 raise response.malformed(f"the provider redirects to {where!r}, which is not followed")
             if response.success():
                 return response
@@ -506,7 +506,8 @@ class BaseDriver:
     """The base of every service's drivers: credentials in, `connection` out.
 
     `name` is the provider's name for people, `type` its constant, `api_name` its name in the user agent
-    and the pricing data, `website` its address. Immutable once made; safe to share between threads.
+    and the pricing data, `website` its address, `credentials` what profiles call its first arguments and
+    which variables hold them. Immutable once made; safe to share between threads.
     """
 
     connectionCls: ClassVar[type[Connection]] = ConnectionKey
@@ -514,6 +515,7 @@ class BaseDriver:
     type: ClassVar[Any] = None
     api_name: ClassVar[str] = ""
     website: ClassVar[str] = ""
+    credentials: ClassVar[tuple[Credential, ...]] = ()
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ import msgspec
 
 from polycloud.common import waiting
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
+from polycloud.common.credentials import Credential
 from polycloud.common.pagination import Page, follow_marker, number_pages
 from polycloud.common.types import (
     ConflictError,
@@ -332,6 +333,7 @@ class DigitalOceanBaseDriver(BaseDriver):
     api_name = "digitalocean"
     name = "DigitalOcean"
     website = "https://www.digitalocean.com"
+    credentials = (Credential("token", ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")),)
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import msgspec
 
 from polycloud.common.types import MalformedResponseError
 
-__all__ = ["LazyExtra"]
+__all__ = ["LazyExtra", "decode"]
 
 SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -34,5 +34,17 @@ class LazyExtra:
         try:
             return self.build(self.raw)
         except UNDOCUMENTED as error:
-            start = self.raw[:SHOWN].decode(errors="replace")
-            raise MalformedResponseError(f"the object is not as documented: {error}", start) from error
+            raise _malformed(self.raw, error) from error
+
+
+def decode(raw: bytes | msgspec.Raw, type_: Any = dict[str, Any]) -> Any:
+    """A part of an answer as a value of `type_`. Raises `MalformedResponseError` where it is none."""
+    try:
+        return msgspec.json.decode(raw, type=type_)
+    except (ValueError, RecursionError) as error:  # msgspec's own errors, and UnicodeDecodeError
+        raise _malformed(bytes(raw), error) from error
+
+
+def _malformed(raw: bytes, error: Exception) -> MalformedResponseError:
+    start = raw[:SHOWN].decode(errors="replace")
+    return MalformedResponseError(f"the object is not as documented: {error}", start)

@@ -14,7 +14,8 @@ __all__ = [
     "split_by_privacy",
 ]
 
-_IPV4 = re.compile(r"([1-9]\d{0,2})\.(\d{1,3})\.\d{1,3}\.\d{1,3}", re.ASCII)
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"({_BYTE})\.({_BYTE})\.{_BYTE}\.{_BYTE}", re.ASCII)
 # ipaddress.is_private would count loopback, link-local and documentation networks too
 _PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 

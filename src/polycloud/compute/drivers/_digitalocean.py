@@ -32,7 +32,7 @@ from polycloud.common.digitalocean import (
     present,
     whole,
 )
-from polycloud.common.payload import LazyExtra
+from polycloud.common.payload import LazyExtra, decode
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     ConflictError,
@@ -743,21 +743,21 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
     def _inner_size(self, raw: msgspec.Raw) -> NodeSize | str | None:
         """The size inside of a droplet; its slug where that is all that is told."""
         try:
-            return self._to_size(Item(msgspec.json.decode(raw, type=Size), raw))
-        except msgspec.ValidationError:
-            return _reference_of(raw, "size").slug
+            return self._to_size(Item(decode(raw, Size), raw))
+        except MalformedResponseError:
+            return _slug(raw)
 
     def _inner_image(self, raw: msgspec.Raw) -> NodeImage | str | None:
         """The image inside of a droplet; its slug where that is all that is told."""
         try:
-            return self._to_image(Item(msgspec.json.decode(raw, type=Image), raw))
-        except msgspec.ValidationError:
-            return _reference_of(raw, "image").slug
+            return self._to_image(Item(decode(raw, Image), raw))
+        except MalformedResponseError:
+            return _slug(raw)
 
     def _to_size(self, item: Item[Size]) -> NodeSize:
         size, raw = item
-        terabytes = _finite(size.transfer)
-        traffic = None if terabytes is None else round(terabytes * GB_A_TB)
+        gigabytes = None if size.transfer is None else _finite(size.transfer * GB_A_TB)
+        traffic = None if gigabytes is None else round(gigabytes)
         extra = LazyExtra(raw, partial(_extra, SIZE_KEYS))
         return NodeSize(size.slug, size.slug, size.memory, size.disk, traffic, size.price_hourly, self, extra)
 
@@ -779,7 +779,10 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
         volume, raw = item
         state = StorageVolumeState.INUSE if volume.droplet_ids else StorageVolumeState.AVAILABLE
         extra = LazyExtra(raw, _volume_extra)
-        return StorageVolume(volume.id, volume.name, ceil(volume.size_gigabytes), self, state, extra)
+        gigabytes = _finite(volume.size_gigabytes)
+        if gigabytes is None:
+            raise MalformedResponseError(f"the size of the volume {volume.id} is {volume.size_gigabytes} GB")
+        return StorageVolume(volume.id, volume.name, ceil(gigabytes), self, state, extra)
 
     def _to_snapshot(self, item: Item[Snapshot]) -> VolumeSnapshot:
         snapshot, raw = item
@@ -840,11 +843,17 @@ def is_in(regions: list[str] | None, location: NodeLocation | None) -> bool:
 
 
 def _as_told(item: Item[Any]) -> dict[str, Any]:
-    return msgspec.json.decode(item.raw, type=dict[str, Any])
+    told: dict[str, Any] = decode(item.raw)
+    return told
 
 
 def _finite(amount: float | None) -> float | None:
     return amount if isinstance(amount, int) or (amount is not None and isfinite(amount)) else None
+
+
+def _slug(raw: msgspec.Raw) -> str | None:
+    reference: Reference = decode(raw, Reference)
+    return reference.slug
 
 
 def _address_of(ip: DigitalOceanFloatingIp | str) -> str:
@@ -859,13 +868,6 @@ def _once(shared: dict[bytes, Any], raw: msgspec.Raw, build: Callable[[msgspec.R
     if told not in shared:
         shared[told] = build(msgspec.Raw(told))
     return shared[told]
-
-
-def _reference_of(raw: msgspec.Raw, name: str) -> Reference:
-    try:
-        return msgspec.json.decode(raw, type=Reference)
-    except msgspec.ValidationError as error:
-        raise MalformedResponseError(f"the {name} of a droplet is not as documented: {error}") from error
 
 
 def _to_firewall(item: Item[Firewall]) -> DigitalOceanFirewall:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse, segment
+from polycloud.common.credentials import Credential
 from polycloud.common.pagination import unique
 from polycloud.common.payload import LazyExtra
 from polycloud.common.types import (
@@ -221,7 +222,7 @@ class NephoscaleResponse(JsonResponse):
             return msgspec.json.decode(self.envelope.data, type=type_, strict=False)
         except RecursionError as error:
             raise self.malformed("the answer is nested too deeply") from error
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeDecodeError) as error:
             problem = str(error).replace("`$", "`$.data") if "`$" in str(error) else f"{error} - at `$.data`"
             raise self.malformed(f"the answer is not as documented: {problem}") from error
 
@@ -310,6 +311,7 @@ class NephoscaleExtensions(NodeDriver):
     api_name = "nephoscale"
     name = "NephoScale"
     website = "http://www.nephoscale.com"
+    credentials = (Credential("user"), Credential("password"))
     connectionCls = NephoscaleConnection
     features: ClassVar = {"create_node": ["ssh_key"]}
     settle_time: ClassVar[float] = 180.0
