@@ -9,10 +9,24 @@ import pytest
 
 PAGES = Path(__file__).parents[1] / "docs"
 PRINTED = {
+    "async.md": [
+        "web-0 running 1\nweb-1 running 1\nweb-2 running 1\n[True, True, True]\n",
+        "['seed']\n3\nTrue\n",
+        "seed-00012 2 requests\n",
+        "the create of the droplet 'web' was sent\nweb 1\n",
+        "number 0\nnumber 1\nnumber 2\n",
+        "",  # tests/aio/test_web_application.py serves it
+    ],
     "deploy.md": [
         "web running 0 hello, world\n",
         "stdout: workers = 4\nstderr: no space left\nweb 28 no space left\n",
-    ]
+    ],
+    "reliability.md": [
+        "True 3\n503 4\n",
+        "not yet: web\n",
+        "60 minutes; 1 request sent\n",
+        "True 1\nlook for the tag\n",
+    ],
 }
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -1,13 +1,41 @@
 from __future__ import annotations
 
+import asyncio
+import io
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polycloud.common.aiohttp import AiohttpTransports
+from polycloud.common.base import Connection
+from polycloud.common.bridge import bridged
+from polycloud.common.calls import call_options
 from polycloud.common.http import Headers, RawResponse, Request
-from polycloud.common.retry import RetryPolicy, may_have_acted
-from polycloud.common.types import ConnectError, ReadTimeoutError, TLSError, TransportError
+from polycloud.common.retry import RetryBudget, RetryPolicy, is_polite, may_have_acted
+from polycloud.common.types import (
+    ConnectError,
+    InvalidArgumentError,
+    PolycloudError,
+    ReadTimeoutError,
+    ServerError,
+    TLSError,
+    TransportError,
+)
+from support.web import Answer, Seen, raw_answers, serve
 
+QUICK = RetryPolicy(base=0.001, cap=0.002)
 POST = Request("POST", "http://localhost/")
 GET = Request("GET", "http://localhost/", repeatable=True)
 
@@ -41,3 +69,301 @@ def test_what_may_be_sent_again(error: TransportError) -> None:
     assert RetryPolicy().allows(GET, 1, error) is not untrusted
     assert not RetryPolicy(attempts=1).allows(GET, 1, error)
     assert may_have_acted(error) is not (refused or untrusted)
+
+
+def reply(status: int, **headers: str) -> RawResponse:
+    return RawResponse(status, "", Headers((name.replace("_", "-"), text) for name, text in headers.items()))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "get", "post"),
+    [
+        (reply(429), True, True),
+        (reply(503), True, False),
+        (reply(503, retry_after="1"), True, True),
+        (reply(502), True, False),
+        (reply(504, retry_after="1"), True, False),
+        (reply(500), False, False),
+        (reply(404), False, False),
+        (reply(200), False, False),
+        (reply(429, retry_after="61"), False, False),
+        (reply(429, ratelimit_reset="61"), False, False),
+        (reply(503, ratelimit_reset="61"), True, False),
+    ],
+)
+def test_which_answers_are_asked_again(outcome: RawResponse, get: bool, post: bool) -> None:
+    """429 repeats anything, 503 what it turned away, 502 to 504 what does no harm; patience bounds all."""
+    assert (RetryPolicy().allows(GET, 1, outcome), RetryPolicy().allows(POST, 1, outcome)) == (get, post)
+
+
+def test_what_the_provider_announces_is_polite() -> None:
+    """Only a refusal that says when to come back is one that costs no budget."""
+    polite: list[RawResponse | PolycloudError]
+    others: list[RawResponse | PolycloudError]
+    polite = [reply(429, retry_after="2"), reply(503, retry_after="2"), reply(429, ratelimit_reset="2")]
+    others = [
+        reply(429),
+        reply(429, retry_after="0"),
+        reply(503),
+        reply(502, retry_after="2"),
+        ConnectError("x"),
+    ]
+    assert [is_polite(outcome) for outcome in [*polite, *others]] == [True] * 3 + [False] * 5
+
+
+def test_a_late_date_is_waited_for() -> None:
+    """`Retry-After` may be a date."""
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert 25 < RetryPolicy().pause(1, reply(429, retry_after=later)) <= 31
+    assert not RetryPolicy(patience=20).allows(GET, 1, reply(429, retry_after=later))
+
+
+def test_many_attempts_do_not_overflow() -> None:
+    """However many attempts a policy allows, a pause is the cap at most."""
+    assert RetryPolicy(cap=1).pause(10_000, ConnectError("x")) <= 1
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"attempts": 0}, {"attempts": 1.5}, {"attempts": True}, {"base": -1}, {"cap": float("nan")},
+        {"factor": "2"}, {"patience": -1}, {"budget": -1}, {"budget": 0.5},
+    ],
+)  # fmt: skip
+def test_odd_policies_are_refused(numbers: dict[str, Any]) -> None:
+    """A policy with numbers that cannot be meant is refused, by their name."""
+    with pytest.raises(InvalidArgumentError, match=next(iter(numbers))):
+        RetryPolicy(**numbers)
+
+
+# The budget
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_ten_answers_earn_a_repeat(size: int, spent: int) -> None:
+    """A budget is spent once, and ten answers for each repeat fill it again, to its size at most."""
+    budget = RetryBudget(size)
+    assert [budget.spend() for _ in range(spent)] == [n < size for n in range(spent)]
+    for _ in range(10 * min(size, spent)):
+        budget.earn()
+    budget.earn()
+    assert [budget.spend() for _ in range(size + 1)] == [True] * size + [False]
+
+
+def call(connection: Connection, **arguments: Any) -> int | str:
+    """The status of a request, or the name of what it raised."""
+    try:
+        return int(connection.request("/", **arguments).status)
+    except PolycloudError as error:
+        return type(error).__name__
+
+
+@contextmanager
+def connected(options: dict[str, Any], **more: Any) -> Iterator[Connection]:
+    """A connection of its own account."""
+
+    class Own(Connection):
+        def account(self) -> tuple[Any, ...]:
+            return (id(self),)
+
+    connection = Own(**options, **{"retry": QUICK, **more})
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def test_an_outage_is_not_made_worse() -> None:
+    """During an outage 16 threads send no more than their calls and the budget; answers earn it back."""
+    down = True
+    policy = RetryPolicy(base=0.001, cap=0.002, budget=20)
+    with (
+        serve(lambda _: None if down else Answer()) as web,
+        connected(web.options, retry=policy) as connection,
+    ):
+        with ThreadPoolExecutor(16) as pool:
+            failed = list(pool.map(lambda _: call(connection), range(160)))
+            assert len(web.seen) == 160 + 20
+            down = False
+            assert list(pool.map(lambda _: call(connection), range(40))) == [200] * 40
+            down = True
+            before = len(web.seen)
+            failed += pool.map(lambda _: call(connection), range(16))
+            assert len(web.seen) == before + 16 + 4
+    assert failed == ["TransportError"] * 176
+
+
+def test_a_refused_connection_costs_budget() -> None:
+    """Connections that nobody takes are repeated from the same budget."""
+    with raw_answers(b"") as web:
+        options = web.options
+    with connected(options, retry=RetryPolicy(base=0.001, cap=0.002, budget=1)) as connection:
+        assert call(connection, method="POST") == "ConnectError"
+        assert not connection.retry_budget.spend()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_announced_pause_costs_no_budget(status: int) -> None:
+    """Where the provider says when to come back, the repeat is free."""
+    replies = iter([Answer(status, b"", {"Retry-After": "1"})])
+    policy = RetryPolicy(base=0.001, cap=0.002, budget=0)
+    with serve(lambda _: next(replies, Answer())) as web, connected(web.options, retry=policy) as connection:
+        began = time.monotonic()
+        assert call(connection, method="POST") == 200
+        assert (time.monotonic() - began >= 1, len(web.seen)) == (True, 2)
+
+
+# Requests
+
+
+def failing(times: int, answer: Answer | None = None) -> Callable[[Seen], Answer | None]:
+    counted: Counter[str] = Counter()
+
+    def respond(seen: Seen) -> Answer | None:
+        counted[seen.method] += 1
+        return answer if counted[seen.method] <= times else Answer()
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        ({"method": "GET"}, 2),
+        ({"method": "DELETE"}, 2),
+        ({"method": "PATCH"}, 1),
+        ({"method": "POST"}, 1),
+        ({"method": "POST", "idempotent": True}, 2),
+        ({"method": "GET", "idempotent": False}, 1),
+    ],
+)
+def test_what_is_repeated_after_a_lost_answer(arguments: dict[str, Any], sent: int) -> None:
+    """A request whose answer is lost is sent again by its method, unless the driver says otherwise."""
+    with serve(failing(1)) as web, connected(web.options) as connection:
+        assert call(connection, **arguments) == (200 if sent == 2 else "TransportError")
+        assert len(web.seen) == sent
+
+
+def test_the_deadline_ends_pauses() -> None:
+    """A pause that would last beyond the deadline is not begun, and the last error is raised."""
+    policy = RetryPolicy(attempts=99, base=0.01, cap=0.02, budget=99)
+    with serve(lambda _: None) as web, connected(web.options, retry=policy, deadline=0.3) as connection:
+        assert call(connection) in {"TransportError", "ReadTimeoutError"}
+        assert 2 <= len(web.seen) < 99
+
+
+def test_past_its_deadline_nothing_is_sent() -> None:
+    """What is not sent for want of time raises an error by which nothing can have been carried out."""
+    with serve() as web, connected(web.options) as connection, call_options(deadline=0.01):
+        time.sleep(0.02)  # noqa: TID251 - a caller's own time
+        with pytest.raises(ConnectError, match="before its request was sent"):
+            connection.request("/", method="POST")
+        assert web.seen == []
+
+
+# Bodies
+
+
+def test_bytes_are_repeated() -> None:
+    """A body of bytes is sent again whole."""
+    with serve(failing(1)) as web, connected(web.options) as connection:
+        assert call(connection, data=b"abc", method="PUT") == 200
+        assert [seen.body for seen in web.seen] == [b"abc"] * 2
+
+
+@pytest.mark.parametrize("offset", [0, 3])
+def test_a_file_is_rewound(tmp_path: Path, offset: int) -> None:
+    """A file is sent again from where it stood, whatever stands before."""
+    (tmp_path / "body").write_bytes(b"abcdef")
+    for opened in ((tmp_path / "body").open("rb"), io.BytesIO(b"abcdef")):
+        with opened as body, serve(failing(2)) as web, connected(web.options) as connection:
+            body.seek(offset)
+            assert call(connection, data=body, method="PUT") == 200
+            assert [seen.body for seen in web.seen] == [b"abcdef"[offset:]] * 3
+
+
+def on_a_loop(connection: Connection, **arguments: Any) -> int | str:
+    """As `call`, inside a bridge."""
+
+    async def main() -> int | str:
+        async with AiohttpTransports() as transports:
+            return await bridged(lambda: call(connection, **arguments), transports)
+
+    return asyncio.run(main())
+
+
+@pytest.mark.xfail(reason="aiohttp closes the files that it sends")
+def test_a_file_is_rewound_in_a_bridge(tmp_path: Path) -> None:
+    """On an event loop, too, a file is sent again from where it stood, and stays open."""
+    (tmp_path / "body").write_bytes(b"abcdef")
+    with (tmp_path / "body").open("rb") as body, serve(failing(2, Answer(503))) as web:
+        body.seek(2)
+        with connected(web.options) as connection:
+            assert on_a_loop(connection, data=body, method="PUT") == 200
+        assert ([seen.body for seen in web.seen], body.closed) == ([b"cdef"] * 3, False)
+
+
+@pytest.mark.xfail(reason="aiohttp itself repeats idempotent requests once")
+def test_an_attempt_on_a_loop_is_one_request() -> None:
+    """On an event loop, too, a request is sent as often as the policy says."""
+    with serve(lambda _: None) as web:
+        with connected(web.options, retry=RetryPolicy(attempts=1)) as connection:
+            assert on_a_loop(connection) == "TransportError"
+        assert len(web.seen) == 1
+
+
+def test_a_pipe_is_sent_once() -> None:
+    """What cannot be rewound is sent once, even where nothing was carried out: pipes and generators."""
+    reading, writing = os.pipe()
+    os.write(writing, b"abc")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe, serve(failing(9, Answer(429))) as web:
+        with connected(web.options) as connection:
+            assert call(connection, data=pipe, method="PUT") == "RateLimitReachedError"
+            assert call(connection, data=(b"x" for _ in range(2)), method="PUT") == "RateLimitReachedError"
+        assert [seen.body for seen in web.seen] == [b"abc", b"xx"]
+
+
+def test_a_file_that_only_seems_to_rewind_is_sent_once() -> None:
+    """A body that tells where it begins but cannot go back ends with the first error."""
+
+    class OneWay(io.BytesIO):
+        def seek(self, *_: Any) -> int:
+            raise io.UnsupportedOperation("seek")
+
+    with serve(failing(9)) as web, connected(web.options) as connection:
+        assert call(connection, data=OneWay(b"abc"), method="PUT") == "TransportError"
+        assert len(web.seen) == 1
+
+
+def test_a_stream_is_repeated_before_it_is_read() -> None:
+    """A streamed answer that fails is asked for again, without leaving its connection open."""
+    with serve(failing(3, Answer(503, b"busy"))) as web, connected(web.options, pool_size=1) as connection:
+        assert connection.request("/", stream=True).content == b""
+        assert len(web.seen) == 4
+
+
+def test_threads_do_not_share_attempts() -> None:
+    """Each of many calls at once has all the attempts of the policy."""
+    barrier = threading.Barrier(8)
+    policy = RetryPolicy(attempts=3, base=0.001, cap=0.002, budget=99)
+
+    def run(connection: Connection) -> int | str:
+        barrier.wait()
+        return call(connection)
+
+    with serve(lambda _: None) as web, connected(web.options, retry=policy) as connection:
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(lambda _: run(connection), range(8))) == {"TransportError"}
+        assert len(web.seen) == 24
+
+
+def test_a_driver_tries_as_often_as_its_policy_says() -> None:
+    """`retry=` of a driver decides how often its requests are tried."""
+    with serve(lambda _: Answer(502)) as web:
+        for attempts in (1, 3):
+            web.seen.clear()
+            with connected(web.options, retry=RetryPolicy(attempts=attempts, base=0.001)) as connection:
+                with pytest.raises(ServerError):
+                    connection.request("/")
+            assert len(web.seen) == attempts

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from io import IOBase
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiohttp import (
     ClientError,
@@ -35,6 +34,7 @@ from polycloud.common.waiting import bridge
 
 __all__ = ["AiohttpTransport", "AiohttpTransports"]
 
+T = TypeVar("T")
 POOL_SIZE = 100
 IDLE_LIMIT = 5.0
 """Seconds after which an idle connection is closed: a POST must not be lost on it."""
@@ -78,7 +78,7 @@ class AiohttpTransport:
         """Send once; the loop goes on with other work until the answer is here."""
         current = bridge()
         assert current is not None, "the aiohttp transport serves code inside a bridge only"
-        response = current.wait(self._open(request))
+        response = current.wait(_ours(lambda: self._open(request), request))
         raw = RawResponse(
             response.status, response.reason or "", Headers(response.headers.items()), close=response.close
         )
@@ -102,16 +102,15 @@ class AiohttpTransport:
 
     async def _open(self, request: Request) -> ClientResponse:
         connect, read = request.timeouts()
-        async with _translated(request):
-            return await self._opened_session().request(
-                request.method,
-                URL(request.url, encoded=True),
-                data=_body(request),
-                headers=request.headers,
-                allow_redirects=False,
-                proxy=self.options.proxy_for(request.url),
-                timeout=ClientTimeout(total=None, sock_connect=connect, sock_read=read),
-            )
+        return await self._opened_session().request(
+            request.method,
+            URL(request.url, encoded=True),
+            data=_body(request),
+            headers=request.headers,
+            allow_redirects=False,
+            proxy=self.options.proxy_for(request.url),
+            timeout=ClientTimeout(total=None, sock_connect=connect, sock_read=read),
+        )
 
     def _opened_session(self) -> ClientSession:
         if self._session is None:
@@ -137,17 +136,12 @@ def _body(request: Request) -> Any:
     return pieces(request.body)
 
 
-async def _read(response: ClientResponse, request: Request) -> bytes:
-    async with _translated(request):
-        return await response.content.read(CHUNK)
-
-
 def _chunks(response: ClientResponse, request: Request) -> Iterator[bytes]:
     try:
         while True:
             current = bridge()
             assert current is not None, "a stream is read inside the bridge that opened it"
-            piece = current.wait(_read(response, request))
+            piece = current.wait(_ours(lambda: response.content.read(CHUNK), request))
             if not piece:
                 return
             yield piece
@@ -156,24 +150,29 @@ def _chunks(response: ClientResponse, request: Request) -> Iterator[bytes]:
         response.release()
 
 
-@asynccontextmanager
-async def _translated(request: Request) -> AsyncIterator[None]:
-    """Turn whatever aiohttp and the socket raise into errors of our tree; end at the deadline."""
+async def _ours(call: Callable[[], Awaitable[T]], request: Request) -> T:
+    """What `call` gives; whatever aiohttp and the socket raise in it is an error of our tree.
+
+    Ends at the deadline. Theirs is not kept, not even as its context: its arguments may hold the query.
+    """
     left = request.remaining()
     try:
         async with asyncio.timeout(None if left == float("inf") else left):
-            yield
+            return await call()
     except PolycloudError:
         raise
     except (ClientError, OSError) as error:
-        raise _translate(error) from None  # their text is in ours; their arguments may hold the query
+        ours = _translate(error)
     except ValueError:
-        raise InvalidArgumentError("not a usable address") from None
+        ours = InvalidArgumentError("not a usable address")
+    raise ours
 
 
 def _translate(error: Exception) -> PolycloudError:
     if isinstance(error, exceptions.ClientSSLError | ssl.SSLError):
         return TLSError(f"TLS failed: {error}")
+    if isinstance(error, exceptions.InvalidURL):
+        return InvalidArgumentError("not a usable address")
     if isinstance(error, exceptions.ClientHttpProxyError):
         return ConnectError(f"the proxy refused: {error.status} {error.message}")
     if isinstance(error, exceptions.ConnectionTimeoutError | exceptions.ClientConnectorError):

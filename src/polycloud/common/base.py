@@ -15,7 +15,7 @@ import msgspec
 
 from polycloud import __version__, security
 from polycloud.common import waiting
-from polycloud.common.calls import current_call, seconds
+from polycloud.common.calls import current_call, seconds, timeouts
 from polycloud.common.credentials import Credential
 from polycloud.common.http import (
     BODY_LIMIT,
@@ -38,6 +38,7 @@ from polycloud.common.types import (
     InvalidCredsError,
     NotFoundError,
     PolycloudError,
+    ProviderHTTPError,
 )
 
 __all__ = [
@@ -62,7 +63,7 @@ METHOD = re.compile(r"[A-Za-z]+")
 HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 PORTS = range(1, 65536)
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
-PATH_SAFE = "/%:=&?~+!$,;'@()*[]-._"
+PATH_SAFE = "/%:=&?~+!$,;'@()*-._"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
@@ -136,14 +137,11 @@ class Connection:
     ) -> None:
         self._locate(secure, host, port, url)
         self._require_secure(allow_insecure)
-        if isinstance(timeout, tuple):
-            self.connect_timeout, self.timeout = timeout
-        elif timeout is not None:
-            self.timeout = seconds("timeout", timeout)
-            self.connect_timeout = min(self.timeout, type(self).connect_timeout)
-        seconds("timeout", self.connect_timeout)
-        seconds("timeout", self.timeout)
+        if timeout is not None:
+            self.connect_timeout, self.timeout = timeouts(timeout)
         self.deadline = None if deadline is None else seconds("deadline", deadline)
+        if not isinstance(retry, RetryPolicy | None):
+            raise InvalidArgumentError(f"retry={retry!r} is no RetryPolicy")
         self.retry = retry or _retry_policy(retry_delay, backoff)
         self.retry_budget = RetryBudget(self.retry.budget)
         self.transport_options = TransportOptions(
@@ -252,7 +250,7 @@ class Connection:
             if answer.status == UNAUTHORIZED and request.rewindable and self.renew(request):
                 answer.close()
                 request.rewind()
-                request = self._request(*asked)
+                request = replace(self._request(*asked), deadline=request.deadline)
                 answer, repeated = send(self, request)
             return self._checked(request, answer, repeated=repeated)
         except PolycloudError as error:
@@ -399,6 +397,8 @@ class Connection:
         for name in ("value", "message", "body"):
             if hasattr(error, name):
                 setattr(error, name, clean(getattr(error, name)))
+        if isinstance(error, ProviderHTTPError):
+            error.headers = {name: clean(value) for name, value in error.headers.items()}
         error.args = tuple(map(clean, error.args))
         return error
 
@@ -641,7 +641,7 @@ def _start(body: Any) -> int | None:
     if isinstance(body, bytes | None) or not hasattr(body, "seek"):
         return None
     try:
-        return int(body.tell())
+        return int(body.tell()) if body.seekable() else None
     except (OSError, ValueError):  # a pipe
         return None
 

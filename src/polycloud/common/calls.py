@@ -8,18 +8,30 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import wraps
-from inspect import isgeneratorfunction
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from types import GeneratorType
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from polycloud.common.types import InvalidArgumentError
 
 if TYPE_CHECKING:
     from polycloud.common.retry import RetryPolicy
 
-__all__ = ["CallOptions", "as_operation", "call_options", "current_call", "remaining", "seconds"]
+__all__ = [
+    "CallOptions",
+    "as_operation",
+    "call_options",
+    "current_call",
+    "remaining",
+    "seconds",
+    "tidying",
+    "timeouts",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+CONNECT = 10.0
+"""Seconds to connect, unless a pair of timeouts says more: a host that is there answers sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +66,12 @@ def call_options(
     """Set limits for every call in a `with` block, whatever driver it is of.
 
     Holds for this thread or task only, and for what its calls do side by side. Inside another block the
-    earlier deadline counts.
+    earlier deadline counts. What counts for an iterator is the block in which it is asked for its items.
 
     Args:
         deadline: Seconds for everything in the block together: requests, retries, pages, waiting, SSH.
         timeout: Seconds without a byte of an answer, or the pair of seconds to connect and to read.
-        retry: What is sent again, in the place of the driver's policy.
+        retry: What is sent again, in the place of the driver's policy; the driver's budget stays.
 
     Raises:
         InvalidArgumentError: A time is no number of seconds above 0.
@@ -67,16 +79,38 @@ def call_options(
     outer = _current.get()
     inner = replace(outer, retry=retry or outer.retry)
     if timeout is not None:
-        pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        inner = replace(inner, timeout=(seconds("timeout", pair[0]), seconds("timeout", pair[1])))
+        inner = replace(inner, timeout=timeouts(timeout))
     if deadline is not None:
         ends_at = time.monotonic() + seconds("deadline", deadline)
-        inner = replace(inner, ends_at=min(ends_at, outer.ends_at or ends_at))
-    token = _current.set(inner)
+        inner = replace(inner, ends_at=ends_at if outer.ends_at is None else min(ends_at, outer.ends_at))
+    with _set(inner):
+        yield
+
+
+@contextmanager
+def tidying(deadline: float) -> Iterator[None]:
+    """Give what is to be tidied up `deadline` seconds, even where the deadline around it is over."""
+    ends_at = time.monotonic() + seconds("deadline", deadline)
+    with _set(replace(_current.get(), ends_at=ends_at)):
+        yield
+
+
+@contextmanager
+def _set(options: CallOptions) -> Iterator[None]:
+    token = _current.set(options)
     try:
         yield
     finally:
         _current.reset(token)
+
+
+def timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
+    """The seconds to connect and to read; `InvalidArgumentError` for what are none."""
+    if not isinstance(timeout, tuple):
+        return min(seconds("timeout", timeout), CONNECT), timeout
+    if len(timeout) != len(("connect", "read")):
+        raise InvalidArgumentError(f"timeout={timeout!r} is no pair of seconds, to connect and to read")
+    return seconds("timeout", timeout[0]), seconds("timeout", timeout[1])
 
 
 def remaining() -> float:
@@ -87,35 +121,26 @@ def remaining() -> float:
 
 def as_operation(fn: Callable[P, R]) -> Callable[P, R]:
     """`fn`, whose requests belong to the operation of its name unless they belong to an outer one."""
-    if isgeneratorfunction(fn):
-        return _as_iteration(fn)
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         with _operation(fn.__name__):
-            return fn(*args, **kwargs)
+            result = fn(*args, **kwargs)
+        return cast("R", _iterate(fn.__name__, result)) if isinstance(result, GeneratorType) else result
 
     return call
 
 
-def _as_iteration(fn: Callable[P, Any]) -> Callable[P, Any]:
-    """As above for an iterator, whose body runs whenever it is asked for an item."""
-
-    @wraps(fn)
-    def iterate(*args: P.args, **kwargs: P.kwargs) -> Iterator[Any]:
-        items = fn(*args, **kwargs)
-        with closing(items):
-            while True:
-                with _operation(fn.__name__):
-                    item = next(items, _END)
-                if item is _END:
+def _iterate(name: str, items: Iterator[T]) -> Iterator[T]:
+    """The items of a generator, whose body runs whenever it is asked for one."""
+    with closing(items):  # type: ignore[type-var] # a generator
+        while True:
+            with _operation(name):
+                try:
+                    item = next(items)
+                except StopIteration:
                     return
-                yield item
-
-    return iterate
-
-
-_END = object()
+            yield item
 
 
 class _operation:

@@ -1,7 +1,7 @@
 """The file of `POLYCLOUD_DEBUG`: each exchange as a curl command, and as a record that can be replayed.
 
-An entry is a comment that sums it up, the command, and a line that begins with `#: ` and holds the exchange
-as JSON. In commands `$POLYCLOUD_SECRET` stands in the place of a secret.
+An entry is a comment that sums it up, the command on a line of its own, for bash, and a line that begins with
+`#: ` and holds the exchange as JSON. In commands `$POLYCLOUD_SECRET` stands in the place of a secret.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -23,14 +22,15 @@ __all__ = ["RECORD", "write"]
 
 RECORD = "#: "
 """How the line of an entry begins that holds the exchange."""
-SECRET = "'\"$POLYCLOUD_SECRET\"'"  # noqa: S105 - a shell variable
-PATH_SAFE = "/%:=&?~+!$,;'@()*[]-._"
-UNWANTED = frozenset({"accept-encoding", "content-length"})
+SECRET = '"$POLYCLOUD_SECRET"'  # noqa: S105 - a shell variable
+WITH_BODY = {"POST", "PUT", "PATCH"}
+ARGUMENT_LIMIT = 100_000
+"""Characters of a body that is given as an argument: no system takes one of any length."""
 
 
 def write(file: str, trace: Trace) -> None:
     """Append an entry to a file, which only its owner can read where it is new. Raises `OSError`."""
-    entry = "\n".join([*_entry(trace), "", ""]).encode()
+    entry = "\n".join([*_entry(trace), "", ""]).encode(errors="replace")
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(descriptor, entry)  # at once, so that threads and processes do not mix theirs
@@ -41,41 +41,53 @@ def write(file: str, trace: Trace) -> None:
 def _entry(trace: Trace) -> Iterator[str]:
     when = datetime.fromtimestamp(trace.began_at, UTC).isoformat(timespec="milliseconds")
     what = f"{trace.provider} {trace.operation or 'request'}, attempt {trace.attempt}"
-    ended = trace.status or f"{trace.error}: {trace.failure}".replace("\n", " ")
+    ended = trace.status or f"{trace.error}: {trace.failure}"
     named = f", request {trace.request_id}" if trace.request_id else ""
-    yield f"# {when} {what}: {ended} in {trace.ms:.0f} ms{named}"
-    yield _command(trace)
-    if trace.response is not None and not trace.streamed:
-        exchange = {"request": {**trace.request, "headers": {}}, "response": trace.response}
-        yield RECORD + msgspec.json.encode(exchange).decode()
+    yield " ".join(f"# {when} {what}: {ended} in {trace.ms:.0f} ms{named}".split())
+    yield " ".join(_command(trace))
+    if trace.response is not None and trace.body is not None:
+        exchange = msgspec.to_builtins({"request": trace.request, "response": trace.response})
+        yield RECORD + json.dumps(exchange, ensure_ascii=False)
 
 
-def _command(trace: Trace) -> str:
-    sent = trace.request
-    query = urlencode(sent["query"], doseq=True)
-    url = trace.origin + quote(sent["path"], safe=PATH_SAFE) + (f"?{query}" if query else "")
-    head = ["-I"] if trace.method == "HEAD" else ["-X", trace.method]
-    words = ["curl", "-sS", "--compressed", *head, _quoted(url)]
-    for name, value in trace.request["headers"].items():
-        if name.lower() not in UNWANTED:
-            words += ["-H", _quoted(f"{name}: {value}")]
-    return " ".join([*words, *_body(trace)])
+def _command(trace: Trace) -> Iterator[str]:
+    has_body = trace.body != b"" or trace.method in WITH_BODY
+    yield "curl -sS --globoff --compressed"
+    yield "-I" if trace.method == "HEAD" else f"-X {trace.method}"
+    yield _word(trace.url)
+    for name, value in trace.headers.items():
+        if name.lower() != "content-length":
+            yield f"-H {_word(f'{name}: {value}' if value else f'{name};')}"
+    if has_body and "content-type" not in map(str.lower, trace.headers):
+        yield "-H Content-Type:"  # curl would call it a form
+    if has_body:
+        yield _data(trace.body)
 
 
-def _body(trace: Trace) -> list[str]:
-    sent: dict[str, Any] = trace.request
-    if trace.streamed:
-        return ["--data-binary", "@FILE", "# the body was a stream"]
-    if "base64" in sent:
-        return ["--data-binary", f"@<(base64 -d <<< {base64.b64encode(sent['base64']).decode()})"]
-    text = sent.get("text")
-    if "form" in sent:
-        text = urlencode(sent["form"], doseq=True)
-    elif sent.get("body") is not None:
-        text = json.dumps(sent["body"], ensure_ascii=False)
-    return [] if text is None else ["--data-raw", _quoted(text)]
+def _data(body: bytes | None) -> str:
+    if body is None:
+        return "--data-binary @FILE # the body was a stream"
+    text = body.decode(errors="replace")
+    if text.encode() != body or "\0" in text:  # which no word of a shell can hold
+        return f"--data-binary @<(base64 -d <<< {base64.b64encode(body).decode()})"
+    word = _word(text)
+    return f"--data-raw {word}" if len(word) < ARGUMENT_LIMIT else f"--data-binary @<(printf %s {word})"
+
+
+def _word(text: str) -> str:
+    """`text` as one word of bash on one line, with a variable for each secret."""
+    return SECRET.join(map(_quoted, text.split(REDACTED))) if text else "''"
 
 
 def _quoted(text: str) -> str:
-    """`text` as one word of a shell, with a variable for each secret."""
-    return "'" + text.replace("'", "'\"'\"'").replace(REDACTED, SECRET) + "'"
+    if text.isprintable():
+        return shlex.quote(text) if text else ""
+    return "$'" + "".join(map(_escaped, text)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode(errors="replace"))

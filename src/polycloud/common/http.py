@@ -167,31 +167,54 @@ class TransportOptions:
     pool_size: int | None = None
     body_limit: int = BODY_LIMIT
 
+    def __post_init__(self) -> None:
+        if self.proxy_url:
+            _proxy(self.proxy_url, "proxy_url=")
+
     def proxy_for(self, url: str) -> str | None:
-        """The proxy that a request to `url` takes."""
+        """The proxy that a request to `url` takes. Raises `InvalidArgumentError` for one that is none."""
         from urllib.request import getproxies, proxy_bypass
 
         if self.proxy_url:
-            return self.proxy_url
+            return _proxy(self.proxy_url, "proxy_url=")
         parts = urlsplit(url)
         host = parts.hostname or ""
         if is_loopback(host) or proxy_bypass(host):
             return None
-        return getproxies().get(parts.scheme)
+        found = getproxies().get(parts.scheme)
+        return _proxy(found, f"{parts.scheme}_proxy in the environment") if found else None
 
     def ssl_context(self) -> ssl.SSLContext:
-        """The TLS settings; certificates and host names are verified, always."""
+        """The TLS settings: 1.2 at least; certificates and host names are verified, always."""
         import ssl
 
         try:
             context = ssl.create_default_context(cafile=self.ca_cert)
             if self.client_cert is not None:
-                pair = (self.client_cert,) if isinstance(self.client_cert, str) else self.client_cert
-                context.load_cert_chain(*pair)
-        except OSError as error:
+                given = self.client_cert
+                certificate, key = (given, None) if isinstance(given, str) else given
+                # An encrypted key is refused: OpenSSL would ask for its passphrase at the terminal
+                context.load_cert_chain(certificate, key, password=bytes)
+        except (OSError, TypeError, ValueError) as error:
             files = f"ca_cert={self.ca_cert!r}, client_cert={self.client_cert!r}"
+            if "PRIVATE KEY" in files:  # the key itself in the place of its file
+                files = "ca_cert= and client_cert="
             raise InvalidArgumentError(f"cannot load the TLS files {files}: {error}") from error
+        # Some systems' Python leaves this to a file of OpenSSL's
+        context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         return context
+
+
+def _proxy(url: str, named: str) -> str:
+    """The address of a proxy, `http://` where it names no scheme; the error does not repeat its password."""
+    try:
+        whole = url if "://" in url else f"http://{url}"
+        parts = urlsplit(whole)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return whole
+    except (TypeError, ValueError):
+        pass
+    raise InvalidArgumentError(f"{named} is no proxy's address such as http://user:password@proxy:3128")
 
 
 def is_loopback(host: str) -> bool:

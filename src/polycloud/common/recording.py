@@ -9,13 +9,13 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlsplit
 
 from polycloud.common.http import CONNECTION_HEADERS
 
-__all__ = ["REDACTED", "SHORTEST", "Redaction", "fields"]
+__all__ = ["REDACTED", "SHORTEST", "Redaction", "fields", "named_secrets"]
 
 REDACTED = "REDACTED"
 """What stands in a record for a secret."""
@@ -31,20 +31,33 @@ _SECRET_NAME = re.compile(
     r".*(password|passwd|passphrase|pwd|secret|token|apikey|authkey|subscriptionkey|accesskey|accesskeyid|secretkey"
     r"|privatekey|keymaterial|signature|credential|authorization|cookie|jwt)s?|(root|admin|user)?pass"
 )
+# the word pass, as in db_pass, X-Pass and adminPass, but not in bypass
+_PASS = re.compile(r"(?:\A|[^A-Za-z])(?i:pass)\Z|[a-z0-9]Pass\Z")
 # these tokens lead to the next page or make a call idempotent, and a replay needs them
 _HARMLESS_NAME = re.compile(
     r".*(next|page|paging|pagination|continuation|marker|client|sync|idempotency)token"
 )
+_CREDENTIAL_HEADERS = {"authorization", "proxy-authorization"}
 # what holds the secret in {"token": {"id": ..., "expires": ...}}
 _VALUE_NAMES = {"id", "key", "value", "data"}
+
+# what stands before the credentials in an Authorization header, and tells how they are meant
+_SCHEME = r"(?i:basic|bearer|token)\s+"
+_CREDENTIALS = re.compile(rf"(?P<scheme>{_SCHEME})?.+", re.DOTALL)
 
 # no possessive groups, such as (...)*+: early releases of Python 3.11 do not match them
 # name=value, name: value, "name": "value"; in a URL, an XML attribute, a log, YAML
 _NAMED_VALUE = re.compile(
-    r"""(?P<head>(?<![\w.:-])(?P<name>[\w.-]++)["']?\s*[=:]\s*(?:(?i:basic|bearer|token)\s+)?)"""
+    r"""(?P<head>(?<![\w.:-])(?P<name>[\w.-]++)["']?\s*[=:]\s*"""
+    rf"""(?:{_SCHEME})?)"""
     r"""(?P<value>"[^"\\]*(?:\\.[^"\\]*)*"|'[^']*+'|[^\s&#<>,;"'{}\[\]]++)"""
 )
-_XML_ELEMENT = re.compile(r"(?P<head><(?:\w+:)?(?P<name>[\w.-]++)(?:\s[^<>]*)?>)(?P<value>[^<]++)")
+_XML_TEXT = r"(?P<value>(?:[^<]++|<!\[CDATA\[(?:[^\]]|\](?!\]>))*\]\]>)+)"
+_XML_ELEMENT = re.compile(rf"(?P<head><(?:\w+:)?(?P<name>[\w.-]++)(?:\s[^<>]*)?>){_XML_TEXT}")
+# a member of XML-RPC: <name>password</name><value><string>...
+_XML_MEMBER = re.compile(
+    rf"(?P<head><name>\s*(?P<name>[\w.-]++)\s*</name>\s*<value>\s*(?:<\w++>)?){_XML_TEXT}"
+)
 _PEM_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^-]*(?:-(?!----)[^-]*)*-----END \1-----")
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s:@]++:[^/\s@]++(?=@)")
 
@@ -68,17 +81,17 @@ class Redaction:
         patterns = [*map(_written, forms), *map(_encoded, known)]
         self._secrets = re.compile("|".join(patterns)) if patterns else None
 
-    def request(
-        self, method: str, target: str, body: bytes, *, content_type: str, headers: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """What a replayed request has to match; `target` is path and query as they are sent."""
+    def request(self, method: str, target: str, body: bytes, *, form: bool) -> dict[str, Any]:
+        """What a replayed request has to match; `target` is path and query as they are sent.
+
+        `form` tells whether the request calls its body a form.
+        """
         path, _, query = target.partition("?")
         return {
             "method": method,
             "path": self.known(path),
             "query": self._fields(fields(query)),
-            "headers": self.headers(headers),
-            **self._request_body(body, form="form-urlencoded" in content_type),
+            **self._request_body(body, form=form),
         }
 
     def response(
@@ -93,6 +106,24 @@ class Redaction:
         content = self._response_body(body, is_json="json" in content_type)
         return {"status": status, "headers": self.headers(kept), **content}
 
+    def url(self, url: str) -> str:
+        """An address without secrets, and otherwise as it was sent."""
+        address, mark, query = url.partition("?")
+        return self.known(address) + mark + self._encoded_fields(query)
+
+    def body(self, body: bytes, *, form: bool) -> bytes:
+        """The body of a request without secrets, and otherwise as it was sent."""
+        value, redacted = self._json(body)
+        if isinstance(value, dict | list):
+            same = redacted == value
+            return body if same else json.dumps(redacted, ensure_ascii=False, separators=(",", ":")).encode()
+        if form and b"=" in body:
+            return self._encoded_fields(body.decode(errors="replace")).encode()
+        try:
+            return self.text(body.decode()).encode()
+        except UnicodeDecodeError:
+            return self._known_bytes(body)
+
     def known(self, text: str) -> str:
         """The text without the declared secrets."""
         return self._secrets.sub(REDACTED, text) if self._secrets else text
@@ -100,7 +131,9 @@ class Redaction:
     def text(self, text: str) -> str:
         """The text without the declared secrets, and without what it names a secret itself."""
         text = _URL_PASSWORD.sub(REDACTED, _PEM_KEY.sub(REDACTED, text))
-        return self.known(_XML_ELEMENT.sub(_redact_named, _NAMED_VALUE.sub(_redact_named, text)))
+        for named in (_NAMED_VALUE, _XML_ELEMENT, _XML_MEMBER):
+            text = named.sub(_redact_named, text)
+        return self.known(text)
 
     def json(self, value: Any, *, secret: bool = False) -> Any:
         """A JSON value without secrets; `secret`: whether the name that it stands under tells of one."""
@@ -120,20 +153,38 @@ class Redaction:
         return self.json(value, secret=_is_secret(name) or (secret and name in _VALUE_NAMES))
 
     def _fields(self, values: dict[str, list[str]]) -> dict[str, str | list[str]]:
-        redacted: dict[str, list[str]] = self.json(values)
+        redacted = {self.known(name): [self._field(name, value) for value in values[name]] for name in values}
         return {name: value[0] if len(value) == 1 else value for name, value in redacted.items()}
 
+    def _field(self, name: str, value: str) -> str:
+        redacted: str = self.json(value, secret=_is_secret(name) or name.lower() == "key")
+        return redacted
+
+    def _encoded_fields(self, encoded: str) -> str:
+        return "&".join(map(self._encoded_field, encoded.split("&")))
+
+    def _encoded_field(self, pair: str) -> str:
+        name, _, encoded = pair.partition("=")
+        value = unquote_plus(encoded)
+        redacted = self._field(unquote_plus(name), value)
+        return self.known(pair) if redacted == value else f"{self.known(name)}={quote_plus(redacted)}"
+
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers without secrets."""
-        redacted: dict[str, str] = self.json(headers)
+        """The headers without secrets; of credentials the scheme stays ("Bearer REDACTED")."""
+        return {self.known(name): self._header(name, value) for name, value in headers.items()}
+
+    def _header(self, name: str, value: str) -> str:
+        if value and name.lower() in _CREDENTIAL_HEADERS:
+            return _CREDENTIALS.sub(rf"\g<scheme>{REDACTED}", value, count=1)
+        redacted: str = self.json(value, secret=_is_secret(name))
         return redacted
 
     def _request_body(self, body: bytes, *, form: bool) -> dict[str, Any]:
         if not body:
             return {"body": None}
-        value = _parse(body)
+        value, redacted = self._json(body)
         if isinstance(value, dict | list):
-            return {"body": self.json(value)}
+            return {"body": redacted}
         if form and b"=" in body:
             return {"form": self._fields(fields(body.decode(errors="replace")))}
         return self._plain(body)
@@ -141,14 +192,25 @@ class Redaction:
     def _response_body(self, body: bytes, *, is_json: bool) -> dict[str, Any]:
         if not body:
             return {}
-        value = _parse(body) if is_json else _UNPARSED
-        return self._plain(body) if value is _UNPARSED else {"body": self.json(value)}
+        value, redacted = self._json(body) if is_json else (_UNPARSED, None)
+        return self._plain(body) if value is _UNPARSED else {"body": redacted}
+
+    def _json(self, body: bytes) -> tuple[Any, Any]:
+        """The JSON value of a body with its secrets and without."""
+        try:
+            value = _parse(body)
+            return value, self.json(value)
+        except RecursionError:
+            return _UNPARSED, None
 
     def _plain(self, body: bytes) -> dict[str, Any]:
         try:
             return {"text": self.text(body.decode())}
         except UnicodeDecodeError:
-            return {"base64": self.known(body.decode("latin-1")).encode("latin-1")}
+            return {"base64": self._known_bytes(body)}
+
+    def _known_bytes(self, data: bytes) -> bytes:
+        return self.known(data.decode("latin-1")).encode("latin-1")
 
 
 def fields(encoded: str) -> dict[str, list[str]]:
@@ -159,22 +221,36 @@ def fields(encoded: str) -> dict[str, list[str]]:
     return values
 
 
+def named_secrets(url: str, headers: Mapping[str, str]) -> Iterator[str]:
+    """What a request sends under a name that tells of a secret, which the answer may repeat."""
+    for name, value in [*parse_qsl(urlsplit(url).query), *headers.items()]:
+        if _is_secret(name):
+            yield re.sub(f"^{_SCHEME}", "", value)
+
+
 _UNPARSED = object()
 
 
 def _parse(body: bytes) -> Any:
     """The JSON value of a body, or `_UNPARSED` where it has none or one that could not be written again."""
     try:
-        value = json.loads(body)
+        value = json.loads(body, object_pairs_hook=_unique)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
         return _UNPARSED
     return value
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(members := dict(pairs)) < len(pairs):
+        raise ValueError("of two members with one name only the last would be looked at")
+    return members
+
+
 def _is_secret(name: str) -> bool:
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    return bool(_SECRET_NAME.fullmatch(plain)) and not _HARMLESS_NAME.fullmatch(plain)
+    tells = _SECRET_NAME.fullmatch(plain) or _PASS.search(name)
+    return bool(tells) and not _HARMLESS_NAME.fullmatch(plain)
 
 
 def _redact_named(match: re.Match[str]) -> str:

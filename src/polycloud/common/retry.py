@@ -14,13 +14,19 @@ from dataclasses import dataclass
 from polycloud.common.forks import renew_after_fork
 from polycloud.common.http import RawResponse, Request
 from polycloud.common.ratelimits import pause_asked, retry_after_seconds
-from polycloud.common.types import ConnectError, PolycloudError, TLSError, TransportError
+from polycloud.common.types import (
+    ConnectError,
+    InvalidArgumentError,
+    PolycloudError,
+    TLSError,
+    TransportError,
+)
 
 __all__ = ["RetryBudget", "RetryPolicy", "is_polite", "may_have_acted"]
 
 PASSING = frozenset({429, 502, 503, 504})
 TOO_MANY, UNAVAILABLE = 429, 503
-EARNED = 0.1
+ANSWERS_A_REPEAT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,11 @@ class RetryPolicy:
     `attempts` counts the first one; the pause before attempt n+1 is random up to
     `base * factor ** n`, `cap` at most (seconds: full jitter), and never less than the provider asks
     for. A pause longer than `patience` seconds is not waited for. `budget` is how many repeats a driver
-    has for an outage: answers earn it back, one for every ten.
+    has for an outage: answers earn it back, one for every ten. A driver has one budget for all its calls,
+    that of the policy which it was made with.
+
+    Raises:
+        InvalidArgumentError: A number is below 0, or `attempts` below 1.
     """
 
     attempts: int = 4
@@ -40,11 +50,25 @@ class RetryPolicy:
     patience: float = 60.0
     budget: int = 50
 
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value, least = getattr(self, name), int(name == "attempts")
+            whole = name in {"attempts", "budget"}
+            kind = int if whole else int | float
+            if isinstance(value, bool) or not isinstance(value, kind) or not value >= least:
+                raise InvalidArgumentError(f"{name}={value!r} is no {'whole ' * whole}number from {least} on")
+
     def pause(self, attempt: int, outcome: RawResponse | PolycloudError) -> float:
         """Seconds to wait after attempt number `attempt` (from 1) ended with `outcome`."""
-        jitter = random.uniform(0, min(self.cap, self.base * self.factor**attempt))  # noqa: S311
+        jitter = random.uniform(0, self._longest_jitter(attempt))  # noqa: S311 - not a secret
         asked = _asked(outcome) if isinstance(outcome, RawResponse) else None
         return max(jitter, asked or 0.0)
+
+    def _longest_jitter(self, attempt: int) -> float:
+        try:
+            return min(self.cap, self.base * float(self.factor) ** attempt)
+        except OverflowError:
+            return self.cap
 
     def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
         """Whether `request` may be sent again after attempt number `attempt` ended with `outcome`."""
@@ -74,21 +98,22 @@ class RetryBudget:
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
-        self._left = float(self.size)
+        self._left = self.size * ANSWERS_A_REPEAT  # in answers: tenths would not add up to a whole
 
     def spend(self) -> bool:
         """Take one repeat; False where none is left."""
         with self._lock:
-            if self._left < 1:
+            if self._left < ANSWERS_A_REPEAT:
                 return False
-            self._left -= 1
+            self._left -= ANSWERS_A_REPEAT
             return True
 
     def earn(self) -> None:
         """An answer came that was no failure."""
-        if self._left < self.size:
+        full = self.size * ANSWERS_A_REPEAT
+        if self._left < full:
             with self._lock:
-                self._left = min(self._left + EARNED, self.size)
+                self._left = min(self._left + 1, full)
 
     def __reduce__(self) -> tuple[type[RetryBudget], tuple[int]]:
         return type(self), (self.size,)

@@ -6,13 +6,14 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from http.client import HTTPException
-from typing import Any
+from queue import LifoQueue
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from urllib3 import (
@@ -40,6 +41,7 @@ from polycloud.common.types import (
 
 __all__ = ["Urllib3Transport"]
 
+T = TypeVar("T")
 POOL_SIZE = 32
 IDLE_LIMIT = 5.0
 """Seconds after which an idle connection is not trusted with a request that must not be sent twice."""
@@ -74,8 +76,7 @@ class Urllib3Transport:
         """Send once and wait for the answer."""
         token = _deadline.set(request.deadline)
         try:
-            with _translated():
-                response = self._open(request)
+            response = _ours(partial(self._open, request), request)
         finally:
             _deadline.reset(token)
         try:
@@ -125,8 +126,24 @@ class Urllib3Transport:
         return type(self), (self.options,)
 
 
+class _Places(LifoQueue[Any]):
+    """The connections of a pool. A forked child has none: they are its parent's, and so may the lock be."""
+
+    def __init__(self, maxsize: int) -> None:
+        super().__init__(maxsize)
+        renew_after_fork(self)
+
+    def _renew(self) -> None:
+        parents = self.queue
+        super().__init__(self.maxsize)
+        for connection in filter(None, parents):
+            connection.close()  # the child's copy of the socket; nothing is sent
+
+
 class _IdleGuard:
     """A pool that reopens a connection which idled long before it carries what must not be sent twice."""
+
+    QueueCls = _Places
 
     def _make_request(self, conn: Any, method: str, url: str, **options: Any) -> BaseHTTPResponse:
         last_used = getattr(conn, "last_used", None)
@@ -202,25 +219,26 @@ def _chunks(response: BaseHTTPResponse, request: Request) -> Generator[bytes]:
     """The decoded body piece by piece; looks at the deadline between two, since a drip never times out."""
     assert isinstance(response, HTTPResponse)
     try:
-        with _translated():
-            while piece := response.read1(CHUNK):
-                yield piece
-                request.remaining()
-            response.release_conn()
+        while piece := _ours(partial(response.read1, CHUNK), request):
+            yield piece
+            request.remaining()
+        response.release_conn()
     finally:
         if not response.closed:
             _close(response)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn whatever urllib3 and the socket raise into errors of our tree."""
+def _ours(call: Callable[[], T], request: Request) -> T:
+    """What `call` gives; whatever urllib3 and the socket raise in it is an error of our tree.
+
+    Theirs is not kept, not even as its context: its arguments may hold the query, its frames the headers.
+    """
     try:
-        yield
+        return call()
     except (exceptions.HTTPError, HTTPException, OSError) as error:
-        if (at := _deadline.get()) is not None and time.monotonic() >= at:
-            raise ReadTimeoutError("the call's deadline has passed") from None
-        raise _translate(error) from None  # their text is in ours; their arguments may hold the query
+        late = request.deadline is not None and time.monotonic() >= request.deadline
+        ours = ReadTimeoutError("the call's deadline has passed") if late else _translate(error)
+    raise ours
 
 
 def _translate(error: Exception) -> PolycloudError:

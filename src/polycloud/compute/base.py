@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from polycloud import pricing
 from polycloud.common import waiting
 from polycloud.common.base import BaseDriver
+from polycloud.common.calls import tidying
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.common.types import (
     AmbiguousCreateError,
@@ -69,6 +70,7 @@ __all__ = [
 ]
 
 NOT_FOUND = 404
+TIDY_TIME = 60.0
 VANISHED_LOOKS = 3
 N = TypeVar("N", Node, NodeImage)
 DEAD = frozenset({NodeState.ERROR, NodeState.TERMINATED})
@@ -269,10 +271,12 @@ class NodeDriver(OperationsDriver):
             try:
                 return self._deploy(node, deploy, login, ssh_interface)
             except BaseException as error:
-                self._after_failure(node, error, at_exit_func, destroy=ex_destroy_on_failure)
-                if not isinstance(error, Exception) or isinstance(error, DeploymentError):
+                passes = not isinstance(error, Exception) or isinstance(error, DeploymentError)
+                told = error if passes else DeploymentError(node, error, self)
+                self._after_failure(node, told, at_exit_func, destroy=ex_destroy_on_failure)
+                if passes:
                     raise
-                raise DeploymentError(node, error, self) from error
+                raise told from error
 
     def _login(self, auth: NodeAuthSSHKey | NodeAuthPassword | None, **how: Any) -> Login:
         """How to log in; the keys are loaded once now, so that one that cannot be used costs no node."""
@@ -301,6 +305,20 @@ class NodeDriver(OperationsDriver):
                 self,
             )
         yield kwargs if auth is None else {**kwargs, "auth": auth}
+
+    @contextmanager
+    def _lent(self, key: str, forget: Callable[[], object]) -> Iterator[None]:
+        """Delete a key that the account has for the time of a deployment only; one that stays is told of."""
+        try:
+            yield
+        finally:
+            try:
+                with tidying(TIDY_TIME):
+                    forget()
+            except PolycloudError as error:
+                import logging
+
+                logging.getLogger("polycloud").warning("the key %s stays in the account: %s", key, error)
 
     def _deploy(self, node: Node, deploy: Deployment, login: Login, ssh_interface: str) -> Node:
         from polycloud.compute.deployment import run_step
@@ -334,7 +352,8 @@ class NodeDriver(OperationsDriver):
             error.add_note(f"{exists}; ex_destroy_on_failure=True would have destroyed it")
             return
         try:
-            self.destroy_node(node)
+            with tidying(TIDY_TIME):
+                self.destroy_node(node)
         except PolycloudError as second:
             error.add_note(f"{exists}, and destroying it failed: {second}")
         else:

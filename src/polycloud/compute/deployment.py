@@ -296,7 +296,7 @@ class Login:
                 longest_pause=self.wait_period,
             )
         except OperationTimeoutError as late:
-            raise last[-1] from late
+            raise (last[-1] if last else late) from late
 
 
 def _first_connected(

@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from polycloud.common import waiting
+from polycloud.common.forks import renew_after_fork
 from polycloud.common.types import InvalidArgumentError, PolycloudError
 from polycloud.compute.types import (
     SSHAuthenticationError,
@@ -75,14 +76,18 @@ class HostKeys:
 
     file: str | None = None
     seen: dict[str, list[str]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._renew()
+        renew_after_fork(self)
         self._path = None if self.file is None else Path(self.file).expanduser()
         if self._path is not None and not self._path.exists():
             _add_to_known_hosts(self._path, "")  # one that cannot be made is told before there is a machine
         elif self._path is not None:
             self.seen.update(_read_known_hosts(self._path))
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def allows(self, machine: str, key: str) -> bool:
         """Whether `machine` may answer with `key`: one of its own, or any where it was not seen before."""

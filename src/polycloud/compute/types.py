@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -252,6 +253,15 @@ class SSHCommandTimeoutError(SSHError):
         self.stderr = stderr
 
 
+def _without_driver(thing: Any) -> Any:
+    """A copy that holds no credentials, since errors travel further than drivers may."""
+    if not isinstance(thing, _Resource):
+        return thing
+    thing = copy(thing)
+    thing.driver = None
+    return thing
+
+
 class DeploymentError(PolycloudError):
     """A node exists, and its deployment failed.
 
@@ -273,6 +283,14 @@ class DeploymentError(PolycloudError):
         self.exit_status: int | None = getattr(step, "exit_status", None)
         self.stdout: str = getattr(step, "stdout", None) or getattr(original_exception, "stdout", None) or ""
         self.stderr: str = getattr(step, "stderr", None) or getattr(original_exception, "stderr", None) or ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        restore, (kind, args, state) = super().__reduce__()
+        node = _without_driver(self.node)
+        if isinstance(node, Node):
+            node.size, node.image = _without_driver(node.size), _without_driver(node.image)
+        args = tuple(node if arg is self.node else arg for arg in args)
+        return restore, (kind, args, {**state, "node": node})
 
     def __str__(self) -> str:
         name, id_ = getattr(self.node, "name", None), getattr(self.node, "id", None)

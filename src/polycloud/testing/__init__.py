@@ -1,6 +1,6 @@
 """For driver authors: the rules of every service as tests, and servers that replay what was recorded.
 
-    from polycloud.testing import ComputeConformance, FixtureServer, Recorder
+    from polycloud.testing import ComputeConformance, FixtureServer, Recorder, replay
 
 The rules need pytest (extra `testing`); nothing is imported before it is asked for.
 """
@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polycloud.testing.compute import ComputeConformance
-    from polycloud.testing.fixtures import FixtureServer
+    from polycloud.testing.fixtures import FixtureServer, replay
     from polycloud.testing.recorder import Recorder
 
-__all__ = ["ComputeConformance", "FixtureServer", "Recorder"]
+__all__ = ["ComputeConformance", "FixtureServer", "Recorder", "replay"]
 
-_MODULES = {"ComputeConformance": "compute", "FixtureServer": "fixtures", "Recorder": "recorder"}
+_MODULES = {
+    "ComputeConformance": "compute",
+    "FixtureServer": "fixtures",
+    "Recorder": "recorder",
+    "replay": "fixtures",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -31,13 +31,14 @@ A driver that makes up a name and later looks for it is answered by two such fil
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from polycloud.common.debugfile import RECORD
 from polycloud.common.recording import REDACTED
 from polycloud.testing.loopback import NO_BODY, Answer
 
@@ -50,6 +51,7 @@ __all__ = [
     "RecordedRequest",
     "RecordedResponse",
     "read_exchange",
+    "read_records",
     "write_exchange",
 ]
 
@@ -166,20 +168,39 @@ def read_exchange(file: Path) -> Exchange:
         FixtureError: it is no UTF-8, no JSON, or not an exchange; the message names file, line and column.
         OSError: the file cannot be read.
     """
+    return _exchange(file, _text(file))
+
+
+def read_records(file: Path) -> Iterator[tuple[int, Exchange]]:
+    """The exchanges that `POLYCLOUD_DEBUG` wrote to a file, each with the number of its line.
+
+    Raises:
+        FixtureError: as `read_exchange`.
+        OSError: the file cannot be read.
+    """
+    for number, line in enumerate(_text(file).split("\n"), 1):
+        if line.startswith(RECORD):
+            yield number, _exchange(file, line.replace(RECORD, " " * len(RECORD), 1), number)
+
+
+def _text(file: Path) -> str:
     data = file.read_bytes()
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         before = data[: error.start].decode()
         raise _fault(file, before, len(before), f"not UTF-8: {error.reason}") from None
+
+
+def _exchange(file: Path, text: str, first_line: int = 1) -> Exchange:
     try:
         return msgspec.convert(json.loads(text), Exchange)
     except json.JSONDecodeError as error:
-        raise _fault(file, text, error.pos, f"not JSON: {error.msg}") from None
+        raise _fault(file, text, error.pos, f"not JSON: {error.msg}", first_line) from None
     except msgspec.ValidationError as error:
-        raise _fault(file, text, _position(text, str(error)), str(error)) from None
+        raise _fault(file, text, _position(text, str(error)), str(error), first_line) from None
     except (ValueError, RecursionError) as error:
-        raise _fault(file, text, 0, f"cannot be read: {error}") from None
+        raise _fault(file, text, 0, f"cannot be read: {error}", first_line) from None
 
 
 def write_exchange(file: Path, exchange: Exchange) -> None:
@@ -195,8 +216,8 @@ def write_exchange(file: Path, exchange: Exchange) -> None:
         stream.write(text + "\n")
 
 
-def _fault(file: Path, text: str, position: int, reason: str) -> FixtureError:
-    line = text.count("\n", 0, position) + 1
+def _fault(file: Path, text: str, position: int, reason: str, first_line: int = 1) -> FixtureError:
+    line = text.count("\n", 0, position) + first_line
     column = position - text.rfind("\n", 0, position)
     return FixtureError(f"{file}:{line}:{column}: {reason}")
 

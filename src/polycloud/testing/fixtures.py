@@ -1,4 +1,4 @@
-"""A server of recorded answers, for a driver author who has no other."""
+"""Servers of recorded answers: of a folder, for a driver author who has no other, and of a debug file."""
 
 import json
 import re
@@ -10,28 +10,22 @@ from threading import Lock
 from types import TracebackType
 from typing import Any
 
-from polycloud.testing.exchange import CAPTURE, Exchange, read_exchange
+from polycloud.testing.exchange import CAPTURE, Exchange, FixtureError, read_exchange, read_records
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
 from polycloud.testing.matching import Comparison, short
+from polycloud.testing.variables import Variables
 
-__all__ = ["FixtureServer"]
+__all__ = ["ExchangeServer", "FixtureServer", "replay"]
 
 
-class FixtureServer(LoopbackServer):
-    """Serves the exchanges of a folder over real HTTP on 127.0.0.1.
-
-    The folder holds one JSON file per exchange (`polycloud.testing.exchange` tells its fields), in the order
-    of the file names::
-
-        with FixtureServer("tests/fixtures/servers") as cloud:
-            driver = MyNodeDriver(*cloud.credentials, **cloud.options)
-            assert driver.list_nodes()[0].name == "web-1"
+class ExchangeServer(LoopbackServer):
+    """Serves exchanges over real HTTP on 127.0.0.1.
 
     A request is answered by an exchange whose method, path, query and body it matches. JSON and form bodies
     are compared by value, others by their bytes; the order of a query or a form does not matter, how often a
-    name is repeated does. A query or body that a file leaves out matches any, and so does ``REDACTED``, as a
-    value or within one. Where several exchanges match, each is served once, in order, and the last of them
-    from then on: "pending", "pending", "running" are three files.
+    name is repeated does. A query or body that an exchange leaves out matches any, and so does ``REDACTED``,
+    as a value or within one. Where several exchanges match, each is served once, in order, and the last of
+    them from then on: "pending", "pending", "running" are three exchanges.
 
     A request may hold what is different each time, such as a random name, and later answers repeat it:
     ``{{name}}`` in a recorded request matches any text and keeps it, and in answers it is replaced by what
@@ -43,7 +37,8 @@ class FixtureServer(LoopbackServer):
     instead, with the same text as a note.
 
     Args:
-        folder: where the ``*.json`` files are.
+        exchanges: by name, in order.
+        source: where they come from, for messages.
         credentials: what `credentials` gives; the server does not look at them.
 
     Attributes:
@@ -53,18 +48,19 @@ class FixtureServer(LoopbackServer):
         requests: every request seen, in order.
         unmatched: for each request that could not be answered, what it was and why: what came nearest, or
             which ``{{name}}`` its answer needs.
-
-    Raises:
-        FileNotFoundError: there is no such folder, or no ``*.json`` file in it.
-        FixtureError: a file is no exchange; the message begins with ``file:line:column:``.
     """
 
-    def __init__(self, folder: str | Path, credentials: tuple[Any, ...] = ("user", "key")) -> None:
+    def __init__(
+        self,
+        exchanges: Mapping[str, Exchange],
+        source: str | Path,
+        credentials: tuple[Any, ...] = ("user", "key"),
+    ) -> None:
         self.credentials = credentials
         self.requests: list[SeenRequest] = []
         self.unmatched: list[str] = []
-        self._folder = Path(folder)
-        self._exchanges = _read_folder(self._folder)
+        self._source = source
+        self._exchanges = exchanges
         self._served: set[str] = set()
         self._captures: dict[str, str] = {}
         self._lock = Lock()
@@ -96,7 +92,7 @@ class FixtureServer(LoopbackServer):
     def _unlike_all(self, request: SeenRequest) -> Answer:
         nearest = _nearest(self._exchanges, request)
         lines = [f"{name}: {'; '.join(differences)}" for name, differences in nearest.items()]
-        message = f"{_told(request)} matches no exchange in {self._folder}; nearest are"
+        message = f"{_told(request)} matches no exchange in {self._source}; nearest are"
         return self._refuse("\n  ".join([message, *lines]), nearest=nearest)
 
     def _refuse(self, message: str, **details: Any) -> Answer:
@@ -114,6 +110,64 @@ class FixtureServer(LoopbackServer):
         if error is None:
             raise AssertionError(message)
         error.add_note(message)
+
+
+class FixtureServer(ExchangeServer):
+    """Serves the exchanges of a folder over real HTTP on 127.0.0.1.
+
+    The folder holds one JSON file per exchange (`polycloud.testing.exchange` tells its fields), in the order
+    of the file names::
+
+        with FixtureServer("tests/fixtures/servers") as cloud:
+            driver = MyNodeDriver(*cloud.credentials, **cloud.options)
+            assert driver.list_nodes()[0].name == "web-1"
+
+    What matches and what is answered is told by `ExchangeServer`, which has the attributes too.
+
+    Args:
+        folder: where the ``*.json`` files are.
+        credentials: what `credentials` gives; the server does not look at them.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or no ``*.json`` file in it.
+        FixtureError: a file is no exchange; the message begins with ``file:line:column:``.
+    """
+
+    def __init__(self, folder: str | Path, credentials: tuple[Any, ...] = ("user", "key")) -> None:
+        super().__init__(_read_folder(Path(folder)), folder, credentials)
+
+
+def replay(
+    file: str | Path,
+    *,
+    variables: Mapping[str, str] | None = None,
+    credentials: tuple[Any, ...] = ("user", "key"),
+) -> ExchangeServer:
+    """Serve what was written to the file that `POLYCLOUD_DEBUG` named.
+
+    It is a server like `FixtureServer`; what the driver made up is named by `variables`::
+
+        with replay("debug.log", variables={"mark": "polycloud-create-[0-9a-f]{12}"}) as cloud:
+            driver = get_driver("digitalocean")("key", **cloud.options)
+            driver.create_node("web-1", size, image, location)
+
+    Args:
+        file: what `POLYCLOUD_DEBUG` wrote.
+        variables: by name, a regular expression for what the driver makes up and is different each time, as
+            for `polycloud.testing.Recorder`.
+        credentials: what `credentials` gives; the server does not look at them.
+
+    Raises:
+        FixtureError: a line is no exchange, or there is none; the message begins with ``file:line:``.
+        OSError: the file cannot be read.
+        ValueError: a variable's name is no Python name, or its expression not regular.
+    """
+    named = Variables(variables or {}).named
+    file = Path(file)
+    exchanges = {f"{file.name}:{line}": named(exchange) for line, exchange in read_records(file)}
+    if not exchanges:
+        raise FixtureError(f"{file}:1: there is no exchange in it")
+    return ExchangeServer(exchanges, file, credentials)
 
 
 def _read_folder(folder: Path) -> dict[str, Exchange]:

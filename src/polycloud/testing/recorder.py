@@ -17,6 +17,7 @@ from polycloud.common.http import CONNECTION_HEADERS
 from polycloud.common.recording import Redaction
 from polycloud.testing.exchange import Exchange, RecordedRequest, RecordedResponse, write_exchange
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
+from polycloud.testing.variables import Variables
 
 __all__ = ["Recorder"]
 
@@ -89,7 +90,7 @@ class Recorder(LoopbackServer):
         if upstream.scheme != "https" and (upstream.scheme != "http" or upstream.host not in _LOOPBACK):
             raise ValueError(f"The upstream is an https:// URL, or http:// to loopback, not {upstream_url}")
         self._redaction = Redaction(secrets)
-        self._variables = _Variables(variables or {})
+        self._variables = Variables(variables or {})
         self._request_headers = list(request_headers)
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -123,18 +124,14 @@ class Recorder(LoopbackServer):
         )
         # answers repeat what the files before them have sent, so files are written one after another
         with self._lock:
-            self._write(
-                Exchange(request=self._variables.sent(recorded), response=self._variables.repeated(response))
-            )
+            self._write(self._variables.named(Exchange(request=recorded, response=response)))
         return answer
 
     def _request(self, request: SeenRequest) -> RecordedRequest:
         headers = {name: request.headers[name] for name in self._request_headers if name in request.headers}
-        content_type = request.headers.get("Content-Type", "")
-        recorded = self._redaction.request(
-            request.method, request.target, request.body, content_type=content_type, headers=headers
-        )
-        return RecordedRequest(**recorded)
+        form = "form-urlencoded" in request.headers.get("Content-Type", "")
+        recorded = self._redaction.request(request.method, request.target, request.body, form=form)
+        return RecordedRequest(headers=self._redaction.headers(headers), **recorded)
 
     def _forward(self, request: SeenRequest) -> tuple[Answer, bytes]:
         response = self._pool.urlopen(
@@ -161,37 +158,6 @@ class Recorder(LoopbackServer):
         words = re.findall(r"[a-z0-9]+", f"{exchange.request.method}{exchange.request.path}".lower())
         self._recorded += 1
         write_exchange(self._folder / f"{self._recorded:03}-{'-'.join(words)[:60]}.json", exchange)
-
-
-class _Variables:
-    """Writes ``{{name}}`` for what is different each time."""
-
-    def __init__(self, patterns: Mapping[str, str]) -> None:
-        for name in patterns:
-            if not name.isidentifier():
-                raise ValueError(f"A variable is called by a Python name, not {name!r}")
-        either = "|".join(f"(?P<{name}>{pattern})" for name, pattern in patterns.items())
-        try:
-            self._pattern = re.compile(either or "(?!)")  # which matches nothing
-        except re.error as error:
-            raise ValueError(f"The expressions of {', '.join(patterns)} are not regular: {error}") from None
-        self._last: dict[str | None, str] = {}
-
-    def sent(self, request: RecordedRequest) -> RecordedRequest:
-        """The request with a name for each match, which is remembered."""
-        return request.with_texts(lambda text: self._pattern.sub(self._remember, text))
-
-    def repeated(self, response: RecordedResponse) -> RecordedResponse:
-        """The response with a name for each match that a request has sent last."""
-        return response.with_texts(lambda text: self._pattern.sub(self._named, text))
-
-    def _remember(self, match: re.Match[str]) -> str:
-        self._last[match.lastgroup] = match[0]
-        return self._named(match)
-
-    def _named(self, match: re.Match[str]) -> str:
-        known = match[0] and self._last.get(match.lastgroup) == match[0]
-        return f"{{{{{match.lastgroup}}}}}" if known else match[0]
 
 
 def _forwarded_headers(headers: Message) -> urllib3.HTTPHeaderDict:

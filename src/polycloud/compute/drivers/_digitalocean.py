@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +21,7 @@ import msgspec
 
 from polycloud.common import waiting
 from polycloud.common.base import segment
-from polycloud.common.calls import call_options
+from polycloud.common.calls import call_options, tidying
 from polycloud.common.digitalocean import (
     Begun,
     DigitalOceanAction,
@@ -346,9 +346,9 @@ class DropletCreation(Creation):
 
     def settle(self, node: Node) -> None:
         """Delete the tag; one that stays does no harm."""
-        hasty = call_options(deadline=self.driver.tidy_time, retry=RetryPolicy(attempts=1))
         if not self.keyed:
-            with suppress(PolycloudError), hasty:
+            once = call_options(retry=RetryPolicy(attempts=1))
+            with suppress(PolycloudError), tidying(self.driver.tidy_time), once:
                 self.driver.connection.delete(f"/tags/{self.tag}")
 
 
@@ -705,16 +705,9 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
             yield kwargs
             return
         key_id, is_new = self._key_for(auth)
-        try:
-            attributes = kwargs.get("ex_create_attr")
-            if isinstance(attributes, Mapping) and "ssh_keys" in attributes:
-                all_keys = [*several(attributes["ssh_keys"]), key_id]
-                yield {**kwargs, "ex_create_attr": {**attributes, "ssh_keys": all_keys}}
-            else:
-                yield {**kwargs, "ex_ssh_key_ids": [*several(kwargs.get("ex_ssh_key_ids")), key_id]}
-        finally:
-            if is_new:
-                self.connection.delete(f"/account/keys/{key_id}")
+        forget = partial(self.connection.delete, f"/account/keys/{key_id}")
+        with self._lent(str(key_id), forget) if is_new else nullcontext():
+            yield _with_key(kwargs, key_id)
 
     # Objects from payloads
 
@@ -795,6 +788,15 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
             VolumeSnapshotState.AVAILABLE,
             snapshot.name,
         )
+
+
+def _with_key(kwargs: dict[str, Any], key_id: int) -> dict[str, Any]:
+    """The arguments of `create_node` with one more key, wherever they name keys."""
+    attributes = kwargs.get("ex_create_attr")
+    if isinstance(attributes, Mapping) and "ssh_keys" in attributes:
+        all_keys = [*several(attributes["ssh_keys"]), key_id]
+        return {**kwargs, "ex_create_attr": {**attributes, "ssh_keys": all_keys}}
+    return {**kwargs, "ex_ssh_key_ids": [*several(kwargs.get("ex_ssh_key_ids")), key_id]}
 
 
 def droplet_id(node: Node) -> int:

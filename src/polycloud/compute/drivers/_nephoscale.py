@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -414,11 +415,9 @@ class NephoscaleExtensions(NodeDriver):
             yield kwargs
             return
         key, is_new = self._key_for(auth)
-        try:
+        forget = partial(self.ex_delete_keypair, key, ssh=True)
+        with self._lent(key, forget) if is_new else nullcontext():
             yield {**kwargs, "server_key": key}
-        finally:
-            if is_new:
-                self.ex_delete_keypair(key, ssh=True)
 
     # Networks and addresses
 

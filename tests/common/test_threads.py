@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from polycloud.common.base import BaseDriver, ConnectionKey, ConnectionUserAndKey, JsonResponse
+from polycloud.common.http import Request
+from polycloud.common.tokens import Token, TokenConnection
+from polycloud.common.types import InvalidCredsError, NotFoundError
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.sandbox import Sandbox
+from support.web import Answer, Seen, serve
+
+T = TypeVar("T")
+THREADS = 16
+POOL_SIZE = 6
+CALLS = 20_000 if os.environ.get("POLYCLOUD_THREADS") == "long" else 800
+"""Of the signing driver; `make threads` makes them all."""
+
+KEY = "the key that signs"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEZ0eHQgZm9yIGEgdGVzdCwgMzIgYnl0ZXMgbG9uZyEh a@b"
+
+
+@pytest.fixture(autouse=True)
+def _thousands_of_switches() -> Iterator[None]:
+    """Threads take turns after a microsecond, so that they meet wherever they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def on_threads(work: Callable[[int], T], count: int = THREADS) -> list[T]:
+    """What `work(0)` to `work(count - 1)` give, all begun at the same moment."""
+    together = threading.Barrier(count)
+
+    def begin(number: int) -> T:
+        together.wait(20)
+        return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(begin, range(count)))
+
+
+# Signatures and answers
+
+
+def signature(method: str, target: str, body: bytes, nonce: str) -> str:
+    text = "\n".join([method, target, nonce, hashlib.sha256(body).hexdigest()])
+    return hmac.new(KEY.encode(), text.encode(), "sha256").hexdigest()
+
+
+class SigningConnection(ConnectionKey):
+    responseCls = JsonResponse
+
+    def sign(self, request: Request) -> Request:
+        parts = urlsplit(request.url)
+        assert isinstance(request.body, bytes | None)
+        signed = signature(
+            request.method, f"{parts.path}?{parts.query}", request.body or b"", request.headers["X-Nonce"]
+        )
+        return replace(request, headers={**request.headers, "X-Signature": signed})
+
+
+class SigningDriver(BaseDriver):
+    name = "Signing"
+    connectionCls = SigningConnection
+
+
+@dataclass
+class Notary:
+    """A server that checks signatures, and answers with what it was told, or a 404 with the nonce."""
+
+    wrong: list[Seen] = field(default_factory=list)
+
+    def __call__(self, seen: Seen) -> Answer:
+        nonce = seen.headers["X-Nonce"]
+        if seen.headers["X-Signature"] != signature(seen.method, seen.target, seen.body, nonce):
+            self.wrong.append(seen)
+        if "missing" in seen.query:
+            return Answer(404, {"message": nonce}, {"X-Request-Id": nonce})
+        return Answer(body=seen.echo())
+
+
+def is_right(driver: SigningDriver, nonce: str, number: int) -> bool:
+    """Whether a call of this number gets the answer, or the error, that is its own."""
+    method = ("GET", "POST", "PUT", "DELETE")[number % 4]
+    query = {"n": nonce, **({"missing": "1"} if number % 7 == 0 else {})}
+    body = None if method == "GET" else nonce.encode() * (number % 50)
+    try:
+        answer = driver.connection.request(f"/{nonce}/x", query, body, {"X-Nonce": nonce}, method).object
+    except NotFoundError as error:
+        told = error.exchange
+        own = (method, f"/{nonce}/x", nonce)
+        return (
+            told is not None and (told.method, told.path, told.request_id) == own and error.message == nonce
+        )
+    parts = urlsplit(answer["target"])
+    came = (answer["method"], parts.path, dict(parse_qsl(parts.query)), answer["headers"]["x-nonce"])
+    return came == (method, f"/{nonce}/x", query, nonce) and answer["body"] == (body or b"").decode()
+
+
+def test_threads_share_a_signing_driver() -> None:
+    """Each of many threads on one driver gets its own answers, and each request its own signature."""
+    notary = Notary()
+    with serve(notary) as web, SigningDriver(KEY, **web.options, pool_size=POOL_SIZE) as driver:
+        shares = on_threads(
+            lambda thread: Counter(
+                is_right(driver, f"{thread}-{number}", number) for number in range(CALLS // THREADS)
+            )
+        )
+        answers = sum(shares, Counter())
+        connections = {seen.connection for seen in web.seen}
+    assert answers == {True: CALLS}
+    assert len(web.seen) == CALLS
+    assert notary.wrong == []
+    assert len(connections) <= POOL_SIZE
+
+
+def test_threads_may_close_what_others_use() -> None:
+    """A thread that closes the driver does not harm the calls of the others."""
+    with serve(Notary()) as web, SigningDriver(KEY, **web.options) as driver:
+
+        def work(thread: int) -> bool:
+            for number in range(20):
+                if thread == 0:
+                    driver.close()
+                elif not is_right(driver, f"{thread}-{number}", number):
+                    return False
+            return True
+
+        assert all(on_threads(work))
+
+
+# Drivers
+
+
+def test_threads_share_a_nephoscale_driver() -> None:
+    """Threads on one NephoScale driver each make, find and delete their own nodes and keys."""
+    with (
+        Sandbox("nephoscale", ssh="off", build=0.05) as cloud,
+        NephoscaleNodeDriver(*cloud.credentials, **cloud.options) as driver,
+    ):
+        size, image = driver.list_sizes()[0], driver.list_images()[0]
+
+        def work(thread: int) -> tuple[str | None, bool, bool]:
+            node = driver.create_node(f"web-{thread}", size, image)
+            driver.ex_create_keypair(f"key-{thread}", public_key=PUBLIC_KEY)
+            [(running, addresses)] = driver.wait_until_running([node], wait_period=0.2)
+            mine = f"key-{thread}" in {key.name for key in driver.list_key_pairs()}
+            gone = driver.destroy_node(running)
+            return running.name, bool(addresses) and mine, gone
+
+        assert on_threads(work) == [(f"web-{thread}", True, True) for thread in range(THREADS)]
+        assert {key.name for key in driver.list_key_pairs()} == {f"key-{n}" for n in range(THREADS)}
+
+
+def test_threads_share_a_digitalocean_driver() -> None:
+    """Threads on one DigitalOcean driver each make, find and delete their own nodes and keys."""
+    with (
+        Sandbox("digitalocean", ssh="off", build=0.05) as cloud,
+        DigitalOceanNodeDriver(cloud.credentials[0], region="nyc1", **cloud.options) as driver,
+    ):
+        location = next(place for place in driver.list_locations() if place.id == "nyc3")
+        size, image = driver.list_sizes(location)[0], driver.get_image("ubuntu-24-04-x64")
+
+        def work(thread: int) -> tuple[str | None, str, bool]:
+            node = driver.create_node(f"web-{thread}", size, image, location)
+            volume = driver.create_volume(1, f"disk-{thread}", location)
+            [(running, _)] = driver.wait_until_running([node], wait_period=0.2)
+            assert driver.get_node(node.id).name == running.name
+            return running.name, str(volume.name), driver.destroy_node(running)
+
+        assert on_threads(work) == [(f"web-{n}", f"disk-{n}", True) for n in range(THREADS)]
+        assert {volume.name for volume in driver.list_volumes()} == {f"disk-{n}" for n in range(THREADS)}
+
+
+# Tokens
+
+
+class PasswordConnection(ConnectionUserAndKey):
+    responseCls = JsonResponse
+
+
+class LoginConnection(TokenConnection, ConnectionUserAndKey):
+    responseCls = JsonResponse
+
+    def authenticate(self) -> Token:
+        login = PasswordConnection(self.user_id, self.key, host=self.host, port=self.port, secure=self.secure)
+        token = Token(login.request("/login", method="POST").object["token"])
+        login.close()
+        return token
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        return {**headers, "Authorization": f"Bearer {self.token}"}
+
+
+@dataclass
+class Gate:
+    """A server that gives tokens and lets the last one in, or nobody."""
+
+    closed: bool = False
+    logins: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, seen: Seen) -> Answer:
+        with self.lock:
+            if seen.path == "/login":
+                self.logins += 1
+                return Answer(body={"token": f"token-{self.logins}"})
+            if self.closed or seen.headers["Authorization"] != f"Bearer token-{self.logins}":
+                return Answer(401, {"message": "who are you?"})
+        return Answer(body=seen.echo())
+
+
+EXPIRED = Token("token-of-old", datetime.now(UTC) - timedelta(hours=1))
+REVOKED = Token("token-of-old", datetime.now(UTC) + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("old", [None, EXPIRED, REVOKED], ids=["none", "expired", "revoked"])
+def test_many_threads_authenticate_once(old: Token | None) -> None:
+    """However many threads want a token at the same time, and whatever they find, one gets it for all."""
+    gate = Gate()
+    with serve(gate) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        connection._token = old
+        assert on_threads(lambda thread: connection.request(f"/{thread}").object["target"]) == [
+            f"/{thread}" for thread in range(THREADS)
+        ]
+        connection.close()
+    assert gate.logins == 1
+
+
+def test_a_token_that_is_always_refused() -> None:
+    """Where a new token is refused like the old one, the call ends as InvalidCredsError, without a loop."""
+    gate = Gate(closed=True)
+    with serve(gate) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        with pytest.raises(InvalidCredsError, match="who are you"):
+            connection.request("/x")
+        connection.close()
+        assert [seen.path for seen in web.seen] == ["/login", "/x", "/login", "/x"]
+
+
+@pytest.mark.parametrize("kind", ["bytes", "file"])
+def test_a_body_is_whole_with_the_new_token(kind: str) -> None:
+    """A request that is sent again with another token carries its body again, from where that began."""
+    file = io.BytesIO(b"read before: body")
+    file.seek(13)
+    with serve(Gate()) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        connection._token = REVOKED
+        answer = connection.request("/x", data=b"body" if kind == "bytes" else file, method="POST").object
+        connection.close()
+        assert answer["body"] == "body"
+        assert [seen.body for seen in web.seen if seen.path == "/x"] == [b"body", b"body"]
+
+
+def test_a_body_that_cannot_be_rewound_is_not_sent_again() -> None:
+    """A refused upload that cannot begin anew ends as an InvalidCredsError after one attempt."""
+    with serve(Gate()) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        connection._token = REVOKED
+        with pytest.raises(InvalidCredsError):
+            connection.request("/x", data=iter([b"body"]), method="POST")
+        connection.close()
+        assert len(web.seen) == 1
+
+
+def test_one_account_does_not_wait_for_another() -> None:
+    """Connections do not share tokens: each account's requests carry its own."""
+    with serve(lambda seen: Answer(body=seen.echo())) as web:
+        options: dict[str, Any] = web.options
+        connections = [LoginConnection(f"user-{n}", "password", **options) for n in range(THREADS)]
+        for number, connection in enumerate(connections):
+            connection._token = Token(f"token-of-{number}")
+        sent = on_threads(
+            lambda n: [connections[n].request("/").object["headers"]["authorization"] for _ in range(10)]
+        )
+        for connection in connections:
+            connection.close()
+    assert sent == [[f"Bearer token-of-{n}"] * 10 for n in range(THREADS)]

@@ -1,0 +1,435 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import html
+import json
+import logging
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from polycloud.common.aiohttp import AiohttpTransports
+from polycloud.common.base import Connection, ConnectionKey, ConnectionUserAndKey, JsonResponse, segment
+from polycloud.common.bridge import bridged
+from polycloud.common.otel import instrument
+from polycloud.common.retry import RetryPolicy
+from polycloud.common.trace import Trace, add_hook
+from polycloud.common.types import ConnectError, ProviderHTTPError
+from polycloud.compute.providers import get_driver
+from polycloud.sandbox import Sandbox
+from support.web import Answer, serve
+
+KEY = "k3y of/the=cloud"
+FIELDS = ("provider", "operation", "method", "path", "status", "attempt", "request_id", "error")
+SOON = RetryPolicy(base=0.001)
+PAGE = Path(__file__).parents[2] / "docs" / "traces.md"
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+PRINTED = (
+    r"# \S+ NephoScale list_sizes, attempt 1: 200 in \d+ ms.*\n",
+    r"GET /server/type/cloud/: 200 in \d+ ms, list_sizes\n",
+    r"(\w+ +\S+ +200 +\d+ ms\n)+",
+    r"GET list_sizes 200\n",
+)
+
+
+class Cloud(ConnectionKey):
+    responseCls = JsonResponse
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        headers["Authorization"] = f"Bearer {self.key}"
+        return headers
+
+
+@contextmanager
+def traced() -> Iterator[list[Trace]]:
+    """The traces of the block."""
+    traces: list[Trace] = []
+    remove = add_hook(traces.append)
+    try:
+        yield traces
+    finally:
+        remove()
+
+
+@contextmanager
+def driver_of(provider: str, **knobs: Any) -> Iterator[Any]:
+    """A driver on its sandbox; `ex_...` knobs are the driver's."""
+    own = {name: knobs.pop(name) for name in list(knobs) if name.startswith("ex_")}
+    new: Any = get_driver(provider)
+    with Sandbox(provider, ssh="off", **knobs) as cloud:
+        with new(*cloud.credentials, **cloud.options, **own) as driver:
+            yield driver
+
+
+def failing_first() -> Any:
+    """What answers the first request with 503, and the others with 200."""
+    answers = iter([Answer(503, b"{}", {"X-Request-Id": "r-1"})])
+    return lambda seen: next(answers, Answer(body=b"{}", headers={"X-Request-Id": "r-2"}))
+
+
+def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
+    """Each attempt is a DEBUG record with structured fields, and the words name method, path and outcome."""
+    caplog.set_level(logging.DEBUG, "polycloud")
+    with driver_of("digitalocean") as driver:
+        driver.list_locations()
+    (record,) = [record for record in caplog.records if record.name == "polycloud"]
+    fields = {name: getattr(record, name) for name in FIELDS}
+    assert fields.pop("request_id")
+    assert fields == {
+        "provider": "DigitalOcean",
+        "operation": "list_locations",
+        "method": "GET",
+        "path": "/v2/regions",
+        "status": 200,
+        "attempt": 1,
+        "error": None,
+    }
+    assert record.levelno == logging.DEBUG
+    assert record.ms > 0  # type: ignore[attr-defined]
+    assert re.fullmatch(r"GET /v2/regions: 200 in \d+ ms", record.getMessage())
+
+
+def test_failures_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Where no answer came, the trace has no status but the error's name and words."""
+    caplog.set_level(logging.DEBUG, "polycloud")
+    with serve() as web:
+        options = web.options
+    with traced() as traces, pytest.raises(ConnectError):
+        Cloud(KEY, **options, retry=RetryPolicy(attempts=1)).request("/x")
+    (trace,) = traces
+    assert (trace.status, trace.error, trace.response) == (None, "ConnectError", None)
+    assert "cannot connect" in str(trace.failure)
+    assert caplog.records[0].error == "ConnectError"  # type: ignore[attr-defined]
+
+
+def test_repeats_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A request that is sent again is an INFO record with the pause in seconds and what was answered."""
+    caplog.set_level(logging.INFO, "polycloud")
+    with serve(failing_first()) as web:
+        Cloud(KEY, **web.options, retry=SOON).request("/x")
+    (record,) = caplog.records
+    assert record.levelno == logging.INFO
+    assert re.fullmatch(r"GET /x: sent again in 0\.\d s after 503", record.getMessage())
+    assert (record.status, record.attempt, record.request_id) == (503, 1, "r-1")  # type: ignore[attr-defined]
+    assert (record.ms, 0 <= record.pause < 1) == (None, True)  # type: ignore[attr-defined]
+
+
+def test_hooks_see_every_attempt() -> None:
+    """Hooks are called with each attempt, in order, until they are removed; removing twice does no harm."""
+    traces: list[Trace] = []
+    remove = add_hook(traces.append)
+    with serve(failing_first()) as web:
+        cloud = Cloud(KEY, **web.options, retry=SOON)
+        cloud.request("/x", params={"a": "b c"}, headers={"X-A": "1"})
+        remove()
+        remove()
+        cloud.request("/y")
+    told = [(trace.attempt, trace.status, trace.request_id, trace.path) for trace in traces]
+    assert told == [(1, 503, "r-1", "/x"), (2, 200, "r-2", "/x")]
+    last = traces[-1]
+    assert (last.host, last.port, last.url) == ("127.0.0.1", web.port, f"{web.url}/x?a=b+c")
+    assert (last.headers["X-A"], last.headers["Authorization"]) == ("1", "Bearer REDACTED")
+    assert last.request == {"method": "GET", "path": "/x", "query": {"a": "b c"}, "body": None}
+    assert last.response == {"status": 200, "headers": {"x-request-id": "r-2"}, "body": {}}
+    assert repr(last) == "<Trace GET /x 200>"
+
+
+def test_a_raising_hook(caplog: pytest.LogCaptureFixture) -> None:
+    """What a hook raises harms neither the call nor the other hooks, and is logged."""
+
+    def bad(trace: Trace) -> None:
+        raise LookupError("a mistake of the hook")
+
+    remove = add_hook(bad)
+    try:
+        with traced() as traces, serve() as web:
+            assert Cloud(KEY, **web.options).request("/x").status == 200
+    finally:
+        remove()
+    assert len(traces) == 1
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "a trace was lost")
+    assert "a mistake of the hook" in caplog.text
+
+
+def test_a_trace_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
+    """What goes wrong while a trace is made harms no call, and is logged."""
+
+    class Odd(Cloud):
+        def account(self) -> tuple[Any, ...]:
+            return ()
+
+        def secrets(self) -> tuple[str, ...]:
+            raise LookupError("the secrets are out")
+
+    with traced() as traces, serve() as web:
+        assert Odd(KEY, **web.options).request("/x").status == 200
+    assert traces == []
+    assert "the secrets are out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("call", "operation"),
+    [
+        (lambda driver: driver.list_sizes(), "list_sizes"),
+        (lambda driver: driver.get_node(driver.iterate_nodes().__next__().id), "get_node"),
+        (lambda driver: list(driver.iterate_nodes()), "iterate_nodes"),
+        (lambda driver: driver.ex_list_tags(), "ex_list_tags"),
+        (lambda driver: driver.connection.request("/regions"), None),
+    ],
+    ids=["plain", "template", "iterator", "extension", "bare"],
+)
+def test_operations(call: Any, operation: str | None) -> None:
+    """Requests tell the method of the driver that was called, however many methods that calls itself."""
+    with driver_of("digitalocean", seed_droplets=3, ex_per_page=2) as driver, traced() as traces:
+        call(driver)
+    assert traces[-1].operation == operation
+
+
+def test_operations_of_templates() -> None:
+    """What the base carries out by way of others is told by its own name."""
+    with driver_of("nephoscale", build=0) as driver:
+        driver.create_node("web", driver.list_sizes()[0], driver.list_images()[0])
+        (node,) = driver.list_nodes()
+        with traced() as traces:
+            driver.get_node(node.id)
+    assert {trace.operation for trace in traces} == {"get_node"}
+
+
+def test_operations_of_iterators_that_are_left() -> None:
+    """Between two items of an iterator its caller's requests are not told as the iterator's."""
+    with driver_of("digitalocean", seed_droplets=3, ex_per_page=1) as driver, traced() as traces:
+        nodes = driver.iterate_nodes()
+        next(nodes)
+        driver.list_locations()
+        next(nodes)
+        nodes.close()
+    runs = [operation for operation, _ in groupby(trace.operation for trace in traces)]
+    assert runs == ["iterate_nodes", "list_locations", "iterate_nodes"]
+
+
+def test_operations_of_pages_side_by_side() -> None:
+    """Pages that are fetched by threads tell the operation that they are part of."""
+    with driver_of("digitalocean", seed_droplets=12, ex_per_page=3) as driver, traced() as traces:
+        assert len(driver.list_nodes()) == 12
+    paths = [(trace.operation, trace.path) for trace in traces]
+    assert paths.count(("list_nodes", "/v2/droplets")) >= 4
+    assert {operation for operation, _ in paths} == {"list_nodes"}
+
+
+def test_operations_on_an_event_loop() -> None:
+    """Drivers on an event loop tell the same, each task its own."""
+
+    async def both(driver: Any) -> None:
+        async with AiohttpTransports() as transports:
+            await asyncio.gather(
+                bridged(driver.list_nodes, transports), bridged(driver.list_locations, transports)
+            )
+
+    with driver_of("digitalocean", seed_droplets=6, ex_per_page=2) as driver, traced() as traces:
+        asyncio.run(both(driver))
+    by_path = {(trace.path, trace.operation) for trace in traces}
+    assert ("/v2/droplets", "list_nodes") in by_path
+    assert ("/v2/regions", "list_locations") in by_path
+    assert not {("/v2/droplets", "list_locations"), ("/v2/regions", "list_nodes")} & by_path
+
+
+QUIET = """
+import sys
+from polycloud.common.base import ConnectionKey
+cloud = ConnectionKey("secret", host="127.0.0.1", port={port}, secure=False)
+for _ in range(3):
+    assert cloud.request("/x").status == 200
+cloud.close()
+from polycloud.common import trace
+assert trace._redaction.cache_info().misses == 0
+assert not {{"polycloud.common.recording", "polycloud.common.debugfile", "opentelemetry"}} & set(sys.modules)
+"""
+
+
+def test_nobody_listens() -> None:
+    """Where nobody listens nothing is printed, no trace is made, and what makes them is not even loaded."""
+    with serve() as web:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", QUIET.format(port=web.port)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={},
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_secret_paths(caplog: pytest.LogCaptureFixture) -> None:
+    """A secret in a path is not logged, however the path writes it."""
+    caplog.set_level(logging.DEBUG, "polycloud")
+    with serve() as web, traced() as traces:
+        Cloud(KEY, **web.options).request(f"/keys/{KEY}/k3y%20of%2Fthe%3Dcloud")
+    assert caplog.records[0].path == traces[0].path == "/keys/REDACTED/REDACTED"  # type: ignore[attr-defined]
+
+
+def test_streams() -> None:
+    """A stream is neither read nor kept: such a trace has no body, or no response."""
+    with serve() as web, traced() as traces:
+        cloud = Cloud(KEY, **web.options)
+        cloud.request("/x", data=iter([b"a", b"b"]), method="PUT")
+        answer = cloud.request("/y", stream=True)
+        assert b"".join(answer.iter_bytes())
+    sent, answered = traces
+    assert (sent.body, sent.request["body"]) == (None, None)
+    assert (answered.body, answered.response) == (b"", None)
+
+
+@pytest.mark.parametrize(("block", "printed"), list(zip(EXAMPLES, PRINTED, strict=True)))
+def test_examples_run(block: str, printed: str, tmp_path: Path) -> None:
+    """Each Python block of docs/traces.md runs as it stands and prints what it promises."""
+    command = [sys.executable, "-W", "error", "-c", block]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    assert done.stderr == ""
+    assert re.fullmatch(printed, done.stdout)
+
+
+SECRET_NAMES = (
+    *("password", "passwd", "token", "api_key", "secret", "access_key", "client_secret", "auth_token"),
+    *("private_key", "root_pass", "AdminPass", "secretKey", "signature", "credentials", "X-Auth-Token"),
+)
+# so that it is nowhere by chance
+secrets = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))).map("Zq9".__add__)
+ascii_secrets = st.text(st.characters(min_codepoint=33, max_codepoint=126)).map("Zq9x".__add__)
+
+
+class BasicCloud(ConnectionUserAndKey):
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        pair = base64.b64encode(f"{self.user_id}:{self.key}".encode()).decode()
+        return {**headers, "Authorization": f"Basic {pair}"}
+
+
+def forms(secret: str) -> set[str]:
+    """The ways in which a secret could be read in what was written."""
+    written = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), html.escape(secret)}
+    written |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+    written |= {shlex.quote(form).strip("'") for form in written}
+    return written | {base64.b64encode(secret.encode()).decode().rstrip("=")}
+
+
+@contextmanager
+def everything_told() -> Iterator[list[str]]:
+    """What logs, hooks, spans and the debug file tell of the block; to be read after it."""
+    told: list[str] = []
+    spans, records = InMemorySpanExporter(), logging.Handler()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    records.emit = lambda record: told.append(f"{record.getMessage()} {vars(record)}")  # type: ignore[method-assign]
+    logger = logging.getLogger("polycloud")
+    logger.addHandler(records)
+    logger.setLevel(logging.DEBUG)
+    undo = instrument(provider)
+    with traced() as traces, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POLYCLOUD_DEBUG", f"{folder}/debug.log")
+        try:
+            yield told
+        finally:
+            undo()
+            logger.removeHandler(records)
+            logger.setLevel(logging.NOTSET)
+            told.append(Path(folder, "debug.log").read_text(encoding="utf-8"))
+    told += [span.to_json() for span in spans.get_finished_spans()]
+    public = [name for name in dir(Trace) if not name.startswith("_")]
+    told += [f"{trace!r} {trace} {[getattr(trace, name) for name in public]}" for trace in traces]
+    told += [f"{trace.fields()} {(trace.body or b'').decode()}" for trace in traces]
+    provider.shutdown()
+
+
+def assert_untold(secret: str, told: list[str]) -> None:
+    assert len(told) >= 4
+    for text in told:
+        for form in forms(secret):
+            assert form not in text
+
+
+@settings(max_examples=60, deadline=None)
+@given(key=secrets, place=st.sampled_from(["path", "query", "json", "form", "text", "xml", "message"]))
+def test_declared_secrets(key: str, place: str) -> None:
+    """What a driver logs in with is told nowhere, wherever in request and answer it stands."""
+    sent: dict[str, dict[str, Any]] = {
+        "path": {"action": f"/keys/{segment(key)}/x"},
+        "query": {"params": {"q": f"a {key}", key: "1"}},
+        "json": {"method": "POST", "json": {"note": ["it", {"is": f"<{key}>", key: 1}]}},
+        "form": {"method": "POST", "data": {"note": f"a {key}", key: "1"}},
+        "text": {"method": "PUT", "data": f"it is {key}\n"},
+        "xml": {"method": "PUT", "data": f"<a b={quoteattr(key)}>{escape(key)}</a>"},
+        "message": {},
+    }
+    answers = {
+        "json": {"message": [key]},
+        "xml": f"<e>{escape(key)}</e>".encode(),
+        "message": f"no {key}!".encode(),
+    }
+    answer = Answer(400 if place == "message" else 200, answers.get(place, b"{}"))
+    with everything_told() as told, serve(lambda seen: answer) as web, suppress(ProviderHTTPError):
+        BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent[place]})
+    assert_untold(key if len(key) > 3 else f"user:{key}", told)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hidden=ascii_secrets,
+    name=st.sampled_from(SECRET_NAMES),
+    place=st.sampled_from(["query", "header", "json", "form", "xml"]),
+)
+def test_secrets_by_name(hidden: str, name: str, place: str) -> None:
+    """What stands under a name that tells of a secret is told nowhere, sent or answered."""
+    sent: dict[str, dict[str, Any]] = {
+        "query": {"params": {"a": "1", name: hidden}},
+        "header": {"headers": {f"X-{name}".replace("_", "-"): hidden}},
+        "json": {"method": "POST", "json": {"user": [{name: hidden}]}},
+        "form": {"method": "POST", "data": {"a": "1", name: [hidden, hidden]}},
+        "xml": {"method": "PUT", "data": f"<a><{name}>{escape(hidden)}</{name}></a>"},
+    }
+    answers = {
+        "query": {"message": f"{hidden} is unknown"},
+        "header": {"message": f"{hidden} is unknown"},
+        "json": {"users": {"x": {name: hidden}}},
+        "xml": f"<a><{name}>{escape(hidden)}</{name}></a>".encode(),
+    }
+    answer = Answer(200, answers.get(place, b"{}"))
+    with everything_told() as told, serve(lambda seen: answer) as web:
+        Connection(**web.options).request("/x", **sent[place])
+    assert_untold(hidden, told)
+
+
+def test_keys_of_addresses() -> None:
+    """A parameter that is called key is a secret in a query or form, and in JSON the name of something."""
+    with traced() as traces, serve() as web:
+        Connection(**web.options).request("/x", params={"key": "hidden"}, json={"key": "env"}, method="POST")
+    (trace,) = traces
+    assert (trace.url, trace.body) == (f"{web.url}/x?key=REDACTED", b'{"key":"env"}')
+
+
+XML_RPC = "<member><name>password</name><value><string>Zq9-hidden</string></value></member>"
+
+
+@pytest.mark.parametrize("text", ["<Password><![CDATA[Zq9-hidden]]></Password>", XML_RPC])
+def test_secrets_in_odd_xml(text: str) -> None:
+    """What stands in a CDATA section or in a member of XML-RPC is known by its name as well."""
+    with everything_told() as told, serve(lambda seen: Answer(body=text.encode())) as web:
+        Connection(**web.options).request("/x", method="POST", data=text)
+    assert_untold("Zq9-hidden", told)
