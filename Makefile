@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint contract bench clean
+.PHONY: help demo test lint contract fuzz threads faults bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -26,6 +26,15 @@ lint: $(VENV)/.dev ## check style, types and layers
 
 contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
 	$(BIN)/pytest -n 2 tests/contract tests/sandbox/test_digitalocean_contract.py
+
+fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
+	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz
+
+threads: $(VENV)/.dev ## have many threads make 20,000 calls on one driver, for minutes
+	POLYCLOUD_THREADS=long $(BIN)/pytest -n 0 --timeout 1800 tests/common/test_threads.py
+
+faults: $(VENV)/.dev ## make 22,000 calls while the network fails, for minutes; SEED=7 repeats a plan
+	$(BIN)/python tests/faults/campaign.py --creates 1000 --others 10000 $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev $(VENV)-peer/.made ## measure beside apache-libcloud
 	$(BIN)/python bench/compare.py $(VENV)-peer/bin/python

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from functools import partial
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 from weakref import WeakValueDictionary
 
 from polycloud.common.base import BaseDriver
+from polycloud.common.http import Transport, TransportOptions
 from polycloud.common.operations import OperationsDriver
 from polycloud.common.types import InvalidArgumentError, PolycloudError
 from polycloud.compute.base import NodeDriver
@@ -53,7 +54,15 @@ class _Awaited(Generic[P, R]):
     @overload
     def __get__(self, cloud: AsyncDriver[Any], _: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, cloud: AsyncDriver[Any] | None, _: type) -> Any:
-        return self if cloud is None else partial(cloud.run, getattr(cloud.driver, self.name))
+        if cloud is None:
+            return self
+        method = getattr(cloud.driver, self.name)
+
+        @wraps(method)
+        async def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return await cloud.run(method, *args, **kwargs)
+
+        return call
 
 
 class _Iterated(Generic[P, R]):
@@ -68,7 +77,15 @@ class _Iterated(Generic[P, R]):
     @overload
     def __get__(self, cloud: AsyncDriver[Any], _: type) -> Callable[P, AsyncGenerator[R]]: ...
     def __get__(self, cloud: AsyncDriver[Any] | None, _: type) -> Any:
-        return self if cloud is None else partial(cloud.iterate, getattr(cloud.driver, self.name))
+        if cloud is None:
+            return self
+        method = getattr(cloud.driver, self.name)
+
+        @wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return cloud.iterate(method, *args, **kwargs)
+
+        return call
 
 
 class AsyncDriver(Generic[D]):
@@ -82,38 +99,42 @@ class AsyncDriver(Generic[D]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._transports = AiohttpTransports()
-        _facades[id(driver)] = self
+        _facades[id(driver), id(None)] = self
 
-    async def run(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def run(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of `fn`, a method of the driver or any function that calls such.
 
         Raises what `fn` raises, and `EventLoopError` on another loop or after `close`.
         """
         self._require_loop()
-        return await bridged(partial(fn, *args, **kwargs), self._transports)
+        return await bridged(partial(fn, *args, **kwargs), self._transport)
 
-    async def iterate(
-        self, fn: Callable[P, Iterator[R]], *args: P.args, **kwargs: P.kwargs
+    def iterate(
+        self, fn: Callable[P, Iterator[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[R]:
         """What the iterator that `fn` gives yields; it goes on only as items are asked for."""
-        self._require_loop()
-        items = iterate_bridged(partial(fn, *args, **kwargs), self._transports)
-        try:
-            async for item in items:
-                yield item
-        finally:
-            await items.aclose()
+
+        def items() -> Iterator[R]:
+            self._require_loop()
+            return fn(*args, **kwargs)
+
+        return iterate_bridged(items, self._transport)
 
     def supports(self, name: str) -> bool:
         """Whether the driver offers the operation `name`."""
         return isinstance(self.driver, OperationsDriver) and self.driver.supports(name)
 
     async def close(self) -> None:
-        """Close the connections. Closing twice is no error; using it later is."""
-        if not self._closed and self._loop is not None:
-            self._require_loop()
-            await self._transports.aclose()
+        """Close the connections, the driver's own too. Closing twice is no error; using it later is."""
+        if self._closed:
+            return
+        self._require_loop()
         self._closed = True
+        _facades.pop((id(self.driver), id(self._loop)), None)
+        try:
+            await bridged(self.driver.close, self._transports)
+        finally:
+            await self._transports.aclose()
 
     async def __aenter__(self) -> Self:
         self._require_loop()
@@ -122,22 +143,32 @@ class AsyncDriver(Generic[D]):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def _transport(self, options: TransportOptions) -> Transport:
+        self._require_loop()  # a call that is under way may outlive close()
+        return self._transports(options)
+
     def _require_loop(self) -> None:
         running = asyncio.get_running_loop()
-        self._loop = self._loop or running
         if self._closed:
             raise EventLoopError(f"{self!r} is closed; connect again", self.driver)
+        if self._loop is None:
+            self._loop = running
+            _facades.pop((id(self.driver), id(None)), None)
+            _facades[id(self.driver), id(running)] = self
         if self._loop is not running:
             raise EventLoopError(
                 f"{self!r} belongs to another event loop; connect once on each loop", self.driver
             )
 
-    def __getattr__(self, name: str) -> Any:
-        hint = f"; try await aio.run(cloud.driver.{name}, ...)" if hasattr(self.driver, name) else ""
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.driver!r}>"
+
+    if not TYPE_CHECKING:  # type checkers shall go on telling names that are not there
+
+        def __getattr__(self, name: str) -> Any:
+            there = getattr(vars(self).get("driver"), name, None)
+            hint = f"; the driver has it: await aio.run(cloud.driver.{name}, ...)" if callable(there) else ""
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
 
 class AsyncNodeDriver(AsyncDriver[N]):
@@ -177,7 +208,8 @@ class AsyncNodeDriver(AsyncDriver[N]):
     destroy_volume_snapshot = _Awaited(NodeDriver.destroy_volume_snapshot)
 
 
-_facades: WeakValueDictionary[int, AsyncDriver[Any]] = WeakValueDictionary()
+_facades: WeakValueDictionary[tuple[int, int], AsyncDriver[Any]] = WeakValueDictionary()
+"""By the identities of driver and loop; of None while a facade has not been used yet."""
 
 
 def connect(provider: str, *credentials: Any, **options: Any) -> AsyncNodeDriver[Any]:
@@ -197,15 +229,23 @@ def wrap(driver: N) -> AsyncNodeDriver[N]:
     return AsyncNodeDriver(driver)
 
 
-async def run(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """The awaited result of a method of a driver, or of a node: `await aio.run(cloud.driver.ex_list_tags)`.
 
-    It shares the connections of the driver's facade; a driver without one opens its own for this call.
+    It shares the connections of the driver's facade on this loop; where there is none (or it is closed) it
+    opens its own for this call.
     """
     owner = getattr(fn, "__self__", None)
-    driver = getattr(owner, "driver", None) or owner
-    facade = _facades.get(id(driver))
-    if facade is not None and facade.driver is driver:
+    facade = _facade_of(getattr(owner, "driver", owner))
+    if facade is not None:
         return await facade.run(fn, *args, **kwargs)
     async with AiohttpTransports() as transports:
         return await bridged(partial(fn, *args, **kwargs), transports)
+
+
+def _facade_of(driver: object) -> AsyncDriver[Any] | None:
+    for loop in (asyncio.get_running_loop(), None):
+        facade = _facades.get((id(driver), id(loop)))
+        if facade is not None and facade.driver is driver:
+            return facade
+    return None

@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
+from polycloud.common.decoding import decoder
 from polycloud.common.types import InvalidArgumentError
 
 __all__ = [
@@ -43,12 +42,16 @@ def get_pricing_file_path(file_path: str | None = None) -> str:
     return file_path or str(Path(__file__).parent / "data" / "pricing.json")
 
 
+Tables = dict[str, dict[str, dict[str, Any]]]
+
+
 @cache
-def _tables(path: str) -> dict[str, dict[str, dict[str, Any]]]:
+def _tables(path: str) -> Tables:
     try:
-        return msgspec.json.decode(Path(path).read_bytes(), type=dict[str, dict[str, dict[str, Any]]])
+        tables: Tables = decoder(Tables).decode(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"the pricing file {path} cannot be read: {error}") from error
+    return tables
 
 
 def _table(driver_type: str, driver_name: str, path: str | None = None) -> dict[str, Any]:

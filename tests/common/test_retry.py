@@ -292,7 +292,6 @@ def on_a_loop(connection: Connection, **arguments: Any) -> int | str:
     return asyncio.run(main())
 
 
-@pytest.mark.xfail(reason="aiohttp closes the files that it sends")
 def test_a_file_is_rewound_in_a_bridge(tmp_path: Path) -> None:
     """On an event loop, too, a file is sent again from where it stood, and stays open."""
     (tmp_path / "body").write_bytes(b"abcdef")
@@ -303,7 +302,6 @@ def test_a_file_is_rewound_in_a_bridge(tmp_path: Path) -> None:
         assert ([seen.body for seen in web.seen], body.closed) == ([b"cdef"] * 3, False)
 
 
-@pytest.mark.xfail(reason="aiohttp itself repeats idempotent requests once")
 def test_an_attempt_on_a_loop_is_one_request() -> None:
     """On an event loop, too, a request is sent as often as the policy says."""
     with serve(lambda _: None) as web:

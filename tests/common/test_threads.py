@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import io
 import os
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -294,3 +295,38 @@ def test_one_account_does_not_wait_for_another() -> None:
         for connection in connections:
             connection.close()
     assert sent == [[f"Bearer token-of-{n}"] * 10 for n in range(THREADS)]
+
+
+# Types
+
+TYPES = """
+import threading, time, msgspec
+from polycloud.common.base import Connection, JsonResponse
+from polycloud.common.http import Headers, RawResponse
+
+began = threading.Event()
+
+def slowly():
+    began.set()
+    time.sleep(0.5)
+    return int
+
+Inner = msgspec.defstruct("Inner", [("b", "slowly()")], namespace={"__module__": "__main__"})
+Outer = msgspec.defstruct("Outer", [("inner", Inner)])
+
+def decode():
+    raw = RawResponse(200, "OK", Headers(), b'{"inner": {"b": 1}}')
+    assert JsonResponse(raw, Connection(), None).decode(Outer).inner.b == 1
+
+first = threading.Thread(target=decode)
+first.start()
+began.wait()
+decode()
+first.join()
+"""
+
+
+def test_threads_that_read_the_first_answer_of_a_type() -> None:
+    """Threads may read the first answers of one type at the same time."""
+    done = subprocess.run([sys.executable, "-c", TYPES], check=False, capture_output=True, timeout=60)
+    assert done.returncode == 0

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
-from io import IOBase
 from typing import Any, Self, TypeVar
 
 from aiohttp import (
@@ -109,7 +108,7 @@ class AiohttpTransport:
             headers=request.headers,
             allow_redirects=False,
             proxy=self.options.proxy_for(request.url),
-            timeout=ClientTimeout(total=None, sock_connect=connect, sock_read=read),
+            timeout=ClientTimeout(total=None, connect=read, sock_connect=connect, sock_read=read),
         )
 
     def _opened_session(self) -> ClientSession:
@@ -122,13 +121,16 @@ class AiohttpTransport:
             )
             # Without cookies: they would carry one account's session into another's requests
             self._session = ClientSession(connector=connector, cookie_jar=DummyCookieJar())
+            # Left to itself it sends what is idempotent a second time where a connection breaks
+            self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
 
 def _body(request: Request) -> Any:
-    if isinstance(request.body, bytes | IOBase | None):
+    if isinstance(request.body, bytes | None):
         return request.body
 
+    # Files too, which aiohttp would close: they may be sent again
     async def pieces(body: Iterable[bytes]) -> AsyncIterator[bytes]:
         for piece in body:
             yield piece
@@ -140,7 +142,8 @@ def _chunks(response: ClientResponse, request: Request) -> Iterator[bytes]:
     try:
         while True:
             current = bridge()
-            assert current is not None, "a stream is read inside the bridge that opened it"
+            if current is None:
+                raise PolycloudError("a stream is read in the call that opened it (polycloud.aio)")
             piece = current.wait(_ours(lambda: response.content.read(CHUNK), request))
             if not piece:
                 return

@@ -616,7 +616,8 @@ def _split_url(url: str) -> SplitResult:
 def _host(host: str) -> str:
     bare = host.strip("[]") if isinstance(host, str) else ""
     if not bare or not HOST.fullmatch(bare):
-        raise InvalidArgumentError(f"host={host!r} is no host name or address")
+        # What stands before an @ may be a password
+        raise InvalidArgumentError(f"host={str(host).rpartition('@')[2]!r} is no host name or address")
     return bare
 
 
@@ -653,7 +654,7 @@ def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _require_clean(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not isinstance(value, str):
-            raise InvalidArgumentError(f"the header {name!r} is {value!r}, which is no text")
+            raise InvalidArgumentError(f"the header {name!r} is {type(value).__name__}, no text")
         if any(sign in f"{name}{value}" for sign in "\r\n\0"):
             raise InvalidArgumentError(f"the header {name!r} cannot hold a line break or a NUL")
         if not f"{name}{value}".isascii():

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from polycloud.common.decoding import decoder
 from polycloud.common.types import MalformedResponseError
 
 __all__ = ["LazyExtra", "decode"]
@@ -34,15 +35,15 @@ class LazyExtra:
         try:
             return self.build(self.raw)
         except UNDOCUMENTED as error:
-            raise _malformed(self.raw, error) from error
+            raise _malformed(self.raw, error) from None
 
 
 def decode(raw: bytes | msgspec.Raw, type_: Any = dict[str, Any]) -> Any:
     """A part of an answer as a value of `type_`. Raises `MalformedResponseError` where it is none."""
     try:
-        return msgspec.json.decode(raw, type=type_)
+        return decoder(type_).decode(raw)
     except (ValueError, RecursionError) as error:  # msgspec's own errors, and UnicodeDecodeError
-        raise _malformed(bytes(raw), error) from error
+        raise _malformed(bytes(raw), error) from None
 
 
 def _malformed(raw: bytes, error: Exception) -> MalformedResponseError:

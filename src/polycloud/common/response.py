@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import msgspec
 
+from polycloud.common.decoding import decoder
 from polycloud.common.forks import cached_property
 from polycloud.common.types import (
     Exchange,
@@ -35,13 +35,8 @@ PYTHONS_OWN = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", 
 NAMESPACE = 500
 """Characters of a namespace's name, which ElementTree repeats in every element's."""
 
-DOCTYPE = re.compile(r"\ufeff?(?>\s|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL)
+DOCTYPE = re.compile(r"\ufeff?(?>(?:\s|<\?.*?\?>|<!--.*?-->)*)<!DOCTYPE", re.DOTALL)
 UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
-
-
-@lru_cache(maxsize=512)
-def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(type_, strict=False)
 
 
 class Response:
@@ -131,7 +126,8 @@ class Response:
 
     def malformed(self, problem: str) -> MalformedResponseError:
         """The error for an answer that breaks the provider's promise in the way `problem` says."""
-        return MalformedResponseError(problem, self._beginning()).locate(self.exchange)
+        told = MalformedResponseError(self.connection.redact(problem), self._beginning())
+        return told.locate(self.exchange)
 
     def _beginning(self) -> str:
         """The first signs of the body; secrets are taken out before the cut, which could halve one."""
@@ -156,7 +152,7 @@ class JsonResponse(Response):
     def parse_error(self) -> Any:
         """The text under `message`, `error` or `errors` where the body has one, else its beginning."""
         try:
-            return _message(_decoder(Any).decode(self.content)) or super().parse_error()
+            return _message(decoder(Any, strict=False).decode(self.content)) or super().parse_error()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return super().parse_error()
 
@@ -166,11 +162,11 @@ class JsonResponse(Response):
         Raises `MalformedResponseError` with the path of the field that is missing or of another type.
         """
         try:
-            return _decoder(type_).decode(self.content)
+            return decoder(type_, strict=False).decode(self.content)
         except msgspec.ValidationError as error:
-            raise self.malformed(f"the answer is not as documented: {error}") from error
+            raise self.malformed(f"the answer is not as documented: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self.malformed(f"the answer is not JSON: {error}") from error
+            raise self.malformed(f"the answer is not JSON: {error}") from None
 
 
 def _message(body: Any) -> str | None:
@@ -212,7 +208,7 @@ class XmlResponse(Response):
         try:
             return _tree(self.content)
         except (ET.ParseError, LookupError, ValueError, Warning) as error:  # some encodings warn
-            raise self.malformed(f"the answer is not XML: {error}") from error
+            raise self.malformed(f"the answer is not XML: {error}") from None
 
     def parse_error(self) -> Any:
         """The text of the root's first element named like a message, else the body's beginning."""
@@ -257,6 +253,6 @@ class XMLRPCResponse(XmlResponse):
             values, _ = xmlrpc.client.loads(self.content, use_builtin_types=True)
         except xmlrpc.client.Fault as fault:
             return None, (fault.faultCode, fault.faultString)
-        except Exception as error:
-            raise self.malformed(f"the answer is not XML-RPC: {error}") from error
+        except Exception as error:  # noqa: BLE001 - it may raise anything
+            raise self.malformed(f"the answer is not XML-RPC: {error}") from None
         return (values[0] if values else None), None

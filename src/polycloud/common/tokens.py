@@ -54,7 +54,8 @@ class TokenConnection(Connection):
     def renew(self, request: Request) -> bool:
         """Get another token, unless another one than `request` carried is there already."""
         refused = self._token
-        if refused is not None and any(refused.value in text for text in request.headers.values()):
+        sent = (request.url, *request.headers.values())
+        if refused is not None and any(refused.value in text for text in sent):
             self.single_flight("token", lambda: self._renewed(refused))
         return True
 

@@ -21,6 +21,7 @@ from polycloud.common.types import (
     InvalidArgumentError,
     MalformedResponseError,
     OperationTimeoutError,
+    PolycloudError,
     RateLimitReachedError,
     ServerError,
     TransportError,
@@ -44,7 +45,8 @@ FAILED_LOOKS = 5
 def bridge() -> BridgeGreenlet | None:
     """The greenlet bridge that the caller runs in, or None in plain code."""
     module = sys.modules.get("polycloud.common.bridge")  # there are no bridges before it is imported
-    return None if module is None else module.current_bridge()
+    current = getattr(module, "current_bridge", None)  # nor while it is
+    return None if current is None else cast("BridgeGreenlet | None", current())
 
 
 def run(async_fn: Callable[[], Awaitable[T]]) -> T:
@@ -120,18 +122,27 @@ class SingleFlight:
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
-        self._flights: dict[Hashable, Future[Any]] = {}
+        self._flights: dict[Hashable, tuple[Future[Any], int]] = {}
 
-    def __call__(self, key: Hashable, fn: Callable[[], T]) -> T:
-        """The result of `fn`, run by this caller unless another one is running it for `key`."""
+    def __call__(self, key: Hashable, fn: Callable[[], T], *, alone: bool = False) -> T:
+        """The result of `fn`, run by this caller unless another one is running it for `key`.
+
+        Plain code on an event loop's thread cannot wait for a task of that loop: it runs `fn` too, or where
+        `fn` must run `alone`, raises `PolycloudError`.
+        """
         while True:
             with self._lock:
-                flight = self._flights.get(key)
+                flight, leader = self._flights.get(key, (None, 0))
                 leads = flight is None
                 if flight is None:
-                    flight = self._flights[key] = _new_flight()
+                    flight = _new_flight()
+                    self._flights[key] = flight, threading.get_ident()
             if leads:
                 return self._lead(key, flight, fn)
+            if leader == threading.get_ident() and bridge() is None:
+                if alone:
+                    raise PolycloudError("a task of this thread's event loop is just doing this; await it")
+                return fn()
             landed, result = _landed(flight)
             if landed:
                 return cast("T", result)

@@ -506,7 +506,7 @@ class NodeDriver(OperationsDriver):
 
         if idempotency_key is None:
             return run()
-        return self.connection.single_flight(("create", idempotency_key), run)
+        return self.connection.single_flight(("create", idempotency_key), run, alone=True)
 
     def _get_size_price(self, size_id: str | int) -> float | None:
         """The shipped price of a size in USD an hour; None where there is none."""

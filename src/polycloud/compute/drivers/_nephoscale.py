@@ -15,6 +15,7 @@ import msgspec
 
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse, segment
 from polycloud.common.credentials import Credential
+from polycloud.common.decoding import decoder
 from polycloud.common.pagination import unique
 from polycloud.common.payload import LazyExtra
 from polycloud.common.types import (
@@ -220,12 +221,12 @@ class NephoscaleResponse(JsonResponse):
     def data(self, type_: Any) -> Any:
         """The payload as `type_`. Raises `MalformedResponseError` with the path of what is wrong."""
         try:
-            return msgspec.json.decode(self.envelope.data, type=type_, strict=False)
-        except RecursionError as error:
-            raise self.malformed("the answer is nested too deeply") from error
+            return decoder(type_, strict=False).decode(self.envelope.data)
+        except RecursionError:
+            raise self.malformed("the answer is nested too deeply") from None
         except (msgspec.ValidationError, UnicodeDecodeError) as error:
             problem = str(error).replace("`$", "`$.data") if "`$" in str(error) else f"{error} - at `$.data`"
-            raise self.malformed(f"the answer is not as documented: {problem}") from error
+            raise self.malformed(f"the answer is not as documented: {problem}") from None
 
     def items(self, type_: Any) -> list[tuple[Any, msgspec.Raw]]:
         """Each object of a listed payload as `type_`, with its own bytes."""
