@@ -19,7 +19,7 @@ from aiohttp import (
 from aiohttp import client_exceptions as exceptions
 from yarl import URL
 
-from polycloud.common.http import CHUNK, Headers, RawResponse, Request, TransportOptions, read_whole
+from polycloud.common.http import CHUNK, Headers, RawResponse, Request, TransportOptions, require_size
 from polycloud.common.types import (
     ConnectError,
     InvalidArgumentError,
@@ -72,20 +72,16 @@ class AiohttpTransport:
     def __init__(self, options: TransportOptions | None = None) -> None:
         self.options = options or TransportOptions()
         self._session: ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
 
     def send(self, request: Request) -> RawResponse:
         """Send once; the loop goes on with other work until the answer is here."""
         current = bridge()
         assert current is not None, "the aiohttp transport serves code inside a bridge only"
+        if not request.stream:
+            return current.wait(_ours(lambda: self._whole(request), request))
         response = current.wait(_ours(lambda: self._open(request), request))
-        raw = RawResponse(
-            response.status, response.reason or "", Headers(response.headers.items()), close=response.close
-        )
-        chunks = _chunks(response, request)
-        if request.stream:
-            return replace(raw, chunks=chunks)
-        with raw:
-            return replace(raw, body=read_whole(chunks, self.options.body_limit), close=lambda: None)
+        return replace(_raw(response), chunks=_chunks(response, request), close=response.close)
 
     def close(self) -> None:
         """Close every connection, from inside a bridge."""
@@ -99,6 +95,20 @@ class AiohttpTransport:
         if session is not None:
             await session.close()
 
+    async def _whole(self, request: Request) -> RawResponse:
+        """The answer with its body, read in one go: every wait of the driver's costs a switch to the loop."""
+        response = await self._open(request)
+        try:
+            pieces = bytearray()
+            while piece := await response.content.readany():
+                pieces += piece
+                require_size(len(pieces), self.options.body_limit)
+        except BaseException:
+            response.close()
+            raise
+        response.release()
+        return replace(_raw(response), body=bytes(pieces))
+
     async def _open(self, request: Request) -> ClientResponse:
         connect, read = request.timeouts()
         return await self._opened_session().request(
@@ -108,15 +118,20 @@ class AiohttpTransport:
             headers=request.headers,
             allow_redirects=False,
             proxy=self.options.proxy_for(request.url),
+            ssl=self._ssl_context() if request.url.startswith("https:") else True,
             timeout=ClientTimeout(total=None, connect=read, sock_connect=connect, sock_read=read),
         )
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        if self._tls is None:  # loading the authorities takes 20 ms
+            self._tls = self.options.ssl_context()
+        return self._tls
 
     def _opened_session(self) -> ClientSession:
         if self._session is None:
             connector = TCPConnector(
                 limit=0,
                 limit_per_host=self.options.pool_size or POOL_SIZE,
-                ssl=self.options.ssl_context(),
                 keepalive_timeout=IDLE_LIMIT,
             )
             # Without cookies: they would carry one account's session into another's requests
@@ -124,6 +139,10 @@ class AiohttpTransport:
             # Left to itself it sends what is idempotent a second time where a connection breaks
             self._session._retry_connection = False  # noqa: SLF001
         return self._session
+
+
+def _raw(response: ClientResponse) -> RawResponse:
+    return RawResponse(response.status, response.reason or "", Headers(response.headers.items()))
 
 
 def _body(request: Request) -> Any:
@@ -160,7 +179,9 @@ async def _ours(call: Callable[[], Awaitable[T]], request: Request) -> T:
     """
     left = request.remaining()
     try:
-        async with asyncio.timeout(None if left == float("inf") else left):
+        if left == float("inf"):
+            return await call()
+        async with asyncio.timeout(left):
             return await call()
     except PolycloudError:
         raise

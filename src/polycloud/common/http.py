@@ -28,6 +28,7 @@ __all__ = [
     "Transports",
     "is_loopback",
     "read_whole",
+    "require_size",
 ]
 
 Body = bytes | IO[bytes] | Iterable[bytes]
@@ -227,12 +228,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def require_size(size: int, limit: int) -> None:
+    """Raise `MalformedResponseError` for a body of more than `limit` bytes."""
+    if size > limit:
+        raise MalformedResponseError(f"the answer is longer than {limit:,} bytes (body_limit=)")
+
+
 def read_whole(chunks: Iterable[bytes], limit: int) -> bytes:
     """The chunks as one; raises `MalformedResponseError` past `limit` bytes."""
     pieces, size = [], 0
     for piece in chunks:
         size += len(piece)
-        if size > limit:
-            raise MalformedResponseError(f"the answer is longer than {limit:,} bytes (body_limit=)")
+        require_size(size, limit)
         pieces.append(piece)
     return b"".join(pieces)

@@ -37,8 +37,8 @@ class RateLimit:
     def headers(self, *, exceeded: bool) -> dict[str, str]:
         """The headers of an answer that say how much is left, and when the oldest request expires."""
         limit = self._hourly or _USUAL
-        # Where nothing is refused nothing may look used up.
-        left = max(limit - len(self._hour), 0 if self._hourly else 1)
+        # Where nothing is refused nothing may look used up: callers hold themselves back when little is left.
+        left = max(limit - len(self._hour), 0 if self._hourly else limit // 2)
         now = self._clock()
         expires = (self._hour[0] if self._hour else now) + _HOUR - now
         return {
