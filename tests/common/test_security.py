@@ -19,6 +19,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+from urllib3 import HTTPConnectionPool
 
 from polycloud import security
 from polycloud.common.aiohttp import AiohttpTransports
@@ -44,6 +45,7 @@ from support.web import Answer, Seen, Web, echo, raw_answers, serve
 World = Callable[[Callable[[], Any]], Any]
 ONCE = RetryPolicy(attempts=1)
 SECRET = "hunter2/hunter2"
+KEY = "correct-horse"
 MEGABYTE = 1_000_000
 
 
@@ -670,3 +672,15 @@ def test_promises_are_tested() -> None:
     assert len(promised()) > 30
     for file, name in promised():
         assert f"def {name}(" in Path(file).read_text("utf-8"), name
+
+
+def test_urllib3_logs_no_path_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """The log of urllib3 shows neither paths nor queries of ours, and those of others as ever."""
+    caplog.set_level("DEBUG")
+    with serve() as web:
+        with BaseDriver(KEY, **web.options) as driver:
+            driver.connection.request(f"/v1/{KEY}/x", params={"key": KEY})
+        assert KEY not in caplog.text
+        with HTTPConnectionPool(web.host, web.port) as pool:
+            pool.request("GET", "/others")
+    assert "/others" in caplog.text

@@ -50,14 +50,17 @@ UNREPEATABLE = frozenset({"POST", "PATCH"})
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
-def _without_query(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(a.partition("?")[0] if isinstance(a, str) else a for a in record.args)
+_sending: ContextVar[bool] = ContextVar("sending", default=False)
+
+
+def _without_path(record: logging.LogRecord) -> bool:
+    if _sending.get() and isinstance(record.args, tuple):
+        record.args = tuple("/..." if str(part).startswith("/") else part for part in record.args)
     return True
 
 
-# urllib3 logs each path with its query, where some providers want their keys
-logging.getLogger("urllib3.connectionpool").addFilter(_without_query)
+# urllib3 logs each path and query, where some providers want their keys; polycloud's own log tells them
+logging.getLogger("urllib3.connectionpool").addFilter(_without_path)
 
 
 class Urllib3Transport:
@@ -74,11 +77,12 @@ class Urllib3Transport:
 
     def send(self, request: Request) -> RawResponse:
         """Send once and wait for the answer."""
-        token = _deadline.set(request.deadline)
+        tokens = _deadline.set(request.deadline), _sending.set(True)
         try:
             response = _ours(partial(self._open, request), request)
         finally:
-            _deadline.reset(token)
+            _deadline.reset(tokens[0])
+            _sending.reset(tokens[1])
         try:
             request.remaining()  # headers that were cut at the deadline look complete
         except ReadTimeoutError:
