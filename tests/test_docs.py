@@ -21,6 +21,12 @@ PRINTED = {
         "web running 0 hello, world\n",
         "stdout: workers = 4\nstderr: no space left\nweb 28 no space left\n",
     ],
+    "fleets.md": [
+        "prod 3\nold InvalidCredsError\noffice 0\n",
+        "prod 3\n",
+        "19 ready; web-7 exit status 28\n",
+        "prod 3\n",
+    ],
     "reliability.md": [
         "True 3\n503 4\n",
         "not yet: web\n",

@@ -139,3 +139,12 @@ def test_key_pair_errors() -> None:
     error = KeyPairDoesNotExistError("deploy", DRIVER)
     assert (error.name, error.driver) == ("deploy", DRIVER)
     assert "'deploy'" in str(error)
+
+
+def test_the_node_of_a_pickled_error() -> None:
+    """The node in the pickle of an error has no driver, and can be looked at."""
+    driver = DummyNodeDriver("key")
+    node = driver.list_nodes()[0]
+    copy = pickle.loads(pickle.dumps(types.DeploymentError(node, "exit status 1", driver)))
+    assert copy.node.driver is None
+    assert str(node.name) in repr(copy.node)

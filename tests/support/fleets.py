@@ -37,7 +37,7 @@ PRIVATE, PUBLIC = keys.generate()
 NONE: dict[str, Any] = {"droplets": [], "links": {}, "meta": {"total": 0}}
 TOKEN = "a-token-that-nobody-shall-read"
 QUICK = RetryPolicy(base=0.01, cap=0.02)
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def driver_of(cloud: Sandbox) -> Driver:
@@ -182,3 +182,8 @@ class Odd:
 def something_odd(driver: Any) -> Odd:
     """A value that cannot be unpickled."""
     return Odd()
+
+
+def greet(word: str, driver: Any) -> str:
+    """A call with an argument of its own."""
+    return word

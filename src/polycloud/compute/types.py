@@ -253,6 +253,11 @@ class SSHCommandTimeoutError(SSHError):
         self.stderr = stderr
 
 
+def _provider(thing: _Resource | KeyPair) -> str | None:
+    """The provider's name; what came in the pickle of an error has no driver."""
+    return getattr(thing.driver, "name", None)
+
+
 def _without_driver(thing: Any) -> Any:
     """A copy that holds no credentials, since errors travel further than drivers may."""
     if not isinstance(thing, _Resource):
@@ -405,7 +410,7 @@ class Node(_Resource):
         state = NodeState.tostring(self.state) if self.state in list(NodeState) else self.state
         return (
             f"<Node: uuid={self.uuid}, name={self.name}, state={state}, public_ips={self.public_ips}, "
-            f"private_ips={self.private_ips}, provider={self.driver.name} ...>"
+            f"private_ips={self.private_ips}, provider={_provider(self)} ...>"
         )
 
 
@@ -440,7 +445,7 @@ class NodeSize(_Resource):
     def __repr__(self) -> str:
         return (
             f"<NodeSize: id={self.id}, name={self.name}, ram={self.ram} disk={self.disk} "
-            f"bandwidth={self.bandwidth} price={self.price} driver={self.driver.name} ...>"
+            f"bandwidth={self.bandwidth} price={self.price} driver={_provider(self)} ...>"
         )
 
 
@@ -458,7 +463,7 @@ class NodeImage(_Resource):
         self.extra = extra
 
     def __repr__(self) -> str:
-        return f"<NodeImage: id={self.id}, name={self.name}, driver={self.driver.name}  ...>"
+        return f"<NodeImage: id={self.id}, name={self.name}, driver={_provider(self)}  ...>"
 
 
 class NodeLocation(_Resource):
@@ -483,7 +488,7 @@ class NodeLocation(_Resource):
     def __repr__(self) -> str:
         return (
             f"<NodeLocation: id={self.id}, name={self.name}, country={self.country}, "
-            f"driver={self.driver.name}>"
+            f"driver={_provider(self)}>"
         )
 
 
@@ -531,7 +536,7 @@ class KeyPair:
         self.extra = extra or {}
 
     def __repr__(self) -> str:
-        return f"<KeyPair name={self.name} fingerprint={self.fingerprint} driver={self.driver.name}>"
+        return f"<KeyPair name={self.name} fingerprint={self.fingerprint} driver={_provider(self)}>"
 
 
 class StorageVolume(_Resource):
@@ -576,7 +581,7 @@ class StorageVolume(_Resource):
         return self.driver.destroy_volume(self)
 
     def __repr__(self) -> str:
-        return f"<StorageVolume id={self.id} size={self.size} driver={self.driver.name}>"
+        return f"<StorageVolume id={self.id} size={self.size} driver={_provider(self)}>"
 
 
 class VolumeSnapshot(_Resource):
@@ -608,6 +613,6 @@ class VolumeSnapshot(_Resource):
 
     def __repr__(self) -> str:
         return (
-            f"<VolumeSnapshot id={self.id} name={self.name} size={self.size} driver={self.driver.name} "
+            f"<VolumeSnapshot id={self.id} name={self.name} size={self.size} driver={_provider(self)} "
             f"state={self.state}>"
         )
