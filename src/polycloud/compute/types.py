@@ -336,7 +336,7 @@ class _Resource:
 
     def get_uuid(self) -> str:
         """SHA-1 (40 hexadecimal digits) of "id:provider": the same in every program, as Libcloud's."""
-        return hashlib.sha1(f"{self.id}:{self.driver.type}".encode()).hexdigest()  # noqa: S324
+        return hashlib.sha1(f"{self.id}:{getattr(self.driver, 'type', None)}".encode()).hexdigest()  # noqa: S324
 
     @property
     def uuid(self) -> str:
