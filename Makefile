@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint contract fuzz threads faults bench clean
+.PHONY: help demo test lint docs contract fuzz threads faults ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -24,6 +24,10 @@ lint: $(VENV)/.dev ## check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.docs ## build the documentation's site in build/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "build/docs/index.html"
+
 contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
 	$(BIN)/pytest -n 2 tests/contract tests/sandbox/test_digitalocean_contract.py
 
@@ -36,11 +40,14 @@ threads: $(VENV)/.dev ## have many threads make 20,000 calls on one driver, for 
 faults: $(VENV)/.dev ## make 22,000 calls while the network fails, for minutes; SEED=7 repeats a plan
 	$(BIN)/python tests/faults/campaign.py --creates 1000 --others 10000 $(if $(SEED),--seed $(SEED))
 
+ansible: $(VENV)/.dev $(VENV)-ansible/.made ## have Ansible read the inventory
+	POLYCLOUD_ANSIBLE_INVENTORY=$(VENV)-ansible/bin/ansible-inventory $(BIN)/pytest -n 0 tests/cli/test_inventory.py
+
 bench: $(VENV)/.dev $(VENV)-peer/.made ## measure beside apache-libcloud
 	$(BIN)/python bench/compare.py $(VENV)-peer/bin/python
 
 clean: ## remove .venv and what the tools cached
-	rm -rf $(VENV) $(VENV)-peer .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV)-ansible $(VENV)-peer .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was made from, so that a second run is quick.
@@ -62,7 +69,17 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
+	@echo "installing what builds the documentation into $(VENV)"
+	@$(PIP) -r requirements/docs.txt
+	@touch $@
+
 $(VENV)-peer/.made: requirements/peer.txt
 	@$(PYTHON) -m venv $(VENV)-peer
 	@$(VENV)-peer/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peer.txt
+	@touch $@
+
+$(VENV)-ansible/.made: requirements/ansible.txt
+	@$(PYTHON) -m venv $(VENV)-ansible
+	@$(VENV)-ansible/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/ansible.txt
 	@touch $@

@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import weather
+
 from polycloud.cli import output
 
 HERE = Path(__file__).parent
@@ -81,7 +83,7 @@ def main(peer: str) -> None:
         with serving(droplets, 0.02) as where:
             figures = compare(peer, "list", *where)
         rows.append(row(f"list {droplets:,} nodes, wall at 20 ms a page", "s", figures["wall_s"]))
-    output.table(["figure", "unit", "libcloud", "polycloud", "better by"], rows)
+    output.table(["figure", "unit", "libcloud", "polycloud", "better by"], rows, weather.rows(peer))
 
 
 if __name__ == "__main__":

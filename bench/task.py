@@ -33,12 +33,16 @@ def measure_import(provider: str) -> dict[str, float]:
     return {"cpu_ms": (time.process_time() - began) * 1e3}
 
 
-def connect(host: str, port: str, token: str) -> Any:
+def connect(
+    host: str, port: str, token: str, *, timeout: float = 60.0, retry_delay: float | None = None
+) -> Any:
     if LIBRARY == "polycloud":
-        return driver_class("digitalocean")(token, host=host, port=int(port), secure=False)
-    # The peer's driver takes no address among its arguments
+        options: dict[str, Any] = {"timeout": timeout, "retry_delay": retry_delay}
+        return driver_class("digitalocean")(token, host=host, port=int(port), secure=False, **options)
+    # The peer's driver takes none of these among its arguments
     driver = driver_class("digitalocean")(token, api_version="v2")
     driver.connection.secure = False
+    driver.connection.timeout, driver.connection.retry_delay = timeout, retry_delay
     driver.connection.connect(host=host, port=int(port))
     return driver
 

@@ -11,7 +11,8 @@ from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
-from http.client import HTTPException
+from http.client import HTTPException, parse_headers
+from http.client import HTTPResponse as FirstResponse
 from queue import LifoQueue
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -25,6 +26,7 @@ from urllib3 import (
     exceptions,
     make_headers,
 )
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from polycloud.common.forks import renew_after_fork
@@ -45,6 +47,7 @@ T = TypeVar("T")
 POOL_SIZE = 32
 IDLE_LIMIT = 5.0
 """Seconds after which an idle connection is not trusted with a request that must not be sent twice."""
+INTERIM = range(102, 200)
 UNREPEATABLE = frozenset({"POST", "PATCH"})
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -101,6 +104,10 @@ class Urllib3Transport:
         with self._lock:
             managers, self._managers = self._managers, {}
         for manager in managers.values():
+            # Left to itself a pool is closed when it is collected, and an error's traceback may hold it
+            for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated
+                if (pool := manager.pools.get(key)) is not None:
+                    pool.close()
             manager.clear()
 
     def _open(self, request: Request) -> BaseHTTPResponse:
@@ -170,12 +177,31 @@ class _IdleGuard:
         super()._put_conn(conn)  # type: ignore[misc]
 
 
+class _FinalResponse(FirstResponse):
+    """The final answer: Python takes an interim one for it (103 Early Hints; RFC 9110, 15.2)."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            told: tuple[str, int, str] = super()._read_status()  # type: ignore[misc] # private, but stable
+            if told[1] not in INTERIM:
+                return told
+            parse_headers(self.fp)
+
+
+class _Connection(HTTPConnection):
+    response_class = _FinalResponse
+
+
+class _TLSConnection(HTTPSConnection):
+    response_class = _FinalResponse
+
+
 class _HTTPPool(_IdleGuard, HTTPConnectionPool):  # type: ignore[misc] # it passes the rest on
-    pass
+    ConnectionCls = _Connection
 
 
 class _HTTPSPool(_IdleGuard, HTTPSConnectionPool):  # type: ignore[misc] # it passes the rest on
-    pass
+    ConnectionCls = _TLSConnection
 
 
 def _new_manager(scheme: str, proxy: str | None, options: TransportOptions) -> PoolManager:

@@ -19,8 +19,8 @@ It speaks HTTP/1.1 without TLS, and needs nothing but Python.
 | `500`, `502`, `503`, `504`               | no                   | that status                              |
 | `500 after`, `502 after` and so on       | yes                  | that status                              |
 | `garbage`                                | yes                  | bytes that are not HTTP                  |
-| `garbage body`                           | yes                  | 200 with a body that is neither text nor |
-|                                          |                      | JSON                                     |
+| `garbage body`                           | yes                  | its status, with a body that is neither  |
+|                                          |                      | text nor JSON                            |
 | `html`                                   | no                   | 200 with a page, as captive portals give |
 | `huge header`, `many headers`            | yes                  | a header of 100 KB, 5,000 headers more   |
 | `length too small`, `length too large`   | yes                  | a wrong Content-Length                   |

@@ -8,13 +8,13 @@ import socket
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from polycloud.testing.faults.messages import LIMIT, Message, answer, read_answer
 from polycloud.testing.faults.plan import Fault, SeenRequest
 
-__all__ = ["Connection", "Exchange", "Upstream", "carry_out"]
+__all__ = ["Connection", "Exchange", "Reader", "Upstream", "carry_out"]
 
 MEGABYTE = bytes(1024 * 1024)
 BOMB_MEGABYTES, BOMB_CHECKSUM = 1024, 0x5B64C2B0
@@ -31,10 +31,26 @@ BEFORE = {
 AFTER = {Fault(f"{fault} after"): status for fault, status in BEFORE.items()}
 
 
+class Reader(asyncio.StreamReader):
+    """Knows that the other side has closed the connection before everything is read."""
+
+    has_ended = False
+
+    def feed_eof(self) -> None:
+        """The other side has closed it in the ordinary way."""
+        self.has_ended = True
+        super().feed_eof()
+
+    def set_exception(self, exc: Exception) -> None:
+        """The connection is broken."""
+        self.has_ended = True
+        super().set_exception(exc)
+
+
 class Connection:
     """A caller's connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
         self.reader, self._writer = reader, writer
         self.is_open = True
 
@@ -113,7 +129,7 @@ class Exchange:
     seen: SeenRequest
     caller: Connection
     upstream: Upstream
-    cut: Callable[[], None]
+    cut: Callable[[], Awaitable[None]]
     delay: float
     pause: float
     retry_after: int
@@ -144,7 +160,7 @@ async def _pass(exchange: Exchange) -> None:
 
 
 async def _refuse(exchange: Exchange) -> None:
-    exchange.cut()
+    await exchange.cut()
     exchange.caller.reset()
 
 
@@ -210,9 +226,12 @@ async def _garbage(exchange: Exchange) -> None:
     exchange.caller.end()
 
 
-async def _garbage_body(exchange: Exchange) -> None:
-    await exchange.act()
-    await exchange.reply(answer("200 OK", bytes(range(256)), Content_Type="application/json"))
+async def _spoil(exchange: Exchange, body: Callable[[], bytes], **headers: str) -> None:
+    """Send another body with the server's own status, so that a refusal stays one."""
+    message = await exchange.act()
+    start = message.start if message.has_body else b"HTTP/1.1 200 OK"
+    spoilt = answer("", body(), Content_Type="application/json", **headers)
+    await exchange.reply(replace(spoilt, start=start))
 
 
 async def _html(exchange: Exchange) -> None:
@@ -244,11 +263,6 @@ async def _early_hints(exchange: Exchange) -> None:
     message = await exchange.act()
     await exchange.caller.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
     await exchange.reply(message)
-
-
-async def _gzip_bomb(exchange: Exchange) -> None:
-    await exchange.act()
-    await exchange.reply(answer("200 OK", _bomb(), Content_Type="application/json", Content_Encoding="gzip"))
 
 
 @cache
@@ -285,7 +299,7 @@ _ACTS: dict[Fault, Callable[[Exchange], Awaitable[None]]] = {
     **{fault: partial(_fail, status=status, acts=False) for fault, status in BEFORE.items()},
     **{fault: partial(_fail, status=status, acts=True) for fault, status in AFTER.items()},
     Fault.GARBAGE: _garbage,
-    Fault.GARBAGE_BODY: _garbage_body,
+    Fault.GARBAGE_BODY: partial(_spoil, body=lambda: bytes(range(256))),
     Fault.HTML: _html,
     Fault.HUGE_HEADER: partial(_more_headers, headers=[(b"X-Huge", b"x" * HEADER_BYTES)]),
     Fault.MANY_HEADERS: partial(_more_headers, headers=[(b"X-Many-%d" % n, b"x") for n in range(HEADERS)]),
@@ -293,7 +307,7 @@ _ACTS: dict[Fault, Callable[[Exchange], Awaitable[None]]] = {
     Fault.LENGTH_TOO_LARGE: _length_too_large,
     Fault.NO_LENGTH: _no_length,
     Fault.EARLY_HINTS: _early_hints,
-    Fault.GZIP_BOMB: _gzip_bomb,
+    Fault.GZIP_BOMB: partial(_spoil, body=_bomb, Content_Encoding="gzip"),
     Fault.DRIP_HEAD: _drip_head,
     Fault.DRIP_BODY: _drip_body,
 }

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
+from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from polycloud.testing.faults.acts import Connection, Exchange, Upstream, carry_out
+from polycloud.testing.faults.acts import Connection, Exchange, Reader, Upstream, carry_out
 from polycloud.testing.faults.messages import LIMIT, read_request
 from polycloud.testing.faults.plan import FaultPlan, SeenRequest
 
 __all__ = ["FaultProxy"]
 
 HOST = "127.0.0.1"
+BACKLOG = 1024
+SHARED_PORTS = hasattr(socket, "SO_REUSEPORT")
 TURNS = 10
 """Turns of the event loop after which everything that had ended before has been noticed."""
 
@@ -34,7 +39,6 @@ class FaultProxy:
     Attributes:
         requests: those that came, in the order in which they met their faults.
         connections: how many connections have been made.
-        open_connections: how many of them are open.
         peak_connections: how many were open at the same time, at most.
     """
 
@@ -56,7 +60,8 @@ class FaultProxy:
         self._thread: threading.Thread | None = None
         self._port = 0
         self.requests: list[SeenRequest] = []
-        self.connections = self.open_connections = self.peak_connections = 0
+        self.connections = self.peak_connections = 0
+        self._callers: set[Connection] = set()
 
     @property
     def port(self) -> int:
@@ -79,6 +84,11 @@ class FaultProxy:
         """The keyword arguments that point a driver at it: host, port, secure."""
         return {"host": HOST, "port": self.port, "secure": False}
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections have been closed by neither side."""
+        return sum(not caller.reader.has_ended for caller in tuple(self._callers))
+
     def __enter__(self) -> Self:
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run(ready)), name="fault-proxy")
@@ -98,49 +108,56 @@ class FaultProxy:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._outages = 0
-        await self._listen()
-        ready.set()
-        await self._stopping.wait()
-        self._stop_listening()
-        await _turns()  # for a connection that was accepted just before
+        with _reserved_port() as self._port:
+            await self._listen()
+            ready.set()
+            await self._stopping.wait()
+            await self._stop_listening()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await _turns()  # for sockets to be closed
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, HOST, self._port, limit=LIMIT, backlog=1024)
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._server = await self._loop.create_server(
+            self._protocol, HOST, self._port, backlog=BACKLOG, reuse_port=SHARED_PORTS
+        )
 
-    def _stop_listening(self) -> None:
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        reader = Reader(limit=LIMIT)
+        return asyncio.StreamReaderProtocol(reader, partial(self._accept, reader))
+
+    async def _stop_listening(self) -> None:
+        # asyncio leaks a connection that was accepted in the very turn in which its server is closed
         for listener in self._server.sockets:
             self._loop.remove_reader(listener)
+        await _turns()
         self._server.close()
 
-    def _cut(self) -> None:
+    async def _cut(self) -> None:
         """Refuse connections from now on, for a while."""
-        self._stop_listening()
         self._outages += 1
+        await self._stop_listening()
         self._hold(asyncio.create_task(self._end_outage()))
 
     async def _end_outage(self) -> None:
         await asyncio.sleep(self._outage)
         self._outages -= 1
-        if not self._outages:
+        if not self._outages and not self._stopping.is_set():
             await self._listen()
 
     def _hold(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: Reader, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._hold(asyncio.create_task(self._serve(Connection(reader, writer))))
 
     async def _serve(self, caller: Connection) -> None:
         self.connections += 1
-        self.open_connections += 1
         try:
             await _turns()  # a caller who closes a connection and opens another one never has both
+            self._callers.add(caller)
             self.peak_connections = max(self.peak_connections, self.open_connections)
             with contextlib.suppress(EOFError, OSError, ValueError, asyncio.LimitOverrunError):
                 while caller.is_open:
@@ -149,7 +166,7 @@ class FaultProxy:
             await caller.closed()
         finally:
             caller.drop()
-            self.open_connections -= 1
+            self._callers.discard(caller)
 
     async def _serve_next(self, caller: Connection) -> None:
         request = await read_request(caller.reader)
@@ -158,6 +175,17 @@ class FaultProxy:
         seen.fault = self._plan.decide(seen)
         self.requests.append(seen)
         await carry_out(Exchange(request, seen, caller, self._upstream, self._cut, **self._times))
+
+
+@contextlib.contextmanager
+def _reserved_port() -> Iterator[int]:
+    """A free port, which nobody else is given while nothing listens on it."""
+    with socket.socket() as holder:
+        if SHARED_PORTS:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((HOST, 0))
+        yield holder.getsockname()[1]
 
 
 async def _turns() -> None:

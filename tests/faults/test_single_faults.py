@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from faults.clouds import PROVIDERS, cloud_of, driver_of, until
+from polycloud.common.types import AmbiguousCreateError, NotFoundError, PolycloudError
+from polycloud.compute.types import Node, NodeImage, NodeSize
+from polycloud.sandbox import Sandbox
+from polycloud.testing.faults import ALL, Fault, FaultList, FaultProxy
+
+DEADLINE, LOOKS, GRACE = 0.6, 6, 5.0
+LASTING = frozenset(
+    map(Fault, ("500", "500 after", "garbage body", "html", "length too small", "gzip bomb", "refuse"))
+) | {Fault.DRIP_HEAD, Fault.DRIP_BODY}
+"""What is an answer, or lasts longer than a call: nothing that another attempt would mend."""
+every_fault = pytest.mark.parametrize("fault", ALL)
+
+
+@pytest.fixture(scope="module", params=PROVIDERS)
+def cloud(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with cloud_of(request.param) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def plain(cloud: Sandbox) -> Iterator[Any]:
+    """A driver without a proxy."""
+    with driver_of(cloud) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def order(plain: Any) -> tuple[NodeSize, NodeImage]:
+    return plain.list_sizes()[0], plain.list_images()[0]
+
+
+@pytest.fixture
+def name() -> str:
+    return f"web-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def node(plain: Any, order: tuple[NodeSize, NodeImage], name: str) -> Iterator[Node]:
+    """A node that runs."""
+    ((node, _),) = plain.wait_until_running([plain.create_node(name, *order)])
+    yield node
+    with suppress(NotFoundError):
+        plain.destroy_node(node)
+
+
+@contextmanager
+def meeting(cloud: Sandbox, fault: Fault, method: str) -> Iterator[tuple[Any, FaultProxy]]:
+    """A driver whose first request with `method` meets the fault; it leaves no connection open."""
+    plan = FaultList(fault, spare=lambda request: request.method != method)
+    with FaultProxy("127.0.0.1", cloud.port, plan, retry_after=0, pause=0.05) as proxy:
+        options = {"timeout": 0.2, "deadline": DEADLINE, "pool_size": 4, "body_limit": 2**22}
+        driver = driver_of(cloud, **{**proxy.options, **options})
+        yield driver, proxy
+        driver.close()
+        assert until(lambda: proxy.open_connections == 0)
+        assert proxy.peak_connections <= 4
+        assert fault in {seen.fault for seen in proxy.requests}
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """What a call gives or the error that it ends with, in bounded time; other exceptions go on."""
+    began = time.monotonic()
+    try:
+        return call()
+    except PolycloudError as error:
+        return error
+    finally:
+        assert time.monotonic() - began < LOOKS * DEADLINE + GRACE
+
+
+def named(cloud: Sandbox, name: str) -> list[dict[str, Any]]:
+    return [server for server in cloud.servers if server["name"].startswith(name)]
+
+
+@every_fault
+def test_list(cloud: Sandbox, node: Node, fault: Fault) -> None:
+    """A list is right, or an error of the tree where trying again does not help."""
+    with meeting(cloud, fault, "GET") as (driver, _):
+        listed = outcome(driver.list_nodes)
+    if isinstance(listed, PolycloudError):
+        assert fault in LASTING
+    else:
+        assert node.id in {found.id for found in listed}
+
+
+@every_fault
+def test_create_node(
+    cloud: Sandbox, plain: Any, order: tuple[NodeSize, NodeImage], name: str, fault: Fault
+) -> None:
+    """A create makes one node and gives it back, or makes none and says what to look for."""
+    with meeting(cloud, fault, "POST") as (driver, _):
+        created = outcome(lambda: driver.create_node(name, *order))
+    there = named(cloud, name)
+    if isinstance(created, PolycloudError):
+        assert isinstance(created, AmbiguousCreateError)
+        assert created.look_for
+        assert not there
+    else:
+        assert [(str(server["id"]), server["name"]) for server in there] == [(created.id, name)]
+        assert created.name == name
+        plain.destroy_node(created)
+
+
+@every_fault
+def test_destroy_node(cloud: Sandbox, node: Node, name: str, fault: Fault) -> None:
+    """A node that is destroyed is gone, at the first attempt or a later one where that helps."""
+    with meeting(cloud, fault, "DELETE") as (driver, _):
+        destroyed = outcome(lambda: driver.destroy_node(node))
+    if isinstance(destroyed, PolycloudError):
+        assert fault in LASTING
+    else:
+        assert destroyed is True
+        assert until(lambda: not named(cloud, name))
+
+
+@every_fault
+def test_reboot_node(cloud: Sandbox, node: Node, fault: Fault) -> None:
+    """An action is accepted, or an error of the tree; the server never gets it twice."""
+    with meeting(cloud, fault, "POST") as (driver, proxy):
+        rebooted = outcome(lambda: driver.reboot_node(node))
+        reached = sum(seen.reached for seen in proxy.requests if seen.method == "POST")
+    assert rebooted is True or isinstance(rebooted, PolycloudError)
+    assert reached <= 1
