@@ -13,7 +13,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import weather
@@ -22,6 +22,8 @@ from polycloud.cli import output
 
 HERE = Path(__file__).parent
 ROUNDS = 3
+FIGURES = {"ms": "cpu_ms", "µs": "cpu_us", "KB": "memory_kb", "s": "wall_s"}
+LISTED = {"µs": "CPU a node", "KB": "memory a node", "s": "wall at 20 ms a page"}
 SERVER = """
 import sys, time
 from polycloud.sandbox import Sandbox
@@ -41,10 +43,10 @@ def serving(droplets: int, latency: float) -> Iterator[list[str]]:
         server.communicate()
 
 
-def measure(python: str, *arguments: str) -> dict[str, float]:
+def measure(python: str, script: str, *arguments: str) -> dict[str, float]:
     """The figures of one task in a process of its own."""
     done = subprocess.run(
-        [python, str(HERE / "task.py"), *arguments], capture_output=True, text=True, check=False
+        [python, str(HERE / script), *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
         sys.exit(done.stderr)
@@ -52,38 +54,81 @@ def measure(python: str, *arguments: str) -> dict[str, float]:
     return figures
 
 
-def compare(peer: str, *arguments: str) -> dict[str, tuple[float, float]]:
-    """The medians of several rounds, of us and of the peer, taken in turn."""
-    rounds = [(measure(sys.executable, *arguments), measure(peer, *arguments)) for _ in range(ROUNDS)]
-    return {
-        name: (
-            statistics.median(ours[name] for ours, _ in rounds),
-            statistics.median(theirs[name] for _, theirs in rounds),
-        )
-        for name in rounds[0][0]
-    }
+Way = tuple[str, ...]
+"""A program beside this one and its first arguments."""
 
 
-def row(what: str, unit: str, figures: tuple[float, float]) -> tuple[str, ...]:
-    """A line of the table."""
-    ours, theirs = figures
-    return what, unit, f"{theirs:,.1f}", f"{ours:,.1f}", f"{theirs / ours:.1f}x"
+def medians(*ways: tuple[str, Way], where: Sequence[str] = ()) -> list[dict[str, float]]:
+    """The medians of several rounds of each way, an interpreter and a program, taken in turn."""
+    rounds = [[measure(python, *way, *where) for python, way in ways] for _ in range(ROUNDS)]
+    return [
+        {name: statistics.median(told[name] for told in results) for name in results[0]}
+        for results in zip(*rounds, strict=True)
+    ]
+
+
+def row(
+    what: str,
+    unit: str,
+    theirs: dict[str, float],
+    ours: dict[str, float],
+    raw: dict[str, float] | None = None,
+) -> tuple[str, ...]:
+    """A line of the table for the figure that `unit` tells."""
+    name = FIGURES[unit]
+    limit = f"{raw[name]:,.1f}" if raw and name in raw else ""
+    return (
+        what,
+        unit,
+        f"{theirs[name]:,.1f}",
+        f"{ours[name]:,.1f}",
+        f"{theirs[name] / ours[name]:.1f}x",
+        limit,
+    )
+
+
+def imports(peer: str) -> list[tuple[str, ...]]:
+    """Importing, before any request."""
+    way = ("task.py", "import", "digitalocean")
+    theirs, ours = medians((peer, way), (sys.executable, way))
+    return [row("import + get_driver, CPU", "ms", theirs, ours)]
+
+
+def calls(peer: str) -> list[tuple[str, ...]]:
+    """One call after another, and many at a time."""
+    one = ("task.py", "call")
+    with serving(0, 0) as where:
+        theirs, ours = medians((peer, one), (sys.executable, one), where=where)
+    rows = [row("one list call, CPU", "µs", theirs, ours)]
+    for number in ("500", "2000"):
+        threads, awaited, limit = (("many.py", "calls", how, number) for how in ("threads", "aio", "raw"))
+        with serving(0, 0) as where:
+            theirs, ours, raw = medians(
+                (peer, threads), (sys.executable, awaited), (sys.executable, limit), where=where
+            )
+        rows.append(row(f"{number} calls at a time (threads; asyncio), CPU a call", "µs", theirs, ours, raw))
+    return rows
+
+
+def lists(peer: str) -> list[tuple[str, ...]]:
+    """Lists of many pages, at once and with latency."""
+    rows = []
+    listed, limit = ("task.py", "list"), ("many.py", "list", "raw")
+    for droplets in (1_000, 10_000):
+        for latency, units in ((0, ("µs", "KB")), (0.02, ("s",))):
+            with serving(droplets, latency) as where:
+                theirs, ours, raw = medians(
+                    (peer, listed), (sys.executable, listed), (sys.executable, limit), where=where
+                )
+            what = f"list {droplets:,} nodes, "
+            rows += [row(what + LISTED[unit], unit, theirs, ours, raw) for unit in units]
+    return rows
 
 
 def main(peer: str) -> None:
-    """Measure and print."""
-    rows = [row("import + get_driver, CPU", "ms", compare(peer, "import", "digitalocean")["cpu_ms"])]
-    with serving(0, 0) as where:
-        rows.append(row("one list call, CPU", "µs", compare(peer, "call", *where)["cpu_us"]))
-    for droplets in (1_000, 10_000):
-        with serving(droplets, 0) as where:
-            figures = compare(peer, "list", *where)
-        rows.append(row(f"list {droplets:,} nodes, CPU a node", "µs", figures["cpu_us"]))
-        rows.append(row(f"list {droplets:,} nodes, memory a node", "KB", figures["memory_kb"]))
-        with serving(droplets, 0.02) as where:
-            figures = compare(peer, "list", *where)
-        rows.append(row(f"list {droplets:,} nodes, wall at 20 ms a page", "s", figures["wall_s"]))
-    output.table(["figure", "unit", "libcloud", "polycloud", "better by"], rows, weather.rows(peer))
+    """Measure and print; the limit is raw aiohttp or urllib3 doing the same bytes."""
+    headers = ["figure", "unit", "libcloud", "polycloud", "better by", "limit"]
+    output.table(headers, imports(peer), calls(peer), lists(peer), weather.rows(peer))
 
 
 if __name__ == "__main__":

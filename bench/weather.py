@@ -57,4 +57,4 @@ def count(told: list[dict[str, Any]], servers: Counter[str]) -> dict[str, int]:
 def rows(peer: str) -> list[tuple[str, ...]]:
     """The lines of the table."""
     theirs, ours = measure(peer), measure(sys.executable)
-    return [("faults: " + what, "", f"{theirs[what]}", f"{ours[what]}", "") for what in ROWS]
+    return [("faults: " + what, "", f"{theirs[what]}", f"{ours[what]}", "", "") for what in ROWS]

@@ -28,7 +28,7 @@ from polycloud.common.http import (
 )
 from polycloud.common.ratelimits import RateLimiter, limiter_of
 from polycloud.common.redaction import redact, secret_fields
-from polycloud.common.response import JsonResponse, Response, XmlResponse, XMLRPCResponse
+from polycloud.common.response import UNDOCUMENTED, JsonResponse, Response, XmlResponse, XMLRPCResponse
 from polycloud.common.retry import RetryBudget, RetryPolicy
 from polycloud.common.sending import send
 from polycloud.common.types import (
@@ -373,6 +373,9 @@ class Connection:
             if response.success():
                 return response
             raise response.to_error()
+        except UNDOCUMENTED as error:
+            answer.close()
+            raise response.undocumented(error) from None
         except PolycloudError as error:
             answer.close()
             error.locate(response.exchange)
@@ -458,12 +461,17 @@ class PollingConnection(Connection):
         headers: Mapping[str, str] | None = None,
         method: str = "GET",
         context: Mapping[str, Any] | None = None,
+        *,
+        json: Any = None,
     ) -> Any:
         """Send a request, then ask until `has_completed`; the last answer.
 
-        Raises `OperationTimeoutError` after `timeout` seconds.
+        The arguments are those of `request`, and `context` is for `get_poll_request_kwargs`. Raises
+        `OperationTimeoutError` after `timeout` seconds.
         """
         kwargs = self.get_request_kwargs(action, params, data, headers, method, context)
+        if json is not None:
+            kwargs["json"] = json
         first = self.request(**kwargs)
         if self.has_completed(first):
             return first

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
 SHOWN = 200
+UNDOCUMENTED = (AttributeError, LookupError, TypeError)
+"""What code that trusts the provider's documents stumbles with over something else."""
 CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
 PYTHONS_OWN = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 """Codecs that are no charsets: some take quadratic time, some warn."""
@@ -82,6 +84,8 @@ class Response:
         except PolycloudError as error:
             error.locate(self.exchange)
             raise
+        except UNDOCUMENTED as error:
+            raise self.undocumented(error) from None
 
     def success(self) -> bool:
         """Whether the provider carried the request out."""
@@ -128,6 +132,10 @@ class Response:
         """The error for an answer that breaks the provider's promise in the way `problem` says."""
         told = MalformedResponseError(self.connection.redact(problem), self._beginning())
         return told.locate(self.exchange)
+
+    def undocumented(self, error: Exception) -> MalformedResponseError:
+        """The error for an answer in another form than an author's code takes for granted."""
+        return self.malformed(f"the answer is not as documented: {type(error).__name__}: {error}")
 
     def _beginning(self) -> str:
         """The first signs of the body; secrets are taken out before the cut, which could halve one."""

@@ -277,7 +277,7 @@ def _translate(error: Exception) -> PolycloudError:
     if isinstance(error, exceptions.ProxyError):
         return ConnectError(f"the proxy cannot be reached, or refused: {error.original_error}")
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.NewConnectionError):
-        return ConnectError(f"cannot connect: {error}")
+        return ConnectError(f"cannot connect: {str(error).rpartition('): ')[2]}")
     if isinstance(error, exceptions.EmptyPoolError):
         return ConnectError("no connection of the pool became free in time (pool_size=)")
     if isinstance(error, exceptions.TimeoutError | TimeoutError):

@@ -179,6 +179,7 @@ class NodeDriver(OperationsDriver):
             PolycloudError: One of them failed.
             InvalidArgumentError: One of them has no id yet, or a time is none.
         """
+        self._require_offered("wait_until_running")
         _require_interface(ssh_interface)
         wanted = [require_id(node) for node in nodes]
         missed = _Missed(self.name)
@@ -247,8 +248,7 @@ class NodeDriver(OperationsDriver):
             SSHKeyError: The private key cannot be used; nothing was created.
             UnsupportedOperationError: The driver cannot create nodes with what `auth` is.
         """
-        if not self.supports("deploy_node"):
-            raise UnsupportedOperationError(f"{self.name} does not offer deploy_node", self)
+        self._require_offered("deploy_node")
         _require_deployable(deploy, ssh_interface)
         waiting.require_times(timeout, wait_period)
         waiting.require_times(ssh_timeout)
@@ -328,6 +328,7 @@ class NodeDriver(OperationsDriver):
         )
         if "generates_password" in self.features.get("create_node", ()) and login.password is None:
             login = replace(login, password=node.extra.get("password"))
+        node.state, node.public_ips, node.private_ips = running.state, running.public_ips, running.private_ips
         client = login.connect(running, addresses)
         try:
             return run_step(deploy, running, client)
@@ -488,6 +489,11 @@ class NodeDriver(OperationsDriver):
         """Delete a snapshot."""
 
     # For drivers
+
+    def _require_offered(self, name: str) -> None:
+        """Refuse what the driver lacks before its arguments are looked at."""
+        if not self.supports(name):
+            raise UnsupportedOperationError(f"{self.name} does not offer {name}", self)
 
     def _create_once(
         self, creation: Creation, *, timeout: float = 600.0, idempotency_key: str | None = None

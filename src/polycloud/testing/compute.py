@@ -116,8 +116,9 @@ def rule(
 class ComputeConformance:
     """The rules of compute; a subclass gives a fixture `driver` and says what the provider lacks.
 
-    The fixture may have any scope; it gives a driver that speaks to a test server of the provider, or to
-    the provider. Whatever a test makes is destroyed at its end, even when it fails.
+    The fixture may be a method of the class, or a function of the module with any scope; it gives a driver
+    that speaks to a test server of the provider, or to the provider. Whatever a test makes is destroyed at
+    its end, even when it fails.
     """
 
     not_offered: ClassVar[frozenset[str]] = frozenset()
