@@ -21,29 +21,77 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shlex
 import stat
 import subprocess
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from polycloud.common.calls import remaining
 from polycloud.common.credentials import from_environment, wanted
-from polycloud.common.types import PolycloudError
+from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError, printable
 
-__all__ = ["ConfigError", "ConfigWarning", "Profile", "config_file", "connect", "profiles"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ConfigWarning",
+    "Profile",
+    "config_file",
+    "connect",
+    "load",
+    "profiles",
+    "source_of",
+]
 
 CONFIG_VARIABLE, PROFILE_VARIABLE = "POLYCLOUD_CONFIG", "POLYCLOUD_PROFILE"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SECRET_TIMEOUT = 60.0
-SOURCES = ("env", "command", "keyring")
+"""Seconds in which a command has to print its secret."""
+NEAREST = 3
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+"""What messages take for the name of a variable: a secret that stands in its place is not shown."""
+TOP = ("default", "profiles")
+NUMBER = (int, float)
+OPTIONS: dict[str, tuple[type, ...]] = {
+    "allow_insecure": (bool,),
+    "api_version": (str,),
+    "backoff": NUMBER,
+    "body_limit": (int,),
+    "ca_cert": (str,),
+    "client_cert": (str, list),
+    "deadline": NUMBER,
+    "host": (str,),
+    "pool_size": (int,),
+    "port": (int,),
+    "proxy_url": (str,),
+    "region": (str,),
+    "retry_delay": NUMBER,
+    "secure": (bool,),
+    "timeout": (*NUMBER, list),
+    "url": (str,),
+    "user_agent_append": (str, list),
+}
+"""What every driver takes, and of which type; a driver's own options are checked by it alone."""
+PAIRS: dict[str, tuple[type, ...]] = {"client_cert": (str,), "timeout": NUMBER}
+"""Options whose lists are pairs, and of what."""
+NOT_IN_A_FILE = ("retry", "transport")
+TYPES = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+}
 
 
 class ConfigError(PolycloudError):
-    """The configuration cannot be used; the message names the file, and the line where there is one."""
+    """The configuration cannot be used; the message names the file, and what in it."""
 
 
 class ConfigWarning(UserWarning):
@@ -57,23 +105,86 @@ class Profile:
     name: str
     provider: str
     settings: Mapping[str, Any] = field(repr=False)
+    file: Path
 
     def connect(self, service: str = "compute", **options: Any) -> Any:
         """Its driver; `options` go before those of the profile.
 
-        Raises `ConfigError` where a credential is missing or cannot be looked up, and what the driver raises.
+        Raises `ConfigError` where a setting is wrong, or a credential missing or not to be looked up.
         """
+        kind = self.driver(service)
+        names = [one.name for one in wanted(kind)]
+        given = {name: self._setting(name, secret=name in names) for name in self.settings}
+        credentials: tuple[Any, ...] = tuple(given.pop(name) for name in names if name in given)
+        if not credentials:
+            credentials = from_environment(kind) or ()
+        if len(credentials) < len(names):
+            lacking = [one for one in wanted(kind) if one.name not in self.settings]
+            variables = " and ".join(" or ".join(one.variables) for one in wanted(kind))
+            raise ConfigError(
+                f"{self.where()} lacks {', '.join(one.name for one in lacking)}, which {kind.name} needs; "
+                f"write it there, or leave all credentials out and set {variables}"
+            )
+        try:
+            return kind(*credentials, **{**given, **options})
+        except InvalidArgumentError as error:
+            raise ConfigError(f"{self.where()}: {error}") from None
+
+    def driver(self, service: str = "compute") -> Any:
+        """The class of its driver. Raises `ConfigError` where there is none of the provider's name."""
         from polycloud import get_driver
 
-        kind = get_driver(service, self.provider)
-        given = {name: _value(value, f"{self.name}.{name}") for name, value in self.settings.items()}
-        names = [one.name for one in wanted(kind)]
-        ambient = None if any(name in given for name in names) else _ambient(kind)
-        credentials = ambient or tuple(given.pop(name) for name in names if name in given)
-        if len(credentials) < len(names):
-            lacking = ", ".join(name for name in names if name not in self.settings)
-            raise ConfigError(f"the profile {self.name!r} lacks {lacking}, which {kind.name} needs")
-        return kind(*credentials, **{**given, **options})
+        try:
+            return get_driver(service, self.provider)
+        except UnknownProviderError as error:
+            raise ConfigError(f"{self.where('provider')}: {error}") from None
+
+    def where(self, setting: str = "") -> str:
+        """The place of the profile, or of a setting, as messages tell it."""
+        return f"{self.file}: profiles.{self.name}" + (f".{setting}" if setting else "")
+
+    def _setting(self, name: str, *, secret: bool) -> Any:
+        """A setting, looked up where it says where it is, and of its type."""
+        value = self.settings[name]
+        try:
+            if name in NOT_IN_A_FILE:
+                raise ConfigError("a file cannot say it")
+            if isinstance(value, dict):
+                value = _looked_up(value)
+            _check(value, (str,) if secret else OPTIONS.get(name))
+            return _listed(name, value) if isinstance(value, list) else value
+        except ConfigError as error:
+            raise ConfigError(f"{self.where(name)}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a configuration says: its profiles by name, in the order of the file, and the `default` one."""
+
+    file: Path
+    profiles: Mapping[str, Profile]
+    default: str | None = None
+
+    def profile(self, name: str | None = None) -> Profile:
+        """The profile of that name; without one that of `POLYCLOUD_PROFILE`, the default, or the only one.
+
+        Raises `ConfigError` with the nearest names.
+        """
+        name = name or os.environ.get(PROFILE_VARIABLE) or self.default
+        if name is None and len(self.profiles) == 1:
+            return next(iter(self.profiles.values()))
+        if name is None:
+            raise ConfigError(f"which profile? {self._known()}")
+        if name not in self.profiles:
+            near = difflib.get_close_matches(name, self.profiles, NEAREST)
+            hint = f"the nearest are {', '.join(near)}" if near else self._known()
+            raise ConfigError(f"no profile is called {name!r} in {self.file}; {hint}")
+        return self.profiles[name]
+
+    def _known(self) -> str:
+        if not self.profiles:
+            return f"there is none yet; write [profiles.NAME] with its provider into {self.file}"
+        return f"there are in {self.file}: {', '.join(self.profiles)}"
 
 
 def connect(
@@ -89,124 +200,232 @@ def connect(
     if provider is None or profile is not None:
         if provider is not None or credentials:
             raise ConfigError("give a provider with its credentials or a profile=, not both")
-        return _profile(profile).connect(service, **options)
+        return load().profile(profile).connect(service, **options)
     kind = get_driver(service, provider)
     if credentials:
         return kind(*credentials, **options)
-    found = _ambient(kind)
+    found = from_environment(kind)
     if found is None:
         names = ", ".join(one.name for one in wanted(kind))
         variables = " and ".join(" or ".join(one.variables) for one in wanted(kind))
-        raise ConfigError(f"{kind.name} needs {names}: give them, set {variables}, or use a profile=")
+        raise ConfigError(f"{kind.name} needs {names}: give them, set {variables}, or use a profile")
     return kind(*found, **options)
 
 
-def profiles() -> dict[str, Profile]:
+def profiles() -> Mapping[str, Profile]:
     """All profiles by name, in the order of the file; none where there is no file.
 
     Raises `ConfigError` for a file that cannot be read.
     """
-    return {name: _checked(name, table) for name, table in _tables().items()}
+    return load().profiles
+
+
+def load() -> Config:
+    """The configuration; an empty one where there is no file.
+
+    Raises `ConfigError` for a file that cannot be read, or is not as it should be.
+    """
+    file = config_file()
+    content = _read(file)
+    _require_known(file, content)
+    tables, default = content.get("profiles", {}), content.get("default")
+    if not isinstance(tables, dict):
+        raise ConfigError(f"{file}: profiles is no table; write [profiles.NAME]")
+    if default is not None and not isinstance(default, str):
+        raise ConfigError(f"{file}: default is {_kind(default)}, where the name of a profile is wanted")
+    found = {name: _profile(file, name, table) for name, table in tables.items()}
+    return Config(file, found, default)
 
 
 def config_file() -> Path:
     """Where the configuration is, or would be."""
-    if named := os.environ.get(CONFIG_VARIABLE):
-        return Path(named).expanduser()
     folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(folder).expanduser() / "polycloud" / "config.toml"
+    file = os.environ.get(CONFIG_VARIABLE) or f"{folder}/polycloud/config.toml"
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{file}: {error}") from None
 
 
-def _profile(name: str | None) -> Profile:
-    known = profiles()
-    name = name or os.environ.get(PROFILE_VARIABLE) or _read().get("default")
-    if name is None and len(known) == 1:
-        return next(iter(known.values()))
-    if name is None:
-        raise ConfigError(f"which profile? There are in {config_file()}: {', '.join(known) or 'none'}")
-    if name not in known:
-        near = difflib.get_close_matches(str(name), known, 3)
-        hint = f"the nearest are {', '.join(near)}" if near else f"there are: {', '.join(known) or 'none'}"
-        raise ConfigError(f"no profile is called {name!r} in {config_file()}; {hint}")
-    return known[name]
+# The file
 
 
-def _checked(name: str, table: Any) -> Profile:
-    provider = table.get("provider") if isinstance(table, dict) else None
-    if not isinstance(provider, str):
-        raise ConfigError(f"{config_file()}: the profile {name!r} names no provider")
-    return Profile(name, provider, {key: value for key, value in table.items() if key != "provider"})
-
-
-def _tables() -> dict[str, Any]:
-    tables = _read().get("profiles", {})
-    if not isinstance(tables, dict):
-        raise ConfigError(f"{config_file()}: profiles is no table; write [profiles.NAME]")
-    return tables
-
-
-def _read() -> dict[str, Any]:
-    file = config_file()
+def _read(file: Path) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
             if os.name == "posix" and os.fstat(stream.fileno()).st_mode & OTHERS:
-                warnings.warn(f"others can read {file}: chmod 600 {file}", ConfigWarning, stacklevel=2)
+                warnings.warn(f"others can read {file}: chmod 600 {file}", ConfigWarning, stacklevel=3)
             return tomllib.load(stream)
     except FileNotFoundError:
         if os.environ.get(CONFIG_VARIABLE):
             raise ConfigError(f"{CONFIG_VARIABLE} names {file}, which does not exist") from None
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise ConfigError(f"{file}: it is not UTF-8 (at line {line}, column {column})") from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: it is nested too deep") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
 
 
-def _ambient(kind: Any) -> tuple[Any, ...] | None:
-    """The credentials that the provider's own variables or files hold, or None."""
-    return from_environment(kind)
+def _require_known(file: Path, content: Iterable[str]) -> None:
+    for name in content:
+        if name not in TOP:
+            near = difflib.get_close_matches(name, TOP, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {' and '.join(TOP)}"
+            raise ConfigError(f"{file}: a configuration has no {name!r}{hint}")
 
 
-def _value(value: Any, what: str) -> Any:
-    """A setting, looked up where it says where it is."""
-    if not isinstance(value, dict):
+def _profile(file: Path, name: str, table: Any) -> Profile:
+    where = f"{file}: profiles.{name}"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} is {_kind(table)}, where a table is wanted: [profiles.{name}]")
+    provider = table.get("provider")
+    if provider is None:
+        raise ConfigError(f"{where} names no provider")
+    if not isinstance(provider, str):
+        raise ConfigError(f"{where}.provider is {_kind(provider)}, where a text is wanted")
+    settings = {key: value for key, value in table.items() if key != "provider"}
+    return Profile(name, provider, settings, file)
+
+
+def _check(value: Any, types: tuple[type, ...] | None) -> None:
+    """Raise `ConfigError` for a value of another type, without the value: it may be a secret."""
+    if types is None:
+        return
+    # True is an int
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        names = " or ".join(TYPES[one] for one in types if one is not int or float not in types)
+        raise ConfigError(f"it is {_kind(value)}, where {names} is wanted")
+    if value == "":
+        raise ConfigError("it is empty")
+
+
+def _listed(name: str, value: list[Any]) -> Any:
+    """The list that an option is; a tuple where it is a pair, which TOML has no form for."""
+    if name not in OPTIONS:
         return value
-    source, *more = value
+    for one in value:
+        _check(one, PAIRS.get(name, (str,)))
+    if name in PAIRS and len(value) != len(("one", "other")):
+        raise ConfigError(f"it is a list of {len(value)}, where a pair is wanted")
+    return tuple(value)
+
+
+def _kind(value: Any) -> str:
+    return TYPES.get(type(value), f"a {type(value).__name__}")
+
+
+# Secrets
+
+
+def source_of(value: Any) -> str:
+    """Where a secret is, without it: "set here", "env NAME", "command pass", "keyring SERVICE USER"."""
+    if not isinstance(value, dict):
+        return "set here"
+    try:
+        ((source, where),) = value.items()
+        return f"{source} {_TOLD[source](where)}"
+    except (ConfigError, KeyError, TypeError, ValueError):
+        return "nowhere: the table cannot be used"
+
+
+def _looked_up(place: Mapping[str, Any]) -> str:
+    """The secret that is kept at `place`, a table of one source and where in it."""
+    source, *more = place or (None,)
     if more or source not in SOURCES:
-        raise ConfigError(f"{what} is one of {{ {' = ... }, { '.join(SOURCES)} = ... }} or the text itself")
+        known = ", ".join(f"{{ {name} = ... }}" for name in SOURCES)
+        raise ConfigError(f"a table is one of {known}; or write the text itself")
+    found = SOURCES[source](place[source])
+    if not found:
+        raise ConfigError(f"the {source} gives nothing")
+    return found
+
+
+def _of_environment(name: Any) -> str:
+    if not isinstance(name, str) or not name:
+        raise ConfigError("env = wants the name of a variable")
+    if not os.environ.get(name):
+        raise ConfigError(f"the environment has no {_variable(name)}")
+    return os.environ[name]
+
+
+def _of_command(command: Any) -> str:
+    """What the command prints, without its last line break."""
+    words = _words(command)
+    called = _called(command)
     try:
-        return _LOOKUPS[source](value[source])
-    except ConfigError as error:
-        raise ConfigError(f"{what}: {error}") from None
-
-
-def _of_environment(name: str) -> str:
-    try:
-        return os.environ[name]
-    except KeyError:
-        raise ConfigError(f"the environment has no {name}") from None
-
-
-def _of_command(command: str | list[str]) -> str:
-    words = shlex.split(command) if isinstance(command, str) else command
-    try:
-        # The words are the user's own, and no shell reads them
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=SECRET_TIMEOUT)  # noqa: S603
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"the command {words[:1]} cannot be run: {error}") from None
+        done = _run(words, min(SECRET_TIMEOUT, max(0.0, remaining())))
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"the command {called!r} did not end within {error.timeout:g} s") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the command {called!r} printed what is no text") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"the command {called!r} cannot be run: {reason}") from None
     if done.returncode:
-        raise ConfigError(f"the command {words[0]!r} ended with {done.returncode}: {done.stderr.strip()}")
-    return done.stdout.rstrip("\n")
+        said = printable(" ".join(done.stderr.split()[-30:]))
+        raise ConfigError(f"the command {called!r} ended with {done.returncode}" + (said and f": {said}"))
+    return done.stdout.removesuffix("\n").removesuffix("\r")
 
 
-def _of_keyring(entry: list[str]) -> str:
+def _variable(name: str) -> str:
+    return name if VARIABLE.fullmatch(name) else "variable of the name that stands there"
+
+
+def _called(command: Any) -> str:
+    """A command without its arguments, and without the value of a variable before it."""
+    return _words(command)[0].partition("=")[0]
+
+
+def _words(command: Any) -> list[str]:
+    try:
+        words = shlex.split(command) if isinstance(command, str) else command
+    except ValueError as error:
+        raise ConfigError(f"command = cannot be split into words: {error}") from None
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise ConfigError("command = wants a text or a list of words")
+    return words
+
+
+def _run(words: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    # Not subprocess.run(): after a timeout it waits on for whoever still holds the pipe
+    with subprocess.Popen(  # noqa: S603 - the words are the user's own, and no shell reads them
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+
+def _of_keyring(entry: Any) -> str:
+    if not isinstance(entry, list) or [type(part) for part in entry] != [str, str]:
+        raise ConfigError('keyring = wants ["SERVICE", "USER"]')
     try:
         import keyring
+        from keyring.errors import KeyringError
     except ModuleNotFoundError:
         raise ConfigError("the system's keyring needs: pip install 'polycloud[keyring]'") from None
     service, user = entry
-    found = keyring.get_password(service, user)
+    try:
+        found = keyring.get_password(service, user)
+    except KeyringError as error:
+        raise ConfigError(f"the system's keyring cannot be used: {error}") from None
     if found is None:
         raise ConfigError(f"the system's keyring has no password of {user!r} for {service!r}")
-    return str(found)
+    return found
 
 
-_LOOKUPS: dict[str, Any] = {"env": _of_environment, "command": _of_command, "keyring": _of_keyring}
+SOURCES: dict[str, Callable[[Any], str]] = {
+    "env": _of_environment,
+    "command": _of_command,
+    "keyring": _of_keyring,
+}
+_TOLD: dict[str, Callable[[Any], str]] = {"env": _variable, "command": _called, "keyring": " ".join}

@@ -4,16 +4,23 @@ import contextlib
 import fcntl
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from polycloud.sandbox import Sandbox
+
 POLYCLOUD = [sys.executable, "-W", "error", "-m", "polycloud.cli.main"]
 DECIDES_ABOUT_COLOUR = {"CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"}
+CREDENTIALS = ("POLYCLOUD_", "DIGITALOCEAN_", "DO_")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., contextlib.AbstractContextManager[subprocess.Popen[str]]]
@@ -21,9 +28,64 @@ AtTerminal = Callable[..., str]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a user who has set nothing that decides about colour."""
-    kept = {name: value for name, value in os.environ.items() if name not in DECIDES_ABOUT_COLOUR}
-    return {**kept, "TERM": "xterm-256color", **more}
+    """The environment of a user who has set nothing that decides about colour, and has no account."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in DECIDES_ABOUT_COLOUR and not name.startswith(CREDENTIALS)
+    }
+    return {**kept, "TERM": "xterm-256color", "XDG_CONFIG_HOME": "/nowhere", **more}
+
+
+class Terminal:
+    """The command at a terminal: what it sends, and keys that are typed."""
+
+    def __init__(self, *arguments: str, columns: int = 80, **variables: str) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [*POLYCLOUD, *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment(**variables),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - no threads
+        )
+        os.close(theirs)
+        self.sent = ""
+
+    def until(self, text: str) -> str:
+        """What was sent, once `text` stands in it."""
+        while text not in self.sent:
+            assert self._read(), self.sent
+        return self.sent
+
+    def type(self, keys: str) -> None:
+        """Type."""
+        os.write(self._ours, keys.encode())
+
+    def end(self) -> int:
+        """Read to the end; the exit status."""
+        while self._read():
+            pass
+        return self.process.wait(30)
+
+    def close(self) -> None:
+        """End what still runs."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+    def _read(self) -> bool:
+        readable, _, _ = select.select([self._ours], [], [], 60)
+        assert readable, self.sent
+        # Where the last writer has gone, Linux reports an error and others the end of the file.
+        with contextlib.suppress(OSError):
+            part = os.read(self._ours, 65536)
+            self.sent += part.decode(errors="replace")
+            return bool(part)
+        return False
 
 
 @pytest.fixture
@@ -31,11 +93,12 @@ def run() -> Run:
     """Runs the command to its end, or another Python program by `program=`, without a terminal."""
 
     def run_it(
-        *arguments: str, program: str | None = None, **variables: str
+        *arguments: str, program: str | None = None, input: str = "", **variables: str
     ) -> subprocess.CompletedProcess[str]:
         command = POLYCLOUD if program is None else [sys.executable, "-W", "error", "-c", program]
         return subprocess.run(
             [*command, *arguments],
+            input=input,
             capture_output=True,
             text=True,
             check=False,
@@ -51,13 +114,13 @@ def start() -> Start:
     """Starts the command; it is killed at the end of the block if it still runs."""
 
     @contextlib.contextmanager
-    def start_it(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def start_it(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
         with subprocess.Popen(
             [*POLYCLOUD, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=environment(**variables),
         ) as process:
             try:
                 yield process
@@ -68,27 +131,90 @@ def start() -> Start:
 
 
 @pytest.fixture
-def at_terminal() -> AtTerminal:
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Starts the command at a terminal."""
+    with contextlib.ExitStack() as stack:
+
+        def start_it(*arguments: str, columns: int = 80, **variables: str) -> Terminal:
+            started = Terminal(*arguments, columns=columns, **variables)
+            stack.callback(started.close)
+            return started
+
+        yield start_it
+
+
+@pytest.fixture
+def at_terminal(terminal: Callable[..., Terminal]) -> AtTerminal:
     """Runs the command at a terminal of 80 columns; what the terminal was sent."""
 
-    def run_it(*arguments: str, **variables: str) -> str:
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        with subprocess.Popen(
-            [*POLYCLOUD, *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=environment(**variables),
-        ) as process:
-            os.close(theirs)
-            sent = bytearray()
-            # Where the last writer has gone, Linux reports an error and others the end of the file.
-            with contextlib.suppress(OSError):
-                while part := os.read(ours, 65536):
-                    sent += part
-            os.close(ours)
-            assert process.wait(30) == 0, sent.decode()
-        return sent.decode()
+    def run_it(*arguments: str, status: int = 0, **variables: str) -> str:
+        started = terminal(*arguments, **variables)
+        assert started.end() == status, started.sent
+        return started.sent
 
     return run_it
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a configuration that only its owner can read."""
+
+    def write(text: str) -> Path:
+        file = tmp_path / "config.toml"
+        file.write_text(text)
+        file.chmod(0o600)
+        return file
+
+    return write
+
+
+@pytest.fixture
+def dummies(configured: Callable[[str], Path]) -> dict[str, str]:
+    """The environment of somebody with two accounts in memory, two nodes each; the first is the default."""
+    file = configured(
+        'default = "home"\n'
+        '[profiles.home]\nprovider = "dummy"\nkey = "x"\n'
+        '[profiles.work]\nprovider = "dummy"\nkey = "x"\n'
+    )
+    return {"POLYCLOUD_CONFIG": str(file)}
+
+
+@pytest.fixture
+def office() -> Iterator[Sandbox]:
+    """A quick NephoScale with two servers."""
+    knobs: Any = {"appear": 0.05, "build": 0.3, "power": 0.05, "destroy": 0.05}
+    with Sandbox("nephoscale", seed_nodes=2, no_isolation=True, **knobs) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def prod() -> Iterator[Sandbox]:
+    """A quick DigitalOcean with two droplets."""
+    with Sandbox("digitalocean", ssh="off", seed_droplets=2, build=0.3, power=0.05, attach=0.05) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def both(office: Sandbox, prod: Sandbox, configured: Callable[[str], Path]) -> dict[str, str]:
+    """The environment of somebody with an account at each, and one where nobody answers."""
+    user, password = office.credentials
+    file = configured(
+        f'[profiles.office]\nprovider = "nephoscale"\nurl = "{office.url}"\n'
+        f'user = "{user}"\npassword = "{password}"\n'
+        f'[profiles.prod]\nprovider = "digitalocean"\nurl = "{prod.url}/v2"\n'
+        f'token = "{prod.credentials[0]}"\n'
+    )
+    return {"POLYCLOUD_CONFIG": str(file)}
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], object]], None]:
+    """Returns once what it is given sees something."""
+
+    def wait(look: Callable[[], object]) -> None:
+        ends_at = time.monotonic() + 30
+        while not look():
+            assert time.monotonic() < ends_at
+            time.sleep(0.02)  # noqa: TID251 - a test waits for a process
+
+    return wait

@@ -111,3 +111,17 @@ def test_unique_keeps_the_first() -> None:
 def test_links_never_change_the_host(link: str, followed: str) -> None:
     """Of a `next` link only path and query are followed."""
     assert path_and_query(link) == followed
+
+
+def test_one_goes_and_one_comes() -> None:
+    """A list from which an item went while another one came between two pages is read again."""
+    items = list(range(8))
+    changes = iter([lambda: (items.pop(0), items.append(99))])
+
+    def fetch(page: int) -> Page:
+        if page == 2:
+            for change in changes:
+                change()
+        return Page(items[(page - 1) * 4 : page * 4], 2, len(items))
+
+    assert number_pages(fetch, int) == [1, 2, 3, 4, 5, 6, 7, 99]

@@ -1,30 +1,81 @@
-"""The commands together, their common options, and how errors end."""
+"""The commands together, their common options, and how errors end.
+
+A command's module is imported when the command is called or completed: the others cost nothing then.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from polycloud import __version__
-from polycloud.cli import demo, output, providers, sandbox
-from polycloud.common.types import PolycloudError
+from polycloud.cli import output
 
-__all__ = ["app"]
+__all__ = ["COMMANDS", "app"]
+
+COMMANDS = {
+    "nodes": "Servers: list, create, deploy, stop, destroy them.",
+    "sizes": "Sizes of nodes, and what they cost.",
+    "images": "Images that nodes start from.",
+    "locations": "Places where nodes can be.",
+    "keys": "SSH keys of the account.",
+    "volumes": "Block volumes: list, create, attach, destroy them.",
+    "profiles": "Your accounts, as the configuration has them.",
+    "prices": "Compare sizes of several accounts by price.",
+    "inventory": "Print the nodes as an inventory for other tools.",
+    "shell": "Open a Python prompt that is connected.",
+    "demo": "Walk through a server's life.",
+    "sandbox": "Run a small cloud on this machine.",
+    "providers": "Show what each provider's driver offers.",
+    "new-driver": "Write the package of a driver for another provider.",
+    "conform": "Hold a driver to the rules that every driver keeps.",
+}
+"""Each command with its summary; its module is `polycloud.cli.NAME`, and has its `app`."""
 
 
 class Commands(TyperGroup):
-    """Commands whose known errors end as one line instead of a traceback."""
+    """Commands that are imported when wanted, and whose known errors end as one line."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that `args` call, where there was its summary only."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in COMMANDS:
+            module = import_module(f"polycloud.cli.{name.replace('-', '_')}")
+            command = typer.main.get_command(module.app)
+            command.name = name
+        return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. With `--debug` an error passes through, and Python shows where it came from."""
+        from polycloud.common.types import PolycloudError
+
         try:
             return super().invoke(ctx)
         except PolycloudError as error:
             if ctx.params["debug"]:
                 raise
-            output.fail(f"{type(error).__name__}: {error}", getattr(error, "__notes__", ()))
+            _end(error)
+        except KeyboardInterrupt as interruption:
+            output.fail("interrupted", getattr(interruption, "__notes__", ()), output.INTERRUPTED)
+
+
+def _end(error: Exception) -> NoReturn:
+    output.fail(f"{type(error).__name__}: {error}", getattr(error, "__notes__", ()), _status(error))
+
+
+def _status(error: Exception) -> int:
+    """The exit status for an error."""
+    from polycloud.common.types import InvalidArgumentError, NotFoundError, UnknownProviderError
+    from polycloud.compute.types import KeyPairDoesNotExistError
+    from polycloud.config import ConfigError
+
+    if isinstance(error, NotFoundError | KeyPairDoesNotExistError):
+        return output.NOT_FOUND
+    wrong_call = isinstance(error, InvalidArgumentError | ConfigError | UnknownProviderError)
+    return output.WRONG_CALL if wrong_call else output.FAILED
 
 
 # Plain help and usage errors read the same at a terminal, in a file and by a screen reader; and Typer's own
@@ -55,6 +106,9 @@ def _common(
     """One Python API for every cloud."""
 
 
-app.command("demo")(demo.demo)
-app.command("sandbox")(sandbox.sandbox)
-app.command("providers")(providers.providers)
+def _later() -> None:
+    """Stands for a command until its module is imported."""
+
+
+for _name, _summary in COMMANDS.items():
+    app.command(_name, help=_summary)(_later)

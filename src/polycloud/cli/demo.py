@@ -12,22 +12,20 @@ from types import CodeType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import RenderableType
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 
-from polycloud.cli import output
+from polycloud.cli import options, output
 from polycloud.cli.sandbox import IMPORT_LINE, connecting, running
 from polycloud.common import waiting
 from polycloud.common.types import PolycloudError
 from polycloud.compute.types import DeploymentError, NodeAuthSSHKey
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from polycloud.compute.types import Node, NodeSize
     from polycloud.sandbox import Sandbox
 
-__all__ = ["demo"]
+__all__ = ["app", "demo"]
 
 
 class Speed(StrEnum):
@@ -152,10 +150,10 @@ def _show(text: str) -> None:
 
 @contextlib.contextmanager
 def _waiting() -> Iterator[None]:
-    if not output.console.is_terminal:
+    if not output.console().is_terminal:
         yield
         return
-    with output.console.status("waiting", spinner="dots"):
+    with output.console().status("waiting", spinner="dots"):
         yield
 
 
@@ -359,9 +357,13 @@ def _building(session: Session) -> Iterator[None]:
 
     How far a build is only the sandbox knows, so the bars show the time that passed, until it says "built".
     """
-    if not output.console.is_terminal:
+    if not output.console().is_terminal:
         yield
         return
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
     began = time.monotonic()
 
     def bars() -> RenderableType:
@@ -376,5 +378,8 @@ def _building(session: Session) -> Iterator[None]:
             grid.add_row(f"{server['name']} (id {server['id']})", bar, state)
         return grid
 
-    with Live(get_renderable=bars, console=output.console, refresh_per_second=10):
+    with Live(get_renderable=bars, console=output.console(), refresh_per_second=10):
         yield
+
+
+app = options.single(demo)

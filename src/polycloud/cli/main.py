@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+
+from polycloud.cli.output import INTERRUPTED
 
 __all__ = ["run"]
 
 
 def run() -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrongly called, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrongly called, 3 not found, 130 interrupted."""
     try:
+        import rich  # noqa: F401 - commands import it later, where nobody could say this
+
         from polycloud.cli.app import app
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in {"rich", "typer"}:
             raise
         sys.exit("the command polycloud needs: pip install 'polycloud[cli]'")
-    app(prog_name="polycloud")
+    try:
+        app(prog_name="polycloud")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            _leave()
+        raise
+
+
+def _leave() -> None:
+    """End at once: an interrupted command does not wait for the answers that its threads wait for."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

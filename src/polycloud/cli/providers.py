@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from polycloud import DriverType, get_driver
-from polycloud.cli import output
+from polycloud.cli import options, output
 
-__all__ = ["providers"]
+__all__ = ["app", "providers"]
 
 LABEL_WIDTH = 33
 GROUPS = {
@@ -42,7 +42,7 @@ def providers(
     service: Annotated[
         DriverType, typer.Option(help="The service whose drivers to show.")
     ] = DriverType.COMPUTE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show what each provider's driver offers.
 
@@ -78,11 +78,11 @@ def _show(service: str, found: list[Offer]) -> None:
 
 def _parts(widths: list[int]) -> list[tuple[int, int]]:
     """Where to cut columns of these widths (each with a border and two spaces) so that each part fits."""
-    if not output.console.is_terminal:
+    if not output.console().is_terminal:
         return [(0, len(widths))]
     parts, start, used = [], 0, LABEL_WIDTH
     for at, width in enumerate(widths):
-        if at > start and used + width + 3 > output.console.width:
+        if at > start and used + width + 3 > output.console().width:
             parts.append((start, at))
             start, used = at, LABEL_WIDTH
         used += width + 3
@@ -112,6 +112,9 @@ def _group(service: str, operation: str) -> str:
 
 
 def _mark(offered: bool) -> str:
-    if output.console.is_terminal and output.console.encoding.startswith("utf"):
+    if output.console().is_terminal and output.console().encoding.startswith("utf"):
         return "✓" if offered else "·"
     return "yes" if offered else "-"
+
+
+app = options.single(providers)

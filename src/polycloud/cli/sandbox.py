@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
-from polycloud.cli import output
+from polycloud.cli import options, output
 
 if TYPE_CHECKING:
     from polycloud.sandbox import Sandbox
 
-__all__ = ["IMPORT_LINE", "connecting", "running", "sandbox"]
+__all__ = ["IMPORT_LINE", "app", "connecting", "running", "sandbox"]
 
 Knob = float | None
 SECONDS = "SECONDS"
@@ -43,7 +43,7 @@ def sandbox(
     no_isolation: Annotated[
         bool, typer.Option("--no-isolation", help="Let servers in folders run commands on this machine.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Run a small cloud on this machine.
 
@@ -106,7 +106,7 @@ def connecting(cloud: Sandbox) -> str:
 
 def _literal(value: object) -> str:
     """A value as Python text, with the double quotes that the rest of an example has."""
-    return msgspec.json.encode(value).decode() if isinstance(value, str) else repr(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _announce(cloud: Sandbox, seconds: float, *, as_json: bool) -> None:
@@ -131,3 +131,6 @@ def _announce(cloud: Sandbox, seconds: float, *, as_json: bool) -> None:
     output.code(f"{IMPORT_LINE}\n\ndriver = {connecting(cloud)}\nprint(driver.list_nodes())")
     output.line()
     output.line("Ctrl-C ends it.", "dim")
+
+
+app = options.single(sandbox)

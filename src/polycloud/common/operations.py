@@ -41,8 +41,17 @@ def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """An operation that the base carries out wherever the driver offers all of `needs`."""
 
     def mark(fn: Callable[P, R]) -> Callable[P, R]:
-        fn.needs = needs  # type: ignore[attr-defined]
-        return fn
+        @wraps(fn)
+        def carry_out(*args: P.args, **kwargs: P.kwargs) -> R:
+            driver: Any = args[0]
+            if not driver.supports(fn.__name__):
+                lacking = " and ".join(need for need in needs if not driver.supports(need))
+                which = f", which needs {lacking}" if lacking else ""
+                raise UnsupportedOperationError(f"{driver.name} does not offer {fn.__name__}{which}", driver)
+            return fn(*args, **kwargs)
+
+        carry_out.needs = needs  # type: ignore[attr-defined]
+        return carry_out
 
     return mark
 

@@ -45,17 +45,23 @@ def unique(items: Iterable[T], key: Callable[[T], Hashable]) -> Iterator[T]:
 def number_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable], *, limit: int = 8) -> list[T]:
     """Every item of a list whose pages are numbered from 1; the pages after the first side by side.
 
-    A list whose total changed while it was read is read again, up to four times; then it is given as it
-    was read last. `limit` bounds the requests under way.
+    A list that changed while it was read is read again, up to four times; then it is given as it was read
+    last. It shows by its total, and by its first page, which is looked at once more: where one item goes and
+    another one comes, the total stays, and an item moves onto a page that was read already. `limit` bounds
+    the requests under way.
     """
     items: list[T] = []
     for _ in range(READINGS):
         pages = _all_pages(fetch, limit)
         items = list(unique((item for page in pages for item in page.items), key))
         totals = {page.total for page in pages}
-        if totals == {None} or totals == {len(items)}:
+        if totals in ({None}, {len(items)}) and (len(pages) == 1 or _same(fetch(1), pages[0], key)):
             break
     return items
+
+
+def _same(page: Page, earlier: Page, key: Callable[[T], Hashable]) -> bool:
+    return page.total == earlier.total and list(map(key, page.items)) == list(map(key, earlier.items))
 
 
 def _all_pages(fetch: Callable[[int], Page], limit: int) -> list[Page]:

@@ -179,7 +179,6 @@ class NodeDriver(OperationsDriver):
             PolycloudError: One of them failed.
             InvalidArgumentError: One of them has no id yet, or a time is none.
         """
-        self._require_offered("wait_until_running")
         _require_interface(ssh_interface)
         wanted = [require_id(node) for node in nodes]
         missed = _Missed(self.name)
@@ -248,7 +247,6 @@ class NodeDriver(OperationsDriver):
             SSHKeyError: The private key cannot be used; nothing was created.
             UnsupportedOperationError: The driver cannot create nodes with what `auth` is.
         """
-        self._require_offered("deploy_node")
         _require_deployable(deploy, ssh_interface)
         waiting.require_times(timeout, wait_period)
         waiting.require_times(ssh_timeout)
@@ -489,11 +487,6 @@ class NodeDriver(OperationsDriver):
         """Delete a snapshot."""
 
     # For drivers
-
-    def _require_offered(self, name: str) -> None:
-        """Refuse what the driver lacks before its arguments are looked at."""
-        if not self.supports(name):
-            raise UnsupportedOperationError(f"{self.name} does not offer {name}", self)
 
     def _create_once(
         self, creation: Creation, *, timeout: float = 600.0, idempotency_key: str | None = None

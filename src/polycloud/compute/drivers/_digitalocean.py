@@ -21,7 +21,7 @@ import msgspec
 
 from polycloud.common import waiting
 from polycloud.common.base import segment
-from polycloud.common.calls import call_options, tidying
+from polycloud.common.calls import call_options
 from polycloud.common.digitalocean import (
     Begun,
     DigitalOceanAction,
@@ -347,8 +347,8 @@ class DropletCreation(Creation):
     def settle(self, node: Node) -> None:
         """Delete the tag; one that stays does no harm."""
         if not self.keyed:
-            once = call_options(retry=RetryPolicy(attempts=1))
-            with suppress(PolycloudError), tidying(self.driver.tidy_time), once:
+            hasty = call_options(deadline=self.driver.tidy_time, retry=RetryPolicy(attempts=1))
+            with suppress(PolycloudError), hasty:
                 self.driver.connection.delete(f"/tags/{self.tag}")
 
 

@@ -1,0 +1,45 @@
+"""The directive `{public-module}`: a public module's heading, its text and everything that it offers."""  # noqa: INP001
+
+import inspect
+from importlib import import_module
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.add_directive("public-module", Module)
+    return {"parallel_read_safe": True}
+
+
+class Module(SphinxDirective):
+    """What stands in the module's `__all__`; what is told of elsewhere is a link to there."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The module's section."""
+        (name,) = self.arguments
+        module = import_module(name)
+        homes = {each: _home(name, each, getattr(module, each)) for each in module.__all__}
+        own = [each for each, home in homes.items() if home == name]
+        links = ", ".join(f":py:obj:`{each} <{home}.{each}>`" for each, home in homes.items() if home != name)
+        lines = [f"## `{name}`", "", "```{eval-rst}", f".. automodule:: {name}"]
+        lines += [f"   :members: {', '.join(own)}"] if own else []
+        lines += ["", f"Also here: {links}."] if links else []
+        return self.parse_text_to_nodes("\n".join([*lines, "```"]), allow_section_headings=True)
+
+
+def _home(module: str, name: str, thing: object) -> str:
+    """The module that tells of a thing: where it is defined, or the nearest one above that offers it."""
+    home = getattr(thing, "__module__", None)
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)) or not home:
+        return module
+    while home.startswith("polycloud."):
+        public = not any(part.startswith("_") for part in home.split("."))
+        if public and name in getattr(import_module(home), "__all__", ()):
+            return home
+        home = home.rpartition(".")[0]
+    return home if home != "polycloud" else module

@@ -1,0 +1,67 @@
+"""`polycloud new-driver`: the package of a driver for another provider, whose tests pass from the first."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polycloud import DriverType
+from polycloud.cli import options, output
+from polycloud.cli.scaffold import naming, openapi, package
+from polycloud.cli.scaffold.api import Api, Auth
+
+__all__ = ["app", "new_driver"]
+
+
+def new_driver(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The provider's name, such as acme_cloud.")],
+    service: Annotated[DriverType, typer.Option(help="What the driver is for.")] = DriverType.COMPUTE,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write it; polycloud-NAME unless told.")
+    ] = None,
+    auth: Annotated[
+        Auth | None,
+        typer.Option(help="How one logs in: a key, or a user and a key, which may have to give a token."),
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option("--openapi", metavar="FILE", help="The provider's OpenAPI document, to begin with."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write the package of a driver for another provider.
+
+    It can be installed and tested at once, and offers nothing yet: operations are added one by one.
+    """
+    names = naming.checked(name)
+    api = openapi.read(spec) if spec else Api()
+    api = replace(api, auth=auth) if auth else api
+    target = folder or Path(names.distribution)
+    texts = package.contents(names, api, service)
+    package.write(texts, target, force=force)
+    _announce(target, names, api, len(texts))
+
+
+def _announce(folder: Path, names: naming.Names, api: Api, files: int) -> None:
+    output.line(f"{files} files in {folder}", "bold")
+    if api.payloads:
+        structs = api.payloads.count("(Struct):")
+        output.line(f"from the OpenAPI document: {structs} payloads, calls for {len(api.calls)} operations")
+    output.line()
+    for command in (
+        f"cd {shlex.quote(str(folder))}",
+        "pip install -e '.[test]'",
+        "pytest",
+        f"polycloud conform tests/test_conformance.py:Test{names.prefix}",
+    ):
+        output.line(f"    {command}")
+    output.line()
+    output.line(f"Go on in src/{names.package}/driver.py.")
+
+
+app = options.single(new_driver)

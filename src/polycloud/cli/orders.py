@@ -1,0 +1,164 @@
+"""What a new node is to be: its size, image, location and key by name, and what is done on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from polycloud.cli import finding, output
+from polycloud.cli.resources import IMAGES, LOCATIONS, SIZES
+from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
+from polycloud.common.types import printable as harmless
+from polycloud.compute.deployment import (
+    Deployment,
+    FileDeployment,
+    MultiStepDeployment,
+    ScriptFileDeployment,
+)
+from polycloud.compute.keys import require_public_key
+from polycloud.compute.types import NodeAuthSSHKey
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from polycloud.compute.base import NodeDriver
+
+__all__ = ["Order", "Progress", "login_key", "steps", "told"]
+
+USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a node is to be, as it was typed."""
+
+    name: str
+    size: str
+    image: str
+    location: str | None
+    key: Path | None
+    tags: Sequence[str]
+    idempotency_key: str | None
+
+    def arguments(self, driver: NodeDriver) -> dict[str, Any]:
+        """The arguments of `create_node`; what the names stand for is looked up."""
+        auth = None if self.key is None else NodeAuthSSHKey(public_key(self.key))
+        place = finding.choose(driver, LOCATIONS, self.location) if self.location else None
+        there = () if place is None else (place,)
+        return {
+            "name": self.name,
+            "size": finding.choose(driver, SIZES, self.size, *there),
+            "image": finding.choose(driver, IMAGES, self.image, *there),
+            **({} if place is None else {"location": place}),
+            **({} if auth is None else {"auth": auth}),
+            **_taken(driver, "tags", list(self.tags)),
+            **_taken(driver, "idempotency_key", self.idempotency_key),
+        }
+
+    def private_key(self) -> str:
+        """The file to log in with."""
+        return str(self.key).removesuffix(".pub")
+
+
+def told(driver: NodeDriver, arguments: dict[str, Any]) -> str:
+    """The order in words."""
+    nouns = {"size": SIZES, "image": IMAGES, "location": LOCATIONS}
+    parts = [nouns[name].title(thing) for name, thing in arguments.items() if name in nouns]
+    more = [f"{name} {arguments[name]}" for name in ("tags", "idempotency_key") if name in arguments]
+    return f"the node {arguments['name']} at {driver.name}: {', '.join([*parts, *more])}"
+
+
+def login_key(key: Path | None) -> Path:
+    """The key to log in with: this one, or the first of `~/.ssh`."""
+    if key is not None:
+        return key
+    folder = Path("~/.ssh").expanduser()
+    found = next((folder / name for name in USUAL_KEYS if (folder / name).is_file()), None)
+    if found is None:
+        raise InvalidArgumentError(f"which SSH key is let in? {folder} has none; give --key FILE")
+    return found
+
+
+def public_key(file: Path) -> str:
+    """The public key in a file, in the file beside it, or of the private key in it."""
+    file = file.expanduser()
+    beside = file.with_name(f"{file.name}.pub")
+    try:
+        text = (beside if beside.is_file() else file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(f"the key file {file} cannot be read: {error}") from None
+    if "PRIVATE KEY" in text:
+        return _public_half(file, text)
+    return require_public_key(text)
+
+
+def _public_half(file: Path, private: str) -> str:
+    try:
+        import asyncssh
+    except ImportError:
+        raise InvalidArgumentError(
+            f"there is no {file.name}.pub beside {file}; making it needs: pip install 'polycloud[deploy]'"
+        ) from None
+    try:
+        return asyncssh.import_private_key(private).export_public_key().decode().strip()
+    except (ValueError, asyncssh.Error) as error:
+        raise InvalidArgumentError(f"the key file {file} cannot be used: {error}") from None
+
+
+def steps(script: Path | None, files: Sequence[str]) -> MultiStepDeployment:
+    """What is done on the node: first the files, then the script."""
+    found: list[Deployment] = [_file(text) for text in files]
+    if script is not None:
+        found.append(ScriptFileDeployment(str(script), delete=True))
+    if not found:
+        raise InvalidArgumentError("nothing to deploy: give --script FILE or --file SRC:DST")
+    return MultiStepDeployment(found)
+
+
+def _file(text: str) -> FileDeployment:
+    source, _, target = text.rpartition(":")
+    if not source or not target:
+        raise InvalidArgumentError(f"--file {text!r} is not SRC:DST, such as app.conf:/etc/app.conf")
+    return FileDeployment(source, target)
+
+
+def _taken(driver: NodeDriver, name: str, value: Any) -> dict[str, Any]:
+    """The argument, where it has a value. Raises where the driver's `create_node` takes none such."""
+    if not value:
+        return {}
+    parameters = signature(driver.create_node).parameters
+    if name not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
+        raise UnsupportedOperationError(f"{driver.name} creates no nodes with {name}", driver)
+    return {name: value}
+
+
+class Progress:
+    """What is under way, until the node prints something: from then on that is shown instead.
+
+    With `aside` all of it goes to stderr, since stdout is for the result alone.
+    """
+
+    def __init__(self, what: str, *, aside: bool) -> None:
+        self._working: AbstractContextManager[None] | None = output.working(what)
+        self._aside = aside
+
+    def __enter__(self) -> Self:
+        if self._working is not None:
+            self._working.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        working, self._working = self._working, None
+        if working is not None:
+            working.__exit__(None, None, None)
+
+    def output(self, stream: str, text: str) -> None:
+        """Show what a script printed on `stream`, "stdout" or "stderr"."""
+        self.__exit__()
+        where = sys.stderr if self._aside or stream == "stderr" else sys.stdout
+        where.write(harmless(text))
+        where.flush()

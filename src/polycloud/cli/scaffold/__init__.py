@@ -1,0 +1,1 @@
+"""What `polycloud new-driver` writes: `templates/`, filled in, with what an OpenAPI document tells."""

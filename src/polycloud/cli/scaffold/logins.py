@@ -1,0 +1,147 @@
+"""How drivers log in, in the words of the files that are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from polycloud.cli.scaffold.api import Api, Auth
+
+__all__ = ["Login", "login"]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The pieces of one way to log in.
+
+    `names` are the credentials, as profiles call them; `told` says to users how it goes; `imports` and
+    `bases` are the connection's, `methods` its text; `check` is how the fake finds out a wrong key, with
+    the `fake_imports` that it needs, and `fixtures` the exchanges that precede any other.
+    """
+
+    names: tuple[str, ...]
+    told: str
+    imports: tuple[str, ...]
+    bases: str
+    methods: str
+    check: str
+    fake_imports: tuple[str, ...] = ()
+    fixtures: tuple[tuple[str, str, dict[str, object]], ...] = ()
+
+
+WRONG = 'return 401, {"message": "wrong credentials"}'
+COMMON = "polycloud.common.base"
+BASIC = """credentials = f"{self.user_id}:{self.key}".encode()"""
+BASIC_OF_FAKE = """basic = base64.b64encode(":".join(self.credentials).encode()).decode()"""
+
+
+def login(api: Api) -> Login:
+    """The way in which one logs in to `api`."""
+    return WAYS[api.auth](api)
+
+
+def _key(api: Api) -> Login:
+    if api.parameter:
+        return _key_in_query(api.parameter)
+    name, scheme = api.header or "Authorization", "" if api.header else "Bearer "
+    value = f'f"{scheme}{{self.key}}"' if scheme else "self.key"
+    expected = f'f"{scheme}{{self.credentials[0]}}"' if scheme else "self.credentials[0]"
+    return Login(
+        names=("key",),
+        told="One logs in with a key.",
+        imports=(f"from {COMMON} import ConnectionKey, JsonResponse",),
+        bases="ConnectionKey",
+        methods=f'''
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """The key, in every request."""
+        headers["{name}"] = {value}
+        return headers''',
+        check=f"""
+        if request.headers["{name}"] != {expected}:
+            {WRONG}""",
+    )
+
+
+def _key_in_query(parameter: str) -> Login:
+    return Login(
+        names=("key",),
+        told="One logs in with a key.",
+        imports=("from typing import Any", f"from {COMMON} import ConnectionKey, JsonResponse"),
+        bases="ConnectionKey",
+        methods=f'''
+    def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The key, in the query of every request."""
+        params["{parameter}"] = self.key
+        return params''',
+        check=f"""
+        if request.query.get("{parameter}") != [*self.credentials]:
+            {WRONG}""",
+    )
+
+
+def _user_and_key(_: Api) -> Login:
+    return Login(
+        names=("user", "password"),
+        told="One logs in with a user name and a password.",
+        imports=("import base64", f"from {COMMON} import ConnectionUserAndKey, JsonResponse"),
+        bases="ConnectionUserAndKey",
+        methods=f'''
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Basic authentication, in every request."""
+        {BASIC}
+        headers["Authorization"] = f"Basic {{base64.b64encode(credentials).decode()}}"
+        return headers''',
+        check=f"""
+        {BASIC_OF_FAKE}
+        if request.headers["Authorization"] != f"Basic {{basic}}":
+            {WRONG}""",
+        fake_imports=("import base64",),
+    )
+
+
+def _token(api: Api) -> Login:
+    answer = {"access_token": "fake-token", "expires_in": 3600}
+    parts = ", ".join(map(json.dumps, api.token_path.strip("/").split("/")))
+    return Login(
+        names=("user", "password"),
+        told="One logs in with a user name and a password, for which the provider gives a token.",
+        imports=(
+            "import base64",
+            "from datetime import UTC, datetime, timedelta",
+            f"from {COMMON} import ConnectionUserAndKey, JsonResponse",
+            "from polycloud.common.tokens import Token, TokenConnection",
+        ),
+        bases="TokenConnection, ConnectionUserAndKey",
+        methods=f'''
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """The token, in every request but the one that gets it."""
+        if "Authorization" not in headers:
+            headers["Authorization"] = f"Bearer {{self.token}}"
+        return headers
+
+    def authenticate(self) -> Token:
+        """A token for the user name and the password."""
+        {BASIC}
+        headers = {{"Authorization": f"Basic {{base64.b64encode(credentials).decode()}}"}}
+        answer = self.request("{api.token_path}", headers=headers, method="POST", idempotent=True)
+        token = answer.decode(payloads.AccessToken)
+        return Token(token.access_token, datetime.now(UTC) + timedelta(seconds=token.expires_in or 3600))''',
+        check=f"""
+        {BASIC_OF_FAKE}
+        if (request.method, path) == ("POST", [{parts}]):
+            if request.headers["Authorization"] != f"Basic {{basic}}":
+                {WRONG}
+            return 200, {json.dumps(answer)}
+        if request.headers["Authorization"] != "Bearer fake-token":
+            {WRONG}""",
+        fake_imports=("import base64",),
+        fixtures=(("POST", api.token_path, dict(answer)),),
+    )
+
+
+WAYS: dict[Auth, Callable[[Api], Login]] = {
+    Auth.KEY: _key,
+    Auth.USER_AND_KEY: _user_and_key,
+    Auth.TOKEN: _token,
+}

@@ -1,0 +1,232 @@
+"""The files of a driver's package, and how they are written: all of them, or none."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from polycloud import __version__
+from polycloud.cli.scaffold.api import Api, Auth
+from polycloud.cli.scaffold.logins import Login, login
+from polycloud.cli.scaffold.naming import Names
+from polycloud.common.types import InvalidArgumentError
+from polycloud.compute.base import NodeDriver
+
+__all__ = ["contents", "write"]
+
+TEMPLATES = files("polycloud.cli.scaffold") / "templates"
+PLACES = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "src/__init__.py": "src/{package}/__init__.py",
+    "src/py.typed": "src/{package}/py.typed",
+    "src/driver.py": "src/{package}/driver.py",
+    "src/payloads.py": "src/{package}/payloads.py",
+    "tests/fake_cloud.py": "tests/fake_cloud.py",
+    "tests/test_conformance.py": "tests/test_conformance.py",
+    "tests/test_driver.py": "tests/test_driver.py",
+    "docs/provider.md": "docs/{provider}.md",
+}
+"""Where the text of each template goes."""
+
+DRIVER_IMPORTS = (
+    "from polycloud.common.credentials import Credential",
+    "from polycloud.compute.base import NodeDriver",
+)
+FAKE_IMPORTS = (
+    "import json",
+    "from threading import Lock",
+    "from typing import Any",
+    "from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest",
+)
+EXAMPLE = '''class Server(Struct):
+    """A server."""
+
+    id: str
+    name: str | None = None
+    status: str | None = None
+
+
+class ServerList(Struct):
+    """What `GET /servers` answers with."""
+
+    servers: list[Server]
+'''
+LOGIN_ANSWER = '''class AccessToken(Struct):
+    """What a user name and a password give; it lasts `expires_in` seconds."""
+
+    access_token: str
+    expires_in: float | None = None
+'''
+
+
+def contents(names: Names, api: Api, service: str) -> dict[str, str]:
+    """The text of every file, by its path in the package's folder."""
+    values = {**_values(names, api, login(api)), "service": service}
+    places = {"package": names.package, "provider": names.provider}
+    texts = {place.format(**places): _filled(name, values) for name, place in PLACES.items()}
+    return {**texts, **_fixtures(api, login(api))}
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    return Template((TEMPLATES / f"{name}.tmpl").read_text(encoding="utf-8")).substitute(values)
+
+
+def write(texts: Mapping[str, str], folder: Path, *, force: bool) -> None:
+    """Write the files into `folder`: all of them, or none.
+
+    Raises `InvalidArgumentError` where the folder holds something already, unless `force`, which replaces
+    files of these names and leaves others; and where it cannot be written to.
+    """
+    if not force and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidArgumentError(f"{folder} exists already; name another --folder, or say --force")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
+            _fill(Path(beside, "new"), texts)
+            _move(Path(beside, "new"), texts, folder)
+    except OSError as error:
+        raise InvalidArgumentError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def _fill(folder: Path, texts: Mapping[str, str]) -> None:
+    for place, text in texts.items():
+        file = folder / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def _move(source: Path, places: Iterable[str], folder: Path) -> None:
+    if not folder.exists():
+        source.rename(folder)
+        return
+    for place in places:
+        if (folder / place).is_dir():
+            raise InvalidArgumentError(f"{folder / place} is a folder, where a file is to be")
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    for place in places:
+        (source / place).replace(folder / place)
+
+
+# What stands in the templates
+
+
+def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
+    variables = {name: f"{names.provider}_{name}".upper() for name in how.names}
+    structs = [LOGIN_ANSWER] * (api.auth is Auth.TOKEN) + [api.payloads or EXAMPLE]
+    return {
+        "version": __version__,
+        "provider": names.provider,
+        "package": names.package,
+        "distribution": names.distribution,
+        "prefix": names.prefix,
+        "title": names.title,
+        "constant": names.constant,
+        "arguments": ", ".join(f'"{name}"' for name in how.names),
+        "credentials": _tuple(f'Credential("{name}", ("{one}",))' for name, one in variables.items()),
+        "host": api.host,
+        "website": api.host.removeprefix("api."),
+        "base": api.base,
+        "login": how.told,
+        "profile": "\n".join(f'{name} = {{ env = "{one}" }}' for name, one in variables.items()),
+        "imports": _imports(names, api, how),
+        "operations": _operations(api),
+        "templates": _templates(api),
+        "connection": _connection(names, api, how),
+        "fake_imports": _sorted_imports((*how.fake_imports, *FAKE_IMPORTS)),
+        "fake_credentials": _tuple(f'"fake-{name}"' for name in how.names),
+        "check": how.check.strip("\n"),
+        "payload_imports": _payload_imports("\n".join(structs)),
+        "structs": "\n\n".join(structs).rstrip(),
+    }
+
+
+def _tuple(items: Iterable[str]) -> str:
+    """The inside of a tuple."""
+    texts = list(items)
+    return ", ".join(texts) + ("," if len(texts) == 1 else "")
+
+
+def _imports(names: Names, api: Api, how: Login) -> str:
+    own = (f"from {names.package} import payloads",) if api.auth is Auth.TOKEN else ()
+    types = ("from polycloud.compute.types import Provider",) if "." in names.constant else ()
+    return _sorted_imports((*how.imports, *DRIVER_IMPORTS, *types), own)
+
+
+def _payload_imports(text: str) -> str:
+    typing = ("from typing import Any",) if re.search(r"\bAny\b", text) else ()
+    field = ", field" if "= field(" in text else ""
+    return _sorted_imports((*typing, f"from msgspec import Struct{field}"))
+
+
+def _sorted_imports(lines: Iterable[str], own: Iterable[str] = ()) -> str:
+    """Imports as they are usually ordered: Python's own, others', the package's."""
+    lines = list(lines)
+    others = [line for line in lines if line.split()[1].partition(".")[0] in {"msgspec", "polycloud"}]
+    groups = ([line for line in lines if line not in others], others, list(own))
+    return "\n\n".join("\n".join(sorted(group, key=_import_order)) for group in groups if group)
+
+
+def _import_order(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line
+
+
+def _connection(names: Names, api: Api, how: Login) -> str:
+    return f'''class {names.prefix}Connection({how.bases}):
+    """Requests to {names.title}."""
+
+    host = "{api.host}"
+    request_path = "{api.base}"
+    responseCls = {names.prefix}Response
+{how.methods}'''
+
+
+def _operations(api: Api) -> str:
+    """A line for each operation that a driver writes itself: what it is, and which calls look like it."""
+    own = [name for name in NodeDriver.operations() if getattr(NodeDriver, name).needs is None]
+    return "\n".join(f'        "{name}",  # {_guidance(name, api)}' for name in own)
+
+
+def _templates(api: Api) -> str:
+    """A line for each operation that comes by itself."""
+    others = [name for name in NodeDriver.operations() if getattr(NodeDriver, name).needs]
+    return "\n".join(f"#     {name}{_told(name, api)}" for name in others)
+
+
+def _guidance(name: str, api: Api) -> str:
+    method = inspect.unwrap(getattr(NodeDriver, name))
+    signature = inspect.signature(method)
+    parameters = ", ".join(
+        f"**{one.name}" if one.kind is one.VAR_KEYWORD else one.name
+        for one in list(signature.parameters.values())[1:]
+    )
+    return f"({parameters}) -> {signature.return_annotation}{_told(name, api)}"
+
+
+def _told(name: str, api: Api) -> str:
+    """What the operation does in a few words, and the calls that look like it."""
+    doc = inspect.getdoc(inspect.unwrap(getattr(NodeDriver, name))) or ""
+    words = re.split(r"[.;,(]|, where", doc.splitlines()[0])[0].strip()
+    calls = " or ".join(map(str, api.calls.get(name, ())))
+    return f": {words}" + (f" [{calls}]" if calls else "")
+
+
+def _fixtures(api: Api, how: Login) -> dict[str, str]:
+    exchanges = [*how.fixtures, ("GET", "/ping", {"message": "pong"})]
+    return dict(_exchange(number, *exchange, api.base) for number, exchange in enumerate(exchanges, 1))
+
+
+def _exchange(number: int, method: str, path: str, body: object, base: str) -> tuple[str, str]:
+    """The file of a recorded exchange, as `polycloud.testing.Recorder` calls and writes it."""
+    name = "-".join([f"{number:03}", method.lower(), *path.strip("/").split("/")])
+    told = {
+        "request": {"method": method, "path": base + path},
+        "response": {"status": 200, "body": body},
+    }
+    return f"tests/fixtures/ping/{name}.json", json.dumps(told, indent=2) + "\n"

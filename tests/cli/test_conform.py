@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.testing import ComputeConformance
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    AtTerminal = Callable[..., str]
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+
+DRIVERS = '''
+from polycloud.common.base import ConnectionKey, JsonResponse
+from polycloud.compute.base import NodeDriver, NodeImage, NodeLocation
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+
+
+class Lister(DummyNodeDriver):
+    """Lists its images twice."""
+
+    def list_images(self, location=None):
+        return super().list_images() * 2
+
+
+class Talkative(DummyNodeDriver):
+    """Tells its key."""
+
+    def list_locations(self):
+        print("listing")
+        raise ValueError(f"no locations for {self.key}")
+
+
+class Line(ConnectionKey):
+    host = "api.example.com"
+    responseCls = JsonResponse
+
+
+class Locator(NodeDriver):
+    type, name, connectionCls = "locator", "Locator", Line
+
+    def list_locations(self):
+        answer = self.connection.request("/").object
+        return [NodeLocation(one["id"], one["name"], "US", self) for one in answer]
+
+
+class Unmade(NodeDriver):
+    def __init__(self, *args, **options):
+        raise KeyError(f"no endpoint for {args[0]}")
+
+
+class Creator(Locator):
+    def create_node(self, *args, **options): ...
+'''
+SUITES = """
+import pytest
+from polycloud.testing import ComputeConformance
+from drivers import Lister
+
+
+@pytest.fixture(scope="module")
+def key():
+    return "of the module"
+
+
+class TestLister(ComputeConformance):
+    over_http = False
+    not_offered = frozenset({"reboot_node"})
+
+    @pytest.fixture
+    def driver(self, key):
+        return Lister(key)
+
+
+class TestBare(ComputeConformance):
+    pass
+
+
+class TestNothing(ComputeConformance):
+    @pytest.fixture
+    def driver(self):
+        raise RuntimeError("the server did not start")
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which the command runs, with drivers and test classes."""
+    (tmp_path / "drivers.py").write_text(DRIVERS)
+    (tmp_path / "suites.py").write_text(SUITES)
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "needy.py").write_text("import a_module_that_is_not_there\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(run: Run, *arguments: str, status: int = 0) -> dict[str, Any]:
+    done = run("conform", *arguments, "--json")
+    assert (done.returncode, done.stderr) == (status, "")
+    data: dict[str, Any] = json.loads(done.stdout)
+    return data
+
+
+def test_every_rule_is_told_with_its_sentence(run: Run) -> None:
+    """Each rule of the suite is told once, with the sentence that is its docstring."""
+    data = told(run, "dummy", "--credentials", "key")
+    tests = {name: test for name, test in vars(ComputeConformance).items() if name.startswith("test_")}
+    assert [rule["number"] for rule in data["rules"]] == sorted(name[5:8].upper() for name in tests)
+    sentences = {name[5:8].upper(): " ".join(test.__doc__.split()) for name, test in tests.items()}
+    assert {rule["number"]: rule["sentence"] for rule in data["rules"]} == sentences
+    assert (data["broken"], data["kept"] + data["skipped"]) == (0, len(tests))
+
+
+def test_a_broken_rule_is_told_with_its_reason(run: Run) -> None:
+    """A broken rule is told with what broke it, and the exit status is 1."""
+    done = run("conform", "drivers:Lister", "--credentials", "key", "C06", "C07")
+    assert done.returncode == 1
+    kept, broken, reason, _, summary = done.stdout.splitlines()
+    assert kept.startswith("kept     C06 There are sizes, cheapest first")
+    assert broken == "broken   C07 There are images, with ids and names."
+    assert reason.strip() == "an id comes twice in ['1', '2', '3', '1', '2', '3']"
+    assert summary == "drivers:Lister: 1 kept, 1 broken, 0 skipped"
+
+
+def test_a_rule_with_several_cases_says_which_broke_it(run: Run) -> None:
+    """Where a rule has cases, the reason begins with the case."""
+    data = told(
+        run, "drivers:Locator", "--credentials", "key", "--url", "http://127.0.0.1:9", "C42", status=1
+    )
+    (rule,) = data["rules"]
+    assert rule["status"] == "broken"
+    assert {reason.partition(":")[0] for reason in rule["reasons"]} == {"cut", "fields", "items", "null"} - {
+        "cut"
+    }
+
+
+def test_what_is_not_offered_is_read_off_the_driver(run: Run) -> None:
+    """A driver class is asked what it offers: the other rules are skipped, and the reason tells why."""
+    arguments = ("drivers:Locator", "--credentials", "key", "--url", "http://127.0.0.1:9", "C02", "C06")
+    supports, sizes = told(run, *arguments)["rules"]
+    assert supports["status"] == "kept"
+    assert (sizes["status"], sizes["reasons"]) == ("skipped", ["the provider lacks list_sizes"])
+
+
+def test_a_test_class_says_what_is_not_offered(run: Run) -> None:
+    """A test class is run as it stands, with the fixtures of its module and its own `not_offered`."""
+    data = told(run, "suites:TestLister", "c2", "7", status=1)
+    assert [rule["status"] for rule in data["rules"]] == ["broken", "broken"]
+    assert "supports() is false for ['deploy_node'], which not_offered" in data["rules"][0]["reasons"][0]
+
+
+def test_a_test_class_may_be_named_by_its_file(run: Run, folder: Path) -> None:
+    """FILE.py:CLASS is the class of a file, in whatever folder."""
+    (folder / "below").mkdir()
+    for name in ("suites.py", "drivers.py"):
+        (folder / name).rename(folder / "below" / name)
+    assert told(run, "below/suites.py:TestLister", "C06")["kept"] == 1
+
+
+def test_what_fails_before_a_test_breaks_its_rule(run: Run) -> None:
+    """A fixture that fails, or is missing, breaks the rules that use it."""
+    (rule,) = told(run, "suites:TestNothing", "C04", status=1)["rules"]
+    assert rule["reasons"] == ["raised RuntimeError: the server did not start"]
+    (rule,) = told(run, "suites:TestBare", "C04", status=1)["rules"]
+    assert rule["reasons"] == ["there is no fixture 'driver'"]
+
+
+def test_settings_of_other_plugins_do_not_matter(run: Run, folder: Path) -> None:
+    """Options and settings of the folder's own tests do not change the run."""
+    settings = "[pytest]\naddopts = -n 4 --no-such-option\ntimeout = 1\nfilterwarnings = error\n"
+    (folder / "pytest.ini").write_text(settings)
+    assert told(run, "suites:TestLister", "C06")["kept"] == 1
+
+
+def test_a_sandbox_is_started(run: Run) -> None:
+    """With --sandbox the driver is given a sandbox of its own."""
+    assert told(run, "nephoscale", "--sandbox", "nephoscale", "C05", "C18", "C38")["kept"] == 3
+    given = ("--sandbox", "digitalocean", "--region", "nyc1")
+    assert told(run, "digitalocean", *given, "C33", "C38")["kept"] == 2
+
+
+def test_a_profile_gives_the_driver(run: Run, folder: Path) -> None:
+    """With --profile the driver is that of the account; an account of another driver is refused."""
+    file = folder / "config.toml"
+    file.write_text('[profiles.lab]\nprovider = "dummy"\nkey = "key"\n')
+    file.chmod(0o600)
+    done = run("conform", "dummy", "--profile", "lab", "C06", POLYCLOUD_CONFIG=str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    refused = run("conform", "nephoscale", "--profile", "lab", POLYCLOUD_CONFIG=str(file))
+    assert refused.returncode == 2
+    assert "the profile lab is of DummyNodeDriver, not NephoscaleNodeDriver" in refused.stderr
+
+
+def test_the_environment_gives_credentials(run: Run) -> None:
+    """Credentials that are not given are taken from the driver's variables."""
+    done = run("conform", "dummy", "C06", POLYCLOUD_DUMMY_KEY="key")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_nodes_are_made_elsewhere_without_consent(run: Run) -> None:
+    """Where nodes would be created on another machine, nothing is sent before somebody agreed."""
+    refused = run("conform", "drivers:Creator", "--credentials", "key", "C01")
+    assert refused.returncode == 2
+    assert "This creates nodes at api.example.com, which may cost money" in refused.stderr
+    done = run("conform", "drivers:Creator", "--credentials", "key", "--yes", "C03")
+    assert done.stdout.startswith(("kept", "broken"))
+
+
+def test_no_secret_is_told(run: Run) -> None:
+    """A reason does not show a credential, and what a driver prints is not shown."""
+    data = told(run, "drivers:Talkative", "--credentials", "very-secret", "C08", status=1)
+    assert "very-secret" not in str(data)
+    assert "no locations for" in data["rules"][0]["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("drivers:Lister",), 2, "Lister needs key: give --credentials KEY, or set POLYCLOUD_DUMMY_KEY"),
+        (("drivers:Lister", "--credentials", "a", "--credentials", "b"), 2, "Lister needs key"),
+        (("drivers:Lister", "--credentials", "a", "--sandbox", "nephoscale"), 2, "not several of them"),
+        (("drivers:Lister", "--credentials", "a", "C99"), 2, "there is no rule C99; there are C01 to C"),
+        (("drivers:Listr", "--credentials", "a"), 2, "no test class 'Listr'; it has Lister, Talkative"),
+        (("drivers:Unmade", "--credentials", "hushed"), 1, "KeyError: 'no endpoint for [secret]'"),
+        (("suites:TestLister", "--url", "http://127.0.0.1:9"), 2, "which makes its driver itself"),
+        (("nothing:Driver",), 1, "nothing cannot be imported: ModuleNotFoundError"),
+        (("needy:Driver",), 1, "is a_module_that_is_not_there installed? (pip install -e .)"),
+        (("broken:Driver",), 1, "broken cannot be imported: ZeroDivisionError: division by zero"),
+        (("dumy",), 2, "no provider is called 'dumy'; the nearest names: dummy"),
+        (("dummy", "--sandbox", "nowhere"), 2, "unknown cloud 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_tested_is_one_line(
+    run: Run, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    """A driver that cannot be found, imported or made ends the command with one line that says why."""
+    done = run("conform", *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_pytest_it_says_what_to_install(run: Run) -> None:
+    """Without pytest the command names the extra that brings it."""
+    program = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "from polycloud.cli.main import run\nsys.argv[:] = ['polycloud', 'conform', 'dummy']\nrun()"
+    )
+    done = run(program=program)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'polycloud[testing]'" in done.stderr
+
+
+def test_progress_at_a_terminal(at_terminal: AtTerminal) -> None:
+    """At a terminal the rule that is being tested is shown, and the results after it."""
+    sent = at_terminal("conform", "dummy", "--credentials", "key", "C11", "C18")
+    assert sent.index("C18 `wait_until_running`") < sent.index("kept     C11")
+    assert f"{DummyNodeDriver.api_name}: 2 kept, 0 broken, 0 skipped" in sent

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncssh
+import pytest
+
+from polycloud.compute import keys
+from polycloud.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    import subprocess
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+
+PROD = ("-p", "prod")
+
+
+def test_a_key_is_made(run: Run, both: dict[str, str], tmp_path: Path) -> None:
+    """`create` writes the private key for its owner alone, and the public one beside it."""
+    file = tmp_path / "id"
+    done = run("keys", "create", "laptop", "--to", str(file), *PROD, **both)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("created key laptop (id ")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    private = asyncssh.import_private_key(file.read_text())
+    public = (tmp_path / "id.pub").read_text().strip()
+    assert private.export_public_key().decode().split()[1] == public.split()[1]
+    assert (keys.fingerprint(public) or "no key") in run("keys", "list", *PROD, **both).stdout
+
+
+def test_no_file_is_overwritten(run: Run, prod: Sandbox, both: dict[str, str], tmp_path: Path) -> None:
+    """A file that is there stays as it is, and nothing is sent."""
+    file = tmp_path / "id"
+    file.write_text("mine")
+    done = run("keys", "create", "laptop", "--to", str(file), *PROD, **both)
+    assert (done.returncode, file.read_text()) == (2, "mine")
+    assert f"the file {file} cannot be made: File exists" in done.stderr
+    assert all(request.method == "GET" for request in prod.requests)
+
+
+def test_no_file_is_left(run: Run, prod: Sandbox, configured: Callable[[str], Path], tmp_path: Path) -> None:
+    """Where the provider refuses, no file stays."""
+    file = tmp_path / "id"
+    wrong = configured(f'[profiles.a]\nprovider = "digitalocean"\nurl = "{prod.url}/v2"\ntoken = "wrong"\n')
+    done = run("keys", "create", "laptop", "--to", str(file), POLYCLOUD_CONFIG=str(wrong))
+    assert done.returncode == 1
+    assert not file.exists()
+
+
+def test_import_and_delete(run: Run, both: dict[str, str], tmp_path: Path) -> None:
+    """A public key is imported from a file, and deleted by its name once that is confirmed."""
+    public = tmp_path / "id.pub"
+    public.write_text(keys.generate()[1])
+    assert run("keys", "import", "old", str(public), *PROD, **both).stdout.startswith("imported key old (id ")
+    assert "old" in run("keys", "show", "old", *PROD, **both).stdout
+    refused = run("keys", "delete", "old", *PROD, **both)
+    assert refused.returncode == 2
+    assert "delete 1 key of prod? There is no terminal" in refused.stderr
+    assert run("keys", "delete", "old", "--dry-run", *PROD, **both).stdout.startswith("would delete key old")
+    assert run("keys", "delete", "old", "--yes", *PROD, **both).stdout.startswith("deleted key old (id ")
+    assert run("keys", "delete", "old", "--yes", *PROD, **both).returncode == 3
+
+
+@pytest.mark.parametrize("text", ["", "ssh-rsa x\n", keys.generate()[0]])
+def test_what_is_no_public_key(run: Run, both: dict[str, str], tmp_path: Path, text: str) -> None:
+    """A file without a public key is refused before anything is sent."""
+    file = tmp_path / "id"
+    file.write_text(text)
+    done = run("keys", "import", "k", str(file), *PROD, **both)
+    assert done.returncode == 2
+    assert "not a public key in OpenSSH's format" in done.stderr

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from polycloud.cli import listing
+from polycloud.cli.listing import Listing, View
+from polycloud.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    import contextlib
+    import subprocess
+
+    AtTerminal = Callable[..., str]
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+    Start = Callable[..., contextlib.AbstractContextManager[subprocess.Popen[str]]]
+
+STYLE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+NOUNS = ("nodes", "sizes", "images", "locations", "keys", "volumes")
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+@pytest.fixture
+def silent() -> Any:
+    """A cloud that answers nothing until it is told to end."""
+    with Sandbox("nephoscale", ssh="off", latency=600) as cloud:
+        yield cloud
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_every_noun_has_a_list(run: Run, dummies: dict[str, str], noun: str) -> None:
+    """Each noun lists what the account has, as lines of words and as JSON with the account."""
+    done = run(noun, "list", **dummies)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(run(noun, "list", "--json", **dummies).stdout)
+    assert len(done.stdout.splitlines()) == len(told) + 1
+    assert {one["account"] for one in told} == ({"home"} if told else set())
+
+
+def test_one_account_has_no_account_column(run: Run, dummies: dict[str, str]) -> None:
+    """A table of one account does without its name; one of several begins with it."""
+    assert rows(run("nodes", "list", **dummies).stdout)[0][:3] == ["name", "id", "state"]
+    several = rows(run("nodes", "list", "-p", "work", "-p", "home", **dummies).stdout)
+    assert [row[:2] for row in several] == [
+        ["account", "name"],
+        ["work", "dummy-1"],
+        ["work", "dummy-2"],
+        ["home", "dummy-1"],
+        ["home", "dummy-2"],
+    ]
+
+
+def test_all_accounts_of_two_clouds(run: Run, both: dict[str, str]) -> None:
+    """`--all` lists the nodes of every account."""
+    done = run("nodes", "list", "--all", "--columns", "account,name,state", **both)
+    assert rows(done.stdout)[1:] == [
+        ["office", "seed-1", "running"],
+        ["office", "seed-2", "running"],
+        ["prod", "seed-00001", "running"],
+        ["prod", "seed-00002", "running"],
+    ]
+
+
+def test_a_provider_with_the_environment(run: Run) -> None:
+    """`--provider` takes the credentials of the environment, and says which it looked for."""
+    done = run("nodes", "list", "--provider", "dummy", "--json", POLYCLOUD_DUMMY_KEY="x")
+    assert [node["account"] for node in json.loads(done.stdout)] == ["dummy", "dummy"]
+    done = run("nodes", "list", "--provider", "dummy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "set POLYCLOUD_DUMMY_KEY" in done.stderr
+
+
+def test_csv(run: Run, dummies: dict[str, str]) -> None:
+    """CSV has a header, and one line for each row."""
+    done = run("sizes", "list", "--csv", **dummies)
+    told = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(size["account"], size["name"], size["ram_mb"], size["usd_month"]) for size in told] == [
+        ("home", "Small", "128", "2920"),
+        ("home", "Medium", "512", "5840"),
+        ("home", "Big", "4096", "23360"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("--filter", "name=*m*"), ["Small", "Medium"]),
+        (("--filter", "name=*m*", "--filter", "ram_mb=5*"), ["Medium"]),
+        (("--sort", "name"), ["Big", "Medium", "Small"]),
+        (("--sort", "ram_mb", "--reverse"), ["Big", "Medium", "Small"]),
+        (("--reverse",), ["Big", "Medium", "Small"]),
+        (("--sort", "cpus"), ["Small", "Medium", "Big"]),
+        (("--limit", "1"), ["Small"]),
+        (("--limit", "0"), []),
+        (("--filter", "name=small"), []),
+    ],
+)
+def test_which_rows(run: Run, dummies: dict[str, str], arguments: tuple[str, ...], names: list[str]) -> None:
+    """Filters must all hold, numbers are ordered as numbers, and a limit cuts what is left."""
+    done = run("sizes", "list", "--columns", "name", *arguments, **dummies)
+    assert done.stdout.split() == ["name", *names]
+
+
+def test_a_filter_looks_at_each_of_several_values() -> None:
+    """A filter on a column of lists holds where one of the values fits."""
+    found = Listing(["a"], {"a": [{"ips": ["10.0.0.1", "192.0.2.1"]}, {"ips": []}]})
+    assert found.rows(View(filters=["ips=192.*"])) == [{"ips": ["10.0.0.1", "192.0.2.1"]}]
+
+
+def test_what_has_no_value_comes_last() -> None:
+    """Rows without a value in the column of the order come last, whichever way round."""
+    found = Listing(["a"], {"a": [{"n": None}, {"n": 10}, {"n": 9}]})
+    assert [row["n"] for row in found.rows(View(sort="n"))] == [9, 10, None]
+    assert [row["n"] for row in found.rows(View(sort="n", reverse=True))] == [10, 9, None]
+
+
+def test_texts_of_others_are_harmless() -> None:
+    """What a provider tells has no control characters in a table."""
+    assert listing.cell("a\x1b[2Jb\n") == "a [2Jb "
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--columns", "nam"), "no column is called 'nam'; did you mean name? there are account, name, id,"),
+        (("--sort", "xyz"), "no column is called 'xyz'; there are account, name,"),
+        (("--filter", "xyz=1"), "no column is called 'xyz'; "),
+        (("--filter", "name"), "--filter 'name' is not COLUMN=PATTERN, such as name=web*"),
+        (("--json", "--csv"), "give --json or --csv, not both"),
+        (("--all", "-p", "home"), "give --profile, --provider or --all, not several of them"),
+        (("-p", "home", "--provider", "dummy"), "give --profile, --provider or --all"),
+        (("-p", "hoem"), "no profile is called 'hoem' in "),
+        (
+            ("--provider", "dumy"),
+            "no provider is called 'dumy'; the nearest names: dummy",
+        ),
+        (("--deadline", "0"), "deadline=0.0 is no number of seconds above 0"),
+    ],
+)
+def test_a_wrong_call(run: Run, dummies: dict[str, str], arguments: tuple[str, ...], said: str) -> None:
+    """A call that cannot be carried out is one line that says what to do, and the exit status is 2."""
+    done = run("nodes", "list", *arguments, **dummies)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_profiles(run: Run) -> None:
+    """Without any account a list says where one is written."""
+    done = run("nodes", "list")
+    assert done.returncode == 2
+    assert "write [profiles.NAME] with its provider into /nowhere/polycloud/config.toml" in done.stderr
+    assert run("nodes", "list", "--all").returncode == 2
+
+
+def test_a_file_that_others_can_read(run: Run, dummies: dict[str, str]) -> None:
+    """The warning of the configuration is one line on stderr, and the list is printed."""
+    Path(dummies["POLYCLOUD_CONFIG"]).chmod(0o644)
+    done = run("nodes", "list", **dummies)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 3)
+    assert re.fullmatch(r"warning: others can read \S+: chmod 600 \S+\n", done.stderr)
+
+
+# Accounts that fail
+
+
+def failing(both: dict[str, str]) -> dict[str, str]:
+    """The same with a third account, whose password is wrong."""
+    file = Path(both["POLYCLOUD_CONFIG"])
+    text = file.read_text()
+    url = re.findall(r'url = "(.*)"', text)[0]
+    file.write_text(
+        f'[profiles.old]\nprovider = "nephoscale"\nurl = "{url}"\nuser = "me"\npassword = "wrong-one"\n{text}'
+    )
+    return both
+
+
+def test_a_failure_hides_nothing(run: Run, both: dict[str, str]) -> None:
+    """What fails is told beside the results of the others, and the exit status is 1."""
+    done = run("nodes", "list", "--all", "--json", **failing(both))
+    assert done.returncode == 1
+    assert {node["account"] for node in json.loads(done.stdout)} == {"office", "prod"}
+    assert done.stderr.startswith("old: InvalidCredsError: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "wrong-one" not in done.stderr
+
+
+def test_the_only_account_fails(run: Run, both: dict[str, str]) -> None:
+    """Where the one account fails there is its error alone."""
+    done = run("nodes", "list", "-p", "old", **failing(both))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("InvalidCredsError: ")
+
+
+def test_a_deadline_gives_up(run: Run, both: dict[str, str], silent: Sandbox) -> None:
+    """An account that has not answered by the deadline is a failure beside the others."""
+    file = Path(both["POLYCLOUD_CONFIG"])
+    file.write_text(
+        f'{file.read_text()}[profiles.silent]\nprovider = "nephoscale"\nurl = "{silent.url}"\n'
+        'user = "me"\npassword = "x"\n'
+    )
+    done = run("nodes", "list", "--all", "--json", "--deadline", "8", **both)
+    assert done.returncode == 1
+    assert {node["account"] for node in json.loads(done.stdout)} == {"office", "prod"}
+    assert done.stderr.startswith("silent: ")
+
+
+def test_ctrl_c_does_not_wait(
+    start: Start, configured: Callable[[str], Path], silent: Sandbox, wait_for: Callable[..., None]
+) -> None:
+    """Ctrl-C ends a list at once with 130, whatever answer it waits for."""
+    file = configured(
+        f'[profiles.a]\nprovider = "nephoscale"\nurl = "{silent.url}"\nuser = "u"\npassword = "p"\n'
+    )
+    with start("nodes", "list", POLYCLOUD_CONFIG=str(file)) as process:
+        wait_for(lambda: silent.requests)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=20)
+    assert (process.returncode, out, errors) == (130, "", "interrupted\n")
+
+
+def test_the_debug_file(run: Run, both: dict[str, str], tmp_path: Path) -> None:
+    """POLYCLOUD_DEBUG writes the requests of a command into a file, without the secret."""
+    run("nodes", "list", "-p", "prod", **both, POLYCLOUD_DEBUG=str(tmp_path / "debug"))
+    text = (tmp_path / "debug").read_text()
+    assert "DigitalOcean list_nodes" in text
+    assert "\ncurl " in text
+    assert "dop_v1_sandbox" not in text
+
+
+# At a terminal
+
+
+def test_a_table_at_a_terminal(at_terminal: AtTerminal, dummies: dict[str, str]) -> None:
+    """A table is no wider than the terminal; what has no room is named."""
+    sent = STYLE.sub("", at_terminal("nodes", "list", **dummies))
+    assert max(map(len, sent.splitlines())) <= 80
+    assert "dummy-1" in sent
+    assert "203.0.113.1" in sent
+    assert "2026-01-01" not in sent
+    assert "a wider window shows" in sent
+
+
+def test_columns_that_were_asked_for_are_shown(at_terminal: AtTerminal, dummies: dict[str, str]) -> None:
+    """Columns that are named are shown, folded where they must be."""
+    sent = STYLE.sub("", at_terminal("nodes", "list", "--columns", "name,created_at,public_ips", **dummies))
+    assert "2026-01-01" in sent
+    assert "wider window" not in sent
+
+
+def test_the_table_grows(terminal: Callable[..., Any], both: dict[str, str], silent: Sandbox) -> None:
+    """At a terminal what has come is shown while others are waited for, by name."""
+    file = Path(both["POLYCLOUD_CONFIG"])
+    file.write_text(
+        f'{file.read_text()}[profiles.slow]\nprovider = "nephoscale"\nurl = "{silent.url}"\n'
+        'user = "me"\npassword = "x"\n'
+    )
+    screen = terminal("nodes", "list", "--all", columns=100, **both)
+    screen.until("4 from 2 of 3 accounts; waiting for slow")
+    assert "seed-00002" in screen.sent
+    assert "seed-2" in screen.sent
+    screen.type("\x03")
+    assert screen.end() == 130
+    assert "interrupted" in screen.sent
+
+
+@pytest.mark.parametrize("calm", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_calm_terminals(at_terminal: AtTerminal, dummies: dict[str, str], calm: dict[str, str]) -> None:
+    """With NO_COLOR, or at a terminal that cannot, nothing moves and nothing is coloured."""
+    sent = at_terminal("nodes", "list", "--all", **dummies, **calm)
+    assert "waiting for" not in sent
+    assert re.search(r"\x1b\[(?:\d+;)*(?:3|4|9)\d", sent) is None
+    assert "\x1b[?25l" not in sent
+
+
+def test_a_closed_pipe(start: Start, dummies: dict[str, str]) -> None:
+    """A reader that goes away ends a list without a word."""
+    for form in ("--json", "--csv", "--all"):
+        with start("nodes", "list", form, **dummies) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == ""
+            process.wait(30)

@@ -1,0 +1,442 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from polycloud.compute.base import NodeDriver
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+ROOT = Path(__file__).parents[2]
+SPECS = Path(os.environ.get("POLYCLOUD_SPECS", ROOT.parent / "shared" / "specs"))
+HOW_TO = (ROOT / "docs" / "new-driver.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MYPY_CACHE = ROOT / ".mypy_cache" / "packages"
+OWN = [name for name in NodeDriver.operations() if getattr(NodeDriver, name).needs is None]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which the command runs."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def made(run: Run, name: str, *arguments: str) -> Path:
+    done = run("new-driver", name, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return Path.cwd() / f"polycloud-{name.replace('_', '-')}"
+
+
+def installed(package: Path) -> dict[str, str]:
+    """The environment in which the package is installed, without an installer."""
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    info = package.parent / f"{package.name}-site" / f"{project['name'].replace('-', '_')}-0.1.0.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0.1.0\n")
+    points = project["entry-points"]["polycloud.compute"]
+    lines = [f"{name} = {place}" for name, place in points.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[polycloud.compute]", *lines]))
+    paths = [str(package / "src"), str(info.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+def python(package: Path, *arguments: str) -> str:
+    """What a Python command prints in the folder of the installed package, where it succeeds."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=package,
+        env=installed(package),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def require_green(package: Path) -> None:
+    assert " passed" in python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    require_clean(package)
+
+
+def require_clean(package: Path) -> None:
+    python(package, "-m", "ruff", "check", "--no-cache", ".")
+    python(package, "-m", "ruff", "format", "--no-cache", "--check", ".")
+
+
+def payloads(package: Path) -> dict[str, Any]:
+    """The Structs of the package, by name."""
+    module = runpy.run_path(str(next(package.glob("src/*/payloads.py"))), run_name="payloads")
+    kinds = {name: kind for name, kind in module.items() if isinstance(kind, type)}
+    return {name: kind for name, kind in kinds.items() if kind.__module__ == "payloads"}
+
+
+# The package
+
+
+@pytest.mark.parametrize("auth", ["key", "user-and-key", "token"])
+def test_a_new_package_is_green(run: Run, auth: str) -> None:
+    """Whatever the way to log in, the package's tests pass and its files lint before a line is added."""
+    require_green(made(run, "acme_cloud", "--auth", auth))
+
+
+def test_a_new_package_is_typed(run: Run) -> None:
+    """The package passes mypy --strict as it is written."""
+    package = made(run, "acme", "--auth", "token")
+    (package / "mypy.ini").write_text("[mypy]\nstrict = true\nmypy_path = src:tests\n")
+    told = python(package, "-m", "mypy", "--cache-dir", str(MYPY_CACHE), "src", "tests")
+    assert "Success: no issues found in 6 source files" in told
+
+
+def test_every_operation_is_named_once(run: Run) -> None:
+    """NOT_OFFERED names every operation that a driver writes itself, each with a line of guidance."""
+    text = (made(run, "acme") / "src/polycloud_acme/driver.py").read_text()
+    assert re.findall(r'^        "(\w+)",  # \(.*\) -> \S', text, re.MULTILINE) == OWN
+
+
+def test_a_known_provider_keeps_its_constant(run: Run) -> None:
+    """The driver of a provider that has a constant, and no driver yet, has the constant as its type."""
+    text = (made(run, "ninefold") / "src/polycloud_ninefold/driver.py").read_text()
+    assert "    type = Provider.NINEFOLD\n" in text
+    require_green(Path("polycloud-ninefold").resolve())
+
+
+def test_the_conformance_tests_are_short(run: Run) -> None:
+    """The file that holds the driver to the rules has 25 lines at most."""
+    text = (made(run, "acme") / "tests/test_conformance.py").read_text()
+    assert len(text.splitlines()) <= 25
+
+
+def test_the_tests_find_a_wrong_list(run: Run) -> None:
+    """An operation that has a method and stands in NOT_OFFERED breaks rule C02."""
+    package = made(run, "acme")
+    with (package / "src/polycloud_acme/driver.py").open("a") as driver:
+        driver.write("\n    def list_volumes(self):\n        return []\n")
+    with pytest.raises(AssertionError, match=r"supports\(\) is true for \['list_volumes'\]"):
+        python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "c02")
+
+
+# Names and folders
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Acme-Cloud", "'Acme-Cloud' is no name for a provider"),
+        ("Acme-Cloud", "try acme_cloud"),
+        ("class", "'class' is no name for a provider"),
+        ("2cool", "try cool"),
+        ("a__b", "try a_b"),
+        ("../up", "try up"),
+        ("", "'' is no name for a provider"),
+        ("über", "'über' is no name"),
+        ("nephoscale", "'nephoscale' has a driver already: polycloud.compute.drivers.nephoscale"),
+    ],
+)
+def test_names_that_cannot_be(run: Run, folder: Path, name: str, message: str) -> None:
+    """A name that is no Python name, or that has a driver, is refused, and nothing is written."""
+    done = run("new-driver", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(run: Run, folder: Path) -> None:
+    """Where the folder holds something nothing is written; an empty one is filled."""
+    (folder / "full").mkdir()
+    (folder / "full" / "README.md").write_text("mine")
+    (folder / "empty").mkdir()
+    done = run("new-driver", "acme", "--folder", "full")
+    assert done.returncode == 2
+    assert "full exists already; name another --folder, or say --force" in done.stderr
+    assert run("new-driver", "acme", "--folder", "empty").returncode == 0
+    assert [file.name for file in (folder / "full").iterdir()] == ["README.md"]
+    assert (folder / "empty" / "pyproject.toml").exists()
+    assert sorted(file.name for file in folder.iterdir()) == ["empty", "full"]
+
+
+def test_force_replaces_its_own_files_only(run: Run, folder: Path) -> None:
+    """--force replaces the files that it writes, and leaves all others."""
+    package = made(run, "acme")
+    (package / "README.md").write_text("changed")
+    (package / "notes.txt").write_text("mine")
+    made(run, "acme", "--force")
+    assert (package / "README.md").read_text().startswith("# Acme for polycloud")
+    assert (package / "notes.txt").read_text() == "mine"
+    assert [file.name for file in folder.iterdir()] == ["polycloud-acme"]
+
+
+def test_all_files_or_none(run: Run, folder: Path) -> None:
+    """Where one of the files cannot be written, none is."""
+    (folder / "polycloud-acme" / "README.md").mkdir(parents=True)
+    done = run("new-driver", "acme", "--force")
+    assert done.returncode == 2
+    assert "README.md is a folder, where a file is to be" in done.stderr
+    assert [file.name for file in (folder / "polycloud-acme").iterdir()] == ["README.md"]
+    (folder / "file").write_text("")
+    assert "cannot be written" in run("new-driver", "acme", "--folder", "file/below").stderr
+
+
+def test_one_may_begin_anew_with_an_installed_package(run: Run) -> None:
+    """A name is not taken by the package that is written anew."""
+    package = made(run, "acme")
+    paths = installed(package)["PYTHONPATH"]
+    assert run("new-driver", "acme", "--force", PYTHONPATH=paths).returncode == 0
+    refused = run("new-driver", "acme", PYTHONPATH=paths)
+    assert "polycloud-acme exists already" in refused.stderr
+
+
+# OpenAPI
+
+
+def answer(schema: dict[str, Any], status: str = "200") -> dict[str, Any]:
+    return {"responses": {status: {"content": {"application/json": {"schema": schema}}}}}
+
+
+def ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+DOCUMENT: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "servers": [{"url": "https://{zone}.acme.test/api", "variables": {"zone": {"default": "eu"}}}],
+    "security": [{"header": []}],
+    "paths": {
+        "/{version}/servers": {
+            "parameters": [{"name": "version", "in": "path", "schema": {"enum": ["v3", "v4"]}}],
+            "get": answer({"properties": {"items": {"type": "array", "items": ref("Server")}}}),
+            "post": answer({"properties": {"server": ref("Server"), "job": {"type": "string"}}}, "201"),
+        },
+        "/{version}/servers/{id}": {"get": answer(ref("Server")), "delete": {}},
+        "/{version}/servers/{id}/reboot": {"post": {}},
+        "/{version}/servers/{id}/disks/{disk}/reset": {"post": {}},
+        "/{version}/database/servers": {"get": answer(ref("Server"))},
+        "/{version}/plans": {"get": answer({"type": "array", "items": ref("Plan")})},
+        "/{version}/ssh-keys": {"get": answer(ref("Keys")), "post": {}},
+        "/{version}/keys": {"get": answer(ref("Keys"))},
+        '/{version}/images\nraise SystemExit("injected")': {"get": {}},
+    },
+    "components": {
+        "securitySchemes": {
+            "other": {"type": "http", "scheme": "basic"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-Acme-Key"},
+        },
+        "schemas": {
+            "Base": {"required": ["id", "name"], "properties": {"id": {"type": "integer"}}},
+            "Server": {
+                "description": 'A "server"\\ of [Acme](https://acme.test). More of it.',
+                "allOf": [ref("Base")],
+                "properties": {
+                    "name": {"type": ["string", "null"]},
+                    "status": {"type": "string", "enum": ["on", "off"]},
+                    "class": {"type": "string"},
+                    "str": {"type": "boolean"},
+                    "ip-addresses": {"type": "array", "items": {"type": "string"}},
+                    "2fa": {"type": "number"},
+                    "Server": ref("Plan"),
+                    "imageId": {"type": "string"},
+                    "labels": {"type": "object"},
+                    "plan": {"oneOf": [ref("Plan"), {"type": "null"}]},
+                    "either": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+                    "parent": ref("Server"),
+                    'quo"te\n': {"type": "string"},
+                },
+            },
+            "Plan": {"properties": {"slug": {"type": "string"}, "ram": {"type": "integer"}}},
+            "Keys": {"properties": {"data": {"type": "array", "items": ref("Base")}, "next": {}}},
+        },
+    },
+}
+
+
+@pytest.fixture
+def document(folder: Path) -> Path:
+    """An OpenAPI document of every sort of thing."""
+    file = folder / "acme.json"
+    file.write_text(json.dumps(DOCUMENT))
+    return file
+
+
+def test_a_document_fills_the_package_in(run: Run, document: Path) -> None:
+    """Address, base path, the way to log in and the calls that look like operations are the document's."""
+    package = made(run, "acme", "--openapi", str(document))
+    driver = (package / "src/polycloud_acme/driver.py").read_text()
+    assert '    host = "eu.acme.test"\n    request_path = "/api/v3"\n' in driver
+    assert '        headers["X-Acme-Key"] = self.key\n' in driver
+    calls = dict(re.findall(r"(\w+)\"?[,:].*\[(.*?)\]$", driver, re.MULTILINE))
+    assert calls == {
+        "list_nodes": "GET /servers",
+        "create_node": "POST /servers",
+        "reboot_node": "POST /servers/{id}/reboot",
+        "destroy_node": "DELETE /servers/{id}",
+        "list_sizes": "GET /plans",
+        "list_key_pairs": "GET /ssh-keys",
+        "import_key_pair_from_string": "POST /ssh-keys",
+        "get_node": "GET /servers/{id}",
+    }
+    require_green(package)
+
+
+def test_payloads_require_what_an_object_needs(run: Run, document: Path) -> None:
+    """Only the list and the ids are required; anything else may be missing, null or of an unknown value."""
+    kinds = payloads(made(run, "acme", "--openapi", str(document)))
+    assert {"ServerList", "Server", "ServerCreated", "Plan", "SshKeyList", "SshKey"} <= kinds.keys()
+    body = b'{"items": [{"id": 7, "status": "odd", "name": null, "class": "x", "str": true, "imageId": "i"}]}'
+    (server,) = msgspec.json.decode(body, type=kinds["ServerList"]).items
+    assert (server.id, server.status, server.name, server.class_, server.str_) == (7, "odd", None, "x", True)
+    assert (server.image_id, server.server) == ("i", None)
+    assert (server.ip_addresses, server.n2fa, server.plan, server.either) == (None, None, None, None)
+    for wrong in (b"{}", b'{"items": null}', b'{"items": [{"name": "x"}]}', b"[1]"):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(wrong, type=kinds["ServerList"])
+    assert kinds["Server"].__doc__ == "A server of Acme."
+
+
+@pytest.mark.parametrize(
+    ("scheme", "line"),
+    [
+        ({"type": "http", "scheme": "bearer"}, 'headers["Authorization"] = f"Bearer {self.key}"'),
+        ({"type": "apiKey", "in": "query", "name": "api_key"}, 'params["api_key"] = self.key'),
+        ({"type": "http", "scheme": "Basic"}, "class AcmeConnection(ConnectionUserAndKey):"),
+        (
+            {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "https://a.test/oauth/token"}}},
+            'self.request("/oauth/token", headers=headers, method="POST"',
+        ),
+    ],
+)
+def test_ways_to_log_in(run: Run, folder: Path, scheme: dict[str, Any], line: str) -> None:
+    """The connection logs in by the document's scheme, and so does the fake that it is tested with."""
+    document = {"openapi": "3.0.3", "paths": {}, "components": {"securitySchemes": {"only": scheme}}}
+    (folder / "acme.json").write_text(json.dumps(document))
+    package = made(run, "acme", "--openapi", "acme.json")
+    assert line in (package / "src/polycloud_acme/driver.py").read_text()
+    python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_driver.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        ("{", "is not JSON"),
+        ("[]", "is no OpenAPI document of version 3"),
+        ('{"swagger": "2.0", "paths": {}}', "is no OpenAPI document of version 3"),
+        ('{"openapi": "3.0.0", "paths": {"/servers": {"get": 7}}}', "is not as OpenAPI has it"),
+        ('{"openapi": "3.0.0", "paths": {"/a": {"$ref": "#/paths/~1a"}}}', "refers to itself"),
+        ('{"openapi": "3.0.0", "paths": {"/a": {"$ref": "#/nowhere"}}}', "is not as OpenAPI has it"),
+    ],
+)
+def test_documents_that_are_none(run: Run, folder: Path, text: str | None, message: str) -> None:
+    """A file that is no OpenAPI document ends the command with one line, and nothing is written."""
+    if text is not None:
+        (folder / "acme.json").write_text(text)
+    done = run("new-driver", "acme", "--openapi", "acme.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert not (folder / "polycloud-acme").exists()
+
+
+def test_yaml_is_read_where_there_is_a_parser(run: Run, folder: Path) -> None:
+    """A document in YAML tells the same; without a parser the command says what to install."""
+    pytest.importorskip("yaml", reason="PyYAML is missing, with which documents in YAML are read")
+    (folder / "acme.yaml").write_text("openapi: 3.0.0\nservers: [{url: 'https://a.test/v9'}]\npaths: {}\n")
+    package = made(run, "acme", "--openapi", "acme.yaml")
+    assert 'request_path = "/v9"' in (package / "src/polycloud_acme/driver.py").read_text()
+    program = (
+        "import sys; sys.modules['yaml'] = None\nfrom polycloud.cli.main import run\n"
+        "sys.argv[:] = ['polycloud', 'new-driver', 'other', '--openapi', 'acme.yaml']\nrun()"
+    )
+    assert "to read YAML, install PyYAML" in run(program=program).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        (
+            "linode",
+            {"list_nodes": "GET /linode/instances", "list_sizes": "GET /linode/types"},
+        ),
+        (
+            "hetzner",
+            {"list_nodes": "GET /servers", "start_node": "POST /servers/{id}/actions/poweron"},
+        ),
+        (
+            "digitalocean",
+            {"list_key_pairs": "GET /v2/account/keys", "destroy_node": "DELETE /v2/droplets/{droplet_id}"},
+        ),
+    ],
+)
+def test_documents_of_providers(run: Run, name: str, calls: dict[str, str]) -> None:
+    """A provider's own document makes a package that is green, and finds its calls."""
+    document = SPECS / f"{name}.json"
+    if not document.exists():
+        pytest.skip(f"{document} is missing; POLYCLOUD_SPECS names the folder of such documents")
+    package = made(run, f"my_{name}", "--openapi", str(document))
+    driver = (package / f"src/polycloud_my_{name}/driver.py").read_text()
+    for operation, call in calls.items():
+        assert re.search(rf'"{operation}",  # .*\[{re.escape(call)}', driver), operation
+    require_green(package)
+
+
+# The how-to
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """The Python of a fresh environment, which sees what this one has."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=60)
+    site = next(Path(tmp_path, "venv").glob("lib/python*/site-packages"))
+    ours = next(path for path in sys.path if path.endswith("site-packages"))
+    (site / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    return tmp_path / "venv" / "bin" / "python"
+
+
+def blocks(language: str) -> Iterator[str]:
+    return (text for kind, text in BLOCK.findall(HOW_TO) if kind == language)
+
+
+def follow(package: Path) -> list[str]:
+    """Do what the how-to tells: put its blocks in their places. The operations that are there then."""
+    structs, imports, operations, cases = blocks("python")
+    source = package / "src" / "polycloud_acme"
+    head, _, _ = (source / "payloads.py").read_text().partition("class Server(")
+    (source / "payloads.py").write_text(head + structs)
+    text = (source / "driver.py").read_text()
+    head, rest = text[: text.index("from polycloud")], text[text.index("NOT_OFFERED =") :]
+    names = [name for name in re.findall(r"^    def (\w+)\(", operations, re.MULTILINE) if name in OWN]
+    for name in names:
+        rest = re.sub(rf'^        "{name}",.*\n', "", rest, flags=re.MULTILINE)
+    (source / "driver.py").write_text(f"{head}{imports}\n{rest}\n{operations}")
+    fake = (package / "tests" / "fake_cloud.py").read_text()
+    head, tail = fake[: fake.index("            # case")], fake[fake.index("            case _") :]
+    (package / "tests" / "fake_cloud.py").write_text(head + cases + tail)
+    return names
+
+
+def test_the_how_to_runs(run: Run, venv: Path) -> None:
+    """Who follows docs/new-driver.md has a driver in the end that keeps as many rules as it says."""
+    package = made(run, "acme")
+    pip = [sys.executable, "-m", "pip", "--python", str(venv), "install", "--quiet", "--no-index"]
+    install = [*pip, "--no-deps", "--no-build-isolation", "-e", "."]
+    subprocess.run(install, cwd=package, check=True, timeout=100)
+    assert len(follow(package)) == 6
+    conform = [str(venv), "-m", "polycloud", "conform", "tests/test_conformance.py:TestAcme", "--json"]
+    done = subprocess.run(conform, cwd=package, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    data = json.loads(done.stdout)
+    assert f"now keeps {data['kept']} rules and skips {data['skipped']}." in HOW_TO
+    require_clean(package)

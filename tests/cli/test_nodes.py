@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from polycloud.compute import keys
+from polycloud.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    import contextlib
+    import subprocess
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+    Start = Callable[..., contextlib.AbstractContextManager[subprocess.Popen[str]]]
+
+STYLE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+ORDER = ("--size", "5", "--image", "49", "--location", "SJC")
+CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+@pytest.fixture
+def account(office: Sandbox, configured: Callable[[str], Path]) -> dict[str, str]:
+    """The environment of somebody with the account `office`."""
+    user, password = office.credentials
+    file = configured(
+        f'[profiles.office]\nprovider = "nephoscale"\nurl = "{office.url}"\n'
+        f'user = "{user}"\npassword = "{password}"\n'
+    )
+    return {"POLYCLOUD_CONFIG": str(file)}
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A private key in a file, without its public half."""
+    file = tmp_path / "id"
+    file.write_text(keys.generate()[0])
+    return file
+
+
+def names(cloud: Sandbox) -> list[str]:
+    return [server["name"] for server in cloud.servers if server["listed"]]
+
+
+def changes(cloud: Sandbox) -> list[str]:
+    return [request.path for request in cloud.requests if request.method in CHANGING]
+
+
+# One life
+
+
+def test_a_life(run: Run, office: Sandbox, account: dict[str, str]) -> None:
+    """A node is created, waited for, shown, told what to do, and destroyed, by its name."""
+    created = run("nodes", "create", "--name", "web", *ORDER, "--wait", "--json", **account)
+    assert created.returncode == 0, created.stderr
+    assert "creating the node web ..." in created.stderr
+    node = json.loads(created.stdout)
+    assert (node["name"], node["state"], node["location"]) == ("web", "running", "SJC-1")
+    assert json.loads(run("nodes", "show", "web", "--json", **account).stdout)["id"] == node["id"]
+    assert f"\nid           {node['id']}\n" in run("nodes", "show", node["id"], **account).stdout
+    waited = run("nodes", "wait", "web", **account)
+    assert waited.stdout == f"node web (id {node['id']}) is running at {node['public_ips'][0]}\n"
+    assert json.loads(run("nodes", "wait", "web", "--json", **account).stdout)[0]["id"] == node["id"]
+    for command in ("reboot", "stop", "start", "shutdown"):
+        told = run("nodes", command, "web", **account)
+        assert (told.returncode, told.stdout.startswith("told to ")) == (0, True)
+    gone = run("nodes", "destroy", "web", "--yes", **account)
+    assert gone.stdout == f"destroyed node web (id {node['id']})\n"
+    assert "web" not in names(office)
+
+
+def test_a_key_gives_the_same_node(run: Run, office: Sandbox, account: dict[str, str]) -> None:
+    """A create with the same idempotency key gives the node that is there."""
+    create = ("nodes", "create", "--name", "web", *ORDER, "--json", "--idempotency-key", "k1")
+    first, second = (json.loads(run(*create, **account).stdout)["id"] for _ in range(2))
+    assert first == second
+    assert names(office).count("web") == 1
+
+
+def test_a_dry_run_changes_nothing(run: Run, office: Sandbox, account: dict[str, str], key: Path) -> None:
+    """`--dry-run` says what would be done, and sends nothing that changes something."""
+    dry = [
+        ("nodes", "create", "--name", "web", *ORDER, "--idempotency-key", "k"),
+        ("nodes", "deploy", "--name", "web", *ORDER, "--key", str(key), "--script", __file__),
+        *(("nodes", command, "seed-1") for command in ("reboot", "start", "stop", "shutdown", "destroy")),
+        ("keys", "create", "k", "--to", "/nowhere/k"),
+        ("keys", "import", "k", "/nowhere/k"),
+    ]
+    for command in dry:
+        done = run(*command, "--dry-run", **account)
+        assert (done.returncode, done.stdout.startswith("would ")) == (0, True), done.stderr
+    assert changes(office) == []
+    words = run(*dry[0], "--dry-run", **account).stdout
+    assert "the node web at NephoScale: size CS05" in words
+    assert "(id 49), location SJC-1 (id " in words
+    assert "idempotency_key k" in words
+
+
+# Names
+
+
+def test_a_name_of_two_nodes(run: Run, office: Sandbox, account: dict[str, str]) -> None:
+    """A name that two nodes have is refused with their ids; each id is taken."""
+    ids = [
+        json.loads(run("nodes", "create", "--name", "twin", *ORDER, "--json", **account).stdout)["id"]
+        for _ in range(2)
+    ]
+    before = len(changes(office))
+    done = run("nodes", "destroy", "twin", "--yes", **account)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"more than one node is called 'twin'; give the id of one: {ids[0]} (twin), {ids[1]} (twin)" in (
+        done.stderr
+    )
+    assert len(changes(office)) == before
+    assert run("nodes", "destroy", ids[0], "--yes", **account).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("show", "sed-1"), 3, "NephoScale has no node 'sed-1'; the nearest are seed-1, seed-2"),
+        (("stop", "xyz"), 3, "NephoScale has no node 'xyz'; it has 2 nodes"),
+        (("stop", "seed"), 3, "has no node 'seed'; the nearest are"),
+        (("destroy", "seed-1", "xyz", "--yes"), 3, "has no node 'xyz'"),
+        (("create", "--name", "w", "--size", "zzz", "--image", "49"), 3, "has no size 'zzz'; it has"),
+        (
+            ("create", "--name", "w", "--size", "CS", "--image", "49"),
+            2,
+            "more than one size begins with 'CS'",
+        ),
+        (("create", "--name", "w", "--size", "5", "--image", "Linx"), 3, "has no image 'Linx'"),
+        (("create", "--name", "w", *ORDER[:4], "--location", "nyc"), 3, "has no location 'nyc'"),
+        (("create", "--name", "", *ORDER), 2, "name='': a server needs a name"),
+        (("create", "--name", "w", *ORDER, "--tag", "t"), 1, "NephoScale creates no nodes with tags"),
+        (("create", "--name", "w", *ORDER, "--key", "/no/key"), 2, "the key file /no/key cannot be read"),
+        (("create", "--name", "w", *ORDER, "--key", __file__), 2, "not a public key in OpenSSH's format"),
+        (("deploy", "--name", "w", *ORDER, "--key", "/k"), 2, "nothing to deploy: give --script FILE or"),
+        (("deploy", "--name", "w", *ORDER, "--script", "/k"), 2, "which SSH key is let in? "),
+        (
+            ("deploy", "--name", "w", *ORDER, "--key", "/k", "--script", "/no"),
+            2,
+            "the file /no cannot be read",
+        ),
+        (("deploy", "--name", "w", *ORDER, "--key", "/k", "--file", "a"), 2, "--file 'a' is not SRC:DST"),
+        (("create", "--size", "5", "--image", "49"), 2, "Missing option '--name'"),
+        (("wait", "seed-1", "--timeout", "-1"), 2, "'--timeout'"),
+    ],
+)
+def test_what_cannot_be_done(
+    run: Run, office: Sandbox, account: dict[str, str], arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    """What is not there, not clear or not to be used is told before anything is changed."""
+    done = run("nodes", *arguments, HOME="/nowhere", **account)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert changes(office) == []
+
+
+# Destruction asks
+
+
+def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]) -> None:
+    """At a terminal the nodes are listed and one is asked; only yes destroys them."""
+    for answer, status in (("n\r", 1), ("\r", 1), ("\x04", 1), ("y\r", 0)):
+        screen = terminal("nodes", "destroy", "seed-1", columns=200, **account)
+        screen.until("Are you sure? [y/N] ")
+        assert "destroy 1 node of office:" in screen.sent
+        assert "name seed-1, id " in screen.sent
+        assert names(office) == ["seed-1", "seed-2"]
+        screen.type(answer)
+        assert screen.end() == status, screen.sent
+        assert ("nothing was done, 1 node of office stay" in screen.sent) == (status == 1)
+    assert names(office) == ["seed-2"]
+
+
+def test_ctrl_c_is_no(terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]) -> None:
+    """Ctrl-C at the question destroys nothing and exits with 130."""
+    screen = terminal("nodes", "destroy", "seed-1", **account)
+    screen.until("Are you sure? [y/N] ")
+    screen.type("\x03")
+    assert screen.end() == 130
+    assert changes(office) == []
+
+
+def test_nobody_to_ask(run: Run, office: Sandbox, account: dict[str, str]) -> None:
+    """Without a terminal nothing is destroyed unless --yes says so; an input that says y is no terminal."""
+    done = run("nodes", "destroy", "seed-1", "seed-2", input="y\n", **account)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "destroy 2 nodes of office? There is no terminal to ask at; --yes does it\n"
+    assert changes(office) == []
+
+
+# Deployment
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    file = tmp_path / "setup.sh"
+    file.write_text(
+        "#!/bin/sh\ncat app.conf\necho to stderr >&2\nprintf 'a\\033[2Jb\\n'\nexit $(cat status)\n"
+    )
+    return file
+
+
+def deploy(office: Sandbox, key: Path, script: Path, status: int) -> list[str]:
+    """The command that deploys a script which ends with `status`."""
+    folder = script.parent
+    (folder / "app.conf").write_text("workers = 4\n")
+    (folder / "status").write_text(f"{status}\n")
+    files = [f"--file={folder / name}:{name}" for name in ("app.conf", "status")]
+    order = ["nodes", "deploy", "--name", "app", *ORDER, "--key", str(key), "--script", str(script)]
+    return [*order, *files, "--ssh-port", str(office.ssh_port)]
+
+
+def test_deploy(run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path) -> None:
+    """Files are put, the script runs, what it prints is shown without what would command a terminal."""
+    done = run(*deploy(office, key, script, 0), **account)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("workers = 4\na\\x1b[2Jb\nnode")
+    assert "deploying the node app ...\n" in done.stderr
+    assert "to stderr\n" in done.stderr
+    assert "app" in names(office)
+
+
+def test_a_deployment_that_fails(
+    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """A script that fails ends with 1, and says that the node exists, or that it was destroyed."""
+    done = run(*deploy(office, key, script, 3), **account)
+    assert done.returncode == 1
+    assert "exists, and its deployment failed" in done.stderr
+    assert "exit status 3" in done.stderr
+    assert "app" in names(office)
+    done = run(*deploy(office, key, script, 3), "--destroy-on-failure", **account)
+    assert (done.returncode, "was destroyed" in done.stderr) == (1, True)
+    assert names(office).count("app") == 1
+
+
+def test_the_result_stays_apart(
+    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """With --json stdout has the node alone, and what the script prints goes to stderr."""
+    done = run(*deploy(office, key, script, 0), "--json", **account)
+    assert json.loads(done.stdout)["name"] == "app"
+    assert "workers = 4\n" in done.stderr
+
+
+def test_an_interrupted_deployment(
+    start: Start, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """Ctrl-C in the middle of a script exits with 130 and names the node that exists."""
+    script.write_text("#!/bin/sh\necho begun\nsleep 60\n")
+    with start(*deploy(office, key, script, 0), **account) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.search(r"the node app \(id \d+, .*\) exists", errors)
+
+
+def test_deploy_at_a_terminal(
+    terminal: Callable[..., Any], office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """At a terminal it is said what is under way until the script prints something."""
+    screen = terminal(*deploy(office, key, script, 0), **account)
+    assert screen.end() == 0, screen.sent
+    sent = STYLE.sub("", screen.sent)
+    assert "deploying the node app 0:00:0" in sent
+    assert "workers = 4" in sent
+    assert sent.index("workers = 4") < sent.index("╭")
+
+
+def test_an_interrupted_create(
+    start: Start, configured: Callable[[str], Path], wait_for: Callable[..., None]
+) -> None:
+    """Ctrl-C in the middle of a create exits with 130 and says what may exist."""
+    with Sandbox("nephoscale", ssh="off", appear=600.0) as cloud:
+        user, password = cloud.credentials
+        file = configured(
+            f'[profiles.a]\nprovider = "nephoscale"\nurl = "{cloud.url}"\n'
+            f'user = "{user}"\npassword = "{password}"\n'
+        )
+        with start("nodes", "create", "--name", "web", *ORDER, POLYCLOUD_CONFIG=str(file)) as process:
+            wait_for(lambda: changes(cloud))
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "\ninterrupted\n" in errors
+    assert "web" in errors.partition("interrupted\n")[2]
+
+
+def test_an_interrupted_destruction(
+    start: Start, configured: Callable[[str], Path], wait_for: Callable[..., None]
+) -> None:
+    """Ctrl-C between several nodes says which may be destroyed, and which were not begun."""
+    with Sandbox("nephoscale", ssh="off", seed_nodes=2, latency=3.0) as cloud:
+        user, password = cloud.credentials
+        file = configured(
+            f'[profiles.a]\nprovider = "nephoscale"\nurl = "{cloud.url}"\n'
+            f'user = "{user}"\npassword = "{password}"\n'
+        )
+        destroy = ("nodes", "destroy", "seed-1", "seed-2", "--yes")
+        with start(*destroy, POLYCLOUD_CONFIG=str(file)) as process:
+            wait_for(lambda: changes(cloud))
+            process.send_signal(signal.SIGINT)
+            out, errors = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert errors.splitlines()[-2:] == [
+        "interrupted",
+        "node seed-1 (id 88001) may be destroyed or not; not begun: node seed-2 (id 88002)",
+    ]
+
+
+def test_a_wait_that_is_too_short(run: Run, configured: Callable[[str], Path]) -> None:
+    """A wait that ends too early says what it waited for and exits with 1."""
+    with Sandbox("nephoscale", ssh="off", appear=0.0, build=600.0) as cloud:
+        user, password = cloud.credentials
+        file = configured(
+            f'[profiles.a]\nprovider = "nephoscale"\nurl = "{cloud.url}"\n'
+            f'user = "{user}"\npassword = "{password}"\n'
+        )
+        create = ("nodes", "create", "--name", "web", *ORDER, "--wait", "--timeout", "0.2")
+        done = run(*create, POLYCLOUD_CONFIG=str(file))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "gave up after 0.2 s waiting for web (id " in done.stderr
+
+
+def test_deploy_without_its_extra(run: Run, account: dict[str, str], key: Path, tmp_path: Path) -> None:
+    """Without the packages for SSH a deployment says what to install, before it creates a node."""
+    program = "import sys; sys.modules['asyncssh'] = None\nfrom polycloud.cli.main import run; run()"
+    (tmp_path / "id.pub").write_text(keys.generate()[1])
+    command = ("nodes", "deploy", "--name", "w", *ORDER, "--key", str(key), "--script", __file__)
+    done = run(*command, program=program, **account)
+    assert done.returncode == 1
+    assert "pip install 'polycloud[deploy]'" in done.stderr

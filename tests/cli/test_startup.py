@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+
+LOADED = """
+import os, sys
+os.environ.update(item.split("=", 1) for item in sys.argv.pop(1).split(";") if item)
+from polycloud.cli.main import run
+try:
+    run()
+except SystemExit:
+    heavy = ("rich.console", "rich.table", "msgspec", "urllib3", "asyncio", "starlette", "asyncssh",
+             "polycloud.compute", "polycloud.config", "polycloud.fleet")
+    print("loaded:", *(name for name in heavy if name in sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (("--version",), ""),
+        (("--help",), ""),
+        (("nodes", "--help"), ""),
+        ((), "_POLYCLOUD_COMPLETE=complete_bash;COMP_WORDS=polycloud pro;COMP_CWORD=1"),
+        ((), "_POLYCLOUD_COMPLETE=complete_bash;COMP_WORDS=polycloud nodes st;COMP_CWORD=2"),
+    ],
+)
+def test_what_needs_no_cloud_loads_none(run: Run, arguments: tuple[str, ...], variables: str) -> None:
+    """The version, help, and the completion of commands load neither drivers nor tables nor a client."""
+    done = run(variables, *arguments, program=LOADED)
+    assert done.stdout.splitlines()[-1] == "loaded:", done.stdout + done.stderr
+
+
+def test_a_list_loads_one_driver(run: Run, dummies: dict[str, str]) -> None:
+    """A list loads the driver that it uses, and neither the sandbox nor SSH nor another driver."""
+    others = '"polycloud.sandbox", "polycloud.compute.drivers.digitalocean"'
+    done = run("", "nodes", "list", program=LOADED.replace('"rich.table"', others), **dummies)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "polycloud.fleet" in loaded
+    assert not {"polycloud.compute.drivers.digitalocean", "polycloud.sandbox", "asyncssh"} & loaded

@@ -1,0 +1,136 @@
+"""The article's steps beyond its classes: the registry, `encode_data`, XML-RPC, prices, deploying."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from polycloud.common.base import ConnectionKey, JsonResponse
+from polycloud.common.types import InvalidCredsError
+from polycloud.common.xmlrpc import XMLRPCConnection, XMLRPCResponse
+from polycloud.compute import keys, providers
+from polycloud.compute.base import Node, NodeImage, NodeSize
+from polycloud.compute.deployment import MultiStepDeployment, ScriptDeployment, SSHKeyDeployment
+from polycloud.compute.providers import DRIVERS, get_driver
+from polycloud.compute.types import NodeState, Provider
+from polycloud.pricing import clear_pricing_data, set_pricing
+from polycloud.sandbox import Sandbox
+from polycloud.testing.replies import http
+from polycloud.testing.replies import serve as serve_same
+from support.web import serve
+from test_article import NephoscaleNodeDriver
+
+
+class DriverWithKeys(NephoscaleNodeDriver):
+    """The article's driver, whose `create_node` waits as the article tells and takes a key."""
+
+    def create_node(self, name: str, size: NodeSize, image: NodeImage, **kwargs: Any) -> Node:  # type: ignore[override]
+        params = {
+            "name": name,
+            "hostname": name,
+            "service_type": size.id,
+            "image": image.id,
+            "server_key": kwargs.get("server_key", ""),
+        }
+        self.connection.request("/server/cloud/", data=urlencode(params), method="POST")
+        while True:
+            time.sleep(0.05)  # noqa: TID251 - as somebody who follows the article would
+            created = [node for node in self.list_nodes() if node.name == name]
+            if created:
+                return created[0]
+
+
+@pytest.fixture
+def conn() -> Iterator[DriverWithKeys]:
+    with Sandbox("nephoscale", appear=0.05, build=0.1, no_isolation=True) as cloud:
+        with DriverWithKeys(*cloud.credentials, **cloud.options) as conn:
+            conn.ssh_port = cloud.ssh_port  # type: ignore[attr-defined]
+            yield conn
+
+
+def test_a_row_in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver whose row was added to DRIVERS is found by its provider's constant."""
+    monkeypatch.setitem(DRIVERS, Provider.VULTR, ("test_article", "NephoscaleNodeDriver"))
+    assert get_driver(Provider.VULTR) is NephoscaleNodeDriver
+    assert "vultr" in providers.names()
+
+
+def test_bodies_encoded_by_hand(conn: DriverWithKeys) -> None:
+    """A create whose form was encoded by hand is carried out, and a loop with `time.sleep` finds its node."""
+    node = conn.create_node("nepho-7", conn.list_sizes()[0], conn.list_images()[0])
+    assert node.name == "nepho-7"
+
+
+def test_json_by_encode_data() -> None:
+    """An `encode_data` that makes JSON is sent as JSON."""
+
+    class Connection(ConnectionKey):
+        responseCls = JsonResponse
+
+        def encode_data(self, data: Any) -> str:
+            return json.dumps(data)
+
+    with serve() as web:
+        seen = Connection("key", **web.options).request("/", data={"a": [1]}, method="POST").object
+    assert (json.loads(seen["body"]), seen["headers"]["content-type"]) == ({"a": [1]}, "application/json")
+
+
+def test_answers_in_xml_rpc() -> None:
+    """A response derived from XMLRPCResponse gives the returned value, and its `parse_error` is asked."""
+
+    class Response(XMLRPCResponse):
+        def parse_error(self) -> Any:
+            raise InvalidCredsError("no such key")
+
+    class Connection(XMLRPCConnection, ConnectionKey):
+        responseCls = Response
+
+    value = "<params><param><value><int>7</int></value></param></params>"
+    fault = (
+        "<fault><value><struct><member><name>faultCode</name><value><int>1</int></value></member><member>"
+        "<name>faultString</name><value>no</value></member></struct></value></fault>"
+    )
+
+    def answer(content: str) -> bytes:
+        text = f"<?xml version='1.0'?><methodResponse>{content}</methodResponse>"
+        return http("200 OK", text).replace(b"text/html", b"text/xml")
+
+    with serve_same(lambda _: answer(value)) as server:
+        assert Connection("key", url=server.url).call("list") == 7
+    with serve_same(lambda _: answer(fault)) as server:
+        with pytest.raises(InvalidCredsError, match="no such key"):
+            Connection("key", url=server.url).call("list")
+
+
+def test_hard_coded_prices(conn: DriverWithKeys) -> None:
+    """Prices that the provider does not tell are the shipped ones, or what `set_pricing` put there."""
+    assert {size.id: size.price for size in conn.list_sizes()}["5"] == 0.031
+    set_pricing("compute", "nephoscale", {"5": 0.04})
+    try:
+        assert {size.id: size.price for size in conn.list_sizes()}["5"] == 0.04
+    finally:
+        clear_pricing_data()
+
+
+def test_deploy_a_key_and_a_script(conn: DriverWithKeys) -> None:
+    """`deploy_node` is not overridden, and puts a public key and runs a script on the article's node."""
+    (private, public), (_, another) = keys.generate(), keys.generate()
+    form = {"name": "mine", "public_key": public, "key_group": 1}
+    key = conn.connection.request("/key/sshrsa/", data=form, method="POST").object["data"]["id"]
+    script = ScriptDeployment("#!/bin/sh\ngrep -c ssh-rsa ~/.ssh/authorized_keys\n")
+    node = conn.deploy_node(
+        deploy=MultiStepDeployment([SSHKeyDeployment(another), script]),
+        name="nepho-8",
+        size=conn.list_sizes()[0],
+        image=conn.list_images()[0],
+        server_key=key,
+        ssh_key=private,
+        ssh_port=conn.ssh_port,  # type: ignore[attr-defined]
+    )
+    assert (node.state, script.exit_status) == (NodeState.RUNNING, 0)
+    assert int(script.stdout or 0) >= 1

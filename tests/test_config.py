@@ -1,0 +1,448 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked
+
+import polycloud
+from polycloud import config
+from polycloud.common.calls import call_options
+from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.config import ConfigError, ConfigWarning
+from polycloud.sandbox import Sandbox
+
+Write = Callable[[str], Path]
+SECRET = "hunter2-is-secret"
+LAB = '[profiles.lab]\nprovider = "nephoscale"\nuser = "me"\n'
+
+
+class Vault(KeyringBackend):
+    """A keyring with one password; locked for the service "locked"."""
+
+    priority: ClassVar[Any] = 1
+
+    def __init__(self) -> None: ...
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if service == "locked":
+            raise KeyringLocked("the vault is locked")
+        return SECRET if (service, username) == ("cloud", "me") else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise NotImplementedError
+
+    def delete_password(self, service: str, username: str) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture(autouse=True)
+def _nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith(("POLYCLOUD_", "DIGITALOCEAN_", "DO_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes the configuration."""
+
+    def write_it(text: str) -> Path:
+        file = tmp_path / "config.toml"
+        file.write_bytes(text.encode("latin-1"))
+        file.chmod(0o600)
+        monkeypatch.setenv("POLYCLOUD_CONFIG", str(file))
+        return file
+
+    return write_it
+
+
+@pytest.fixture
+def vault() -> Iterator[None]:
+    before = keyring.get_keyring()
+    keyring.set_keyring(Vault())
+    yield
+    keyring.set_keyring(before)
+
+
+def refused(**how: Any) -> str:
+    """The message with which `connect` refuses the profile `lab`."""
+    with pytest.raises(ConfigError) as caught:
+        polycloud.connect(profile="lab", **how)
+    assert SECRET not in repr(caught.value) + str(caught.value)
+    return str(caught.value)
+
+
+# Profiles
+
+
+def test_a_profile_is_a_driver_with_its_options(write: Write) -> None:
+    """A profile gives its provider's driver, with its credentials and its options."""
+    write(f'{LAB}password = "{SECRET}"\nurl = "https://cloud.example:8443"\ntimeout = [3, 7]\nregion = "r"\n')
+    driver = polycloud.connect(profile="lab")
+    assert isinstance(driver, NephoscaleNodeDriver)
+    assert (driver.key, driver.secret, driver.region) == ("me", SECRET, "r")
+    assert (driver.connection.host, driver.connection.port) == ("cloud.example", 8443)
+    assert (driver.connection.connect_timeout, driver.connection.timeout) == (3, 7)
+
+
+def test_a_profile_reaches_its_cloud(write: Write) -> None:
+    """A profile of a running cloud lists its nodes."""
+    with Sandbox("nephoscale", seed_nodes=1, ssh="off") as cloud:
+        user, password = cloud.credentials
+        write(
+            f'[profiles.lab]\nprovider = "nephoscale"\nuser = "{user}"\npassword = "{password}"\n'
+            f'url = "{cloud.url}"'
+        )
+        with polycloud.connect(profile="lab") as driver:
+            assert [node.name for node in driver.list_nodes()] == ["seed-1"]
+
+
+def test_options_of_the_call_go_first(write: Write) -> None:
+    """An option of `connect` goes before the profile's."""
+    write(f'{LAB}password = "{SECRET}"\ntimeout = 30\n')
+    assert polycloud.connect(profile="lab", timeout=5).connection.timeout == 5
+
+
+def test_which_profile(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a name: that of POLYCLOUD_PROFILE, else the default, else the only one, else an error."""
+    tables = "".join(f'[profiles.{name}]\nprovider = "dummy"\nkey = "{name}"\n' for name in "abc")
+    write('default = "b"\n' + tables)
+    assert polycloud.connect(profile="c").creds == "c"
+    assert polycloud.connect().creds == "b"
+    monkeypatch.setenv("POLYCLOUD_PROFILE", "a")
+    assert polycloud.connect().creds == "a"
+    monkeypatch.setenv("POLYCLOUD_PROFILE", "")
+    write(tables)
+    with pytest.raises(ConfigError, match=r"which profile\? there are in .*config.toml: a, b, c"):
+        polycloud.connect()
+    write('[profiles.only]\nprovider = "dummy"\nkey = "x"\n')
+    assert polycloud.connect().creds == "x"
+    write("")
+    with pytest.raises(ConfigError, match=r"which profile\? there is none yet; write .* into .*config.toml"):
+        polycloud.connect()
+
+
+def test_an_unknown_profile(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no profile's gives the nearest names, or all."""
+    write('[profiles.production]\nprovider = "dummy"\n[profiles.lab]\nprovider = "dummy"\n')
+    with pytest.raises(ConfigError, match=r"'producton' in .*config.toml; the nearest are production$"):
+        polycloud.connect(profile="producton")
+    monkeypatch.setenv("POLYCLOUD_PROFILE", "xyz")
+    with pytest.raises(ConfigError, match=r"'xyz' in .*; there are in .*: production, lab$"):
+        polycloud.connect()
+
+
+def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The file is that of POLYCLOUD_CONFIG, else below XDG_CONFIG_HOME, else below ~/.config."""
+    monkeypatch.setenv("POLYCLOUD_CONFIG", "~/my.toml")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert config.config_file() == tmp_path / "my.toml"
+    monkeypatch.delenv("POLYCLOUD_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/etc/xdg")
+    assert config.config_file() == Path("/etc/xdg/polycloud/config.toml")
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    assert config.config_file() == tmp_path / ".config/polycloud/config.toml"
+    assert config.profiles() == {}
+
+
+def test_a_file_that_is_named_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that POLYCLOUD_CONFIG names and that does not exist is an error."""
+    monkeypatch.setenv("POLYCLOUD_CONFIG", "/nowhere/c.toml")
+    with pytest.raises(ConfigError, match=r"POLYCLOUD_CONFIG names /nowhere/c.toml, which does not exist"):
+        config.profiles()
+
+
+def test_a_file_that_others_can_read(write: Write) -> None:
+    """A file that others can read is read, with one warning that says what to do."""
+    file = write('[profiles.lab]\nprovider = "dummy"\nkey = "x"\n')
+    file.chmod(0o640)
+    with pytest.warns(ConfigWarning) as caught:
+        polycloud.connect(profile="lab")
+    assert [str(warning.message) for warning in caught] == [f"others can read {file}: chmod 600 {file}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[profiles.lab\n", r"config.toml: .*\(at line 1, column 14\)"),
+        ('a = 1\n\n[profiles.lab]\nx = "\xff"\n', r"it is not UTF-8 \(at line 4, column 6\)"),
+        (f"a = {'[' * 5000}\n", "it is nested too deep"),
+        ("profiles = 3\n", r"profiles is no table; write \[profiles.NAME\]"),
+        ("[profile.lab]\n", r"no 'profile'; did you mean 'profiles'\?"),
+        ("zzz = 1\n", r"no 'zzz'; there are default and profiles"),
+        ("default = 3\n", r"default is a whole number, where the name of a profile is wanted"),
+        (
+            "[profiles]\nlab = 3\n",
+            r"profiles.lab is a whole number, where a table is wanted: \[profiles.lab\]",
+        ),
+        ("[profiles.lab]\n", r"profiles.lab names no provider"),
+        (
+            "[profiles.lab]\nprovider = 3\n",
+            r"profiles.lab.provider is a whole number, where a text is wanted",
+        ),
+        (
+            '[profiles.lab]\nprovider = "nephoscal"\n',
+            r"profiles.lab.provider: no provider is called 'nephoscal'; the nearest names: nephoscale",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used(write: Write, text: str, said: str) -> None:
+    """What is wrong in a file is told with the file and the place in it."""
+    file = write(text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        polycloud.connect(profile="lab")
+    assert str(caught.value).startswith(str(file))
+
+
+def test_a_home_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file below the home of nobody is an error that says so."""
+    monkeypatch.setenv("POLYCLOUD_CONFIG", "~nobody-at-all/c.toml")
+    with pytest.raises(ConfigError, match=r"~nobody-at-all/c.toml: .*home"):
+        config.profiles()
+
+
+def test_a_file_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder in the place of the file is an error that names it."""
+    monkeypatch.setenv("POLYCLOUD_CONFIG", str(tmp_path))
+    with pytest.raises(ConfigError, match=f"{tmp_path} cannot be read: Is a directory"):
+        config.profiles()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("password = 5", "password: it is a whole number, where a text is wanted"),
+        ("password = true", "password: it is true or false, where a text is wanted"),
+        ('password = ""', "password: it is empty"),
+        (f'password = ["{SECRET}"]', "password: it is a list, where a text is wanted"),
+        (f'port = "{SECRET}"', "port: it is a text, where a whole number is wanted"),
+        ("port = true", "port: it is true or false, where a whole number is wanted"),
+        ("port = 1.5", "port: it is a number, where a whole number is wanted"),
+        ('secure = "yes"', "secure: it is a text, where true or false is wanted"),
+        ("host = 5", "host: it is a whole number, where a text is wanted"),
+        ('timeout = "5"', "timeout: it is a text, where a number or a list is wanted"),
+        ("timeout = [5]", "timeout: it is a list of 1, where a pair is wanted"),
+        (f'timeout = [5, "{SECRET}"]', "timeout: it is a text, where a number is wanted"),
+        ("client_cert = [1, 2]", "client_cert: it is a whole number, where a text is wanted"),
+        ("user_agent_append = [5]", "user_agent_append: it is a whole number, where a text is wanted"),
+        ("timeout = -1", "lab: timeout=-1 is no number of seconds above 0"),
+        ("pool_size = 0", "lab: pool_size=0 is no number above 0"),
+        ("proxy_url = 5", "proxy_url: it is a whole number, where a text is wanted"),
+        ("tiemout = 5", "lab: NephoscaleNodeDriver has no option 'tiemout'; did you mean 'timeout'?"),
+        ("retry = 5", "retry: a file cannot say it"),
+        ('transport = "x"', "transport: a file cannot say it"),
+        ("region = 1979-05-27", "region: it is a date, where a text is wanted"),
+        (f'password = {{ evn = "{SECRET}" }}', "password: a table is one of { env = ... }"),
+        (f'password = {{ env = "A", command = "{SECRET}" }}', "password: a table is one of { env = ... }"),
+        ("password = {}", "password: a table is one of { env = ... }"),
+        ("password = { env = 5 }", "password: env = wants the name of a variable"),
+        ('password = { env = "NOT_THERE" }', "password: the environment has no NOT_THERE"),
+        (
+            f'password = {{ env = "{SECRET}" }}',
+            "the environment has no variable of the name that stands there",
+        ),
+        (f'password = {{ command = "KEY={SECRET} show" }}', "the command 'KEY' cannot be run: No such file"),
+        ("password = { keyring = 5 }", 'password: keyring = wants ["SERVICE", "USER"]'),
+        ('password = { keyring = ["a"] }', 'password: keyring = wants ["SERVICE", "USER"]'),
+        ("password = { command = 5 }", "password: command = wants a text or a list of words"),
+        ("password = { command = [] }", "password: command = wants a text or a list of words"),
+        ('password = { command = ["a", 5] }', "password: command = wants a text or a list of words"),
+        ("password = { command = '\"a' }", "password: command = cannot be split into words: No closing"),
+        (
+            'password = { command = "/no/such" }',
+            "password: the command '/no/such' cannot be run: No such file",
+        ),
+        ('password = { command = "a\\u0000b" }', "cannot be run: embedded null byte"),
+        ('password = { command = "true" }', "password: the command gives nothing"),
+    ],
+)
+def test_a_setting_that_cannot_be_used(write: Write, setting: str, said: str) -> None:
+    """What is wrong with a setting is told with file, profile and setting, and without its value."""
+    more = "" if setting.startswith("password") else f'password = "{SECRET}"\n'
+    file = write(f"{LAB}{more}{setting}\n")
+    message = refused()
+    assert message.startswith(f"{file}: profiles.lab")
+    assert said in message
+
+
+# Secrets
+
+
+def test_a_secret_of_the_environment(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`{ env = NAME }` is the variable's value."""
+    monkeypatch.setenv("MY_SECRET", SECRET)
+    write(LAB + 'password = { env = "MY_SECRET" }\n')
+    assert polycloud.connect(profile="lab").secret == SECRET
+
+
+@pytest.mark.parametrize(
+    "command",
+    [f'"echo {SECRET}"', f'["echo", "{SECRET}"]', f'"printf %s {SECRET}"', f"'printf \"{SECRET}\\r\\n\"'"],
+)
+def test_a_secret_of_a_command(write: Write, command: str) -> None:
+    """`{ command = ... }` is what the command prints, without its last line break."""
+    write(f"{LAB}password = {{ command = {command} }}\n")
+    assert polycloud.connect(profile="lab").secret == SECRET
+
+
+def test_a_command_reads_nothing(write: Write) -> None:
+    """A command that reads its input finds the end of it: it cannot wait for an answer that nobody gives."""
+    write(f"{LAB}password = {{ command = \"sh -c 'read it || echo {SECRET}'\" }}\n")
+    assert polycloud.connect(profile="lab").secret == SECRET
+
+
+def test_a_command_that_fails(write: Write) -> None:
+    """A command that fails is told with its status and its last words on stderr, not with what it printed."""
+    write(f"{LAB}password = {{ command = \"sh -c 'echo {SECRET}; echo no such entry >&2; exit 3'\" }}\n")
+    assert refused().endswith("password: the command 'sh' ended with 3: no such entry")
+
+
+def test_a_command_that_prints_no_text(write: Write) -> None:
+    """Bytes that are no text are no secret."""
+    write(f"{LAB}password = {{ command = 'printf \"\\377\"' }}\n")
+    assert refused().endswith("password: the command 'printf' printed what is no text")
+
+
+def test_a_command_that_hangs(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that does not end is ended, whoever else still holds what it prints to."""
+    monkeypatch.setattr(config, "SECRET_TIMEOUT", 0.2)
+    write(f"{LAB}password = {{ command = \"sh -c 'sleep 30; echo {SECRET}'\" }}\n")
+    began = time.monotonic()
+    assert refused().endswith("password: the command 'sh' did not end within 0.2 s")
+    assert time.monotonic() - began < 20, "it waited for the sleep"
+
+
+def test_a_command_has_until_the_deadline(write: Write) -> None:
+    """The deadline of `call_options` holds for commands too."""
+    write(f"{LAB}password = {{ command = 'sleep 30' }}\n")
+    with call_options(deadline=0.2):
+        assert "did not end within 0." in refused()
+
+
+def test_a_secret_of_the_keyring(write: Write, vault: None) -> None:
+    """`{ keyring = [service, user] }` is the password that the system's keyring has."""
+    write(LAB + 'password = { keyring = ["cloud", "me"] }\n')
+    assert polycloud.connect(profile="lab").secret == SECRET
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ("cloud2", "password: the system's keyring has no password of 'me' for 'cloud2'"),
+        ("locked", "password: the system's keyring cannot be used: the vault is locked"),
+    ],
+)
+def test_a_keyring_without_the_secret(write: Write, vault: None, service: str, said: str) -> None:
+    """A missing entry, or a locked keyring, is an error that says so."""
+    write(f'{LAB}password = {{ keyring = ["{service}", "me"] }}\n')
+    assert refused().endswith(said)
+
+
+def test_secrets_are_looked_up_when_wanted(write: Write) -> None:
+    """Reading the profiles runs no command, and a representation shows no setting."""
+    write(f'{LAB}password = {{ command = "/no/such" }}\nproxy_url = "http://u:{SECRET}@proxy"\n')
+    assert SECRET not in repr(config.load())
+    assert "no/such" not in repr(config.profiles())
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (SECRET, "set here"),
+        ({"env": "MY_SECRET"}, "env MY_SECRET"),
+        ({"env": SECRET}, "env variable of the name that stands there"),
+        ({"command": f"show {SECRET}"}, "command show"),
+        ({"command": ["show", SECRET]}, "command show"),
+        ({"keyring": ["cloud", "me"]}, "keyring cloud me"),
+        ({}, "nowhere: the table cannot be used"),
+        ({"evn": SECRET}, "nowhere: the table cannot be used"),
+        ({"env": 5}, "nowhere: the table cannot be used"),
+        ({"command": "'"}, "nowhere: the table cannot be used"),
+        ({"env": SECRET, "command": SECRET}, "nowhere: the table cannot be used"),
+    ],
+)
+def test_where_a_secret_is(value: Any, told: str) -> None:
+    """The place of a secret is told without the secret, whatever stands there."""
+    assert config.source_of(value) == told
+
+
+def test_a_driver_shows_no_secret(write: Write) -> None:
+    """The driver of a profile does not show the secret either."""
+    write(f'{LAB}password = "{SECRET}"\n')
+    assert SECRET not in repr(polycloud.connect(profile="lab"))
+
+
+def test_profiles_connect_on_threads(write: Write) -> None:
+    """Threads may connect the same profile at the same time."""
+    write(f'{LAB}password = {{ command = "echo {SECRET}" }}\n')
+    profile, found = config.load().profile("lab"), []
+    threads = [threading.Thread(target=lambda: found.append(profile.connect().secret)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [SECRET] * 4
+
+
+# The environment
+
+
+def test_the_providers_own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials they are those of the environment; POLYCLOUD_PROVIDER_NAME goes first."""
+    monkeypatch.setenv("DIGITALOCEAN_TOKEN", "usual")
+    driver = polycloud.connect("digitalocean")
+    assert isinstance(driver, DigitalOceanNodeDriver)
+    assert driver.key == "usual"
+    monkeypatch.setenv("POLYCLOUD_DIGITALOCEAN_TOKEN", SECRET)
+    assert polycloud.connect("digitalocean", timeout=5).key == SECRET
+    monkeypatch.setenv("POLYCLOUD_DIGITALOCEAN_TOKEN", "")
+    assert polycloud.connect("digitalocean").key == "usual"
+
+
+def test_a_profile_without_credentials(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that has no credential at all takes those of the environment; one that has some does not."""
+    monkeypatch.setenv("POLYCLOUD_NEPHOSCALE_USER", "you")
+    monkeypatch.setenv("POLYCLOUD_NEPHOSCALE_PASSWORD", SECRET)
+    write('[profiles.lab]\nprovider = "nephoscale"\ntimeout = 5\n')
+    assert polycloud.connect(profile="lab").key == "you"
+    write(LAB)
+    assert "profiles.lab lacks password, which NephoScale needs; write it there" in refused()
+
+
+def test_missing_credentials() -> None:
+    """Where the environment lacks one, the error names all variables that are looked at."""
+    with pytest.raises(ConfigError) as caught:
+        polycloud.connect("nephoscale")
+    assert str(caught.value) == (
+        "NephoScale needs user, password: give them, set POLYCLOUD_NEPHOSCALE_USER and "
+        "POLYCLOUD_NEPHOSCALE_PASSWORD, or use a profile"
+    )
+
+
+def test_forms_of_connect() -> None:
+    """`connect` takes a provider with credentials, or a profile: not both, and no credentials alone."""
+    assert polycloud.connect("nephoscale", "me", SECRET, service="compute").secret == SECRET
+    for provider, credentials, profile in (("dummy", (), "lab"), (None, ("x",), None)):
+        with pytest.raises(ConfigError, match="not both"):
+            polycloud.connect(provider, *credentials, profile=profile)
+    with pytest.raises(UnknownProviderError, match="nearest names: nephoscale"):
+        polycloud.connect("nephoscal", "x")
+    with pytest.raises(InvalidArgumentError, match="no service is called 'storaje'"):
+        polycloud.connect("dummy", "x", service="storaje")
+
+
+def test_a_config_error_is_one_of_ours() -> None:
+    """A `ConfigError` is a `PolycloudError`."""
+    assert issubclass(ConfigError, PolycloudError)
