@@ -115,13 +115,12 @@ def test_links_never_change_the_host(link: str, followed: str) -> None:
 
 def test_one_goes_and_one_comes() -> None:
     """A list from which an item went while another one came between two pages is read again."""
-    items = list(range(8))
-    changes = iter([lambda: (items.pop(0), items.append(99))])
+    items, moves = list(range(8)), [99]
 
     def fetch(page: int) -> Page:
-        if page == 2:
-            for change in changes:
-                change()
+        if page == 2 and moves:
+            items.append(moves.pop())
+            del items[0]
         return Page(items[(page - 1) * 4 : page * 4], 2, len(items))
 
     assert number_pages(fetch, int) == [1, 2, 3, 4, 5, 6, 7, 99]

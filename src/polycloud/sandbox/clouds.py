@@ -19,6 +19,7 @@ Clock = Callable[[], float]
 
 CLOUDS: dict[str, str] = {
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
+    "linode": "polycloud.sandbox.linode:Linode",
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
 }
 """Every cloud by name, as "module:Class"; a module is imported when its cloud is first wanted."""

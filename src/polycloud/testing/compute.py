@@ -40,6 +40,7 @@ from polycloud.common.calls import call_options
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     AmbiguousCreateError,
+    ConflictError,
     InvalidCredsError,
     NotFoundError,
     OperationTimeoutError,
@@ -135,6 +136,9 @@ class ComputeConformance:
 
     unknown_id: ClassVar[str] = "999999999"
     """An id of the provider's form that no node and no image has."""
+
+    unique_names: ClassVar[bool] = False
+    """Whether the provider refuses a second node of one name, with a `ConflictError`."""
 
     volume_size: ClassVar[int] = 10
     """GB of the volumes that are made."""
@@ -426,7 +430,11 @@ class ComputeConformance:
     @rule()
     def test_c16_create_node_and_namesakes(self, driver: NodeDriver, create: Create) -> None:
         """`create_node` gives back its own node, never a namesake."""
-        first, second = create("twin"), create("twin")
+        first = create("twin")
+        if self.unique_names:
+            _error_of(ConflictError, "the second create", create, "twin")
+            return
+        second = create("twin")
         assert first.id != second.id, f"both creates gave back the node {first.id!r}"
         for twin in (first, second):
             self.seen(driver, twin)
@@ -514,6 +522,8 @@ class ComputeConformance:
     @rule("stop_node")
     def test_c27_actions_and_namesakes(self, driver: NodeDriver, create: Create) -> None:
         """An action acts on the node asked for, never on a namesake."""
+        if self.unique_names:
+            pytest.skip("the provider's names are unique")
         first, second = create("twin"), create("twin")
         for twin in (first, second):
             self.seen(driver, twin, NodeState.RUNNING)

@@ -107,6 +107,7 @@ class Machines:
             return None
         with self._lock:
             node = Node(self, host_name(name), address, access)
+            node.await_address([other for other in self._nodes if other.address == address])
             self._nodes.append(node)
         return node
 
@@ -136,7 +137,8 @@ class Node:
     """One machine. Its calls return at once; what they ask for is done in order, in the background."""
 
     def __init__(self, machines: Machines, name: str, address: str, access: Access) -> None:
-        self._machines, self._name, self._address, self._access = machines, name, address, access
+        self._machines, self._name, self.address, self._access = machines, name, address, access
+        self._leaving: list[Node] = []
         self._order = asyncio.Lock()
         self._work: concurrent.futures.Future[None] | None = None
         self._on = False
@@ -168,6 +170,10 @@ class Node:
         self.stop()
         self.start(seconds)
 
+    def admit(self, access: Access) -> None:
+        """Let these log in, and nobody else, from the next boot on."""
+        self._access = access
+
     def remove(self) -> concurrent.futures.Future[None] | None:
         """Stop, and forget its files; its address is free when this is done."""
         self._on = False
@@ -175,6 +181,10 @@ class Node:
         if work is None:
             self._machines.discard(self)
         return work
+
+    def await_address(self, leaving: list[Node]) -> None:
+        """Boot only when these, which have the address and are being removed, are gone."""
+        self._leaving = leaving
 
     def resume(self) -> None:
         """Boot if it ran when the sandbox was closed."""
@@ -193,7 +203,7 @@ class Node:
             try:
                 await work()
             except Exception:  # noqa: BLE001 - nobody else would say it, and others wait for this turn
-                _log.exception("the machine %s at %s", self._name, self._address)
+                _log.exception("the machine %s at %s", self._name, self.address)
 
     # The rest runs on the loop.
 
@@ -202,6 +212,8 @@ class Node:
             return
         opens = asyncio.get_running_loop().time() + delay
         self.state = "booting"
+        while self._leaving:
+            await self._leaving.pop().settle()
         try:
             await asyncio.to_thread(self._boot_machine)
             self.state = "on"
@@ -210,12 +222,12 @@ class Node:
             else:
                 await self._open()
         except (MachineError, OSError) as error:
-            _log.warning("the machine %s at %s does not work: %s", self._name, self._address, error)
+            _log.warning("the machine %s at %s does not work: %s", self._name, self.address, error)
             self.state = f"failed: {error}"
 
     def _boot_machine(self) -> None:
         if self._machine is None:
-            self._machine = self._machines.isolation.machine(self._name, self._address)
+            self._machine = self._machines.isolation.machine(self._name, self.address)
         self._machine.boot()
 
     async def _open_at(self, opens: float) -> None:
@@ -253,6 +265,11 @@ class Node:
         if self._machine:
             await asyncio.to_thread(self._machine.halt)
         self.state = "off"
+
+    async def settle(self) -> None:
+        """Wait until everything is done that was asked for before."""
+        async with self._order:
+            pass
 
     async def end(self) -> None:
         """Halt, and forget everything that is on the machine, after what was asked for before."""

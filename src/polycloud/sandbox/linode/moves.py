@@ -1,0 +1,265 @@
+"""Rebuilding, resizing, cloning and migrating Linodes, and new passwords."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from polycloud.sandbox.linode import views
+from polycloud.sandbox.linode.calls import DONE, Call, Reply
+from polycloud.sandbox.linode.errors import InputError
+from polycloud.sandbox.linode.inputs import Body, together
+from polycloud.sandbox.linode.orders import (
+    Extras,
+    check_limit,
+    check_space,
+    check_type,
+    read_deploy,
+    read_label,
+    read_password,
+    read_region,
+    read_type,
+    read_user_data,
+)
+from polycloud.sandbox.linode.power import boot_again, change, stop_machine
+from polycloud.sandbox.linode.resources import Config, Disk, Linode
+from polycloud.sandbox.linode.state import SWAP, State, check_free, settle
+
+_MIGRATIONS = ("cold", "warm")
+_TOO_LARGE = (
+    "Linode has allocated more disk than the new service plan allows. Delete or resize disks smaller."
+)
+
+
+def _linode(state: State, call: Call) -> Linode:
+    linode = state.linode(call.path["linode"])
+    check_free(linode)
+    return linode
+
+
+# Rebuilding
+
+
+def rebuild(state: State, call: Call) -> Reply:
+    """Replace the disks and configurations of a Linode by those of an image."""
+    linode, body = _linode(state, call), call.body
+    deploy = read_deploy(state, body, required=True)
+    assert deploy
+    plan = read_type(body) if "type" in body else linode.type
+    check_type(plan, linode.region)
+    check_space(plan, deploy.image.size + SWAP)
+    boots = body.flag("booted", default=True)
+
+    def start() -> None:
+        state.remove_machine(linode)
+        linode.disks, linode.configs, linode.last_config = {}, {}, None
+        linode.type, linode.image, linode.has_user_data = plan, deploy.image, deploy.has_user_data
+        state.install(linode, deploy.image, deploy.access, SWAP)
+
+    def finish() -> None:
+        settle(linode)
+        boot_again(state, linode, "running" if boots else "offline")
+
+    change(
+        state,
+        linode,
+        "linode_rebuild",
+        state.knobs.build,
+        finish,
+        during="rebuilding",
+        start=start,
+        secondary=deploy.image,
+    )
+    return Reply(views.linode(linode))
+
+
+# Resizing
+
+
+def resize(state: State, call: Call) -> Reply:
+    """Give a Linode another plan."""
+    linode, body = _linode(state, call), call.body
+    plan = read_type(body)
+    check_type(plan, linode.region)
+    warm = body.choice("migration_type", _MIGRATIONS, "cold") == "warm"
+    if plan is linode.type:
+        raise InputError("Linode is already running this service plan.", "type")
+    main = _growing_disk(linode) if body.flag("allow_auto_disk_resize", default=True) else None
+    rest = linode.used_disk - main.size if main else linode.used_disk
+    if rest + (main.least if main else 0) > plan.disk:
+        raise InputError(_TOO_LARGE)
+    was = linode.status
+
+    def finish() -> None:
+        linode.type = plan
+        if main:
+            main.size = plan.disk - rest
+        if warm:
+            linode.status = was
+        else:
+            boot_again(state, linode, was)
+
+    start = None if warm else partial(stop_machine, linode)
+    change(state, linode, "linode_resize", state.knobs.copy, finish, during="migrating", start=start)
+    return DONE
+
+
+def _growing_disk(linode: Linode) -> Disk | None:
+    """The one disk, beside swap, whose size follows the type's."""
+    disks = [disk for disk in linode.disks.values() if disk.filesystem != "swap"]
+    return disks[0] if len(disks) == 1 and disks[0].filesystem in {"ext3", "ext4"} else None
+
+
+# Migrating
+
+
+def migrate(state: State, call: Call) -> Reply:
+    """Move a Linode to another region, where it has new addresses."""
+    linode, body = _linode(state, call), call.body
+    if "region" not in body:
+        raise InputError("There is no pending migration for this Linode.")
+    region = read_region(body)
+    if region is linode.region:
+        raise InputError("The Linode is in this region already.", "region")
+    if body.choice("type", _MIGRATIONS, "cold") == "warm" or body.flag("upgrade"):
+        raise InputError("This is not available for migrations to another region.", "type")
+    check_type(linode.type, region)
+    if any(volume.linode is linode for volume in state.volumes.values()):
+        raise InputError("Volumes must be detached before a migration to another region.")
+    was = linode.status
+
+    def finish() -> None:
+        state.remove_machine(linode)
+        linode.region, old = region, linode.addresses
+        linode.addresses = []
+        for address in old:
+            if address.public:
+                state.add_public(linode, address.pool)
+            else:
+                state.add_private(linode)
+            address.pool.give(address.ip)
+        boot_again(state, linode, was)
+
+    change(
+        state,
+        linode,
+        "linode_migrate_datacenter",
+        state.knobs.copy,
+        finish,
+        during="migrating",
+        start=partial(stop_machine, linode),
+    )
+    return DONE
+
+
+# Cloning
+
+
+def clone(state: State, call: Call) -> Reply:
+    """Copy disks and configurations of a Linode to another, which may be new."""
+    source, body = _linode(state, call), call.body
+    configs, disks = _chosen(source, body)
+    needed = sum(disk.size for disk in disks)
+    if "linode_id" in body:
+        target = _existing_target(state, source, body, needed)
+    else:
+        target = _new_target(state, source, body, needed)
+    was = source.status, "offline" if target.status == "provisioning" else target.status
+
+    def end() -> None:
+        source.status, target.status = was
+
+    def finish() -> None:
+        end()
+        state.copy(target, disks, configs)
+        target.image = target.image or source.image
+
+    target.status = "cloning"
+    change(
+        state,
+        source,
+        "linode_clone",
+        state.knobs.copy,
+        finish,
+        during="cloning",
+        undo=end,
+        secondary=target,
+        also_locks=[target],
+    )
+    return Reply(views.linode(target))
+
+
+def _chosen(source: Linode, body: Body) -> tuple[list[Config], list[Disk]]:
+    """The configurations to copy, all unless told, and their disks with those that are named."""
+    ids = body.each("configs", int) if "configs" in body else list(source.configs)
+    more = body.each("disks", int)
+    if not source.configs.keys() >= set(ids):
+        raise InputError("configs is not valid", "configs")
+    if not source.disks.keys() >= set(more):
+        raise InputError("disks is not valid", "disks")
+    configs = [source.configs[number] for number in ids]
+    used = {device.get("disk_id") for config in configs for device in config.devices.values()}
+    return configs, [disk for disk in source.disks.values() if disk.id in used.union(more)]
+
+
+def _existing_target(state: State, source: Linode, body: Body, needed: int) -> Linode:
+    if source.has_user_data:
+        raise InputError("A Linode with user data can only be cloned to a new one.", "linode_id")
+    target = state.linodes.get(body.need("linode_id", int))
+    if target is None or target is source:
+        raise InputError("linode_id is not valid", "linode_id")
+    check_free(target)
+    if target.used_disk + needed > target.type.disk:
+        raise InputError("Insufficient space on the target Linode.", "linode_id")
+    return target
+
+
+def _new_target(state: State, source: Linode, body: Body, needed: int) -> Linode:
+    together(partial(read_type, body), partial(read_region, body), partial(read_label, state, body))
+    plan, region = read_type(body), read_region(body)
+    check_type(plan, region)
+    check_space(plan, needed)
+    has_user_data = read_user_data(body)
+    if source.has_user_data and not has_user_data:
+        raise InputError("user_data is required", "metadata.user_data")
+    extras = Extras.read(body, source.group)
+    check_limit(state)
+    target = state.add_linode(
+        read_label(state, body),
+        plan,
+        region,
+        state.public_addresses,
+        tags=source.tags,
+        has_user_data=has_user_data,
+    )
+    extras.give(state, target)
+    return target
+
+
+# Passwords
+
+
+def reset_password(state: State, call: Call) -> Reply:
+    """Give the one disk with an image of a Linode that is off another password."""
+    linode = _linode(state, call)
+    disks = [disk for disk in linode.disks.values() if disk.filesystem != "swap"]
+    if len(disks) != 1:
+        raise InputError("The Linode has not exactly one disk: reset the password of a disk.")
+    set_password(state, linode, disks[0], read_password(call.body))
+    return DONE
+
+
+def set_password(state: State, linode: Linode, disk: Disk, password: str) -> None:
+    """Let only this password, beside keys, open what boots the disk; InputError unless the Linode is off."""
+    access = disk.access
+    if linode.status != "offline":
+        raise InputError("The Linode must be powered off.")
+    if access is None:
+        raise InputError("The disk has no image whose password could be set.")
+
+    def finish() -> None:
+        disk.access = replace(access, passwords=(password,))
+        if linode.machine and linode.machine_disk is disk:
+            linode.machine.admit(disk.access)
+
+    change(state, linode, "password_reset", state.knobs.power, finish)

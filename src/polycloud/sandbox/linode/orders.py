@@ -1,0 +1,232 @@
+"""What somebody wants to have built: reading and checking the body of a create or a rebuild."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from polycloud.sandbox.linode import catalog
+from polycloud.sandbox.linode.backups import start_backups
+from polycloud.sandbox.linode.errors import InputError
+from polycloud.sandbox.linode.inputs import Body, check_label, check_password, together
+from polycloud.sandbox.linode.profile import check_key
+from polycloud.sandbox.linode.resources import Backup, Image, Linode
+from polycloud.sandbox.linode.state import SWAP, State
+from polycloud.sandbox.machines import Access
+
+_LONGEST_USER_DATA = 65535
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """An image, and who may log in to what is made of it."""
+
+    image: Image
+    access: Access
+    has_user_data: bool
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a new Linode, be it a clone, is given beside its disks."""
+
+    private_ip: bool
+    backups: bool
+    group: str
+
+    @classmethod
+    def read(cls, body: Body, group: str = "") -> Self:
+        """Those that a body asks for."""
+        return cls(body.flag("private_ip"), body.flag("backups_enabled"), body.get("group", str) or group)
+
+    def give(self, state: State, linode: Linode) -> None:
+        """Give them to a Linode."""
+        linode.group = self.group
+        if self.private_ip:
+            state.add_private(linode)
+        if self.backups:
+            start_backups(linode)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A Linode that can be built as it is wanted."""
+
+    label: str | None
+    plan: catalog.Type
+    region: catalog.Region
+    deploy: Deploy | None
+    backup: Backup | None
+    swap: int
+    boots: bool
+    extras: Extras
+
+
+def read_order(state: State, body: Body) -> Order:
+    """The order in the body of a create; InputError if it cannot be carried out."""
+    together(
+        partial(read_type, body),
+        partial(read_region, body),
+        partial(read_label, state, body),
+        partial(read_deploy, state, body),
+        partial(_backup, state, body),
+    )
+    plan, region, backup = read_type(body), read_region(body), _backup(state, body)
+    deploy = read_deploy(state, body)
+    check_type(plan, region)
+    if deploy and backup:
+        raise InputError("image and backup_id are mutually exclusive", "backup_id")
+    if backup and backup.region is not region:
+        raise InputError("The backup is in another region.", "backup_id")
+    if deploy and deploy.has_user_data:
+        _check_metadata(deploy.image, region)
+    swap = body.number("swap_size", 0, plan.disk // 2, SWAP)
+    check_space(plan, _needed(deploy, backup, swap))
+    check_limit(state)
+    return Order(
+        label=read_label(state, body),
+        plan=plan,
+        region=region,
+        deploy=deploy,
+        backup=backup,
+        swap=swap,
+        boots=body.flag("booted", default=True) and bool(deploy or backup),
+        extras=Extras.read(body),
+    )
+
+
+def _needed(deploy: Deploy | None, backup: Backup | None, swap: int) -> int:
+    if backup:
+        return sum(disk.size for disk in backup.disks)
+    return deploy.image.size + swap if deploy else 0
+
+
+def check_limit(state: State) -> None:
+    """InputError if the account can have no further Linode."""
+    if len(state.linodes) >= state.knobs.linode_limit + state.knobs.seed_instances:
+        raise InputError("Account Limit reached. Please open a support ticket.")
+
+
+def read_type(body: Body) -> catalog.Type:
+    """The type that a body names; InputError if there is none."""
+    plan = catalog.TYPES.get(body.need("type", str))
+    if plan is None:
+        raise InputError("A valid plan type by that ID was not found", "type")
+    return plan
+
+
+def check_type(plan: catalog.Type, region: catalog.Region) -> None:
+    """InputError unless that region has the plan."""
+    if not plan.is_in(region):
+        raise InputError("This type is not available in this region.", "type")
+
+
+def read_region(body: Body) -> catalog.Region:
+    """The region that a body names; InputError if there is none."""
+    region = catalog.REGIONS.get(body.need("region", str))
+    if region is None:
+        raise InputError("region is not valid", "region")
+    return region
+
+
+def read_label(state: State, body: Body, own: str | None = None) -> str | None:
+    """The label for a Linode that has its own one now; InputError if it is unsuitable or another's."""
+    label = body.get("label", str)
+    if label is None or label == own:
+        return label
+    check_label(label, 3, 64)
+    if any(linode.label == label for linode in state.linodes.values()):
+        raise InputError("Label must be unique among your linodes", "label")
+    return label
+
+
+def read_deploy(state: State, body: Body, *, required: bool = False) -> Deploy | None:
+    """What is to be deployed; None if there is no image. InputError if it cannot be."""
+    if "image" not in body and not required:
+        return None
+    together(
+        partial(_image, state, body),
+        partial(read_password, body),
+        partial(_public_keys, state, body),
+        partial(read_user_data, body),
+        partial(_check_stackscript, state, body),
+    )
+    access = Access(public_keys=_public_keys(state, body), passwords=(read_password(body),))
+    return Deploy(_image(state, body), access, read_user_data(body))
+
+
+def _image(state: State, body: Body) -> Image:
+    image = state.images.get(body.need("image", str))
+    if image is None or image.status != "available":
+        raise InputError("image is not valid", "image")
+    return image
+
+
+def read_password(body: Body, field: str = "root_pass") -> str:
+    """The password that a body gives; InputError if it is weak."""
+    password = body.need(field, str)
+    check_password(password, field)
+    return password
+
+
+def _public_keys(state: State, body: Body) -> tuple[str, ...]:
+    lines = body.each("authorized_keys", str)
+    for line in lines:
+        check_key(line, "authorized_keys")
+    for user in body.each("authorized_users", str):
+        if user != state.knobs.username or not state.keys:
+            raise InputError(f"User {user} does not exist or has no SSH keys", "authorized_users")
+        lines += [key.ssh_key for key in state.keys.values()]
+    return tuple(dict.fromkeys(lines))
+
+
+def read_user_data(body: Body) -> bool:
+    """Whether a body has data for cloud-init; InputError if they are unsuitable."""
+    data = body.part("metadata").get("user_data", str)
+    if not data:
+        return False
+    try:
+        plain = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("user_data must be base64 encoded", "metadata.user_data") from error
+    if len(plain) > _LONGEST_USER_DATA:
+        raise InputError(f"user_data must not exceed {_LONGEST_USER_DATA} bytes", "metadata.user_data")
+    return True
+
+
+def _check_metadata(image: Image, region: catalog.Region) -> None:
+    if "cloud-init" not in image.capabilities:
+        raise InputError("The image does not support cloud-init.", "metadata.user_data")
+    if "Metadata" not in region.capabilities:
+        raise InputError("Metadata is not available in this region.", "metadata.user_data")
+
+
+def _check_stackscript(state: State, body: Body) -> None:
+    number, image = body.get("stackscript_id", int), _image(state, body)
+    if number is None:
+        return
+    script = state.stackscripts.get(number)
+    if script is None:
+        raise InputError("stackscript_id is not valid", "stackscript_id")
+    if not image.public or not {image.id, "any/all"}.intersection(script.images):
+        raise InputError("The image is not compatible with this StackScript.", "stackscript_id")
+
+
+def _backup(state: State, body: Body) -> Backup | None:
+    number = body.get("backup_id", int)
+    if number is None:
+        return None
+    for linode in state.linodes.values():
+        for backup in linode.backups:
+            if backup.id == number and backup.status == "successful":
+                return backup
+    raise InputError("backup_id is not valid", "backup_id")
+
+
+def check_space(plan: catalog.Type, needed: int) -> None:
+    """InputError unless that type has so many MB of storage."""
+    if needed > plan.disk:
+        raise InputError("Insufficient space: this type has less storage than is needed.", "type")

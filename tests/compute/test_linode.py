@@ -1,0 +1,1578 @@
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import pickle
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polycloud.common import waiting
+from polycloud.common.calls import call_options
+from polycloud.common.credentials import from_environment
+from polycloud.common.retry import RetryPolicy
+from polycloud.common.trace import Trace, add_hook
+from polycloud.common.types import (
+    AmbiguousCreateError,
+    ConflictError,
+    ImageUnavailableError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    InvalidNameError,
+    MalformedResponseError,
+    NotFoundError,
+    OperationTimeoutError,
+    PolycloudError,
+    ProviderError,
+    ProviderHTTPError,
+    QuotaExceededError,
+    RateLimitReachedError,
+    ServerError,
+    UnavailableError,
+    UnsupportedOperationError,
+)
+from polycloud.compute import keys
+from polycloud.compute.deployment import ScriptDeployment
+from polycloud.compute.drivers.linode import (
+    LabelTakenError,
+    LinodeBackup,
+    LinodeBusyError,
+    LinodeDisk,
+    LinodeNodeDriver,
+)
+from polycloud.compute.providers import get_driver
+from polycloud.compute.types import (
+    KeyPair,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    NodeState,
+    StorageVolume,
+    StorageVolumeState,
+    VolumeSnapshot,
+)
+from polycloud.sandbox import Sandbox
+from support.web import Answer, Seen, Web, serve
+
+Driver = LinodeNodeDriver
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
+TOKEN = "0123456789abcdef-invented"
+PASSWORD = "correct horse battery staple 7!"
+ONCE = RetryPolicy(attempts=1)
+INSTANCES = "/v4/linode/instances"
+
+
+class Hasty(LinodeNodeDriver):
+    settle_time = 0.3
+    busy_time = 0.3
+    tidy_time = 1.0
+
+
+def on(web: Web, **options: Any) -> LinodeNodeDriver:
+    return Hasty(TOKEN, **{"retry": ONCE, "region": "us-east", **web.options, **options})
+
+
+def answered(answer: Answer, call: Callable[[LinodeNodeDriver], Any]) -> Any:
+    """The result of a driver's call whose every request is answered with `answer`."""
+    with serve(lambda _: answer) as web, on(web) as driver:
+        return call(driver)
+
+
+def listed(*items: Any) -> Answer:
+    return Answer(body={"data": items, "page": 1, "pages": 1, "results": len(items)})
+
+
+def refusal(status: int, *faults: tuple[str | None, str], **headers: str) -> Answer:
+    errors = [{"reason": reason, **({"field": field} if field else {})} for field, reason in faults]
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, {"errors": errors}, named)
+
+
+def bodies(web: Web, method: str, path: str) -> list[Any]:
+    return [json.loads(seen.body) for seen in web.seen if (seen.method, seen.path) == (method, path)]
+
+
+INSTANCE: dict[str, Any] = {
+    "alerts": {"cpu": 180, "io": 10000, "network_in": 10, "network_out": 10, "transfer_quota": 80},
+    "backups": {"available": True, "enabled": True, "last_successful": "2018-01-01T00:01:01"},
+    "created": "2018-01-01T00:01:01",
+    "group": "polycloud-0123456789ab",
+    "hypervisor": "kvm",
+    "id": 123,
+    "image": "linode/debian10",
+    "ipv4": ["203.0.113.1", "192.168.133.234"],
+    "ipv6": "2600:3c03::f03c:91ff:fe24:3a2f/128",
+    "label": "linode123",
+    "region": "us-east",
+    "specs": {"disk": 81920, "gpus": 0, "memory": 4096, "transfer": 4000, "vcpus": 2},
+    "status": "running",
+    "tags": ["example tag"],
+    "type": "g6-standard-1",
+    "updated": "2018-01-01T00:01:01",
+    "watchdog_enabled": True,
+    "from_the_future": {"x": 1},
+}
+TYPE: dict[str, Any] = {
+    "addons": {"backups": {"price": {"hourly": 0.008, "monthly": 5}}},
+    "class": "standard",
+    "disk": 81920,
+    "gpus": 0,
+    "id": "g6-standard-2",
+    "label": "Linode 4GB",
+    "memory": 4096,
+    "price": {"hourly": 0.03, "monthly": 20},
+    "region_prices": [{"hourly": 0.036, "id": "br-gru", "monthly": 24}],
+    "transfer": 4000,
+    "vcpus": 2,
+}
+
+
+def node_of(driver: LinodeNodeDriver, id_: str = "1") -> Node:
+    return Node(id_, "web", NodeState.RUNNING, [], [], driver, "g6-nanode-1", "linode/debian12")
+
+
+def size_of(driver: LinodeNodeDriver) -> NodeSize:
+    return NodeSize("g6-nanode-1", "Nanode", 1024, 25, 1000, 0.0075, driver)
+
+
+def image_of(driver: LinodeNodeDriver) -> NodeImage:
+    return NodeImage("linode/debian12", "Debian 12", driver)
+
+
+def place_of(driver: LinodeNodeDriver, id_: str = "us-east") -> NodeLocation:
+    return NodeLocation(id_, "Newark", "US", driver)
+
+
+def volume_of(driver: LinodeNodeDriver) -> StorageVolume:
+    return StorageVolume("1", "data", 20, driver)
+
+
+def create(driver: LinodeNodeDriver, name: str = "web", **options: Any) -> Node:
+    return driver.create_node(name, size_of(driver), image_of(driver), **options)
+
+
+class Account:
+    """As much of an account as creates need; `lose` is what happens to the next answers to them."""
+
+    def __init__(self, *lose: str) -> None:
+        self.instances: list[dict[str, Any]] = []
+        self.lose = list(lose)
+        self.lock = threading.Lock()
+
+    def __call__(self, seen: Seen) -> Answer | None:
+        with self.lock:
+            answer: Answer | None = getattr(self, seen.method.lower())(seen)
+            return answer
+
+    def get(self, seen: Seen) -> Answer:
+        only = json.loads(seen.headers.get("X-Filter", "{}"))
+        return listed(
+            *(one for one in self.instances if all(one[name] == value for name, value in only.items()))
+        )
+
+    def post(self, seen: Seen) -> Answer | None:
+        how = self.lose.pop(0) if self.lose else ""
+        if how == "before":
+            return None
+        body = json.loads(seen.body)
+        if any(one["label"] == body["label"] for one in self.instances):
+            return refusal(400, ("label", "Label must be unique among your linodes"))
+        one = {"id": len(self.instances) + 1, "group": "", "tags": [], "status": "provisioning", **body}
+        self.instances.append(one)
+        return None if how == "after" else Answer(body=one)
+
+    def put(self, seen: Seen) -> Answer:
+        one = self.instances[int(seen.path.rpartition("/")[2]) - 1]
+        one.update(json.loads(seen.body))
+        return Answer(body=one)
+
+
+# The driver
+
+
+def test_the_constructor_of_libcloud() -> None:
+    """A token is enough, `api_version` may be said, and what the provider has not is refused in words."""
+    driver = get_driver("linode")(TOKEN, api_version="v4")
+    assert (driver.connection.host, driver.connection.request_path) == ("api.linode.com", "/v4")
+    assert TOKEN not in repr(driver)
+    assert Driver(TOKEN, api_version="4.0").api_version == "v4"
+    with pytest.raises(UnsupportedOperationError, match=r"no API 3\.0, only v4"):
+        Driver(TOKEN, api_version="3.0")
+    with pytest.raises(InvalidArgumentError, match="takes a token"):
+        Driver("client", "secret")
+    with pytest.raises(InvalidCredsError, match="needs a key"):
+        Driver("")
+
+
+@pytest.mark.parametrize("variable", ["LINODE_TOKEN", "LINODE_CLI_TOKEN", "POLYCLOUD_LINODE_TOKEN"])
+def test_the_token_is_found_in_the_environment(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token is where the provider's own tools have it."""
+    for name in ("LINODE_TOKEN", "LINODE_CLI_TOKEN", "POLYCLOUD_LINODE_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    assert from_environment(Driver) is None
+    monkeypatch.setenv(variable, TOKEN)
+    assert from_environment(Driver) == (TOKEN,)
+
+
+def test_the_token_goes_into_the_header() -> None:
+    """The token is sent as a bearer token, and to the path below /v4."""
+    with serve(lambda _: listed()) as web, on(web) as driver:
+        assert driver.list_nodes() == []
+    (seen,) = web.seen
+    assert (seen.path, seen.headers["Authorization"]) == (INSTANCES, f"Bearer {TOKEN}")
+
+
+# Nodes
+
+
+def test_a_node_is_what_the_provider_tells() -> None:
+    """An instance's fields end where Libcloud's users look for them; the mark of a create is left out."""
+    (node,) = answered(listed(INSTANCE), lambda driver: driver.list_nodes())
+    assert (node.id, node.name, node.state) == ("123", "linode123", NodeState.RUNNING)
+    assert node.public_ips == ["203.0.113.1", "2600:3c03::f03c:91ff:fe24:3a2f"]
+    assert node.private_ips == ["192.168.133.234"]
+    assert (node.size, node.image) == ("g6-standard-1", "linode/debian10")
+    assert node.created_at == datetime(2018, 1, 1, 0, 1, 1, tzinfo=UTC)
+    assert node.extra == {**INSTANCE, "location": "us-east", "group": ""}
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("running", "running"),
+        ("offline", "stopped"),
+        ("stopped", "stopped"),
+        ("booting", "starting"),
+        ("rebooting", "rebooting"),
+        ("shutting_down", "stopping"),
+        ("busy", "pending"),
+        ("provisioning", "pending"),
+        ("deleting", "terminated"),
+        ("migrating", "migrating"),
+        ("rebuilding", "updating"),
+        ("restoring", "updating"),
+        ("cloning", "updating"),
+        ("resizing", "reconfiguring"),
+        ("billing_suspension", "suspended"),
+        ("melting", "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_states(status: str | None, state: str) -> None:
+    """Every status has a state, and one that the driver does not know is UNKNOWN, not an error."""
+    (node,) = answered(listed({"id": 1, "status": status}), lambda driver: driver.list_nodes())
+    assert node.state == state
+
+
+def test_a_bare_instance_is_enough() -> None:
+    """An instance of which only the id is told is a node without addresses; its extra has the usual keys."""
+    (node,) = answered(listed({"id": 1}), lambda driver: driver.list_nodes())
+    assert (node.public_ips, node.private_ips, node.size, node.image) == ([], [], None, None)
+    assert (node.created_at, node.extra["location"], node.extra["specs"]) == (None, None, None)
+
+
+def test_unique_local_addresses_are_private() -> None:
+    """A unique local IPv6 address is private."""
+    (node,) = answered(listed({"id": 1, "ipv6": "fd00::1/128"}), lambda driver: driver.list_nodes())
+    assert (node.public_ips, node.private_ips) == ([], ["fd00::1"])
+
+
+def test_filters_go_into_the_header() -> None:
+    """`ex_filter` is sent as the provider's X-Filter, with every page, in ASCII."""
+    with serve(lambda _: listed()) as web, on(web) as driver:
+        driver.list_nodes(ex_filter={"tags": "Grüße", "+order_by": "label"})
+        driver.list_nodes()
+        assert list(driver.iterate_nodes(ex_filter={"tags": "web"})) == []
+    assert json.loads(web.seen[0].headers["X-Filter"]) == {"tags": "Grüße", "+order_by": "label"}
+    assert "X-Filter" not in web.seen[1].headers
+    assert json.loads(web.seen[2].headers["X-Filter"]) == {"tags": "web"}
+
+
+def pages_of(count: int, largest: int = 500) -> Callable[[Seen], Answer]:
+    """A list of `count` instances, at most `largest` on a page."""
+
+    def respond(seen: Seen) -> Answer:
+        page, size = int(seen.query["page"][0]), min(int(seen.query["page_size"][0]), largest)
+        first = (page - 1) * size
+        items = [{"id": number + 1} for number in range(first, min(first + size, count))]
+        return Answer(body={"data": items, "page": page, "pages": -(-count // size), "results": count})
+
+    return respond
+
+
+def test_pages_of_five_hundred() -> None:
+    """A list is asked for in pages of 500, each once, and is complete and in order."""
+    with serve(pages_of(1100)) as web, on(web) as driver:
+        nodes = driver.list_nodes()
+    assert [int(node.id) for node in nodes] == list(range(1, 1101))
+    assert sorted(seen.query["page"][0] for seen in web.seen) == ["1", "1", "2", "3"]
+    assert {seen.query["page_size"][0] for seen in web.seen} == {"500"}
+
+
+def test_pages_that_are_smaller_than_asked_for() -> None:
+    """A list is complete where the provider gives smaller pages, and where the caller wants them."""
+    with serve(pages_of(45, largest=10)) as web, on(web) as driver:
+        assert len(driver.list_nodes()) == 45
+    with serve(pages_of(45)) as web, on(web, ex_per_page=25) as driver:
+        assert len(driver.list_nodes()) == 45
+        assert len(web.seen) == 3
+
+
+def test_iterate_nodes_a_page_at_a_time() -> None:
+    """`iterate_nodes` asks for a page when the one before is used up."""
+    with serve(pages_of(5)) as web, on(web, ex_per_page=2) as driver:
+        nodes = driver.iterate_nodes()
+        assert [next(nodes).id, next(nodes).id] == ["1", "2"]
+        assert len(web.seen) == 1
+        assert [node.id for node in nodes] == ["3", "4", "5"]
+        assert len(web.seen) == 3
+
+
+def test_a_number_of_pages_that_cannot_be() -> None:
+    """A list that claims pages without number is malformed, and its pages are not asked for."""
+    body = {"data": [], "pages": 10**15}
+    with serve(lambda _: Answer(body=body)) as web, on(web) as driver:
+        with pytest.raises(MalformedResponseError, match="pages cannot be"):
+            driver.list_nodes()
+    assert len(web.seen) == 1
+
+
+CALLS: dict[str, Callable[[LinodeNodeDriver], Any]] = {
+    "list_nodes": lambda driver: driver.list_nodes(),
+    "iterate_nodes": lambda driver: list(driver.iterate_nodes()),
+    "list_sizes": lambda driver: driver.list_sizes(),
+    "list_images": lambda driver: driver.list_images(),
+    "list_locations": lambda driver: driver.list_locations(),
+    "list_key_pairs": lambda driver: driver.list_key_pairs(),
+    "list_volumes": lambda driver: driver.list_volumes(),
+    "ex_list_events": lambda driver: driver.ex_list_events(),
+    "ex_list_node_disks": lambda driver: driver.ex_list_node_disks(node_of(driver)),
+    "ex_list_configs": lambda driver: driver.ex_list_configs(node_of(driver)),
+    "ex_list_tags": lambda driver: driver.ex_list_tags(),
+    "ex_list_addresses": lambda driver: driver.ex_list_addresses(),
+}
+ONE: dict[str, Callable[[LinodeNodeDriver], Any]] = {
+    "get_node": lambda driver: driver.get_node("1"),
+    "get_image": lambda driver: driver.get_image("linode/debian12"),
+    "ex_get_volume": lambda driver: driver.ex_get_volume("1"),
+    "ex_list_backups": lambda driver: driver.ex_list_backups(node_of(driver)),
+    "ex_list_node_addresses": lambda driver: driver.ex_list_node_addresses(node_of(driver)),
+    "ex_rename_node": lambda driver: driver.ex_rename_node(node_of(driver), "other"),
+    "create_node": create,
+}
+ODD: list[Any] = [
+    *(None, 7, "text", [1], [None], [{}], {}),
+    [{"id": [], "label": {}, "address": 4, "plan": 5, "memory": "x", "disk": None, "size": ""}],
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("odd", ODD)
+def test_lists_of_another_form(call: str, odd: Any) -> None:
+    """A list of another form than documented is a MalformedResponseError."""
+    with pytest.raises(MalformedResponseError, match="not as documented"):
+        answered(Answer(body={"data": odd, "pages": 1, "results": 1}), CALLS[call])
+
+
+@pytest.mark.parametrize("call", ONE)
+@pytest.mark.parametrize("odd", [None, 7, "text", [], {}, {"id": [], "ipv4": 3, "automatic": None}])
+def test_answers_of_another_form(call: str, odd: Any) -> None:
+    """An answer of another form than documented is an error of ours; a create's is ambiguous."""
+    with pytest.raises((MalformedResponseError, AmbiguousCreateError), match="not as documented"):
+        answered(Answer(body=odd), ONE[call])
+
+
+@pytest.mark.parametrize("odd", [{"created": 5}, {"tags": [1]}, {"ipv4": ["10.1.1"]}, {"ipv6": "x/128"}])
+def test_instances_of_another_form(odd: dict[str, Any]) -> None:
+    """A field of another type, and an address that is none, are MalformedResponseErrors."""
+    with pytest.raises(MalformedResponseError):
+        answered(listed({"id": 1, **odd}), lambda driver: driver.list_nodes())
+
+
+# Creation
+
+
+def test_create_sends_what_it_is_given() -> None:
+    """Every argument of a create reaches the provider, and no field is null."""
+    with serve(Account()) as web, on(web) as driver:
+        node = driver.create_node(
+            "web",
+            size_of(driver),
+            image_of(driver),
+            place_of(driver, "eu-west"),
+            ex_authorized_keys=[PUBLIC_KEY],
+            ex_authorized_users="me",
+            ex_tags=["a"],
+            ex_backups_enabled=True,
+            ex_private_ip=True,
+            ex_create_attr={"firewall_id": 7},
+            auth=NodeAuthPassword(PASSWORD),
+            tags=["b"],
+            user_data="#!/bin/sh",
+        )
+    (body,) = bodies(web, "POST", INSTANCES)
+    assert body.pop("group").startswith("polycloud-")
+    assert body == {
+        "label": "web",
+        "type": "g6-nanode-1",
+        "image": "linode/debian12",
+        "region": "eu-west",
+        "root_pass": PASSWORD,
+        "authorized_keys": [PUBLIC_KEY],
+        "authorized_users": ["me"],
+        "tags": ["a", "b"],
+        "backups_enabled": True,
+        "private_ip": True,
+        "firewall_id": 7,
+        "metadata": {"user_data": base64.b64encode(b"#!/bin/sh").decode()},
+    }
+    assert node.name == "web"
+
+
+def test_create_sends_little_where_little_is_given() -> None:
+    """Fields that were not given are left out, and the driver's region is taken; a password must be."""
+    with serve(Account()) as web, on(web) as driver:
+        create(driver)
+    (body,) = bodies(web, "POST", INSTANCES)
+    assert body.keys() == {"label", "type", "image", "region", "root_pass", "group"}
+    assert body["region"] == "us-east"
+
+
+def test_create_in_the_order_of_libcloud() -> None:
+    """The location may come first and the name fourth, or not at all; by keyword in any order."""
+    with serve(lambda _: Answer(body=INSTANCE)) as web, on(web) as driver:
+        size, image, place = size_of(driver), image_of(driver), place_of(driver, "eu-west")
+        driver.create_node(place, size, image, "web", PASSWORD, [PUBLIC_KEY], ["me"], ["a"], True, True)
+        driver.create_node(place, size, image)
+        driver.create_node(location=place, size=size, image=image, name="web")
+        driver.create_node("web", size, image, "eu-west")
+    sent = bodies(web, "POST", INSTANCES)
+    assert [body.get("label") for body in sent] == ["web", None, "web", "web"]
+    assert {body["region"] for body in sent} == {"eu-west"}
+    assert (sent[0]["root_pass"], sent[0]["authorized_keys"]) == (PASSWORD, [PUBLIC_KEY])
+    assert (sent[0]["backups_enabled"], sent[0]["private_ip"]) == (True, True)
+
+
+def test_passwords_that_are_made_up() -> None:
+    """A password that was not given is another one each time, and has signs of every kind."""
+    with serve(Account()) as web, on(web) as driver:
+        create(driver, "one", auth=NodeAuthSSHKey(f" {PUBLIC_KEY}\n"))
+        create(driver, "two")
+    one, two = (body["root_pass"] for body in bodies(web, "POST", INSTANCES))
+    assert one != two
+    for password in (one, two):
+        assert 40 < len(password) <= 128
+        assert {"a", "A", "1", "-"} <= set(password)
+    assert bodies(web, "POST", INSTANCES)[0]["authorized_keys"] == [PUBLIC_KEY]
+
+
+def test_a_node_without_an_image_has_no_password() -> None:
+    """Without an image nobody can log in, so nothing of that is sent, and what says it is refused."""
+    with serve(lambda _: Answer(body=INSTANCE)) as web, on(web) as driver:
+        driver.create_node("web", size_of(driver), ex_create_attr={"backup_id": 7})
+        assert bodies(web, "POST", INSTANCES)[0].keys() == {"label", "type", "region", "backup_id", "group"}
+        before = len(web.seen)
+        for options in ({"root_pass": PASSWORD}, {"ex_authorized_keys": [PUBLIC_KEY]}):
+            with pytest.raises(InvalidArgumentError, match="image"):
+                driver.create_node("web", size_of(driver), **options)
+        assert len(web.seen) == before
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+def test_no_error_shows_a_password(status: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A password that the provider's words repeat stands in no error, no log and no trace."""
+    told: list[Trace] = []
+    remove = add_hook(told.append)
+    caplog.set_level(logging.DEBUG, "polycloud")
+
+    def respond(seen: Seen) -> Answer:
+        sent = json.loads(seen.body or b"{}")
+        word = sent.get("root_pass", "")
+        return refusal(status, ("root_pass", f"{word} does not meet the strength requirement"))
+
+    with serve(respond) as web, on(web) as driver:
+        with pytest.raises(PolycloudError) as caught:
+            create(driver, auth=NodeAuthPassword(PASSWORD))
+        with pytest.raises(PolycloudError) as other:
+            driver.ex_reset_password(node_of(driver), PASSWORD, ex_wait=False)
+    remove()
+    for error in (caught.value, other.value):
+        shown = f"{error!r} {error} {vars(error)} {error.args} {pickle.dumps(error)!r}"
+        assert PASSWORD not in shown
+    assert PASSWORD not in caplog.text
+    assert told
+    assert not any(PASSWORD.encode() in (trace.body or b"") for trace in told)
+    assert PASSWORD not in repr(NodeAuthPassword(PASSWORD))
+
+
+def test_a_create_leaves_no_mark() -> None:
+    """A create costs two requests, and its mark is gone afterwards."""
+    account = Account()
+    with serve(account) as web, on(web) as driver:
+        create(driver)
+    assert [seen.method for seen in web.seen] == ["POST", "PUT"]
+    assert account.instances[0]["group"] == ""
+
+
+def test_a_mark_that_stays_is_no_failure() -> None:
+    """A create succeeds though its mark cannot be taken off, which is tried once, and it is not shown."""
+
+    def respond(seen: Seen) -> Answer:
+        return refusal(503, (None, "out of order")) if seen.method == "PUT" else Answer(body=INSTANCE)
+
+    with serve(respond) as web, on(web, retry=RetryPolicy(base=0.01)) as driver:
+        assert create(driver).extra["group"] == ""
+    assert [seen.method for seen in web.seen] == ["POST", "PUT"]
+
+
+def test_an_interrupted_create_says_what_exists() -> None:
+    """Ctrl-C after the node was made passes through with the node's id."""
+
+    def respond(seen: Seen) -> Answer:
+        if seen.method == "PUT":
+            signal.raise_signal(signal.SIGINT)
+        return Answer(body=INSTANCE)
+
+    with serve(respond) as web, on(web) as driver, pytest.raises(KeyboardInterrupt) as caught:
+        create(driver)
+    assert "the Linode 'web' exists: id 123" in caught.value.__notes__[0]
+
+
+def test_a_lost_answer_makes_one_node() -> None:
+    """A create whose answer is lost after the provider acted finds its node and makes no second one."""
+    account = Account("after")
+    with serve(account) as web, on(web) as driver:
+        node = create(driver)
+    assert [one["id"] for one in account.instances] == [int(node.id)]
+    assert len(bodies(web, "POST", INSTANCES)) == 1
+    assert account.instances[0]["group"] == ""
+
+
+def test_a_lost_refusal_takes_no_namesake() -> None:
+    """A create whose answer is lost never takes a node of that name that somebody else made."""
+    account = Account()
+    with serve(account) as web, on(web) as driver:
+        create(driver)
+        account.lose.append("before")
+        with pytest.raises(AmbiguousCreateError, match=r"'web'.*the group 'polycloud-[0-9a-f]{12}'.*before"):
+            create(driver)
+    assert len(bodies(web, "POST", INSTANCES)) == 2
+
+
+def test_a_node_without_the_mark_is_not_adopted() -> None:
+    """After a lost answer only a node that has the mark is taken, whatever the server lists."""
+
+    def respond(seen: Seen) -> Answer:
+        return listed(INSTANCE) if seen.method == "GET" else refusal(500, (None, "lost"))
+
+    with serve(respond) as web, on(web) as driver, pytest.raises(AmbiguousCreateError):
+        create(driver)
+
+
+def test_names_are_unique() -> None:
+    """A name that the account has already is a ConflictError, and nothing is created under another."""
+    account = Account()
+    with serve(account) as web, on(web) as driver:
+        create(driver)
+        with pytest.raises(LabelTakenError, match="label: Label must be unique") as caught:
+            create(driver)
+    assert isinstance(caught.value, ConflictError)
+    assert len(account.instances) == 1
+
+
+def test_one_key_makes_one_node() -> None:
+    """A create with the key of an earlier one gives the earlier one's node, whatever it asks for."""
+    account = Account()
+    with serve(account) as web, on(web) as driver:
+        first = create(driver, "one", idempotency_key="once")
+        assert create(driver, "two", idempotency_key="once").id == first.id
+        assert create(driver, "two", idempotency_key="other").id != first.id
+    assert len(account.instances) == 2
+    assert all(one["group"].startswith("polycloud-") for one in account.instances)
+
+
+def test_one_key_in_two_programs() -> None:
+    """Of two programs that create with one key at the same moment, the second takes the first's node."""
+    account = Account()
+    hidden = {"looks": 2}  # the other program's node is not listed yet
+
+    def respond(seen: Seen) -> Answer | None:
+        if seen.method == "GET" and hidden["looks"]:
+            hidden["looks"] -= 1
+            return listed()
+        return account(seen)
+
+    with serve(respond) as web, on(web) as driver:
+        hidden["looks"] = 0
+        first = create(driver, idempotency_key="once")
+        hidden["looks"] = 2
+        assert create(driver, idempotency_key="once").id == first.id
+        hidden["looks"] = 1
+        with pytest.raises(LabelTakenError):
+            create(driver, idempotency_key="another key")
+    assert len(account.instances) == 1
+
+
+def test_a_key_and_no_name() -> None:
+    """A keyed create without a name has the same name each time, so that it cannot come about twice."""
+    account = Account()
+    with serve(account) as web, on(web) as driver:
+        one = driver.create_node(None, size_of(driver), image_of(driver), idempotency_key="once")
+    assert one.name == account.instances[0]["group"]
+
+
+def test_a_taken_name_that_is_not_listed() -> None:
+    """A keyed create whose name is taken by a node that is never listed is refused as it was."""
+
+    def respond(seen: Seen) -> Answer:
+        return listed() if seen.method == "GET" else refusal(400, ("label", "Label must be unique"))
+
+    with serve(respond) as web, on(web) as driver, pytest.raises(LabelTakenError, match="unique"):
+        create(driver, idempotency_key="once")
+
+
+def test_a_create_that_cannot_connect() -> None:
+    """A create that reached nobody is a plain error, since nothing can have come about."""
+    with Hasty(TOKEN, host="127.0.0.1", port=1, secure=False, retry=ONCE, region="us-east") as nowhere:
+        with pytest.raises(PolycloudError) as caught:
+            create(nowhere)
+    assert not isinstance(caught.value, AmbiguousCreateError)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"size": 7}, "neither a NodeSize"),
+        ({"image": 7}, "neither a NodeImage"),
+        ({"location": 7}, "neither a NodeLocation"),
+        ({"name": 7}, "no text"),
+        ({"ex_tags": 5}, "no list"),
+        ({"ex_authorized_keys": ["no key"]}, "not a public key"),
+        ({"auth": NodeAuthSSHKey("no key")}, "not a public key"),
+        ({"auth": NodeAuthPassword("")}, "no text, or empty"),
+        ({"auth": PASSWORD}, "neither a NodeAuthSSHKey"),
+        ({"auth": NodeAuthPassword(PASSWORD), "root_pass": PASSWORD}, "once"),
+        ({"root_pass": 7}, "no text, or empty"),
+        ({"user_data": b"#!"}, "no text"),
+        ({"ex_create_attr": ["booted"]}, "no dict"),
+        ({"ex_create_attr": {"group": "mine"}}, "tags="),
+        ({"idempotency_key": 7}, "no text"),
+    ],
+)
+def test_arguments_that_cannot_be(wrong: dict[str, Any], words: str) -> None:
+    """Arguments of another form are refused before anything is sent, without showing a password."""
+    with serve() as web, on(web) as driver:
+        given = {"name": "web", "size": size_of(driver), "image": image_of(driver), **wrong}
+        with pytest.raises(InvalidArgumentError, match=words) as caught:
+            driver.create_node(**given)
+    assert web.seen == []
+    assert PASSWORD not in str(caught.value)
+
+
+def test_passwords_that_cannot_be() -> None:
+    """A password that is no text is refused beforehand; sent all the same, it makes no other error."""
+    wrong: Any = 7
+    with serve(lambda _: refusal(400, ("root_pass", "no"))) as web, on(web) as driver:
+        for password in (wrong, ""):
+            with pytest.raises(InvalidArgumentError, match="no text, or empty"):
+                driver.ex_reset_password(node_of(driver), password)
+        assert web.seen == []
+        with pytest.raises(ProviderHTTPError):
+            create(driver, ex_create_attr={"root_pass": 7})
+
+
+def test_a_region_is_needed() -> None:
+    """A node and a volume without location are refused where the driver has no region."""
+    with serve() as web, on(web, region=None) as driver:
+        for call in (create, lambda driver: driver.create_volume(20, "data")):
+            with pytest.raises(InvalidArgumentError, match="region="):
+                call(driver)
+    assert web.seen == []
+
+
+def test_ids_and_filters_that_are_not_sent() -> None:
+    """An id that is no number, what is no node, and a filter that is no JSON are refused beforehand."""
+    wrong: Any = 7
+    with serve() as web, on(web) as driver:
+        for call in (driver.get_node, lambda id_: driver.destroy_node(node_of(driver, id_))):
+            for id_ in ("no-number", "\u0663", "1/boot"):
+                with pytest.raises(InvalidArgumentError, match="is no id"):
+                    call(id_)
+        with pytest.raises(InvalidArgumentError, match="7 is no Node"):
+            driver.reboot_node(wrong)
+        with pytest.raises(InvalidArgumentError, match="no filter"):
+            driver.list_nodes(ex_filter={"tags": object()})
+        with pytest.raises(InvalidArgumentError, match="cannot stand in a path"):
+            driver.get_image("..")
+    assert web.seen == []
+
+
+# Actions
+
+
+BUSY = refusal(400, (None, "Linode busy."))
+
+
+def test_actions_return_when_accepted() -> None:
+    """Base actions are one request each and return True at once."""
+    with serve(lambda _: Answer(body={})) as web, on(web) as driver:
+        node = node_of(driver)
+        for action in (node.reboot, node.shutdown, node.start, node.stop_node, node.destroy):
+            assert action() is True
+    told = [(seen.method, seen.path.removeprefix(f"{INSTANCES}/1")) for seen in web.seen]
+    verbs = ("reboot", "shutdown", "boot", "shutdown")
+    assert told == [*(("POST", f"/{verb}") for verb in verbs), ("DELETE", "")]
+
+
+def test_a_busy_node_is_waited_for() -> None:
+    """A node that is busy refuses, and is asked again until it is free."""
+    answers = iter([BUSY, BUSY])
+    with serve(lambda _: next(answers, Answer(body={}))) as web, on(web) as driver:
+        driver.busy_time = 5.0  # type: ignore[misc] # of this driver only
+        assert driver.reboot_node(node_of(driver))
+    assert len(web.seen) == 3
+
+
+def test_a_busy_node_and_a_deadline() -> None:
+    """A node that stays busy is not waited for longer than the call may take."""
+    with serve(lambda _: BUSY) as web, on(web) as driver:
+        driver.busy_time = 60.0  # type: ignore[misc] # of this driver only
+        with call_options(deadline=0.2), pytest.raises(PolycloudError, match=r"(?i)deadline|time"):
+            driver.reboot_node(node_of(driver))
+
+
+def test_a_node_that_stays_busy() -> None:
+    """A node that stays busy is a ConflictError with the provider's words."""
+    with serve(lambda _: BUSY) as web, on(web) as driver:
+        for act in (driver.reboot_node, driver.destroy_node, driver.ex_enable_backups):
+            with pytest.raises(LinodeBusyError, match="Linode busy"):
+                act(node_of(driver))
+    assert issubclass(LinodeBusyError, ConflictError)
+
+
+class Events:
+    """A provider at which each operation makes an event that has these statuses, one a look."""
+
+    def __init__(self, action: str, *statuses: str, message: str | None = None) -> None:
+        self.action, self.statuses, self.message = action, list(statuses), message
+        self.begun = False
+
+    def __call__(self, seen: Seen) -> Answer:
+        if seen.path != "/v4/account/events":
+            self.begun = seen.method != "GET" or self.begun
+            return Answer(body={**INSTANCE, "size": 20, "status": "ready"})
+        about = {"id": 1, "type": "disks"}
+        old = {"id": 5, "action": self.action, "status": "finished", "entity": about}
+        others = [
+            {"id": 6, "action": self.action, "status": "failed", "entity": {"id": 2, "type": "linode"}},
+            {"id": 8, "action": "linode_addip", "status": "failed", "entity": about},
+            {"id": 9, "action": self.action, "status": "finished"},
+        ]
+        if not self.begun:
+            return listed(old)
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        new = {**old, "id": 10, "status": status, "message": self.message}
+        return listed(new, *others, old)
+
+
+DISK = LinodeDisk("3", "ready", "root", "ext4")
+AWAITED: dict[str, tuple[str, Callable[..., Any]]] = {
+    "ex_start_node": ("linode_boot", lambda driver, **wait: driver.ex_start_node(node_of(driver), **wait)),
+    "ex_stop_node": ("linode_shutdown", lambda driver, **wait: driver.ex_stop_node(node_of(driver), **wait)),
+    "ex_reboot_node": (
+        "linode_reboot",
+        lambda driver, **wait: driver.ex_reboot_node(node_of(driver), **wait),
+    ),
+    "ex_resize_node": (
+        "linode_resize",
+        lambda driver, **wait: driver.ex_resize_node(node_of(driver), size_of(driver), **wait),
+    ),
+    "ex_rebuild_node": (
+        "linode_rebuild",
+        lambda driver, **wait: driver.ex_rebuild_node(node_of(driver), **wait),
+    ),
+    "ex_reset_password": (
+        "password_reset",
+        lambda driver, **wait: driver.ex_reset_password(node_of(driver), PASSWORD, **wait),
+    ),
+    "ex_create_disk": (
+        "disk_create",
+        lambda driver, **wait: driver.ex_create_disk(512, "more", node_of(driver), **wait),
+    ),
+    "ex_destroy_disk": (
+        "disk_delete",
+        lambda driver, **wait: driver.ex_destroy_disk(node_of(driver), DISK, **wait),
+    ),
+    "ex_create_backup": (
+        "linode_snapshot",
+        lambda driver, **wait: driver.ex_create_backup(node_of(driver), "now", **wait),
+    ),
+    "ex_restore_backup": (
+        "backups_restore",
+        lambda driver, **wait: driver.ex_restore_backup(node_of(driver), LinodeBackup(id=7), **wait),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AWAITED)
+def test_operations_are_awaited(name: str) -> None:
+    """An operation returns when the event that it caused has ended; others are not taken for it."""
+    action, call = AWAITED[name]
+    events = Events(action, "scheduled", "started", "finished")
+    with serve(events) as web, on(web) as driver:
+        assert call(driver)
+    assert events.statuses == ["finished"]
+
+
+@pytest.mark.parametrize("name", AWAITED)
+def test_operations_that_fail_or_take_too_long(name: str) -> None:
+    """An operation that fails is a ProviderError with the event's words, one without end a timeout."""
+    action, call = AWAITED[name]
+    with serve(Events(action, "failed", message="no luck")) as web, on(web) as driver:
+        with pytest.raises(ProviderError, match=rf"{action} of Linode 1 \(event 10\) failed: no luck"):
+            call(driver)
+    with serve(Events(action, "started")) as web, on(web) as driver:
+        with pytest.raises(OperationTimeoutError, match=f"{action} of Linode 1 to end"):
+            call(driver, ex_timeout=0.1)
+
+
+def test_waiting_is_a_choice() -> None:
+    """With `ex_wait=False` an operation is one request."""
+    with serve(Events("linode_boot", "started")) as web, on(web) as driver:
+        assert driver.ex_start_node(node_of(driver), ex_wait=False)
+    assert [seen.method for seen in web.seen] == ["POST"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_events_that_may_not_be_seen(status: int) -> None:
+    """A token that may not see events is not made to wait."""
+
+    def respond(seen: Seen) -> Answer:
+        if seen.path == "/v4/account/events":
+            return refusal(status, (None, "Your OAuth token is not authorized to use this endpoint."))
+        return Answer(body={})
+
+    with serve(respond) as web, on(web) as driver:
+        assert driver.ex_reboot_node(node_of(driver))
+    assert [seen.method for seen in web.seen] == ["GET", "POST"]
+
+
+def test_events_that_fail_are_an_error() -> None:
+    """Events that cannot be told at the moment are an error before anything is sent."""
+    with serve(lambda _: refusal(500, (None, "out of order"))) as web, on(web) as driver:
+        with pytest.raises(ServerError, match="out of order"):
+            driver.ex_reboot_node(node_of(driver))
+    assert [seen.method for seen in web.seen] == ["GET"]
+
+
+def test_a_rebuild_needs_an_image() -> None:
+    """A node is rebuilt from its own image; one that tells none from a given one only."""
+    with serve(Events("linode_rebuild", "finished")) as web, on(web) as driver:
+        assert driver.ex_rebuild_node(node_of(driver), auth=NodeAuthSSHKey(PUBLIC_KEY))
+        (body,) = bodies(web, "POST", f"{INSTANCES}/1/rebuild")
+        assert (body["image"], body["authorized_keys"]) == ("linode/debian12", [PUBLIC_KEY])
+        assert len(body["root_pass"]) > 40
+        with pytest.raises(InvalidArgumentError, match="from which image"):
+            driver.ex_rebuild_node(Node("1", "web", NodeState.RUNNING, [], [], driver))
+
+
+def test_the_events_of_a_node() -> None:
+    """Events are typed, and asked for by node."""
+    event = {
+        "id": 7,
+        "action": "linode_boot",
+        "status": "finished",
+        "entity": {"id": 1, "type": "linode", "label": "web", "url": "/v4/linode/instances/1"},
+        "percent_complete": 100,
+    }
+    with serve(lambda _: listed(event)) as web, on(web) as driver:
+        (told,) = driver.ex_list_events(node_of(driver), ex_filter={"action": "linode_boot"})
+    assert (told.id, told.action, told.status, told.percent_complete) == (7, "linode_boot", "finished", 100)
+    assert told.entity
+    assert (told.entity.id, told.entity.label) == (1, "web")
+    only = {"entity.id": 1, "action": "linode_boot"}
+    assert json.loads(web.seen[0].headers["X-Filter"]) == only
+
+
+# Sizes, images, locations, keys
+
+
+def test_sizes_have_the_prices_of_their_region() -> None:
+    """A size is in GB, and its price that of the location, else of the driver's region."""
+    others: list[dict[str, Any]] = [
+        {**TYPE, "id": "g6-nanode-1", "price": {"hourly": 0.0075}, "region_prices": []},
+        {"id": "free", "memory": 1, "disk": 0},
+    ]
+    answer = listed(TYPE, *others)
+    sizes = answered(answer, lambda driver: driver.list_sizes())
+    assert [(one.id, one.price) for one in sizes] == [
+        ("g6-nanode-1", 0.0075),
+        ("g6-standard-2", 0.03),
+        ("free", None),
+    ]
+    size = sizes[1]
+    assert (size.name, size.ram, size.disk, size.bandwidth) == ("Linode 4GB", 4096, 80, 4000)
+    names = ("addons", "class", "gpus", "monthly_price", "transfer", "vcpus")
+    told = (TYPE["addons"], "standard", 0, 20, 4000, 2)
+    assert tuple(size.extra[name] for name in names) == told
+    with serve(lambda _: answer) as web, on(web, region="br-gru") as driver:
+        assert [one.price for one in driver.list_sizes()] == [0.0075, 0.036, None]
+
+
+def test_sizes_that_a_region_lacks() -> None:
+    """What cannot be had in a location is left out of its sizes."""
+
+    def respond(seen: Seen) -> Answer:
+        if seen.path == "/v4/linode/types":
+            return listed(TYPE, {**TYPE, "id": "g1-gpu"}, {**TYPE, "id": "g7-premium-2"})
+        lacking = {"plan": "g1-gpu", "region": "br-gru", "available": False}
+        there = {"plan": "g7-premium-2", "region": "br-gru", "available": True}
+        elsewhere = {"plan": "g6-standard-2", "region": "us-east", "available": False}
+        return listed(lacking, there, elsewhere)
+
+    with serve(respond) as web, on(web) as driver:
+        sizes = driver.list_sizes(place_of(driver, "br-gru"))
+        assert [(one.id, one.price) for one in sizes] == [("g6-standard-2", 0.036), ("g7-premium-2", 0.036)]
+        assert len(driver.list_sizes()) == 3
+    assert json.loads(web.seen[0].headers["X-Filter"]) == {"region": "br-gru"}
+
+
+def test_a_server_that_does_not_tell_what_it_lacks() -> None:
+    """Where a server does not tell what its regions lack, nothing is left out."""
+
+    def respond(seen: Seen) -> Answer:
+        return listed(TYPE) if seen.path == "/v4/linode/types" else refusal(404, (None, "Not found"))
+
+    with serve(respond) as web, on(web) as driver:
+        assert [size.id for size in driver.list_sizes(place_of(driver))] == [TYPE["id"]]
+
+
+def test_images() -> None:
+    """Images have Libcloud's keys, and are found by ids with a slash."""
+    told = {"id": "linode/debian11", "label": "Debian 11", "vendor": "Debian", "is_public": True}
+    with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
+        (image,) = driver.list_images()
+        assert (image.id, image.name, image.extra["vendor"]) == ("linode/debian11", "Debian 11", "Debian")
+        assert (image.extra["eol"], image.extra["created_by"]) == (None, None)
+        assert driver.get_image("linode/debian11").id == image.id
+        assert driver.delete_image(NodeImage("private/7", "", driver))
+    assert [seen.path for seen in web.seen[1:]] == ["/v4/images/linode%2Fdebian11", "/v4/images/private%2F7"]
+
+
+def imaging(seen: Seen) -> Answer:
+    """A provider that makes an image at its third look, of a node with three disks."""
+    if seen.path.endswith("/disks"):
+        return listed(
+            {"id": 1, "label": "swap", "filesystem": "swap", "size": 9000},
+            {"id": 2, "label": "root", "filesystem": "ext4", "size": 8000},
+            {"id": 3, "label": "small", "filesystem": "ext4", "size": 10},
+        )
+    return Answer(body={"id": "private/7", "label": "mine", "status": "creating"})
+
+
+def test_an_image_of_a_node_is_one_of_its_biggest_disk() -> None:
+    """An image is made of the biggest disk that is no swap space, or of the disk that is given."""
+    with serve(imaging) as web, on(web) as driver:
+        image = driver.create_image(node_of(driver), "mine", "for us", ex_wait=False)
+        assert (image.id, image.extra["status"]) == ("private/7", "creating")
+        driver.create_image(DISK, ex_wait=False, name="mine")
+        with pytest.raises(OperationTimeoutError, match="available"):
+            driver.create_image(DISK, "mine", ex_timeout=0.1)
+    first, second, _ = bodies(web, "POST", "/v4/images")
+    assert first == {"disk_id": 2, "label": "mine", "description": "for us"}
+    assert second == {"disk_id": 3, "label": "mine"}
+
+
+def test_a_node_without_disks_has_no_image() -> None:
+    """A node without a disk cannot be made an image of."""
+    with pytest.raises(InvalidArgumentError, match="no disk"):
+        answered(listed(), lambda driver: driver.create_image(node_of(driver), "mine"))
+
+
+def test_locations() -> None:
+    """Regions are listed with their countries and Libcloud's keys."""
+    regions: list[dict[str, Any]] = [
+        {
+            "id": "us-east",
+            "label": "Newark, NJ",
+            "country": "us",
+            "status": "ok",
+            "capabilities": ["Linodes"],
+        },
+        {"id": "mars"},
+    ]
+    places = answered(listed(*regions), lambda driver: driver.list_locations())
+    assert [(place.id, place.name, place.country) for place in places] == [
+        ("us-east", "Newark, NJ", "US"),
+        ("mars", "mars", ""),
+    ]
+    assert places[0].extra == {**regions[0], "resolvers": None}
+
+
+def test_key_pairs() -> None:
+    """Keys have computed fingerprints, may share names, and are deleted by id or by name alone."""
+    told = [{"id": id_, "label": "mine", "ssh_key": PUBLIC_KEY, "created": "2018"} for id_ in (4, 5)]
+    with serve(lambda _: Answer(body={**told[0], "data": told, "pages": 1})) as web, on(web) as driver:
+        one, other = driver.list_key_pairs()
+        assert (one.name, one.public_key, one.extra) == ("mine", PUBLIC_KEY, {"id": 4, "created": "2018"})
+        assert (one.fingerprint or "").count(":") == 15
+        assert driver.create_key_pair("mine", f"{PUBLIC_KEY}\n").public_key == PUBLIC_KEY
+        made = driver.create_key_pair("made")
+        assert made.private_key
+        assert driver.delete_key_pair(other)
+        assert driver.delete_key_pair(KeyPair("mine", None, None, driver))
+        with pytest.raises(InvalidArgumentError, match="not a public key"):
+            driver.import_key_pair_from_string("mine", "no key")
+    assert bodies(web, "POST", "/v4/profile/sshkeys")[0] == {"label": "mine", "ssh_key": PUBLIC_KEY}
+    deleted = [seen.path for seen in web.seen if seen.method == "DELETE"]
+    assert deleted == ["/v4/profile/sshkeys/5", "/v4/profile/sshkeys/4"]
+
+
+# Volumes
+
+
+VOLUME: dict[str, Any] = {
+    "created": "2018-01-01T00:01:01",
+    "filesystem_path": "/dev/disk/by-id/scsi-0Linode_Volume_data",
+    "id": 12345,
+    "label": "data",
+    "linode_id": None,
+    "linode_label": None,
+    "region": "us-east",
+    "size": 30,
+    "status": "active",
+    "tags": ["example tag"],
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({}, "available"),
+        ({"linode_id": 123}, "inuse"),
+        ({"status": "creating"}, "creating"),
+        ({"status": "resizing", "linode_id": 123}, "updating"),
+        ({"status": "melting"}, "unknown"),
+    ],
+)
+def test_a_volume_is_what_the_provider_tells(told: dict[str, Any], state: str) -> None:
+    """A volume's state comes from its status and its node; its extra has Libcloud's keys."""
+    (volume,) = answered(listed({**VOLUME, **told}), lambda driver: driver.list_volumes())
+    assert (volume.id, volume.name, volume.size) == ("12345", "data", 30)
+    assert volume.state == StorageVolumeState(state)
+    told = {**VOLUME, **told}
+    assert volume.extra == {**told, "location": "us-east", "state": told["status"]}
+
+
+def test_volumes_are_created_in_both_orders() -> None:
+    """The size may come before the name or after it; a volume goes to a place or to a node."""
+    with serve(lambda _: Answer(body=VOLUME)) as web, on(web) as driver:
+        other: Any = ("data", 30, place_of(driver, "eu-west"))
+        driver.create_volume(30, "data", tags="one")
+        driver.create_volume(*other)
+        driver.create_volume(name="data", size=30, node=node_of(driver))
+        with pytest.raises(UnsupportedOperationError, match="snapshots"):
+            driver.create_volume(30, "data", snapshot=VolumeSnapshot("1", driver))
+    common = {"size": 30, "label": "data"}
+    assert bodies(web, "POST", "/v4/volumes") == [
+        {**common, "region": "us-east", "tags": ["one"]},
+        {**common, "region": "eu-west"},
+        {**common, "linode_id": 1},
+    ]
+
+
+def test_the_life_of_a_volume() -> None:
+    """A volume is attached, detached, resized, cloned and destroyed by what the provider calls so."""
+    with serve(lambda _: Answer(body=VOLUME)) as web, on(web) as driver:
+        volume = volume_of(driver)
+        assert volume.attach(node_of(driver))
+        assert driver.attach_volume(node_of(driver), volume, persist_across_boots=False)
+        assert volume.detach()
+        assert driver.ex_resize_volume(volume, 40)
+        assert driver.ex_clone_volume(volume, "copy").id == "12345"
+        assert driver.ex_clone_volume(volume, "copy", ex_wait=False).id == "12345"
+        assert volume.destroy()
+    assert bodies(web, "POST", "/v4/volumes/1/attach") == [
+        {"linode_id": 1, "persist_across_boots": True},
+        {"linode_id": 1, "persist_across_boots": False},
+    ]
+    told = [f"{seen.method} {seen.path.removeprefix('/v4/volumes/')}" for seen in web.seen[2:]]
+    looks = ["GET 12345", "GET 12345"]
+    assert told == [
+        *("POST 1/detach", "POST 1/resize", "GET 1", "POST 1/clone", *looks, "POST 1/clone", "DELETE 1"),
+    ]
+
+
+# Disks, backups, tags, addresses
+
+
+def test_disks() -> None:
+    """Disks are in MB; one that is made from an image has a password, others have none."""
+    told = {"id": 25674, "label": "Debian", "status": "ready", "size": 48640, "filesystem": "ext4"}
+    with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
+        node = node_of(driver)
+        (disk,) = driver.ex_list_disks(node)
+        assert disk == LinodeDisk("25674", "ready", "Debian", "ext4", size=48640)
+        assert (disk.extra, disk.driver) == (told, driver)
+        driver.ex_create_disk(1024, "swap", node, "swap", ex_wait=False)
+        driver.ex_create_disk(
+            4096, "root", node, image=image_of(driver), ex_authorized_keys=[PUBLIC_KEY], ex_wait=False
+        )
+        with pytest.raises(InvalidArgumentError, match="image"):
+            driver.ex_create_disk(1024, "swap", node, "swap", ex_root_pass=PASSWORD)
+        assert driver.ex_resize_disk(node, disk, 9000, ex_wait=False)
+        assert driver.ex_destroy_disk(node, disk, ex_wait=False)
+    plain, imaged = bodies(web, "POST", f"{INSTANCES}/1/disks")
+    assert plain == {"size": 1024, "label": "swap", "filesystem": "swap"}
+    assert imaged.keys() == {"size", "label", "image", "root_pass", "authorized_keys"}
+    assert bodies(web, "POST", f"{INSTANCES}/1/disks/25674/resize") == [{"size": 9000}]
+
+
+def test_configurations() -> None:
+    """A configuration boots disks as devices in order, and is what a node can be started with."""
+    told = {
+        "id": 7,
+        "label": "mine",
+        "kernel": "linode/grub2",
+        "devices": {"sda": {"disk_id": 3}, "sdb": None},
+    }
+    with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
+        node = node_of(driver)
+        other = LinodeDisk("4", "ready", "swap", "swap")
+        config = driver.ex_create_config(node, "mine", [DISK, other], kernel="linode/grub2")
+        assert driver.ex_list_configs(node) == [config]
+        assert driver.ex_start_node(node, config=config, ex_wait=False)
+        assert driver.ex_destroy_config(node, config)
+        with pytest.raises(InvalidArgumentError, match="8 disks at most, not 9"):
+            driver.ex_create_config(node, "mine", [DISK] * 9)
+    assert bodies(web, "POST", f"{INSTANCES}/1/configs") == [
+        {
+            "label": "mine",
+            "kernel": "linode/grub2",
+            "devices": {"sda": {"disk_id": 3}, "sdb": {"disk_id": 4}},
+        }
+    ]
+    assert bodies(web, "POST", f"{INSTANCES}/1/boot") == [{"config_id": 7}]
+
+
+def test_backups() -> None:
+    """The backups of a node are its automatic ones and its snapshots; one is put back onto any node."""
+    one = {"id": 1, "label": None, "status": "successful", "type": "auto", "available": True}
+    told = {"automatic": [one], "snapshot": {"current": {**one, "id": 2}, "in_progress": None}, "id": 3}
+    with serve(lambda _: Answer(body=told)) as web, on(web) as driver:
+        node = node_of(driver)
+        assert [backup.id for backup in driver.ex_list_backups(node)] == [1, 2]
+        assert driver.ex_create_backup(node, "now", ex_wait=False).id == 3
+        backup = LinodeBackup(id=2)
+        assert driver.ex_restore_backup(node, backup, node_of(driver, "9"), overwrite=True, ex_wait=False)
+        assert driver.ex_enable_backups(node)
+        assert driver.ex_disable_backups(node)
+    assert bodies(web, "POST", f"{INSTANCES}/1/backups/2/restore") == [{"linode_id": 9, "overwrite": True}]
+    assert [seen.path.rpartition("/")[2] for seen in web.seen[-2:]] == ["enable", "cancel"]
+
+
+def test_a_node_without_backups() -> None:
+    """A node that was never backed up has no backups."""
+    told = Answer(body={"automatic": [], "snapshot": None})
+    assert answered(told, lambda driver: driver.ex_list_backups(node_of(driver))) == []
+
+
+def test_tags() -> None:
+    """Tags are made, put on nodes beside the others, and taken off; what is so already sends nothing."""
+    with serve(lambda _: Answer(body={**INSTANCE, "data": [{"label": "web"}], "pages": 1})) as web:
+        with on(web) as driver:
+            node = node_of(driver)
+            assert driver.ex_list_tags() == ["web"]
+            assert driver.ex_create_tag("env", [node])
+            assert driver.ex_tag_node(node, "env")
+            assert driver.ex_untag_node(node, "example tag")
+            assert driver.ex_tag_node(node, "example tag") is True
+            assert driver.ex_untag_node(node, "env") is True
+            assert driver.ex_delete_tag("a b/c")
+    assert bodies(web, "POST", "/v4/tags") == [{"label": "env", "linodes": [1]}]
+    assert bodies(web, "PUT", f"{INSTANCES}/1") == [{"tags": ["example tag", "env"]}, {"tags": []}]
+    assert web.seen[-1].path == "/v4/tags/a%20b%2Fc"
+
+
+def test_the_addresses_of_a_node() -> None:
+    """The addresses of a node are told once each, with Libcloud's attributes."""
+    first = {"address": "97.107.143.141", "public": True, "type": "ipv4", "linode_id": 1, "rdns": "a.example"}
+    private = {"address": "192.168.133.234", "public": False, "type": "ipv4", "linode_id": 1}
+    slaac = {"address": "2600:3c03::1", "public": True, "type": "ipv6", "linode_id": 1}
+    told = {
+        "ipv4": {"public": [first], "private": [private], "shared": [], "reserved": [first]},
+        "ipv6": {"slaac": slaac, "link_local": None, "global": []},
+    }
+    addresses = answered(Answer(body=told), lambda driver: driver.ex_list_node_addresses(node_of(driver)))
+    assert [(one.inet, one.public, one.version, one.node_id) for one in addresses] == [
+        ("97.107.143.141", True, "ipv4", "1"),
+        ("192.168.133.234", False, "ipv4", "1"),
+        ("2600:3c03::1", True, "ipv6", "1"),
+    ]
+    assert addresses[0].extra == first
+
+
+def test_addresses_are_allocated_shared_and_given_back() -> None:
+    """A node is given a private and a public address, takes others over, and gives one back."""
+    told = {"address": "192.168.1.1", "public": False, "type": "ipv4", "linode_id": None}
+    with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
+        node = node_of(driver)
+        (address,) = driver.ex_list_addresses(ex_filter={"region": "us-east"})
+        assert (address.inet, address.node_id) == ("192.168.1.1", None)
+        assert driver.ex_allocate_private_address(node) == address
+        assert driver.ex_allocate_public_address(node) == address
+        assert driver.ex_share_address(node, [address, "192.0.2.1"])
+        assert driver.ex_destroy_address(node, address)
+        with pytest.raises(UnsupportedOperationError, match="not ipv6"):
+            driver.ex_allocate_private_address(node, "ipv6")
+    assert bodies(web, "POST", f"{INSTANCES}/1/ips") == [
+        {"type": "ipv4", "public": False},
+        {"type": "ipv4", "public": True},
+    ]
+    assert bodies(web, "POST", "/v4/networking/ips/share") == [
+        {"linode_id": 1, "ips": ["192.168.1.1", "192.0.2.1"]}
+    ]
+    assert web.seen[-1].path == f"{INSTANCES}/1/ips/192.168.1.1"
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("status", "field", "reason", "kind"),
+    [
+        (401, None, "Invalid Token", InvalidCredsError),
+        (401, None, "Your OAuth token is not authorized to use this endpoint.", InvalidCredsError),
+        (403, None, "Unauthorized", ProviderHTTPError),
+        (404, None, "Not found", NotFoundError),
+        (400, "label", "Label must be unique among your linodes", LabelTakenError),
+        (400, "label", "Must be unique", LabelTakenError),
+        (400, "label", "Label already in use", LabelTakenError),
+        (400, "label", "Label must begin and end with a letter or number", InvalidNameError),
+        (400, "label", "Length must be 3-64 characters", InvalidNameError),
+        (400, None, "Linode busy.", LinodeBusyError),
+        (400, None, "Account Limit reached. Please open a support ticket.", QuotaExceededError),
+        (400, None, "You have reached the maximum number of volumes", QuotaExceededError),
+        (400, "linode_id", "Linode has reached its maximum number of attached volumes", QuotaExceededError),
+        (400, "image", "image is not valid", ImageUnavailableError),
+        (400, "type", "The selected plan is not available in this region", UnavailableError),
+        (400, "region", "Plan unavailable in region", UnavailableError),
+        (400, "type", "A plan type by that ID was not found", ProviderHTTPError),
+        (400, None, "Linode 7 already booted.", ConflictError),
+        (400, None, "Volume 7 is attached to a Linode", ConflictError),
+        (400, "root_pass", "Password does not meet strength requirement", ProviderHTTPError),
+        (400, "tags[0]", "Tag 'x' must be between 3 and 50 characters", ProviderHTTPError),
+        (408, None, "Please try again", ProviderHTTPError),
+        (429, None, "Too many requests", RateLimitReachedError),
+        (500, None, "Internal error", ServerError),
+    ],
+)
+def test_refusals(status: int, field: str | None, reason: str, kind: type[Exception]) -> None:
+    """Each kind of refusal is an error of its own with the provider's words, and the field's name."""
+    with pytest.raises(kind) as caught:
+        answered(refusal(status, (field, reason)), lambda driver: driver.ex_enable_backups(node_of(driver)))
+    assert type(caught.value) is kind
+    assert (f"{field}: {reason}" if field else reason) in str(caught.value)
+
+
+def test_every_reason_is_told() -> None:
+    """A refusal of several fields tells each with its reason."""
+    answer = refusal(400, ("region", "region is required"), (None, "and more"), ("type", "type is required"))
+    with pytest.raises(ProviderHTTPError, match="region: region is required; and more; type: type is requ"):
+        answered(answer, create)
+
+
+@pytest.mark.parametrize("body", [{"errors": "x"}, {"errors": []}, {}, b"out of order", b"\xff", [1]])
+def test_refusals_of_another_form(body: Any) -> None:
+    """A refusal that is not as documented is the error of its status with what there is of words."""
+    with pytest.raises(ProviderHTTPError) as caught:
+        answered(Answer(400, body), lambda driver: driver.list_nodes())
+    assert caught.value.code == 400
+
+
+def test_the_rate_limit() -> None:
+    """A rate limit tells the pause, from `Retry-After` or from the moment at which the limit ends."""
+    soon = str(int(time.time()) + 1000)
+    cases = [
+        ({"Retry_After": "7", "X_RateLimit_Reset": soon}, 7, 7),
+        ({"X_RateLimit_Limit": "800", "X_RateLimit_Remaining": "0", "X_RateLimit_Reset": soon}, 900, 1000),
+        ({}, 0, 0),
+    ]
+    for headers, least, most in cases:
+        with pytest.raises(RateLimitReachedError, match="Too many requests") as caught:
+            answered(refusal(429, (None, "Too many requests"), **headers), lambda driver: driver.list_nodes())
+        assert least <= caught.value.retry_after <= most
+
+
+def test_errors_do_not_show_the_token() -> None:
+    """A token that the provider's words repeat is not shown."""
+    with pytest.raises(InvalidCredsError) as caught:
+        answered(refusal(401, (None, f"Invalid token {TOKEN}")), lambda driver: driver.list_nodes())
+    assert TOKEN not in str(caught.value)
+
+
+# On the sandbox
+
+QUICK: dict[str, Any] = {"build": 0.05, "boot": 0.05, "power": 0.05, "copy": 0.05, "attach": 0.05}
+
+
+@pytest.fixture(scope="module")
+def module_cloud() -> Iterator[Sandbox]:
+    with Sandbox("linode", ssh="off", **QUICK) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(module_cloud: Sandbox) -> Sandbox:
+    """A Linode that is quick and empty."""
+    module_cloud.reset()
+    return module_cloud
+
+
+def driver_of(cloud: Sandbox) -> LinodeNodeDriver:
+    retry = RetryPolicy(base=0.01, cap=0.02)
+    return Driver(cloud.credentials[0], region="us-east", retry=retry, **cloud.options)
+
+
+@pytest.fixture
+def driver(cloud: Sandbox) -> Iterator[LinodeNodeDriver]:
+    with driver_of(cloud) as driver:
+        yield driver
+
+
+@pytest.fixture
+def node(driver: LinodeNodeDriver) -> Node:
+    ((running, _),) = driver.wait_until_running([create(driver, ex_private_ip=True, tags=["env"])])
+    return running
+
+
+def test_a_node_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
+    """A node has addresses of both kinds, its tags and no mark, and is found by filters."""
+    assert len(node.private_ips) == 1
+    assert {":" in address for address in node.public_ips} == {False, True}
+    assert (node.extra["tags"], node.extra["group"], node.extra["location"]) == (["env"], "", "us-east")
+    assert [one.id for one in driver.list_nodes(ex_filter={"tags": "env"})] == [node.id]
+    assert driver.list_nodes(ex_filter={"tags": "other"}) == []
+
+
+def test_twins_are_refused(driver: LinodeNodeDriver, node: Node) -> None:
+    """A second node of a name is refused, by a create and by a rename."""
+    other = create(driver, "other")
+    for call in (create, lambda driver: driver.ex_rename_node(other, "web")):
+        with pytest.raises(LabelTakenError):
+            call(driver)
+    assert driver.ex_rename_node(other, "renamed").name == "renamed"
+    assert sorted(one.name or "" for one in driver.list_nodes()) == ["renamed", "web"]
+
+
+@pytest.mark.parametrize("fault", ["reset after", "truncate"])
+def test_a_lost_answer_of_the_sandbox(driver: LinodeNodeDriver, cloud: Sandbox, fault: Any) -> None:
+    """A create whose answer is lost after the provider acted finds its node and makes no second one."""
+    cloud.fault(fault, method="POST", path=INSTANCES)
+    node = create(driver)
+    assert [(one.id, one.extra["group"]) for one in driver.list_nodes()] == [(node.id, "")]
+
+
+def test_lost_answers_side_by_side(driver: LinodeNodeDriver, cloud: Sandbox) -> None:
+    """Of several creates whose answers are lost, each gives back its own node."""
+    cloud.fault("reset after", method="POST", path=INSTANCES, times=4)
+    names = ["one", "two", "three", "four"]
+    nodes = waiting.gather([lambda name=name: create(driver, name) for name in names])  # type: ignore[misc]
+    assert [node.name for node in nodes] == names
+    assert {node.id for node in nodes} == {node.id for node in driver.list_nodes()}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"name": "-web-"}, InvalidNameError),
+        ({"name": "we"}, InvalidNameError),
+        ({"image": "linode/none"}, ImageUnavailableError),
+        ({"size": "none"}, ProviderHTTPError),
+        ({"location": "none"}, ProviderHTTPError),
+        ({"root_pass": "weak"}, ProviderHTTPError),
+    ],
+)
+def test_creates_that_are_refused(
+    driver: LinodeNodeDriver, change: dict[str, Any], error: type[Exception]
+) -> None:
+    """A create that the provider refuses raises with its words, and nothing came about."""
+    with pytest.raises(error, match="HTTP 400"):
+        driver.create_node(**{"name": "web", "size": "g6-nanode-1", "image": "linode/debian12", **change})
+    assert driver.list_nodes() == []
+
+
+def test_the_limit_of_an_account() -> None:
+    """A create above the account's limit is a QuotaExceededError with the provider's words."""
+    with Sandbox("linode", ssh="off", linode_limit=1) as cloud, driver_of(cloud) as driver:
+        create(driver)
+        with pytest.raises(QuotaExceededError, match=r"(?i)limit"):
+            create(driver, "second")
+
+
+def test_operations_of_a_node(driver: LinodeNodeDriver, node: Node) -> None:
+    """Operations beyond the base have taken effect when they return."""
+    assert driver.ex_stop_node(node)
+    assert driver.get_node(node.id).state == NodeState.STOPPED
+    assert driver.ex_resize_node(node, driver.list_sizes()[1])
+    assert driver.get_node(node.id).size == "g6-standard-1"
+    (swap,) = (disk for disk in driver.ex_list_disks(node) if disk.filesystem == "swap")
+    assert driver.ex_resize_disk(node, swap, 256)
+    made = driver.ex_create_disk(1024, "more", node, "ext4")
+    assert (made.state, made.size) == ("ready", 1024)
+    assert driver.ex_destroy_disk(node, made)
+    root, swap = driver.ex_list_disks(node)
+    assert (root.filesystem, swap.size) == ("ext4", 256)
+    config = driver.ex_create_config(node, "mine", [root, swap])
+    assert driver.ex_start_node(node, config=config)
+    assert driver.get_node(node.id).state == NodeState.RUNNING
+    assert driver.ex_reboot_node(node)
+    assert driver.ex_rebuild_node(node, driver.get_image("linode/ubuntu24.04"))
+    assert driver.get_node(node.id).image == "linode/ubuntu24.04"
+    assert driver.ex_shutdown_node(node)
+    assert driver.ex_reset_password(node, PASSWORD)
+
+
+def test_backups_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
+    """A node that is backed up has a snapshot taken and put back."""
+    assert driver.ex_enable_backups(node)
+    backup = driver.ex_create_backup(node, "before")
+    assert (backup.status, backup.label) == ("successful", "before")
+    assert driver.ex_list_backups(node) == [backup]
+    assert driver.ex_restore_backup(node, backup, overwrite=True)
+    assert driver.ex_disable_backups(node)
+    assert driver.ex_list_backups(node) == []
+
+
+def test_operations_that_fail_at_the_provider() -> None:
+    """An operation that the provider accepts and then fails to carry out is a ProviderError."""
+    knobs = {**QUICK, "failing": "linode_resize"}
+    with Sandbox("linode", ssh="off", **knobs) as cloud, driver_of(cloud) as driver:
+        ((node, _),) = driver.wait_until_running([create(driver)])
+        with pytest.raises(ProviderError, match="linode_resize of Linode"):
+            driver.ex_resize_node(node, driver.list_sizes()[1])
+
+
+def test_a_busy_node_of_the_sandbox() -> None:
+    """An operation on a node that is busy with another is carried out after that."""
+    with Sandbox("linode", ssh="off", **{**QUICK, "power": 0.4}) as cloud, driver_of(cloud) as driver:
+        ((node, _),) = driver.wait_until_running([create(driver)])
+        assert node.reboot()
+        assert node.stop_node()
+        assert node.destroy()
+
+
+def test_images_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
+    """An image of a node is there when it is given back, nodes start from it, and it is deleted."""
+    image = driver.create_image(node, "mine", "for us")
+    assert image.id.startswith("private/")
+    assert (image.extra["status"], image.extra["description"]) == ("available", "for us")
+    assert [one.id for one in driver.list_images(ex_filter={"is_public": False})] == [image.id]
+    assert driver.create_node("again", driver.list_sizes()[0], image).image == image.id
+    assert driver.delete_image(image)
+    with pytest.raises(NotFoundError):
+        driver.get_image(image.id)
+
+
+def test_volumes_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
+    """A volume is attached to a node and listed there, detached, made bigger, cloned and destroyed."""
+
+    def until(state: StorageVolumeState) -> None:
+        told = f"the volume to be {state}"
+        waiting.poll(
+            lambda: driver.ex_get_volume(volume.id).state == state or None, waiting_for=told, timeout=10
+        )
+
+    volume = driver.create_volume(10, "data", tags=["env"])
+    until(StorageVolumeState.AVAILABLE)
+    assert driver.attach_volume(node, volume)
+    until(StorageVolumeState.INUSE)
+    assert [one.id for one in driver.ex_list_node_volumes(node)] == [volume.id]
+    with pytest.raises(ConflictError):
+        driver.attach_volume(node, volume)
+    assert driver.detach_volume(volume)
+    until(StorageVolumeState.AVAILABLE)
+    assert driver.ex_resize_volume(volume, 20)
+    clone = driver.ex_clone_volume(volume, "copy")
+    assert (clone.size, clone.state) == (20, StorageVolumeState.AVAILABLE)
+    with pytest.raises(LabelTakenError):
+        driver.create_volume(10, "copy")
+    assert volume.destroy()
+    assert clone.destroy()
+    assert driver.list_volumes() == []
+
+
+def test_tags_and_addresses_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
+    """Tags go onto a node and off it, and it is given an address and loses it."""
+    assert driver.ex_create_tag("prod", [node])
+    assert driver.ex_tag_node(node, "web")
+    assert driver.ex_untag_node(node, "env")
+    assert sorted(driver.get_node(node.id).extra["tags"]) == ["prod", "web"]
+    assert driver.ex_delete_tag("prod")
+    assert "prod" not in driver.ex_list_tags()
+    other = create(driver, "other")
+    private = driver.ex_allocate_private_address(other)
+    assert driver.get_node(other.id).private_ips == [private.inet]
+    inets = {address.inet for address in driver.ex_list_node_addresses(other)}
+    assert {*other.public_ips, private.inet} <= inets
+    assert set(other.public_ips) <= {address.inet for address in driver.ex_list_addresses()}
+    assert driver.ex_destroy_address(other, private)
+    assert driver.get_node(other.id).private_ips == []
+
+
+def test_keys_of_the_sandbox(driver: LinodeNodeDriver) -> None:
+    """A key of the token's user lets root in by the user's name; an expired token is refused."""
+    pair = driver.create_key_pair("mine", PUBLIC_KEY)
+    assert driver.get_key_pair("mine").fingerprint == pair.fingerprint
+    assert create(driver, ex_authorized_users=["sandbox"]).name == "web"
+    assert driver.delete_key_pair(pair)
+    line = driver.connection
+    with Driver("expired", host=line.host, port=line.port, secure=False) as stranger:
+        with pytest.raises(InvalidCredsError) as caught:
+            stranger.list_nodes()
+    assert "expired" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["key", "password"])
+def test_deployments(kind: str) -> None:
+    """A deployment logs in with the key or the password that the node was created with."""
+    private, public = keys.generate()
+    auth = NodeAuthSSHKey(public) if kind == "key" else NodeAuthPassword(PASSWORD)
+    step = ScriptDeployment("echo deployed")
+    with Sandbox("linode", ssh="folder", no_isolation=True, **QUICK) as cloud, driver_of(cloud) as driver:
+        driver.deploy_node(
+            step,
+            name="web",
+            size=size_of(driver),
+            image=image_of(driver),
+            auth=auth,
+            ssh_key=private if kind == "key" else None,
+            ssh_port=cloud.ssh_port or 22,
+            wait_period=0.1,
+        )
+    assert (step.stdout or "").strip() == "deployed"
+
+
+def test_the_examples_of_the_documentation_run() -> None:
+    """The page's Python runs from its first line to its last."""
+    page = Path(__file__).parents[2] / "docs" / "providers" / "linode.md"
+    names: dict[str, Any] = {}
+    try:
+        for block in re.findall(
+            r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            exec(block, names)  # noqa: S102 - our own page
+        assert [one.name for one in names["driver"].list_nodes()] == ["web-1"]
+    finally:
+        names["cloud"].stop()
