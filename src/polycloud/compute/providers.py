@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver
     from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
     from polycloud.compute.drivers.dummy import DummyNodeDriver
+    from polycloud.compute.drivers.ec2 import EC2NodeDriver
+    from polycloud.compute.drivers.linode import LinodeNodeDriver
     from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
@@ -18,6 +20,8 @@ __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 DRIVERS: providers.Drivers = {
     Provider.DIGITAL_OCEAN: ("polycloud.compute.drivers.digitalocean", "DigitalOceanNodeDriver"),
     Provider.DUMMY: ("polycloud.compute.drivers.dummy", "DummyNodeDriver"),
+    Provider.LINODE: ("polycloud.compute.drivers.linode", "LinodeNodeDriver"),
+    Provider.EC2: ("polycloud.compute.drivers.ec2", "EC2NodeDriver"),
     Provider.NEPHOSCALE: ("polycloud.compute.drivers.nephoscale", "NephoscaleNodeDriver"),
 }
 """The compute drivers of this package: constant to (module path, class name)."""
@@ -27,6 +31,10 @@ DRIVERS: providers.Drivers = {
 def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanNodeDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyNodeDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeNodeDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.EC2, "ec2"]) -> type[EC2NodeDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.NEPHOSCALE, "nephoscale"]) -> type[NephoscaleNodeDriver]: ...
 @overload

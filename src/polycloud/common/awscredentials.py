@@ -1,0 +1,306 @@
+"""Where Amazon's tools find credentials and a region, in the order in which they look.
+
+The environment, the shared files (~/.aws/credentials and ~/.aws/config), the container's credential service,
+the metadata of the instance (version 2). Source: the reference guide of Amazon's SDKs and tools.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from configparser import ConfigParser, Error
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from polycloud.common import waiting
+from polycloud.common.base import Connection, JsonResponse
+from polycloud.common.decoding import decoder
+from polycloud.common.http import TransportOptions, is_loopback
+from polycloud.common.retry import RetryPolicy
+from polycloud.common.types import (
+    InvalidArgumentError,
+    InvalidCredsError,
+    NotFoundError,
+    PolycloudError,
+    ProviderError,
+    TransportError,
+)
+
+__all__ = ["AWSCredentials", "Chain", "ambient_region", "of_environment"]
+
+INSTANCE = "http://169.254.169.254"
+CONTAINER = "http://169.254.170.2"
+CONTAINER_HOSTS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
+ROLES = "/latest/meta-data/iam/security-credentials/"
+TOKEN_SECONDS = "21600"  # noqa: S105 - a time
+METADATA_TIMEOUT = (1.0, 2.0)
+PROCESS_TIMEOUT = 60.0
+EARLY = 300.0
+"""Seconds before their end at which credentials are got anew."""
+
+AT_ONCE = 60.0
+"""Seconds for which credentials are used that came with less time left than that."""
+
+ELSEWHERE = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file")
+
+
+@dataclass(frozen=True, slots=True)
+class AWSCredentials:
+    """An access key with its secret; those for a time have a token too, and mostly say when they end."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+
+    def lasts(self) -> bool:
+        """Whether they have not ended yet."""
+        return self.expires_at is None or datetime.now(UTC) < self.expires_at
+
+    def renewed_in(self) -> float:
+        """Seconds after which to get others."""
+        if self.expires_at is None:
+            return float("inf")
+        return max((self.expires_at - datetime.now(UTC)).total_seconds() - EARLY, AT_ONCE)
+
+
+class Told(msgspec.Struct):
+    """Credentials as services and commands tell them."""
+
+    access_key: str = msgspec.field(name="AccessKeyId")
+    secret_key: str = msgspec.field(name="SecretAccessKey")
+    token: str | None = msgspec.field(name="Token", default=None)
+    session_token: str | None = msgspec.field(name="SessionToken", default=None)
+    expires_at: datetime | None = msgspec.field(name="Expiration", default=None)
+
+    def credentials(self) -> AWSCredentials:
+        """The same as credentials; a time without a zone is UTC."""
+        ends = self.expires_at
+        if ends is not None and ends.tzinfo is None:
+            ends = ends.replace(tzinfo=UTC)
+        return AWSCredentials(self.access_key, self.secret_key, self.token or self.session_token, ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The places where credentials may be, the first that has some; a named `profile` is the first one."""
+
+    profile: str | None = None
+
+    def find(self) -> AWSCredentials:
+        """The credentials. Raises `InvalidCredsError` that names the places where there are none."""
+        places: list[Callable[[], AWSCredentials | None]] = [of_files(self.profile)]
+        if self.profile is None:
+            places = [of_environment, *places, of_container, of_instance]
+        for place in places:
+            if (found := place()) is not None:
+                return found
+        if self.profile is not None:
+            raise InvalidCredsError(f"the profile {self.profile!r} has no credentials in Amazon's files")
+        raise InvalidCredsError(
+            "Amazon needs an access key and a secret: give them, set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, write them to ~/.aws/credentials, or run where a role is attached"
+        )
+
+
+def ambient_region(profile: str | None = None) -> str | None:
+    """The region that the environment or the shared files name; None where they name none."""
+    named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return (named if profile is None else None) or _section(profile).get("region")
+
+
+def of_environment() -> AWSCredentials | None:
+    """Those of `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`."""
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    return AWSCredentials(key, secret, os.environ.get("AWS_SESSION_TOKEN")) if key and secret else None
+
+
+# The shared files
+
+
+def of_files(profile: str | None) -> Callable[[], AWSCredentials | None]:
+    """Those of a profile in the shared files: written there, or printed by its `credential_process`.
+
+    Raises `InvalidCredsError` where it wants a role to be assumed or a single sign-on, which is not offered.
+    """
+
+    def find() -> AWSCredentials | None:
+        section = _section(profile)
+        key, secret = section.get("aws_access_key_id"), section.get("aws_secret_access_key")
+        if key and secret:
+            return AWSCredentials(key, secret, section.get("aws_session_token") or None)
+        if command := section.get("credential_process"):
+            return _of_process(command)
+        if lacking := next((name for name in ELSEWHERE if name in section), None):
+            raise InvalidCredsError(
+                f"the profile {_profile_name(profile)!r} of Amazon's files has {lacking}, which is not "
+                "offered; a credential_process does it: aws configure export-credentials --format process"
+            )
+        return None
+
+    return find
+
+
+def _profile_name(profile: str | None) -> str:
+    return profile or os.environ.get("AWS_PROFILE") or "default"
+
+
+def _section(profile: str | None) -> dict[str, str]:
+    """What both files say of a profile; the file of credentials counts more."""
+    name = _profile_name(profile)
+    settings = _read("AWS_CONFIG_FILE", "config")
+    of_config = settings.get("default" if name == "default" else f"profile {name}", {})
+    return {**of_config, **_read("AWS_SHARED_CREDENTIALS_FILE", "credentials").get(name, {})}
+
+
+def _read(variable: str, name: str) -> dict[str, dict[str, str]]:
+    file = Path(os.environ.get(variable) or f"~/.aws/{name}").expanduser()
+    parser = ConfigParser(interpolation=None, default_section="", strict=False)
+    try:
+        with suppress(FileNotFoundError):
+            parser.read_string(file.read_text(encoding="utf-8"), str(file))
+    except Error as error:
+        # its message repeats lines, which may be secrets
+        raise InvalidCredsError(f"{file} cannot be read: {type(error).__name__}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidCredsError(f"{file} cannot be read: {error}") from None
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+def _of_process(command: str) -> AWSCredentials:
+    try:
+        words = shlex.split(command)
+        output = waiting.run(lambda: _output(words))
+        return _told(output).credentials()
+    except (OSError, ValueError, IndexError, TimeoutError) as error:
+        raise InvalidCredsError(f"the credential_process {command.split()[:1]} failed: {error}") from None
+
+
+async def _output(words: list[str]) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(PROCESS_TIMEOUT):
+            output, _ = await process.communicate()
+    except BaseException:
+        with suppress(ProcessLookupError):
+            process.kill()
+        raise
+    if process.returncode:
+        raise ValueError(f"it ended with {process.returncode}")
+    return output
+
+
+def _told(body: bytes) -> Told:
+    try:
+        told: Told = decoder(Told).decode(body)
+    except msgspec.MsgspecError:  # its message may repeat a secret
+        raise ValueError("it told no credentials") from None
+    return told
+
+
+# The container's service and the instance's metadata
+
+
+class _Direct(TransportOptions):
+    """A way that no proxy is on: what is told there is for this machine alone."""
+
+    def proxy_for(self, url: str) -> str | None:
+        return None
+
+
+class MetadataResponse(JsonResponse):
+    """An answer of a service on this machine: text, or credentials in JSON."""
+
+    def told(self) -> AWSCredentials:
+        """The credentials. Raises `MalformedResponseError` where there are none."""
+        try:
+            return _told(self.content).credentials()
+        except ValueError as error:
+            raise self.malformed(str(error)) from None
+
+    def _beginning(self) -> str:
+        return ""  # it may be a secret
+
+
+class MetadataConnection(Connection):
+    """A connection to a service on this machine, which answers at once or is not there."""
+
+    responseCls = MetadataResponse
+
+    def __init__(self, url: str) -> None:
+        retry = RetryPolicy(attempts=2, base=0.1)
+        super().__init__(url=url, timeout=METADATA_TIMEOUT, retry=retry, allow_insecure=True)
+        self.transport_options = _Direct()
+
+    def get(self, path: str, headers: Mapping[str, str]) -> MetadataResponse:
+        """What is at `path`."""
+        answer: MetadataResponse = self.request(path, headers=headers)
+        return answer
+
+
+def of_container() -> AWSCredentials | None:
+    """Those of the service that `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `_FULL_URI` names."""
+    relative = os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+    url = f"{CONTAINER}{relative}" if relative else os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+    if not url:
+        return None
+    base, path = _container_address(url)
+    line = MetadataConnection(base)
+    try:
+        return line.get(path, _container_headers()).told()
+    except PolycloudError as error:
+        raise InvalidCredsError(f"the container's service tells no credentials: {error}") from None
+    finally:
+        line.close()
+
+
+def _container_address(url: str) -> tuple[str, str]:
+    """Where the service is, and the path; a token is shown to this machine or over TLS only."""
+    scheme, _, rest = url.partition("://")
+    authority, _, path = rest.partition("/")
+    host = authority.partition("]")[0].strip("[") if "[" in authority else authority.partition(":")[0]
+    if scheme != "https" and not is_loopback(host) and host not in CONTAINER_HOSTS:
+        raise InvalidCredsError(
+            f"AWS_CONTAINER_CREDENTIALS_FULL_URI names {host!r}, neither this machine nor over TLS"
+        )
+    return f"{scheme}://{authority}", f"/{path}"
+
+
+def _container_headers() -> dict[str, str]:
+    token = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+    if file := os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
+        try:
+            token = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidCredsError(f"the container's token cannot be read: {error}") from None
+    return {"Authorization": token} if token else {}
+
+
+def of_instance() -> AWSCredentials | None:
+    """Those of the role that is attached to the instance; None where this is none, or has no role."""
+    if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        return None
+    try:
+        line = MetadataConnection(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or INSTANCE)
+    except InvalidArgumentError as error:
+        raise InvalidCredsError(f"AWS_EC2_METADATA_SERVICE_ENDPOINT: {error}") from None
+    try:
+        ttl = {"X-aws-ec2-metadata-token-ttl-seconds": TOKEN_SECONDS}
+        token = line.request("/latest/api/token", method="PUT", headers=ttl).body
+        shown = {"X-aws-ec2-metadata-token": token}
+        role = line.get(ROLES, shown).body.strip().partition("\n")[0]
+        return line.get(ROLES + role, shown).told()
+    except (TransportError, NotFoundError):
+        return None
+    except ProviderError as error:
+        raise InvalidCredsError(f"the instance's metadata tell no credentials: {error}") from None
+    finally:
+        line.close()

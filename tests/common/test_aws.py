@@ -1,0 +1,488 @@
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polycloud import connect
+from polycloud.common import waiting
+from polycloud.common.aws import AWSConnection, AWSCredentials, plain, query, signed
+from polycloud.common.awscredentials import Chain, ambient_region
+from polycloud.common.http import Request
+from polycloud.common.retry import RetryPolicy
+from polycloud.common.types import InvalidArgumentError, InvalidCredsError, PolycloudError
+from polycloud.compute.drivers.ec2 import AWSCredsError, EC2NodeDriver
+from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
+from support.ec2 import SmallEC2, botocore_signature, refusal, told
+
+SUITE = AWSCredentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+THEN = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
+FORM = "application/x-www-form-urlencoded"
+ONCE = RetryPolicy(attempts=1)
+
+
+# Signatures
+
+
+@pytest.mark.parametrize(
+    ("request_", "service", "signature"),
+    [
+        (
+            Request("GET", "https://example.amazonaws.com/"),
+            "service",
+            "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+        ),
+        (
+            Request("GET", "https://example.amazonaws.com/?Param2=value2&Param1=value1"),
+            "service",
+            "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+        ),
+        (
+            Request("POST", "https://example.amazonaws.com/", {"Content-Type": FORM}, b"Param1=value1"),
+            "service",
+            "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+        ),
+        (
+            Request(
+                "GET",
+                "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08",
+                {"Content-Type": f"{FORM}; charset=utf-8"},
+            ),
+            "iam",
+            "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7",
+        ),
+    ],
+    ids=["get-vanilla", "get-vanilla-query-order", "post-x-www-form-urlencoded", "list-users"],
+)
+def test_published_signatures(request_: Request, service: str, signature: str) -> None:
+    """The requests of Amazon's test suite and documentation have the signatures that stand there."""
+    result = signed(request_, SUITE, region="us-east-1", service=service, now=THEN)
+    assert result.headers["Authorization"].endswith(f"Signature={signature}")
+    assert result.headers["X-Amz-Date"] == "20150830T123600Z"
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+
+
+@given(
+    method=st.sampled_from(["GET", "POST", "DELETE"]),
+    path=st.lists(
+        st.text("abcXYZ019-_.~", min_size=1, max_size=6).filter(lambda x: x.strip(".")), max_size=3
+    ),
+    fields=st.lists(st.tuples(WORDS, WORDS), max_size=5),
+    headers=st.dictionaries(
+        st.from_regex(r"x-amz-[a-z]{1,8}", fullmatch=True).filter(lambda name: name != "x-amz-date"),
+        st.text("ab c=,;/", max_size=12),
+        max_size=3,
+    ),
+    body=st.binary(max_size=60),
+    token=st.none() | st.text("abcXYZ09/+=", min_size=1),
+    moment=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+)
+def test_signatures_are_botocores(
+    method: str,
+    path: list[str],
+    fields: list[tuple[str, str]],
+    headers: dict[str, str],
+    body: bytes,
+    token: str | None,
+    moment: datetime,
+) -> None:
+    """Any request has the signature that botocore makes of it."""
+    url = f"https://ec2.eu-west-1.amazonaws.com/{'/'.join(path)}?{urlencode(fields)}"
+    credentials = AWSCredentials("AKIATEST", "a+secret/key", token)
+    result = signed(
+        Request(method, url, headers, body), credentials, region="eu-west-1", service="ec2", now=moment
+    )
+    sent = {name: text for name, text in result.headers.items() if name != "Authorization"}
+    when = f"{moment:%Y%m%dT%H%M%SZ}"
+    pair = ("AKIATEST", "a+secret/key", token)
+    expected = botocore_signature(method, result.url, sent, body, when, pair, ("eu-west-1", "ec2"))
+    assert result.headers["Authorization"].endswith(f"Signature={expected}")
+
+
+def test_signing_twice() -> None:
+    """A request that is signed again has the signature of its new moment only."""
+    request = Request("GET", "https://example.amazonaws.com/?a=b+c")
+    first = signed(request, SUITE, region="us-east-1", service="ec2", now=THEN)
+    again = signed(first, SUITE, region="us-east-1", service="ec2", now=THEN + timedelta(days=1))
+    fresh = signed(request, SUITE, region="us-east-1", service="ec2", now=THEN + timedelta(days=1))
+    assert dict(again.headers) == dict(fresh.headers)
+    assert again.url.endswith("?a=b%20c")
+
+
+def test_no_secret_in_sight() -> None:
+    """Neither credentials nor driver show a secret."""
+    driver = EC2NodeDriver("AKIATEST", "very secret", token="session token")
+    for thing in (AWSCredentials("AKIATEST", "very secret", "session token"), driver, driver.connection):
+        assert "secret" not in repr(thing)
+        assert "session" not in repr(thing)
+
+
+# Requests and answers
+
+
+def test_fields_of_requests() -> None:
+    """Lists count from 1, truth values are words, and what is None is not there."""
+    told = query({"A": [{"B": "x", "C": [1, 2]}], "D": True, "E": None, "F": [], "G": {"H": "y"}})
+    assert told == {"A.1.B": "x", "A.1.C.1": "1", "A.1.C.2": "2", "D": "true", "G.H": "y"}
+
+
+def test_elements() -> None:
+    """Elements of whatever namespace are dicts, lists and texts; an empty one is None."""
+    text = (
+        '<x:a xmlns:x="u"><x:b> 1 </x:b><c><item>2</item></c><d/><e>\n </e><f><item><g>3</g></item></f></x:a>'
+    )
+    assert plain(ET.fromstring(text)) == {  # noqa: S314 - our own
+        "b": " 1 ",
+        "c": ["2"],
+        "d": None,
+        "e": None,
+        "f": [{"g": "3"}],
+    }
+
+
+def driver_of(server: LoopbackServer, **options: Any) -> EC2NodeDriver:
+    return EC2NodeDriver("AKIATEST", "very secret", **{"retry": ONCE, **server.options, **options})
+
+
+def test_a_server_that_checks_signatures() -> None:
+    """What is sent is signed so that botocore agrees, and other secrets, keys and tokens are refused."""
+    with SmallEC2() as server:
+        with driver_of(server, region="eu-south-2") as driver:
+            assert driver.list_nodes(ex_filters={"tag:a b+c": ["x/y z", "Grüße"]}) == []
+        wrong = (
+            ("AKIATEST", "guessed", None),
+            ("AKIAOTHER", "very secret", None),
+            ("AKIATEST", "very secret", "t"),
+        )
+        for key, secret, token in wrong:
+            with EC2NodeDriver(key, secret, token=token, **server.options) as stranger:
+                with pytest.raises(InvalidCredsError, match="AuthFailure") as caught:
+                    stranger.list_nodes()
+            assert secret not in str(caught.value)
+
+
+def test_temporary_credentials() -> None:
+    """A session token is sent and signed."""
+    with SmallEC2() as server:
+        server.credentials = ("AKIATEST", "very secret", "a/token==")
+        with driver_of(server, token="a/token==") as driver:
+            assert driver.list_nodes() == []
+
+
+@pytest.mark.parametrize("clock", [-3600.0, 3600.0])
+def test_a_clock_that_is_off(clock: float) -> None:
+    """A refusal for the time's sake makes the provider's clock ours: one more request, and none later."""
+    with SmallEC2(clock=clock) as server, driver_of(server) as driver:
+        assert driver.list_nodes() == []
+        assert len(server.calls) == 2
+        assert driver.list_nodes() == []
+        assert len(server.calls) == 3
+
+
+def test_wrong_credentials_are_sent_once() -> None:
+    """Where the clocks agree, a refusal is not asked for twice."""
+    with SmallEC2() as server, driver_of(server) as driver:
+        server.credentials = ("AKIATEST", "changed", None)
+        with pytest.raises(AWSCredsError) as caught:
+            driver.list_nodes()
+    assert (caught.value.error_code, len(server.calls)) == ("AuthFailure", 1)
+
+
+@pytest.mark.parametrize(("code", "status"), [("RequestLimitExceeded", 503), ("Throttling", 400)])
+def test_throttling(code: str, status: int) -> None:
+    """A refusal for too many requests is tried again after a pause, a create without token too."""
+    left = [refusal(code, status=status)] * 2
+
+    def answer(_: dict[str, str]) -> Answer:
+        return left.pop() if left else told("AllocateAddress", "<publicIp>198.51.100.1</publicIp>")
+
+    with SmallEC2(AllocateAddress=answer) as server:
+        with driver_of(server, retry=RetryPolicy(base=0.01, cap=0.01)) as driver:
+            assert driver.ex_allocate_address().ip == "198.51.100.1"
+    assert server.count("AllocateAddress") == 3
+
+
+# Credentials
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment without anything of Amazon's."""
+    for name in (
+        "AWS_PROFILE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SESSION_TOKEN",
+        "HTTP_PROXY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    return monkeypatch.setenv
+
+
+Set = Callable[[str, str], None]
+
+
+def test_credentials_of_the_environment(env: Set) -> None:
+    """A driver without credentials takes those of the environment, its token and region too."""
+    env("AWS_ACCESS_KEY_ID", "AKIAENV")
+    env("AWS_SECRET_ACCESS_KEY", "of env")
+    env("AWS_SESSION_TOKEN", "token of env")
+    env("AWS_DEFAULT_REGION", "eu-north-1")
+    for driver in (EC2NodeDriver(), connect("ec2")):
+        assert driver.connection.credentials == AWSCredentials("AKIAENV", "of env", "token of env")
+        assert driver.connection.host == "ec2.eu-north-1.amazonaws.com"
+        assert set(driver.connection.secrets()) == {"of env", "token of env"}
+
+
+def test_given_credentials_count_first(env: Set) -> None:
+    """Credentials that are given are used alone: neither token nor region of the environment is added."""
+    env("AWS_ACCESS_KEY_ID", "AKIAENV")
+    env("AWS_SESSION_TOKEN", "token of env")
+    env("AWS_REGION", "eu-north-1")
+    driver = EC2NodeDriver("AKIATEST", "very secret")
+    assert driver.connection.credentials == AWSCredentials("AKIATEST", "very secret")
+    assert driver.connection.region == "us-east-1"
+
+
+CONFIG = """
+[default]
+region = eu-west-3
+[profile prod]
+region = ap-south-1
+aws_access_key_id = AKIAINCONFIG
+aws_secret_access_key = overridden
+[profile command]
+credential_process = {command}
+[profile role]
+role_arn = arn:aws:iam::1:role/x
+source_profile = default
+[profile broken]
+credential_process = {broken}
+"""
+CREDENTIALS = """
+[default]
+aws_access_key_id = AKIADEFAULT
+aws_secret_access_key = per%cent
+[prod]
+aws_access_key_id=AKIAPROD
+aws_secret_access_key=of prod
+aws_session_token=token of prod
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> None:
+    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    said = {"Version": 1, "AccessKeyId": "AKIAPROC", "SecretAccessKey": "of process", "Expiration": ends}
+    (tmp_path / "said.json").write_text(json.dumps(said))
+    (tmp_path / "said.py").write_text(f"print(open({str(tmp_path / 'said.json')!r}).read())")
+    command, broken = f"{sys.executable} {tmp_path / 'said.py'}", f"{sys.executable} -c 'raise SystemExit(3)'"
+    (tmp_path / "config").write_text(CONFIG.format(command=command, broken=broken))
+    (tmp_path / "credentials").write_text(CREDENTIALS)
+
+
+@pytest.mark.usefixtures("files")
+def test_the_shared_files(env: Set) -> None:
+    """Profiles of both files are found by name, that of credentials first; "default" without a name."""
+    assert Chain().find() == AWSCredentials("AKIADEFAULT", "per%cent")
+    assert ambient_region() == "eu-west-3"
+    assert Chain("prod").find() == AWSCredentials("AKIAPROD", "of prod", "token of prod")
+    assert EC2NodeDriver(ex_profile="prod").connection.host == "ec2.ap-south-1.amazonaws.com"
+    env("AWS_PROFILE", "prod")
+    assert Chain().find().access_key == "AKIAPROD"
+
+
+@pytest.mark.usefixtures("files")
+def test_credential_process() -> None:
+    """What a command prints is used until it ends; one that fails is an error."""
+    found = Chain("command").find()
+    assert (found.access_key, found.secret_key) == ("AKIAPROC", "of process")
+    assert 3000 < found.renewed_in() < 3600 - 290
+    with pytest.raises(InvalidCredsError, match="ended with 3"):
+        Chain("broken").find()
+
+
+@pytest.mark.usefixtures("files")
+def test_what_the_files_cannot_do(tmp_path: Path) -> None:
+    """A profile that wants a role says so, an unknown one too, and a broken file does not show its lines."""
+    with pytest.raises(InvalidCredsError, match="role_arn, which is not offered"):
+        Chain("role").find()
+    with pytest.raises(InvalidCredsError, match="'nobody' has no credentials"):
+        Chain("nobody").find()
+    (tmp_path / "credentials").write_text("aws_secret_access_key = plain secret\n")
+    with pytest.raises(InvalidCredsError) as caught:
+        Chain().find()
+    assert "plain secret" not in str(caught.value)
+
+
+def test_no_credentials_anywhere() -> None:
+    """A call without any credentials says where they are looked for, and sends nothing."""
+    with SmallEC2() as server, EC2NodeDriver(**server.options) as driver:
+        with pytest.raises(InvalidCredsError, match=r"AWS_ACCESS_KEY_ID.*~/\.aws/credentials"):
+            driver.list_nodes()
+        assert server.calls == []
+
+
+class Metadata(LoopbackServer):
+    """The services that tell credentials: an instance's of version 2, and a container's."""
+
+    def __init__(self, seconds: float = 3600.0, role: str = "web") -> None:
+        self.seconds, self.role, self.told = seconds, role, 0
+        self.fails = False
+        self.lock = threading.Lock()
+
+    def answer(self, request: SeenRequest) -> Answer:
+        if request.path == "/container":
+            ok = request.headers.get("Authorization") == "from file"
+            return self._credentials() if ok else Answer(403, [], b"no")
+        if request.path == "/latest/api/token":
+            ok = (
+                request.method == "PUT"
+                and request.headers.get("X-aws-ec2-metadata-token-ttl-seconds") == "21600"
+            )
+            return Answer(200 if ok else 400, [], b"the token")
+        if request.headers.get("X-aws-ec2-metadata-token") != "the token":
+            return Answer(401, [], b"")
+        if not self.role:
+            return Answer(404, [], b"")
+        is_list = request.path.endswith("/security-credentials/")
+        return Answer(200, [], self.role.encode()) if is_list else self._credentials()
+
+    def _credentials(self) -> Answer:
+        if self.fails:
+            return Answer(500, [], b"")
+        with self.lock:
+            self.told += 1
+            number = self.told
+        waiting.sleep(0.02)
+        ends = (datetime.now(UTC) + timedelta(seconds=self.seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        said = {
+            "Code": "Success",
+            "AccessKeyId": f"ASIA{number}",
+            "SecretAccessKey": "of role",
+            "Token": "t",
+            "Expiration": ends,
+        }
+        return Answer(200, [], json.dumps(said).encode())
+
+
+@pytest.fixture
+def metadata(env: Set) -> Iterator[Metadata]:
+    with Metadata() as server:
+        env("AWS_EC2_METADATA_DISABLED", "false")
+        env("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url)
+        yield server
+
+
+def test_the_metadata_of_an_instance(metadata: Metadata, env: Set) -> None:
+    """The role's credentials are asked for with a session's token, past any proxy."""
+    env("HTTP_PROXY", "http://127.0.0.1:9")
+    assert Chain().find().access_key == "ASIA1"
+    metadata.role = ""
+    with pytest.raises(InvalidCredsError, match="needs an access key"):
+        Chain().find()
+
+
+def test_a_container(metadata: Metadata, env: Set, tmp_path: Path) -> None:
+    """A container's service is asked with the token of its file, before an instance's metadata."""
+    (tmp_path / "token").write_text("from file\n")
+    env("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{metadata.url}/container")
+    with pytest.raises(InvalidCredsError, match="tells no credentials"):
+        Chain().find()
+    env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
+    assert Chain().find().token == "t"
+
+
+def test_a_container_elsewhere(env: Set) -> None:
+    """The token of a container is not shown to another machine in plain HTTP."""
+    env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/credentials")
+    with pytest.raises(InvalidCredsError, match="neither this machine nor over TLS"):
+        Chain().find()
+
+
+def ambient(metadata: Metadata) -> AWSConnection:
+    driver = EC2NodeDriver(url="http://127.0.0.1:9")
+    assert driver.connection.credentials.access_key == "ASIA1"
+    return driver.connection
+
+
+def test_many_threads_ask_once(metadata: Metadata) -> None:
+    """Credentials are got once however many threads need them, and again once when they near their end."""
+    line: Any = ambient(metadata)
+    with ThreadPoolExecutor(16) as pool:
+        for number in (1, 2):
+            keys = {one.access_key for one in pool.map(lambda _: line.credentials, range(64))}
+            assert keys == {f"ASIA{number}"}
+            line._renew_at = 0.0
+    assert metadata.told == 2
+
+
+def test_credentials_near_their_end(metadata: Metadata) -> None:
+    """Credentials are got anew five minutes before their end, and those that come later a minute on."""
+    metadata.seconds = 200
+    line = ambient(metadata)
+    assert line.credentials.access_key == "ASIA1"
+    assert metadata.told == 1
+    soon = AWSCredentials("A", "s", None, datetime.now(UTC) + timedelta(seconds=1000))
+    assert 690 < soon.renewed_in() <= 700
+
+
+def test_metadata_that_fail_for_a_while(metadata: Metadata) -> None:
+    """Where new credentials cannot be had, the old ones are used to their end, and then it is an error."""
+    line: Any = ambient(metadata)
+    metadata.fails = True
+    line._renew_at = 0.0
+    assert line.credentials.access_key == "ASIA1"
+    ended = datetime.now(UTC) - timedelta(seconds=1)
+    line._current, line._renew_at = AWSCredentials("ASIA1", "of role", "t", ended), 0.0
+    with pytest.raises(PolycloudError):
+        assert line.credentials
+
+
+def test_credentials_that_were_revoked(metadata: Metadata) -> None:
+    """Credentials that the provider calls expired are got anew, and the request is sent once more."""
+    with SmallEC2() as server, EC2NodeDriver(**server.options) as driver:
+        server.credentials = ("ASIA2", "of role", "t")
+        assert driver.list_nodes() == []
+    assert (metadata.told, len(server.calls)) == (2, 2)
+
+
+# The driver's constructor
+
+
+def test_regions() -> None:
+    """Any region's name gives its host, China's too; what is none is refused."""
+    assert EC2NodeDriver("k", "s").connection.host == "ec2.us-east-1.amazonaws.com"
+    assert EC2NodeDriver("k", "s", region="xx-new-9").connection.host == "ec2.xx-new-9.amazonaws.com"
+    assert EC2NodeDriver("k", "s", region="cn-north-1").connection.host == "ec2.cn-north-1.amazonaws.com.cn"
+    for region in ("us-east-1.evil.example/", "", 7):
+        with pytest.raises(InvalidArgumentError, match="is no name such as"):
+            EC2NodeDriver("k", "s", region=region or "?")
+
+
+def test_half_of_the_credentials() -> None:
+    """A key without a secret and a secret without a key are refused before anything is sent."""
+    for arguments in (("AKIATEST",), (None, "secret")):
+        with pytest.raises(InvalidCredsError):
+            EC2NodeDriver(*arguments)

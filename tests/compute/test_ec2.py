@@ -1,0 +1,817 @@
+from __future__ import annotations
+
+import asyncio
+import pickle
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from polycloud import aio
+from polycloud.common.retry import RetryPolicy
+from polycloud.common.types import (
+    AmbiguousCreateError,
+    ConflictError,
+    ImageUnavailableError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    MalformedResponseError,
+    NotFoundError,
+    PolycloudError,
+    ProviderError,
+    ProviderHTTPError,
+    QuotaExceededError,
+    RateLimitReachedError,
+    ServerError,
+    UnavailableError,
+    UnsupportedOperationError,
+)
+from polycloud.compute.deployment import ScriptDeployment
+from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from polycloud.compute.types import (
+    KeyPairDoesNotExistError,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    NodeState,
+    StorageVolume,
+    StorageVolumeState,
+    VolumeSnapshot,
+    VolumeSnapshotState,
+)
+from polycloud.testing.loopback import Answer
+from support.ec2 import SmallEC2, instance, refusal, told
+from support.moto import Moto, moto
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
+ONCE = RetryPolicy(attempts=1)
+QUICK = RetryPolicy(base=0.01, cap=0.02)
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Moto]:
+    with moto() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def driver(cloud: Moto) -> Iterator[EC2NodeDriver]:
+    with EC2NodeDriver(cloud.key, cloud.secret, url=cloud.url) as driver:
+        yield driver
+
+
+def unique(name: str = "test") -> str:
+    return f"{name}-{secrets.token_hex(4)}"
+
+
+def create(driver: EC2NodeDriver, name: str = "web", **options: Any) -> Node:
+    node: Node = driver.create_node(name, size_of(driver), driver.list_images()[0], **options)
+    return node
+
+
+def size_of(driver: EC2NodeDriver) -> NodeSize:
+    return NodeSize("t3.micro", "t3.micro", 1024, 0, None, None, driver)
+
+
+def image_of(driver: EC2NodeDriver, id_: str = "ami-0123456789abcdef0") -> NodeImage:
+    return NodeImage(id_, "image", driver)
+
+
+def small_driver(
+    server: SmallEC2, kind: type[EC2NodeDriver] = EC2NodeDriver, **options: Any
+) -> EC2NodeDriver:
+    return kind("AKIATEST", "very secret", **{"retry": ONCE, **server.options, **options})
+
+
+class Hasty(EC2NodeDriver):
+    settle_time = 0.2
+
+
+# Nodes
+
+
+def test_a_node_is_what_the_provider_tells(driver: EC2NodeDriver) -> None:
+    """An instance's fields end where Libcloud's users look for them."""
+    created = create(driver, "web", ex_metadata={"env": "prod"}, tags=["team=a=b", "flag"], ex_keyname=None)
+    node = driver.get_node(created.id)
+    assert (node.name, node.state, node.size) == ("web", NodeState.RUNNING, "t3.micro")
+    assert (len(node.public_ips), len(node.private_ips)) == (1, 1)
+    assert node.created_at is not None
+    assert abs((datetime.now(UTC) - node.created_at).total_seconds()) < 600
+    assert node.extra["tags"] == {"Name": "web", "env": "prod", "team": "a=b", "flag": ""}
+    assert node.extra["client_token"].startswith("polycloud-")
+    known = {name: node.extra[name] for name in ("status", "availability", "ebs_optimized", "launch_index")}
+    assert known == {
+        "status": "running",
+        "availability": "us-east-1a",
+        "ebs_optimized": False,
+        "launch_index": 0,
+    }
+    assert node.extra["block_device_mapping"][0]["ebs"]["volume_id"].startswith("vol-")
+    assert node.extra["network_interfaces"][0]["private_ip_address"] == node.private_ips[0]
+
+
+STATES = {
+    "pending": "pending",
+    "running": "running",
+    "shutting-down": "stopping",
+    "terminated": "terminated",
+    "stopping": "stopping",
+    "stopped": "stopped",
+    "melting": "unknown",
+}
+
+
+@pytest.mark.parametrize(("told_", "state"), STATES.items())
+def test_states(told_: str, state: str) -> None:
+    """Every state has one here, and one that the driver does not know is UNKNOWN, not an error."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        server.instances["x"] = instance("i-1", instanceState=f"<name>{told_}</name>")
+        (node,) = driver.list_nodes()
+    assert node.state == state
+
+
+def test_a_bare_instance_is_enough() -> None:
+    """An instance of which only the id is told is a node called by it, without addresses."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        server.instances["x"] = "<item><instanceId>i-1</instanceId></item>"
+        (node,) = driver.list_nodes()
+    assert (node.id, node.name, node.state, node.size) == ("i-1", "i-1", "unknown", None)
+    assert (node.public_ips, node.private_ips, node.created_at, node.extra["tags"]) == ([], [], None, {})
+
+
+def test_ipv6_addresses() -> None:
+    """The IPv6 addresses of an instance's interfaces are among its public ones."""
+    addresses = "<ipv6AddressesSet><item><ipv6Address>2600:1f18::1</ipv6Address></item></ipv6AddressesSet>"
+    with SmallEC2() as server, small_driver(server) as driver:
+        fields = {"ipAddress": "198.51.100.7", "privateIpAddress": "10.0.0.1"}
+        interfaces = {"networkInterfaceSet": f"<item>{addresses}</item>"}
+        server.instances["x"] = instance("i-1", **fields, **interfaces)
+        (node,) = driver.list_nodes()
+    assert (node.public_ips, node.private_ips) == (["198.51.100.7", "2600:1f18::1"], ["10.0.0.1"])
+
+
+def test_nodes_of_ids_and_filters(driver: EC2NodeDriver) -> None:
+    """Nodes are listed by ids and by filters; a terminated one stays listed as such."""
+    mark = unique()
+    one, two = (create(driver, name, ex_metadata={"mark": mark}) for name in ("one", "two"))
+    assert [node.id for node in driver.list_nodes(ex_node_ids=[two.id])] == [two.id]
+    by_tag = {node.id for node in driver.list_nodes(ex_filters={"tag:mark": mark})}
+    assert by_tag == {one.id, two.id}
+    driver.destroy_node(one)
+    assert driver.get_node(one.id).state == NodeState.TERMINATED
+
+
+def test_several_at_once(driver: EC2NodeDriver) -> None:
+    """`ex_maxcount` gives a list of that many nodes of one request."""
+    nodes: Any = driver.create_node(
+        "many", size_of(driver), driver.list_images()[0], ex_mincount=3, ex_maxcount=3
+    )
+    assert len({node.id for node in nodes}) == 3
+    assert {node.name for node in nodes} == {"many"}
+    assert len(driver.ex_create_nodes("two", size_of(driver), driver.list_images()[0], 2)) == 2
+    again = pickle.loads(pickle.dumps(nodes[0]))
+    assert again.extra == nodes[0].extra
+
+
+def test_pages(driver: EC2NodeDriver, cloud: Moto) -> None:
+    """A list is complete over any number of pages, and `iterate_nodes` gives the same nodes."""
+    mark = unique()
+    for _ in range(7):
+        create(driver, ex_metadata={"mark": mark})
+    with EC2NodeDriver(cloud.key, cloud.secret, url=cloud.url, ex_per_page=5) as paged:
+        assert len(paged.list_nodes(ex_filters={"tag:mark": mark})) == 7
+        assert [node.id for node in paged.iterate_nodes()] == [node.id for node in driver.list_nodes()]
+
+
+def page(fields: dict[str, str]) -> Answer:
+    """Instances two a page, of which a reservation stands on two pages."""
+    start = int(fields.get("NextToken", "0"))
+    items = "".join(instance(f"i-{number}") for number in range(start, start + 2))
+    more = f"<nextToken>{start + 1}</nextToken>" if start < 4 else "<nextToken/>"
+    return told(
+        "DescribeInstances",
+        f"<reservationSet><item><instancesSet>{items}</instancesSet></item></reservationSet>{more}",
+    )
+
+
+def test_pages_that_overlap() -> None:
+    """Tokens are followed to the end, and an instance that comes twice is listed once."""
+    with SmallEC2(DescribeInstances=page) as server, small_driver(server, ex_per_page=2) as driver:
+        assert [node.id for node in driver.list_nodes()] == [f"i-{number}" for number in range(6)]
+        assert {call["MaxResults"] for call in server.calls} == {"2"}
+
+
+# Creation
+
+
+def test_the_fields_of_a_create() -> None:
+    """What `create_node` is given is asked for in the one request, tags too."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        zone = NodeLocation("us-east-1b", "us-east-1b", "US", driver)
+        driver.create_node(
+            "web", size_of(driver), image_of(driver), zone,
+            ex_keyname="key", ex_security_groups=["a", "b"], ex_security_group_ids=["sg-1"],
+            ex_subnet="subnet-1", ex_userdata="#!/bin/sh\n", ex_clienttoken="mine", ex_iamprofile="role",
+            ex_ebs_optimized=True, ex_terminate_on_shutdown=True, tags={"env": "prod"},
+            ex_blockdevicemappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 9, "Encrypted": True}}],
+        )  # fmt: skip
+        (call,) = server.calls
+    assert call == {
+        "Action": "RunInstances",
+        "Version": "2016-11-15",
+        "ImageId": "ami-0123456789abcdef0",
+        "InstanceType": "t3.micro",
+        "MinCount": "1",
+        "MaxCount": "1",
+        "ClientToken": "mine",
+        "KeyName": "key",
+        "SecurityGroup.1": "a",
+        "SecurityGroup.2": "b",
+        "SecurityGroupId.1": "sg-1",
+        "SubnetId": "subnet-1",
+        "UserData": "IyEvYmluL3NoCg==",
+        "IamInstanceProfile.Name": "role",
+        "EbsOptimized": "true",
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "Placement.AvailabilityZone": "us-east-1b",
+        "BlockDeviceMapping.1.DeviceName": "/dev/xvda",
+        "BlockDeviceMapping.1.Ebs.VolumeSize": "9",
+        "BlockDeviceMapping.1.Ebs.Encrypted": "true",
+        "TagSpecification.1.ResourceType": "instance",
+        "TagSpecification.1.Tag.1.Key": "Name",
+        "TagSpecification.1.Tag.1.Value": "web",
+        "TagSpecification.1.Tag.2.Key": "env",
+        "TagSpecification.1.Tag.2.Value": "prod",
+    }
+
+
+def test_a_public_address() -> None:
+    """A public address is asked for on the interface, together with subnet and groups."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        options: Any = {
+            "ex_subnet": "subnet-1",
+            "ex_security_group_ids": ["sg-1"],
+            "ex_assign_public_ip": True,
+        }
+        driver.create_node("web", size_of(driver), image_of(driver), **options)
+        (call,) = server.calls
+        assert {name: call[name] for name in call if name.startswith("Netw")} == {
+            "NetworkInterface.1.DeviceIndex": "0",
+            "NetworkInterface.1.AssociatePublicIpAddress": "true",
+            "NetworkInterface.1.DeleteOnTermination": "true",
+            "NetworkInterface.1.SubnetId": "subnet-1",
+            "NetworkInterface.1.SecurityGroupId.1": "sg-1",
+        }
+        with pytest.raises(InvalidArgumentError, match="by ex_security_group_ids"):
+            create_with(driver, ex_assign_public_ip=True, ex_security_groups=["a"])
+
+
+def create_with(driver: EC2NodeDriver, **options: Any) -> Node:
+    node: Node = driver.create_node("web", size_of(driver), image_of(driver), **options)
+    return node
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ex_keynam": "x"}, "knows no ex_keynam"),
+        ({"auth": NodeAuthSSHKey(PUBLIC_KEY), "ex_keyname": "x"}, "not both"),
+        ({"auth": NodeAuthSSHKey("no key")}, "not a public key"),
+        ({"idempotency_key": ""}, "is no text"),
+    ],
+)
+def test_arguments_that_cannot_be_sent(options: dict[str, Any], words: str) -> None:
+    """What cannot be meant is refused before anything is sent."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        with pytest.raises(InvalidArgumentError, match=words):
+            create_with(driver, **options)
+        assert server.calls == []
+
+
+def losing(server: SmallEC2, times: int) -> None:
+    """Carry out the next creates, and lose their answers."""
+    left = [None] * times
+
+    def run(fields: dict[str, str]) -> Answer | None:
+        answer = server.run(fields)
+        return left.pop() if left else answer
+
+    server.acts["RunInstances"] = run
+
+
+def test_a_lost_answer_makes_one_node() -> None:
+    """A create whose answers are lost is sent again with its token, and makes one instance."""
+    with SmallEC2() as server, small_driver(server, retry=QUICK) as driver:
+        losing(server, 2)
+        node = create_with(driver)
+        assert (node.id, len(server.instances), server.count("RunInstances")) == ("i-00000000000000000", 1, 3)
+        assert len({call["ClientToken"] for call in server.calls}) == 1
+        assert create_with(driver).id != node.id
+
+
+def test_a_node_whose_answers_were_all_lost() -> None:
+    """Where every answer is lost, the instance is found by its token."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        losing(server, 1)
+        assert create_with(driver).id == "i-00000000000000000"
+        assert server.count("RunInstances") == 1
+
+
+def test_a_lost_answer_before_a_refusal() -> None:
+    """A create that is refused for too many requests after an answer was lost has its node all the same."""
+    with SmallEC2() as server, small_driver(server, retry=RetryPolicy(attempts=2, base=0.01)) as driver:
+        answers: list[Answer | None] = [refusal("RequestLimitExceeded", status=503), None]
+
+        def run(fields: dict[str, str]) -> Answer | None:
+            server.run(fields)
+            return answers.pop()
+
+        server.acts["RunInstances"] = run
+        assert create_with(driver).id == "i-00000000000000000"
+        assert server.count("RunInstances") == 2
+
+
+def test_a_create_refused_for_too_many_requests() -> None:
+    """A create that was only ever refused for too many requests is not ambiguous."""
+    busy = refusal("RequestLimitExceeded", status=503)
+    with SmallEC2(RunInstances=lambda _: busy) as server, small_driver(server) as driver:
+        with pytest.raises(RateLimitReachedError):
+            create_with(driver)
+
+
+async def awaited(server: SmallEC2) -> tuple[Any, list[Node]]:
+    async with aio.connect("ec2", "AKIATEST", "very secret", **server.options) as driver:
+        node = await driver.create_node("web", size_of(driver.driver), image_of(driver.driver))
+        return node, await driver.list_nodes()
+
+
+def test_awaited() -> None:
+    """The driver can be awaited, with signatures, the clock's correction and refusals as ever."""
+    with SmallEC2(clock=3600) as server:
+        node, nodes = asyncio.run(awaited(server))
+    assert [one.id for one in nodes] == [node.id]
+
+
+def test_a_create_that_cannot_be_settled() -> None:
+    """Where neither an answer nor the instance comes, the error names the token to look for."""
+    with SmallEC2(RunInstances=lambda _: None) as server, small_driver(server, Hasty) as driver:
+        with pytest.raises(AmbiguousCreateError) as caught:
+            create_with(driver)
+    assert "polycloud-" in caught.value.look_for
+
+
+def test_a_key_that_was_used_otherwise() -> None:
+    """A create with an earlier one's key gives that one's node, also where it asks for something else."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        first = create_with(driver, idempotency_key="order 66")
+        assert create_with(driver, idempotency_key="order 66").id == first.id
+        hidden = dict(server.instances)
+        server.instances.clear()  # not listed yet
+
+        def mismatch(_: dict[str, str]) -> Answer:
+            server.instances.update(hidden)
+            return refusal("IdempotentParameterMismatch")
+
+        server.acts["RunInstances"] = mismatch
+        assert create_with(driver, idempotency_key="order 66", ex_keyname="x").id == first.id
+
+
+def test_a_token_of_ones_own() -> None:
+    """With `ex_clienttoken` a token that was used for something else is a conflict."""
+    with SmallEC2(RunInstances=lambda _: refusal("IdempotentParameterMismatch")) as server:
+        with small_driver(server) as driver, pytest.raises(ConflictError):
+            create_with(driver, ex_clienttoken="mine")
+
+
+def test_actions(driver: EC2NodeDriver) -> None:
+    """A node is rebooted, stopped, given another size, started and terminated."""
+    node = create(driver)
+    assert driver.reboot_node(node)
+    assert driver.stop_node(node)
+    assert driver.get_node(node.id).state == NodeState.STOPPED
+    assert driver.ex_change_node_size(node, NodeSize("t3.nano", "", 512, 0, None, None, driver))
+    assert driver.start_node(node)
+    assert driver.get_node(node.id).size == "t3.nano"
+    assert driver.destroy_node(node)
+
+
+def test_the_console(driver: EC2NodeDriver) -> None:
+    """What the console printed is text."""
+    node = create(driver)
+    told = driver.ex_get_console_output(node)
+    assert told["instance_id"] == node.id
+    assert isinstance(told["output"], str)
+    assert told["timestamp"].tzinfo is not None
+
+
+# Sizes, images, places
+
+
+def test_sizes(driver: EC2NodeDriver) -> None:
+    """A size has CPUs, RAM in MB and the disks of its host in GB; no price is made up."""
+    sizes = {size.id: size for size in driver.list_sizes()}
+    micro, stores = sizes["t3.micro"], sizes["m5d.large"]
+    assert (micro.ram, micro.disk, micro.price, micro.extra["vcpus"]) == (1024, 0, None, 2)
+    assert (stores.ram, stores.disk, stores.extra["vcpus"]) == (8192, 75, 2)
+    assert micro.extra["processor_info"]["supported_architectures"] == ["x86_64"]
+    (zone, *_) = driver.list_locations()
+    assert {size.id for size in driver.list_sizes(zone)} <= set(sizes)
+
+
+def test_images(driver: EC2NodeDriver) -> None:
+    """Unasked, only one's own images and those of known distributions are listed; with arguments any."""
+    listed = {image.id: image for image in driver.list_images()}
+    everything = driver.list_images(ex_executableby="all")
+    assert 0 < len(listed) < len(everything)
+    (windows, *_) = driver.list_images(ex_filters={"name": "Windows*"})
+    assert windows.id not in listed
+    assert driver.get_image(windows.id).extra["state"] == "available"
+    assert [image.id for image in driver.list_images(ex_image_ids=[windows.id])] == [windows.id]
+    own = driver.list_images(ex_owner="self")
+    made = driver.create_image(create(driver), unique("image"), "described")
+    (found,) = {image.id for image in driver.list_images()} - listed.keys()
+    assert (found, made.extra["state"]) == (made.id, "pending")
+    assert [image.id for image in driver.list_images(ex_owner="self")] == [
+        *(image.id for image in own),
+        made.id,
+    ]
+    copy = driver.copy_image("us-east-1", made, unique("copy"))
+    assert copy.id != made.id
+    for image in (made, copy):
+        assert driver.delete_image(image)
+    with pytest.raises(NotFoundError):
+        driver.delete_image(image_of(driver))
+
+
+def test_images_that_are_not_there(driver: EC2NodeDriver) -> None:
+    """A create from an image that does not exist says that it is the image."""
+    with pytest.raises(ImageUnavailableError, match=r"InvalidAMIID.*RunInstances"):
+        driver.create_node("web", size_of(driver), image_of(driver))
+
+
+def test_places(driver: EC2NodeDriver, cloud: Moto) -> None:
+    """Zones have region, state and country, and regions are listed, those one has not opted in to as well."""
+    first = driver.list_locations()[0]
+    assert (first.id, first.country) == ("us-east-1a", "US")
+    assert (first.extra["region"], first.extra["state"]) == ("us-east-1", "available")
+    regions = {region.name: region for region in driver.ex_list_regions()}
+    assert regions["eu-central-1"].endpoint == "ec2.eu-central-1.amazonaws.com"
+    with EC2NodeDriver(cloud.key, cloud.secret, url=cloud.url, region="eu-central-1") as other:
+        assert other.list_locations()[0].country == "DE"
+        assert other.list_nodes() == []
+
+
+# Keys
+
+
+def test_key_pairs(driver: EC2NodeDriver) -> None:
+    """A key pair's private key is told once; names are taken once, and unknown ones have their error."""
+    name = unique("key")
+    made = driver.create_key_pair(name)
+    assert (made.private_key or "").startswith("-----BEGIN")
+    assert (made.private_key or "x") not in repr(made) + str(made.extra)
+    assert driver.get_key_pair(name).private_key is None
+    for call in (driver.create_key_pair, lambda name: driver.import_key_pair_from_string(name, PUBLIC_KEY)):
+        with pytest.raises(ConflictError, match=r"InvalidKeyPair\.Duplicate"):
+            call(name)
+    assert driver.delete_key_pair(made)
+    with pytest.raises(KeyPairDoesNotExistError, match=name):
+        driver.get_key_pair(name)
+
+
+def test_a_key_for_a_node(driver: EC2NodeDriver) -> None:
+    """`auth` becomes a key pair, the same one for the same key; a password is not offered."""
+    names = {create(driver, auth=NodeAuthSSHKey(PUBLIC_KEY)).extra["key_name"] for _ in range(2)}
+    (name,) = names
+    assert driver.get_key_pair(name).name == name
+    with pytest.raises(UnsupportedOperationError, match="not passwords"):
+        create(driver, auth=NodeAuthPassword("secret"))
+
+
+def test_the_key_of_a_deployment(driver: EC2NodeDriver) -> None:
+    """A deployment's own key pair is gone after it, also where it fails."""
+    before = {pair.name for pair in driver.list_key_pairs()}
+    mark = unique()
+    with pytest.raises(PolycloudError):
+        driver.deploy_node(
+            ScriptDeployment("true"), name="web", size=size_of(driver), image=driver.list_images()[0],
+            auth=NodeAuthSSHKey(PUBLIC_KEY), tags={"mark": mark}, timeout=0.5, ssh_timeout=0.3, max_tries=1,
+        )  # fmt: skip
+    (node,) = driver.list_nodes(ex_filters={"tag:mark": mark})
+    assert node.extra["key_name"].startswith("polycloud-")
+    assert {pair.name for pair in driver.list_key_pairs()} == before
+
+
+# Volumes
+
+
+def test_a_thing_of_which_nothing_is_told() -> None:
+    """Where the provider tells nothing of a volume or a node asked for, it is not found."""
+    empty = told("DescribeVolumes", "<volumeSet/>")
+    with SmallEC2(DescribeVolumes=lambda _: empty) as server, small_driver(server) as driver:
+        with pytest.raises(NotFoundError, match="vol-1"):
+            driver.detach_volume(volume_of(driver))
+        with pytest.raises(NotFoundError, match="i-1"):
+            driver.attach_volume(node_of(driver), volume_of(driver))
+
+
+def test_volumes(driver: EC2NodeDriver) -> None:
+    """A volume is created with its tags, attached, found on its node, detached and deleted."""
+    node = create(driver)
+    volume = driver.create_volume(8, "data", ex_volume_type="gp3", tags=["env=prod"])
+    assert (volume.name, volume.size, volume.extra["zone"]) == ("data", 8, "us-east-1a")
+    assert volume.extra["tags"] == {"Name": "data", "env": "prod"}
+    assert driver.attach_volume(node, volume)
+    (found,) = [one for one in driver.list_volumes(node) if one.id == volume.id]
+    assert found.state == StorageVolumeState.INUSE
+    known = {
+        name: found.extra[name] for name in ("device", "instance_id", "attachment_status", "volume_type")
+    }
+    assert known == {
+        "device": "/dev/sdf", "instance_id": node.id, "attachment_status": "attached", "volume_type": "gp3",
+    }  # fmt: skip
+    second = driver.create_volume(1, "more")
+    driver.attach_volume(node, second)
+    assert {one.extra["device"] for one in driver.list_volumes(node)} > {"/dev/sdf", "/dev/sdg"}
+    with pytest.raises(ConflictError, match="VolumeInUse"):
+        driver.destroy_volume(volume)
+    for one in (volume, second):
+        assert driver.detach_volume(one)
+        with pytest.raises(ConflictError, match="attached to no node"):
+            driver.detach_volume(one)
+        assert driver.destroy_volume(one)
+
+
+def test_a_volume_is_created_once() -> None:
+    """A volume is asked for with its tags and a token in one request, which may be sent again."""
+    lost: list[Answer | None] = [None]
+    made = told("CreateVolume", "<volumeId>vol-1</volumeId><size>5</size><status>creating</status>")
+    with SmallEC2(CreateVolume=lambda _: lost.pop() if lost else made) as server:
+        with small_driver(server, retry=QUICK) as driver:
+            volume = driver.create_volume(5, "data", NodeLocation("us-east-1a", "", "", driver))
+    first, second = server.calls
+    assert first == second
+    assert first["TagSpecification.1.Tag.1.Value"] == "data"
+    assert (volume.id, volume.state) == ("vol-1", "creating")
+
+
+def test_snapshots(driver: EC2NodeDriver) -> None:
+    """A snapshot has name, size, time, state and tags; volumes are made of it."""
+    volume = driver.create_volume(4, "data")
+    snapshot = driver.create_volume_snapshot(volume, "night", {"env": "prod"}, ex_description="nightly")
+    (listed,) = driver.list_volume_snapshots(volume)
+    assert (listed.id, listed.name, listed.size) == (snapshot.id, "night", 4)
+    assert listed.state == VolumeSnapshotState.AVAILABLE
+    assert listed.created is not None
+    assert (listed.extra["tags"]["env"], listed.extra["description"]) == ("prod", "nightly")
+    assert snapshot.id in [one.id for one in driver.list_snapshots()]
+    assert [one.id for one in driver.list_snapshots(snapshot)] == [snapshot.id]
+    assert driver.create_volume(4, "copy", snapshot=snapshot).extra["snapshot_id"] == snapshot.id
+    assert driver.destroy_volume_snapshot(snapshot)
+    with pytest.raises(NotFoundError):
+        driver.destroy_volume_snapshot(snapshot)
+
+
+# Beyond the base
+
+
+def test_tags(driver: EC2NodeDriver) -> None:
+    """Anything with an id has tags, which are put on, replaced and taken off."""
+    volume = driver.create_volume(1, "data")
+    assert driver.ex_create_tags(volume, {"a": "1", "b": "2"})
+    assert driver.ex_create_tags(volume.id, {"b": "3"})
+    assert driver.ex_describe_tags(volume) == {"Name": "data", "a": "1", "b": "3"}
+    assert driver.ex_delete_tags(volume, {"a": "1"})
+    assert driver.ex_delete_tags(volume, ["b"])
+    assert driver.ex_describe_tags(volume) == {"Name": "data"}
+    with pytest.raises(InvalidArgumentError, match="has no id"):
+        driver.ex_describe_tags(None)
+
+
+def test_security_groups(driver: EC2NodeDriver) -> None:
+    """A security group is created, its rules let pass and are taken back, and it is deleted."""
+    name = unique("group")
+    id_ = driver.ex_create_security_group(name, "of a test")["group_id"]
+    assert name in driver.ex_list_security_groups()
+    web: Any = (id_, 443, 443, ["198.51.100.0/24", "2001:db8::/32"])
+    inner: Any = (id_, 1, 9, None, [{"group_id": id_}], "udp")
+    ranges = ["198.51.100.0/24", "2001:db8::/32"]
+    assert driver.ex_authorize_security_group_ingress(id_, 443, 443, ranges, description="web")
+    assert driver.ex_authorize_security_group_ingress(*inner)
+    assert driver.ex_authorize_security_group_egress(id_, 25, 25, ["198.51.100.1/32"])
+    (group,) = driver.ex_get_security_groups([id_])
+    assert (group.name, group.extra["description"]) == (name, "of a test")
+    first, second = sorted(group.ingress_rules, key=lambda rule: rule["protocol"] or "")
+    assert first == {
+        "protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_ips": ["198.51.100.0/24", "2001:db8::/32"],
+        "group_pairs": [],
+    }  # fmt: skip
+    assert (second["from_port"], second["group_pairs"][0]["group_id"]) == (1, id_)
+    with pytest.raises(ConflictError, match="Duplicate"):
+        driver.ex_authorize_security_group_ingress(*web)
+    assert driver.ex_revoke_security_group_ingress(*web)
+    assert driver.ex_revoke_security_group_ingress(*inner)
+    assert driver.ex_revoke_security_group_egress(id_, 25, 25, ["198.51.100.1/32"])
+    assert driver.ex_get_security_groups(filters={"group-name": name})[0].ingress_rules == []
+    with pytest.raises(ConflictError, match=r"InvalidGroup\.Duplicate"):
+        driver.ex_create_security_group(name, "again")
+    assert driver.ex_delete_security_group_by_id(id_)
+    with pytest.raises(NotFoundError):
+        driver.ex_delete_security_group(name)
+
+
+def test_addresses(driver: EC2NodeDriver) -> None:
+    """An Elastic IP is allocated, leads to a node, then nowhere, and is released."""
+    node = create(driver)
+    address = driver.ex_allocate_address()
+    assert address.extra["allocation_id"].startswith("eipalloc-")
+    assert driver.ex_describe_addresses_for_node(node) == []
+    assert (driver.ex_associate_address_with_node(node, address) or "").startswith("eipassoc-")
+    assert driver.ex_describe_addresses([node]) == {node.id: [address.ip]}
+    (found,) = [one for one in driver.ex_describe_all_addresses(only_associated=True) if one.ip == address.ip]
+    assert found.instance_id == node.id
+    with pytest.raises(ConflictError):
+        driver.ex_associate_address_with_node(create(driver), address)
+    assert driver.ex_disassociate_address(address)
+    assert address.ip not in [one.ip for one in driver.ex_describe_all_addresses(only_associated=True)]
+    assert driver.ex_release_address(address)
+    with pytest.raises(NotFoundError):
+        driver.ex_release_address(address)
+
+
+def test_networks(driver: EC2NodeDriver) -> None:
+    """Networks and their subnets are created with names, listed, and deleted from the inside out."""
+    network = driver.ex_create_network("10.77.0.0/16", "inner")
+    assert (network.name, network.cidr_block) == ("inner", "10.77.0.0/16")
+    subnet = driver.ex_create_subnet(network.id, "10.77.1.0/24", "us-east-1b", "web")
+    assert (subnet.name, subnet.extra["zone"], subnet.extra["vpc_id"]) == ("web", "us-east-1b", network.id)
+    assert [one.id for one in driver.ex_list_networks([network.id])] == [network.id]
+    assert [one.id for one in driver.ex_list_subnets(filters={"vpc-id": network.id})] == [subnet.id]
+    node = create(driver, ex_subnet=subnet)
+    assert (node.extra["subnet_id"], node.private_ips[0][:8]) == (subnet.id, "10.77.1.")
+    driver.destroy_node(node)
+    assert driver.ex_delete_subnet(subnet)
+    assert driver.ex_delete_network(network)
+    with pytest.raises(NotFoundError):
+        driver.ex_delete_network(network)
+
+
+# Refusals and broken answers
+
+REFUSED = {
+    "InvalidInstanceID.NotFound": NotFoundError,
+    "InvalidVolume.NotFound": NotFoundError,
+    "InvalidInstanceID.Malformed": NotFoundError,
+    "InvalidKeyPair.Duplicate": ConflictError,
+    "IncorrectInstanceState": ConflictError,
+    "IncorrectState": ConflictError,
+    "VolumeInUse": ConflictError,
+    "DependencyViolation": ConflictError,
+    "Resource.AlreadyAssociated": ConflictError,
+    "InstanceLimitExceeded": QuotaExceededError,
+    "VcpuLimitExceeded": QuotaExceededError,
+    "MaxSpotInstanceCountExceeded": ProviderHTTPError,
+    "InsufficientFreeAddressesInSubnet": QuotaExceededError,
+    "InsufficientInstanceCapacity": UnavailableError,
+    "Unsupported": UnavailableError,
+    "InvalidAMIID.NotFound": ImageUnavailableError,
+    "InvalidAMIID.Unavailable": ImageUnavailableError,
+    "RequestLimitExceeded": RateLimitReachedError,
+    "Throttling": RateLimitReachedError,
+    "AuthFailure": InvalidCredsError,
+    "SignatureDoesNotMatch": InvalidCredsError,
+    "InvalidClientTokenId": InvalidCredsError,
+    "ExpiredToken": InvalidCredsError,
+    "InternalError": ServerError,
+    "Unavailable": ServerError,
+}
+
+
+@pytest.mark.parametrize(("code", "error"), REFUSED.items())
+def test_codes(code: str, error: type[PolycloudError]) -> None:
+    """A code is the error that it stands for, with the provider's words and the action."""
+    status = 500 if error is ServerError else 400
+    with SmallEC2(DescribeInstances=lambda _: refusal(code, "these words", status)) as server:
+        with small_driver(server) as driver, pytest.raises(PolycloudError) as caught:
+            driver.list_nodes()
+    assert type(caught.value) is error or (error is InvalidCredsError and isinstance(caught.value, error))
+    assert f"{code}: these words" in str(caught.value)
+    assert "Action=DescribeInstances" in str(caught.value)
+
+
+def test_what_one_may_not_do() -> None:
+    """A right that is lacking is a 403, not wrong credentials; an image may be what one may not have."""
+    with SmallEC2(DescribeInstances=lambda _: refusal("UnauthorizedOperation", status=403)) as server:
+        with small_driver(server) as driver, pytest.raises(ProviderHTTPError) as caught:
+            driver.list_nodes()
+    assert caught.value.code == 403
+    words = "Not authorized for images: [ami-1]"
+    with SmallEC2(RunInstances=lambda _: refusal("AuthFailure", words, 401)) as server:
+        with small_driver(server) as driver, pytest.raises(ImageUnavailableError):
+            create_with(driver)
+
+
+def node_of(driver: EC2NodeDriver) -> Node:
+    return Node("i-1", "web", NodeState.RUNNING, [], [], driver)
+
+
+def volume_of(driver: EC2NodeDriver) -> StorageVolume:
+    return StorageVolume("vol-1", "data", 1, driver)
+
+
+CALLS: dict[str, Callable[[EC2NodeDriver], Any]] = {
+    "list_nodes": lambda driver: driver.list_nodes(),
+    "iterate_nodes": lambda driver: list(driver.iterate_nodes()),
+    "list_sizes": lambda driver: driver.list_sizes(),
+    "list_images": lambda driver: driver.list_images(),
+    "list_locations": lambda driver: driver.list_locations(),
+    "list_key_pairs": lambda driver: driver.list_key_pairs(),
+    "list_volumes": lambda driver: driver.list_volumes(),
+    "list_snapshots": lambda driver: driver.list_snapshots(),
+    "ex_list_regions": lambda driver: driver.ex_list_regions(),
+    "ex_get_security_groups": lambda driver: driver.ex_get_security_groups(),
+    "ex_describe_all_addresses": lambda driver: driver.ex_describe_all_addresses(),
+    "ex_list_networks": lambda driver: driver.ex_list_networks(),
+    "ex_list_subnets": lambda driver: driver.ex_list_subnets(),
+    "ex_describe_tags": lambda driver: driver.ex_describe_tags("i-1"),
+    "create_node": create_with,
+    "destroy_node": lambda driver: driver.destroy_node(node_of(driver)),
+    "create_image": lambda driver: driver.create_image(node_of(driver), "image"),
+    "delete_image": lambda driver: driver.delete_image(image_of(driver)),
+    "create_key_pair": lambda driver: driver.create_key_pair("key"),
+    "create_volume": lambda driver: driver.create_volume(1, "data"),
+    "attach_volume": lambda driver: driver.attach_volume(node_of(driver), volume_of(driver), "/dev/sdf"),
+    "detach_volume": lambda driver: driver.detach_volume(volume_of(driver)),
+    "destroy_volume": lambda driver: driver.destroy_volume(volume_of(driver)),
+    "create_volume_snapshot": lambda driver: driver.create_volume_snapshot(volume_of(driver)),
+    "destroy_volume_snapshot": lambda driver: driver.destroy_volume_snapshot(
+        VolumeSnapshot("snap-1", driver)
+    ),
+    "ex_create_security_group": lambda driver: driver.ex_create_security_group("a", "b"),
+    "ex_allocate_address": lambda driver: driver.ex_allocate_address(),
+    "ex_create_network": lambda driver: driver.ex_create_network("10.0.0.0/16"),
+    "ex_get_console_output": lambda driver: driver.ex_get_console_output(node_of(driver)),
+}
+
+
+class Odd(SmallEC2):
+    """Gives every action the answer that `odd` makes of its name."""
+
+    def __init__(self, odd: Callable[[str], bytes]) -> None:
+        super().__init__()
+        self.odd = odd
+
+    def _refused(self, request: Any) -> Answer:
+        return Answer(200, [("Content-Type", "text/xml")], self.odd(self.calls[-1]["Action"]))
+
+
+ODD: dict[str, Callable[[str], bytes]] = {
+    "another root": lambda _: b"<Response><requestId>r</requestId></Response>",
+    "another action's": lambda _: b"<DescribeNothingResponse/>",
+    "cut": lambda action: f"<{action}Response><reservationSet><item>".encode(),
+    "without its parts": lambda action: f"<{action}Response><unknownSet/></{action}Response>".encode(),
+    "text": lambda action: f"<{action}Response>text</{action}Response>".encode(),
+    "entities": lambda action: f"<!DOCTYPE x><{action}Response/>".encode(),
+    "empty": lambda _: b"",
+}
+NOTHING_TO_TELL = {
+    "destroy_node",
+    "delete_image",
+    "attach_volume",
+    "destroy_volume",
+    "destroy_volume_snapshot",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("name", CALLS)
+def test_odd_answers(name: str, odd: str) -> None:
+    """An answer that is not the documented one is an error, never an empty list or a success."""
+    if odd == "without its parts" and name in NOTHING_TO_TELL:
+        pytest.skip("the provider tells nothing but that it is done")
+    with Odd(ODD[odd]) as server, small_driver(server, Hasty) as driver:
+        with pytest.raises((MalformedResponseError, AmbiguousCreateError)):
+            CALLS[name](driver)
+
+
+@pytest.mark.parametrize("namespace", ["urn:another", "http://ec2.amazonaws.com/doc/2099-01-01/"])
+def test_namespaces(namespace: str) -> None:
+    """An answer in a namespace that is not expected is read all the same."""
+    content = f"<reservationSet><item><instancesSet>{instance('i-1')}</instancesSet></item></reservationSet>"
+    answer = told("DescribeInstances", content, namespace=namespace)
+    with SmallEC2(DescribeInstances=lambda _: answer) as server, small_driver(server) as driver:
+        assert [node.id for node in driver.list_nodes()] == ["i-1"]
+
+
+def test_a_deed_that_was_not_done() -> None:
+    """An answer that says false is an error."""
+    answer = told("DeleteVolume", "<return>false</return>")
+    with SmallEC2(DeleteVolume=lambda _: answer) as server, small_driver(server) as driver:
+        with pytest.raises(ProviderError, match="DeleteVolume was not carried out"):
+            driver.destroy_volume(volume_of(driver))

@@ -1,0 +1,124 @@
+"""A small EC2 that does what moto does not: it checks signatures and clocks, and knows client tokens."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from urllib.parse import parse_qsl
+
+from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
+from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+from botocore.credentials import Credentials  # type: ignore[import-untyped]
+
+from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
+
+NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
+SCOPE = re.compile(
+    r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request, SignedHeaders=([^,]+), Signature=(\w+)"
+)
+Act = Callable[[dict[str, str]], Answer | None]
+
+
+def botocore_signature(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    moment: str,
+    credentials: tuple[str, str, str | None],
+    scope: tuple[str, str],
+) -> str:
+    """What botocore says is the signature of a request at the moment `moment`."""
+    region, service = scope
+    auth = SigV4Auth(Credentials(*credentials), service, region)
+    request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
+    request.context["timestamp"] = moment
+    auth._modify_request_before_signing(request)
+    return str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))
+
+
+def told(
+    action: str, content: str = "<return>true</return>", status: int = 200, namespace: str = NAMESPACE
+) -> Answer:
+    """An answer to `action`."""
+    body = f'<{action}Response xmlns="{namespace}"><requestId>r-1</requestId>{content}</{action}Response>'
+    return Answer(status, [("Content-Type", "text/xml")], body.encode())
+
+
+def refusal(code: str, message: str = "no", status: int = 400) -> Answer:
+    """An error as EC2 tells it."""
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    body = f"<Response><Errors>{error}</Errors><RequestID>r-1</RequestID></Response>"
+    return Answer(status, [("Content-Type", "text/xml")], body.encode())
+
+
+def instance(id_: str, **fields: str) -> str:
+    """An instance as answers tell it."""
+    told = {"instanceState": "<code>16</code><name>running</name>", "instanceType": "t3.micro", **fields}
+    inside = "".join(f"<{name}>{text}</{name}>" for name, text in told.items())
+    return f"<item><instanceId>{id_}</instanceId>{inside}</item>"
+
+
+class SmallEC2(LoopbackServer):
+    """The server: `acts` answer by action, None drops the connection after the deed; `calls` is what came."""
+
+    def __init__(self, *, clock: float = 0.0, **acts: Act) -> None:
+        self.credentials: tuple[str, str, str | None] = ("AKIATEST", "very secret", None)
+        self.clock = timedelta(seconds=clock)
+        self.calls: list[dict[str, str]] = []
+        self.instances: dict[str, str] = {}
+        self.acts: dict[str, Act] = {
+            "RunInstances": self.run,
+            "DescribeInstances": lambda _: self.described(),
+            **acts,
+        }
+        self._lock = threading.Lock()
+
+    def answer(self, request: SeenRequest) -> Answer:
+        fields = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+        with self._lock:
+            self.calls.append(fields)
+            answer = self._refused(request) or self.acts[fields["Action"]](fields)
+        if answer is None:
+            raise ConnectionError("the answer is lost")
+        now = datetime.now(UTC) + self.clock
+        return Answer(
+            answer.status, [*answer.headers, ("Date", format_datetime(now, usegmt=True))], answer.body
+        )
+
+    def _refused(self, request: SeenRequest) -> Answer | None:
+        sign = SCOPE.search(request.headers.get("Authorization", ""))
+        if sign is None:
+            return refusal("MissingAuthenticationToken", status=403)
+        moment = request.headers["X-Amz-Date"]
+        when = datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        if abs(datetime.now(UTC) + self.clock - when) > timedelta(minutes=5):
+            return refusal("RequestExpired", "Request has expired.")
+        signed = {name: request.headers[name] for name in sign[4].split(";") if name != "host"}
+        url = f"http://{request.headers['Host']}{request.target}"
+        expected = botocore_signature(
+            request.method, url, signed, request.body, moment, self.credentials, (sign[2], sign[3])
+        )
+        shown = (sign[1], sign[5], request.headers.get("X-Amz-Security-Token"))
+        if shown != (self.credentials[0], expected, self.credentials[2]):
+            return refusal("AuthFailure", "AWS was not able to validate the credentials", 401)
+        return None
+
+    def run(self, fields: dict[str, str]) -> Answer:
+        """Create an instance, or tell of that which the token has made."""
+        token = fields["ClientToken"]
+        if token not in self.instances:
+            self.instances[token] = instance(f"i-{len(self.instances):017x}", clientToken=token)
+        return told("RunInstances", f"<instancesSet>{self.instances[token]}</instancesSet>")
+
+    def described(self) -> Answer:
+        """All instances."""
+        items = f"<item><instancesSet>{''.join(self.instances.values())}</instancesSet></item>"
+        return told("DescribeInstances", f"<reservationSet>{items}</reservationSet>")
+
+    def count(self, action: str) -> int:
+        """How often `action` was asked for."""
+        return sum(call["Action"] == action for call in self.calls)
