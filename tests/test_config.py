@@ -446,3 +446,20 @@ def test_forms_of_connect() -> None:
 def test_a_config_error_is_one_of_ours() -> None:
     """A `ConfigError` is a `PolycloudError`."""
     assert issubclass(ConfigError, PolycloudError)
+
+
+def test_a_driver_that_finds_its_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EC2 needs no credentials of ours: it reads AWS' own files, with a profile of ours and without one."""
+    aws = tmp_path / "credentials"
+    aws.write_text("[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = wJalr\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(aws))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "config.toml"
+    file.write_text('[profiles.cloud]\nprovider = "ec2"\nregion = "eu-west-1"\n')
+    file.chmod(0o600)
+    monkeypatch.setenv("POLYCLOUD_CONFIG", str(file))
+    for driver in (polycloud.connect("ec2"), polycloud.connect(profile="cloud")):
+        with driver:
+            assert driver.connection.credentials.access_key == "AKIDEXAMPLE"

@@ -116,9 +116,9 @@ class Profile:
         names = [one.name for one in wanted(kind)]
         given = {name: self._setting(name, secret=name in names) for name in self.settings}
         credentials: tuple[Any, ...] = tuple(given.pop(name) for name in names if name in given)
-        if not credentials:
-            credentials = from_environment(kind) or ()
-        if len(credentials) < len(names):
+        found = credentials or from_environment(kind)
+        credentials = found or ()
+        if found is None or 0 < len(credentials) < len(names):
             lacking = [one for one in wanted(kind) if one.name not in self.settings]
             variables = " and ".join(" or ".join(one.variables) for one in wanted(kind))
             raise ConfigError(

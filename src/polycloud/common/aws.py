@@ -429,6 +429,7 @@ class AWSBaseDriver(BaseDriver):
     connectionCls = AWSConnection
     connection: AWSConnection
     website = "https://aws.amazon.com"
+    finds_credentials = True
     credentials = (
         Credential("key", ("AWS_ACCESS_KEY_ID",)),
         Credential("secret", ("AWS_SECRET_ACCESS_KEY",)),

@@ -515,7 +515,8 @@ class BaseDriver:
 
     `name` is the provider's name for people, `type` its constant, `api_name` its name in the user agent
     and the pricing data, `website` its address, `credentials` what profiles call its first arguments and
-    which variables hold them. Immutable once made; safe to share between threads.
+    which variables hold them, `finds_credentials` whether it looks for them itself (variables, files,
+    metadata) where it is given none. Immutable once made; safe to share between threads.
     """
 
     connectionCls: ClassVar[type[Connection]] = ConnectionKey
@@ -524,6 +525,7 @@ class BaseDriver:
     api_name: ClassVar[str] = ""
     website: ClassVar[str] = ""
     credentials: ClassVar[tuple[Credential, ...]] = ()
+    finds_credentials: ClassVar[bool] = False
 
     def __init__(
         self,

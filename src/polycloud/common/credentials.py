@@ -29,7 +29,12 @@ def wanted(kind: type[BaseDriver]) -> tuple[Credential, ...]:
 
 
 def from_environment(kind: type[BaseDriver]) -> tuple[str, ...] | None:
-    """The credentials that the environment's variables hold; None unless it holds all of them."""
+    """The credentials that the environment's variables hold; None unless it holds all of them.
+
+    None at all for a driver that looks for its credentials itself where it is given none.
+    """
+    if kind.finds_credentials:
+        return ()
     found = [
         next((os.environ[name] for name in one.variables if os.environ.get(name)), None)
         for one in wanted(kind)
