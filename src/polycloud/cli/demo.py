@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from importlib.util import find_spec
 from types import CodeType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -289,21 +290,21 @@ def errors(session: Session) -> None:
     session.say('driver.supports("list_volumes")')
 
 
-def another_cloud(session: Session) -> None:
-    with running("digitalocean", build=1.0, power=0.3) as cloud:
+def another_cloud(provider: str, session: Session) -> None:
+    with running(provider, build=1.0, power=0.3) as cloud:
         session.do(f"other = {connecting(cloud)}")
         session.do("size, location = other.list_sizes()[0], other.list_locations()[0]")
         session.do("image = other.list_images(location)[0]")
         session.do(
-            'droplet = other.create_node("web", size, image, location,'
+            'node = other.create_node("web", size, image, location,'
             ' auth=NodeAuthSSHKey(pair.public_key), tags=["demo"])'
         )
-        session.say("other.wait_until_running([droplet], wait_period=0.5)")
+        session.say("other.wait_until_running([node], wait_period=0.5)")
         session.do('volume = other.create_volume(10, "data", location)')
-        session.say("volume.attach(droplet)")
+        session.say("volume.attach(node)")
         session.do("both = [*driver.list_nodes(), *other.list_nodes()]")
         _table_of_both(session)
-        session.say("droplet.destroy()")
+        session.say("node.destroy()")
         session.watch("other.list_nodes()", [])
         session.say("volume.destroy()")
         session.do("other.close()")
@@ -340,7 +341,8 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Shut down, start again", stop_and_start),
     ("Rename", rename),
     ("Deploy: a node with a key, a file and a script over SSH, its output live", deploy),
-    ("Another cloud, the same words: DigitalOcean, with a volume", another_cloud),
+    ("Another cloud, the same words: DigitalOcean, with a volume", partial(another_cloud, "digitalocean")),
+    ("And another one: Linode", partial(another_cloud, "linode")),
     ("Errors: what goes wrong says so", errors),
     ("Clean up", clean_up),
 )
