@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime ## walk through a server's life on the sandbox
 	@$(BIN)/polycloud demo
 
 test: $(VENV)/.dev ## run the tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest
 
 lint: $(VENV)/.dev ## check style, types and layers
 	$(BIN)/ruff check .
@@ -29,7 +29,7 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 	@echo "build/docs/index.html"
 
 contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
-	$(BIN)/pytest -n 2 tests/contract tests/sandbox/test_digitalocean_contract.py
+	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
 
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz
