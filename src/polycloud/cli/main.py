@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 
-from polycloud.cli.output import INTERRUPTED
+from polycloud.cli.output import FAILED, INTERRUPTED
 
 __all__ = ["run"]
 
@@ -26,7 +26,17 @@ def run() -> None:
     except SystemExit as end:
         if end.code == INTERRUPTED:
             _leave()
+        _hand_over()
         raise
+
+
+def _hand_over() -> None:
+    """Print what is left to print; a reader that went away has no more to be told."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
 
 
 def _leave() -> None:

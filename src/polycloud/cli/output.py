@@ -83,7 +83,8 @@ def json(data: Any) -> None:
     if console().is_terminal:
         console().print_json(data=data, indent=2, default=str)
     else:
-        print(json_format.dumps(data, ensure_ascii=False, default=str))  # noqa: T201 - data, not a message
+        # Flushed, since a program may be waiting for it while the command goes on
+        print(json_format.dumps(data, ensure_ascii=False, default=str), flush=True)  # noqa: T201
 
 
 def code(text: str) -> None:
