@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.digitalocean import DigitalOceanConnection, DigitalOceanResponse, Item, plain
+from polycloud.common.digitalocean import DigitalOceanConnection, DigitalOceanResponse
 from polycloud.common.pagination import Page, path_and_query
+from polycloud.common.payload import Item, plain
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import MalformedResponseError, PolycloudError
 from polycloud.compute.drivers.nephoscale import NephoscaleResponse

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -132,10 +133,10 @@ def cables() -> list[str]:
 
 def children() -> list[int]:
     """The processes that this one has started."""
-    found = []
-    for task in Path("/proc/self/task").iterdir():
-        found += [int(number) for number in (task / "children").read_text().split()]
-    return found
+    while True:
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile: look again
+            lists = [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()]
+            return [int(number) for line in lists for number in line.split()]
 
 
 @pytest.fixture(params=["namespaces", "user-namespaces", "folder"])

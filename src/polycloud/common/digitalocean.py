@@ -9,15 +9,17 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from polycloud.common import waiting
+from polycloud.common import arguments, waiting
+from polycloud.common.arguments import present
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
 from polycloud.common.credentials import Credential
-from polycloud.common.pagination import Page, follow_marker, number_pages
+from polycloud.common.pagination import Page, each_of_pages, number_pages
+from polycloud.common.payload import Item
 from polycloud.common.types import (
     ConflictError,
     ImageUnavailableError,
@@ -38,10 +40,7 @@ __all__ = [
     "DigitalOceanBaseDriver",
     "DigitalOceanConnection",
     "DigitalOceanResponse",
-    "Item",
     "number",
-    "plain",
-    "present",
     "whole",
 ]
 
@@ -109,23 +108,11 @@ class DigitalOceanAction(msgspec.Struct, frozen=True, kw_only=True):
     region_slug: str | None = None
 
 
-class Item(NamedTuple, Generic[T]):
-    """An object of an answer, decoded, and its own bytes."""
-
-    value: T
-    raw: msgspec.Raw
-
-
 class Begun(NamedTuple):
     """An action as it began, and the path at which it is looked at."""
 
     action: DigitalOceanAction
     path: str
-
-
-def plain(item: Item[T]) -> T:
-    """An item without its bytes."""
-    return item.value
 
 
 def whole(item: Item[T]) -> Item[T]:
@@ -261,16 +248,12 @@ class DigitalOceanConnection(ConnectionKey):
 
     def iterate(self, path: str, name: str, type_: type[T], build: Callable[[Item[T]], R]) -> Iterator[R]:
         """What `build` makes of the items of a list, each once, a page at a time."""
-        last = 1
 
-        def fetch(marker: str | int | None) -> tuple[Iterator[R], int | None]:
-            nonlocal last
-            here = int(marker or 1)
-            page = self._page(path, name, type_, here)
-            last = max(last, page.pages)
-            return map(build, page.items), here + 1 if here < last else None
+        def fetch(page: int) -> Page:
+            told = self._page(path, name, type_, page)
+            return told._replace(items=list(map(build, told.items)))
 
-        return follow_marker(fetch, attrgetter("id"))
+        return each_of_pages(fetch, attrgetter("id"))
 
     def _page(
         self, path: str, name: str, type_: type[T], page: int, params: dict[str, Any] | None = None
@@ -360,13 +343,5 @@ class DigitalOceanBaseDriver(BaseDriver):
 
 
 def number(id_: object) -> int:
-    """An id as the number that the provider wants. Raises `InvalidArgumentError` for what is none."""
-    text = str(id_)
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise InvalidArgumentError(f"{id_!r} is no id of {DigitalOceanBaseDriver.name}'s: those are numbers")
-
-
-def present(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields that are there: the provider takes an absent field, and refuses null."""
-    return {name: value for name, value in fields.items() if value is not None}
+    """An id of DigitalOcean's as a number. Raises `InvalidArgumentError` for what is none."""
+    return arguments.number(id_, DigitalOceanBaseDriver.name)

@@ -10,15 +10,17 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from polycloud.common import waiting
+from polycloud.common import arguments, waiting
+from polycloud.common.arguments import present
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
 from polycloud.common.credentials import Credential
 from polycloud.common.decoding import decoder
-from polycloud.common.pagination import Page, follow_marker, number_pages
+from polycloud.common.pagination import Page, each_of_pages, number_pages
+from polycloud.common.payload import Item, plain
 from polycloud.common.redaction import redact
 from polycloud.common.types import (
     ConflictError,
@@ -37,7 +39,6 @@ from polycloud.common.types import (
 __all__ = [
     "API_HOST",
     "Filter",
-    "Item",
     "LabelTakenError",
     "LinodeBaseDriver",
     "LinodeBusyError",
@@ -45,8 +46,6 @@ __all__ = [
     "LinodeEvent",
     "LinodeResponse",
     "number",
-    "plain",
-    "present",
 ]
 
 T = TypeVar("T")
@@ -136,18 +135,6 @@ class LinodeEvent(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None = None
     percent_complete: int | float | None = None
     username: str | None = None
-
-
-class Item(NamedTuple, Generic[T]):
-    """An object of an answer, decoded, and its own bytes."""
-
-    value: T
-    raw: msgspec.Raw
-
-
-def plain(item: Item[T]) -> T:
-    """An item without its bytes."""
-    return item.value
 
 
 @lru_cache(maxsize=128)
@@ -262,16 +249,12 @@ class LinodeConnection(ConnectionKey):
         self, path: str, type_: type[T], build: Callable[[Item[T]], R], only: Filter | None = None
     ) -> Iterator[R]:
         """What `build` makes of the items of a list, each once, a page at a time."""
-        last = 1
 
-        def fetch(marker: str | int | None) -> tuple[Iterator[R], int | None]:
-            nonlocal last
-            here = int(marker or 1)
-            page = self._page(path, type_, here, only)
-            last = max(last, page.pages)
-            return map(build, page.items), here + 1 if here < last else None
+        def fetch(page: int) -> Page:
+            told = self._page(path, type_, page, only)
+            return told._replace(items=list(map(build, told.items)))
 
-        return follow_marker(fetch, attrgetter("id"))
+        return each_of_pages(fetch, attrgetter("id"))
 
     def _page(self, path: str, type_: type[T], page: int, only: Filter | None) -> Page:
         query = {"page": page, "page_size": self.per_page}
@@ -387,13 +370,5 @@ class LinodeBaseDriver(BaseDriver):
 
 
 def number(id_: object) -> int:
-    """An id as the number that the provider wants. Raises `InvalidArgumentError` for what is none."""
-    text = str(id_)
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise InvalidArgumentError(f"{id_!r} is no id of {LinodeBaseDriver.name}'s: those are numbers")
-
-
-def present(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields that are there: what is not told is left to the provider."""
-    return {name: value for name, value in fields.items() if value is not None}
+    """An id of Linode's as a number. Raises `InvalidArgumentError` for what is none."""
+    return arguments.number(id_, LinodeBaseDriver.name)

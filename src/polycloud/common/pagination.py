@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from polycloud.common import waiting
 from polycloud.common.types import MalformedResponseError
 
-__all__ = ["Page", "follow_marker", "number_pages", "path_and_query", "unique"]
+__all__ = ["Page", "each_of_pages", "follow_marker", "number_pages", "path_and_query", "unique"]
 
 T = TypeVar("T")
 Marker = str | int
@@ -94,6 +94,20 @@ def follow_marker(
             seen.add(marker)
 
     return unique(items(), key)
+
+
+def each_of_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable]) -> Iterator[T]:
+    """Every item of a list whose pages are numbered from 1, a page at a time."""
+    last = 1
+
+    def numbered(marker: Marker | None) -> tuple[Iterable[T], Marker | None]:
+        nonlocal last
+        here = int(marker or 1)
+        page = fetch(here)
+        last = max(last, page.pages)
+        return page.items, here + 1 if here < last else None
+
+    return follow_marker(numbered, key)
 
 
 def path_and_query(link: str) -> str:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from polycloud.common.decoding import decoder
 from polycloud.common.types import MalformedResponseError
 
-__all__ = ["LazyExtra", "decode"]
+__all__ = ["Item", "LazyExtra", "decode", "filled", "moment", "plain"]
+
+T = TypeVar("T")
 
 SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What code that trusts the provider's documents stumbles with over something else."""
+
+
+class Item(NamedTuple, Generic[T]):
+    """An object of an answer, decoded, and its own bytes."""
+
+    value: T
+    raw: msgspec.Raw
+
+
+def plain(item: Item[T]) -> T:
+    """An item without its bytes."""
+    return item.value
 
 
 class LazyExtra:
@@ -44,6 +59,20 @@ def decode(raw: bytes | msgspec.Raw, type_: Any = dict[str, Any]) -> Any:
         return decoder(type_).decode(raw)
     except (ValueError, RecursionError) as error:  # msgspec's own errors, and UnicodeDecodeError
         raise _malformed(bytes(raw), error) from None
+
+
+def filled(names: Iterable[str], raw: bytes) -> dict[str, Any]:
+    """An object's fields, those of `names` in any case: None where they are absent."""
+    return {**dict.fromkeys(names), **msgspec.json.decode(raw)}
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time of a provider's (UTC unless it says so); None for one that cannot be read."""
+    try:
+        told = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _malformed(raw: bytes, error: Exception) -> MalformedResponseError:

@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from math import ceil, isfinite
 from operator import attrgetter, itemgetter
@@ -20,19 +19,17 @@ from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
 import msgspec
 
 from polycloud.common import waiting
+from polycloud.common.arguments import id_of, present, several
 from polycloud.common.base import segment
 from polycloud.common.calls import call_options
 from polycloud.common.digitalocean import (
     Begun,
     DigitalOceanAction,
     DigitalOceanBaseDriver,
-    Item,
     number,
-    plain,
-    present,
     whole,
 )
-from polycloud.common.payload import LazyExtra, decode
+from polycloud.common.payload import Item, LazyExtra, decode, filled, moment, plain
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     ConflictError,
@@ -730,7 +727,7 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
             or (droplet.size_slug and intern(droplet.size_slug)),  # thousands of nodes share a few
             _once(shared, droplet.image, self._inner_image),
             LazyExtra(raw, _node_extra),
-            _moment(droplet.created_at),
+            moment(droplet.created_at),
         )
 
     def _inner_size(self, raw: msgspec.Raw) -> NodeSize | str | None:
@@ -751,12 +748,12 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
         size, raw = item
         gigabytes = None if size.transfer is None else _finite(size.transfer * GB_A_TB)
         traffic = None if gigabytes is None else round(gigabytes)
-        extra = LazyExtra(raw, partial(_extra, SIZE_KEYS))
+        extra = LazyExtra(raw, partial(filled, SIZE_KEYS))
         return NodeSize(size.slug, size.slug, size.memory, size.disk, traffic, size.price_hourly, self, extra)
 
     def _to_image(self, item: Item[Image]) -> NodeImage:
         image, raw = item
-        return NodeImage(str(image.id), image.name or "", self, LazyExtra(raw, partial(_extra, IMAGE_KEYS)))
+        return NodeImage(str(image.id), image.name or "", self, LazyExtra(raw, partial(filled, IMAGE_KEYS)))
 
     def _to_location(self, item: Item[Region]) -> NodeLocation:
         region, raw = item
@@ -783,8 +780,8 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
             str(snapshot.id),
             self,
             _finite(snapshot.size_gigabytes),
-            LazyExtra(raw, partial(_extra, SNAPSHOT_KEYS)),
-            _moment(snapshot.created_at),
+            LazyExtra(raw, partial(filled, SNAPSHOT_KEYS)),
+            moment(snapshot.created_at),
             VolumeSnapshotState.AVAILABLE,
             snapshot.name,
         )
@@ -802,24 +799,6 @@ def _with_key(kwargs: dict[str, Any], key_id: int) -> dict[str, Any]:
 def droplet_id(node: Node) -> int:
     """The number of a node. Raises `InvalidArgumentError` for what is no node of this provider's."""
     return number(require_id(node))
-
-
-def id_of(thing: Any, kind: type[NodeSize | NodeImage | NodeLocation]) -> str:
-    """The id of an object, which may be given as its id alone."""
-    id_ = thing.id if isinstance(thing, kind) else thing
-    if isinstance(id_, str) and id_:
-        return id_
-    raise InvalidArgumentError(f"{thing!r} is neither a {kind.__name__} nor the id of one")
-
-
-def several(things: Iterable[T] | None) -> list[T]:
-    """The things as a list; one text is one thing, not its letters."""
-    if isinstance(things, str):
-        return [things]  # type: ignore[list-item]
-    try:
-        return [] if things is None else list(things)
-    except TypeError:
-        raise InvalidArgumentError(f"{things!r} is no list") from None
 
 
 def reference(name: str | int) -> str | int:
@@ -923,21 +902,8 @@ def _addresses(droplet: Droplet) -> tuple[list[str], list[str]]:
     return public, private
 
 
-def _moment(text: str | None) -> datetime | None:
-    """A time of the provider's (UTC unless it says so); one that cannot be read stays in `extra` only."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _extra(names: Iterable[str], raw: bytes) -> dict[str, Any]:
-    return {**dict.fromkeys(names), **msgspec.json.decode(raw)}
-
-
 def _node_extra(raw: bytes) -> dict[str, Any]:
-    extra = _extra(NODE_KEYS, raw)
+    extra = filled(NODE_KEYS, raw)
     if isinstance(region := extra["region"], dict):
         extra["region_slug"] = region.get("slug")
         extra["region"] = region.get("name") or region.get("slug")
@@ -945,5 +911,5 @@ def _node_extra(raw: bytes) -> dict[str, Any]:
 
 
 def _volume_extra(raw: bytes) -> dict[str, Any]:
-    extra = _extra(VOLUME_KEYS, raw)
+    extra = filled(VOLUME_KEYS, raw)
     return {**extra, "region_slug": (extra["region"] or {}).get("slug")}

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
@@ -20,9 +19,10 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypedDict, TypeVar, Unpac
 
 import msgspec
 
+from polycloud.common.arguments import id_of
 from polycloud.common.aws import AWSBaseDriver, AWSConnection, AWSResponse, converted, query
 from polycloud.common.pagination import follow_marker, unique
-from polycloud.common.payload import LazyExtra
+from polycloud.common.payload import LazyExtra, moment
 from polycloud.common.types import (
     ConflictError,
     ImageUnavailableError,
@@ -731,8 +731,8 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
             Group,
             _to_group,
             filters,
-            GroupId=several(group_ids),
-            GroupName=several(group_names),
+            GroupId=one_or_more(group_ids),
+            GroupName=one_or_more(group_names),
         )
 
     def ex_create_security_group(
@@ -876,7 +876,7 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
         self, network_ids: Iterable[str] | None = None, filters: Mapping[str, Any] | None = None
     ) -> list[EC2Network]:
         """The private networks (VPCs): of these ids, or that pass the filters."""
-        ids = several(network_ids)
+        ids = one_or_more(network_ids)
         return self._listed("DescribeVpcs", "vpcSet", Vpc, _to_network, filters, VpcId=ids)
 
     def ex_create_network(
@@ -895,7 +895,7 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
         self, subnet_ids: Iterable[str] | None = None, filters: Mapping[str, Any] | None = None
     ) -> list[EC2NetworkSubnet]:
         """The subnets: of these ids, or that pass the filters."""
-        ids = several(subnet_ids)
+        ids = one_or_more(subnet_ids)
         return self._listed("DescribeSubnets", "subnetSet", Subnet, _to_subnet, filters, SubnetId=ids)
 
     def ex_create_subnet(
@@ -1173,9 +1173,9 @@ def _network_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     subnet = options.get("ex_subnet")
     fields = {
         "SubnetId": getattr(subnet, "id", subnet),
-        "SecurityGroupId": several(options.get("ex_security_group_ids")),
+        "SecurityGroupId": one_or_more(options.get("ex_security_group_ids")),
     }
-    names, public = several(options.get("ex_security_groups")), options.get("ex_assign_public_ip")
+    names, public = one_or_more(options.get("ex_security_groups")), options.get("ex_assign_public_ip")
     if public is None:
         return {**fields, "SecurityGroup": names}
     if names:
@@ -1188,8 +1188,10 @@ def tags_of(name: str, *given: Mapping[str, str] | Iterable[str] | None) -> dict
     """Tags with the name among them; a text "key=value" is a tag, and one without "=" has no value."""
     tags: dict[str, str] = {"Name": name} if name else {}
     for some in given:
-        pairs = some if isinstance(some, Mapping) else (text.partition("=")[::2] for text in several(some))
-        tags.update(pairs)
+        if isinstance(some, Mapping):
+            tags.update(some)
+        else:
+            tags.update(text.partition("=")[::2] for text in one_or_more(some))
     return tags
 
 
@@ -1205,7 +1207,7 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 def filters(wanted: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The field Filter: what passes has for each name one of its values, in which * and ? stand for any."""
-    return [{"Name": name, "Value": several(values)} for name, values in (wanted or {}).items()]
+    return [{"Name": name, "Value": one_or_more(values)} for name, values in (wanted or {}).items()]
 
 
 def permission(
@@ -1217,7 +1219,7 @@ def permission(
     description: str | None = None,
 ) -> dict[str, Any]:
     """A rule of a security group as requests name it."""
-    addresses = several(cidr_ips)
+    addresses = one_or_more(cidr_ips)
     pairs = [
         {"".join(map(str.capitalize, name.split("_"))): value for name, value in pair.items()}
         for pair in group_pairs or ()
@@ -1237,19 +1239,11 @@ def encoded(data: str | bytes) -> str:
     return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
 
 
-def several(things: Iterable[Any] | Any | None) -> list[Any]:
-    """The things as a list; one text is one thing, not its letters."""
+def one_or_more(things: Iterable[Any] | Any | None) -> list[Any]:
+    """The things as a list, of which one thing may be given alone."""
     if things is None:
         return []
     return list(things) if isinstance(things, Iterable) and not isinstance(things, str) else [things]
-
-
-def id_of(thing: Any, kind: type[NodeSize | NodeImage | NodeLocation]) -> str:
-    """The id of an object, which may be given as its id alone."""
-    id_ = thing.id if isinstance(thing, kind) else thing
-    if isinstance(id_, str) and id_:
-        return id_
-    raise InvalidArgumentError(f"{thing!r} is neither a {kind.__name__} nor the id of one")
 
 
 def _id(resource: Any) -> str:
@@ -1309,15 +1303,6 @@ def known_key_pair(name: str, driver: NodeDriver) -> Iterator[None]:
 def name_of(tags: list[Tag] | None) -> str | None:
     """The value of the tag Name."""
     return next((tag.value for tag in tags or () if tag.key == "Name"), None)
-
-
-def moment(text: str | None) -> datetime | None:
-    """A time of the provider's; one that cannot be read stays in `extra` only."""
-    try:
-        when = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def lazy(told: dict[str, Any], build: Callable[[dict[str, Any]], dict[str, Any]]) -> LazyExtra:

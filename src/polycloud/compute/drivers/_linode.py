@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from socket import AF_INET6
@@ -21,20 +20,18 @@ from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
 import msgspec
 
 from polycloud.common import waiting
+from polycloud.common.arguments import id_of, present, several
 from polycloud.common.base import segment
 from polycloud.common.calls import call_options, remaining, tidying
 from polycloud.common.linode import (
     Filter,
-    Item,
     LabelTakenError,
     LinodeBaseDriver,
     LinodeBusyError,
     LinodeEvent,
     number,
-    plain,
-    present,
 )
-from polycloud.common.payload import LazyExtra, decode
+from polycloud.common.payload import Item, LazyExtra, decode, filled, moment, plain
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     InvalidArgumentError,
@@ -788,7 +785,7 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
             instance.type and intern(instance.type),  # thousands of nodes share a few
             instance.image and intern(instance.image),
             LazyExtra(raw, _node_extra),
-            _moment(instance.created),
+            moment(instance.created),
         )
 
     def _to_size(self, item: Item[Size], region: str | None) -> NodeSize:
@@ -801,12 +798,12 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
 
     def _to_image(self, item: Item[Image]) -> NodeImage:
         image, raw = item
-        return NodeImage(image.id, image.label or image.id, self, LazyExtra(raw, partial(_extra, IMAGE_KEYS)))
+        return NodeImage(image.id, image.label or image.id, self, LazyExtra(raw, partial(filled, IMAGE_KEYS)))
 
     def _to_location(self, item: Item[Region]) -> NodeLocation:
         region, raw = item
         name, country = region.label or region.id, (region.country or "").upper()
-        return NodeLocation(region.id, name, country, self, LazyExtra(raw, partial(_extra, LOCATION_KEYS)))
+        return NodeLocation(region.id, name, country, self, LazyExtra(raw, partial(filled, LOCATION_KEYS)))
 
     def _to_key_pair(self, item: Item[Key]) -> KeyPair:
         key = item.value
@@ -837,24 +834,6 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
 def linode_id(node: Node) -> int:
     """The number of a node. Raises `InvalidArgumentError` for what is no node of this provider's."""
     return number(require_id(node))
-
-
-def id_of(thing: Any, kind: type[NodeSize | NodeImage | NodeLocation]) -> str:
-    """The id of an object, which may be given as its id alone."""
-    id_ = thing.id if isinstance(thing, kind) else thing
-    if isinstance(id_, str) and id_:
-        return id_
-    raise InvalidArgumentError(f"{thing!r} is neither a {kind.__name__} nor the id of one")
-
-
-def several(things: Iterable[T] | None) -> list[T]:
-    """The things as a list; one text is one thing, not its letters."""
-    if isinstance(things, str):
-        return [things]  # type: ignore[list-item]
-    try:
-        return [] if things is None else list(things)
-    except TypeError:
-        raise InvalidArgumentError(f"{things!r} is no list") from None
 
 
 def attributes_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -917,30 +896,17 @@ def _addresses(instance: Instance) -> tuple[list[str], list[str]]:
     return public, private
 
 
-def _moment(text: str | None) -> datetime | None:
-    """A time of the provider's, in UTC; one that cannot be read stays in `extra` only."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _extra(names: Iterable[str], raw: bytes) -> dict[str, Any]:
-    return {**dict.fromkeys(names), **msgspec.json.decode(raw)}
-
-
 def _node_extra(raw: bytes) -> dict[str, Any]:
-    extra = _extra(NODE_KEYS, raw)
+    extra = filled(NODE_KEYS, raw)
     marked = str(extra.get("group") or "").startswith(MARK)
     return {**extra, "location": extra["region"], **({"group": ""} if marked else {})}
 
 
 def _size_extra(raw: bytes) -> dict[str, Any]:
-    extra = _extra(SIZE_KEYS, raw)
+    extra = filled(SIZE_KEYS, raw)
     return {**extra, "monthly_price": (extra["price"] or {}).get("monthly")}
 
 
 def _volume_extra(raw: bytes) -> dict[str, Any]:
-    extra = _extra(VOLUME_KEYS, raw)
+    extra = filled(VOLUME_KEYS, raw)
     return {**extra, "location": extra["region"], "state": extra["status"]}

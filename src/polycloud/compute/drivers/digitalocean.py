@@ -12,8 +12,14 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from polycloud.common import waiting
+from polycloud.common.arguments import id_of, present, several
 from polycloud.common.base import segment
-from polycloud.common.digitalocean import DigitalOceanAction, number, plain, present, whole
+from polycloud.common.digitalocean import (
+    DigitalOceanAction,
+    number,
+    whole,
+)
+from polycloud.common.payload import plain
 from polycloud.common.types import (
     ConflictError,
     InvalidArgumentError,
@@ -38,10 +44,8 @@ from polycloud.compute.drivers._digitalocean import (
     Waiting,
     attributes_of,
     droplet_id,
-    id_of,
     is_in,
     reference,
-    several,
 )
 from polycloud.compute.types import (
     KeyPair,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, ClassVar, Unpack
 
+from polycloud.common.arguments import id_of
 from polycloud.common.aws import AWSCredentials, AWSCredsError
 from polycloud.compute import keys
 from polycloud.compute.base import require_id, with_id
@@ -34,9 +35,8 @@ from polycloud.compute.drivers._ec2 import (
     Zone,
     encoded,
     filters,
-    id_of,
     known_key_pair,
-    several,
+    one_or_more,
     sought,
     tagging,
     tags_of,
@@ -90,7 +90,7 @@ class EC2NodeDriver(EC2Extensions):
 
         Filters are those of the provider's DescribeInstances: `{"tag:env": ["prod", "test"]}`.
         """
-        ids = several(ex_node_ids)
+        ids = one_or_more(ex_node_ids)
         items = self._instances(paged=not ids, InstanceId=ids, Filter=filters(ex_filters))
         return [self._to_node(item) for item in items]
 
@@ -197,7 +197,7 @@ class EC2NodeDriver(EC2Extensions):
             ex_executableby: "self", "all", or numbers of accounts that may use the images.
             ex_filters: Those of the provider's DescribeImages: `{"name": "al2023-ami-*"}`.
         """
-        ids, owners, users = several(ex_image_ids), several(ex_owner), several(ex_executableby)
+        ids, owners, users = one_or_more(ex_image_ids), one_or_more(ex_owner), one_or_more(ex_executableby)
         if ids or owners or users or ex_filters:
             return self._images(ex_filters, ImageId=ids, Owner=owners, ExecutableBy=users)
         return self._usual_images()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
+from polycloud.common.arguments import id_of, present, several
 from polycloud.common.base import segment
 from polycloud.common.linode import (
     Filter,
@@ -17,9 +18,8 @@ from polycloud.common.linode import (
     LinodeBusyError,
     LinodeEvent,
     number,
-    plain,
-    present,
 )
+from polycloud.common.payload import plain
 from polycloud.common.types import InvalidArgumentError, NotFoundError, UnsupportedOperationError
 from polycloud.compute import keys
 from polycloud.compute.creation import mark_for
@@ -40,10 +40,8 @@ from polycloud.compute.drivers._linode import (
     Volume,
     Waiting,
     attributes_of,
-    id_of,
     linode_id,
     metadata,
-    several,
 )
 from polycloud.compute.types import (
     KeyPair,
