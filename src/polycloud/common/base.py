@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import time
@@ -575,6 +574,8 @@ class BaseDriver:
     def _require_known(self, options: Mapping[str, Any]) -> None:
         known = ConnectionOptions.__annotations__.keys() | self._ex_connection_class_kwargs().keys()
         for name in options.keys() - known:
+            import difflib
+
             near = difflib.get_close_matches(name, [*known, "host", "port", "secure", "region"], 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it knows {', '.join(sorted(known))}"
             raise InvalidArgumentError(f"{type(self).__name__} has no option {name!r}{hint}")

@@ -6,7 +6,6 @@ A service's base driver declares each operation with `optional` (the base refuse
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from functools import wraps
 from types import FunctionType
@@ -90,6 +89,8 @@ class OperationsDriver(BaseDriver):
         if name.startswith("ex_"):
             return callable(operation)
         if name not in cls.operations():
+            import difflib
+
             near = difflib.get_close_matches(name, cls.operations(), 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise InvalidArgumentError(f"{cls.__name__} knows no operation {name!r}{hint}")

@@ -6,7 +6,6 @@ are found by entry points of the group `polycloud.<service>`: `myprovider = "my_
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, MutableMapping
 from functools import cache
 from importlib import import_module
@@ -69,6 +68,8 @@ def _entry_points(service: str) -> dict[str, tuple[str, str]]:
 def _unknown(service: str, name: str, available: list[str], known: Iterable[str]) -> str:
     if name in map(str, known):
         return f"there is no {service} driver for {name!r} yet; there are: {', '.join(available)}"
+    import difflib
+
     near = difflib.get_close_matches(name, [*available, *map(str, known)], NEAREST)
     hint = f"; the nearest names: {', '.join(dict.fromkeys(near))}" if near else ""
     return f"no provider is called {name!r}{hint}; drivers for {service}: {', '.join(available)}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
@@ -26,6 +24,9 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 def _forms(secret: str) -> Iterable[str]:
+    import base64
+    import json
+
     raw = secret.encode(errors="surrogatepass")
     yield secret
     yield quote(raw, safe="")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
 
 import msgspec
 
@@ -22,6 +21,8 @@ from polycloud.common.types import (
 )
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from polycloud.common.base import Connection
     from polycloud.common.http import RawResponse
 
@@ -33,12 +34,6 @@ UNDOCUMENTED = (AttributeError, LookupError, TypeError)
 CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
 PYTHONS_OWN = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 """Codecs that are no charsets: some take quadratic time, some warn."""
-
-NAMESPACE = 500
-"""Characters of a namespace's name, which ElementTree repeats in every element's."""
-
-DOCTYPE = re.compile(r"\ufeff?(?>(?:\s|<\?.*?\?>|<!--.*?-->)*)<!DOCTYPE", re.DOTALL)
-UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
 
 
 class Response:
@@ -185,37 +180,18 @@ def _message(body: Any) -> str | None:
     return body if isinstance(body, str) else None
 
 
-class _PlainTree(ET.TreeBuilder):
-    """A tree without a document type, so without entities that could fetch files or grow for ever."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        """Refuse it, in whatever encoding it came."""
-        raise ValueError("it has a document type, which is refused")
-
-    def start_ns(self, prefix: str, uri: str) -> None:
-        """Refuse a name with which a short document would become a huge tree."""
-        if len(uri) > NAMESPACE:
-            raise ValueError("it has a namespace with a name of unusual length, which is refused")
-
-
-def _tree(content: bytes) -> ET.Element:
-    # the parser calls `doctype`, but goes on to what follows, entities in attributes too, before it stops
-    start = content.removeprefix(b"\xef\xbb\xbf")
-    if DOCTYPE.match(start.decode(UTF_16.get(start[:2], "latin-1"), "replace")):
-        raise ValueError("it has a document type, which is refused")
-    return ET.fromstring(content, ET.XMLParser(target=_PlainTree()))  # noqa: S314 - no entities
-
-
 class XmlResponse(Response):
     """An answer in XML; `object` is its root `Element`."""
 
-    def parse_body(self) -> ET.Element | str:
+    def parse_body(self) -> Element | str:
         """The root element; an empty body is an empty string. Document types and entities are refused."""
         if not self.content.strip():
             return ""
+        from polycloud.common import xmltree
+
         try:
-            return _tree(self.content)
-        except (ET.ParseError, LookupError, ValueError, Warning) as error:  # some encodings warn
+            return xmltree.parse(self.content)
+        except ValueError as error:
             raise self.malformed(f"the answer is not XML: {error}") from None
 
     def parse_error(self) -> Any:
@@ -224,7 +200,7 @@ class XmlResponse(Response):
             root = self.parse_body()
         except MalformedResponseError:
             return super().parse_error()
-        elements = root.iter() if isinstance(root, ET.Element) else ()
+        elements = () if isinstance(root, str) else root.iter()
         texts = (e.text for e in elements if e.tag.rpartition("}")[2].lower() in {"message", "error"})
         return next((text for text in texts if text and text.strip()), None) or super().parse_error()
 

@@ -7,7 +7,6 @@ knows the request again (an idempotency token).
 
 from __future__ import annotations
 
-import random
 import threading
 from dataclasses import dataclass
 
@@ -60,6 +59,8 @@ class RetryPolicy:
 
     def pause(self, attempt: int, outcome: RawResponse | PolycloudError) -> float:
         """Seconds to wait after attempt number `attempt` (from 1) ended with `outcome`."""
+        import random
+
         jitter = random.uniform(0, self._longest_jitter(attempt))  # noqa: S311 - not a secret
         asked = _asked(outcome) if isinstance(outcome, RawResponse) else None
         return max(jitter, asked or 0.0)

@@ -7,7 +7,6 @@ work meanwhile. Drivers and base code wait through nothing else.
 
 from __future__ import annotations
 
-import random
 import sys
 import threading
 import time
@@ -194,6 +193,8 @@ def poll(look: Callable[[], T | None], *, waiting_for: str, timeout: float, long
     `InvalidArgumentError` for times that are none; an interruption (Ctrl-C, cancellation) passes through
     with a note of what was being waited for.
     """
+    import random
+
     require_times(timeout, longest_pause)
     timeout = max(0.0, min(timeout, calls.remaining()))
     deadline = time.monotonic() + timeout

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
-from socket import AF_INET, AF_INET6
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from polycloud import pricing
@@ -42,7 +40,7 @@ from polycloud.compute.types import (
     VolumeSnapshot,
     VolumeSnapshotState,
 )
-from polycloud.utils.networking import is_private_subnet, is_valid_ip_address
+from polycloud.utils.networking import is_ip, is_private_subnet
 
 if TYPE_CHECKING:
     from polycloud.compute.deployment import Deployment, Login
@@ -437,6 +435,8 @@ class NodeDriver(OperationsDriver):
     def import_key_pair_from_file(self, name: str, key_file_path: str) -> KeyPair:
         """Give the provider the public key in a file. Raises `InvalidArgumentError` if it cannot be read."""
         try:
+            from pathlib import Path
+
             material = Path(key_file_path).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError, TypeError) as error:
             raise InvalidArgumentError(f"the key file {key_file_path} cannot be read: {error}") from error
@@ -575,5 +575,5 @@ def _addresses(node: Node | None, interface: str, *, force_ipv4: bool) -> list[s
     if node.state != NodeState.RUNNING:
         return []
     addresses: list[str] = getattr(node, interface)
-    families = (AF_INET,) if force_ipv4 else (AF_INET, AF_INET6)
-    return [text for text in addresses if any(is_valid_ip_address(text, family) for family in families)]
+    versions = (4,) if force_ipv4 else (4, 6)
+    return [text for text in addresses if any(is_ip(text, version) for version in versions)]

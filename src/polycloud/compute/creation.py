@@ -8,8 +8,6 @@ this: its request is sent with `idempotent=True`.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from abc import ABC, abstractmethod
 
 from polycloud.common import waiting
@@ -32,15 +30,19 @@ UNSETTLED = frozenset({500, 502, 503, 504})
 REDIRECTS = range(300, 400)
 
 
-def mark_for(idempotency_key: str | None) -> str:
+def mark_for(idempotency_key: str | None = None) -> str:
     """Twelve hex digits to mark a create with: always the same for a key, and without one never used before.
 
     Raises `InvalidArgumentError` for a key that is no text.
     """
     if idempotency_key is None:
+        import secrets
+
         return secrets.token_hex(6)
     if not isinstance(idempotency_key, str) or not idempotency_key:
         raise InvalidArgumentError(f"idempotency_key={idempotency_key!r} is no text")
+    import hashlib
+
     return hashlib.sha256(idempotency_key.encode(errors="surrogatepass")).hexdigest()[:12]
 
 

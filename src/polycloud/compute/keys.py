@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-
 from polycloud.common.types import InvalidArgumentError, PolycloudError
 
 __all__ = ["fingerprint", "generate", "require_public_key"]
@@ -25,14 +21,18 @@ def _blob(public_key: object) -> bytes:
     fields = _text(public_key).split(None, FIELDS)
     if len(fields) < FIELDS or not fields[0].startswith(KINDS):
         raise ValueError("it does not begin with a key type such as ssh-ed25519")
+    from base64 import b64decode
+
     try:
-        return base64.b64decode(fields[1], validate=True)
-    except binascii.Error:
+        return b64decode(fields[1], validate=True)
+    except ValueError:
         raise ValueError("its second field is not base64") from None
 
 
 def fingerprint(public_key: str | None) -> str | None:
     """The MD5 fingerprint (aa:bb:...) of a public key in OpenSSH's format; None for anything else."""
+    import hashlib
+
     try:
         digest = hashlib.md5(_blob(public_key or ""), usedforsecurity=False).digest()
     except ValueError:

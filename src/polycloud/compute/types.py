@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -336,6 +335,8 @@ class _Resource:
 
     def get_uuid(self) -> str:
         """SHA-1 (40 hexadecimal digits) of "id:provider": the same in every program, as Libcloud's."""
+        import hashlib
+
         return hashlib.sha1(f"{self.id}:{getattr(self.driver, 'type', None)}".encode()).hexdigest()  # noqa: S324
 
     @property

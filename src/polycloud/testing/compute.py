@@ -20,7 +20,6 @@ import os
 import pickle
 import re
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +63,7 @@ from polycloud.compute.types import (
 )
 from polycloud.testing.faults import FaultList, FaultPlan, FaultProxy
 from polycloud.testing.replies import BROKEN, UNEXPECTED, SameReply, echo, http, serve
-from polycloud.utils.networking import is_private_subnet, is_valid_ip_address
+from polycloud.utils.networking import is_ip, is_private_subnet
 
 __all__ = ["ComputeConformance"]
 
@@ -778,7 +777,7 @@ def _with_id(things: Sequence[Any], id_: str, states: set[Any] | None = None) ->
 
 
 def _is_address(text: str) -> bool:
-    return any(is_valid_ip_address(text, family) for family in (socket.AF_INET, socket.AF_INET6))
+    return any(is_ip(text, version) for version in (4, 6))
 
 
 def _told(things: Sequence[Any]) -> list[tuple[str, str]]:

@@ -1,12 +1,18 @@
 """Questions about IP addresses, with the names and signatures of ``libcloud.utils.networking``."""
 
+from __future__ import annotations
+
 import re
-import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, ip_address, ip_network
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 __all__ = [
     "increment_ipv4_segments",
+    "is_ip",
     "is_private_subnet",
     "is_public_subnet",
     "is_valid_ip_address",
@@ -16,8 +22,6 @@ __all__ = [
 
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = re.compile(rf"({_BYTE})\.({_BYTE})\.{_BYTE}\.{_BYTE}", re.ASCII)
-# ipaddress.is_private would count loopback, link-local and documentation networks too
-_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
 
 def is_private_subnet(ip: str) -> bool:
@@ -26,8 +30,18 @@ def is_private_subnet(ip: str) -> bool:
     Raises:
         ValueError: `ip` is not an IP address.
     """
+    from ipaddress import ip_address
+
     address = ip_address(ip)
-    return any(address in network for network in _PRIVATE)
+    return any(address in network for network in _private_networks())
+
+
+@cache
+def _private_networks() -> tuple[IPv4Network | IPv6Network, ...]:
+    from ipaddress import ip_network
+
+    # ipaddress.is_private would count loopback, link-local and documentation networks too
+    return tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
 
 def is_public_subnet(ip: str) -> bool:
@@ -63,13 +77,22 @@ def _is_private(address: str) -> bool:
     )
 
 
-def is_valid_ip_address(address: str, family: int = socket.AF_INET) -> bool:
-    """Whether `address` is a complete address of `family` (``AF_INET`` or ``AF_INET6``)."""
+def is_valid_ip_address(address: str, family: int | None = None) -> bool:
+    """Whether `address` is a complete address of `family`: ``AF_INET`` (the default) or ``AF_INET6``."""
+    import socket
+
     try:
-        socket.inet_pton(family, address)
+        socket.inet_pton(socket.AF_INET if family is None else family, address)
     except (OSError, UnicodeError, ValueError):
         return False
     return True
+
+
+def is_ip(address: str, version: int) -> bool:
+    """Whether `address` is a complete address of IP version 4 or 6."""
+    import socket
+
+    return is_valid_ip_address(address, socket.AF_INET6 if version == 6 else socket.AF_INET)  # noqa: PLR2004 - named
 
 
 def join_ipv4_segments(segments: Iterable[int | str]) -> str:
@@ -83,6 +106,8 @@ def increment_ipv4_segments(segments: Iterable[int | str]) -> list[int]:
     Raises:
         ValueError: `segments` are not an IPv4 address, or it is the last one.
     """
+    from ipaddress import IPv4Address
+
     number = int(IPv4Address(join_ipv4_segments(segments))) + 1
     if number >> 32:
         raise ValueError("255.255.255.255 is the last IPv4 address")

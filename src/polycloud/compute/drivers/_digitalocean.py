@@ -5,14 +5,12 @@ Source: the provider's OpenAPI document, version 2.0.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil, isfinite
 from operator import attrgetter, itemgetter
-from socket import AF_INET, AF_INET6
 from sys import intern
 from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
 
@@ -41,7 +39,7 @@ from polycloud.common.types import (
 )
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver, require_id
-from polycloud.compute.creation import Creation
+from polycloud.compute.creation import Creation, mark_for
 from polycloud.compute.types import (
     KeyPair,
     Node,
@@ -56,7 +54,7 @@ from polycloud.compute.types import (
     VolumeSnapshot,
     VolumeSnapshotState,
 )
-from polycloud.utils.networking import is_valid_ip_address
+from polycloud.utils.networking import is_ip
 
 __all__ = [
     "DigitalOceanExtensions",
@@ -687,7 +685,7 @@ class DigitalOceanExtensions(DigitalOceanBaseDriver, NodeDriver):
         path = f"/account/keys/{segment(keys.fingerprint(public_key))}"
         with suppress(NotFoundError):
             return self.connection.fetch(path, "ssh_key", Key).value.id, False
-        body = {"name": f"polycloud-{secrets.token_hex(6)}", "public_key": public_key}
+        body = {"name": f"polycloud-{mark_for()}", "public_key": public_key}
         try:
             return self.connection.create("/account/keys", "ssh_key", Key, body).value.id, True
         except ConflictError:  # somebody else registered it in between
@@ -891,12 +889,12 @@ def _addresses(droplet: Droplet) -> tuple[list[str], list[str]]:
     networks = droplet.networks if isinstance(droplet.networks, Networks) else Networks()
     public: list[str] = []
     private: list[str] = []
-    for family, addresses in ((AF_INET, networks.v4), (AF_INET6, networks.v6)):
+    for version, addresses in ((4, networks.v4), (6, networks.v6)):
         for address in addresses or ():
             text = address.ip_address
             if not text:  # not given one yet
                 continue
-            if not is_valid_ip_address(text, family):
+            if not is_ip(text, version):
                 raise MalformedResponseError(f"droplet {droplet.id} has the address {text!r}")
             (private if address.type == "private" else public).append(text)
     return public, private

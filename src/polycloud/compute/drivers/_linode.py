@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
-from socket import AF_INET6
 from sys import intern
 from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
 
@@ -55,7 +54,7 @@ from polycloud.compute.types import (
     StorageVolume,
     StorageVolumeState,
 )
-from polycloud.utils.networking import is_valid_ip_address, split_by_privacy
+from polycloud.utils.networking import is_ip, split_by_privacy
 
 __all__ = [
     "LinodeBackup",
@@ -886,7 +885,7 @@ def _addresses(instance: Instance) -> tuple[list[str], list[str]]:
     v6 = (instance.ipv6 or "").partition("/")[0]
     try:
         public, private = split_by_privacy(instance.ipv4 or ())
-        if v6 and not is_valid_ip_address(v6, AF_INET6):
+        if v6 and not is_ip(v6, 6):
             raise ValueError(f"{v6!r} is no IPv6 address")
     except ValueError as error:
         raise MalformedResponseError(f"Linode {instance.id} has a strange address: {error}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from polycloud.common.types import (
 )
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver, require_id
-from polycloud.compute.creation import Creation, is_refusal
+from polycloud.compute.creation import Creation, is_refusal, mark_for
 from polycloud.compute.types import (
     KeyPair,
     Node,
@@ -292,6 +291,8 @@ class ServerCreation(Creation):
         """Whether the account has the note; it has from now on."""
         if any(key.name == self.note for key in self.driver.ex_list_keypairs()):
             return True
+        import secrets
+
         self.driver.ex_create_keypair(self.note, password=secrets.token_urlsafe(24))
         return False
 
@@ -405,7 +406,7 @@ class NephoscaleExtensions(NodeDriver):
         found = next((key.id for key in known if keys.fingerprint(key.public_key) == print_), None)
         if found is not None:
             return found, False
-        return self.ex_create_keypair(f"polycloud-{secrets.token_hex(6)}", auth.pubkey), True
+        return self.ex_create_keypair(f"polycloud-{mark_for()}", auth.pubkey), True
 
     @contextmanager
     def _authorized(
