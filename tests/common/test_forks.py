@@ -17,6 +17,7 @@ from queue import LifoQueue
 from typing import Any
 
 import pytest
+from urllib3 import HTTPConnectionPool
 
 from polycloud.common import loopthread, ratelimits, waiting
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
@@ -205,7 +206,6 @@ def test_a_child_does_not_end_its_parents_tls(tmp_path: Path) -> None:
 
 LOCKS: dict[str, Callable[[EchoDriver], Any]] = {
     "the transport": lambda driver: transport_of(driver)._lock,
-    "the managed pools": lambda driver: pools_of(driver).lock,
     "the places of a pool": lambda driver: places_of(driver).mutex,
     "single flight": lambda driver: driver.connection.single_flight._lock,
     "the rate limiter": lambda driver: driver.connection.rate_limiter._lock,
@@ -221,16 +221,11 @@ def transport_of(driver: EchoDriver) -> Urllib3Transport:
     return transport
 
 
-def pools_of(driver: EchoDriver) -> Any:
-    (manager,) = transport_of(driver)._managers.values()
-    return manager.pools
-
-
 def places_of(driver: EchoDriver) -> LifoQueue[Any]:
-    pools = pools_of(driver)
-    (key,) = pools.keys()
-    places: LifoQueue[Any] = pools[key].pool
-    return places
+    (pool,) = transport_of(driver)._pools.values()
+    assert isinstance(pool, HTTPConnectionPool)
+    assert pool.pool is not None
+    return pool.pool
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -304,18 +299,17 @@ from polycloud.common.base import Connection
 
 connection = Connection(secure=False, host="127.0.0.1", port=int(sys.argv[1]))
 connection.request("/")
-(manager,) = connection.transport()._managers.values()
-(key,) = manager.pools.keys()
-places, holds = manager.pools[key].pool, threading.Event()
+(pool,) = connection.transport()._pools.values()
+places, holds = pool.pool, threading.Event()
 
-def hold(manager):
+def hold(pool):
     with places.mutex:
         holds.set()
         threading.Event().wait()
 
-threading.Thread(target=hold, args=(manager,), daemon=True).start()
+threading.Thread(target=hold, args=(pool,), daemon=True).start()
 holds.wait()
-del manager
+del pool
 child = os.fork()
 if child == 0:
     connection.request("/")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3 import HTTPConnectionPool
 
 from polycloud.common import waiting
 from polycloud.common.aiohttp import AiohttpTransports
@@ -463,11 +464,10 @@ def test_an_idle_connection_is_not_trusted_with_a_post() -> None:
 
 
 def age_idle_connections(transport: Urllib3Transport) -> None:
-    (manager,) = transport._managers.values()
-    for key in manager.pools.keys():  # noqa: SIM118 - not a dict
-        pool: Any = manager.pools[key].pool
-        for connection in filter(None, pool.queue):
-            connection.last_used -= 6
+    places: Any
+    (places,) = (pool.pool for pool in transport._pools.values() if isinstance(pool, HTTPConnectionPool))
+    for connection in filter(None, places.queue):
+        connection.last_used -= 6
 
 
 def test_a_transport_pickles_without_sockets() -> None:

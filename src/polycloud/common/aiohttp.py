@@ -19,7 +19,15 @@ from aiohttp import (
 from aiohttp import client_exceptions as exceptions
 from yarl import URL
 
-from polycloud.common.http import CHUNK, Headers, RawResponse, Request, TransportOptions, require_size
+from polycloud.common.http import (
+    CHUNK,
+    Headers,
+    RawResponse,
+    Request,
+    TransportOptions,
+    origin_of,
+    require_size,
+)
 from polycloud.common.types import (
     ConnectError,
     InvalidArgumentError,
@@ -73,6 +81,7 @@ class AiohttpTransport:
         self.options = options or TransportOptions()
         self._session: ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
+        self._proxies: dict[str, str | None] = {}
 
     def send(self, request: Request) -> RawResponse:
         """Send once; the loop goes on with other work until the answer is here."""
@@ -117,10 +126,16 @@ class AiohttpTransport:
             data=_body(request),
             headers=request.headers,
             allow_redirects=False,
-            proxy=self.options.proxy_for(request.url),
+            proxy=self._proxy(request.url),
             ssl=self._ssl_context() if request.url.startswith("https:") else True,
             timeout=ClientTimeout(total=None, connect=read, sock_connect=connect, sock_read=read),
         )
+
+    def _proxy(self, url: str) -> str | None:
+        origin = origin_of(url)
+        if origin not in self._proxies:
+            self._proxies[origin] = self.options.proxy_for(origin)
+        return self._proxies[origin]
 
     def _ssl_context(self) -> ssl.SSLContext:
         if self._tls is None:  # loading the authorities takes 20 ms

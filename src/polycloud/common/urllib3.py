@@ -20,7 +20,6 @@ from urllib.parse import unquote, urlsplit
 from urllib3 import (
     HTTPConnectionPool,
     HTTPSConnectionPool,
-    PoolManager,
     ProxyManager,
     Timeout,
     exceptions,
@@ -28,9 +27,18 @@ from urllib3 import (
 )
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse, HTTPResponse
+from urllib3.util import parse_url
 
 from polycloud.common.forks import renew_after_fork
-from polycloud.common.http import CHUNK, Headers, RawResponse, Request, TransportOptions, read_whole
+from polycloud.common.http import (
+    CHUNK,
+    Headers,
+    RawResponse,
+    Request,
+    TransportOptions,
+    origin_of,
+    read_whole,
+)
 from polycloud.common.types import (
     ConnectError,
     InvalidArgumentError,
@@ -76,7 +84,7 @@ class Urllib3Transport:
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
-        self._managers: dict[tuple[str, str | None], PoolManager] = {}
+        self._pools: dict[str, HTTPConnectionPool | ProxyManager] = {}
 
     def send(self, request: Request) -> RawResponse:
         """Send once and wait for the answer."""
@@ -102,36 +110,32 @@ class Urllib3Transport:
     def close(self) -> None:
         """Close every idle connection; a later `send` opens new ones."""
         with self._lock:
-            managers, self._managers = self._managers, {}
-        for manager in managers.values():
-            # Left to itself a pool is closed when it is collected, and an error's traceback may hold it
-            for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated
-                if (pool := manager.pools.get(key)) is not None:
-                    pool.close()
-            manager.clear()
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            for each in _behind(pool) if isinstance(pool, ProxyManager) else [pool]:
+                each.close()
 
     def _open(self, request: Request) -> BaseHTTPResponse:
+        origin = origin_of(request.url)
+        pool = self._pools.get(origin) or self._new_pool(origin)
         connect, read = request.timeouts()
-        return self._manager(request.url).urlopen(
+        return pool.urlopen(
             request.method,
-            request.url,
+            request.url if isinstance(pool, ProxyManager) else _target(request.url, origin),
             body=request.body,
             headers=request.headers,
             timeout=Timeout(connect=connect, read=read),
-            pool_timeout=read,
+            pool_timeout=read,  # type: ignore[arg-type] # a float will do
             retries=False,
             redirect=False,
             preload_content=False,
         )
 
-    def _manager(self, url: str) -> PoolManager:
-        key = url.partition(":")[0], self.options.proxy_for(url)
-        manager = self._managers.get(key)
-        if manager is None:
-            with self._lock:
-                manager = self._managers.get(key) or _new_manager(*key, self.options)
-                self._managers[key] = manager
-        return manager
+    def _new_pool(self, origin: str) -> HTTPConnectionPool | ProxyManager:
+        with self._lock:
+            if origin not in self._pools:
+                self._pools[origin] = _pool(origin, self.options)
+            return self._pools[origin]
 
     def __reduce__(self) -> tuple[type[Urllib3Transport], tuple[TransportOptions]]:
         return type(self), (self.options,)
@@ -204,13 +208,34 @@ class _HTTPSPool(_IdleGuard, HTTPSConnectionPool):  # type: ignore[misc] # it pa
     ConnectionCls = _TLSConnection
 
 
-def _new_manager(scheme: str, proxy: str | None, options: TransportOptions) -> PoolManager:
-    settings: dict[str, Any] = {"num_pools": 8, "maxsize": options.pool_size or POOL_SIZE, "block": True}
-    if scheme == "https":  # loading the authorities takes 20 ms
+POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+def _pool(origin: str, options: TransportOptions) -> HTTPConnectionPool | ProxyManager:
+    """The connections to an origin, or to the proxy before it."""
+    settings: dict[str, Any] = {"maxsize": options.pool_size or POOL_SIZE, "block": True}
+    if origin.startswith("https:"):  # loading the authorities takes 20 ms
         settings["ssl_context"] = options.ssl_context()
-    manager = ProxyManager(proxy, **_proxy_login(proxy), **settings) if proxy else PoolManager(**settings)
-    manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-    return manager
+    proxy = options.proxy_for(origin)
+    if proxy:
+        manager = ProxyManager(proxy, **_proxy_login(proxy), **settings)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+    where = parse_url(origin)
+    pool: HTTPConnectionPool = POOLS[where.scheme or ""](where.host or "", where.port, **settings)
+    return pool
+
+
+def _target(url: str, origin: str) -> str:
+    rest = url[len(origin) :]
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def _behind(manager: ProxyManager) -> Iterator[HTTPConnectionPool]:
+    """The pools of a manager. Left to itself one is closed when collected, and a traceback may hold it."""
+    for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated
+        if (pool := manager.pools.get(key)) is not None:
+            yield pool
 
 
 def _proxy_login(proxy: str) -> dict[str, Any]:
