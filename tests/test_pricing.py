@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,35 @@ def test_every_table_names_its_source() -> None:
             source = pricing.get_price_source(service, provider)
             assert all(source)
             assert source[2:] == ("USD", "hour")
+
+
+def test_prices_of_ec2() -> None:
+    """Every price of EC2 is a positive number in a region, by a type of instances, and all are of one day."""
+    source = pricing.get_price_source("compute", "ec2")
+    assert date.fromisoformat(source.date) < date.today()  # noqa: DTZ011 - the day is enough
+    prices = pricing.get_pricing("compute", "ec2")
+    assert len(prices) > 1000
+    for size, regions in prices.items():
+        assert re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", size)
+        assert set(regions) == {"us-east-1"}
+        assert all(type(price) is float and price > 0 for price in regions.values())
+
+
+@pytest.mark.parametrize("family", ["c5", "c7g", "m6i", "m7g", "r5", "r8i"])
+def test_prices_grow_with_the_size(family: str) -> None:
+    """Within a family of EC2 a size costs what its part of the largest one does."""
+    prices = pricing.get_pricing("compute", "ec2")
+    xlarge = pricing.get_size_price("compute", "ec2", f"{family}.xlarge", "us-east-1")
+    assert xlarge is not None
+    for times in (2, 4, 12):
+        assert prices[f"{family}.{times}xlarge"]["us-east-1"] == pytest.approx(times * xlarge)
+
+
+def test_prices_of_a_region() -> None:
+    """A price that differs by region is asked for with the region; it is None in another one and in none."""
+    assert pricing.get_size_price("compute", "ec2", "t3.micro", "us-east-1") == 0.0104
+    assert pricing.get_size_price("compute", "ec2", "t3.micro", "mars-east-1") is None
+    assert pricing.get_size_price("compute", "ec2", "t3.micro") is None
 
 
 def test_prices_can_be_set() -> None:

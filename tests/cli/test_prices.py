@@ -35,6 +35,17 @@ def test_a_selection(run: Run, both: dict[str, str]) -> None:
     assert [line[:2] for line in done.stdout.splitlines()[1:]] == ["s-", "s-"]
 
 
+def test_the_date_of_prices(run: Run, both: dict[str, str]) -> None:
+    """Date and source of prices that were shipped are told once, beside tables and plots, not beside JSON."""
+    told = "NephoScale's prices are of 2013 to 2020: prices that users of the NephoScale API recorded"
+    for options in ([], ["--plot", "-"]):
+        done = run("prices", *options, **both)
+        assert done.stderr.startswith(told)
+        assert done.stderr.count("\n") == 1
+    for options in (["--json"], ["--csv"], ["--profile", "prod"]):
+        assert run("prices", *options, **both).stderr == ""
+
+
 def test_a_plot_in_characters(run: Run, both: dict[str, str]) -> None:
     """`--plot -` draws price over RAM with a mark for each provider."""
     done = run("prices", "--plot", "-", **both, COLUMNS="80")

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polycloud.cli import accounts, listing, options
+from polycloud import pricing
+from polycloud.cli import accounts, listing, options, output
 from polycloud.cli.resources import SIZES, Column
 
 if TYPE_CHECKING:
     from polycloud.cli.listing import Record
+    from polycloud.cli.resources import Noun
+    from polycloud.compute.types import NodeSize
 
 __all__ = ["app"]
 
 ORDER = ("id", "cpus", "ram_mb", "usd_month", "usd_hour", "name", "disk_gb")
-PRICES = replace(
-    SIZES,
-    columns=(
-        Column("provider", attrgetter("driver.name")),
-        *(next(column for column in SIZES.columns if column.name == name) for name in ORDER),
-    ),
-)
+COLUMNS = tuple(column for name in ORDER for column in SIZES.columns if column.name == name)
 Least = Annotated[int | None, typer.Option(min=0, metavar="NUMBER", help="So many virtual CPUs at least.")]
 
 
@@ -49,20 +46,42 @@ def prices(
 ) -> None:
     """Compare sizes of several accounts by price.
 
-    In USD an hour, and a month of 730 hours. Without --profile or --provider all accounts are asked.
+    In USD an hour, and a month of 730 hours. Without --profile or --provider all accounts are asked. Of
+    prices that a provider does not tell, the date and the source stand below.
     """
     view = listing.View(as_json, as_csv, columns, filters or (), sort, reverse, limit)
     asked = accounts.several(profile, provider, every=not (profile or provider))
     enough = _Enough(cpu, ram)
     if plot is None:
-        listing.show(asked, PRICES, view, deadline, enough)
+        with _dated(quiet=as_json or as_csv) as sizes:
+            listing.show(asked, sizes, view, deadline, enough)
         return
     from polycloud.cli import plots
 
     plots.require(plot)
-    found = listing.collect(asked, PRICES, view, deadline, enough)
-    plots.draw(_series(found.rows(view)), plot)
-    listing.end(found)
+    with _dated() as sizes:
+        found = listing.collect(asked, sizes, view, deadline, enough)
+        plots.draw(_series(found.rows(view)), plot)
+        listing.end(found)
+
+
+@contextmanager
+def _dated(*, quiet: bool = False) -> Iterator[Noun]:
+    """What lists the sizes; in the end it says whence and of when the prices are that were shipped."""
+    shipped: dict[str, str] = {}
+
+    def provider(size: NodeSize) -> str:
+        driver = size.driver
+        if size.price is not None and pricing.has_prices("compute", driver.api_name):
+            shipped[driver.name] = driver.api_name
+        return driver.name
+
+    try:
+        yield replace(SIZES, columns=(Column("provider", provider), *COLUMNS))
+    finally:
+        for name, api_name in () if quiet else sorted(shipped.items()):
+            source = pricing.get_price_source("compute", api_name)
+            output.note(f"{name}'s prices are of {source.date}: {source.source}")
 
 
 class _Enough:

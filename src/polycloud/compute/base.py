@@ -508,10 +508,10 @@ class NodeDriver(OperationsDriver):
         return self.connection.single_flight(("create", idempotency_key), run, alone=True)
 
     def _get_size_price(self, size_id: str | int) -> float | None:
-        """The shipped price of a size in USD an hour; None where there is none."""
+        """The shipped price of a size in the driver's region, in USD an hour; None where there is none."""
         if not pricing.has_prices("compute", self.api_name):
             return None
-        return pricing.get_size_price("compute", self.api_name, size_id)
+        return pricing.get_size_price("compute", self.api_name, size_id, self.region)
 
 
 def require_id(node: Node) -> str:

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from support.moto import Moto, moto
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Moto]:
+    with moto() as cloud:
+        yield cloud
+
+
+def prices(cloud: Moto, region: str) -> dict[str, float | None]:
+    with EC2NodeDriver(cloud.key, cloud.secret, url=cloud.url, region=region) as driver:
+        return {size.id: size.price for size in driver.list_sizes()}
+
+
+def test_sizes_have_the_prices_of_their_region(cloud: Moto) -> None:
+    """A size has the shipped price of the driver's region."""
+    told = prices(cloud, "us-east-1")
+    assert (told["t3.micro"], told["t3.2xlarge"], told["m5d.large"]) == (0.0104, 0.3328, 0.113)
+
+
+def test_no_price_is_made_up(cloud: Moto) -> None:
+    """A region without figures has sizes without prices."""
+    told = prices(cloud, "eu-south-2")
+    assert told
+    assert set(told.values()) == {None}
