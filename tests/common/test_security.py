@@ -23,7 +23,7 @@ from urllib3 import HTTPConnectionPool
 
 from polycloud import security
 from polycloud.common.aiohttp import AiohttpTransports
-from polycloud.common.base import BaseDriver, ConnectionUserAndKey, JsonResponse
+from polycloud.common.base import BaseDriver, Connection, ConnectionUserAndKey, JsonResponse
 from polycloud.common.bridge import bridged
 from polycloud.common.pagination import path_and_query
 from polycloud.common.retry import RetryPolicy
@@ -631,6 +631,24 @@ def test_errors_hold_no_secret(world: World, certificate: Certificate, kind: str
     if isinstance(error, TransportError):
         assert error.__cause__ is None
         assert error.__context__ is None
+
+
+@pytest.mark.parametrize("way", ["data", "json"])
+def test_errors_hold_no_secret_of_the_body(way: str) -> None:
+    """A secret that was sent in a form or in JSON, at whatever depth, stands in no error that repeats it."""
+
+    def repeat(seen: Seen) -> Answer:
+        return Answer(400, seen.body or b"")
+
+    user = {"name": "web", "password": SECRET}
+    body: dict[str, Any] = {"data": user} if way == "data" else {"json": {"users": [user]}}
+    with serve(repeat) as web:
+        connection = Connection(secure=False, host="127.0.0.1", port=web.port)
+        with pytest.raises(PolycloudError) as caught:
+            connection.request("/", method="POST", **body)
+    shown = everything_in(caught.value)
+    assert "web" in shown
+    assert "hunter2" not in shown
 
 
 # SSH

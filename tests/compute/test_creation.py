@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from polycloud.common.types import AmbiguousCreateError, InvalidArgumentError, PolycloudError
-from polycloud.compute.creation import mark_for
+from polycloud.compute.creation import Creation, mark_for
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
@@ -93,6 +93,34 @@ def test_a_lost_answer_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) ->
     node = create(driver)
     assert [server["id"] for server in cloud.servers] == [int(node.id)]
     assert (node.name, creates(cloud)) == ("web", 1)
+
+
+class LookingTwice(Creation):
+    """A create that looks at its node once it is accepted, where the provider does not know it yet."""
+
+    def __init__(self, driver: Any) -> None:
+        super().__init__("the node 'web'", "the name 'web'", keyed=False)
+        self.driver = driver
+
+    def send(self) -> Node:
+        create(self.driver)
+        node: Node = self.driver.get_node("404")
+        return node
+
+    def find(self) -> Node | None:
+        return next(iter(self.driver.list_nodes()), None)
+
+    def settle(self, node: Node) -> None:
+        """Nothing."""
+
+    def begun(self) -> bool:
+        return False
+
+
+def test_a_look_that_fails_is_no_refusal(cloud: Sandbox, driver: Any) -> None:
+    """A create that was accepted gives its node though a look at it, in `send`, ended with an error."""
+    node = LookingTwice(driver).run(settle_time=SETTLE_TIME, timeout=5)
+    assert [server["id"] for server in cloud.servers] == [int(node.id)]
 
 
 def test_an_ambiguous_create_says_what_to_look_for(cloud: Sandbox, driver: Any) -> None:

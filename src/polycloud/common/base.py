@@ -389,7 +389,7 @@ class Connection:
 
     def _told(self, error: PolycloudError, request: Request) -> PolycloudError:
         """The error with its request named and every secret of driver and request taken out."""
-        secrets = [*self.secrets(), *secret_fields(request.url, request.headers)]
+        secrets = [*self.secrets(), *secret_fields(request.url, request.headers, request.body)]
 
         def clean(value: Any) -> Any:
             return redact(value, secrets) if isinstance(value, str) else value

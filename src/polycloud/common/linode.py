@@ -21,14 +21,12 @@ from polycloud.common.credentials import Credential
 from polycloud.common.decoding import decoder
 from polycloud.common.pagination import Page, each_of_pages, number_pages
 from polycloud.common.payload import Item, plain
-from polycloud.common.redaction import redact
 from polycloud.common.types import (
     ConflictError,
     ImageUnavailableError,
     InvalidArgumentError,
     InvalidCredsError,
     InvalidNameError,
-    PolycloudError,
     ProviderError,
     ProviderHTTPError,
     QuotaExceededError,
@@ -57,7 +55,6 @@ MOST_PAGES = 10_000
 REFUSED = frozenset({400, 403, 408, 409, 422})
 NOT_TO_BE_SEEN = frozenset({401, 403, 404})
 ENDED = frozenset({"finished", "failed", "notification"})
-PASSWORDS = ("root_pass", "password")
 
 Filter = Mapping[str, Any]
 """What a list is narrowed down by, as the provider's `X-Filter`: `{"region": "us-east"}`."""
@@ -84,13 +81,13 @@ REFUSALS: tuple[tuple[str, re.Pattern[str], type[ProviderHTTPError]], ...] = tup
             "",
             (
                 r"^(?!.*\b(length|characters?|bytes)\b).*("
-                r"\blimit (has been |was |is )?(exceeded|reached)|reached (your|the) [^.]*(limit|maximum)"
+                r"\blimit (has been |was |is )?(exceeded|reached)|reached (your|the|an?) [^.]*(limit|maximum)"
                 r"|exceeds? (your|the) [^.]*limit|maximum number|\bquota)"
             ),
             QuotaExceededError,
         ),
         ("image", "", ImageUnavailableError),
-        ("", r"\bnot (currently )?available\b|\bunavailable\b|sold out|no capacity", UnavailableError),
+        ("", r"\bnot (currently )?available\b|\bunavailable\b|sold out|no (capacity|open slots)", UnavailableError),
         ("", r"\balready\b|\bin use\b|\b(is|currently) attached\b", ConflictError),
     )
 )
@@ -194,13 +191,6 @@ class LinodeConnection(ConnectionKey):
         """The token."""
         headers["Authorization"] = f"Bearer {self.key}"
         return headers
-
-    def request(self, action: str, *args: Any, **options: Any) -> Any:
-        """As `Connection.request`; no error shows a password that was sent."""
-        try:
-            return super().request(action, *args, **options)
-        except PolycloudError as error:
-            raise _without(error, _passwords_in(options.get("json")))  # noqa: B904 - the same error
 
     def fetch(self, path: str, type_: type[T]) -> Item[T]:
         """The object that is at `path`."""
@@ -312,23 +302,6 @@ def _filtered(only: Filter | None) -> dict[str, str]:
         return {"X-Filter": json.dumps(only)}
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"ex_filter={only!r} is no filter: {error}") from None
-
-
-def _passwords_in(body: Any) -> list[str]:
-    fields = body if isinstance(body, Mapping) else {}
-    return [value for name in PASSWORDS if isinstance(value := fields.get(name), str)]
-
-
-def _without(error: PolycloudError, passwords: list[str]) -> PolycloudError:
-    """The error, which shows no password even where the provider's words do."""
-
-    def clean(value: Any) -> Any:
-        return redact(value, passwords) if isinstance(value, str) else value
-
-    for name in {"value", "message", "body"} & vars(error).keys() if passwords else ():
-        setattr(error, name, clean(getattr(error, name)))
-    error.args = tuple(map(clean, error.args))
-    return error
 
 
 class LinodeBaseDriver(BaseDriver):

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlsplit
 
 from polycloud.common.http import CONNECTION_HEADERS
+from polycloud.common.redaction import is_secret
 
 __all__ = ["REDACTED", "SHORTEST", "Redaction", "fields", "named_secrets"]
 
@@ -26,17 +27,6 @@ SHORTEST = 4
 # these say nothing of the exchange, or what they say is no longer true of the stored body
 _UNRECORDED_HEADERS = CONNECTION_HEADERS | {"content-encoding", "date", "server", "cookie", "set-cookie"}
 
-# names as they are without case and punctuation: rootPass, root_pass and Root-Pass are one
-_SECRET_NAME = re.compile(
-    r".*(password|passwd|passphrase|pwd|secret|token|apikey|authkey|subscriptionkey|accesskey|accesskeyid|secretkey"
-    r"|privatekey|keymaterial|signature|credential|authorization|cookie|jwt)s?|(root|admin|user)?pass"
-)
-# the word pass, as in db_pass, X-Pass and adminPass, but not in bypass
-_PASS = re.compile(r"(?:\A|[^A-Za-z])(?i:pass)\Z|[a-z0-9]Pass\Z")
-# these tokens lead to the next page or make a call idempotent, and a replay needs them
-_HARMLESS_NAME = re.compile(
-    r".*(next|page|paging|pagination|continuation|marker|client|sync|idempotency)token"
-)
 _CREDENTIAL_HEADERS = {"authorization", "proxy-authorization"}
 # what holds the secret in {"token": {"id": ..., "expires": ...}}
 _VALUE_NAMES = {"id", "key", "value", "data"}
@@ -150,14 +140,14 @@ class Redaction:
         return value if self.known(str(value)) == str(value) else REDACTED
 
     def _member(self, name: str, value: Any, secret: bool) -> Any:
-        return self.json(value, secret=_is_secret(name) or (secret and name in _VALUE_NAMES))
+        return self.json(value, secret=is_secret(name) or (secret and name in _VALUE_NAMES))
 
     def _fields(self, values: dict[str, list[str]]) -> dict[str, str | list[str]]:
         redacted = {self.known(name): [self._field(name, value) for value in values[name]] for name in values}
         return {name: value[0] if len(value) == 1 else value for name, value in redacted.items()}
 
     def _field(self, name: str, value: str) -> str:
-        redacted: str = self.json(value, secret=_is_secret(name) or name.lower() == "key")
+        redacted: str = self.json(value, secret=is_secret(name) or name.lower() == "key")
         return redacted
 
     def _encoded_fields(self, encoded: str) -> str:
@@ -176,7 +166,7 @@ class Redaction:
     def _header(self, name: str, value: str) -> str:
         if value and name.lower() in _CREDENTIAL_HEADERS:
             return _CREDENTIALS.sub(rf"\g<scheme>{REDACTED}", value, count=1)
-        redacted: str = self.json(value, secret=_is_secret(name))
+        redacted: str = self.json(value, secret=is_secret(name))
         return redacted
 
     def _request_body(self, body: bytes, *, form: bool) -> dict[str, Any]:
@@ -224,7 +214,7 @@ def fields(encoded: str) -> dict[str, list[str]]:
 def named_secrets(url: str, headers: Mapping[str, str]) -> Iterator[str]:
     """What a request sends under a name that tells of a secret, which the answer may repeat."""
     for name, value in [*parse_qsl(urlsplit(url).query), *headers.items()]:
-        if _is_secret(name):
+        if is_secret(name):
             yield re.sub(f"^{_SCHEME}", "", value)
 
 
@@ -247,14 +237,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _is_secret(name: str) -> bool:
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    tells = _SECRET_NAME.fullmatch(plain) or _PASS.search(name)
-    return bool(tells) and not _HARMLESS_NAME.fullmatch(plain)
-
-
 def _redact_named(match: re.Match[str]) -> str:
-    if not _is_secret(match["name"]):
+    if not is_secret(match["name"]):
         return match[0]
     quote = match["value"][0] if match["value"][0] in "\"'" else ""
     return f"{match['head']}{quote}{REDACTED}{quote}"

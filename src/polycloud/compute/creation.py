@@ -21,6 +21,7 @@ from polycloud.common.types import (
     ServerError,
     TLSError,
     TransportError,
+    UnsupportedOperationError,
 )
 from polycloud.compute.types import Node
 
@@ -28,6 +29,7 @@ __all__ = ["Creation", "is_refusal", "mark_for"]
 
 UNSETTLED = frozenset({500, 502, 503, 504})
 REDIRECTS = range(300, 400)
+READS = frozenset({"GET", "HEAD"})
 
 
 def mark_for(idempotency_key: str | None = None) -> str:
@@ -60,7 +62,11 @@ class Creation(ABC):
 
     @abstractmethod
     def send(self) -> Node | None:
-        """Ask for it, once; the node, or None where the provider answers without it."""
+        """Ask for it, once; the node, or None where the provider answers without it.
+
+        What the request needs is looked up before: the error of a look in here is taken for one at the node
+        that was created, and that is searched for.
+        """
 
     @abstractmethod
     def find(self) -> Node | None:
@@ -140,9 +146,13 @@ class Creation(ABC):
 
 def is_refusal(error: PolycloudError) -> bool:
     """Whether a create that ended with `error` was certainly not carried out."""
+    if error.exchange is None:  # nothing was sent, or something is amiss with the node that was created
+        return isinstance(error, InvalidArgumentError | UnsupportedOperationError)
+    if error.exchange.method in READS:  # a look at the node that was created
+        return False
     if isinstance(error, ConnectError | TLSError):
         return True
-    status = error.exchange.status if error.exchange else None
+    status = error.exchange.status
     if isinstance(error, MalformedResponseError):
         return status in REDIRECTS
     if isinstance(error, TransportError):
