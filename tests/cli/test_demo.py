@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from polycloud.cli.demo import STEPS, Session
+from polycloud.cli.demo import STEPS, Session, amazon
 from polycloud.common.types import NotFoundError, PolycloudError
 from polycloud.sandbox import Sandbox
 
@@ -51,6 +52,8 @@ def test_the_walk_without_a_terminal(run: Run) -> None:
         assert f"\n{error}: " in done.stdout
     assert "'12345'" in done.stdout
     assert "until []\n[]\n" in done.stdout
+    assert re.search("^Amazon EC2 .* web .* running ", done.stdout, re.MULTILINE)
+    assert "\nNo deployment here: moto, which plays EC2, has no machines.\n" in done.stdout
     compile("\n".join(SHOWN.findall(done.stdout)), "demo", "exec")
 
 
@@ -62,6 +65,16 @@ def test_the_walk_at_a_terminal(at_terminal: AtTerminal) -> None:
     assert "━━━" in sent
     assert "building" in sent
     assert "built" in sent
+
+
+def test_without_moto(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where moto is missing, the demo says in one line what to install, and goes on."""
+    monkeypatch.setitem(sys.modules, "moto", None)
+    with Sandbox("nephoscale") as cloud:
+        amazon(Session(cloud, build=0.0))
+    assert capsys.readouterr().out == (
+        "Left out: the sandbox's EC2 needs moto: pip install 'polycloud[moto]'\n"
+    )
 
 
 def test_ctrl_c_names_the_nodes(start: Start) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from polycloud.compute.providers import get_driver
@@ -31,6 +33,17 @@ def test_it_serves_until_ctrl_c(start: Start) -> None:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30) == ("", "")
         assert process.returncode == 0
+
+
+def test_ctrl_c_at_a_terminal_ends_moto(terminal: Callable[..., Any]) -> None:
+    """EC2's sandbox ends at Ctrl-C with its second process, which Ctrl-C itself does not reach."""
+    started = terminal("sandbox", "ec2")
+    started.until("Ctrl-C ends it.")
+    (moto,) = psutil.Process(started.process.pid).children()
+    assert os.getpgid(moto.pid) != os.getpgid(started.process.pid)
+    started.type("\x03")
+    assert started.end() == 0
+    assert not moto.is_running()
 
 
 def test_the_example_can_be_pasted(start: Start, run: Run) -> None:
@@ -69,6 +82,8 @@ def test_a_taken_port(run: Run) -> None:
         (["nefoscale"], "unknown cloud 'nefoscale': choose from "),
         (["nephoscale", "--build", "-1"], "build must be a number of seconds from 0 on"),
         (["nephoscale", "--latency", "nan"], "latency must be a number of seconds from 0 on"),
+        (["ec2", "--build", "3"], "unknown knob 'build': choose from "),
+        (["ec2", "--ssh", "folder"], "ec2 takes no ssh, no_isolation or ssh_delay: moto, which plays EC2,"),
     ],
 )
 def test_an_unsuitable_setting(run: Run, arguments: list[str], said: str) -> None:

@@ -292,22 +292,44 @@ def errors(session: Session) -> None:
 
 def another_cloud(provider: str, session: Session) -> None:
     with running(provider, build=1.0, power=0.3) as cloud:
-        session.do(f"other = {connecting(cloud)}")
-        session.do("size, location = other.list_sizes()[0], other.list_locations()[0]")
-        session.do("image = other.list_images(location)[0]")
-        session.do(
-            'node = other.create_node("web", size, image, location,'
-            ' auth=NodeAuthSSHKey(pair.public_key), tags=["demo"])'
-        )
-        session.say("other.wait_until_running([node], wait_period=0.5)")
-        session.do('volume = other.create_volume(10, "data", location)')
-        session.say("volume.attach(node)")
-        session.do("both = [*driver.list_nodes(), *other.list_nodes()]")
-        _table_of_both(session)
-        session.say("node.destroy()")
+        _node_with_volume(cloud, session)
         session.watch("other.list_nodes()", [])
         session.say("volume.destroy()")
         session.do("other.close()")
+
+
+def amazon(session: Session) -> None:
+    from polycloud.sandbox import Sandbox
+
+    try:
+        Sandbox("ec2")
+    except ImportError as error:
+        output.line(f"Left out: {error}", "yellow")
+        return
+    output.line("Amazon is played by moto, an emulator that others wrote, in a process of its own.")
+    with running("ec2", types="t4g") as cloud:
+        _node_with_volume(cloud, session)
+        session.watch("other.get_node(node.id).state.value", "terminated")
+        output.line("It stays listed for about an hour, and its key pair until somebody deletes it.")
+        session.say("volume.destroy(), other.delete_key_pair(other.list_key_pairs()[0])")
+        output.line(f"No deployment here: {cloud.isolation}.", "yellow")
+        session.do("other.close()")
+
+
+def _node_with_volume(cloud: Sandbox, session: Session) -> None:
+    session.do(f"other = {connecting(cloud)}")
+    session.do("size, location = other.list_sizes()[0], other.list_locations()[0]")
+    session.do("image = other.list_images(location)[0]")
+    session.do(
+        'node = other.create_node("web", size, image, location,'
+        ' auth=NodeAuthSSHKey(pair.public_key), tags=["demo"])'
+    )
+    session.say("other.wait_until_running([node], wait_period=0.5)")
+    session.do('volume = other.create_volume(10, "data", location)')
+    session.say("volume.attach(node)")
+    session.do("both = [*driver.list_nodes(), *other.list_nodes()]")
+    _table_of_both(session)
+    session.say("node.destroy()")
 
 
 def _table_of_both(session: Session) -> None:
@@ -343,6 +365,7 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Deploy: a node with a key, a file and a script over SSH, its output live", deploy),
     ("Another cloud, the same words: DigitalOcean, with a volume", partial(another_cloud, "digitalocean")),
     ("And another one: Linode", partial(another_cloud, "linode")),
+    ("And Amazon EC2", amazon),
     ("Errors: what goes wrong says so", errors),
     ("Clean up", clean_up),
 )

@@ -89,7 +89,7 @@ def _start(name: str, settings: dict[str, Any]) -> Sandbox:
         output.fail(error)
     try:
         return Sandbox(name, **settings).start()
-    except (ImportError, MachineError) as error:
+    except (ImportError, MachineError, RuntimeError) as error:
         output.fail(error)
     except ValueError as error:
         output.fail(error, code=2)

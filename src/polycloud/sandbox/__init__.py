@@ -6,7 +6,8 @@
 A sandbox speaks the provider's own API and knows nothing of polycloud's drivers. What takes time at the
 provider takes time here, by knobs in seconds; what goes wrong on a network goes wrong on demand
 (`Sandbox.fault`). Behind each server that is created there is a machine that answers SSH
-(`polycloud.sandbox.machines`).
+(`polycloud.sandbox.machines`). EC2 is an emulator that others wrote, without such knobs and machines
+(`polycloud.sandbox.ec2`).
 """
 
 try:

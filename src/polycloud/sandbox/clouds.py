@@ -19,6 +19,7 @@ Clock = Callable[[], float]
 
 CLOUDS: dict[str, str] = {
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
+    "ec2": "polycloud.sandbox.ec2:EC2",
     "linode": "polycloud.sandbox.linode:Linode",
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
 }
@@ -59,6 +60,9 @@ class Cloud(ABC):
 
     knobs_type: ClassVar[type[Knobs]]
 
+    no_machines: ClassVar[str | None] = None
+    """Why its servers never have machines, for people."""
+
     app: ASGIApp
     """The API, as an ASGI application."""
 
@@ -67,6 +71,12 @@ class Cloud(ABC):
 
     @abstractmethod
     def __init__(self, knobs: Any, clock: Clock, machines: Machines) -> None: ...
+
+    def open(self) -> None:  # noqa: B027 - most clouds are in memory
+        """Begin, before the first request."""
+
+    def close(self) -> None:  # noqa: B027
+        """End, and owe no answer any more; it may be opened again."""
 
     @abstractmethod
     def reset(self) -> None:

@@ -32,15 +32,16 @@ class Sandbox:
         name: which cloud, one of `CLOUDS`.
         port: the TCP port on 127.0.0.1; 0 chooses a free one.
         latency: seconds between an act of the cloud and its answer, for every request.
-        clock: what the cloud takes for the time, in seconds.
+        clock: what the cloud takes for the time, in seconds; EC2 takes none.
         ssh: what is behind the servers that are created: a kind of machine of `polycloud.sandbox.machines`,
-            "auto" for the best that works here, or "off" for nothing.
+            "auto" for the best that works here, or "off" for nothing. EC2's never have anything.
         no_isolation: whether, where no better kind works, commands sent to a server may run on this computer.
         ssh_delay: seconds from when a server is on until its SSH port opens.
         knobs: the cloud's own settings; `polycloud.sandbox.nephoscale.NephoScaleKnobs` lists NephoScale's.
 
     Raises:
         ValueError: for an unknown cloud or knob (the message lists those that exist) or an unsuitable value.
+        ImportError: what plays EC2 is not installed; the message says how.
 
     Attributes:
         name: which cloud it is.
@@ -64,6 +65,10 @@ class Sandbox:
         check_value("latency", latency, float)
         check_value("ssh_delay", ssh_delay, float)
         kind = find(name)
+        if kind.no_machines:
+            if ssh not in {"auto", "off"} or no_isolation or ssh_delay:
+                raise ValueError(f"{name} takes no ssh, no_isolation or ssh_delay: {kind.no_machines}")
+            ssh = "off"
         self._machines = Machines(ssh, no_isolation=no_isolation, delay=ssh_delay)
         self._cloud = kind(kind.knobs_type.of(knobs), clock, self._machines)
         self._faults = Faults(self._cloud.app, latency)
@@ -80,23 +85,29 @@ class Sandbox:
 
         Raises:
             OSError: the port is taken.
-            RuntimeError: it runs already.
+            RuntimeError: it runs already, or what plays EC2 does not start.
             MachineError: the kind of machines that was named does not work here.
         """
         if self._running:
             raise RuntimeError("the sandbox runs already")
         self._machines.check()
-        self._running = _Running(self._faults, self._wanted_port)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._cloud.close)
+            self._cloud.open()
+            self._running = _Running(self._faults, self._wanted_port)
+            undo.pop_all()
         self._machines.open()
         return self
 
     def stop(self) -> None:
         """Cut every connection and end threads and machines; the state stays. Stopping twice is no error.
 
-        After another start the servers that were on are on again, with empty disks.
+        EC2's state ends. After another start the servers that were on are on again, with empty disks.
         """
         running, self._running = self._running, None
         if running:
+            # Before the server, which waits for the answers that a cloud still owes.
+            self._cloud.close()
             running.stop()
             self._machines.close()
 
@@ -139,7 +150,7 @@ class Sandbox:
     @property
     def isolation(self) -> str:
         """What keeps servers apart from this computer, such as "namespaces (root)", for people."""
-        return self._machines.isolation.title
+        return self._cloud.no_machines or self._machines.isolation.title
 
     @property
     def requests(self) -> list[SeenRequest]:
