@@ -221,6 +221,16 @@ def test_url_says_it_all() -> None:
     assert repr(connection) == "<Connection https://api.example:8443/v2>"
 
 
+def test_a_url_without_a_path_keeps_the_providers() -> None:
+    """A `url` without a path is a place only: the paths begin as the provider's do, unless it ends with /."""
+
+    class Based(Connection):
+        request_path = "/v1"
+
+    paths = {url: Based(url=f"https://api.example{url}").request_path for url in ("", "/", "/v2", "/v2/")}
+    assert paths == {"": "/v1", "/": "", "/v2": "/v2", "/v2/": "/v2"}
+
+
 @pytest.mark.parametrize("url", ["ftp://x/", "api.example", "https://", "https://h:99999/", "https://h:x/"])
 def test_unusable_urls(url: str) -> None:
     """A `url` that is no address is refused with an example of one."""

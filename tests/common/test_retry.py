@@ -82,6 +82,7 @@ def reply(status: int, **headers: str) -> RawResponse:
         (reply(503), True, False),
         (reply(503, retry_after="1"), True, True),
         (reply(502), True, False),
+        (reply(408), True, False),
         (reply(504, retry_after="1"), True, False),
         (reply(500), False, False),
         (reply(404), False, False),
@@ -92,7 +93,7 @@ def reply(status: int, **headers: str) -> RawResponse:
     ],
 )
 def test_which_answers_are_asked_again(outcome: RawResponse, get: bool, post: bool) -> None:
-    """429 repeats anything, 503 what it turned away, 502 to 504 what does no harm; patience bounds all."""
+    """429 repeats anything, 503 what it turned away, 408 and 502 to 504 what does no harm; patience bounds all."""
     assert (RetryPolicy().allows(GET, 1, outcome), RetryPolicy().allows(POST, 1, outcome)) == (get, post)
 
 

@@ -190,7 +190,8 @@ class Account:
             return refusal(400, ("label", "Label must be unique among your linodes"))
         one = {"id": len(self.instances) + 1, "group": "", "tags": [], "status": "provisioning", **body}
         self.instances.append(one)
-        return None if how == "after" else Answer(body=one)
+        late = refusal(408, (None, "Please try again"))
+        return None if how == "after" else late if how == "late" else Answer(body=one)
 
     def put(self, seen: Seen) -> Answer:
         one = self.instances[int(seen.path.rpartition("/")[2]) - 1]
@@ -549,14 +550,27 @@ def test_an_interrupted_create_says_what_exists() -> None:
     assert "the Linode 'web' exists: id 123" in caught.value.__notes__[0]
 
 
-def test_a_lost_answer_makes_one_node() -> None:
-    """A create whose answer is lost after the provider acted finds its node and makes no second one."""
-    account = Account("after")
+@pytest.mark.parametrize("how", ["after", "late"])
+def test_a_lost_answer_makes_one_node(how: str) -> None:
+    """A create whose answer is lost, or a 408, after the provider acted finds its node and makes no other."""
+    account = Account(how)
     with serve(account) as web, on(web) as driver:
         node = create(driver)
     assert [one["id"] for one in account.instances] == [int(node.id)]
     assert len(bodies(web, "POST", INSTANCES)) == 1
     assert account.instances[0]["group"] == ""
+
+
+def test_a_create_that_the_provider_gave_up() -> None:
+    """A 408 to a create of which no node is found is an AmbiguousCreateError with the provider's words."""
+
+    def respond(seen: Seen) -> Answer:
+        return listed() if seen.method == "GET" else refusal(408, (None, "Please try again"))
+
+    with serve(respond) as web, on(web) as driver:
+        with pytest.raises(AmbiguousCreateError, match=r"Please try again.*HTTP 408"):
+            create(driver)
+    assert len(bodies(web, "POST", INSTANCES)) == 1
 
 
 def test_a_lost_refusal_takes_no_namesake() -> None:
@@ -786,7 +800,7 @@ class Events:
         return listed(new, *others, old)
 
 
-DISK = LinodeDisk("3", "ready", "root", "ext4")
+DISK = LinodeDisk("3", StorageVolumeState.AVAILABLE, "root", "ext4")
 AWAITED: dict[str, tuple[str, Callable[..., Any]]] = {
     "ex_start_node": ("linode_boot", lambda driver, **wait: driver.ex_start_node(node_of(driver), **wait)),
     "ex_stop_node": ("linode_shutdown", lambda driver, **wait: driver.ex_stop_node(node_of(driver), **wait)),
@@ -801,6 +815,11 @@ AWAITED: dict[str, tuple[str, Callable[..., Any]]] = {
     "ex_rebuild_node": (
         "linode_rebuild",
         lambda driver, **wait: driver.ex_rebuild_node(node_of(driver), **wait),
+    ),
+    "ex_clone_node": ("linode_clone", lambda driver, **wait: driver.ex_clone_node(node_of(driver), **wait)),
+    "ex_migrate_node": (
+        "linode_migrate_datacenter",
+        lambda driver, **wait: driver.ex_migrate_node(node_of(driver), place_of(driver), **wait),
     ),
     "ex_reset_password": (
         "password_reset",
@@ -887,6 +906,28 @@ def test_a_rebuild_needs_an_image() -> None:
             driver.ex_rebuild_node(Node("1", "web", NodeState.RUNNING, [], [], driver))
 
 
+def test_a_pending_migration() -> None:
+    """A migration without a place begins the one that the provider has scheduled."""
+    with serve(Events("linode_migrate", "finished")) as web, on(web) as driver:
+        assert driver.ex_migrate_node(node_of(driver))
+    assert [seen.body for seen in web.seen if seen.method == "POST"] == [b""]
+
+
+def test_a_rescue() -> None:
+    """A node is rescued with its own disks, or with the disks and volumes that are given, in order."""
+    listed_disks = listed({"id": 3, "size": 9}, {"id": 4, "filesystem": "swap"})
+    with serve(lambda seen: listed_disks if seen.method == "GET" else Answer(body={})) as web:
+        with on(web) as driver:
+            assert driver.ex_rescue_node(node_of(driver))
+            assert driver.ex_rescue_node(node_of(driver), [volume_of(driver), DISK])
+            with pytest.raises(InvalidArgumentError, match="7 disks at most, not 8"):
+                driver.ex_rescue_node(node_of(driver), [DISK] * 8)
+    assert bodies(web, "POST", f"{INSTANCES}/1/rescue") == [
+        {"devices": {"sda": {"disk_id": 3}, "sdb": {"disk_id": 4}}},
+        {"devices": {"sda": {"volume_id": 1}, "sdb": {"disk_id": 3}}},
+    ]
+
+
 def test_the_events_of_a_node() -> None:
     """Events are typed, and asked for by node."""
     event = {
@@ -927,7 +968,8 @@ def test_sizes_have_the_prices_of_their_region() -> None:
     told = (TYPE["addons"], "standard", 0, 20, 4000, 2)
     assert tuple(size.extra[name] for name in names) == told
     with serve(lambda _: answer) as web, on(web, region="br-gru") as driver:
-        assert [one.price for one in driver.list_sizes()] == [0.0075, 0.036, None]
+        prices = [(one.price, one.extra["monthly_price"]) for one in driver.list_sizes()]
+    assert prices == [(0.0075, None), (0.036, 24), (None, None)]
 
 
 def test_sizes_that_a_region_lacks() -> None:
@@ -959,7 +1001,7 @@ def test_a_server_that_does_not_tell_what_it_lacks() -> None:
 
 
 def test_images() -> None:
-    """Images have Libcloud's keys, and are found by ids with a slash."""
+    """Images have Libcloud's keys, and are found by ids whose slash stays one in the path."""
     told = {"id": "linode/debian11", "label": "Debian 11", "vendor": "Debian", "is_public": True}
     with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
         (image,) = driver.list_images()
@@ -967,7 +1009,7 @@ def test_images() -> None:
         assert (image.extra["eol"], image.extra["created_by"]) == (None, None)
         assert driver.get_image("linode/debian11").id == image.id
         assert driver.delete_image(NodeImage("private/7", "", driver))
-    assert [seen.path for seen in web.seen[1:]] == ["/v4/images/linode%2Fdebian11", "/v4/images/private%2F7"]
+    assert [seen.path for seen in web.seen[1:]] == ["/v4/images/linode/debian11", "/v4/images/private/7"]
 
 
 def imaging(seen: Seen) -> Answer:
@@ -986,12 +1028,12 @@ def test_an_image_of_a_node_is_one_of_its_biggest_disk() -> None:
     with serve(imaging) as web, on(web) as driver:
         image = driver.create_image(node_of(driver), "mine", "for us", ex_wait=False)
         assert (image.id, image.extra["status"]) == ("private/7", "creating")
-        driver.create_image(DISK, ex_wait=False, name="mine")
+        driver.create_image(DISK, ex_wait=False)
         with pytest.raises(OperationTimeoutError, match="available"):
             driver.create_image(DISK, "mine", ex_timeout=0.1)
     first, second, _ = bodies(web, "POST", "/v4/images")
     assert first == {"disk_id": 2, "label": "mine", "description": "for us"}
-    assert second == {"disk_id": 3, "label": "mine"}
+    assert second == {"disk_id": 3}
 
 
 def test_a_node_without_disks_has_no_image() -> None:
@@ -1081,6 +1123,8 @@ def test_volumes_are_created_in_both_orders() -> None:
         other: Any = ("data", 30, place_of(driver, "eu-west"))
         driver.create_volume(30, "data", tags="one")
         driver.create_volume(*other)
+        other = ("data", 30, None, node_of(driver))
+        driver.create_volume(*other)
         driver.create_volume(name="data", size=30, node=node_of(driver))
         with pytest.raises(UnsupportedOperationError, match="snapshots"):
             driver.create_volume(30, "data", snapshot=VolumeSnapshot("1", driver))
@@ -1088,6 +1132,7 @@ def test_volumes_are_created_in_both_orders() -> None:
     assert bodies(web, "POST", "/v4/volumes") == [
         {**common, "region": "us-east", "tags": ["one"]},
         {**common, "region": "eu-west"},
+        {**common, "linode_id": 1},
         {**common, "linode_id": 1},
     ]
 
@@ -1098,6 +1143,8 @@ def test_the_life_of_a_volume() -> None:
         volume = volume_of(driver)
         assert volume.attach(node_of(driver))
         assert driver.attach_volume(node_of(driver), volume, persist_across_boots=False)
+        third: Any = False
+        assert driver.attach_volume(node_of(driver), volume, third)
         assert volume.detach()
         assert driver.ex_resize_volume(volume, 40)
         assert driver.ex_clone_volume(volume, "copy").id == "12345"
@@ -1106,8 +1153,9 @@ def test_the_life_of_a_volume() -> None:
     assert bodies(web, "POST", "/v4/volumes/1/attach") == [
         {"linode_id": 1, "persist_across_boots": True},
         {"linode_id": 1, "persist_across_boots": False},
+        {"linode_id": 1, "persist_across_boots": False},
     ]
-    told = [f"{seen.method} {seen.path.removeprefix('/v4/volumes/')}" for seen in web.seen[2:]]
+    told = [f"{seen.method} {seen.path.removeprefix('/v4/volumes/')}" for seen in web.seen[3:]]
     looks = ["GET 12345", "GET 12345"]
     assert told == [
         *("POST 1/detach", "POST 1/resize", "GET 1", "POST 1/clone", *looks, "POST 1/clone", "DELETE 1"),
@@ -1123,7 +1171,7 @@ def test_disks() -> None:
     with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
         node = node_of(driver)
         (disk,) = driver.ex_list_disks(node)
-        assert disk == LinodeDisk("25674", "ready", "Debian", "ext4", size=48640)
+        assert disk == LinodeDisk("25674", StorageVolumeState.AVAILABLE, "Debian", "ext4", size=48640)
         assert (disk.extra, disk.driver) == (told, driver)
         driver.ex_create_disk(1024, "swap", node, "swap", ex_wait=False)
         driver.ex_create_disk(
@@ -1131,12 +1179,31 @@ def test_disks() -> None:
         )
         with pytest.raises(InvalidArgumentError, match="image"):
             driver.ex_create_disk(1024, "swap", node, "swap", ex_root_pass=PASSWORD)
+        with pytest.raises(UnsupportedOperationError, match="read-only"):
+            driver.ex_create_disk(1024, "swap", node, "swap", ex_read_only=True)
         assert driver.ex_resize_disk(node, disk, 9000, ex_wait=False)
         assert driver.ex_destroy_disk(node, disk, ex_wait=False)
     plain, imaged = bodies(web, "POST", f"{INSTANCES}/1/disks")
     assert plain == {"size": 1024, "label": "swap", "filesystem": "swap"}
     assert imaged.keys() == {"size", "label", "image", "root_pass", "authorized_keys"}
     assert bodies(web, "POST", f"{INSTANCES}/1/disks/25674/resize") == [{"size": 9000}]
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("ready", StorageVolumeState.AVAILABLE),
+        ("not ready", StorageVolumeState.CREATING),
+        ("deleting", StorageVolumeState.DELETING),
+        ("melting", StorageVolumeState.UNKNOWN),
+        (None, StorageVolumeState.UNKNOWN),
+    ],
+)
+def test_states_of_disks(status: str | None, state: StorageVolumeState) -> None:
+    """A disk's state is one of Libcloud's, the provider's word for it in its extra."""
+    told = {"id": 1, "label": None, "status": status, "size": None, "filesystem": None}
+    (disk,) = answered(listed(told), lambda driver: driver.ex_list_disks(node_of(driver)))
+    assert (disk.state, disk.extra["status"]) == (state, status)
 
 
 def test_configurations() -> None:
@@ -1149,7 +1216,7 @@ def test_configurations() -> None:
     }
     with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
         node = node_of(driver)
-        other = LinodeDisk("4", "ready", "swap", "swap")
+        other = LinodeDisk("4", StorageVolumeState.AVAILABLE, "swap", "swap")
         config = driver.ex_create_config(node, "mine", [DISK, other], kernel="linode/grub2")
         assert driver.ex_list_configs(node) == [config]
         assert driver.ex_start_node(node, config=config, ex_wait=False)
@@ -1210,14 +1277,19 @@ def test_the_addresses_of_a_node() -> None:
     first = {"address": "97.107.143.141", "public": True, "type": "ipv4", "linode_id": 1, "rdns": "a.example"}
     private = {"address": "192.168.133.234", "public": False, "type": "ipv4", "linode_id": 1}
     slaac = {"address": "2600:3c03::1", "public": True, "type": "ipv6", "linode_id": 1}
+    vpc = [
+        {"address": "10.0.0.2", "address_range": None, "linode_id": 1, "vpc_id": 7654, "active": True},
+        {"address": None, "address_range": "10.0.0.64/26", "linode_id": 1, "vpc_id": 7654},
+    ]
     told = {
-        "ipv4": {"public": [first], "private": [private], "shared": [], "reserved": [first]},
+        "ipv4": {"public": [first], "private": [private], "shared": [], "reserved": [first], "vpc": vpc},
         "ipv6": {"slaac": slaac, "link_local": None, "global": []},
     }
     addresses = answered(Answer(body=told), lambda driver: driver.ex_list_node_addresses(node_of(driver)))
     assert [(one.inet, one.public, one.version, one.node_id) for one in addresses] == [
         ("97.107.143.141", True, "ipv4", "1"),
         ("192.168.133.234", False, "ipv4", "1"),
+        ("10.0.0.2", False, "ipv4", "1"),
         ("2600:3c03::1", True, "ipv6", "1"),
     ]
     assert addresses[0].extra == first
@@ -1276,6 +1348,8 @@ def test_addresses_are_allocated_shared_and_given_back() -> None:
         (408, None, "Please try again", ProviderHTTPError),
         (429, None, "Too many requests", RateLimitReachedError),
         (500, None, "Internal error", ServerError),
+        (400, None, "You've reached a limit for the number of active services.", QuotaExceededError),
+        (400, None, "No open slots for this plan!", UnavailableError),
     ],
 )
 def test_refusals(status: int, field: str | None, reason: str, kind: type[Exception]) -> None:
@@ -1430,7 +1504,7 @@ def test_operations_of_a_node(driver: LinodeNodeDriver, node: Node) -> None:
     (swap,) = (disk for disk in driver.ex_list_disks(node) if disk.filesystem == "swap")
     assert driver.ex_resize_disk(node, swap, 256)
     made = driver.ex_create_disk(1024, "more", node, "ext4")
-    assert (made.state, made.size) == ("ready", 1024)
+    assert (made.state, made.size) == (StorageVolumeState.AVAILABLE, 1024)
     assert driver.ex_destroy_disk(node, made)
     root, swap = driver.ex_list_disks(node)
     assert (root.filesystem, swap.size) == ("ext4", 256)
@@ -1471,6 +1545,72 @@ def test_a_busy_node_of_the_sandbox() -> None:
         assert node.reboot()
         assert node.stop_node()
         assert node.destroy()
+
+
+def test_clones_of_the_sandbox(driver: LinodeNodeDriver, cloud: Sandbox, node: Node) -> None:
+    """A clone has what the node has, its own name and no mark, once also where the answer is lost."""
+    cloud.fault("reset after", method="POST", path=f"{INSTANCES}/{node.id}/clone")
+    clone = driver.ex_clone_node(node, "copy")
+    assert (clone.name, clone.size, clone.image) == ("copy", node.size, node.image)
+    assert (clone.state, clone.extra["location"], clone.extra["group"]) == (NodeState.STOPPED, "us-east", "")
+    assert [disk.size for disk in driver.ex_list_disks(clone)] == [
+        disk.size for disk in driver.ex_list_disks(node)
+    ]
+    size, place = driver.list_sizes()[1], place_of(driver, "eu-west")
+    bigger = driver.ex_clone_node(node, size=size, location=place, ex_create_attr={"private_ip": True})
+    assert (bigger.size, bigger.extra["location"], len(bigger.private_ips)) == ("g6-standard-1", "eu-west", 1)
+    assert len(driver.list_nodes()) == 3
+    with pytest.raises(LabelTakenError):
+        driver.ex_clone_node(node, "copy")
+
+
+def test_a_clone_of_a_busy_node() -> None:
+    """A node that is busy with something else is cloned after that, once."""
+    with Sandbox("linode", ssh="off", **{**QUICK, "power": 0.4}) as cloud, driver_of(cloud) as driver:
+        ((node, _),) = driver.wait_until_running([create(driver)])
+        assert node.reboot()
+        clone = driver.ex_clone_node(node, "copy", ex_wait=False)
+        assert sorted(one.id for one in driver.list_nodes()) == sorted([node.id, clone.id])
+
+
+def test_a_migration_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
+    """A node is in another region when its migration has ended."""
+    assert driver.ex_migrate_node(node, place_of(driver, "eu-west"))
+    assert driver.get_node(node.id).extra["location"] == "eu-west"
+
+
+def test_firewalls_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
+    """A firewall is made with its rules, put before a node, taken away from it and destroyed."""
+    rule = {"action": "ACCEPT", "protocol": "TCP", "ports": "22", "addresses": {"ipv4": ["0.0.0.0/0"]}}
+    rules = {"inbound": [rule], "inbound_policy": "DROP", "outbound_policy": "ACCEPT"}
+    made = driver.ex_create_firewall("ssh-only", rules, tags=["web"])
+    assert (made.label, made.status, made.tags) == ("ssh-only", "enabled", ["web"])
+    assert made.rules
+    assert (made.rules["inbound"], made.rules["inbound_policy"]) == ([rule], "DROP")
+    assert driver.ex_attach_firewall(made, node)
+    with pytest.raises(ConflictError):
+        driver.ex_attach_firewall(made, node)
+    assert driver.ex_detach_firewall(made, node)
+    with pytest.raises(InvalidArgumentError, match="not before the node"):
+        driver.ex_detach_firewall(made, node)
+    other = driver.ex_create_firewall("other", rules, [node])
+    assert [one.id for one in driver.ex_list_firewalls()] == [made.id, other.id]
+    with pytest.raises(LabelTakenError):
+        driver.ex_create_firewall("other", rules)
+    assert driver.ex_destroy_firewall(made)
+    assert driver.ex_destroy_firewall(other)
+    assert driver.ex_list_firewalls() == []
+
+
+def test_stackscripts_of_the_sandbox(driver: LinodeNodeDriver) -> None:
+    """A StackScript is made for images, named at a create, listed and destroyed."""
+    image = driver.get_image("linode/debian12")
+    made = driver.ex_create_stackscript("mine", "#!/bin/sh\n", [image], description="for us")
+    assert (made.label, made.images, made.mine) == ("mine", [image.id], True)
+    assert driver.ex_list_stackscripts(ex_filter={"mine": True}) == [made]
+    assert create(driver, ex_create_attr={"stackscript_id": made.id}).name == "web"
+    assert driver.ex_destroy_stackscript(made)
+    assert driver.ex_list_stackscripts() == []
 
 
 def test_images_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:

@@ -26,12 +26,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rich.progress import Progress
 
-from faults.clouds import HASTY, PROVIDERS, cloud_of, driver_of, until
+from faults.clouds import HASTY, PROVIDERS, Cloud, cloud_of, driver_of, until
 from faults.ledger import Ledger
 from polycloud.cli import output
 from polycloud.common.calls import call_options
 from polycloud.common.types import NotFoundError, PolycloudError
-from polycloud.sandbox import Sandbox
 from polycloud.testing.faults import ALL, Fault, FaultPlan, FaultProxy
 
 THREADS, POOL_SIZE = 48, 32
@@ -230,7 +229,7 @@ def campaign(
     return held.report
 
 
-def _audit(held: Campaign, cloud: Sandbox, proxy: FaultProxy) -> None:
+def _audit(held: Campaign, cloud: Cloud, proxy: FaultProxy) -> None:
     found, figures = held.report.found, held.report.figures
     until(lambda: not held.ledger.duplicates(cloud.servers), 2)
     found["duplicates"] = held.ledger.duplicates(cloud.servers)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from threading import Event
 from typing import Any
 
 from polycloud.common.retry import RetryPolicy
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.sandbox import Sandbox
+from support.ec2account import EC2Account
 
-PROVIDERS = ("nephoscale", "digitalocean")
-KNOBS: dict[str, dict[str, Any]] = {
-    "nephoscale": {"appear": 0.02, "build": 0.05, "power": 0.01, "destroy": 0.02},
-    "digitalocean": {"build": 0.05, "power": 0.01, "droplet_limit": 100_000, "page_size": 200},
-}
+Cloud = Sandbox | EC2Account
 
 
 class Hasty(NodeDriver):
@@ -36,19 +36,48 @@ class HastyDigitalOcean(Hasty, DigitalOceanNodeDriver):
     pass
 
 
-HASTY: dict[str, type[Any]] = {"nephoscale": HastyNephoscale, "digitalocean": HastyDigitalOcean}
+class HastyLinode(Hasty, LinodeNodeDriver):
+    pass
 
 
-def cloud_of(provider: str) -> Sandbox:
+class HastyEC2(Hasty, EC2NodeDriver):
+    pass
+
+
+HASTY: dict[str, type[Any]] = {
+    "nephoscale": HastyNephoscale,
+    "digitalocean": HastyDigitalOcean,
+    "linode": HastyLinode,
+    "ec2": HastyEC2,
+}
+PROVIDERS = tuple(HASTY)
+UNLIMITED = dict.fromkeys(("list_limit", "request_limit", "create_limit"), 1_000_000)
+KNOBS: dict[str, dict[str, Any]] = {
+    "nephoscale": {"appear": 0.02, "build": 0.05, "power": 0.01, "destroy": 0.02},
+    "digitalocean": {"build": 0.05, "power": 0.01, "droplet_limit": 100_000, "page_size": 200},
+    "linode": {
+        "build": 0.02,
+        "boot": 0.03,
+        "power": 0.01,
+        "delete": 0.02,
+        "linode_limit": 100_000,
+        **UNLIMITED,
+    },
+}
+REGIONS = {"linode": "us-east"}
+
+
+def cloud_of(provider: str) -> AbstractContextManager[Cloud]:
     """A cloud without machines, whose waits are short."""
-    return Sandbox(provider, ssh="off", **KNOBS[provider])
+    return Sandbox(provider, ssh="off", **KNOBS[provider]) if provider in KNOBS else EC2Account()
 
 
-def driver_of(cloud: Sandbox, kind: type[Any] | None = None, **options: Any) -> Any:
+def driver_of(cloud: Cloud, kind: type[Any] | None = None, **options: Any) -> Any:
     """A driver of a running cloud, or of what `options` point at, whose pauses are short."""
     kind = kind or HASTY[cloud.name]
-    retry = RetryPolicy(base=0.01, cap=0.05, budget=1_000_000)
-    return kind(*cloud.credentials[:2], **{**cloud.options, "retry": retry, **options})
+    retry = RetryPolicy(base=0.02, cap=0.2, budget=1_000_000)
+    defaults = {**cloud.options, "retry": retry, "region": REGIONS.get(cloud.name)}
+    return kind(*cloud.credentials[:2], **{**defaults, **options})
 
 
 def until(condition: Callable[[], bool], patience: float = 10.0) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
@@ -12,6 +13,7 @@ from polycloud.common.types import AmbiguousCreateError
 from polycloud.compute.types import Node
 
 Server = dict[str, Any]
+QUOTED = re.compile("'([^']+)'")
 
 
 @dataclass
@@ -90,7 +92,8 @@ class Ledger:
 
 
 def _tells_of(error: Exception, name: str, server: Server) -> bool:
-    """Whether an error tells its reader how to find the server."""
+    """Whether an error tells its reader how to find the server: by what it quotes, or by its name."""
     if isinstance(error, AmbiguousCreateError):
-        return any(mark in error.look_for for mark in (server["name"], *server.get("tags", ())))
+        (mark,) = QUOTED.findall(error.look_for)
+        return mark in (*server.values(), *server.get("tags", ()))
     return name in " ".join([str(error), *getattr(error, "__notes__", ())])

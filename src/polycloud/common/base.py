@@ -70,7 +70,7 @@ JSON = "application/json"
 class ConnectionOptions(TypedDict, total=False):
     """What every driver accepts by keyword, beyond `secure`, `host` and `port`.
 
-    `url` (in the place of `secure`, `host` and `port`; its path goes before every request's),
+    `url` (in the place of `secure`, `host` and `port`; its path, `/` too, in the place of `request_path`),
     `timeout` (seconds without a byte of an answer, or the pair of seconds to connect and to read),
     `deadline` (seconds for a whole call, retries included), `retry` (a `RetryPolicy`), `proxy_url`,
     `ca_cert` (a file), `client_cert` (a file, or the pair of certificate and key file),
@@ -163,7 +163,8 @@ class Connection:
             parts = _split_url(url)
             self.secure, self.host = parts.scheme == "https", parts.hostname or ""
             self.port = parts.port or (443 if self.secure else 80)
-            self.request_path = parts.path.rstrip("/")
+            if parts.path:
+                self.request_path = parts.path.rstrip("/")
             return
         self.secure = secure
         self.host = _host(host) if host else self.host
@@ -250,7 +251,8 @@ class Connection:
                 answer.close()
                 request.rewind()
                 request = replace(self._request(*asked), deadline=request.deadline)
-                answer, repeated = send(self, request)
+                answer, again = send(self, request)
+                repeated = repeated or again
             return self._checked(request, answer, repeated=repeated)
         except PolycloudError as error:
             raise self._told(error, request)  # noqa: B904 - the same error
@@ -281,6 +283,10 @@ class Connection:
         if self._rate_limiter is None:
             self._rate_limiter = limiter_of(self.account())
         return self._rate_limiter
+
+    def limiter_for(self, request: Request) -> RateLimiter:
+        """What holds `request` back: one of its own where the provider counts such requests apart."""
+        return self.rate_limiter
 
     def transport(self) -> Transport:
         """What sends requests here: the event loop's inside a bridge, else the connection's own."""

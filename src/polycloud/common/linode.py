@@ -19,8 +19,10 @@ from polycloud.common.arguments import present
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
 from polycloud.common.credentials import Credential
 from polycloud.common.decoding import decoder
+from polycloud.common.http import Request
 from polycloud.common.pagination import Page, each_of_pages, number_pages
 from polycloud.common.payload import Item, plain
+from polycloud.common.ratelimits import RateLimiter, limiter_of
 from polycloud.common.types import (
     ConflictError,
     ImageUnavailableError,
@@ -54,6 +56,7 @@ PER_PAGE = 500
 MOST_PAGES = 10_000
 REFUSED = frozenset({400, 403, 408, 409, 422})
 NOT_TO_BE_SEEN = frozenset({401, 403, 404})
+NUMBERS = re.compile(r"/\d+")
 ENDED = frozenset({"finished", "failed", "notification"})
 
 Filter = Mapping[str, Any]
@@ -87,7 +90,11 @@ REFUSALS: tuple[tuple[str, re.Pattern[str], type[ProviderHTTPError]], ...] = tup
             QuotaExceededError,
         ),
         ("image", "", ImageUnavailableError),
-        ("", r"\bnot (currently )?available\b|\bunavailable\b|sold out|no (capacity|open slots)", UnavailableError),
+        (
+            "",
+            r"\bnot (currently )?available\b|\bunavailable\b|sold out|no (capacity|open slots)",
+            UnavailableError,
+        ),
         ("", r"\balready\b|\bin use\b|\b(is|currently) attached\b", ConflictError),
     )
 )
@@ -186,6 +193,15 @@ class LinodeConnection(ConnectionKey):
     def __init__(self, *args: Any, per_page: int = PER_PAGE, **options: Any) -> None:
         super().__init__(*args, **options)
         self.per_page = per_page
+        self._limiters: dict[tuple[str, str], RateLimiter] = {}
+
+    def limiter_for(self, request: Request) -> RateLimiter:
+        """One for each kind of request: the provider counts creates, lists and others apart."""
+        kind = request.method, NUMBERS.sub("/", request.path)
+        return self._limiters.get(kind) or self._limiters.setdefault(kind, limiter_of((self.account(), kind)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_limiters": {}}
 
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
         """The token."""

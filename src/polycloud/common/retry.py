@@ -23,7 +23,7 @@ from polycloud.common.types import (
 
 __all__ = ["RetryBudget", "RetryPolicy", "is_polite", "may_have_acted"]
 
-PASSING = frozenset({429, 502, 503, 504})
+PASSING = frozenset({408, 429, 502, 503, 504})
 TOO_MANY, UNAVAILABLE = 429, 503
 ANSWERS_A_REPEAT = 10
 

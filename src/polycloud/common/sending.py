@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from polycloud.common.calls import current_call
 from polycloud.common.http import RawResponse, Request
 from polycloud.common.retry import is_polite, may_have_acted
-from polycloud.common.types import ConnectError, PolycloudError, RateLimitReachedError
+from polycloud.common.types import ConnectError, PolycloudError, RateLimitReachedError, TransportError
 
 if TYPE_CHECKING:
     from polycloud.common.base import Connection
@@ -33,7 +33,7 @@ class _Sending:
         self.connection = connection
         self.request = request
         self.policy = current_call().retry or connection.retry
-        self.limiter = connection.rate_limiter
+        self.limiter = connection.limiter_for(request)
         self.budget = connection.retry_budget
         self.trace = trace
 
@@ -45,9 +45,11 @@ class _Sending:
             acted = acted or may_have_acted(outcome)
             attempt += 1
             outcome = self._attempt(attempt)
-        if isinstance(outcome, PolycloudError):
-            raise outcome
-        return outcome, acted
+        if isinstance(outcome, RawResponse):
+            return outcome, acted
+        if acted and not may_have_acted(outcome):
+            raise TransportError(f"an earlier attempt may have been carried out; the last one: {outcome}")
+        raise outcome
 
     def _wait_for_turn(self) -> None:
         """Return when the limiter lets a request go; raise where it does not in time."""

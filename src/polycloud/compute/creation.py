@@ -28,6 +28,7 @@ from polycloud.compute.types import Node
 __all__ = ["Creation", "is_refusal", "mark_for"]
 
 UNSETTLED = frozenset({500, 502, 503, 504})
+TIMED_OUT = 408
 REDIRECTS = range(300, 400)
 READS = frozenset({"GET", "HEAD"})
 
@@ -156,6 +157,8 @@ def is_refusal(error: PolycloudError) -> bool:
     if isinstance(error, MalformedResponseError):
         return status in REDIRECTS
     if isinstance(error, TransportError):
+        return False
+    if status == TIMED_OUT:  # some say so of a create that comes about
         return False
     # A failure of the server's may have come after the deed; one that an envelope tells is its word
     return not (isinstance(error, ServerError) and status in UNSETTLED)

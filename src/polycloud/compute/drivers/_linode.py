@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from polycloud.common.arguments import id_of, present, several
 from polycloud.common.base import segment
 from polycloud.common.calls import call_options, remaining, tidying
 from polycloud.common.linode import (
+    Entity,
     Filter,
     LabelTakenError,
     LinodeBaseDriver,
@@ -41,7 +42,7 @@ from polycloud.common.types import (
 )
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver, require_id
-from polycloud.compute.creation import Creation
+from polycloud.compute.creation import Creation, mark_for
 from polycloud.compute.types import (
     KeyPair,
     Node,
@@ -61,7 +62,9 @@ __all__ = [
     "LinodeConfig",
     "LinodeDisk",
     "LinodeExtensions",
+    "LinodeFirewall",
     "LinodeIPAddress",
+    "LinodeStackScript",
     "Waiting",
 ]
 
@@ -89,11 +92,17 @@ VOLUME_STATES = {
     "resizing": StorageVolumeState.UPDATING,
     "key_rotating": StorageVolumeState.UPDATING,
 }
+DISK_STATES = {
+    "ready": StorageVolumeState.AVAILABLE,
+    "not ready": StorageVolumeState.CREATING,
+    "deleting": StorageVolumeState.DELETING,
+}
 
 MARK = "polycloud-"
 """What the `group` of a node begins with that marks its create."""
 
 DEVICES = "abcdefgh"
+RESCUE_DEVICES = "abcdefg"  # the last one is the rescue system's
 MB_A_GB = 1024
 UNIQUE_LOCAL = re.compile("f[cd][0-9a-f]{2}:", re.IGNORECASE)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
@@ -124,6 +133,7 @@ class Price(msgspec.Struct):
     """USD; `id` is the region whose price it is, None for all others."""
 
     hourly: float | None = None
+    monthly: float | None = None
     id: str | None = None
 
 
@@ -207,6 +217,13 @@ class Address(msgspec.Struct):
     linode_id: int | None = None
 
 
+class VPCAddress(msgspec.Struct):
+    """A node's address in a VPC; None for what is a range of them."""
+
+    address: str | None = None
+    linode_id: int | None = None
+
+
 class Addresses(msgspec.Struct):
     """The IPv4 addresses of a node, by kind."""
 
@@ -214,6 +231,7 @@ class Addresses(msgspec.Struct):
     public: list[msgspec.Raw] | None = None
     reserved: list[msgspec.Raw] | None = None
     shared: list[msgspec.Raw] | None = None
+    vpc: list[msgspec.Raw] | None = None
 
 
 class Addresses6(msgspec.Struct):
@@ -266,12 +284,42 @@ class LinodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     devices: dict[str, Any] | None = None
 
 
+class LinodeStackScript(msgspec.Struct, frozen=True, kw_only=True):
+    """A script that a node of one of its `images` (ids, or "any/all") runs at its first boot."""
+
+    id: int
+    label: str | None = None
+    description: str | None = None
+    images: list[str | None] | None = None
+    script: str | None = None
+    is_public: bool | None = None
+    mine: bool | None = None
+    user_defined_fields: Any = None
+
+
+class LinodeFirewall(msgspec.Struct, frozen=True, kw_only=True):
+    """What lets traffic through to nodes by its `rules`, in the provider's form."""
+
+    id: int
+    label: str | None = None
+    status: str | None = None
+    rules: dict[str, Any] | None = None
+    tags: list[str] | None = None
+
+
+class Guarded(msgspec.Struct):
+    """What a firewall is before."""
+
+    id: int
+    entity: Entity | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LinodeDisk:
-    """A part of a node's storage: `size` MB, `state` "ready", "not ready" or "deleting"."""
+    """A part of a node's storage: `size` MB."""
 
     id: str
-    state: str | None
+    state: StorageVolumeState
     name: str
     filesystem: str | None
     driver: LinodeExtensions | None = field(default=None, compare=False, repr=False)
@@ -302,22 +350,31 @@ class Waiting(TypedDict, total=False):
 
 
 class LinodeCreation(Creation):
-    """A create of a node, which is marked in its `group`; a mark that stands for a key stays.
+    """A create of a node at `path`, which is marked in its `group`; a mark that stands for a key stays.
 
     A label is unique: where another program is just creating with the same key and label, the provider
-    refuses the second create, which then takes the first one's node.
+    refuses the second create, which then takes the first one's node. A 408 ("Please try again") may come
+    after the deed, as the loss of an answer may.
     """
 
-    def __init__(self, driver: LinodeExtensions, body: dict[str, Any], mark: str, *, keyed: bool) -> None:
+    def __init__(
+        self,
+        driver: LinodeExtensions,
+        body: dict[str, Any],
+        mark: str,
+        *,
+        keyed: bool = False,
+        path: str = "/linode/instances",
+    ) -> None:
         name = body.get("label")
         what = f"the Linode {name!r}" if name else "the Linode without a name of its own"
         super().__init__(what, f"the group {mark!r}", keyed=keyed)
-        self.driver, self.body, self.group = driver, body, mark
+        self.driver, self.body, self.group, self.path = driver, body, mark, path
 
     def send(self) -> Node:
         """The node."""
         try:
-            return self.driver._to_node(self.driver.connection.post("/linode/instances", Instance, self.body))
+            return self.driver._to_node(self.driver.connection.post(self.path, Instance, self.body))
         except LabelTakenError:
             holder = self._holder() if self.keyed else None
             if holder is None or holder.value.group != self.group:
@@ -437,6 +494,59 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
         body = {"image": id_of(source, NodeImage), "metadata": metadata(user_data), **login}
         return self._operate(node, "rebuild", "linode_rebuild", body, **wait)
 
+    def ex_clone_node(
+        self,
+        node: Node,
+        name: str | None = None,
+        size: NodeSize | None = None,
+        location: NodeLocation | None = None,
+        *,
+        user_data: str | None = None,
+        ex_create_attr: Mapping[str, Any] | None = None,
+        **wait: Unpack[Waiting],
+    ) -> Node:
+        """Create a node with what is on another one's disks, its tags and configurations; it stays off.
+
+        Its size and region are the other's unless given. A node that was given `user_data` wants it again.
+        `ex_create_attr` has further fields of the provider's request, such as `private_ip`, `disks`,
+        `configs`. It is created once, as by `create_node`.
+        """
+        id_, mark = linode_id(node), MARK + mark_for()
+        path = f"/linode/instances/{id_}"
+        source = self.connection.fetch(path, Instance).value
+        body = {
+            "label": name,
+            "type": id_of(size, NodeSize) if size else source.type,
+            "region": id_of(location, NodeLocation) if location else source.region,
+            "metadata": metadata(user_data),
+            **attributes_of(ex_create_attr),
+            "group": mark,
+        }
+        creation = LinodeCreation(self, present(body), mark, path=f"{path}/clone")
+        made = self._await(id_, "linode_clone", partial(self._create_once, creation), **wait)
+        return self.get_node(made.id) if wait.get("ex_wait", True) else made
+
+    def ex_migrate_node(
+        self, node: Node, location: NodeLocation | None = None, **wait: Unpack[Waiting]
+    ) -> bool:
+        """Move a node to another region, where it has other addresses; it is off meanwhile.
+
+        Without `location` the migration is begun that the provider has scheduled. Either can take hours.
+        """
+        region = id_of(location, NodeLocation) if location else None
+        action = "linode_migrate_datacenter" if region else "linode_migrate"
+        return self._operate(node, "migrate", action, {"region": region}, **wait)
+
+    def ex_rescue_node(self, node: Node, disks: Iterable[LinodeDisk | StorageVolume] | None = None) -> bool:
+        """Restart a node into the provider's rescue system, which sees these disks, else the node's own.
+
+        `ex_reboot_node` ends it.
+        """
+        if disks is None:
+            disks = self.ex_list_node_disks(node)[: len(RESCUE_DEVICES)]
+        path, devices = f"/linode/instances/{linode_id(node)}/rescue", _devices(disks, RESCUE_DEVICES)
+        return self._when_free(partial(self.connection.act, path, devices=devices))
+
     def ex_reset_password(self, node: Node, password: str, **wait: Unpack[Waiting]) -> bool:
         """Give root of a node that is off another password."""
         body = {"root_pass": _password(password, None)}
@@ -517,13 +627,17 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
         ex_root_pass: str | None = None,
         ex_authorized_keys: Iterable[str] = (),
         ex_authorized_users: Iterable[str] = (),
+        ex_read_only: bool = False,
         **wait: Unpack[Waiting],
     ) -> LinodeDisk:
         """Create a disk of `size` MB for a node, empty or from an image.
 
         `fs_type` is "raw", "swap", "ext3", "ext4" or "initrd". Without `ex_root_pass` root of an image's
-        disk has a random password that nobody knows.
+        disk has a random password that nobody knows. The provider makes no disks that are read-only:
+        `UnsupportedOperationError`.
         """
+        if ex_read_only:
+            raise UnsupportedOperationError(f"{self.name} makes no read-only disks", self)
         login = self._login_fields(
             image is not None, ex_root_pass, None, ex_authorized_keys, ex_authorized_users
         )
@@ -556,16 +670,15 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
         return self.connection.list_all(f"/linode/instances/{linode_id(node)}/configs", LinodeConfig, plain)
 
     def ex_create_config(
-        self, node: Node, name: str, disks: Iterable[LinodeDisk], *, kernel: str | None = None
+        self,
+        node: Node,
+        name: str,
+        disks: Iterable[LinodeDisk | StorageVolume],
+        *,
+        kernel: str | None = None,
     ) -> LinodeConfig:
         """Have a node boot from these disks as `/dev/sda`, `/dev/sdb` ..., the first of which is its root."""
-        disks = list(disks)
-        if len(disks) > len(DEVICES):
-            raise InvalidArgumentError(f"a node boots {len(DEVICES)} disks at most, not {len(disks)}")
-        devices = {
-            f"sd{letter}": {"disk_id": number(disk.id)} for letter, disk in zip(DEVICES, disks, strict=False)
-        }
-        body = present({"label": name, "devices": devices, "kernel": kernel})
+        body = present({"label": name, "devices": _devices(disks, DEVICES), "kernel": kernel})
         path = f"/linode/instances/{linode_id(node)}/configs"
         return self._when_free(partial(self.connection.post, path, LinodeConfig, body)).value
 
@@ -711,12 +824,13 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
         )
 
     def ex_list_node_addresses(self, node: Node) -> list[LinodeIPAddress]:
-        """The addresses of a node: IPv4, those shared with it too, and its own two of IPv6."""
+        """The addresses of a node: IPv4, with those of its VPCs and shared ones, and its own two of IPv6."""
         told = self.connection.fetch(f"/linode/instances/{linode_id(node)}/ips", Network).value
         v4, v6 = told.ipv4, told.ipv6 or Addresses6()
-        kinds = (v4.public, v4.private, v4.shared, v4.reserved, (v6.slaac, v6.link_local))
-        raws = (raw for kind in kinds for raw in kind or () if bytes(raw) not in {b"", b"null"})
-        made = (self._to_address(Item(decode_address(raw), raw)) for raw in raws)
+        private = (*_items(v4.private, Address), *_vpc_items(v4.vpc))
+        kinds = (v4.shared, v4.reserved, (v6.slaac, v6.link_local))
+        others = (item for kind in kinds for item in _items(kind, Address))
+        made = map(self._to_address, (*_items(v4.public, Address), *private, *others))
         return list({address.inet: address for address in made}.values())
 
     def ex_allocate_private_address(self, node: Node, address_type: str = "ipv4") -> LinodeIPAddress:
@@ -742,6 +856,58 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
         """Take an IPv4 address off a node, which keeps one public address at least."""
         path = f"/linode/instances/{linode_id(node)}/ips/{segment(_inet(address))}"
         return self._when_free(partial(self.connection.delete, path))
+
+    # Firewalls and StackScripts
+
+    def ex_list_firewalls(self, *, ex_filter: Filter | None = None) -> list[LinodeFirewall]:
+        """The account's firewalls."""
+        return self.connection.list_all("/networking/firewalls", LinodeFirewall, plain, only=ex_filter)
+
+    def ex_create_firewall(
+        self, name: str, rules: Mapping[str, Any], nodes: Iterable[Node] = (), *, tags: Iterable[str] = ()
+    ) -> LinodeFirewall:
+        """Create a firewall before these nodes, each of which may have one.
+
+        `rules` is in the provider's form: `{"inbound": [{"action": "ACCEPT", "protocol": "TCP", "ports":
+        "22", "addresses": {"ipv4": ["0.0.0.0/0"]}}], "inbound_policy": "DROP", "outbound_policy": "ACCEPT"}`.
+        """
+        ids = [linode_id(node) for node in nodes]
+        devices = {"linodes": ids} if ids else None
+        body = {"label": name, "rules": dict(rules), "devices": devices, "tags": several(tags) or None}
+        return self.connection.post("/networking/firewalls", LinodeFirewall, present(body)).value
+
+    def ex_attach_firewall(self, firewall: LinodeFirewall, node: Node) -> bool:
+        """Put a firewall before a node that has none."""
+        path = f"/networking/firewalls/{firewall.id}/devices"
+        return self.connection.act(path, id=linode_id(node), type="linode")
+
+    def ex_detach_firewall(self, firewall: LinodeFirewall, node: Node) -> bool:
+        """Take a firewall away from a node. Raises `InvalidArgumentError` where it is not before that."""
+        path, entity = f"/networking/firewalls/{firewall.id}/devices", ("linode", linode_id(node))
+        for device in self.connection.list_all(path, Guarded, plain):
+            if device.entity and (device.entity.type, device.entity.id) == entity:
+                return self.connection.delete(f"{path}/{device.id}")
+        raise InvalidArgumentError(f"the firewall {firewall.label} is not before the node {node.name}")
+
+    def ex_destroy_firewall(self, firewall: LinodeFirewall) -> bool:
+        """Delete a firewall; what it was before is open then."""
+        return self.connection.delete(f"/networking/firewalls/{firewall.id}")
+
+    def ex_list_stackscripts(self, *, ex_filter: Filter | None = None) -> list[LinodeStackScript]:
+        """The StackScripts that the user may use; `{"mine": True}` spares the many of everybody."""
+        return self.connection.list_all("/linode/stackscripts", LinodeStackScript, plain, only=ex_filter)
+
+    def ex_create_stackscript(
+        self, name: str, script: str, images: Iterable[NodeImage | str], *, description: str | None = None
+    ) -> LinodeStackScript:
+        """Create a StackScript for nodes of these images; a create names it as `stackscript_id`."""
+        ids = [id_of(image, NodeImage) for image in several(images)]
+        body = present({"label": name, "script": script, "images": ids, "description": description})
+        return self.connection.post("/linode/stackscripts", LinodeStackScript, body).value
+
+    def ex_destroy_stackscript(self, script: LinodeStackScript) -> bool:
+        """Delete a StackScript; nodes that ran it stay as they are."""
+        return self.connection.delete(f"/linode/stackscripts/{script.id}")
 
     # Who may log in
 
@@ -790,10 +956,10 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
     def _to_size(self, item: Item[Size], region: str | None) -> NodeSize:
         size, raw = item
         prices = [price for price in size.region_prices or () if region and price.id == region]
-        price = (prices or [size.price or Price()])[0].hourly
+        price = (prices or [size.price or Price()])[0]
         name, disk = size.label or size.id, size.disk // MB_A_GB
-        extra = LazyExtra(raw, _size_extra)
-        return NodeSize(size.id, name, size.memory, disk, size.transfer, price, self, extra)
+        extra = LazyExtra(raw, partial(_size_extra, price.monthly))
+        return NodeSize(size.id, name, size.memory, disk, size.transfer, price.hourly, self, extra)
 
     def _to_image(self, item: Item[Image]) -> NodeImage:
         image, raw = item
@@ -821,13 +987,19 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
     def _to_disk(self, item: Item[Disk]) -> LinodeDisk:
         disk, raw = item
         told: dict[str, Any] = decode(raw)
-        return LinodeDisk(str(disk.id), disk.status, disk.label or "", disk.filesystem, self, disk.size, told)
+        state = DISK_STATES.get(disk.status or "", StorageVolumeState.UNKNOWN)
+        return LinodeDisk(str(disk.id), state, disk.label or "", disk.filesystem, self, disk.size, told)
 
     def _to_address(self, item: Item[Address]) -> LinodeIPAddress:
         address, raw = item
         told: dict[str, Any] = decode(raw)
         node_id = None if address.linode_id is None else str(address.linode_id)
         return LinodeIPAddress(address.address, address.public, address.type, self, told, node_id)
+
+
+def image_path(image: NodeImage | str) -> str:
+    """Where an image is: its id has a slash, which the provider's own clients do not quote."""
+    return "/images/" + "/".join(map(segment, id_of(image, NodeImage).split("/")))
 
 
 def linode_id(node: Node) -> int:
@@ -853,10 +1025,26 @@ def metadata(user_data: str | None) -> dict[str, str] | None:
     return {"user_data": base64.b64encode(user_data.encode(errors="surrogatepass")).decode()}
 
 
-def decode_address(raw: msgspec.Raw) -> Address:
-    """An address inside of a node's network."""
-    found: Address = decode(raw, Address)
-    return found
+def _devices(disks: Iterable[LinodeDisk | StorageVolume], letters: str) -> dict[str, dict[str, int]]:
+    """The disks and volumes by device. Raises `InvalidArgumentError` for more than there are letters."""
+    chosen = list(disks)
+    if len(chosen) > len(letters):
+        raise InvalidArgumentError(f"a node boots {len(letters)} disks at most, not {len(chosen)}")
+    return {
+        f"sd{letter}": {"volume_id" if isinstance(disk, StorageVolume) else "disk_id": number(disk.id)}
+        for letter, disk in zip(letters, chosen, strict=False)
+    }
+
+
+def _items(raws: Iterable[msgspec.Raw] | None, type_: type[T]) -> Iterator[Item[T]]:
+    """The things of a list inside of an answer, which may lack it and them."""
+    return (Item(decode(raw, type_), raw) for raw in raws or () if bytes(raw) not in {b"", b"null"})
+
+
+def _vpc_items(raws: Iterable[msgspec.Raw] | None) -> Iterator[Item[Address]]:
+    for told, raw in _items(raws, VPCAddress):
+        if told.address:
+            yield Item(Address(told.address, public=False, type="ipv4", linode_id=told.linode_id), raw)
 
 
 def _whole(item: Item[T]) -> Item[T]:
@@ -901,9 +1089,8 @@ def _node_extra(raw: bytes) -> dict[str, Any]:
     return {**extra, "location": extra["region"], **({"group": ""} if marked else {})}
 
 
-def _size_extra(raw: bytes) -> dict[str, Any]:
-    extra = filled(SIZE_KEYS, raw)
-    return {**extra, "monthly_price": (extra["price"] or {}).get("monthly")}
+def _size_extra(monthly_price: float | None, raw: bytes) -> dict[str, Any]:
+    return {**filled(SIZE_KEYS, raw), "monthly_price": monthly_price}
 
 
 def _volume_extra(raw: bytes) -> dict[str, Any]:

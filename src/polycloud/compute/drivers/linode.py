@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from polycloud.common.arguments import id_of, present, several
-from polycloud.common.base import segment
 from polycloud.common.linode import (
     Filter,
     LabelTakenError,
@@ -34,12 +33,15 @@ from polycloud.compute.drivers._linode import (
     LinodeCreation,
     LinodeDisk,
     LinodeExtensions,
+    LinodeFirewall,
     LinodeIPAddress,
+    LinodeStackScript,
     Region,
     Size,
     Volume,
     Waiting,
     attributes_of,
+    image_path,
     linode_id,
     metadata,
 )
@@ -63,8 +65,10 @@ __all__ = [
     "LinodeConfig",
     "LinodeDisk",
     "LinodeEvent",
+    "LinodeFirewall",
     "LinodeIPAddress",
     "LinodeNodeDriver",
+    "LinodeStackScript",
     "Waiting",
 ]
 
@@ -208,12 +212,12 @@ class LinodeNodeDriver(LinodeExtensions):
 
     def get_image(self, image_id: str) -> NodeImage:
         """The image with this id, such as "linode/debian12". Raises `NotFoundError` where there is none."""
-        return self._to_image(self.connection.fetch(f"/images/{segment(image_id)}", Image))
+        return self._to_image(self.connection.fetch(image_path(image_id), Image))
 
     def create_image(
         self,
         node: Node | LinodeDisk,
-        name: str,
+        name: str | None = None,
         description: str | None = None,
         *,
         ex_wait: bool = True,
@@ -227,13 +231,13 @@ class LinodeNodeDriver(LinodeExtensions):
         disk = node if isinstance(node, LinodeDisk) else self._root_disk(node)
         body = present({"disk_id": number(disk.id), "label": name, "description": description})
         begun = self._when_free(partial(self.connection.post, "/images", Image, body))
-        there = f"/images/{segment(begun.value.id)}"
+        there = image_path(begun.value.id)
         self._until(there, Image, "available", ex_wait, ex_timeout)
         return self._to_image(self._latest(there, begun, ex_wait))
 
     def delete_image(self, node_image: NodeImage) -> bool:
         """Delete an image of the account's."""
-        return self.connection.delete(f"/images/{segment(id_of(node_image, NodeImage))}")
+        return self.connection.delete(image_path(node_image))
 
     def list_locations(self) -> list[NodeLocation]:
         """The regions."""
@@ -274,16 +278,18 @@ class LinodeNodeDriver(LinodeExtensions):
         size: int,
         name: str,
         location: NodeLocation | None = None,
-        snapshot: VolumeSnapshot | None = None,
+        snapshot: VolumeSnapshot | Node | None = None,
         *,
         node: Node | None = None,
         tags: Iterable[str] = (),
     ) -> StorageVolume:
         """Create a volume of `size` GB in `location`, else the driver's region; or attached to `node`.
 
-        `name` (letters, digits, `-`, `_`) is unique. Libcloud's order, the name before the size, is taken
-        too. The provider has no snapshots of volumes: `UnsupportedOperationError`.
+        `name` (letters, digits, `-`, `_`) is unique. Libcloud's order, the name before the size and the node
+        fourth, is taken too. The provider has no snapshots of volumes: `UnsupportedOperationError`.
         """
+        if isinstance(snapshot, Node):
+            snapshot, node = None, snapshot
         if snapshot is not None:
             raise UnsupportedOperationError(f"{self.name} has no snapshots of volumes", self)
         if isinstance(size, str):
@@ -303,14 +309,17 @@ class LinodeNodeDriver(LinodeExtensions):
         self,
         node: Node,
         volume: StorageVolume,
-        device: str | None = None,
+        device: str | bool | None = None,
         *,
         persist_across_boots: bool = True,
     ) -> bool:
         """Attach a volume to a node of its region; the provider chooses the device.
 
-        Without `persist_across_boots` it is attached until the node is restarted.
+        Without `persist_across_boots`, which may stand third as in Libcloud, it is attached until the node is
+        restarted.
         """
+        if isinstance(device, bool):
+            persist_across_boots = device
         path = f"/volumes/{number(volume.id)}/attach"
         body = {"linode_id": linode_id(node), "persist_across_boots": persist_across_boots}
         return self._when_free(partial(self.connection.act, path, **body))

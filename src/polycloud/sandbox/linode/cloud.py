@@ -113,6 +113,7 @@ class Linode(Cloud):
                     "status": linode.status,
                     "locked": linode.locked,
                     "region": linode.region.id,
+                    "group": linode.group,
                     "addresses": [address.ip for address in linode.addresses],
                     "tags": list(linode.tags),
                     "machine": linode.machine.state if linode.machine else "none",

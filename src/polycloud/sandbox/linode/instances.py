@@ -84,7 +84,8 @@ def _update(state: State, call: Call) -> Reply:
     )
     linode.tags = state.use_tags(body.each("tags", str)) if "tags" in body else linode.tags
     linode.label = read_label(state, body, linode.label) or linode.label
-    linode.group = body.get("group", str) or linode.group
+    group = body.get("group", str)
+    linode.group = linode.group if group is None else group
     linode.watchdog = body.flag("watchdog_enabled", default=linode.watchdog)
     linode.schedule = _schedule(linode, backups)
     linode.alerts = {name: alerts.number(name, 0, _LARGEST_ALERT, linode.alerts[name]) for name in _ALERTS}

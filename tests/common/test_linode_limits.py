@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from polycloud.common.calls import call_options
+from polycloud.common.types import RateLimitReachedError
+from polycloud.compute.drivers.linode import LinodeNodeDriver
+from polycloud.sandbox import Sandbox
+
+
+def test_kinds_of_requests_are_counted_apart() -> None:
+    """Where no create is left, another create is held back, and nothing else is."""
+    with Sandbox("linode", ssh="off", create_limit=1) as cloud:
+        with LinodeNodeDriver(cloud.credentials[0], region="us-east", **cloud.options) as driver:
+            size, image = driver.list_sizes()[0], driver.list_images()[0]
+            with call_options(deadline=5):
+                node = driver.create_node("web", size, image)
+                sent = len(cloud.requests)
+                with pytest.raises(RateLimitReachedError):
+                    driver.create_node("data", size, image)
+                assert len(cloud.requests) == sent
+                assert [one.id for one in driver.list_nodes()] == [driver.get_node(node.id).id]
+        assert [server["group"] for server in cloud.servers] == [""]
+
+
+def test_drivers_of_an_account_share_its_limits() -> None:
+    """Another driver of the account, a pickled one too, is held back by what the first one learnt."""
+    with Sandbox("linode", ssh="off", create_limit=1) as cloud:
+        with LinodeNodeDriver(cloud.credentials[0], region="us-east", **cloud.options) as driver:
+            size, image = driver.list_sizes()[0], driver.list_images()[0]
+            driver.create_node("web", size, image)
+            with pickle.loads(pickle.dumps(driver)) as other, call_options(deadline=5):
+                with pytest.raises(RateLimitReachedError):
+                    other.create_node("data", size, image)
