@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -16,21 +16,20 @@ import msgspec
 
 from polycloud.common import arguments, waiting
 from polycloud.common.arguments import present
-from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
+from polycloud.common.base import JsonResponse
+from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
-from polycloud.common.pagination import Page, each_of_pages, number_pages
+from polycloud.common.pagination import Page, built, each_of_pages, number_pages
 from polycloud.common.payload import Item
 from polycloud.common.types import (
     ConflictError,
     ImageUnavailableError,
-    InvalidArgumentError,
     InvalidNameError,
     ProviderError,
     ProviderHTTPError,
     QuotaExceededError,
     RateLimitReachedError,
     UnavailableError,
-    UnsupportedOperationError,
 )
 
 __all__ = [
@@ -48,7 +47,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 API_HOST = "api.digitalocean.com"
 API_VERSION = "v2"
-PER_PAGE = 200
 MOST_PAGES = 10_000
 REFUSED = frozenset({403, 409, 422})
 RATE_LIMITED = 429
@@ -196,21 +194,13 @@ def _page_number(link: str) -> int:
         return 1
 
 
-class DigitalOceanConnection(ConnectionKey):
+class DigitalOceanConnection(BearerConnection):
     """A bearer token; bodies and answers are JSON. `per_page` is how many items a page is to have."""
 
     host = API_HOST
     request_path = f"/{API_VERSION}"
     responseCls = DigitalOceanResponse
-
-    def __init__(self, *args: Any, per_page: int = PER_PAGE, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.per_page = per_page
-
-    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """The token."""
-        headers["Authorization"] = f"Bearer {self.key}"
-        return headers
+    most_a_page = 200
 
     def fetch(self, path: str, name: str, type_: type[T]) -> Item[T]:
         """The object under `name` in what the provider tells of `path`."""
@@ -221,11 +211,6 @@ class DigitalOceanConnection(ConnectionKey):
         """The object under `name` in the answer to a POST of `body`."""
         answer: DigitalOceanResponse = self.request(path, method="POST", json=body)
         return answer.member(name, type_)
-
-    def delete(self, path: str) -> bool:
-        """Delete what is at `path`; True."""
-        self.request(path, method="DELETE")
-        return True
 
     def list_all(
         self,
@@ -238,26 +223,13 @@ class DigitalOceanConnection(ConnectionKey):
         params: dict[str, Any] | None = None,
     ) -> list[R]:
         """What `build` makes of every item of a list, each once; pages are fetched side by side."""
-
-        def fetch(page: int) -> Page:
-            told = self._page(path, name, type_, page, params)
-            # a page at a time, so that the answers and what was decoded can go
-            return told._replace(items=list(map(build, told.items)))
-
-        return number_pages(fetch, key)
+        return number_pages(built(partial(self._page, path, name, type_, params), build), key)
 
     def iterate(self, path: str, name: str, type_: type[T], build: Callable[[Item[T]], R]) -> Iterator[R]:
         """What `build` makes of the items of a list, each once, a page at a time."""
+        return each_of_pages(built(partial(self._page, path, name, type_, None), build), attrgetter("id"))
 
-        def fetch(page: int) -> Page:
-            told = self._page(path, name, type_, page)
-            return told._replace(items=list(map(build, told.items)))
-
-        return each_of_pages(fetch, attrgetter("id"))
-
-    def _page(
-        self, path: str, name: str, type_: type[T], page: int, params: dict[str, Any] | None = None
-    ) -> Page:
+    def _page(self, path: str, name: str, type_: type[T], params: dict[str, Any] | None, page: int) -> Page:
         query = {**(params or {}), "page": page, "per_page": self.per_page}
         answer: DigitalOceanResponse = self.request(path, params=query)
         return answer.page(name, type_, page)
@@ -305,7 +277,7 @@ def _action(answer: DigitalOceanResponse) -> DigitalOceanAction:
     return answer.decode(DigitalOceanAction) if bare else answer.member("action", DigitalOceanAction).value
 
 
-class DigitalOceanBaseDriver(BaseDriver):
+class DigitalOceanBaseDriver(BearerDriver):
     """The base of DigitalOcean's drivers: `Driver("token")`.
 
     `api_version` is "v2", the only one there is; `ex_per_page` the items of a page (200 at most).
@@ -316,30 +288,8 @@ class DigitalOceanBaseDriver(BaseDriver):
     api_name = "digitalocean"
     name = "DigitalOcean"
     website = "https://www.digitalocean.com"
+    api_versions = ("v2",)
     credentials = (Credential("token", ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")),)
-
-    def __init__(
-        self,
-        key: str,
-        secret: str | None = None,
-        secure: bool = True,
-        host: str | None = None,
-        port: int | None = None,
-        api_version: str | None = API_VERSION,
-        region: str | None = None,
-        *,
-        ex_per_page: int = PER_PAGE,
-        **options: Any,
-    ) -> None:
-        if api_version not in {None, API_VERSION}:
-            raise UnsupportedOperationError(f"{self.name} has no API {api_version}, only {API_VERSION}", self)
-        if secret:
-            raise InvalidArgumentError(f"{self.name} takes a token and nothing else; leave secret= out")
-        self._per_page = ex_per_page
-        super().__init__(key, None, secure, host, port, API_VERSION, region, **options)
-
-    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
-        return {"per_page": self._per_page}
 
 
 def number(id_: object) -> int:

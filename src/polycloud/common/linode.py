@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -16,11 +16,12 @@ import msgspec
 
 from polycloud.common import arguments, waiting
 from polycloud.common.arguments import present
-from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
+from polycloud.common.base import JsonResponse
+from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
 from polycloud.common.decoding import decoder
 from polycloud.common.http import Request
-from polycloud.common.pagination import Page, each_of_pages, number_pages
+from polycloud.common.pagination import Page, built, each_of_pages, number_pages
 from polycloud.common.payload import Item, plain
 from polycloud.common.ratelimits import RateLimiter, limiter_of
 from polycloud.common.types import (
@@ -33,7 +34,6 @@ from polycloud.common.types import (
     ProviderHTTPError,
     QuotaExceededError,
     UnavailableError,
-    UnsupportedOperationError,
 )
 
 __all__ = [
@@ -52,7 +52,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 API_HOST = "api.linode.com"
 API_VERSION = "v4"
-PER_PAGE = 500
 MOST_PAGES = 10_000
 REFUSED = frozenset({400, 403, 408, 409, 422})
 NOT_TO_BE_SEEN = frozenset({401, 403, 404})
@@ -183,16 +182,16 @@ def _kind_of(fault: Fault) -> type[ProviderHTTPError] | None:
     return None
 
 
-class LinodeConnection(ConnectionKey):
+class LinodeConnection(BearerConnection):
     """A bearer token; bodies and answers are JSON. `per_page` is how many items a page is to have."""
 
     host = API_HOST
     request_path = f"/{API_VERSION}"
     responseCls = LinodeResponse
+    most_a_page = 500
 
-    def __init__(self, *args: Any, per_page: int = PER_PAGE, **options: Any) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.per_page = per_page
         self._limiters: dict[tuple[str, str], RateLimiter] = {}
 
     def limiter_for(self, request: Request) -> RateLimiter:
@@ -202,11 +201,6 @@ class LinodeConnection(ConnectionKey):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_limiters": {}}
-
-    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """The token."""
-        headers["Authorization"] = f"Bearer {self.key}"
-        return headers
 
     def fetch(self, path: str, type_: type[T]) -> Item[T]:
         """The object that is at `path`."""
@@ -228,11 +222,6 @@ class LinodeConnection(ConnectionKey):
         self.request(path, method="POST", json=present(body) or None)
         return True
 
-    def delete(self, path: str) -> bool:
-        """Delete what is at `path`; True."""
-        self.request(path, method="DELETE")
-        return True
-
     def list_all(
         self,
         path: str,
@@ -243,26 +232,15 @@ class LinodeConnection(ConnectionKey):
         only: Filter | None = None,
     ) -> list[R]:
         """What `build` makes of every item of a list, each once; pages are fetched side by side."""
-
-        def fetch(page: int) -> Page:
-            told = self._page(path, type_, page, only)
-            # a page at a time, so that the answers and what was decoded can go
-            return told._replace(items=list(map(build, told.items)))
-
-        return number_pages(fetch, key)
+        return number_pages(built(partial(self._page, path, type_, only), build), key)
 
     def iterate(
         self, path: str, type_: type[T], build: Callable[[Item[T]], R], only: Filter | None = None
     ) -> Iterator[R]:
         """What `build` makes of the items of a list, each once, a page at a time."""
+        return each_of_pages(built(partial(self._page, path, type_, only), build), attrgetter("id"))
 
-        def fetch(page: int) -> Page:
-            told = self._page(path, type_, page, only)
-            return told._replace(items=list(map(build, told.items)))
-
-        return each_of_pages(fetch, attrgetter("id"))
-
-    def _page(self, path: str, type_: type[T], page: int, only: Filter | None) -> Page:
+    def _page(self, path: str, type_: type[T], only: Filter | None, page: int) -> Page:
         query = {"page": page, "page_size": self.per_page}
         answer: LinodeResponse = self.request(path, params=query, headers=_filtered(only))
         return answer.page(type_)
@@ -320,7 +298,7 @@ def _filtered(only: Filter | None) -> dict[str, str]:
         raise InvalidArgumentError(f"ex_filter={only!r} is no filter: {error}") from None
 
 
-class LinodeBaseDriver(BaseDriver):
+class LinodeBaseDriver(BearerDriver):
     """The base of Linode's drivers: `Driver("token")`.
 
     `api_version` is "v4" (or Libcloud's "4.0"), the only one there is; `ex_per_page` the items of a page, 25
@@ -332,30 +310,8 @@ class LinodeBaseDriver(BaseDriver):
     api_name = "linode"
     name = "Linode"
     website = "https://www.linode.com"
+    api_versions = ("v4", "4.0")
     credentials = (Credential("token", ("LINODE_TOKEN", "LINODE_CLI_TOKEN")),)
-
-    def __init__(
-        self,
-        key: str,
-        secret: str | None = None,
-        secure: bool = True,
-        host: str | None = None,
-        port: int | None = None,
-        api_version: str | None = API_VERSION,
-        region: str | None = None,
-        *,
-        ex_per_page: int = PER_PAGE,
-        **options: Any,
-    ) -> None:
-        if api_version not in {None, API_VERSION, "4.0"}:
-            raise UnsupportedOperationError(f"{self.name} has no API {api_version}, only {API_VERSION}", self)
-        if secret:
-            raise InvalidArgumentError(f"{self.name} takes a token and nothing else; leave secret= out")
-        self._per_page = ex_per_page
-        super().__init__(key, None, secure, host, port, API_VERSION, region, **options)
-
-    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
-        return {"per_page": self._per_page}
 
 
 def number(id_: object) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from polycloud.common import waiting
 from polycloud.common.types import MalformedResponseError
 
-__all__ = ["Page", "each_of_pages", "follow_marker", "number_pages", "path_and_query", "unique"]
+__all__ = ["Page", "built", "each_of_pages", "follow_marker", "number_pages", "path_and_query", "unique"]
 
 T = TypeVar("T")
 Marker = str | int
@@ -108,6 +108,16 @@ def each_of_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable]) ->
         return page.items, here + 1 if here < last else None
 
     return follow_marker(numbered, key)
+
+
+def built(fetch: Callable[[int], Page], build: Callable[[Any], Any]) -> Callable[[int], Page]:
+    """`fetch` with what `build` makes of its items: a page at a time, so that what was decoded can go."""
+
+    def fetch_and_build(number: int) -> Page:
+        page = fetch(number)
+        return page._replace(items=list(map(build, page.items)))
+
+    return fetch_and_build
 
 
 def path_and_query(link: str) -> str:

@@ -1,0 +1,65 @@
+"""What providers share whose only secret is a token, and whose lists come in pages of a chosen size."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from polycloud.common.base import BaseDriver, ConnectionKey
+from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
+
+__all__ = ["BearerConnection", "BearerDriver"]
+
+
+class BearerConnection(ConnectionKey):
+    """A bearer token. `per_page` is how many items a page is to have, by default the most there can be."""
+
+    most_a_page: ClassVar[int] = 100
+
+    def __init__(self, *args: Any, per_page: int | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.per_page = self.most_a_page if per_page is None else per_page
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """The token."""
+        headers["Authorization"] = f"Bearer {self.key}"
+        return headers
+
+    def delete(self, path: str) -> bool:
+        """Delete what is at `path`; True."""
+        self.request(path, method="DELETE")
+        return True
+
+
+class BearerDriver(BaseDriver):
+    """A driver that takes one token, and speaks one of the provider's APIs.
+
+    `api_versions` are the names of that one API; the first is the current name. `ex_per_page` is the
+    connection's `per_page`.
+    """
+
+    connectionCls = BearerConnection
+    api_versions: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        key: str,
+        secret: str | None = None,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        api_version: str | None = None,
+        region: str | None = None,
+        *,
+        ex_per_page: int | None = None,
+        **options: Any,
+    ) -> None:
+        known = self.api_versions
+        if api_version not in {None, *known}:
+            raise UnsupportedOperationError(f"{self.name} has no API {api_version}, only {known[0]}", self)
+        if secret:
+            raise InvalidArgumentError(f"{self.name} takes a token and nothing else; leave secret= out")
+        self._per_page = ex_per_page
+        super().__init__(key, None, secure, host, port, known[0], region, **options)
+
+    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
+        return {"per_page": self._per_page}
