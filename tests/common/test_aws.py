@@ -140,7 +140,7 @@ def test_fields_of_requests() -> None:
 
 
 def test_elements() -> None:
-    """Elements of whatever namespace are dicts, lists and texts; an empty one is None."""
+    """Elements of whatever namespace are dicts, lists and texts; an empty one is None, one of many a list."""
     text = (
         '<x:a xmlns:x="u"><x:b> 1 </x:b><c><item>2</item></c><d/><e>\n </e><f><item><g>3</g></item></f></x:a>'
     )
@@ -151,6 +151,8 @@ def test_elements() -> None:
         "e": None,
         "f": [{"g": "3"}],
     }
+    twice = ET.fromstring("<a><b>1</b><b/><c/></a>")  # noqa: S314 - our own
+    assert plain(twice) == {"b": ["1", None], "c": None}
 
 
 def driver_of(server: LoopbackServer, **options: Any) -> EC2NodeDriver:
@@ -226,7 +228,9 @@ def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
         "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
         "HTTP_PROXY",
     ):
         monkeypatch.delenv(name, raising=False)
@@ -255,6 +259,23 @@ def test_credentials_of_the_environment(env: Set) -> None:
         assert set(driver.connection.secrets()) == {"of env", "token of env"}
 
 
+def test_half_of_the_environments_credentials(metadata: Metadata, env: Set) -> None:
+    """A variable without its other half is an error: nobody wants the next place's credentials instead."""
+    env("AWS_ACCESS_KEY_ID", "AKIAENV")
+    with pytest.raises(InvalidCredsError, match="AWS_SECRET_ACCESS_KEY is not"):
+        Chain().find()
+    assert metadata.told == 0
+
+
+def test_a_token_of_a_web_identity(metadata: Metadata, env: Set) -> None:
+    """A role for a web identity is refused in words: the machine's own role would be another one."""
+    env("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/secrets/token")
+    env("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")
+    with pytest.raises(InvalidCredsError, match="AWS_WEB_IDENTITY_TOKEN_FILE, which is not offered"):
+        Chain().find()
+    assert metadata.told == 0
+
+
 def test_given_credentials_count_first(env: Set) -> None:
     """Credentials that are given are used alone: neither token nor region of the environment is added."""
     env("AWS_ACCESS_KEY_ID", "AKIAENV")
@@ -274,11 +295,17 @@ aws_access_key_id = AKIAINCONFIG
 aws_secret_access_key = overridden
 [profile command]
 credential_process = {command}
+[profile login]
+sso_session = office
+credential_process = {command}
 [profile role]
 role_arn = arn:aws:iam::1:role/x
 source_profile = default
 [profile broken]
 credential_process = {broken}
+[profile both]
+role_arn = arn:aws:iam::1:role/x
+source_profile = both
 """
 CREDENTIALS = """
 [default]
@@ -288,6 +315,9 @@ aws_secret_access_key = per%cent
 aws_access_key_id=AKIAPROD
 aws_secret_access_key=of prod
 aws_session_token=token of prod
+[both]
+aws_access_key_id = AKIABOTH
+aws_secret_access_key = of both
 """
 
 
@@ -313,11 +343,18 @@ def test_the_shared_files(env: Set) -> None:
     assert Chain().find().access_key == "AKIAPROD"
 
 
+def test_the_long_name_of_the_default_profile(tmp_path: Path) -> None:
+    """The profile "default" may be written as the others are, and counts more than the short name."""
+    (tmp_path / "config").write_text("[default]\nregion = us-west-1\n[profile default]\nregion = eu-west-3\n")
+    assert ambient_region() == "eu-west-3"
+
+
 @pytest.mark.usefixtures("files")
 def test_credential_process() -> None:
     """What a command prints is used until it ends; one that fails is an error."""
     found = Chain("command").find()
     assert (found.access_key, found.secret_key) == ("AKIAPROC", "of process")
+    assert Chain("login").find().access_key == "AKIAPROC"
     assert 3000 < found.renewed_in() < 3600 - 290
     with pytest.raises(InvalidCredsError, match="ended with 3"):
         Chain("broken").find()
@@ -326,8 +363,9 @@ def test_credential_process() -> None:
 @pytest.mark.usefixtures("files")
 def test_what_the_files_cannot_do(tmp_path: Path) -> None:
     """A profile that wants a role says so, an unknown one too, and a broken file does not show its lines."""
-    with pytest.raises(InvalidCredsError, match="role_arn, which is not offered"):
-        Chain("role").find()
+    for profile in ("role", "both"):  # keys beside a role are those that it is assumed with
+        with pytest.raises(InvalidCredsError, match="role_arn, which is not offered"):
+            Chain(profile).find()
     with pytest.raises(InvalidCredsError, match="'nobody' has no credentials"):
         Chain("nobody").find()
     (tmp_path / "credentials").write_text("aws_secret_access_key = plain secret\n")
@@ -350,6 +388,7 @@ class Metadata(LoopbackServer):
     def __init__(self, seconds: float = 3600.0, role: str = "web") -> None:
         self.seconds, self.role, self.told = seconds, role, 0
         self.fails = False
+        self.said: dict[str, str] = {}
         self.lock = threading.Lock()
 
     def answer(self, request: SeenRequest) -> Answer:
@@ -377,7 +416,7 @@ class Metadata(LoopbackServer):
             number = self.told
         waiting.sleep(0.02)
         ends = (datetime.now(UTC) + timedelta(seconds=self.seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        said = {
+        said = self.said or {
             "Code": "Success",
             "AccessKeyId": f"ASIA{number}",
             "SecretAccessKey": "of role",
@@ -393,6 +432,13 @@ def metadata(env: Set) -> Iterator[Metadata]:
         env("AWS_EC2_METADATA_DISABLED", "false")
         env("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url)
         yield server
+
+
+def test_a_role_that_may_not_be_had(metadata: Metadata) -> None:
+    """Metadata that tell a failure in the place of credentials are an error that says so."""
+    metadata.said = {"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role web."}
+    with pytest.raises(InvalidCredsError, match="tell no credentials"):
+        Chain().find()
 
 
 def test_the_metadata_of_an_instance(metadata: Metadata, env: Set) -> None:
@@ -471,11 +517,21 @@ def test_credentials_that_were_revoked(metadata: Metadata) -> None:
 # The driver's constructor
 
 
+HOSTS = {
+    "us-east-1": "ec2.us-east-1.amazonaws.com",
+    "us-gov-west-1": "ec2.us-gov-west-1.amazonaws.com",
+    "xx-new-9": "ec2.xx-new-9.amazonaws.com",
+    "cn-north-1": "ec2.cn-north-1.amazonaws.com.cn",
+    "eusc-de-east-1": "ec2.eusc-de-east-1.amazonaws.eu",
+    "us-iso-east-1": "ec2.us-iso-east-1.c2s.ic.gov",
+    "us-isob-east-1": "ec2.us-isob-east-1.sc2s.sgov.gov",
+}
+
+
 def test_regions() -> None:
-    """Any region's name gives its host, China's too; what is none is refused."""
-    assert EC2NodeDriver("k", "s").connection.host == "ec2.us-east-1.amazonaws.com"
-    assert EC2NodeDriver("k", "s", region="xx-new-9").connection.host == "ec2.xx-new-9.amazonaws.com"
-    assert EC2NodeDriver("k", "s", region="cn-north-1").connection.host == "ec2.cn-north-1.amazonaws.com.cn"
+    """Any region's name gives its host, also where Amazon's name ends otherwise; what is none is refused."""
+    assert EC2NodeDriver("k", "s").connection.host == HOSTS["us-east-1"]
+    assert {name: EC2NodeDriver("k", "s", region=name).connection.host for name in HOSTS} == HOSTS
     for region in ("us-east-1.evil.example/", "", 7):
         with pytest.raises(InvalidArgumentError, match="is no name such as"):
             EC2NodeDriver("k", "s", region=region or "?")

@@ -25,12 +25,14 @@ from polycloud.common.types import (
     QuotaExceededError,
     RateLimitReachedError,
     ServerError,
+    TransportError,
     UnavailableError,
     UnsupportedOperationError,
 )
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.types import (
+    KeyPair,
     KeyPairDoesNotExistError,
     Node,
     NodeAuthPassword,
@@ -156,6 +158,107 @@ def test_ipv6_addresses() -> None:
     assert (node.public_ips, node.private_ips) == (["198.51.100.7", "2600:1f18::1"], ["10.0.0.1"])
 
 
+INTERFACES = """
+<item>
+  <privateIpAddress>100.64.0.4</privateIpAddress>
+  <association><publicIp>198.51.100.7</publicIp></association>
+  <privateIpAddressesSet>
+    <item>
+      <privateIpAddress>100.64.0.4</privateIpAddress><primary>true</primary>
+      <association><publicIp>198.51.100.7</publicIp></association>
+    </item>
+    <item>
+      <privateIpAddress>100.64.0.5</privateIpAddress>
+      <association><publicIp>198.51.100.8</publicIp></association>
+    </item>
+  </privateIpAddressesSet>
+  <ipv6AddressesSet><item><ipv6Address>fd00:ec2::5</ipv6Address></item></ipv6AddressesSet>
+</item>
+<item>
+  <privateIpAddressesSet><item><privateIpAddress>10.1.0.4</privateIpAddress></item></privateIpAddressesSet>
+</item>
+"""
+
+
+def test_addresses_of_interfaces() -> None:
+    """A node has the addresses of all its interfaces, each once; the provider tells which are private."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        fields = {"ipAddress": "198.51.100.7", "privateIpAddress": "100.64.0.4"}
+        server.instances["x"] = instance("i-1", **fields, networkInterfaceSet=INTERFACES)
+        server.instances["y"] = instance("i-2", ipAddress="192.0.2.1", privateIpAddress="no address")
+        first, second = driver.list_nodes()
+    assert first.public_ips == ["198.51.100.7", "198.51.100.8"]
+    assert first.private_ips == ["100.64.0.4", "100.64.0.5", "fd00:ec2::5", "10.1.0.4"]
+    assert (second.public_ips, second.private_ips) == (["192.0.2.1"], ["no address"])
+
+
+DISK = (
+    "<item><deviceName>/dev/xvda</deviceName><ebs><volumeId>vol-1</volumeId><status>attached</status>"
+    "<attachTime>2015-12-22T10:44:09.000Z</attachTime><deleteOnTermination>true</deleteOnTermination>"
+    "</ebs></item><item><deviceName>/dev/sdb</deviceName><virtualName>ephemeral0</virtualName></item>"
+)
+
+
+def test_what_else_is_told_of_a_node() -> None:
+    """The parts of `extra` have the types that Libcloud's users know."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        server.instances["x"] = instance(
+            "i-1",
+            blockDeviceMapping=DISK,
+            groupSet="<item><groupId>sg-1</groupId><groupName>web</groupName></item>",
+            iamInstanceProfile="<arn>arn:aws:iam::1:instance-profile/x</arn><id>ABC</id>",
+            placement="<availabilityZone>us-east-1b</availabilityZone><tenancy>default</tenancy>",
+            monitoring="<state>disabled</state>",
+            amiLaunchIndex="2",
+            productCodes="<item><productCode>abc</productCode><type>marketplace</type></item>",
+        )
+        (node,) = driver.list_nodes()
+    disk, ephemeral = node.extra["block_device_mapping"]
+    assert disk["ebs"] == {
+        "volume_id": "vol-1",
+        "status": "attached",
+        "attach_time": datetime(2015, 12, 22, 10, 44, 9, tzinfo=UTC),
+        "delete": True,
+        "delete_on_termination": True,
+    }
+    assert ephemeral == {"device_name": "/dev/sdb", "virtual_name": "ephemeral0"}
+    assert node.extra["groups"] == [{"group_id": "sg-1", "group_name": "web"}]
+    assert (node.extra["iam_profile"], node.extra["launch_index"]) == ("ABC", 2)
+    assert (node.extra["instance_tenancy"], node.extra["monitoring"]) == ("default", "disabled")
+    assert node.extra["product_codes"] == [{"product_code": "abc", "type": "marketplace"}]
+
+
+PRETTY = """<reservationSet>
+  <item>
+    <instancesSet>
+      <item>
+        <!-- the id -->
+        <instanceId>
+          i-1
+        </instanceId>
+        <instanceState><name>
+          running
+        </name></instanceState>
+        <tagSet><item><key>Name</key><value><![CDATA[a <b> & c]]></value></item></tagSet>
+        <futureSet><item><futureId>f-1</futureId></item></futureSet>
+        <kernelId/>
+      </item>
+    </instancesSet>
+  </item>
+</reservationSet>
+<nextToken/>
+"""
+
+
+def test_another_way_to_write_the_same() -> None:
+    """Line breaks, comments, CDATA, empty and unknown elements change nothing of what is told."""
+    answer = told("DescribeInstances", PRETTY)
+    with SmallEC2(DescribeInstances=lambda _: answer) as server, small_driver(server) as driver:
+        (node,) = driver.list_nodes()
+    assert (node.id, node.name, node.state) == ("i-1", "a <b> & c", "running")
+    assert (node.extra["kernel_id"], node.extra["future_set"]) == (None, [{"future_id": "f-1"}])
+
+
 def test_nodes_of_ids_and_filters(driver: EC2NodeDriver) -> None:
     """Nodes are listed by ids and by filters; a terminated one stays listed as such."""
     mark = unique()
@@ -251,6 +354,21 @@ def test_the_fields_of_a_create() -> None:
     }
 
 
+def test_the_market_and_the_group_of_a_create() -> None:
+    """A spot instance and a placement group are asked for; `ex_securitygroup` is what it was called once."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        options: Any = {"ex_placement_group": "near", "ex_spot": True, "ex_spot_max_price": 0.25}
+        create_with(driver, **options, ex_securitygroup="web")
+        (call,) = server.calls
+    known = {name: call[name] for name in call if name.startswith(("Place", "InstanceMarket", "Security"))}
+    assert known == {
+        "Placement.GroupName": "near",
+        "InstanceMarketOptions.MarketType": "spot",
+        "InstanceMarketOptions.SpotOptions.MaxPrice": "0.25",
+        "SecurityGroup.1": "web",
+    }
+
+
 def test_a_public_address() -> None:
     """A public address is asked for on the interface, together with subnet and groups."""
     with SmallEC2() as server, small_driver(server) as driver:
@@ -284,6 +402,7 @@ def create_with(driver: EC2NodeDriver, **options: Any) -> Node:
         ({"auth": NodeAuthSSHKey(PUBLIC_KEY), "ex_keyname": "x"}, "not both"),
         ({"auth": NodeAuthSSHKey("no key")}, "not a public key"),
         ({"idempotency_key": ""}, "is no text"),
+        ({"ex_keyname": KeyPair("web", "", "", None)}, "KeyName=<KeyPair name=web .* is no text"),  # type: ignore[arg-type]
     ],
 )
 def test_arguments_that_cannot_be_sent(options: dict[str, Any], words: str) -> None:
@@ -335,6 +454,45 @@ def test_a_lost_answer_before_a_refusal() -> None:
         server.acts["RunInstances"] = run
         assert create_with(driver).id == "i-00000000000000000"
         assert server.count("RunInstances") == 2
+
+
+@pytest.mark.parametrize(
+    "code", ["InsufficientInstanceCapacity", "VcpuLimitExceeded", "InvalidParameterValue"]
+)
+def test_a_refusal_after_a_lost_answer(code: str) -> None:
+    """A create that is refused after an answer was lost has the node that the first attempt made."""
+    with SmallEC2() as server, small_driver(server, retry=RetryPolicy(attempts=2, base=0.01)) as driver:
+        answers: list[Answer | None] = [refusal(code), None]
+
+        def run(fields: dict[str, str]) -> Answer | None:
+            server.run(fields)
+            return answers.pop()
+
+        server.acts["RunInstances"] = run
+        assert create_with(driver).id == "i-00000000000000000"
+        (look,) = [call for call in server.calls if call["Action"] == "DescribeInstances"]
+    token = server.calls[0]["ClientToken"]
+    assert (look["Filter.1.Name"], look["Filter.1.Value.1"]) == ("client-token", token)
+
+
+def test_a_refusal_that_cannot_be_looked_into() -> None:
+    """A refused create whose token cannot be looked up is the refusal, and says what to look for."""
+    acts: Any = {"RunInstances": lambda _: refusal("VcpuLimitExceeded"), "DescribeInstances": lambda _: None}
+    with SmallEC2(**acts) as server, small_driver(server) as driver:
+        with pytest.raises(QuotaExceededError) as caught:
+            create_with(driver)
+    assert "polycloud-" in caught.value.__notes__[0]
+
+
+def test_a_server_without_the_filter() -> None:
+    """Where the server fails over the filter by token, the instance is looked for among all."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        losing(server, 1)
+        described = server.acts["DescribeInstances"]
+        server.acts["DescribeInstances"] = lambda fields: (
+            refusal("InternalError", status=500) if "Filter.1.Name" in fields else described(fields)
+        )
+        assert create_with(driver).id == "i-00000000000000000"
 
 
 def test_a_create_refused_for_too_many_requests() -> None:
@@ -398,7 +556,44 @@ def test_actions(driver: EC2NodeDriver) -> None:
     assert driver.ex_change_node_size(node, NodeSize("t3.nano", "", 512, 0, None, None, driver))
     assert driver.start_node(node)
     assert driver.get_node(node.id).size == "t3.nano"
+    assert driver.ex_stop_node(node)
+    assert driver.ex_start_node(node)
     assert driver.destroy_node(node)
+
+
+@pytest.mark.parametrize(("act", "times"), [("destroy_node", 2), ("reboot_node", 1)])
+def test_an_action_whose_answer_was_lost(act: str, times: int) -> None:
+    """A termination is sent again, which Amazon promises to be harmless; no other action is."""
+    lost: list[Answer | None] = [None]
+
+    def answer(fields: dict[str, str]) -> Answer | None:
+        return lost.pop() if lost else told(fields["Action"], "<instancesSet/>")
+
+    with SmallEC2(TerminateInstances=answer, RebootInstances=answer) as server:
+        with small_driver(server, retry=QUICK) as driver:
+            try:
+                getattr(driver, act)(node_of(driver))
+            except TransportError:
+                assert times == 1
+        assert len(server.calls) == times
+
+
+@pytest.mark.parametrize("count", [None, 1])
+def test_counts_that_are_left_open(count: int | None) -> None:
+    """Without a number of instances, one is created."""
+    with SmallEC2() as server, small_driver(server) as driver:
+        node: Any = driver.create_node(
+            "web", size_of(driver), image_of(driver), ex_mincount=count, ex_maxcount=count
+        )
+        assert (node.id, server.calls[0]["MinCount"]) == ("i-00000000000000000", "1")
+
+
+def test_a_console_that_is_no_base64() -> None:
+    """An output that is not in base64 is an error of the answer's."""
+    answer = told("GetConsoleOutput", "<instanceId>i-1</instanceId><output>a</output>")
+    with SmallEC2(GetConsoleOutput=lambda _: answer) as server, small_driver(server) as driver:
+        with pytest.raises(MalformedResponseError, match="base64"):
+            driver.ex_get_console_output(node_of(driver))
 
 
 def test_the_console(driver: EC2NodeDriver) -> None:
@@ -414,10 +609,10 @@ def test_the_console(driver: EC2NodeDriver) -> None:
 
 
 def test_sizes(driver: EC2NodeDriver) -> None:
-    """A size has CPUs, RAM in MB and the disks of its host in GB; no price is made up."""
+    """A size has CPUs, RAM in MB and the disks of its host in GB."""
     sizes = {size.id: size for size in driver.list_sizes()}
     micro, stores = sizes["t3.micro"], sizes["m5d.large"]
-    assert (micro.ram, micro.disk, micro.price, micro.extra["vcpus"]) == (1024, 0, None, 2)
+    assert (micro.ram, micro.disk, micro.extra["vcpus"]) == (1024, 0, 2)
     assert (stores.ram, stores.disk, stores.extra["vcpus"]) == (8192, 75, 2)
     assert micro.extra["processor_info"]["supported_architectures"] == ["x86_64"]
     (zone, *_) = driver.list_locations()
@@ -443,6 +638,7 @@ def test_images(driver: EC2NodeDriver) -> None:
     ]
     copy = driver.copy_image("us-east-1", made, unique("copy"))
     assert copy.id != made.id
+    assert driver.create_image(create(driver), unique("image"), reboot=True).extra["state"] == "pending"
     for image in (made, copy):
         assert driver.delete_image(image)
     with pytest.raises(NotFoundError):
@@ -467,6 +663,64 @@ def test_places(driver: EC2NodeDriver, cloud: Moto) -> None:
         assert other.list_nodes() == []
 
 
+ZONES = """<availabilityZoneInfo>
+<item><zoneName>us-west-2-lax-1a</zoneName><zoneState>available</zoneState>
+<zoneType>local-zone</zoneType></item>
+<item><zoneName>us-west-2a</zoneName><zoneState>impaired</zoneState>
+<zoneType>availability-zone</zoneType></item>
+<item><zoneName>us-west-2b</zoneName><zoneState>available</zoneState>
+<zoneType>availability-zone</zoneType></item>
+</availabilityZoneInfo>"""
+
+
+def test_zones() -> None:
+    """Zones are told as such too, and a volume is created in none of a city's, unless asked for."""
+    made = told("CreateVolume", "<volumeId>vol-1</volumeId><size>1</size>")
+    acts: Any = {
+        "DescribeAvailabilityZones": lambda _: told("DescribeAvailabilityZones", ZONES),
+        "CreateVolume": lambda _: made,
+    }
+    with SmallEC2(**acts) as server, small_driver(server, region="us-west-2") as driver:
+        assert [one.name for one in driver.ex_list_availability_zones()] == ["us-west-2-lax-1a", "us-west-2b"]
+        assert len(driver.ex_list_availability_zones(only_available=False)) == 3
+        locations: Any = driver.list_locations()
+        assert [one.availability_zone.zone_state for one in locations] == [
+            "available",
+            "impaired",
+            "available",
+        ]
+        assert driver.create_volume(1, "data").size == 1
+        assert server.calls[-1]["AvailabilityZone"] == "us-west-2b"
+
+
+IMAGES = """<imagesSet>
+<item><imageId>ami-1</imageId><imageLocation>1/named</imageLocation><name>named</name>
+<blockDeviceMapping><item><deviceName>/dev/xvda</deviceName><ebs><snapshotId>snap-1</snapshotId>
+<volumeSize>15</volumeSize><iops>3000</iops><deleteOnTermination>false</deleteOnTermination></ebs></item>
+</blockDeviceMapping>
+<billingProducts><item><billingProduct>bp-1</billingProduct></item></billingProducts></item>
+<item><imageId>ami-2</imageId><imageLocation>bucket/image.manifest.xml</imageLocation></item>
+<item><imageId>ami-3</imageId></item>
+</imagesSet>"""
+
+
+def test_what_is_told_of_images() -> None:
+    """An image is called by its name, else by where it is, else by its id; its parts have known types."""
+    answer = told("DescribeImages", IMAGES)
+    with SmallEC2(DescribeImages=lambda _: answer) as server, small_driver(server) as driver:
+        images = driver.list_images(ex_owner="self")
+    assert [image.name for image in images] == ["named", "bucket/image.manifest.xml", "ami-3"]
+    assert images[0].extra["billing_products"] == ["bp-1"]
+    (disk,) = images[0].extra["block_device_mapping"]
+    assert disk["ebs"] == {
+        "snapshot_id": "snap-1",
+        "volume_size": 15,
+        "iops": 3000,
+        "delete": False,
+        "delete_on_termination": False,
+    }
+
+
 # Keys
 
 
@@ -477,6 +731,7 @@ def test_key_pairs(driver: EC2NodeDriver) -> None:
     assert (made.private_key or "").startswith("-----BEGIN")
     assert (made.private_key or "x") not in repr(made) + str(made.extra)
     assert driver.get_key_pair(name).private_key is None
+    assert driver.get_key_pair(name).extra["tags"] == {}
     for call in (driver.create_key_pair, lambda name: driver.import_key_pair_from_string(name, PUBLIC_KEY)):
         with pytest.raises(ConflictError, match=r"InvalidKeyPair\.Duplicate"):
             call(name)
@@ -548,6 +803,39 @@ def test_volumes(driver: EC2NodeDriver) -> None:
         assert driver.destroy_volume(one)
 
 
+VOLUMES = """<volumeSet><item>
+<volumeId>vol-1</volumeId><size>80</size><snapshotId/><availabilityZone>us-east-1a</availabilityZone>
+<status>in-use</status><createTime>2015-12-22T10:44:05.000Z</createTime><iops>300</iops>
+<attachmentSet>
+<item><volumeId>vol-1</volumeId><instanceId>i-1</instanceId><device>/dev/sdh</device><status>attached</status>
+<attachTime>2015-12-22T10:44:09.000Z</attachTime><deleteOnTermination>false</deleteOnTermination></item>
+<item><volumeId>vol-1</volumeId><instanceId>i-2</instanceId><status>attaching</status></item>
+</attachmentSet></item></volumeSet>"""
+SNAPSHOTS = """<snapshotSet><item><snapshotId>snap-1</snapshotId><volumeId>vol-1</volumeId>
+<status>pending</status><startTime>2015-12-22T10:44:05.000Z</startTime><progress>30%</progress>
+<volumeSize>15</volumeSize><description/></item></snapshotSet>"""
+
+
+def test_what_is_told_of_volumes_and_snapshots() -> None:
+    """Moments are datetimes and counts numbers; every attachment of a volume is told, the first by itself."""
+    acts: Any = {
+        "DescribeVolumes": lambda _: told("DescribeVolumes", VOLUMES),
+        "DescribeSnapshots": lambda _: told("DescribeSnapshots", SNAPSHOTS),
+    }
+    with SmallEC2(**acts) as server, small_driver(server) as driver:
+        (volume,), (snapshot,) = driver.list_volumes(), driver.list_snapshots()
+    assert (volume.name, volume.size, volume.state) == ("vol-1", 80, "inuse")
+    began, attached = (datetime(2015, 12, 22, 10, 44, second, tzinfo=UTC) for second in (5, 9))
+    known = ("create_time", "attach_time", "iops", "instance_id", "device", "delete", "snapshot_id", "zone")
+    assert [volume.extra[name] for name in known] == [
+        *(began, attached, 300, "i-1", "/dev/sdh", False, None, "us-east-1a"),
+    ]
+    assert [one["instance_id"] for one in volume.extra["attachments"]] == ["i-1", "i-2"]
+    assert (snapshot.size, snapshot.state, snapshot.created, snapshot.name) == (15, "creating", began, None)
+    assert (snapshot.extra["start_time"], snapshot.extra["progress"]) == (began, "30%")
+    assert (snapshot.extra["volume_id"], snapshot.extra["state"]) == ("vol-1", "pending")
+
+
 def test_a_volume_is_created_once() -> None:
     """A volume is asked for with its tags and a token in one request, which may be sent again."""
     lost: list[Answer | None] = [None]
@@ -583,6 +871,7 @@ def test_snapshots(driver: EC2NodeDriver) -> None:
 
 def test_tags(driver: EC2NodeDriver) -> None:
     """Anything with an id has tags, which are put on, replaced and taken off."""
+    assert driver.ex_get_metadata_for_node(create(driver)) == {"Name": "web"}
     volume = driver.create_volume(1, "data")
     assert driver.ex_create_tags(volume, {"a": "1", "b": "2"})
     assert driver.ex_create_tags(volume.id, {"b": "3"})
@@ -645,6 +934,34 @@ def test_addresses(driver: EC2NodeDriver) -> None:
         driver.ex_release_address(address)
 
 
+def test_addresses_of_other_kinds() -> None:
+    """An address of a carrier's or a customer's own pool is one too, and has no public one."""
+    items = "".join(
+        f"<item><allocationId>eipalloc-{number}</allocationId><{name}>{ip}</{name}></item>"
+        for number, (name, ip) in enumerate(
+            [("carrierIp", "192.0.2.1"), ("customerOwnedIp", "192.0.2.2"), ("publicIp", "192.0.2.3")]
+        )
+    )
+    answer = told("DescribeAddresses", f"<addressesSet>{items}</addressesSet>")
+    with SmallEC2(DescribeAddresses=lambda _: answer) as server, small_driver(server) as driver:
+        assert [one.ip for one in driver.ex_describe_all_addresses()] == [
+            "192.0.2.1",
+            "192.0.2.2",
+            "192.0.2.3",
+        ]
+
+
+def test_rules_by_the_name_of_a_group(driver: EC2NodeDriver) -> None:
+    """A group of the default network is opened by its name, for one range of ports or for everything."""
+    name = unique("group")
+    driver.ex_create_security_group(name, "of a test")
+    assert driver.ex_authorize_security_group(name, 22, 22, "198.51.100.0/24")
+    assert driver.ex_authorize_security_group_permissive(name)
+    (group,) = driver.ex_get_security_groups(group_names=[name])
+    rules = {(rule["protocol"], rule["from_port"], rule["to_port"]) for rule in group.ingress_rules}
+    assert rules == {("tcp", 22, 22), ("tcp", 0, 65535), ("udp", 0, 65535), ("icmp", -1, -1)}
+
+
 def test_networks(driver: EC2NodeDriver) -> None:
     """Networks and their subnets are created with names, listed, and deleted from the inside out."""
     network = driver.ex_create_network("10.77.0.0/16", "inner")
@@ -676,7 +993,15 @@ REFUSED = {
     "Resource.AlreadyAssociated": ConflictError,
     "InstanceLimitExceeded": QuotaExceededError,
     "VcpuLimitExceeded": QuotaExceededError,
-    "MaxSpotInstanceCountExceeded": ProviderHTTPError,
+    "MaxSpotInstanceCountExceeded": QuotaExceededError,
+    "ReservationCapacityExceeded": UnavailableError,
+    "InsufficientCapacityOnHost": UnavailableError,
+    "OptInRequired": ProviderHTTPError,
+    "PendingVerification": ProviderHTTPError,
+    "Blocked": ProviderHTTPError,
+    "DryRunOperation": ProviderHTTPError,
+    "IdempotentParameterMismatch": ConflictError,
+    "InvalidKeyPair.NotFound": NotFoundError,
     "InsufficientFreeAddressesInSubnet": QuotaExceededError,
     "InsufficientInstanceCapacity": UnavailableError,
     "Unsupported": UnavailableError,
@@ -715,6 +1040,42 @@ def test_what_one_may_not_do() -> None:
     with SmallEC2(RunInstances=lambda _: refusal("AuthFailure", words, 401)) as server:
         with small_driver(server) as driver, pytest.raises(ImageUnavailableError):
             create_with(driver)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("OptInRequired", "You are not subscribed to this service."),
+        ("AuthFailure", "The address '198.51.100.1' does not belong to you."),
+        ("AuthFailure", "Not authorized for volumes: [vol-1]"),
+    ],
+)
+def test_a_right_that_is_lacking_with_401(code: str, words: str) -> None:
+    """A thing of somebody else's, or a service that one has not subscribed to, is not wrong credentials."""
+    with SmallEC2(DescribeInstances=lambda _: refusal(code, words, 401)) as server:
+        with small_driver(server) as driver, pytest.raises(ProviderHTTPError, match=code) as caught:
+            driver.list_nodes()
+    assert caught.value.code == 401
+
+
+@pytest.mark.parametrize("status", [403, 500, 502])
+@pytest.mark.parametrize("body", [b"", b"<!DOCTYPE html><html><body>Blocked by policy</body></html>", b"no"])
+def test_refusals_that_are_not_the_providers(status: int, body: bytes) -> None:
+    """What a proxy says is an error with its status, whatever its form."""
+    with SmallEC2(DescribeInstances=lambda _: Answer(status, [], body)) as server:
+        with small_driver(server) as driver, pytest.raises(ProviderHTTPError) as caught:
+            driver.list_nodes()
+    assert (caught.value.code, "Blocked" in str(caught.value)) == (status, b"Blocked" in body)
+
+
+def test_several_refusals_at_once() -> None:
+    """Of several errors the first one counts; one without words has its code."""
+    two = "".join(f"<Error><Code>{code}</Code></Error>" for code in ("InvalidVolume.NotFound", "VolumeInUse"))
+    answer = Answer(400, [], f"<Response><Errors>{two}</Errors><RequestID>r</RequestID></Response>".encode())
+    with SmallEC2(DeleteVolume=lambda _: answer) as server, small_driver(server) as driver:
+        with pytest.raises(NotFoundError) as caught:
+            driver.destroy_volume(volume_of(driver))
+    assert caught.value.message == "InvalidVolume.NotFound"
 
 
 def node_of(driver: EC2NodeDriver) -> Node:

@@ -56,8 +56,17 @@ __all__ = [
 T = TypeVar("T")
 ALGORITHM = "AWS4-HMAC-SHA256"
 DEFAULT_REGION = "us-east-1"
-REGION = re.compile(r"[a-z]{2}(-[a-z0-9]+)+")
-CHINA = "cn-"
+REGION = re.compile(r"[a-z]{2,4}(-[a-z0-9]+)+")
+ELSEWHERE = {
+    "cn-": "amazonaws.com.cn",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "us-isof-": "csp.hci.ic.gov",
+}
+"""How the hosts of regions end that are not part of amazonaws.com."""
+
 TOO_MANY, SERVER_ERRORS = 429, 500
 BEGINNING = 4096
 """Bytes of an answer in which its error's code stands."""
@@ -65,6 +74,7 @@ BEGINNING = 4096
 SKEW = 120.0
 """Seconds by which two clocks may differ; the provider's own limit is 300."""
 
+LINE_BREAKS = ("\n", "\r")
 LISTS = frozenset({"item", "member"})
 ACTION = re.compile(rb"^Action=(\w+)&")
 CODE = re.compile(rb"<(?:\w+:)?Code>\s*([\w.]+)\s*</")
@@ -78,17 +88,22 @@ UNKNOWN_CREDENTIALS = re.compile(
     r"|UnrecognizedClient(Exception)?|MissingAuthenticationToken|RequestTimeTooSkewed|RequestExpired"
     r"|ExpiredToken(Exception)?|MissingSecurityHeader|InvalidToken|TokenRefreshRequired"
 )
+LACKING = re.compile(r"Not authorized for (\w+)|not belong|not own")
+"""Words of an `AuthFailure` that is about a thing, not about the credentials."""
+
 REFUSALS: tuple[tuple[re.Pattern[str], type[ProviderHTTPError]], ...] = (
     (THROTTLED, RateLimitReachedError),
     (re.compile(r"InvalidAMIID\..*"), ImageUnavailableError),
     (re.compile(r".*\.(NotFound|NotFoundException|Unknown|Malformed)|NoSuch\w+"), NotFoundError),
     (
-        re.compile(r"Insufficient\w*Capacity|InsufficientReserved\w+|Unsupported"),
+        re.compile(
+            r"Insufficient\w*Capacity\w*|InsufficientReserved\w+|ReservationCapacityExceeded|Unsupported"
+        ),
         UnavailableError,
     ),
     (
         re.compile(
-            r".*LimitExceeded|.*QuotaExceeded|.*\.LimitExceeded|Insufficient\w+InSubnet"
+            r".*(Limit|Quota|Count)Exceeded|Insufficient\w+InSubnet"
             r"|TooMany(?!Requests)\w+"
         ),
         QuotaExceededError,
@@ -102,6 +117,7 @@ REFUSALS: tuple[tuple[re.Pattern[str], type[ProviderHTTPError]], ...] = (
         ),
         ConflictError,
     ),
+    (re.compile(r"OptInRequired"), ProviderHTTPError),
 )
 """What a code says beyond its status, by the first pattern that matches the whole of it."""
 
@@ -185,7 +201,8 @@ def _signing_key(secret_key: str, date: str, region: str, service: str) -> bytes
 def query(fields: Mapping[str, Any]) -> dict[str, str]:
     """Fields as the Query APIs write them: `{"Filter": [{"Name": "a"}]}` is `{"Filter.1.Name": "a"}`.
 
-    What is None is left out; lists count from 1; a truth value is "true" or "false".
+    What is None is left out; lists count from 1; a truth value is "true" or "false". Raises
+    `InvalidArgumentError` for an object, of which the provider wants the id or the name.
     """
     return dict(_flat("", fields))
 
@@ -201,19 +218,34 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
         for number, part in enumerate(value, 1):
             yield from _flat(f"{prefix}.{number}", part)
+    elif isinstance(value, bytes):
+        yield prefix, value.decode()
+    elif not isinstance(value, int | float) and str(value) == repr(value):
+        raise InvalidArgumentError(f"{prefix}={value!r} is no text")
     else:
-        yield prefix, value.decode() if isinstance(value, bytes) else str(value)
+        yield prefix, str(value)
 
 
 def plain(element: ET.Element) -> Any:
-    """An element as dicts, lists and texts, without namespaces; an empty one is None."""
+    """An element as dicts, lists and texts, without namespaces; an empty one is None.
+
+    What comes more than once is a list, which nobody takes for the one thing that was expected.
+    """
     children = list(element)
     if not children:
-        return element.text if element.text and element.text.strip() else None
+        text = element.text or ""
+        return (text.strip() if text.startswith(LINE_BREAKS) else text) if text.strip() else None
     names = [_local(child) for child in children]
+    parts = [plain(child) for child in children]
     if LISTS.issuperset(names):
-        return [plain(child) for child in children]
-    return {name: plain(child) for name, child in zip(names, children, strict=True)}
+        return parts
+    told = dict(zip(names, parts, strict=True))
+    if len(told) < len(names):
+        several: dict[str, list[Any]] = {}
+        for name, part in zip(names, parts, strict=True):
+            several.setdefault(name, []).append(part)
+        told |= {name: them for name, them in several.items() if len(them) > 1}
+    return told
 
 
 def converted(told: Any, type_: Any) -> Any:
@@ -257,9 +289,10 @@ class AWSResponse(XmlResponse):
     def parse_error(self) -> Any:
         """The code and the words; raises the error that the code stands for."""
         code, words = self._refusal()
-        message = f"{code}: {words}" if code else str(super().parse_error())
-        if code == "AuthFailure" and "images" in words:  # it is the image that one may not have
-            raise ImageUnavailableError(self.status, message, self.headers)
+        message = ": ".join(filter(None, (code, words))) if code else str(super().parse_error())
+        if code == "AuthFailure" and (lacking := LACKING.search(words)):
+            error = ImageUnavailableError if lacking[1] == "images" else ProviderHTTPError
+            raise error(self.status, message, self.headers)
         if UNKNOWN_CREDENTIALS.fullmatch(code):
             raise AWSCredsError(message, code, _moment(self.headers.get("date", "")))
         for pattern, error in self.refusals:
@@ -460,7 +493,8 @@ class AWSBaseDriver(BaseDriver):
         if not isinstance(region, str) or not REGION.fullmatch(region):
             raise InvalidArgumentError(f"region={region!r} is no name such as us-east-1")
         self._own = {"token": token, "region": region, "profile": ex_profile}
-        host = host or f"{self.endpoint}.{region}.amazonaws.com{'.cn' if region.startswith(CHINA) else ''}"
+        domain = next((end for start, end in ELSEWHERE.items() if region.startswith(start)), "amazonaws.com")
+        host = host or f"{self.endpoint}.{region}.{domain}"
         super().__init__(key, secret, secure, host, port, None, region, **options)  # type: ignore[arg-type]
         self.token = token
 

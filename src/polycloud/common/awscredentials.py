@@ -28,7 +28,6 @@ from polycloud.common.types import (
     InvalidCredsError,
     NotFoundError,
     PolycloudError,
-    ProviderError,
     TransportError,
 )
 
@@ -47,7 +46,7 @@ EARLY = 300.0
 AT_ONCE = 60.0
 """Seconds for which credentials are used that came with less time left than that."""
 
-ELSEWHERE = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file")
+ELSEWHERE = ("role_arn", "sso_session", "sso_start_url", "login_session", "web_identity_token_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class Chain:
         """The credentials. Raises `InvalidCredsError` that names the places where there are none."""
         places: list[Callable[[], AWSCredentials | None]] = [of_files(self.profile)]
         if self.profile is None:
-            places = [of_environment, *places, of_container, of_instance]
+            places = [_of_variables, *places, of_container, of_instance]
         for place in places:
             if (found := place()) is not None:
                 return found
@@ -121,6 +120,23 @@ def of_environment() -> AWSCredentials | None:
     return AWSCredentials(key, secret, os.environ.get("AWS_SESSION_TOKEN")) if key and secret else None
 
 
+def _of_variables() -> AWSCredentials | None:
+    """As `of_environment`. Raises `InvalidCredsError` for half of the pair, and for a web identity."""
+    found = of_environment()
+    if found is None and os.environ.get("AWS_ACCESS_KEY_ID"):
+        raise InvalidCredsError("AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not")
+    if found is None and os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+        raise _not_offered("the environment", "AWS_WEB_IDENTITY_TOKEN_FILE")
+    return found
+
+
+def _not_offered(where: str, what: str) -> InvalidCredsError:
+    return InvalidCredsError(
+        f"{where} has {what}, which is not offered; a credential_process does it: "
+        "aws configure export-credentials --format process"
+    )
+
+
 # The shared files
 
 
@@ -132,17 +148,14 @@ def of_files(profile: str | None) -> Callable[[], AWSCredentials | None]:
 
     def find() -> AWSCredentials | None:
         section = _section(profile)
+        lacking = next((name for name in ELSEWHERE if name in section), None)
+        command = section.get("credential_process")
+        if lacking and not command:
+            raise _not_offered(f"the profile {_profile_name(profile)!r} of Amazon's files", lacking)
         key, secret = section.get("aws_access_key_id"), section.get("aws_secret_access_key")
-        if key and secret:
+        if key and secret and not lacking:  # beside a role they are somebody else's, who assumes it
             return AWSCredentials(key, secret, section.get("aws_session_token") or None)
-        if command := section.get("credential_process"):
-            return _of_process(command)
-        if lacking := next((name for name in ELSEWHERE if name in section), None):
-            raise InvalidCredsError(
-                f"the profile {_profile_name(profile)!r} of Amazon's files has {lacking}, which is not "
-                "offered; a credential_process does it: aws configure export-credentials --format process"
-            )
-        return None
+        return _of_process(command) if command else None
 
     return find
 
@@ -155,7 +168,7 @@ def _section(profile: str | None) -> dict[str, str]:
     """What both files say of a profile; the file of credentials counts more."""
     name = _profile_name(profile)
     settings = _read("AWS_CONFIG_FILE", "config")
-    of_config = settings.get("default" if name == "default" else f"profile {name}", {})
+    of_config = settings.get(f"profile {name}") or (settings.get(name, {}) if name == "default" else {})
     return {**of_config, **_read("AWS_SHARED_CREDENTIALS_FILE", "credentials").get(name, {})}
 
 
@@ -300,7 +313,7 @@ def of_instance() -> AWSCredentials | None:
         return line.get(ROLES + role, shown).told()
     except (TransportError, NotFoundError):
         return None
-    except ProviderError as error:
+    except PolycloudError as error:
         raise InvalidCredsError(f"the instance's metadata tell no credentials: {error}") from None
     finally:
         line.close()

@@ -29,13 +29,15 @@ from polycloud.common.types import (
     InvalidArgumentError,
     MalformedResponseError,
     NotFoundError,
+    PolycloudError,
     ProviderError,
-    RateLimitReachedError,
+    ProviderHTTPError,
+    ServerError,
     UnsupportedOperationError,
 )
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver, require_id
-from polycloud.compute.creation import Creation, mark_for
+from polycloud.compute.creation import Creation, is_refusal, mark_for
 from polycloud.compute.types import (
     KeyPair,
     KeyPairDoesNotExistError,
@@ -51,14 +53,15 @@ from polycloud.compute.types import (
     VolumeSnapshot,
     VolumeSnapshotState,
 )
-from polycloud.utils.networking import is_private_subnet
 
 __all__ = [
     "EC2Address",
+    "EC2AvailabilityZone",
     "EC2Connection",
     "EC2Extensions",
     "EC2Network",
     "EC2NetworkSubnet",
+    "EC2NodeLocation",
     "EC2Region",
     "EC2Rule",
     "EC2SecurityGroup",
@@ -79,11 +82,16 @@ UNPAGED = frozenset(
 )
 """Lists that come whole, and know no size of a page."""
 
+REPEATABLE = ("Describe", "Get", "TerminateInstances", "DeleteKeyPair")
+"""What actions begin with that look only, or succeed as well where it is done already."""
+
 MOST_A_PAGE = {"DescribeInstanceTypes": 100}
 CREATE_TOKEN = "polycloud-"  # noqa: S105 - no secret
 NOT_FOUND = 404
 DEVICES = tuple(f"/dev/sd{letter}" for letter in "fghijklmnop")
 """The names of devices that Amazon recommends for volumes."""
+
+EVERYTHING = (("tcp", 0, 65535), ("udp", 0, 65535), ("icmp", -1, -1))
 
 NODE_STATES = {
     "pending": NodeState.PENDING,
@@ -126,6 +134,7 @@ COUNTRIES = {
     "ap-southeast-6": "NZ",
     "ap-southeast-7": "TH",
     "eu-central-1": "DE",
+    "eusc-de-east-1": "DE",
     "eu-central-2": "CH",
     "eu-north-1": "SE",
     "eu-south-1": "IT",
@@ -139,8 +148,12 @@ COUNTRIES = {
     "mx-central-1": "MX",
     "sa-east-1": "BR",
 }
+UNIQUE_LOCAL = ("fc", "fd")
+"""How the IPv6 addresses of private networks begin."""
+
 WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 FLAGS = {"true": True, "false": False}
+OPEN_ZONES = frozenset({None, "available"})
 NODE_KEYS = (
     *("architecture", "availability", "block_device_mapping", "client_token", "dns_name", "ebs_optimized"),
     *("groups", "hypervisor", "image_id", "instance_id", "instance_tenancy", "instance_type", "kernel_id"),
@@ -196,9 +209,23 @@ class Ipv6(Payload):
     ipv6_address: str | None = None
 
 
+class Association(Payload):
+    """The public address that leads to a private one."""
+
+    public_ip: str | None = None
+
+
+class Private(Payload):
+    """A private address of an interface."""
+
+    private_ip_address: str | None = None
+    association: Association | None = None
+
+
 class Interface(Payload):
     """A network interface of an instance."""
 
+    private_ip_addresses_set: list[Private] | None = None
     ipv6_addresses_set: list[Ipv6] | None = None
 
 
@@ -269,14 +296,16 @@ class Image(Payload):
 
     image_id: str
     name: str | None = None
+    image_location: str | None = None
 
 
-class Zone(Payload):
-    """An availability zone."""
+class EC2AvailabilityZone(msgspec.Struct, frozen=True, rename="camel"):
+    """A zone; `zone_state` is "available", "impaired" and so on, `zone_type` "local-zone" for a city's."""
 
-    zone_name: str
-    region_name: str | None = None
+    name: str = msgspec.field(name="zoneName")
     zone_state: str | None = None
+    region_name: str | None = None
+    zone_type: str | None = None
 
 
 class EC2Region(msgspec.Struct, frozen=True, rename="camel"):
@@ -326,9 +355,11 @@ class Snapshot(Payload):
 
 
 class Address(Payload):
-    """An Elastic IP."""
+    """An Elastic IP; one of a carrier's or a customer's pool is no public one."""
 
-    public_ip: str
+    public_ip: str | None = None
+    carrier_ip: str | None = None
+    customer_owned_ip: str | None = None
     domain: str | None = None
     instance_id: str | None = None
     allocation_id: str | None = None
@@ -430,6 +461,12 @@ class EC2Rule(TypedDict):
     group_pairs: list[EC2GroupPair]
 
 
+class EC2NodeLocation(NodeLocation):
+    """A zone as a place for nodes."""
+
+    availability_zone: EC2AvailabilityZone
+
+
 @dataclass(frozen=True, slots=True)
 class EC2SecurityGroup:
     """A security group; `extra` has `description`, `owner_id`, `tags`, `vpc_id`."""
@@ -480,14 +517,18 @@ class InstanceOptions(TypedDict, total=False):
     ex_subnet: EC2NetworkSubnet | str | None
     ex_userdata: str | bytes | None
     ex_metadata: Mapping[str, str] | None
-    ex_mincount: int
-    ex_maxcount: int
+    ex_mincount: int | None
+    ex_maxcount: int | None
     ex_clienttoken: str | None
     ex_blockdevicemappings: Iterable[Mapping[str, Any]] | None
     ex_iamprofile: str | None
     ex_ebs_optimized: bool | None
     ex_terminate_on_shutdown: bool
     ex_assign_public_ip: bool | None
+    ex_placement_group: str | None
+    ex_spot: bool
+    ex_spot_max_price: float | None
+    ex_securitygroup: Iterable[str] | None
     tags: Mapping[str, str] | Iterable[str] | None
     user_data: str | bytes | None
     idempotency_key: str | None
@@ -517,9 +558,9 @@ class EC2Connection(AWSConnection):
     def call(
         self, action: str, fields: Mapping[str, Any], type_: Any = Done, *, idempotent: bool = False
     ) -> Any:
-        """What the provider answers to `action`, as `type_`; what is only looked at may be asked again."""
+        """What the provider answers to `action`, as `type_`; what changes nothing twice may be sent again."""
         data = {"Action": action, "Version": API_VERSION, **query(fields)}
-        again = idempotent or action.startswith(("Describe", "Get"))
+        again = idempotent or action.startswith(REPEATABLE)
         answer: AWSResponse = self.request("/", data=data, method="POST", idempotent=again)
         return answer.read(f"{action}Response", type_)
 
@@ -599,15 +640,23 @@ class InstanceCreation(Creation):
         connection = self.driver.connection
         try:
             told = connection.call("RunInstances", self.fields, Reservation, idempotent=True)
-        except ConflictError as error:
-            if not (self.keyed and str(error.message).startswith("IdempotentParameterMismatch")):
+        except ProviderHTTPError as error:
+            if self.keyed and str(error.message).startswith("IdempotentParameterMismatch"):
+                return None
+            if not is_refusal(error) or str(error.message).startswith("Idempotent"):
                 raise
-            return None
-        except RateLimitReachedError:  # an attempt before the last may have come through
-            if (found := self.find()) is None:
+            if (found := self._made_before(error)) is None:
                 raise
             return found
         return self._first(map(self.driver._to_node, instances_of(told)))
+
+    def _made_before(self, refused: PolycloudError) -> Node | None:
+        """What an attempt before the one that was refused has made, of which the answer was lost."""
+        try:
+            return self.find()
+        except PolycloudError as error:
+            refused.add_note(f"whether an instance has {self.mark} could not be seen: {error}")
+            return None
 
     def find(self) -> Node | None:
         """The instance with the token."""
@@ -652,6 +701,11 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
         )
         return sorted(regions, key=attrgetter("name"))
 
+    def ex_list_availability_zones(self, only_available: bool = True) -> list[EC2AvailabilityZone]:
+        """The region's zones; those too that are impaired or unavailable, where asked for."""
+        zones = self._zones(attrgetter("value"))
+        return [zone for zone in zones if zone.zone_state in OPEN_ZONES or not only_available]
+
     # Nodes
 
     def ex_get_console_output(self, node: Node) -> dict[str, Any]:
@@ -660,7 +714,10 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
         `instance_id`, `timestamp` (a `datetime`, or None) and `output` (str, or None).
         """
         told: Console = self.connection.call("GetConsoleOutput", {"InstanceId": require_id(node)}, Console)
-        output = base64.b64decode(told.output).decode(errors="replace") if told.output else None
+        try:
+            output = base64.b64decode(told.output).decode(errors="replace") if told.output else None
+        except ValueError as error:
+            raise MalformedResponseError(f"the output is not in base64: {error}", told.output) from None
         return {"instance_id": told.instance_id, "timestamp": moment(told.timestamp), "output": output}
 
     def ex_modify_instance_attribute(self, node: Node, attributes: Mapping[str, Any]) -> bool:
@@ -691,6 +748,18 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
         options["ex_maxcount"] = count
         options.setdefault("ex_mincount", count)
         return self._create(name, id_of(size, NodeSize), id_of(image, NodeImage), location, auth, options)
+
+    def ex_start_node(self, node: Node) -> bool:
+        """As `start_node`."""
+        return self.start_node(node)
+
+    def ex_stop_node(self, node: Node) -> bool:
+        """As `stop_node`."""
+        return self.stop_node(node)
+
+    def ex_get_metadata_for_node(self, node: Node) -> dict[str, str]:
+        """The node's tags."""
+        return self.ex_describe_tags(node)
 
     # Tags
 
@@ -763,6 +832,20 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
         """Delete a security group that no node is in."""
         return self.connection.act("DeleteSecurityGroup", GroupId=group_id)
 
+    def ex_authorize_security_group(
+        self, name: str, from_port: int | None, to_port: int | None, cidr_ip: str, protocol: str = "tcp"
+    ) -> bool:
+        """Let traffic from an address to the group of that name pass, in the default network."""
+        rule = permission(from_port, to_port, [cidr_ip], None, protocol)
+        return self.connection.act("AuthorizeSecurityGroupIngress", GroupName=name, IpPermissions=[rule])
+
+    def ex_authorize_security_group_permissive(self, name: str) -> bool:
+        """Let all TCP, UDP and ICMP from everywhere pass; rules that are there already stay."""
+        for protocol, first, last in EVERYTHING:
+            with suppress(ConflictError):
+                self.ex_authorize_security_group(name, first, last, "0.0.0.0/0", protocol)
+        return True
+
     def ex_authorize_security_group_ingress(
         self,
         id: str,
@@ -830,7 +913,8 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
 
     def ex_describe_all_addresses(self, only_associated: bool = False) -> list[EC2Address]:
         """The account's Elastic IPs; those only that lead to something, where asked for."""
-        found = self.connection.list_all("DescribeAddresses", "addressesSet", Address, _to_address)
+        key = attrgetter("value.allocation_id", "value.public_ip")
+        found = self.connection.list_all("DescribeAddresses", "addressesSet", Address, _to_address, key=key)
         return [one for one in found if one.extra["association_id"] or not only_associated]
 
     def ex_describe_addresses(self, nodes: Iterable[Node]) -> dict[str, list[str]]:
@@ -958,7 +1042,10 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
         fields |= {
             "ImageId": image_id,
             "InstanceType": size_id,
-            "Placement": {"AvailabilityZone": self._zone(location)},
+            "Placement": {
+                "AvailabilityZone": self._zone(location),
+                "GroupName": options.get("ex_placement_group"),
+            },
             "ClientToken": token or CREATE_TOKEN + mark_for(key),
         }
         creation = InstanceCreation(self, fields, name, keyed=key is not None)
@@ -992,7 +1079,11 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
 
     def _nodes_of_token(self, token: str) -> list[Node]:
         """The instances that were created with a token; not every server has a filter for it."""
-        return [self._to_node(item) for item in self._instances() if item.value.client_token == token]
+        try:
+            found = list(self._instances(Filter=filters({"client-token": token})))
+        except ServerError:
+            found = list(self._instances())
+        return [self._to_node(item) for item in found if item.value.client_token == token]
 
     def _attachment(self, volume: StorageVolume) -> Attachment:
         found: list[Volume] = self.connection.list_all(
@@ -1005,20 +1096,23 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
 
     def _free_device(self, node: Node) -> str:
         item = the_one(self._instances(paged=False, InstanceId=[require_id(node)]), node.id)
-        taken = {one.device_name for one in item.value.block_device_mapping or ()}
+        named = (one.device_name or "" for one in item.value.block_device_mapping or ())
+        taken = {name.replace("/dev/xvd", "/dev/sd") for name in named}
         free = next((device for device in DEVICES if device not in taken), None)
         if free is None:
             raise InvalidArgumentError(f"{node.name} (id {node.id}) has no device free; say device=")
         return free
 
-    def _first_zone(self) -> str:
-        zones = self.connection.list_all(
-            "DescribeAvailabilityZones", "availabilityZoneInfo", Zone, attrgetter("value")
+    def _zones(self, build: Callable[[Item[EC2AvailabilityZone]], R]) -> list[R]:
+        return self.connection.list_all(
+            "DescribeAvailabilityZones", "availabilityZoneInfo", EC2AvailabilityZone, build
         )
-        open_: list[str] = [zone.zone_name for zone in zones if zone.zone_state in {None, "available"}]
-        if not open_:
-            raise InvalidArgumentError(f"{self.connection.region} tells no zone; give a location")
-        return open_[0]
+
+    def _first_zone(self) -> str:
+        for zone in self.ex_list_availability_zones():
+            if zone.zone_type in {None, "availability-zone"}:
+                return zone.name
+        raise InvalidArgumentError(f"{self.connection.region} tells no zone; give a location")
 
     def _zone(self, location: NodeLocation | None) -> str | None:
         return None if location is None else id_of(location, NodeLocation)
@@ -1058,16 +1152,12 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
 
     def _to_node(self, item: Item[Instance]) -> Node:
         instance, told = item
-        addresses = [instance.ip_address, instance.private_ip_address]
-        for interface in instance.network_interface_set or ():
-            addresses += [one.ipv6_address for one in interface.ipv6_addresses_set or ()]
-        known = [address for address in addresses if address]
-        private = [address for address in known if is_private_subnet(address)]
+        public, private = addresses_of(instance)
         return Node(
             instance.instance_id,
             name_of(instance.tag_set) or instance.instance_id,
             NODE_STATES.get((instance.instance_state or Named()).name or "", NodeState.UNKNOWN),
-            [address for address in known if address not in private],
+            public,
             private,
             self,
             instance.instance_type and intern(instance.instance_type),  # thousands of nodes share a few
@@ -1086,20 +1176,23 @@ class EC2Extensions(AWSBaseDriver, NodeDriver):
 
     def _to_image(self, item: Item[Image]) -> NodeImage:
         image, told = item
-        return NodeImage(image.image_id, image.name or image.image_id, self, lazy(told, _image_extra))
+        name = image.name or image.image_location or image.image_id
+        return NodeImage(image.image_id, name, self, lazy(told, _image_extra))
 
     def _new_image(self, made: Item[Image], name: str, description: str | None) -> NodeImage:
         """An image that was just begun; lists show it a little later."""
         return NodeImage(made.value.image_id, name, self, {"state": "pending", "description": description})
 
-    def _to_location(self, item: Item[Zone]) -> NodeLocation:
+    def _to_location(self, item: Item[EC2AvailabilityZone]) -> NodeLocation:
         zone, told = item
         country = COUNTRIES.get(zone.region_name or self.connection.region, "")
-        return NodeLocation(zone.zone_name, zone.zone_name, country, self, lazy(told, _zone_extra))
+        place = EC2NodeLocation(zone.name, zone.name, country, self, lazy(told, _zone_extra))
+        place.availability_zone = zone
+        return place
 
     def _to_key_pair(self, item: Item[Key]) -> KeyPair:
         key, told = item
-        extra = {name: value for name, value in snake(told).items() if name != "key_material"}
+        extra = _extra({name: part for name, part in told.items() if name != "keyMaterial"})
         return KeyPair(key.key_name, key.public_key, key.key_fingerprint, self, key.key_material, extra)
 
     def _to_volume(self, item: Item[Volume]) -> StorageVolume:
@@ -1136,14 +1229,15 @@ def run_fields(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     data = one("user_data") or one("ex_userdata")
     profile = one("ex_iamprofile")
     return {
-        "MinCount": one("ex_mincount", 1),
-        "MaxCount": max(one("ex_mincount", 1), one("ex_maxcount", 1)),
+        "MinCount": one("ex_mincount") or 1,
+        "MaxCount": max(one("ex_mincount") or 1, one("ex_maxcount") or 1),
         "TagSpecification": tagging("instance", tags_of(name, one("ex_metadata"), one("tags"))),
         "KeyName": one("ex_keyname"),
         "UserData": None if data is None else encoded(data),
         "BlockDeviceMapping": one("ex_blockdevicemappings"),
         "IamInstanceProfile": profile and {"Arn" if profile.startswith("arn:") else "Name": profile},
         "EbsOptimized": one("ex_ebs_optimized"),
+        "InstanceMarketOptions": _market(options) if one("ex_spot") else None,
         "InstanceInitiatedShutdownBehavior": "terminate" if one("ex_terminate_on_shutdown") else None,
         **_network_fields(options),
     }
@@ -1168,6 +1262,10 @@ def _require_known(method: str, options: Iterable[str], known: Iterable[str]) ->
         raise InvalidArgumentError(f"{method} knows no {unknown[0]}; it knows {', '.join(sorted(known))}")
 
 
+def _market(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"MarketType": "spot", "SpotOptions": {"MaxPrice": options.get("ex_spot_max_price")}}
+
+
 def _network_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     """Where in the network an instance is; a public address is asked for on an interface, with all else."""
     subnet = options.get("ex_subnet")
@@ -1175,7 +1273,8 @@ def _network_fields(options: Mapping[str, Any]) -> dict[str, Any]:
         "SubnetId": getattr(subnet, "id", subnet),
         "SecurityGroupId": one_or_more(options.get("ex_security_group_ids")),
     }
-    names, public = one_or_more(options.get("ex_security_groups")), options.get("ex_assign_public_ip")
+    names = one_or_more(options.get("ex_security_groups") or options.get("ex_securitygroup"))
+    public = options.get("ex_assign_public_ip")
     if public is None:
         return {**fields, "SecurityGroup": names}
     if names:
@@ -1277,7 +1376,7 @@ def the_one(found: Iterable[T], id_: str) -> T:
 
 def _members(item: Item[Reservation]) -> tuple[Any, ...]:
     """What tells reservations apart: the end of a page may divide one, so that it comes twice."""
-    return tuple(one.get("instanceId") for one in item.value.instances_set or ())
+    return tuple(str(one.get("instanceId")) for one in item.value.instances_set or ())
 
 
 @contextmanager
@@ -1298,6 +1397,19 @@ def known_key_pair(name: str, driver: NodeDriver) -> Iterator[None]:
         yield
     except NotFoundError:
         raise KeyPairDoesNotExistError(name, driver) from None
+
+
+def addresses_of(instance: Instance) -> tuple[list[str], list[str]]:
+    """The public and the private addresses of all interfaces; the provider tells which are which."""
+    public, private = [instance.ip_address], [instance.private_ip_address]
+    for interface in instance.network_interface_set or ():
+        for one in interface.private_ip_addresses_set or ():
+            private.append(one.private_ip_address)
+            public.append((one.association or Association()).public_ip)
+        for six in interface.ipv6_addresses_set or ():
+            local = (six.ipv6_address or "").lower().startswith(UNIQUE_LOCAL)
+            (private if local else public).append(six.ipv6_address)
+    return [*filter(None, dict.fromkeys(public))], [*filter(None, dict.fromkeys(private))]
 
 
 def name_of(tags: list[Tag] | None) -> str | None:
@@ -1321,7 +1433,11 @@ def snake(value: Any) -> Any:
 
 def tags_told(told: dict[str, Any]) -> dict[str, str]:
     """The tags as a dict."""
-    return {tag["key"]: tag.get("value") or "" for tag in told.pop("tagSet", None) or ()}
+    tags = told.pop("tagSet", None) or ()
+    try:
+        return {tag["key"]: tag.get("value") or "" for tag in tags}
+    except (AttributeError, LookupError, TypeError):
+        raise MalformedResponseError("the tags are not as documented", str(tags)[:200]) from None
 
 
 def _field(told: dict[str, Any], name: str) -> str:
@@ -1336,14 +1452,31 @@ def _extra(told: dict[str, Any], names: Iterable[str] = ()) -> dict[str, Any]:
     return {**dict.fromkeys(names), **snake(told), "tags": tags}
 
 
+def _devices(told: Any) -> list[dict[str, Any]]:
+    """The disks of an instance or an image."""
+    disks: list[dict[str, Any]] = told or []
+    for disk in disks:
+        if ebs := disk.get("ebs"):
+            _read(ebs, moment, "attach_time")
+            _read(ebs, int, "volume_size", "iops")
+            ebs["delete"] = ebs.get("delete_on_termination")
+    return disks
+
+
+def _read(extra: dict[str, Any], read: Callable[[Any], Any], *names: str) -> None:
+    """Make of the texts under `names`, where there are some, what they stand for."""
+    extra.update({name: read(extra[name]) for name in names if extra.get(name) is not None})
+
+
 def _node_extra(told: dict[str, Any]) -> dict[str, Any]:
     extra = _extra(told, NODE_KEYS)
     placement = extra.pop("placement", None) or {}
     index = extra.pop("ami_launch_index", None)
     extra.update(
         availability=placement.get("availability_zone"),
-        block_device_mapping=extra["block_device_mapping"] or [],
+        block_device_mapping=_devices(extra["block_device_mapping"]),
         groups=extra.pop("group_set", None) or [],
+        iam_profile=(extra.get("iam_instance_profile") or {}).get("id"),
         instance_tenancy=placement.get("tenancy"),
         launch_index=None if index is None else int(index),
         monitoring=(extra["monitoring"] or {}).get("state"),
@@ -1364,8 +1497,8 @@ def _size_extra(told: dict[str, Any]) -> dict[str, Any]:
 def _image_extra(told: dict[str, Any]) -> dict[str, Any]:
     extra = _extra(told, IMAGE_KEYS)
     extra.update(
-        billing_products=extra["billing_products"] or [],
-        block_device_mapping=extra["block_device_mapping"] or [],
+        billing_products=[one["billing_product"] for one in extra["billing_products"] or ()],
+        block_device_mapping=_devices(extra["block_device_mapping"]),
         owner_id=extra.pop("image_owner_id", None),
         state=extra.pop("image_state", None),
     )
@@ -1379,8 +1512,10 @@ def _zone_extra(told: dict[str, Any]) -> dict[str, Any]:
 
 def _volume_extra(told: dict[str, Any]) -> dict[str, Any]:
     extra = _extra(told, VOLUME_KEYS)
-    attachment: dict[str, Any] = next(iter(extra.pop("attachment_set", None) or ()), {})
+    attachments: list[dict[str, Any]] = extra.pop("attachment_set", None) or []
+    attachment = next(iter(attachments), {})
     extra.update(
+        attachments=attachments,
         attach_time=attachment.get("attach_time"),
         attachment_status=attachment.get("status"),
         delete=attachment.get("delete_on_termination"),
@@ -1389,12 +1524,15 @@ def _volume_extra(told: dict[str, Any]) -> dict[str, Any]:
         state=extra.pop("status", None),
         zone=extra.pop("availability_zone", None),
     )
+    _read(extra, moment, "attach_time", "create_time")
+    _read(extra, int, "iops", "throughput")
     return extra
 
 
 def _snapshot_extra(told: dict[str, Any]) -> dict[str, Any]:
     extra = _extra(told)
     extra["state"] = extra.pop("status", None)
+    _read(extra, moment, "start_time")
     return extra
 
 
@@ -1426,7 +1564,10 @@ def _to_rule(rule: Permission) -> EC2Rule:
 def _to_address(item: Item[Address]) -> EC2Address:
     address, told = item
     extra = {"allocation_id": None, "association_id": None, **_extra(told)}
-    return EC2Address(address.public_ip, address.domain, address.instance_id, extra)
+    ip = address.public_ip or address.carrier_ip or address.customer_owned_ip
+    if ip is None:
+        raise MalformedResponseError("an Elastic IP has no address", str(told)[:200])
+    return EC2Address(ip, address.domain, address.instance_id, extra)
 
 
 def _to_network(item: Item[Vpc]) -> EC2Network:

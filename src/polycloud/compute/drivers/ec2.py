@@ -17,10 +17,12 @@ from polycloud.compute.creation import mark_for
 from polycloud.compute.drivers._ec2 import (
     CREATE_TOKEN,
     EC2Address,
+    EC2AvailabilityZone,
     EC2Extensions,
     EC2GroupPair,
     EC2Network,
     EC2NetworkSubnet,
+    EC2NodeLocation,
     EC2Region,
     EC2Rule,
     EC2SecurityGroup,
@@ -32,7 +34,6 @@ from polycloud.compute.drivers._ec2 import (
     Snapshot,
     Volume,
     VolumeOptions,
-    Zone,
     encoded,
     filters,
     known_key_pair,
@@ -59,10 +60,12 @@ __all__ = [
     "AWSCredentials",
     "AWSCredsError",
     "EC2Address",
+    "EC2AvailabilityZone",
     "EC2GroupPair",
     "EC2Network",
     "EC2NetworkSubnet",
     "EC2NodeDriver",
+    "EC2NodeLocation",
     "EC2Region",
     "EC2Rule",
     "EC2SecurityGroup",
@@ -126,6 +129,7 @@ class EC2NodeDriver(EC2Extensions):
                 `ex_security_groups` (names), `ex_security_group_ids`, `ex_subnet`, `ex_assign_public_ip`,
                 `ex_blockdevicemappings` (dicts as the provider names them: `{"DeviceName": "/dev/xvda",
                 "Ebs": {"VolumeSize": 20}}`), `ex_iamprofile` (name or ARN), `ex_ebs_optimized`,
+                `ex_placement_group` (its name), `ex_spot` and `ex_spot_max_price` (USD an hour),
                 `ex_terminate_on_shutdown`, `ex_metadata` (tags), `ex_userdata`, `ex_clienttoken`; `tags` (a
                 dict, or texts "key=value"), `user_data` (a script or cloud-config for the first boot),
                 `idempotency_key` (any text; a program that was restarted gets the instance that it began
@@ -139,8 +143,8 @@ class EC2NodeDriver(EC2Extensions):
             InvalidArgumentError: An argument cannot be sent as it is.
         """
         nodes = self._create(name, id_of(size, NodeSize), id_of(image, NodeImage), location, auth, options)
-        several_asked = max(options.get("ex_mincount", 1), options.get("ex_maxcount", 1)) > 1
-        return nodes if several_asked else nodes[0]  # type: ignore[return-value] # as in Libcloud
+        most = max(options.get("ex_mincount") or 1, options.get("ex_maxcount") or 1)
+        return nodes if most > 1 else nodes[0]  # type: ignore[return-value] # as in Libcloud
 
     def reboot_node(self, node: Node) -> bool:
         """Restart an instance gently; the provider cuts its power where it does not within minutes."""
@@ -212,20 +216,19 @@ class EC2NodeDriver(EC2Extensions):
         node: Node,
         name: str,
         description: str | None = None,
-        *,
-        ex_reboot: bool = False,
-        ex_block_device_mapping: Iterable[Mapping[str, Any]] | None = None,
+        reboot: bool = False,
+        block_device_mapping: Iterable[Mapping[str, Any]] | None = None,
     ) -> NodeImage:
         """Begin to make an image of an instance's volumes; its `extra["state"]` is "pending" at first.
 
-        With `ex_reboot` the instance is restarted for it, so that its file systems are in order.
+        With `reboot` the instance is restarted for it, so that its file systems are in order.
         """
         fields: dict[str, Any] = {
             "InstanceId": require_id(node),
             "Name": name,
             "Description": description,
-            "NoReboot": not ex_reboot,
-            "BlockDeviceMapping": ex_block_device_mapping,
+            "NoReboot": not reboot,
+            "BlockDeviceMapping": block_device_mapping,
         }
         made = self.connection.create("CreateImage", None, Image, **fields)
         return self._new_image(made, name, description)
@@ -260,10 +263,8 @@ class EC2NodeDriver(EC2Extensions):
             return self.connection.act("DeregisterImage", ImageId=image_id)
 
     def list_locations(self) -> list[NodeLocation]:
-        """The region's zones; `extra` tells `region` and `state`."""
-        return self.connection.list_all(
-            "DescribeAvailabilityZones", "availabilityZoneInfo", Zone, self._to_location
-        )
+        """The region's zones, each an `EC2NodeLocation`; `extra` tells `region` and `state`."""
+        return self._zones(self._to_location)
 
     # Key pairs
 
