@@ -140,7 +140,12 @@ def test_an_unknown_profile(write: Write, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ConfigError, match=r"'producton' in .*config.toml; the nearest are production$"):
         polycloud.connect(profile="producton")
     monkeypatch.setenv("POLYCLOUD_PROFILE", "xyz")
-    with pytest.raises(ConfigError, match=r"'xyz' in .*; there are in .*: production, lab$"):
+    named = r"'xyz', which POLYCLOUD_PROFILE names; there are in .*: production, lab$"
+    with pytest.raises(ConfigError, match=named):
+        polycloud.connect()
+    monkeypatch.delenv("POLYCLOUD_PROFILE")
+    write('default = "xyz"\n[profiles.lab]\nprovider = "dummy"\n')
+    with pytest.raises(ConfigError, match=r"'xyz', the default; there are in .*: lab$"):
         polycloud.connect()
 
 
@@ -187,7 +192,8 @@ def test_a_file_that_others_can_read(write: Write) -> None:
             "[profiles]\nlab = 3\n",
             r"profiles.lab is a whole number, where a table is wanted: \[profiles.lab\]",
         ),
-        ("[profiles.lab]\n", r"profiles.lab names no provider"),
+        ("[profiles.lab]\n", r"profiles.lab names no provider; write provider = \"NAME\" there$"),
+        ("[profiles.lab]\nprovidr = 1\n", r"names no provider; did you mean provider by 'providr'\?"),
         (
             "[profiles.lab]\nprovider = 3\n",
             r"profiles.lab.provider is a whole number, where a text is wanted",
@@ -419,6 +425,8 @@ def test_a_profile_without_credentials(write: Write, monkeypatch: pytest.MonkeyP
     assert polycloud.connect(profile="lab").key == "you"
     write(LAB)
     assert "profiles.lab lacks password, which NephoScale needs; write it there" in refused()
+    write('[profiles.lab]\nprovider = "nephoscale"\nuser = "me"\npasswrd = "x"\n')
+    assert "lacks password, which NephoScale needs (it has passwrd); write it there" in refused()
 
 
 def test_missing_credentials() -> None:
@@ -429,6 +437,8 @@ def test_missing_credentials() -> None:
         "NephoScale needs user, password: give them, set POLYCLOUD_NEPHOSCALE_USER and "
         "POLYCLOUD_NEPHOSCALE_PASSWORD, or use a profile"
     )
+    with pytest.raises(ConfigError, match=r"^DigitalOcean needs token: give it, set POLYCLOUD_"):
+        polycloud.connect("digitalocean")
 
 
 def test_forms_of_connect() -> None:

@@ -119,11 +119,12 @@ class Profile:
         found = credentials or from_environment(kind)
         credentials = found or ()
         if found is None or 0 < len(credentials) < len(names):
-            lacking = [one for one in wanted(kind) if one.name not in self.settings]
-            variables = " and ".join(" or ".join(one.variables) for one in wanted(kind))
+            lacking = [name for name in names if name not in self.settings]
+            near = [one for name in lacking for one in difflib.get_close_matches(name, self.settings, 1)]
             raise ConfigError(
-                f"{self.where()} lacks {', '.join(one.name for one in lacking)}, which {kind.name} needs; "
-                f"write it there, or leave all credentials out and set {variables}"
+                f"{self.where()} lacks {', '.join(lacking)}, which {kind.name} needs"
+                + (f" (it has {', '.join(near)}); " if near else "; ")
+                + f"write it there, or leave all credentials out and set {_variables(kind)}"
             )
         try:
             return kind(*credentials, **{**given, **options})
@@ -170,15 +171,17 @@ class Config:
 
         Raises `ConfigError` with the nearest names.
         """
-        name = name or os.environ.get(PROFILE_VARIABLE) or self.default
+        of_environment = None if name else os.environ.get(PROFILE_VARIABLE)
+        by = f", which {PROFILE_VARIABLE} names" if of_environment else "" if name else ", the default"
+        name = name or of_environment or self.default
         if name is None and len(self.profiles) == 1:
             return next(iter(self.profiles.values()))
         if name is None:
             raise ConfigError(f"which profile? {self._known()}")
         if name not in self.profiles:
             near = difflib.get_close_matches(name, self.profiles, NEAREST)
-            hint = f"the nearest are {', '.join(near)}" if near else self._known()
-            raise ConfigError(f"no profile is called {name!r} in {self.file}; {hint}")
+            hint = f" in {self.file}; the nearest are {', '.join(near)}" if near else f"; {self._known()}"
+            raise ConfigError(f"no profile is called {name!r}{by}{hint}")
         return self.profiles[name]
 
     def _known(self) -> str:
@@ -206,10 +209,17 @@ def connect(
         return kind(*credentials, **options)
     found = from_environment(kind)
     if found is None:
-        names = ", ".join(one.name for one in wanted(kind))
-        variables = " and ".join(" or ".join(one.variables) for one in wanted(kind))
-        raise ConfigError(f"{kind.name} needs {names}: give them, set {variables}, or use a profile")
+        names = [one.name for one in wanted(kind)]
+        them = "them" if len(names) > 1 else "it"
+        raise ConfigError(
+            f"{kind.name} needs {', '.join(names)}: give {them}, set {_variables(kind)}, or use a profile"
+        )
     return kind(*found, **options)
+
+
+def _variables(kind: Any) -> str:
+    """The variables of the environment that a driver's credentials may stand in, in words."""
+    return " and ".join(" or ".join(one.variables) for one in wanted(kind))
 
 
 def profiles() -> Mapping[str, Profile]:
@@ -286,7 +296,9 @@ def _profile(file: Path, name: str, table: Any) -> Profile:
         raise ConfigError(f"{where} is {_kind(table)}, where a table is wanted: [profiles.{name}]")
     provider = table.get("provider")
     if provider is None:
-        raise ConfigError(f"{where} names no provider")
+        near = difflib.get_close_matches("provider", table, 1)
+        hint = f"; did you mean provider by {near[0]!r}?" if near else '; write provider = "NAME" there'
+        raise ConfigError(f"{where} names no provider{hint}")
     if not isinstance(provider, str):
         raise ConfigError(f"{where}.provider is {_kind(provider)}, where a text is wanted")
     settings = {key: value for key, value in table.items() if key != "provider"}
@@ -361,7 +373,7 @@ def _of_command(command: Any) -> str:
     try:
         done = _run(words, min(SECRET_TIMEOUT, max(0.0, remaining())))
     except subprocess.TimeoutExpired as error:
-        raise ConfigError(f"the command {called!r} did not end within {error.timeout:g} s") from None
+        raise ConfigError(f"the command {called!r} did not end within {error.timeout:.3g} s") from None
     except UnicodeDecodeError:
         raise ConfigError(f"the command {called!r} printed what is no text") from None
     except (OSError, ValueError) as error:

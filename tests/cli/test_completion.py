@@ -114,3 +114,12 @@ def test_show_completion(dummies: dict[str, str], tmp_path: Path) -> None:
         timeout=60,
     )
     assert "_polycloud_completion()" in shown.stdout, shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [("bash", "complete -o"), ("zsh", "#compdef polycloud"), ("fish", "complete --command")],
+)
+def test_scripts_for_other_shells(run: Run, shell: str, said: str) -> None:
+    """The script for a shell is printed whichever shell asks, as a package of the command needs it."""
+    assert said in run(_POLYCLOUD_COMPLETE=f"source_{shell}").stdout

@@ -42,6 +42,22 @@ def test_no_file_is_overwritten(run: Run, prod: Sandbox, both: dict[str, str], t
     assert all(request.method == "GET" for request in prod.requests)
 
 
+def test_no_public_file_is_overwritten(run: Run, prod: Sandbox, both: dict[str, str], tmp_path: Path) -> None:
+    """What is already where the public half would go stays, no private half is left, and nothing is sent."""
+    file, public = tmp_path / "id", tmp_path / "id.pub"
+    public.write_text("mine")
+    done = run("keys", "create", "laptop", "--to", str(file), *PROD, **both)
+    assert (done.returncode, public.read_text(), file.exists()) == (2, "mine", False)
+    assert f"the file {public} cannot be made: File exists" in done.stderr
+    assert all(request.method == "GET" for request in prod.requests)
+
+
+def test_the_home_folder(run: Run, both: dict[str, str], tmp_path: Path) -> None:
+    """A `~` that no shell has seen, as in `--to=~/id`, is the home folder."""
+    done = run("keys", "create", "laptop", "--to=~/id", *PROD, **both, HOME=str(tmp_path))
+    assert (done.returncode, (tmp_path / "id.pub").is_file()) == (0, True), done.stderr
+
+
 def test_no_file_is_left(run: Run, prod: Sandbox, configured: Callable[[str], Path], tmp_path: Path) -> None:
     """Where the provider refuses, no file stays."""
     file = tmp_path / "id"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polycloud.cli import listing
+from polycloud.cli import listing, tables
 from polycloud.cli.listing import Listing, View
 from polycloud.sandbox import Sandbox
 
@@ -282,6 +282,35 @@ def test_calm_terminals(at_terminal: AtTerminal, dummies: dict[str, str], calm: 
     assert "waiting for" not in sent
     assert re.search(r"\x1b\[(?:\d+;)*(?:3|4|9)\d", sent) is None
     assert "\x1b[?25l" not in sent
+
+
+def test_wide_signs(run: Run, configured: Callable[[str], Path]) -> None:
+    """Signs that take two columns are counted as two, and escaped where the encoding lacks them."""
+    file = str(
+        configured(
+            '[profiles."名前"]\nprovider = "dummy"\nkey = "x"\n[profiles.lab]\nprovider = "dummy"\nkey="x"\n'
+        )
+    )
+    told = ("nodes", "list", "--all", "--columns", "account,id")
+    lines = run(*told, POLYCLOUD_CONFIG=file).stdout.splitlines()
+    assert lines == ["account  id", "名前     1", "名前     2", "lab      1", "lab      2"]
+    done = run(*told, POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout.splitlines()[1]) == (0, "\\u540d\\u524d     1")
+    done = run(*told, "--json", POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)[0]["account"] == "名前"
+
+
+def test_a_table_has_room_for_wide_signs() -> None:
+    """Columns are left out rather than wide signs folded."""
+    row = [("名前" * 4, False), ("x" * 8, False), ("y" * 8, False)]
+    assert tables.fitted("abc", [row], 40, whole=False)[1] == ["c"]
+    assert tables.fitted("abc", [row], 42, whole=False)[1] == []
+
+
+def test_failures_in_order() -> None:
+    """Accounts that failed are told in the order in which they were asked for, as the results are."""
+    found = Listing(["a", "b", "c"], failures={"c": ValueError("late"), "a": ValueError("first")})
+    assert list(found.told()) == ["a: ValueError: first", "c: ValueError: late"]
 
 
 def test_a_closed_pipe(start: Start, dummies: dict[str, str]) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,6 @@ from polycloud.cli.app import COMMANDS
 
 if TYPE_CHECKING:
     import contextlib
-    import subprocess
     from collections.abc import Callable
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -105,6 +107,41 @@ def test_a_closed_pipe_ends_quietly(start: Start, arguments: tuple[str, ...]) ->
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == 1
+
+
+@pytest.mark.parametrize("command", ["providers", "--help", "keys list"])
+def test_a_full_disk_is_one_line(dummies: dict[str, str], command: str) -> None:
+    """Where the result cannot be written, that is the one line, and the exit status is 1."""
+    done = at_shell(f'"$@" {command} >/dev/full', **dummies)
+    assert (done.returncode, done.stderr) == (1, "OSError: [Errno 28] No space left on device\n")
+
+
+def test_closed_streams(dummies: dict[str, str]) -> None:
+    """A stream that is closed takes nothing, and nothing of it goes to the other."""
+    assert at_shell('"$@" nodes list >&-', **dummies).stderr == ""
+    wrong = at_shell('"$@" nodes list -p nobody 2>&-', **dummies)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def at_shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A line of a shell, in which "$@" is the command."""
+    command = ["sh", "-c", line, "sh", sys.executable, "-m", "polycloud.cli.main"]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **variables}
+    )
+
+
+def test_debug_counts_behind_the_command(run: Run) -> None:
+    """`--debug` shows the traceback where it is added to the end of the line, too."""
+    done = run("nodes", "list", "--provider", "nobody", "--debug")
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "UnknownProviderError: no provider is called 'nobody'" in done.stderr
+
+
+@pytest.mark.parametrize("group", ["nodes", "keys", "volumes", "profiles"])
+def test_no_summary_is_cut_off(run: Run, group: str) -> None:
+    """The help of a group tells the summary of each of its commands as a whole."""
+    assert "..." not in run(group, "--help").stdout.replace("[ARGS]...", "")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +163,33 @@ def test_what_cannot_be_done(
     assert changes(office) == []
 
 
+def test_what_a_dry_run_tells(run: Run, both: dict[str, str], key: Path) -> None:
+    """A dry run tells in words what was ordered, by the names that tell most, and what is done there."""
+    order = shlex.split("--name w --size s-1vcpu-1gb --image ubuntu-24 --location nyc1 -p prod")
+    done = run("nodes", "create", *order, "--tag", "a", "--tag", "b", "--dry-run", **both)
+    assert "size s-1vcpu-1gb, image ubuntu-24-04-x64 (id 155133621), location" in done.stdout
+    assert done.stdout.endswith(", tags a b\n")
+    steps = ("--key", str(key), "--file", f"{key}:/etc/k", "--script", __file__)
+    done = run("nodes", "deploy", *order, *steps, "--dry-run", **both)
+    assert done.stdout.endswith(f", then put {key}:/etc/k, run {__file__}\n")
+    done = run("nodes", "create", *order[:5], "ubuntu", *order[6:], **both)
+    assert "give the id of one: 155133621 (ubuntu-24-04-x64), 1" in done.stderr
+
+
+def test_how_many_there_are(run: Run, office: Sandbox, account: dict[str, str]) -> None:
+    """Where no name is near, it is told how many there are, and what lists them."""
+    done = run("sizes", "show", "zzz", **account)
+    assert re.search(r"no size 'zzz'; it has \d+ sizes, see `polycloud sizes list`\n$", done.stderr)
+    assert run("keys", "show", "zzz", **account).stderr.endswith("no key 'zzz'; it has no key\n")
+
+
+def test_one_warning(run: Run, account: dict[str, str]) -> None:
+    """What the configuration warns of is told once."""
+    Path(account["POLYCLOUD_CONFIG"]).chmod(0o644)
+    done = run("nodes", "destroy", "seed-1", **account)
+    assert done.stderr.count("warning: ") == 1
+
+
 # Destruction asks
 
 
@@ -171,11 +199,11 @@ def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: di
         screen = terminal("nodes", "destroy", "seed-1", columns=200, **account)
         screen.until("Are you sure? [y/N] ")
         assert "destroy 1 node of office:" in screen.sent
-        assert "name seed-1, id " in screen.sent
+        assert re.search(r"seed-1 *│ 88001 *│ running", STYLE.sub("", screen.sent))
         assert names(office) == ["seed-1", "seed-2"]
         screen.type(answer)
         assert screen.end() == status, screen.sent
-        assert ("nothing was done, 1 node of office stay" in screen.sent) == (status == 1)
+        assert ("\nnothing was done, 1 node of office stay" in screen.sent) == (status == 1)
     assert names(office) == ["seed-2"]
 
 
@@ -185,6 +213,7 @@ def test_ctrl_c_is_no(terminal: Callable[..., Any], office: Sandbox, account: di
     screen.until("Are you sure? [y/N] ")
     screen.type("\x03")
     assert screen.end() == 130
+    assert "\ninterrupted" in screen.sent
     assert changes(office) == []
 
 
@@ -236,6 +265,7 @@ def test_a_deployment_that_fails(
     assert done.returncode == 1
     assert "exists, and its deployment failed" in done.stderr
     assert "exit status 3" in done.stderr
+    assert "; --destroy-on-failure would have destroyed it" in done.stderr
     assert "app" in names(office)
     done = run(*deploy(office, key, script, 3), "--destroy-on-failure", **account)
     assert (done.returncode, "was destroyed" in done.stderr) == (1, True)

@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from polycloud.sandbox import Sandbox
 
 if TYPE_CHECKING:
     import subprocess
@@ -82,6 +84,25 @@ def test_check(run: Run, both: dict[str, str]) -> None:
     assert failed.keys() == {"lab", "vault", "ring"}
     assert "vault.token: the command 'show' cannot be run" in failed["vault"]
     assert SECRET not in done.stderr
+
+
+def test_check_gives_up(terminal: Callable[..., Any], configured: Callable[[str], Path]) -> None:
+    """At a terminal `check` says who is asked, and `--deadline` gives up who does not answer."""
+    with Sandbox("nephoscale", ssh="off", latency=600) as cloud:
+        file = configured(
+            f'[profiles.slow]\nprovider = "nephoscale"\nurl = "{cloud.url}"\nuser = "u"\npassword = "p"\n'
+        )
+        screen = terminal("profiles", "check", "--deadline", "1", POLYCLOUD_CONFIG=str(file))
+        screen.until("asking slow")
+        assert screen.end() == 1
+    assert "ReadTimeoutError: the call's deadline has passed" in screen.sent
+
+
+def test_a_command_that_hangs(run: Run, configured: Callable[[str], Path]) -> None:
+    """The deadline counts for the command of a secret; how long it had is told in few digits."""
+    file = configured('[profiles.a]\nprovider = "dummy"\nkey = { command = "sleep 600" }\n')
+    done = run("profiles", "check", "--deadline", "0.5", POLYCLOUD_CONFIG=str(file))
+    assert re.search(r"the command 'sleep' did not end within 0\.\d{1,3} s\n$", done.stderr)
 
 
 def test_wrong_calls(run: Run, configured: Callable[[str], Path]) -> None:

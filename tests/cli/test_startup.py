@@ -45,4 +45,5 @@ def test_a_list_loads_one_driver(run: Run, dummies: dict[str, str]) -> None:
     done = run("", "nodes", "list", program=LOADED.replace('"rich.table"', others), **dummies)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "polycloud.fleet" in loaded
+    assert "rich.console" not in loaded
     assert not {"polycloud.compute.drivers.digitalocean", "polycloud.sandbox", "asyncssh"} & loaded

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ def test_a_life(run: Run, both: dict[str, str]) -> None:
     assert "size_gb" in made.stdout
     assert "data" in run("volumes", "show", "data", *PROD, **both).stdout
     attached = run("volumes", "attach", "data", node, *PROD, **both)
-    assert attached.stdout.startswith("attached to node seed-0000")
+    assert re.match(r"attached volume data \(id .*\) to node seed-0000", attached.stdout)
+    (told,) = json.loads(run("volumes", "list", "--json", *PROD, **both).stdout)
+    assert (told["attached_to"], told["location"]) == ([node], place)
     assert run("volumes", "detach", "data", *PROD, **both).stdout.startswith("detached volume data (id ")
     assert run("volumes", "destroy", "data", *PROD, **both).returncode == 2
     gone = run("volumes", "destroy", "data", "--yes", *PROD, **both)
@@ -56,7 +59,7 @@ def test_a_dry_run_changes_nothing(run: Run, prod: Sandbox, both: dict[str, str]
     before = [request.method for request in prod.requests if request.method != "GET"]
     for command, told in (
         (("create", "--name", "n", "--size", "5", "--location", place), "would create the volume n of 5 GB"),
-        (("attach", "data", node), "would attach to node seed-0000"),
+        (("attach", "data", node), "would attach volume data (id "),
         (("detach", "data"), "would detach volume data (id "),
         (("destroy", "data"), "would destroy volume data (id "),
     ):
@@ -70,3 +73,4 @@ def test_what_the_provider_does_not_offer(run: Run, both: dict[str, str]) -> Non
     done = run("volumes", "list", "-p", "office", **both)
     assert done.returncode == 1
     assert done.stderr.startswith("UnsupportedOperationError: NephoScale does not offer list_volumes")
+    assert done.stderr.endswith("; `polycloud providers` shows what it offers\n")

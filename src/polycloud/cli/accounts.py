@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from polycloud.cli import output
@@ -20,8 +21,9 @@ Accounts = Mapping[str, Callable[[], "NodeDriver"]]
 """What makes the driver of an account, by the account's name."""
 
 
+@cache
 def configuration() -> Config:
-    """The configuration; what it warns of is one line on stderr."""
+    """The configuration, read once; what it warns of is one line on stderr."""
     from polycloud import config
 
     with warnings.catch_warnings(record=True) as caught:

@@ -6,7 +6,7 @@ A command's module is imported when the command is called or completed: the othe
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -14,8 +14,9 @@ from typer.core import TyperGroup
 from polycloud import __version__
 from polycloud.cli import output
 
-__all__ = ["COMMANDS", "app"]
+__all__ = ["COMMANDS", "DEBUG", "app"]
 
+DEBUG = "--debug"
 COMMANDS = {
     "nodes": "Servers: list, create, deploy, stop, destroy them.",
     "sizes": "Sizes of nodes, and what they cost.",
@@ -39,6 +40,12 @@ COMMANDS = {
 class Commands(TyperGroup):
     """Commands that are imported when wanted, and whose known errors end as one line."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read `args`; `--debug` counts behind the command too, where one adds it to a line that failed."""
+        behind = [DEBUG] if DEBUG in args else []
+        rest: list[str] = super().parse_args(ctx, behind + [one for one in args if one != DEBUG])
+        return rest
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that `args` call, where there was its summary only."""
         name, command, rest = super().resolve_command(ctx, args)
@@ -57,13 +64,9 @@ class Commands(TyperGroup):
         except PolycloudError as error:
             if ctx.params["debug"]:
                 raise
-            _end(error)
+            output.fail(output.reason(error), getattr(error, "__notes__", ()), _status(error))
         except KeyboardInterrupt as interruption:
             output.fail("interrupted", getattr(interruption, "__notes__", ()), output.INTERRUPTED)
-
-
-def _end(error: Exception) -> NoReturn:
-    output.fail(f"{type(error).__name__}: {error}", getattr(error, "__notes__", ()), _status(error))
 
 
 def _status(error: Exception) -> int:
@@ -98,7 +101,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _common(
     *,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
     ] = False,

@@ -40,38 +40,10 @@ def providers() -> Offers:
     return _quietly(find)
 
 
-def nodes(ctx: typer.Context) -> Offers:
-    """Names or ids of the account's nodes."""
-    return _listed(ctx, "NODES")
+def _listed(noun: str) -> Callable[[typer.Context], Offers]:
+    """What offers names or ids of what the account has."""
 
-
-def sizes(ctx: typer.Context) -> Offers:
-    """Names or ids of sizes."""
-    return _listed(ctx, "SIZES")
-
-
-def images(ctx: typer.Context) -> Offers:
-    """Names or ids of images."""
-    return _listed(ctx, "IMAGES")
-
-
-def locations(ctx: typer.Context) -> Offers:
-    """Names or ids of locations."""
-    return _listed(ctx, "LOCATIONS")
-
-
-def keys(ctx: typer.Context) -> Offers:
-    """Names of the account's SSH keys."""
-    return _listed(ctx, "KEYS")
-
-
-def volumes(ctx: typer.Context) -> Offers:
-    """Names or ids of the account's volumes."""
-    return _listed(ctx, "VOLUMES")
-
-
-def _listed(ctx: typer.Context, noun: str) -> Offers:
-    def find() -> Offers:
+    def find(ctx: typer.Context) -> Offers:
         from polycloud.cli import accounts, resources
         from polycloud.common.calls import call_options
 
@@ -80,7 +52,10 @@ def _listed(ctx: typer.Context, noun: str) -> Offers:
         with call_options(deadline=PATIENCE), asked as driver:
             return _offers([(kind.names(thing), kind.id(thing)) for thing in kind.fetch(driver)])
 
-    return _quietly(find)
+    def offer(ctx: typer.Context) -> Offers:
+        return _quietly(lambda: find(ctx))
+
+    return offer
 
 
 def _offers(things: list[tuple[list[str], str]]) -> Offers:
@@ -100,3 +75,7 @@ def _quietly(find: Callable[[], Offers]) -> Offers:
             return find()
         except Exception:  # noqa: BLE001 - whatever it is, a prompt is no place to tell it
             return []
+
+
+nodes, sizes, images = map(_listed, ("NODES", "SIZES", "IMAGES"))
+locations, keys, volumes = map(_listed, ("LOCATIONS", "KEYS", "VOLUMES"))

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from polycloud.cli import output
 from polycloud.common.types import InvalidArgumentError, NotFoundError
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ def find(driver: NodeDriver, noun: Noun, text: str) -> Any:
 
 def find_all(driver: NodeDriver, noun: Noun, texts: Sequence[str]) -> list[Any]:
     """Each of these once, as `find` does with one list for all of them."""
-    things = noun.fetch(driver)
+    things = _asked(driver, noun)
     found = {noun.id(thing): thing for thing in (_exact(noun, things, text, driver.name) for text in texts)}
     return list(found.values())
 
 
 def choose(driver: NodeDriver, noun: Noun, text: str, *args: Any) -> Any:
     """As `find`, or the only one whose id or name begins so; `args` go to the driver's list."""
-    things = noun.fetch(driver, *args)
+    things = _asked(driver, noun, *args)
     begin = _matching(noun, things, lambda name: name.lower().startswith(text.lower()))
     same = _matching(noun, things, lambda name: name.lower() == text.lower())
     if not any(_matches(noun, things, text)) and (near := same or begin):
@@ -44,12 +45,18 @@ def choose(driver: NodeDriver, noun: Noun, text: str, *args: Any) -> Any:
     return _exact(noun, things, text, driver.name)
 
 
+def _asked(driver: NodeDriver, noun: Noun, *args: Any) -> list[Any]:
+    with output.asking(f"{driver.name} for its {noun.many}"):
+        return noun.fetch(driver, *args)
+
+
 def _exact(noun: Noun, things: list[Any], text: str, provider: str) -> Any:
     by_id, by_name = _matches(noun, things, text)
     if not (by_id or by_name):
         names = [name for thing in things for name in (*noun.names(thing), noun.id(thing))]
         near = list(dict.fromkeys(difflib.get_close_matches(text, names, NEAREST)))
-        hint = f"the nearest are {', '.join(near)}" if near else f"it has {len(things)} {noun.many}"
+        has = f"it has {noun.count(things)}" + (f", see `polycloud {noun.many} list`" if things else "")
+        hint = f"the nearest are {', '.join(near)}" if near else has
         raise NotFoundError(NOT_FOUND, f"{provider} has no {noun.one} {text!r}; {hint}")
     return _only(noun, by_id or by_name, f"is called {text!r}")
 
@@ -68,9 +75,13 @@ def _matching(noun: Noun, things: list[Any], fits: Callable[[str], bool]) -> lis
 
 def _only(noun: Noun, found: list[Any], why: str) -> Any:
     if len(found) > 1:
-        shown = [f"{noun.id(thing)} ({thing.name})" for thing in found[:MOST_SHOWN]]
+        shown = [_shown(noun.id(thing), noun.label(thing)) for thing in found[:MOST_SHOWN]]
         more = f" and {len(found) - MOST_SHOWN} others" if len(found) > MOST_SHOWN else ""
         raise InvalidArgumentError(
             f"more than one {noun.one} {why}; give the id of one: {', '.join(shown)}{more}"
         )
     return found[0]
+
+
+def _shown(id_: str, label: str) -> str:
+    return id_ if label == id_ else f"{id_} ({label})"

@@ -10,7 +10,7 @@ from typing import IO, Annotated
 
 import typer
 
-from polycloud.cli import accounts, changing, completion, finding, options, output, verbs
+from polycloud.cli import accounts, changing, options, output, verbs
 from polycloud.cli.resources import KEYS
 from polycloud.common.types import InvalidArgumentError
 
@@ -18,7 +18,7 @@ __all__ = ["app"]
 
 app = options.group("SSH keys of the account.")
 verbs.add_list(app, KEYS)
-verbs.add_show(app, KEYS, completion.keys)
+verbs.add_show(app, KEYS)
 
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")]
 
@@ -32,19 +32,22 @@ def create(
     provider: options.Provider = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Make a key; its private half is written to a file that only you can read.
+    """Make a key, and write it to a file.
 
-    The public half is written beside it, to FILE.pub.
+    The file has the private half, and only you can read it; the public half goes to FILE.pub beside it.
     """
+    to = to.expanduser()
     with accounts.one(profile, provider) as driver:
         if dry_run:
             changing.would(f"create the key {name} at {driver.name}, and write it to {to}")
             return
-        with _new_file(to) as file, output.working(f"creating the key {name}"):
-            pair = driver.create_key_pair(name)
+        public = to.with_name(f"{to.name}.pub")
+        with _new_file(to) as file, _new_file(public, 0o644) as beside:
+            with output.working(f"creating the key {name}"):
+                pair = driver.create_key_pair(name)
             file.write(pair.private_key or "")
-        to.with_name(f"{to.name}.pub").write_text(f"{pair.public_key}\n", encoding="utf-8")
-        output.line(f"created {KEYS.title(pair)}: {to}, {to.name}.pub")
+            beside.write(f"{pair.public_key}\n")
+        output.line(f"created {KEYS.title(pair)}: {to}, {public.name}")
 
 
 @app.command("import")
@@ -66,30 +69,15 @@ def import_(
         output.line(f"imported {KEYS.title(pair)}")
 
 
-@app.command()
-def delete(
-    *,
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="KEY...", help="Ids or names.", autocompletion=completion.keys),
-    ],
-    yes: options.Yes = False,
-    profile: options.Profile = None,
-    provider: options.Provider = None,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Delete keys; nodes that have them keep them. Asks before."""
-    with accounts.one(profile, provider) as driver:
-        found = finding.find_all(driver, KEYS, names)
-        changing.confirm(KEYS, found, "delete", accounts.name_of(profile, provider), yes=yes or dry_run)
-        changing.each(KEYS, found, driver.delete_key_pair, ("delete", "deleted"), dry_run=dry_run)
+DELETE = "Delete keys. Nodes that have them keep them."
+verbs.add_destruction(app, KEYS, "delete_key_pair", ("delete", "deleted"), DELETE)
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[IO[str]]:
+def _new_file(path: Path, mode: int = 0o600) -> Iterator[IO[str]]:
     """A new file that only its owner can read, made before anything is sent; removed where that fails."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
         raise InvalidArgumentError(f"the file {path} cannot be made: {error.strerror}") from None
     try:

@@ -72,8 +72,10 @@ class Listing:
 
     def told(self) -> Iterator[str]:
         """A line for each account that failed."""
-        for name, error in list(self.failures.items()):  # a thread shows them while they come
-            yield f"{name}: {type(error).__name__}: {error}"
+        for name in self.accounts:
+            if (error := self.failures.get(name)) is None:
+                continue
+            yield f"{name}: {output.reason(error)}"
 
 
 def show(
@@ -139,7 +141,7 @@ def ask(
 
 def _watched(listing: Listing, columns: Sequence[str], view: View) -> Watched:
     """What shows a table while it comes; nothing where none is wanted, or nothing may move."""
-    if view.as_json or view.as_csv or not output.lively(output.console()):
+    if view.as_json or view.as_csv or not output.lively():
         return nullcontext(_at_rest)
     from polycloud.cli import growing
 
@@ -226,7 +228,7 @@ def _print(rows: Sequence[Record], shown: Sequence[str], columns: Sequence[str],
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([cell(row[name]) for name in columns] for row in rows)
-    elif output.console().is_terminal:
+    elif output.at_terminal():
         _print_table(rows, shown, whole=view.columns is not None)
     else:
         lines = [list(shown), *([cell(row[name]) or "-" for name in shown] for row in rows)]
@@ -240,7 +242,7 @@ def _print_table(rows: Sequence[Record], shown: Sequence[str], *, whole: bool) -
     table, left_out = tables.fitted(shown, cells(rows, shown), console.width, whole=whole)
     console.print(table)
     if left_out:
-        output.line(f"--columns or a wider window shows {', '.join(left_out)}", "dim")
+        console.print(f"--columns or a wider window shows {', '.join(left_out)}", style="dim")
 
 
 def cells(rows: Sequence[Record], shown: Sequence[str]) -> list[list[tuple[str, bool]]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from polycloud.cli import completion, options, verbs
+from polycloud.cli import options, verbs
 from polycloud.cli.resources import LOCATIONS
 
 __all__ = ["app"]
 
 app = options.group("Places where nodes can be.")
 verbs.add_list(app, LOCATIONS)
-verbs.add_show(app, LOCATIONS, completion.locations)
+verbs.add_show(app, LOCATIONS)

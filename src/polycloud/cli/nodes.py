@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polycloud.cli import accounts, changing, completion, finding, options, output, verbs
+from polycloud.cli import accounts, changing, finding, options, output, verbs
 from polycloud.cli.resources import NODES
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["app"]
 
 app = options.group("Servers: list, create, deploy, stop, destroy them.")
 verbs.add_list(app, NODES)
-verbs.add_show(app, NODES, completion.nodes)
+verbs.add_show(app, NODES)
 
 WAIT_PERIOD = 2.0
 """The longest pause in seconds between two looks at a node that is on its way."""
@@ -99,7 +99,8 @@ def deploy(
     with accounts.one(profile, provider) as driver:
         arguments = asked.arguments(driver)
         if dry_run:
-            changing.would(f"create {orders.told(driver, arguments)}, then run {step.steps}")
+            doing = orders.steps_told(script, files or ())
+            changing.would(f"create {orders.told(driver, arguments)}, then {doing}")
             return
         with orders.Progress(f"deploying the node {name}", aside=as_json) as progress:
             node = driver.deploy_node(
@@ -135,85 +136,16 @@ def wait(
             output.line(f"{NODES.title(node)} is {node.state} at {', '.join(node.public_ips)}")
 
 
-@app.command()
-def reboot(
-    *,
-    names: options.NodeNames,
-    profile: options.Profile = None,
-    provider: options.Provider = None,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Restart nodes."""
-    _each(names, profile, provider, "reboot_node", ("reboot", "told to reboot:"), dry_run=dry_run)
-
-
-@app.command()
-def start(
-    *,
-    names: options.NodeNames,
-    profile: options.Profile = None,
-    provider: options.Provider = None,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Start stopped nodes."""
-    _each(names, profile, provider, "start_node", ("start", "told to start:"), dry_run=dry_run)
-
-
-@app.command()
-def stop(
-    *,
-    names: options.NodeNames,
-    profile: options.Profile = None,
-    provider: options.Provider = None,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Stop nodes at once; they keep their disks, and mostly their price."""
-    _each(names, profile, provider, "stop_node", ("stop", "told to stop:"), dry_run=dry_run)
-
-
-@app.command()
-def shutdown(
-    *,
-    names: options.NodeNames,
-    profile: options.Profile = None,
-    provider: options.Provider = None,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Let nodes shut themselves down, where the provider can; else as stop."""
-    _each(names, profile, provider, "shutdown_node", ("shut down", "told to shut down:"), dry_run=dry_run)
-
-
-@app.command()
-def destroy(
-    *,
-    names: options.NodeNames,
-    yes: options.Yes = False,
-    profile: options.Profile = None,
-    provider: options.Provider = None,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Delete nodes with their disks. Asks before."""
-    with accounts.one(profile, provider) as driver:
-        found = finding.find_all(driver, NODES, names)
-        changing.confirm(NODES, found, "destroy", accounts.name_of(profile, provider), yes=yes or dry_run)
-        changing.each(NODES, found, driver.destroy_node, ("destroy", "destroyed"), dry_run=dry_run)
-
-
-def _each(
-    names: Sequence[str],
-    profile: str | None,
-    provider: str | None,
-    operation: str,
-    words: tuple[str, str],
-    *,
-    dry_run: bool,
-) -> None:
-    with accounts.one(profile, provider) as driver:
-        act: Callable[[Any], object] = getattr(driver, operation)
-        changing.each(NODES, finding.find_all(driver, NODES, names), act, words, dry_run=dry_run)
-
-
 def _awaited(driver: NodeDriver, nodes: Sequence[Node], timeout: float) -> list[Node]:
     titles = ", ".join(map(NODES.title, nodes))
     with output.working(f"waiting for {titles} to run"):
         return [node for node, _ in driver.wait_until_running(nodes, WAIT_PERIOD, timeout)]
+
+
+STOP = "Stop nodes at once. They keep their disks, and mostly their price."
+SHUTDOWN = "Let nodes shut themselves down. Where the provider cannot, as stop."
+verbs.add_change(app, NODES, "reboot_node", ("reboot", "told to reboot:"), "Restart nodes.")
+verbs.add_change(app, NODES, "start_node", ("start", "told to start:"), "Start stopped nodes.")
+verbs.add_change(app, NODES, "stop_node", ("stop", "told to stop:"), STOP)
+verbs.add_change(app, NODES, "shutdown_node", ("shut down", "told to shut down:"), SHUTDOWN)
+verbs.add_destruction(app, NODES, "destroy_node", ("destroy", "destroyed"), "Delete nodes with their disks.")

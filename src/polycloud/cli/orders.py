@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from polycloud.cli import finding, output
+from polycloud.cli.listing import cell
 from polycloud.cli.resources import IMAGES, LOCATIONS, SIZES
 from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
 from polycloud.common.types import printable as harmless
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from polycloud.compute.base import NodeDriver
 
-__all__ = ["Order", "Progress", "login_key", "steps", "told"]
+__all__ = ["Order", "Progress", "login_key", "steps", "steps_told", "told"]
 
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -61,14 +62,14 @@ class Order:
 
     def private_key(self) -> str:
         """The file to log in with."""
-        return str(self.key).removesuffix(".pub")
+        return str(login_key(self.key).expanduser()).removesuffix(".pub")
 
 
 def told(driver: NodeDriver, arguments: dict[str, Any]) -> str:
     """The order in words."""
     nouns = {"size": SIZES, "image": IMAGES, "location": LOCATIONS}
     parts = [nouns[name].title(thing) for name, thing in arguments.items() if name in nouns]
-    more = [f"{name} {arguments[name]}" for name in ("tags", "idempotency_key") if name in arguments]
+    more = [f"{name} {cell(arguments[name])}" for name in ("tags", "idempotency_key") if name in arguments]
     return f"the node {arguments['name']} at {driver.name}: {', '.join([*parts, *more])}"
 
 
@@ -90,7 +91,8 @@ def public_key(file: Path) -> str:
     try:
         text = (beside if beside.is_file() else file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(f"the key file {file} cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise InvalidArgumentError(f"the key file {file} cannot be read: {why}") from None
     if "PRIVATE KEY" in text:
         return _public_half(file, text)
     return require_public_key(text)
@@ -117,6 +119,11 @@ def steps(script: Path | None, files: Sequence[str]) -> MultiStepDeployment:
     if not found:
         raise InvalidArgumentError("nothing to deploy: give --script FILE or --file SRC:DST")
     return MultiStepDeployment(found)
+
+
+def steps_told(script: Path | None, files: Sequence[str]) -> str:
+    """The same in words."""
+    return ", ".join([*(f"put {text}" for text in files), *([] if script is None else [f"run {script}"])])
 
 
 def _file(text: str) -> FileDeployment:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json as json_format
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +22,8 @@ __all__ = [
     "INTERRUPTED",
     "NOT_FOUND",
     "WRONG_CALL",
+    "asking",
+    "at_terminal",
     "code",
     "columns",
     "console",
@@ -31,13 +34,22 @@ __all__ = [
     "lively",
     "note",
     "printable",
+    "reason",
     "table",
+    "width",
     "working",
 ]
 
 FAILED, WRONG_CALL, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
 """Exit statuses."""
 GAP = 2
+SHELL_WORDS = {
+    r"ask supports\(.*?\) first": "`polycloud providers` shows what it offers",
+    "ex_destroy_on_failure=True": "--destroy-on-failure",
+}
+"""What errors advise a program to do, and what that is at a shell."""
+ASKED = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Variables by which others than a terminal ask to be written to as one."""
 
 
 @cache
@@ -56,9 +68,20 @@ def errors() -> Console:
     return Console(highlight=False, markup=False, emoji=False, stderr=True)
 
 
-def lively(where: Console) -> bool:
+def at_terminal(stream: IO[str] | None = None) -> bool:
+    """Whether `stream`, or else stdout, goes to a terminal; where none is, nothing of Rich is loaded."""
+    stream = stream or sys.stdout
+    asked = any(map(os.environ.get, ASKED))
+    return (asked or stream.isatty()) and _console(stream).is_terminal
+
+
+def lively(stream: IO[str] | None = None) -> bool:
     """Whether something may move there: at a terminal that can, unless NO_COLOR asks for calm."""
-    return where.is_terminal and not where.is_dumb_terminal and not os.environ.get("NO_COLOR")
+    return at_terminal(stream) and not (_console(stream).is_dumb_terminal or os.environ.get("NO_COLOR"))
+
+
+def _console(stream: IO[str] | None) -> Console:
+    return errors() if stream is sys.stderr else console()
 
 
 def printable(text: object) -> str:
@@ -68,6 +91,9 @@ def printable(text: object) -> str:
 
 def line(text: object = "", style: str = "") -> None:
     """Print one line as it is, however long."""
+    if not at_terminal():
+        print(printable(text), flush=True)  # noqa: T201 - flushed, as below
+        return
     from rich.text import Text
 
     console().print(Text(printable(text), style), soft_wrap=True)
@@ -80,11 +106,12 @@ def note(text: object) -> None:
 
 def json(data: Any) -> None:
     """Print `data` as JSON: laid out at a terminal, one line elsewhere."""
-    if console().is_terminal:
+    if at_terminal():
         console().print_json(data=data, indent=2, default=str)
     else:
         # Flushed, since a program may be waiting for it while the command goes on
-        print(json_format.dumps(data, ensure_ascii=False, default=str), flush=True)  # noqa: T201
+        everything = (sys.stdout.encoding or "").lower().startswith("utf")
+        print(json_format.dumps(data, ensure_ascii=not everything, default=str), flush=True)  # noqa: T201
 
 
 def code(text: str) -> None:
@@ -101,15 +128,15 @@ def table(headers: Sequence[str], *sections: Iterable[Sequence[object]]) -> None
 
     A section is a group of rows; lines part the sections.
     """
+    cells = [[[printable(cell) for cell in row] for row in rows] for rows in sections]
+    if not at_terminal():
+        for text in columns([headers, *(row for rows in cells for row in rows)]):
+            line(text)
+        return
     from rich.text import Text
 
     from polycloud.cli import tables
 
-    cells = [[[printable(cell) for cell in row] for row in rows] for rows in sections]
-    if not console().is_terminal:
-        for text in columns([headers, *(row for rows in cells for row in rows)]):
-            line(text)
-        return
     ruled = tables.ruled(headers)
     for rows in cells:
         for row in rows:
@@ -120,14 +147,27 @@ def table(headers: Sequence[str], *sections: Iterable[Sequence[object]]) -> None
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """One text a row, its cells padded to columns."""
-    widths = [max(map(len, column)) + GAP for column in zip(*rows, strict=True)]
-    return ["".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    widths = [max(map(width, column)) + GAP for column in zip(*rows, strict=True)]
+    return ["".join(map(_padded, row, widths)).rstrip() for row in rows]
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal a text takes: signs of some scripts take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _padded(text: str, columns: int) -> str:
+    return text + " " * (columns - width(text))
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Say what is under way: with a spinner and the time it takes at a terminal, in a line elsewhere."""
-    if not lively(errors()):
+    if not lively(sys.stderr):
         note(f"{what} ...")
         yield
         return
@@ -139,8 +179,26 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
+def reason(error: BaseException) -> str:
+    """What failed and why, in a line."""
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def asking(whom: str) -> Iterator[None]:
+    """Say who is waited for, where that may move; what is printed elsewhere has no need of it."""
+    with working(f"asking {whom}") if lively(sys.stderr) else nullcontext():
+        yield
+
+
 def fail(message: object, notes: Iterable[str] = (), code: int = FAILED) -> NoReturn:
     """End the command with one line on stderr (and one for each note) and the exit status `code`."""
     for text in (message, *notes):
-        note(text)
+        note(_advice(str(text)))
     sys.exit(code)
+
+
+def _advice(text: str) -> str:
+    for program, shell in SHELL_WORDS.items():
+        text = re.sub(program, shell, text)
+    return text

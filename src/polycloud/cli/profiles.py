@@ -29,7 +29,7 @@ Names = Annotated[
 
 @app.command("list")
 def list_(*, as_json: options.Json = False) -> None:
-    """List the profiles; the one that is taken where none is named is marked."""
+    """List the profiles. The one that is taken where none is named is marked."""
     config = accounts.configuration()
     default = _default(config)
     rows = [
@@ -56,7 +56,7 @@ def show(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a profile's settings; of secrets, where they come from."""
+    """Show a profile's settings. Of secrets it tells where they come from."""
     profile = accounts.configuration().profile(name)
     told = {"provider": profile.provider, "file": str(profile.file)}
     told |= {name: _told(name, value) for name, value in profile.settings.items()}
@@ -67,13 +67,20 @@ def show(
 
 
 @app.command()
-def check(*, names: Names = None, every: options.Every = False, as_json: options.Json = False) -> None:
+def check(
+    *,
+    names: Names = None,
+    every: options.Every = False,
+    deadline: options.Deadline = None,
+    as_json: options.Json = False,
+) -> None:
     """Connect, and say who answers."""
     if names and every:
         raise InvalidArgumentError("give names of profiles or --all, not both")
     asked = accounts.several(names, None, every=every)
-    answers = listing.ask(asked, _answer, None)
-    rows = [record for records in answers.records.values() for record in records]
+    with output.asking(", ".join(asked)):
+        answers = listing.ask(asked, _answer, deadline)
+    rows = answers.rows(listing.View())
     if as_json:
         output.json(rows)
     else:

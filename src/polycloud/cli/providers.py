@@ -78,7 +78,7 @@ def _show(service: str, found: list[Offer]) -> None:
 
 def _parts(widths: list[int]) -> list[tuple[int, int]]:
     """Where to cut columns of these widths (each with a border and two spaces) so that each part fits."""
-    if not output.console().is_terminal:
+    if not output.at_terminal():
         return [(0, len(widths))]
     parts, start, used = [], 0, LABEL_WIDTH
     for at, width in enumerate(widths):
@@ -112,7 +112,7 @@ def _group(service: str, operation: str) -> str:
 
 
 def _mark(offered: bool) -> str:
-    if output.console().is_terminal and output.console().encoding.startswith("utf"):
+    if output.at_terminal() and output.console().encoding.startswith("utf"):
         return "✓" if offered else "·"
     return "yes" if offered else "-"
 

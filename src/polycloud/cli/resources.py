@@ -26,7 +26,9 @@ __all__ = [
 
 HOURS_A_MONTH = 730
 LOCATION_KEYS = ("region_slug", "zone", "location", "region")
-"""Where providers tell a node's location."""
+"""Where providers tell the location of a node or a volume."""
+ATTACHED_KEYS = ("droplet_ids", "linode_id", "instance_id")
+"""Where providers tell what a volume is attached to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +66,25 @@ class Noun:
 
     def title(self, thing: Any) -> str:
         """How messages call it: "node web (id 5)"."""
-        id_ = self.id(thing)
-        return f"{self.one} {thing.name or ''} (id {id_})".replace("  ", " ")
+        id_, label = self.id(thing), self.label(thing)
+        return f"{self.one} {id_}" if label == id_ else f"{self.one} {label} (id {id_})".replace("  ", " ")
+
+    def label(self, thing: Any) -> str:
+        """The name that tells it best from others."""
+        return self.also_called(thing) or thing.name or ""
+
+    def count(self, things: Sequence[Any]) -> str:
+        """How many: "no node", "1 node", "2 nodes"."""
+        return f"{len(things) or 'no'} {self.many if len(things) > 1 else self.one}"
 
     def record(self, thing: Any) -> dict[str, Any]:
         """What is told of it, by column."""
         return {column.name: column.get(thing) for column in self.columns}
 
 
-def location_of(node: Any) -> str | None:
-    """Where a node is, as its provider tells it."""
-    return _told(node, LOCATION_KEYS)
+def location_of(thing: Any) -> str | None:
+    """Where a node or a volume is, as its provider tells it."""
+    return _told(thing, LOCATION_KEYS)
 
 
 def tags_of(node: Any) -> list[str]:
@@ -92,7 +102,7 @@ def _named(attribute: str, *keys: str) -> Column:
 
     def get(node: Any) -> Any:
         other = getattr(node, attribute)
-        return getattr(other, "name", other) or _told(node, keys)
+        return _slug(other) or getattr(other, "name", other) or _told(node, keys)
 
     return Column(attribute, get)
 
@@ -101,6 +111,18 @@ def _told(node: Any, keys: Sequence[str]) -> str | None:
     """The first text that stands under one of the provider's keys."""
     texts = (node.extra.get(key) for key in keys)
     return next((text for text in texts if isinstance(text, str) and text), None)
+
+
+def _slug(thing: Any) -> str | None:
+    """The name that a provider has for programs; those for people may leave out what everybody sees."""
+    slug: str | None = getattr(thing, "extra", {}).get("slug")
+    return slug
+
+
+def _attached_to(volume: Any) -> list[str]:
+    """The ids of the nodes that have it, as its provider tells them."""
+    told = [volume.extra.get(key) for key in ATTACHED_KEYS]
+    return [str(id_) for ids in told if ids for id_ in (ids if isinstance(ids, list) else [ids])]
 
 
 def _moment(attribute: str) -> Column:
@@ -151,8 +173,8 @@ IMAGES = Noun(
     "image",
     "images",
     "list_images",
-    (Column.of("id"), Column.of("name"), Column("slug", lambda image: image.extra.get("slug"))),
-    also_called=lambda image: image.extra.get("slug"),
+    (Column.of("id"), Column.of("name"), Column("slug", _slug)),
+    also_called=_slug,
 )
 LOCATIONS = Noun(
     "location",
@@ -176,5 +198,7 @@ VOLUMES = Noun(
         Column.of("id"),
         Column("size_gb", attrgetter("size")),
         Column.of("state"),
+        Column("attached_to", _attached_to),
+        Column("location", location_of),
     ),
 )

@@ -8,6 +8,8 @@ from rich.box import ROUNDED
 from rich.table import Table
 from rich.text import Text
 
+from polycloud.cli import output
+
 __all__ = ["Cell", "fitted", "ruled"]
 
 BORDER = 3
@@ -41,7 +43,7 @@ def _room(headers: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) ->
     """How many columns there is room for; two at least."""
     used = 1
     for at, header in enumerate(headers):
-        widest = max([len(header), *(len(row[at][0]) for row in rows)])
+        widest = max(map(output.width, (header, *(row[at][0] for row in rows))))
         used += min(widest, WIDEST) + BORDER
         if used > width:
             return max(at, 2)

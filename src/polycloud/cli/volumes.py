@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from polycloud.cli import accounts, changing, completion, finding, options, output, verbs
 from polycloud.cli.resources import LOCATIONS, NODES, VOLUMES
 
+if TYPE_CHECKING:
+    from polycloud.compute.types import StorageVolume
+
 __all__ = ["app"]
 
 app = options.group("Block volumes: list, create, attach, destroy them.")
 verbs.add_list(app, VOLUMES)
-verbs.add_show(app, VOLUMES, completion.volumes)
+verbs.add_show(app, VOLUMES)
 
 VolumeName = Annotated[
     str, typer.Argument(metavar="VOLUME", help="Its id or name.", autocompletion=completion.volumes)
-]
-VolumeNames = Annotated[
-    list[str], typer.Argument(metavar="VOLUME...", help="Ids or names.", autocompletion=completion.volumes)
 ]
 
 
@@ -61,38 +61,14 @@ def attach(
     """Attach a volume to a node."""
     with accounts.one(profile, provider) as driver:
         volume, node = finding.find(driver, VOLUMES, name), finding.find(driver, NODES, node_name)
-        words = (f"attach to {NODES.title(node)}", f"attached to {NODES.title(node)}:")
-        changing.each(
-            VOLUMES, [volume], lambda one: driver.attach_volume(node, one, device), words, dry_run=dry_run
-        )
+
+        def act(one: StorageVolume) -> object:
+            return driver.attach_volume(node, one, device)
+
+        words, where = ("attach", "attached"), f" to {NODES.title(node)}"
+        changing.each(VOLUMES, [volume], act, words, dry_run=dry_run, where=where)
 
 
-@app.command()
-def detach(
-    *,
-    names: VolumeNames,
-    profile: options.Profile = None,
-    provider: options.Provider = None,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Detach volumes from their nodes."""
-    with accounts.one(profile, provider) as driver:
-        found = finding.find_all(driver, VOLUMES, names)
-        changing.each(VOLUMES, found, driver.detach_volume, ("detach", "detached"), dry_run=dry_run)
-
-
-@app.command()
-def destroy(
-    *,
-    names: VolumeNames,
-    yes: options.Yes = False,
-    profile: options.Profile = None,
-    provider: options.Provider = None,
-    dry_run: options.DryRun = False,
-) -> None:
-    """Delete volumes and what is on them. Asks before."""
-    with accounts.one(profile, provider) as driver:
-        found = finding.find_all(driver, VOLUMES, names)
-        account = accounts.name_of(profile, provider)
-        changing.confirm(VOLUMES, found, "destroy", account, yes=yes or dry_run)
-        changing.each(VOLUMES, found, driver.destroy_volume, ("destroy", "destroyed"), dry_run=dry_run)
+DETACH, DESTROY = "Detach volumes from their nodes.", "Delete volumes and what is on them."
+verbs.add_change(app, VOLUMES, "detach_volume", ("detach", "detached"), DETACH)
+verbs.add_destruction(app, VOLUMES, "destroy_volume", ("destroy", "destroyed"), DESTROY)
