@@ -292,17 +292,18 @@ def _ours(call: Callable[[], T], request: Request) -> T:
         return call()
     except (exceptions.HTTPError, HTTPException, OSError) as error:
         late = request.deadline is not None and time.monotonic() >= request.deadline
-        ours = ReadTimeoutError("the call's deadline has passed") if late else _translate(error)
+        ours = ReadTimeoutError("the call's deadline has passed") if late else _translate(error, request)
     raise ours
 
 
-def _translate(error: Exception) -> PolycloudError:
+def _translate(error: Exception, request: Request) -> PolycloudError:
     if isinstance(error, exceptions.SSLError):
         return TLSError(f"TLS failed: {error}")
     if isinstance(error, exceptions.ProxyError):
         return ConnectError(f"the proxy cannot be reached, or refused: {error.original_error}")
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.NewConnectionError):
-        return ConnectError(f"cannot connect: {str(error).rpartition('): ')[2]}")
+        address = urlsplit(request.url).netloc.rpartition("@")[2]
+        return ConnectError(f"cannot connect to {address}: {str(error).rpartition('): ')[2]}")
     if isinstance(error, exceptions.EmptyPoolError):
         return ConnectError("no connection of the pool became free in time (pool_size=)")
     if isinstance(error, exceptions.TimeoutError | TimeoutError):
