@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from polycloud.utils import networking
 from polycloud.utils.networking import (
     increment_ipv4_segments,
+    is_ip,
     is_private_subnet,
     is_public_subnet,
     is_valid_ip_address,
@@ -52,6 +53,16 @@ def test_not_an_address(ip: str) -> None:
 def test_invalid_ipv4(address: str) -> None:
     """Only four segments of 0 to 255 are a valid IPv4 address."""
     assert not is_valid_ip_address(address)
+    assert not is_ip(address, 4)
+
+
+@pytest.mark.parametrize(
+    "address", ["1.2.3.4", "255.0.10.199", "01.2.3.4", "1.2.3.4\n", "\u0661.2.3.4", "::1", "2001:db8::1"]
+)
+@pytest.mark.parametrize(("version", "family"), [(4, socket.AF_INET), (6, socket.AF_INET6)])
+def test_versions(address: str, version: int, family: int) -> None:
+    """`is_ip` says of a version what `is_valid_ip_address` says of its family."""
+    assert is_ip(address, version) == is_valid_ip_address(address, family)
 
 
 def test_family() -> None:
