@@ -93,7 +93,7 @@ def reply(status: int, **headers: str) -> RawResponse:
     ],
 )
 def test_which_answers_are_asked_again(outcome: RawResponse, get: bool, post: bool) -> None:
-    """429 repeats anything, 503 what it turned away, 408 and 502 to 504 what does no harm; patience bounds all."""
+    """429 repeats all, 503 what it turned away, 408 and 502 to 504 what does no harm; patience bounds all."""
     assert (RetryPolicy().allows(GET, 1, outcome), RetryPolicy().allows(POST, 1, outcome)) == (get, post)
 
 

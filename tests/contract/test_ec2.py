@@ -9,7 +9,7 @@ import pytest
 from botocore.model import Shape  # type: ignore[import-untyped]
 
 from polycloud.common.retry import RetryPolicy
-from polycloud.compute.drivers import _ec2
+from polycloud.compute.drivers._ec2 import objects, payloads
 from polycloud.compute.drivers.ec2 import (
     EC2Address,
     EC2Network,
@@ -255,14 +255,14 @@ def test_fields_that_are_read(name: str) -> None:
     """Every field that the driver reads of an answer is one that Amazon tells, by the same name."""
     members = chain.from_iterable(MODEL.shape_for(shape).members.values() for shape in SHAPES[name])
     documented = {member.serialization["name"] for member in members if "name" in member.serialization}
-    read = {field.encode_name for field in msgspec.structs.fields(getattr(_ec2, name))}
+    read = {field.encode_name for field in msgspec.structs.fields(getattr(payloads, name))}
     assert read <= documented
 
 
 STATES: dict[str, dict[str, Any]] = {
-    "InstanceStateName": _ec2.NODE_STATES,
-    "SnapshotState": _ec2.SNAPSHOT_STATES,
-    "VolumeState": _ec2.VOLUME_STATES,
+    "InstanceStateName": objects.NODE_STATES,
+    "SnapshotState": objects.SNAPSHOT_STATES,
+    "VolumeState": objects.VOLUME_STATES,
 }
 
 

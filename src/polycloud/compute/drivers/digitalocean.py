@@ -26,26 +26,28 @@ from polycloud.common.types import (
 )
 from polycloud.compute import keys
 from polycloud.compute.creation import mark_for
-from polycloud.compute.drivers._digitalocean import (
+from polycloud.compute.drivers._digitalocean.actions import Waiting
+from polycloud.compute.drivers._digitalocean.extensions import (
     CREATE_TAG,
     DigitalOceanExtensions,
+    DropletCreation,
+    is_in,
+)
+from polycloud.compute.drivers._digitalocean.fields import attributes_of, droplet_id, reference
+from polycloud.compute.drivers._digitalocean.networks import (
     DigitalOceanFirewall,
     DigitalOceanFirewallRule,
     DigitalOceanFloatingIp,
+)
+from polycloud.compute.drivers._digitalocean.payloads import (
     DigitalOceanVPC,
     Droplet,
-    DropletCreation,
     Image,
     Key,
     Region,
     Size,
     Snapshot,
     Volume,
-    Waiting,
-    attributes_of,
-    droplet_id,
-    is_in,
-    reference,
 )
 from polycloud.compute.types import (
     KeyPair,

@@ -14,34 +14,36 @@ from polycloud.common.aws import AWSCredentials, AWSCredsError
 from polycloud.compute import keys
 from polycloud.compute.base import require_id, with_id
 from polycloud.compute.creation import mark_for
-from polycloud.compute.drivers._ec2 import (
+from polycloud.compute.drivers._ec2.extensions import EC2Extensions, known_key_pair, sought
+from polycloud.compute.drivers._ec2.fields import (
     CREATE_TOKEN,
+    InstanceOptions,
+    VolumeOptions,
+    encoded,
+    filters,
+    one_or_more,
+    tagging,
+    tags_of,
+    volume_fields,
+)
+from polycloud.compute.drivers._ec2.objects import (
     EC2Address,
-    EC2AvailabilityZone,
-    EC2Extensions,
     EC2GroupPair,
     EC2Network,
     EC2NetworkSubnet,
     EC2NodeLocation,
-    EC2Region,
     EC2Rule,
     EC2SecurityGroup,
+)
+from polycloud.compute.drivers._ec2.payloads import (
+    EC2AvailabilityZone,
+    EC2Region,
     Image,
-    InstanceOptions,
     InstanceType,
     Key,
     Offering,
     Snapshot,
     Volume,
-    VolumeOptions,
-    encoded,
-    filters,
-    known_key_pair,
-    one_or_more,
-    sought,
-    tagging,
-    tags_of,
-    volume_fields,
 )
 from polycloud.compute.types import (
     KeyPair,
@@ -309,7 +311,7 @@ class EC2NodeDriver(EC2Extensions):
     ) -> list[StorageVolume]:
         """The volumes of the region, or of a node."""
         wanted = {**(ex_filters or {}), **({"attachment.instance-id": require_id(node)} if node else {})}
-        return self._listed("DescribeVolumes", "volumeSet", Volume, self._to_volume, wanted)
+        return self.connection.list_picked("DescribeVolumes", "volumeSet", Volume, self._to_volume, wanted)
 
     def create_volume(
         self,
@@ -352,7 +354,7 @@ class EC2NodeDriver(EC2Extensions):
     def list_volume_snapshots(self, volume: StorageVolume) -> list[VolumeSnapshot]:
         """The snapshots of a volume that the account owns."""
         wanted = {"volume-id": volume.id}
-        return self._listed(
+        return self.connection.list_picked(
             "DescribeSnapshots", "snapshotSet", Snapshot, self._to_snapshot, wanted, Owner=["self"]
         )
 

@@ -22,28 +22,22 @@ from polycloud.common.payload import plain
 from polycloud.common.types import InvalidArgumentError, NotFoundError, UnsupportedOperationError
 from polycloud.compute import keys
 from polycloud.compute.creation import mark_for
-from polycloud.compute.drivers._linode import (
-    MARK,
+from polycloud.compute.drivers._linode.extensions import MARK, LinodeCreation, LinodeDisk, LinodeExtensions
+from polycloud.compute.drivers._linode.fields import attributes_of, image_path, linode_id, metadata
+from polycloud.compute.drivers._linode.networks import LinodeIPAddress
+from polycloud.compute.drivers._linode.operations import Waiting
+from polycloud.compute.drivers._linode.payloads import (
     Availability,
     Image,
     Instance,
     Key,
     LinodeBackup,
     LinodeConfig,
-    LinodeCreation,
-    LinodeDisk,
-    LinodeExtensions,
     LinodeFirewall,
-    LinodeIPAddress,
     LinodeStackScript,
     Region,
     Size,
     Volume,
-    Waiting,
-    attributes_of,
-    image_path,
-    linode_id,
-    metadata,
 )
 from polycloud.compute.types import (
     KeyPair,

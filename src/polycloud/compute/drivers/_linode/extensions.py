@@ -1,36 +1,25 @@
-"""What Linode offers beyond the base of compute; its payloads, and the objects made of them.
+"""What Linode offers beyond the base of compute.
 
 Source: the provider's OpenAPI document, version 4.189.0.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 from sys import intern
-from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
-
-import msgspec
+from typing import Any, ClassVar, Unpack
 
 from polycloud.common import waiting
 from polycloud.common.arguments import id_of, present, several
 from polycloud.common.base import segment
-from polycloud.common.calls import call_options, remaining, tidying
-from polycloud.common.linode import (
-    Entity,
-    Filter,
-    LabelTakenError,
-    LinodeBaseDriver,
-    LinodeBusyError,
-    LinodeEvent,
-    number,
-)
+from polycloud.common.calls import call_options, tidying
+from polycloud.common.linode import Filter, LabelTakenError, LinodeEvent, number
 from polycloud.common.payload import Item, LazyExtra, decode, filled, moment, plain
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
@@ -41,8 +30,27 @@ from polycloud.common.types import (
     UnsupportedOperationError,
 )
 from polycloud.compute import keys
-from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.creation import Creation, mark_for
+from polycloud.compute.drivers._linode.fields import attributes_of, linode_id, metadata, password_of
+from polycloud.compute.drivers._linode.networks import LinodeNetworks
+from polycloud.compute.drivers._linode.operations import Waiting
+from polycloud.compute.drivers._linode.payloads import (
+    Backups,
+    Disk,
+    Image,
+    Instance,
+    Key,
+    LinodeBackup,
+    LinodeConfig,
+    LinodeStackScript,
+    Price,
+    Region,
+    Size,
+    Snapshots,
+    Tag,
+    Volume,
+    whole,
+)
 from polycloud.compute.types import (
     KeyPair,
     Node,
@@ -57,19 +65,6 @@ from polycloud.compute.types import (
 )
 from polycloud.utils.networking import is_ip, split_by_privacy
 
-__all__ = [
-    "LinodeBackup",
-    "LinodeConfig",
-    "LinodeDisk",
-    "LinodeExtensions",
-    "LinodeFirewall",
-    "LinodeIPAddress",
-    "LinodeStackScript",
-    "Waiting",
-]
-
-R = TypeVar("R")
-T = TypeVar("T")
 NODE_STATES = {
     "running": NodeState.RUNNING,
     "offline": NodeState.STOPPED,
@@ -105,213 +100,11 @@ DEVICES = "abcdefgh"
 RESCUE_DEVICES = "abcdefg"  # the last one is the rescue system's
 MB_A_GB = 1024
 UNIQUE_LOCAL = re.compile("f[cd][0-9a-f]{2}:", re.IGNORECASE)
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 NODE_KEYS = ("alerts", "backups", "hypervisor", "ipv6", "region", "specs", "tags", "watchdog_enabled")
 SIZE_KEYS = ("addons", "class", "gpus", "price", "transfer", "vcpus")
 IMAGE_KEYS = ("created", "created_by", "description", "eol", "is_public", "size", "type", "vendor")
 LOCATION_KEYS = ("capabilities", "resolvers", "status")
 VOLUME_KEYS = ("created", "filesystem_path", "linode_id", "linode_label", "region", "status", "tags")
-
-
-class Instance(msgspec.Struct, gc=False):
-    """What a `Node` is made from; the whole payload becomes its `extra`."""
-
-    id: int
-    label: str | None = None
-    status: str | None = None
-    created: str | None = None
-    type: str | None = None
-    image: str | None = None
-    region: str | None = None
-    group: str | None = None
-    ipv4: list[str] | None = None
-    ipv6: str | None = None
-    tags: list[str] | None = None
-
-
-class Price(msgspec.Struct):
-    """USD; `id` is the region whose price it is, None for all others."""
-
-    hourly: float | None = None
-    monthly: float | None = None
-    id: str | None = None
-
-
-class Size(msgspec.Struct):
-    """A type: `memory` and `disk` are MB, `transfer` is GB a month."""
-
-    id: str
-    memory: int
-    disk: int
-    label: str | None = None
-    transfer: int | None = None
-    price: Price | None = None
-    region_prices: list[Price] | None = None
-
-
-class Availability(msgspec.Struct):
-    """Whether a type can be had in a region; told of few types only."""
-
-    plan: str
-    region: str
-    available: bool | None = None
-
-
-class Region(msgspec.Struct):
-    """A region."""
-
-    id: str
-    label: str | None = None
-    country: str | None = None
-
-
-class Image(msgspec.Struct):
-    """An image; `id` begins with "linode/" or "private/"."""
-
-    id: str
-    label: str | None = None
-    status: str | None = None
-
-
-class Key(msgspec.Struct):
-    """An SSH key of the token's user."""
-
-    id: int
-    label: str | None = None
-    ssh_key: str | None = None
-    created: str | None = None
-
-
-class Volume(msgspec.Struct):
-    """A block volume of `size` GB; it is attached to one node at most."""
-
-    id: int
-    size: int
-    label: str | None = None
-    status: str | None = None
-    linode_id: int | None = None
-
-
-class Disk(msgspec.Struct):
-    """A part of a node's storage, of `size` MB."""
-
-    id: int
-    label: str | None = None
-    status: str | None = None
-    size: int | None = None
-    filesystem: str | None = None
-
-
-class Tag(msgspec.Struct):
-    """A tag."""
-
-    label: str
-
-
-class Address(msgspec.Struct):
-    """An address."""
-
-    address: str
-    public: bool | None = None
-    type: str | None = None
-    linode_id: int | None = None
-
-
-class VPCAddress(msgspec.Struct):
-    """A node's address in a VPC; None for what is a range of them."""
-
-    address: str | None = None
-    linode_id: int | None = None
-
-
-class Addresses(msgspec.Struct):
-    """The IPv4 addresses of a node, by kind."""
-
-    private: list[msgspec.Raw] | None = None
-    public: list[msgspec.Raw] | None = None
-    reserved: list[msgspec.Raw] | None = None
-    shared: list[msgspec.Raw] | None = None
-    vpc: list[msgspec.Raw] | None = None
-
-
-class Addresses6(msgspec.Struct):
-    """The IPv6 addresses of a node."""
-
-    link_local: msgspec.Raw = msgspec.Raw()
-    slaac: msgspec.Raw = msgspec.Raw()
-
-
-class Network(msgspec.Struct):
-    """The addresses of a node."""
-
-    ipv4: Addresses
-    ipv6: Addresses6 | None = None
-
-
-class LinodeBackup(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup of a node; `type` is "auto" or "snapshot", `status` "successful" where it can be restored."""
-
-    id: int
-    label: str | None = None
-    status: str | None = None
-    type: str | None = None
-    created: str | None = None
-    finished: str | None = None
-    available: bool | None = None
-
-
-class Snapshots(msgspec.Struct):
-    """The one snapshot that a node may have, and the next one that is being taken."""
-
-    current: LinodeBackup | None = None
-    in_progress: LinodeBackup | None = None
-
-
-class Backups(msgspec.Struct):
-    """The backups of a node."""
-
-    automatic: list[LinodeBackup]
-    snapshot: Snapshots | None = None
-
-
-class LinodeConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node boots: a kernel, and the disks and volumes by device ("sda")."""
-
-    id: int
-    label: str | None = None
-    kernel: str | None = None
-    root_device: str | None = None
-    devices: dict[str, Any] | None = None
-
-
-class LinodeStackScript(msgspec.Struct, frozen=True, kw_only=True):
-    """A script that a node of one of its `images` (ids, or "any/all") runs at its first boot."""
-
-    id: int
-    label: str | None = None
-    description: str | None = None
-    images: list[str | None] | None = None
-    script: str | None = None
-    is_public: bool | None = None
-    mine: bool | None = None
-    user_defined_fields: Any = None
-
-
-class LinodeFirewall(msgspec.Struct, frozen=True, kw_only=True):
-    """What lets traffic through to nodes by its `rules`, in the provider's form."""
-
-    id: int
-    label: str | None = None
-    status: str | None = None
-    rules: dict[str, Any] | None = None
-    tags: list[str] | None = None
-
-
-class Guarded(msgspec.Struct):
-    """What a firewall is before."""
-
-    id: int
-    entity: Entity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,28 +118,6 @@ class LinodeDisk:
     driver: LinodeExtensions | None = field(default=None, compare=False, repr=False)
     size: int | None = None
     extra: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class LinodeIPAddress:
-    """An address: `inet` is its text, `version` "ipv4", "ipv6" or another of the provider's words.
-
-    `node_id` is None where it leads to no node.
-    """
-
-    inet: str
-    public: bool | None
-    version: str | None
-    driver: LinodeExtensions | None = field(default=None, compare=False, repr=False)
-    extra: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    node_id: str | None = None
-
-
-class Waiting(TypedDict, total=False):
-    """How long to wait for an operation: `ex_timeout` seconds (600), not at all with `ex_wait=False`."""
-
-    ex_wait: bool
-    ex_timeout: float
 
 
 class LinodeCreation(Creation):
@@ -413,10 +184,10 @@ class LinodeCreation(Creation):
     def _listed(self, **only: Any) -> list[Item[Instance]]:
         connection = self.driver.connection
         key = attrgetter("value.id")
-        return connection.list_all("/linode/instances", Instance, _whole, key=key, only=only)
+        return connection.list_all("/linode/instances", Instance, whole, key=key, only=only)
 
 
-class LinodeExtensions(LinodeBaseDriver, NodeDriver):
+class LinodeExtensions(LinodeNetworks):
     """The methods beyond the base.
 
     Those that take time wait until the provider has done it; `ex_wait=False` returns as soon as it is
@@ -424,9 +195,6 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
     and `ConflictError` where the node stays busy with something else for `busy_time` seconds. How a node's
     operation ended is told by the account's events: a token that may not see those is not made to wait.
     """
-
-    busy_time: ClassVar[float] = 60.0
-    """Seconds to wait for a node that is busy with something else, and refuses meanwhile."""
 
     settle_time: ClassVar[float] = 30.0
     tidy_time: ClassVar[float] = 5.0
@@ -549,7 +317,7 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
 
     def ex_reset_password(self, node: Node, password: str, **wait: Unpack[Waiting]) -> bool:
         """Give root of a node that is off another password."""
-        body = {"root_pass": _password(password, None)}
+        body = {"root_pass": password_of(password, None)}
         return self._operate(node, "password", "password_reset", body, **wait)
 
     def ex_list_events(
@@ -558,50 +326,6 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
         """What happened to the account, or to a node, in the last 90 days."""
         about = {"entity.id": linode_id(node)} if node else {}
         return self.connection.list_events({**about, **(ex_filter or {})})
-
-    def _operate(
-        self,
-        node: Node,
-        verb: str,
-        action: str,
-        body: Mapping[str, Any] | None = None,
-        ex_wait: bool = True,
-        ex_timeout: float = 600.0,
-    ) -> bool:
-        """Tell a node to do something, and wait until the event `action` has ended."""
-        id_ = linode_id(node)
-        path = f"/linode/instances/{id_}/{verb}"
-        return self._await(
-            id_, action, partial(self.connection.act, path, **(body or {})), ex_wait, ex_timeout
-        )
-
-    def _await(
-        self, id_: int, action: str, send: Callable[[], R], ex_wait: bool = True, ex_timeout: float = 600.0
-    ) -> R:
-        """What `send` gives, after the event `action` that it causes has ended."""
-        waiting.require_times(ex_timeout)
-        if not ex_wait:
-            return self._when_free(send)
-        result, wait = self.connection.begin(id_, action, partial(self._when_free, send))
-        wait(ex_timeout)
-        return result
-
-    def _latest(self, path: str, begun: Item[T], ex_wait: bool = True, ex_timeout: float = 0) -> Item[T]:
-        """What is at `path` after it was waited for; else as it began."""
-        return self.connection.fetch(path, type(begun.value)) if ex_wait else begun
-
-    def _when_free(self, send: Callable[[], R]) -> R:
-        """What `send` gives; what is busy with something else refuses it, and is asked again."""
-        left, pause = self.busy_time, FIRST_PAUSE
-        while True:
-            try:
-                return send()
-            except LinodeBusyError:
-                if left <= 0:
-                    raise
-            pause = max(0.0, min(pause, left, remaining()))  # the call's deadline ends the next request
-            self.connection.sleep(pause)
-            left, pause = left - pause, min(pause * 2, LONGEST_PAUSE)
 
     def _change(self, node: Node, **fields: Any) -> Node:
         path = f"/linode/instances/{linode_id(node)}"
@@ -720,22 +444,6 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
             self.ex_get_volume(str(clone.value.id)) if wait.get("ex_wait", True) else self._to_volume(clone)
         )
 
-    def _until(
-        self,
-        path: str,
-        type_: type[Volume | Image],
-        status: str,
-        ex_wait: bool = True,
-        ex_timeout: float = 600.0,
-    ) -> bool:
-        """Wait until what is at `path` has this status."""
-
-        def look() -> bool | None:
-            told: Volume | Image = self.connection.fetch(path, type_).value
-            return True if told.status == status else None
-
-        return not ex_wait or waiting.poll(look, waiting_for=f"{path} to be {status}", timeout=ex_timeout)
-
     # Backups
 
     def ex_list_backups(self, node: Node) -> list[LinodeBackup]:
@@ -815,83 +523,7 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
         told = self.connection.fetch(f"/linode/instances/{linode_id(node)}", Instance).value
         return told.tags or []
 
-    # Addresses
-
-    def ex_list_addresses(self, *, ex_filter: Filter | None = None) -> list[LinodeIPAddress]:
-        """The public addresses of the account."""
-        return self.connection.list_all(
-            "/networking/ips", Address, self._to_address, key=attrgetter("inet"), only=ex_filter
-        )
-
-    def ex_list_node_addresses(self, node: Node) -> list[LinodeIPAddress]:
-        """The addresses of a node: IPv4, with those of its VPCs and shared ones, and its own two of IPv6."""
-        told = self.connection.fetch(f"/linode/instances/{linode_id(node)}/ips", Network).value
-        v4, v6 = told.ipv4, told.ipv6 or Addresses6()
-        private = (*_items(v4.private, Address), *_vpc_items(v4.vpc))
-        kinds = (v4.shared, v4.reserved, (v6.slaac, v6.link_local))
-        others = (item for kind in kinds for item in _items(kind, Address))
-        made = map(self._to_address, (*_items(v4.public, Address), *private, *others))
-        return list({address.inet: address for address in made}.values())
-
-    def ex_allocate_private_address(self, node: Node, address_type: str = "ipv4") -> LinodeIPAddress:
-        """Give a node its private address; it may have one."""
-        return self._allocate(node, address_type, public=False)
-
-    def ex_allocate_public_address(self, node: Node, address_type: str = "ipv4") -> LinodeIPAddress:
-        """Give a node a further public address, which costs extra and is to be asked for at the support."""
-        return self._allocate(node, address_type, public=True)
-
-    def _allocate(self, node: Node, type_: str, *, public: bool) -> LinodeIPAddress:
-        if type_ != "ipv4":
-            raise UnsupportedOperationError(f"{self.name} allocates ipv4 addresses, not {type_}", self)
-        path, body = f"/linode/instances/{linode_id(node)}/ips", {"type": type_, "public": public}
-        return self._to_address(self._when_free(partial(self.connection.post, path, Address, body)))
-
-    def ex_share_address(self, node: Node, addresses: Iterable[LinodeIPAddress | str]) -> bool:
-        """Let a node take over these addresses of others of its region; those not named it takes no more."""
-        ips = [_inet(address) for address in several(addresses)]
-        return self.connection.act("/networking/ips/share", linode_id=linode_id(node), ips=ips)
-
-    def ex_destroy_address(self, node: Node, address: LinodeIPAddress | str) -> bool:
-        """Take an IPv4 address off a node, which keeps one public address at least."""
-        path = f"/linode/instances/{linode_id(node)}/ips/{segment(_inet(address))}"
-        return self._when_free(partial(self.connection.delete, path))
-
-    # Firewalls and StackScripts
-
-    def ex_list_firewalls(self, *, ex_filter: Filter | None = None) -> list[LinodeFirewall]:
-        """The account's firewalls."""
-        return self.connection.list_all("/networking/firewalls", LinodeFirewall, plain, only=ex_filter)
-
-    def ex_create_firewall(
-        self, name: str, rules: Mapping[str, Any], nodes: Iterable[Node] = (), *, tags: Iterable[str] = ()
-    ) -> LinodeFirewall:
-        """Create a firewall before these nodes, each of which may have one.
-
-        `rules` is in the provider's form: `{"inbound": [{"action": "ACCEPT", "protocol": "TCP", "ports":
-        "22", "addresses": {"ipv4": ["0.0.0.0/0"]}}], "inbound_policy": "DROP", "outbound_policy": "ACCEPT"}`.
-        """
-        ids = [linode_id(node) for node in nodes]
-        devices = {"linodes": ids} if ids else None
-        body = {"label": name, "rules": dict(rules), "devices": devices, "tags": several(tags) or None}
-        return self.connection.post("/networking/firewalls", LinodeFirewall, present(body)).value
-
-    def ex_attach_firewall(self, firewall: LinodeFirewall, node: Node) -> bool:
-        """Put a firewall before a node that has none."""
-        path = f"/networking/firewalls/{firewall.id}/devices"
-        return self.connection.act(path, id=linode_id(node), type="linode")
-
-    def ex_detach_firewall(self, firewall: LinodeFirewall, node: Node) -> bool:
-        """Take a firewall away from a node. Raises `InvalidArgumentError` where it is not before that."""
-        path, entity = f"/networking/firewalls/{firewall.id}/devices", ("linode", linode_id(node))
-        for device in self.connection.list_all(path, Guarded, plain):
-            if device.entity and (device.entity.type, device.entity.id) == entity:
-                return self.connection.delete(f"{path}/{device.id}")
-        raise InvalidArgumentError(f"the firewall {firewall.label} is not before the node {node.name}")
-
-    def ex_destroy_firewall(self, firewall: LinodeFirewall) -> bool:
-        """Delete a firewall; what it was before is open then."""
-        return self.connection.delete(f"/networking/firewalls/{firewall.id}")
+    # StackScripts
 
     def ex_list_stackscripts(self, *, ex_filter: Filter | None = None) -> list[LinodeStackScript]:
         """The StackScripts that the user may use; `{"mine": True}` spares the many of everybody."""
@@ -924,7 +556,7 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
             *several(authorized_keys),
             *([auth.pubkey] if isinstance(auth, NodeAuthSSHKey) else ()),
         ]
-        password, users = _password(root_pass, auth), several(authorized_users)
+        password, users = password_of(root_pass, auth), several(authorized_users)
         if not has_disk:
             if public_keys or users or password is not None:
                 raise InvalidArgumentError("who may log in is said of an image; give one")
@@ -990,40 +622,6 @@ class LinodeExtensions(LinodeBaseDriver, NodeDriver):
         state = DISK_STATES.get(disk.status or "", StorageVolumeState.UNKNOWN)
         return LinodeDisk(str(disk.id), state, disk.label or "", disk.filesystem, self, disk.size, told)
 
-    def _to_address(self, item: Item[Address]) -> LinodeIPAddress:
-        address, raw = item
-        told: dict[str, Any] = decode(raw)
-        node_id = None if address.linode_id is None else str(address.linode_id)
-        return LinodeIPAddress(address.address, address.public, address.type, self, told, node_id)
-
-
-def image_path(image: NodeImage | str) -> str:
-    """Where an image is: its id has a slash, which the provider's own clients do not quote."""
-    return "/images/" + "/".join(map(segment, id_of(image, NodeImage).split("/")))
-
-
-def linode_id(node: Node) -> int:
-    """The number of a node. Raises `InvalidArgumentError` for what is no node of this provider's."""
-    return number(require_id(node))
-
-
-def attributes_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Further fields of a create. Raises `InvalidArgumentError` for what are none."""
-    if not isinstance(given, Mapping | None):
-        raise InvalidArgumentError(f"ex_create_attr={given!r} is no dict")
-    if "group" in (given or {}):
-        raise InvalidArgumentError("the group of a node marks its create; give tags= instead")
-    return dict(given or {})
-
-
-def metadata(user_data: str | None) -> dict[str, str] | None:
-    """What the first boot is given; None for nothing."""
-    if not user_data:
-        return None
-    if not isinstance(user_data, str):
-        raise InvalidArgumentError("user_data= is no text")
-    return {"user_data": base64.b64encode(user_data.encode(errors="surrogatepass")).decode()}
-
 
 def _devices(disks: Iterable[LinodeDisk | StorageVolume], letters: str) -> dict[str, dict[str, int]]:
     """The disks and volumes by device. Raises `InvalidArgumentError` for more than there are letters."""
@@ -1034,38 +632,6 @@ def _devices(disks: Iterable[LinodeDisk | StorageVolume], letters: str) -> dict[
         f"sd{letter}": {"volume_id" if isinstance(disk, StorageVolume) else "disk_id": number(disk.id)}
         for letter, disk in zip(letters, chosen, strict=False)
     }
-
-
-def _items(raws: Iterable[msgspec.Raw] | None, type_: type[T]) -> Iterator[Item[T]]:
-    """The things of a list inside of an answer, which may lack it and them."""
-    return (Item(decode(raw, type_), raw) for raw in raws or () if bytes(raw) not in {b"", b"null"})
-
-
-def _vpc_items(raws: Iterable[msgspec.Raw] | None) -> Iterator[Item[Address]]:
-    for told, raw in _items(raws, VPCAddress):
-        if told.address:
-            yield Item(Address(told.address, public=False, type="ipv4", linode_id=told.linode_id), raw)
-
-
-def _whole(item: Item[T]) -> Item[T]:
-    return item
-
-
-def _inet(address: LinodeIPAddress | str) -> str:
-    return address.inet if isinstance(address, LinodeIPAddress) else address
-
-
-def _password(root_pass: str | None, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> str | None:
-    """The one password that was given; no error shows it."""
-    if not isinstance(auth, NodeAuthSSHKey | NodeAuthPassword | None):
-        raise InvalidArgumentError("auth= is neither a NodeAuthSSHKey nor a NodeAuthPassword")
-    given = auth.password if isinstance(auth, NodeAuthPassword) else None
-    if root_pass is not None and given is not None:
-        raise InvalidArgumentError("give root's password once: as auth= or as root_pass=")
-    password = given if root_pass is None else root_pass
-    if password is not None and not (isinstance(password, str) and password):
-        raise InvalidArgumentError("root's password is no text, or empty")
-    return password
 
 
 def _addresses(instance: Instance) -> tuple[list[str], list[str]]:

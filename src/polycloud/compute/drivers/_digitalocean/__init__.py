@@ -1,0 +1,1 @@
+"""What `polycloud.compute.drivers.digitalocean` is made of beyond the common vocabulary."""

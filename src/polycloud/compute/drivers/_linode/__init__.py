@@ -1,0 +1,1 @@
+"""What `polycloud.compute.drivers.linode` is made of beyond the common vocabulary."""
