@@ -57,7 +57,23 @@ class Unmade(NodeDriver):
 
 class Creator(Locator):
     def create_node(self, *args, **options): ...
+
+
+class Undead(DummyNodeDriver):
+    """Says that it destroys."""
+
+    def destroy_node(self, node):
+        return True
+
+
+class Careless(DummyNodeDriver):
+    """Has a mistake in what makes its nodes."""
+
+    def create_node(self, name, *args, **options):
+        node = super().create_node(name, *args, **options)
+        return node if name.startswith("dummy") else node.ip4
 '''
+IMPORTS = "import pytest\nfrom drivers import Lister\n"
 SUITES = """
 import pytest
 from polycloud.testing import ComputeConformance
@@ -94,6 +110,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder in which the command runs, with drivers and test classes."""
     (tmp_path / "drivers.py").write_text(DRIVERS)
     (tmp_path / "suites.py").write_text(SUITES)
+    (tmp_path / "imports.py").write_text(IMPORTS)
     (tmp_path / "broken.py").write_text("1 / 0\n")
     (tmp_path / "needy.py").write_text("import a_module_that_is_not_there\n")
     monkeypatch.chdir(tmp_path)
@@ -178,6 +195,36 @@ def test_settings_of_other_plugins_do_not_matter(run: Run, folder: Path) -> None
     assert told(run, "suites:TestLister", "C06")["kept"] == 1
 
 
+def test_what_is_left_over_is_told(run: Run) -> None:
+    """Nodes of the rules that are still there in the end are named, and the exit status is 1."""
+    program = (
+        "from polycloud.testing import ComputeConformance\nComputeConformance.patience = 0.0\n"
+        "from polycloud.cli.main import run\nimport sys\n"
+        "sys.argv[:] = ['polycloud', 'conform', 'drivers:Undead', '--credentials', 'key', 'C15']\nrun()"
+    )
+    done = run(program=program)
+    assert (done.returncode, "1 kept, 0 broken" in done.stdout) == (1, True)
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("left over, remove by hand: conformance-")
+    assert last.endswith("-asked-for (id 3): it was destroyed, and is still listed")
+
+
+def test_a_mistake_is_told_with_its_place(run: Run) -> None:
+    """What a driver's code raises is told with the file and line, in a rule and before one."""
+    (line,) = (number for number, text in enumerate(DRIVERS.splitlines(), 1) if "node.ip4" in text)
+    for rule in ("C15", "C04"):
+        (told_of,) = told(run, "drivers:Careless", "--credentials", "key", rule, status=1)["rules"]
+        assert "has no attribute 'ip4'" in told_of["reasons"][0]
+        assert f"(drivers.py:{line})" in told_of["reasons"][0]
+
+
+def test_a_driver_that_is_not_registered_is_named_with_its_module(run: Run) -> None:
+    """Two classes of one name are told apart by their modules."""
+    (rule,) = told(run, "drivers:Lister", "--credentials", "key", "C01", status=1)["rules"]
+    expected = "gives polycloud.compute.drivers.dummy.DummyNodeDriver, not drivers.Lister"
+    assert expected in rule["reasons"][0]
+
+
 def test_a_sandbox_is_started(run: Run) -> None:
     """With --sandbox the driver is given a sandbox of its own."""
     assert told(run, "nephoscale", "--sandbox", "nephoscale", "C05", "C18", "C38")["kept"] == 3
@@ -227,6 +274,8 @@ def test_no_secret_is_told(run: Run) -> None:
         (("drivers:Lister", "--credentials", "a", "--sandbox", "nephoscale"), 2, "not several of them"),
         (("drivers:Lister", "--credentials", "a", "C99"), 2, "there is no rule C99; there are C01 to C"),
         (("drivers:Listr", "--credentials", "a"), 2, "no test class 'Listr'; it has Lister, Talkative"),
+        (("imports:NAME",), 2, "no test class 'NAME'; it has Lister of drivers"),
+        (("json:NAME",), 2, "no test class 'NAME'; it has none"),
         (("drivers:Unmade", "--credentials", "hushed"), 1, "KeyError: 'no endpoint for [secret]'"),
         (("suites:TestLister", "--url", "http://127.0.0.1:9"), 2, "which makes its driver itself"),
         (("nothing:Driver",), 1, "nothing cannot be imported: ModuleNotFoundError"),

@@ -23,6 +23,9 @@ SPECS = Path(os.environ.get("POLYCLOUD_SPECS", ROOT.parent / "shared" / "specs")
 HOW_TO = (ROOT / "docs" / "new-driver.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MYPY_CACHE = ROOT / ".mypy_cache" / "packages"
+BUILDING = """            case "DELETE", ["servers", number] if self.servers.get(number, {}).pop("new", None):
+                return 409, {"message": "it is being built"}
+"""
 OWN = [name for name in NodeDriver.operations() if getattr(NodeDriver, name).needs is None]
 
 
@@ -79,6 +82,11 @@ def require_clean(package: Path) -> None:
     python(package, "-m", "ruff", "format", "--no-cache", "--check", ".")
 
 
+def require_typed(package: Path) -> None:
+    (package / "mypy.ini").write_text("[mypy]\nstrict = true\nmypy_path = src:tests\n")
+    python(package, "-m", "mypy", "--cache-dir", str(MYPY_CACHE), "src", "tests")
+
+
 def payloads(package: Path) -> dict[str, Any]:
     """The Structs of the package, by name."""
     module = runpy.run_path(str(next(package.glob("src/*/payloads.py"))), run_name="payloads")
@@ -97,10 +105,18 @@ def test_a_new_package_is_green(run: Run, auth: str) -> None:
 
 def test_a_new_package_is_typed(run: Run) -> None:
     """The package passes mypy --strict as it is written."""
-    package = made(run, "acme", "--auth", "token")
-    (package / "mypy.ini").write_text("[mypy]\nstrict = true\nmypy_path = src:tests\n")
-    told = python(package, "-m", "mypy", "--cache-dir", str(MYPY_CACHE), "src", "tests")
-    assert "Success: no issues found in 6 source files" in told
+    require_typed(made(run, "acme", "--auth", "token"))
+
+
+def test_the_address_stands_once(run: Run) -> None:
+    """With --url host and base path are the address's; a base that is changed there is changed everywhere."""
+    package = made(run, "acme", "--url", "https://api.acme.test/v1/", "--auth", "token")
+    driver = package / "src/polycloud_acme/driver.py"
+    assert '    host = "api.acme.test"\n    request_path = "/v1"\n' in driver.read_text()
+    driver.write_text(driver.read_text().replace('"/v1"', '"/compute/v2"'))
+    require_green(package)
+    for url in ("http://api.acme.test", "api.acme.test", "https://a b", 'https://a/"', "https://a/v1?x=y"):
+        assert "is no address such as https://" in run("new-driver", "other", "--url", url).stderr
 
 
 def test_every_operation_is_named_once(run: Run) -> None:
@@ -278,18 +294,26 @@ def test_a_document_fills_the_package_in(run: Run, document: Path) -> None:
     driver = (package / "src/polycloud_acme/driver.py").read_text()
     assert '    host = "eu.acme.test"\n    request_path = "/api/v3"\n' in driver
     assert '        headers["X-Acme-Key"] = self.key\n' in driver
-    calls = dict(re.findall(r"(\w+)\"?[,:].*\[(.*?)\]$", driver, re.MULTILINE))
+    calls = dict(re.findall(r"(\w+)\"?[,:].*? \[(.*)\]$", driver, re.MULTILINE))
     assert calls == {
-        "list_nodes": "GET /servers",
-        "create_node": "POST /servers",
+        "list_nodes": "GET /servers -> ServerList",
+        "create_node": "POST /servers -> ServerCreated",
         "reboot_node": "POST /servers/{id}/reboot",
         "destroy_node": "DELETE /servers/{id}",
-        "list_sizes": "GET /plans",
-        "list_key_pairs": "GET /ssh-keys",
+        "list_sizes": "GET /plans -> list[Plan]",
+        "list_key_pairs": "GET /ssh-keys -> SshKeyList; follow_marker: next",
         "import_key_pair_from_string": "POST /ssh-keys",
-        "get_node": "GET /servers/{id}",
+        "get_node": "GET /servers/{id} -> Server",
     }
     require_green(package)
+
+
+@pytest.mark.parametrize(("path", "base"), [("", "/api/v3"), ("/api/v3", "/api/v3"), ("/lab", "/lab")])
+def test_an_address_goes_before_the_documents(run: Run, document: Path, path: str, base: str) -> None:
+    """With --url too the host is that address's, and so is the base path, unless it has none."""
+    package = made(run, "acme", "--openapi", str(document), "--url", f"https://lab.acme.test{path}")
+    driver = (package / "src/polycloud_acme/driver.py").read_text()
+    assert f'    host = "lab.acme.test"\n    request_path = "{base}"\n' in driver
 
 
 def test_payloads_require_what_an_object_needs(run: Run, document: Path) -> None:
@@ -376,12 +400,12 @@ def test_yaml_is_read_where_there_is_a_parser(run: Run, folder: Path) -> None:
         ),
         (
             "digitalocean",
-            {"list_key_pairs": "GET /v2/account/keys", "destroy_node": "DELETE /v2/droplets/{droplet_id}"},
+            {"list_key_pairs": "GET /account/keys", "destroy_node": "DELETE /droplets/{droplet_id}"},
         ),
     ],
 )
 def test_documents_of_providers(run: Run, name: str, calls: dict[str, str]) -> None:
-    """A provider's own document makes a package that is green, and finds its calls."""
+    """A provider's own document makes a package that is green and typed, and finds its calls."""
     document = SPECS / f"{name}.json"
     if not document.exists():
         pytest.skip(f"{document} is missing; POLYCLOUD_SPECS names the folder of such documents")
@@ -390,6 +414,7 @@ def test_documents_of_providers(run: Run, name: str, calls: dict[str, str]) -> N
     for operation, call in calls.items():
         assert re.search(rf'"{operation}",  # .*\[{re.escape(call)}', driver), operation
     require_green(package)
+    require_typed(package)
 
 
 # The how-to
@@ -411,7 +436,7 @@ def blocks(language: str) -> Iterator[str]:
 
 def follow(package: Path) -> list[str]:
     """Do what the how-to tells: put its blocks in their places. The operations that are there then."""
-    structs, imports, operations, cases = blocks("python")
+    structs, imports, operations, cases, *_ = blocks("python")
     source = package / "src" / "polycloud_acme"
     head, _, _ = (source / "payloads.py").read_text().partition("class Server(")
     (source / "payloads.py").write_text(head + structs)
@@ -427,6 +452,23 @@ def follow(package: Path) -> list[str]:
     return names
 
 
+def conformed(package: Path, *rules: str) -> dict[str, Any]:
+    """What `polycloud conform` tells of the package's test class."""
+    target = "tests/test_conformance.py:TestAcme"
+    done = subprocess.run(
+        [sys.executable, "-m", "polycloud", "conform", target, *rules, "--json"],
+        cwd=package,
+        env=installed(package),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.stderr == ""
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
 def test_the_how_to_runs(run: Run, venv: Path) -> None:
     """Who follows docs/new-driver.md has a driver in the end that keeps as many rules as it says."""
     package = made(run, "acme")
@@ -440,3 +482,42 @@ def test_the_how_to_runs(run: Run, venv: Path) -> None:
     data = json.loads(done.stdout)
     assert f"now keeps {data['kept']} rules and skips {data['skipped']}." in HOW_TO
     require_clean(package)
+    require_typed(package)
+
+
+def test_the_how_tos_deployment_runs(run: Run) -> None:
+    """The how-to's test of a deployment passes on the how-to's driver and fake."""
+    package = made(run, "acme")
+    follow(package)
+    *_, deployment = blocks("python")
+    (package / "tests" / "test_deploy.py").write_text(deployment)
+    require_green(package)
+
+
+def test_the_how_tos_ways_out_keep_the_rules(run: Run) -> None:
+    """Without tags, and with a 409 while a server is built, the how-to's ways keep every rule."""
+    package = made(run, "acme")
+    follow(package)
+    *_, untagged, busy, _ = blocks("python")
+    driver, fake = package / "src/polycloud_acme/driver.py", package / "tests/fake_cloud.py"
+    text = fake.read_text().replace('"status": "on",', '"status": "on", "new": True,')
+    fake.write_text(text.replace('            case "DELETE"', f'{BUILDING}            case "DELETE"'))
+    told = conformed(package, "C11", "C15", "C50")
+    assert [rule["status"] for rule in told["rules"]] == ["kept", "kept", "broken"]
+    assert (told["left_over"], "it is being built" in told["rules"][-1]["reasons"][0]) == ([], True)
+    text, tagged, _ = driver.read_text().partition("\n\nclass ServerCreation(")
+    assert tagged
+    text = re.sub(r"    def destroy_node.*?(?=    def )", f"{busy}\n", text, flags=re.DOTALL)
+    text = re.sub(
+        r"        creation = .*\n.*\n", "        return self._create_once(ServerCreation(self, body))\n", text
+    )
+    text = text.replace("        *,\n        idempotency_key: str | None = None,\n", "")
+    more = "from polycloud.common.types import AmbiguousCreateError, ConflictError\n"
+    more += "from polycloud.common.waiting import poll\nfrom polycloud.compute.base import ("
+    text = text.replace("from polycloud.compute.base import (", more).replace(
+        "Creation, mark_for", "Creation"
+    )
+    driver.write_text(f"{text}\n\n{untagged}")
+    told = conformed(package)
+    assert (told["broken"], told["left_over"]) == (0, [])
+    require_typed(package)

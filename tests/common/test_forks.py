@@ -28,8 +28,8 @@ from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.ssh import HostKeys, SSHClient
 from polycloud.compute.types import SSHError
 from polycloud.sandbox import Sandbox
+from polycloud.testing.sshd import SSHServer
 from support.certificates import Authority
-from support.sshd import Door, sshd
 from support.web import serve
 
 pytestmark = [
@@ -357,7 +357,7 @@ def test_the_private_loop_is_made_anew() -> None:
 
 def test_ssh_after_a_fork(tmp_path: Path) -> None:
     """A child connects anew; the parent's connection is refused there in words, and stays the parent's."""
-    with sshd(tmp_path, Door(passwords=["right-password"])) as server:
+    with SSHServer(passwords=["right-password"], home=tmp_path) as server:
         with SSHClient(server.host, server.port, password="right-password") as client:
             assert client.run("echo parent").stdout == "parent\n"
 

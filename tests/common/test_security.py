@@ -38,8 +38,8 @@ from polycloud.common.types import (
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.ssh import SSHClient
 from polycloud.compute.types import SSHAuthenticationError
+from polycloud.testing.sshd import SSHServer
 from support.certificates import LOCALHOST, OLD, Authority, Certificate
-from support.sshd import Door, sshd
 from support.web import Answer, Seen, Web, echo, raw_answers, serve
 
 World = Callable[[Callable[[], Any]], Any]
@@ -664,7 +664,7 @@ def test_only_what_was_given_is_offered(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     password = "wrong-password" if given == "password" else None
     key = other.export_private_key().decode() if given == "key" else None
-    with sshd(tmp_path, Door([at_home.export_public_key().decode()])) as server:
+    with SSHServer(at_home.export_public_key().decode(), home=tmp_path) as server:
         with SSHClient(server.host, server.port) as client:
             assert client.run("echo in").stdout == "in\n"
         with pytest.raises(SSHAuthenticationError):

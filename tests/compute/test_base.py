@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,7 +17,13 @@ from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import KeyPairDoesNotExistError, Node, NodeState
+from polycloud.compute.types import (
+    KeyPairDoesNotExistError,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeState,
+)
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
 
@@ -87,8 +93,40 @@ def test_wait_until_running_waits_for_all(driver: DummyNodeDriver) -> None:
     driver.stop_node(nodes[1])
     with pytest.raises(OperationTimeoutError, match=r"dummy-2 \(id 2\) to run"):
         driver.wait_until_running(nodes, wait_period=0.01, timeout=0.05)
-    with pytest.raises(OperationTimeoutError):
-        driver.wait_until_running(nodes[:1], wait_period=0.01, timeout=0.05, ssh_interface="private_ips")
+
+
+def test_wait_until_running_tells_what_is_lacking(driver: DummyNodeDriver) -> None:
+    """A wait in vain says what was seen last: the state, no address, or that nothing is listed."""
+
+    def told(node: Node, interface: str = "public_ips") -> str:
+        with pytest.raises(OperationTimeoutError) as error:
+            driver.wait_until_running([node], timeout=0, ssh_interface=interface)
+        assert str(error.value).startswith(
+            f"gave up after 0 s waiting for {node.name} (id {node.id}) to run: "
+        )
+        return str(error.value).partition(" to run: ")[2]
+
+    node = driver.list_nodes()[0]
+    assert told(node, "private_ips") == "dummy-1 runs, but has no address in private_ips"
+    node.public_ips = ["2001:db8::1"]
+    assert told(node) == "dummy-1 runs, but has only IPv6 addresses in public_ips"
+    node.state = NodeState.UNKNOWN
+    assert told(node) == "dummy-1 is unknown"
+    assert told(Node("77", "ghost", NodeState.RUNNING, [], [], driver)) == "ghost is not listed"
+
+
+def test_auth_of_another_kind_is_refused(driver: DummyNodeDriver) -> None:
+    """What `features` does not name is refused as not offered, and what is no auth as a wrong argument."""
+
+    class WithKeys(DummyNodeDriver):
+        features: ClassVar = {"create_node": ["ssh_key"]}
+
+    with pytest.raises(UnsupportedOperationError, match=r"this auth \(password\); it offers ssh_key"):
+        WithKeys("creds")._require_auth(NodeAuthPassword("secret"))
+    with pytest.raises(InvalidArgumentError, match="neither"):
+        WithKeys("creds")._require_auth("ssh-ed25519 AAAA")  # type: ignore[arg-type]
+    for auth in (NodeAuthSSHKey("ssh-ed25519 AAAA"), NodeAuthPassword("secret"), None):
+        driver._require_auth(auth)
 
 
 def test_wait_until_running_leaves_ipv6_out(driver: DummyNodeDriver) -> None:

@@ -40,7 +40,7 @@ from polycloud.compute.types import (
     SSHKeyError,
     SSHTimeoutError,
 )
-from support.sshd import Door, Sshd, sshd
+from polycloud.testing.sshd import SSHServer
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 PRIVATE = KEY.export_private_key().decode()
@@ -64,10 +64,10 @@ class LocalDriver(DummyNodeDriver):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sshd]:
+def server(tmp_path: Path) -> Iterator[SSHServer]:
     home = tmp_path / "home"
     home.mkdir()
-    with sshd(home, Door([PUBLIC], ["right-password"])) as server:
+    with SSHServer(PUBLIC, passwords=["right-password"], home=home) as server:
         yield server
 
 
@@ -76,7 +76,7 @@ def driver() -> LocalDriver:
     return LocalDriver("creds")
 
 
-def deploy(driver: LocalDriver, server: Sshd, step: Any, **options: Any) -> Node:
+def deploy(driver: LocalDriver, server: SSHServer, step: Any, **options: Any) -> Node:
     how: dict[str, Any] = {
         "name": "web",
         "size": driver.list_sizes()[0],
@@ -97,7 +97,7 @@ def names(driver: LocalDriver) -> list[str | None]:
 # Steps
 
 
-def test_scripts_keep_what_happened(driver: LocalDriver, server: Sshd) -> None:
+def test_scripts_keep_what_happened(driver: LocalDriver, server: SSHServer) -> None:
     """A script runs with its arguments as they are, and keeps its output and exit status."""
     step = ScriptDeployment("#!/bin/sh\nprintf '%s|' \"$@\"; echo err >&2", args=["a b", "$HOME", "it's"])
     node = deploy(driver, server, step)
@@ -106,7 +106,7 @@ def test_scripts_keep_what_happened(driver: LocalDriver, server: Sshd) -> None:
 
 
 @pytest.mark.parametrize("delete", [True, False])
-def test_scripts_are_deleted_where_asked(driver: LocalDriver, server: Sshd, delete: bool) -> None:
+def test_scripts_are_deleted_where_asked(driver: LocalDriver, server: SSHServer, delete: bool) -> None:
     """A script stays on the node, executable, under its name, unless it is to be deleted."""
     deploy(driver, server, ScriptDeployment("true", name="setup/it.sh", delete=delete))
     script = server.home / "setup/it.sh"
@@ -115,7 +115,7 @@ def test_scripts_are_deleted_where_asked(driver: LocalDriver, server: Sshd, dele
         assert script.stat().st_mode & 0o777 == 0o755
 
 
-def test_script_files_of_any_interpreter(driver: LocalDriver, server: Sshd, tmp_path: Path) -> None:
+def test_script_files_of_any_interpreter(driver: LocalDriver, server: SSHServer, tmp_path: Path) -> None:
     """A script file runs with the interpreter that its first line names."""
     file = tmp_path / "setup.py"
     file.write_text("#!/usr/bin/env python3\nimport sys; print(sys.argv[1].upper())\n")
@@ -124,7 +124,7 @@ def test_script_files_of_any_interpreter(driver: LocalDriver, server: Sshd, tmp_
     assert step.stdout == "X\n"
 
 
-def test_files_keep_their_permissions(driver: LocalDriver, server: Sshd, tmp_path: Path) -> None:
+def test_files_keep_their_permissions(driver: LocalDriver, server: SSHServer, tmp_path: Path) -> None:
     """A file arrives whole, with its permissions, in folders that are made for it."""
     source = tmp_path / "source"
     source.write_bytes(bytes(range(256)))
@@ -136,7 +136,7 @@ def test_files_keep_their_permissions(driver: LocalDriver, server: Sshd, tmp_pat
 
 
 @pytest.mark.parametrize("before", [None, "ssh-rsa AAAA without-a-final-line-end"])
-def test_keys_are_added(driver: LocalDriver, server: Sshd, before: str | None) -> None:
+def test_keys_are_added(driver: LocalDriver, server: SSHServer, before: str | None) -> None:
     """A key is added on a line of its own to those that are there, in a file that only its user reads."""
     authorized = server.home / ".ssh/authorized_keys"
     if before:
@@ -149,7 +149,7 @@ def test_keys_are_added(driver: LocalDriver, server: Sshd, before: str | None) -
     assert authorized.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_steps_run_in_order_until_one_fails(driver: LocalDriver, server: Sshd) -> None:
+def test_steps_run_in_order_until_one_fails(driver: LocalDriver, server: SSHServer) -> None:
     """Steps run one after another, and the first that fails ends them."""
     last = ScriptDeployment("echo never")
     steps = MultiStepDeployment(ScriptDeployment("echo 1 >> log"))
@@ -160,7 +160,7 @@ def test_steps_run_in_order_until_one_fails(driver: LocalDriver, server: Sshd) -
     assert last.exit_status is None
 
 
-def test_a_step_of_ones_own(driver: LocalDriver, server: Sshd) -> None:
+def test_a_step_of_ones_own(driver: LocalDriver, server: SSHServer) -> None:
     """Anything with `run(node, client)` is a step."""
 
     class Greeting(Deployment):
@@ -171,7 +171,7 @@ def test_a_step_of_ones_own(driver: LocalDriver, server: Sshd) -> None:
     assert deploy(driver, server, Greeting()).greeting == "hello\n"  # type: ignore[attr-defined]
 
 
-def test_output_is_live(driver: LocalDriver, server: Sshd) -> None:
+def test_output_is_live(driver: LocalDriver, server: SSHServer) -> None:
     """What scripts print is handed on as it arrives."""
     pieces: list[tuple[str, str]] = []
     step = ScriptDeployment("echo out; echo err >&2")
@@ -206,7 +206,7 @@ def test_steps_that_cannot_work_are_refused_at_once(make: Any) -> None:
         make()
 
 
-def test_a_script_that_deletes_itself(driver: LocalDriver, server: Sshd) -> None:
+def test_a_script_that_deletes_itself(driver: LocalDriver, server: SSHServer) -> None:
     """A script that is to be deleted may have done so itself."""
     step = ScriptDeployment('#!/bin/sh\nrm -- "$0"\n', delete=True)
     deploy(driver, server, step)
@@ -214,7 +214,7 @@ def test_a_script_that_deletes_itself(driver: LocalDriver, server: Sshd) -> None
     assert list(server.home.iterdir()) == []
 
 
-def test_a_script_that_cannot_be_deleted(driver: LocalDriver, server: Sshd) -> None:
+def test_a_script_that_cannot_be_deleted(driver: LocalDriver, server: SSHServer) -> None:
     """A script that was to be deleted and stays is an error, and one that failed before that says both."""
     stay = "#!/bin/sh\nmkdir d; mv $0 d/x; mkdir $0"
     error = failing(driver, server, ScriptDeployment(stay, delete=True, name="s"))
@@ -226,7 +226,7 @@ def test_a_script_that_cannot_be_deleted(driver: LocalDriver, server: Sshd) -> N
     assert any("./s may still be on the node" in note for note in error.__notes__)
 
 
-def test_a_step_that_gives_back_nothing(driver: LocalDriver, server: Sshd) -> None:
+def test_a_step_that_gives_back_nothing(driver: LocalDriver, server: SSHServer) -> None:
     """After a step that forgets to give back the node, the deployment goes on with the node."""
 
     class Forgetful(Deployment):
@@ -241,7 +241,7 @@ def test_a_step_that_gives_back_nothing(driver: LocalDriver, server: Sshd) -> No
 # Logging in
 
 
-def test_a_password(driver: LocalDriver, server: Sshd) -> None:
+def test_a_password(driver: LocalDriver, server: SSHServer) -> None:
     """A node that is created with a password is logged in to with it."""
     step = ScriptDeployment("echo in")
     node = deploy(driver, server, step, auth=NodeAuthPassword("right-password"))
@@ -249,7 +249,7 @@ def test_a_password(driver: LocalDriver, server: Sshd) -> None:
     assert node.extra["location"]
 
 
-def test_a_generated_password(server: Sshd) -> None:
+def test_a_generated_password(server: SSHServer) -> None:
     """A password that the provider made is found in the node's extra."""
 
     class Generating(LocalDriver):
@@ -261,18 +261,18 @@ def test_a_generated_password(server: Sshd) -> None:
     assert step.stdout == "in\n"
 
 
-def test_alternate_user_names(driver: LocalDriver, server: Sshd) -> None:
+def test_alternate_user_names(driver: LocalDriver, server: SSHServer) -> None:
     """Where the first user name is refused, the others are tried."""
-    server.door.users = ["ubuntu"]
+    server.users = ["ubuntu"]
     step = ScriptDeployment("echo in")
     deploy(driver, server, step, ssh_alternate_usernames=["admin", "ubuntu"])
     assert step.stdout == "in\n"
 
 
-def test_a_key_that_comes_late(driver: LocalDriver, server: Sshd) -> None:
+def test_a_key_that_comes_late(driver: LocalDriver, server: SSHServer) -> None:
     """A machine that answers before it has its keys is tried again."""
-    server.door.keys = []
-    threading.Timer(0.4, server.door.keys.append, [PUBLIC]).start()
+    server.public_keys = []
+    threading.Timer(0.4, server.public_keys.append, [PUBLIC]).start()
     step = ScriptDeployment("echo in")
     deploy(driver, server, step, max_tries=30)
     assert step.stdout == "in\n"
@@ -280,14 +280,14 @@ def test_a_key_that_comes_late(driver: LocalDriver, server: Sshd) -> None:
 
 def test_ssh_that_comes_late(driver: LocalDriver, tmp_path: Path) -> None:
     """A machine whose SSH does not answer yet is tried again."""
-    with sshd(tmp_path, Door([PUBLIC])) as first:
+    with SSHServer(PUBLIC, home=tmp_path) as first:
         port = first.port
     started = threading.Event()
     done = threading.Event()
 
     def later() -> None:
         done.wait(0.5)
-        with sshd(tmp_path, Door([PUBLIC]), port=port):
+        with SSHServer(PUBLIC, home=tmp_path, port=port):
             started.set()
             done.wait(20)
 
@@ -303,7 +303,7 @@ def test_ssh_that_comes_late(driver: LocalDriver, tmp_path: Path) -> None:
     assert step.stdout == "in\n"
 
 
-def test_what_the_provider_cannot_create_with(server: Sshd) -> None:
+def test_what_the_provider_cannot_create_with(server: SSHServer) -> None:
     """An `auth` that the driver's features lack is refused before a node is created."""
 
     class KeysOnly(LocalDriver):
@@ -327,7 +327,7 @@ def test_what_the_provider_cannot_create_with(server: Sshd) -> None:
         {"ex_known_hosts": "/no/such/folder/known_hosts"},
     ],
 )
-def test_odd_logins_cost_no_node(driver: LocalDriver, server: Sshd, options: dict[str, Any]) -> None:
+def test_odd_logins_cost_no_node(driver: LocalDriver, server: SSHServer, options: dict[str, Any]) -> None:
     """A user name, a port, a number of tries or a file that cannot be meant is refused before a create."""
     with pytest.raises(InvalidArgumentError):
         deploy(driver, server, ScriptDeployment("true"), **options)
@@ -351,7 +351,7 @@ def test_in_memory_there_is_no_ssh() -> None:
 # What goes wrong
 
 
-def failing(driver: LocalDriver, server: Sshd, step: Any, **options: Any) -> DeploymentError:
+def failing(driver: LocalDriver, server: SSHServer, step: Any, **options: Any) -> DeploymentError:
     with pytest.raises(DeploymentError) as caught:
         deploy(driver, server, step, **options)
     assert caught.value.node is not None
@@ -360,7 +360,7 @@ def failing(driver: LocalDriver, server: Sshd, step: Any, **options: Any) -> Dep
     return caught.value
 
 
-def test_a_failing_script(driver: LocalDriver, server: Sshd) -> None:
+def test_a_failing_script(driver: LocalDriver, server: SSHServer) -> None:
     """A script that fails raises with the node, the step, its exit status and its output."""
     step = ScriptDeployment("echo progress; echo 'disk full' >&2; exit 4", name="setup.sh")
     error = failing(driver, server, step)
@@ -377,7 +377,7 @@ def test_a_failing_script(driver: LocalDriver, server: Sshd) -> None:
     assert "web" in names(driver)
 
 
-def test_destroy_on_failure(driver: LocalDriver, server: Sshd) -> None:
+def test_destroy_on_failure(driver: LocalDriver, server: SSHServer) -> None:
     """Where that was asked for, a node whose deployment fails is destroyed, and the error says so."""
     error = failing(driver, server, ScriptDeployment("exit 1"), ex_destroy_on_failure=True)
     assert "was destroyed" in error.__notes__[0]
@@ -386,7 +386,7 @@ def test_destroy_on_failure(driver: LocalDriver, server: Sshd) -> None:
     assert "ex_destroy_on_failure" in kept.__notes__[0]
 
 
-def test_a_node_that_cannot_be_destroyed(server: Sshd) -> None:
+def test_a_node_that_cannot_be_destroyed(server: SSHServer) -> None:
     """Where destroying fails too, both failures are told."""
 
     class Stubborn(LocalDriver):
@@ -397,7 +397,7 @@ def test_a_node_that_cannot_be_destroyed(server: Sshd) -> None:
     assert "destroying it failed: not today" in error.__notes__[0]
 
 
-def test_a_script_that_never_ends(driver: LocalDriver, server: Sshd) -> None:
+def test_a_script_that_never_ends(driver: LocalDriver, server: SSHServer) -> None:
     """A script that never ends is ended at its timeout, and its output so far is kept."""
     step = ScriptDeployment("echo begun; sleep 60", timeout=0.3, delete=True)
     error = failing(driver, server, step)
@@ -406,30 +406,34 @@ def test_a_script_that_never_ends(driver: LocalDriver, server: Sshd) -> None:
     assert list(server.home.iterdir()) == []
 
 
-def test_a_node_that_reboots_in_the_middle(driver: LocalDriver, server: Sshd) -> None:
+def test_a_node_that_reboots_in_the_middle(driver: LocalDriver, server: SSHServer) -> None:
     """A connection that is lost in the middle of a step says so."""
     threading.Timer(0.5, server.drop_connections).start()
     error = failing(driver, server, ScriptDeployment("sleep 60", delete=True))
     assert isinstance(error.value, SSHConnectionLostError)
 
 
-def test_a_login_that_is_refused(driver: LocalDriver, server: Sshd) -> None:
+def test_a_login_that_is_refused(driver: LocalDriver, server: SSHServer) -> None:
     """A login that is refused again and again ends after `max_tries`, long before the timeout."""
     error = failing(driver, server, ScriptDeployment("true"), auth=NodeAuthPassword("wrong"), timeout=60)
     assert isinstance(error.value, SSHAuthenticationError)
     assert "refuses 'root' with a password" in str(error)
+    assert "did create_node hand on what auth= gave it" in str(error)
+    error = failing(driver, server, ScriptDeployment("true"), ssh_username="nobody", timeout=60)
+    assert isinstance(error.value, SSHAuthenticationError)
+    assert "create_node" not in str(error)
 
 
 def test_nobody_answers(driver: LocalDriver, tmp_path: Path) -> None:
     """A node whose SSH never answers ends with the last thing that was seen of it."""
-    with sshd(tmp_path) as gone:
+    with SSHServer(home=tmp_path) as gone:
         pass
     error = failing(driver, gone, ScriptDeployment("true"), timeout=0.3)
     assert isinstance(error.value, SSHConnectError)
 
 
 @pytest.mark.parametrize("ssh_timeout", [0.2, 60])
-def test_ssh_that_hangs(driver: LocalDriver, server: Sshd, ssh_timeout: float) -> None:
+def test_ssh_that_hangs(driver: LocalDriver, server: SSHServer, ssh_timeout: float) -> None:
     """A server that takes the connection and says nothing ends within the shorter of the timeouts."""
     import socket
 
@@ -449,7 +453,7 @@ def test_ssh_that_hangs(driver: LocalDriver, server: Sshd, ssh_timeout: float) -
 
 @pytest.mark.parametrize(("passphrase", "problem"), [(None, "is encrypted"), ("wrong", "does not open")])
 def test_a_key_that_does_not_open_costs_no_node(
-    driver: LocalDriver, server: Sshd, passphrase: str | None, problem: str
+    driver: LocalDriver, server: SSHServer, passphrase: str | None, problem: str
 ) -> None:
     """A key that cannot be used is refused before a node is created."""
     key = KEY.export_private_key(passphrase="right").decode()
@@ -458,7 +462,7 @@ def test_a_key_that_does_not_open_costs_no_node(
     assert "web" not in names(driver)
 
 
-def test_ctrl_c_names_the_node(driver: LocalDriver, server: Sshd) -> None:
+def test_ctrl_c_names_the_node(driver: LocalDriver, server: SSHServer) -> None:
     """Ctrl-C ends a deployment at once, calls `at_exit_func` with the node, and names it."""
     told: list[Node] = []
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -468,7 +472,7 @@ def test_ctrl_c_names_the_node(driver: LocalDriver, server: Sshd) -> None:
     assert any(f"web (id {node.id}, 127.0.0.1) exists" in note for note in caught.value.__notes__)
 
 
-def test_ten_megabytes_of_output(driver: LocalDriver, server: Sshd) -> None:
+def test_ten_megabytes_of_output(driver: LocalDriver, server: SSHServer) -> None:
     """10 MB of output are kept whole."""
     step = ScriptDeployment("head -c 10000000 /dev/zero | tr '\\0' x")
     deploy(driver, server, step)
@@ -476,7 +480,7 @@ def test_ten_megabytes_of_output(driver: LocalDriver, server: Sshd) -> None:
 
 
 @pytest.mark.parametrize("step", [None, "true", ScriptDeployment, 7])
-def test_what_is_no_step_costs_no_node(driver: LocalDriver, server: Sshd, step: Any) -> None:
+def test_what_is_no_step_costs_no_node(driver: LocalDriver, server: SSHServer, step: Any) -> None:
     """What is no step, and an interface that there is not, is refused before a node is created."""
     with pytest.raises(InvalidArgumentError, match="no deployment step"):
         deploy(driver, server, step)
@@ -485,7 +489,7 @@ def test_what_is_no_step_costs_no_node(driver: LocalDriver, server: Sshd, step: 
     assert "web" not in names(driver)
 
 
-def test_one_alternate_name(driver: LocalDriver, server: Sshd) -> None:
+def test_one_alternate_name(driver: LocalDriver, server: SSHServer) -> None:
     """One further user name may be given as it is."""
     node = deploy(
         driver, server, ScriptDeployment("true"), ssh_username="nobody", ssh_alternate_usernames="root"
@@ -493,7 +497,7 @@ def test_one_alternate_name(driver: LocalDriver, server: Sshd) -> None:
     assert node.name == "web"
 
 
-def test_output_in_a_message(driver: LocalDriver, server: Sshd) -> None:
+def test_output_in_a_message(driver: LocalDriver, server: SSHServer) -> None:
     """A failure's message shows the end of the output only, and nothing in it that commands a terminal."""
     step = ScriptDeployment("head -c 1000000 /dev/zero | tr '\\0' x; printf '\\033[2Jend'; exit 1")
     with pytest.raises(DeploymentError) as caught:

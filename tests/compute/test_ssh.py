@@ -35,7 +35,7 @@ from polycloud.compute.types import (
     SSHOutputLimitError,
     SSHTimeoutError,
 )
-from support.sshd import Door, Sshd, sshd
+from polycloud.testing.sshd import SSHServer
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 
@@ -49,13 +49,13 @@ def public(key: asyncssh.SSHKey = KEY) -> str:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sshd]:
-    with sshd(tmp_path, Door([public()], ["right-password"])) as server:
+def server(tmp_path: Path) -> Iterator[SSHServer]:
+    with SSHServer(public(), passwords=["right-password"], home=tmp_path) as server:
         yield server
 
 
 @pytest.fixture
-def client(server: Sshd) -> Iterator[SSHClient]:
+def client(server: SSHServer) -> Iterator[SSHClient]:
     with SSHClient(server.host, server.port, key_material=private()) as client:
         yield client
 
@@ -76,7 +76,7 @@ def test_many_commands_over_one_connection(client: SSHClient) -> None:
     assert results == ["x\n"] * 5
 
 
-def test_output_is_live(server: Sshd) -> None:
+def test_output_is_live(server: SSHServer) -> None:
     """Output is handed to the callback as it arrives, in the caller's thread, before the command ends."""
     seen: list[tuple[str, str]] = []
 
@@ -91,7 +91,7 @@ def test_output_is_live(server: Sshd) -> None:
     assert ("stderr", "second\n") in seen
 
 
-def test_a_callback_that_fails_ends_the_command(server: Sshd) -> None:
+def test_a_callback_that_fails_ends_the_command(server: SSHServer) -> None:
     """An error of the callback reaches the caller, and the command does not go on."""
 
     def on_output(stream: str, text: str) -> None:
@@ -103,7 +103,7 @@ def test_a_callback_that_fails_ends_the_command(server: Sshd) -> None:
         wait_for_no_processes(server)
 
 
-def wait_for_no_processes(server: Sshd) -> None:
+def wait_for_no_processes(server: SSHServer) -> None:
     def look() -> bool | None:
         return all(process.returncode is not None for process in server.processes) or None
 
@@ -119,7 +119,7 @@ def test_ten_megabytes(client: SSHClient) -> None:
     assert set(result.stdout) | set(result.stderr) == {"x", "y"}
 
 
-def test_too_much_output(server: Sshd, client: SSHClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_output(server: SSHServer, client: SSHClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that prints without end is ended at a limit."""
     monkeypatch.setattr(ssh, "OUTPUT_LIMIT", 1_000_000)
     with pytest.raises(SSHOutputLimitError, match="1,000,000"):
@@ -132,7 +132,7 @@ def test_output_that_is_no_text(client: SSHClient) -> None:
     assert client.run(r"printf 'a\377b'").stdout == "a\ufffdb"
 
 
-def test_a_command_that_never_ends(server: Sshd, client: SSHClient) -> None:
+def test_a_command_that_never_ends(server: SSHServer, client: SSHClient) -> None:
     """After its timeout a command is ended, and what it printed is kept in the error."""
     with pytest.raises(
         SSHCommandTimeoutError, match=r"'echo begun; sleep 60' did not end within 0\.3 s"
@@ -148,7 +148,7 @@ def test_a_signal_ends_a_command(client: SSHClient) -> None:
     assert client.run("kill -9 $$").exit_status == -1
 
 
-def test_a_connection_that_is_lost(server: Sshd, client: SSHClient) -> None:
+def test_a_connection_that_is_lost(server: SSHServer, client: SSHClient) -> None:
     """A connection that ends in the middle of a command is an error that says so; a new one works."""
     threading.Timer(0.3, server.drop_connections).start()
     with pytest.raises(SSHConnectionLostError, match="rebooting"):
@@ -157,7 +157,7 @@ def test_a_connection_that_is_lost(server: Sshd, client: SSHClient) -> None:
     assert client.run("echo back").stdout == "back\n"
 
 
-def test_ctrl_c_ends_a_command(server: Sshd, client: SSHClient) -> None:
+def test_ctrl_c_ends_a_command(server: SSHServer, client: SSHClient) -> None:
     """Ctrl-C ends the wait for a command and the command itself."""
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
@@ -171,7 +171,7 @@ def test_a_client_that_is_not_connected() -> None:
         SSHClient("127.0.0.1", key_material=private()).run("true")
 
 
-def test_on_an_event_loop(server: Sshd) -> None:
+def test_on_an_event_loop(server: SSHServer) -> None:
     """The same calls work inside a bridge, on the caller's loop."""
 
     def work() -> str:
@@ -186,7 +186,7 @@ def test_on_an_event_loop(server: Sshd) -> None:
 
 
 @contextmanager
-def silent(server: Sshd) -> Iterator[None]:
+def silent(server: SSHServer) -> Iterator[None]:
     """The server keeps its connections and answers nothing."""
     over = threading.Event()
     server.loop.call_soon_threadsafe(over.wait)
@@ -197,7 +197,7 @@ def silent(server: Sshd) -> Iterator[None]:
 
 
 def test_a_server_that_stops_answering(
-    server: Sshd, client: SSHClient, monkeypatch: pytest.MonkeyPatch
+    server: SSHServer, client: SSHClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that answers nothing more holds up no command, no file and no goodbye for longer than said."""
     monkeypatch.setattr(ssh, "ANSWER_TIMEOUT", 0.3)
@@ -215,7 +215,7 @@ def test_a_server_that_stops_answering(
     assert time.monotonic() - started < 5
 
 
-def test_ctrl_c_on_a_server_that_stops_answering(server: Sshd, client: SSHClient) -> None:
+def test_ctrl_c_on_a_server_that_stops_answering(server: SSHServer, client: SSHClient) -> None:
     """Ctrl-C ends the wait for a file at once, whatever the server does."""
     started = time.monotonic()
     with silent(server):
@@ -249,7 +249,7 @@ def test_odd_commands_are_refused(client: SSHClient, cmd: Any, timeout: Any) -> 
         client.run(cmd, timeout=timeout)
 
 
-def test_a_connection_belongs_to_its_event_loop(client: SSHClient, server: Sshd) -> None:
+def test_a_connection_belongs_to_its_event_loop(client: SSHClient, server: SSHServer) -> None:
     """On another event loop a connection is refused in words, and may be closed; a new one works there."""
 
     def elsewhere() -> str:
@@ -285,7 +285,7 @@ def test_a_connection_belongs_to_its_process(client: SSHClient) -> None:
 # Files
 
 
-def test_put_get_delete(server: Sshd, client: SSHClient) -> None:
+def test_put_get_delete(server: SSHServer, client: SSHClient) -> None:
     """A file is written with its permissions, read back, added to and deleted; folders are made."""
     path = client.put("a/b/file.txt", "tëxt", chmod=0o640)
     written = server.home / "a/b/file.txt"
@@ -297,14 +297,14 @@ def test_put_get_delete(server: Sshd, client: SSHClient) -> None:
     assert not written.exists()
 
 
-def test_large_files(server: Sshd, client: SSHClient) -> None:
+def test_large_files(server: SSHServer, client: SSHClient) -> None:
     """A large open file arrives whole."""
     content = os.urandom(3_000_000)
     client.putfo("large", io.BytesIO(content))
     assert (server.home / "large").read_bytes() == content
 
 
-def test_a_file_is_private_before_it_has_content(server: Sshd, client: SSHClient) -> None:
+def test_a_file_is_private_before_it_has_content(server: SSHServer, client: SSHClient) -> None:
     """A file has its permissions before its content, and the open file is read in the caller's thread."""
     (server.home / "secret").touch(0o644)
     modes: list[int] = []
@@ -344,7 +344,7 @@ def test_file_errors_name_the_file(client: SSHClient) -> None:
 # Logging in
 
 
-def test_passwords(server: Sshd) -> None:
+def test_passwords(server: SSHServer) -> None:
     """A password lets one in; a wrong one is refused in words, without showing it."""
     with SSHClient(server.host, server.port, password="right-password") as client:
         assert client.run("echo in").stdout == "in\n"
@@ -354,7 +354,7 @@ def test_passwords(server: Sshd) -> None:
     assert "wr0ng-password" not in repr(caught.value) + repr(wrong)
 
 
-def test_a_key_that_is_refused(server: Sshd) -> None:
+def test_a_key_that_is_refused(server: SSHServer) -> None:
     """A key that the server does not know is refused in words, with the user's name."""
     stranger = asyncssh.generate_private_key("ssh-ed25519")
     with pytest.raises(SSHAuthenticationError, match=r"refuses 'root' with 1 key\(s\)"):
@@ -373,10 +373,10 @@ def test_a_key_that_is_refused(server: Sshd) -> None:
     ],
 )
 @pytest.mark.parametrize("passphrase", [None, "open sesame"])
-def test_keys(server: Sshd, tmp_path: Path, algorithm: str, form: str, passphrase: str | None) -> None:
+def test_keys(server: SSHServer, tmp_path: Path, algorithm: str, form: str, passphrase: str | None) -> None:
     """RSA, Ed25519 and ECDSA keys log in, from OpenSSH and PEM files, encrypted or not."""
     key = asyncssh.generate_private_key(algorithm)
-    server.door.keys.append(public(key))
+    server.public_keys.append(public(key))
     file = tmp_path / "key"
     file.write_text(private(key, format_name=form, passphrase=passphrase))
     with SSHClient(server.host, server.port, key_files=str(file), key_password=passphrase) as client:
@@ -422,7 +422,7 @@ def test_keys_are_not_repeated(key: str | bytes) -> None:
     assert "S3CRET" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_the_agent(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agent(server: SSHServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without keys of one's own, those of the user's home are tried."""
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/id_ed25519").write_text(private())
@@ -465,10 +465,10 @@ def test_a_changed_host_key(tmp_path: Path) -> None:
     first, second = tmp_path / "1", tmp_path / "2"
     first.mkdir()
     second.mkdir()
-    with sshd(first, Door([public()])) as server:
+    with SSHServer(public(), home=first) as server:
         port = server.port
         SSHClient(server.host, port, key_material=private(), machine="node-1", host_keys=memory).connect()
-    with sshd(second, Door([public()]), port=port) as server:
+    with SSHServer(public(), home=second, port=port) as server:
         client = SSHClient(server.host, port, key_material=private(), machine="node-1", host_keys=memory)
         with pytest.raises(SSHHostKeyError, match="node-1"):
             client.connect()
@@ -479,7 +479,7 @@ def test_a_changed_host_key(tmp_path: Path) -> None:
         client.close()
 
 
-def test_known_hosts_file(server: Sshd, tmp_path: Path) -> None:
+def test_known_hosts_file(server: SSHServer, tmp_path: Path) -> None:
     """Host keys are written to a file only where the caller names one, and are read from there again."""
     file = tmp_path / "known_hosts"
     for _ in range(2):
@@ -493,7 +493,7 @@ def test_known_hosts_file(server: Sshd, tmp_path: Path) -> None:
         SSHClient(server.host, server.port, key_material=private(), host_keys=HostKeys(str(file))).connect()
 
 
-def public_of(server: Sshd) -> str:
+def public_of(server: SSHServer) -> str:
     return " ".join(public(server.host_key).split()[:2])
 
 
@@ -519,12 +519,12 @@ def test_a_known_hosts_file_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_host_key_is_remembered_once_somebody_was_let_in(tmp_path: Path) -> None:
     """A machine that refuses everybody may still change its key, as machines do while they are set up."""
     memory = HostKeys()
-    with sshd(tmp_path, Door()) as server:
+    with SSHServer(home=tmp_path) as server:
         port = server.port
         client = SSHClient(server.host, port, key_material=private(), machine="node-1", host_keys=memory)
         with pytest.raises(SSHAuthenticationError):
             client.connect()
-    with sshd(tmp_path, Door([public()]), port=port) as server, client:
+    with SSHServer(public(), home=tmp_path, port=port) as server, client:
         client.connect()
         assert memory.seen == {"node-1": [public_of(server)]}
 

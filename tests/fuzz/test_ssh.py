@@ -13,8 +13,8 @@ from polycloud.compute.deployment import ScriptDeployment, run_step
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.ssh import HostKeys, SSHClient
 from polycloud.compute.types import DeploymentError, SSHError
+from polycloud.testing.sshd import SSHServer
 from support.fuzz import outcome, scrambled
-from support.sshd import Door, Sshd, sshd
 from support.web import raw_answers
 
 PUBLIC = asyncssh.generate_private_key("ssh-ed25519").export_public_key("openssh").decode().strip()
@@ -25,13 +25,13 @@ KNOWN = (
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("home"), Door(passwords=["password"])) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
+    with SSHServer(passwords=["password"], home=tmp_path_factory.mktemp("home")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def client(server: Sshd) -> Iterator[SSHClient]:
+def client(server: SSHServer) -> Iterator[SSHClient]:
     with SSHClient(server.host, server.port, password="password") as connected:
         yield connected
 
@@ -65,7 +65,7 @@ def test_remembering(folder: Path, machine: str) -> None:
         assert not HostKeys(str(file)).accept(machine, f"{PUBLIC[:-4]}AAAA")
 
 
-def test_a_file_that_cannot_be_written(server: Sshd, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written(server: SSHServer, tmp_path: Path) -> None:
     """A known_hosts file that cannot be written ends the connection with an error of our tree."""
     file = str(tmp_path / "no folder" / "known_hosts")
 
@@ -89,7 +89,7 @@ def test_greeting(greeting: bytes) -> None:
 
 
 @given(output=st.binary(max_size=60) | st.text(max_size=20).map(lambda text: text.encode("utf-16")))
-def test_output(server: Sshd, client: SSHClient, output: bytes) -> None:
+def test_output(server: SSHServer, client: SSHClient, output: bytes) -> None:
     """Whatever a command prints is text; a failed step has it, in words that can be written anywhere."""
     (server.home / "output").write_bytes(output)
     step = ScriptDeployment("cat output; cat output >&2; exit 1", delete=True)

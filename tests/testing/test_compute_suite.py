@@ -394,6 +394,27 @@ class ForgetsKeys(DummyNodeDriver):
         return super().create_node(*args, **kwargs)
 
 
+class BusyAtFirst(DummyNodeDriver):
+    """Destroys a node at the second time only, and says so in a way of its own."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.asked: set[str] = set()
+
+    def destroy_node(self, node: Node) -> bool:
+        if node.id in self.asked or node.id not in self._nodes:
+            return super().destroy_node(node)
+        self.asked.add(node.id)
+        return False
+
+
+class AnyAuth(NephoscaleNodeDriver):
+    """Takes whatever it is given and sends what it knows."""
+
+    def create_node(self, *args: Any, auth: Any = None, **kwargs: Any) -> Node:
+        return super().create_node(*args, **kwargs)
+
+
 class HoldsLock(DummyNodeDriver):
     """Keeps what cannot be pickled."""
 
@@ -431,6 +452,7 @@ IN_MEMORY: Mapping[type[Any], str] = {
     SharedState: "C45",
     HoldsLock: "C46",
     ForgetsKeys: "C48",
+    BusyAtFirst: "C24 C50",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
     DeletesByGet: "C24",
@@ -443,6 +465,7 @@ OVER_HTTP: Mapping[type[Any], str] = {
     SendsAgain: "C47",
     TellsSecretInErrors: "C40",
     ErrorsOfItsOwn: "C38 C43",
+    AnyAuth: "C51",
 }
 
 # The suite, run on the driver that the environment names
@@ -544,7 +567,25 @@ def test_failures_leave_nothing_behind(judge: Judge) -> None:
 
 def test_what_cannot_be_removed_is_named(judge: Judge) -> None:
     """A node that could not be destroyed is named, so that one can remove it by hand."""
-    assert any("left over, remove by hand: <Node" in text for text in judge(DeletesByGet).errors)
+    errors = judge(DeletesByGet).errors
+    assert any(
+        re.search(r"left over, remove by hand: conformance-\w+-\d+-\S+ \(id \d+\)", text) for text in errors
+    )
+
+
+def test_a_wait_tells_the_last_state() -> None:
+    """A node that is not seen in the state that was waited for is told with the one that it has."""
+    suite, driver = SeededDummy(), DummyNodeDriver("key")
+    node = driver.list_nodes()[0]
+    node.state = NodeState.UNKNOWN
+    with pytest.raises(AssertionError, match="it is unknown: does the driver know the provider's word"):
+        suite.seen(driver, node, NodeState.RUNNING)
+    node.state = NodeState.STOPPED
+    with pytest.raises(AssertionError, match="to be listed running; it is stopped"):
+        suite.seen(driver, node, NodeState.RUNNING)
+    driver.destroy_node(node)
+    with pytest.raises(AssertionError, match="it is not listed"):
+        suite.seen(driver, node)
 
 
 def test_every_rule_is_proven() -> None:

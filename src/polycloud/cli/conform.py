@@ -22,6 +22,7 @@ from polycloud.common.redaction import redact
 from polycloud.common.types import InvalidArgumentError, PolycloudError
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.providers import get_driver
+from polycloud.testing.tidying import LEFT_OVER, RUN
 
 if TYPE_CHECKING:
     import pytest
@@ -108,9 +109,9 @@ def conform(
             raise InvalidArgumentError(f"{target} is a test class, which makes its driver itself")
         else:
             driver, file = None, f"{sys.modules[kind.__module__].__file__}::{kind.__qualname__}"
-        found = _run(file, asked, driver)
-    _show(target, found, as_json=as_json)
-    if any(rule.status == BROKEN for rule in found):
+        found, left = _run(file, asked, driver)
+    _show(target, found, left, as_json=as_json)
+    if left or any(rule.status == BROKEN for rule in found):
         raise typer.Exit(1)
 
 
@@ -127,15 +128,15 @@ def _found(target: str) -> type[NodeDriver | ComputeConformance]:
     found = getattr(module, name, None)
     if isinstance(found, type) and issubclass(found, (NodeDriver, suite)):
         return found
-    names = [
-        key
+    there = {
+        key: value.__module__
         for key, value in vars(module).items()
-        if isinstance(value, type)
-        and issubclass(value, (NodeDriver, suite))
-        and value.__module__ == module.__name__
-    ]
-    hint = f"; it has {', '.join(names)}" if names else ""
-    raise InvalidArgumentError(f"{place} has no driver and no test class {name!r}{hint}")
+        if isinstance(value, type) and issubclass(value, (NodeDriver, suite))
+    }
+    own = [key for key, where in there.items() if where == module.__name__]
+    imported = [f"{key} of {where}" for key, where in there.items() if not where.startswith("polycloud.")]
+    names = ", ".join(own or imported) or "none"
+    raise InvalidArgumentError(f"{place} has no driver and no test class {name!r}; it has {names}")
 
 
 def _imported(place: str) -> Any:
@@ -275,12 +276,13 @@ def _test_of(made: NodeDriver) -> Iterator[str]:
 
 
 class _Watch:
-    """A plugin of pytest that notes how the tests of each rule end."""
+    """A plugin of pytest that notes how the tests of each rule end, and what they have left over."""
 
     def __init__(self, asked: set[str], driver: NodeDriver | None, step: Callable[[str], None]) -> None:
         self.rules = {number: Rule(number, sentence) for number, sentence in _rules()}
         self.seen: set[str] = set()
         self.problems: list[str] = []
+        self.left: list[str] = []
         self._asked, self._driver, self._step = asked, driver, step
 
     def found(self) -> list[Rule]:
@@ -311,16 +313,21 @@ class _Watch:
         error = call.excinfo.value
         skipped = isinstance(error, pytest.skip.Exception)
         case = f"{item.name[item.name.index('[') + 1 : -1]}: " if "[" in item.name and not skipped else ""
-        rule.note(SKIPPED if skipped else BROKEN, case + self._reason(rule, error))
+        reason = self._reason(rule, error, getattr(item, "funcargs", {}).get("driver"))
+        rule.note(SKIPPED if skipped else BROKEN, case + reason)
+        if reason.startswith(LEFT_OVER):
+            self.left.append(reason.removeprefix(LEFT_OVER))
 
-    def _reason(self, rule: Rule, error: BaseException) -> str:
+    def _reason(self, rule: Rule, error: BaseException, driver: NodeDriver | None) -> str:
         import pytest
+
+        from polycloud.testing.compute import place_of
 
         text = str(error)
         if isinstance(error, pytest.FixtureLookupError):
             text = f"there is no fixture {error.argname!r}"
         elif not isinstance(error, (AssertionError, pytest.fail.Exception, pytest.skip.Exception)):
-            text = f"raised {type(error).__name__}: {text}"
+            text = f"raised {type(error).__name__}: {text}{place_of(error, driver)}"
         text = text.removeprefix(f"{rule.number} {rule.sentence.rstrip('.')}: ")
         return _short(text if self._driver is None else self._driver.connection.redact(text))
 
@@ -335,8 +342,11 @@ def _short(text: str) -> str:
     return flat if len(flat) <= SHOWN else f"{flat[: SHOWN - 3]}..."
 
 
-def _run(file: str, asked: set[str], driver: NodeDriver | None) -> list[Rule]:
-    """How the rules end in the tests of `file`. Raises `PolycloudError` where they cannot be run."""
+def _run(file: str, asked: set[str], driver: NodeDriver | None) -> tuple[list[Rule], list[str]]:
+    """How the rules end in the tests of `file`, and what they leave over.
+
+    Raises `PolycloudError` where they cannot be run.
+    """
     import pytest
 
     with _progress() as step, _without_plugins():
@@ -346,7 +356,14 @@ def _run(file: str, asked: set[str], driver: NodeDriver | None) -> list[Rule]:
         raise KeyboardInterrupt
     if not watch.seen:
         raise PolycloudError(f"no rule could be tested: {'; '.join(watch.problems) or 'none was found'}")
-    return watch.found()
+    return watch.found(), watch.left if driver is None else _left_over(driver)
+
+
+def _left_over(driver: NodeDriver) -> list[str]:
+    """The nodes that the rules have made and that do not go away."""
+    if not all(map(driver.supports, ("list_nodes", "create_node", "destroy_node"))):
+        return []
+    return [driver.connection.redact(text) for text in RUN.leftovers(driver, _suite().patience)]
 
 
 @contextmanager
@@ -365,7 +382,7 @@ def _without_plugins() -> Iterator[None]:
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
     """What is told the rule that is tested now; shows it at a terminal."""
-    if not output.lively(output.errors()):
+    if not output.lively(sys.stderr):
         yield lambda _: None
         return
     from rich.text import Text
@@ -377,10 +394,11 @@ def _progress() -> Iterator[Callable[[str], None]]:
 # How it is told
 
 
-def _show(target: str, rules: Sequence[Rule], *, as_json: bool) -> None:
+def _show(target: str, rules: Sequence[Rule], left: Sequence[str], *, as_json: bool) -> None:
     counts = {status: sum(rule.status == status for rule in rules) for status in STYLES}
     if as_json:
-        output.json({"driver": target, **counts, "rules": [asdict(rule) for rule in rules]})
+        told = {"rules": [asdict(rule) for rule in rules], "left_over": left}
+        output.json({"driver": target, **counts, **told})
         return
     for rule in rules:
         why = f" ({'; '.join(rule.reasons)})" if rule.status == SKIPPED else ""
@@ -389,6 +407,8 @@ def _show(target: str, rules: Sequence[Rule], *, as_json: bool) -> None:
             output.line(f"{'':<12} {reason}")
     output.line()
     output.line(f"{target}: " + ", ".join(f"{count} {status}" for status, count in counts.items()), "bold")
+    for text in left:
+        output.line(f"{LEFT_OVER}{text}", "bold red")
 
 
 app = options.single(conform)

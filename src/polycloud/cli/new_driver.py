@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,11 @@ from polycloud import DriverType
 from polycloud.cli import options, output
 from polycloud.cli.scaffold import naming, openapi, package
 from polycloud.cli.scaffold.api import Api, Auth
+from polycloud.common.types import InvalidArgumentError
 
 __all__ = ["app", "new_driver"]
+
+ADDRESS = re.compile(r"https://(?P<host>[A-Za-z0-9._-]+)(?P<base>(/[A-Za-z0-9._~-]+)*/?)")
 
 
 def new_driver(
@@ -32,6 +36,10 @@ def new_driver(
         Path | None,
         typer.Option("--openapi", metavar="FILE", help="The provider's OpenAPI document, to begin with."),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where the API is, such as https://api.example.com/v1."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Write the package of a driver for another provider.
@@ -41,10 +49,19 @@ def new_driver(
     names = naming.checked(name)
     api = openapi.read(spec) if spec else Api()
     api = replace(api, auth=auth) if auth else api
+    api = _at(api, url) if url else api
     target = folder or Path(names.distribution)
     texts = package.contents(names, api, service)
     package.write(texts, target, force=force)
     _announce(target, names, api, len(texts))
+
+
+def _at(api: Api, url: str) -> Api:
+    """The API, at this address; one without a path keeps the document's. `InvalidArgumentError` for none."""
+    found = ADDRESS.fullmatch(url)
+    if found is None:
+        raise InvalidArgumentError(f"--url {url} is no address such as https://api.example.com/v1")
+    return replace(api, host=found["host"], base=found["base"].rstrip("/") or api.base)
 
 
 def _announce(folder: Path, names: naming.Names, api: Api, files: int) -> None:

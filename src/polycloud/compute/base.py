@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -18,6 +19,7 @@ from polycloud.common.types import (
     AmbiguousCreateError,
     InvalidArgumentError,
     NotFoundError,
+    OperationTimeoutError,
     PolycloudError,
     UnsupportedOperationError,
 )
@@ -35,6 +37,7 @@ from polycloud.compute.types import (
     NodeSize,
     NodeState,
     Provider,
+    SSHAuthenticationError,
     StorageVolume,
     StorageVolumeState,
     VolumeSnapshot,
@@ -71,6 +74,7 @@ NOT_FOUND = 404
 TIDY_TIME = 60.0
 VANISHED_LOOKS = 3
 N = TypeVar("N", Node, NodeImage)
+REFUSED_THOUGH_ASKED = "did create_node hand on what auth= gave it, and is ssh_username the image's user?"
 DEAD = frozenset({NodeState.ERROR, NodeState.TERMINATED})
 
 
@@ -180,8 +184,10 @@ class NodeDriver(OperationsDriver):
         _require_interface(ssh_interface)
         wanted = [require_id(node) for node in nodes]
         missed = _Missed(self.name)
+        found: dict[str, Node] = {}
 
         def look() -> list[tuple[Node, list[str]]] | None:
+            nonlocal found
             found = {node.id: node for node in self.list_nodes(**(ex_list_nodes_kwargs or {}))}
             missed.note(wanted, found)
             ready = []
@@ -192,7 +198,15 @@ class NodeDriver(OperationsDriver):
             return ready if len(ready) == len(wanted) else None
 
         names = ", ".join(f"{node.name} (id {node.id})" for node in nodes)
-        return waiting.poll(look, waiting_for=f"{names} to run", timeout=timeout, longest_pause=wait_period)
+        sought = f"{names} to run"
+        try:
+            return waiting.poll(look, waiting_for=sought, timeout=timeout, longest_pause=wait_period)
+        except OperationTimeoutError as late:
+            if late.waiting_for != sought:  # a list that did not come in time
+                raise
+            lacks = partial(_lacks, interface=ssh_interface, force_ipv4=force_ipv4)
+            seen = "; ".join(f"{node.name} {lack}" for node in nodes if (lack := lacks(found.get(node.id))))
+            raise OperationTimeoutError(f"{sought}: {seen}", late.timeout, self) from None
 
     @template("create_node", "list_nodes")
     def deploy_node(
@@ -267,6 +281,8 @@ class NodeDriver(OperationsDriver):
             try:
                 return self._deploy(node, deploy, login, ssh_interface)
             except BaseException as error:
+                if auth is not None and isinstance(error, SSHAuthenticationError):
+                    error.value = f"{error.value}; {REFUSED_THOUGH_ASKED}"
                 passes = not isinstance(error, Exception) or isinstance(error, DeploymentError)
                 told = error if passes else DeploymentError(node, error, self)
                 self._after_failure(node, told, at_exit_func, destroy=ex_destroy_on_failure)
@@ -293,13 +309,7 @@ class NodeDriver(OperationsDriver):
         self, auth: NodeAuthSSHKey | NodeAuthPassword | None, kwargs: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
         """The arguments of a `create_node` whose node lets `auth` in; a driver may tidy up after it."""
-        features = self.features.get("create_node", ())
-        kind = "ssh_key" if isinstance(auth, NodeAuthSSHKey) else "password"
-        if auth is not None and kind not in features:
-            raise UnsupportedOperationError(
-                f"{self.name} cannot create nodes with this auth; it offers {', '.join(features) or 'none'}",
-                self,
-            )
+        self._require_auth(auth)
         yield kwargs if auth is None else {**kwargs, "auth": auth}
 
     @contextmanager
@@ -507,6 +517,23 @@ class NodeDriver(OperationsDriver):
             return run()
         return self.connection.single_flight(("create", idempotency_key), run, alone=True)
 
+    def _require_auth(self, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> None:
+        """Refuse, before anything is sent, an `auth` of a kind that `features["create_node"]` does not name.
+
+        Raises `UnsupportedOperationError`, and `InvalidArgumentError` for what is no `auth` at all.
+        """
+        kinds = {NodeAuthSSHKey: "ssh_key", NodeAuthPassword: "password"}
+        if auth is None:
+            return
+        kind = next((name for type_, name in kinds.items() if isinstance(auth, type_)), None)
+        if kind is None:
+            raise InvalidArgumentError("auth= is neither a NodeAuthSSHKey nor a NodeAuthPassword")
+        features = self.features.get("create_node", ())
+        if kind not in features:
+            offered = ", ".join(features) or "none"
+            told = f"{self.name} cannot create nodes with this auth ({kind}); it offers {offered}"
+            raise UnsupportedOperationError(told, self)
+
     def _get_size_price(self, size_id: str | int) -> float | None:
         """The shipped price of a size in the driver's region, in USD an hour; None where there is none."""
         if not pricing.has_prices("compute", self.api_name):
@@ -564,6 +591,18 @@ def with_id(items: Sequence[N], id_: str, what: str) -> N:
     if found is None:
         raise NotFoundError(NOT_FOUND, f"there is no {what} with the id {id_!r}")
     return found
+
+
+def _lacks(node: Node | None, interface: str, *, force_ipv4: bool) -> str:
+    """What a node that was waited for in vain lacks; nothing where it is ready."""
+    if node is None:
+        return "is not listed"
+    if node.state != NodeState.RUNNING:
+        return f"is {node.state}"
+    if _addresses(node, interface, force_ipv4=force_ipv4):
+        return ""
+    lack = "only IPv6 addresses" if getattr(node, interface) else "no address"
+    return f"runs, but has {lack} in {interface}"
 
 
 def _addresses(node: Node | None, interface: str, *, force_ipv4: bool) -> list[str]:

@@ -1,8 +1,9 @@
 """For driver authors: the rules of every service as tests, and servers that replay what was recorded.
 
-    from polycloud.testing import ComputeConformance, FixtureServer, Recorder, replay
+    from polycloud.testing import ComputeConformance, FixtureServer, Recorder, SSHServer, replay
 
-The rules need pytest (extra `testing`); nothing is imported before it is asked for.
+The rules need pytest (extra `testing`), the SSH server asyncssh (extra `deploy`); nothing is imported before
+it is asked for.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ if TYPE_CHECKING:
     from polycloud.testing.compute import ComputeConformance
     from polycloud.testing.fixtures import FixtureServer, replay
     from polycloud.testing.recorder import Recorder
+    from polycloud.testing.sshd import SSHServer
 
-__all__ = ["ComputeConformance", "FixtureServer", "Recorder", "replay"]
+__all__ = ["ComputeConformance", "FixtureServer", "Recorder", "SSHServer", "replay"]
 
 _MODULES = {
     "ComputeConformance": "compute",
     "FixtureServer": "fixtures",
     "Recorder": "recorder",
+    "SSHServer": "sshd",
     "replay": "fixtures",
 }
+_EXTRAS = {"pytest": "testing", "asyncssh": "deploy"}
 
 
 def __getattr__(name: str) -> Any:
@@ -31,7 +35,9 @@ def __getattr__(name: str) -> Any:
     try:
         module = import_module(f"{__name__}.{_MODULES[name]}")
     except ModuleNotFoundError as missing:
-        if missing.name != "pytest":
+        extra = _EXTRAS.get(missing.name or "")
+        if extra is None:
             raise
-        raise ImportError(f"{name} needs pytest: pip install 'polycloud[testing]'", name="pytest") from None
+        told = f"{name} needs {missing.name}: pip install 'polycloud[{extra}]'"
+        raise ImportError(told, name=missing.name) from None
     return getattr(module, name)

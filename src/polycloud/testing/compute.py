@@ -27,7 +27,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from email.message import Message
 from functools import partial, wraps
+from http import HTTPStatus
 from inspect import signature
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
@@ -36,6 +39,7 @@ import pytest
 from polycloud.common import waiting
 from polycloud.common.base import Connection
 from polycloud.common.calls import call_options
+from polycloud.common.http import RawResponse, Request
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     AmbiguousCreateError,
@@ -53,6 +57,8 @@ from polycloud.compute.types import (
     KeyPair,
     KeyPairDoesNotExistError,
     Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
@@ -63,9 +69,10 @@ from polycloud.compute.types import (
 )
 from polycloud.testing.faults import FaultList, FaultPlan, FaultProxy
 from polycloud.testing.replies import BROKEN, UNEXPECTED, SameReply, echo, http, serve
+from polycloud.testing.tidying import LEFT_OVER, RUN, remove
 from polycloud.utils.networking import is_ip, is_private_subnet
 
-__all__ = ["ComputeConformance"]
+__all__ = ["ComputeConformance", "place_of"]
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="ComputeConformance")
@@ -106,11 +113,26 @@ def rule(
                 error.args = (f"{text}: {error}",)
                 raise
             except Exception as error:
-                raise AssertionError(f"{text}: raised {error!r}") from error
+                place = place_of(error, kwargs.get("driver"))
+                raise AssertionError(f"{text}: raised {error!r}{place}") from error
 
         return checked
 
     return decorate
+
+
+def place_of(error: BaseException, driver: object) -> str:
+    """Where in the driver's package a foreign error arose: " (FILE:LINE)"; "" where it is one of our tree."""
+    if isinstance(error, PolycloudError) or driver is None:
+        return ""
+    module = type(driver).__module__
+    home = module.rpartition(".")[0] or module
+    frames = [
+        (frame.f_code.co_filename, line)
+        for frame, line in walk_tb(error.__traceback__)
+        if f"{frame.f_globals.get('__name__')}.".startswith(f"{home}.")
+    ]
+    return f" ({Path(frames[-1][0]).name}:{frames[-1][1]})" if frames else ""
 
 
 class ComputeConformance:
@@ -118,7 +140,7 @@ class ComputeConformance:
 
     The fixture may be a method of the class, or a function of the module with any scope; it gives a driver
     that speaks to a test server of the provider, or to the provider. Whatever a test makes is destroyed at
-    its end, even when it fails.
+    its end, even when it fails; what cannot be is named.
     """
 
     not_offered: ClassVar[frozenset[str]] = frozenset()
@@ -152,7 +174,7 @@ class ComputeConformance:
         """A driver for the same server, with credentials that are wrong."""
         line = driver.connection
         wrong = ("wrong",) if driver.secret is None else (driver.key, "wrong")
-        url = f"{'https' if line.secure else 'http'}://{line.host}:{line.port}{line.request_path}"
+        url = f"{'https' if line.secure else 'http'}://{line.host}:{line.port}{line.request_path}/"
         return self._another(driver, *wrong, url=url)
 
     def broken_driver(self, driver: NodeDriver, url: str) -> NodeDriver:
@@ -176,7 +198,7 @@ class ComputeConformance:
     def create(self, driver: NodeDriver) -> Iterator[Create]:
         """Creates a node of a name that no other test gives."""
         self.need("list_nodes", "create_node", "destroy_node")
-        prefix = f"conformance-{secrets.token_hex(4)}"
+        prefix = RUN.name()
         foreign = {node.id for node in driver.list_nodes()}
         made: list[Node] = []
 
@@ -187,12 +209,8 @@ class ComputeConformance:
 
         yield create
         # a node of somebody else that a faulty driver took for ours is left alone
-        ours = {node.id: node for node in made if node.id and node.id not in foreign}
-        try:
-            _remove(driver.destroy_node, ours.values())
-        finally:
-            named = [node for node in driver.list_nodes() if (node.name or "").startswith(prefix)]
-            _remove(driver.destroy_node, [node for node in named if node.id not in ours])
+        ours = [node for node in made if node.id and node.id not in foreign]
+        _require_gone(RUN.clear(driver, ours, self.patience))
 
     @pytest.fixture
     def node(self, driver: NodeDriver, create: Create) -> Node:
@@ -211,7 +229,7 @@ class ComputeConformance:
             return made[-1]
 
         yield import_key
-        _remove(driver.delete_key_pair, made)
+        self.remove(driver.delete_key_pair, made)
 
     @pytest.fixture
     def volume(self, driver: NodeDriver) -> Iterator[StorageVolume]:
@@ -222,13 +240,17 @@ class ComputeConformance:
             self._volume_state(driver, volume, StorageVolumeState.AVAILABLE)
             yield volume
         finally:
-            _remove(driver.destroy_volume, [volume])
+            self.remove(driver.destroy_volume, [volume])
 
     @pytest.fixture
     def tidy(self) -> Iterator[ExitStack]:
         """Takes calls to make at the end of the test."""
         with ExitStack() as stack:
             yield stack
+
+    def remove(self, remove_one: Callable[[Any], object], things: Sequence[Any]) -> None:
+        """Remove what a test made, as long as patience lasts; what cannot be removed is named."""
+        _require_gone(remove(remove_one, things, self.patience))
 
     def until(self, look: Callable[[], Any], waiting_for: str) -> Any:
         """What `look` gives as soon as that is true; `OperationTimeoutError` when patience ends."""
@@ -237,10 +259,17 @@ class ComputeConformance:
     def seen(self, driver: NodeDriver, node: Node, *states: NodeState) -> Node:
         """The node as the list tells it, as soon as it is listed in one of the states (none: in any)."""
         told = " or ".join(states) or "at all"
-        found: Node = self.until(
-            lambda: _with_id(driver.list_nodes(), node.id, set(states)),
-            f"{node.name} (id {node.id!r}) to be listed {told}",
-        )
+        last: Node | None = None
+
+        def look() -> Node | None:
+            nonlocal last
+            last = _with_id(driver.list_nodes(), node.id)
+            return last if last is not None and (not states or last.state in states) else None
+
+        try:
+            found: Node = self.until(look, f"{node.name} (id {node.id!r}) to be listed {told}")
+        except OperationTimeoutError as late:
+            raise AssertionError(f"{late}; {_state(last)}") from None
         return found
 
     def gone(self, driver: NodeDriver, node: Node) -> None:
@@ -270,7 +299,7 @@ class ComputeConformance:
             pytest.skip("the proxy of faults speaks plain HTTP only")
         with (
             FaultProxy(line.host, line.port, plan) as proxy,
-            self.broken_driver(driver, proxy.url + line.request_path) as far,
+            self.broken_driver(driver, f"{proxy.url}{line.request_path}/") as far,
         ):
             yield far
 
@@ -285,7 +314,8 @@ class ComputeConformance:
         assert kind.name, f"{kind.__name__}.name is empty"
         assert issubclass(kind.connectionCls, Connection), f"{kind.connectionCls!r} is no Connection"
         found = get_driver(kind.type)
-        assert found is kind, f"get_driver({str(kind.type)!r}) gives {found.__name__}, not {kind.__name__}"
+        named = f"get_driver({str(kind.type)!r}) gives {_path(found)}, not {_path(kind)}"
+        assert found is kind, named
 
     @rule()
     def test_c02_supports(self, driver: NodeDriver) -> None:
@@ -613,7 +643,7 @@ class ComputeConformance:
     def test_c36_snapshots(self, driver: NodeDriver, volume: StorageVolume, tidy: ExitStack) -> None:
         """A snapshot is listed under its volume until `destroy_volume_snapshot` returned True."""
         made = driver.create_volume_snapshot(volume, "conformance")
-        tidy.callback(_remove, driver.destroy_volume_snapshot, [made])
+        tidy.callback(self.remove, driver.destroy_volume_snapshot, [made])
         assert isinstance(made, VolumeSnapshot), f"create_volume_snapshot() gave back {made!r}"
         told = f"snapshot {made.id!r} to be listed"
         self.until(lambda: _with_id(driver.list_volume_snapshots(volume), made.id), told)
@@ -625,7 +655,7 @@ class ComputeConformance:
     def test_c37_images_of_nodes(self, driver: NodeDriver, node: Node, tidy: ExitStack) -> None:
         """An image made of a node is listed until `delete_image` returned True."""
         made = driver.create_image(node, f"conformance-{secrets.token_hex(4)}")
-        tidy.callback(_remove, driver.delete_image, [made])
+        tidy.callback(self.remove, driver.delete_image, [made])
         _check_objects([made], NodeImage, driver)
         self.until(lambda: _with_id(driver.list_images(), made.id), f"image {made.id!r} to be listed")
         _require_true("delete_image", driver.delete_image(made))
@@ -730,7 +760,8 @@ class ComputeConformance:
         before = {node.id for node in driver.list_nodes()}
         plan = FaultList(fault, spare=lambda request: request.method == "GET")
         node = None
-        with self.behind(driver, plan) as far, suppress(AmbiguousCreateError):
+        waits = call_options(retry=_UntilAllowed(attempts=10, base=0.5))
+        with self.behind(driver, plan) as far, waits, suppress(AmbiguousCreateError):
             node = create("lost", by=far)
         made = [one.id for one in driver.list_nodes() if one.id not in before and "-lost" in (one.name or "")]
         assert len(made) <= 1, f"one create made the nodes {made}"
@@ -739,13 +770,13 @@ class ComputeConformance:
     @rule()
     def test_c48_idempotency_keys(self, driver: NodeDriver, create: Create) -> None:
         """A create with the `idempotency_key` of an earlier one gives the earlier one's node."""
-        parameters = signature(driver.create_node).parameters.values()
-        if not any(one.name == "idempotency_key" or one.kind is one.VAR_KEYWORD for one in parameters):
-            pytest.skip("create_node takes no idempotency_key")
+        _need_argument(driver, "idempotency_key")
         key = secrets.token_hex(8)
         first = create("first", idempotency_key=key)
         again = create("again", idempotency_key=key)
-        assert again.id == first.id, f"two creates with one key made the nodes {first!r} and {again!r}"
+        way_out = "look for the key before creating, or take neither idempotency_key nor **kwargs"
+        told = f"two creates with one key made the nodes {first!r} and {again!r}: {way_out}"
+        assert again.id == first.id, told
         other = create("other", idempotency_key=f"{key}-2")
         assert other.id != first.id, f"creates with two keys both gave {first!r}"
 
@@ -761,6 +792,28 @@ class ComputeConformance:
                     passed = time.monotonic() - began
                     assert passed < DEADLINE + GRACE, f"{name} took {passed:.1f} s, not {DEADLINE:g} s"
 
+    @rule()
+    def test_c50_destroy_while_building(self, driver: NodeDriver, create: Create) -> None:
+        """A node that is still being built can be destroyed: `destroy_node` waits, and returns True."""
+        node = create()
+        _require_true("destroy_node", driver.destroy_node(node))
+        self.gone(driver, node)
+
+    @rule()
+    def test_c51_auth(self, driver: NodeDriver, create: Create) -> None:
+        """`create_node` refuses an `auth` of a kind that `features` does not name."""
+        _need_argument(driver, "auth")
+        kinds = {
+            "ssh_key": NodeAuthSSHKey(_public_key()),
+            "password": NodeAuthPassword(secrets.token_hex(12)),
+        }
+        offered = driver.features.get("create_node", ())
+        others = [auth for kind, auth in kinds.items() if kind not in offered]
+        if not others:
+            pytest.skip("the driver takes every kind of auth")
+        for auth in others:
+            _error_of(PolycloudError, f"create_node(auth={type(auth).__name__})", create, auth=auth)
+
     def _ghost(self, driver: NodeDriver) -> Node:
         return Node(self.unknown_id, "ghost", NodeState.RUNNING, [], [], driver)
 
@@ -770,10 +823,37 @@ class ComputeConformance:
         self.until(lambda: _with_id(driver.list_volumes(), volume.id, wanted), told)
 
 
+class _UntilAllowed(RetryPolicy):
+    """Sends again what came too often, and nothing else."""
+
+    def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
+        limited = isinstance(outcome, RawResponse) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS
+        return limited and super().allows(request, attempt, outcome)
+
+
 def _with_id(things: Sequence[Any], id_: str, states: set[Any] | None = None) -> Any:
     """The thing with this id, in one of the states where some are given; None where there is none."""
     found = next((thing for thing in things if thing.id == id_), None)
     return found if not states or (found is not None and found.state in states) else None
+
+
+def _state(node: Node | None) -> str:
+    if node is None:
+        return "it is not listed"
+    if node.state == NodeState.UNKNOWN:
+        return "it is unknown: does the driver know the provider's word for this state?"
+    return f"it is {node.state}"
+
+
+def _path(kind: type[Any]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _need_argument(driver: NodeDriver, name: str) -> None:
+    """Skip the test where `create_node` would refuse the argument by itself."""
+    parameters = signature(driver.create_node).parameters.values()
+    if not any(one.name == name or one.kind is one.VAR_KEYWORD for one in parameters):
+        pytest.skip(f"create_node takes no {name}")
 
 
 def _is_address(text: str) -> bool:
@@ -809,18 +889,9 @@ def _error_of(kind: type[E], what: str, call: Callable[..., object], *args: Any,
     raise AssertionError(f"{what} returned {result!r} where {kind.__name__} was due")
 
 
-def _remove(remove: Callable[[Any], object], things: Any) -> None:
-    """Remove what a test made; what cannot be removed is named, after the rest is gone."""
-    problems = []
-    for thing in things:
-        try:
-            remove(thing)
-        except (NotFoundError, KeyPairDoesNotExistError):
-            pass
-        except Exception as error:  # noqa: BLE001 - the others are to be removed all the same
-            problems.append(f"{thing!r}: {error!r}")
-    if problems:
-        pytest.fail(f"left over, remove by hand: {'; '.join(problems)}", pytrace=False)
+def _require_gone(left: Sequence[str]) -> None:
+    if left:
+        pytest.fail(f"{LEFT_OVER}{'; '.join(left)}", pytrace=False)
 
 
 def _public_key() -> str:

@@ -34,7 +34,8 @@ class Api:
 
     `header` or `parameter` is what a key is sent in (`Authorization: Bearer` where neither is given),
     `token_path` where a user and a key give a token, `calls` the calls that look like an operation, by its
-    name and the likeliest first, `payloads` the Python text of the Structs.
+    name and the likeliest first, `answers` the type of what a call answers with and how its pages are read,
+    `payloads` the Python text of the Structs.
     """
 
     host: str = "api.example.com"
@@ -44,4 +45,5 @@ class Api:
     parameter: str | None = None
     token_path: str = "/token"  # noqa: S105 - no secret
     calls: Mapping[str, Sequence[Call]] = field(default_factory=dict)
+    answers: Mapping[Call, str] = field(default_factory=dict)
     payloads: str = ""

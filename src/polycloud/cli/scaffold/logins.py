@@ -17,7 +17,7 @@ class Login:
 
     `names` are the credentials, as profiles call them; `told` says to users how it goes; `imports` and
     `bases` are the connection's, `methods` its text; `check` is how the fake finds out a wrong key, with
-    the `fake_imports` that it needs, and `fixtures` the exchanges that precede any other.
+    the `fake_imports` that it needs.
     """
 
     names: tuple[str, ...]
@@ -27,7 +27,6 @@ class Login:
     methods: str
     check: str
     fake_imports: tuple[str, ...] = ()
-    fixtures: tuple[tuple[str, str, dict[str, object]], ...] = ()
 
 
 WRONG = 'return 401, {"message": "wrong credentials"}'
@@ -136,7 +135,6 @@ def _token(api: Api) -> Login:
         if request.headers["Authorization"] != "Bearer fake-token":
             {WRONG}""",
         fake_imports=("import base64",),
-        fixtures=(("POST", api.token_path, dict(answer)),),
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from polycloud.cli.scaffold.api import Call
 
-__all__ = ["candidates", "singular"]
+__all__ = ["CREATES", "LISTS", "VERSION", "Operations", "candidates", "singular"]
 
 MOST = 2
 """How many calls are told for an operation."""
@@ -26,6 +27,13 @@ NOUNS = {
 
 HINTS = {"key": "ssh"}
 """What the description of the right one says, where others have the same name."""
+
+GIVEN = frozenset({"size", "location"})
+"""What the provider has and nobody creates."""
+
+TENANTS = "account project tenant organization organisation team user region location zone"
+OWNERS = {"snapshot": f"volume {TENANTS}"}
+"""In whose path a thing of the account's may stand: `/projects/{id}/images`, but no other's snapshots."""
 
 COLLECTIONS = {
     "list_nodes": ("GET", "node"),
@@ -62,6 +70,11 @@ PARTS = {
     "list_volume_snapshots": ("GET", "volume", "snapshot"),
     "create_volume_snapshot": ("POST", "volume", "snapshot"),
 }
+LISTS = frozenset(name for name, wanted in {**COLLECTIONS, **PARTS}.items() if wanted[0] == "GET")
+CREATES = frozenset(name for name, wanted in {**COLLECTIONS, **PARTS}.items() if wanted[0] == "POST")
+
+VERSION = re.compile(r"api|rest|v\d[\w.-]*")
+"""What a path begins with that names no thing."""
 
 Operations = Mapping[Call, Mapping[str, Any]]
 Matches = Callable[[list[str]], int | None]
@@ -101,7 +114,9 @@ class _Candidates:
 
     def item(self, method: str, thing: str) -> list[Call]:
         def place(path: list[str]) -> int | None:
-            return _place(path[:-1], thing) if path and _is_parameter(path[-1]) else None
+            by_name = (method, thing) == ("GET", "key")  # as get_key_pair looks it up, and not by an id
+            fits = path and _is_parameter(path[-1]) and (not by_name or "name" in path[-1].lower())
+            return _place(path[:-1], thing) if fits else None
 
         return self._ranked(method, thing, place)
 
@@ -129,7 +144,9 @@ class _Candidates:
         places = {
             call: where
             for call in self._operations
-            if call.method == method and (where := place(_segments(call.path))) is not None
+            if call.method == method
+            and (where := place(_segments(call.path))) is not None
+            and (thing == "node" or self._is_of_account(call, thing))
         }
         ranks = {
             call: (self._likeness(call, thing), self._rank(call, thing, where))
@@ -138,13 +155,19 @@ class _Candidates:
         found = sorted(ranks, key=lambda call: ranks[call])
         return [call for call in found if ranks[call][0] == ranks[found[0]][0]][:MOST]
 
-    def _likeness(self, call: Call, thing: str) -> tuple[int, bool, bool, int]:
+    def _is_of_account(self, call: Call, thing: str) -> bool:
+        """Whether the thing is in nobody else's path, unless the nodes are as well."""
+        own = {*NOUNS[thing].split(), *OWNERS.get(thing, TENANTS).split()}
+        return not _owners(call.path) - _owners(self._beside) - own
+
+    def _likeness(self, call: Call, thing: str) -> tuple[int, bool, bool, bool, int]:
         """Few parameters, the right words, beside the nodes, short: what is worse in this is not told."""
         told = " ".join(str(self._operations[call].get(name)) for name in ("operationId", "summary", "tags"))
         hinted = re.search(HINTS.get(thing, ""), f"{call.path} {told}", re.IGNORECASE) is not None
         path = _segments(call.path)
         parameters = sum(map(_is_parameter, path))
-        return parameters, not hinted, not call.path.startswith(self._beside), len(path)
+        created = thing in GIVEN and Call("POST", call.path) in self._operations
+        return parameters, not hinted, created, not call.path.startswith(self._beside), len(path)
 
     def _rank(self, call: Call, thing: str, place: int) -> tuple[int, int, int, str]:
         """A likely name, and much below it; nodes have many names, and the most below them."""
@@ -160,6 +183,12 @@ def _segments(path: str) -> list[str]:
 
 def _is_parameter(segment: str) -> bool:
     return segment.startswith("{")
+
+
+def _owners(path: str) -> set[str]:
+    """Whose path it is: `volume` for `/volumes/{id}/snapshots`."""
+    parts = pairwise(_segments(path))
+    return {singular(owner) for owner, part in parts if _is_parameter(part) and not VERSION.fullmatch(owner)}
 
 
 def _place(path: Sequence[str], thing: str) -> int | None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from polycloud.cli.scaffold import answers
 from polycloud.cli.scaffold.api import Api, Auth, Call
-from polycloud.cli.scaffold.matching import candidates
+from polycloud.cli.scaffold.matching import LISTS, VERSION, Operations, candidates
+from polycloud.cli.scaffold.paging import paging
 from polycloud.cli.scaffold.schemas import Schemas
 from polycloud.cli.scaffold.structs import payloads
 from polycloud.common.types import InvalidArgumentError, printable
@@ -21,7 +23,6 @@ __all__ = ["read"]
 METHODS = ("get", "post", "put", "patch", "delete")
 UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What code that trusts a document stumbles with over another one."""
-VERSION = re.compile(r"^/\{([^/{}]+)\}")
 PLAIN = re.compile(r"[\w/{}.:@~+-]*")
 
 
@@ -65,14 +66,19 @@ def _from_yaml(file: Path, text: str) -> Any:
 def _api(document: Mapping[str, Any]) -> Api:
     schemas = Schemas(document)
     host, base = _server(document)
-    prefix, version = _version(document["paths"], schemas)
-    operations = dict(_operations(document["paths"], schemas, prefix))
+    operations = dict(_operations(document["paths"], schemas))
+    prefix, text = _prefix(operations, schemas)
+    operations = dict(_below(prefix, operations))
     calls = candidates(operations)
+    texts, types = payloads(answers.read(calls, operations, schemas).values(), schemas)
+    lists = {call for name in LISTS for call in calls.get(name, ())}
+    pages = {call: paging(operations[call], schemas) for call in lists}
     return Api(
         host=host,
-        base=base + version,
+        base=base if base.endswith(text) else base + text,
         calls=calls,
-        payloads=payloads(calls, operations, schemas),
+        answers={call: "; ".join(filter(None, [kind, pages.get(call)])) for call, kind in types.items()},
+        payloads=texts,
         **_login(document, schemas),
     )
 
@@ -90,29 +96,47 @@ def _server(document: Mapping[str, Any]) -> tuple[str, str]:
     return (host, path) if usable else (Api().host, "")
 
 
-def _version(paths: Mapping[str, Any], schemas: Schemas) -> tuple[str, str]:
-    """A parameter with which every path begins, and the text in its place: `/{version}` and `/v4`."""
-    begins = {match[0] if (match := VERSION.match(path)) else "" for path in paths}
-    prefix = begins.pop() if len(begins) == 1 else ""
-    for item in paths.values() if prefix else ():
-        for parameter in map(schemas.resolved, item.get("parameters", ())):
-            schema = schemas.resolved(parameter.get("schema", {}))
-            value = schema.get("default") or next(iter(schema.get("enum", ())), None)
-            if parameter.get("name") == prefix[2:-1] and PLAIN.fullmatch(str(value or "")) and value:
-                return prefix, f"/{value}"
-    return "", ""
-
-
-def _operations(paths: Mapping[str, Any], schemas: Schemas, prefix: str) -> Iterator[tuple[Call, Any]]:
+def _operations(paths: Mapping[str, Any], schemas: Schemas) -> Iterator[tuple[Call, Mapping[str, Any]]]:
     for path, item in paths.items():
         methods = schemas.resolved(item)
         # what is no plain path could be anything, and is to stand in a comment
-        if PLAIN.fullmatch(path):
-            yield from (
-                (Call(method.upper(), path.removeprefix(prefix)), methods[method])
-                for method in METHODS
-                if method in methods
-            )
+        for method in METHODS if PLAIN.fullmatch(path) else ():
+            if method in methods:
+                told = methods[method]
+                parameters = [*methods.get("parameters", ()), *told.get("parameters", ())]
+                yield Call(method.upper(), path), {**told, "parameters": parameters}
+
+
+def _prefix(operations: Operations, schemas: Schemas) -> tuple[str, str]:
+    """With what every path of ours begins before it names a thing, and the text of that.
+
+    `/v2`; or `/api/{version}` and `/api/v4`, where the document tells a value for the parameter.
+    """
+    found = [call for calls in candidates(operations).values() for call in calls] or [*operations]
+    prefix, text = "", ""
+    for parts in zip(*(call.path.split("/")[1:] for call in found), strict=False):
+        value = _version(parts[0], operations[found[0]], schemas)
+        if len(set(parts)) > 1 or value is None:
+            break
+        prefix, text = f"{prefix}/{parts[0]}", f"{text}/{value}"
+    return prefix, text
+
+
+def _version(part: str, operation: Mapping[str, Any], schemas: Schemas) -> str | None:
+    if VERSION.fullmatch(part):
+        return part
+    for parameter in map(schemas.resolved, operation["parameters"]):
+        schema = schemas.resolved(parameter.get("schema", {}))
+        value = str(schema.get("default") or next(iter(schema.get("enum", ())), ""))
+        if f"{{{parameter.get('name')}}}" == part and value and PLAIN.fullmatch(value):
+            return value
+    return None
+
+
+def _below(prefix: str, operations: Operations) -> Iterator[tuple[Call, Mapping[str, Any]]]:
+    for call, operation in operations.items():
+        if call.path.startswith(f"{prefix}/"):
+            yield Call(call.method, call.path.removeprefix(prefix)), operation
 
 
 # How one logs in

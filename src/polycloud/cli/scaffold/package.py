@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from polycloud import __version__
-from polycloud.cli.scaffold.api import Api, Auth
+from polycloud.cli.scaffold.api import Api, Auth, Call
 from polycloud.cli.scaffold.logins import Login, login
 from polycloud.cli.scaffold.naming import Names
 from polycloud.common.types import InvalidArgumentError
@@ -70,8 +69,7 @@ def contents(names: Names, api: Api, service: str) -> dict[str, str]:
     """The text of every file, by its path in the package's folder."""
     values = {**_values(names, api, login(api)), "service": service}
     places = {"package": names.package, "provider": names.provider}
-    texts = {place.format(**places): _filled(name, values) for name, place in PLACES.items()}
-    return {**texts, **_fixtures(api, login(api))}
+    return {place.format(**places): _filled(name, values) for name, place in PLACES.items()}
 
 
 def _filled(name: str, values: Mapping[str, str]) -> str:
@@ -139,7 +137,10 @@ def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
         "operations": _operations(api),
         "templates": _templates(api),
         "connection": _connection(names, api, how),
-        "fake_imports": _sorted_imports((*how.fake_imports, *FAKE_IMPORTS)),
+        "fake_imports": _sorted_imports(
+            (*how.fake_imports, *FAKE_IMPORTS),
+            (f"from {names.package}.driver import {names.prefix}Connection",),
+        ),
         "fake_credentials": _tuple(f'"fake-{name}"' for name in how.names),
         "check": how.check.strip("\n"),
         "payload_imports": _payload_imports("\n".join(structs)),
@@ -202,10 +203,8 @@ def _templates(api: Api) -> str:
 def _guidance(name: str, api: Api) -> str:
     method = inspect.unwrap(getattr(NodeDriver, name))
     signature = inspect.signature(method)
-    parameters = ", ".join(
-        f"**{one.name}" if one.kind is one.VAR_KEYWORD else one.name
-        for one in list(signature.parameters.values())[1:]
-    )
+    named = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    parameters = ", ".join(one.name for one in named[1:])
     return f"({parameters}) -> {signature.return_annotation}{_told(name, api)}"
 
 
@@ -213,20 +212,9 @@ def _told(name: str, api: Api) -> str:
     """What the operation does in a few words, and the calls that look like it."""
     doc = inspect.getdoc(inspect.unwrap(getattr(NodeDriver, name))) or ""
     words = re.split(r"[.;,(]|, where", doc.splitlines()[0])[0].strip()
-    calls = " or ".join(map(str, api.calls.get(name, ())))
+    calls = " or ".join(_called(call, api) for call in api.calls.get(name, ()))
     return f": {words}" + (f" [{calls}]" if calls else "")
 
 
-def _fixtures(api: Api, how: Login) -> dict[str, str]:
-    exchanges = [*how.fixtures, ("GET", "/ping", {"message": "pong"})]
-    return dict(_exchange(number, *exchange, api.base) for number, exchange in enumerate(exchanges, 1))
-
-
-def _exchange(number: int, method: str, path: str, body: object, base: str) -> tuple[str, str]:
-    """The file of a recorded exchange, as `polycloud.testing.Recorder` calls and writes it."""
-    name = "-".join([f"{number:03}", method.lower(), *path.strip("/").split("/")])
-    told = {
-        "request": {"method": method, "path": base + path},
-        "response": {"status": 200, "body": body},
-    }
-    return f"tests/fixtures/ping/{name}.json", json.dumps(told, indent=2) + "\n"
+def _called(call: Call, api: Api) -> str:
+    return f"{call} -> {api.answers[call]}" if call in api.answers else str(call)

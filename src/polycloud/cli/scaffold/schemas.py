@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-__all__ = ["Schemas"]
+__all__ = ["Schema", "Schemas", "is_nullable", "kind_of"]
 
 JSON = "application/json"
 DEEPEST = 20
 """Further than anybody refers; what refers to itself has no end."""
+SHAPING = ("$ref", "type", "properties", "items", "allOf", "oneOf", "anyOf")
+"""What says more of a value than a description does."""
 Schema = Mapping[str, Any]
 
 
@@ -37,6 +39,16 @@ class Schemas:
         schema: Schema = found
         return schema
 
+    def reference(self, schema: Schema, seen: frozenset[str] = frozenset()) -> str | None:
+        """What a schema only refers to, by a `$ref` or as the one thing of an `allOf` or a `oneOf`."""
+        told = schema.get("$ref")
+        if isinstance(told, str):
+            return told if told in seen else self.reference(self._looked_up(told), seen | {told}) or told
+        parts = [one for name in ("allOf", "oneOf", "anyOf") for one in schema.get(name, ())]
+        shaping = [one for one in parts if any(name in one for name in SHAPING) and not _is_null(one)]
+        alone = len(shaping) == 1 and not schema.get("properties")
+        return self.reference(shaping[0], seen) if alone else None
+
     def answer(self, operation: Mapping[str, Any]) -> Schema | None:
         """The schema of the JSON that an operation answers with where it succeeds."""
         answers = operation.get("responses", {})
@@ -45,27 +57,58 @@ class Schemas:
             content = self.resolved(answer).get("content", {}) if answer else {}
             found: Schema = next((content[kind] for kind in content if kind.startswith(JSON)), {})
             if found.get("schema"):
-                return self.whole(found["schema"])
+                schema: Schema = found["schema"]
+                return schema
         return None
 
-    def whole(self, schema: Schema, depth: int = 0) -> Schema:
-        """The schema with what it is put together from (`allOf`, and the objects of `oneOf`) merged."""
-        schema = self.resolved(schema)
-        if depth > DEEPEST:
+    def whole(self, schema: Schema, seen: frozenset[str] = frozenset()) -> Schema:
+        """The schema with what it is put together from (`allOf`, and `oneOf` of one type) merged into it."""
+        if schema.get("$ref") in seen:
             return {}
-        parts = [self.whole(part, depth + 1) for part in schema.get("allOf", ())]
-        either = [self.whole(part, depth + 1) for name in ("oneOf", "anyOf") for part in schema.get(name, ())]
-        choices = [part for part in either if part.get("type") != "null"]
-        if len({kind_of(part) for part in choices}) == 1:
-            parts += choices
-        if not parts:
-            return schema
-        properties: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
-        for part in (*parts, schema):
-            merged.update(part)
-            properties.update(part.get("properties") or {})
-        return {**merged, **({"properties": properties} if properties else {})}
+        seen |= {str(schema["$ref"])} if "$ref" in schema else set()
+        schema = self.resolved(schema)
+        parts = [self.whole(part, seen) for part in schema.get("allOf", ())]
+        choices = [schema.get(name, ()) for name in ("oneOf", "anyOf")]
+        parts += [_either([self.whole(part, seen) for part in some]) for some in choices]
+        return _merged([*filter(None, parts), schema])
+
+
+def _merged(parts: Sequence[Schema]) -> Schema:
+    """What all parts say together; the last word is the last one's."""
+    merged = {key: value for part in parts for key, value in part.items()}
+    properties = {key: value for part in parts for key, value in (part.get("properties") or {}).items()}
+    required = [key for part in parts for key in part.get("required") or ()]
+    return {**merged, "properties": properties, "required": required} if properties else merged
+
+
+def _either(choices: Sequence[Schema]) -> Schema:
+    """What is said of a value that is one of several; nothing of one that may have several types."""
+    shaping = [one for one in choices if one and not _is_null(one)]
+    if len({kind_of(one) for one in shaping}) != 1:
+        return {}
+    nullable = {"nullable": True} if any(map(is_nullable, choices)) else {}
+    names = dict.fromkeys(name for one in shaping for name in one.get("properties") or ())
+    parts = {name: _any_of((one.get("properties") or {}).get(name) for one in shaping) for name in names}
+    required = [name for name in names if all(name in (one.get("required") or ()) for one in shaping)]
+    inside = {"properties": parts, "required": required} if parts else {}
+    items = {"items": _any_of(one.get("items") for one in shaping)} if "items" in shaping[0] else {}
+    return {**shaping[0], **inside, **items, **nullable}
+
+
+def _any_of(schemas: Iterable[Schema | None]) -> Schema:
+    told: list[Schema] = []
+    told += [one for one in schemas if one is not None and one not in told]
+    return told[0] if len(told) == 1 else {"anyOf": told}
+
+
+def _is_null(schema: Schema) -> bool:
+    return schema.get("type") == "null"
+
+
+def is_nullable(schema: Schema) -> bool:
+    """Whether null may stand in a value's place."""
+    told = schema.get("type")
+    return schema.get("nullable") is True or told == "null" or (isinstance(told, list) and "null" in told)
 
 
 def kind_of(schema: Schema) -> str:

@@ -1,6 +1,7 @@
 """Structs for the answers of an API, as Python text.
 
-Only that is required without which no object can be built: providers leave out, and send null.
+Only that is required without which no object can be built, and by which lists are told apart: providers
+leave out, and send null.
 """
 
 from __future__ import annotations
@@ -8,23 +9,19 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
 
+from polycloud.cli.scaffold.answers import Answer
 from polycloud.cli.scaffold.api import Call
 from polycloud.cli.scaffold.matching import singular
-from polycloud.cli.scaffold.schemas import Schemas, kind_of
+from polycloud.cli.scaffold.schemas import Schema, Schemas, kind_of
 from polycloud.common.types import printable
 
 __all__ = ["payloads"]
 
-LISTS = ("list_nodes", "list_sizes", "list_images", "list_locations", "list_key_pairs", "list_volumes")
-CREATES = ("create_node", "import_key_pair_from_string", "create_volume")
 PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 ANY, ANY_OBJECT = "Any", "dict[str, Any]"
-IDS = ("id", "uuid", "slug", "identifier", "name")
-"""What a thing is known by, the likelier first."""
-ENVELOPES = ("data", "items", "results")
+COMPONENTS = "#/components/schemas/"
 DEEPEST = 4
 SHOWN = 90
 UNKEPT = frozenset('"\\')
@@ -32,118 +29,127 @@ UNKEPT = frozenset('"\\')
 TAKEN = frozenset({*dir(builtins), *keyword.kwlist, "Any", "Struct", "annotations", "field"})
 """Names that a field or a Struct would hide."""
 
-Schema = Mapping[str, Any]
-Fields = tuple[tuple[str, str, str], ...]
-"""For each field its name in Python, its name in JSON, and its type."""
+Field = tuple[str, str, str]
+"""Its name in Python, its name in JSON, and its type."""
+PART = "Part of an answer."
+NONE: frozenset[str] = frozenset()
 
 
-def payloads(
-    calls: Mapping[str, Sequence[Call]], operations: Mapping[Call, Mapping[str, Any]], schemas: Schemas
-) -> str:
-    """The Structs of what the likeliest calls answer with; nothing where no call is known."""
-    structs = _Structs(schemas)
-    for name in (*LISTS, *CREATES):
-        for call in calls.get(name, ())[:1]:
-            answer = schemas.answer(operations[call])
-            if answer is not None:
-                structs.add(call, answer, created=name in CREATES)
-    return structs.text()
+def payloads(answers: Collection[Answer], schemas: Schemas) -> tuple[str, dict[Call, str]]:
+    """The Structs of the answers, as text; and the type of each call's answer, where there is one."""
+    structs = _Structs(answers, schemas)
+    types = {answer.call: structs.type_of(answer) for answer in answers}
+    return structs.text(), {call: type_ for call, type_ in types.items() if type_ not in {ANY, ANY_OBJECT}}
 
 
 class _Structs:
-    def __init__(self, schemas: Schemas) -> None:
+    def __init__(self, answers: Collection[Answer], schemas: Schemas) -> None:
         self._schemas = schemas
         self._texts: dict[str, str] = {}
-        self._things: dict[str, str] = {}
-        self._known: dict[tuple[str | None, Fields], str] = {}
+        self._known: dict[object, str] = {}
+        self._types: dict[str, str] = {}  # of what is referred to
+        self._told: dict[str, Answer] = {}  # what is referred to as the thing of an answer
+        self._inline: dict[str, Answer] = {}  # the things that nothing refers to, by their types
+        for answer in answers:
+            self._told.setdefault(schemas.reference(answer.schema) or "", answer)
 
     def text(self) -> str:
         return "\n\n".join(self._texts.values())
 
-    def add(self, call: Call, answer: Schema, *, created: bool) -> None:
-        """The Structs of one call: of the thing, and of the envelope that it comes in."""
-        segment = call.path.rstrip("/").rpartition("/")[2]
-        name = _class_name(singular(segment))
-        told = f"What `{call}` answers with."
-        if kind_of(answer) == "array":
-            self._object(name, answer.get("items", {}), f"One of the list that `{call}` answers with.")
-            return
-        inner, is_list = self._inner(answer, segment, created=created)
-        if inner is None:
-            self._object(name, answer, told)
-            return
-        schema = answer["properties"][inner]
-        schema = self._schemas.whole(schema).get("items", {}) if is_list else schema
-        thing = self._object(name, schema, f"One of `{inner}` of `{call}`." if is_list else told)
-        known = {inner: f"list[{thing}]" if is_list else thing}
-        self._struct(f"{name}Created" if created else f"{name}List", answer, told, known, required=inner)
+    def type_of(self, answer: Answer) -> str:
+        """The type of an answer, whose Structs are written: of the thing, and of its envelope."""
+        thing = self._like(answer) or self._thing(answer)
+        inside = f"list[{thing}]" if answer.is_list else thing
+        if answer.key is None:
+            return inside
+        alone = len(answer.whole["properties"]) == 1 and thing in self._texts and answer.ending == "Answer"
+        name = f"{thing if alone else _class_name(singular(answer.place))}{answer.ending}"
+        told = f"What `{answer.call}` answers with."
+        return self._struct(name, answer.whole, told, frozenset({answer.key}), known={answer.key: inside})
 
-    def _inner(self, answer: Schema, segment: str, *, created: bool) -> tuple[str | None, bool]:
-        """Where in an envelope the things are, or the thing is, and whether it is a list."""
-        inside = {key: self._schemas.whole(value) for key, value in (answer.get("properties") or {}).items()}
-        if not created:
-            lists = [
-                key
-                for key, value in inside.items()
-                if kind_of(value) == "array" and self._is_object(value.get("items", {}))
-            ]
-            return _likeliest(lists, (segment, segment.replace("-", "_"), *ENVELOPES)), True
-        if any(key.lower() in IDS for key in inside):
-            return None, False
-        objects = [key for key, value in inside.items() if self._is_object(value)]
-        named = [key for key in objects if singular(key) == singular(segment)]
-        return (named or objects or [None])[0], False
+    def _like(self, answer: Answer) -> str | None:
+        """The type of what is written out once more, be it with less in it."""
+        if self._schemas.reference(answer.schema) is not None:
+            return None
+        keys, known = answer.kinds.keys(), self._inline.items()
+        named = [(type_, one) for type_, one in known if one.name == answer.name]
+        less = [type_ for type_, one in named if one.required <= keys <= one.kinds.keys()]
+        same = [type_ for type_, one in known if one.kinds == answer.kinds and not answer.is_list]
+        return next(iter(less + same), None)
 
-    def _is_object(self, schema: Schema) -> bool:
-        return bool(self._schemas.whole(schema).get("properties"))
+    def _thing(self, answer: Answer) -> str:
+        name = _class_name(answer.name)
+        if answer.key is None and not answer.is_list and name in self._texts:
+            name += answer.ending
+        if not answer.thing.get("properties"):
+            return self._type(name, answer.schema, 0)
+        type_ = self._object(name, answer.schema, _told(answer), answer.required)
+        if self._schemas.reference(answer.schema) is None and type_ in self._texts:
+            self._inline[type_] = answer
+        return type_
 
-    def _object(self, name: str, schema: Schema, told: str) -> str:
-        """The type of a thing that is known by an id; creates answer with what lists do."""
-        if name in self._things:
-            return self._things[name]
+    def _object(
+        self, name: str, schema: Schema, told: str, required: frozenset[str] = NONE, depth: int = 0
+    ) -> str:
+        reference = self._schemas.reference(schema)
+        if reference is not None:
+            return self._component(reference, name)
         schema = self._schemas.whole(schema)
-        if not schema.get("properties"):
+        if not schema.get("properties") or depth >= DEEPEST:
             return ANY_OBJECT
-        keys = {key.lower(): key for key in schema["properties"]}
-        required = next((keys[one] for one in IDS if one in keys), None)
-        self._things[name] = self._struct(name, schema, told, {}, required=required)
-        return self._things[name]
+        return self._struct(name, schema, told, required, depth)
+
+    def _component(self, reference: str, name: str) -> str:
+        """The type of what has a name in the document: one, wherever it is referred to."""
+        if reference in self._types:
+            return self._types[reference]
+        self._types[reference] = ANY_OBJECT  # for where it refers to itself
+        schema, answer = self._schemas.whole({"$ref": reference}), self._told.get(reference)
+        name = _component_name(reference) or name
+        if answer and answer.is_list:
+            name = _class_name(answer.name)
+        if schema.get("properties"):
+            told, required = (_told(answer), answer.required) if answer else (PART, NONE)
+            self._types[reference] = self._struct(name, schema, told, required)
+        return self._types[reference]
 
     def _struct(
         self,
         name: str,
         schema: Schema,
         told: str,
-        known: Mapping[str, str],
-        *,
-        required: str | None = None,
+        required: frozenset[str],
         depth: int = 0,
+        *,
+        known: Mapping[str, str] | None = None,
     ) -> str:
         """The name of the Struct for an object, which is written unless the like of it is."""
+        types = known or {}
         fields = tuple(
-            (_field_name(key), key, known.get(key) or self._type(name + _class_name(key), value, depth))
+            (_field_name(key), key, types.get(key) or self._type(name + _class_name(key), value, depth))
             for key, value in schema["properties"].items()
             if key.isprintable() and not set(key) & UNKEPT
         )
-        if (required, fields) in self._known:
-            return self._known[required, fields]
-        name = self._known[required, fields] = self._free(name)
+        like = (name if required else None, required, fields)
+        if like in self._known:
+            return self._known[like]
+        name = self._known[like] = self._free(name)
         doc = _sentence(schema.get("description")) or told
         lines = [f"class {name}(Struct):", f'    """{doc}"""', ""]
-        ordered = sorted(_once(fields), key=lambda one: one[1] != required)  # what is required stands first
-        lines += [_line(*one, required=one[1] == required) for one in ordered]
+        ordered = sorted(_once(fields), key=lambda one: one[1] not in required)  # the required stand first
+        lines += [_line(*one, required=one[1] in required) for one in ordered]
         self._texts[name] = "\n".join(lines) + "\n"
         return name
 
     def _type(self, name: str, schema: Schema, depth: int) -> str:
-        schema = self._schemas.whole(schema)
-        kind = kind_of(schema)
+        whole = self._schemas.whole(schema)
+        kind = kind_of(whole)
         if kind == "array":
-            return f"list[{self._type(_one(name), schema.get('items', {}), depth)}]"
+            items = whole.get("items", {})
+            depth += kind_of(self._schemas.whole(items)) == "array"
+            return f"list[{self._type(_one(name), items, depth) if depth < DEEPEST else ANY}]"
         if kind == "object":
-            if not schema.get("properties") or depth >= DEEPEST:
-                return ANY_OBJECT
-            return self._struct(name, schema, "Part of an answer.", {}, depth=depth + 1)
+            return self._object(name, schema, PART, depth=depth + 1)
         return PLAIN.get(kind, ANY)
 
     def _free(self, name: str) -> str:
@@ -153,13 +159,19 @@ class _Structs:
         return free
 
 
-def _likeliest(keys: Sequence[str], wanted: Sequence[str]) -> str | None:
-    return next((key for key in wanted if key in keys), keys[0] if keys else None)
+def _told(answer: Answer) -> str:
+    where = f"`{answer.key}`" if answer.key else "the list"
+    if answer.is_list:
+        return f"One of {where} of `{answer.call}`."
+    return f"The {where} of `{answer.call}`." if answer.key else f"What `{answer.call}` answers with."
 
 
-def _once(fields: Fields) -> Fields:
+# Python text
+
+
+def _once(fields: Iterable[Field]) -> list[Field]:
     """The fields, the first of each Python name."""
-    return tuple({name: (name, key, type_) for name, key, type_ in reversed(fields)}.values())[::-1]
+    return list({name: (name, key, type_) for name, key, type_ in reversed([*fields])}.values())[::-1]
 
 
 def _line(name: str, key: str, type_: str, *, required: bool) -> str:
@@ -183,6 +195,12 @@ def _one(name: str) -> str:
     return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
 
 
+def _component_name(reference: str) -> str:
+    """`Server` for `#/components/schemas/v1.Server`; "" for what is not among the schemas."""
+    named = reference.startswith(COMPONENTS)
+    return _class_name(reference.rpartition("/")[2].rpartition(".")[2]) if named else ""
+
+
 def _class_name(key: str) -> str:
     words = re.findall("[A-Za-z0-9]+", key)
     name = "".join(word[0].upper() + word[1:] for word in words) or "Part"
@@ -191,6 +209,7 @@ def _class_name(key: str) -> str:
 
 def _sentence(text: object) -> str:
     """The first sentence of a description, as text of a docstring."""
-    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[\\\"*`<>]|__[\w-]+__ *", r"\1", " ".join(str(text or "").split()))
-    sentence = printable(plain).partition(". ")[0].strip().rstrip(".")
+    plain = re.sub(r"<[^<>]*>", " ", " ".join(str(text or "").split()))
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[\\\"*`<>]|__[\w-]+__ *", r"\1", plain)
+    sentence = " ".join(printable(plain).partition(". ")[0].split()).rstrip(".")
     return f"{sentence}." if 0 < len(sentence) <= SHOWN and sentence.isascii() else ""
