@@ -10,12 +10,16 @@ LACKING = "copy_image create_volume_snapshot destroy_volume_snapshot list_volume
 
 
 @pytest.fixture(scope="module")
-def driver() -> Iterator[LinodeNodeDriver]:
-    with Sandbox("linode", build=0.1, boot=0.05, power=0.05, copy=0.05, attach=0.05) as cloud:
-        with LinodeNodeDriver(cloud.credentials[0], region="us-east", **cloud.options) as driver:
-            yield driver
+def cloud() -> Iterator[Sandbox]:
+    with Sandbox("linode", build=0.1, boot=0.05, power=0.05, copy=0.05, no_isolation=True) as cloud:
+        yield cloud
 
 
 class TestLinode(ComputeConformance):
     not_offered = frozenset(LACKING.split())
     unique_names = True
+
+    @pytest.fixture
+    def driver(self, cloud: Sandbox) -> Iterator[LinodeNodeDriver]:
+        with LinodeNodeDriver(cloud.credentials[0], region="us-east", **cloud.options) as driver:
+            yield driver

@@ -12,7 +12,7 @@ LACKING = """create_image copy_image delete_image list_volumes create_volume att
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("nephoscale", appear=0.02, build=0.05, power=0.02, destroy=0.02, ssh="off") as cloud:
+    with Sandbox("nephoscale", appear=0.02, build=0.05, power=0.02, destroy=0.02, no_isolation=True) as cloud:
         yield cloud
 
 

@@ -50,10 +50,12 @@ from polycloud.common.types import (
     PolycloudError,
     UnsupportedOperationError,
 )
+from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver
-from polycloud.compute.deployment import ScriptDeployment
+from polycloud.compute.deployment import Deployment, ScriptDeployment
 from polycloud.compute.providers import get_driver
 from polycloud.compute.types import (
+    DeploymentError,
     KeyPair,
     KeyPairDoesNotExistError,
     Node,
@@ -185,6 +187,14 @@ class ComputeConformance:
     def _another(self, driver: NodeDriver, *credentials: str, **options: Any) -> NodeDriver:
         kind: Callable[..., NodeDriver] = type(driver)
         return kind(*credentials, region=driver.region, **options)
+
+    @pytest.fixture
+    def ssh(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        """What `deploy_node` needs to get into nodes: the `ssh_port` of a fixture `cloud`, a `Sandbox`."""
+        with suppress(pytest.FixtureLookupError):
+            if port := getattr(request.getfixturevalue("cloud"), "ssh_port", None):
+                return {"ssh_port": port}
+        pytest.skip("there is no fixture `ssh`: nobody can log into the server's nodes")
 
     # What the tests use
 
@@ -813,6 +823,39 @@ class ComputeConformance:
             pytest.skip("the driver takes every kind of auth")
         for auth in others:
             _error_of(PolycloudError, f"create_node(auth={type(auth).__name__})", create, auth=auth)
+
+    @rule("list_nodes", "create_node", "destroy_node")
+    def test_c52_deploy(self, driver: NodeDriver, create: Create, ssh: dict[str, Any]) -> None:
+        """`deploy_node` gives the running node, on which it has run its step, logged in as `auth` says."""
+        script = ScriptDeployment("echo deployed")
+        node = self._deploy(driver, script, ssh)
+        assert node.state is NodeState.RUNNING, f"it gave a node that is {node.state}"
+        assert (script.exit_status, script.stdout) == (0, "deployed\n"), f"the step told {script.stdout!r}"
+
+    @rule("list_nodes", "create_node", "destroy_node")
+    def test_c53_failed_deployment(self, driver: NodeDriver, create: Create, ssh: dict[str, Any]) -> None:
+        """A deployment that fails tells its node, which `ex_destroy_on_failure` has destroyed."""
+        for destroy in (False, True):
+            fail = partial(self._deploy, driver, ScriptDeployment("exit 28"), ssh)
+            error = _error_of(DeploymentError, "a script that fails", fail, ex_destroy_on_failure=destroy)
+            assert error.exit_status == 28, f"the script's exit status is told as {error.exit_status}"
+            assert error.node is not None, "it tells no node"
+            if destroy:
+                self.gone(driver, error.node)
+            else:
+                self.seen(driver, error.node)
+
+    def _deploy(self, driver: NodeDriver, step: Deployment, ssh: dict[str, Any], **options: Any) -> Node:
+        features = driver.features.get("create_node", ())
+        private, public = keys.generate()
+        login: dict[str, Any] = {"auth": NodeAuthPassword(f"Aa1-{secrets.token_urlsafe(24)}")}
+        if "ssh_key" in features:
+            login = {"auth": NodeAuthSSHKey(public), "ssh_key": private}
+        elif "password" not in features:
+            pytest.skip("`features` names neither a key nor a password")
+        return driver.deploy_node(
+            step, name=RUN.name(), **self.node_options(driver), **login, **ssh, wait_period=0.5, **options
+        )
 
     def _ghost(self, driver: NodeDriver) -> Node:
         return Node(self.unknown_id, "ghost", NodeState.RUNNING, [], [], driver)
