@@ -131,12 +131,12 @@ def cables() -> list[str]:
     return [name for _, name in socket.if_nameindex()]
 
 
-def children() -> list[int]:
+def children() -> set[int]:
     """The processes that this one has started."""
     while True:
         with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile: look again
             lists = [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()]
-            return [int(number) for line in lists for number in line.split()]
+            return {int(number) for line in lists for number in line.split()}
 
 
 @pytest.fixture(params=["namespaces", "user-namespaces", "folder"])
