@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from aiohttp import (
@@ -90,7 +89,9 @@ class AiohttpTransport:
         if not request.stream:
             return current.wait(_ours(lambda: self._whole(request), request))
         response = current.wait(_ours(lambda: self._open(request), request))
-        return replace(_raw(response), chunks=_chunks(response, request), close=response.close)
+        raw = _raw(response)
+        raw.chunks, raw.close = _chunks(response, request), response.close
+        return raw
 
     def close(self) -> None:
         """Close every connection, from inside a bridge."""
@@ -116,7 +117,9 @@ class AiohttpTransport:
             response.close()
             raise
         response.release()
-        return replace(_raw(response), body=bytes(pieces))
+        raw = _raw(response)
+        raw.body = bytes(pieces)
+        return raw
 
     async def _open(self, request: Request) -> ClientResponse:
         connect, read = request.timeouts()

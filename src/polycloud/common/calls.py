@@ -151,7 +151,11 @@ class _operation:
 
     def __enter__(self) -> None:
         outer = _current.get()
-        self.token = None if outer.operation else _current.set(replace(outer, operation=self.name))
+        if outer.operation:
+            self.token = None
+            return
+        inner = CallOptions(outer.ends_at, outer.timeout, outer.retry, self.name)  # replace() takes 3 µs more
+        self.token = _current.set(inner)
 
     def __exit__(self, *_: object) -> None:
         if self.token is not None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
 from http.client import HTTPException, parse_headers
 from http.client import HTTPResponse as FirstResponse
@@ -103,9 +102,11 @@ class Urllib3Transport:
         headers = Headers(response.headers.items())
         raw = RawResponse(response.status, response.reason or "", headers, close=partial(_close, response))
         if request.stream:
-            return replace(raw, chunks=chunks)
-        with closing(chunks):
-            return replace(raw, body=read_whole(chunks, self.options.body_limit))
+            raw.chunks = chunks
+        else:
+            with closing(chunks):
+                raw.body = read_whole(chunks, self.options.body_limit)
+        return raw
 
     def close(self) -> None:
         """Close every idle connection; a later `send` opens new ones."""
