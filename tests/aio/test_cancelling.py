@@ -289,7 +289,7 @@ def test_a_create_that_is_cancelled_tells_where_its_node_may_be(run: Run, end: A
 
 
 def test_the_note_of_a_create_reaches_who_set_the_timeout(run: Run) -> None:
-    """Where `asyncio.timeout` ends a create, the note stands on the cause of the TimeoutError."""
+    """Where `asyncio.timeout` ends a create, the note stands on what the TimeoutError comes from."""
 
     async def main(cloud: Sandbox) -> None:
         async with aio.wrap(NephoscaleNodeDriver(*cloud.credentials, **cloud.options)) as facade:
@@ -297,8 +297,8 @@ def test_the_note_of_a_create_reaches_who_set_the_timeout(run: Run) -> None:
             with pytest.raises(TimeoutError) as caught:
                 async with asyncio.timeout(1):
                     await facade.create_node("late", sizes[0], images[0])
-            assert caught.value.__cause__ is not None
-            assert the_mark(caught.value.__cause__)
+            assert caught.value.__context__ is not None
+            assert the_mark(caught.value.__context__)
 
     with Sandbox("nephoscale", ssh="off", appear=60) as cloud:
         run(partial(main, cloud))

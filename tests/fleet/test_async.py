@@ -148,8 +148,8 @@ def test_a_call_that_ignores_the_deadline(prod: DigitalOceanNodeDriver, monkeypa
             error = (await anext(fleet.each(deaf))).error
         assert isinstance(error, OperationTimeoutError)
         assert error.__cause__ is not None
-        assert error.__cause__.__cause__ is not None
-        assert error.__cause__.__cause__.__notes__ == ["the node web exists"]
+        assert error.__cause__.__context__ is not None
+        assert error.__cause__.__context__.__notes__ == ["the node web exists"]
 
     run(main)
 
