@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class Terminal:
         )
         os.close(theirs)
         self.sent = ""
+        self._decoder = getincrementaldecoder("utf-8")("replace")
 
     def until(self, text: str) -> str:
         """What was sent, once `text` stands in it."""
@@ -83,7 +85,7 @@ class Terminal:
         # Where the last writer has gone, Linux reports an error and others the end of the file.
         with contextlib.suppress(OSError):
             part = os.read(self._ours, 65536)
-            self.sent += part.decode(errors="replace")
+            self.sent += self._decoder.decode(part)  # a sign may come in two pieces
             return bool(part)
         return False
 
