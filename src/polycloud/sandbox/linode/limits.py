@@ -61,8 +61,8 @@ class RateLimit:
         """The headers of an answer that say how much is left, and when the window ends."""
         window = self._windows[kind]
         left = window.began + window.seconds - self._clock()
-        # Where nothing is refused nothing may look used up.
-        remaining = max(window.limit - window.used, 0 if window.refuses else 1)
+        # Where nothing is refused nothing may look used: a client that heeds it would wait in vain.
+        remaining = window.limit - (window.used if window.refuses else 0)
         return {
             "x-ratelimit-limit": str(window.limit),
             "x-ratelimit-remaining": str(remaining),
