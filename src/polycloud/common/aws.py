@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -26,6 +25,7 @@ from polycloud.common.base import BaseDriver, ConnectionUserAndKey, XmlResponse
 from polycloud.common.credentials import Credential
 from polycloud.common.decoding import decoder
 from polycloud.common.http import RawResponse, Request, Transport
+from polycloud.common.ratelimits import http_date
 from polycloud.common.types import (
     ConflictError,
     Exchange,
@@ -294,7 +294,7 @@ class AWSResponse(XmlResponse):
             error = ImageUnavailableError if lacking[1] == "images" else ProviderHTTPError
             raise error(self.status, message, self.headers)
         if UNKNOWN_CREDENTIALS.fullmatch(code):
-            raise AWSCredsError(message, code, _moment(self.headers.get("date", "")))
+            raise AWSCredsError(message, code, http_date(self.headers.get("date", "")))
         for pattern, error in self.refusals:
             if pattern.fullmatch(code):
                 raise error(self.status, message, self.headers)
@@ -312,14 +312,6 @@ class AWSResponse(XmlResponse):
 
 def _elements(root: ET.Element | str) -> Iterator[ET.Element]:
     return root.iter() if isinstance(root, ET.Element) else iter(())
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class _Meaning:

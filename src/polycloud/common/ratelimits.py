@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 
 from polycloud.common.forks import renew_after_fork
 
-__all__ = ["RateLimiter", "Told", "limiter_of", "pause_asked", "retry_after_seconds", "told"]
+__all__ = ["RateLimiter", "Told", "http_date", "limiter_of", "pause_asked", "retry_after_seconds", "told"]
 
 TOO_MANY, UNAVAILABLE, SERVER_ERRORS = 429, 503, 500
 EPOCH = 1e9
@@ -89,12 +89,13 @@ def _number(text: str | None) -> float | None:
 
 def _provider_time(headers: Mapping[str, str]) -> float:
     """The provider's clock, by which its moments are meant; ours may be off."""
-    moment = _moment(_any_case("date", headers))
+    moment = http_date(_any_case("date", headers))
     return time.time() if moment is None else moment.timestamp()
 
 
 @lru_cache(maxsize=32)  # the answers of one second
-def _moment(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The moment that a header such as `Date` tells (UTC unless it says so); None for what is none."""
     from email.utils import parsedate_to_datetime
 
     try:
@@ -119,7 +120,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     value = _any_case("retry-after", headers)
     if not value or (number := _number(value)) is not None:
         return number if value else None
-    moment = _moment(value)
+    moment = http_date(value)
     return None if moment is None else max(0.0, moment.timestamp() - _provider_time(headers))
 
 
