@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polycloud.cli import listing, tables
+from polycloud.cli import listing, output
 from polycloud.cli.listing import Listing, View
 from polycloud.sandbox import Sandbox
 
@@ -303,8 +303,8 @@ def test_wide_signs(run: Run, configured: Callable[[str], Path]) -> None:
 def test_a_table_has_room_for_wide_signs() -> None:
     """Columns are left out rather than wide signs folded."""
     row = [("名前" * 4, False), ("x" * 8, False), ("y" * 8, False)]
-    assert tables.fitted("abc", [row], 40, whole=False)[1] == ["c"]
-    assert tables.fitted("abc", [row], 42, whole=False)[1] == []
+    assert output.fitted("abc", [row], 40, whole=False)[1] == ["c"]
+    assert output.fitted("abc", [row], 42, whole=False)[1] == []
 
 
 def test_failures_in_order() -> None:

@@ -87,7 +87,6 @@ def test_debug_shows_the_traceback(run: Run) -> None:
         ("rich", ("providers",), "cli"),
         ("starlette", ("sandbox", "nephoscale"), "sandbox"),
         ("asyncssh", ("demo",), "cli,deploy,sandbox"),
-        ("matplotlib", ("prices", "--provider", "dummy", "--plot", "a.png"), "plot"),
     ],
 )
 def test_a_missing_extra_is_named(run: Run, module: str, arguments: tuple[str, ...], extras: str) -> None:
@@ -147,5 +146,5 @@ def test_no_summary_is_cut_off(run: Run, group: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_summaries(name: str) -> None:
     """The summary of a command is the first sentence of its own help."""
-    module = import_module(f"polycloud.cli.{name.replace('-', '_')}")
+    module = import_module(f"polycloud.cli.commands.{name.replace('-', '_')}")
     assert typer.main.get_command(module.app).get_short_help_str(200) == COMMANDS[name]

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from polycloud.cli.scaffold import openapi
-from polycloud.cli.scaffold.api import Api
+from polycloud.scaffold import openapi
+from polycloud.scaffold.api import Api
 from support import clouds, digitalocean, linode
 
 ROOT = Path(__file__).parents[2]

@@ -34,7 +34,7 @@ COMMANDS = {
     "new-driver": "Write the package of a driver for another provider.",
     "conform": "Hold a driver to the rules that every driver keeps.",
 }
-"""Each command with its summary; its module is `polycloud.cli.NAME`, and has its `app`."""
+"""Each command with its summary; its module is `polycloud.cli.commands.NAME`, and has its `app`."""
 
 
 class Commands(TyperGroup):
@@ -50,7 +50,7 @@ class Commands(TyperGroup):
         """The command that `args` call, where there was its summary only."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in COMMANDS:
-            module = import_module(f"polycloud.cli.{name.replace('-', '_')}")
+            module = import_module(f"polycloud.cli.commands.{name.replace('-', '_')}")
             command = typer.main.get_command(module.app)
             command.name = name
         return name, command, rest

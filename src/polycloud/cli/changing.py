@@ -43,11 +43,9 @@ def confirm(noun: Noun, things: Sequence[Any], act: str, account: str) -> None:
 
 def _show(noun: Noun, things: Sequence[Any]) -> None:
     """Who they are, as much as the width takes, on stderr."""
-    from polycloud.cli import tables
-
     names, console = [column.name for column in noun.columns], output.errors()
     rows = listing.cells(list(map(noun.record, things)), names)
-    console.print(tables.fitted(names, rows, console.width, whole=False)[0])
+    console.print(output.fitted(names, rows, console.width, whole=False)[0])
 
 
 def each(

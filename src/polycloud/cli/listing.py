@@ -9,7 +9,7 @@ import csv
 import difflib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -19,12 +19,17 @@ from polycloud.cli import accounts, output
 from polycloud.common.types import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from polycloud.cli.resources import Noun
     from polycloud.compute.base import NodeDriver
 
 __all__ = ["Listing", "Record", "View", "ask", "cell", "cells", "collect", "end", "show"]
 
 ACCOUNT = "account"
+MOST_NAMED = 8
+FRAME = 7
+"""Lines of a screen that a growing table needs beside its rows."""
 Record = Mapping[str, Any]
 Watched = AbstractContextManager[Callable[[], None]]
 
@@ -143,9 +148,7 @@ def _watched(listing: Listing, columns: Sequence[str], view: View) -> Watched:
     """What shows a table while it comes; nothing where none is wanted, or nothing may move."""
     if view.as_json or view.as_csv or not output.lively():
         return nullcontext(_at_rest)
-    from polycloud.cli import growing
-
-    return growing.watched(listing, columns, view)
+    return _growing(listing, columns, view)
 
 
 def _at_rest() -> None:
@@ -236,10 +239,8 @@ def _print(rows: Sequence[Record], shown: Sequence[str], columns: Sequence[str],
 
 
 def _print_table(rows: Sequence[Record], shown: Sequence[str], *, whole: bool) -> None:
-    from polycloud.cli import tables
-
     console = output.console()
-    table, left_out = tables.fitted(shown, cells(rows, shown), console.width, whole=whole)
+    table, left_out = output.fitted(shown, cells(rows, shown), console.width, whole=whole)
     console.print(table)
     if left_out:
         console.print(f"--columns or a wider window shows {', '.join(left_out)}", style="dim")
@@ -248,3 +249,44 @@ def _print_table(rows: Sequence[Record], shown: Sequence[str], *, whole: bool) -
 def cells(rows: Sequence[Record], shown: Sequence[str]) -> list[list[tuple[str, bool]]]:
     """The texts of a table, each with whether it is a number."""
     return [[(cell(row[name]), isinstance(row[name], int | float)) for name in shown] for row in rows]
+
+
+# While they come
+
+
+@contextmanager
+def _growing(listing: Listing, columns: Sequence[str], view: View) -> Iterator[Callable[[], None]]:
+    """Show the rows so far until the block ends; the function that it yields refreshes them."""
+    from rich.live import Live
+
+    table = _Growing(listing, columns, view)
+    with Live(get_renderable=table.render, console=output.console(), transient=True) as live:
+        yield live.refresh
+
+
+class _Growing:
+    """The rows so far, as many as the screen takes, and the accounts that have not responded."""
+
+    def __init__(self, listing: Listing, columns: Sequence[str], view: View) -> None:
+        from rich.spinner import Spinner
+
+        self.listing, self.columns, self.view = listing, columns, view
+        self.spinner = Spinner("dots")
+
+    def render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        console, rows = output.console(), self.listing.rows(self.view)
+        failures = [Text(output.printable(text), "red") for text in self.listing.told()]
+        seen = rows[: max(console.height - FRAME - len(failures), 1)]
+        whole = self.view.columns is not None
+        table, _ = output.fitted(self.columns, cells(seen, self.columns), console.width, whole=whole)
+        self.spinner.update(text=self._waiting(len(rows)))
+        return Group(*([table] if rows else []), *failures, self.spinner)
+
+    def _waiting(self, found: int) -> str:
+        waiting, asked = self.listing.waiting, len(self.listing.accounts)
+        more = f" and {len(waiting) - MOST_NAMED} others" if len(waiting) > MOST_NAMED else ""
+        names = f"waiting for {', '.join(waiting[:MOST_NAMED])}{more}" if waiting else "done"
+        return f"{found} from {asked - len(waiting)} of {asked} accounts; {names}"

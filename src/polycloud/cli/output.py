@@ -16,12 +16,14 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = [
     "FAILED",
     "INTERRUPTED",
     "NOT_FOUND",
     "WRONG_CALL",
+    "Cell",
     "asking",
     "at_terminal",
     "code",
@@ -29,6 +31,7 @@ __all__ = [
     "console",
     "errors",
     "fail",
+    "fitted",
     "json",
     "line",
     "lively",
@@ -43,6 +46,10 @@ __all__ = [
 FAILED, WRONG_CALL, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
 """Exit statuses."""
 GAP = 2
+BORDER = 3
+"""What a column takes beside its cells: two spaces and a line."""
+WIDEST = 40
+"""A column wider than this is folded rather than others left out."""
 SHELL_WORDS = {
     r"ask supports\(.*?\) first": "`polycloud providers` shows what it offers",
     "ex_destroy_on_failure=True": "--destroy-on-failure",
@@ -50,6 +57,8 @@ SHELL_WORDS = {
 """What errors advise a program to do, and what that is at a shell."""
 ASKED = ("FORCE_COLOR", "TTY_COMPATIBLE")
 """Variables by which others than a terminal ask to be written to as one."""
+Cell = tuple[str, bool]
+"""A text, and whether it is a number."""
 
 
 @cache
@@ -135,14 +144,47 @@ def table(headers: Sequence[str], *sections: Iterable[Sequence[object]]) -> None
         return
     from rich.text import Text
 
-    from polycloud.cli import tables
-
-    ruled = tables.ruled(headers)
+    ruled = _ruled(headers)
     for rows in cells:
         for row in rows:
             ruled.add_row(*map(Text, row))
         ruled.add_section()
     console().print(ruled)
+
+
+def _ruled(headers: Sequence[str]) -> Table:
+    """A table with rules around it."""
+    from rich.box import ROUNDED
+    from rich.table import Table
+
+    table = Table(box=ROUNDED, header_style="bold", border_style="dim")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def fitted(
+    headers: Sequence[str], rows: Sequence[Sequence[Cell]], width: int, *, whole: bool
+) -> tuple[Table, list[str]]:
+    """A table of as many of the first columns as the width takes, or with `whole` of all; those left out."""
+    from rich.text import Text
+
+    room = len(headers) if whole else _room(headers, rows, width)
+    table = _ruled(headers[:room])
+    for row in rows:
+        table.add_row(*(Text(text, justify="right" if number else "left") for text, number in row[:room]))
+    return table, list(headers[room:])
+
+
+def _room(headers: Sequence[str], rows: Sequence[Sequence[Cell]], available: int) -> int:
+    """How many columns there is room for; two at least."""
+    used = 1
+    for at, header in enumerate(headers):
+        widest = max(map(width, (header, *(row[at][0] for row in rows))))
+        used += min(widest, WIDEST) + BORDER
+        if used > available:
+            return max(at, 2)
+    return len(headers)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from polycloud.cli.scaffold.api import Call
-from polycloud.cli.scaffold.matching import CREATES, LISTS, Operations, singular
-from polycloud.cli.scaffold.schemas import Schema, Schemas, is_nullable, kind_of
+from polycloud.scaffold.api import Call
+from polycloud.scaffold.matching import CREATES, LISTS, Operations, singular
+from polycloud.scaffold.schemas import Schema, Schemas, is_nullable, kind_of
 
 __all__ = ["Answer", "read"]
 

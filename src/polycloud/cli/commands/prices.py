@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -29,10 +29,6 @@ def prices(
     *,
     cpu: Least = None,
     ram: Annotated[int | None, typer.Option(min=0, metavar="MB", help="So many MB of RAM at least.")] = None,
-    plot: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Draw price over RAM into a file (.png, .svg); - draws it here."),
-    ] = None,
     profile: options.Profiles = None,
     provider: options.Provider = None,
     as_json: options.Json = False,
@@ -52,21 +48,12 @@ def prices(
     view = listing.View(as_json, as_csv, columns, filters or (), sort, reverse, limit)
     asked = accounts.several(profile, provider, every=not (profile or provider))
     enough = _Enough(cpu, ram)
-    if plot is None:
-        with _dated(quiet=as_json or as_csv) as sizes:
-            listing.show(asked, sizes, view, deadline, enough)
-        return
-    from polycloud.cli import plots
-
-    plots.require(plot)
-    with _dated() as sizes:
-        found = listing.collect(asked, sizes, view, deadline, enough)
-        plots.draw(_series(found.rows(view)), plot)
-        listing.end(found)
+    with _dated(quiet=as_json or as_csv) as sizes:
+        listing.show(asked, sizes, view, deadline, enough)
 
 
 @contextmanager
-def _dated(*, quiet: bool = False) -> Iterator[Noun]:
+def _dated(*, quiet: bool) -> Iterator[Noun]:
     """What lists the sizes; in the end it says whence and of when the prices are that were shipped."""
     shipped: dict[str, str] = {}
 
@@ -95,15 +82,6 @@ class _Enough:
             least is None or (record[name] is not None and record[name] >= least)
             for name, least in self.least.items()
         )
-
-
-def _series(rows: Sequence[Record]) -> dict[str, list[tuple[float, float]]]:
-    """RAM in GB and USD a month of each size with a price, by provider."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        if row["usd_month"] and row["ram_mb"]:
-            found.setdefault(row["provider"], []).append((row["ram_mb"] / 1024, row["usd_month"]))
-    return found
 
 
 app = options.single(prices)

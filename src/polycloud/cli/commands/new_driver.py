@@ -12,9 +12,9 @@ import typer
 
 from polycloud import DriverType
 from polycloud.cli import options, output
-from polycloud.cli.scaffold import naming, openapi, package
-from polycloud.cli.scaffold.api import Api, Auth
 from polycloud.common.types import InvalidArgumentError
+from polycloud.scaffold import naming, openapi, package
+from polycloud.scaffold.api import Api, Auth
 
 __all__ = ["app", "new_driver"]
 

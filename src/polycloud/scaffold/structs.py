@@ -11,11 +11,11 @@ import keyword
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from polycloud.cli.scaffold.answers import Answer
-from polycloud.cli.scaffold.api import Call
-from polycloud.cli.scaffold.matching import singular
-from polycloud.cli.scaffold.schemas import Schema, Schemas, kind_of
 from polycloud.common.types import printable
+from polycloud.scaffold.answers import Answer
+from polycloud.scaffold.api import Call
+from polycloud.scaffold.matching import singular
+from polycloud.scaffold.schemas import Schema, Schemas, kind_of
 
 __all__ = ["payloads"]
 

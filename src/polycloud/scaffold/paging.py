@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polycloud.cli.scaffold.schemas import Schema, Schemas, kind_of
+from polycloud.scaffold.schemas import Schema, Schemas, kind_of
 
 __all__ = ["paging"]
 

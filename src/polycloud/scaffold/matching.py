@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from polycloud.cli.scaffold.api import Call
+from polycloud.scaffold.api import Call
 
 __all__ = ["CREATES", "LISTS", "VERSION", "Operations", "candidates", "singular"]
 

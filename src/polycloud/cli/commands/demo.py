@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polycloud.cli import options, output
-from polycloud.cli.sandbox import IMPORT_LINE, connecting, running
+from polycloud.cli.commands.sandbox import IMPORT_LINE, connecting, running
 from polycloud.common import waiting
 from polycloud.common.types import PolycloudError
 from polycloud.compute.types import DeploymentError, NodeAuthSSHKey

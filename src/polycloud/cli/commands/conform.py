@@ -191,7 +191,7 @@ def _driver(
         raise InvalidArgumentError("give --credentials, --profile or --sandbox, not several of them")
     with ExitStack() as stack:
         if sandbox:
-            from polycloud.cli.sandbox import running
+            from polycloud.cli.commands.sandbox import running
 
             cloud = stack.enter_context(running(sandbox, **_settings(sandbox)))
             credentials, given = list(cloud.credentials[: len(wanted(kind))]), {**given, **cloud.options}
@@ -267,7 +267,7 @@ def _test_of(made: NodeDriver) -> Iterator[str]:
 
     with TemporaryDirectory(prefix="polycloud-conform-") as folder:
         file = Path(folder, "test_driver.py")
-        file.write_text("from polycloud.cli.conform import _SUITE\n\n(TestDriver,) = _SUITE\n")
+        file.write_text("from polycloud.cli.commands.conform import _SUITE\n\n(TestDriver,) = _SUITE\n")
         _SUITE[:] = [TestDriver]
         try:
             yield str(file)

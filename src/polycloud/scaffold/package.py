@@ -11,15 +11,15 @@ from pathlib import Path
 from string import Template
 
 from polycloud import __version__
-from polycloud.cli.scaffold.api import Api, Auth, Call
-from polycloud.cli.scaffold.logins import Login, login
-from polycloud.cli.scaffold.naming import Names
 from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.base import NodeDriver
+from polycloud.scaffold.api import Api, Auth, Call
+from polycloud.scaffold.logins import Login, login
+from polycloud.scaffold.naming import Names
 
 __all__ = ["contents", "write"]
 
-TEMPLATES = files("polycloud.cli.scaffold") / "templates"
+TEMPLATES = files("polycloud.scaffold") / "templates"
 PLACES = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from polycloud.cli.scaffold import answers
-from polycloud.cli.scaffold.api import Api, Auth, Call
-from polycloud.cli.scaffold.matching import LISTS, VERSION, Operations, candidates
-from polycloud.cli.scaffold.paging import paging
-from polycloud.cli.scaffold.schemas import Schemas
-from polycloud.cli.scaffold.structs import payloads
 from polycloud.common.types import InvalidArgumentError, printable
+from polycloud.scaffold import answers
+from polycloud.scaffold.api import Api, Auth, Call
+from polycloud.scaffold.matching import LISTS, VERSION, Operations, candidates
+from polycloud.scaffold.paging import paging
+from polycloud.scaffold.schemas import Schemas
+from polycloud.scaffold.structs import payloads
 
 __all__ = ["read"]
 

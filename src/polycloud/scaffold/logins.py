@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from polycloud.cli.scaffold.api import Api, Auth
+from polycloud.scaffold.api import Api, Auth
 
 __all__ = ["Login", "login"]
 
