@@ -1,1 +1,1 @@
-"""What `polycloud new-driver` writes: `templates/`, filled in, with what an OpenAPI document tells."""
+"""Generate the package of a new driver: `templates/`, filled in, and what an OpenAPI document describes."""

@@ -1,4 +1,4 @@
-"""What a driver's author, or the provider's OpenAPI document, tells of an API."""
+"""What is known about a provider's API: from the author's options, or from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,36 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Api", "Auth", "Call"]
+from polycloud.scaffold.openapi import Call
+
+__all__ = ["Api", "Auth"]
 
 
 class Auth(StrEnum):
-    """How one logs in."""
+    """How a driver authenticates."""
 
     KEY = "key"
     USER_AND_KEY = "user-and-key"
-    TOKEN = "token"  # noqa: S105 - no secret
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of the API: its HTTP method, and its path below the API's."""
-
-    method: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+    TOKEN = "token"  # noqa: S105 - not a secret
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where it is, how one logs in, and what looks like our operations.
+    """The address of an API, its authentication, and the calls that match operations of a driver.
 
-    `header` or `parameter` is what a key is sent in (`Authorization: Bearer` where neither is given),
-    `token_path` where a user and a key give a token, `calls` the calls that look like an operation, by its
-    name and the likeliest first, `answers` the type of what a call answers with and how its pages are read,
-    `payloads` the Python text of the Structs.
+    Attributes:
+        host: The host name.
+        base: The path before the path of every call.
+        auth: How a driver authenticates.
+        header: The header that carries a key; `Authorization: Bearer` if neither this nor `parameter` is set.
+        parameter: The query parameter that carries a key.
+        token_path: The path that returns a token for a user and a key.
+        calls: The calls that match an operation, by its name, the best match first.
+        responses: The type of a call's response, and how its pages are read.
+        payloads: The Structs of the responses, as Python text.
     """
 
     host: str = "api.example.com"
@@ -43,7 +40,7 @@ class Api:
     auth: Auth = Auth.KEY
     header: str | None = None
     parameter: str | None = None
-    token_path: str = "/token"  # noqa: S105 - no secret
+    token_path: str = "/token"  # noqa: S105 - not a secret
     calls: Mapping[str, Sequence[Call]] = field(default_factory=dict)
-    answers: Mapping[Call, str] = field(default_factory=dict)
+    responses: Mapping[Call, str] = field(default_factory=dict)
     payloads: str = ""

@@ -1,4 +1,4 @@
-"""How drivers log in, in the words of the files that are written."""
+"""How a driver authenticates, as text of the generated files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ __all__ = ["Login", "login"]
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The pieces of one way to log in.
+    """The pieces of one kind of authentication.
 
-    `names` are the credentials, as profiles call them; `told` says to users how it goes; `imports` and
-    `bases` are the connection's, `methods` its text; `check` is how the fake finds out a wrong key, with
-    the `fake_imports` that it needs.
+    Attributes:
+        names: The names of the credentials, as in a profile.
+        description: One sentence for users.
+        imports: What the connection's module imports.
+        bases: The base classes of the connection.
+        methods: The methods of the connection.
+        check: The statements by which the fake cloud refuses wrong credentials.
+        fake_imports: What these statements import.
     """
 
     names: tuple[str, ...]
-    told: str
+    description: str
     imports: tuple[str, ...]
     bases: str
     methods: str
@@ -36,8 +41,8 @@ BASIC_OF_FAKE = """basic = base64.b64encode(":".join(self.credentials).encode())
 
 
 def login(api: Api) -> Login:
-    """The way in which one logs in to `api`."""
-    return WAYS[api.auth](api)
+    """The authentication of `api`."""
+    return KINDS[api.auth](api)
 
 
 def _key(api: Api) -> Login:
@@ -48,12 +53,12 @@ def _key(api: Api) -> Login:
     expected = f'f"{scheme}{{self.credentials[0]}}"' if scheme else "self.credentials[0]"
     return Login(
         names=("key",),
-        told="One logs in with a key.",
+        description="A key authenticates every request.",
         imports=(f"from {COMMON} import ConnectionKey, JsonResponse",),
         bases="ConnectionKey",
         methods=f'''
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """The key, in every request."""
+        """Send the key with every request."""
         headers["{name}"] = {value}
         return headers''',
         check=f"""
@@ -65,12 +70,12 @@ def _key(api: Api) -> Login:
 def _key_in_query(parameter: str) -> Login:
     return Login(
         names=("key",),
-        told="One logs in with a key.",
+        description="A key authenticates every request.",
         imports=("from typing import Any", f"from {COMMON} import ConnectionKey, JsonResponse"),
         bases="ConnectionKey",
         methods=f'''
     def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The key, in the query of every request."""
+        """Send the key in the query of every request."""
         params["{parameter}"] = self.key
         return params''',
         check=f"""
@@ -82,12 +87,12 @@ def _key_in_query(parameter: str) -> Login:
 def _user_and_key(_: Api) -> Login:
     return Login(
         names=("user", "password"),
-        told="One logs in with a user name and a password.",
+        description="A user name and a password authenticate every request.",
         imports=("import base64", f"from {COMMON} import ConnectionUserAndKey, JsonResponse"),
         bases="ConnectionUserAndKey",
         methods=f'''
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """Basic authentication, in every request."""
+        """Send user name and password with every request (basic authentication)."""
         {BASIC}
         headers["Authorization"] = f"Basic {{base64.b64encode(credentials).decode()}}"
         return headers''',
@@ -100,11 +105,11 @@ def _user_and_key(_: Api) -> Login:
 
 
 def _token(api: Api) -> Login:
-    answer = {"access_token": "fake-token", "expires_in": 3600}
+    response = {"access_token": "fake-token", "expires_in": 3600}
     parts = ", ".join(map(json.dumps, api.token_path.strip("/").split("/")))
     return Login(
         names=("user", "password"),
-        told="One logs in with a user name and a password, for which the provider gives a token.",
+        description="A user name and a password give a token, which authenticates every request.",
         imports=(
             "import base64",
             "from datetime import UTC, datetime, timedelta",
@@ -114,31 +119,31 @@ def _token(api: Api) -> Login:
         bases="TokenConnection, ConnectionUserAndKey",
         methods=f'''
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """The token, in every request but the one that gets it."""
+        """Send the token with every request but the one that gets it."""
         if "Authorization" not in headers:
             headers["Authorization"] = f"Bearer {{self.token}}"
         return headers
 
     def authenticate(self) -> Token:
-        """A token for the user name and the password."""
+        """Get a token for the user name and the password."""
         {BASIC}
         headers = {{"Authorization": f"Basic {{base64.b64encode(credentials).decode()}}"}}
-        answer = self.request("{api.token_path}", headers=headers, method="POST", idempotent=True)
-        token = answer.decode(payloads.AccessToken)
+        response = self.request("{api.token_path}", headers=headers, method="POST", idempotent=True)
+        token = response.decode(payloads.AccessToken)
         return Token(token.access_token, datetime.now(UTC) + timedelta(seconds=token.expires_in or 3600))''',
         check=f"""
         {BASIC_OF_FAKE}
         if (request.method, path) == ("POST", [{parts}]):
             if request.headers["Authorization"] != f"Basic {{basic}}":
                 {WRONG}
-            return 200, {json.dumps(answer)}
+            return 200, {json.dumps(response)}
         if request.headers["Authorization"] != "Bearer fake-token":
             {WRONG}""",
         fake_imports=("import base64",),
     )
 
 
-WAYS: dict[Auth, Callable[[Api], Login]] = {
+KINDS: dict[Auth, Callable[[Api], Login]] = {
     Auth.KEY: _key,
     Auth.USER_AND_KEY: _user_and_key,
     Auth.TOKEN: _token,

@@ -14,28 +14,28 @@ __all__ = ["Names", "checked"]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What is called after the provider `provider`."""
+    """The names that are derived from the provider's name."""
 
     provider: str
 
     @property
     def package(self) -> str:
-        """The package that is imported."""
+        """The import package."""
         return f"polycloud_{self.provider}"
 
     @property
     def distribution(self) -> str:
-        """The package that is installed, and its folder."""
+        """The distribution package, and its folder."""
         return self.package.replace("_", "-")
 
     @property
     def prefix(self) -> str:
-        """What the names of classes begin with."""
+        """The prefix of class names."""
         return "".join(word.capitalize() for word in self.provider.split("_"))
 
     @property
     def title(self) -> str:
-        """What people call the provider."""
+        """The provider's name in text."""
         return " ".join(word.capitalize() for word in self.provider.split("_"))
 
     @property
@@ -46,12 +46,12 @@ class Names:
 
 
 def checked(name: str) -> Names:
-    """The names after `name`. Raises `InvalidArgumentError` for one that cannot be, or is taken."""
+    """The names derived from `name`. Raises `InvalidArgumentError` if it is invalid or taken."""
     if not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         near = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_0123456789")
         hint = f"; try {near}" if near and not keyword.iskeyword(near) else ""
         raise InvalidArgumentError(
-            f"{name!r} is no name for a provider: it becomes a Python name, of a-z, 0-9 and single _{hint}"
+            f"{name!r} cannot name a provider: it becomes a Python name, of a-z, 0-9 and single _{hint}"
         )
     names = Names(name)
     _require_free(names)
@@ -59,12 +59,12 @@ def checked(name: str) -> Names:
 
 
 def _require_free(names: Names) -> None:
-    """Refuse a provider that has a driver, unless it is the one that is written anew."""
+    """Refuse a provider that has a driver, unless it is the one that is being rewritten."""
     if names.provider not in providers.names():
         return
     try:
         module = providers.get_driver(names.provider).__module__
-    except Exception:  # noqa: BLE001 - whatever ails a driver that is half written
+    except Exception:  # noqa: BLE001 - a driver that is half written may raise anything
         module = f"{names.package}."
     if not module.startswith(f"{names.package}."):
-        raise InvalidArgumentError(f"{names.provider!r} has a driver already: {module}")
+        raise InvalidArgumentError(f"{names.provider!r} already has a driver: {module}")

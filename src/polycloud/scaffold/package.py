@@ -1,4 +1,4 @@
-"""The files of a driver's package, and how they are written: all of them, or none."""
+"""The files of a driver's package: their text, and their writing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from string import Template
 from polycloud import __version__
 from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.base import NodeDriver
-from polycloud.scaffold.api import Api, Auth, Call
+from polycloud.scaffold.api import Api, Auth
 from polycloud.scaffold.logins import Login, login
 from polycloud.scaffold.naming import Names
+from polycloud.scaffold.openapi import Call
 
 __all__ = ["contents", "write"]
 
@@ -32,7 +33,7 @@ PLACES = {
     "tests/test_driver.py": "tests/test_driver.py",
     "docs/provider.md": "docs/{provider}.md",
 }
-"""Where the text of each template goes."""
+"""The file that each template becomes."""
 
 DRIVER_IMPORTS = (
     "from polycloud.common.credentials import Credential",
@@ -53,12 +54,12 @@ EXAMPLE = '''class Server(Struct):
 
 
 class ServerList(Struct):
-    """What `GET /servers` answers with."""
+    """The response of `GET /servers`."""
 
     servers: list[Server]
 '''
-LOGIN_ANSWER = '''class AccessToken(Struct):
-    """What a user name and a password give; it lasts `expires_in` seconds."""
+ACCESS_STRUCT = '''class AccessToken(Struct):
+    """A token, and the seconds that it is valid."""
 
     access_token: str
     expires_in: float | None = None
@@ -79,11 +80,11 @@ def _filled(name: str, values: Mapping[str, str]) -> str:
 def write(texts: Mapping[str, str], folder: Path, *, force: bool) -> None:
     """Write the files into `folder`: all of them, or none.
 
-    Raises `InvalidArgumentError` where the folder holds something already, unless `force`, which replaces
-    files of these names and leaves others; and where it cannot be written to.
+    With `force`, files of the same names are replaced and others stay. Raises `InvalidArgumentError` if the
+    folder is not empty and `force` is not given, or if it is not writable.
     """
     if not force and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidArgumentError(f"{folder} exists already; name another --folder, or say --force")
+        raise InvalidArgumentError(f"{folder} already exists; choose another --folder, or use --force")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
@@ -106,18 +107,18 @@ def _move(source: Path, places: Iterable[str], folder: Path) -> None:
         return
     for place in places:
         if (folder / place).is_dir():
-            raise InvalidArgumentError(f"{folder / place} is a folder, where a file is to be")
+            raise InvalidArgumentError(f"{folder / place} must be a file, but is a folder")
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
     for place in places:
         (source / place).replace(folder / place)
 
 
-# What stands in the templates
+# The values of the templates
 
 
 def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
     variables = {name: f"{names.provider}_{name}".upper() for name in how.names}
-    structs = [LOGIN_ANSWER] * (api.auth is Auth.TOKEN) + [api.payloads or EXAMPLE]
+    structs = [ACCESS_STRUCT] * (api.auth is Auth.TOKEN) + [api.payloads or EXAMPLE]
     return {
         "version": __version__,
         "provider": names.provider,
@@ -131,7 +132,7 @@ def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
         "host": api.host,
         "website": api.host.removeprefix("api."),
         "base": api.base,
-        "login": how.told,
+        "login": how.description,
         "profile": "\n".join(f'{name} = {{ env = "{one}" }}' for name, one in variables.items()),
         "imports": _imports(names, api, how),
         "operations": _operations(api),
@@ -149,7 +150,7 @@ def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
 
 
 def _tuple(items: Iterable[str]) -> str:
-    """The inside of a tuple."""
+    """The items of a tuple, as text."""
     texts = list(items)
     return ", ".join(texts) + ("," if len(texts) == 1 else "")
 
@@ -167,7 +168,7 @@ def _payload_imports(text: str) -> str:
 
 
 def _sorted_imports(lines: Iterable[str], own: Iterable[str] = ()) -> str:
-    """Imports as they are usually ordered: Python's own, others', the package's."""
+    """Imports in their usual order: the standard library's, other packages', the package's own."""
     lines = list(lines)
     others = [line for line in lines if line.split()[1].partition(".")[0] in {"msgspec", "polycloud"}]
     groups = ([line for line in lines if line not in others], others, list(own))
@@ -189,15 +190,15 @@ def _connection(names: Names, api: Api, how: Login) -> str:
 
 
 def _operations(api: Api) -> str:
-    """A line for each operation that a driver writes itself: what it is, and which calls look like it."""
+    """A line for each operation that a driver implements: its signature, and the calls that match."""
     own = [name for name in NodeDriver.operations() if getattr(NodeDriver, name).needs is None]
     return "\n".join(f'        "{name}",  # {_guidance(name, api)}' for name in own)
 
 
 def _templates(api: Api) -> str:
-    """A line for each operation that comes by itself."""
+    """A line for each operation that the base class implements."""
     others = [name for name in NodeDriver.operations() if getattr(NodeDriver, name).needs]
-    return "\n".join(f"#     {name}{_told(name, api)}" for name in others)
+    return "\n".join(f"#     {name}{_summary(name, api)}" for name in others)
 
 
 def _guidance(name: str, api: Api) -> str:
@@ -205,16 +206,16 @@ def _guidance(name: str, api: Api) -> str:
     signature = inspect.signature(method)
     named = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
     parameters = ", ".join(one.name for one in named[1:])
-    return f"({parameters}) -> {signature.return_annotation}{_told(name, api)}"
+    return f"({parameters}) -> {signature.return_annotation}{_summary(name, api)}"
 
 
-def _told(name: str, api: Api) -> str:
-    """What the operation does in a few words, and the calls that look like it."""
+def _summary(name: str, api: Api) -> str:
+    """The operation in a few words, and the calls that match it."""
     doc = inspect.getdoc(inspect.unwrap(getattr(NodeDriver, name))) or ""
     words = re.split(r"[.;,(]|, where", doc.splitlines()[0])[0].strip()
-    calls = " or ".join(_called(call, api) for call in api.calls.get(name, ()))
+    calls = " or ".join(_with_response(call, api) for call in api.calls.get(name, ()))
     return f": {words}" + (f" [{calls}]" if calls else "")
 
 
-def _called(call: Call, api: Api) -> str:
-    return f"{call} -> {api.answers[call]}" if call in api.answers else str(call)
+def _with_response(call: Call, api: Api) -> str:
+    return f"{call} -> {api.responses[call]}" if call in api.responses else str(call)

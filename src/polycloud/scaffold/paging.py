@@ -1,4 +1,4 @@
-"""How a list of an API goes on after its first page, and what of ours reads all of it."""
+"""How the pages of a list are read: by which helper of `common.pagination`, and from which field."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polycloud.scaffold.schemas import Schema, Schemas, kind_of
+from polycloud.scaffold.openapi import Document
+from polycloud.scaffold.schemas import Schema, kind_of
 
 __all__ = ["paging"]
 
@@ -21,42 +22,40 @@ COUNTS = (
     re.compile(r"total|total_?(count|items|entries|results|records|size)|\w+_total", re.IGNORECASE),
     re.compile(r"(current|next)?_?page(_?number)?", re.IGNORECASE),
 )
-"""What tells how long a numbered list is; the last kind says only that it has numbers."""
+"""Fields of a numbered list: the number of pages, of items, or of this page."""
 
 Leaf = tuple[tuple[str, ...], str]
+"""The path of a field in a response, and its type."""
 
 
-def paging(operation: Mapping[str, Any], schemas: Schemas) -> str:
-    """Such as `follow_marker: links.next`: what of `polycloud.common.pagination`, by what in the answer.
-
-    Empty where the answer tells of no page but this one.
-    """
-    leaves = [*_leaves(schemas.answer(operation) or {}, schemas)]
-    count = next((place for told in COUNTS for place, kind in leaves if _counts(told, place, kind)), None)
-    marker = next((place for place, kind in leaves if _marks(place, kind)), None)
-    if count and (_is_numbered(operation, schemas) or not marker):
+def paging(operation: Mapping[str, Any], document: Document) -> str:
+    """The helper and the path of its field (`follow_marker: links.next`); "" for a list of one page."""
+    leaves = [*_leaves(document.success(operation) or {}, document)]
+    count = next((path for names in COUNTS for path, kind in leaves if _counts(names, path, kind)), None)
+    marker = next((path for path, kind in leaves if _is_marker(path, kind)), None)
+    if count and (_is_numbered(operation, document) or not marker):
         return f"number_pages: {'.'.join(count)}"
     return f"follow_marker: {'.'.join(marker)}" if marker else ""
 
 
-def _leaves(schema: Schema, schemas: Schemas, place: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """Whatever in an answer is neither a list nor an object: where it stands, and its type."""
-    for key, value in (schemas.whole(schema).get("properties") or {}).items():
-        inside, here = schemas.whole(value), (*place, key)
-        if inside.get("properties") and len(here) < DEEPEST:
-            yield from _leaves(inside, schemas, here)
-        elif kind_of(inside) != "array" and re.fullmatch(r"[\w@-]+", key):
-            yield here, kind_of(inside)
+def _leaves(schema: Schema, document: Document, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """The fields of a response that are neither lists nor objects."""
+    for key, value in (document.merged(schema).get("properties") or {}).items():
+        field, here = document.merged(value), (*path, key)
+        if field.get("properties") and len(here) < DEEPEST:
+            yield from _leaves(field, document, here)
+        elif kind_of(field) != "array" and re.fullmatch(r"[\w@-]+", key):
+            yield here, kind_of(field)
 
 
-def _counts(told: re.Pattern[str], place: tuple[str, ...], kind: str) -> bool:
-    return kind in {"integer", "number"} and told.fullmatch(place[-1].strip("_")) is not None
+def _counts(names: re.Pattern[str], path: tuple[str, ...], kind: str) -> bool:
+    return kind in {"integer", "number"} and names.fullmatch(path[-1].strip("_")) is not None
 
 
-def _marks(place: tuple[str, ...], kind: str) -> bool:
-    return kind in {"string", ""} and any(NEXT.fullmatch(key.strip("_")) for key in place)
+def _is_marker(path: tuple[str, ...], kind: str) -> bool:
+    return kind in {"string", ""} and any(NEXT.fullmatch(key.strip("_")) for key in path)
 
 
-def _is_numbered(operation: Mapping[str, Any], schemas: Schemas) -> bool:
-    names = (str(schemas.resolved(one).get("name")) for one in operation.get("parameters") or ())
+def _is_numbered(operation: Mapping[str, Any], document: Document) -> bool:
+    names = (str(parameter.get("name")) for parameter in document.parameters(operation))
     return any(NUMBERED.fullmatch(name) for name in names)

@@ -1,4 +1,4 @@
-"""`polycloud new-driver`: the package of a driver for another provider, whose tests pass from the first."""
+"""`polycloud new-driver`: write the package of a driver for another provider."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import typer
 from polycloud import DriverType
 from polycloud.cli import options, output
 from polycloud.common.types import InvalidArgumentError
-from polycloud.scaffold import naming, openapi, package
+from polycloud.scaffold import naming, package
 from polycloud.scaffold.api import Api, Auth
+from polycloud.scaffold.discovery import discover
 
 __all__ = ["app", "new_driver"]
 
@@ -24,30 +25,32 @@ ADDRESS = re.compile(r"https://(?P<host>[A-Za-z0-9._-]+)(?P<base>(/[A-Za-z0-9._~
 def new_driver(
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The provider's name, such as acme_cloud.")],
-    service: Annotated[DriverType, typer.Option(help="What the driver is for.")] = DriverType.COMPUTE,
+    service: Annotated[DriverType, typer.Option(help="The service of the driver.")] = DriverType.COMPUTE,
     folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to write it; polycloud-NAME unless told.")
+        Path | None, typer.Option(metavar="DIR", help="Where to write it; default polycloud-NAME.")
     ] = None,
     auth: Annotated[
         Auth | None,
-        typer.Option(help="How one logs in: a key, or a user and a key, which may have to give a token."),
+        typer.Option(
+            help="How the driver authenticates: by a key, a user and a key, or a token for these."
+        ),
     ] = None,
     spec: Annotated[
         Path | None,
-        typer.Option("--openapi", metavar="FILE", help="The provider's OpenAPI document, to begin with."),
+        typer.Option("--openapi", metavar="FILE", help="The provider's OpenAPI document, to start from."),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Where the API is, such as https://api.example.com/v1."),
+        typer.Option(metavar="URL", help="The address of the API, such as https://api.example.com/v1."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
     """Write the package of a driver for another provider.
 
-    It can be installed and tested at once, and offers nothing yet: operations are added one by one.
+    It can be installed and tested at once. The driver offers nothing yet: operations are added one by one.
     """
     names = naming.checked(name)
-    api = openapi.read(spec) if spec else Api()
+    api = discover(spec) if spec else Api()
     api = replace(api, auth=auth) if auth else api
     api = _at(api, url) if url else api
     target = folder or Path(names.distribution)
@@ -57,10 +60,12 @@ def new_driver(
 
 
 def _at(api: Api, url: str) -> Api:
-    """The API, at this address; one without a path keeps the document's. `InvalidArgumentError` for none."""
+    """Move an API to another address; one without a path keeps the base path."""
     found = ADDRESS.fullmatch(url)
     if found is None:
-        raise InvalidArgumentError(f"--url {url} is no address such as https://api.example.com/v1")
+        raise InvalidArgumentError(
+            f"--url must be an address such as https://api.example.com, got {url!r}"
+        )
     return replace(api, host=found["host"], base=found["base"].rstrip("/") or api.base)
 
 

@@ -1,4 +1,4 @@
-"""What `polycloud new-driver --openapi` reads from a document."""
+"""What `polycloud new-driver --openapi` takes from a document."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from polycloud.scaffold import openapi
 from polycloud.scaffold.api import Api
+from polycloud.scaffold.discovery import discover
 from support import clouds, digitalocean, linode
 
 ROOT = Path(__file__).parents[2]
@@ -23,13 +23,13 @@ ID = {"id": {"type": "integer"}}
 TEXT = {"type": "string"}
 
 
-def answer(schema: Mapping[str, Any], *parameters: str) -> dict[str, Any]:
+def responding(schema: Mapping[str, Any], *parameters: str) -> dict[str, Any]:
     named = [{"name": name, "in": "query"} for name in parameters]
     content = {"application/json": {"schema": schema}}
     return {"parameters": named, "responses": {"200": {"content": content}}}
 
 
-def thing(**properties: Any) -> dict[str, Any]:
+def record(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
@@ -42,9 +42,9 @@ def listed(items: Any) -> dict[str, Any]:
 
 
 SCHEMAS = {
-    "Server": thing(**ID, name=TEXT, plan=ref("Plan")),
-    "Plan": thing(slug=TEXT, memory={"type": "integer"}),
-    "Job": thing(**ID, server_id={"type": "integer"}, state=TEXT, parent=ref("Job")),
+    "Server": record(**ID, name=TEXT, plan=ref("Plan")),
+    "Plan": record(slug=TEXT, memory={"type": "integer"}),
+    "Job": record(**ID, server_id={"type": "integer"}, state=TEXT, parent=ref("Job")),
 }
 
 
@@ -54,7 +54,7 @@ def read(tmp_path: Path) -> Any:
         components = {"schemas": {**SCHEMAS, **schemas}}
         document = {"openapi": "3.1.0", "servers": [{"url": url}], "paths": paths, "components": components}
         (tmp_path / "acme.json").write_text(json.dumps(document))
-        return openapi.read(tmp_path / "acme.json")
+        return discover(tmp_path / "acme.json")
 
     return made
 
@@ -65,29 +65,29 @@ def structs(api: Api, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, module.__name__, module)
     text = f"from typing import Any\nfrom msgspec import Struct, field\n{api.payloads}"
     code = compile(text, module.__name__, "exec", dont_inherit=True)
-    exec(code, module.__dict__)  # noqa: S102 - what is written is to be run
+    exec(code, module.__dict__)  # noqa: S102 - the generated text must run
     return module
 
 
-def told(api: Api, method: str, path: str) -> str:
-    """What is told of a call's answer."""
-    return {str(call): text for call, text in api.answers.items()}[f"{method} {path}"]
+def response(api: Api, method: str, path: str) -> str:
+    """The type of a call's response, and how its pages are read."""
+    return {str(call): text for call, text in api.responses.items()}[f"{method} {path}"]
 
 
 # References
 
 
 SERVERS = {
-    "get": answer(thing(servers=listed(ref("Server")))),
-    "post": answer(thing(job=ref("Job"))),
+    "get": responding(record(servers=listed(ref("Server")))),
+    "post": responding(record(job=ref("Job"))),
 }
 
 
-def test_a_reference_is_what_it_refers_to(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A create that answers with a job has the job, with all that it tells, and not a server."""
+def test_references_are_followed(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The response of a create that returns a job has the job with all its fields, not a server."""
     api = read({"/servers": SERVERS})
     module = structs(api, monkeypatch)
-    assert told(api, "POST", "/servers") == "ServerCreated"
+    assert response(api, "POST", "/servers") == "ServerCreated"
     body = b'{"job": {"id": 1010, "server_id": 7, "state": "queued", "parent": {"id": 1}}}'
     job = msgspec.json.decode(body, type=module.ServerCreated).job
     assert isinstance(job, module.Job)
@@ -101,26 +101,26 @@ def test_a_reference_is_what_it_refers_to(read: Any, monkeypatch: pytest.MonkeyP
     [
         ref("Job"),
         ref("Alias"),
-        {"allOf": [ref("Job"), {"description": "What is done."}]},
+        {"allOf": [ref("Job"), {"description": "The job."}]},
         {"oneOf": [ref("Job"), {"type": "null"}]},
     ],
     ids=["itself", "another name", "allOf", "oneOf"],
 )
 def test_one_schema_is_one_struct(read: Any, monkeypatch: pytest.MonkeyPatch, schema: Any) -> None:
-    """However a schema is referred to, from a create, an action or by itself, it is one Struct."""
-    reboot = {"post": answer(thing(job=schema))}
-    paths = {"/servers": {**SERVERS, "post": answer(schema)}, "/servers/{id}/reboot": reboot}
+    """A schema is one Struct, whether a create, an action or the schema itself refers to it."""
+    reboot = {"post": responding(record(job=schema))}
+    paths = {"/servers": {**SERVERS, "post": responding(schema)}, "/servers/{id}/reboot": reboot}
     api = read(paths, Alias={"$ref": "#/components/schemas/Job"})
     module = structs(api, monkeypatch)
-    assert told(api, "POST", "/servers") == "Job"
-    assert told(api, "POST", "/servers/{id}/reboot") == "JobAnswer"
-    assert module.JobAnswer.__annotations__ == {"job": module.Job}
+    assert response(api, "POST", "/servers") == "Job"
+    assert response(api, "POST", "/servers/{id}/reboot") == "JobResponse"
+    assert module.JobResponse.__annotations__ == {"job": module.Job}
 
 
-def test_alternatives_are_read_as_far_as_they_agree(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of several objects all properties are known, and one that has two types may be anything."""
-    either = {"oneOf": [thing(**ID, at=TEXT, by=TEXT), thing(**ID, at={"type": "integer"}, to=TEXT)]}
-    api = read({"/servers": {**SERVERS, "post": answer(thing(server=either))}})
+def test_alternatives_are_merged(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alternative objects become one Struct with the fields of all; a field with two types is `Any`."""
+    either = {"oneOf": [record(**ID, at=TEXT, by=TEXT), record(**ID, at={"type": "integer"}, to=TEXT)]}
+    api = read({"/servers": {**SERVERS, "post": responding(record(server=either))}})
     created = structs(api, monkeypatch).ServerCreated
     for body in (b'{"server": {"id": 1, "at": 5, "to": "x"}}', b'{"server": {"id": 1, "at": "5"}}'):
         assert msgspec.json.decode(body, type=created).server.id == 1
@@ -128,61 +128,64 @@ def test_alternatives_are_read_as_far_as_they_agree(read: Any, monkeypatch: pyte
         msgspec.json.decode(b'{"server": {"id": 1, "to": 5}}', type=created)
 
 
-def test_what_is_put_together_of_itself_ends(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Schemas that refer to themselves, alone or in a ring, are read as far as they tell anything."""
+def test_recursive_schemas(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemas that refer to themselves, directly or in a ring, become Structs with their other fields."""
     ring = {"allOf": [ref("Server"), ref("Ring")], "properties": {"next": ref("Ring")}}
-    both = thing(**ID, inner={"anyOf": [ref("Both"), ref("Ring")]})
-    api = read({"/servers": {"get": answer(thing(servers=listed(ref("Ring"))))}}, Ring=ring, Both=both)
+    both = record(**ID, inner={"anyOf": [ref("Both"), ref("Ring")]})
+    api = read({"/servers": {"get": responding(record(servers=listed(ref("Ring"))))}}, Ring=ring, Both=both)
     (server,) = msgspec.json.decode(
         b'{"servers": [{"id": 3, "next": {"id": 4}}]}', type=structs(api, monkeypatch).ServerList
     ).servers
     assert (server.id, server.next_) == (3, {"id": 4})
     assert read(
-        {"/servers": {"get": answer(thing(servers=listed(ref("Both"))))}}, Ring=ring, Both=both
+        {"/servers": {"get": responding(record(servers=listed(ref("Both"))))}}, Ring=ring, Both=both
     ).payloads
 
 
-def test_what_is_written_out_again_is_the_same(read: Any) -> None:
-    """Where nothing is referred to, a create's answer of what a list holds is the list's Struct."""
-    disk = thing(**ID, name=TEXT, size={"type": "integer"})
-    less = thing(**ID, name=TEXT)
+def test_inline_schemas_that_match_are_one_struct(read: Any) -> None:
+    """Without references, a create that returns fields of a list's items has the Struct of the list."""
+    disk = record(**ID, name=TEXT, size={"type": "integer"})
+    less = record(**ID, name=TEXT)
     paths = {
-        "/disks": {"get": answer(thing(disks=listed(disk))), "post": answer(less)},
-        "/disks/{id}/attach": {"post": answer(disk)},
-        "/servers": {"get": answer(thing(servers=listed(less))), "post": answer(thing(**ID, job=TEXT))},
+        "/disks": {"get": responding(record(disks=listed(disk))), "post": responding(less)},
+        "/disks/{id}/attach": {"post": responding(disk)},
+        "/servers": {
+            "get": responding(record(servers=listed(less))),
+            "post": responding(record(**ID, job=TEXT)),
+        },
     }
     api = read(paths)
-    assert (told(api, "POST", "/disks"), told(api, "POST", "/disks/{id}/attach")) == ("Disk", "Disk")
-    assert told(api, "POST", "/servers") == "ServerCreated"
+    assert (response(api, "POST", "/disks"), response(api, "POST", "/disks/{id}/attach")) == ("Disk", "Disk")
+    assert response(api, "POST", "/servers") == "ServerCreated"
 
 
-def test_one_thing_in_an_envelope(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What answers with one thing under its name has a Struct, in which the thing is required."""
-    paths = {"/servers": SERVERS, "/servers/{id}": {"get": answer(thing(server=ref("Server")))}}
+def test_a_resource_in_an_envelope(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The response with a resource under its name is a Struct in which the resource is required."""
+    paths = {"/servers": SERVERS, "/servers/{id}": {"get": responding(record(server=ref("Server")))}}
     api = read(paths)
-    assert told(api, "GET", "/servers/{id}") == "ServerAnswer"
-    one = structs(api, monkeypatch).ServerAnswer
+    assert response(api, "GET", "/servers/{id}") == "ServerResponse"
+    one = structs(api, monkeypatch).ServerResponse
     assert msgspec.json.decode(b'{"server": {"id": 7}}', type=one).server.id == 7
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b"{}", type=one)
 
 
-def test_answers_that_are_no_objects(read: Any) -> None:
-    """Where a list is of words, or nothing is told, no Struct is made up for it."""
+def test_responses_without_objects(read: Any) -> None:
+    """Lists of strings and objects without fields get no Struct."""
     paths = {
         "/servers": {
-            "get": answer(thing(servers=listed(ref("Server")))),
-            "post": answer(listed(ref("Server"))),
+            "get": responding(record(servers=listed(ref("Server")))),
+            "post": responding(listed(ref("Server"))),
         },
-        "/servers/{id}/stop": {"post": answer({"type": "object"})},
-        "/regions": {"get": answer(listed(TEXT))},
+        "/servers/{id}/stop": {"post": responding({"type": "object"})},
+        "/regions": {"get": responding(listed(TEXT))},
     }
     api = read(paths)
-    assert [told(api, *call) for call in (("POST", "/servers"), ("GET", "/regions"))] == [
+    assert [response(api, *call) for call in (("POST", "/servers"), ("GET", "/regions"))] == [
         "list[Server]",
         "list[str]",
     ]
-    assert len(api.answers) == 3
+    assert len(api.responses) == 3
 
 
 # Pages
@@ -195,12 +198,12 @@ def test_answers_that_are_no_objects(read: Any) -> None:
         ({"next": TEXT}, (), "; follow_marker: next"),
         ({"next_": {"type": ["string", "null"]}}, (), "; follow_marker: next_"),
         ({"next_cursor": TEXT}, (), "; follow_marker: next_cursor"),
-        ({"meta": thing(next_marker=TEXT)}, (), "; follow_marker: meta.next_marker"),
+        ({"meta": record(next_marker=TEXT)}, (), "; follow_marker: meta.next_marker"),
         ({"nextPageToken": TEXT, "totalSize": {"type": "integer"}}, (), "; follow_marker: nextPageToken"),
-        ({"links": thing(next=TEXT, prev=TEXT)}, (), "; follow_marker: links.next"),
-        ({"_links": thing(next=thing(href=TEXT))}, (), "; follow_marker: _links.next.href"),
+        ({"links": record(next=TEXT, prev=TEXT)}, (), "; follow_marker: links.next"),
+        ({"_links": record(next=record(href=TEXT))}, (), "; follow_marker: _links.next.href"),
         ({"pages": {"type": "integer"}, "page": {"type": "integer"}}, (), "; number_pages: pages"),
-        ({"meta": thing(total={"type": "integer"})}, (), "; number_pages: meta.total"),
+        ({"meta": record(total={"type": "integer"})}, (), "; number_pages: meta.total"),
         ({"next": TEXT, "total": {"type": "integer"}}, ("page",), "; number_pages: total"),
         ({"next": TEXT, "total": {"type": "integer"}}, ("cursor",), "; follow_marker: next"),
         ({"next_page": {"type": "integer"}}, (), "; number_pages: next_page"),
@@ -209,22 +212,22 @@ def test_answers_that_are_no_objects(read: Any) -> None:
 )
 def test_how_pages_are_read(read: Any, envelope: Any, parameters: tuple[str, ...], pages: str) -> None:
     """A list with a marker or a link is for follow_marker, one with numbers or totals for number_pages."""
-    paths = {"/servers": {"get": answer(thing(servers=listed(ref("Server")), **envelope), *parameters)}}
-    assert told(read(paths), "GET", "/servers") == f"ServerList{pages}"
+    paths = {"/servers": {"get": responding(record(servers=listed(ref("Server")), **envelope), *parameters)}}
+    assert response(read(paths), "GET", "/servers") == f"ServerList{pages}"
 
 
-# Lists that could be another's
+# Lists that could be mistaken for others
 
 
-def test_lists_in_one_envelope_are_told_apart(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Things that come under the same key require what the others do not have; what may be null never."""
+def test_lists_in_one_envelope_are_distinguished(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items under the same key require a field that others do not have, never one that may be null."""
     names = {"id": TEXT, "name": TEXT}
     items = {
-        "images": thing(**names, vendor={"type": "string", "nullable": True}, os=TEXT, x=TEXT),
-        "plans": thing(**names, memory={"type": "integer"}, os=TEXT),
-        "regions": thing(**names, code={"oneOf": [TEXT, {"type": "null"}]}, country=TEXT),
+        "images": record(**names, vendor={"type": "string", "nullable": True}, os=TEXT, x=TEXT),
+        "plans": record(**names, memory={"type": "integer"}, os=TEXT),
+        "regions": record(**names, code={"oneOf": [TEXT, {"type": "null"}]}, country=TEXT),
     }
-    api = read({f"/{name}": {"get": answer(thing(data=listed(item)))} for name, item in items.items()})
+    api = read({f"/{name}": {"get": responding(record(data=listed(item)))} for name, item in items.items()})
     module = structs(api, monkeypatch)
     assert [getattr(module, name).__struct_fields__[:2] for name in ("Plan", "Region")] == [
         ("id", "memory"),
@@ -235,7 +238,7 @@ def test_lists_in_one_envelope_are_told_apart(read: Any, monkeypatch: pytest.Mon
 
 
 def fitting(module: ModuleType, body: bytes) -> list[str]:
-    """The Structs of lists that an answer fits."""
+    """The Structs of lists that a response fits."""
     found = []
     for name in [name for name in vars(module) if name.endswith("List")]:
         try:
@@ -260,8 +263,8 @@ def fitting(module: ModuleType, body: bytes) -> list[str]:
         ("https://acme.test", "/cloud", ""),
     ],
 )
-def test_what_all_paths_begin_with_is_told_once(read: Any, url: str, prefix: str, base: str) -> None:
-    """A version before every path of ours is the connection's, be it in the server's address or not."""
+def test_the_prefix_of_all_paths(read: Any, url: str, prefix: str, base: str) -> None:
+    """A version before every matching path goes to the connection, unless the server's URL has it."""
     api = read({f"{prefix}/servers": SERVERS, f"{prefix}/plans": {"get": {}}, "/health": {"get": {}}}, url)
     rest = "" if base.endswith(prefix) else prefix
     assert (api.base, str(api.calls["list_nodes"][0])) == (base, f"GET {rest}/servers")
@@ -270,8 +273,8 @@ def test_what_all_paths_begin_with_is_told_once(read: Any, url: str, prefix: str
 # Guesses
 
 
-def test_guesses_that_are_none(read: Any) -> None:
-    """Zones that one creates are no locations, another thing's snapshots no volume's, an id no name."""
+def test_calls_that_do_not_match(read: Any) -> None:
+    """Not matched: zones that can be created, snapshots of another resource, a key by its id."""
     paths = {
         "/servers": SERVERS,
         "/locations": {"get": {}},
@@ -285,8 +288,8 @@ def test_guesses_that_are_none(read: Any) -> None:
     assert [str(call) for call in calls["delete_key_pair"]] == ["DELETE /ssh_keys/{id}"]
 
 
-def test_guesses_that_are_some(read: Any) -> None:
-    """A volume's own snapshots, keys by name, and what is in a project as the servers are, are found."""
+def test_calls_that_match(read: Any) -> None:
+    """Matched: snapshots of a volume, keys by name, and resources in the same project as the servers."""
     paths = {
         "/projects/{project}/servers": SERVERS,
         "/projects/{project}/zones": {"get": {}},
@@ -304,27 +307,27 @@ def specified(name: str) -> Api:
     document = SPECS / f"{name}.json"
     if not document.exists():
         pytest.skip(f"{document} is missing; POLYCLOUD_SPECS names the folder of such documents")
-    return openapi.read(document)
+    return discover(document)
 
 
-def test_guesses_for_hetzner() -> None:
-    """What Hetzner's DNS and storage boxes have is not taken for what its servers have."""
+def test_hetzner() -> None:
+    """Resources of Hetzner's DNS and storage boxes are not mistaken for those of its servers."""
     api = specified("hetzner")
-    told_of = {name: " or ".join(map(str, calls)) for name, calls in api.calls.items()}
-    assert told_of["list_locations"] == "GET /locations or GET /datacenters"
-    assert {"destroy_volume_snapshot", "get_key_pair"}.isdisjoint(told_of)
-    assert told(api, "POST", "/servers/{id}/actions/reboot") == "ActionAnswer"
+    calls = {name: " or ".join(map(str, some)) for name, some in api.calls.items()}
+    assert calls["list_locations"] == "GET /locations or GET /datacenters"
+    assert {"destroy_volume_snapshot", "get_key_pair"}.isdisjoint(calls)
+    assert response(api, "POST", "/servers/{id}/actions/reboot") == "ActionResponse"
 
 
 def require_fitting(api: Api, module: ModuleType, call: str, body: bytes) -> None:
-    """An answer that has something in it is what is told of its call; a list's fits no other list."""
-    kind = told(api, *call.split(" ")).partition(";")[0]
+    """A response that is not empty has the type of its call; a list fits no other list's type."""
+    kind = response(api, *call.split(" ")).partition(";")[0]
     msgspec.json.decode(body, type=getattr(module, kind))
     assert not kind.endswith("List") or fitting(module, body) == [kind]
 
 
-def test_digitalocean_answers_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What DigitalOcean's sandbox answers fits the Structs, and a list the one of that list alone."""
+def test_digitalocean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Responses of DigitalOcean's sandbox fit the Structs, and a list fits its own Struct only."""
     api = specified("digitalocean")
     module = structs(api, monkeypatch)
     key = {"name": "me", "public_key": clouds.KEY}
@@ -351,8 +354,8 @@ def test_digitalocean_answers_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (api.host, api.base) == ("api.digitalocean.com", "/v2")
 
 
-def test_linode_answers_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Linode's sandbox answers fits the Structs, and a list the one of that list alone."""
+def test_linode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Responses of Linode's sandbox fit the Structs, and a list fits its own Struct only."""
     api = specified("linode")
     module = structs(api, monkeypatch)
     disk = {"label": "disk", "size": 20, "region": "us-east"}
