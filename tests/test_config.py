@@ -14,11 +14,11 @@ from keyring.errors import KeyringLocked
 
 import polycloud
 from polycloud import config
-from polycloud.common.calls import call_options
-from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.concurrency.calls import call_options
 from polycloud.config import ConfigError, ConfigWarning
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
 from polycloud.sandbox import Sandbox
 
 Write = Callable[[str], Path]

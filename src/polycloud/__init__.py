@@ -24,7 +24,7 @@ def get_driver(type: str, provider: str) -> Any:
     """
     from importlib import import_module
 
-    from polycloud.common.types import InvalidArgumentError
+    from polycloud.errors import InvalidArgumentError
 
     if type not in list(DriverType):
         raise InvalidArgumentError(f"no service is called {type!r}; there are: {', '.join(DriverType)}")

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 from weakref import WeakValueDictionary
 
 from polycloud.common.base import BaseDriver
-from polycloud.common.http import Transport, TransportOptions
 from polycloud.common.operations import OperationsDriver
-from polycloud.common.types import InvalidArgumentError, PolycloudError
 from polycloud.compute.base import NodeDriver
+from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.http.messages import Transport, TransportOptions
 
 try:
-    from polycloud.common.aiohttp import AiohttpTransports
-    from polycloud.common.bridge import bridged, iterate_bridged
+    from polycloud.concurrency.bridge import bridged, iterate_bridged
+    from polycloud.http.aiohttp import AiohttpTransports
 except ModuleNotFoundError as missing:
     raise ImportError(
         f"polycloud.aio needs {missing.name}: pip install 'polycloud[aio]'", name=missing.name

@@ -32,9 +32,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polycloud.common.calls import remaining
-from polycloud.common.credentials import from_environment, wanted
-from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError, printable
+from polycloud.common.driver import credentials_from_environment, credentials_of
+from polycloud.concurrency.calls import remaining
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError, printable
 
 __all__ = [
     "Config",
@@ -113,10 +113,10 @@ class Profile:
         Raises `ConfigError` where a setting is wrong, or a credential missing or not to be looked up.
         """
         kind = self.driver(service)
-        names = [one.name for one in wanted(kind)]
+        names = [one.name for one in credentials_of(kind)]
         given = {name: self._setting(name, secret=name in names) for name in self.settings}
         credentials: tuple[Any, ...] = tuple(given.pop(name) for name in names if name in given)
-        found = credentials or from_environment(kind)
+        found = credentials or credentials_from_environment(kind)
         credentials = found or ()
         if found is None or 0 < len(credentials) < len(names):
             lacking = [name for name in names if name not in self.settings]
@@ -207,9 +207,9 @@ def connect(
     kind = get_driver(service, provider)
     if credentials:
         return kind(*credentials, **options)
-    found = from_environment(kind)
+    found = credentials_from_environment(kind)
     if found is None:
-        names = [one.name for one in wanted(kind)]
+        names = [one.name for one in credentials_of(kind)]
         them = "them" if len(names) > 1 else "it"
         raise ConfigError(
             f"{kind.name} needs {', '.join(names)}: give {them}, set {_variables(kind)}, or use a profile"
@@ -219,7 +219,7 @@ def connect(
 
 def _variables(kind: Any) -> str:
     """The variables of the environment that a driver's credentials may stand in, in words."""
-    return " and ".join(" or ".join(one.variables) for one in wanted(kind))
+    return " and ".join(" or ".join(one.variables) for one in credentials_of(kind))
 
 
 def profiles() -> Mapping[str, Profile]:

@@ -26,10 +26,10 @@ from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
-from polycloud.common.calls import call_options, current_call, remaining, seconds
-from polycloud.common.types import InvalidArgumentError, OperationTimeoutError, PolycloudError
 from polycloud.compute.base import NodeDriver
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.concurrency.calls import call_options, current_call, remaining, seconds
+from polycloud.errors import InvalidArgumentError, OperationTimeoutError, PolycloudError
 
 if TYPE_CHECKING:
     from polycloud.aio import AsyncNodeDriver

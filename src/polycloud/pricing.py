@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from polycloud.common.decoding import decoder
-from polycloud.common.types import InvalidArgumentError
+from polycloud.common.payload import decoder
+from polycloud.errors import InvalidArgumentError
 
 __all__ = [
     "PRICING_DATA",

@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import pytest
 
 from polycloud import aio
-from polycloud.common import waiting
 from polycloud.common.base import JsonResponse
-from polycloud.common.calls import call_options, current_call
 from polycloud.common.tokens import Token, TokenConnection
-from polycloud.common.types import (
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options, current_call
+from polycloud.errors import (
     InvalidArgumentError,
     NotFoundError,
     OperationTimeoutError,
@@ -25,8 +27,6 @@ from polycloud.common.types import (
     UnknownProviderError,
     UnsupportedOperationError,
 )
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.sandbox import Sandbox
 from support.clouds import KEY, READERS
 from support.loops import Run, until

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from polycloud.cli.demo import STEPS, Session, amazon
-from polycloud.common.types import NotFoundError, PolycloudError
+from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -9,21 +9,25 @@ from typing import Any
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.base import Connection
-from polycloud.common.bridge import bridged
-from polycloud.common.calls import (
+from polycloud.compute import keys
+from polycloud.compute.deployment import Deployment
+from polycloud.compute.objects import NodeAuthSSHKey
+from polycloud.compute.providers import get_driver
+from polycloud.compute.types import DeploymentError
+from polycloud.concurrency import waiting
+from polycloud.concurrency.bridge import bridged
+from polycloud.concurrency.calls import (
     NO_OPTIONS,
     CallOptions,
+    RetryRules,
     as_operation,
     call_options,
+    cleanup,
     current_call,
     remaining,
-    tidying,
 )
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     OperationTimeoutError,
@@ -32,10 +36,8 @@ from polycloud.common.types import (
     ServerError,
     TransportError,
 )
-from polycloud.compute import keys
-from polycloud.compute.deployment import Deployment
-from polycloud.compute.providers import get_driver
-from polycloud.compute.types import DeploymentError, NodeAuthSSHKey
+from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.web import Answer, Seen, serve
 
@@ -106,7 +108,7 @@ def test_other_threads_are_not_affected() -> None:
 def test_calls_side_by_side_belong_to_the_block() -> None:
     """What `gather` runs on its threads has the settings of the block, and changes those of nobody else."""
 
-    def call() -> RetryPolicy | None:
+    def call() -> RetryRules | None:
         outer = current_call().retry
         with call_options(retry=TWICE):
             assert current_call().retry is TWICE
@@ -119,16 +121,16 @@ def test_calls_side_by_side_belong_to_the_block() -> None:
 def test_tasks_have_settings_of_their_own() -> None:
     """On an event loop each task's block holds for what its bridges do, gather included, and no other's."""
 
-    def look() -> list[RetryPolicy | None]:
+    def look() -> list[RetryRules | None]:
         waiting.sleep(0.01)
         return waiting.gather([lambda: current_call().retry] * 3)
 
-    async def task(retry: RetryPolicy | None, transports: AiohttpTransports) -> list[RetryPolicy | None]:
+    async def task(retry: RetryRules | None, transports: AiohttpTransports) -> list[RetryRules | None]:
         with call_options(retry=retry):
             await asyncio.sleep(0)
             return await bridged(look, transports)
 
-    async def main() -> list[list[RetryPolicy | None]]:
+    async def main() -> list[list[RetryRules | None]]:
         async with AiohttpTransports() as transports:
             return await asyncio.gather(*(task(retry, transports) for retry in (ONCE, None, TWICE)))
 
@@ -138,7 +140,7 @@ def test_tasks_have_settings_of_their_own() -> None:
 def test_a_generator_takes_the_settings_of_who_asks() -> None:
     """For an iterator that block counts in which it is asked for an item, not that in which it was made."""
 
-    def items() -> Iterator[RetryPolicy | None]:
+    def items() -> Iterator[RetryRules | None]:
         while True:
             yield current_call().retry
 
@@ -283,7 +285,7 @@ def test_what_is_tidied_up_has_time_of_its_own() -> None:
             time.sleep(0.02)  # noqa: TID251 - a caller's own time
             with pytest.raises(ConnectError):
                 connection.request("/")
-            with tidying(5):
+            with cleanup(5):
                 assert 4 < remaining() <= 5
                 assert current_call().retry is ONCE
                 assert connection.request("/", method="DELETE").status == 200

@@ -4,9 +4,9 @@ import pickle
 
 import pytest
 
-from polycloud.common.calls import call_options
-from polycloud.common.types import RateLimitReachedError
 from polycloud.compute.drivers.linode import LinodeNodeDriver
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import RateLimitReachedError
 from polycloud.sandbox import Sandbox
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud.common.pagination import Page, follow_marker, number_pages, path_and_query, unique
-from polycloud.common.types import MalformedResponseError
+from polycloud.errors import MalformedResponseError
 
 lists = st.lists(st.integers(), unique=True, max_size=60)
 sizes = st.integers(1, 10)

@@ -18,13 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud.common.base import ConnectionKey
-from polycloud.common.calls import call_options
-from polycloud.common.http import Headers, RawResponse
-from polycloud.common.ratelimits import RateLimiter, Told, limiter_of, pause_asked, retry_after_seconds, told
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import RateLimitReachedError, ServerError
 from polycloud.compute.providers import get_driver
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import RateLimitReachedError, ServerError
+from polycloud.http.messages import RawResponse
+from polycloud.http.ratelimits import RateLimiter, limiter_of
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
+from polycloud.utils.headers import Headers, RateLimits, rate_limits, requested_pause, retry_after_seconds
 from support.web import Answer, Seen, serve
 
 NOON = datetime(2026, 10, 21, 12, tzinfo=UTC)
@@ -45,21 +46,21 @@ def answer(status: int = 200, **headers: object) -> RawResponse:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({}, Told()),
-        ({"ratelimit-limit": "10", "ratelimit-remaining": "3", "ratelimit-reset": "7"}, Told(10, 3, 7)),
-        ({"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0"}, Told(10, 0)),
-        ({"ratelimit-limit": "10, 10;w=1, 900;w=60", "ratelimit-remaining": " 3 "}, Told(10, 3)),
-        ({"ratelimit": "limit=10, remaining=3, reset=7"}, Told(10, 3, 7)),
-        ({"ratelimit": '"default";r=3;t=7'}, Told(None, 3, 7)),
-        ({"ratelimit": '"hour";r=4999;t=3000, "second";r=0;t=1'}, Told(None, 0, 1)),
-        ({"ratelimit-reset": str(IN_A_MINUTE), "date": DATE}, Told(None, None, 60)),
-        ({"ratelimit-reset": str(IN_A_MINUTE - 3600), "date": DATE}, Told(None, None, 0)),
-        ({"x-ratelimit-remaining": "-1", "x-ratelimit-limit": "unlimited"}, Told()),
+        ({}, RateLimits()),
+        ({"ratelimit-limit": "10", "ratelimit-remaining": "3", "ratelimit-reset": "7"}, RateLimits(10, 3, 7)),
+        ({"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0"}, RateLimits(10, 0)),
+        ({"ratelimit-limit": "10, 10;w=1, 900;w=60", "ratelimit-remaining": " 3 "}, RateLimits(10, 3)),
+        ({"ratelimit": "limit=10, remaining=3, reset=7"}, RateLimits(10, 3, 7)),
+        ({"ratelimit": '"default";r=3;t=7'}, RateLimits(None, 3, 7)),
+        ({"ratelimit": '"hour";r=4999;t=3000, "second";r=0;t=1'}, RateLimits(None, 0, 1)),
+        ({"ratelimit-reset": str(IN_A_MINUTE), "date": DATE}, RateLimits(None, None, 60)),
+        ({"ratelimit-reset": str(IN_A_MINUTE - 3600), "date": DATE}, RateLimits(None, None, 0)),
+        ({"x-ratelimit-remaining": "-1", "x-ratelimit-limit": "unlimited"}, RateLimits()),
     ],
 )
-def test_every_form_is_read(headers: dict[str, str], expected: Told) -> None:
+def test_every_form_is_read(headers: dict[str, str], expected: RateLimits) -> None:
     """The usual forms tell the same; of several limits the one that is used up first counts."""
-    assert told(headers) == expected
+    assert rate_limits(headers) == expected
 
 
 NAMES = ["retry-after", "date", "ratelimit", "ratelimit-limit", "x-ratelimit-remaining", "ratelimit-reset"]
@@ -69,7 +70,7 @@ TEXTS = st.text(max_size=20) | st.from_regex(r'[rt"; ,=\d]{0,20}|\d{0,20}|(limit
 @given(st.dictionaries(st.sampled_from(NAMES), TEXTS | st.sampled_from([DATE, "31 Dec 9999 23:59:59 -2359"])))
 def test_any_header_is_a_number_or_nothing(headers: dict[str, str]) -> None:
     """Whatever text stands in a header, it is a finite number from 0 on or is not told."""
-    for number in (*told(headers), pause_asked(headers), retry_after_seconds(headers)):
+    for number in (*rate_limits(headers), requested_pause(headers), retry_after_seconds(headers)):
         assert number is None or 0 <= number < math.inf
 
 
@@ -93,14 +94,14 @@ def test_clocks_may_differ(off: timedelta) -> None:
     headers = {"Date": format_datetime(now, usegmt=True), "Retry-After": format_datetime(later, usegmt=True)}
     assert retry_after_seconds(headers) == 30
     headers = {"date": headers["Date"], "ratelimit-reset": str(int(later.timestamp()))}
-    assert pause_asked(headers) == 30
+    assert requested_pause(headers) == 30
 
 
 def test_retry_after_comes_before_the_window() -> None:
     """A refused caller waits as long as `Retry-After` says, even where the window is longer."""
-    assert pause_asked({"retry-after": "5", "ratelimit-reset": "3000"}) == 5
-    assert pause_asked({"ratelimit-reset": "3000"}) == 3000
-    assert pause_asked({}) is None
+    assert requested_pause({"retry-after": "5", "ratelimit-reset": "3000"}) == 5
+    assert requested_pause({"ratelimit-reset": "3000"}) == 3000
+    assert requested_pause({}) is None
 
 
 # The limiter, on a clock that the test moves
@@ -136,7 +137,7 @@ def test_nothing_is_held_back_unasked(limiter: RateLimiter) -> None:
         assert limiter.take() == 0
 
 
-def test_what_is_under_way_counts(limiter: RateLimiter) -> None:
+def test_what_is_in_flight_counts(limiter: RateLimiter) -> None:
     """Requests that have no answer yet are taken off what an answer says is left."""
     for _ in range(4):
         assert limiter.take() == 0
@@ -302,7 +303,7 @@ def simulate(server: Server, *, calls: int, threads: int = 16, latency: float = 
             limiter.give_back(under_way)
             calls -= under_way.status == 200
             refused += under_way.status == 429
-            pause = (pause_asked(under_way.headers) or 0.25) if under_way.status == 429 else 0.0
+            pause = (requested_pause(under_way.headers) or 0.25) if under_way.status == 429 else 0.0
         wait = pause or limiter.take()
         reply = None if wait else server(clock.now + latency / 2)
         heapq.heappush(events, (clock.now + (wait or latency), next(order), reply))
@@ -448,7 +449,7 @@ def test_whoever_does_not_send_takes_nothing() -> None:
     for connection in (ConnectionKey("broken", transport=Broken()), Unopened("unopened")):
         with pytest.raises(KeyError):
             connection.request("/")
-        assert connection.rate_limiter._under_way == 0
+        assert connection.rate_limiter._in_flight == 0
 
 
 @contextmanager

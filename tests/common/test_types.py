@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common import exceptions, types
-from polycloud.common.ratelimits import retry_after_seconds
+from polycloud import errors
+from polycloud.common import exceptions
 from polycloud.common.types import (
     Exchange,
     InvalidCredsError,
@@ -26,11 +26,12 @@ from polycloud.common.types import (
     UnsupportedOperationError,
     error_from_status,
 )
+from polycloud.utils.headers import retry_after_seconds
 
 ERRORS = [
     value
-    for name in types.__all__
-    if isinstance(value := getattr(types, name), type) and issubclass(value, Exception)
+    for name in errors.__all__
+    if isinstance(value := getattr(errors, name), type) and issubclass(value, Exception)
 ]
 
 
@@ -38,7 +39,7 @@ def test_public_names() -> None:
     """Every error of the module is public, drawn in the module's docstring, and in one tree."""
     for error in ERRORS:
         assert issubclass(error, PolycloudError)
-        assert error.__name__ in (types.__doc__ or "")
+        assert error.__name__ in (errors.__doc__ or "")
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)

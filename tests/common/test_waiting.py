@@ -12,10 +12,9 @@ from typing import Any, cast
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.bridge import bridged
-from polycloud.common.http import Transports
-from polycloud.common.types import (
+from polycloud.concurrency import waiting
+from polycloud.concurrency.bridge import bridged
+from polycloud.errors import (
     InvalidArgumentError,
     MalformedResponseError,
     OperationTimeoutError,
@@ -23,6 +22,7 @@ from polycloud.common.types import (
     ServerError,
     TransportError,
 )
+from polycloud.http.messages import Transports
 
 setting: ContextVar[str] = ContextVar("setting", default="unset")
 
@@ -326,5 +326,5 @@ def test_gather_lets_what_runs_end(world: Callable[[Callable[[], Any]], Any]) ->
     with pytest.raises(PolycloudError, match="first"):
         world(lambda: waiting.gather([slow, fail]))
     assert ended == ["slow"]
-    with pytest.raises(InvalidArgumentError, match="limit=0"):
+    with pytest.raises(InvalidArgumentError, match="limit must be at least 1, got 0"):
         world(lambda: waiting.gather([slow, slow], limit=0))

@@ -6,23 +6,18 @@ from typing import Any, ClassVar
 
 import pytest
 
-from polycloud.common.types import (
+from polycloud.compute import keys
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import Node, NodeAuthPassword, NodeAuthSSHKey
+from polycloud.compute.types import KeyPairDoesNotExistError, NodeState
+from polycloud.errors import (
     InvalidArgumentError,
     NotFoundError,
     OperationTimeoutError,
     PolycloudError,
     UnsupportedOperationError,
-)
-from polycloud.compute import keys
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.drivers.dummy import DummyNodeDriver
-from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import (
-    KeyPairDoesNotExistError,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
-    NodeState,
 )
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"

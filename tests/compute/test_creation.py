@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.types import AmbiguousCreateError, InvalidArgumentError, PolycloudError
-from polycloud.compute.creation import Creation, mark_for
+from polycloud.common.creation import Creation, marker_for
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.errors import AmbiguousCreateError, InvalidArgumentError, PolycloudError
 from polycloud.sandbox import Sandbox
 from polycloud.sandbox.faults import Slow
 
@@ -95,7 +95,7 @@ def test_a_lost_answer_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) ->
     assert (node.name, creates(cloud)) == ("web", 1)
 
 
-class LookingTwice(Creation):
+class LookingTwice(Creation[Node]):
     """A create that looks at its node once it is accepted, where the provider does not know it yet."""
 
     def __init__(self, driver: Any) -> None:
@@ -210,8 +210,8 @@ def test_a_key_is_text(driver: Any, key: Any) -> None:
 
 def test_marks() -> None:
     """A mark is the same for a key everywhere, and without one never the same."""
-    assert mark_for("order 17") == mark_for("order 17") != mark_for("order 18")
-    assert len({mark_for(None) for _ in range(100)}) == 100
+    assert marker_for("order 17") == marker_for("order 17") != marker_for("order 18")
+    assert len({marker_for(None) for _ in range(100)}) == 100
 
 
 def test_nobody_is_left_untold(cloud: Sandbox, driver: Any) -> None:

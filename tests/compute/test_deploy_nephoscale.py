@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from polycloud.common import waiting
 from polycloud.compute import keys
 from polycloud.compute.deployment import (
     FileDeployment,
@@ -15,8 +14,10 @@ from polycloud.compute.deployment import (
     SSHKeyDeployment,
 )
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import Node, NodeAuthSSHKey
 from polycloud.compute.ssh import SSHClient
-from polycloud.compute.types import DeploymentError, Node, NodeAuthSSHKey, SSHTimeoutError
+from polycloud.compute.types import DeploymentError, SSHTimeoutError
+from polycloud.concurrency import waiting
 from polycloud.sandbox import MachineError, Sandbox
 
 PRIVATE, PUBLIC = keys.generate()

@@ -13,7 +13,6 @@ from typing import Any
 import asyncssh
 import pytest
 
-from polycloud.common.types import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.compute.deployment import (
     Deployment,
     FileDeployment,
@@ -24,13 +23,11 @@ from polycloud.compute.deployment import (
     SSHKeyDeployment,
 )
 from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.objects import Node, NodeAuthPassword, NodeAuthSSHKey
 from polycloud.compute.ssh import BaseSSHClient, HostKeys
 from polycloud.compute.types import (
     DeploymentError,
     DeploymentException,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
     NodeState,
     SSHAuthenticationError,
     SSHCommandTimeoutError,
@@ -40,6 +37,7 @@ from polycloud.compute.types import (
     SSHKeyError,
     SSHTimeoutError,
 )
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.testing.sshd import SSHServer
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
@@ -418,7 +416,7 @@ def test_a_login_that_is_refused(driver: LocalDriver, server: SSHServer) -> None
     error = failing(driver, server, ScriptDeployment("true"), auth=NodeAuthPassword("wrong"), timeout=60)
     assert isinstance(error.value, SSHAuthenticationError)
     assert "refuses 'root' with a password" in str(error)
-    assert "did create_node hand on what auth= gave it" in str(error)
+    assert "did create_node pass on auth=" in str(error)
     error = failing(driver, server, ScriptDeployment("true"), ssh_username="nobody", timeout=60)
     assert isinstance(error.value, SSHAuthenticationError)
     assert "create_node" not in str(error)
@@ -482,7 +480,7 @@ def test_ten_megabytes_of_output(driver: LocalDriver, server: SSHServer) -> None
 @pytest.mark.parametrize("step", [None, "true", ScriptDeployment, 7])
 def test_what_is_no_step_costs_no_node(driver: LocalDriver, server: SSHServer, step: Any) -> None:
     """What is no step, and an interface that there is not, is refused before a node is created."""
-    with pytest.raises(InvalidArgumentError, match="no deployment step"):
+    with pytest.raises(InvalidArgumentError, match="must be a deployment step"):
         deploy(driver, server, step)
     with pytest.raises(InvalidArgumentError, match="ssh_interface"):
         deploy(driver, server, ScriptDeployment("true"), ssh_interface="nope")

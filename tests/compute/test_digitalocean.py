@@ -11,9 +11,24 @@ from typing import Any
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.compute.drivers.digitalocean import (
+    DigitalOceanFirewallRule,
+    DigitalOceanFloatingIp,
+    DigitalOceanNodeDriver,
+)
+from polycloud.compute.objects import (
+    KeyPair,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    StorageVolume,
+)
+from polycloud.compute.types import NodeState, StorageVolumeState
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
     ImageUnavailableError,
@@ -31,23 +46,7 @@ from polycloud.common.types import (
     UnavailableError,
     UnsupportedOperationError,
 )
-from polycloud.compute.drivers.digitalocean import (
-    DigitalOceanFirewallRule,
-    DigitalOceanFloatingIp,
-    DigitalOceanNodeDriver,
-)
-from polycloud.compute.types import (
-    KeyPair,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
-    NodeImage,
-    NodeLocation,
-    NodeSize,
-    NodeState,
-    StorageVolume,
-    StorageVolumeState,
-)
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.web import Answer, Seen, Web, serve
 

@@ -15,12 +15,32 @@ from typing import Any
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.calls import call_options
-from polycloud.common.credentials import from_environment
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.trace import Trace, add_hook
-from polycloud.common.types import (
+from polycloud.common.driver import credentials_from_environment
+from polycloud.compute import keys
+from polycloud.compute.deployment import ScriptDeployment
+from polycloud.compute.drivers.linode import (
+    LabelTakenError,
+    LinodeBackup,
+    LinodeBusyError,
+    LinodeDisk,
+    LinodeNodeDriver,
+)
+from polycloud.compute.objects import (
+    KeyPair,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    StorageVolume,
+    VolumeSnapshot,
+)
+from polycloud.compute.providers import get_driver
+from polycloud.compute.types import NodeState, StorageVolumeState
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
     ImageUnavailableError,
@@ -39,30 +59,10 @@ from polycloud.common.types import (
     UnavailableError,
     UnsupportedOperationError,
 )
-from polycloud.compute import keys
-from polycloud.compute.deployment import ScriptDeployment
-from polycloud.compute.drivers.linode import (
-    LabelTakenError,
-    LinodeBackup,
-    LinodeBusyError,
-    LinodeDisk,
-    LinodeNodeDriver,
-)
-from polycloud.compute.providers import get_driver
-from polycloud.compute.types import (
-    KeyPair,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
-    NodeImage,
-    NodeLocation,
-    NodeSize,
-    NodeState,
-    StorageVolume,
-    StorageVolumeState,
-    VolumeSnapshot,
-)
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
+from polycloud.tracing.hooks import add_hook
+from polycloud.tracing.trace import Trace
 from support.web import Answer, Seen, Web, serve
 
 Driver = LinodeNodeDriver
@@ -221,9 +221,9 @@ def test_the_token_is_found_in_the_environment(variable: str, monkeypatch: pytes
     """The token is where the provider's own tools have it."""
     for name in ("LINODE_TOKEN", "LINODE_CLI_TOKEN", "POLYCLOUD_LINODE_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    assert from_environment(Driver) is None
+    assert credentials_from_environment(Driver) is None
     monkeypatch.setenv(variable, TOKEN)
-    assert from_environment(Driver) == (TOKEN,)
+    assert credentials_from_environment(Driver) == (TOKEN,)
 
 
 def test_the_token_goes_into_the_header() -> None:

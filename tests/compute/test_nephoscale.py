@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import KeyPair, Node, NodeAuthPassword, NodeAuthSSHKey
+from polycloud.compute.types import NodeState
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     AmbiguousCreateError,
     InvalidArgumentError,
     InvalidCredsError,
@@ -22,8 +24,7 @@ from polycloud.common.types import (
     TransportError,
     UnsupportedOperationError,
 )
-from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import KeyPair, Node, NodeAuthPassword, NodeAuthSSHKey, NodeState
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.web import Answer, Seen, serve
 

@@ -17,10 +17,6 @@ from typing import Any, cast
 import asyncssh
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.bridge import bridged
-from polycloud.common.http import Transports
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute import ssh
 from polycloud.compute.ssh import HostKeys, SSHClient, load_private_key
 from polycloud.compute.types import (
@@ -35,6 +31,10 @@ from polycloud.compute.types import (
     SSHOutputLimitError,
     SSHTimeoutError,
 )
+from polycloud.concurrency import waiting
+from polycloud.concurrency.bridge import bridged
+from polycloud.errors import InvalidArgumentError
+from polycloud.http.messages import Transports
 from polycloud.testing.sshd import SSHServer
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from botocore.model import Shape  # type: ignore[import-untyped]
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers._ec2 import objects, payloads
 from polycloud.compute.drivers.ec2 import (
     EC2Address,
@@ -16,17 +15,18 @@ from polycloud.compute.drivers.ec2 import (
     EC2NetworkSubnet,
     EC2NodeDriver,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
     VolumeSnapshot,
 )
+from polycloud.compute.types import NodeState
+from polycloud.http.retry import RetryPolicy
 from support.ec2model import MODEL, Told
 
 Driver = EC2NodeDriver

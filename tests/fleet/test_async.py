@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any, assert_type
 
 from polycloud import fleet as fleets
-from polycloud.common import waiting
-from polycloud.common.types import InvalidCredsError, OperationTimeoutError, PolycloudError
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidCredsError, OperationTimeoutError, PolycloudError
 from polycloud.fleet import AsyncFleet, Result
 from polycloud.sandbox import Sandbox
 from support.fleets import NONE, TOKEN, at, empty, gated, make_driver, sockets_to, wait_until

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.types import InvalidArgumentError, InvalidCredsError
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.errors import InvalidArgumentError, InvalidCredsError
 from polycloud.fleet import Deploy, Fleet
 from polycloud.sandbox import Sandbox
 from support.fleets import (

@@ -10,8 +10,13 @@ from typing import Any, assert_type
 import pytest
 
 from polycloud import fleet as fleets
-from polycloud.common.calls import call_options
-from polycloud.common.types import (
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.deployment import Deployment
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import Node, NodeSize
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     InvalidCredsError,
@@ -19,11 +24,6 @@ from polycloud.common.types import (
     PolycloudError,
     UnsupportedOperationError,
 )
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.deployment import Deployment
-from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
-from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import Node, NodeSize
 from polycloud.fleet import Deploy, Fleet, Result
 from polycloud.sandbox import Sandbox
 from support.fleets import (

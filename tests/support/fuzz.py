@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from polycloud.common.base import Connection
-from polycloud.common.http import Headers, RawResponse
 from polycloud.common.response import Response
-from polycloud.common.types import Exchange, PolycloudError
+from polycloud.errors import Exchange, PolycloudError
+from polycloud.http.messages import RawResponse
+from polycloud.utils.headers import Headers
 
 R = TypeVar("R", bound=Response)
 _EXCHANGE = Exchange("fuzz", "GET", "/")

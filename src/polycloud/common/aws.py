@@ -23,10 +23,8 @@ import msgspec
 from polycloud.common.awscredentials import AWSCredentials, Chain, ambient_region, of_environment
 from polycloud.common.base import BaseDriver, ConnectionUserAndKey, XmlResponse
 from polycloud.common.credentials import Credential
-from polycloud.common.decoding import decoder
-from polycloud.common.http import RawResponse, Request, Transport
-from polycloud.common.ratelimits import http_date
-from polycloud.common.types import (
+from polycloud.common.payload import decoder
+from polycloud.errors import (
     ConflictError,
     Exchange,
     ImageUnavailableError,
@@ -40,6 +38,8 @@ from polycloud.common.types import (
     RateLimitReachedError,
     UnavailableError,
 )
+from polycloud.http.messages import RawResponse, Request, Transport
+from polycloud.utils.headers import http_date
 
 __all__ = [
     "AWSBaseDriver",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver, ConnectionKey
-from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 __all__ = ["BearerConnection", "BearerDriver"]
 

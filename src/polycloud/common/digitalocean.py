@@ -14,14 +14,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from polycloud.common import arguments, waiting
-from polycloud.common.arguments import present
+from polycloud.common import arguments
+from polycloud.common.arguments import drop_none
 from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
 from polycloud.common.pagination import Page, built, each_of_pages, number_pages
 from polycloud.common.payload import Item
-from polycloud.common.types import (
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     ConflictError,
     ImageUnavailableError,
     InvalidNameError,
@@ -238,7 +239,7 @@ class DigitalOceanConnection(BearerConnection):
 
     def act(self, path: str, **body: Any) -> Begun:
         """Tell the provider to do something; the action as it begins. What is None is left out."""
-        action = _action(self.request(path, method="POST", json=present(body)))
+        action = _action(self.request(path, method="POST", json=drop_none(body)))
         return Begun(action, f"{path}/{action.id}")
 
     def get_action(self, action_id: int | str) -> DigitalOceanAction:

@@ -14,17 +14,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from polycloud.common import arguments, waiting
-from polycloud.common.arguments import present
+from polycloud.common import arguments
+from polycloud.common.arguments import drop_none
 from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
-from polycloud.common.decoding import decoder
-from polycloud.common.http import Request
 from polycloud.common.pagination import Page, built, each_of_pages, number_pages
-from polycloud.common.payload import Item, plain
-from polycloud.common.ratelimits import RateLimiter, limiter_of
-from polycloud.common.types import (
+from polycloud.common.payload import Item, decoder, value_of
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     ConflictError,
     ImageUnavailableError,
     InvalidArgumentError,
@@ -35,6 +33,8 @@ from polycloud.common.types import (
     QuotaExceededError,
     UnavailableError,
 )
+from polycloud.http.messages import Request
+from polycloud.http.ratelimits import RateLimiter, limiter_of
 
 __all__ = [
     "API_HOST",
@@ -219,7 +219,7 @@ class LinodeConnection(BearerConnection):
 
     def act(self, path: str, **body: Any) -> bool:
         """Tell the provider to do something, without what is None; True."""
-        self.request(path, method="POST", json=present(body) or None)
+        self.request(path, method="POST", json=drop_none(body) or None)
         return True
 
     def list_all(
@@ -249,7 +249,7 @@ class LinodeConnection(BearerConnection):
 
     def list_events(self, only: Filter | None = None) -> list[LinodeEvent]:
         """The events of the last 90 days."""
-        return self.list_all("/account/events", LinodeEvent, plain, only=only)
+        return self.list_all("/account/events", LinodeEvent, value_of, only=only)
 
     def begin(self, linode: int, action: str, send: Callable[[], R]) -> tuple[R, Callable[[float], None]]:
         """What `send` gives, and what waits (seconds) until the event `action` that it causes has ended.

@@ -12,8 +12,8 @@ from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
 from polycloud.common.base import BaseDriver
-from polycloud.common.calls import as_operation
-from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
+from polycloud.concurrency.calls import as_operation
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 __all__ = ["OperationsDriver", "optional", "template"]
 

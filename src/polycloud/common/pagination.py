@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from polycloud.common import waiting
-from polycloud.common.types import MalformedResponseError
+from polycloud.concurrency import waiting
+from polycloud.errors import MalformedResponseError
 
 __all__ = ["Page", "built", "each_of_pages", "follow_marker", "number_pages", "path_and_query", "unique"]
 

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from polycloud.common.types import InvalidArgumentError, UnknownProviderError
+from polycloud.errors import InvalidArgumentError, UnknownProviderError
 
 __all__ = ["Drivers", "find_driver", "names", "register"]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from polycloud.common.base import Connection
-from polycloud.common.http import Request
+from polycloud.http.messages import Request
 
 __all__ = ["Token", "TokenConnection"]
 

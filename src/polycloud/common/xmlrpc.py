@@ -7,7 +7,7 @@ from typing import Any
 
 from polycloud.common.base import Connection
 from polycloud.common.response import XMLRPCResponse
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 __all__ = ["XMLRPCConnection", "XMLRPCResponse"]
 

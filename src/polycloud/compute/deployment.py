@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from polycloud.common import waiting
-from polycloud.common.types import InvalidArgumentError, OperationTimeoutError
 from polycloud.compute.keys import require_public_key
+from polycloud.compute.objects import Node
 from polycloud.compute.ssh import BaseSSHClient, HostKeys, OnOutput, SSHClient
 from polycloud.compute.types import (
     DeploymentError,
-    Node,
     SSHAuthenticationError,
     SSHConnectError,
     SSHError,
     SSHFileError,
     SSHTimeoutError,
 )
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidArgumentError, OperationTimeoutError
 
 __all__ = [
     "Deployment",

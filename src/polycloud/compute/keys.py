@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polycloud.common.types import InvalidArgumentError, PolycloudError
+from polycloud.errors import InvalidArgumentError, PolycloudError
 
 __all__ = ["fingerprint", "generate", "require_public_key"]
 

@@ -22,9 +22,6 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-from polycloud.common import waiting
-from polycloud.common.forks import renew_after_fork
-from polycloud.common.types import InvalidArgumentError, PolycloudError
 from polycloud.compute.types import (
     SSHAuthenticationError,
     SSHCommandTimeoutError,
@@ -37,6 +34,9 @@ from polycloud.compute.types import (
     SSHOutputLimitError,
     SSHTimeoutError,
 )
+from polycloud.concurrency import waiting
+from polycloud.concurrency.forks import renew_after_fork
+from polycloud.errors import InvalidArgumentError, PolycloudError
 
 if TYPE_CHECKING:
     import asyncssh

@@ -12,31 +12,29 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from polycloud.common.base import ConnectionUserAndKey, JsonResponse, segment
+from polycloud.common.base import ConnectionUserAndKey, JsonResponse, quote_segment
+from polycloud.common.creation import Creation, is_refusal, marker_for
 from polycloud.common.credentials import Credential
-from polycloud.common.decoding import decoder
 from polycloud.common.pagination import unique
-from polycloud.common.payload import LazyExtra
-from polycloud.common.types import (
-    AmbiguousCreateError,
-    InvalidArgumentError,
-    MalformedResponseError,
-    PolycloudError,
-    UnsupportedOperationError,
-    error_from_status,
-)
+from polycloud.common.payload import LazyExtra, decoder
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver, require_id
-from polycloud.compute.creation import Creation, is_refusal, mark_for
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
     NodeAuthSSHKey,
     NodeLocation,
     NodeSize,
-    NodeState,
-    Provider,
+)
+from polycloud.compute.types import NodeState, Provider
+from polycloud.errors import (
+    AmbiguousCreateError,
+    InvalidArgumentError,
+    MalformedResponseError,
+    PolycloudError,
+    UnsupportedOperationError,
+    error_from_status,
 )
 from polycloud.utils.networking import split_by_privacy
 
@@ -253,7 +251,7 @@ class NephoscaleConnection(ConnectionUserAndKey):
         return base64.b64encode(f"{self.user_id}:{self.key}".encode()).decode()
 
 
-class ServerCreation(Creation):
+class ServerCreation(Creation[Node]):
     """A create of a server, whose name ends in `mark` until it gets the name `name`.
 
     With a key its host name ends in `mark` for good. That the create has begun is noted as a key of the
@@ -394,7 +392,7 @@ class NephoscaleExtensions(NodeDriver):
     def ex_delete_keypair(self, key_id: str | int, ssh: bool = False) -> bool:
         """Delete a password key, or with `ssh` an SSH key, by its id."""
         kind = "sshrsa" if ssh else "password"
-        self.connection.request(f"/key/{kind}/{segment(key_id)}/", method="DELETE")
+        self.connection.request(f"/key/{kind}/{quote_segment(key_id)}/", method="DELETE")
         return True
 
     def _key_for(self, auth: NodeAuthSSHKey | NodeAuthPassword) -> tuple[str, bool]:
@@ -406,7 +404,7 @@ class NephoscaleExtensions(NodeDriver):
         found = next((key.id for key in known if keys.fingerprint(key.public_key) == print_), None)
         if found is not None:
             return found, False
-        return self.ex_create_keypair(f"polycloud-{mark_for()}", auth.pubkey), True
+        return self.ex_create_keypair(f"polycloud-{marker_for()}", auth.pubkey), True
 
     @contextmanager
     def _authorized(
@@ -456,7 +454,7 @@ class NephoscaleExtensions(NodeDriver):
         self, subnet: NephoscaleSubnet | str, address: str, *, reserved: bool, server: str | None = None
     ) -> bool:
         form = {"_method": "PUT", "ipaddress": address, "reserved": str(reserved).lower(), "server": server}
-        path = f"/network/cidr/ipv4/{segment(id_of(subnet, NephoscaleSubnet))}/"
+        path = f"/network/cidr/ipv4/{quote_segment(id_of(subnet, NephoscaleSubnet))}/"
         self.connection.request(path, data=form, method="POST")
         return True
 
@@ -506,7 +504,7 @@ def id_of(thing: Any, kind: type) -> str | None:
 
 def server_path(node: Node) -> str:
     kind = "dedicated" if isinstance(node, DedicatedNode) else "cloud"
-    return f"/server/{kind}/{segment(require_id(node))}/"
+    return f"/server/{kind}/{quote_segment(require_id(node))}/"
 
 
 def _moment(text: str | None) -> datetime | None:

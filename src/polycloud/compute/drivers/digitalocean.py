@@ -11,21 +11,16 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
 
-from polycloud.common import waiting
-from polycloud.common.arguments import id_of, present, several
-from polycloud.common.base import segment
+from polycloud.common.arguments import as_list, drop_none, id_of
+from polycloud.common.base import quote_segment
+from polycloud.common.creation import marker_for
 from polycloud.common.digitalocean import (
     DigitalOceanAction,
     number,
     whole,
 )
-from polycloud.common.payload import plain
-from polycloud.common.types import (
-    ConflictError,
-    InvalidArgumentError,
-)
+from polycloud.common.payload import value_of
 from polycloud.compute import keys
-from polycloud.compute.creation import mark_for
 from polycloud.compute.drivers._digitalocean.actions import Waiting
 from polycloud.compute.drivers._digitalocean.extensions import (
     CREATE_TAG,
@@ -49,7 +44,7 @@ from polycloud.compute.drivers._digitalocean.payloads import (
     Snapshot,
     Volume,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
@@ -57,10 +52,12 @@ from polycloud.compute.types import (
     NodeImage,
     NodeLocation,
     NodeSize,
-    Provider,
     StorageVolume,
     VolumeSnapshot,
 )
+from polycloud.compute.types import Provider
+from polycloud.concurrency import waiting
+from polycloud.errors import ConflictError, InvalidArgumentError
 
 __all__ = [
     "DigitalOceanAction",
@@ -150,10 +147,10 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             InvalidArgumentError: An argument cannot be sent as it is.
         """
         attributes = attributes_of(ex_create_attr)
-        key_ids = [reference(key) for key in several(attributes.pop("ssh_keys", ex_ssh_key_ids))]
+        key_ids = [reference(key) for key in as_list(attributes.pop("ssh_keys", ex_ssh_key_ids))]
         if auth is not None:
             key_ids.append(self._key_for(auth)[0])
-        tag = CREATE_TAG + mark_for(idempotency_key)
+        tag = CREATE_TAG + marker_for(idempotency_key)
         body = {
             "name": name,
             "size": id_of(size, NodeSize),
@@ -161,10 +158,10 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             "region": self._region(location),
             "ssh_keys": key_ids or None,
             "user_data": user_data or ex_user_data,
-            "tags": [*several(attributes.pop("tags", None)), *several(tags), tag],
+            "tags": [*as_list(attributes.pop("tags", None)), *as_list(tags), tag],
             **attributes,
         }
-        creation = DropletCreation(self, present(body), tag, keyed=idempotency_key is not None)
+        creation = DropletCreation(self, drop_none(body), tag, keyed=idempotency_key is not None)
         return self._create_once(creation, idempotency_key=idempotency_key)
 
     def reboot_node(self, node: Node) -> bool:
@@ -207,7 +204,9 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
 
     def get_image(self, image_id: str | int) -> NodeImage:
         """The image with this id or slug. Raises `NotFoundError` where there is none."""
-        return self._to_image(self.connection.fetch(f"/images/{segment(str(image_id))}", "image", Image))
+        return self._to_image(
+            self.connection.fetch(f"/images/{quote_segment(str(image_id))}", "image", Image)
+        )
 
     def create_image(
         self,
@@ -225,7 +224,7 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
         it fails.
         """
         path = f"/droplets/{droplet_id(node)}/snapshots"
-        taken = partial(self.connection.list_all, path, "snapshots", Image, plain)
+        taken = partial(self.connection.list_all, path, "snapshots", Image, value_of)
         before = {snapshot.id for snapshot in taken()} if ex_wait else set()
         begun = self._act(node, "snapshot", name=name)
         if not ex_wait:
@@ -320,7 +319,7 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
             "region": self._require_region(location),
             "snapshot_id": snapshot.id if snapshot else None,
         }
-        return self._to_volume(self.connection.create("/volumes", "volume", Volume, present(body)))
+        return self._to_volume(self.connection.create("/volumes", "volume", Volume, drop_none(body)))
 
     def attach_volume(self, node: Node, volume: StorageVolume, device: str | None = None) -> bool:
         """Attach a volume to a droplet of its region; the provider chooses the device."""
@@ -330,7 +329,7 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
 
     def detach_volume(self, volume: StorageVolume) -> bool:
         """Detach a volume from its droplet. Raises `ConflictError` where it is attached to none."""
-        path = f"/volumes/{segment(volume.id)}"
+        path = f"/volumes/{quote_segment(volume.id)}"
         told = self.connection.fetch(path, "volume", Volume).value
         droplet_ids = told.droplet_ids or volume.extra.get("droplet_ids")
         if not droplet_ids:
@@ -341,19 +340,19 @@ class DigitalOceanNodeDriver(DigitalOceanExtensions):
 
     def destroy_volume(self, volume: StorageVolume) -> bool:
         """Delete a volume that is not attached, and what is on it; its snapshots stay."""
-        return self.connection.delete(f"/volumes/{segment(volume.id)}")
+        return self.connection.delete(f"/volumes/{quote_segment(volume.id)}")
 
     def list_volume_snapshots(self, volume: StorageVolume) -> list[VolumeSnapshot]:
         """The snapshots of a volume."""
-        path = f"/volumes/{segment(volume.id)}/snapshots"
+        path = f"/volumes/{quote_segment(volume.id)}/snapshots"
         return self.connection.list_all(path, "snapshots", Snapshot, self._to_snapshot)
 
     def create_volume_snapshot(self, volume: StorageVolume, name: str | None = None) -> VolumeSnapshot:
         """Take a snapshot of a volume, called after it and the time unless `name` is given."""
         body = {"name": name or f"{volume.name}-{datetime.now(UTC):%Y%m%d%H%M%S}"}
-        path = f"/volumes/{segment(volume.id)}/snapshots"
+        path = f"/volumes/{quote_segment(volume.id)}/snapshots"
         return self._to_snapshot(self.connection.create(path, "snapshot", Snapshot, body))
 
     def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
         """Delete a snapshot."""
-        return self.connection.delete(f"/snapshots/{segment(snapshot.id)}")
+        return self.connection.delete(f"/snapshots/{quote_segment(snapshot.id)}")

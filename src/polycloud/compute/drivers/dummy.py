@@ -5,25 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from polycloud.common.types import ConflictError, InvalidArgumentError, NotFoundError
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
-    KeyPairDoesNotExistError,
     Node,
     NodeAuthPassword,
     NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
+    StorageVolume,
+    VolumeSnapshot,
+)
+from polycloud.compute.types import (
+    KeyPairDoesNotExistError,
     NodeState,
     Provider,
-    StorageVolume,
     StorageVolumeState,
-    VolumeSnapshot,
     VolumeSnapshotState,
 )
+from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError
 
 __all__ = ["DummyNodeDriver"]
 

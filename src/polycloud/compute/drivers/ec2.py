@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Unpack
 
 from polycloud.common.arguments import id_of
 from polycloud.common.aws import AWSCredentials, AWSCredsError
+from polycloud.common.creation import marker_for
+from polycloud.common.resource import with_id
 from polycloud.compute import keys
-from polycloud.compute.base import require_id, with_id
-from polycloud.compute.creation import mark_for
+from polycloud.compute.base import require_id
 from polycloud.compute.drivers._ec2.extensions import EC2Extensions, known_key_pair, sought
 from polycloud.compute.drivers._ec2.fields import (
     CREATE_TOKEN,
@@ -45,7 +46,7 @@ from polycloud.compute.drivers._ec2.payloads import (
     Snapshot,
     Volume,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
@@ -53,10 +54,10 @@ from polycloud.compute.types import (
     NodeImage,
     NodeLocation,
     NodeSize,
-    Provider,
     StorageVolume,
     VolumeSnapshot,
 )
+from polycloud.compute.types import Provider
 
 __all__ = [
     "AWSCredentials",
@@ -253,7 +254,7 @@ class EC2NodeDriver(EC2Extensions):
             "Description": description,
             "Encrypted": ex_encrypted,
             "KmsKeyId": ex_kms_key_id,
-            "ClientToken": CREATE_TOKEN + mark_for(None),
+            "ClientToken": CREATE_TOKEN + marker_for(None),
         }
         made = self.connection.create("CopyImage", None, Image, idempotent=True, **fields)
         return self._new_image(made, fields["Name"], description)

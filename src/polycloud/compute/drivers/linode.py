@@ -10,7 +10,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
-from polycloud.common.arguments import id_of, present, several
+from polycloud.common.arguments import as_list, drop_none, id_of
+from polycloud.common.creation import marker_for
 from polycloud.common.linode import (
     Filter,
     LabelTakenError,
@@ -18,10 +19,8 @@ from polycloud.common.linode import (
     LinodeEvent,
     number,
 )
-from polycloud.common.payload import plain
-from polycloud.common.types import InvalidArgumentError, NotFoundError, UnsupportedOperationError
+from polycloud.common.payload import value_of
 from polycloud.compute import keys
-from polycloud.compute.creation import mark_for
 from polycloud.compute.drivers._linode.extensions import MARK, LinodeCreation, LinodeDisk, LinodeExtensions
 from polycloud.compute.drivers._linode.fields import attributes_of, image_path, linode_id, metadata
 from polycloud.compute.drivers._linode.networks import LinodeIPAddress
@@ -39,7 +38,7 @@ from polycloud.compute.drivers._linode.payloads import (
     Size,
     Volume,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
@@ -47,10 +46,11 @@ from polycloud.compute.types import (
     NodeImage,
     NodeLocation,
     NodeSize,
-    Provider,
     StorageVolume,
     VolumeSnapshot,
 )
+from polycloud.compute.types import Provider
+from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError
 
 __all__ = [
     "LabelTakenError",
@@ -148,21 +148,21 @@ class LinodeNodeDriver(LinodeExtensions):
             name, location = location, name
         if not isinstance(name, str | None):
             raise InvalidArgumentError(f"name={name!r} is no text")
-        mark = MARK + mark_for(idempotency_key)
+        mark = MARK + marker_for(idempotency_key)
         body = {
             "label": name or (mark if idempotency_key else None),
             "type": id_of(size, NodeSize),
             "region": self._region(location),
             "image": id_of(image, NodeImage) if image else None,
             **self._login_fields(bool(image), root_pass, auth, ex_authorized_keys, ex_authorized_users),
-            "tags": [*several(ex_tags), *several(tags)] or None,
+            "tags": [*as_list(ex_tags), *as_list(tags)] or None,
             "backups_enabled": ex_backups_enabled or None,
             "private_ip": ex_private_ip or None,
             "metadata": metadata(user_data),
             **attributes_of(ex_create_attr),
             "group": mark,
         }
-        creation = LinodeCreation(self, present(body), mark, keyed=idempotency_key is not None)
+        creation = LinodeCreation(self, drop_none(body), mark, keyed=idempotency_key is not None)
         return self._create_once(creation, idempotency_key=idempotency_key)
 
     def reboot_node(self, node: Node) -> bool:
@@ -223,7 +223,7 @@ class LinodeNodeDriver(LinodeExtensions):
         seconds.
         """
         disk = node if isinstance(node, LinodeDisk) else self._root_disk(node)
-        body = present({"disk_id": number(disk.id), "label": name, "description": description})
+        body = drop_none({"disk_id": number(disk.id), "label": name, "description": description})
         begun = self._when_free(partial(self.connection.post, "/images", Image, body))
         there = image_path(begun.value.id)
         self._until(there, Image, "available", ex_wait, ex_timeout)
@@ -293,10 +293,10 @@ class LinodeNodeDriver(LinodeExtensions):
             "label": name,
             "region": None if node else self._region(location),
             "linode_id": linode_id(node) if node else None,
-            "tags": several(tags) or None,
+            "tags": as_list(tags) or None,
         }
         return self._to_volume(
-            self._when_free(partial(self.connection.post, "/volumes", Volume, present(body)))
+            self._when_free(partial(self.connection.post, "/volumes", Volume, drop_none(body)))
         )
 
     def attach_volume(
@@ -334,7 +334,7 @@ class LinodeNodeDriver(LinodeExtensions):
 
     def _lacking(self, region: str) -> frozenset[str]:
         """The ids of the sizes that cannot be had in a region; none where the server does not tell."""
-        query = partial(self.connection.list_all, "/regions/availability", Availability, plain)
+        query = partial(self.connection.list_all, "/regions/availability", Availability, value_of)
         with suppress(NotFoundError):
             told = query(key=_plan_there, only={"region": region})
             return frozenset(one.plan for one in told if one.region == region and one.available is False)

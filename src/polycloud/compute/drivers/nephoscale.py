@@ -10,15 +10,9 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common import waiting
+from polycloud.common.creation import marker_for
 from polycloud.common.payload import LazyExtra
-from polycloud.common.types import (
-    InvalidArgumentError,
-    NotFoundError,
-    UnsupportedOperationError,
-)
-from polycloud.compute.base import with_id
-from polycloud.compute.creation import mark_for
+from polycloud.common.resource import with_id
 from polycloud.compute.drivers._nephoscale import (
     API_HOST,
     NODE_STATES,
@@ -38,7 +32,7 @@ from polycloud.compute.drivers._nephoscale import (
     image_extra,
     server_path,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
@@ -47,6 +41,8 @@ from polycloud.compute.types import (
     NodeLocation,
     NodeSize,
 )
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError
 
 __all__ = [
     "API_HOST",
@@ -150,7 +146,7 @@ class NephoscaleNodeDriver(NephoscaleExtensions):
         wait = ex_wait and not nowait
         if idempotency_key is not None and not wait:
             raise InvalidArgumentError("idempotency_key= wants a create that waits (ex_wait=True)")
-        mark, keyed = mark_for(idempotency_key), idempotency_key is not None
+        mark, keyed = marker_for(idempotency_key), idempotency_key is not None
         form = {
             "name": f"{name}-{mark}" if wait else name,
             "hostname": f"{hostname or name}-{mark}" if keyed else hostname or name,

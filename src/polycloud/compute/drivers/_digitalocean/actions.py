@@ -6,16 +6,16 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, ClassVar, TypedDict, TypeVar, Unpack
 
-from polycloud.common import waiting
 from polycloud.common.arguments import id_of
-from polycloud.common.base import segment
+from polycloud.common.base import quote_segment
 from polycloud.common.digitalocean import Begun, DigitalOceanAction, DigitalOceanBaseDriver, number
-from polycloud.common.payload import plain
-from polycloud.common.types import ConflictError, InvalidArgumentError, PolycloudError
+from polycloud.common.payload import value_of
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers._digitalocean.fields import droplet_id, reference
 from polycloud.compute.drivers._digitalocean.payloads import Droplet, as_told
-from polycloud.compute.types import Node, NodeImage, NodeSize, StorageVolume
+from polycloud.compute.objects import Node, NodeImage, NodeSize, StorageVolume
+from polycloud.concurrency import waiting
+from polycloud.errors import ConflictError, InvalidArgumentError, PolycloudError
 
 R = TypeVar("R")
 
@@ -40,7 +40,7 @@ class DigitalOceanActions(DigitalOceanBaseDriver, NodeDriver):
     def ex_list_actions(self, node: Node | None = None) -> list[DigitalOceanAction]:
         """The actions of the account, or of a node, the newest first."""
         path = f"/droplets/{droplet_id(node)}/actions" if node else "/actions"
-        return self.connection.list_all(path, "actions", DigitalOceanAction, plain)
+        return self.connection.list_all(path, "actions", DigitalOceanAction, value_of)
 
     def ex_get_event(self, event_id: int | str) -> dict[str, Any]:
         """As `ex_get_action`, as the provider tells it."""
@@ -110,7 +110,7 @@ class DigitalOceanActions(DigitalOceanBaseDriver, NodeDriver):
         return self._when_free(id_, lambda: self.connection.act(path, type=type_, **fields))
 
     def _move_volume(self, volume: StorageVolume, type_: str, droplet_id: int) -> bool:
-        path = f"/volumes/{segment(volume.id)}/actions"
+        path = f"/volumes/{quote_segment(volume.id)}/actions"
         self._when_free(droplet_id, lambda: self.connection.act(path, type=type_, droplet_id=droplet_id))
         return True
 

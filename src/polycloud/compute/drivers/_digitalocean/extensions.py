@@ -16,21 +16,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from polycloud.common.arguments import id_of
-from polycloud.common.base import segment
-from polycloud.common.calls import call_options
+from polycloud.common.base import quote_segment
+from polycloud.common.creation import Creation, marker_for
 from polycloud.common.digitalocean import whole
-from polycloud.common.payload import Item, LazyExtra, decode, filled, moment, plain
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
-    ConflictError,
-    InvalidArgumentError,
-    MalformedResponseError,
-    NotFoundError,
-    PolycloudError,
-    UnsupportedOperationError,
-)
+from polycloud.common.payload import Item, LazyExtra, decode, parse_datetime, value_of, with_defaults
 from polycloud.compute import keys
-from polycloud.compute.creation import Creation, mark_for
 from polycloud.compute.drivers._digitalocean.fields import with_key
 from polycloud.compute.drivers._digitalocean.networks import DigitalOceanNetworks
 from polycloud.compute.drivers._digitalocean.payloads import (
@@ -45,7 +35,7 @@ from polycloud.compute.drivers._digitalocean.payloads import (
     Tag,
     Volume,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
@@ -53,12 +43,20 @@ from polycloud.compute.types import (
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
-    StorageVolumeState,
     VolumeSnapshot,
-    VolumeSnapshotState,
 )
+from polycloud.compute.types import NodeState, StorageVolumeState, VolumeSnapshotState
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    MalformedResponseError,
+    NotFoundError,
+    PolycloudError,
+    UnsupportedOperationError,
+)
+from polycloud.http.retry import RetryPolicy
 from polycloud.utils.networking import is_ip
 
 NODE_STATES = {
@@ -91,7 +89,7 @@ VOLUME_KEYS = ("created_at", "droplet_ids", "region")
 SNAPSHOT_KEYS = ("created_at", "min_disk_size", "regions", "resource_id")
 
 
-class DropletCreation(Creation):
+class DropletCreation(Creation[Node]):
     """A create of a droplet, which has a tag of its own; a tag that stands for a key stays."""
 
     def __init__(
@@ -168,7 +166,7 @@ class DigitalOceanExtensions(DigitalOceanNetworks):
 
     def ex_list_tags(self) -> list[str]:
         """The names of the account's tags."""
-        tags = self.connection.list_all("/tags", "tags", Tag, plain, key=attrgetter("name"))
+        tags = self.connection.list_all("/tags", "tags", Tag, value_of, key=attrgetter("name"))
         return [tag.name for tag in tags]
 
     def ex_create_tag(self, name: str) -> bool:
@@ -178,7 +176,7 @@ class DigitalOceanExtensions(DigitalOceanNetworks):
 
     def ex_delete_tag(self, name: str) -> bool:
         """Delete a tag and take it off everything; what had it stays."""
-        return self.connection.delete(f"/tags/{segment(name)}")
+        return self.connection.delete(f"/tags/{quote_segment(name)}")
 
     def ex_tag_node(self, node: Node, name: str) -> bool:
         """Give a node a tag that exists."""
@@ -190,7 +188,7 @@ class DigitalOceanExtensions(DigitalOceanNetworks):
 
     def _put_tag(self, method: str, node: Node, name: str) -> bool:
         resources = [{"resource_id": str(node.id), "resource_type": "droplet"}]
-        path = f"/tags/{segment(name)}/resources"
+        path = f"/tags/{quote_segment(name)}/resources"
         self.connection.request(path, method=method, json={"resources": resources})
         return True
 
@@ -203,10 +201,10 @@ class DigitalOceanExtensions(DigitalOceanNetworks):
                 f"{self.name} creates droplets with SSH keys, not passwords", self
             )
         public_key = keys.require_public_key(auth.pubkey)
-        path = f"/account/keys/{segment(keys.fingerprint(public_key))}"
+        path = f"/account/keys/{quote_segment(keys.fingerprint(public_key))}"
         with suppress(NotFoundError):
             return self.connection.fetch(path, "ssh_key", Key).value.id, False
-        body = {"name": f"polycloud-{mark_for()}", "public_key": public_key}
+        body = {"name": f"polycloud-{marker_for()}", "public_key": public_key}
         try:
             return self.connection.create("/account/keys", "ssh_key", Key, body).value.id, True
         except ConflictError:  # somebody else registered it in between
@@ -246,7 +244,7 @@ class DigitalOceanExtensions(DigitalOceanNetworks):
             or (droplet.size_slug and intern(droplet.size_slug)),  # thousands of nodes share a few
             _once(shared, droplet.image, self._inner_image),
             LazyExtra(raw, _node_extra),
-            moment(droplet.created_at),
+            parse_datetime(droplet.created_at),
         )
 
     def _inner_size(self, raw: msgspec.Raw) -> NodeSize | str | None:
@@ -267,12 +265,14 @@ class DigitalOceanExtensions(DigitalOceanNetworks):
         size, raw = item
         gigabytes = None if size.transfer is None else _finite(size.transfer * GB_A_TB)
         traffic = None if gigabytes is None else round(gigabytes)
-        extra = LazyExtra(raw, partial(filled, SIZE_KEYS))
+        extra = LazyExtra(raw, partial(with_defaults, SIZE_KEYS))
         return NodeSize(size.slug, size.slug, size.memory, size.disk, traffic, size.price_hourly, self, extra)
 
     def _to_image(self, item: Item[Image]) -> NodeImage:
         image, raw = item
-        return NodeImage(str(image.id), image.name or "", self, LazyExtra(raw, partial(filled, IMAGE_KEYS)))
+        return NodeImage(
+            str(image.id), image.name or "", self, LazyExtra(raw, partial(with_defaults, IMAGE_KEYS))
+        )
 
     def _to_location(self, item: Item[Region]) -> NodeLocation:
         region, raw = item
@@ -299,8 +299,8 @@ class DigitalOceanExtensions(DigitalOceanNetworks):
             str(snapshot.id),
             self,
             _finite(snapshot.size_gigabytes),
-            LazyExtra(raw, partial(filled, SNAPSHOT_KEYS)),
-            moment(snapshot.created_at),
+            LazyExtra(raw, partial(with_defaults, SNAPSHOT_KEYS)),
+            parse_datetime(snapshot.created_at),
             VolumeSnapshotState.AVAILABLE,
             snapshot.name,
         )
@@ -347,7 +347,7 @@ def _addresses(droplet: Droplet) -> tuple[list[str], list[str]]:
 
 
 def _node_extra(raw: bytes) -> dict[str, Any]:
-    extra = filled(NODE_KEYS, raw)
+    extra = with_defaults(NODE_KEYS, raw)
     if isinstance(region := extra["region"], dict):
         extra["region_slug"] = region.get("slug")
         extra["region"] = region.get("name") or region.get("slug")
@@ -355,5 +355,5 @@ def _node_extra(raw: bytes) -> dict[str, Any]:
 
 
 def _volume_extra(raw: bytes) -> dict[str, Any]:
-    extra = filled(VOLUME_KEYS, raw)
+    extra = with_defaults(VOLUME_KEYS, raw)
     return {**extra, "region_slug": (extra["region"] or {}).get("slug")}

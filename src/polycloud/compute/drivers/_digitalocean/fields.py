@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from polycloud.common.arguments import several
+from polycloud.common.arguments import as_list
 from polycloud.common.digitalocean import number
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.base import require_id
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.errors import InvalidArgumentError
 
 
 def with_key(kwargs: dict[str, Any], key_id: int) -> dict[str, Any]:
     """The arguments of `create_node` with one more key, wherever they name keys."""
     attributes = kwargs.get("ex_create_attr")
     if isinstance(attributes, Mapping) and "ssh_keys" in attributes:
-        all_keys = [*several(attributes["ssh_keys"]), key_id]
+        all_keys = [*as_list(attributes["ssh_keys"]), key_id]
         return {**kwargs, "ex_create_attr": {**attributes, "ssh_keys": all_keys}}
-    return {**kwargs, "ex_ssh_key_ids": [*several(kwargs.get("ex_ssh_key_ids")), key_id]}
+    return {**kwargs, "ex_ssh_key_ids": [*as_list(kwargs.get("ex_ssh_key_ids")), key_id]}
 
 
 def droplet_id(node: Node) -> int:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, Unpack
 
-from polycloud.common.arguments import id_of, present, several
-from polycloud.common.base import segment
+from polycloud.common.arguments import as_list, drop_none, id_of
+from polycloud.common.base import quote_segment
 from polycloud.common.digitalocean import Begun, number
-from polycloud.common.payload import Item, plain
-from polycloud.common.types import InvalidArgumentError, NotFoundError
+from polycloud.common.payload import Item, value_of
 from polycloud.compute.drivers._digitalocean.actions import DigitalOceanActions, Waiting
 from polycloud.compute.drivers._digitalocean.fields import droplet_id
 from polycloud.compute.drivers._digitalocean.payloads import (
@@ -22,7 +21,8 @@ from polycloud.compute.drivers._digitalocean.payloads import (
     Rule,
     as_told,
 )
-from polycloud.compute.types import Node, NodeLocation
+from polycloud.compute.objects import Node, NodeLocation
+from polycloud.errors import InvalidArgumentError, NotFoundError
 
 R = TypeVar("R")
 
@@ -91,7 +91,7 @@ class DigitalOceanNetworks(DigitalOceanActions):
 
     def ex_get_floating_ip(self, ip: str) -> DigitalOceanFloatingIp:
         """A reserved address. Raises `NotFoundError` where the account does not have it."""
-        address = segment(ip)
+        address = quote_segment(ip)
         return self._to_floating_ip(
             self._reserved(lambda path, name: self.connection.fetch(f"{path}/{address}", name, ReservedIp))
         )
@@ -145,11 +145,11 @@ class DigitalOceanNetworks(DigitalOceanActions):
 
     def ex_list_vpcs(self) -> list[DigitalOceanVPC]:
         """The account's private networks."""
-        return self.connection.list_all("/vpcs", "vpcs", DigitalOceanVPC, plain)
+        return self.connection.list_all("/vpcs", "vpcs", DigitalOceanVPC, value_of)
 
     def ex_get_vpc(self, vpc_id: str) -> DigitalOceanVPC:
         """The private network with this id. Raises `NotFoundError` where there is none."""
-        return self.connection.fetch(f"/vpcs/{segment(vpc_id)}", "vpc", DigitalOceanVPC).value
+        return self.connection.fetch(f"/vpcs/{quote_segment(vpc_id)}", "vpc", DigitalOceanVPC).value
 
     def ex_create_vpc(
         self,
@@ -165,11 +165,11 @@ class DigitalOceanNetworks(DigitalOceanActions):
         """
         region = id_of(location, NodeLocation)
         fields = {"name": name, "region": region, "ip_range": ip_range, "description": description}
-        return self.connection.create("/vpcs", "vpc", DigitalOceanVPC, present(fields)).value
+        return self.connection.create("/vpcs", "vpc", DigitalOceanVPC, drop_none(fields)).value
 
     def ex_delete_vpc(self, vpc: DigitalOceanVPC) -> bool:
         """Delete a private network that has no members and is not its region's default."""
-        return self.connection.delete(f"/vpcs/{segment(vpc.id)}")
+        return self.connection.delete(f"/vpcs/{quote_segment(vpc.id)}")
 
     # Firewalls
 
@@ -179,7 +179,7 @@ class DigitalOceanNetworks(DigitalOceanActions):
 
     def ex_get_firewall(self, firewall_id: str) -> DigitalOceanFirewall:
         """The firewall with this id. Raises `NotFoundError` where there is none."""
-        path = f"/firewalls/{segment(firewall_id)}"
+        path = f"/firewalls/{quote_segment(firewall_id)}"
         return _to_firewall(self.connection.fetch(path, "firewall", Firewall))
 
     def ex_create_firewall(
@@ -201,14 +201,14 @@ class DigitalOceanNetworks(DigitalOceanActions):
             "inbound_rules": [_from_rule(rule, "sources") for rule in inbound],
             "outbound_rules": [_from_rule(rule, "destinations") for rule in outbound],
             "droplet_ids": [droplet_id(node) for node in nodes],
-            "tags": several(tags),
+            "tags": as_list(tags),
         }
         made = self.connection.create("/firewalls", "firewall", Firewall, body)
         return _to_firewall(made)
 
     def ex_delete_firewall(self, firewall: DigitalOceanFirewall) -> bool:
         """Delete a firewall."""
-        return self.connection.delete(f"/firewalls/{segment(firewall.id)}")
+        return self.connection.delete(f"/firewalls/{quote_segment(firewall.id)}")
 
     def ex_add_nodes_to_firewall(self, firewall: DigitalOceanFirewall, nodes: Iterable[Node]) -> bool:
         """Put a firewall before further nodes."""
@@ -220,21 +220,21 @@ class DigitalOceanNetworks(DigitalOceanActions):
 
     def ex_add_tags_to_firewall(self, firewall: DigitalOceanFirewall, tags: Iterable[str]) -> bool:
         """Put a firewall before all nodes with one of these tags, which must exist."""
-        return self._put_members("POST", firewall, tags=several(tags))
+        return self._put_members("POST", firewall, tags=as_list(tags))
 
     def ex_remove_tags_from_firewall(self, firewall: DigitalOceanFirewall, tags: Iterable[str]) -> bool:
         """Take a firewall away from the nodes with these tags."""
-        return self._put_members("DELETE", firewall, tags=several(tags))
+        return self._put_members("DELETE", firewall, tags=as_list(tags))
 
     def _put_members(self, method: str, firewall: DigitalOceanFirewall, **members: list[Any]) -> bool:
         kind = "droplets" if "droplet_ids" in members else "tags"
-        path = f"/firewalls/{segment(firewall.id)}/{kind}"
+        path = f"/firewalls/{quote_segment(firewall.id)}/{kind}"
         self.connection.request(path, method=method, json=members)
         return True
 
 
 def _address_of(ip: DigitalOceanFloatingIp | str) -> str:
-    return segment(ip if isinstance(ip, str) else ip.id)
+    return quote_segment(ip if isinstance(ip, str) else ip.id)
 
 
 def _to_firewall(item: Item[Firewall]) -> DigitalOceanFirewall:

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from polycloud.common.aws import AWSConnection, AWSResponse, query
 from polycloud.common.pagination import follow_marker
-from polycloud.common.types import ProviderError
 from polycloud.compute.drivers._ec2.fields import filters
 from polycloud.compute.drivers._ec2.payloads import Done, Item, envelope, item_of
+from polycloud.errors import ProviderError
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -16,22 +16,11 @@ from sys import intern
 from typing import Any, ClassVar, TypeVar, Unpack
 
 from polycloud.common.arguments import id_of
+from polycloud.common.creation import Creation, is_refusal, marker_for
 from polycloud.common.pagination import unique
-from polycloud.common.payload import moment
-from polycloud.common.types import (
-    ConflictError,
-    ImageUnavailableError,
-    InvalidArgumentError,
-    MalformedResponseError,
-    NotFoundError,
-    PolycloudError,
-    ProviderHTTPError,
-    ServerError,
-    UnsupportedOperationError,
-)
+from polycloud.common.payload import parse_datetime
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver, require_id
-from polycloud.compute.creation import Creation, is_refusal, mark_for
 from polycloud.compute.drivers._ec2.connection import PER_PAGE, EC2Connection
 from polycloud.compute.drivers._ec2.fields import (
     CREATE_TOKEN,
@@ -78,20 +67,33 @@ from polycloud.compute.drivers._ec2.payloads import (
     Volume,
     item_of,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
-    KeyPairDoesNotExistError,
     Node,
     NodeAuthPassword,
     NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
-    StorageVolumeState,
     VolumeSnapshot,
+)
+from polycloud.compute.types import (
+    KeyPairDoesNotExistError,
+    NodeState,
+    StorageVolumeState,
     VolumeSnapshotState,
+)
+from polycloud.errors import (
+    ConflictError,
+    ImageUnavailableError,
+    InvalidArgumentError,
+    MalformedResponseError,
+    NotFoundError,
+    PolycloudError,
+    ProviderHTTPError,
+    ServerError,
+    UnsupportedOperationError,
 )
 
 T = TypeVar("T")
@@ -112,7 +114,7 @@ BASE_IMAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
 """The accounts of Amazon Linux, Debian and Ubuntu, and the names of their images that are listed unasked."""
 
 
-class InstanceCreation(Creation):
+class InstanceCreation(Creation[Node]):
     """A create of instances, which the provider knows again by its token; `nodes` are all of them."""
 
     def __init__(self, driver: EC2Extensions, fields: dict[str, Any], name: str, *, keyed: bool) -> None:
@@ -203,7 +205,11 @@ class EC2Extensions(EC2Networks):
             output = base64.b64decode(told.output).decode(errors="replace") if told.output else None
         except ValueError as error:
             raise MalformedResponseError(f"the output is not in base64: {error}", told.output) from None
-        return {"instance_id": told.instance_id, "timestamp": moment(told.timestamp), "output": output}
+        return {
+            "instance_id": told.instance_id,
+            "timestamp": parse_datetime(told.timestamp),
+            "output": output,
+        }
 
     def ex_modify_instance_attribute(self, node: Node, attributes: Mapping[str, Any]) -> bool:
         """Change attributes of a node, such as `{"InstanceType.Value": "t3.small"}` of a stopped one.
@@ -309,7 +315,7 @@ class EC2Extensions(EC2Networks):
                 "AvailabilityZone": self._zone(location),
                 "GroupName": options.get("ex_placement_group"),
             },
-            "ClientToken": token or CREATE_TOKEN + mark_for(key),
+            "ClientToken": token or CREATE_TOKEN + marker_for(key),
         }
         creation = InstanceCreation(self, fields, name, keyed=key is not None)
         node = self._create_once(creation, timeout=self.settle_time, idempotency_key=key)
@@ -428,7 +434,7 @@ class EC2Extensions(EC2Networks):
             instance.instance_type and intern(instance.instance_type),  # thousands of nodes share a few
             instance.image_id and intern(instance.image_id),
             lazy(told, node_extra),
-            moment(instance.launch_time),
+            parse_datetime(instance.launch_time),
         )
 
     def _to_size(self, item: Item[InstanceType]) -> NodeSize:
@@ -478,7 +484,7 @@ class EC2Extensions(EC2Networks):
             self,
             snapshot.volume_size,
             lazy(told, snapshot_extra),
-            moment(snapshot.start_time),
+            parse_datetime(snapshot.start_time),
             SNAPSHOT_STATES.get(snapshot.status or "", VolumeSnapshotState.UNKNOWN),
             name_of(snapshot.tag_set),
         )

@@ -6,9 +6,9 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
-from polycloud.common.types import InvalidArgumentError
-from polycloud.compute.creation import mark_for
+from polycloud.common.creation import marker_for
 from polycloud.compute.drivers._ec2.objects import EC2GroupPair, EC2NetworkSubnet
+from polycloud.errors import InvalidArgumentError
 
 CREATE_TOKEN = "polycloud-"  # noqa: S105 - no secret
 
@@ -81,7 +81,7 @@ def volume_fields(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         "Encrypted": options.get("ex_encrypted"),
         "KmsKeyId": options.get("ex_kms_key_id"),
         "TagSpecification": tagging("volume", tags_of(name, options.get("tags"))),
-        "ClientToken": CREATE_TOKEN + mark_for(None),
+        "ClientToken": CREATE_TOKEN + marker_for(None),
     }
 
 

@@ -8,7 +8,6 @@ from operator import attrgetter
 from typing import Any
 
 from polycloud.common.aws import AWSBaseDriver
-from polycloud.common.types import ConflictError, MalformedResponseError
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.drivers._ec2.connection import EC2Connection
 from polycloud.compute.drivers._ec2.fields import one_or_more, permission, tagging
@@ -24,7 +23,8 @@ from polycloud.compute.drivers._ec2.objects import (
     to_subnet,
 )
 from polycloud.compute.drivers._ec2.payloads import Address, Group, Subnet, Vpc
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.errors import ConflictError, MalformedResponseError
 
 EVERYTHING = (("tcp", 0, 65535), ("udp", 0, 65535), ("icmp", -1, -1))
 

@@ -9,8 +9,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from polycloud.common.payload import LazyExtra, moment
-from polycloud.common.types import MalformedResponseError
+from polycloud.common.payload import LazyExtra, parse_datetime
 from polycloud.compute.drivers._ec2.payloads import (
     Address,
     Association,
@@ -23,7 +22,9 @@ from polycloud.compute.drivers._ec2.payloads import (
     Tag,
     Vpc,
 )
-from polycloud.compute.types import NodeLocation, NodeState, StorageVolumeState, VolumeSnapshotState
+from polycloud.compute.objects import NodeLocation
+from polycloud.compute.types import NodeState, StorageVolumeState, VolumeSnapshotState
+from polycloud.errors import MalformedResponseError
 
 NODE_STATES = {
     "pending": NodeState.PENDING,
@@ -221,7 +222,7 @@ def _devices(told: Any) -> list[dict[str, Any]]:
     disks: list[dict[str, Any]] = told or []
     for disk in disks:
         if ebs := disk.get("ebs"):
-            _read(ebs, moment, "attach_time")
+            _read(ebs, parse_datetime, "attach_time")
             _read(ebs, int, "volume_size", "iops")
             ebs["delete"] = ebs.get("delete_on_termination")
     return disks
@@ -293,7 +294,7 @@ def volume_extra(told: dict[str, Any]) -> dict[str, Any]:
         state=extra.pop("status", None),
         zone=extra.pop("availability_zone", None),
     )
-    _read(extra, moment, "attach_time", "create_time")
+    _read(extra, parse_datetime, "attach_time", "create_time")
     _read(extra, int, "iops", "throughput")
     return extra
 
@@ -302,7 +303,7 @@ def snapshot_extra(told: dict[str, Any]) -> dict[str, Any]:
     """The `extra` of a snapshot."""
     extra = extra_of(told)
     extra["state"] = extra.pop("status", None)
-    _read(extra, moment, "start_time")
+    _read(extra, parse_datetime, "start_time")
     return extra
 
 

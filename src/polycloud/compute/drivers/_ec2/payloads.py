@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from polycloud.common.aws import converted
-from polycloud.common.types import MalformedResponseError
+from polycloud.errors import MalformedResponseError
 
 T = TypeVar("T")
 

@@ -15,22 +15,12 @@ from operator import attrgetter
 from sys import intern
 from typing import Any, ClassVar, Unpack
 
-from polycloud.common import waiting
-from polycloud.common.arguments import id_of, present, several
-from polycloud.common.base import segment
-from polycloud.common.calls import call_options, tidying
+from polycloud.common.arguments import as_list, drop_none, id_of
+from polycloud.common.base import quote_segment
+from polycloud.common.creation import Creation, marker_for
 from polycloud.common.linode import Filter, LabelTakenError, LinodeEvent, number
-from polycloud.common.payload import Item, LazyExtra, decode, filled, moment, plain
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
-    InvalidArgumentError,
-    MalformedResponseError,
-    OperationTimeoutError,
-    PolycloudError,
-    UnsupportedOperationError,
-)
+from polycloud.common.payload import Item, LazyExtra, decode, parse_datetime, value_of, with_defaults
 from polycloud.compute import keys
-from polycloud.compute.creation import Creation, mark_for
 from polycloud.compute.drivers._linode.fields import attributes_of, linode_id, metadata, password_of
 from polycloud.compute.drivers._linode.networks import LinodeNetworks
 from polycloud.compute.drivers._linode.operations import Waiting
@@ -51,7 +41,7 @@ from polycloud.compute.drivers._linode.payloads import (
     Volume,
     whole,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
@@ -59,10 +49,19 @@ from polycloud.compute.types import (
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
-    StorageVolumeState,
 )
+from polycloud.compute.types import NodeState, StorageVolumeState
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options, cleanup
+from polycloud.errors import (
+    InvalidArgumentError,
+    MalformedResponseError,
+    OperationTimeoutError,
+    PolycloudError,
+    UnsupportedOperationError,
+)
+from polycloud.http.retry import RetryPolicy
 from polycloud.utils.networking import is_ip, split_by_privacy
 
 NODE_STATES = {
@@ -120,7 +119,7 @@ class LinodeDisk:
     extra: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-class LinodeCreation(Creation):
+class LinodeCreation(Creation[Node]):
     """A create of a node at `path`, which is marked in its `group`; a mark that stands for a key stays.
 
     A label is unique: where another program is just creating with the same key and label, the provider
@@ -166,7 +165,7 @@ class LinodeCreation(Creation):
         """Take the mark off; one that stays does no harm."""
         if not self.keyed:
             once = call_options(retry=RetryPolicy(attempts=1))
-            with suppress(PolycloudError), tidying(self.driver.tidy_time), once:
+            with suppress(PolycloudError), cleanup(self.driver.tidy_time), once:
                 self.driver.connection.put(f"/linode/instances/{node.id}", Instance, {"group": ""})
 
     def _holder(self) -> Item[Instance] | None:
@@ -279,7 +278,7 @@ class LinodeExtensions(LinodeNetworks):
         `ex_create_attr` has further fields of the provider's request, such as `private_ip`, `disks`,
         `configs`. It is created once, as by `create_node`.
         """
-        id_, mark = linode_id(node), MARK + mark_for()
+        id_, mark = linode_id(node), MARK + marker_for()
         path = f"/linode/instances/{id_}"
         source = self.connection.fetch(path, Instance).value
         body = {
@@ -290,7 +289,7 @@ class LinodeExtensions(LinodeNetworks):
             **attributes_of(ex_create_attr),
             "group": mark,
         }
-        creation = LinodeCreation(self, present(body), mark, path=f"{path}/clone")
+        creation = LinodeCreation(self, drop_none(body), mark, path=f"{path}/clone")
         made = self._await(id_, "linode_clone", partial(self._create_once, creation), **wait)
         return self.get_node(made.id) if wait.get("ex_wait", True) else made
 
@@ -375,7 +374,7 @@ class LinodeExtensions(LinodeNetworks):
         id_ = linode_id(node)
         path = f"/linode/instances/{id_}/disks"
         made = self._await(
-            id_, "disk_create", partial(self.connection.post, path, Disk, present(body)), **wait
+            id_, "disk_create", partial(self.connection.post, path, Disk, drop_none(body)), **wait
         )
         return self._to_disk(self._latest(f"{path}/{made.value.id}", made, **wait))
 
@@ -391,7 +390,9 @@ class LinodeExtensions(LinodeNetworks):
 
     def ex_list_configs(self, node: Node) -> list[LinodeConfig]:
         """What a node can boot."""
-        return self.connection.list_all(f"/linode/instances/{linode_id(node)}/configs", LinodeConfig, plain)
+        return self.connection.list_all(
+            f"/linode/instances/{linode_id(node)}/configs", LinodeConfig, value_of
+        )
 
     def ex_create_config(
         self,
@@ -402,7 +403,7 @@ class LinodeExtensions(LinodeNetworks):
         kernel: str | None = None,
     ) -> LinodeConfig:
         """Have a node boot from these disks as `/dev/sda`, `/dev/sdb` ..., the first of which is its root."""
-        body = present({"label": name, "devices": _devices(disks, DEVICES), "kernel": kernel})
+        body = drop_none({"label": name, "devices": _devices(disks, DEVICES), "kernel": kernel})
         path = f"/linode/instances/{linode_id(node)}/configs"
         return self._when_free(partial(self.connection.post, path, LinodeConfig, body)).value
 
@@ -494,7 +495,7 @@ class LinodeExtensions(LinodeNetworks):
 
     def ex_list_tags(self) -> list[str]:
         """The names of the account's tags."""
-        tags = self.connection.list_all("/tags", Tag, plain, key=attrgetter("label"))
+        tags = self.connection.list_all("/tags", Tag, value_of, key=attrgetter("label"))
         return [tag.label for tag in tags]
 
     def ex_create_tag(self, name: str, nodes: Iterable[Node] = ()) -> bool:
@@ -504,7 +505,7 @@ class LinodeExtensions(LinodeNetworks):
 
     def ex_delete_tag(self, name: str) -> bool:
         """Delete a tag and take it off everything; what had it stays."""
-        return self.connection.delete(f"/tags/{segment(name)}")
+        return self.connection.delete(f"/tags/{quote_segment(name)}")
 
     def ex_tag_node(self, node: Node, name: str) -> bool:
         """Give a node a tag; one that does not exist is created.
@@ -527,14 +528,14 @@ class LinodeExtensions(LinodeNetworks):
 
     def ex_list_stackscripts(self, *, ex_filter: Filter | None = None) -> list[LinodeStackScript]:
         """The StackScripts that the user may use; `{"mine": True}` spares the many of everybody."""
-        return self.connection.list_all("/linode/stackscripts", LinodeStackScript, plain, only=ex_filter)
+        return self.connection.list_all("/linode/stackscripts", LinodeStackScript, value_of, only=ex_filter)
 
     def ex_create_stackscript(
         self, name: str, script: str, images: Iterable[NodeImage | str], *, description: str | None = None
     ) -> LinodeStackScript:
         """Create a StackScript for nodes of these images; a create names it as `stackscript_id`."""
-        ids = [id_of(image, NodeImage) for image in several(images)]
-        body = present({"label": name, "script": script, "images": ids, "description": description})
+        ids = [id_of(image, NodeImage) for image in as_list(images)]
+        body = drop_none({"label": name, "script": script, "images": ids, "description": description})
         return self.connection.post("/linode/stackscripts", LinodeStackScript, body).value
 
     def ex_destroy_stackscript(self, script: LinodeStackScript) -> bool:
@@ -553,10 +554,10 @@ class LinodeExtensions(LinodeNetworks):
     ) -> dict[str, Any]:
         """The fields that say who may log in to a disk made from an image, which must have a password."""
         public_keys = [
-            *several(authorized_keys),
+            *as_list(authorized_keys),
             *([auth.pubkey] if isinstance(auth, NodeAuthSSHKey) else ()),
         ]
-        password, users = password_of(root_pass, auth), several(authorized_users)
+        password, users = password_of(root_pass, auth), as_list(authorized_users)
         if not has_disk:
             if public_keys or users or password is not None:
                 raise InvalidArgumentError("who may log in is said of an image; give one")
@@ -582,7 +583,7 @@ class LinodeExtensions(LinodeNetworks):
             instance.type and intern(instance.type),  # thousands of nodes share a few
             instance.image and intern(instance.image),
             LazyExtra(raw, _node_extra),
-            moment(instance.created),
+            parse_datetime(instance.created),
         )
 
     def _to_size(self, item: Item[Size], region: str | None) -> NodeSize:
@@ -595,12 +596,16 @@ class LinodeExtensions(LinodeNetworks):
 
     def _to_image(self, item: Item[Image]) -> NodeImage:
         image, raw = item
-        return NodeImage(image.id, image.label or image.id, self, LazyExtra(raw, partial(filled, IMAGE_KEYS)))
+        return NodeImage(
+            image.id, image.label or image.id, self, LazyExtra(raw, partial(with_defaults, IMAGE_KEYS))
+        )
 
     def _to_location(self, item: Item[Region]) -> NodeLocation:
         region, raw = item
         name, country = region.label or region.id, (region.country or "").upper()
-        return NodeLocation(region.id, name, country, self, LazyExtra(raw, partial(filled, LOCATION_KEYS)))
+        return NodeLocation(
+            region.id, name, country, self, LazyExtra(raw, partial(with_defaults, LOCATION_KEYS))
+        )
 
     def _to_key_pair(self, item: Item[Key]) -> KeyPair:
         key = item.value
@@ -650,15 +655,15 @@ def _addresses(instance: Instance) -> tuple[list[str], list[str]]:
 
 
 def _node_extra(raw: bytes) -> dict[str, Any]:
-    extra = filled(NODE_KEYS, raw)
+    extra = with_defaults(NODE_KEYS, raw)
     marked = str(extra.get("group") or "").startswith(MARK)
     return {**extra, "location": extra["region"], **({"group": ""} if marked else {})}
 
 
 def _size_extra(monthly_price: float | None, raw: bytes) -> dict[str, Any]:
-    return {**filled(SIZE_KEYS, raw), "monthly_price": monthly_price}
+    return {**with_defaults(SIZE_KEYS, raw), "monthly_price": monthly_price}
 
 
 def _volume_extra(raw: bytes) -> dict[str, Any]:
-    extra = filled(VOLUME_KEYS, raw)
+    extra = with_defaults(VOLUME_KEYS, raw)
     return {**extra, "location": extra["region"], "state": extra["status"]}

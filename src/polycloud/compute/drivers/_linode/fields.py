@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from polycloud.common.arguments import id_of
-from polycloud.common.base import segment
+from polycloud.common.base import quote_segment
 from polycloud.common.linode import number
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.base import require_id
-from polycloud.compute.types import Node, NodeAuthPassword, NodeAuthSSHKey, NodeImage
+from polycloud.compute.objects import Node, NodeAuthPassword, NodeAuthSSHKey, NodeImage
+from polycloud.errors import InvalidArgumentError
 
 
 def image_path(image: NodeImage | str) -> str:
     """Where an image is: its id has a slash, which the provider's own clients do not quote."""
-    return "/images/" + "/".join(map(segment, id_of(image, NodeImage).split("/")))
+    return "/images/" + "/".join(map(quote_segment, id_of(image, NodeImage).split("/")))
 
 
 def linode_id(node: Node) -> int:

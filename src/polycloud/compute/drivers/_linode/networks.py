@@ -8,11 +8,10 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
-from polycloud.common.arguments import present, several
-from polycloud.common.base import segment
+from polycloud.common.arguments import as_list, drop_none
+from polycloud.common.base import quote_segment
 from polycloud.common.linode import Filter
-from polycloud.common.payload import Item, decode, plain
-from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
+from polycloud.common.payload import Item, decode, value_of
 from polycloud.compute.drivers._linode.fields import linode_id
 from polycloud.compute.drivers._linode.operations import LinodeOperations
 from polycloud.compute.drivers._linode.payloads import (
@@ -24,7 +23,8 @@ from polycloud.compute.drivers._linode.payloads import (
     items_of,
     vpc_items,
 )
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +79,19 @@ class LinodeNetworks(LinodeOperations):
 
     def ex_share_address(self, node: Node, addresses: Iterable[LinodeIPAddress | str]) -> bool:
         """Let a node take over these addresses of others of its region; those not named it takes no more."""
-        ips = [_inet(address) for address in several(addresses)]
+        ips = [_inet(address) for address in as_list(addresses)]
         return self.connection.act("/networking/ips/share", linode_id=linode_id(node), ips=ips)
 
     def ex_destroy_address(self, node: Node, address: LinodeIPAddress | str) -> bool:
         """Take an IPv4 address off a node, which keeps one public address at least."""
-        path = f"/linode/instances/{linode_id(node)}/ips/{segment(_inet(address))}"
+        path = f"/linode/instances/{linode_id(node)}/ips/{quote_segment(_inet(address))}"
         return self._when_free(partial(self.connection.delete, path))
 
     # Firewalls
 
     def ex_list_firewalls(self, *, ex_filter: Filter | None = None) -> list[LinodeFirewall]:
         """The account's firewalls."""
-        return self.connection.list_all("/networking/firewalls", LinodeFirewall, plain, only=ex_filter)
+        return self.connection.list_all("/networking/firewalls", LinodeFirewall, value_of, only=ex_filter)
 
     def ex_create_firewall(
         self, name: str, rules: Mapping[str, Any], nodes: Iterable[Node] = (), *, tags: Iterable[str] = ()
@@ -103,8 +103,8 @@ class LinodeNetworks(LinodeOperations):
         """
         ids = [linode_id(node) for node in nodes]
         devices = {"linodes": ids} if ids else None
-        body = {"label": name, "rules": dict(rules), "devices": devices, "tags": several(tags) or None}
-        return self.connection.post("/networking/firewalls", LinodeFirewall, present(body)).value
+        body = {"label": name, "rules": dict(rules), "devices": devices, "tags": as_list(tags) or None}
+        return self.connection.post("/networking/firewalls", LinodeFirewall, drop_none(body)).value
 
     def ex_attach_firewall(self, firewall: LinodeFirewall, node: Node) -> bool:
         """Put a firewall before a node that has none."""
@@ -114,7 +114,7 @@ class LinodeNetworks(LinodeOperations):
     def ex_detach_firewall(self, firewall: LinodeFirewall, node: Node) -> bool:
         """Take a firewall away from a node. Raises `InvalidArgumentError` where it is not before that."""
         path, entity = f"/networking/firewalls/{firewall.id}/devices", ("linode", linode_id(node))
-        for device in self.connection.list_all(path, Guarded, plain):
+        for device in self.connection.list_all(path, Guarded, value_of):
             if device.entity and (device.entity.type, device.entity.id) == entity:
                 return self.connection.delete(f"{path}/{device.id}")
         raise InvalidArgumentError(f"the firewall {firewall.label} is not before the node {node.name}")

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypedDict, TypeVar
 
-from polycloud.common import waiting
-from polycloud.common.calls import remaining
 from polycloud.common.linode import LinodeBaseDriver, LinodeBusyError
 from polycloud.common.payload import Item
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers._linode.fields import linode_id
 from polycloud.compute.drivers._linode.payloads import Image, Volume
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import remaining
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -28,17 +28,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 from urllib3.util import parse_url
 
-from polycloud.common.forks import renew_after_fork
-from polycloud.common.http import (
-    CHUNK,
-    Headers,
-    RawResponse,
-    Request,
-    TransportOptions,
-    origin_of,
-    read_whole,
-)
-from polycloud.common.types import (
+from polycloud.concurrency.forks import renew_after_fork
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
@@ -47,6 +38,8 @@ from polycloud.common.types import (
     TLSError,
     TransportError,
 )
+from polycloud.http.messages import CHUNK, RawResponse, Request, TransportOptions, origin_of, read_whole
+from polycloud.utils.headers import Headers
 
 __all__ = ["Urllib3Transport"]
 

@@ -1,4 +1,9 @@
-"""What a forked process must not take over: locks that another thread held, and work under way there."""
+"""Re-create locks in a forked child.
+
+A fork copies locks as they are at that time: one that another thread of the parent holds stays locked in the
+child for ever, since that thread does not exist there. Objects with locks register here, and the child calls
+`_renew` on each before it runs anything else, the youngest first.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ T = TypeVar("T")
 
 
 class Renewable(Protocol):
-    """Something that a child process begins anew."""
+    """An object whose locks must be re-created in a forked child."""
 
     def _renew(self) -> None: ...
 
@@ -23,15 +28,15 @@ _known: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
 _numbers = count()
 
 
-def renew_after_fork(thing: Renewable) -> None:
-    """Call `thing._renew()` in every process that is forked from this one."""
-    _known[next(_numbers)] = thing
+def renew_after_fork(owner: Renewable) -> None:
+    """Call `owner._renew()` in every process that is forked from this one."""
+    _known[next(_numbers)] = owner
 
 
 def _renew_all() -> None:
-    # The youngest first: what cleans up after them when their owner drops them meets no held lock any more
-    for thing in reversed(list(_known.values())):
-        thing._renew()  # noqa: SLF001 - the protocol above
+    # The youngest first: when a renewed owner drops them, their clean-up must not meet a held lock
+    for owner in reversed(list(_known.values())):
+        owner._renew()  # noqa: SLF001 - the protocol above
 
 
 if hasattr(os, "register_at_fork"):
@@ -39,7 +44,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class cached_property(Generic[T]):
-    """The standard library's as it is from Python 3.12 on: before, all objects of a class share one lock."""
+    """functools.cached_property as of Python 3.12: in 3.11 all instances of a class share one lock."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute

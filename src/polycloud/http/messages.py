@@ -1,6 +1,6 @@
 """HTTP as polycloud sees it: `Request`, `RawResponse`, and the `Transport` protocol.
 
-Two transports keep it: `polycloud.common.urllib3` for plain code, `polycloud.common.aiohttp` for code on
+Two transports keep it: `polycloud.http.urllib3` for plain code, `polycloud.http.aiohttp` for code on
 an event loop. A transport sends one request once. It knows nothing of providers, retries or
 credentials, and whatever goes wrong in it ends as an error of `polycloud.common.types`.
 """
@@ -11,18 +11,19 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Protocol, Self
 from urllib.parse import urlsplit
 
-from polycloud.common.types import InvalidArgumentError, MalformedResponseError, ReadTimeoutError
+from polycloud.errors import Exchange, InvalidArgumentError, MalformedResponseError, ReadTimeoutError
+from polycloud.utils.headers import Headers
 
 if TYPE_CHECKING:
     import ssl
 
 __all__ = [
-    "Headers",
     "RawResponse",
     "Request",
+    "Sender",
     "Transport",
     "TransportOptions",
     "Transports",
@@ -40,26 +41,6 @@ CONNECTION_HEADERS = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
 )
 """Headers of one connection or of the bytes on it, which no record repeats."""
-
-
-class Headers(dict[str, str]):
-    """Headers by lower-case name; looked up in any case. Repeated ones are joined by a comma."""
-
-    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        super().__init__()
-        for name, value in items:
-            key = name.lower()
-            super().__setitem__(key, f"{super().__getitem__(key)}, {value}" if key in self else value)
-
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(name.lower())
-
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name.lower() if isinstance(name, str) else name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The header's value, or `default`."""
-        return super().get(name.lower(), default)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -143,6 +124,25 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close every connection; a later `send` opens new ones."""
+        ...
+
+
+class Sender(Protocol):
+    """What sending, tracing and responses need of the connection that a request belongs to.
+
+    A Protocol, so that these floors do not know the connection, which knows them.
+    """
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the texts that no error, log or trace may show."""
+        ...
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        ...
+
+    def exchange(self, request: Request, response: RawResponse | None = None) -> Exchange:
+        """Return what errors and traces say about a request and its response."""
         ...
 
 

@@ -1,8 +1,14 @@
-"""The one place where sync and async meet: how drivers wait, run things side by side, and share work.
+"""How drivers wait, run calls concurrently, and share work: the one place where sync and async meet.
 
-Called plainly, these primitives block the calling thread. Called inside a bridge greenlet (a driver run
-by `polycloud.common.bridge.bridged`), they switch to the event loop that started it, which goes on with other
-work meanwhile. Drivers and base code wait through nothing else.
+Called from plain code, these primitives block the calling thread. Called inside a bridge greenlet (a driver
+run by `polycloud.concurrency.bridge.bridged`), they switch to the event loop that started it, which runs
+other tasks meanwhile. Drivers and base code wait through nothing else.
+
+`SingleFlight` is the one way to share work between callers: the first caller of a key leads and runs the
+function; callers that arrive meanwhile follow, and receive its result or its error. An interruption (Ctrl-C,
+cancellation) concerns the leader alone, so the flight ends without an outcome and one of the followers takes
+the lead. A thread that would wait for its own flight (plain code called from a task of the loop that leads)
+would wait for ever, so it runs the function itself.
 """
 
 from __future__ import annotations
@@ -14,9 +20,9 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from polycloud.common import calls
-from polycloud.common.forks import renew_after_fork
-from polycloud.common.types import (
+from polycloud.concurrency import calls
+from polycloud.concurrency.forks import renew_after_fork
+from polycloud.errors import (
     InvalidArgumentError,
     MalformedResponseError,
     OperationTimeoutError,
@@ -29,7 +35,7 @@ from polycloud.common.types import (
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from polycloud.common.bridge import BridgeGreenlet
+    from polycloud.concurrency.bridge import BridgeGreenlet
 
 __all__ = ["SingleFlight", "bridge", "gather", "poll", "require_times", "run", "sleep"]
 
@@ -37,24 +43,24 @@ T = TypeVar("T")
 SIDE_BY_SIDE = 8
 FIRST_PAUSE = 0.05
 PAUSE_GROWTH = 1.5
-PASSING = (MalformedResponseError, RateLimitReachedError, ServerError, TransportError)
-FAILED_LOOKS = 5
+TRANSIENT = (MalformedResponseError, RateLimitReachedError, ServerError, TransportError)
+FAILED_CHECKS = 5
 
 
 def bridge() -> BridgeGreenlet | None:
-    """The greenlet bridge that the caller runs in, or None in plain code."""
-    module = sys.modules.get("polycloud.common.bridge")  # there are no bridges before it is imported
-    current = getattr(module, "current_bridge", None)  # nor while it is
+    """Return the bridge that the caller runs in, or None in plain code."""
+    module = sys.modules.get("polycloud.concurrency.bridge")  # without it there are no bridges
+    current = getattr(module, "current_bridge", None)  # nor while it is being imported
     return None if current is None else cast("BridgeGreenlet | None", current())
 
 
 def run(async_fn: Callable[[], Awaitable[T]]) -> T:
-    """Wait for a coroutine function: on the caller's loop inside a bridge, else on a private loop thread.
+    """Run a coroutine function and wait for it: on the caller's loop inside a bridge, else on a private loop.
 
     An interruption of the waiting thread (Ctrl-C) cancels the coroutine, and so does the deadline of
-    `call_options`: with `OperationTimeoutError`.
+    `call_options`, with `OperationTimeoutError`.
     """
-    from polycloud.common.loopthread import run_on_private_loop, until_deadline
+    from polycloud.concurrency.loopthread import run_on_private_loop, until_deadline
 
     async_fn = until_deadline(async_fn, calls.remaining())
     current = bridge()
@@ -65,7 +71,7 @@ def sleep(seconds: float) -> None:
     """Pause for `seconds`."""
     current = bridge()
     if current is None:
-        time.sleep(seconds)  # noqa: TID251 - this is the place that the ban points to
+        time.sleep(seconds)  # noqa: TID251 - the place that the ban points to
     else:
         import asyncio
 
@@ -80,19 +86,19 @@ _inline = _Inline()
 
 
 def gather(calls: Iterable[Callable[[], T]], *, limit: int = SIDE_BY_SIDE) -> list[T]:
-    """Run independent calls side by side, `limit` at most; their results in order.
+    """Run independent calls concurrently, at most `limit` at once; return their results in order.
 
-    The first error is raised after the calls under way have ended; calls not yet begun are dropped.
+    The first error is raised after the calls in progress have ended; calls not yet begun are dropped.
     A `gather` inside a `gather` runs one call after another, since bounded pools would deadlock.
     """
     if limit < 1:
-        raise InvalidArgumentError(f"limit={limit}: at least one call must be allowed at a time")
+        raise InvalidArgumentError(f"limit must be at least 1, got {limit}")
     calls = list(calls)
     current = bridge()
     if len(calls) < 2 or (_inline.active if current is None else current.in_gather):  # noqa: PLR2004
         return [call() for call in calls]
     if current is not None:
-        from polycloud.common.bridge import gather_bridged
+        from polycloud.concurrency.bridge import gather_bridged
 
         return current.wait(gather_bridged(calls, current.transports, limit))
     from concurrent.futures import ThreadPoolExecutor
@@ -113,7 +119,7 @@ def _mark_inline() -> None:
 
 
 class SingleFlight:
-    """Lets one caller do what many ask for at the same time; all get its result, or its error."""
+    """Lets one caller do what many ask for at the same time; see the module's text."""
 
     def __init__(self) -> None:
         self._renew()
@@ -124,10 +130,10 @@ class SingleFlight:
         self._flights: dict[Hashable, tuple[Future[Any], int]] = {}
 
     def __call__(self, key: Hashable, fn: Callable[[], T], *, alone: bool = False) -> T:
-        """The result of `fn`, run by this caller unless another one is running it for `key`.
+        """Return the result of `fn`, run by this caller unless another one is running it for `key`.
 
-        Plain code on an event loop's thread cannot wait for a task of that loop: it runs `fn` too, or where
-        `fn` must run `alone`, raises `PolycloudError`.
+        Plain code on an event loop's thread cannot wait for a task of that loop: it runs `fn` too or, if `fn`
+        must run `alone`, raises `PolycloudError`.
         """
         while True:
             with self._lock:
@@ -140,10 +146,10 @@ class SingleFlight:
                 return self._lead(key, flight, fn)
             if leader == threading.get_ident() and bridge() is None:
                 if alone:
-                    raise PolycloudError("a task of this thread's event loop is just doing this; await it")
+                    raise PolycloudError("a task of this thread's event loop is doing this already; await it")
                 return fn()
-            landed, result = _landed(flight)
-            if landed:
+            finished, result = _outcome(flight)
+            if finished:
                 return cast("T", result)
 
     def _lead(self, key: Hashable, flight: Future[Any], fn: Callable[[], T]) -> T:
@@ -151,7 +157,7 @@ class SingleFlight:
             result = fn()
         except BaseException as error:
             self._forget(key)
-            # An interruption is this caller's alone: None sends a follower to take the lead.
+            # An interruption concerns this caller alone: None makes a follower take the lead.
             flight.set_result(None) if not isinstance(error, Exception) else flight.set_exception(error)
             raise
         self._forget(key)
@@ -172,26 +178,25 @@ def _new_flight() -> Future[Any]:
     return Future()
 
 
-def _landed(flight: Future[Any]) -> tuple[bool, Any]:
+def _outcome(flight: Future[Any]) -> tuple[bool, Any]:
     current = bridge()
     if current is None:
         outcome = flight.result()
     else:
-        from polycloud.common.bridge import landing
+        from polycloud.concurrency.bridge import await_flight
 
-        outcome = current.wait(landing(flight))
+        outcome = current.wait(await_flight(flight))
     return (False, None) if outcome is None else (True, outcome[0])
 
 
-def poll(look: Callable[[], T | None], *, waiting_for: str, timeout: float, longest_pause: float = 5.0) -> T:
-    """Look until there is something to see: the first result of `look` that is not None.
+def poll(check: Callable[[], T | None], *, waiting_for: str, timeout: float, longest_pause: float = 5.0) -> T:
+    """Call `check` until it returns something other than None; return that.
 
-    Pauses between two looks grow from 0.05 s to `longest_pause` (seconds) and vary at random, so that
-    many waiters do not look in step. A look that fails in a way that passes (a broken connection, a
-    server error, a rate limit) is a look that saw nothing, up to five in a row. Raises
-    `OperationTimeoutError` after `timeout` seconds or at the deadline of `call_options`, and
-    `InvalidArgumentError` for times that are none; an interruption (Ctrl-C, cancellation) passes through
-    with a note of what was being waited for.
+    Pauses between two checks grow from 0.05 s to `longest_pause` (seconds) and vary at random, so that many
+    waiters do not poll in step. A check with a transient failure (a broken connection, a server error, a rate
+    limit) counts as one that returned None, up to five in a row. Raises `OperationTimeoutError` after
+    `timeout` seconds or at the deadline of `call_options`, and `InvalidArgumentError` for invalid times; an
+    interruption (Ctrl-C, cancellation) passes through with a note of what was being waited for.
     """
     import random
 
@@ -199,7 +204,7 @@ def poll(look: Callable[[], T | None], *, waiting_for: str, timeout: float, long
     timeout = max(0.0, min(timeout, calls.remaining()))
     deadline = time.monotonic() + timeout
     pause = min(FIRST_PAUSE, longest_pause)
-    patient = _patient(look)
+    patient = _patient(check)
     try:
         while (found := patient()) is None:
             remaining = deadline - time.monotonic()
@@ -215,16 +220,16 @@ def poll(look: Callable[[], T | None], *, waiting_for: str, timeout: float, long
     return found
 
 
-def _patient(look: Callable[[], T | None]) -> Callable[[], T | None]:
+def _patient(check: Callable[[], T | None]) -> Callable[[], T | None]:
     failed = 0
 
     def patient() -> T | None:
         nonlocal failed
         try:
-            found = look()
-        except PASSING:
+            found = check()
+        except TRANSIENT:
             failed += 1
-            if failed >= FAILED_LOOKS:
+            if failed >= FAILED_CHECKS:
                 raise
             return None
         failed = 0
@@ -234,9 +239,11 @@ def _patient(look: Callable[[], T | None]) -> Callable[[], T | None]:
 
 
 def require_times(timeout: float, longest_pause: float = 1.0) -> None:
-    """Raise `InvalidArgumentError` for times that are none: better before a create than after it."""
+    """Raise `InvalidArgumentError` for invalid times: better before a create than after it."""
     for name, seconds in (("timeout", timeout), ("longest pause", longest_pause)):
         if not isinstance(seconds, int | float) or not seconds >= 0:
-            raise InvalidArgumentError(f"a {name} of {seconds!r} is no number of seconds")
+            raise InvalidArgumentError(f"the {name} must be a number of seconds, got {seconds!r}")
     if longest_pause == 0:
-        raise InvalidArgumentError("a pause of 0 seconds would flood the provider")
+        raise InvalidArgumentError(
+            "the longest pause must be above 0 seconds, or polling floods the provider"
+        )

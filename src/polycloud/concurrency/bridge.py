@@ -1,6 +1,15 @@
-"""Drivers on an event loop: a greenlet runs the driver's plain code, and its waits are awaited outside.
+"""Run a driver's plain code on an event loop: in a greenlet whose waits are awaited outside.
 
-Imported by `polycloud.aio` only, so plain programs need no greenlet and pay for no asyncio.
+The idea: a greenlet has a stack of its own and can be left in the middle of a call. `bridged` starts the
+driver's function in a `BridgeGreenlet`. Where plain code would block, it calls `wait(awaitable)`, which
+switches back to the coroutine outside, handing it the awaitable. `_drive` awaits that on the loop, meanwhile
+the loop runs other tasks, and then switches into the greenlet with the result (or throws the error into it).
+So the driver is written once, as plain code, and every wait in it becomes an `await`.
+
+An iterator works the same way, with one more reason to switch: `hand_over` switches with the sentinel
+`YIELDED` once an item is ready, and the greenlet sleeps until the next item is requested.
+
+Imported by `polycloud.aio` only, so plain programs import neither greenlet nor asyncio.
 """
 
 from __future__ import annotations
@@ -9,51 +18,51 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-if TYPE_CHECKING:
-    from polycloud.common.http import Transports
+Transports = Callable[[Any], Any]
+"""Makes the transport for a connection's options; opaque here (`polycloud.http.messages.Transports`)."""
 
-__all__ = ["BridgeGreenlet", "bridged", "gather_bridged", "iterate_bridged", "landing"]
+__all__ = ["BridgeGreenlet", "await_flight", "bridged", "gather_bridged", "iterate_bridged"]
 
 T = TypeVar("T")
-HANDED = object()
-"""What an iterator's greenlet switches with where it waits for nothing but to be asked again."""
+YIELDED = object()
+"""Sentinel: the greenlet has yielded an item and waits for the next request."""
 
 
 class BridgeGreenlet(greenlet):
-    """A greenlet whose waits are awaited by a coroutine, and the transports that its requests take."""
+    """A greenlet whose waits are awaited by a coroutine; `transports` makes those of its requests."""
 
     transports: Transports
     in_gather: bool
 
     def wait(self, awaitable: Awaitable[T]) -> T:
-        """Let the event loop finish `awaitable`, then go on with its result."""
+        """Have the event loop await `awaitable`; return its result."""
         assert self.parent is not None
         return cast("T", self.parent.switch(awaitable))
 
     def hand_over(self) -> None:
-        """Let the coroutine outside take an item, until it asks for the next one."""
+        """Yield to the coroutine outside until it asks for the next item."""
         assert self.parent is not None
-        self.parent.switch(HANDED)
+        self.parent.switch(YIELDED)
 
 
 def current_bridge() -> BridgeGreenlet | None:
-    """The greenlet bridge that the caller runs in, or None in plain code."""
+    """Return the bridge that the caller runs in, or None in plain code."""
     current = getcurrent()
     return current if isinstance(current, BridgeGreenlet) else None
 
 
 async def bridged(fn: Callable[[], T], transports: Transports, *, in_gather: bool = False) -> T:
-    """Run sync-style `fn` so that its waits are awaited here and its requests go through `transports`."""
+    """Run plain `fn`; its waits are awaited here and its requests go through `transports`."""
     current = _bridge(fn, transports, in_gather=in_gather)
     return cast("T", await _drive(current, current.switch()))
 
 
 async def iterate_bridged(fn: Callable[[], Iterator[T]], transports: Transports) -> AsyncGenerator[T]:
-    """What the iterator of sync-style `fn` yields; it goes on only when it is asked for the next item."""
+    """Yield the items of the iterator that plain `fn` returns; it runs only while an item is requested."""
     handed: list[T] = []
 
     def hand_out() -> None:
@@ -70,7 +79,7 @@ async def iterate_bridged(fn: Callable[[], Iterator[T]], transports: Transports)
     outcome = current.switch()
     try:
         while True:
-            if outcome is not HANDED:
+            if outcome is not YIELDED:
                 outcome = await _drive(current, outcome)
             if not handed:
                 return
@@ -90,11 +99,11 @@ def _bridge(fn: Callable[[], Any], transports: Transports, *, in_gather: bool = 
 
 
 async def _drive(current: BridgeGreenlet, outcome: Any) -> Any:
-    """Await what `current` waits for, until it ends or hands out an item; what it ends with."""
-    while not current.dead and outcome is not HANDED:
+    """Await what `current` waits for until it returns or yields an item; return that outcome."""
+    while not current.dead and outcome is not YIELDED:
         try:
             result = await outcome
-        except GeneratorExit:  # nobody awaits this any more
+        except GeneratorExit:  # the awaiting task is gone
             _abandon(current)
             raise
         except BaseException as error:  # noqa: BLE001 - cancellation too belongs to the waiting driver
@@ -112,9 +121,9 @@ def _abandon(current: BridgeGreenlet) -> None:
 
 
 async def gather_bridged(calls: list[Callable[[], T]], transports: Transports, limit: int) -> list[T]:
-    """Run `calls` side by side, each in a bridge of its own, `limit` at most.
+    """Run `calls` concurrently, each in a bridge of its own, at most `limit` at once.
 
-    After an error those under way end, since one may be a create, and the others do not begin.
+    After an error those in progress are completed, since one may be a create; the others do not begin.
     """
     gate = asyncio.Semaphore(limit)
     failed = asyncio.Event()
@@ -136,6 +145,6 @@ async def gather_bridged(calls: list[Callable[[], T]], transports: Transports, l
     return cast("list[T]", outcomes)
 
 
-async def landing(flight: Future[Any]) -> Any:
-    """The result of another caller's work; giving up the wait does not cancel the work."""
+async def await_flight(flight: Future[Any]) -> Any:
+    """Return the result of another caller's work; cancelling the wait does not cancel the work."""
     return await asyncio.shield(asyncio.wrap_future(flight))

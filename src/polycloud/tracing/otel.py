@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polycloud import __version__
-from polycloud.common.trace import Trace, add_hook
+from polycloud.tracing.hooks import add_hook
+from polycloud.tracing.trace import Trace
+from polycloud.version import __version__
 
 try:
     from opentelemetry.metrics import MeterProvider, get_meter

@@ -1,4 +1,10 @@
-"""What a call carries along wherever it leads: limits of time, retries, the operation it is part of."""
+"""What a call carries along: its deadline, timeouts, retry policy, and the operation it is part of.
+
+The settings live in a context variable, so they follow a call through helper functions, into the threads of
+`gather` and over the bridge to an event loop, without being a parameter of each of them. Blocks nest: an
+inner block may shorten a deadline, never extend it (except `cleanup`). A generator runs in the context of
+whoever asks for its next item, which is why `as_operation` enters the operation anew for each item.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +15,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import wraps
 from types import GeneratorType
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-from polycloud.common.types import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from polycloud.common.retry import RetryPolicy
+from polycloud.errors import InvalidArgumentError
 
 __all__ = [
     "CallOptions",
+    "RetryRules",
     "as_operation",
     "call_options",
+    "cleanup",
     "current_call",
     "remaining",
     "seconds",
-    "tidying",
     "timeouts",
 ]
 
@@ -31,19 +35,36 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 CONNECT = 10.0
-"""Seconds to connect, unless a pair of timeouts says more: a host that is there answers sooner."""
+"""The connect timeout in seconds unless a pair of timeouts is given: a host that is up accepts sooner."""
+
+
+class RetryRules(Protocol):
+    """What a call knows of a retry policy; `polycloud.http.retry.RetryPolicy` is one."""
+
+    @property
+    def patience(self) -> float:
+        """The longest pause to wait for, in seconds."""
+        ...
+
+    def allows(self, request: Any, attempt: int, outcome: Any) -> bool:
+        """Return whether the request may be sent again after this outcome of attempt number `attempt`."""
+        ...
+
+    def pause(self, attempt: int, outcome: Any) -> float:
+        """Return the seconds to wait before the next attempt."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """The settings of the calls in a block, and the operation that is under way.
+    """The settings of the calls in a block, and the operation in progress.
 
-    `ends_at` is a moment of `time.monotonic()`; `timeout` the seconds to connect and to wait for bytes.
+    `ends_at` is a time of `time.monotonic()`; `timeout` the connect and read timeouts in seconds.
     """
 
     ends_at: float | None = None
     timeout: tuple[float, float] | None = None
-    retry: RetryPolicy | None = None
+    retry: RetryRules | None = None
     operation: str | None = None
 
 
@@ -52,7 +73,7 @@ _current: ContextVar[CallOptions] = ContextVar("polycloud_call", default=NO_OPTI
 
 
 def current_call() -> CallOptions:
-    """The settings that hold here."""
+    """Return the settings of the enclosing block."""
     return _current.get()
 
 
@@ -61,20 +82,20 @@ def call_options(
     *,
     deadline: float | None = None,
     timeout: float | tuple[float, float] | None = None,
-    retry: RetryPolicy | None = None,
+    retry: RetryRules | None = None,
 ) -> Iterator[None]:
-    """Set limits for every call in a `with` block, whatever driver it is of.
+    """Set limits for every call in a `with` block, on any driver.
 
-    Holds for this thread or task only, and for what its calls do side by side. Inside another block the
-    earlier deadline counts. What counts for an iterator is the block in which it is asked for its items.
+    They apply to this thread or task, and to what its calls run concurrently. Inside another block the
+    earlier deadline counts. For an iterator, the block counts in which it is asked for its items.
 
     Args:
-        deadline: Seconds for everything in the block together: requests, retries, pages, waiting, SSH.
-        timeout: Seconds without a byte of an answer, or the pair of seconds to connect and to read.
-        retry: What is sent again, in the place of the driver's policy; the driver's budget stays.
+        deadline: Seconds for everything in the block together: requests, retries, pages, waits, SSH.
+        timeout: Seconds without a byte of the response, or the pair of connect and read timeouts.
+        retry: The policy to use instead of the driver's; the driver's retry budget stays.
 
     Raises:
-        InvalidArgumentError: A time is no number of seconds above 0.
+        InvalidArgumentError: A time is not a number of seconds above 0.
     """
     outer = _current.get()
     inner = replace(outer, retry=retry or outer.retry)
@@ -88,8 +109,8 @@ def call_options(
 
 
 @contextmanager
-def tidying(deadline: float) -> Iterator[None]:
-    """Give what is to be tidied up `deadline` seconds, even where the deadline around it is over."""
+def cleanup(deadline: float) -> Iterator[None]:
+    """Allow `deadline` seconds for cleanup, even after the enclosing deadline."""
     ends_at = time.monotonic() + seconds("deadline", deadline)
     with _set(replace(_current.get(), ends_at=ends_at)):
         yield
@@ -105,22 +126,22 @@ def _set(options: CallOptions) -> Iterator[None]:
 
 
 def timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
-    """The seconds to connect and to read; `InvalidArgumentError` for what are none."""
+    """Return the connect and read timeouts in seconds. Raises `InvalidArgumentError` for invalid values."""
     if not isinstance(timeout, tuple):
         return min(seconds("timeout", timeout), CONNECT), timeout
     if len(timeout) != len(("connect", "read")):
-        raise InvalidArgumentError(f"timeout={timeout!r} is no pair of seconds, to connect and to read")
+        raise InvalidArgumentError(f"timeout must be seconds or the pair (connect, read), got {timeout!r}")
     return seconds("timeout", timeout[0]), seconds("timeout", timeout[1])
 
 
 def remaining() -> float:
-    """Seconds until the block's deadline; infinite without one."""
+    """Return the seconds until the block's deadline; infinite without one."""
     ends_at = _current.get().ends_at
     return float("inf") if ends_at is None else ends_at - time.monotonic()
 
 
 def as_operation(fn: Callable[P, R]) -> Callable[P, R]:
-    """`fn`, whose requests belong to the operation of its name unless they belong to an outer one."""
+    """Wrap `fn` so that traces attribute its requests to its name, unless an outer operation runs."""
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -132,7 +153,7 @@ def as_operation(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 def _iterate(name: str, items: Iterator[T]) -> Iterator[T]:
-    """The items of a generator, whose body runs whenever it is asked for one."""
+    """Yield the items of a generator, entering the operation for each: its body runs when asked for one."""
     with closing(items):  # type: ignore[type-var] # a generator
         while True:
             with _operation(name):
@@ -163,7 +184,7 @@ class _operation:
 
 
 def seconds(name: str, value: float) -> float:
-    """A duration above 0; `InvalidArgumentError` naming `name` for what is none."""
+    """Return a duration above 0. Raises `InvalidArgumentError`, naming `name`, for an invalid value."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InvalidArgumentError(f"{name}={value!r} is no number of seconds above 0")
+        raise InvalidArgumentError(f"{name} must be a number of seconds above 0, got {value!r}")
     return value

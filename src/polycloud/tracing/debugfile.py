@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from polycloud.common.recording import REDACTED
-from polycloud.common.trace import Trace
+from polycloud.tracing.redaction import REDACTED
+from polycloud.tracing.trace import Trace
 
 __all__ = ["RECORD", "write"]
 

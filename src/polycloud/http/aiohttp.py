@@ -18,16 +18,8 @@ from aiohttp import (
 from aiohttp import client_exceptions as exceptions
 from yarl import URL
 
-from polycloud.common.http import (
-    CHUNK,
-    Headers,
-    RawResponse,
-    Request,
-    TransportOptions,
-    origin_of,
-    require_size,
-)
-from polycloud.common.types import (
+from polycloud.concurrency.waiting import bridge
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
@@ -36,7 +28,15 @@ from polycloud.common.types import (
     TLSError,
     TransportError,
 )
-from polycloud.common.waiting import bridge
+from polycloud.http.messages import (
+    CHUNK,
+    RawResponse,
+    Request,
+    TransportOptions,
+    origin_of,
+    require_size,
+)
+from polycloud.utils.headers import Headers
 
 __all__ = ["AiohttpTransport", "AiohttpTransports"]
 
@@ -74,7 +74,7 @@ class AiohttpTransports:
 
 
 class AiohttpTransport:
-    """Sends from inside a bridge (`polycloud.common.bridge.bridged`) on the loop that runs it."""
+    """Sends from inside a bridge (`polycloud.concurrency.bridge.bridged`) on the loop that runs it."""
 
     def __init__(self, options: TransportOptions | None = None) -> None:
         self.options = options or TransportOptions()

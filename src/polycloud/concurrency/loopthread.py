@@ -1,6 +1,6 @@
-"""A private event loop, on which plain code waits for coroutines (SSH).
+"""A private event loop on a daemon thread, on which plain code waits for coroutines (SSH).
 
-Imported when first needed, since `import polycloud` shall not pay for asyncio.
+Imported when first needed, so that `import polycloud` does not import asyncio.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from polycloud.common.forks import renew_after_fork
-from polycloud.common.types import OperationTimeoutError
+from polycloud.concurrency.forks import renew_after_fork
+from polycloud.errors import OperationTimeoutError
 
 __all__ = ["run_on_private_loop", "until_deadline"]
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def until_deadline(async_fn: Callable[[], Awaitable[T]], left: float) -> Callable[[], Awaitable[T]]:
-    """The coroutine function, which ends with `OperationTimeoutError` after `left` seconds."""
+    """Wrap a coroutine function so that it raises `OperationTimeoutError` after `left` seconds."""
     if left == float("inf"):
         return async_fn
 
@@ -30,14 +30,14 @@ def until_deadline(async_fn: Callable[[], Awaitable[T]], left: float) -> Callabl
                 return await async_fn()
         except TimeoutError:
             if limit.expired():
-                raise OperationTimeoutError("a call's part to end (deadline=)", left) from None
+                raise OperationTimeoutError("part of a call to end (deadline=)", left) from None
             raise
 
     return bounded
 
 
 class _LoopThread:
-    """A private event loop on a daemon thread, for plain callers of async code; remade after a fork."""
+    """Owns the loop and its thread; both are re-created after a fork."""
 
     def __init__(self) -> None:
         self._renew()
@@ -59,7 +59,7 @@ _loop_thread = _LoopThread()
 
 
 def run_on_private_loop(async_fn: Callable[[], Awaitable[T]]) -> T:
-    """Wait in this thread for a coroutine on the private loop; an interruption (Ctrl-C) cancels it."""
+    """Run a coroutine on the private loop and wait for it; an interruption (Ctrl-C) cancels it."""
 
     async def call() -> T:
         return await async_fn()
