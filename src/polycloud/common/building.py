@@ -1,4 +1,4 @@
-"""Turn what drivers pass to `Connection.request` into the parts of a request: URL, headers, body."""
+"""Build a request: the URL, the headers and the body from what a driver passes to `Connection.request`."""
 
 from __future__ import annotations
 
@@ -10,28 +10,21 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from polycloud.errors import InvalidArgumentError
+from polycloud.http.messages import Request
 
-__all__ = [
-    "body_start",
-    "encode_body",
-    "encode_json",
-    "encode_url",
-    "quote_segment",
-    "require_headers",
-    "require_method",
-]
+__all__ = ["build_request", "quote_path", "quote_segment"]
 
 METHOD = re.compile(r"[A-Za-z]+")
 PATH_SAFE = "/%:=&?~+!$,;'@()*-._"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 def quote_segment(text: object) -> str:
-    """Percent-encode `text` as one segment of a path, including every character that could end the segment.
+    """Percent-encode `text` as one segment of a path, with every character that could end the segment.
 
-    Raises `InvalidArgumentError` for an empty text, `.` and `..`, which a server could resolve to another
-    path.
+    Raises `InvalidArgumentError` for an empty text, `.` and `..`, which a server could resolve to another path.
     """
     quoted = quote(str(text), safe="")
     if quoted in {"", ".", ".."}:
@@ -39,35 +32,75 @@ def quote_segment(text: object) -> str:
     return quoted
 
 
-def require_method(method: str) -> str:
-    """Return the HTTP method in upper case. Raises `InvalidArgumentError` if it is not a word."""
+def build_request(
+    method: str,
+    address: str,
+    query: Mapping[str, Any],
+    headers: dict[str, str],
+    data: Any,
+    json: Any,
+    *,
+    json_text: bool,
+    timeouts: tuple[float, float],
+    deadline: float | None,
+    stream: bool,
+    idempotent: bool | None,
+) -> Request:
+    """Return the request.
+
+    Args:
+        method: The HTTP method, in any case.
+        address: The URL without `query`, percent-encoded (`quote_path`).
+        query: None is left out, a list becomes a repeated key.
+        headers: All headers but the content type, which is added if they do not name one.
+        data: The encoded body: bytes, text, a file, an iterable of bytes; a dict becomes a form.
+        json: A body to encode as JSON instead of `data`.
+        json_text: Declare text that begins as a JSON object or list as JSON.
+        timeouts: The connect and read timeouts in seconds.
+        deadline: A time of `time.monotonic()`, or None.
+        stream: Leave the response's body unread.
+        idempotent: Whether the request may be sent again; by default the method decides.
+
+    Raises:
+        InvalidArgumentError: A part cannot be sent.
+    """
     if not METHOD.fullmatch(method):
         raise InvalidArgumentError(f"method must be a word such as GET, got {method!r}")
-    return method.upper()
+    method = method.upper()
+    body, content_type = _encode_json(json) if json is not None else _encode_body(data, json_text)
+    if content_type and "content-type" not in map(str.lower, headers):
+        headers["Content-Type"] = content_type
+    _require_headers(headers)
+    connect, read = timeouts
+    return Request(
+        method,
+        _url(address, query),
+        headers,
+        body,
+        connect,
+        read,
+        deadline,
+        stream,
+        method in REPEATABLE if idempotent is None else idempotent,
+        _body_start(body),
+    )
 
 
-def encode_url(origin: str, path: str, query: Mapping[str, Any]) -> str:
-    """Return a URL: `path` is percent-encoded where it is not yet, None is left out of the query."""
-    path = quote(path, safe=PATH_SAFE)
+def _url(address: str, query: Mapping[str, Any]) -> str:
     text = _form(query)
     if not text:
-        return origin + path
-    return f"{origin}{path}{'&' if '?' in path else '?'}{text}"
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{text}"
 
 
-def encode_json(value: Any) -> tuple[bytes, str]:
-    """Return a JSON body and its content type."""
+def _encode_json(value: Any) -> tuple[bytes, str]:
     try:
         return msgspec.json.encode(value), JSON
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"json= cannot be encoded: {error}") from error
 
 
-def encode_body(data: Any, *, json_text: bool) -> tuple[Any, str | None]:
-    """Return a body and its content type (None: the driver sets one, or it needs none).
-
-    A dict becomes a form. With `json_text`, text that begins as a JSON object or list is declared as JSON.
-    """
+def _encode_body(data: Any, json_text: bool) -> tuple[Any, str | None]:
     if isinstance(data, Mapping):
         return _form(data).encode(), FORM
     if isinstance(data, str):
@@ -79,7 +112,7 @@ def encode_body(data: Any, *, json_text: bool) -> tuple[Any, str | None]:
     return data, None
 
 
-def body_start(body: Any) -> int | None:
+def _body_start(body: Any) -> int | None:
     """Return the position in its file where a body begins; None if it cannot or need not be rewound."""
     if isinstance(body, bytes | None) or not hasattr(body, "seek"):
         return None
@@ -89,8 +122,7 @@ def body_start(body: Any) -> int | None:
         return None
 
 
-def require_headers(headers: Mapping[str, str]) -> None:
-    """Raise `InvalidArgumentError` for a header that cannot be sent as it is."""
+def _require_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not isinstance(value, str):
             raise InvalidArgumentError(f"header {name!r} must be a str, got {type(value).__name__}")
@@ -102,3 +134,8 @@ def require_headers(headers: Mapping[str, str]) -> None:
 
 def _form(fields: Mapping[str, Any]) -> str:
     return urlencode({name: value for name, value in fields.items() if value is not None}, doseq=True)
+
+
+def quote_path(path: str) -> str:
+    """Percent-encode what cannot be in a path as it is; what is encoded already stays."""
+    return quote(path, safe=PATH_SAFE)

@@ -12,14 +12,7 @@ from typing import Any, ClassVar, TypedDict, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
 from polycloud import security
-from polycloud.common.building import (
-    body_start,
-    encode_body,
-    encode_json,
-    encode_url,
-    require_headers,
-    require_method,
-)
+from polycloud.common.building import build_request, quote_path
 from polycloud.common.response import UNDOCUMENTED, JsonResponse, Response
 from polycloud.common.sending import Sending
 from polycloud.concurrency import waiting
@@ -48,7 +41,6 @@ __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAn
 
 T = TypeVar("T")
 REDIRECTS = range(300, 400)
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 PORTS = range(1, 65536)
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
@@ -325,32 +317,22 @@ class Connection:
         stream: bool,
         idempotent: bool | None,
     ) -> Request:
-        method = require_method(method)
-        body, content_type = encode_json(json) if json is not None else self._body(data)
+        body = None if data is None or json is not None else self.encode_data(data)
         fields = {"User-Agent": self._user_agent(), "Accept-Encoding": "gzip, deflate", **(headers or {})}
         fields = self.add_default_headers(fields)
-        if content_type and "content-type" not in map(str.lower, fields):
-            fields["Content-Type"] = content_type
-        require_headers(fields)
-        query = self.add_default_params(dict(params or {}))
-        connect, read = call.timeout or (self.connect_timeout, self.timeout)
-        return Request(
+        return build_request(
             method,
-            encode_url(self._origin(), f"{self.request_path}/{action.lstrip('/')}", query),
+            self._origin() + quote_path(f"{self.request_path}/{action.lstrip('/')}"),
+            self.add_default_params(dict(params or {})),
             fields,
             body,
-            connect,
-            read,
+            json,
+            json_text=issubclass(self.responseCls, JsonResponse),
+            timeouts=call.timeout or (self.connect_timeout, self.timeout),
             deadline=self._ends_at(call),
             stream=stream,
-            repeatable=method in REPEATABLE if idempotent is None else idempotent,
-            body_start=body_start(body),
+            idempotent=idempotent,
         )
-
-    def _body(self, data: Any) -> tuple[Any, str | None]:
-        if data is None:
-            return None, None
-        return encode_body(self.encode_data(data), json_text=issubclass(self.responseCls, JsonResponse))
 
     def _ends_at(self, call: CallOptions) -> float | None:
         """Return when a request that begins now must have ended: the earlier of the two deadlines."""
@@ -363,7 +345,7 @@ class Connection:
         return f"{scheme}://{host}" if self.port == default else f"{scheme}://{host}:{self.port}"
 
     def _checked(self, request: Request, raw: RawResponse, *, repeated: bool) -> Response:
-        response = self.responseCls(raw, self, self.exchange(request, raw))
+        response = self.responseCls(raw, self, request)
         try:
             if raw.status in REDIRECTS and "location" in raw.headers:
                 target = raw.headers["location"].partition("?")[0]
@@ -381,7 +363,7 @@ class Connection:
                 raise
             # An earlier attempt deleted it, as asked
             gone = replace(raw, status=204, reason="No Content", body=b"", chunks=None)
-            return self.responseCls(gone, self, response.exchange)
+            return self.responseCls(gone, self, request)
         except BaseException:
             raw.close()
             raise

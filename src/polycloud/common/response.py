@@ -19,7 +19,7 @@ from polycloud.errors import (
     ProviderError,
     error_from_status,
 )
-from polycloud.http.messages import RawResponse, Sender
+from polycloud.http.messages import RawResponse, Request, Sender
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -46,13 +46,19 @@ class Response:
       provider's message, from which the error for the status is made.
     """
 
-    def __init__(self, response: RawResponse, connection: Sender, exchange: Exchange) -> None:
+    def __init__(self, response: RawResponse, connection: Sender, request: Request) -> None:
         self.raw = response
         self.connection: Any = connection
-        self.exchange = exchange
+        self.request = request
         self.status = response.status
         self.reason = response.reason
         self.headers = response.headers
+
+    @property
+    def exchange(self) -> Exchange:
+        """What errors say about the request and this response."""
+        exchange: Exchange = self.connection.exchange(self.request, self.raw)
+        return exchange
 
     @cached_property
     def content(self) -> bytes:
@@ -146,7 +152,7 @@ class JsonResponse(Response):
         """
         if not super().success():
             return False
-        if self.raw.chunks is None and self.content.lstrip()[:1] == b"<":
+        if self.raw.chunks is None and self.raw.body.lstrip()[:1] == b"<":
             raise self.malformed("the response must be JSON")
         return True
 

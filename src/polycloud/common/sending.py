@@ -117,7 +117,8 @@ class Sending:
     def _pause(self, attempt: int, outcome: Outcome) -> float | None:
         """Return the seconds until the next attempt; None if there must not be one."""
         if isinstance(outcome, RawResponse) and _is_final(outcome.status):
-            self.budget.earn()
+            if not self.budget.full:
+                self.budget.earn()
             return None
         if not self.policy.allows(self.request, attempt, outcome):
             return None

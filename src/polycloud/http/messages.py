@@ -84,6 +84,8 @@ class Request:
 
     def timeouts(self) -> tuple[float, float]:
         """The connect and read timeouts in seconds, cut to what the deadline leaves."""
+        if self.deadline is None:
+            return self.connect_timeout, self.read_timeout
         left = self.remaining()
         return min(self.connect_timeout, left), min(self.read_timeout, left)
 

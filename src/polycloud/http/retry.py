@@ -101,6 +101,7 @@ class RetryBudget:
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
+        self.full = True
         self._left = self.size * SUCCESSES_PER_RETRY  # in responses: tenths would not add up exactly
 
     def spend(self) -> bool:
@@ -109,14 +110,14 @@ class RetryBudget:
             if self._left < SUCCESSES_PER_RETRY:
                 return False
             self._left -= SUCCESSES_PER_RETRY
+            self.full = False
             return True
 
     def earn(self) -> None:
-        """Record a response without failure."""
-        full = self.size * SUCCESSES_PER_RETRY
-        if self._left < full:
-            with self._lock:
-                self._left = min(self._left + 1, full)
+        """Record a response without failure; needless while the budget is `full`."""
+        with self._lock:
+            self._left = min(self._left + 1, self.size * SUCCESSES_PER_RETRY)
+            self.full = self._left == self.size * SUCCESSES_PER_RETRY
 
     def __reduce__(self) -> tuple[type[RetryBudget], tuple[int]]:
         return type(self), (self.size,)

@@ -86,11 +86,12 @@ class Urllib3Transport:
         finally:
             _deadline.reset(tokens[0])
             _sending.reset(tokens[1])
-        try:
-            request.remaining()  # headers that were cut at the deadline look complete
-        except ReadTimeoutError:
-            _close(response)
-            raise
+        if request.deadline is not None:
+            try:
+                request.remaining()  # headers that were cut at the deadline look complete
+            except ReadTimeoutError:
+                _close(response)
+                raise
         chunks = _chunks(response, request)
         headers = Headers(response.headers.items())
         raw = RawResponse(response.status, response.reason or "", headers, close=partial(_close, response))
@@ -270,7 +271,8 @@ def _chunks(response: BaseHTTPResponse, request: Request) -> Generator[bytes]:
     try:
         while piece := _ours(partial(response.read1, CHUNK), request):
             yield piece
-            request.remaining()
+            if request.deadline is not None:
+                request.remaining()
         response.release_conn()
     finally:
         if not response.closed:
