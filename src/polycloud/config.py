@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from polycloud.common.driver import credentials_from_environment, credentials_of
+from polycloud.common.providers import get_driver
 from polycloud.concurrency.calls import remaining
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError, printable
 
@@ -133,8 +134,6 @@ class Profile:
 
     def driver(self, service: str = "compute") -> Any:
         """The class of its driver. Raises `ConfigError` where there is none of the provider's name."""
-        from polycloud import get_driver
-
         try:
             return get_driver(service, self.provider)
         except UnknownProviderError as error:
@@ -197,9 +196,23 @@ def connect(
     profile: str | None = None,
     **options: Any,
 ) -> Any:
-    """A driver; see `polycloud.connect`."""
-    from polycloud import get_driver
+    """Make a driver: `connect("nephoscale", "user", "password")`, or `connect(profile="prod")`.
 
+    Without credentials they are taken from the variables in which the provider's users usually keep them
+    (`DIGITALOCEAN_TOKEN`); without a provider the account comes from the configuration.
+
+    Args:
+        provider: The provider's name.
+        *credentials: The first arguments of its driver: a key, or a user and a password.
+        service: The service, such as "compute".
+        profile: The name of an account of the configuration.
+        **options: Options of the driver, such as `host` or `timeout`; see
+            `polycloud.common.base.ConnectionOptions`.
+
+    Raises:
+        UnknownProviderError: There is no such provider.
+        ConfigError: There is no such profile, or credentials are missing.
+    """
     if provider is None or profile is not None:
         if provider is not None or credentials:
             raise ConfigError("give a provider with its credentials or a profile=, not both")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from polycloud import aio
+from polycloud.aio.driver import Awaited, Iterated
 from polycloud.common.base import JsonResponse
 from polycloud.common.tokens import Token, TokenConnection
 from polycloud.compute.base import NodeDriver
@@ -50,7 +51,7 @@ def test_every_operation_is_there() -> None:
     for name in methods - NO_OPERATIONS:
         awaited = vars(aio.AsyncNodeDriver).get(name)
         iterates = inspect.signature(getattr(NodeDriver, name)).return_annotation.startswith("Iterator[")
-        kind = aio._Iterated if iterates else aio._Awaited
+        kind = Iterated if iterates else Awaited
         assert isinstance(awaited, kind), f"{name} = {kind.__name__}(NodeDriver.{name}) is missing"
         assert (awaited.name, awaited.__doc__) == (name, getattr(NodeDriver, name).__doc__)
 
@@ -210,8 +211,8 @@ def test_names_that_are_not_there() -> None:
 
 def test_only_compute_drivers_are_wrapped() -> None:
     """`wrap` refuses what is no driver, and `connect` an unknown provider."""
-    with pytest.raises(InvalidArgumentError, match="no compute driver"):
-        aio.wrap("digitalocean")  # type: ignore[type-var] # that is the point
+    with pytest.raises(InvalidArgumentError, match="expected a driver"):
+        aio.wrap("digitalocean")  # type: ignore[call-overload] # that is the point
     with pytest.raises(UnknownProviderError):
         aio.connect("digitalocaen")
 

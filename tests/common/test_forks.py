@@ -263,7 +263,7 @@ def test_an_answer_that_is_read_elsewhere_holds_no_child_up(monkeypatch: pytest.
     def read() -> Any:
         raw = RawResponse(200, "OK", Headers(), b"{}")
         driver = EchoDriver("key", host="127.0.0.1", secure=False)
-        return Slow(raw, driver.connection, driver.connection.exchange(Request("GET", "http://h/"))).object
+        return Slow(raw, driver.connection, Request("GET", "http://h/")).object
 
     thread = threading.Thread(target=read)
     thread.start()

@@ -24,7 +24,8 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 def quote_segment(text: object) -> str:
     """Percent-encode `text` as one segment of a path, with every character that could end the segment.
 
-    Raises `InvalidArgumentError` for an empty text, `.` and `..`, which a server could resolve to another path.
+    Raises `InvalidArgumentError` for an empty text, `.` and `..`, which a server could resolve to another
+    path.
     """
     quoted = quote(str(text), safe="")
     if quoted in {"", ".", ".."}:

@@ -80,6 +80,8 @@ class NodeDriver(OperationsDriver):
     `TransportError` if the connection breaks.
     """
 
+    service = "compute"
+
     features: ClassVar[Mapping[str, Sequence[str]]] = {}
     """The ways to log in to a node of `create_node`: "ssh_key", "password", "generates_password"."""
 

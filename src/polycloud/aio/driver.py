@@ -1,12 +1,4 @@
-"""Drivers on an event loop: the same classes, awaited (extra `aio`).
-
-    async with aio.connect("nephoscale", "user", "password") as cloud:
-        nodes = await cloud.list_nodes()
-
-A driver's code runs as it is, in a greenlet whose waits are awaited on the running loop; its requests go
-through aiohttp, its SSH through asyncssh on the same loop. Cancelling the awaiting task ends the driver's
-request at once. What the facade does not name, `run` awaits: `await aio.run(cloud.driver.ex_list_tags)`.
-"""
+"""`AsyncDriver`, the facade that awaits a driver's methods, and `run`, which awaits any function on one."""
 
 from __future__ import annotations
 
@@ -16,10 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 from weakref import WeakValueDictionary
 
-from polycloud.common.base import BaseDriver
+from polycloud.common.driver import BaseDriver
 from polycloud.common.operations import OperationsDriver
-from polycloud.compute.base import NodeDriver
-from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.errors import PolycloudError
 from polycloud.http.messages import Transport, TransportOptions
 
 try:
@@ -30,20 +21,19 @@ except ModuleNotFoundError as missing:
         f"polycloud.aio needs {missing.name}: pip install 'polycloud[aio]'", name=missing.name
     ) from None
 
-__all__ = ["AsyncDriver", "AsyncNodeDriver", "EventLoopError", "connect", "run", "wrap"]
+__all__ = ["AsyncDriver", "Awaited", "EventLoopError", "Iterated", "run"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D", bound=BaseDriver)
-N = TypeVar("N", bound=NodeDriver)
 
 
 class EventLoopError(PolycloudError):
     """A driver of `polycloud.aio` was used on another event loop than its own, or after it was closed."""
 
 
-class _Awaited(Generic[P, R]):
-    """A driver's method as an attribute of its facade: the same arguments, and the result is awaited."""
+class Awaited(Generic[P, R]):
+    """A driver's method as an attribute of its facade: same arguments, awaitable result."""
 
     def __init__(self, method: Callable[Concatenate[Any, P], R]) -> None:
         self.name = method.__name__
@@ -64,7 +54,7 @@ class _Awaited(Generic[P, R]):
         return _named_as(method, call)
 
 
-class _Iterated(Generic[P, R]):
+class Iterated(Generic[P, R]):
     """A driver's iterator as an attribute of its facade: an async generator, a page at a time."""
 
     def __init__(self, method: Callable[Concatenate[Any, P], Iterator[R]]) -> None:
@@ -87,15 +77,15 @@ class _Iterated(Generic[P, R]):
 
 
 def _named_as(method: Any, call: Any) -> Any:
-    """`call` with the name, words and signature of `method`; wraps() would take 10 µs of every call."""
+    """Give `call` the name, docstring and signature of `method`; wraps() would cost 10 µs per call."""
     call.__name__, call.__doc__, call.__wrapped__ = method.__name__, method.__doc__, method
     return call
 
 
 class AsyncDriver(Generic[D]):
-    """A driver, awaited. It belongs to the event loop on which it is first used; `close` it there.
+    """A driver whose methods are awaited. It belongs to the event loop that first uses it; `close` it there.
 
-    `driver` is the driver itself: called directly it works, and blocks the loop until it has its answer.
+    `driver` is the driver itself: a direct call works, and blocks the loop until it returns.
     """
 
     def __init__(self, driver: D) -> None:
@@ -106,7 +96,7 @@ class AsyncDriver(Generic[D]):
         _facades[id(driver), id(None)] = self
 
     async def run(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """The result of `fn`, a method of the driver or any function that calls such.
+        """Return the result of `fn`, a method of the driver or a function that calls some.
 
         Raises what `fn` raises, and `EventLoopError` on another loop or after `close`.
         """
@@ -116,7 +106,7 @@ class AsyncDriver(Generic[D]):
     def iterate(
         self, fn: Callable[P, Iterator[R]], /, *args: P.args, **kwargs: P.kwargs
     ) -> AsyncGenerator[R]:
-        """What the iterator that `fn` gives yields; it goes on only as items are asked for."""
+        """Yield the items of the iterator that `fn` returns; it runs only while an item is requested."""
 
         def items() -> Iterator[R]:
             self._require_loop()
@@ -125,11 +115,14 @@ class AsyncDriver(Generic[D]):
         return iterate_bridged(items, self._transport)
 
     def supports(self, name: str) -> bool:
-        """Whether the driver offers the operation `name`."""
+        """Return whether the driver offers the operation `name`."""
         return isinstance(self.driver, OperationsDriver) and self.driver.supports(name)
 
     async def close(self) -> None:
-        """Close the connections, the driver's own too. Closing twice is no error; using it later is."""
+        """Close the connections, including the driver's own.
+
+        Closing again does nothing; later use is an error.
+        """
         if self._closed:
             return
         self._require_loop()
@@ -148,7 +141,7 @@ class AsyncDriver(Generic[D]):
         await self.close()
 
     def _transport(self, options: TransportOptions) -> Transport:
-        self._require_loop()  # a call that is under way may outlive close()
+        self._require_loop()  # a call in progress may outlive close()
         return self._transports(options)
 
     def _require_loop(self) -> None:
@@ -167,7 +160,7 @@ class AsyncDriver(Generic[D]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.driver!r}>"
 
-    if not TYPE_CHECKING:  # type checkers shall go on telling names that are not there
+    if not TYPE_CHECKING:  # so that type checkers still report unknown names
 
         def __getattr__(self, name: str) -> Any:
             there = getattr(vars(self).get("driver"), name, None)
@@ -175,69 +168,15 @@ class AsyncDriver(Generic[D]):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
 
-class AsyncNodeDriver(AsyncDriver[N]):
-    """A compute driver, awaited: see `polycloud.compute.base.NodeDriver` for each method."""
-
-    list_nodes = _Awaited(NodeDriver.list_nodes)
-    iterate_nodes = _Iterated(NodeDriver.iterate_nodes)
-    get_node = _Awaited(NodeDriver.get_node)
-    create_node = _Awaited(NodeDriver.create_node)
-    deploy_node = _Awaited(NodeDriver.deploy_node)
-    wait_until_running = _Awaited(NodeDriver.wait_until_running)
-    reboot_node = _Awaited(NodeDriver.reboot_node)
-    start_node = _Awaited(NodeDriver.start_node)
-    stop_node = _Awaited(NodeDriver.stop_node)
-    shutdown_node = _Awaited(NodeDriver.shutdown_node)
-    destroy_node = _Awaited(NodeDriver.destroy_node)
-    list_sizes = _Awaited(NodeDriver.list_sizes)
-    list_images = _Awaited(NodeDriver.list_images)
-    get_image = _Awaited(NodeDriver.get_image)
-    create_image = _Awaited(NodeDriver.create_image)
-    copy_image = _Awaited(NodeDriver.copy_image)
-    delete_image = _Awaited(NodeDriver.delete_image)
-    list_locations = _Awaited(NodeDriver.list_locations)
-    list_key_pairs = _Awaited(NodeDriver.list_key_pairs)
-    get_key_pair = _Awaited(NodeDriver.get_key_pair)
-    create_key_pair = _Awaited(NodeDriver.create_key_pair)
-    import_key_pair_from_string = _Awaited(NodeDriver.import_key_pair_from_string)
-    import_key_pair_from_file = _Awaited(NodeDriver.import_key_pair_from_file)
-    delete_key_pair = _Awaited(NodeDriver.delete_key_pair)
-    list_volumes = _Awaited(NodeDriver.list_volumes)
-    create_volume = _Awaited(NodeDriver.create_volume)
-    attach_volume = _Awaited(NodeDriver.attach_volume)
-    detach_volume = _Awaited(NodeDriver.detach_volume)
-    destroy_volume = _Awaited(NodeDriver.destroy_volume)
-    list_volume_snapshots = _Awaited(NodeDriver.list_volume_snapshots)
-    create_volume_snapshot = _Awaited(NodeDriver.create_volume_snapshot)
-    destroy_volume_snapshot = _Awaited(NodeDriver.destroy_volume_snapshot)
-
-
 _facades: WeakValueDictionary[tuple[int, int], AsyncDriver[Any]] = WeakValueDictionary()
-"""By the identities of driver and loop; of None while a facade has not been used yet."""
-
-
-def connect(provider: str, *credentials: Any, **options: Any) -> AsyncNodeDriver[Any]:
-    """A compute driver to await, as `polycloud.connect` makes it: `async with aio.connect(...) as cloud:`.
-
-    Raises `UnknownProviderError` where there is no such provider.
-    """
-    from polycloud.compute.providers import get_driver
-
-    return AsyncNodeDriver(get_driver(provider)(*credentials, **options))
-
-
-def wrap(driver: N) -> AsyncNodeDriver[N]:
-    """A driver that exists already, to await; type checkers go on knowing its class."""
-    if not isinstance(driver, NodeDriver):
-        raise InvalidArgumentError(f"{driver!r} is no compute driver")
-    return AsyncNodeDriver(driver)
+"""Facades by the identities of driver and loop (of None for a facade that has not been used yet)."""
 
 
 async def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """The awaited result of a method of a driver, or of a node: `await aio.run(cloud.driver.ex_list_tags)`.
+    """Await a method of a driver or of its objects: `await aio.run(cloud.driver.ex_list_tags)`.
 
-    It shares the connections of the driver's facade on this loop; where there is none (or it is closed) it
-    opens its own for this call.
+    It shares the connections of the driver's facade on this loop; without one (or a closed one) it opens its
+    own for this call.
     """
     owner = getattr(fn, "__self__", None)
     facade = _facade_of(getattr(owner, "driver", owner))
