@@ -229,7 +229,7 @@ def test_errors_are_the_drivers(run: Run, droplets: Sandbox) -> None:
                 await cloud.get_node("77")
             assert caught.value.exchange is not None
             assert caught.value.exchange.path == "/v2/droplets/77"
-            with pytest.raises(InvalidArgumentError, match="no id"):
+            with pytest.raises(InvalidArgumentError, match="must be a number"):
                 await cloud.get_node("seventy")
 
     run(main)

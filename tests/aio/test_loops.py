@@ -263,7 +263,7 @@ sys.modules["greenlet"] = sys.modules["aiohttp"] = None
 from polycloud.compute import keys
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.providers import get_driver
-from polycloud.compute.types import NodeAuthSSHKey
+from polycloud.compute.base import NodeAuthSSHKey
 from polycloud.sandbox import Sandbox
 
 private, public = keys.generate()

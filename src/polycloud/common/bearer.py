@@ -24,10 +24,6 @@ class BearerConnection(ConnectionKey):
         headers["Authorization"] = f"Bearer {self.key}"
         return headers
 
-    def put(self, path: str, body: Any) -> Any:
-        """Send a PUT request with a JSON body; return the response."""
-        return self.request(path, method="PUT", json=body)
-
     def delete(self, path: str) -> bool:
         """Delete what is at `path`; True."""
         self.request(path, method="DELETE")

@@ -246,7 +246,7 @@ class Connection:
             policy=call.retry or self.retry,
             limiter=self.limiter_for(request),
             budget=self.retry_budget,
-            transport=self.transport(),
+            transport=self.transport,
             sign=None if type(self).sign is Connection.sign else self.sign,
         ).result()
 

@@ -213,6 +213,11 @@ class DigitalOceanConnection(BearerConnection):
         answer: DigitalOceanResponse = self.request(path, method="POST", json=body)
         return answer.member(name, type_)
 
+    def put(self, path: str, name: str, type_: type[T], body: dict[str, Any]) -> Item[T]:
+        """Return the object under `name` in the response to a PUT of `body`."""
+        response: DigitalOceanResponse = self.request(path, method="PUT", json=body)
+        return response.member(name, type_)
+
     def list_all(
         self,
         path: str,

@@ -28,7 +28,8 @@ Outcome = RawResponse | PolycloudError
 class Sending:
     """One request on its way; `result` sends it.
 
-    `sign` is applied to each attempt anew, since signatures expire; None where requests are not signed.
+    `sign` is applied to each attempt anew, since signatures expire; None if requests are not signed.
+    `transport` is called for each attempt: the connection may have been closed since the last one.
     """
 
     request: Request
@@ -36,7 +37,7 @@ class Sending:
     policy: RetryRules
     limiter: RateLimiter
     budget: RetryBudget
-    transport: Transport
+    transport: Callable[[], Transport]
     sign: Callable[[Request], Request] | None
 
     def result(self) -> tuple[RawResponse, bool]:
@@ -87,7 +88,7 @@ class Sending:
         began = time.perf_counter()
         try:
             sent = self.sign(sent) if self.sign else sent
-            outcome = self.transport.send(sent)
+            outcome = self.transport().send(sent)
         except PolycloudError as error:
             outcome = error
         finally:

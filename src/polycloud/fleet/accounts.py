@@ -16,7 +16,7 @@ from polycloud.errors import InvalidArgumentError
 from polycloud.fleet.results import Result
 from polycloud.fleet.tasks import FOREVER, Account, Deploy, Method, Task
 
-__all__ = ["GRACE", "LIMIT", "AwaitedAccounts", "PlainAccounts", "Running", "seconds_until"]
+__all__ = ["LIMIT", "AwaitedAccounts", "PlainAccounts", "Running", "abandoned_at", "seconds_until"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -118,6 +118,11 @@ class AwaitedAccounts(Accounts):
     def each(self, call: Callable[[Any], R]) -> AsyncGenerator[Result[R]]:
         """Yield the result of `call(driver)` for every account, as they arrive; `call` is plain code."""
         raise NotImplementedError
+
+
+def abandoned_at(ends_at: float) -> float:
+    """Return when calls are abandoned whose deadline is `ends_at`: they get a little time to end by themselves."""
+    return ends_at + GRACE
 
 
 def seconds_until(end: float) -> float | None:

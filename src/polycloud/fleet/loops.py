@@ -12,7 +12,7 @@ from polycloud.aio import AsyncDriver, wrap
 from polycloud.common.driver import BaseDriver
 from polycloud.compute.objects import Node
 from polycloud.concurrency.calls import call_options
-from polycloud.fleet.accounts import GRACE, LIMIT, AwaitedAccounts, Running, seconds_until
+from polycloud.fleet.accounts import LIMIT, AwaitedAccounts, Running, abandoned_at, seconds_until
 from polycloud.fleet.results import Result
 from polycloud.fleet.tasks import Account, Deploy, Method, Task
 
@@ -80,7 +80,7 @@ class AsyncFleet(AwaitedAccounts):
     async def _result(
         self, task: Task[R], gate: asyncio.Semaphore, total: float, ends_at: float
     ) -> Result[R]:
-        limit = asyncio.timeout(seconds_until(ends_at + GRACE))
+        limit = asyncio.timeout(seconds_until(abandoned_at(ends_at)))
         try:
             async with limit, gate:
                 left = ends_at - time.monotonic()

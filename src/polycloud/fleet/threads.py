@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from polycloud.common.driver import BaseDriver
 from polycloud.compute.objects import Node
 from polycloud.errors import InvalidArgumentError
-from polycloud.fleet.accounts import GRACE, LIMIT, PlainAccounts, Running, seconds_until
+from polycloud.fleet.accounts import LIMIT, PlainAccounts, Running, abandoned_at, seconds_until
 from polycloud.fleet.results import Result
 from polycloud.fleet.tasks import Account, Deploy, KeyedDeploy, Method, Task
 
@@ -78,7 +78,7 @@ class Fleet(PlainAccounts):
             try:
                 while waiting or running:
                     yield from self._submit(pool, waiting, running, ends_at)
-                    done, _ = wait(running, seconds_until(ends_at + GRACE), FIRST_COMPLETED)
+                    done, _ = wait(running, seconds_until(abandoned_at(ends_at)), FIRST_COMPLETED)
                     if not done:
                         break
                     for future in done:

@@ -141,8 +141,8 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
             {**record.extra, **(extra or {})},
         )
         with self._record_errors(record.id):
-            response = self.connection.put(_record_path(record), fields)
-            return self._builder(record.zone)(response.member("domain_record", DomainRecord))
+            changed = self.connection.put(_record_path(record), "domain_record", DomainRecord, fields)
+            return self._builder(record.zone)(changed)
 
     def delete_record(self, record: Record) -> bool:
         """Delete a record."""
