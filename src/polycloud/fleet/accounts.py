@@ -121,7 +121,7 @@ class AwaitedAccounts(Accounts):
 
 
 def abandoned_at(ends_at: float) -> float:
-    """Return when calls are abandoned whose deadline is `ends_at`: they get a little time to end by themselves."""
+    """Return when calls with the deadline `ends_at` are abandoned: they get some time to end."""
     return ends_at + GRACE
 
 
