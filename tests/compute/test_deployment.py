@@ -452,7 +452,7 @@ def test_ssh_that_hangs(driver: LocalDriver, server: SSHServer, ssh_timeout: flo
     assert isinstance(error.value, SSHTimeoutError)
 
 
-@pytest.mark.parametrize(("passphrase", "problem"), [(None, "is encrypted"), ("wrong", "does not open")])
+@pytest.mark.parametrize(("passphrase", "problem"), [(None, "is encrypted"), ("wrong", "be decrypted")])
 def test_a_key_that_does_not_open_costs_no_node(
     driver: LocalDriver, server: SSHServer, passphrase: str | None, problem: str
 ) -> None:
