@@ -725,7 +725,7 @@ def test_invalid_ids_and_filters() -> None:
             for id_ in ("no-number", "\u0663", "1/boot"):
                 with pytest.raises(InvalidArgumentError, match="must be a number"):
                     call(id_)
-        with pytest.raises(InvalidArgumentError, match="7 is no Node"):
+        with pytest.raises(InvalidArgumentError, match="expected a Node, got 7"):
             driver.reboot_node(wrong)
         with pytest.raises(InvalidArgumentError, match="ex_filter must be encodable as JSON"):
             driver.list_nodes(ex_filter={"tags": object()})

@@ -597,7 +597,7 @@ def test_clients_that_meet_two_keys_of_a_machine(tmp_path: Path) -> None:
         accepted = [server for server, outcome in zip(servers, outcomes, strict=True) if outcome == "in\n"]
         assert len(accepted) == 1
         assert memory.seen == {"node-1": [public_of(accepted[0])]}
-        assert any("answers with another host key than node-1 had before" in text for text in outcomes)
+        assert any("has another host key than node-1 had before" in text for text in outcomes)
         for server in servers:
             wait_for_no_connections(server)
 
