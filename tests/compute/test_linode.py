@@ -729,7 +729,7 @@ def test_invalid_ids_and_filters() -> None:
             driver.reboot_node(wrong)
         with pytest.raises(InvalidArgumentError, match="ex_filter must be encodable as JSON"):
             driver.list_nodes(ex_filter={"tags": object()})
-        with pytest.raises(InvalidArgumentError, match="cannot stand in a path"):
+        with pytest.raises(InvalidArgumentError, match="cannot be a path segment"):
             driver.get_image("..")
     assert web.seen == []
 
