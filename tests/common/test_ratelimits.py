@@ -221,6 +221,32 @@ def test_an_old_response_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
     assert limiter.take() == 20
 
 
+def test_much_is_left_but_for_what_is_in_flight(limiter: RateLimiter) -> None:
+    """Requests under way are subtracted where a response says that hundreds are left, too."""
+    assert [limiter.take() for _ in range(151)] == [0] * 151
+    limiter.give_back(response(ratelimit_remaining=200, ratelimit_reset=10))
+    assert [limiter.take() for _ in range(50)] == [0] * 50
+    limiter.take()  # the first one of a new window
+    assert limiter.take() > 0
+
+
+def test_a_shorter_pause_does_not_shorten_a_longer_one(limiter: RateLimiter) -> None:
+    """Of two refusals the longer pause counts, whichever came first."""
+    assert [limiter.take() for _ in range(3)] == [0] * 3
+    for seconds, pause in ((20, 20), (5, 20), (30, 30)):
+        limiter.give_back(response(429, retry_after=seconds))
+        assert limiter.take() == pause
+
+
+def test_one_request_follows_a_pause(clock: Clock, limiter: RateLimiter) -> None:
+    """After the pause of a refusal one request is sent before any other."""
+    exchange(limiter, response(429, retry_after=10, ratelimit_remaining=50, ratelimit_reset=10))
+    assert limiter.take() == 10
+    clock.now += 10
+    assert limiter.take() == 0
+    assert 0 < limiter.take() < 1
+
+
 def test_simultaneous_refusals_count_once(clock: Clock, limiter: RateLimiter) -> None:
     """Of requests that are refused together the first one slows down, and later ones do so again."""
     for _ in range(16):
@@ -232,6 +258,36 @@ def test_simultaneous_refusals_count_once(clock: Clock, limiter: RateLimiter) ->
     clock.now += 2
     exchange(limiter, response(429))
     assert limiter.take() > once
+
+
+def test_idle_time_is_not_caught_up(clock: Clock, limiter: RateLimiter) -> None:
+    """While requests are slowed down, a pause of the caller's own is not followed by a burst."""
+    exchange(limiter, response(429))
+    clock.now += 2
+    assert limiter.take() == 0
+    assert limiter.take() > 0
+
+
+def test_oversleeping_is_caught_up() -> None:
+    """A slowed request that comes up to 0.05 s late does not delay the one after it."""
+
+    def wait_after(oversleep: float) -> float:
+        clock = Clock()
+        limiter = RateLimiter(clock)
+        exchange(limiter, response(429))
+        clock.now += limiter.take() + oversleep
+        assert limiter.take() == 0
+        return limiter.take()
+
+    assert 0.03 < wait_after(0.0) - wait_after(0.04) < 0.05
+
+
+def test_refusals_slow_down_to_one_in_two_seconds(clock: Clock, limiter: RateLimiter) -> None:
+    """However often an account is refused, a request may go after two seconds."""
+    for _ in range(30):
+        exchange(limiter, response(429))
+        assert 0 < limiter.take() <= 2
+        clock.now += 2
 
 
 def test_an_outage_does_not_close(limiter: RateLimiter) -> None:

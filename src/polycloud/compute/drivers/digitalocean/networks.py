@@ -1,4 +1,4 @@
-"""What connects DigitalOcean's nodes: reserved addresses, private networks and firewalls."""
+"""Networks: reserved addresses, private networks and firewalls."""
 
 from __future__ import annotations
 
@@ -7,29 +7,79 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, Unpack
 
+import msgspec
+
 from polycloud.common.arguments import as_list, drop_none, id_of
 from polycloud.common.base import quote_segment
-from polycloud.common.digitalocean import Begun, number
+from polycloud.common.digitalocean import StartedAction, number
 from polycloud.common.payload import Item, value_of
-from polycloud.compute.drivers._digitalocean.actions import DigitalOceanActions, Waiting
-from polycloud.compute.drivers._digitalocean.fields import droplet_id
-from polycloud.compute.drivers._digitalocean.payloads import (
-    DigitalOceanVPC,
-    Firewall,
-    Peers,
-    ReservedIp,
-    Rule,
-    as_told,
-)
+from polycloud.compute.drivers.digitalocean.actions import DigitalOceanActions, Waiting, as_dict, droplet_id
+from polycloud.compute.drivers.digitalocean.catalog import Reference
 from polycloud.compute.objects import Node, NodeLocation
 from polycloud.errors import InvalidArgumentError, NotFoundError
 
 R = TypeVar("R")
 
 
+class DropletReference(msgspec.Struct):
+    """A droplet inside a reserved address."""
+
+    id: int
+
+
+class ReservedIp(msgspec.Struct):
+    """A reserved address."""
+
+    ip: str
+    droplet: DropletReference | None = None
+    region: Reference | None = None
+
+
+class Peers(msgspec.Struct, omit_defaults=True):
+    """Where traffic may come from or go to."""
+
+    addresses: list[str] | None = None
+    droplet_ids: list[int] | None = None
+    load_balancer_uids: list[str] | None = None
+    tags: list[str] | None = None
+
+
+class Rule(msgspec.Struct):
+    """A rule of a firewall: it has `sources` if it allows traffic to droplets, else `destinations`."""
+
+    protocol: str
+    ports: str = "0"
+    sources: Peers | None = None
+    destinations: Peers | None = None
+
+
+class Firewall(msgspec.Struct):
+    """A firewall."""
+
+    id: str
+    name: str | None = None
+    status: str | None = None
+    inbound_rules: list[Rule] | None = None
+    outbound_rules: list[Rule] | None = None
+    droplet_ids: list[int] | None = None
+    tags: list[str] | None = None
+
+
+class DigitalOceanVPC(msgspec.Struct, frozen=True, kw_only=True):
+    """A private network: `region` is a slug, `ip_range` in CIDR notation, `default` that of its region."""
+
+    id: str
+    name: str | None = None
+    region: str | None = None
+    ip_range: str | None = None
+    description: str | None = None
+    default: bool | None = None
+    created_at: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DigitalOceanFloatingIp:
-    """A reserved address, which is its own id; `node_id` is None while it is free, `region` a slug."""
+    """A reserved address, also its `id`; `node_id` is None while it is unassigned, `region` is a slug."""
 
     id: str
     ip_address: str
@@ -39,19 +89,19 @@ class DigitalOceanFloatingIp:
     extra: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def delete(self) -> bool:
-        """Give the address back; see `ex_delete_floating_ip`."""
+        """Release the address; see `ex_delete_floating_ip`."""
         if self.driver is None:
-            raise InvalidArgumentError(f"{self.ip_address} was made without a driver, which could delete it")
+            raise InvalidArgumentError(f"{self.ip_address} has no driver to delete it with")
         return self.driver.ex_delete_floating_ip(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigitalOceanFirewallRule:
-    """Traffic that a firewall lets pass; what no rule names is stopped.
+    """Traffic that a firewall allows; it blocks traffic without a rule.
 
-    `protocol` is "tcp", "udp" or "icmp"; `ports` one port, a range ("8000-9000") or "0" for all. The
-    others say from where, or to where: `addresses` (single or CIDR, IPv4 or IPv6), `node_ids`,
-    `load_balancer_ids`, `tags`.
+    `protocol` is "tcp", "udp" or "icmp"; `ports` is one port, a range ("8000-9000") or "0" for all. The
+    sources or destinations are `addresses` (single or CIDR, IPv4 or IPv6), `node_ids`, `load_balancer_ids`
+    and `tags`.
     """
 
     protocol: str
@@ -64,7 +114,7 @@ class DigitalOceanFirewallRule:
 
 @dataclass(frozen=True, slots=True)
 class DigitalOceanFirewall:
-    """A firewall before the nodes in `node_ids` and those that have one of `tags`.
+    """A firewall of the nodes in `node_ids` and of those that have one of `tags`.
 
     `status` is "waiting", "succeeded" or "failed".
     """
@@ -79,18 +129,18 @@ class DigitalOceanFirewall:
 
 
 class DigitalOceanNetworks(DigitalOceanActions):
-    """The methods of reserved addresses, private networks and firewalls."""
+    """Methods of reserved addresses, private networks and firewalls."""
 
     # Reserved addresses
 
     def ex_list_floating_ips(self) -> list[DigitalOceanFloatingIp]:
-        """The account's reserved addresses."""
+        """Return the account's reserved addresses."""
         return self._reserved(
             lambda path, name: self.connection.list_all(path, f"{name}s", ReservedIp, self._to_floating_ip)
         )
 
     def ex_get_floating_ip(self, ip: str) -> DigitalOceanFloatingIp:
-        """A reserved address. Raises `NotFoundError` where the account does not have it."""
+        """Return a reserved address. Raises `NotFoundError` if the account does not have it."""
         address = quote_segment(ip)
         return self._to_floating_ip(
             self._reserved(lambda path, name: self.connection.fetch(f"{path}/{address}", name, ReservedIp))
@@ -104,14 +154,14 @@ class DigitalOceanNetworks(DigitalOceanActions):
         )
 
     def ex_delete_floating_ip(self, ip: DigitalOceanFloatingIp | str) -> bool:
-        """Give a reserved address back."""
+        """Release a reserved address."""
         address = _address_of(ip)
         return self._reserved(lambda path, _: self.connection.delete(f"{path}/{address}"))
 
     def ex_attach_floating_ip_to_node(
         self, node: Node, ip: DigitalOceanFloatingIp | str, **wait: Unpack[Waiting]
     ) -> bool:
-        """Lead a reserved address to a node of its region."""
+        """Assign a reserved address to a node in its region."""
         id_ = droplet_id(node)
         send = partial(self._act_on_address, _address_of(ip), type="assign", droplet_id=id_)
         return self._operate(self._when_free(id_, send), **wait)
@@ -119,14 +169,14 @@ class DigitalOceanNetworks(DigitalOceanActions):
     def ex_detach_floating_ip_from_node(
         self, node: Node, ip: DigitalOceanFloatingIp | str, **wait: Unpack[Waiting]
     ) -> bool:
-        """Take a reserved address off its node, which need not be told."""
+        """Unassign a reserved address from its node; `node` is not used."""
         return self._operate(self._act_on_address(_address_of(ip), type="unassign"), **wait)
 
-    def _act_on_address(self, address: str, **fields: Any) -> Begun:
+    def _act_on_address(self, address: str, **fields: Any) -> StartedAction:
         return self._reserved(lambda path, _: self.connection.act(f"{path}/{address}/actions", **fields))
 
     def _reserved(self, call: Callable[[str, str], R]) -> R:
-        """What `call` gives, with path and name of reserved addresses: today's, else the older ones."""
+        """Call with the path and name of reserved addresses, with the older ones if those are not found."""
         try:
             return call("/reserved_ips", "reserved_ip")
         except NotFoundError as absent:
@@ -139,16 +189,16 @@ class DigitalOceanNetworks(DigitalOceanActions):
         reserved, _ = item
         node_id = str(reserved.droplet.id) if reserved.droplet else None
         region = reserved.region.slug if reserved.region else None
-        return DigitalOceanFloatingIp(reserved.ip, reserved.ip, node_id, region, self, as_told(item))
+        return DigitalOceanFloatingIp(reserved.ip, reserved.ip, node_id, region, self, as_dict(item))
 
     # Private networks
 
     def ex_list_vpcs(self) -> list[DigitalOceanVPC]:
-        """The account's private networks."""
+        """Return the account's private networks."""
         return self.connection.list_all("/vpcs", "vpcs", DigitalOceanVPC, value_of)
 
     def ex_get_vpc(self, vpc_id: str) -> DigitalOceanVPC:
-        """The private network with this id. Raises `NotFoundError` where there is none."""
+        """Return the private network with this id. Raises `NotFoundError` if it does not exist."""
         return self.connection.fetch(f"/vpcs/{quote_segment(vpc_id)}", "vpc", DigitalOceanVPC).value
 
     def ex_create_vpc(
@@ -159,26 +209,26 @@ class DigitalOceanNetworks(DigitalOceanActions):
         ip_range: str | None = None,
         description: str | None = None,
     ) -> DigitalOceanVPC:
-        """Create a private network; the provider chooses `ip_range` (CIDR) unless it is given.
+        """Create a private network; `ip_range` is in CIDR notation, by default the provider's choice.
 
-        Nodes are created in it with `ex_create_attr={"vpc_uuid": vpc.id}`.
+        Create nodes in it with `ex_create_attr={"vpc_uuid": vpc.id}`.
         """
         region = id_of(location, NodeLocation)
         fields = {"name": name, "region": region, "ip_range": ip_range, "description": description}
         return self.connection.create("/vpcs", "vpc", DigitalOceanVPC, drop_none(fields)).value
 
     def ex_delete_vpc(self, vpc: DigitalOceanVPC) -> bool:
-        """Delete a private network that has no members and is not its region's default."""
+        """Delete a private network without members that is not the default of its region."""
         return self.connection.delete(f"/vpcs/{quote_segment(vpc.id)}")
 
     # Firewalls
 
     def ex_list_firewalls(self) -> list[DigitalOceanFirewall]:
-        """The account's firewalls."""
+        """Return the account's firewalls."""
         return self.connection.list_all("/firewalls", "firewalls", Firewall, _to_firewall)
 
     def ex_get_firewall(self, firewall_id: str) -> DigitalOceanFirewall:
-        """The firewall with this id. Raises `NotFoundError` where there is none."""
+        """Return the firewall with this id. Raises `NotFoundError` if it does not exist."""
         path = f"/firewalls/{quote_segment(firewall_id)}"
         return _to_firewall(self.connection.fetch(path, "firewall", Firewall))
 
@@ -191,10 +241,10 @@ class DigitalOceanNetworks(DigitalOceanActions):
         nodes: Iterable[Node] = (),
         tags: Iterable[str] = (),
     ) -> DigitalOceanFirewall:
-        """Create a firewall before some nodes and all nodes with one of some tags, which must exist.
+        """Create a firewall of `nodes` and of all nodes with one of `tags`, which must exist.
 
-        Traffic to the nodes passes by the rules `inbound`, from them by `outbound`; the provider wants at
-        least one rule.
+        `inbound` are the rules for traffic to the nodes, `outbound` those for traffic from them. The provider
+        requires at least one rule.
         """
         body = {
             "name": name,
@@ -203,30 +253,29 @@ class DigitalOceanNetworks(DigitalOceanActions):
             "droplet_ids": [droplet_id(node) for node in nodes],
             "tags": as_list(tags),
         }
-        made = self.connection.create("/firewalls", "firewall", Firewall, body)
-        return _to_firewall(made)
+        return _to_firewall(self.connection.create("/firewalls", "firewall", Firewall, body))
 
     def ex_delete_firewall(self, firewall: DigitalOceanFirewall) -> bool:
         """Delete a firewall."""
         return self.connection.delete(f"/firewalls/{quote_segment(firewall.id)}")
 
     def ex_add_nodes_to_firewall(self, firewall: DigitalOceanFirewall, nodes: Iterable[Node]) -> bool:
-        """Put a firewall before further nodes."""
-        return self._put_members("POST", firewall, droplet_ids=[droplet_id(node) for node in nodes])
+        """Add nodes to a firewall."""
+        return self._change_members("POST", firewall, droplet_ids=[droplet_id(node) for node in nodes])
 
     def ex_remove_nodes_from_firewall(self, firewall: DigitalOceanFirewall, nodes: Iterable[Node]) -> bool:
-        """Take a firewall away from nodes."""
-        return self._put_members("DELETE", firewall, droplet_ids=[droplet_id(node) for node in nodes])
+        """Remove nodes from a firewall."""
+        return self._change_members("DELETE", firewall, droplet_ids=[droplet_id(node) for node in nodes])
 
     def ex_add_tags_to_firewall(self, firewall: DigitalOceanFirewall, tags: Iterable[str]) -> bool:
-        """Put a firewall before all nodes with one of these tags, which must exist."""
-        return self._put_members("POST", firewall, tags=as_list(tags))
+        """Add tags, which must exist, to a firewall: it then applies to all nodes with one of them."""
+        return self._change_members("POST", firewall, tags=as_list(tags))
 
     def ex_remove_tags_from_firewall(self, firewall: DigitalOceanFirewall, tags: Iterable[str]) -> bool:
-        """Take a firewall away from the nodes with these tags."""
-        return self._put_members("DELETE", firewall, tags=as_list(tags))
+        """Remove tags from a firewall."""
+        return self._change_members("DELETE", firewall, tags=as_list(tags))
 
-    def _put_members(self, method: str, firewall: DigitalOceanFirewall, **members: list[Any]) -> bool:
+    def _change_members(self, method: str, firewall: DigitalOceanFirewall, **members: list[Any]) -> bool:
         kind = "droplets" if "droplet_ids" in members else "tags"
         path = f"/firewalls/{quote_segment(firewall.id)}/{kind}"
         self.connection.request(path, method=method, json=members)
