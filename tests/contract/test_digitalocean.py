@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.digitalocean import (
     DigitalOceanFirewall,
     DigitalOceanFirewallRule,
@@ -14,17 +13,18 @@ from polycloud.compute.drivers.digitalocean import (
     DigitalOceanNodeDriver,
     DigitalOceanVPC,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
     VolumeSnapshot,
 )
+from polycloud.compute.types import NodeState
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.contract import Contract
 from support.specs import request_problems, specification
 from support.web import Answer, Seen, Web, serve

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.linode import (
     LinodeBackup,
     LinodeConfig,
@@ -17,7 +16,7 @@ from polycloud.compute.drivers.linode import (
     LinodeNodeDriver,
     LinodeStackScript,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
@@ -25,10 +24,10 @@ from polycloud.compute.types import (
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
-    StorageVolumeState,
 )
+from polycloud.compute.types import NodeState, StorageVolumeState
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.contract import Contract
 from support.specs import request_problems, specification
 from support.web import Answer, Seen, Web, serve

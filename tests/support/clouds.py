@@ -7,9 +7,9 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from polycloud.common.http import RawResponse, Request, TransportOptions
-from polycloud.common.urllib3 import Urllib3Transport
 from polycloud.compute.providers import get_driver
+from polycloud.http.messages import RawResponse, Request, TransportOptions
+from polycloud.http.urllib3 import Urllib3Transport
 from polycloud.sandbox import Sandbox
 
 Reader = Callable[[Any], Any]

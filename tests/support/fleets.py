@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 import psutil
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute import keys
 from polycloud.compute.deployment import Deployment
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import NodeAuthSSHKey
+from polycloud.compute.objects import NodeAuthSSHKey
 from polycloud.fleet import Deploy
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.web import Answer, Respond, Seen, Web, serve
 

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from polycloud.common.base import Connection
-from polycloud.common.http import Headers, RawResponse
 from polycloud.common.response import Response
-from polycloud.common.types import Exchange, PolycloudError
+from polycloud.errors import PolycloudError
+from polycloud.http.messages import RawResponse, Request
+from polycloud.utils.headers import Headers
 
 R = TypeVar("R", bound=Response)
-_EXCHANGE = Exchange("fuzz", "GET", "/")
+_REQUEST = Request("GET", "http://fuzz/")
 
 ODD_TEXTS = (
     *(
@@ -139,7 +140,7 @@ def answer(
 ) -> R:
     """An answer as a connection gives it to its reader."""
     raw = RawResponse(status, "", Headers((headers or {}).items()), body)
-    return kind(raw, connection or Connection(), _EXCHANGE)
+    return kind(raw, connection or Connection(), _REQUEST)
 
 
 def outcome(call: Callable[[], Any], *further: type[Exception]) -> Any:

@@ -17,26 +17,19 @@ from typing import Any, NamedTuple
 import pytest
 import urllib3
 
-from polycloud.common import waiting
 from polycloud.common.base import JsonResponse
-from polycloud.common.types import (
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleConnection, NephoscaleNodeDriver
+from polycloud.compute.objects import KeyPair, Node, NodeImage, NodeLocation, NodeSize, StorageVolume
+from polycloud.compute.types import NodeState
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     ConflictError,
     MalformedResponseError,
     NotFoundError,
     PolycloudError,
     ServerError,
     TransportError,
-)
-from polycloud.compute.drivers.dummy import DummyNodeDriver
-from polycloud.compute.drivers.nephoscale import NephoscaleConnection, NephoscaleNodeDriver
-from polycloud.compute.types import (
-    KeyPair,
-    Node,
-    NodeImage,
-    NodeLocation,
-    NodeSize,
-    NodeState,
-    StorageVolume,
 )
 from polycloud.sandbox import Sandbox
 from polycloud.testing import ComputeConformance

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 from polycloud.scaffold.openapi import Call
 from polycloud.testing.contract import Contract
 

@@ -444,7 +444,7 @@ def test_unmatched_methods(tmp_path: Path, method: str) -> None:
             assert ask(server, method, "/server/")[0] == 501
 
 
-def test_exception_under_way(tmp_path: Path) -> None:
+def test_exception_in_flight(tmp_path: Path) -> None:
     """An exception of the block is not masked: it carries the unmatched request as a note."""
     write(tmp_path, "001", post(), {"status": 200})
     with pytest.raises(KeyError) as failure, FixtureServer(tmp_path) as server:  # noqa: PT012

@@ -24,14 +24,14 @@ from cryptography.x509.oid import NameOID
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from polycloud.common import recording
-from polycloud.common.recording import Redaction
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.sandbox import Sandbox
 from polycloud.testing.exchange import read_exchange
 from polycloud.testing.fixtures import FixtureServer
 from polycloud.testing.loopback import LoopbackServer
 from polycloud.testing.recorder import Recorder
+from polycloud.tracing import redaction
+from polycloud.tracing.redaction import Redaction
 
 KEY = "k3y/of+the=cloud"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -482,7 +482,7 @@ def test_quoted_values() -> None:
 
 def test_expressions_of_early_python() -> None:
     """No expression has a possessive group, which early releases of Python 3.11 do not match."""
-    expressions = [value.pattern for value in vars(recording).values() if isinstance(value, re.Pattern)]
+    expressions = [value.pattern for value in vars(redaction).values() if isinstance(value, re.Pattern)]
     assert len(expressions) > 4
     assert not [pattern for pattern in expressions if re.search(r"\)(?:[*+?]|\{[\d,]+\})\+", pattern)]
 

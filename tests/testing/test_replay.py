@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from polycloud.common.base import Connection, Response
-from polycloud.common.debugfile import RECORD
 from polycloud.compute.providers import get_driver
 from polycloud.sandbox import Sandbox
 from polycloud.testing import replay
 from polycloud.testing.exchange import FixtureError
+from polycloud.tracing.debugfile import RECORD
 from support.web import Answer, serve
 
 MADE_UP = {

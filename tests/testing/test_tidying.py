@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.types import ConflictError
 from polycloud.compute.drivers.dummy import DummyNodeDriver
-from polycloud.compute.types import Node, NodeState
+from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
+from polycloud.errors import ConflictError
 from polycloud.testing.tidying import Run, remove
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from polycloud.common.types import InvalidArgumentError, printable
+from polycloud.errors import InvalidArgumentError, printable
 from polycloud.scaffold import responses
 from polycloud.scaffold.api import Api, Auth
 from polycloud.scaffold.matching import LISTS, VERSION, candidates

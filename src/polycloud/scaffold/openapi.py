@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from polycloud.common.types import InvalidArgumentError, printable
+from polycloud.errors import InvalidArgumentError, printable
 from polycloud.scaffold.schemas import JOINTS, Schema, is_shaping, merge, one_of
 
 __all__ = ["Call", "Document", "Operations"]

@@ -10,13 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from polycloud import __version__
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.base import NodeDriver
+from polycloud.errors import InvalidArgumentError
 from polycloud.scaffold.api import Api, Auth
 from polycloud.scaffold.logins import Login, login
 from polycloud.scaffold.naming import Names
 from polycloud.scaffold.openapi import Call
+from polycloud.version import __version__
 
 __all__ = ["contents", "write"]
 

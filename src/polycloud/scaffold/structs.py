@@ -12,7 +12,7 @@ import keyword
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from polycloud.common.types import printable
+from polycloud.errors import printable
 from polycloud.scaffold.matching import singular
 from polycloud.scaffold.openapi import Call, Document
 from polycloud.scaffold.responses import Response

@@ -36,12 +36,31 @@ from urllib.parse import quote
 
 import pytest
 
-from polycloud.common import waiting
 from polycloud.common.base import Connection
-from polycloud.common.calls import call_options
-from polycloud.common.http import RawResponse, Request
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.compute import keys
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.deployment import Deployment, ScriptDeployment
+from polycloud.compute.objects import (
+    KeyPair,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    StorageVolume,
+    VolumeSnapshot,
+)
+from polycloud.compute.providers import get_driver
+from polycloud.compute.types import (
+    DeploymentError,
+    KeyPairDoesNotExistError,
+    NodeState,
+    StorageVolumeState,
+)
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
     InvalidCredsError,
@@ -50,25 +69,8 @@ from polycloud.common.types import (
     PolycloudError,
     UnsupportedOperationError,
 )
-from polycloud.compute import keys
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.deployment import Deployment, ScriptDeployment
-from polycloud.compute.providers import get_driver
-from polycloud.compute.types import (
-    DeploymentError,
-    KeyPair,
-    KeyPairDoesNotExistError,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
-    NodeImage,
-    NodeLocation,
-    NodeSize,
-    NodeState,
-    StorageVolume,
-    StorageVolumeState,
-    VolumeSnapshot,
-)
+from polycloud.http.messages import RawResponse, Request
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.faults import FaultList, FaultPlan, FaultProxy
 from polycloud.testing.replies import BROKEN, UNEXPECTED, SameReply, echo, http, serve
 from polycloud.testing.tidying import LEFT_OVER, RUN, remove

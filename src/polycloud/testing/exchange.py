@@ -38,9 +38,9 @@ from typing import Annotated, Any, ClassVar, Self
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from polycloud.common.debugfile import RECORD
-from polycloud.common.recording import REDACTED
 from polycloud.testing.loopback import NO_BODY, Answer
+from polycloud.tracing.debugfile import RECORD
+from polycloud.tracing.redaction import REDACTED
 
 __all__ = [
     "CAPTURE",

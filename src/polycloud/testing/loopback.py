@@ -16,8 +16,8 @@ from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
-from polycloud.common.http import CONNECTION_HEADERS
-from polycloud.common.recording import fields
+from polycloud.http.messages import CONNECTION_HEADERS
+from polycloud.tracing.redaction import fields
 
 __all__ = ["NO_BODY", "Answer", "LoopbackServer", "SeenRequest"]
 

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 from msgspec import UNSET
 
-from polycloud.common.recording import fields
 from polycloud.testing.exchange import CAPTURE, REDACTED, Fields, RecordedRequest
 from polycloud.testing.loopback import SeenRequest
+from polycloud.tracing.redaction import fields
 
 __all__ = ["Comparison", "short"]
 

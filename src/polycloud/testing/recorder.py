@@ -13,11 +13,11 @@ from types import TracebackType
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from polycloud.common.http import CONNECTION_HEADERS
-from polycloud.common.recording import Redaction
+from polycloud.http.messages import CONNECTION_HEADERS
 from polycloud.testing.exchange import Exchange, RecordedRequest, RecordedResponse, write_exchange
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
 from polycloud.testing.variables import Variables
+from polycloud.tracing.redaction import Redaction
 
 __all__ = ["Recorder"]
 

@@ -8,10 +8,11 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from polycloud.common import waiting
-from polycloud.common.types import NotFoundError, OperationTimeoutError, PolycloudError
 from polycloud.compute.base import NodeDriver
-from polycloud.compute.types import KeyPairDoesNotExistError, Node, NodeState
+from polycloud.compute.objects import Node
+from polycloud.compute.types import KeyPairDoesNotExistError, NodeState
+from polycloud.concurrency import waiting
+from polycloud.errors import NotFoundError, OperationTimeoutError, PolycloudError
 
 __all__ = ["LEFT_OVER", "RUN", "Run", "remove"]
 

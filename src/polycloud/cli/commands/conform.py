@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polycloud.cli import accounts, options, output
-from polycloud.common.credentials import from_environment, wanted
-from polycloud.common.http import is_loopback
-from polycloud.common.redaction import redact
-from polycloud.common.types import InvalidArgumentError, PolycloudError
+from polycloud.common.driver import credentials_from_environment, credentials_of
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.providers import get_driver
+from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.http.messages import is_loopback
 from polycloud.testing.tidying import LEFT_OVER, RUN
+from polycloud.tracing.redaction import redact
 
 if TYPE_CHECKING:
     import pytest
@@ -194,11 +194,14 @@ def _driver(
             from polycloud.cli.commands.sandbox import running
 
             cloud = stack.enter_context(running(sandbox, **_settings(sandbox)))
-            credentials, given = list(cloud.credentials[: len(wanted(kind))]), {**given, **cloud.options}
+            credentials, given = (
+                list(cloud.credentials[: len(credentials_of(kind))]),
+                {**given, **cloud.options},
+            )
         if profile:
             driver = _of_profile(kind, profile, given)
         else:
-            driver = _made(kind, credentials or from_environment(kind), given)
+            driver = _made(kind, credentials or credentials_from_environment(kind), given)
         yield stack.enter_context(driver)
 
 
@@ -208,7 +211,7 @@ def _settings(sandbox: str) -> dict[str, Any]:
 
     from polycloud.sandbox.clouds import CLOUDS, find
 
-    own = {one.name for one in fields(find(sandbox).knobs_type)} if sandbox in CLOUDS else set()
+    own = {one.name for one in fields(find(sandbox).settings_type)} if sandbox in CLOUDS else set()
     return {"ssh": "off", **{name: SOON for name in WAITS if name in own}}
 
 
@@ -220,9 +223,9 @@ def _of_profile(kind: type[NodeDriver], name: str, given: dict[str, Any]) -> Nod
 
 
 def _made(kind: type[NodeDriver], credentials: Sequence[str] | None, given: dict[str, Any]) -> NodeDriver:
-    names = [one.name for one in wanted(kind)]
+    names = [one.name for one in credentials_of(kind)]
     if credentials is None or len(credentials) != len(names):
-        variables = " and ".join(" or ".join(one.variables) for one in wanted(kind))
+        variables = " and ".join(" or ".join(one.variables) for one in credentials_of(kind))
         each = " ".join(f"--credentials {name.upper()}" for name in names)
         told = f"{kind.__name__} needs {', '.join(names)}"
         raise InvalidArgumentError(f"{told}: give {each}, or set {variables}")

@@ -12,7 +12,7 @@ import typer
 
 from polycloud import DriverType
 from polycloud.cli import options, output
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 from polycloud.scaffold import naming, package
 from polycloud.scaffold.api import Api, Auth
 from polycloud.scaffold.discovery import discover
@@ -31,9 +31,7 @@ def new_driver(
     ] = None,
     auth: Annotated[
         Auth | None,
-        typer.Option(
-            help="How the driver authenticates: by a key, a user and a key, or a token for these."
-        ),
+        typer.Option(help="How the driver authenticates: by a key, a user and a key, or a token for these."),
     ] = None,
     spec: Annotated[
         Path | None,
@@ -63,9 +61,7 @@ def _at(api: Api, url: str) -> Api:
     """Move an API to another address; one without a path keeps the base path."""
     found = ADDRESS.fullmatch(url)
     if found is None:
-        raise InvalidArgumentError(
-            f"--url must be an address such as https://api.example.com, got {url!r}"
-        )
+        raise InvalidArgumentError(f"--url must be an address such as https://api.example.com, got {url!r}")
     return replace(api, host=found["host"], base=found["base"].rstrip("/") or api.base)
 
 
