@@ -515,7 +515,7 @@ def test_the_how_tos_variants_keep_the_rules(run: Run) -> None:
     more = "from polycloud.errors import AmbiguousCreateError, ConflictError\n"
     more += "from polycloud.concurrency.waiting import poll\nfrom polycloud.compute.base import ("
     text = text.replace("from polycloud.compute.base import (", more).replace(
-        "Creation, mark_for", "Creation"
+        "Creation, marker_for", "Creation"
     )
     driver.write_text(f"{text}\n\n{untagged}")
     result = conformed(package)
