@@ -117,7 +117,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(run: Run, *arguments: str, status: int = 0) -> dict[str, Any]:
+def report(run: Run, *arguments: str, status: int = 0) -> dict[str, Any]:
     done = run("conform", *arguments, "--json")
     assert (done.returncode, done.stderr) == (status, "")
     data: dict[str, Any] = json.loads(done.stdout)
@@ -125,8 +125,8 @@ def told(run: Run, *arguments: str, status: int = 0) -> dict[str, Any]:
 
 
 def test_every_rule_is_told_with_its_sentence(run: Run) -> None:
-    """Each rule of the suite is told once, with the sentence that is its docstring."""
-    data = told(run, "dummy", "--credentials", "key")
+    """Each rule of the suite is reported once, with its docstring as the sentence."""
+    data = report(run, "dummy", "--credentials", "key")
     tests = {name: test for name, test in vars(ComputeConformance).items() if name.startswith("test_")}
     assert [rule["number"] for rule in data["rules"]] == sorted(name[5:8].upper() for name in tests)
     sentences = {name[5:8].upper(): " ".join(test.__doc__.split()) for name, test in tests.items()}
@@ -135,7 +135,7 @@ def test_every_rule_is_told_with_its_sentence(run: Run) -> None:
 
 
 def test_a_broken_rule_is_told_with_its_reason(run: Run) -> None:
-    """A broken rule is told with what broke it, and the exit status is 1."""
+    """A broken rule is reported with the reason, and the exit status is 1."""
     done = run("conform", "drivers:Lister", "--credentials", "key", "C06", "C07")
     assert done.returncode == 1
     kept, broken, reason, _, summary = done.stdout.splitlines()
@@ -146,8 +146,8 @@ def test_a_broken_rule_is_told_with_its_reason(run: Run) -> None:
 
 
 def test_a_rule_with_several_cases_says_which_broke_it(run: Run) -> None:
-    """Where a rule has cases, the reason begins with the case."""
-    data = told(
+    """The reason of a rule with cases begins with the case."""
+    data = report(
         run, "drivers:Locator", "--credentials", "key", "--url", "http://127.0.0.1:9", "C42", status=1
     )
     (rule,) = data["rules"]
@@ -158,33 +158,33 @@ def test_a_rule_with_several_cases_says_which_broke_it(run: Run) -> None:
 
 
 def test_what_is_not_offered_is_read_off_the_driver(run: Run) -> None:
-    """A driver class is asked what it offers: the other rules are skipped, and the reason tells why."""
+    """Rules about operations that a driver class does not offer are skipped, with that reason."""
     arguments = ("drivers:Locator", "--credentials", "key", "--url", "http://127.0.0.1:9", "C02", "C06")
-    supports, sizes = told(run, *arguments)["rules"]
+    supports, sizes = report(run, *arguments)["rules"]
     assert supports["status"] == "kept"
     assert (sizes["status"], sizes["reasons"]) == ("skipped", ["the provider lacks list_sizes"])
 
 
 def test_a_test_class_says_what_is_not_offered(run: Run) -> None:
-    """A test class is run as it stands, with the fixtures of its module and its own `not_offered`."""
-    data = told(run, "suites:TestLister", "c2", "7", status=1)
+    """A test class is run with the fixtures of its module and its own `not_offered`."""
+    data = report(run, "suites:TestLister", "c2", "7", status=1)
     assert [rule["status"] for rule in data["rules"]] == ["broken", "broken"]
     assert "supports() is false for ['deploy_node'], which not_offered" in data["rules"][0]["reasons"][0]
 
 
 def test_a_test_class_may_be_named_by_its_file(run: Run, folder: Path) -> None:
-    """FILE.py:CLASS is the class of a file, in whatever folder."""
+    """FILE.py:CLASS is the class of a file, in any folder."""
     (folder / "below").mkdir()
     for name in ("suites.py", "drivers.py"):
         (folder / name).rename(folder / "below" / name)
-    assert told(run, "below/suites.py:TestLister", "C06")["kept"] == 1
+    assert report(run, "below/suites.py:TestLister", "C06")["kept"] == 1
 
 
 def test_what_fails_before_a_test_breaks_its_rule(run: Run) -> None:
     """A fixture that fails, or is missing, breaks the rules that use it."""
-    (rule,) = told(run, "suites:TestNothing", "C04", status=1)["rules"]
+    (rule,) = report(run, "suites:TestNothing", "C04", status=1)["rules"]
     assert rule["reasons"] == ["raised RuntimeError: the server did not start"]
-    (rule,) = told(run, "suites:TestBare", "C04", status=1)["rules"]
+    (rule,) = report(run, "suites:TestBare", "C04", status=1)["rules"]
     assert rule["reasons"] == ["there is no fixture 'driver'"]
 
 
@@ -192,11 +192,11 @@ def test_settings_of_other_plugins_do_not_matter(run: Run, folder: Path) -> None
     """Options and settings of the folder's own tests do not change the run."""
     settings = "[pytest]\naddopts = -n 4 --no-such-option\ntimeout = 1\nfilterwarnings = error\n"
     (folder / "pytest.ini").write_text(settings)
-    assert told(run, "suites:TestLister", "C06")["kept"] == 1
+    assert report(run, "suites:TestLister", "C06")["kept"] == 1
 
 
 def test_what_is_left_over_is_told(run: Run) -> None:
-    """Nodes of the rules that are still there in the end are named, and the exit status is 1."""
+    """Nodes of the rules that still exist at the end are named, and the exit status is 1."""
     program = (
         "from polycloud.testing import ComputeConformance\nComputeConformance.patience = 0.0\n"
         "from polycloud.cli.main import run\nimport sys\n"
@@ -210,26 +210,26 @@ def test_what_is_left_over_is_told(run: Run) -> None:
 
 
 def test_a_mistake_is_told_with_its_place(run: Run) -> None:
-    """What a driver's code raises is told with the file and line, in a rule and before one."""
+    """An error of the driver's code is reported with file and line, in a rule and before one."""
     (line,) = (number for number, text in enumerate(DRIVERS.splitlines(), 1) if "node.ip4" in text)
     for rule in ("C15", "C04"):
-        (told_of,) = told(run, "drivers:Careless", "--credentials", "key", rule, status=1)["rules"]
-        assert "has no attribute 'ip4'" in told_of["reasons"][0]
-        assert f"(drivers.py:{line})" in told_of["reasons"][0]
+        (rule_,) = report(run, "drivers:Careless", "--credentials", "key", rule, status=1)["rules"]
+        assert "has no attribute 'ip4'" in rule_["reasons"][0]
+        assert f"(drivers.py:{line})" in rule_["reasons"][0]
 
 
 def test_a_driver_that_is_not_registered_is_named_with_its_module(run: Run) -> None:
-    """Two classes of one name are told apart by their modules."""
-    (rule,) = told(run, "drivers:Lister", "--credentials", "key", "C01", status=1)["rules"]
+    """Two classes of the same name are distinguished by their modules."""
+    (rule,) = report(run, "drivers:Lister", "--credentials", "key", "C01", status=1)["rules"]
     expected = "gives polycloud.compute.drivers.dummy.DummyNodeDriver, not drivers.Lister"
     assert expected in rule["reasons"][0]
 
 
 def test_a_sandbox_is_started(run: Run) -> None:
-    """With --sandbox the driver is given a sandbox of its own."""
-    assert told(run, "nephoscale", "--sandbox", "nephoscale", "C05", "C18", "C38")["kept"] == 3
+    """With --sandbox the driver gets a sandbox of its own."""
+    assert report(run, "nephoscale", "--sandbox", "nephoscale", "C05", "C18", "C38")["kept"] == 3
     given = ("--sandbox", "digitalocean", "--region", "nyc1")
-    assert told(run, "digitalocean", *given, "C33", "C38")["kept"] == 2
+    assert report(run, "digitalocean", *given, "C33", "C38")["kept"] == 2
 
 
 def test_a_profile_gives_the_driver(run: Run, folder: Path) -> None:
@@ -251,7 +251,7 @@ def test_the_environment_gives_credentials(run: Run) -> None:
 
 
 def test_no_nodes_are_made_elsewhere_without_consent(run: Run) -> None:
-    """Where nodes would be created on another machine, nothing is sent before somebody agreed."""
+    """If nodes would be created on another machine, nothing is sent without confirmation."""
     refused = run("conform", "drivers:Creator", "--credentials", "key", "C01")
     assert refused.returncode == 2
     assert "This creates nodes at api.example.com, which may cost money" in refused.stderr
@@ -260,8 +260,8 @@ def test_no_nodes_are_made_elsewhere_without_consent(run: Run) -> None:
 
 
 def test_no_secret_is_told(run: Run) -> None:
-    """A reason does not show a credential, and what a driver prints is not shown."""
-    data = told(run, "drivers:Talkative", "--credentials", "very-secret", "C08", status=1)
+    """A reason shows neither a credential nor the output of a driver."""
+    data = report(run, "drivers:Talkative", "--credentials", "very-secret", "C08", status=1)
     assert "very-secret" not in str(data)
     assert "no locations for" in data["rules"][0]["reasons"][0]
 
@@ -288,7 +288,7 @@ def test_no_secret_is_told(run: Run) -> None:
 def test_what_cannot_be_tested_is_one_line(
     run: Run, arguments: tuple[str, ...], status: int, message: str
 ) -> None:
-    """A driver that cannot be found, imported or made ends the command with one line that says why."""
+    """A driver that cannot be found, imported or created ends the command with one line that says why."""
     done = run("conform", *arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert message in done.stderr
@@ -296,7 +296,7 @@ def test_what_cannot_be_tested_is_one_line(
 
 
 def test_without_pytest_it_says_what_to_install(run: Run) -> None:
-    """Without pytest the command names the extra that brings it."""
+    """Without pytest the command names the extra to install."""
     program = (
         "import sys; sys.modules['pytest'] = None\n"
         "from polycloud.cli.main import run\nsys.argv[:] = ['polycloud', 'conform', 'dummy']\nrun()"
@@ -307,7 +307,7 @@ def test_without_pytest_it_says_what_to_install(run: Run) -> None:
 
 
 def test_progress_at_a_terminal(at_terminal: AtTerminal) -> None:
-    """At a terminal the rule that is being tested is shown, and the results after it."""
+    """At a terminal the current rule is shown, and the results afterwards."""
     sent = at_terminal("conform", "dummy", "--credentials", "key", "C11", "C18")
     assert sent.index("C18 `wait_until_running`") < sent.index("kept     C11")
     assert f"{DummyNodeDriver.api_name}: 2 kept, 0 broken, 0 skipped" in sent

@@ -1,4 +1,4 @@
-"""The accounts of a command: profiles of the configuration, or a provider with the environment's credentials."""
+"""The accounts of a command: profiles, or a provider with credentials from the environment."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def connect_all(
     names: Sequence[str | None] = profiles or [None]
     found = loaded.of_service(service) if every else list(map(loaded.profile, names))
     if not found:
-        raise InvalidArgumentError(f"{loaded.file} has no profiles" + (f" for {service}" if service else ""))
+        which = f" for {service}" if service and loaded.profiles else ""
+        raise InvalidArgumentError(f"there are no profiles{which} in {loaded.file}")
     return {profile.name: _from_profile(service, profile) for profile in found}
 
 

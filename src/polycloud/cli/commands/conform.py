@@ -1,4 +1,4 @@
-"""`polycloud conform`: a driver, held to the rules that every driver keeps, one line a rule."""
+"""`polycloud conform`: check a driver against the rules of every driver, one line a rule."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ __all__ = ["app", "conform"]
 KEPT, BROKEN, SKIPPED = "kept", "broken", "skipped"
 STYLES = {KEPT: "green", BROKEN: "bold red", SKIPPED: "dim"}
 WAITS = ("appear", "build", "power", "destroy", "copy", "attach", "archive")
-"""Settings of sandboxes for which a rule would have to wait."""
-SOON = 0.05
+"""Settings of sandboxes that make a rule wait."""
+SHORT = 0.05
+"""Seconds of these settings."""
 NUMBER = re.compile(r"test_(c\d+)_")
 SHOWN, REASONS = 300, 2
-"""Signs of a reason that are shown, and reasons of a rule."""
-# Settings of a plugin that is not loaded would end the run where warnings are errors
+"""The characters of a reason that are shown, and the reasons of a rule."""
+# Settings of plugins that are not loaded would end the run if warnings are errors
 QUIETLY = (
     *("-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider"),
     *("-W", "ignore::pytest.PytestConfigWarning"),
@@ -48,7 +49,7 @@ QUIETLY = (
 
 @dataclass
 class Rule:
-    """One rule, and whether the driver keeps it; `reasons` say why not."""
+    """One rule, and whether the driver keeps it; `reasons` say why it does not."""
 
     number: str
     sentence: str
@@ -56,7 +57,7 @@ class Rule:
     reasons: list[str] = field(default_factory=list)
 
     def note(self, status: str, reason: str) -> None:
-        """Note how one of its tests ended; the worst counts, and kept beats skipped."""
+        """Record the outcome of one of its tests: broken overrides kept, and kept overrides skipped."""
         order = (SKIPPED, KEPT, BROKEN)
         if order.index(status) > order.index(self.status):
             self.status, self.reasons = status, []
@@ -73,31 +74,31 @@ def conform(
         ),
     ],
     rules: Annotated[
-        list[str] | None, typer.Argument(metavar="RULE", help="Such as C05; all unless given.")
+        list[str] | None, typer.Argument(metavar="RULE", help="Such as C05; all by default.")
     ] = None,
     credentials: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="TEXT", help="One of the driver's credentials, in order; of the environment without."
+            metavar="TEXT", help="A credential of the driver, in order; by default from the environment."
         ),
     ] = None,
     profile: options.Profile = None,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Where the provider answers.")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="The address of the provider.")] = None,
     sandbox: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A sandbox of this machine, such as nephoscale.")
+        str | None, typer.Option(metavar="NAME", help="Run this sandbox, such as nephoscale.")
     ] = None,
     region: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The region, for a driver that wants one.")
+        str | None, typer.Option(metavar="NAME", help="The region, for a driver that requires one.")
     ] = None,
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Hold a driver to the rules that every driver keeps.
+    """Check a driver against the rules of every driver.
 
-    Nodes are created and destroyed where the driver offers it. A rule is skipped where the driver does not
-    offer what it is about. The exit status is 1 where a rule is broken.
+    Nodes are created and destroyed if the driver offers it. A rule about operations that the driver does not
+    offer is skipped. The exit status is 1 if a rule is broken.
     """
-    kind = _found(target)
+    kind = _import_class(target)
     asked = _numbers(rules or ())
     given = {name: value for name, value in (("url", url), ("region", region)) if value}
     with ExitStack() as stack:
@@ -106,7 +107,7 @@ def conform(
             _require_consent(driver, yes=yes)
             file = stack.enter_context(_test_of(driver))
         elif credentials or profile or sandbox or given:
-            raise InvalidArgumentError(f"{target} is a test class, which makes its driver itself")
+            raise InvalidArgumentError(f"{target} is a test class, which creates its driver itself")
         else:
             driver, file = None, f"{sys.modules[kind.__module__].__file__}::{kind.__qualname__}"
         found, left = _run(file, asked, driver)
@@ -115,10 +116,10 @@ def conform(
         raise typer.Exit(1)
 
 
-# What is to be tested
+# The target
 
 
-def _found(target: str) -> type[NodeDriver | ComputeConformance]:
+def _import_class(target: str) -> type[NodeDriver | ComputeConformance]:
     """The class that `target` names."""
     suite = _suite()
     place, colon, name = target.rpartition(":")
@@ -140,7 +141,7 @@ def _found(target: str) -> type[NodeDriver | ComputeConformance]:
 
 
 def _imported(place: str) -> Any:
-    """A module by its name, or by its file; those of this folder too."""
+    """Import a module by its name, also from this folder, or by its file."""
     file = Path(place)
     folder, name = (file.parent, file.stem) if place.endswith(".py") else (Path(), place)
     sys.path.insert(0, str(folder.resolve()))
@@ -149,8 +150,8 @@ def _imported(place: str) -> Any:
     except Exception as error:
         missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
         hint = f"; is {missing} installed? (pip install -e .)" if missing not in {None, name} else ""
-        told = f"{place} cannot be imported: {type(error).__name__}: {error}{hint}"
-        raise PolycloudError(told) from error
+        message = f"{place} cannot be imported: {type(error).__name__}: {error}{hint}"
+        raise PolycloudError(message) from error
 
 
 def _suite() -> type[ComputeConformance]:
@@ -172,7 +173,7 @@ def _numbers(rules: Sequence[str]) -> set[str]:
 
 
 def _rules() -> Iterator[tuple[str, str]]:
-    """Number and sentence of each rule."""
+    """The number and the sentence of each rule."""
     for name, test in vars(_suite()).items():
         if match := NUMBER.match(name):
             yield match[1].upper(), " ".join((test.__doc__ or "").split())
@@ -186,9 +187,9 @@ def _driver(
     sandbox: str | None,
     given: dict[str, Any],
 ) -> Iterator[NodeDriver]:
-    """The driver, closed in the end."""
+    """Create the driver, and close it at the end of the block."""
     if sum(map(bool, (profile, sandbox, credentials))) > 1 or (sandbox and "url" in given):
-        raise InvalidArgumentError("give --credentials, --profile or --sandbox, not several of them")
+        raise InvalidArgumentError("give only one of --credentials, --profile and --sandbox")
     with ExitStack() as stack:
         if sandbox:
             from polycloud.cli.commands.sandbox import running
@@ -206,19 +207,21 @@ def _driver(
 
 
 def _settings(sandbox: str) -> dict[str, Any]:
-    """Settings with which everything happens soon."""
+    """Settings with which the sandbox is fast."""
     from dataclasses import fields
 
     from polycloud.sandbox.clouds import CLOUDS, find
 
     own = {one.name for one in fields(find(sandbox).settings_type)} if sandbox in CLOUDS else set()
-    return {"ssh": "off", **{name: SOON for name in WAITS if name in own}}
+    return {"ssh": "off", **{name: SHORT for name in WAITS if name in own}}
 
 
 def _of_profile(kind: type[NodeDriver], name: str, given: dict[str, Any]) -> NodeDriver:
     driver = accounts.configuration().profile(name).connect(**given)
     if not isinstance(driver, kind):
-        raise InvalidArgumentError(f"the profile {name} is of {type(driver).__name__}, not {kind.__name__}")
+        raise InvalidArgumentError(
+            f"the driver of the profile {name} must be {kind.__name__}, got {type(driver).__name__}"
+        )
     return driver
 
 
@@ -227,40 +230,40 @@ def _made(kind: type[NodeDriver], credentials: Sequence[str] | None, given: dict
     if credentials is None or len(credentials) != len(names):
         variables = " and ".join(" or ".join(one.variables) for one in credentials_of(kind))
         each = " ".join(f"--credentials {name.upper()}" for name in names)
-        told = f"{kind.__name__} needs {', '.join(names)}"
-        raise InvalidArgumentError(f"{told}: give {each}, or set {variables}")
+        message = f"{kind.__name__} needs {', '.join(names)}: give {each}, or set {variables}"
+        raise InvalidArgumentError(message)
     make: Callable[..., NodeDriver] = kind
     try:
         return make(*credentials, **given)
     except PolycloudError:
         raise
     except Exception as error:
-        told = redact(f"{type(error).__name__}: {error}", credentials)
-        raise PolycloudError(f"{kind.__name__} cannot be made: {told}") from error
+        message = redact(f"{type(error).__name__}: {error}", credentials)
+        raise PolycloudError(f"{kind.__name__} cannot be created: {message}") from error
 
 
 def _require_consent(driver: NodeDriver, *, yes: bool) -> None:
-    """Ask before nodes are created that may cost something."""
+    """Ask before creating nodes that may cost money."""
     host = driver.connection.host
     if yes or is_loopback(host) or not driver.supports("create_node"):
         return
-    told = f"This creates nodes at {host}, which may cost money, and destroys them."
+    warning = f"This creates nodes at {host}, which may cost money, and destroys them."
     if not sys.stdin.isatty():
-        raise InvalidArgumentError(f"{told} Say --yes to have it done.")
-    typer.confirm(f"{told} Go on?", abort=True, err=True)
+        raise InvalidArgumentError(f"{warning} Use --yes to confirm.")
+    typer.confirm(f"{warning} Continue?", abort=True, err=True)
 
 
-# How it is tested
+# The tests
 
 _SUITE: list[type[ComputeConformance]] = []
 
 
 @contextmanager
 def _test_of(made: NodeDriver) -> Iterator[str]:
-    """A test file whose class holds this driver to the rules."""
+    """A test file whose class checks this driver."""
     import pytest
 
-    class TestDriver(_suite()):  # type: ignore[misc] # mypy knows no class that a call gives
+    class TestDriver(_suite()):  # type: ignore[misc] # mypy does not know a class that a call returns
         over_http = type(made).connectionCls is not NodeDriver.connectionCls
         not_offered = frozenset(name for name in made.operations() if not made.supports(name))
 
@@ -278,8 +281,8 @@ def _test_of(made: NodeDriver) -> Iterator[str]:
             _SUITE.clear()
 
 
-class _Watch:
-    """A plugin of pytest that notes how the tests of each rule end, and what they have left over."""
+class _Recorder:
+    """A plugin of pytest that records the outcome of the tests of each rule, and what they left over."""
 
     def __init__(self, asked: set[str], driver: NodeDriver | None, step: Callable[[str], None]) -> None:
         self.rules = {number: Rule(number, sentence) for number, sentence in _rules()}
@@ -293,17 +296,17 @@ class _Watch:
         return [rule for number, rule in sorted(self.rules.items()) if number in self.seen]
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """What cannot be collected is told of at the end."""
+        """Record what cannot be collected."""
         if report.failed:
             self.problems.append(_short(str(report.longrepr)))
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the tests of the rules that were asked for."""
+        """Select the tests of the rules that were requested."""
         asked = self._asked or self.rules.keys()
         items[:] = [item for item in items if _number(item) in asked]
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        """Note how a test, or what goes before or after it, ended."""
+        """Record the outcome of a test, of its setup or of its teardown."""
         import pytest
 
         rule = self.rules[_number(item)]
@@ -346,24 +349,24 @@ def _short(text: str) -> str:
 
 
 def _run(file: str, asked: set[str], driver: NodeDriver | None) -> tuple[list[Rule], list[str]]:
-    """How the rules end in the tests of `file`, and what they leave over.
+    """Run the tests of `file`; return the rules, and what the tests left over.
 
-    Raises `PolycloudError` where they cannot be run.
+    Raises `PolycloudError` if the tests cannot be run.
     """
     import pytest
 
     with _progress() as step, _without_plugins():
-        watch = _Watch(asked, driver, step)
-        status = pytest.main([*QUIETLY, file], plugins=[watch])
-    if status == pytest.ExitCode.INTERRUPTED and not watch.problems:
+        recorder = _Recorder(asked, driver, step)
+        status = pytest.main([*QUIETLY, file], plugins=[recorder])
+    if status == pytest.ExitCode.INTERRUPTED and not recorder.problems:
         raise KeyboardInterrupt
-    if not watch.seen:
-        raise PolycloudError(f"no rule could be tested: {'; '.join(watch.problems) or 'none was found'}")
-    return watch.found(), watch.left if driver is None else _left_over(driver)
+    if not recorder.seen:
+        raise PolycloudError(f"no rule could be tested: {'; '.join(recorder.problems) or 'none was found'}")
+    return recorder.found(), recorder.left if driver is None else _left_over(driver)
 
 
 def _left_over(driver: NodeDriver) -> list[str]:
-    """The nodes that the rules have made and that do not go away."""
+    """The nodes that the rules created and that still exist."""
     if not all(map(driver.supports, ("list_nodes", "create_node", "destroy_node"))):
         return []
     return [driver.connection.redact(text) for text in RUN.leftovers(driver, _suite().patience)]
@@ -371,7 +374,7 @@ def _left_over(driver: NodeDriver) -> list[str]:
 
 @contextmanager
 def _without_plugins() -> Iterator[None]:
-    """Without the plugins and options of this machine, which could order, repeat or split the tests."""
+    """Disable plugins and options of this machine, which could reorder, repeat or split the tests."""
     before = dict(os.environ)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
@@ -384,24 +387,24 @@ def _without_plugins() -> Iterator[None]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """What is told the rule that is tested now; shows it at a terminal."""
+    """A function that shows the current rule at a terminal."""
     if not output.lively(sys.stderr):
         yield lambda _: None
         return
     from rich.text import Text
 
     with output.errors().status("") as status:
-        yield lambda told: status.update(Text(output.printable(told)))
+        yield lambda rule: status.update(Text(output.printable(rule)))
 
 
-# How it is told
+# The result
 
 
 def _show(target: str, rules: Sequence[Rule], left: Sequence[str], *, as_json: bool) -> None:
     counts = {status: sum(rule.status == status for rule in rules) for status in STYLES}
     if as_json:
-        told = {"rules": [asdict(rule) for rule in rules], "left_over": left}
-        output.json({"driver": target, **counts, **told})
+        details = {"rules": [asdict(rule) for rule in rules], "left_over": left}
+        output.json({"driver": target, **counts, **details})
         return
     for rule in rules:
         why = f" ({'; '.join(rule.reasons)})" if rule.status == SKIPPED else ""

@@ -1,4 +1,4 @@
-"""`polycloud demo`: everything that one does with servers, on the sandbox, step by step."""
+"""`polycloud demo`: the life of a server on the sandbox, step by step."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ __all__ = ["app", "demo"]
 
 
 class Speed(StrEnum):
-    """How long the sandbox takes over things."""
+    """How long the operations of the sandbox take."""
 
     FAST = "fast"
     REAL = "real"
 
 
-KNOBS: dict[Speed, dict[str, float]] = {
+SETTINGS: dict[Speed, dict[str, float]] = {
     Speed.FAST: {"appear": 0.5, "build": 4.0, "power": 1.0, "destroy": 0.5},
     Speed.REAL: {"appear": 3.0, "build": 40.0, "power": 8.0, "destroy": 4.0, "latency": 0.2},
 }
-LOOK_EVERY = 0.25
-GIVE_UP = 120.0
+POLL_PERIOD = 0.25
+TIMEOUT = 120.0
 BAR_WIDTH = 30
 SCRIPT = """#!/bin/sh
 echo "$(hostname) runs this $1"
@@ -53,43 +53,45 @@ cat app.conf
 def demo(
     *,
     speed: Annotated[
-        Speed, typer.Option(help="fast takes seconds; real waits as one does for a cloud, over a minute.")
+        Speed, typer.Option(help="fast takes seconds; real takes over a minute, as a cloud does.")
     ] = Speed.FAST,
 ) -> None:
     """Walk through a server's life.
 
-    Each step shows the Python that it runs. The cloud is a sandbox on this machine: no account is needed
-    and nothing is left behind.
+    Each step shows the Python code that it runs. The cloud is a sandbox on this machine: no account is
+    needed, and nothing is left behind.
     """
     if find_spec("asyncssh") is None:
-        output.fail("the demo makes an SSH key, which needs: pip install 'polycloud[cli,deploy,sandbox]'")
+        output.fail(
+            "the demo creates an SSH key, which requires: pip install 'polycloud[cli,deploy,sandbox]'"
+        )
     began = time.perf_counter()
-    with running("nephoscale", **KNOBS[speed]) as cloud:
-        session = Session(cloud, KNOBS[speed]["build"])
+    with running("nephoscale", **SETTINGS[speed]) as cloud:
+        session = Session(cloud, SETTINGS[speed]["build"])
         try:
             for number, (title, step) in enumerate(STEPS, 1):
                 output.line()
                 output.line(f"{number}/{len(STEPS)}  {title}", "bold")
                 step(session)
         except BaseException:
-            _tell_what_existed(cloud)
+            _list_servers(cloud)
             raise
     output.line()
     output.line(f"Done in {time.perf_counter() - began:.0f} s. What next:", "bold")
     output.table(["to", "run"], NEXT)
 
 
-def _tell_what_existed(cloud: Sandbox) -> None:
+def _list_servers(cloud: Sandbox) -> None:
     nodes = ", ".join(f"{server['name']} (id {server['id']})" for server in cloud.servers) or "none"
     output.line()
-    output.line(f"Stopped early. Nodes at that moment: {nodes}.")
-    output.line("They were in the sandbox's memory only and ended with it: nothing is left behind.")
+    output.line(f"Stopped early. Nodes at that time: {nodes}.")
+    output.line("They were only in the sandbox's memory: nothing is left behind.")
 
 
 class Session:
-    """A Python session that shows each line, then runs that very text.
+    """A Python session that shows each line, then runs it.
 
-    `build` is the number of seconds that a node takes.
+    `build` is the number of seconds that the creation of a node takes.
     """
 
     def __init__(self, cloud: Sandbox, build: float) -> None:
@@ -100,10 +102,10 @@ class Session:
     def do(self, statement: str) -> None:
         """Run a statement."""
         _show(statement)
-        exec(_compiled(statement, "exec"), self.names)  # noqa: S102 - the text is this file's own
+        exec(_compiled(statement, "exec"), self.names)  # noqa: S102 - the text is from this file
 
     def get(self, expression: str) -> Any:
-        """The value of an expression."""
+        """Show an expression, and return its value."""
         _show(expression)
         return self._value(expression)
 
@@ -112,20 +114,20 @@ class Session:
         output.line(repr(self.get(expression)))
 
     def watch(self, expression: str, wanted: object) -> None:
-        """Look again and again until the expression has the value `wanted`."""
-        _show(f"{expression}  # again and again, until {wanted!r}")
+        """Poll an expression until it has the value `wanted`."""
+        _show(f"{expression}  # repeated until {wanted!r}")
 
-        def look() -> bool | None:
+        def poll() -> bool | None:
             return self._value(expression) == wanted or None
 
         with _waiting():
             waiting.poll(
-                look, waiting_for=f"{expression} to be {wanted!r}", timeout=GIVE_UP, longest_pause=LOOK_EVERY
+                poll, waiting_for=f"{expression} to be {wanted!r}", timeout=TIMEOUT, longest_pause=POLL_PERIOD
             )
         output.line(repr(self._value(expression)))
 
     def refused(self, expression: str, expected: str) -> None:
-        """Show the error that an expression raises, which must be the `expected` one."""
+        """Show the error of an expression, which must be of the `expected` type."""
         _show(expression)
         try:
             value = self._value(expression)
@@ -134,14 +136,14 @@ class Session:
                 raise
             output.line(f"{expected}: {error}", "yellow")
         else:
-            raise PolycloudError(f"{expression} gave {value!r}, where {expected} was expected")
+            raise PolycloudError(f"{expression} must raise {expected}, got {value!r}")
 
     def _value(self, expression: str) -> Any:
-        return eval(_compiled(expression, "eval"), self.names)  # noqa: S307 - the text is this file's own
+        return eval(_compiled(expression, "eval"), self.names)  # noqa: S307 - the text is from this file
 
 
 def _compiled(text: str, mode: str) -> CodeType:
-    # Given text, eval and exec mark a Ctrl-C as unhandled, and Python ends with a signal whatever is done.
+    # With text instead of code, eval and exec mark a Ctrl-C as unhandled, and Python ends by a signal.
     return compile(text, "<demo>", mode)
 
 
@@ -209,8 +211,8 @@ def create(session: Session) -> None:
     session.do('first = driver.create_node("web", size, image, location=location, **keys)')
     session.do('second = driver.create_node("web", size, image, location=location, **keys)')
     session.say("(first.id, first.name), (second.id, second.name)")
-    output.line("The provider answers a create without an id, and names need not be unique: the driver")
-    output.line("gives each call its own node all the same.")
+    output.line("The response to a create has no id, and names need not be unique: the driver still")
+    output.line("returns the right node from each call.")
 
 
 def build(session: Session) -> None:
@@ -305,13 +307,13 @@ def amazon(session: Session) -> None:
     try:
         Sandbox("ec2")
     except ImportError as error:
-        output.line(f"Left out: {error}", "yellow")
+        output.line(f"Skipped: {error}", "yellow")
         return
-    output.line("Amazon is played by moto, an emulator that others wrote, in a process of its own.")
+    output.line("Amazon is emulated by moto, an independent project, in a process of its own.")
     with running("ec2", types="t4g") as cloud:
         _node_with_volume(cloud, session)
         session.watch("other.get_node(node.id).state.value", "terminated")
-        output.line("It stays listed for about an hour, and its key pair until somebody deletes it.")
+        output.line("A terminated node stays listed for about an hour, and its key pair until it is deleted.")
         session.say("volume.destroy(), other.delete_key_pair(other.list_key_pairs()[0])")
         output.line(f"No deployment here: {cloud.isolation}.", "yellow")
         session.do("other.close()")
@@ -363,25 +365,25 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Reboot", reboot),
     ("Shut down, start again", stop_and_start),
     ("Rename", rename),
-    ("Deploy: a node with a key, a file and a script over SSH, its output live", deploy),
-    ("Another cloud, the same words: DigitalOcean, with a volume", partial(another_cloud, "digitalocean")),
-    ("And another one: Linode", partial(another_cloud, "linode")),
-    ("And Amazon EC2", amazon),
-    ("Errors: what goes wrong says so", errors),
+    ("Deploy: a node with a key, a file and a script over SSH, with live output", deploy),
+    ("Another cloud, the same methods: DigitalOcean, with a volume", partial(another_cloud, "digitalocean")),
+    ("A third one: Linode", partial(another_cloud, "linode")),
+    ("Amazon EC2", amazon),
+    ("Errors: one type for each kind of failure", errors),
     ("Clean up", clean_up),
 )
 NEXT = (
     ("keep a sandbox running", "polycloud sandbox nephoscale"),
-    ("see what each driver offers", "polycloud providers"),
+    ("list the operations of each driver", "polycloud providers"),
     ("read the driver that just ran", "python -m pydoc polycloud.compute.drivers.nephoscale"),
 )
 
 
 @contextlib.contextmanager
 def _building(session: Session) -> Iterator[None]:
-    """A bar for each node while they build; nothing without a terminal.
+    """Show a bar for each node that is being built; nothing without a terminal.
 
-    How far a build is only the sandbox knows, so the bars show the time that passed, until it says "built".
+    Only the sandbox knows the progress of a build, so the bars show the time until it reports "built".
     """
     if not output.console().is_terminal:
         yield

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from polycloud.cli import options, verbs
-from polycloud.cli.resources import IMAGES
+from polycloud.cli import verbs
+from polycloud.cli.nouns import IMAGES
 
 __all__ = ["app"]
 
-app = options.group("Images that nodes start from.")
-verbs.add_list(app, IMAGES)
-verbs.add_show(app, IMAGES)
+app = verbs.group(IMAGES)

@@ -1,4 +1,4 @@
-"""`polycloud inventory`: the nodes for tools that work on machines; for Ansible as its dynamic inventory.
+"""`polycloud inventory`: the nodes as the inventory of another tool; for Ansible a dynamic inventory.
 
 #!/bin/sh
 exec polycloud inventory --ansible "$@"
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polycloud.cli import accounts, listing, options, output
-from polycloud.cli.resources import NODES, Column
+from polycloud.cli.nouns import NODES
+from polycloud.cli.resources import Column
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ HOSTS = replace(
     columns=(*NODES.columns, Column("provider", lambda node: node.driver.api_name or node.driver.name)),
 )
 GROUPED = ("account", "provider", "state", "location")
-TOLD = (*GROUPED, "id", "name", "size", "image", "public_ips", "private_ips", "tags")
-"""What Ansible is told of a node, each as `polycloud_NAME`."""
+VARIABLES = (*GROUPED, "id", "name", "size", "image", "public_ips", "private_ips", "tags")
+"""The columns that Ansible gets as variables `polycloud_NAME`."""
 
 
 def inventory(
     *,
     ansible: Annotated[bool, typer.Option("--ansible", help="As Ansible's dynamic inventory.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="All hosts, which is what is done anyway.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="All hosts; this is the default.")] = False,
     host: Annotated[str | None, typer.Option(metavar="NAME", help="The variables of one host.")] = None,
     profile: options.Profiles = None,
     provider: options.Provider = None,
@@ -45,22 +46,22 @@ def inventory(
 ) -> None:
     """Print the nodes as an inventory for other tools.
 
-    Without --profile or --provider all accounts are asked. Groups are account_, provider_, state_, location_
+    Without --profile or --provider all accounts are listed. Groups are account_, provider_, state_, location_
     and tag_ with the name.
     """
     if not ansible:
-        raise InvalidArgumentError("which inventory? there is --ansible")
+        raise InvalidArgumentError("choose the kind of inventory: --ansible")
     if list_ and host is not None:
-        raise InvalidArgumentError("give --list or --host, not both")
-    asked = accounts.several(profile, provider, every=not (profile or provider))
+        raise InvalidArgumentError("give only one of --list and --host")
+    asked = accounts.connect_all(HOSTS.service, profile, provider, every=not (profile or provider))
     quiet = listing.View(as_json=True)
     found = listing.collect(asked, HOSTS, quiet, deadline)
     hosts = dict(_hosts(found.rows(quiet)))
-    output.json(_variables(hosts[host]) if host in hosts else {} if host is not None else _whole(hosts))
+    output.json(_variables(hosts[host]) if host in hosts else {} if host is not None else _inventory(hosts))
     listing.end(found)
 
 
-def _whole(hosts: dict[str, Record]) -> dict[str, Any]:
+def _inventory(hosts: dict[str, Record]) -> dict[str, Any]:
     """All hosts with their variables, and the groups that they are in."""
     groups: dict[str, list[str]] = {}
     for name, node in hosts.items():
@@ -74,7 +75,7 @@ def _whole(hosts: dict[str, Record]) -> dict[str, Any]:
 
 
 def _hosts(nodes: Sequence[Record]) -> Iterator[tuple[str, Record]]:
-    """The nodes by name; where several share one, by name, account and id."""
+    """The nodes by name; those that share one, by name, account and id."""
     names = Counter(node["name"] for node in nodes)
     for node in nodes:
         alone = node["name"] and names[node["name"]] == 1
@@ -91,20 +92,20 @@ def _groups(node: Record) -> Iterator[str]:
 
 
 def _group(kind: str, name: str) -> str:
-    """A name that Ansible takes for a group."""
+    """A name that Ansible accepts for a group."""
     return f"{kind}_{NOT_IN_GROUPS.sub('_', name)}"
 
 
 def _variables(node: Record) -> dict[str, Any]:
     addresses = [*node["public_ips"], *node["private_ips"]]
-    told = {f"polycloud_{name}": _harmless(node[name]) for name in TOLD}
-    return ({"ansible_host": addresses[0]} if addresses else {}) | told
+    columns = {f"polycloud_{name}": _unsafe(node[name]) for name in VARIABLES}
+    return ({"ansible_host": addresses[0]} if addresses else {}) | columns
 
 
-def _harmless(value: Any) -> Any:
-    """A value that Ansible does not take for a template: others' names must not command it."""
+def _unsafe(value: Any) -> Any:
+    """Mark text that Ansible would execute as a template, since names may come from other people."""
     if isinstance(value, list):
-        return [_harmless(one) for one in value]
+        return [_unsafe(one) for one in value]
     return {"__ansible_unsafe": value} if isinstance(value, str) and "{" in value else value
 
 

@@ -11,16 +11,14 @@ from typing import IO, Annotated
 import typer
 
 from polycloud.cli import accounts, changing, options, output, verbs
-from polycloud.cli.resources import KEYS
+from polycloud.cli.nouns import KEYS
 from polycloud.errors import InvalidArgumentError
 
 __all__ = ["app"]
 
-app = options.group("SSH keys of the account.")
-verbs.add_list(app, KEYS)
-verbs.add_show(app, KEYS)
+app = verbs.group(KEYS)
 
-NewName = Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")]
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="Its name.")]
 
 
 @app.command()
@@ -32,12 +30,12 @@ def create(
     provider: options.Provider = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Make a key, and write it to a file.
+    """Create a key, and write it to a file.
 
     The file has the private half, and only you can read it; the public half goes to FILE.pub beside it.
     """
     to = to.expanduser()
-    with accounts.one(profile, provider) as driver:
+    with accounts.connect_one(KEYS.service, profile, provider) as driver:
         if dry_run:
             changing.would(f"create the key {name} at {driver.name}, and write it to {to}")
             return
@@ -59,8 +57,8 @@ def import_(
     provider: options.Provider = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Give the provider a public key of yours."""
-    with accounts.one(profile, provider) as driver:
+    """Import a public key of yours."""
+    with accounts.connect_one(KEYS.service, profile, provider) as driver:
         if dry_run:
             changing.would(f"import the key {name} from {file} at {driver.name}")
             return
@@ -75,11 +73,11 @@ verbs.add_destruction(app, KEYS, "delete_key_pair", ("delete", "deleted"), DELET
 
 @contextmanager
 def _new_file(path: Path, mode: int = 0o600) -> Iterator[IO[str]]:
-    """A new file that only its owner can read, made before anything is sent; removed where that fails."""
+    """Create a file that only its owner can read; remove it if the block fails."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
-        raise InvalidArgumentError(f"the file {path} cannot be made: {error.strerror}") from None
+        raise InvalidArgumentError(f"the file {path} cannot be created: {error.strerror}") from None
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor has no path
             yield file

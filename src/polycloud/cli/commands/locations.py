@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from polycloud.cli import options, verbs
-from polycloud.cli.resources import LOCATIONS
+from polycloud.cli import verbs
+from polycloud.cli.nouns import LOCATIONS
 
 __all__ = ["app"]
 
-app = options.group("Places where nodes can be.")
-verbs.add_list(app, LOCATIONS)
-verbs.add_show(app, LOCATIONS)
+app = verbs.group(LOCATIONS)

@@ -1,4 +1,4 @@
-"""`polycloud prices`: sizes of several accounts side by side, by CPUs, RAM and price."""
+"""`polycloud prices`: compare sizes of several accounts by CPUs, RAM and price."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import typer
 
 from polycloud import pricing
 from polycloud.cli import accounts, listing, options, output
-from polycloud.cli.resources import SIZES, Column
+from polycloud.cli.nouns import SIZES
+from polycloud.cli.resources import Column
 
 if TYPE_CHECKING:
     from polycloud.cli.listing import Record
@@ -22,13 +23,13 @@ __all__ = ["app"]
 
 ORDER = ("id", "cpus", "ram_mb", "usd_month", "usd_hour", "name", "disk_gb")
 COLUMNS = tuple(column for name in ORDER for column in SIZES.columns if column.name == name)
-Least = Annotated[int | None, typer.Option(min=0, metavar="NUMBER", help="So many virtual CPUs at least.")]
+Least = Annotated[int | None, typer.Option(min=0, metavar="NUMBER", help="At least so many virtual CPUs.")]
 
 
 def prices(
     *,
     cpu: Least = None,
-    ram: Annotated[int | None, typer.Option(min=0, metavar="MB", help="So many MB of RAM at least.")] = None,
+    ram: Annotated[int | None, typer.Option(min=0, metavar="MB", help="At least so much RAM.")] = None,
     profile: options.Profiles = None,
     provider: options.Provider = None,
     as_json: options.Json = False,
@@ -42,19 +43,19 @@ def prices(
 ) -> None:
     """Compare sizes of several accounts by price.
 
-    In USD an hour, and a month of 730 hours. Without --profile or --provider all accounts are asked. Of
-    prices that a provider does not tell, the date and the source stand below.
+    Prices are USD per hour, and per month of 730 hours. Without --profile or --provider all accounts are
+    listed. If a provider's API has no prices, those of polycloud are shown, with their date and source below.
     """
     view = listing.View(as_json, as_csv, columns, filters or (), sort, reverse, limit)
-    asked = accounts.several(profile, provider, every=not (profile or provider))
-    enough = _Enough(cpu, ram)
+    asked = accounts.connect_all(SIZES.service, profile, provider, every=not (profile or provider))
+    enough = _Minimum(cpu, ram)
     with _dated(quiet=as_json or as_csv) as sizes:
         listing.show(asked, sizes, view, deadline, enough)
 
 
 @contextmanager
 def _dated(*, quiet: bool) -> Iterator[Noun]:
-    """What lists the sizes; in the end it says whence and of when the prices are that were shipped."""
+    """The noun that lists the sizes; at the end, print date and source of polycloud's own prices."""
     shipped: dict[str, str] = {}
 
     def provider(size: NodeSize) -> str:
@@ -71,8 +72,8 @@ def _dated(*, quiet: bool) -> Iterator[Noun]:
             output.note(f"{name}'s prices are of {source.date}: {source.source}")
 
 
-class _Enough:
-    """Whether a size has the CPUs and the RAM that are wanted; what is not known is not enough."""
+class _Minimum:
+    """Whether a size has enough CPUs and RAM; unknown is not enough."""
 
     def __init__(self, cpu: int | None, ram: int | None) -> None:
         self.least = {"cpus": cpu, "ram_mb": ram}

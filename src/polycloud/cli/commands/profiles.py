@@ -1,4 +1,4 @@
-"""`polycloud profiles`: your accounts, as the configuration has them, and whether they answer."""
+"""`polycloud profiles`: the accounts of the configuration, and whether they can be reached."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polycloud.cli import accounts, completion, listing, options, output
+from polycloud.cli.nouns import main_noun
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from polycloud.compute.base import NodeDriver
+    from polycloud.cli.listing import Record
     from polycloud.config import Config
 
 __all__ = ["app"]
 
-app = options.group("Your accounts, as the configuration has them.")
+app = options.group()
 
 NOT_SECRET = {"api_version", "deadline", "host", "port", "region", "secure", "timeout", "url"}
-"""Settings whose values are shown; of all others, where they come from."""
+"""Settings whose values are shown; for all others, their source."""
 
 Names = Annotated[
     list[str] | None,
@@ -29,11 +30,16 @@ Names = Annotated[
 
 @app.command("list")
 def list_(*, as_json: options.Json = False) -> None:
-    """List the profiles. The one that is taken where none is named is marked."""
+    """List the profiles, and mark the default one."""
     config = accounts.configuration()
     default = _default(config)
     rows = [
-        {"profile": name, "provider": profile.provider, "default": name == default}
+        {
+            "profile": name,
+            "provider": profile.provider,
+            "service": profile.service,
+            "default": name == default,
+        }
         for name, profile in config.profiles.items()
     ]
     if as_json:
@@ -42,8 +48,11 @@ def list_(*, as_json: options.Json = False) -> None:
     if not rows:
         output.note(f"there are no profiles in {config.file}")
     output.table(
-        ["profile", "provider", "default"],
-        [(row["profile"], row["provider"], "default" if row["default"] else "") for row in rows],
+        ["profile", "provider", "service", "default"],
+        [
+            (row["profile"], row["provider"], row["service"] or "", "default" if row["default"] else "")
+            for row in rows
+        ],
     )
 
 
@@ -56,14 +65,15 @@ def show(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show a profile's settings. Of secrets it tells where they come from."""
+    """Show a profile's settings, and where its secrets are kept."""
     profile = accounts.configuration().profile(name)
-    told = {"provider": profile.provider, "file": str(profile.file)}
-    told |= {name: _told(name, value) for name, value in profile.settings.items()}
+    shown: dict[str, Any] = {"provider": profile.provider, "file": str(profile.file)}
+    shown |= {"service": profile.service} if profile.service else {}
+    shown |= {name: _shown(name, value) for name, value in profile.settings.items()}
     if as_json:
-        output.json({"profile": profile.name, **told})
+        output.json({"profile": profile.name, **shown})
         return
-    output.table(["profile", profile.name], told.items())
+    output.table(["profile", profile.name], shown.items())
 
 
 @app.command()
@@ -74,25 +84,27 @@ def check(
     deadline: options.Deadline = None,
     as_json: options.Json = False,
 ) -> None:
-    """Connect, and say who answers."""
+    """Connect, and report which accounts respond."""
     if names and every:
-        raise InvalidArgumentError("give names of profiles or --all, not both")
-    asked = accounts.several(names, None, every=every)
+        raise InvalidArgumentError("give either names of profiles or --all")
+    asked = accounts.connect_all(None, names, None, every=every)
     with output.asking(", ".join(asked)):
-        answers = listing.ask(asked, _answer, deadline)
-    rows = answers.rows(listing.View())
+        found = listing.ask(asked, _check, deadline)
+    rows = found.rows(listing.View())
     if as_json:
         output.json(rows)
     else:
         for row in rows:
-            output.line("{account}: {provider} answers at {address} in {ms} ms".format(**row))
-    listing.end(answers)
+            output.line("{account}: {provider} responds at {address} in {ms} ms".format(**row))
+    listing.end(found)
 
 
-def _answer(driver: NodeDriver) -> list[dict[str, Any]]:
-    """Who answers a question that wants credentials."""
+def _check(driver: Any) -> list[Record]:
+    """List resources, which requires valid credentials, and measure the time."""
     began = time.perf_counter()
-    next(iter(driver.iterate_nodes()), None)
+    noun = main_noun(driver.service)
+    if noun is not None:
+        noun.probe(driver)
     passed = round(1000 * (time.perf_counter() - began))
     connection = driver.connection
     return [{"provider": driver.name, "address": f"{connection.host}:{connection.port}", "ms": passed}]
@@ -107,9 +119,9 @@ def _default(config: Config) -> str | None:
         return None
 
 
-def _told(name: str, value: Any) -> Any:
-    """A setting, or where it comes from, where it may be secret; an address may hold a password."""
+def _shown(name: str, value: Any) -> Any:
+    """The value of a setting; its source if it may be secret, as an address with a password is."""
     from polycloud.config import source_of
 
-    shown = name in NOT_SECRET and not isinstance(value, dict) and "@" not in str(value)
-    return value if shown else source_of(value)
+    is_public = name in NOT_SECRET and not isinstance(value, dict) and "@" not in str(value)
+    return value if is_public else source_of(value)

@@ -1,34 +1,25 @@
-"""`polycloud providers`: what each driver offers."""
+"""`polycloud providers`: the operations of each provider's drivers."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from polycloud import DriverType, get_driver
 from polycloud.cli import options, output
+from polycloud.cli.nouns import main_noun, nouns_of
+from polycloud.cli.services import provider_names
 
 __all__ = ["app", "providers"]
 
 LABEL_WIDTH = 33
-GROUPS = {
-    DriverType.COMPUTE: {
-        "key pairs": ("key_pair",),
-        "volumes": ("volume",),
-        "sizes, images, locations": ("size", "image", "location"),
-    }
-}
-"""For each service, groups of operations and the words that tell their members."""
-REST = {DriverType.COMPUTE: "nodes"}
-"""For each service, the group of all other operations."""
 
 
 @dataclass
 class Offer:
-    """What one driver offers; `error` says why where its class cannot be had."""
+    """The operations that one driver offers; `error` says why its class cannot be imported."""
 
     name: str
     title: str = ""
@@ -39,22 +30,26 @@ class Offer:
 
 def providers(
     *,
-    service: Annotated[
-        DriverType, typer.Option(help="The service whose drivers to show.")
-    ] = DriverType.COMPUTE,
+    service: Annotated[DriverType | None, typer.Option(help="Only the drivers of this service.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show what each provider's driver offers.
+    """Show the operations of each provider's drivers.
 
-    An operation that is not offered raises UnsupportedOperationError before anything is sent.
+    An operation that is not offered raises UnsupportedOperationError before a request is sent.
     """
-    names = import_module(f"polycloud.{service}.providers").names()
-    found = [_offer(service, name) for name in names]
+    found = {
+        name: [_offer(name, provider) for provider in known]
+        for name, known in provider_names().items()
+        if service in {None, name}
+    }
     if as_json:
-        output.json({"service": service, "providers": [asdict(offer) for offer in found]})
+        output.json([{"service": name, "providers": list(map(asdict, found[name]))} for name in found])
         return
-    _show(service, [offer for offer in found if offer.error is None])
-    broken = [(offer.name, offer.error) for offer in found if offer.error is not None]
+    for at, (name, offers) in enumerate(found.items()):
+        if at:
+            output.line()
+        _show(name, [offer for offer in offers if offer.error is None])
+    broken = [(offer.name, offer.error) for offers in found.values() for offer in offers if offer.error]
     if broken:
         output.line()
         output.table(["cannot be imported", "reason"], broken)
@@ -65,15 +60,15 @@ def _offer(service: str, name: str) -> Offer:
         driver = get_driver(service, name)
         offers = {operation: driver.offers(operation) for operation in driver.operations()}
         return Offer(name, driver.name, offers, driver.extensions())
-    except Exception as error:  # noqa: BLE001 - whatever ails another package's driver, the others are shown
+    except Exception as error:  # noqa: BLE001 - another package's driver may raise anything
         return Offer(name, error=f"{type(error).__name__}: {error}")
 
 
 def _show(service: str, found: list[Offer]) -> None:
-    """The matrix; at a terminal in as many parts as its width asks for."""
+    """Print the table of a service; at a terminal in as many parts as its width requires."""
     for start, end in _parts([len(offer.name) for offer in found]):
         part = found[start:end]
-        output.table(["operation", *(offer.name for offer in part)], *_sections(service, part))
+        output.table([service, *(offer.name for offer in part)], *_sections(service, part))
 
 
 def _parts(widths: list[int]) -> list[tuple[int, int]]:
@@ -90,7 +85,7 @@ def _parts(widths: list[int]) -> list[tuple[int, int]]:
 
 
 def _sections(service: str, found: list[Offer]) -> list[list[list[str]]]:
-    """The rows of the matrix, a section for each group of operations and one for the drivers' own."""
+    """The rows of the table: a section for each noun of the service, and one for the drivers' own methods."""
     groups: dict[str, list[str]] = {}
     for operation in dict.fromkeys(name for offer in found for name in offer.offers):
         groups.setdefault(_group(service, operation), []).append(operation)
@@ -105,10 +100,11 @@ def _sections(service: str, found: list[Offer]) -> list[list[list[str]]]:
 
 
 def _group(service: str, operation: str) -> str:
-    for group, words in GROUPS.get(DriverType(service), {}).items():
-        if any(word in operation for word in words):
-            return group
-    return REST.get(DriverType(service), "operations")
+    """The noun that an operation names; else the main noun of the service."""
+    main = main_noun(service)
+    named = [noun for noun in nouns_of(service) if noun is not main and noun.one in operation]
+    noun = next(iter(named), main)
+    return noun.many if noun else "operations"
 
 
 def _mark(offered: bool) -> str:

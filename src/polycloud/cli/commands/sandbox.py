@@ -1,4 +1,4 @@
-"""`polycloud sandbox`: a cloud on this machine, until Ctrl-C."""
+"""`polycloud sandbox`: run a small cloud on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IMPORT_LINE", "app", "connecting", "running", "sandbox"]
 
-Knob = float | None
+Seconds = float | None
 SECONDS = "SECONDS"
 IMPORT_LINE = "from polycloud.compute.providers import get_driver"
 
@@ -27,19 +27,25 @@ def sandbox(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The cloud, such as nephoscale.")],
     port: Annotated[
         int,
-        typer.Option(metavar="PORT", help="On 127.0.0.1; 0 takes a free one.", min=0, max=65535),
+        typer.Option(metavar="PORT", help="On 127.0.0.1; 0 for a free one.", min=0, max=65535),
     ] = 0,
-    appear: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a new server is listed.")] = None,
-    build: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a new server runs.")] = None,
-    power: Annotated[Knob, typer.Option(metavar=SECONDS, help="For a start, stop or restart.")] = None,
-    destroy: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a destroyed server is gone.")] = None,
-    latency: Annotated[Knob, typer.Option(metavar=SECONDS, help="Before each answer.")] = None,
-    seed_nodes: Annotated[int | None, typer.Option(metavar="NUMBER", help="Servers from the start.")] = None,
+    appear: Annotated[Seconds, typer.Option(metavar=SECONDS, help="Until a new server is listed.")] = None,
+    build: Annotated[Seconds, typer.Option(metavar=SECONDS, help="Until a new server runs.")] = None,
+    power: Annotated[Seconds, typer.Option(metavar=SECONDS, help="For a start, stop or restart.")] = None,
+    destroy: Annotated[
+        Seconds, typer.Option(metavar=SECONDS, help="Until a destroyed server is gone.")
+    ] = None,
+    latency: Annotated[Seconds, typer.Option(metavar=SECONDS, help="Before each response.")] = None,
+    seed_nodes: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Servers that exist from the start.")
+    ] = None,
     ssh: Annotated[
         str | None,
         typer.Option(metavar="KIND", help="auto, namespaces, user-namespaces, folder or off."),
     ] = None,
-    ssh_delay: Annotated[Knob, typer.Option(metavar=SECONDS, help="Until a running server has SSH.")] = None,
+    ssh_delay: Annotated[
+        Seconds, typer.Option(metavar=SECONDS, help="Until a running server has SSH.")
+    ] = None,
     no_isolation: Annotated[
         bool, typer.Option("--no-isolation", help="Let servers in folders run commands on this machine.")
     ] = False,
@@ -47,11 +53,11 @@ def sandbox(
 ) -> None:
     """Run a small cloud on this machine.
 
-    It speaks the provider's API on 127.0.0.1 until Ctrl-C, for programs to be tried on. Everything is in
-    memory: nothing is ordered or paid.
+    It serves the provider's API on 127.0.0.1 until Ctrl-C, for testing programs. Everything is in memory:
+    nothing is ordered or paid.
     """
     began = time.perf_counter()
-    knobs = {
+    settings = {
         "appear": appear,
         "build": build,
         "power": power,
@@ -62,7 +68,7 @@ def sandbox(
         "ssh_delay": ssh_delay,
         "no_isolation": no_isolation or None,
     }
-    given = {knob: value for knob, value in knobs.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value is not None}
     with contextlib.suppress(KeyboardInterrupt), running(name, port=port, **given) as cloud:
         _announce(cloud, time.perf_counter() - began, as_json=as_json)
         cloud.wait()
@@ -70,10 +76,10 @@ def sandbox(
 
 @contextlib.contextmanager
 def running(name: str, **settings: Any) -> Iterator[Sandbox]:
-    """The sandbox of that name, as long as the block lasts.
+    """Run the sandbox of that name until the block ends.
 
-    Ends the command with one line where that cannot be: 1 where an extra is missing or the port is taken,
-    2 for an unknown name or an unsuitable setting.
+    If it cannot start, the command ends with one line: 1 if an extra is missing or the port is taken, 2 for
+    an unknown name or an invalid setting.
     """
     cloud = _start(name, settings)
     try:
@@ -105,7 +111,7 @@ def connecting(cloud: Sandbox) -> str:
 
 
 def _literal(value: object) -> str:
-    """A value as Python text, with the double quotes that the rest of an example has."""
+    """A value as Python text, with double quotes as in the rest of the example."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
@@ -123,14 +129,14 @@ def _announce(cloud: Sandbox, seconds: float, *, as_json: bool) -> None:
             }
         )
         return
-    output.line(f"{cloud.name} answers at {cloud.url} (started in {seconds:.2f} s)", "bold")
+    output.line(f"{cloud.name} listens at {cloud.url} (started in {seconds:.2f} s)", "bold")
     output.line(f"credentials: {', '.join(cloud.credentials)}")
-    port = "" if cloud.ssh_port is None else f", SSH at port {cloud.ssh_port}"
+    port = "" if cloud.ssh_port is None else f", SSH on port {cloud.ssh_port}"
     output.line(f"servers: {cloud.isolation}{port}")
     output.line()
     output.code(f"{IMPORT_LINE}\n\ndriver = {connecting(cloud)}\nprint(driver.list_nodes())")
     output.line()
-    output.line("Ctrl-C ends it.", "dim")
+    output.line("Ctrl-C stops it.", "dim")
 
 
 app = options.single(sandbox)

@@ -1,4 +1,4 @@
-"""`polycloud shell`: a Python prompt with drivers that are connected."""
+"""`polycloud shell`: a Python prompt with connected drivers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from polycloud.cli import accounts, options
 from polycloud.version import __version__
-
-if TYPE_CHECKING:
-    from polycloud.compute.base import NodeDriver
 
 __all__ = ["app"]
 
@@ -24,16 +21,16 @@ def shell(
     provider: options.Provider = None,
     every: options.Every = False,
 ) -> None:
-    """Open a Python prompt that is connected.
+    """Open a Python prompt with connected drivers.
 
-    With one account its driver is `conn`. `fleet` calls all accounts that were asked for at once.
+    `conn` is the driver if there is one account; `fleet` calls the drivers of all accounts.
     """
-    asked = accounts.several(profile, provider, every=every)
+    asked = accounts.connect_all(None, profile, provider, every=every)
     with ExitStack() as stack:
         _prompt(_names({name: stack.enter_context(connect()) for name, connect in asked.items()}))
 
 
-def _names(drivers: Mapping[str, NodeDriver]) -> dict[str, Any]:
+def _names(drivers: Mapping[str, Any]) -> dict[str, Any]:
     import polycloud
     from polycloud.fleet import Fleet
 
@@ -52,14 +49,14 @@ def _prompt(names: dict[str, Any]) -> None:
 
 
 def _banner(names: dict[str, Any]) -> str:
-    told = [f"fleet   {', '.join(names['fleet'].accounts)}"]
+    lines = [f"fleet   {', '.join(names['fleet'].accounts)}"]
     if "conn" in names:
-        told.append(f"conn    {names['conn']!r}")
-    return "\n".join([f"polycloud {__version__}", *told, "Ctrl-D ends it."])
+        lines.append(f"conn    {names['conn']!r}")
+    return "\n".join([f"polycloud {__version__}", *lines, "Ctrl-D ends it."])
 
 
 def _complete(names: dict[str, Any]) -> None:
-    """Let the tab key complete names, where there is a readline."""
+    """Complete names by the tab key, if Python has readline."""
     if find_spec("readline") is None:
         return
     import readline

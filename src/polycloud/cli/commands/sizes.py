@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from polycloud.cli import options, verbs
-from polycloud.cli.resources import SIZES
+from polycloud.cli import verbs
+from polycloud.cli.nouns import SIZES
 
 __all__ = ["app"]
 
-app = options.group("Sizes of nodes, and what they cost.")
-verbs.add_list(app, SIZES)
-verbs.add_show(app, SIZES)
+app = verbs.group(SIZES)
