@@ -33,10 +33,12 @@ from polycloud.errors import (
 )
 from polycloud.sandbox import Sandbox
 from polycloud.testing import ComputeConformance
+from polycloud.testing.conformance.base import rules
 
 pytest_plugins = ["pytester"]
 
-RULES = Path(__file__).parents[2] / "docs" / "rules" / "compute.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "rules" / "compute.md"
+RULES = rules(ComputeConformance)
 VOLUMES = "list_volumes create_volume attach_volume detach_volume destroy_volume"
 SNAPSHOTS = "list_volume_snapshots create_volume_snapshot destroy_volume_snapshot"
 
@@ -539,12 +541,6 @@ def judge(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return run
 
 
-def rules() -> dict[str, str]:
-    """The sentence of every rule of the suite, by number, in the suite's order."""
-    tests = [test for name, test in vars(ComputeConformance).items() if name.startswith("test_")]
-    return {test.__name__.split("_")[1].upper(): str(test.__doc__) for test in tests}
-
-
 Judge = Callable[[type[Any]], Outcome]
 
 
@@ -561,7 +557,7 @@ def test_seeded_faults(judge: Judge, kind: type[Any]) -> None:
     broken = judge(kind).broken
     assert expected <= broken.keys()
     for number in expected:
-        assert f"{number} {rules()[number].rstrip('.')}: " in broken[number]
+        assert f"{number} {RULES[number].rstrip('.')}: " in broken[number]
 
 
 def test_failures_leave_nothing_behind(judge: Judge) -> None:
@@ -597,14 +593,14 @@ def test_a_wait_tells_the_last_state() -> None:
 def test_every_rule_is_proven() -> None:
     """Every rule is broken by some seeded fault."""
     proven = {"C01", *" ".join(SEEDED.values()).split()}
-    assert proven == rules().keys()
+    assert proven == RULES.keys()
 
 
 def test_document_and_suite_agree() -> None:
     """The document states the suite's rules, with the same numbers and sentences, in order."""
-    stated = re.findall(r"^- \*\*(C\d\d)\*\* (.+)$", RULES.read_text(encoding="utf-8"), re.MULTILINE)
-    assert stated == list(rules().items())
-    assert list(rules()) == [f"C{number:02}" for number in range(1, len(rules()) + 1)]
+    stated = re.findall(r"^- \*\*(C\d\d)\*\* (.+)$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert stated == list(RULES.items())
+    assert list(RULES) == [f"C{number:02}" for number in range(1, len(RULES) + 1)]
 
 
 def test_testing_is_imported_lazily() -> None:
