@@ -147,7 +147,7 @@ class ComputeSuite(Checks[NodeDriver]):
         self.until(check, f"{node.name} (id {node.id!r}) to leave the list")
 
     def volume_seen(self, driver: NodeDriver, volume: StorageVolume, state: StorageVolumeState) -> None:
-        """Return as soon as the volume is listed in the state, or without any: not all providers have states."""
+        """Return as soon as the volume is listed in the state, or without one, as by some providers."""
 
         def check() -> bool:
             found = with_id(driver.list_volumes(), volume.id)
