@@ -1,11 +1,11 @@
-"""The error tree. Whatever a provider or the network does ends as one of these.
+"""The error tree. Every failure of a provider or of the network ends as one of these.
 
 PolycloudError (LibcloudError)
 ├── InvalidArgumentError          refused before anything was sent; also a ValueError
-├── InsecureConnectionError       plain HTTP to a host that is not this machine
+├── InsecureConnectionError       plain HTTP to another host than this machine
 ├── UnknownProviderError          no such provider; also an AttributeError, as in Libcloud
 ├── UnsupportedOperationError     the driver does not offer it; also a NotImplementedError
-├── ProviderError                 the provider said no
+├── ProviderError                 the provider refused
 │   ├── InvalidCredsError         wrong or missing credentials
 │   └── ProviderHTTPError (BaseHTTPError)
 │       ├── NotFoundError
@@ -16,13 +16,13 @@ PolycloudError (LibcloudError)
 │       ├── ServerError
 │       └── UnavailableError
 │           └── ImageUnavailableError
-├── MalformedResponseError        the answer is not what the provider's documents promise
+├── MalformedResponseError        the response is not as the provider documents it
 ├── TransportError                the connection broke: the request may have been carried out
 │   ├── ConnectError              nothing was sent
-│   ├── ReadTimeoutError          no answer in time
+│   ├── ReadTimeoutError          no response in time
 │   └── TLSError                  the server's certificate or the handshake failed
-├── OperationTimeoutError         a wait ended before what it waited for
-└── AmbiguousCreateError          a create's answer was lost, and looking could not settle it
+├── OperationTimeoutError         a wait timed out
+└── AmbiguousCreateError          the response to a create was lost, and a search could not settle it
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ SERVER_ERRORS = 500
 
 
 class Exchange(NamedTuple):
-    """Where an error happened: the provider's name, the request, and what of an answer there was."""
+    """Where an error happened: the provider's name, the request, and the status of its response."""
 
     provider: str
     method: str
@@ -86,8 +86,8 @@ class Exchange(NamedTuple):
 class PolycloudError(Exception):
     """The root of every error that polycloud raises.
 
-    `value` is the text, `driver` the driver concerned where the raiser knew it, `exchange` the request
-    that failed (None where none was sent).
+    `value` is the text, `driver` the driver concerned if known, `exchange` the request that failed (None if
+    none was sent).
     """
 
     exchange: Exchange | None = None
@@ -103,7 +103,7 @@ class PolycloudError(Exception):
         return _restored, (type(self), args, state)
 
     def locate(self, exchange: Exchange) -> Self:
-        """Say which request failed, unless that is known already."""
+        """Record which request failed, unless that is known already."""
         if self.exchange is None:
             self.exchange = exchange
         return self
@@ -116,10 +116,10 @@ class PolycloudError(Exception):
 
 
 def printable(text: str) -> str:
-    """`text` with its control characters escaped: others' words must not command a terminal."""
+    """Escape the control characters of `text`, so that foreign text cannot control a terminal."""
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
 
 
 def _restored(kind: type[PolycloudError], args: tuple[Any, ...], state: dict[str, Any]) -> PolycloudError:
@@ -148,7 +148,7 @@ class UnsupportedOperationError(PolycloudError, NotImplementedError):
 
 
 class ProviderError(PolycloudError):
-    """The provider refused. `http_code` is the HTTP status that it gave or meant."""
+    """The provider refused. `http_code` is the HTTP status of its response, or the equivalent one."""
 
     def __init__(self, value: object = "", http_code: int = 0, driver: object = None) -> None:
         super().__init__(value, driver)
@@ -168,7 +168,7 @@ InvalidCredsException = InvalidCredsError
 
 
 class ProviderHTTPError(ProviderError):
-    """An answer that says no: `code` is its status, `message` the provider's words, `headers` its headers."""
+    """A response with an error: `code` is its status, `message` the provider's, `headers` its headers."""
 
     def __init__(self, code: int = 0, message: object = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message, code)
@@ -181,11 +181,11 @@ BaseHTTPError = ProviderHTTPError
 
 
 class NotFoundError(ProviderHTTPError):
-    """What was asked for does not exist (404)."""
+    """The resource does not exist (404)."""
 
 
 class ConflictError(ProviderHTTPError):
-    """It exists already, or is busy (409)."""
+    """The resource exists already, or is busy (409)."""
 
 
 class InvalidNameError(ProviderHTTPError):
@@ -193,7 +193,7 @@ class InvalidNameError(ProviderHTTPError):
 
 
 class UnavailableError(ProviderHTTPError):
-    """It exists, but is not to be had there: a size that the region lacks."""
+    """The resource exists but is not available there, such as a size in a region without it."""
 
 
 class ImageUnavailableError(UnavailableError):
@@ -201,7 +201,7 @@ class ImageUnavailableError(UnavailableError):
 
 
 class QuotaExceededError(ProviderHTTPError):
-    """The account may not have more of it."""
+    """The account has reached its limit of this resource."""
 
 
 class RateLimitReachedError(ProviderHTTPError):
@@ -209,7 +209,7 @@ class RateLimitReachedError(ProviderHTTPError):
 
     @property
     def retry_after(self) -> float:
-        """Seconds to wait before the next request, 0.0 where the provider does not say."""
+        """Seconds to wait before the next request, 0.0 if the provider does not say."""
         return requested_pause({name.lower(): text for name, text in self.headers.items()}) or 0.0
 
 
@@ -218,7 +218,7 @@ class ServerError(ProviderHTTPError):
 
 
 class MalformedResponseError(PolycloudError):
-    """An answer that cannot be read; `body` is the beginning of it."""
+    """A response that cannot be read; `body` is its beginning."""
 
     def __init__(self, value: object = "", body: str | None = None, driver: object = None) -> None:
         super().__init__(value, driver)
@@ -233,11 +233,11 @@ class TransportError(PolycloudError):
 
 
 class ConnectError(TransportError):
-    """No connection came about; nothing was carried out."""
+    """No connection was established; nothing was carried out."""
 
 
 class ReadTimeoutError(TransportError):
-    """The answer did not come in time; the request may have been carried out."""
+    """The response did not arrive in time; the request may have been carried out."""
 
 
 class TLSError(TransportError):
@@ -245,7 +245,7 @@ class TLSError(TransportError):
 
 
 class OperationTimeoutError(PolycloudError):
-    """A wait ended after `timeout` seconds before `waiting_for` had come about."""
+    """A wait for `waiting_for` gave up after `timeout` seconds."""
 
     def __init__(self, waiting_for: str = "", timeout: float = 0.0, driver: object = None) -> None:
         super().__init__(f"gave up after {timeout:g} s waiting for {waiting_for}", driver)
@@ -262,7 +262,7 @@ class AmbiguousCreateError(PolycloudError):
 
 
 def error_from_status(code: int, message: object, headers: Mapping[str, str] | None = None) -> ProviderError:
-    """The error of this tree for an HTTP status (int) with the provider's words."""
+    """Return the error of this tree for an HTTP status, with the provider's message."""
     if code == UNAUTHORIZED:
         return InvalidCredsError(message or "Invalid credentials with the provider")
     by_code = {404: NotFoundError, 409: ConflictError, 429: RateLimitReachedError}

@@ -80,19 +80,19 @@ class Type(StrEnum):
 
     @classmethod
     def tostring(cls, value: str) -> str:
-        """The name of a member or of its string, upper case."""
+        """Return the name of a member or of its string, in upper case."""
         return cls(value).name
 
     @classmethod
     def fromstring(cls, value: str) -> Self | None:
-        """The member of that name, in any case; None where there is none."""
+        """Return the member of that name, in any case; None if there is none."""
         return cls.__members__.get(value.upper())
 
 
 class LazyList(Sequence[T]):
-    """A list whose pages come when they are looked at.
+    """A list whose pages are fetched when they are read.
 
-    `get_more(last_key, exhausted, value_dict)` gives `(items, last_key, exhausted)`, as in Libcloud.
+    `get_more(last_key, exhausted, value_dict)` returns `(items, last_key, exhausted)`, as in Libcloud.
     """
 
     def __init__(

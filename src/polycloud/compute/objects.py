@@ -79,7 +79,7 @@ class Node(ComputeResource):
         return self.driver.stop_node(self)
 
     def shutdown(self) -> bool:
-        """Let the node shut itself down; see `NodeDriver.shutdown_node`."""
+        """Ask the node's system to shut down; see `NodeDriver.shutdown_node`."""
         return self.driver.shutdown_node(self)
 
     def destroy(self) -> bool:
@@ -95,9 +95,9 @@ class Node(ComputeResource):
 
 
 class NodeSize(ComputeResource):
-    """A plan: `ram` (MB), `disk` (GB), `bandwidth` (GB a month, 0 where not known), `price` (USD an hour).
+    """A plan: `ram` (MB), `disk` (GB), `bandwidth` (GB a month, 0 if unknown), `price` (USD an hour).
 
-    `price` is None where it is not known. The number of virtual CPUs is in `extra["vcpus"]`.
+    `price` is None if unknown. The number of virtual CPUs is in `extra["vcpus"]`.
     """
 
     __slots__ = ("bandwidth", "disk", "name", "price", "ram")
@@ -130,7 +130,7 @@ class NodeSize(ComputeResource):
 
 
 class NodeImage(ComputeResource):
-    """An operating system image that a node starts from."""
+    """An operating system image to create nodes from."""
 
     __slots__ = ("name",)
 
@@ -147,7 +147,7 @@ class NodeImage(ComputeResource):
 
 
 class NodeLocation(ComputeResource):
-    """A place where nodes can be: a zone or a region; `country` is an ISO 3166 code such as "US"."""
+    """A location of nodes: a zone or a region; `country` is an ISO 3166 code such as "US"."""
 
     __slots__ = ("country", "name")
 
@@ -183,7 +183,7 @@ class NodeAuthSSHKey:
 
 
 class NodeAuthPassword:
-    """Log in to a new node with this password; `generated` where polycloud or the provider chose it."""
+    """Log in to a new node with this password; `generated` if polycloud or the provider chose it."""
 
     def __init__(self, password: str, generated: bool = False) -> None:
         self.password = password
@@ -196,7 +196,7 @@ class NodeAuthPassword:
 class KeyPair:
     """An SSH key that the provider knows by `name`.
 
-    `public_key` is one line of OpenSSH's format, `private_key` its PEM text where it was just made.
+    `public_key` is one line of OpenSSH's format, `private_key` its PEM text if it was just created.
     """
 
     def __init__(
@@ -249,7 +249,7 @@ class StorageVolume(ComputeResource):
         return self.driver.detach_volume(self)
 
     def list_snapshots(self) -> list[VolumeSnapshot]:
-        """The volume's snapshots; see `NodeDriver.list_volume_snapshots`."""
+        """Return the volume's snapshots; see `NodeDriver.list_volume_snapshots`."""
         return self.driver.list_volume_snapshots(self)
 
     def snapshot(self, name: str | None = None) -> VolumeSnapshot:

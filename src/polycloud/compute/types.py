@@ -42,7 +42,7 @@ __all__ = [
 
 
 class Provider(Type):
-    """The providers that have a name here; `polycloud providers` tells which have a driver."""
+    """The providers that have a name here; `polycloud providers` shows which have a driver."""
 
     ABIQUO = "abiquo"
     ALIYUN_ECS = "aliyun_ecs"
@@ -126,7 +126,7 @@ class Provider(Type):
 
 
 class NodeState(Type):
-    """What a node is doing."""
+    """The states of a node."""
 
     RUNNING = "running"
     STARTING = "starting"
@@ -146,7 +146,7 @@ class NodeState(Type):
 
 
 class StorageVolumeState(Type):
-    """What a volume is doing."""
+    """The states of a volume."""
 
     AVAILABLE = "available"
     ERROR = "error"
@@ -162,7 +162,7 @@ class StorageVolumeState(Type):
 
 
 class VolumeSnapshotState(Type):
-    """What a snapshot is doing."""
+    """The states of a snapshot."""
 
     AVAILABLE = "available"
     ERROR = "error"
@@ -174,7 +174,7 @@ class VolumeSnapshotState(Type):
 
 
 class KeyPairError(PolycloudError):
-    """Something is wrong with the key pair `name`."""
+    """An error about the key pair `name`."""
 
     def __init__(self, name: str = "", driver: object = None) -> None:
         super().__init__(f"there is no key pair called {name!r}", driver)
@@ -186,31 +186,31 @@ class KeyPairDoesNotExistError(KeyPairError):
 
 
 class SSHError(PolycloudError):
-    """Something went wrong on the way to a node or on it."""
+    """An error of SSH, on the way to a node or on it."""
 
 
 class SSHConnectError(SSHError):
-    """Nobody answers SSH at that address, or the connection was turned away."""
+    """No SSH server accepts connections at that address."""
 
 
 class SSHTimeoutError(SSHError):
-    """The server took the connection and then said nothing in time."""
+    """The server accepted the connection and then did not respond in time."""
 
 
 class SSHAuthenticationError(SSHError):
-    """The server refused the user name with the keys and passwords that it was offered."""
+    """The server refused the user with the offered keys and passwords."""
 
 
 class SSHHostKeyError(SSHError):
-    """The node answers with another host key than before: it may be another machine."""
+    """The node has another host key than before: it may be another machine."""
 
 
 class SSHKeyError(SSHError):
-    """A private key that cannot be used: encrypted, of an unknown format, or not there."""
+    """A private key that cannot be used: encrypted, of an unknown format, or missing."""
 
 
 class SSHConnectionLostError(SSHError):
-    """The connection ended in the middle; the node may be rebooting."""
+    """The connection was lost; the node may be rebooting."""
 
 
 class SSHFileError(SSHError):
@@ -218,11 +218,11 @@ class SSHFileError(SSHError):
 
 
 class SSHOutputLimitError(SSHError):
-    """A command that printed more than is kept; it was ended."""
+    """A command whose output exceeded the limit; it was stopped."""
 
 
 class SSHCommandTimeoutError(SSHError):
-    """A command that did not end in `timeout` seconds; it was ended. What it printed is kept."""
+    """A command that did not end within `timeout` seconds and was stopped. Its output is kept."""
 
     def __init__(
         self,
@@ -242,7 +242,7 @@ class DeploymentError(PolycloudError):
     """A node exists, and its deployment failed.
 
     `node` is that node, `value` the error that ended the deployment, `step` the step (None before the
-    first), `exit_status` (int), `stdout` and `stderr` (str) what a failed script left.
+    first), `exit_status` (int), `stdout` and `stderr` (str) those of a failed script.
     """
 
     def __init__(

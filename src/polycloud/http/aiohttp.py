@@ -47,7 +47,7 @@ IDLE_LIMIT = 5.0
 
 
 class AiohttpTransports:
-    """The transports of one event loop, one for each way of connecting: what `bridged` takes.
+    """The transports of one event loop, one for each set of options; what `bridged` takes.
 
     `async with AiohttpTransports() as transports:` closes them at the end.
     """
@@ -56,7 +56,7 @@ class AiohttpTransports:
         self._transports: dict[TransportOptions, AiohttpTransport] = {}
 
     def __call__(self, options: TransportOptions) -> AiohttpTransport:
-        """The transport that connects as `options` say."""
+        """Return the transport with these options."""
         if options not in self._transports:
             self._transports[options] = AiohttpTransport(options)
         return self._transports[options]
@@ -83,12 +83,12 @@ class AiohttpTransport:
         self._proxies: dict[str, str | None] = {}
 
     def send(self, request: Request) -> RawResponse:
-        """Send once; the loop goes on with other work until the answer is here."""
+        """Send once; the loop runs other tasks until the response has arrived."""
         current = bridge()
         assert current is not None, "the aiohttp transport serves code inside a bridge only"
         if not request.stream:
-            return current.wait(_ours(lambda: self._whole(request), request))
-        response = current.wait(_ours(lambda: self._open(request), request))
+            return current.wait(_translated(lambda: self._whole(request), request))
+        response = current.wait(_translated(lambda: self._open(request), request))
         raw = _raw(response)
         raw.chunks, raw.close = _chunks(response, request), response.close
         return raw
@@ -106,7 +106,7 @@ class AiohttpTransport:
             await session.close()
 
     async def _whole(self, request: Request) -> RawResponse:
-        """The answer with its body, read in one go: every wait of the driver's costs a switch to the loop."""
+        """Return the response with its body, read at once: each wait costs a switch to the loop."""
         response = await self._open(request)
         try:
             pieces = bytearray()
@@ -154,7 +154,7 @@ class AiohttpTransport:
             )
             # Without cookies: they would carry one account's session into another's requests
             self._session = ClientSession(connector=connector, cookie_jar=DummyCookieJar())
-            # Left to itself it sends what is idempotent a second time where a connection breaks
+            # By default it repeats idempotent requests when a connection breaks
             self._session._retry_connection = False  # noqa: SLF001
         return self._session
 
@@ -181,7 +181,7 @@ def _chunks(response: ClientResponse, request: Request) -> Iterator[bytes]:
             current = bridge()
             if current is None:
                 raise PolycloudError("a stream is read in the call that opened it (polycloud.aio)")
-            piece = current.wait(_ours(lambda: response.content.read(CHUNK), request))
+            piece = current.wait(_translated(lambda: response.content.read(CHUNK), request))
             if not piece:
                 return
             yield piece
@@ -190,10 +190,11 @@ def _chunks(response: ClientResponse, request: Request) -> Iterator[bytes]:
         response.release()
 
 
-async def _ours(call: Callable[[], Awaitable[T]], request: Request) -> T:
-    """What `call` gives; whatever aiohttp and the socket raise in it is an error of our tree.
+async def _translated(call: Callable[[], Awaitable[T]], request: Request) -> T:
+    """Return the result of `call`; errors of aiohttp and the socket become errors of our tree.
 
-    Ends at the deadline. Theirs is not kept, not even as its context: its arguments may hold the query.
+    Ends at the deadline. The original error is not kept, not even as context: its arguments may hold the
+    query.
     """
     left = request.remaining()
     try:
@@ -206,7 +207,7 @@ async def _ours(call: Callable[[], Awaitable[T]], request: Request) -> T:
     except (ClientError, OSError) as error:
         ours = _translate(error)
     except ValueError:
-        ours = InvalidArgumentError("not a usable address")
+        ours = InvalidArgumentError("not a usable URL")
     raise ours
 
 
@@ -214,16 +215,16 @@ def _translate(error: Exception) -> PolycloudError:
     if isinstance(error, exceptions.ClientSSLError | ssl.SSLError):
         return TLSError(f"TLS failed: {error}")
     if isinstance(error, exceptions.InvalidURL):
-        return InvalidArgumentError("not a usable address")
+        return InvalidArgumentError("not a usable URL")
     if isinstance(error, exceptions.ClientHttpProxyError):
         return ConnectError(f"the proxy refused: {error.status} {error.message}")
     if isinstance(error, exceptions.ConnectionTimeoutError | exceptions.ClientConnectorError):
         return ConnectError(f"cannot connect: {error}")
     if isinstance(error, TimeoutError):
-        return ReadTimeoutError("no answer in time (timeout=)")
+        return ReadTimeoutError("no response in time (timeout=)")
     if isinstance(error, exceptions.ContentTypeError | exceptions.ClientPayloadError) and "decod" in str(
         error
     ):
-        return MalformedResponseError(f"the answer cannot be decompressed: {error}")
+        return MalformedResponseError(f"the response cannot be decompressed: {error}")
     text = error.message if isinstance(error, exceptions.ClientResponseError) else error
     return TransportError(f"the connection broke: {text}")

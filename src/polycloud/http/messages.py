@@ -1,8 +1,8 @@
-"""HTTP as polycloud sees it: `Request`, `RawResponse`, and the `Transport` protocol.
+"""`Request`, `RawResponse`, and the protocols of what sends them.
 
-Two transports keep it: `polycloud.http.urllib3` for plain code, `polycloud.http.aiohttp` for code on
-an event loop. A transport sends one request once. It knows nothing of providers, retries or
-credentials, and whatever goes wrong in it ends as an error of `polycloud.common.types`.
+There are two transports: `polycloud.http.urllib3` for plain code, `polycloud.http.aiohttp` for code on
+an event loop. A transport sends one request once. It knows nothing of providers, retries or credentials, and
+raises errors of `polycloud.errors` only.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ ORIGIN = re.compile(r"https?://[^/?#]+")
 CONNECTION_HEADERS = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
 )
-"""Headers of one connection or of the bytes on it, which no record repeats."""
+"""Headers that describe the connection or the encoded bytes on it; records leave them out."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """One request, complete: what a signing hook sees and a transport sends.
+    """A complete request, as a signing hook sees it and a transport sends it.
 
-    `url` is absolute. `connect_timeout` and `read_timeout` are seconds; `deadline` is a moment of
-    `time.monotonic()` after which nothing may go on, or None. `stream` leaves the answer's body unread.
-    `repeatable` says that carrying it out twice changes nothing; `body_start` is where in its file the body
-    begins, or None.
+    `url` is absolute. `connect_timeout` and `read_timeout` are seconds; `deadline` is a time of
+    `time.monotonic()` at which the request must have ended, or None. `stream` leaves the response's body
+    unread. `repeatable` says that carrying it out twice changes nothing; `body_start` is the position in its
+    file at which the body begins, or None.
     """
 
     method: str
@@ -78,19 +78,19 @@ class Request:
         return self.body is None or isinstance(self.body, bytes) or self.body_start is not None
 
     def rewind(self) -> None:
-        """Go back to the beginning of a body that is a file."""
+        """Seek a body that is a file back to its start."""
         if self.body_start is not None:
-            self.body.seek(self.body_start)  # type: ignore[union-attr] # it told where it begins
+            self.body.seek(self.body_start)  # type: ignore[union-attr] # a file
 
     def timeouts(self) -> tuple[float, float]:
-        """The connect and read timeouts in seconds, cut to what the deadline leaves."""
+        """Return the connect and read timeouts in seconds, limited by the deadline."""
         if self.deadline is None:
             return self.connect_timeout, self.read_timeout
         left = self.remaining()
         return min(self.connect_timeout, left), min(self.read_timeout, left)
 
     def remaining(self) -> float:
-        """Seconds until the deadline; infinite without one. Raises `ReadTimeoutError` past it."""
+        """Return the seconds until the deadline; infinite without one. Raises `ReadTimeoutError` after it."""
         if self.deadline is None:
             return float("inf")
         left = self.deadline - time.monotonic()
@@ -101,7 +101,7 @@ class Request:
 
 @dataclass(slots=True)
 class RawResponse:
-    """An answer: `body` holds it whole, unless the request said `stream`: then `chunks` yields it."""
+    """A response: `body` is complete, unless the request has `stream`: then `chunks` yields it."""
 
     status: int
     reason: str
@@ -118,14 +118,14 @@ class RawResponse:
 
 
 class Transport(Protocol):
-    """What sends requests. Safe to share between threads."""
+    """Sends requests. Safe to share between threads."""
 
     def send(self, request: Request) -> RawResponse:
-        """Send once and wait for the answer; raises errors of `polycloud.common.types` only."""
+        """Send once and return the response; raises errors of `polycloud.errors` only."""
         ...
 
     def close(self) -> None:
-        """Close every connection; a later `send` opens new ones."""
+        """Close all connections; a later `send` opens new ones."""
         ...
 
 
@@ -149,10 +149,10 @@ class Sender(Protocol):
 
 
 class Transports(Protocol):
-    """What gives a transport for a way of connecting: an event loop's, in a bridge."""
+    """Returns a transport for a set of options: that of the event loop, in a bridge."""
 
     def __call__(self, options: TransportOptions) -> Transport:
-        """The transport that connects as `options` say."""
+        """Return the transport with these options."""
         ...
 
 
@@ -163,7 +163,7 @@ class TransportOptions:
     `proxy_url` (None: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`; never for loopback),
     `ca_cert` a file of trusted authorities (None: the system's), `client_cert` a certificate file or the
     pair (certificate file, key file), `pool_size` the most connections to one host (None: 32, and 100 on an
-    event loop), `body_limit` the most bytes of an answer that is not streamed.
+    event loop), `body_limit` the most bytes of a response that is not streamed.
     """
 
     proxy_url: str | None = field(default=None, repr=False)
@@ -177,9 +177,9 @@ class TransportOptions:
             _proxy(self.proxy_url, "proxy_url=")
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy that a request to `url` takes. Raises `InvalidArgumentError` for one that is none.
+        """Return the proxy for a request to `url`, or None. Raises `InvalidArgumentError` for an invalid one.
 
-        Looking through the environment takes 100 µs: transports ask once for an origin.
+        Reading the environment takes 100 µs: transports ask once per origin.
         """
         from urllib.request import getproxies, proxy_bypass
 
@@ -193,7 +193,7 @@ class TransportOptions:
         return _proxy(found, f"{parts.scheme}_proxy in the environment") if found else None
 
     def ssl_context(self) -> ssl.SSLContext:
-        """The TLS settings: 1.2 at least; certificates and host names are verified, always."""
+        """Return the TLS settings: at least 1.2; certificates and host names are always verified."""
         import ssl
 
         try:
@@ -205,7 +205,7 @@ class TransportOptions:
                 context.load_cert_chain(certificate, key, password=bytes)
         except (OSError, TypeError, ValueError) as error:
             files = f"ca_cert={self.ca_cert!r}, client_cert={self.client_cert!r}"
-            if "PRIVATE KEY" in files:  # the key itself in the place of its file
+            if "PRIVATE KEY" in files:  # the key itself instead of its file
                 files = "ca_cert= and client_cert="
             raise InvalidArgumentError(f"cannot load the TLS files {files}: {error}") from error
         # Some systems' Python leaves this to a file of OpenSSL's
@@ -214,27 +214,27 @@ class TransportOptions:
 
 
 def _proxy(url: str, named: str) -> str:
-    """The address of a proxy, `http://` where it names no scheme; the error does not repeat its password."""
+    """Return the URL of a proxy, by default `http://`; the error does not repeat its password."""
     try:
-        whole = url if "://" in url else f"http://{url}"
-        parts = urlsplit(whole)
+        complete = url if "://" in url else f"http://{url}"
+        parts = urlsplit(complete)
         if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
-            return whole
+            return complete
     except (TypeError, ValueError):
         pass
-    raise InvalidArgumentError(f"{named} is no proxy's address such as http://user:password@proxy:3128")
+    raise InvalidArgumentError(f"{named} must be a URL such as http://user:password@proxy:3128")
 
 
 def origin_of(url: str) -> str:
-    """The scheme, host and port of a URL. Raises `InvalidArgumentError` where it has none."""
+    """Return the scheme, host and port of a URL. Raises `InvalidArgumentError` if it lacks them."""
     found = ORIGIN.match(url)
     if found is None:
-        raise InvalidArgumentError("not a usable address")
+        raise InvalidArgumentError("not a usable URL")
     return found[0]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is this very machine."""
+    """Return whether `host`, a name or an address, is this machine."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:
@@ -248,11 +248,11 @@ def is_loopback(host: str) -> bool:
 def require_size(size: int, limit: int) -> None:
     """Raise `MalformedResponseError` for a body of more than `limit` bytes."""
     if size > limit:
-        raise MalformedResponseError(f"the answer is longer than {limit:,} bytes (body_limit=)")
+        raise MalformedResponseError(f"the response is longer than {limit:,} bytes (body_limit=)")
 
 
 def read_whole(chunks: Iterable[bytes], limit: int) -> bytes:
-    """The chunks as one; raises `MalformedResponseError` past `limit` bytes."""
+    """Join the chunks. Raises `MalformedResponseError` after `limit` bytes."""
     pieces, size = [], 0
     for piece in chunks:
         size += len(piece)

@@ -8,7 +8,8 @@ The bucket starts without a limit and learns one from responses. There are two w
   sliding window may have room for a single request only.
 - The provider refuses (429) without stating a limit. The bucket then halves the rate at which requests were
   accepted and doubles it again every `DOUBLING` seconds, as TCP does after loss. Of many refusals within
-  `BURST` seconds only the first one counts, since they answer requests sent before the rate was reduced.
+  `BURST` seconds only the first one counts, since the others concern requests sent before the rate was
+  reduced.
 
 No header holds requests back for longer than an hour, so a broken header cannot lock an account out.
 """

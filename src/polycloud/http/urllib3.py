@@ -62,7 +62,7 @@ def _without_path(record: logging.LogRecord) -> bool:
     return True
 
 
-# urllib3 logs each path and query, where some providers want their keys; polycloud's own log tells them
+# urllib3 logs each path and query, which may hold keys; polycloud's own log has the path without secrets
 logging.getLogger("urllib3.connectionpool").addFilter(_without_path)
 
 
@@ -79,16 +79,16 @@ class Urllib3Transport:
         self._pools: dict[str, HTTPConnectionPool | ProxyManager] = {}
 
     def send(self, request: Request) -> RawResponse:
-        """Send once and wait for the answer."""
+        """Send once and return the response."""
         tokens = _deadline.set(request.deadline), _sending.set(True)
         try:
-            response = _ours(partial(self._open, request), request)
+            response = _translated(partial(self._open, request), request)
         finally:
             _deadline.reset(tokens[0])
             _sending.reset(tokens[1])
         if request.deadline is not None:
             try:
-                request.remaining()  # headers that were cut at the deadline look complete
+                request.remaining()  # headers that were cut at the deadline seem complete
             except ReadTimeoutError:
                 _close(response)
                 raise
@@ -136,8 +136,8 @@ class Urllib3Transport:
         return type(self), (self.options,)
 
 
-class _Places(LifoQueue[Any]):
-    """The connections of a pool. A forked child has none: they are its parent's, and so may the lock be."""
+class _Connections(LifoQueue[Any]):
+    """The connections of a pool. A forked child drops them: they and the lock belong to its parent."""
 
     def __init__(self, maxsize: int) -> None:
         super().__init__(maxsize)
@@ -151,9 +151,9 @@ class _Places(LifoQueue[Any]):
 
 
 class _IdleGuard:
-    """A pool that reopens a connection which idled long before it carries what must not be sent twice."""
+    """A pool that reopens a long idle connection before a request that must not be sent twice."""
 
-    QueueCls = _Places
+    QueueCls = _Connections
 
     def _make_request(self, conn: Any, method: str, url: str, **options: Any) -> BaseHTTPResponse:
         last_used = getattr(conn, "last_used", None)
@@ -161,11 +161,11 @@ class _IdleGuard:
             conn.close()
             self._prepare_tunnel(conn)
         with _ended_at_the_deadline(conn):
-            answer: BaseHTTPResponse = super()._make_request(conn, method, url, **options)  # type: ignore[misc]
-        return answer
+            response: BaseHTTPResponse = super()._make_request(conn, method, url, **options)  # type: ignore[misc]
+        return response
 
     def _prepare_tunnel(self, conn: Any) -> None:
-        """A connection that is closed forgets its way through the proxy."""
+        """Set up the tunnel through the proxy again, which a closed connection forgets."""
         pool: Any = self
         if pool.proxy is not None and pool.scheme == "https":
             pool._prepare_proxy(conn)  # noqa: SLF001
@@ -177,13 +177,13 @@ class _IdleGuard:
 
 
 class _FinalResponse(FirstResponse):
-    """The final answer: Python takes an interim one for it (103 Early Hints; RFC 9110, 15.2)."""
+    """Skips interim responses (103 Early Hints; RFC 9110, 15.2), which Python returns as final."""
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
-            told: tuple[str, int, str] = super()._read_status()  # type: ignore[misc] # private, but stable
-            if told[1] not in INTERIM:
-                return told
+            status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc] # private, but stable
+            if status[1] not in INTERIM:
+                return status
             parse_headers(self.fp)
 
 
@@ -195,11 +195,11 @@ class _TLSConnection(HTTPSConnection):
     response_class = _FinalResponse
 
 
-class _HTTPPool(_IdleGuard, HTTPConnectionPool):  # type: ignore[misc] # it passes the rest on
+class _HTTPPool(_IdleGuard, HTTPConnectionPool):  # type: ignore[misc] # a mixin
     ConnectionCls = _Connection
 
 
-class _HTTPSPool(_IdleGuard, HTTPSConnectionPool):  # type: ignore[misc] # it passes the rest on
+class _HTTPSPool(_IdleGuard, HTTPSConnectionPool):  # type: ignore[misc] # a mixin
     ConnectionCls = _TLSConnection
 
 
@@ -207,7 +207,7 @@ POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 def _pool(origin: str, options: TransportOptions) -> HTTPConnectionPool | ProxyManager:
-    """The connections to an origin, or to the proxy before it."""
+    """Return the pool of an origin, or of the proxy before it."""
     settings: dict[str, Any] = {"maxsize": options.pool_size or POOL_SIZE, "block": True}
     if origin.startswith("https:"):  # loading the authorities takes 20 ms
         settings["ssl_context"] = options.ssl_context()
@@ -227,7 +227,7 @@ def _target(url: str, origin: str) -> str:
 
 
 def _behind(manager: ProxyManager) -> Iterator[HTTPConnectionPool]:
-    """The pools of a manager. Left to itself one is closed when collected, and a traceback may hold it."""
+    """Yield the pools of a manager: it closes one only when it is collected, and a traceback may hold it."""
     for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated
         if (pool := manager.pools.get(key)) is not None:
             yield pool
@@ -240,7 +240,7 @@ def _proxy_login(proxy: str) -> dict[str, Any]:
 
 @contextmanager
 def _ended_at_the_deadline(conn: Any) -> Iterator[None]:
-    """Cut the connection at the deadline, since headers that drip never time out."""
+    """Cut the connection at the deadline: headers that drip never time out."""
     deadline = _deadline.get()
     if deadline is None:
         yield
@@ -260,16 +260,16 @@ def _cut(conn: Any) -> None:
 
 
 def _close(response: BaseHTTPResponse) -> None:
-    """Close, and give the pool its place back, which a bounded pool would miss for ever."""
+    """Close, and release the place in the bounded pool, which would be lost for ever."""
     response.close()
     response.release_conn()
 
 
 def _chunks(response: BaseHTTPResponse, request: Request) -> Generator[bytes]:
-    """The decoded body piece by piece; looks at the deadline between two, since a drip never times out."""
+    """Yield the decoded body in pieces; check the deadline between two, since a drip never times out."""
     assert isinstance(response, HTTPResponse)
     try:
-        while piece := _ours(partial(response.read1, CHUNK), request):
+        while piece := _translated(partial(response.read1, CHUNK), request):
             yield piece
             if request.deadline is not None:
                 request.remaining()
@@ -279,10 +279,10 @@ def _chunks(response: BaseHTTPResponse, request: Request) -> Generator[bytes]:
             _close(response)
 
 
-def _ours(call: Callable[[], T], request: Request) -> T:
-    """What `call` gives; whatever urllib3 and the socket raise in it is an error of our tree.
+def _translated(call: Callable[[], T], request: Request) -> T:
+    """Return the result of `call`; errors of urllib3 and the socket become errors of our tree.
 
-    Theirs is not kept, not even as its context: its arguments may hold the query, its frames the headers.
+    The original is not kept, not even as context: its arguments may hold the query, its frames the headers.
     """
     try:
         return call()
@@ -303,9 +303,9 @@ def _translate(error: Exception, request: Request) -> PolycloudError:
     if isinstance(error, exceptions.EmptyPoolError):
         return ConnectError("no connection of the pool became free in time (pool_size=)")
     if isinstance(error, exceptions.TimeoutError | TimeoutError):
-        return ReadTimeoutError("no answer in time (timeout=)")
+        return ReadTimeoutError("no response in time (timeout=)")
     if isinstance(error, exceptions.DecodeError):
-        return MalformedResponseError(f"the answer cannot be decompressed: {error}")
+        return MalformedResponseError(f"the response cannot be decompressed: {error}")
     if isinstance(error, exceptions.LocationValueError):
-        return InvalidArgumentError("not a usable address")
+        return InvalidArgumentError("not a usable URL")
     return TransportError(f"the connection broke: {error}")

@@ -1,7 +1,7 @@
-"""The file of `POLYCLOUD_DEBUG`: each exchange as a curl command, and as a record that can be replayed.
+"""The file of `POLYCLOUD_DEBUG`: each exchange as a curl command and as a record that can be replayed.
 
-An entry is a comment that sums it up, the command on a line of its own, for bash, and a line that begins with
-`#: ` and holds the exchange as JSON. In commands `$POLYCLOUD_SECRET` stands in the place of a secret.
+An entry is a comment that summarises it, the command for bash on one line, and a line that begins with `#: `
+and holds the exchange as JSON. Commands have `$POLYCLOUD_SECRET` instead of a secret.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from polycloud.tracing.trace import Trace
 __all__ = ["RECORD", "write"]
 
 RECORD = "#: "
-"""How the line of an entry begins that holds the exchange."""
+"""The start of the line that holds the exchange."""
 SECRET = '"$POLYCLOUD_SECRET"'  # noqa: S105 - a shell variable
 WITH_BODY = {"POST", "PUT", "PATCH"}
 ARGUMENT_LIMIT = 100_000
-"""Characters of a body that is given as an argument: no system takes one of any length."""
+"""The longest body, in characters, that is passed as an argument: systems limit their length."""
 
 
 def write(file: str, trace: Trace) -> None:
-    """Append an entry to a file, which only its owner can read where it is new. Raises `OSError`."""
+    """Append an entry to a file; a new file is readable by its owner only. Raises `OSError`."""
     entry = "\n".join([*_entry(trace), "", ""]).encode(errors="replace")
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(descriptor, entry)  # at once, so that threads and processes do not mix theirs
+        os.write(descriptor, entry)  # in one call, so that entries of threads and processes do not mix
     finally:
         os.close(descriptor)
 
 
 def _entry(trace: Trace) -> Iterator[str]:
     when = datetime.fromtimestamp(trace.began_at, UTC).isoformat(timespec="milliseconds")
-    what = f"{trace.provider} {trace.operation or 'request'}, attempt {trace.attempt}"
+    call = f"{trace.provider} {trace.operation or 'request'}, attempt {trace.attempt}"
     ended = trace.status or f"{trace.error}: {trace.failure}"
     named = f", request {trace.request_id}" if trace.request_id else ""
-    yield " ".join(f"# {when} {what}: {ended} in {trace.ms:.0f} ms{named}".split())
+    yield " ".join(f"# {when} {call}: {ended} in {trace.ms:.0f} ms{named}".split())
     yield " ".join(_command(trace))
     if trace.response is not None and trace.body is not None:
         exchange = msgspec.to_builtins({"request": trace.request, "response": trace.response})

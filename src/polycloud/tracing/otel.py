@@ -27,12 +27,12 @@ BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 
 def instrument(
     tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
 ) -> Callable[[], None]:
-    """Tell OpenTelemetry of every attempt of every request; returns a function that undoes it.
+    """Report every attempt of every request to OpenTelemetry; return a function that undoes it.
 
     An attempt is a span of kind CLIENT, a child of the span that is current where the driver was called,
     named and described as the semantic conventions of HTTP say, and by `polycloud.provider` and
-    `polycloud.operation`. The histogram `http.client.request.duration` counts the seconds until the answer
-    stood. Neither is shown a secret.
+    `polycloud.operation`. The histogram `http.client.request.duration` counts the seconds until the response
+    was read. Neither contains a secret.
 
     Args:
         tracer_provider: Where spans go; by default the global one.
@@ -49,16 +49,16 @@ def instrument(
         explicit_bucket_boundaries_advisory=BOUNDARIES,
     )
 
-    def tell(trace: Trace) -> None:
+    def report(trace: Trace) -> None:
         common = _present(_common(trace))
         durations.record(trace.ms / 1e3, common)
         _span(tracer, trace, common)
 
-    return add_hook(tell)
+    return add_hook(report)
 
 
 def _common(trace: Trace) -> dict[str, Any]:
-    """What the span and the duration both have."""
+    """Return the attributes of both the span and the duration."""
     return {
         "http.request.method": trace.method,
         "server.address": trace.host,
