@@ -1,6 +1,7 @@
 """For driver authors: the rules of every service as tests, and servers that replay recorded exchanges.
 
-    from polycloud.testing import ComputeConformance, FixtureServer, Recorder, SSHServer, replay
+    from polycloud.testing import ComputeConformance, DNSConformance
+    from polycloud.testing import FixtureServer, Recorder, SSHServer, replay
 
 The rules need pytest (extra `testing`), the SSH server asyncssh (extra `deploy`); each is imported on first
 use.
@@ -13,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polycloud.testing.conformance.compute import ComputeConformance
+    from polycloud.testing.conformance.dns import DNSConformance
     from polycloud.testing.fixtures import FixtureServer, replay
     from polycloud.testing.recorder import Recorder
     from polycloud.testing.sshd import SSHServer
 
-__all__ = ["ComputeConformance", "FixtureServer", "Recorder", "SSHServer", "replay"]
+__all__ = ["ComputeConformance", "DNSConformance", "FixtureServer", "Recorder", "SSHServer", "replay"]
 
 _MODULES = {
     "ComputeConformance": "conformance.compute",
+    "DNSConformance": "conformance.dns",
     "FixtureServer": "fixtures",
     "Recorder": "recorder",
     "SSHServer": "sshd",

@@ -142,6 +142,15 @@ class Checks(Conformance[D]):
                 error = error_of(UnsupportedOperationError, name, call)
                 assert isinstance(error, NotImplementedError), f"{error!r} is not a NotImplementedError"
 
+    def check_refused_unsent(self, driver: D, kind: type[E], call: Callable[[D], object]) -> None:
+        """The call raises an error of that kind before anything is sent."""
+        if not self.over_http:
+            error_of(kind, "the call", call, driver)
+            return
+        with self.pointed_at(driver, lambda _: b"") as (pointed, server):
+            error_of(kind, "the call", call, pointed)
+            assert not server.requests, f"{server.requests} requests were sent"
+
     def check_unknown_options(self, driver: D) -> None:
         """A driver refuses an option that it does not know, and names it."""
         make: Callable[..., object] = type(driver)
@@ -227,8 +236,8 @@ class Checks(Conformance[D]):
             assert place.provider == driver.name, f"{error!r} does not name {driver.name}"
             assert place.status == HTTPStatus.INTERNAL_SERVER_ERROR, f"{error!r} does not name the status 500"
             method, target = server.last
-            expected = (method, target.partition("?")[0])
-            assert (place.method, place.path) == expected, f"{error!r} does not name {method} {expected[1]}"
+            named, path = (text.partition("?")[0] for text in (place.path, target))
+            assert (place.method, named) == (method, path), f"{error!r} does not name {method} {path}"
 
     # One driver for many
 
