@@ -11,8 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import urllib3
@@ -34,10 +33,10 @@ from polycloud.errors import (
 from polycloud.sandbox import Sandbox
 from polycloud.testing import ComputeConformance
 from polycloud.testing.conformance.base import rules
+from support import suites
 
 pytest_plugins = ["pytester"]
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "rules" / "compute.md"
 RULES = rules(ComputeConformance)
 VOLUMES = "list_volumes create_volume attach_volume detach_volume destroy_volume"
 SNAPSHOTS = "list_volume_snapshots create_volume_snapshot destroy_volume_snapshot"
@@ -510,38 +509,18 @@ class SeededNephoscale(ComputeConformance):
             yield driver
 
 
-class Outcome(NamedTuple):
-    """What the suite said: the texts of the rules that were broken, and the errors around them."""
-
-    broken: dict[str, str]
-    errors: list[str]
+Judge = Callable[[type[Any]], suites.Outcome]
 
 
 @pytest.fixture
-def judge(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Any]], Outcome]:
+def judge(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
     """Runs the suite on a driver class of this file."""
 
-    def run(kind: type[Any]) -> Outcome:
+    def run(kind: type[Any]) -> suites.Outcome:
         suite = SeededNephoscale if issubclass(kind, NephoscaleNodeDriver) else SeededDummy
-        monkeypatch.setenv("SEEDED", kind.__name__)
-        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take seconds to load
-        ini = pytester.makeini(
-            f"[pytest]\npython_classes = {suite.__name__}\npython_functions = test_c\n"
-            "addopts = --import-mode=importlib --assert=plain\nfilterwarnings = error\n"
-        )
-        record = pytester.inline_run("-c", ini, "-k", suite.__name__, __file__)
-        failed = [report for report in record.getreports("pytest_runtest_logreport") if report.failed]
-        assert record.getreports("pytest_runtest_logreport"), "nothing was run"
-        calls = [report for report in failed if report.when == "call"]
-        return Outcome(
-            {re.findall(r"test_(c\d\d)_", report.nodeid)[0].upper(): report.longreprtext for report in calls},
-            [report.longreprtext for report in failed if report.when != "call"],
-        )
+        return suites.judge(pytester, monkeypatch, __file__, suite, kind)
 
     return run
-
-
-Judge = Callable[[type[Any]], Outcome]
 
 
 @pytest.mark.parametrize("kind", [DummyNodeDriver, NephoscaleNodeDriver])
@@ -598,8 +577,7 @@ def test_every_rule_is_proven() -> None:
 
 def test_document_and_suite_agree() -> None:
     """The document states the suite's rules, with the same numbers and sentences, in order."""
-    stated = re.findall(r"^- \*\*(C\d\d)\*\* (.+)$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
-    assert stated == list(RULES.items())
+    assert suites.stated_rules("compute.md") == list(RULES.items())
     assert list(RULES) == [f"C{number:02}" for number in range(1, len(RULES) + 1)]
 
 
