@@ -398,7 +398,7 @@ def test_seeded_faults(judge: Judge, kind: type[Any]) -> None:
 
 
 def test_every_rule_is_proven() -> None:
-    """Every rule is broken by some seeded fault."""
+    """Every rule is broken by a seeded fault."""
     proven = {"D01", *" ".join(SEEDED.values()).split()}
     assert proven == RULES.keys()
 
