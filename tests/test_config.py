@@ -23,6 +23,7 @@ from polycloud.sandbox import Sandbox
 
 Write = Callable[[str], Path]
 SECRET = "hunter2-is-secret"
+TABLE = "password: a table must be one of { env = ... }"
 LAB = '[profiles.lab]\nprovider = "nephoscale"\nuser = "me"\n'
 
 
@@ -250,9 +251,12 @@ def test_a_file_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         ("retry = 5", "retry: it cannot be set in a file"),
         ('transport = "x"', "transport: it cannot be set in a file"),
         ("region = 1979-05-27", "region: it must be a string, got a date"),
-        (f'password = {{ evn = "{SECRET}" }}', "password: a table must be one of { env = ... }"),
-        (f'password = {{ env = "A", command = "{SECRET}" }}', "password: a table must be one of { env = ... }"),
-        ("password = {}", "password: a table must be one of { env = ... }"),
+        (f'password = {{ evn = "{SECRET}" }}', TABLE),
+        (
+            f'password = {{ env = "A", command = "{SECRET}" }}',
+            "password: a table must be one of { env = ... }",
+        ),
+        ("password = {}", TABLE),
         ("password = { env = 5 }", "password: env must be the name of a variable"),
         ('password = { env = "NOT_THERE" }', "password: the environment has no NOT_THERE"),
         (

@@ -27,9 +27,26 @@ class Module(SphinxDirective):
         own = [each for each, home in homes.items() if home == name]
         links = ", ".join(f":py:obj:`{each} <{home}.{each}>`" for each, home in homes.items() if home != name)
         lines = [f"## `{name}`", "", "```{eval-rst}", f".. automodule:: {name}"]
-        lines += [f"   :members: {', '.join(own)}"] if own else []
+        assembled = [each for each in own if _is_assembled(getattr(module, each))]
+        simple = [each for each in own if each not in assembled]
+        lines += [f"   :members: {', '.join(simple)}"] if simple else []
+        for each in assembled:
+            bases = ", ".join(_outer_bases(getattr(module, each)))
+            lines += ["", f".. autoclass:: {name}.{each}", "   :members:", f"   :inherited-members: {bases}"]
         lines += ["", f"Also here: {links}."] if links else []
         return self.parse_text_to_nodes("\n".join([*lines, "```"]), allow_section_headings=True)
+
+
+def _is_assembled(thing: object) -> bool:
+    """Return whether this is a class that a package puts together from its modules, such as a driver's."""
+    return inspect.isclass(thing) and any(
+        base.__module__.startswith(f"{thing.__module__}.") for base in thing.__mro__
+    )
+
+
+def _outer_bases(cls: type) -> list[str]:
+    """Return the names of the bases from outside the class's package; their members are documented there."""
+    return [base.__name__ for base in cls.__mro__ if not base.__module__.startswith(cls.__module__)]
 
 
 def _home(module: str, name: str, thing: object) -> str:

@@ -380,9 +380,9 @@ def test_what_is_no_node_and_no_size_is_not_sent() -> None:
         image = NodeImage("1", "", driver)
         with pytest.raises(InvalidArgumentError, match="7 is no Node"):
             driver.reboot_node(wrong)
-        with pytest.raises(InvalidArgumentError, match="7 is neither a NodeSize nor the id of one"):
+        with pytest.raises(InvalidArgumentError, match="7 is expected a NodeSize nor the id of one"):
             driver.create_node("web", wrong, image)
-        with pytest.raises(InvalidArgumentError, match="7 is neither a NodeLocation"):
+        with pytest.raises(InvalidArgumentError, match="7 is expected a NodeLocation"):
             driver.create_node("web", NodeSize("s-1", "", 1, 1, 0, None, driver), image, wrong)
     assert web.seen == []
 
@@ -1143,7 +1143,7 @@ def test_arguments_that_cannot_be(wrong: dict[str, Any]) -> None:
             driver.create_node("web", *ids, **wrong)
         with pytest.raises(InvalidArgumentError, match="together"):
             driver.list_nodes(ex_tag="a", ex_gpus=True)
-        with pytest.raises(InvalidArgumentError, match="is no id"):
+        with pytest.raises(InvalidArgumentError, match="must be a number"):
             driver.get_node("\u0663")
     assert web.seen == []
 

@@ -320,6 +320,8 @@ class Connection:
         body = None if data is None or json is not None else self.encode_data(data)
         fields = {"User-Agent": self._user_agent(), "Accept-Encoding": "gzip, deflate", **(headers or {})}
         fields = self.add_default_headers(fields)
+        if headers:
+            fields = _named_once(fields)
         return build_request(
             method,
             self._origin() + quote_path(f"{self.request_path}/{action.lstrip('/')}"),
@@ -375,6 +377,8 @@ class Connection:
         secrets = [*self.secrets(), *secret_fields(request.url, request.headers, request.body)]
 
         def clean(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {name: clean(part) for name, part in value.items()}
             return redact(value, secrets) if isinstance(value, str) else value
 
         error.locate(self.exchange(request))
@@ -383,7 +387,7 @@ class Connection:
             if hasattr(error, name):
                 setattr(error, name, clean(getattr(error, name)))
         if isinstance(error, ProviderHTTPError):
-            error.headers = {name: clean(value) for name, value in error.headers.items()}
+            error.headers = clean(error.headers)
         error.args = tuple(map(clean, error.args))
         return error
 
@@ -429,6 +433,12 @@ class ConnectionUserAndKey(ConnectionKey):
     def __init__(self, user_id: str, key: str, secure: bool = True, *args: Any, **options: Any) -> None:
         super().__init__(key, secure, *args, **options)
         self.user_id = user_id
+
+
+def _named_once(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers without those that a later one of the same name, in any case, replaces."""
+    last = {name.lower(): name for name in headers}
+    return {name: headers[name] for name in last.values()}
 
 
 def _retry_policy(retry_delay: float | None, backoff: float | None) -> RetryPolicy:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import RetryRules
 from polycloud.errors import ConnectError, PolycloudError, RateLimitReachedError, TransportError
 from polycloud.http.messages import RawResponse, Request, Sender, Transport
@@ -74,7 +73,7 @@ class Sending:
                 raise RateLimitReachedError(
                     HTTPStatus.TOO_MANY_REQUESTS, message, {"retry-after": str(pause)}
                 )
-            waiting.sleep(wait)
+            self.sender.sleep(wait)
 
     def _left(self) -> float:
         deadline = self.request.deadline
@@ -108,7 +107,7 @@ class Sending:
         if isinstance(outcome, RawResponse):
             outcome.close()
             outcome.chunks = None
-        waiting.sleep(pause)
+        self.sender.sleep(pause)
         try:
             self._wait_for_turn()
         except PolycloudError:  # it would say that nothing was sent, but an earlier attempt was

@@ -143,6 +143,10 @@ class Sender(Protocol):
         """Return `text` without the secrets."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Pause, on a thread or on an event loop."""
+        ...
+
     def exchange(self, request: Request, response: RawResponse | None = None) -> Exchange:
         """Return what errors and traces say about a request and its response."""
         ...
