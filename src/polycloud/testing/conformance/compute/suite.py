@@ -28,8 +28,6 @@ from polycloud.errors import NotFoundError, OperationTimeoutError
 from polycloud.testing.cleanup import RUN, Kind
 from polycloud.testing.conformance.checks import Checks, with_id
 
-__all__ = ["POWER_ACTIONS", "ComputeSuite", "Create", "ImportKey", "new_name", "public_key"]
-
 Create = Callable[..., Node]
 ImportKey = Callable[[str], KeyPair]
 

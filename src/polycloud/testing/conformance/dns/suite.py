@@ -16,8 +16,6 @@ from polycloud.errors import NotFoundError
 from polycloud.testing.cleanup import RUN, Kind
 from polycloud.testing.conformance.checks import Checks, with_id
 
-__all__ = ["ADDRESS", "CreateZone", "DNSSuite"]
-
 CreateZone = Callable[..., Zone]
 
 ADDRESS = "192.0.2.1"
