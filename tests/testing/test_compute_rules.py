@@ -11,8 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import urllib3
@@ -33,10 +32,12 @@ from polycloud.errors import (
 )
 from polycloud.sandbox import Sandbox
 from polycloud.testing import ComputeConformance
+from polycloud.testing.conformance.base import rules
+from support import suites
 
 pytest_plugins = ["pytester"]
 
-RULES = Path(__file__).parents[2] / "docs" / "rules" / "compute.md"
+RULES = rules(ComputeConformance)
 VOLUMES = "list_volumes create_volume attach_volume detach_volume destroy_volume"
 SNAPSHOTS = "list_volume_snapshots create_volume_snapshot destroy_volume_snapshot"
 
@@ -44,7 +45,7 @@ SNAPSHOTS = "list_volume_snapshots create_volume_snapshot destroy_volume_snapsho
 
 
 class Namesake(DummyNodeDriver):
-    """Looks for the created node by its name."""
+    """Searches for the created node by its name."""
 
     def create_node(self, name: str, *args: Any, **kwargs: Any) -> Node:
         super().create_node(name, *args, **kwargs)
@@ -52,14 +53,14 @@ class Namesake(DummyNodeDriver):
 
 
 class ActsByName(DummyNodeDriver):
-    """Looks for the node to stop by its name."""
+    """Searches for the node to stop by its name."""
 
     def stop_node(self, node: Node) -> bool:
         return super().stop_node(next(one for one in self.list_nodes() if one.name == node.name))
 
 
 class NoId(DummyNodeDriver):
-    """Gives a created node back before it knows its id."""
+    """Returns a created node before it has its id."""
 
     def create_node(self, name: str, *args: Any, **kwargs: Any) -> Node:
         super().create_node(name, *args, **kwargs)
@@ -67,7 +68,7 @@ class NoId(DummyNodeDriver):
 
 
 class IntId(DummyNodeDriver):
-    """Gives ids as numbers."""
+    """Returns ids as numbers."""
 
     def create_node(self, *args: Any, **kwargs: Any) -> Node:
         node = super().create_node(*args, **kwargs)
@@ -76,7 +77,7 @@ class IntId(DummyNodeDriver):
 
 
 class NaiveTime(DummyNodeDriver):
-    """Tells times without a time zone."""
+    """Returns times without a time zone."""
 
     def create_node(self, *args: Any, **kwargs: Any) -> Node:
         node = super().create_node(*args, **kwargs)
@@ -115,11 +116,11 @@ class Silent(DummyNodeDriver):
         return None  # type: ignore[return-value]
 
 
-class TellsSecret(DummyNodeDriver):
+class ShowsSecret(DummyNodeDriver):
     """Shows its key."""
 
     def __repr__(self) -> str:
-        return f"<TellsSecret {self.key}>"
+        return f"<ShowsSecret {self.key}>"
 
 
 class Mangles(DummyNodeDriver):
@@ -130,7 +131,7 @@ class Mangles(DummyNodeDriver):
 
 
 class SaysTrue(DummyNodeDriver):
-    """Does nothing, and says that it did."""
+    """Does nothing, and returns True."""
 
     def _true(self, *_: Any, **__: Any) -> bool:
         return True
@@ -148,7 +149,7 @@ class SaysNothing(DummyNodeDriver):
 
 
 class LeaksKeyError(DummyNodeDriver):
-    """Looks things up in a dict."""
+    """Looks up nodes and images in a dict."""
 
     def get_node(self, node_id: str) -> Node:
         return self._nodes[node_id]
@@ -158,21 +159,21 @@ class LeaksKeyError(DummyNodeDriver):
 
 
 class NoneForUnknown(DummyNodeDriver):
-    """Gives None for a key that does not exist."""
+    """Returns None for a key that does not exist."""
 
     def get_key_pair(self, name: str) -> KeyPair:
         return self._key_pairs.get(name)  # type: ignore[return-value]
 
 
 class AnyKey(DummyNodeDriver):
-    """Takes any text for a public key."""
+    """Accepts any text as a public key."""
 
     def import_key_pair_from_string(self, name: str, key_material: str) -> KeyPair:
         self._key_pairs[name] = KeyPair(name, key_material, None, self)
         return self._key_pairs[name]
 
 
-class DearestFirst(DummyNodeDriver):
+class MostExpensiveFirst(DummyNodeDriver):
     """Lists sizes in the wrong order."""
 
     def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
@@ -203,7 +204,7 @@ class IteratesFirstPage(DummyNodeDriver):
 
 
 class NoNames(DummyNodeDriver):
-    """Lists images and places as the provider tells them."""
+    """Lists images and locations as the provider returns them."""
 
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
         return [NodeImage("1", None, self)]  # type: ignore[arg-type]
@@ -213,7 +214,7 @@ class NoNames(DummyNodeDriver):
 
 
 class OwnNode(Node):
-    """A node with another uuid and with something that cannot be copied."""
+    """A node with another uuid, which loses its extra in a pickle."""
 
     def get_uuid(self) -> str:
         return f"uuid-{self.id}"
@@ -233,7 +234,7 @@ class OwnNodes(DummyNodeDriver):
 
 
 class DestroysOnce(DummyNodeDriver):
-    """Has an error of its own for what is gone."""
+    """Raises another error for a node that does not exist."""
 
     def destroy_node(self, node: Node) -> bool:
         try:
@@ -243,7 +244,7 @@ class DestroysOnce(DummyNodeDriver):
 
 
 class OtherUnits(DummyNodeDriver):
-    """Counts volumes in MB and cuts keys."""
+    """Counts volumes in MB and cuts keys off."""
 
     def create_volume(self, size: int, *args: Any, **kwargs: Any) -> StorageVolume:
         return super().create_volume(size * 1024, *args, **kwargs)
@@ -262,22 +263,22 @@ class ClosesForGood(DummyNodeDriver):
 
 
 class SharedState(DummyNodeDriver):
-    """Keeps what one call asks for on the driver."""
+    """Keeps the result of a call on the driver."""
 
-    answer: Any = None
+    result: Any = None
 
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
-        answer: list[NodeImage] = self._shared(super().list_images())
-        return answer
+        images: list[NodeImage] = self._shared(super().list_images())
+        return images
 
     def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
-        answer: list[NodeSize] = self._shared(super().list_sizes())
-        return answer
+        sizes: list[NodeSize] = self._shared(super().list_sizes())
+        return sizes
 
-    def _shared(self, answer: Any) -> Any:
-        self.answer = answer
+    def _shared(self, result: Any) -> Any:
+        self.result = result
         waiting.sleep(0.002)
-        return self.answer
+        return self.result
 
 
 # Faults that show over HTTP
@@ -300,14 +301,14 @@ class StopsByGet(NephoscaleNodeDriver):
 
 
 class SendsNothing(NephoscaleNodeDriver):
-    """Reboots nothing, and says that it did."""
+    """Reboots nothing, and returns True."""
 
     def reboot_node(self, node: Node) -> bool:
         return True
 
 
 class Stub(NephoscaleNodeDriver):
-    """Has a method that was never written."""
+    """Has a method that is not implemented."""
 
     def create_image(self, *args: Any, **kwargs: Any) -> NodeImage:
         return None  # type: ignore[return-value]
@@ -319,8 +320,8 @@ class OwnClient(NephoscaleNodeDriver):
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
         url = f"http://{self.connection.host}:{self.connection.port}/image/server/"
         headers = urllib3.make_headers(basic_auth=f"{self.key}:{self.secret}")
-        answer = urllib3.request("GET", url, headers=headers, retries=False)
-        images = json.loads(answer.data)["data"]
+        response = urllib3.request("GET", url, headers=headers, retries=False)
+        images = json.loads(response.data)["data"]
         return [NodeImage(str(image["id"]), image["friendly_name"], self) for image in images]
 
 
@@ -329,7 +330,7 @@ class PlainConnection(NephoscaleConnection):
 
 
 class PlainDicts(NephoscaleNodeDriver):
-    """Takes the form of an answer for granted."""
+    """Does not check the form of a response."""
 
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
         line = self.connection
@@ -340,7 +341,7 @@ class PlainDicts(NephoscaleNodeDriver):
 
 
 class EmptyForAnError(NephoscaleNodeDriver):
-    """Lists nothing where listing failed."""
+    """Lists nothing if listing failed."""
 
     def list_locations(self) -> list[NodeLocation]:
         try:
@@ -349,8 +350,8 @@ class EmptyForAnError(NephoscaleNodeDriver):
             return []
 
 
-class TellsSecretInErrors(NephoscaleNodeDriver):
-    """Means well."""
+class SecretInErrors(NephoscaleNodeDriver):
+    """Adds the password to errors."""
 
     def list_nodes(self, *, ex_dedicated: bool = False) -> list[Node]:
         try:
@@ -361,7 +362,7 @@ class TellsSecretInErrors(NephoscaleNodeDriver):
 
 
 class ErrorsOfItsOwn(NephoscaleNodeDriver):
-    """Makes one error of every other."""
+    """Replaces every error by one of its own."""
 
     def list_nodes(self, *, ex_dedicated: bool = False) -> list[Node]:
         try:
@@ -371,7 +372,7 @@ class ErrorsOfItsOwn(NephoscaleNodeDriver):
 
 
 class SendsAgain(NephoscaleNodeDriver):
-    """Sends a create again where its answer was lost."""
+    """Retries a create whose response was lost."""
 
     def _post(self, path: str, form: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -381,42 +382,42 @@ class SendsAgain(NephoscaleNodeDriver):
 
 
 class ForgetsKeys(DummyNodeDriver):
-    """Takes a key and does nothing with it."""
+    """Accepts an idempotency key and ignores it."""
 
     def create_node(self, *args: Any, idempotency_key: str | None = None, **kwargs: Any) -> Node:
         return super().create_node(*args, **kwargs)
 
 
 class BusyAtFirst(DummyNodeDriver):
-    """Destroys a node at the second time only, and says so in a way of its own."""
+    """Destroys a node at the second attempt only, and returns False at the first."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.asked: set[str] = set()
+        self.refused: set[str] = set()
 
     def destroy_node(self, node: Node) -> bool:
-        if node.id in self.asked or node.id not in self._nodes:
+        if node.id in self.refused or node.id not in self._nodes:
             return super().destroy_node(node)
-        self.asked.add(node.id)
+        self.refused.add(node.id)
         return False
 
 
 class AnyAuth(NephoscaleNodeDriver):
-    """Takes whatever it is given and sends what it knows."""
+    """Accepts every `auth` and ignores those that it does not have."""
 
     def create_node(self, *args: Any, auth: Any = None, **kwargs: Any) -> Node:
         return super().create_node(*args, **kwargs)
 
 
 class DeploysNothing(NephoscaleNodeDriver):
-    """Creates the node and goes home."""
+    """Creates the node and returns it."""
 
     def deploy_node(self, *args: Any, **kwargs: Any) -> Node:
         return self.create_node(kwargs["name"], kwargs["size"], kwargs["image"])
 
 
 class HoldsLock(DummyNodeDriver):
-    """Keeps what cannot be pickled."""
+    """Has an attribute that cannot be pickled."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -433,14 +434,14 @@ IN_MEMORY: Mapping[type[Any], str] = {
     OnePage: "C11",
     ListsTwice: "C04 C11",
     Silent: "C02 C03",
-    TellsSecret: "C39",
+    ShowsSecret: "C39",
     Mangles: "C17",
     SaysTrue: "C21 C22 C23 C24 C26 C28 C31 C34 C35 C36 C37",
     SaysNothing: "C20",
     LeaksKeyError: "C13 C14",
     NoneForUnknown: "C30",
     AnyKey: "C32",
-    DearestFirst: "C06",
+    MostExpensiveFirst: "C06",
     PrivateInPublic: "C05",
     NeverWaits: "C18 C19",
     IteratesFirstPage: "C12",
@@ -463,7 +464,7 @@ OVER_HTTP: Mapping[type[Any], str] = {
     PlainDicts: "C42",
     EmptyForAnError: "C41 C42 C49",
     SendsAgain: "C47",
-    TellsSecretInErrors: "C40",
+    SecretInErrors: "C40",
     ErrorsOfItsOwn: "C38 C43",
     AnyAuth: "C51",
 }
@@ -496,7 +497,7 @@ class SeededNephoscale(ComputeConformance):
     @classmethod
     def cloud(cls) -> Iterator[Sandbox]:
         machines: dict[str, Any] = {"no_isolation": True} if seeded() in ON_MACHINES else {"ssh": "off"}
-        # everything is done as soon as it is asked for, so that patience can be 0
+        # every action ends at once, so that patience can be 0
         with Sandbox("nephoscale", appear=0.0, build=0.0, power=0.0, destroy=0.0, **machines) as cloud:
             yield cloud
             assert not cloud.servers, f"left over: {cloud.servers}"
@@ -508,49 +509,23 @@ class SeededNephoscale(ComputeConformance):
             yield driver
 
 
-class Outcome(NamedTuple):
-    """What the suite said: the texts of the rules that were broken, and the errors around them."""
-
-    broken: dict[str, str]
-    errors: list[str]
+Judge = Callable[[type[Any]], suites.Outcome]
 
 
 @pytest.fixture
-def judge(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Any]], Outcome]:
+def judge(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
     """Runs the suite on a driver class of this file."""
 
-    def run(kind: type[Any]) -> Outcome:
+    def run(kind: type[Any]) -> suites.Outcome:
         suite = SeededNephoscale if issubclass(kind, NephoscaleNodeDriver) else SeededDummy
-        monkeypatch.setenv("SEEDED", kind.__name__)
-        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take seconds to load
-        ini = pytester.makeini(
-            f"[pytest]\npython_classes = {suite.__name__}\npython_functions = test_c\n"
-            "addopts = --import-mode=importlib --assert=plain\nfilterwarnings = error\n"
-        )
-        record = pytester.inline_run("-c", ini, "-k", suite.__name__, __file__)
-        failed = [report for report in record.getreports("pytest_runtest_logreport") if report.failed]
-        assert record.getreports("pytest_runtest_logreport"), "nothing was run"
-        calls = [report for report in failed if report.when == "call"]
-        return Outcome(
-            {re.findall(r"test_(c\d\d)_", report.nodeid)[0].upper(): report.longreprtext for report in calls},
-            [report.longreprtext for report in failed if report.when != "call"],
-        )
+        return suites.judge(pytester, monkeypatch, __file__, suite, kind)
 
     return run
 
 
-def rules() -> dict[str, str]:
-    """The sentence of every rule of the suite, by number, in the suite's order."""
-    tests = [test for name, test in vars(ComputeConformance).items() if name.startswith("test_")]
-    return {test.__name__.split("_")[1].upper(): str(test.__doc__) for test in tests}
-
-
-Judge = Callable[[type[Any]], Outcome]
-
-
 @pytest.mark.parametrize("kind", [DummyNodeDriver, NephoscaleNodeDriver])
 def test_sound_drivers(judge: Judge, kind: type[Any]) -> None:
-    """A sound driver breaks no rule, and nothing that the tests made is left over."""
+    """A sound driver breaks no rule, and nothing that the tests created is left over."""
     assert judge(kind) == ({}, [])
 
 
@@ -561,7 +536,7 @@ def test_seeded_faults(judge: Judge, kind: type[Any]) -> None:
     broken = judge(kind).broken
     assert expected <= broken.keys()
     for number in expected:
-        assert f"{number} {rules()[number].rstrip('.')}: " in broken[number]
+        assert f"{number} {RULES[number].rstrip('.')}: " in broken[number]
 
 
 def test_failures_leave_nothing_behind(judge: Judge) -> None:
@@ -571,16 +546,16 @@ def test_failures_leave_nothing_behind(judge: Judge) -> None:
     assert outcome.errors == []
 
 
-def test_what_cannot_be_removed_is_named(judge: Judge) -> None:
-    """A node that could not be destroyed is named, so that one can remove it by hand."""
+def test_leftovers_are_reported(judge: Judge) -> None:
+    """A node that could not be destroyed is reported with name and id."""
     errors = judge(DeletesByGet).errors
     assert any(
         re.search(r"left over, remove by hand: conformance-\w+-\d+-\S+ \(id \d+\)", text) for text in errors
     )
 
 
-def test_a_wait_tells_the_last_state() -> None:
-    """A node that is not seen in the state that was waited for is told with the one that it has."""
+def test_failed_waits_have_the_last_state() -> None:
+    """The failure of a wait for a node's state has the state that the node had last."""
     suite, driver = SeededDummy(), DummyNodeDriver("key")
     node = driver.list_nodes()[0]
     node.state = NodeState.UNKNOWN
@@ -595,19 +570,18 @@ def test_a_wait_tells_the_last_state() -> None:
 
 
 def test_every_rule_is_proven() -> None:
-    """Every rule is broken by some seeded fault."""
+    """Every rule is broken by a seeded fault."""
     proven = {"C01", *" ".join(SEEDED.values()).split()}
-    assert proven == rules().keys()
+    assert proven == RULES.keys()
 
 
 def test_document_and_suite_agree() -> None:
     """The document states the suite's rules, with the same numbers and sentences, in order."""
-    stated = re.findall(r"^- \*\*(C\d\d)\*\* (.+)$", RULES.read_text(encoding="utf-8"), re.MULTILINE)
-    assert stated == list(rules().items())
-    assert list(rules()) == [f"C{number:02}" for number in range(1, len(rules()) + 1)]
+    assert suites.stated_rules("compute.md") == list(RULES.items())
+    assert list(RULES) == [f"C{number:02}" for number in range(1, len(RULES) + 1)]
 
 
 def test_testing_is_imported_lazily() -> None:
-    """Importing `polycloud.testing` does not import pytest."""
-    code = "import sys, polycloud.testing; sys.exit('pytest' in sys.modules)"
+    """Importing `polycloud.testing` imports neither pytest nor asyncssh."""
+    code = "import sys, polycloud.testing; sys.exit(bool({'pytest', 'asyncssh'} & sys.modules.keys()))"
     subprocess.run([sys.executable, "-c", code], check=True)
