@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
@@ -30,7 +29,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 
-__all__ = ["Creation", "UniqueCreation", "UniqueCreation", "is_refusal", "marker_for"]
+__all__ = ["Creation", "UniqueCreation", "is_refusal", "marker_for"]
 
 T = TypeVar("T")
 UNSETTLED = frozenset({500, 502, 503, 504})
@@ -158,34 +157,6 @@ class UniqueCreation(Creation[T]):
     `what` names the resource in messages, `send` creates it, `find` searches for one with its content. If the
     response is lost and `find` returns one, that is the resource: where content is identity, it does not
     matter which program created it.
-    """
-
-    def __init__(self, what: str, send: Callable[[], T], find: Callable[[], T | None]) -> None:
-        super().__init__(what, "this content", keyed=False)
-        self._send, self._find = send, find
-
-    def send(self) -> T:
-        """Send the create."""
-        return self._send()
-
-    def find(self) -> T | None:
-        """Return the resource with this content."""
-        return self._find()
-
-    def settle(self, resource: T) -> None:
-        """Do nothing: there is no marker."""
-
-    def begun(self) -> bool:
-        """Return False: there is no key."""
-        return False
-
-
-class UniqueCreation(Creation[T]):
-    """A create of a resource that its content identifies, such as a zone by its domain: it needs no marker.
-
-    `what` names the resource in messages, `send` creates it, `find` searches for one with its content. If the
-    response is lost and `find` returns one, that is the resource: where content is identity, it does not matter which
-    program created it.
     """
 
     def __init__(self, what: str, send: Callable[[], T], find: Callable[[], T | None]) -> None:

@@ -82,8 +82,6 @@ class NodeDriver(OperationsDriver):
 
     service = "compute"
 
-    service = "compute"
-
     features: ClassVar[Mapping[str, Sequence[str]]] = {}
     """The ways to log in to a node of `create_node`: "ssh_key", "password", "generates_password"."""
 

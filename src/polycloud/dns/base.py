@@ -1,8 +1,9 @@
 """`DNSDriver`, the base of all DNS drivers, and the objects of DNS at Libcloud's path.
 
-A driver author writes, in this order: `list_zones` and `list_records` with their conversions, then `create_zone`,
-`delete_zone`, `create_record`, `update_record` and `delete_record`. `iterate_*`, `get_*` and the export follow from
-these. `RECORD_TYPE_MAP` names the types that the provider has, and the provider's words for them.
+A driver author writes, in this order: `list_zones` and `list_records` with their conversions, then
+`create_zone`, `delete_zone`, `create_record`, `update_record` and `delete_record`. `iterate_*`, `get_*` and
+the export follow from these. `RECORD_TYPE_MAP` names the types that the provider has, and the provider's
+words for them.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ LONGEST_TTL = 2**31 - 1
 class DNSDriver(OperationsDriver):
     """The zones of a provider and their records.
 
-    Lists are complete. Names are relative to the zone and "" is the zone itself ("@" and None are accepted); each
-    `Record` is one value. Actions return True or raise. Every method raises `InvalidCredsError` for wrong credentials,
-    other `ProviderError`s with the provider's message, and `TransportError` if the connection breaks.
+    Lists are complete. Names are relative to the zone and "" is the zone itself ("@" and None are accepted);
+    each `Record` is one value. Actions return True or raise. Every method raises `InvalidCredsError` for
+    wrong credentials, other `ProviderError`s with the provider's message, and `TransportError` if the
+    connection breaks.
     """
 
     service = "dns"
@@ -137,8 +139,8 @@ class DNSDriver(OperationsDriver):
     ) -> Record:
         """Create a record beside those that its name has already.
 
-        It happens exactly once: if the provider's response is lost, the driver searches for a record with this
-        content.
+        It happens exactly once: if the provider's response is lost, the driver searches for a record with
+        this content.
 
         Args:
             name: The name relative to the zone; "", "@" or None for the zone itself.
@@ -215,19 +217,21 @@ class DNSDriver(OperationsDriver):
             raise ours from error
 
     @contextmanager
-    def _record_errors(self, record: Record) -> Iterator[None]:
+    def _record_errors(self, record_id: str) -> Iterator[None]:
         """Raise "not found" as `RecordDoesNotExistError`."""
         try:
             yield
         except NotFoundError as error:
-            ours = RecordDoesNotExistError(error.message, self, record.id)
+            ours = RecordDoesNotExistError(error.message, self, record_id)
             ours.exchange = error.exchange
             raise ours from error
 
     def _create_once(self, what: str, send: Callable[[], T], find: Callable[[], T | None]) -> T:
         """Run a create that happens exactly once: zones and records are identified by their content."""
         try:
-            return UniqueCreation(what, send, find).run(settle_time=self.settle_time, timeout=self.settle_time)
+            return UniqueCreation(what, send, find).run(
+                settle_time=self.settle_time, timeout=self.settle_time
+            )
         except AmbiguousCreateError as error:
             error.driver = self
             raise

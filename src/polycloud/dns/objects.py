@@ -72,9 +72,9 @@ class Zone(Resource):
 class Record(Resource):
     """One value of a name in a zone.
 
-    `name` is relative to the zone, "" for the zone itself; `type` a `RecordType`; `data` the value as text, without
-    the quotes of TXT. The TTL in seconds is in `ttl` and `extra["ttl"]`, the priority of MX and SRV in
-    `extra["priority"]`.
+    `name` is relative to the zone, "" for the zone itself; `type` a `RecordType`; `data` the value as text,
+    without the quotes of TXT. The TTL in seconds is in `ttl` and `extra["ttl"]`, the priority of MX and SRV
+    in `extra["priority"]`.
     """
 
     __slots__ = ("data", "name", "ttl", "type", "zone")
@@ -116,7 +116,7 @@ class Record(Resource):
         return self.driver.delete_record(self)
 
     def __repr__(self) -> str:
-        zone = self.zone.domain if self.zone else None
+        zone = getattr(self.zone, "domain", None)
         return (
             f"<Record: zone={zone}, name={self.name}, type={self.type}, data={self.data}, "
             f"provider={provider_of(self)}, ttl={self.ttl} ...>"

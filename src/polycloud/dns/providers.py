@@ -28,7 +28,7 @@ def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyDNSDrive
 @overload
 def get_driver(provider: str) -> type[DNSDriver]: ...
 def get_driver(provider: str) -> type[Any]:
-    """Return the driver class for a `Provider` constant, its string, or a name that another package registers.
+    """Return the driver class for a `Provider` constant, its string, or a name registered by another package.
 
     Raises `UnknownProviderError` with the nearest names.
     """

@@ -11,13 +11,18 @@ from polycloud.errors import InvalidArgumentError
 __all__ = ["to_bind"]
 
 WITH_PRIORITY = frozenset({RecordType.MX, RecordType.SRV})
-HOST_NAMES = frozenset({RecordType.CNAME, RecordType.DNAME, RecordType.MX, RecordType.NS, RecordType.PTR, RecordType.SRV})
+HOST_NAMES = frozenset(
+    {RecordType.CNAME, RecordType.DNAME, RecordType.MX, RecordType.NS, RecordType.PTR, RecordType.SRV}
+)
 DEFAULT_TTL = 3600
 TEXT_LIMIT = 255
 
 
 def to_bind(zone: Zone, records: Iterable[Record]) -> str:
-    """Return a zone file, sorted by name and type. Raises `InvalidArgumentError` for invalid data of a record."""
+    """Return a zone file, sorted by name and type.
+
+    Raises `InvalidArgumentError` for invalid data of a record.
+    """
     lines = [f"$ORIGIN {zone.domain}.", f"$TTL {DEFAULT_TTL if zone.ttl is None else zone.ttl}"]
     for record in sorted(records, key=lambda one: (one.name or "", one.type, one.data)):
         ttl = record.extra.get("ttl") if record.ttl is None else record.ttl

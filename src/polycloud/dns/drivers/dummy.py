@@ -18,7 +18,10 @@ __all__ = ["DummyDNSDriver"]
 
 
 class DummyDNSDriver(DNSDriver):
-    """DNS in memory, empty at first; `DummyDNSDriver("any key", "any secret")`. Ids of zones are their domains."""
+    """DNS in memory, empty at first; `DummyDNSDriver("any key", "any secret")`.
+
+    Ids of zones are their domains.
+    """
 
     type = Provider.DUMMY
     api_name = "dummy"
