@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from polycloud.sandbox.digitalocean import catalog
-from polycloud.sandbox.digitalocean.errors import InputError
-from polycloud.sandbox.digitalocean.inputs import Body
 from polycloud.sandbox.digitalocean.orders import check_fit, check_hostname, find_image
-from polycloud.sandbox.digitalocean.resources import Action, Droplet, Image
-from polycloud.sandbox.digitalocean.state import State, check_unlocked, without
+from polycloud.sandbox.digitalocean.resources import SIZES, Action, Droplet, Image
+from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.machines import Node
-
-Effect = Callable[[], object]
+from polycloud.sandbox.rest.bodies import Body
+from polycloud.sandbox.rest.collection import without
+from polycloud.sandbox.rest.replies import InputError
+from polycloud.sandbox.rest.timeline import Effect, check_free
 
 _WHEN_ON = "Droplet is currently off. Please turn it on to run this event."
 _WHEN_OFF = "Droplet is currently on. Please power it off to run this event."
@@ -55,13 +54,14 @@ def post_action(state: State, droplet: Droplet, body: Body) -> Action:
     kind = _KINDS.get(verb)
     if kind is None:
         raise InputError(f"{verb} is not a valid Droplet action.")
-    check_unlocked([droplet])
+    check_free(droplet)
     if kind.needs and droplet.status != kind.needs:
         raise InputError(_WHEN_ON if kind.needs == "active" else _WHEN_OFF)
     effect = kind.prepare(state, droplet, body)
     seconds = getattr(state.knobs, kind.knob)
     start = partial(kind.machine, droplet.machine, seconds) if kind.machine and droplet.machine else None
-    return state.begin(verb, seconds, droplet, droplet.region, effect, start=start)
+    action: Action = state.begin(verb, seconds, droplet, effect, start=start)
+    return action
 
 
 def post_actions(state: State, droplets: list[Droplet], body: Body) -> list[Action]:
@@ -69,7 +69,7 @@ def post_actions(state: State, droplets: list[Droplet], body: Body) -> list[Acti
     verb = body.need("type", str)
     if verb not in _BY_TAG:
         raise InputError(f"{verb} is not a valid action for tagged Droplets.")
-    check_unlocked(droplets)
+    check_free(*droplets)
     return [post_action(state, droplet, body) for droplet in droplets]
 
 
@@ -78,7 +78,7 @@ def start_backups(state: State, droplet: Droplet) -> None:
     if "backups" not in droplet.features:
         droplet.features = (*droplet.features, "backups")
     start = state.now + _DAY
-    droplet.next_backup = (state.stamp(start), state.stamp(start + _WINDOW))
+    droplet.next_backup = {"start": state.stamp(start), "end": state.stamp(start + _WINDOW)}
     backup = _copy(state, droplet, f"{droplet.name} {state.stamp()[:10]}", "backup")
     droplet.backup_ids = (*droplet.backup_ids, backup.id)
 
@@ -88,12 +88,9 @@ def _copy(state: State, droplet: Droplet, name: str, type: str) -> Image:
         id=state.new_number(),
         name=name,
         distribution=droplet.image.distribution,
-        slug=None,
-        public=False,
         regions=(droplet.region.slug,),
         created_at=state.stamp(),
         type=type,
-        kind="",
         min_disk_size=droplet.disk,
         size_gigabytes=droplet.image.size_gigabytes,
         origin=droplet.id,
@@ -138,7 +135,7 @@ def _snapshot(state: State, droplet: Droplet, body: Body) -> Effect:
 
 
 def _resize(_: State, droplet: Droplet, body: Body) -> Effect:
-    size = catalog.SIZES.get(body.need("size", str))
+    size = SIZES.get(body.need("size", str))
     if size is None or not size.available:
         raise InputError("You specified an invalid size for Droplet resize.")
     if droplet.region.slug not in size.regions:

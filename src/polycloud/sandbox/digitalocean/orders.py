@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from polycloud.sandbox.digitalocean import catalog
-from polycloud.sandbox.digitalocean.account import droplet_limit, find_key
-from polycloud.sandbox.digitalocean.errors import InputError
-from polycloud.sandbox.digitalocean.inputs import Body
-from polycloud.sandbox.digitalocean.resources import Image, Volume, Vpc
+from polycloud.sandbox.digitalocean.resources import REGIONS, SIZES, Image, Volume
 from polycloud.sandbox.digitalocean.state import State
-from polycloud.sandbox.digitalocean.tags import tag_names
+from polycloud.sandbox.digitalocean.tables import droplet_limit, find_key, tag_names
+from polycloud.sandbox.rest.bodies import Body
+from polycloud.sandbox.rest.collection import Item
+from polycloud.sandbox.rest.replies import InputError
 
 _HOSTNAME = re.compile(r"[a-zA-Z0-9]?[a-z0-9A-Z.-]*[a-z0-9A-Z]")
 _LONGEST_NAME = 255
@@ -26,10 +25,10 @@ class Order:
     """Droplets that can be built as they are wanted."""
 
     names: list[str]
-    size: catalog.Size
+    size: Item
     image: Image
-    region: catalog.Region
-    vpc: Vpc | None
+    region: Item
+    vpc: Item | None
     public_keys: tuple[str, ...]
     volumes: list[Volume]
     tags: tuple[str, ...]
@@ -85,14 +84,14 @@ def find_image(state: State, identifier: str) -> Image | None:
     return None
 
 
-def check_fit(image: Image, size: catalog.Size) -> None:
+def check_fit(image: Image, size: Item) -> None:
     """InputError unless the image fits on the size's disk."""
     if image.min_disk_size > size.disk:
         raise InputError("This size is not available because it has a smaller disk.")
 
 
-def _size(body: Body) -> catalog.Size:
-    size = catalog.SIZES.get(body.need("size", str))
+def _size(body: Body) -> Item:
+    size = SIZES.get(body.need("size", str))
     if size is None:
         raise InputError("You specified an invalid size for Droplet creation.")
     if not size.available:
@@ -100,9 +99,9 @@ def _size(body: Body) -> catalog.Size:
     return size
 
 
-def _region(wanted: str | None, size: catalog.Size, image: Image) -> catalog.Region:
+def _region(wanted: str | None, size: Item, image: Image) -> Item:
     """The region of that slug; or the first that suits of all those whose slugs so begin."""
-    region = catalog.REGIONS.get(wanted or "")
+    region = REGIONS.get(wanted or "")
     if region is None:
         return _any_region(wanted or "", size, image)
     if not region.available:
@@ -117,11 +116,9 @@ def _region(wanted: str | None, size: catalog.Size, image: Image) -> catalog.Reg
     return region
 
 
-def _any_region(prefix: str, size: catalog.Size, image: Image) -> catalog.Region:
+def _any_region(prefix: str, size: Item, image: Image) -> Item:
     # A prefix is a name of a city, such as "nyc", and never a part of one.
-    regions = [
-        region for region in catalog.REGIONS.values() if prefix in {"", region.slug.rstrip("0123456789")}
-    ]
+    regions = [region for region in REGIONS.values() if prefix in {"", region.slug.rstrip("0123456789")}]
     if not regions:
         raise InputError("You specified an invalid region for Droplet creation.")
     for region in regions:
@@ -130,24 +127,24 @@ def _any_region(prefix: str, size: catalog.Size, image: Image) -> catalog.Region
     raise InputError("Size is not available in this region.")
 
 
-def _vpc(state: State, id: str | None, region: catalog.Region) -> Vpc | None:
+def _vpc(state: State, id: str | None, region: Item) -> Item | None:
     if id is None:
         return None
     vpc = state.vpcs.get(id)
-    if vpc is None or vpc.region is not region:
+    if vpc is None or vpc.region != region.slug:
         raise InputError("You specified an invalid VPC for Droplet creation.")
     return vpc
 
 
 def _public_keys(state: State, body: Body) -> tuple[str, ...]:
-    wanted = {identifier: find_key(state, identifier) for identifier in body.mixed("ssh_keys")}
+    wanted = {identifier: find_key(state, identifier) for identifier in body.identifiers("ssh_keys")}
     unknown = [identifier for identifier, key in wanted.items() if key is None]
     if unknown:
         raise InputError(f"{', '.join(unknown)} are invalid key identifiers for Droplet creation.")
     return tuple(key.public_key for key in wanted.values() if key)
 
 
-def _volumes(state: State, body: Body, region: catalog.Region) -> list[Volume]:
+def _volumes(state: State, body: Body, region: Item) -> list[Volume]:
     volumes = [state.volumes.get(volume_id) for volume_id in body.each("volumes", str)]
     usable = [
         volume

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 
-from polycloud.sandbox.digitalocean import catalog, views
-from polycloud.sandbox.digitalocean.account import get_action, list_actions
-from polycloud.sandbox.digitalocean.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.digitalocean.errors import ConflictError, InputError, NotFoundError
-from polycloud.sandbox.digitalocean.inputs import Body
+from polycloud.sandbox.digitalocean.dialect import DONE, Table
 from polycloud.sandbox.digitalocean.orders import MOST_VOLUMES
-from polycloud.sandbox.digitalocean.resources import Action, Droplet, Volume, VolumeSnapshot
-from polycloud.sandbox.digitalocean.state import State, check_unlocked, found, without
-from polycloud.sandbox.digitalocean.tags import tag_names
+from polycloud.sandbox.digitalocean.resources import (
+    REGIONS,
+    Action,
+    Droplet,
+    Volume,
+    VolumeSnapshot,
+    show_action,
+    show_snapshot,
+    show_volume,
+)
+from polycloud.sandbox.digitalocean.state import State
+from polycloud.sandbox.digitalocean.tables import tag_names, with_actions
+from polycloud.sandbox.rest.bodies import Body, matches
+from polycloud.sandbox.rest.collection import Item, found, routes_of, without
+from polycloud.sandbox.rest.replies import Call, ConflictError, InputError, NotFoundError, Reply, Routes
+from polycloud.sandbox.rest.timeline import check_free
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _LARGEST = 16384
 _LABELS = {"": 0, "ext4": 16, "xfs": 12}
-
-
-def _volume(state: State, call: Call) -> Volume:
-    return found(state.volumes, call.path["volume"])
+_check_name = matches(
+    "[a-z][a-z0-9-]{0,63}",
+    "Name must be lowercase, begin with a letter, and have at most 64 numbers, letters and dashes.",
+)
 
 
 def _named(state: State, name: str | None, region: str | None) -> list[Volume]:
-    """The volumes of that name in that region; None matches all."""
+    """Return the volumes of that name in that region; None matches all."""
     return [
         volume
         for volume in state.volumes.values()
@@ -34,48 +41,45 @@ def _named(state: State, name: str | None, region: str | None) -> list[Volume]:
     ]
 
 
-def _list(state: State, call: Call) -> Listing:
-    return Listing("volumes", _named(state, call.query.get("name"), call.query.get("region")), views.volume)
+def _wanted(state: State, _: object, call: Call) -> list[Volume]:
+    return _named(state, call.query.get("name"), call.query.get("region"))
 
 
-def _get(state: State, call: Call) -> Reply:
-    return Reply(200, {"volume": views.volume(_volume(state, call))})
+def _only(volumes: list[Volume]) -> Volume:
+    if not volumes:
+        raise NotFoundError
+    return volumes[0]
 
 
-def _create(state: State, call: Call) -> Reply:
+def _create(state: State, _: object, call: Call) -> Volume:
     body = call.body
     name = body.need("name", str)
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            "Name must be lowercase, begin with a letter, and have at most 64 numbers, letters and dashes."
-        )
+    _check_name("name", name)
     region, size = _place(state, body)
     kind, label = _filesystem(body)
     if _named(state, name, region.slug):
         raise ConflictError("A volume of this name already exists in this region.")
     volume = Volume(
-        id=state.new_uuid(),
+        **state.identity(),
         name=name,
         region=region,
         size_gigabytes=size,
         description=body.get("description", str) or "",
-        created_at=state.stamp(),
         filesystem_type=kind,
         filesystem_label=label,
         tags=state.canonical_tags(tag_names(body)),
     )
     state.volumes[volume.id] = volume
-    return Reply(201, {"volume": views.volume(volume)})
+    return volume
 
 
-def _place(state: State, body: Body) -> tuple[catalog.Region, int]:
-    """Where a new volume will be, and how large: a snapshot says both, or the body."""
+def _place(state: State, body: Body) -> tuple[Item, int]:
+    """Return a new volume's region and size, which a snapshot or the body gives."""
     snapshot_id = body.get("snapshot_id", str)
     if snapshot_id:
         snapshot = found(state.volume_snapshots, snapshot_id)
-        size = max(body.get("size_gigabytes", int) or 0, snapshot.size_gigabytes)
-        return snapshot.region, _checked_size(size)
-    region = catalog.REGIONS.get(body.need("region", str))
+        return snapshot.region, _checked_size(max(body.get("size_gigabytes", int) or 0, snapshot.size))
+    region = REGIONS.get(body.need("region", str))
     if region is None or "storage" not in region.features:
         raise InputError("You specified an invalid region for a volume.")
     return region, _checked_size(body.need("size_gigabytes", int))
@@ -96,49 +100,36 @@ def _filesystem(body: Body) -> tuple[str, str]:
     return kind, label
 
 
-def _delete(state: State, call: Call) -> Reply:
-    _remove(state, _volume(state, call))
-    return DONE
-
-
 def _delete_named(state: State, call: Call) -> Reply:
     if not (call.query.get("name") and call.query.get("region")):
         raise InputError("name and region are required.")
-    volumes = _named(state, call.query["name"], call.query["region"])
-    if not volumes:
-        raise NotFoundError
-    _remove(state, volumes[0])
+    volume = _only(_named(state, call.query["name"], call.query["region"]))
+    _remove(state, volume)
+    del state.volumes[volume.id]
     return DONE
 
 
-def _remove(state: State, volume: Volume) -> None:
+def _remove(_: State, volume: Volume, __: object = None) -> None:
     if volume.droplet:
         raise ConflictError("attached volume cannot be deleted")
-    check_unlocked([volume])
-    del state.volumes[volume.id]
+    check_free(volume)
 
 
 # Actions
 
 
-def _post_action(state: State, call: Call) -> Reply:
-    return _act(state, _volume(state, call), call.body)
-
-
 def _post_action_named(state: State, call: Call) -> Reply:
-    volumes = _named(state, call.body.need("volume_name", str), call.body.need("region", str))
-    if not volumes:
-        raise NotFoundError
-    return _act(state, volumes[0], call.body)
+    named = _named(state, call.body.need("volume_name", str), call.body.need("region", str))
+    return _post_action(state, _only(named), call)
 
 
-def _act(state: State, volume: Volume, body: Body) -> Reply:
-    verb = body.need("type", str)
+def _post_action(state: State, volume: Volume, call: Call) -> Reply:
+    verb = call.body.need("type", str)
     if verb not in _ACTIONS:
         raise InputError(f"{verb} is not a valid volume action.")
-    if (body.get("region", str) or volume.region.slug) != volume.region.slug:
+    if (call.body.get("region", str) or volume.region.slug) != volume.region.slug:
         raise InputError("The volume is not in this region.")
-    return Reply(202, {"action": views.action(state, _ACTIONS[verb](state, volume, body))})
+    return Reply(202, {"action": show_action(_ACTIONS[verb](state, volume, call.body))})
 
 
 def _attach(state: State, volume: Volume, body: Body) -> Action:
@@ -175,69 +166,75 @@ def _resize(state: State, volume: Volume, body: Body) -> Action:
     size = _checked_size(body.need("size_gigabytes", int))
     if size <= volume.size_gigabytes:
         raise InputError("A volume can only become larger.")
-    effect = partial(setattr, volume, "size_gigabytes", size)
-    return _begin(state, "resize_volume", volume, effect)
+    return _begin(state, "resize_volume", volume, partial(setattr, volume, "size_gigabytes", size))
 
 
 def _begin(
     state: State, type: str, volume: Volume, effect: Callable[[], object], *droplets: Droplet
 ) -> Action:
-    return state.begin(type, state.knobs.attach, volume, volume.region, effect, also_locks=droplets)
+    action: Action = state.begin(type, state.knobs.attach, volume, effect, also_locks=droplets)
+    return action
 
 
 _ACTIONS = {"attach": _attach, "detach": _detach, "resize": _resize}
 
 
-def _list_actions(state: State, call: Call) -> Listing:
-    return list_actions(state, _volume(state, call))
-
-
-def _get_action(state: State, call: Call) -> Reply:
-    return get_action(state, call.path["action"], _volume(state, call))
-
-
 # Snapshots
 
 
-def _list_snapshots(state: State, call: Call) -> Listing:
-    volume = _volume(state, call)
-    snapshots = [snapshot for snapshot in state.volume_snapshots.values() if snapshot.volume == volume.id]
-    return Listing("snapshots", snapshots, views.snapshot)
-
-
-def _create_snapshot(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _create_snapshot(state: State, volume: Volume, call: Call) -> VolumeSnapshot:
     name = call.body.need("name", str)
     if any(snapshot.name == name for snapshot in state.volume_snapshots.values()):
         raise ConflictError("A snapshot of this name already exists.")
     snapshot = VolumeSnapshot(
-        id=state.new_uuid(),
+        **state.identity(),
         name=name,
         volume=volume.id,
         region=volume.region,
-        size_gigabytes=volume.size_gigabytes,
-        created_at=state.stamp(),
+        size=volume.size_gigabytes,
         tags=state.canonical_tags(tag_names(call.body)),
     )
     state.volume_snapshots[snapshot.id] = snapshot
-    return Reply(201, {"snapshot": views.snapshot(snapshot)})
+    return snapshot
 
 
-def _get_snapshot(state: State, call: Call) -> Reply:
-    return Reply(200, {"snapshot": views.snapshot(found(state.volume_snapshots, call.path["snapshot"]))})
-
-
-def _delete_snapshot(state: State, call: Call) -> Reply:
-    del state.volume_snapshots[found(state.volume_snapshots, call.path["snapshot"]).id]
-    return DONE
-
+_VOLUMES = Table(
+    path="/volumes",
+    key="volume",
+    items="volumes",
+    one="volume",
+    many="volumes",
+    verbs="GET POST/GET DELETE",
+    view=show_volume,
+    wanted=_wanted,
+    create=_create,
+    remove=_remove,
+    on_all={"DELETE": _delete_named},
+    parts=with_actions(_post_action),
+)
+_SNAPSHOTS = Table(
+    path="/volumes/snapshots",
+    key="snapshot",
+    items="volume_snapshots",
+    one="snapshot",
+    many="snapshots",
+    verbs="/GET DELETE",
+    view=show_snapshot,
+)
+_OF_VOLUME = Table(
+    owner=_VOLUMES,
+    path="/snapshots",
+    one="snapshot",
+    many="snapshots",
+    verbs="GET POST",
+    view=show_snapshot,
+    wanted=lambda state, volume, _: [
+        snapshot for snapshot in state.volume_snapshots.values() if snapshot.volume == volume.id
+    ],
+    create=_create_snapshot,
+)
 
 ROUTES: Routes = {
-    "/volumes": {"GET": _list, "POST": _create, "DELETE": _delete_named},
     "/volumes/actions": {"POST": _post_action_named},
-    "/volumes/snapshots/{snapshot}": {"GET": _get_snapshot, "DELETE": _delete_snapshot},
-    "/volumes/{volume}": {"GET": _get, "DELETE": _delete},
-    "/volumes/{volume}/actions": {"GET": _list_actions, "POST": _post_action},
-    "/volumes/{volume}/actions/{action:int}": {"GET": _get_action},
-    "/volumes/{volume}/snapshots": {"GET": _list_snapshots, "POST": _create_snapshot},
+    **routes_of(_SNAPSHOTS, _VOLUMES, _OF_VOLUME),
 }
