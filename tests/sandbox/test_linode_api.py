@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 
 from polycloud.sandbox import Answer, Sandbox
-from polycloud.sandbox.linode.errors import InputError
+from polycloud.sandbox.rest.replies import InputError
 from polycloud.sandbox.linode.filters import Filter
 from support.linode import ORDER, Client, client
 

@@ -33,6 +33,7 @@ _IDS = {
     429: "too_many_requests",
 }
 _WORDS: dict[type[ApiError], str] = {
+    MalformedError: "The request body must be a JSON object.",
     UnauthorizedError: "Unable to authenticate you.",
     ForbiddenError: "You do not have access for the attempted action.",
     NotFoundError: "The resource you requested could not be found.",

@@ -94,7 +94,7 @@ def _delete(state: State, droplet: Droplet, _: Call) -> Reply:
     return DONE
 
 
-def _delete_tagged(state: State, call: Call) -> Reply:
+def _delete_tagged(state: State, _: object, call: Call) -> Reply:
     tag = call.query.get("tag_name")
     if not tag:
         raise InputError("tag_name is required.")

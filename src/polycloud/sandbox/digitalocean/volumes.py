@@ -100,7 +100,7 @@ def _filesystem(body: Body) -> tuple[str, str]:
     return kind, label
 
 
-def _delete_named(state: State, call: Call) -> Reply:
+def _delete_named(state: State, _: object, call: Call) -> Reply:
     if not (call.query.get("name") and call.query.get("region")):
         raise InputError("name and region are required.")
     volume = _only(_named(state, call.query["name"], call.query["region"]))

@@ -12,9 +12,8 @@ from typing import Any
 
 import msgspec
 
-from polycloud.sandbox.linode.errors import InputError
+from polycloud.sandbox.rest.replies import InputError, Json
 
-Json = dict[str, Any]
 Test = Callable[[Json], bool]
 
 _FIELD = "X-Filter"

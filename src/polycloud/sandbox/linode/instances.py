@@ -4,36 +4,25 @@ from __future__ import annotations
 
 from functools import partial
 
-from polycloud.sandbox.linode import power, views
-from polycloud.sandbox.linode.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.linode.errors import BusyError
-from polycloud.sandbox.linode.firewalls import guard
-from polycloud.sandbox.linode.inputs import Body, together
+from polycloud.sandbox.linode import power
+from polycloud.sandbox.linode.dialect import BUSY, DONE, Table
+from polycloud.sandbox.linode.firewalls import FIREWALLS, guard
 from polycloud.sandbox.linode.moves import clone, migrate, rebuild, reset_password, resize
 from polycloud.sandbox.linode.orders import Order, read_label, read_order
-from polycloud.sandbox.linode.resources import Linode
-from polycloud.sandbox.linode.state import State, found, settle
+from polycloud.sandbox.linode.resources import Linode, show_linode
+from polycloud.sandbox.linode.state import State, settle
+from polycloud.sandbox.linode.volumes import VOLUMES
+from polycloud.sandbox.rest.bodies import Body, together
+from polycloud.sandbox.rest.collection import found
+from polycloud.sandbox.rest.replies import Call, InputError, Listing, Reply, Routes
 
-FIELDS = frozenset({"id", "label", "group", "region", "tags", "ipv4"})
 _DAYS = ("Scheduling", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _WINDOWS = ("Scheduling", *(f"W{hour}" for hour in range(0, 24, 2)))
 _ALERTS = ("cpu", "io", "network_in", "network_out", "transfer_quota")
 _LARGEST_ALERT = 10**9
 
 
-def _linode(state: State, call: Call) -> Linode:
-    return state.linode(call.path["linode"])
-
-
-def _list(state: State, _: Call) -> Listing:
-    return Listing(list(state.linodes.values()), views.linode, FIELDS)
-
-
-def _get(state: State, call: Call) -> Reply:
-    return Reply(views.linode(found(state.linodes, call.path["linode"])))
-
-
-def _create(state: State, call: Call) -> Reply:
+def _create(state: State, _: object, call: Call) -> Linode:
     body = call.body
     order = read_order(state, body)
     firewall = found(state.firewalls, body.need("firewall_id", int)) if "firewall_id" in body else None
@@ -51,7 +40,7 @@ def _create(state: State, call: Call) -> Reply:
         guard(state, firewall, linode)
     _install(state, linode, order)
     _begin(state, linode, boots=order.boots)
-    return Reply(views.linode(linode))
+    return linode
 
 
 def _install(state: State, linode: Linode, order: Order) -> None:
@@ -70,8 +59,8 @@ def _begin(state: State, linode: Linode, *, boots: bool) -> None:
     power.change(state, linode, "linode_create", state.knobs.build, finish, secondary=linode.image)
 
 
-def _update(state: State, call: Call) -> Reply:
-    linode, body = _linode(state, call), call.body
+def _update(state: State, linode: Linode, call: Call) -> None:
+    body = call.body
     backups = body.part("backups").part("schedule")
     alerts = body.part("alerts")
     together(
@@ -86,12 +75,9 @@ def _update(state: State, call: Call) -> Reply:
     linode.label = read_label(state, body, linode.label) or linode.label
     group = body.get("group", str)
     linode.group = linode.group if group is None else group
-    linode.watchdog = body.flag("watchdog_enabled", default=linode.watchdog)
+    linode.watchdog_enabled = body.flag("watchdog_enabled", default=linode.watchdog_enabled)
     linode.schedule = _schedule(linode, backups)
     linode.alerts = {name: alerts.number(name, 0, _LARGEST_ALERT, linode.alerts[name]) for name in _ALERTS}
-    linode.updated = state.stamp()
-    state.note("linode_update", linode)
-    return Reply(views.linode(linode))
 
 
 def _schedule(linode: Linode, body: Body) -> tuple[str | None, str | None]:
@@ -99,10 +85,9 @@ def _schedule(linode: Linode, body: Body) -> tuple[str | None, str | None]:
     return body.get("day", str) or day, body.get("window", str) or window
 
 
-def _delete(state: State, call: Call) -> Reply:
-    linode = _linode(state, call)
+def _delete(state: State, linode: Linode, _: Call) -> Reply:
     if linode.status in {"cloning", "restoring"}:
-        raise BusyError
+        raise InputError(BUSY)
     state.abandon(linode)
     for volume in state.volumes.values():
         if volume.linode is linode:
@@ -113,49 +98,58 @@ def _delete(state: State, call: Call) -> Reply:
         }
     state.remove_machine(linode)
     linode.status = "deleting"
-    state.begin(
-        "linode_delete", state.knobs.delete, linode, partial(state.remove_linode, linode), locks=[linode]
-    )
+    state.begin("linode_delete", state.knobs.delete, linode, partial(state.remove_linode, linode))
     return DONE
 
 
 # What belongs to a Linode
 
 
-def _volumes(state: State, call: Call) -> Listing:
-    linode = _linode(state, call)
-    volumes = [volume for volume in state.volumes.values() if volume.linode is linode]
-    return Listing(volumes, views.volume, frozenset({"label", "tags"}))
+def _volumes(state: State, linode: Linode, _: Call) -> Listing:
+    return VOLUMES.listing(volume for volume in state.volumes.values() if volume.linode is linode)
 
 
-def _firewalls(state: State, call: Call) -> Listing:
-    linode = _linode(state, call)
-    firewalls = [
+def _firewalls(state: State, linode: Linode, _: Call) -> Listing:
+    return FIREWALLS.listing(
         firewall
         for firewall in state.firewalls.values()
         if any(device.linode is linode for device in firewall.devices.values())
-    ]
-    return Listing(firewalls, views.firewall)
+    )
 
 
-def _transfer(state: State, call: Call) -> Reply:
-    return Reply({"used": 0, "quota": _linode(state, call).type.transfer, "billable": 0})
+def _transfer(_: State, linode: Linode, __: Call) -> Reply:
+    return Reply(200, {"used": 0, "quota": linode.type.transfer, "billable": 0})
 
 
-_ONE = "/linode/instances/{linode:int}"
-
-ROUTES: Routes = {
-    "/linode/instances": {"GET": _list, "POST": _create},
-    _ONE: {"GET": _get, "PUT": _update, "DELETE": _delete},
-    f"{_ONE}/boot": {"POST": power.boot},
-    f"{_ONE}/reboot": {"POST": power.reboot},
-    f"{_ONE}/shutdown": {"POST": power.shutdown},
-    f"{_ONE}/rebuild": {"POST": rebuild},
-    f"{_ONE}/resize": {"POST": resize},
-    f"{_ONE}/clone": {"POST": clone},
-    f"{_ONE}/migrate": {"POST": migrate},
-    f"{_ONE}/password": {"POST": reset_password},
-    f"{_ONE}/volumes": {"GET": _volumes},
-    f"{_ONE}/firewalls": {"GET": _firewalls},
-    f"{_ONE}/transfer": {"GET": _transfer},
+_ACTIONS = {
+    "boot": power.boot,
+    "reboot": power.reboot,
+    "shutdown": power.shutdown,
+    "rebuild": rebuild,
+    "resize": resize,
+    "clone": clone,
+    "migrate": migrate,
+    "password": reset_password,
 }
+
+INSTANCES = Table(
+    path="/linode/instances",
+    key="linode:int",
+    items="linodes",
+    verbs="GET POST/GET PUT",
+    filters="id label group region tags ipv4",
+    view=show_linode,
+    create=_create,
+    update=_update,
+    is_gone=lambda linode: linode.status == "deleting",
+    on_one={"DELETE": _delete},
+    parts={
+        **{name: {"POST": action} for name, action in _ACTIONS.items()},
+        "volumes": {"GET": _volumes},
+        "firewalls": {"GET": _firewalls},
+        "transfer": {"GET": _transfer},
+    },
+    events="- linode_update -",
+)
+
+ROUTES: Routes = INSTANCES.routes()

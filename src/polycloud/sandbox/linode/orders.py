@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from polycloud.sandbox.linode import catalog
-from polycloud.sandbox.linode.backups import start_backups
-from polycloud.sandbox.linode.errors import InputError
-from polycloud.sandbox.linode.inputs import Body, check_label, check_password, together
-from polycloud.sandbox.linode.profile import check_key
-from polycloud.sandbox.linode.resources import Backup, Image, Linode
+from polycloud.sandbox.linode.dialect import check_label, check_password
+from polycloud.sandbox.linode.resources import REGIONS, TYPES, Backup, Image, Linode, has_type
 from polycloud.sandbox.linode.state import SWAP, State
+from polycloud.sandbox.linode.tables import check_key
 from polycloud.sandbox.machines import Access
+from polycloud.sandbox.rest.bodies import Body, together
+from polycloud.sandbox.rest.collection import Item
+from polycloud.sandbox.rest.replies import InputError
 
 _LONGEST_USER_DATA = 65535
 
@@ -51,13 +51,19 @@ class Extras:
             start_backups(linode)
 
 
+def start_backups(linode: Linode) -> None:
+    """Let a Linode have backups, at times that will be chosen."""
+    linode.backups_enabled = True
+    linode.schedule = ("Scheduling", "Scheduling")
+
+
 @dataclass(frozen=True)
 class Order:
     """A Linode that can be built as it is wanted."""
 
     label: str | None
-    plan: catalog.Type
-    region: catalog.Region
+    plan: Item
+    region: Item
     deploy: Deploy | None
     backup: Backup | None
     swap: int
@@ -110,23 +116,23 @@ def check_limit(state: State) -> None:
         raise InputError("Account Limit reached. Please open a support ticket.")
 
 
-def read_type(body: Body) -> catalog.Type:
+def read_type(body: Body) -> Item:
     """The type that a body names; InputError if there is none."""
-    plan = catalog.TYPES.get(body.need("type", str))
+    plan = TYPES.get(body.need("type", str))
     if plan is None:
         raise InputError("A valid plan type by that ID was not found", "type")
     return plan
 
 
-def check_type(plan: catalog.Type, region: catalog.Region) -> None:
+def check_type(plan: Item, region: Item) -> None:
     """InputError unless that region has the plan."""
-    if not plan.is_in(region):
+    if not has_type(region, plan):
         raise InputError("This type is not available in this region.", "type")
 
 
-def read_region(body: Body) -> catalog.Region:
+def read_region(body: Body) -> Item:
     """The region that a body names; InputError if there is none."""
-    region = catalog.REGIONS.get(body.need("region", str))
+    region = REGIONS.get(body.need("region", str))
     if region is None:
         raise InputError("region is not valid", "region")
     return region
@@ -175,7 +181,7 @@ def read_password(body: Body, field: str = "root_pass") -> str:
 def _public_keys(state: State, body: Body) -> tuple[str, ...]:
     lines = body.each("authorized_keys", str)
     for line in lines:
-        check_key(line, "authorized_keys")
+        check_key("authorized_keys", line)
     for user in body.each("authorized_users", str):
         if user != state.knobs.username or not state.keys:
             raise InputError(f"User {user} does not exist or has no SSH keys", "authorized_users")
@@ -197,7 +203,7 @@ def read_user_data(body: Body) -> bool:
     return True
 
 
-def _check_metadata(image: Image, region: catalog.Region) -> None:
+def _check_metadata(image: Image, region: Item) -> None:
     if "cloud-init" not in image.capabilities:
         raise InputError("The image does not support cloud-init.", "metadata.user_data")
     if "Metadata" not in region.capabilities:
@@ -211,7 +217,7 @@ def _check_stackscript(state: State, body: Body) -> None:
     script = state.stackscripts.get(number)
     if script is None:
         raise InputError("stackscript_id is not valid", "stackscript_id")
-    if not image.public or not {image.id, "any/all"}.intersection(script.images):
+    if not image.is_public or not {image.id, "any/all"}.intersection(script.images):
         raise InputError("The image is not compatible with this StackScript.", "stackscript_id")
 
 
@@ -220,13 +226,13 @@ def _backup(state: State, body: Body) -> Backup | None:
     if number is None:
         return None
     for linode in state.linodes.values():
-        for backup in linode.backups:
-            if backup.id == number and backup.status == "successful":
-                return backup
+        backup = linode.backups.get(number)
+        if backup and backup.status == "successful":
+            return backup
     raise InputError("backup_id is not valid", "backup_id")
 
 
-def check_space(plan: catalog.Type, needed: int) -> None:
+def check_space(plan: Item, needed: int) -> None:
     """InputError unless that type has so many MB of storage."""
     if needed > plan.disk:
         raise InputError("Insufficient space: this type has less storage than is needed.", "type")

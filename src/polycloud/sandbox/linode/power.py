@@ -1,50 +1,43 @@
-"""What Linodes go through: each is checked at once and takes effect when its time has passed."""
+"""Booting and stopping Linodes, and what all their events have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
-from polycloud.sandbox.linode.calls import DONE, Call, Reply
-from polycloud.sandbox.linode.errors import InputError
-from polycloud.sandbox.linode.inputs import Body
-from polycloud.sandbox.linode.resources import Config, Linode, Lockable, Subject
-from polycloud.sandbox.linode.state import State, check_free
-
-Effect = Callable[[], object]
+from polycloud.sandbox.linode.dialect import DONE
+from polycloud.sandbox.linode.resources import Config, Linode
+from polycloud.sandbox.linode.state import State
+from polycloud.sandbox.rest.replies import Call, InputError, Reply
+from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
 
 def change(
     state: State,
     linode: Linode,
-    action: str,
+    type: str,
     seconds: float,
     effect: Effect,
     *,
     during: str | None = None,
-    start: Effect | None = None,
-    undo: Effect = lambda: None,
-    secondary: Subject | None = None,
-    also_locks: Iterable[Lockable] = (),
-    noun: str = "",
+    undo: Effect = nothing,
+    also_locks: tuple[Linode, ...] = (),
+    **more: Any,
 ) -> None:
-    """Let a Linode go through something; BusyError if it goes through something else.
+    """Begin an event of a Linode. Raises InputError if another one is under way.
 
     Args:
         state: the account.
         linode: which.
-        action: what the API calls it.
+        type: the API's name for it.
         seconds: how long it takes.
         effect: what is done at the end.
-        during: its status meanwhile, from which it comes back by itself where it fails.
-        start: what is begun now behind the scenes, unless it will fail.
-        undo: what is done at the end in place of the effect, if it fails.
-        secondary: what else it is about.
-        also_locks: what else takes nothing meanwhile.
-        noun: what the event calls the Linode.
+        during: its status meanwhile; if the event fails it has its former status again.
+        undo: what is done at the end instead, if it fails.
+        also_locks: what else takes no requests meanwhile.
+        more: as for `State.begin`.
     """
-    locks = (linode, *also_locks)
-    check_free(*locks)
+    check_free(linode, *also_locks)
     before = linode.status
     if during:
         linode.status = during
@@ -57,13 +50,11 @@ def change(
         linode.status = before
         undo()
 
-    state.begin(
-        action, seconds, linode, finish, locks=locks, undo=fail, secondary=secondary, noun=noun, start=start
-    )
+    state.begin(type, seconds, linode, finish, undo=fail, also_locks=also_locks, **more)
 
 
 def choose_config(linode: Linode, id: int | None) -> Config:
-    """The configuration of that id, the only one, or the last that was booted; else InputError."""
+    """Return the configuration of that id, the only one, or the last that was booted. Raises InputError."""
     if id is None and len(linode.configs) == 1:
         return next(iter(linode.configs.values()))
     config = linode.configs.get(linode.last_config or 0 if id is None else id)
@@ -95,16 +86,16 @@ def boot_linode(
 
 
 def boot_again(state: State, linode: Linode, was: str) -> None:
-    """Let a Linode be as it was before something stopped it: boot it, or leave it off."""
+    """Return a Linode to its state before an event stopped it: boot it, or leave it off."""
     linode.status = "offline"
-    # The last one that was booted may be gone.
+    # The last one that was booted may have been deleted.
     config = linode.configs.get(linode.last_config or 0) or next(iter(linode.configs.values()), None)
     if was == "running" and config:
         boot_linode(state, linode, config)
 
 
 def stop_machine(linode: Linode) -> None:
-    """Turn off what is behind a Linode."""
+    """Turn off a Linode's machine."""
     if linode.machine:
         linode.machine.stop()
 
@@ -112,41 +103,33 @@ def stop_machine(linode: Linode) -> None:
 # Handlers
 
 
-def _linode(state: State, call: Call) -> Linode:
-    linode = state.linode(call.path["linode"])
-    check_free(linode)
-    return linode
-
-
-def boot(state: State, call: Call) -> Reply:
+def boot(state: State, linode: Linode, call: Call) -> Reply:
     """Boot a Linode that is off."""
-    linode = _linode(state, call)
+    check_free(linode)
     if linode.status != "offline":
         raise InputError(f"Linode {linode.id} already booted.")
-    boot_linode(state, linode, _config(linode, call.body))
+    boot_linode(state, linode, choose_config(linode, call.body.get("config_id", int)))
     return DONE
 
 
-def reboot(state: State, call: Call) -> Reply:
+def reboot(state: State, linode: Linode, call: Call) -> Reply:
     """Reboot a Linode that is on."""
-    linode = _linode(state, call)
-    if linode.status != "running":
-        raise InputError(f"Linode {linode.id} is not running.")
+    _check_running(linode)
     wanted = call.body.get("config_id", int) or linode.last_config
     boot_linode(state, linode, choose_config(linode, wanted), reboots=True, seconds=state.knobs.power)
     return DONE
 
 
-def shutdown(state: State, call: Call) -> Reply:
+def shutdown(state: State, linode: Linode, _: Call) -> Reply:
     """Turn off a Linode that is on."""
-    linode = _linode(state, call)
-    if linode.status != "running":
-        raise InputError(f"Linode {linode.id} is not running.")
+    _check_running(linode)
     effect = partial(setattr, linode, "status", "offline")
     start = partial(stop_machine, linode)
     change(state, linode, "linode_shutdown", state.knobs.power, effect, during="shutting_down", start=start)
     return DONE
 
 
-def _config(linode: Linode, body: Body) -> Config:
-    return choose_config(linode, body.get("config_id", int))
+def _check_running(linode: Linode) -> None:
+    check_free(linode)
+    if linode.status != "running":
+        raise InputError(f"Linode {linode.id} is not running.")

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
-from polycloud.sandbox.linode import catalog, views
-from polycloud.sandbox.linode.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.linode.errors import InputError
-from polycloud.sandbox.linode.inputs import Body, check_label
+from polycloud.sandbox.linode.dialect import DONE, Table, check_label
 from polycloud.sandbox.linode.orders import read_region
-from polycloud.sandbox.linode.power import Effect, choose_config
-from polycloud.sandbox.linode.resources import Config, Linode, Volume
-from polycloud.sandbox.linode.state import State, check_free, found
+from polycloud.sandbox.linode.power import choose_config
+from polycloud.sandbox.linode.resources import Config, Linode, Volume, show_volume
+from polycloud.sandbox.linode.state import State
+from polycloud.sandbox.rest.bodies import Body
+from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
+from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
 _SMALLEST, _LARGEST, _USUAL = 10, 10240, 20
 _LONGEST_LABEL = 32
-
-
-def _volume(state: State, call: Call) -> Volume:
-    return found(state.volumes, call.path["volume"])
-
-
-def _list(state: State, _: Call) -> Listing:
-    return Listing(list(state.volumes.values()), views.volume, frozenset({"label", "tags"}))
-
-
-def _list_types(_: State, __: Call) -> Listing:
-    fields = frozenset({"label", "transfer", "price.hourly", "price.monthly"})
-    return Listing([catalog.VOLUME_PRICE], views.volume_type, fields)
-
-
-def _get(state: State, call: Call) -> Reply:
-    return Reply(views.volume(_volume(state, call)))
 
 
 def _label(state: State, body: Body, own: str | None = None) -> str:
@@ -60,7 +44,7 @@ def _target(state: State, body: Body) -> tuple[Linode, Config | None]:
     return linode, config
 
 
-def _create(state: State, call: Call) -> Reply:
+def _create(state: State, _: object, call: Call) -> Volume:
     body = call.body
     label = _label(state, body)
     size = body.number("size", _SMALLEST, _LARGEST, _USUAL)
@@ -71,39 +55,36 @@ def _create(state: State, call: Call) -> Reply:
         raise InputError("The Linode is in another region.", "region")
     if "Block Storage" not in region.capabilities:
         raise InputError("Volumes are not available in this region.", "region")
-    volume = _add(state, label, region, size, state.use_tags(body.each("tags", str)), encryption)
+    volume = _add(
+        state,
+        label=label,
+        region=region,
+        size=size,
+        tags=state.use_tags(body.each("tags", str)),
+        encryption=encryption,
+    )
     if target:
         linode, config = target
         volume.linode = linode
         if config:
             config.place("volume_id", volume.id)
     _begin_life(state, volume, "volume_create")
-    return Reply(views.volume(volume))
+    return volume
 
 
-def _add(
-    state: State, label: str, region: catalog.Region, size: int, tags: tuple[str, ...], encryption: str
-) -> Volume:
-    volume = Volume(
-        id=state.new_id(),
-        label=label,
-        region=region,
-        size=size,
-        created=state.stamp(),
-        updated=state.stamp(),
-        tags=tags,
-        encryption=encryption,
-    )
+def _add(state: State, **fields: Any) -> Volume:
+    now = state.stamp()
+    volume = Volume(id=state.new_number(), created=now, updated=now, **fields)
     state.volumes[volume.id] = volume
     return volume
 
 
-def _begin_life(state: State, volume: Volume, action: str) -> None:
+def _begin_life(state: State, volume: Volume, type: str) -> None:
     def undo() -> None:
         del state.volumes[volume.id]
         _release(volume)
 
-    _begin(state, volume, action, partial(setattr, volume, "status", "active"), undo)
+    _begin(state, volume, type, partial(setattr, volume, "status", "active"), undo)
 
 
 def _release(volume: Volume) -> None:
@@ -113,38 +94,29 @@ def _release(volume: Volume) -> None:
         config.forget("volume_id", volume.id)
 
 
-def _begin(state: State, volume: Volume, action: str, effect: Effect, undo: Effect) -> None:
+def _begin(state: State, volume: Volume, type: str, effect: Effect, undo: Effect = nothing) -> None:
     def finish() -> None:
         volume.updated = state.stamp()
         effect()
 
-    state.begin(
-        action, state.knobs.attach, volume, finish, locks=[volume], undo=undo, secondary=volume.linode
-    )
+    state.begin(type, state.knobs.attach, volume, finish, undo=undo, secondary=volume.linode)
 
 
-def _update(state: State, call: Call) -> Reply:
-    volume, body = _volume(state, call), call.body
+def _update(state: State, volume: Volume, call: Call) -> None:
+    body = call.body
     label = _label(state, body, volume.label) if "label" in body else volume.label
     if "tags" in body:
         volume.tags = state.use_tags(body.each("tags", str))
-    volume.label, volume.updated = label, state.stamp()
-    state.note("volume_update", volume)
-    return Reply(views.volume(volume))
+    volume.label = label
 
 
-def _delete(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _remove(_: State, volume: Volume, __: object) -> None:
     check_free(volume)
     if volume.linode:
         raise InputError("Volume must be detached before it can be deleted.")
-    del state.volumes[volume.id]
-    state.note("volume_delete", volume)
-    return DONE
 
 
-def _attach(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _attach(state: State, volume: Volume, call: Call) -> Reply:
     linode, config = _target(state, call.body)
     check_free(volume)
     if volume.linode:
@@ -166,11 +138,10 @@ def _attach(state: State, call: Call) -> Reply:
     if linode.status == "offline":
         effect()
     _begin(state, volume, "volume_attach", effect, undo)
-    return Reply(views.volume(volume))
+    return Reply(200, show_volume(volume))
 
 
-def _detach(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _detach(state: State, volume: Volume, _: Call) -> Reply:
     linode = volume.linode
     check_free(volume)
     if linode is None:
@@ -180,12 +151,11 @@ def _detach(state: State, call: Call) -> Reply:
         state.note("volume_detach", volume, secondary=linode)
         effect()
     else:
-        _begin(state, volume, "volume_detach", effect, lambda: None)
+        _begin(state, volume, "volume_detach", effect)
     return DONE
 
 
-def _resize(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _resize(state: State, volume: Volume, call: Call) -> Reply:
     size = call.body.number("size", _SMALLEST, _LARGEST)
     check_free(volume)
     if size <= volume.size:
@@ -196,26 +166,34 @@ def _resize(state: State, call: Call) -> Reply:
 
     volume.status = "resizing"
     _begin(state, volume, "volume_resize", effect, partial(setattr, volume, "status", "active"))
-    return Reply(views.volume(volume))
+    return Reply(200, show_volume(volume))
 
 
-def _clone(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _clone(state: State, volume: Volume, call: Call) -> Reply:
     label = _label(state, call.body)
     check_free(volume)
-    copy = _add(state, label, volume.region, volume.size, volume.tags, volume.encryption)
+    same = {name: getattr(volume, name) for name in ("region", "size", "tags", "encryption")}
+    copy = _add(state, label=label, **same)
     _begin_life(state, copy, "volume_clone")
-    return Reply(views.volume(copy))
+    return Reply(200, show_volume(copy))
 
 
-_ONE = "/volumes/{volume:int}"
+VOLUMES = Table(
+    path="/volumes",
+    key="volume:int",
+    items="volumes",
+    filters="label tags",
+    view=show_volume,
+    create=_create,
+    update=_update,
+    remove=_remove,
+    parts={
+        "attach": {"POST": _attach},
+        "detach": {"POST": _detach},
+        "resize": {"POST": _resize},
+        "clone": {"POST": _clone},
+    },
+    events="- volume_update volume_delete",
+)
 
-ROUTES: Routes = {
-    "/volumes": {"GET": _list, "POST": _create},
-    "/volumes/types": {"GET": _list_types},
-    _ONE: {"GET": _get, "PUT": _update, "DELETE": _delete},
-    f"{_ONE}/attach": {"POST": _attach},
-    f"{_ONE}/detach": {"POST": _detach},
-    f"{_ONE}/resize": {"POST": _resize},
-    f"{_ONE}/clone": {"POST": _clone},
-}
+ROUTES: Routes = VOLUMES.routes()

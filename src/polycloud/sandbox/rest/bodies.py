@@ -44,9 +44,9 @@ class Body:
         try:
             fields = msgspec.json.decode(raw or b"{}")
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise MalformedError("The request body is not valid JSON.") from error
+            raise MalformedError from error
         if not isinstance(fields, dict):
-            raise MalformedError("The request body must be a JSON object.")
+            raise MalformedError
         return cls(fields)
 
     def __contains__(self, name: str) -> bool:

@@ -174,7 +174,7 @@ class Table:
         wanted: the items of a list, from the account, the owner and the request, instead of all of them.
         find: finds an item by the id in the path, in its owner.
         is_gone: whether an item that is still shown takes no more requests.
-        on_all: other methods of the collection.
+        on_all: other methods of the collection; their handlers are given its owner.
         on_one: other methods of an item.
         parts: handlers of paths below an item's, by path and method.
         put: what PUT does: "changes" the fields that are present, as PATCH does; so, but "needs" those that a
@@ -198,7 +198,7 @@ class Table:
     wanted: Callable[[Any, Any, Call], Iterable[Any]] | None = None
     find: Callable[[Any, Any], Any] | None = None
     is_gone: Callable[[Any], bool] = lambda _: False
-    on_all: Mapping[str, Handler] = field(default_factory=dict)
+    on_all: Mapping[str, ItemHandler] = field(default_factory=dict)
     on_one: Mapping[str, ItemHandler] = field(default_factory=dict)
     parts: Mapping[str, Mapping[str, ItemHandler]] = field(default_factory=dict)
     put: str = "changes"
@@ -261,20 +261,17 @@ class Table:
             "DELETE": self._delete,
         }
         routes: dict[str, dict[str, Handler]] = {
-            self.all_path: {**{verb: of_all[verb] for verb in all_verbs.split()}, **self.on_all},
-            **{f"{self.one_path}/{path}": self._of_item(verbs) for path, verbs in self.parts.items()},
+            self.all_path: {
+                **{verb: of_all[verb] for verb in all_verbs.split()},
+                **_bound(self.on_all, self.owner_at),
+            },
+            **{f"{self.one_path}/{path}": _bound(verbs, self.at) for path, verbs in self.parts.items()},
             self.one_path: {
                 **{verb: of_one[verb] for verb in one_verbs.split()},
-                **self._of_item(self.on_one),
+                **_bound(self.on_one, self.at),
             },
         }
         return {path: verbs for path, verbs in routes.items() if verbs}
-
-    def _of_item(self, verbs: Mapping[str, ItemHandler]) -> dict[str, Handler]:
-        def bound(handler: ItemHandler) -> Handler:
-            return lambda state, call: handler(state, self.at(state, call), call)
-
-        return {verb: bound(handler) for verb, handler in verbs.items()}
 
     def _list(self, state: Any, call: Call) -> Listing:
         owner = self.owner_at(state, call)
@@ -343,6 +340,15 @@ class Table:
         getattr(owner, self.items).pop(getattr(item, self.id), None)
         self.note(state, "delete", item, owner)
         return self.deleted()
+
+
+def _bound(verbs: Mapping[str, ItemHandler], find: Callable[[Any, Call], Any]) -> dict[str, Handler]:
+    """Return handlers that first find what the path names."""
+
+    def bound(handler: ItemHandler) -> Handler:
+        return lambda state, call: handler(state, find(state, call), call)
+
+    return {verb: bound(handler) for verb, handler in verbs.items()}
 
 
 def routes_of(*tables: Table) -> dict[str, dict[str, Handler]]:

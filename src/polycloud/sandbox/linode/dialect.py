@@ -1,0 +1,147 @@
+"""Linode's envelopes: pages of lists, filters, errors as lists of problems; and the events of changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from polycloud.sandbox.linode.filters import Filter
+from polycloud.sandbox.rest import collection
+from polycloud.sandbox.rest.bodies import length
+from polycloud.sandbox.rest.collection import Item
+from polycloud.sandbox.rest.replies import (
+    ApiError,
+    Call,
+    ForbiddenError,
+    InputError,
+    Json,
+    Listing,
+    MalformedError,
+    MethodError,
+    NotFoundError,
+    RateLimitError,
+    Reply,
+    UnauthorizedError,
+)
+
+_WORDS: dict[type[ApiError], str] = {
+    MalformedError: "Invalid JSON",
+    UnauthorizedError: "Invalid Token",
+    ForbiddenError: "Your OAuth token is not authorized to use this endpoint.",
+    NotFoundError: "Not found",
+    MethodError: "Method Not Allowed",
+    RateLimitError: "Too many requests",
+}
+
+DONE = Reply(200, {})
+"""The response to a request that leaves nothing to show."""
+
+BUSY = "Linode busy."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table(collection.Table):
+    """A collection.
+
+    Attributes:
+        filters: the fields that a filter may use.
+        noun: what events call an item.
+        events: the types of the events of a create, an update and a delete.
+        item_type: makes an item from its number and its fields, instead of an `Item` with dates.
+    """
+
+    filters: str = ""
+    noun: str = ""
+    events: str = ""
+    item_type: Callable[..., Any] | None = None
+
+    def reply(self, item: Any, *, created: bool = False) -> Reply:
+        """Return the response that shows one item."""
+        return Reply(200, self.view(item))
+
+    def listing(self, items: Iterable[Any]) -> Listing:
+        """Return the list of items, to be paged and filtered."""
+        return Listing(list(items), self.view, fields=frozenset(self.filters.split()))
+
+    def deleted(self) -> Reply:
+        """Return the response to a delete."""
+        return DONE
+
+    def make(self, state: Any, values: Json) -> Any:
+        """Return a new item with a number, dates, and what its events need."""
+        now, number = state.stamp(), state.new_number()
+        if self.item_type:
+            return self.item_type(id=number, **values)
+        url = f"/v4{self.path}/{number}"
+        fields = {"id": number, "created": now, "updated": now, "noun": self.noun, "url": url}
+        return Item(**fields, **self.identity(state), **values)
+
+    def note(self, state: Any, verb: str, item: Any, owner: Any) -> None:
+        """Record a change; the event of an item with an owner is about the owner."""
+        if verb == "update" and hasattr(item, "updated"):
+            item.updated = state.stamp()
+        if self.events:
+            names = dict(zip(("create", "update", "delete"), self.events.split(), strict=True))
+            state.note(names[verb], owner if self.owner else item)
+
+
+def page(call: Call, listing: Listing, usual: int, smallest: int, largest: int) -> Reply:
+    """Return the page that a request asks for."""
+    size = _number(call, "page_size", usual, smallest, largest)
+    number = _number(call, "page", 1, 1, None)
+    wanted = Filter(call.headers.get("x-filter", ""), listing.fields)
+    shown = slice((number - 1) * size, number * size)
+    if wanted.is_empty:
+        total, data = len(listing.items), [listing.view(item) for item in listing.items[shown]]
+    else:
+        items = wanted.apply([listing.view(item) for item in listing.items])
+        total, data = len(items), items[shown]
+    return Reply(200, {"data": data, "page": number, "pages": max(-(-total // size), 1), "results": total})
+
+
+def _number(call: Call, name: str, default: int, least: int, most: int | None) -> int:
+    number = call.query.number(name, default)
+    if number is None:
+        raise InputError(f"{name} must be an integer", name)
+    if number < least or (most is not None and number > most):
+        raise InputError(f"Must be {least} or more" if most is None else f"Must be {least}-{most}", name)
+    return number
+
+
+def refusal(error: ApiError) -> Reply:
+    """Return the response to a refused request."""
+    problems = [
+        {"reason": reason or _WORDS[type(error)], **({"field": field} if field else {})}
+        for reason, field in error.problems
+    ]
+    return Reply(400 if isinstance(error, InputError) else error.status, {"errors": problems})
+
+
+# Checks
+
+_PLAIN = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
+_DOUBLED = re.compile(r"--|__|\.\.")
+
+
+def check_label(label: str, least: int, most: int, *, dots: bool = True) -> None:
+    """Raise InputError unless something can have that label."""
+    length(least, most)("label", label)
+    if not _PLAIN.fullmatch(label) or _DOUBLED.search(label) or ("." in label and not dots):
+        allowed = "letters, numbers, periods, dashes, and underscores" if dots else "letters, numbers, dashes"
+        raise InputError(
+            f"Label must begin and end with a letter or number, and only have {allowed}", "label"
+        )
+
+
+_KINDS = tuple(map(re.compile, ("[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]")))
+_FEWEST_KINDS, _FEWEST_CHARACTERS = 2, 6
+
+
+def check_password(password: str, field: str) -> None:
+    """Raise InputError for a short password, or one with few kinds of characters, or few of them."""
+    length(11, 128)(field, password)
+    kinds = sum(bool(kind.search(password)) for kind in _KINDS)
+    if kinds < _FEWEST_KINDS or len(set(password)) < _FEWEST_CHARACTERS:
+        raise InputError("Password does not meet strength requirement", field)
