@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 
 from polycloud.sandbox import Answer, Sandbox
-from polycloud.sandbox.rest.replies import InputError
 from polycloud.sandbox.linode.filters import Filter
+from polycloud.sandbox.rest.replies import InputError
 from support.linode import ORDER, Client, client
 
 NO_TOKEN = (401, [(None, "Invalid Token")])

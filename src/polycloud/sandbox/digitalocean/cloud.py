@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polycloud.sandbox.digitalocean import (
     dialect,
+    domains,
     droplets,
     firewalls,
     images,
@@ -40,6 +41,7 @@ ROUTES: Routes = {
     **volumes.ROUTES,
     **reserved_ips.ROUTES,
     **firewalls.ROUTES,
+    **domains.ROUTES,
 }
 """Every path below /v2, with its methods and their handlers."""
 

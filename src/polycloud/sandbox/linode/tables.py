@@ -96,11 +96,6 @@ def check_key(field: str, line: str) -> None:
         raise InputError("SSH Key data is invalid.", field)
 
 
-def _strip_key(change: Change) -> None:
-    if change.item is None:
-        change.values["ssh_key"] = change.values["ssh_key"].strip()
-
-
 _KEYS = Table(
     path="/profile/sshkeys",
     key="key:int",
@@ -109,9 +104,8 @@ _KEYS = Table(
     view=show("id label ssh_key created"),
     fields={
         "label": Field(needed=True, check=length(0, 64)),
-        "ssh_key": Field(needed=True, fixed=True, check=check_key),
+        "ssh_key": Field(needed=True, fixed=True, convert=str.strip, check=check_key),
     },
-    check=_strip_key,
     noun="user_ssh_key",
     events="user_ssh_key_add user_ssh_key_update user_ssh_key_delete",
 )

@@ -93,6 +93,7 @@ class Field:
         each: the type of its items, if it is an array; an array is read as a tuple.
         needed: whether a create must have it; an update may leave it out.
         default: its value where a create leaves it out.
+        convert: returns the value that is stored, before it is checked.
         check: refuses unsuitable values.
         unique: the error if another item of the collection has the same value.
         fixed: whether an update ignores it.
@@ -102,6 +103,7 @@ class Field:
     each: type | None = None
     needed: bool = False
     default: Any = None
+    convert: Callable[[Any], Any] | None = None
     check: Check | None = None
     unique: Callable[[], ApiError] | None = None
     fixed: bool = False
@@ -116,6 +118,8 @@ class Field:
             value = body.need(name, self.kind) if self.needed else body.get(name, self.kind)
         if value is None:
             return self.default
+        if self.convert:
+            value = self.convert(value)
         if self.check:
             self.check(body.path + name, value)
         return value

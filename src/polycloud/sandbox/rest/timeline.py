@@ -109,6 +109,11 @@ class Account:
         """The clock's time."""
         return self._clock()
 
+    @property
+    def wall_time(self) -> float:
+        """The time in seconds since 1970."""
+        return self._epoch + self._clock()
+
     def is_past(self, at: float) -> bool:
         """Return whether a time on the clock has come."""
         return self._clock() >= at
