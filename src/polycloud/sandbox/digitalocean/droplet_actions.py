@@ -48,29 +48,24 @@ class _Kind:
     machine: Callable[[Node, float], object] | None = None
 
 
-def post_action(state: State, droplet: Droplet, body: Body) -> Action:
-    """Begin the action that a body asks for; InputError if it cannot be begun."""
-    verb = body.need("type", str)
-    kind = _KINDS.get(verb)
-    if kind is None:
-        raise InputError(f"{verb} is not a valid Droplet action.")
+def _begin(verb: str, state: State, droplet: Droplet, body: Body) -> Action:
+    kind = _KINDS[verb]
     check_free(droplet)
     if kind.needs and droplet.status != kind.needs:
         raise InputError(_WHEN_ON if kind.needs == "active" else _WHEN_OFF)
     effect = kind.prepare(state, droplet, body)
     seconds = getattr(state.knobs, kind.knob)
     start = partial(kind.machine, droplet.machine, seconds) if kind.machine and droplet.machine else None
-    action: Action = state.begin(verb, seconds, droplet, effect, start=start)
-    return action
+    return state.begin(verb, seconds, droplet, effect, start=start)
 
 
-def post_actions(state: State, droplets: list[Droplet], body: Body) -> list[Action]:
-    """Begin an action on each of these; InputError, and none is begun, if one of them is locked."""
+def begin_on_all(state: State, droplets: list[Droplet], body: Body) -> list[Action]:
+    """Begin an action on each of these, or on none of them and raise InputError if one is locked."""
     verb = body.need("type", str)
     if verb not in _BY_TAG:
         raise InputError(f"{verb} is not a valid action for tagged Droplets.")
     check_free(*droplets)
-    return [post_action(state, droplet, body) for droplet in droplets]
+    return [_begin(verb, state, droplet, body) for droplet in droplets]
 
 
 def start_backups(state: State, droplet: Droplet) -> None:
@@ -219,3 +214,6 @@ _KINDS = {
     "enable_backups": _Kind(_enable_backups),
     "disable_backups": _Kind(_disable_backups),
 }
+
+BEGIN = {verb: partial(_begin, verb) for verb in _KINDS}
+"""What begins an action, by its type."""

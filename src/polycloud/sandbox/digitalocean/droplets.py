@@ -6,12 +6,13 @@ import secrets
 from functools import partial
 
 from polycloud.sandbox.digitalocean.dialect import DONE, Table
-from polycloud.sandbox.digitalocean.droplet_actions import post_action, post_actions, start_backups
+from polycloud.sandbox.digitalocean.droplet_actions import BEGIN, begin_on_all, start_backups
 from polycloud.sandbox.digitalocean.firewalls import FIREWALLS
-from polycloud.sandbox.digitalocean.orders import Order, read_order
+from polycloud.sandbox.digitalocean.orders import read_order
 from polycloud.sandbox.digitalocean.resources import (
     Action,
     Droplet,
+    Volume,
     show_action,
     show_droplet,
     show_droplet_snapshot,
@@ -36,8 +37,8 @@ def _wanted(state: State, _: object, call: Call) -> list[Droplet]:
 
 
 def _create(state: State, _: object, call: Call) -> Reply:
-    order = read_order(state, call.body)
-    begun = [_begin(state, order, name) for name in order.names]
+    names, order, volumes = read_order(state, call.body)
+    begun = [_begin(state, name, order, volumes) for name in names]
     links = {"actions": [action_link(state, action) for action in begun]}
     shown = [show_droplet(action.subject) for action in begun]
     droplets = {"droplets": shown} if "names" in call.body else {"droplet": shown[0]}
@@ -49,34 +50,17 @@ def action_link(state: State, action: Action) -> Json:
     return {"id": action.id, "rel": action.type, "href": state.link(f"/actions/{action.id}")}
 
 
-def _begin(state: State, order: Order, name: str) -> Action:
-    droplet = state.add_droplet(
-        name=name,
-        size=order.size,
-        region=order.region,
-        image=order.image,
-        vpc=order.vpc,
-        public=order.public,
-        features=order.features,
-        tags=order.tags,
-        public_keys=order.public_keys,
-        # The account's owner is sent a password by mail where there is no key.
-        password=None if order.public_keys else secrets.token_hex(12),
-        volume_ids=tuple(volume.id for volume in order.volumes),
-    )
-    for volume in order.volumes:
+def _begin(state: State, name: str, order: Json, volumes: tuple[Volume, ...]) -> Action:
+    # The account's owner is sent a password by mail where there is no key.
+    password = None if order["public_keys"] else secrets.token_hex(12)
+    droplet = state.add_droplet(name=name, password=password, **order)
+    for volume in volumes:
         volume.droplet = droplet
     state.add_machine(droplet)
     seconds = state.knobs.build
-    action: Action = state.begin(
-        "create",
-        seconds,
-        droplet,
-        partial(_finish, state, droplet),
-        also_locks=tuple(order.volumes),
-        start=partial(droplet.machine.start, seconds) if droplet.machine else None,
-    )
-    return action
+    start = partial(droplet.machine.start, seconds) if droplet.machine else None
+    effect = partial(_finish, state, droplet)
+    return state.begin("create", seconds, droplet, effect, also_locks=volumes, start=start)
 
 
 def _finish(state: State, droplet: Droplet) -> None:
@@ -142,13 +126,9 @@ def _list_firewalls(state: State, droplet: Droplet, _: Call) -> Listing:
     )
 
 
-def _post_action(state: State, droplet: Droplet, call: Call) -> Reply:
-    return Reply(201, {"action": show_action(post_action(state, droplet, call.body))})
-
-
 def _post_actions(state: State, call: Call) -> Reply:
     tagged = with_tag(state, state.droplets.values(), call.query.get("tag_name", ""))
-    return Reply(201, {"actions": [show_action(action) for action in post_actions(state, tagged, call.body)]})
+    return Reply(201, {"actions": [show_action(action) for action in begin_on_all(state, tagged, call.body)]})
 
 
 _DROPLETS = Table(
@@ -165,7 +145,7 @@ _DROPLETS = Table(
     on_all={"DELETE": _delete_tagged},
     on_one={"DELETE": _delete},
     parts={
-        **with_actions(_post_action),
+        **with_actions("Droplet", BEGIN),
         "snapshots": {"GET": partial(_list_copies, "snapshot")},
         "backups": {"GET": partial(_list_copies, "backup")},
         "firewalls": {"GET": _list_firewalls},

@@ -12,14 +12,14 @@ from polycloud.sandbox.digitalocean.resources import (
     Action,
     Image,
     VolumeSnapshot,
-    show_action,
     show_image,
     show_snapshot,
 )
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import with_actions, with_tag
+from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import routes_of, without
-from polycloud.sandbox.rest.replies import Call, ForbiddenError, InputError, Reply, Routes
+from polycloud.sandbox.rest.replies import Call, ForbiddenError, InputError, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 
@@ -56,30 +56,20 @@ def _remove(state: State, image: Image, _: object = None) -> None:
 # Actions
 
 
-def _post_action(state: State, image: Image, call: Call) -> Reply:
+def _transfer(state: State, image: Image, body: Body) -> Action:
     _check_own(image)
-    verb = call.body.need("type", str)
-    if verb == "transfer":
-        action = _transfer(state, image, call.body.need("region", str))
-    elif verb == "convert":
-        action = _convert(state, image)
-    else:
-        raise InputError(f"{verb} is not a valid image action.")
-    return Reply(201, {"action": show_action(action)})
-
-
-def _transfer(state: State, image: Image, slug: str) -> Action:
+    slug = body.need("region", str)
     region = REGIONS.get(slug)
     if region is None or "image_transfer" not in region.features:
         raise InputError("You specified an invalid region for image transfer.")
     if slug in image.regions:
         raise InputError("The image is already available in this region.")
     effect = partial(setattr, image, "regions", (*image.regions, slug))
-    action: Action = state.begin("transfer", state.knobs.copy, image, effect, region=region)
-    return action
+    return state.begin("transfer", state.knobs.copy, image, effect, region=region)
 
 
-def _convert(state: State, image: Image) -> Action:
+def _convert(state: State, image: Image, _: Body) -> Action:
+    _check_own(image)
     if image.type != "backup":
         raise InputError("Only a backup can be converted to a snapshot.")
 
@@ -91,8 +81,7 @@ def _convert(state: State, image: Image) -> Action:
             droplet.snapshot_ids = (*droplet.snapshot_ids, image.id)
 
     region = REGIONS[image.regions[0]]
-    action: Action = state.begin("convert", state.knobs.copy, image, effect, region=region)
-    return action
+    return state.begin("convert", state.knobs.copy, image, effect, region=region)
 
 
 _IMAGES = Table(
@@ -106,7 +95,7 @@ _IMAGES = Table(
     wanted=_wanted,
     update=_rename,
     remove=_remove,
-    parts=with_actions(_post_action),
+    parts=with_actions("image", {"transfer": _transfer, "convert": _convert}),
 )
 _BY_SLUG = Table(
     path="/images",

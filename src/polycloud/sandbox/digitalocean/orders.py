@@ -1,16 +1,15 @@
-"""What somebody wants to have built: reading and checking the body of a create."""
+"""Reading and checking the body of a create of droplets."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from polycloud.sandbox.digitalocean.resources import REGIONS, SIZES, Image, Volume
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import droplet_limit, find_key, tag_names
 from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import Item
-from polycloud.sandbox.rest.replies import InputError
+from polycloud.sandbox.rest.replies import InputError, Json
 
 _HOSTNAME = re.compile(r"[a-zA-Z0-9]?[a-z0-9A-Z.-]*[a-z0-9A-Z]")
 _LONGEST_NAME = 255
@@ -20,24 +19,12 @@ MOST_VOLUMES = 15
 """How many volumes a droplet can have."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """Droplets that can be built as they are wanted."""
+def read_order(state: State, body: Body) -> tuple[list[str], Json, tuple[Volume, ...]]:
+    """Return the names, what `State.add_droplet` takes beside them, and the volumes, from the body of a create.
 
-    names: list[str]
-    size: Item
-    image: Image
-    region: Item
-    vpc: Item | None
-    public_keys: tuple[str, ...]
-    volumes: list[Volume]
-    tags: tuple[str, ...]
-    features: tuple[str, ...]
-    public: bool
-
-
-def read_order(state: State, body: Body) -> Order:
-    """The order in the body of a create; InputError if it cannot be carried out."""
+    Raises:
+        InputError: it cannot be carried out.
+    """
     names = [body.need("name", str)] if "names" not in body else body.each("names", str)
     if not 0 < len(names) <= _MOST_NAMES:
         raise InputError(f"You can create from 1 to {_MOST_NAMES} Droplets at a time.")
@@ -51,25 +38,26 @@ def read_order(state: State, body: Body) -> Order:
     check_fit(image, size)
     if len(body.get("user_data", str) or "") > _LONGEST_USER_DATA:
         raise InputError("User data must not exceed 64 KiB.")
-    order = Order(
-        names=names,
-        size=size,
-        image=image,
-        region=region,
-        vpc=_vpc(state, body.get("vpc_uuid", str), region),
-        public_keys=_public_keys(state, body),
-        volumes=_volumes(state, body, region),
-        tags=state.canonical_tags(tag_names(body)),
-        features=_features(body),
-        public=body.get("public_networking", bool) is not False,
-    )
+    vpc, public_keys = _vpc(state, body.get("vpc_uuid", str), region), _public_keys(state, body)
+    volumes = _volumes(state, body, region)
+    order = {
+        "size": size,
+        "image": image,
+        "region": region,
+        "vpc": vpc,
+        "public_keys": public_keys,
+        "volume_ids": tuple(volume.id for volume in volumes),
+        "tags": state.canonical_tags(tag_names(body)),
+        "features": _features(body),
+        "public": body.flag("public_networking", default=True),
+    }
     if len(state.droplets) + len(names) > droplet_limit(state):
         raise InputError("creating this/these droplet(s) will exceed your droplet limit")
-    return order
+    return names, order, volumes
 
 
 def check_hostname(name: str) -> None:
-    """InputError unless a droplet can have that name."""
+    """Raise InputError unless a droplet can have that name."""
     if len(name) > _LONGEST_NAME:
         raise InputError(f"Name is too long (maximum is {_LONGEST_NAME} characters)")
     if not _HOSTNAME.fullmatch(name):
@@ -77,7 +65,7 @@ def check_hostname(name: str) -> None:
 
 
 def find_image(state: State, identifier: str) -> Image | None:
-    """The image of that id, in digits, or of that slug."""
+    """Return the image of that id, in digits, or of that slug."""
     for image in state.images.values():
         if identifier in {str(image.id), image.slug}:
             return image
@@ -85,7 +73,7 @@ def find_image(state: State, identifier: str) -> Image | None:
 
 
 def check_fit(image: Image, size: Item) -> None:
-    """InputError unless the image fits on the size's disk."""
+    """Raise InputError unless the image fits on the size's disk."""
     if image.min_disk_size > size.disk:
         raise InputError("This size is not available because it has a smaller disk.")
 
@@ -100,7 +88,7 @@ def _size(body: Body) -> Item:
 
 
 def _region(wanted: str | None, size: Item, image: Image) -> Item:
-    """The region of that slug; or the first that suits of all those whose slugs so begin."""
+    """Return the region of that slug, or the first suitable one of a city."""
     region = REGIONS.get(wanted or "")
     if region is None:
         return _any_region(wanted or "", size, image)
@@ -144,13 +132,13 @@ def _public_keys(state: State, body: Body) -> tuple[str, ...]:
     return tuple(key.public_key for key in wanted.values() if key)
 
 
-def _volumes(state: State, body: Body, region: Item) -> list[Volume]:
+def _volumes(state: State, body: Body, region: Item) -> tuple[Volume, ...]:
     volumes = [state.volumes.get(volume_id) for volume_id in body.each("volumes", str)]
-    usable = [
+    usable = tuple(
         volume
         for volume in volumes
         if volume and volume.region is region and not volume.droplet and not volume.locked
-    ]
+    )
     if len(usable) != len(volumes) or len(usable) > MOST_VOLUMES or ("names" in body and usable):
         raise InputError("Invalid volume allocations")
     return usable

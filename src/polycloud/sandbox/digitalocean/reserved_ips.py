@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.droplets import action_link
@@ -13,11 +12,11 @@ from polycloud.sandbox.digitalocean.resources import (
     Action,
     Droplet,
     ReservedIp,
-    show_action,
     show_reserved_ip,
 )
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import with_actions
+from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import Item, routes_of
 from polycloud.sandbox.rest.replies import Call, InputError, Json, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
@@ -69,32 +68,22 @@ def _remove(state: State, ip: ReservedIp, _: object) -> None:
 
 
 def _assign(state: State, ip: ReservedIp, droplet: Droplet) -> Action:
-    return _begin(state, ip, "assign_ip", droplet, partial(setattr, ip, "droplet", droplet))
+    effect = partial(setattr, ip, "droplet", droplet)
+    return state.begin("assign_ip", state.knobs.attach, ip, effect, also_locks=(droplet,))
 
 
-def _unassign(state: State, ip: ReservedIp) -> Action:
+def _post_assign(state: State, ip: ReservedIp, body: Body) -> Action:
+    droplet = _free_droplet(state, body.need("droplet_id", int))
+    if droplet.region is not ip.region:
+        raise InputError("Droplet and reserved IP must be in the same region.")
+    return _assign(state, ip, droplet)
+
+
+def _unassign(state: State, ip: ReservedIp, _: Body) -> Action:
     if ip.droplet is None:
         raise InputError("The reserved IP is not assigned to a Droplet.")
-    return _begin(state, ip, "unassign_ip", ip.droplet, partial(setattr, ip, "droplet", None))
-
-
-def _begin(state: State, ip: ReservedIp, type: str, droplet: Droplet, effect: Any) -> Action:
-    action: Action = state.begin(type, state.knobs.attach, ip, effect, also_locks=(droplet,))
-    return action
-
-
-def _post_action(state: State, ip: ReservedIp, call: Call) -> Reply:
-    verb = call.body.need("type", str)
-    if verb == "assign":
-        droplet = _free_droplet(state, call.body.need("droplet_id", int))
-        if droplet.region is not ip.region:
-            raise InputError("Droplet and reserved IP must be in the same region.")
-        action = _assign(state, ip, droplet)
-    elif verb == "unassign":
-        action = _unassign(state, ip)
-    else:
-        raise InputError(f"{verb} is not a valid reserved IP action.")
-    return Reply(201, {"action": {**show_action(action), "project_id": PROJECT}})
+    effect = partial(setattr, ip, "droplet", None)
+    return state.begin("unassign_ip", state.knobs.attach, ip, effect, also_locks=(ip.droplet,))
 
 
 ROUTES: Routes = routes_of(
@@ -109,7 +98,9 @@ ROUTES: Routes = routes_of(
             view=show_reserved_ip,
             create=partial(_create, name),
             remove=_remove,
-            parts=with_actions(_post_action),
+            parts=with_actions(
+                "reserved IP", {"assign": _post_assign, "unassign": _unassign}, project_id=PROJECT
+            ),
         )
         for name in ("reserved_ip", "floating_ip")
     )

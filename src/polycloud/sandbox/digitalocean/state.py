@@ -28,7 +28,7 @@ from polycloud.sandbox.rest.replies import Json, NotFoundError
 from polycloud.sandbox.rest.timeline import Account
 
 
-class State(Account):
+class State(Account[Action]):
     """The account; public images are among its images."""
 
     event_type = Action

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from polycloud.sandbox.digitalocean.dialect import DONE, Table
 from polycloud.sandbox.digitalocean.resources import (
     REGIONS,
+    Action,
     Droplet,
     Image,
     Volume,
@@ -25,7 +26,6 @@ from polycloud.sandbox.rest.collection import (
     Change,
     Field,
     Item,
-    ItemHandler,
     found,
     rendered,
     routes_of,
@@ -144,8 +144,27 @@ def _get_action(state: State, subject: Any, call: Call) -> Reply:
     return _ACTIONS.reply(action)
 
 
-def with_actions(post: ItemHandler) -> dict[str, Mapping[str, ItemHandler]]:
-    """Return the parts of an item that has actions, the latest first; `post` begins one."""
+Begin = Callable[[Any, Any, Body], Action]
+"""Begins an action: takes the account, the item and the request's body."""
+
+
+def with_actions(noun: str, begin: Mapping[str, Begin], status: int = 201, **more: Any) -> dict[str, Any]:
+    """Return the parts of an item that has actions, the latest first.
+
+    Args:
+        noun: what errors call the item.
+        begin: a function for each type.
+        status: that of the response to a new action.
+        more: further fields in that response.
+    """
+
+    def post(state: State, item: Any, call: Call) -> Reply:
+        verb = call.body.need("type", str)
+        if verb not in begin:
+            raise InputError(f"{verb} is not a valid {noun} action.")
+        action = begin[verb](state, item, call.body)
+        return Reply(status, {"action": {**show_action(action), **more}})
+
     return {
         "actions": {"GET": _list_actions, "POST": post},
         "actions/{action:int}": {"GET": _get_action},

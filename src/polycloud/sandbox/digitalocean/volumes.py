@@ -13,7 +13,6 @@ from polycloud.sandbox.digitalocean.resources import (
     Droplet,
     Volume,
     VolumeSnapshot,
-    show_action,
     show_snapshot,
     show_volume,
 )
@@ -118,21 +117,19 @@ def _remove(_: State, volume: Volume, __: object = None) -> None:
 # Actions
 
 
-def _post_action_named(state: State, call: Call) -> Reply:
-    named = _named(state, call.body.need("volume_name", str), call.body.need("region", str))
-    return _post_action(state, _only(named), call)
+def _post_named(state: State, call: Call) -> Reply:
+    volume = _only(_named(state, call.body.need("volume_name", str), call.body.need("region", str)))
+    reply: Reply = _PARTS["actions"]["POST"](state, volume, call)
+    return reply
 
 
-def _post_action(state: State, volume: Volume, call: Call) -> Reply:
-    verb = call.body.need("type", str)
-    if verb not in _ACTIONS:
-        raise InputError(f"{verb} is not a valid volume action.")
-    if (call.body.get("region", str) or volume.region.slug) != volume.region.slug:
+def _check_region(volume: Volume, body: Body) -> None:
+    if (body.get("region", str) or volume.region.slug) != volume.region.slug:
         raise InputError("The volume is not in this region.")
-    return Reply(202, {"action": show_action(_ACTIONS[verb](state, volume, call.body))})
 
 
 def _attach(state: State, volume: Volume, body: Body) -> Action:
+    _check_region(volume, body)
     droplet = state.droplet(body.need("droplet_id", int))
     if volume.droplet:
         raise InputError(f"Volume is already attached to Droplet {volume.droplet.id}.")
@@ -151,6 +148,7 @@ def _attach(state: State, volume: Volume, body: Body) -> Action:
 
 
 def _detach(state: State, volume: Volume, body: Body) -> Action:
+    _check_region(volume, body)
     droplet = volume.droplet
     if droplet is None or droplet.id != body.need("droplet_id", int):
         raise InputError("Attachment not found")
@@ -163,6 +161,7 @@ def _detach(state: State, volume: Volume, body: Body) -> Action:
 
 
 def _resize(state: State, volume: Volume, body: Body) -> Action:
+    _check_region(volume, body)
     size = _checked_size(body.need("size_gigabytes", int))
     if size <= volume.size_gigabytes:
         raise InputError("A volume can only become larger.")
@@ -172,11 +171,11 @@ def _resize(state: State, volume: Volume, body: Body) -> Action:
 def _begin(
     state: State, type: str, volume: Volume, effect: Callable[[], object], *droplets: Droplet
 ) -> Action:
-    action: Action = state.begin(type, state.knobs.attach, volume, effect, also_locks=droplets)
-    return action
+    return state.begin(type, state.knobs.attach, volume, effect, also_locks=droplets)
 
 
 _ACTIONS = {"attach": _attach, "detach": _detach, "resize": _resize}
+_PARTS = with_actions("volume", _ACTIONS, status=202)
 
 
 # Snapshots
@@ -210,7 +209,7 @@ _VOLUMES = Table(
     create=_create,
     remove=_remove,
     on_all={"DELETE": _delete_named},
-    parts=with_actions(_post_action),
+    parts=_PARTS,
 )
 _SNAPSHOTS = Table(
     path="/volumes/snapshots",
@@ -235,6 +234,6 @@ _OF_VOLUME = Table(
 )
 
 ROUTES: Routes = {
-    "/volumes/actions": {"POST": _post_action_named},
+    "/volumes/actions": {"POST": _post_named},
     **routes_of(_SNAPSHOTS, _VOLUMES, _OF_VOLUME),
 }

@@ -37,7 +37,7 @@ SWAP = 512
 """The default MB of swap of a Linode."""
 
 
-class State(Account):
+class State(Account[Event]):
     """The account; public images are among its images."""
 
     event_type = Event
@@ -78,7 +78,7 @@ class State(Account):
 
     # Events
 
-    def add_event(self, type: str, subject: Any, seconds: float = 0.0, **more: Any) -> Any:
+    def add_event(self, type: str, subject: Any, seconds: float = 0.0, **more: Any) -> Event:
         """Record an event of the account's user."""
         return super().add_event(type, subject, seconds, username=self.knobs.username, **more)
 

@@ -161,7 +161,7 @@ class Service(Cloud):
         """Go back to the initial state."""
         with self._lock:
             self._machines.clear()
-            self._state: Account = self.account_type(self.knobs, self.clock, self._machines)
+            self._state: Account[Any] = self.account_type(self.knobs, self.clock, self._machines)
             self.set_limits()
 
     def servers(self) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from polycloud.sandbox.clouds import Clock
 from polycloud.sandbox.machines import Machines
@@ -66,7 +66,10 @@ class Event:
         return machine is not None and machine.busy
 
 
-class Account:
+E = TypeVar("E", bound=Event)
+
+
+class Account(Generic[E]):
     """What one account has. Subclasses add a dict of items, oldest first, for each collection.
 
     Attributes:
@@ -79,7 +82,7 @@ class Account:
         failing: types of events, separated by commas, that fail.
     """
 
-    event_type: ClassVar[type[Event]] = Event
+    event_type: type[E]
     date_format: ClassVar[str] = "%Y-%m-%dT%H:%M:%SZ"
     first_number: ClassVar[int]
     first_event: ClassVar[int | None] = None
@@ -92,10 +95,10 @@ class Account:
         # The wall clock's time when this clock showed 0: responses contain dates.
         self._epoch = time.time() - clock()
         self._failing = set(failing.replace(" ", "").split(","))
-        self._due: list[tuple[float, int, Any]] = []
+        self._due: list[tuple[float, int, E]] = []
         self._numbers = count(self.first_number)
         self._event_numbers = self._numbers if self.first_event is None else count(self.first_event)
-        self.events: dict[int, Any] = {}
+        self.events: dict[int, E] = {}
         self.root = ""
         self.unreached_addresses = Pool([UNREACHED])
 
@@ -160,7 +163,7 @@ class Account:
         start: Effect | None = None,
         fails: bool = False,
         **more: Any,
-    ) -> Any:
+    ) -> E:
         """Begin an event. Raises InputError if a resource is locked.
 
         Args:
@@ -185,7 +188,7 @@ class Account:
         self.advance()
         return event
 
-    def add_event(self, type: str, subject: Any, seconds: float = 0.0, **more: Any) -> Any:
+    def add_event(self, type: str, subject: Any, seconds: float = 0.0, **more: Any) -> E:
         """Record an event without carrying it out; `more` are its other fields."""
         ends = self._clock() + seconds
         event = self.event_type(
