@@ -19,6 +19,7 @@ from polycloud.sandbox.digitalocean import (
 )
 from polycloud.sandbox.digitalocean.knobs import DigitalOceanKnobs
 from polycloud.sandbox.digitalocean.state import State
+from polycloud.sandbox.rest.collection import show
 from polycloud.sandbox.rest.replies import (
     ApiError,
     Call,
@@ -46,6 +47,14 @@ ROUTES: Routes = {
 """Every path below /v2, with its methods and their handlers."""
 
 _USUAL_LIMIT = 5000
+
+_describe = show(
+    "id name status locked password",
+    region=lambda droplet: droplet.region.slug,
+    addresses=lambda droplet: [ip for ip in (droplet.public_ip, droplet.private_ip) if ip],
+    tags=lambda droplet: list(droplet.tags),
+    machine=machine_state,
+)
 
 
 class DigitalOcean(Service):
@@ -100,18 +109,5 @@ class DigitalOcean(Service):
         return dialect.refusal(error, scope["path"], scope["admission"].headers["x-request-id"])
 
     def describe(self, state: State) -> list[dict[str, Any]]:
-        """Return all droplets, with the password that was mailed."""
-        return [
-            {
-                "id": droplet.id,
-                "name": droplet.name,
-                "status": droplet.status,
-                "locked": droplet.locked,
-                "region": droplet.region.slug,
-                "addresses": [ip for ip in (droplet.public_ip, droplet.private_ip) if ip],
-                "tags": list(droplet.tags),
-                "password": droplet.password,
-                "machine": machine_state(droplet),
-            }
-            for droplet in state.droplets.values()
-        ]
+        """Return all servers as plain dicts."""
+        return [_describe(server) for server in state.droplets.values()]

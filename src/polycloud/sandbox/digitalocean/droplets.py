@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from functools import partial
 
-from polycloud.sandbox.digitalocean.dialect import DONE, Table
+from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.droplet_actions import BEGIN, begin_on_all, start_backups
 from polycloud.sandbox.digitalocean.firewalls import FIREWALLS
 from polycloud.sandbox.digitalocean.orders import read_order
 from polycloud.sandbox.digitalocean.resources import (
     Action,
     Droplet,
+    Image,
     Volume,
     show_action,
     show_droplet,
@@ -19,8 +21,8 @@ from polycloud.sandbox.digitalocean.resources import (
 )
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import with_actions, with_tag
-from polycloud.sandbox.rest.collection import without
-from polycloud.sandbox.rest.replies import Call, InputError, Json, Listing, NotFoundError, Reply, Routes
+from polycloud.sandbox.rest.collection import routes_of, without
+from polycloud.sandbox.rest.replies import Call, InputError, Json, NotFoundError, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 
@@ -72,13 +74,12 @@ def _finish(state: State, droplet: Droplet) -> None:
 # Deleting
 
 
-def _delete(state: State, droplet: Droplet, _: Call) -> Reply:
+def _delete(state: State, droplet: Droplet, _: Call) -> None:
     check_free(droplet)
     _destroy(state, droplet)
-    return DONE
 
 
-def _delete_tagged(state: State, _: object, call: Call) -> Reply:
+def _delete_tagged(state: State, _: object, call: Call) -> None:
     tag = call.query.get("tag_name")
     if not tag:
         raise InputError("tag_name is required.")
@@ -90,7 +91,6 @@ def _delete_tagged(state: State, _: object, call: Call) -> Reply:
     check_free(*tagged)
     for droplet in tagged:
         _destroy(state, droplet)
-    return DONE
 
 
 def _destroy(state: State, droplet: Droplet) -> None:
@@ -110,20 +110,8 @@ def _destroy(state: State, droplet: Droplet) -> None:
     state.begin("destroy", state.knobs.archive, droplet, partial(state.remove_droplet, droplet))
 
 
-# What belongs to a droplet
-
-
-def _list_copies(type: str, state: State, droplet: Droplet, _: Call) -> Listing:
-    images = [image for image in state.images.values() if image.origin == droplet.id and image.type == type]
-    return Listing(images, show_droplet_snapshot, f"{type}s")
-
-
-def _list_firewalls(state: State, droplet: Droplet, _: Call) -> Listing:
-    return FIREWALLS.listing(
-        firewall
-        for firewall in state.firewalls.values()
-        if droplet.id in firewall.droplet_ids or not set(droplet.tags).isdisjoint(firewall.tags)
-    )
+def _is_copy(type: str, droplet: Droplet, image: Image) -> bool:
+    return image.origin == droplet.id and image.type == type
 
 
 def _post_actions(state: State, call: Call) -> Reply:
@@ -144,12 +132,32 @@ _DROPLETS = Table(
     is_gone=lambda droplet: droplet.status == "archive",
     on_all={"DELETE": _delete_tagged},
     on_one={"DELETE": _delete},
-    parts={
-        **with_actions("Droplet", BEGIN),
-        "snapshots": {"GET": partial(_list_copies, "snapshot")},
-        "backups": {"GET": partial(_list_copies, "backup")},
-        "firewalls": {"GET": _list_firewalls},
-    },
+    parts=with_actions("Droplet", BEGIN),
+)
+_COPIES = (
+    Table(
+        owner=_DROPLETS,
+        path=f"/{kind}s",
+        items="images",
+        one=kind,
+        many=f"{kind}s",
+        verbs="GET",
+        view=show_droplet_snapshot,
+        of=partial(_is_copy, kind),
+    )
+    for kind in ("snapshot", "backup")
+)
+_FIREWALLS = replace(
+    FIREWALLS,
+    owner=_DROPLETS,
+    verbs="GET",
+    parts={},
+    of=lambda droplet, firewall: (
+        droplet.id in firewall.droplet_ids or not set(droplet.tags).isdisjoint(firewall.tags)
+    ),
 )
 
-ROUTES: Routes = {"/droplets/actions": {"POST": _post_actions}, **_DROPLETS.routes()}
+ROUTES: Routes = {
+    "/droplets/actions": {"POST": _post_actions},
+    **routes_of(_DROPLETS, *_COPIES, _FIREWALLS),
+}

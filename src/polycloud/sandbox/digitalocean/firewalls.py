@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from polycloud.sandbox.digitalocean.dialect import DONE, Table
+from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.rest.bodies import Body, matches
 from polycloud.sandbox.rest.collection import Change, Field, Item, ItemHandler, show
-from polycloud.sandbox.rest.replies import Call, ConflictError, InputError, Json, Reply, Routes
+from polycloud.sandbox.rest.replies import Call, ConflictError, InputError, Json, Routes
 
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _LAST_PORT = 65535
@@ -54,7 +54,7 @@ def _tags(state: State, body: Body) -> tuple[str, ...]:
     return state.canonical_tags(names)
 
 
-def _change_targets(state: State, firewall: Item, call: Call, *, field: str, add: bool) -> Reply:
+def _change_targets(state: State, firewall: Item, call: Call, *, field: str, add: bool) -> None:
     """Add to the firewall's droplets or tags, or take away."""
     named: tuple[Any, ...] = (_droplet_ids if field == "droplet_ids" else _tags)(state, call.body)
     if not named:
@@ -63,17 +63,15 @@ def _change_targets(state: State, firewall: Item, call: Call, *, field: str, add
     after = (*before, *named) if add else tuple(item for item in before if item not in named)
     setattr(firewall, field, tuple(dict.fromkeys(after)))
     _unsettle(state, firewall)
-    return DONE
 
 
-def _change_rules(state: State, firewall: Item, call: Call, *, add: bool) -> Reply:
+def _change_rules(state: State, firewall: Item, call: Call, *, add: bool) -> None:
     """Add rules, or take them away."""
     for name, rules in _rules(state, call.body).items():
         unwanted = set(map(_encoded, rules))
         kept = tuple(rule for rule in getattr(firewall, name) if _encoded(rule) not in unwanted)
         setattr(firewall, name, kept + rules if add else kept)
     _unsettle(state, firewall)
-    return DONE
 
 
 def _encoded(rule: Json) -> bytes:
@@ -124,7 +122,7 @@ def _check_address(address: str) -> None:
         raise InputError("invalid address") from error
 
 
-def _add_and_remove(change: Callable[..., Reply]) -> dict[str, ItemHandler]:
+def _add_and_remove(change: Callable[..., None]) -> dict[str, ItemHandler]:
     return {"POST": partial(change, add=True), "DELETE": partial(change, add=False)}
 
 

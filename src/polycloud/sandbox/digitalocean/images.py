@@ -11,14 +11,13 @@ from polycloud.sandbox.digitalocean.resources import (
     REGIONS,
     Action,
     Image,
-    VolumeSnapshot,
     show_image,
     show_snapshot,
 )
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import with_actions, with_tag
 from polycloud.sandbox.rest.bodies import Body
-from polycloud.sandbox.rest.collection import routes_of, without
+from polycloud.sandbox.rest.collection import Item, routes_of, without
 from polycloud.sandbox.rest.replies import Call, ForbiddenError, InputError, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
@@ -116,18 +115,18 @@ def _is_snapshot(image: Image) -> bool:
     return image.type == "snapshot" and not image.public
 
 
-def _wanted_snapshots(state: State, _: object, call: Call) -> list[Image | VolumeSnapshot]:
+def _wanted_snapshots(state: State, _: object, call: Call) -> list[Image | Item]:
     kind = call.query.get("resource_type")
     images = [image for image in state.images.values() if _is_snapshot(image) and kind in {None, "droplet"}]
     return [*images, *(state.volume_snapshots.values() if kind in {None, "volume"} else ())]
 
 
-def _find_snapshot(state: State, id: str) -> Image | VolumeSnapshot | None:
+def _find_snapshot(state: State, id: str) -> Image | Item | None:
     image = state.images.get(int(id)) if id.isdecimal() else None
     return image if image and _is_snapshot(image) else state.volume_snapshots.get(id)
 
 
-def _remove_snapshot(state: State, snapshot: Image | VolumeSnapshot, _: object) -> None:
+def _remove_snapshot(state: State, snapshot: Image | Item, _: object) -> None:
     if isinstance(snapshot, Image):
         _remove(state, snapshot)
         del state.images[snapshot.id]

@@ -6,7 +6,7 @@ import re
 
 from polycloud.sandbox.digitalocean.resources import REGIONS, SIZES, Image, Volume
 from polycloud.sandbox.digitalocean.state import State
-from polycloud.sandbox.digitalocean.tables import droplet_limit, find_key, tag_names
+from polycloud.sandbox.digitalocean.tables import droplet_limit, find_key, read_tags
 from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import Item
 from polycloud.sandbox.rest.replies import InputError, Json
@@ -20,7 +20,7 @@ MOST_VOLUMES = 15
 
 
 def read_order(state: State, body: Body) -> tuple[list[str], Json, tuple[Volume, ...]]:
-    """Return the names, what `State.add_droplet` takes beside them, and the volumes, from the body of a create.
+    """Read the body of a create: names, the other arguments of `State.add_droplet`, and volumes.
 
     Raises:
         InputError: it cannot be carried out.
@@ -47,7 +47,7 @@ def read_order(state: State, body: Body) -> tuple[list[str], Json, tuple[Volume,
         "vpc": vpc,
         "public_keys": public_keys,
         "volume_ids": tuple(volume.id for volume in volumes),
-        "tags": state.canonical_tags(tag_names(body)),
+        "tags": read_tags(state, body),
         "features": _features(body),
         "public": body.flag("public_networking", default=True),
     }

@@ -17,7 +17,7 @@ from polycloud.sandbox.rest.pool import Pool, gateway
 from polycloud.sandbox.rest.replies import Json
 from polycloud.sandbox.rest.timeline import Event
 
-CATALOG = load_catalog(__package__)
+CATALOG, DOCUMENTS = load_catalog(__package__)
 REGIONS, SIZES, PUBLIC_IMAGES = CATALOG["regions"], CATALOG["sizes"], CATALOG["images"]
 
 PROJECT = "746c6152-2fa2-41ed-92d3-27aaa54e4988"
@@ -118,19 +118,6 @@ class Volume(Resource):
     @property
     def resource_id(self) -> None:
         """None, because an id in actions is a number and a volume's is not."""
-
-
-@dataclass(eq=False, kw_only=True)
-class VolumeSnapshot:
-    """A copy of a volume."""
-
-    id: str
-    name: str
-    volume: str
-    region: Item
-    size: int
-    created_at: str
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, kw_only=True)
@@ -235,7 +222,7 @@ _volume_snapshot = show(
 )
 
 
-def show_snapshot(snapshot: Image | VolumeSnapshot) -> Json:
+def show_snapshot(snapshot: Image | Item) -> Json:
     """Render a snapshot of a droplet or of a volume, where both are listed."""
     shown: Json = (_image_snapshot if isinstance(snapshot, Image) else _volume_snapshot)(snapshot)
     return shown

@@ -19,7 +19,6 @@ from polycloud.sandbox.digitalocean.resources import (
     Image,
     ReservedIp,
     Volume,
-    VolumeSnapshot,
 )
 from polycloud.sandbox.machines import Access, Machines
 from polycloud.sandbox.rest.collection import Item
@@ -42,7 +41,7 @@ class State(Account[Action]):
         self.images = {image.id: Image(**vars(image)) for image in PUBLIC_IMAGES.values()}
         self.keys: dict[int, Item] = {}
         self.volumes: dict[str, Volume] = {}
-        self.volume_snapshots: dict[str, VolumeSnapshot] = {}
+        self.volume_snapshots: dict[str, Item] = {}
         self.reserved_ips: dict[str, ReservedIp] = {}
         self.vpcs: dict[str, Item] = {}
         self.firewalls: dict[str, Item] = {}

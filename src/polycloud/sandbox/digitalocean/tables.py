@@ -10,14 +10,14 @@ from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
-from polycloud.sandbox.digitalocean.dialect import DONE, Table
+from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.resources import (
+    DOCUMENTS,
     REGIONS,
     Action,
     Droplet,
     Image,
     Volume,
-    VolumeSnapshot,
     show_action,
 )
 from polycloud.sandbox.digitalocean.state import State, in_network
@@ -53,18 +53,8 @@ def droplet_limit(state: State) -> int:
 
 
 def _account(state: State, _: Call) -> Reply:
-    account = {
-        "droplet_limit": droplet_limit(state),
-        "floating_ip_limit": state.knobs.reserved_ip_limit,
-        "email": "sammy@example.com",
-        "name": "Sammy the Shark",
-        "uuid": "b6f2c3dbf6d9156cace5f3c78dc9851d957381ef",
-        "email_verified": True,
-        "status": "active",
-        "status_message": "",
-        "team": {"uuid": "5df3e3004a17e242b7c20ca6c9fc25b701a47ece", "name": "My Team"},
-    }
-    return Reply(200, {"account": account})
+    limits = {"droplet_limit": droplet_limit(state), "floating_ip_limit": state.knobs.reserved_ip_limit}
+    return Reply(200, {"account": {**limits, **DOCUMENTS["account"]}})
 
 
 _REGIONS = Table(path="/regions", items="regions", one="region", many="regions", verbs="GET", view=rendered)
@@ -185,7 +175,7 @@ _ACTIONS = Table(
 
 # Tags
 
-Tagged = Droplet | Image | Volume | VolumeSnapshot
+Tagged = Droplet | Image | Volume | Item
 
 _check_tag = matches(
     "[a-zA-Z0-9_:-]{1,255}",
@@ -193,12 +183,12 @@ _check_tag = matches(
 )
 
 
-def tag_names(body: Body) -> list[str]:
-    """Return the field `tags` of a body. Raises InputError for invalid names."""
+def read_tags(state: State, body: Body) -> tuple[str, ...]:
+    """Return the tags that a body names; those that do not exist are made. Raises InputError."""
     names = body.each("tags", str)
     for name in names:
         _check_tag("tags", name)
-    return names
+    return state.canonical_tags(names)
 
 
 def with_tag(state: State, items: Iterable[Any], name: str) -> list[Any]:
@@ -246,7 +236,7 @@ def _remove_tag(state: State, tag: Item, _: object) -> None:
         firewall.tags = without(firewall.tags, tag.name)
 
 
-def _tag_resources(state: State, tag: Item, call: Call, *, add: bool) -> Reply:
+def _tag_resources(state: State, tag: Item, call: Call, *, add: bool) -> None:
     """Tag or untag what the body names. Raises NotFoundError if any of it does not exist."""
     kinds = _kinds(state)
     named: list[Tagged] = []
@@ -259,7 +249,6 @@ def _tag_resources(state: State, tag: Item, call: Call, *, add: bool) -> Reply:
         raise InputError("resources is required.")
     for item in named:
         item.tags = tuple(dict.fromkeys((*item.tags, tag.name))) if add else without(item.tags, tag.name)
-    return DONE
 
 
 _TAGS = Table(
@@ -325,20 +314,10 @@ def _private_network(text: str) -> IPv4Network:
     return network
 
 
-def _members(state: State, vpc: Item) -> list[Droplet]:
-    return [droplet for droplet in state.droplets.values() if droplet.vpc is vpc]
-
-
-def _list_members(state: State, vpc: Item, call: Call) -> Listing:
-    members = _members(state, vpc) if call.query.get("resource_type") in {None, "droplet"} else []
-    urn = show("name created_at", urn=lambda droplet: f"do:droplet:{droplet.id}")
-    return Listing(members, urn, "members")
-
-
 def _remove_vpc(state: State, vpc: Item, _: object) -> None:
     if vpc.default:
         raise ForbiddenError("Can not delete default VPCs")
-    if _members(state, vpc):
+    if any(droplet.vpc is vpc for droplet in state.droplets.values()):
         raise ForbiddenError("Can not delete VPC with members")
 
 
@@ -370,10 +349,23 @@ _VPCS = Table(
     put="needs",
     check=_check_vpc,
     remove=_remove_vpc,
-    parts={"members": {"GET": _list_members}},
+)
+_MEMBERS = Table(
+    owner=_VPCS,
+    path="/members",
+    items="droplets",
+    one="member",
+    many="members",
+    verbs="GET",
+    view=show("name created_at", urn=lambda droplet: f"do:droplet:{droplet.id}"),
+    wanted=lambda state, vpc, call: [
+        droplet
+        for droplet in state.droplets.values()
+        if droplet.vpc is vpc and call.query.get("resource_type") in {None, "droplet"}
+    ],
 )
 
 ROUTES: Routes = {
     "/account": {"GET": _account},
-    **routes_of(_REGIONS, _SIZES, _KEYS, _ACTIONS, _TAGS, _VPCS),
+    **routes_of(_REGIONS, _SIZES, _KEYS, _ACTIONS, _TAGS, _VPCS, _MEMBERS),
 }

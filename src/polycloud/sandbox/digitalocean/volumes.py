@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from polycloud.sandbox.digitalocean.dialect import DONE, Table
+from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.orders import MOST_VOLUMES
 from polycloud.sandbox.digitalocean.resources import (
     REGIONS,
     Action,
     Droplet,
     Volume,
-    VolumeSnapshot,
     show_snapshot,
     show_volume,
 )
 from polycloud.sandbox.digitalocean.state import State
-from polycloud.sandbox.digitalocean.tables import tag_names, with_actions
+from polycloud.sandbox.digitalocean.tables import read_tags, with_actions
 from polycloud.sandbox.rest.bodies import Body, matches
-from polycloud.sandbox.rest.collection import Item, found, routes_of, without
+from polycloud.sandbox.rest.collection import Change, Field, found, routes_of, without
 from polycloud.sandbox.rest.replies import Call, ConflictError, InputError, NotFoundError, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 _LARGEST = 16384
 _LABELS = {"": 0, "ext4": 16, "xfs": 12}
-_check_name = matches(
-    "[a-z][a-z0-9-]{0,63}",
-    "Name must be lowercase, begin with a letter, and have at most 64 numbers, letters and dashes.",
-)
 
 
 def _named(state: State, name: str | None, region: str | None) -> list[Volume]:
@@ -50,38 +45,25 @@ def _only(volumes: list[Volume]) -> Volume:
     return volumes[0]
 
 
-def _create(state: State, _: object, call: Call) -> Volume:
-    body = call.body
-    name = body.need("name", str)
-    _check_name("name", name)
-    region, size = _place(state, body)
-    kind, label = _filesystem(body)
-    if _named(state, name, region.slug):
-        raise ConflictError("A volume of this name already exists in this region.")
-    volume = Volume(
-        **state.identity(),
-        name=name,
-        region=region,
-        size_gigabytes=size,
-        description=body.get("description", str) or "",
-        filesystem_type=kind,
-        filesystem_label=label,
-        tags=state.canonical_tags(tag_names(body)),
-    )
-    state.volumes[volume.id] = volume
-    return volume
-
-
-def _place(state: State, body: Body) -> tuple[Item, int]:
-    """Return a new volume's region and size, which a snapshot or the body gives."""
-    snapshot_id = body.get("snapshot_id", str)
+def _check(change: Change) -> None:
+    """Resolve a new volume's region and size, which a snapshot or the body gives, and its tags."""
+    state, values = change.state, change.values
+    slug, snapshot_id, size = values["region"], values.pop("snapshot_id"), values["size_gigabytes"]
     if snapshot_id:
         snapshot = found(state.volume_snapshots, snapshot_id)
-        return snapshot.region, _checked_size(max(body.get("size_gigabytes", int) or 0, snapshot.size))
-    region = REGIONS.get(body.need("region", str))
-    if region is None or "storage" not in region.features:
-        raise InputError("You specified an invalid region for a volume.")
-    return region, _checked_size(body.need("size_gigabytes", int))
+        values["region"], size = snapshot.region, max(size or 0, snapshot.size)
+    else:
+        values["region"] = REGIONS.get(slug or change.body.need("region", str))
+        size = change.body.need("size_gigabytes", int)
+        if values["region"] is None or "storage" not in values["region"].features:
+            raise InputError("You specified an invalid region for a volume.")
+    values["size_gigabytes"] = _checked_size(size)
+    if len(values["filesystem_label"]) > _LABELS[values["filesystem_type"]]:
+        most = _LABELS[values["filesystem_type"]]
+        raise InputError(f"filesystem_label must have at most {most} characters.")
+    if _named(state, values["name"], values["region"].slug):
+        raise ConflictError("A volume of this name already exists in this region.")
+    values["tags"] = read_tags(state, change.body)
 
 
 def _checked_size(gigabytes: int) -> int:
@@ -90,22 +72,12 @@ def _checked_size(gigabytes: int) -> int:
     return gigabytes
 
 
-def _filesystem(body: Body) -> tuple[str, str]:
-    kind, label = body.get("filesystem_type", str) or "", body.get("filesystem_label", str) or ""
-    if kind not in _LABELS:
-        raise InputError("filesystem_type must be ext4 or xfs.")
-    if len(label) > _LABELS[kind]:
-        raise InputError(f"filesystem_label must have at most {_LABELS[kind]} characters.")
-    return kind, label
-
-
-def _delete_named(state: State, _: object, call: Call) -> Reply:
+def _delete_named(state: State, _: object, call: Call) -> None:
     if not (call.query.get("name") and call.query.get("region")):
         raise InputError("name and region are required.")
     volume = _only(_named(state, call.query["name"], call.query["region"]))
     _remove(state, volume)
     del state.volumes[volume.id]
-    return DONE
 
 
 def _remove(_: State, volume: Volume, __: object = None) -> None:
@@ -143,7 +115,7 @@ def _attach(state: State, volume: Volume, body: Body) -> Action:
         volume.tags = tuple(dict.fromkeys((*volume.tags, *tags)))
         droplet.volume_ids = (*droplet.volume_ids, volume.id)
 
-    tags = state.canonical_tags(tag_names(body))
+    tags = read_tags(state, body)
     return _begin(state, "attach_volume", volume, effect, droplet)
 
 
@@ -181,20 +153,10 @@ _PARTS = with_actions("volume", _ACTIONS, status=202)
 # Snapshots
 
 
-def _create_snapshot(state: State, volume: Volume, call: Call) -> VolumeSnapshot:
-    name = call.body.need("name", str)
-    if any(snapshot.name == name for snapshot in state.volume_snapshots.values()):
-        raise ConflictError("A snapshot of this name already exists.")
-    snapshot = VolumeSnapshot(
-        **state.identity(),
-        name=name,
-        volume=volume.id,
-        region=volume.region,
-        size=volume.size_gigabytes,
-        tags=state.canonical_tags(tag_names(call.body)),
-    )
-    state.volume_snapshots[snapshot.id] = snapshot
-    return snapshot
+def _check_snapshot(change: Change) -> None:
+    volume = change.owner
+    fields = {"volume": volume.id, "region": volume.region, "size": volume.size_gigabytes}
+    change.values.update(fields, tags=read_tags(change.state, change.body))
 
 
 _VOLUMES = Table(
@@ -206,7 +168,26 @@ _VOLUMES = Table(
     verbs="GET POST/GET DELETE",
     view=show_volume,
     wanted=_wanted,
-    create=_create,
+    item_type=Volume,
+    identity=State.identity,
+    fields={
+        "name": Field(
+            needed=True,
+            check=matches(
+                "[a-z][a-z0-9-]{0,63}",
+                "Name must be lowercase letters, numbers and dashes, at most 64, and begin with a letter.",
+            ),
+        ),
+        "region": Field(),
+        "size_gigabytes": Field(kind=int),
+        "snapshot_id": Field(),
+        "description": Field(default=""),
+        "filesystem_type": Field(
+            default="", check=matches("|".join(_LABELS), "filesystem_type must be ext4 or xfs.")
+        ),
+        "filesystem_label": Field(default=""),
+    },
+    check=_check,
     remove=_remove,
     on_all={"DELETE": _delete_named},
     parts=_PARTS,
@@ -227,10 +208,13 @@ _OF_VOLUME = Table(
     many="snapshots",
     verbs="GET POST",
     view=show_snapshot,
-    wanted=lambda state, volume, _: [
-        snapshot for snapshot in state.volume_snapshots.values() if snapshot.volume == volume.id
-    ],
-    create=_create_snapshot,
+    items="volume_snapshots",
+    of=lambda volume, snapshot: snapshot.volume == volume.id,
+    identity=State.identity,
+    fields={
+        "name": Field(needed=True, unique=partial(ConflictError, "A snapshot of this name already exists."))
+    },
+    check=_check_snapshot,
 )
 
 ROUTES: Routes = {

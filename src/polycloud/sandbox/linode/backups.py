@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 
-from polycloud.sandbox.linode.dialect import DONE, Table
+from polycloud.sandbox.linode.dialect import Table, dates
 from polycloud.sandbox.linode.instances import INSTANCES
 from polycloud.sandbox.linode.orders import start_backups
 from polycloud.sandbox.linode.power import boot_again, change
-from polycloud.sandbox.linode.resources import Backup, Linode, show_backup
+from polycloud.sandbox.linode.resources import Linode, show_backup
 from polycloud.sandbox.linode.state import State, settle
 from polycloud.sandbox.rest.bodies import length
-from polycloud.sandbox.rest.collection import routes_of
+from polycloud.sandbox.rest.collection import Item, routes_of
 from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 
-def _enable(state: State, linode: Linode, _: Call) -> Reply:
+def _enable(state: State, linode: Linode, _: Call) -> None:
     if linode.backups_enabled:
         raise InputError("Backups are already enabled for this Linode.")
     start_backups(linode)
     state.note("backups_enable", linode, noun="backups")
-    return DONE
 
 
-def _cancel(state: State, linode: Linode, _: Call) -> Reply:
+def _cancel(state: State, linode: Linode, _: Call) -> None:
     _check_enabled(linode)
     check_free(linode)
     linode.backups_enabled, linode.backups, linode.schedule = False, {}, (None, None)
     state.note("backups_cancel", linode, noun="backups")
-    return DONE
 
 
 def _check_enabled(linode: Linode) -> None:
@@ -51,15 +49,16 @@ def _snapshot(state: State, linode: Linode, call: Call) -> Reply:
     check_free(linode)
     if not linode.disks:
         raise InputError("The Linode has no disks.")
-    backup = Backup(
+    backup = Item(
         id=state.new_number(),
         label=label,
         type="snapshot",
         region=linode.region,
-        created=state.stamp(),
-        updated=state.stamp(),
+        finished=None,
         disks=tuple(linode.disks.values()),
         configs=tuple(linode.configs.values()),
+        status="pending",
+        **dates(state),
     )
     linode.backups[backup.id] = backup
     shown = show_backup(backup)
@@ -68,13 +67,13 @@ def _snapshot(state: State, linode: Linode, call: Call) -> Reply:
     return Reply(200, shown)
 
 
-def _keep(state: State, linode: Linode, backup: Backup) -> None:
+def _keep(state: State, linode: Linode, backup: Item) -> None:
     """End a snapshot, which replaces the one before."""
     backup.status, backup.finished, backup.updated = "successful", state.stamp(), state.stamp()
     linode.backups = {backup.id: backup}
 
 
-def _restore(state: State, backup: Backup, call: Call) -> Reply:
+def _restore(state: State, backup: Item, call: Call) -> None:
     target = state.linodes.get(call.body.need("linode_id", int))
     overwrites = call.body.flag("overwrite")
     if target is None:
@@ -101,7 +100,6 @@ def _restore(state: State, backup: Backup, call: Call) -> Reply:
             target.status = was
 
     change(state, target, "backups_restore", state.knobs.copy, finish, during="restoring", noun="backups")
-    return DONE
 
 
 _BACKUPS = Table(

@@ -22,6 +22,7 @@ from polycloud.sandbox.linode import (
 from polycloud.sandbox.linode.knobs import LinodeKnobs
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import Body
+from polycloud.sandbox.rest.collection import show
 from polycloud.sandbox.rest.replies import (
     ApiError,
     Call,
@@ -51,6 +52,15 @@ ROUTES: Routes = {
 """Every path below the version, with its methods and their handlers."""
 
 _SPEC_VERSION = "4.189.0"
+
+_describe = show(
+    "id status locked group",
+    name=lambda linode: linode.label,
+    region=lambda linode: linode.region.id,
+    addresses=lambda linode: [address.ip for address in linode.addresses],
+    tags=lambda linode: list(linode.tags),
+    machine=machine_state,
+)
 
 
 class Linode(Service):
@@ -107,21 +117,8 @@ class Linode(Service):
         return dialect.refusal(error)
 
     def describe(self, state: State) -> list[dict[str, Any]]:
-        """Return all Linodes."""
-        return [
-            {
-                "id": linode.id,
-                "name": linode.label,
-                "status": linode.status,
-                "locked": linode.locked,
-                "region": linode.region.id,
-                "group": linode.group,
-                "addresses": [address.ip for address in linode.addresses],
-                "tags": list(linode.tags),
-                "machine": machine_state(linode),
-            }
-            for linode in state.linodes.values()
-        ]
+        """Return all servers as plain dicts."""
+        return [_describe(server) for server in state.linodes.values()]
 
 
 def _limit_headers(limit: Limit) -> dict[str, str]:

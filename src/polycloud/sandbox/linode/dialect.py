@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from polycloud.sandbox.linode.filters import Filter
 from polycloud.sandbox.rest import collection
-from polycloud.sandbox.rest.bodies import length
-from polycloud.sandbox.rest.collection import Item
+from polycloud.sandbox.rest.bodies import Body, Check, length
+from polycloud.sandbox.rest.collection import Change, Item
 from polycloud.sandbox.rest.replies import (
     ApiError,
     Call,
@@ -48,14 +48,12 @@ class Table(collection.Table):
     Attributes:
         filters: the fields that a filter may use.
         noun: what events call an item.
-        events: the types of the events of a create, an update and a delete.
-        item_type: makes an item from its number and its fields, instead of an `Item` with dates.
+        events: the types of the events of a create, an update and a delete, "-" for none.
     """
 
     filters: str = ""
     noun: str = ""
     events: str = ""
-    item_type: Callable[..., Any] | None = None
 
     def reply(self, item: Any, *, created: bool = False) -> Reply:
         """Return the response that shows one item."""
@@ -70,21 +68,33 @@ class Table(collection.Table):
         return DONE
 
     def make(self, state: Any, values: Json) -> Any:
-        """Return a new item with a number, dates, and what its events need."""
-        now, number = state.stamp(), state.new_number()
-        if self.item_type:
-            return self.item_type(id=number, **values)
-        url = f"/v4{self.path}/{number}"
-        fields = {"id": number, "created": now, "updated": now, "noun": self.noun, "url": url}
-        return Item(**fields, **self.identity(state), **values)
+        """Return a new item with a number; an `Item` also with dates and what its events need."""
+        identity: Json = {"id": state.new_number(), **self.identity(state)}
+        if self.item_type is Item:
+            url = f"/v4{self.path}/{identity['id']}"
+            identity |= {"noun": self.noun, "url": url, **dates(state)}
+        return self.item_type(**identity, **values)
+
+    def _change(self, state: Any, owner: Any, item: Any, body: Body, how: str = "replaces") -> Change:
+        change = super()._change(state, owner, item, body, how)
+        if "tags" in change.values:
+            change.values["tags"] = state.use_tags(change.values["tags"])
+        return change
 
     def note(self, state: Any, verb: str, item: Any, owner: Any) -> None:
         """Record a change; the event of an item with an owner is about the owner."""
         if verb == "update" and hasattr(item, "updated"):
             item.updated = state.stamp()
         if self.events:
-            names = dict(zip(("create", "update", "delete"), self.events.split(), strict=True))
-            state.note(names[verb], owner if self.owner else item)
+            event = dict(zip(("create", "update", "delete"), self.events.split(), strict=True))[verb]
+            if event != "-":
+                state.note(event, owner if self.owner else item)
+
+
+def dates(state: Any) -> Json:
+    """Return the dates of a new item."""
+    now = state.stamp()
+    return {"created": now, "updated": now}
 
 
 def page(call: Call, listing: Listing, usual: int, smallest: int, largest: int) -> Reply:
@@ -125,14 +135,17 @@ _PLAIN = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
 _DOUBLED = re.compile(r"--|__|\.\.")
 
 
-def check_label(label: str, least: int, most: int, *, dots: bool = True) -> None:
-    """Raise InputError unless something can have that label."""
-    length(least, most)("label", label)
-    if not _PLAIN.fullmatch(label) or _DOUBLED.search(label) or ("." in label and not dots):
-        allowed = "letters, numbers, periods, dashes, and underscores" if dots else "letters, numbers, dashes"
-        raise InputError(
-            f"Label must begin and end with a letter or number, and only have {allowed}", "label"
-        )
+def label_of(least: int, most: int, *, dots: bool = True) -> Check:
+    """Return a check of a label with so many characters."""
+    allowed = "letters, numbers, periods, dashes, and underscores" if dots else "letters, numbers, dashes"
+
+    def check(name: str, label: str) -> None:
+        length(least, most)(name, label)
+        if not _PLAIN.fullmatch(label) or _DOUBLED.search(label) or ("." in label and not dots):
+            reason = f"Label must begin and end with a letter or number, and only have {allowed}"
+            raise InputError(reason, name)
+
+    return check
 
 
 _KINDS = tuple(map(re.compile, ("[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]")))

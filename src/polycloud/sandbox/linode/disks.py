@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from polycloud.sandbox.linode.dialect import DONE, Table
+from polycloud.sandbox.linode.dialect import Table
 from polycloud.sandbox.linode.instances import INSTANCES
 from polycloud.sandbox.linode.moves import set_password
 from polycloud.sandbox.linode.orders import read_deploy, read_password
@@ -81,7 +81,7 @@ def _is_used(disk: Disk) -> bool:
     return used and linode.status != "offline"
 
 
-def _delete(state: State, disk: Disk, _: Call) -> Reply:
+def _delete(state: State, disk: Disk, _: Call) -> None:
     linode = disk.linode
     check_free(linode)
     if _is_used(disk):
@@ -96,10 +96,9 @@ def _delete(state: State, disk: Disk, _: Call) -> Reply:
 
     disk.status = "deleting"
     _change(state, linode, "disk_delete", finish, undo=partial(setattr, disk, "status", "ready"))
-    return DONE
 
 
-def _resize(state: State, disk: Disk, call: Call) -> Reply:
+def _resize(state: State, disk: Disk, call: Call) -> None:
     linode = disk.linode
     check_free(linode)
     size = call.body.number("size", 1, linode.type.disk - linode.used_disk + disk.size)
@@ -114,13 +113,11 @@ def _resize(state: State, disk: Disk, call: Call) -> Reply:
     disk.status = disk.status if fails else "not ready"
     undo = partial(setattr, disk, "status", "ready")
     _change(state, linode, "disk_resize", finish, undo=undo, fails=fails)
-    return DONE
 
 
-def _password(state: State, disk: Disk, call: Call) -> Reply:
+def _password(state: State, disk: Disk, call: Call) -> None:
     check_free(disk.linode)
     set_password(state, disk, read_password(call.body, "password"))
-    return DONE
 
 
 _DISKS = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from polycloud.sandbox.linode.dialect import Table, check_label
+from polycloud.sandbox.linode.dialect import Table, label_of
 from polycloud.sandbox.linode.resources import Linode
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import Body, one_of
@@ -30,17 +30,12 @@ def guard(state: State, firewall: Item, linode: Linode) -> Item:
 
 def _check(change: Change) -> None:
     state, body, values = change.state, change.body, change.values
-    label = values.get("label")
-    if label is not None and not (change.item and label == change.item.label):
-        check_label(label, 3, 32)
     if change.item is None:
         if "rules" not in body:
             raise InputError("rules is required", "rules")
         values.update(rules=_rules(body.part("rules")), devices={}, version=1)
         if not state.linodes.keys() >= set(_guarded(change)):
             raise InputError("linodes is not valid", "devices.linodes")
-    if "tags" in values:
-        values["tags"] = state.use_tags(values["tags"])
 
 
 def _guarded(change: Change) -> list[int]:
@@ -96,6 +91,7 @@ FIREWALLS = Table(
     fields={
         "label": Field(
             needed=True,
+            check=label_of(3, 32),
             unique=partial(InputError, "Label must be unique among your Cloud Firewalls", "label"),
         ),
         "status": Field(default="enabled", check=one_of("enabled", "disabled")),

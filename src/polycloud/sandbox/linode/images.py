@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from polycloud.sandbox.linode.dialect import Table
+from polycloud.sandbox.linode.dialect import Table, dates
 from polycloud.sandbox.linode.resources import REGIONS, Disk, Image, Linode, show_image
 from polycloud.sandbox.linode.state import State
+from polycloud.sandbox.rest.collection import Change, Field
 from polycloud.sandbox.rest.replies import Call, ForbiddenError, InputError, NotFoundError, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
@@ -33,19 +34,17 @@ def _create(state: State, _: object, call: Call) -> Image:
     check_free(linode)
     if disk.filesystem == "swap":
         raise InputError("disk_id is not valid", "disk_id")
-    now = state.stamp()
     image = Image(
         id=f"private/{state.new_number()}",
         label=body.get("label", str) or disk.label,
         description=body.get("description", str),
         size=disk.least,
-        created=now,
-        updated=now,
         created_by=state.knobs.username,
         capabilities=("cloud-init",) if body.flag("cloud_init") else (),
         regions=(linode.region.id,),
         tags=state.use_tags(body.each("tags", str)),
         status="creating",
+        **dates(state),
     )
     state.images[image.id] = image
 
@@ -72,13 +71,8 @@ def _disk(state: State, id: int) -> tuple[Linode, Disk]:
     raise InputError("disk_id is not valid", "disk_id")
 
 
-def _update(state: State, image: Image, call: Call) -> None:
-    _check_own(image)
-    body = call.body
-    label, description = body.get("label", str), body.get("description", str)
-    if "tags" in body:
-        image.tags = state.use_tags(body.each("tags", str))
-    image.label, image.description = label or image.label, description or image.description
+def _check_update(change: Change) -> None:
+    _check_own(change.item)
 
 
 def _remove(_: State, image: Image, __: object) -> None:
@@ -108,7 +102,8 @@ _IMAGES = Table(
     view=show_image,
     wanted=_visible,
     create=_create,
-    update=_update,
+    fields={"label": Field(needed=True), "description": Field(), "tags": Field(each=str)},
+    check=_check_update,
     remove=_remove,
     on_one={"GET": _get},
     parts={"regions": {"POST": _replicate}},

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from polycloud.sandbox.linode import power
-from polycloud.sandbox.linode.dialect import BUSY, DONE, Table
+from polycloud.sandbox.linode.dialect import BUSY, Table, label_of
 from polycloud.sandbox.linode.firewalls import FIREWALLS, guard
 from polycloud.sandbox.linode.moves import clone, migrate, rebuild, reset_password, resize
-from polycloud.sandbox.linode.orders import Order, read_label, read_order
+from polycloud.sandbox.linode.orders import Extras, read_order
 from polycloud.sandbox.linode.resources import Linode, show_linode
 from polycloud.sandbox.linode.state import State, settle
 from polycloud.sandbox.linode.volumes import VOLUMES
-from polycloud.sandbox.rest.bodies import Body, together
-from polycloud.sandbox.rest.collection import found
-from polycloud.sandbox.rest.replies import Call, InputError, Listing, Reply, Routes
+from polycloud.sandbox.rest.collection import Change, Field, found, routes_of
+from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
 
 _DAYS = ("Scheduling", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _WINDOWS = ("Scheduling", *(f"W{hour}" for hour in range(0, 24, 2)))
-_ALERTS = ("cpu", "io", "network_in", "network_out", "transfer_quota")
 _LARGEST_ALERT = 10**9
 
 
 def _create(state: State, _: object, call: Call) -> Linode:
     body = call.body
-    order = read_order(state, body)
+    order, extras = read_order(state, body), Extras.read(body)
+    boots = body.flag("booted", default=True) and bool(order.deploy or order.backup)
     firewall = found(state.firewalls, body.need("firewall_id", int)) if "firewall_id" in body else None
     tags = state.use_tags(body.each("tags", str))
     linode = state.add_linode(
@@ -35,57 +35,37 @@ def _create(state: State, _: object, call: Call) -> Linode:
         tags=tags,
         has_user_data=bool(order.deploy and order.deploy.has_user_data),
     )
-    order.extras.give(state, linode)
+    extras.give(state, linode)
     if firewall:
         guard(state, firewall, linode)
-    _install(state, linode, order)
-    _begin(state, linode, boots=order.boots)
-    return linode
-
-
-def _install(state: State, linode: Linode, order: Order) -> None:
     if order.deploy:
         linode.image = order.deploy.image
         state.install(linode, order.deploy.image, order.deploy.access, order.swap)
     elif order.backup:
         state.copy(linode, order.backup.disks, order.backup.configs)
 
-
-def _begin(state: State, linode: Linode, *, boots: bool) -> None:
     def finish() -> None:
         settle(linode)
         power.boot_again(state, linode, "running" if boots else "offline")
 
     power.change(state, linode, "linode_create", state.knobs.build, finish, secondary=linode.image)
+    return linode
 
 
-def _update(state: State, linode: Linode, call: Call) -> None:
-    body = call.body
-    backups = body.part("backups").part("schedule")
-    alerts = body.part("alerts")
-    together(
-        partial(read_label, state, body, linode.label),
-        partial(backups.choice, "day", _DAYS, "Scheduling"),
-        partial(backups.choice, "window", _WINDOWS, "Scheduling"),
-        *(partial(alerts.number, name, 0, _LARGEST_ALERT, 0) for name in _ALERTS),
-        partial(body.get, "group", str),
-        partial(body.flag, "watchdog_enabled"),
-    )
-    linode.tags = state.use_tags(body.each("tags", str)) if "tags" in body else linode.tags
-    linode.label = read_label(state, body, linode.label) or linode.label
-    group = body.get("group", str)
-    linode.group = linode.group if group is None else group
-    linode.watchdog_enabled = body.flag("watchdog_enabled", default=linode.watchdog_enabled)
-    linode.schedule = _schedule(linode, backups)
-    linode.alerts = {name: alerts.number(name, 0, _LARGEST_ALERT, linode.alerts[name]) for name in _ALERTS}
-
-
-def _schedule(linode: Linode, body: Body) -> tuple[str | None, str | None]:
+def _check_update(change: Change) -> None:
+    linode, values = change.item, change.values
+    alerts, schedule = change.body.part("alerts"), change.body.part("backups").part("schedule")
     day, window = linode.schedule
-    return body.get("day", str) or day, body.get("window", str) or window
+    values["alerts"] = {
+        name: alerts.number(name, 0, _LARGEST_ALERT, usual) for name, usual in linode.alerts.items()
+    }
+    values["schedule"] = (
+        schedule.choice("day", _DAYS, day or "") if "day" in schedule else day,
+        schedule.choice("window", _WINDOWS, window or "") if "window" in schedule else window,
+    )
 
 
-def _delete(state: State, linode: Linode, _: Call) -> Reply:
+def _delete(state: State, linode: Linode, _: Call) -> None:
     if linode.status in {"cloning", "restoring"}:
         raise InputError(BUSY)
     state.abandon(linode)
@@ -99,22 +79,9 @@ def _delete(state: State, linode: Linode, _: Call) -> Reply:
     state.remove_machine(linode)
     linode.status = "deleting"
     state.begin("linode_delete", state.knobs.delete, linode, partial(state.remove_linode, linode))
-    return DONE
 
 
 # What belongs to a Linode
-
-
-def _volumes(state: State, linode: Linode, _: Call) -> Listing:
-    return VOLUMES.listing(volume for volume in state.volumes.values() if volume.linode is linode)
-
-
-def _firewalls(state: State, linode: Linode, _: Call) -> Listing:
-    return FIREWALLS.listing(
-        firewall
-        for firewall in state.firewalls.values()
-        if any(device.linode is linode for device in firewall.devices.values())
-    )
 
 
 def _transfer(_: State, linode: Linode, __: Call) -> Reply:
@@ -140,16 +107,35 @@ INSTANCES = Table(
     filters="id label group region tags ipv4",
     view=show_linode,
     create=_create,
-    update=_update,
+    fields={
+        "label": Field(
+            check=label_of(3, 64),
+            unique=partial(InputError, "Label must be unique among your linodes", "label"),
+        ),
+        "group": Field(),
+        "watchdog_enabled": Field(kind=bool),
+        "tags": Field(each=str),
+    },
+    check=_check_update,
     is_gone=lambda linode: linode.status == "deleting",
     on_one={"DELETE": _delete},
     parts={
         **{name: {"POST": action} for name, action in _ACTIONS.items()},
-        "volumes": {"GET": _volumes},
-        "firewalls": {"GET": _firewalls},
         "transfer": {"GET": _transfer},
     },
     events="- linode_update -",
 )
 
-ROUTES: Routes = INSTANCES.routes()
+_VOLUMES = replace(
+    VOLUMES, owner=INSTANCES, verbs="GET", parts={}, of=lambda linode, volume: volume.linode is linode
+)
+_FIREWALLS = Table(
+    owner=INSTANCES,
+    path="/firewalls",
+    items="firewalls",
+    verbs="GET",
+    view=FIREWALLS.view,
+    of=lambda linode, firewall: any(device.linode is linode for device in firewall.devices.values()),
+)
+
+ROUTES: Routes = routes_of(INSTANCES, _VOLUMES, _FIREWALLS)

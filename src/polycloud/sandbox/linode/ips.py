@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from polycloud.sandbox.linode.dialect import DONE, Table
+from polycloud.sandbox.linode.dialect import Table
 from polycloud.sandbox.linode.instances import INSTANCES
-from polycloud.sandbox.linode.resources import Address, Linode, show_ipv4, show_ipv6, slaac
+from polycloud.sandbox.linode.resources import Linode, show_ipv4, show_ipv6, slaac
 from polycloud.sandbox.linode.state import State, default_rdns
-from polycloud.sandbox.rest.collection import routes_of
+from polycloud.sandbox.rest.collection import Item, routes_of
 from polycloud.sandbox.rest.replies import Call, InputError, Json, NotFoundError, Reply, Routes
 
 
@@ -52,7 +52,7 @@ def _get(_: State, linode: Linode, call: Call) -> Reply:
     return Reply(200, show_ipv4(linode, _address(linode, ip)))
 
 
-def _address(linode: Linode, ip: str) -> Address:
+def _address(linode: Linode, ip: str) -> Item:
     for address in linode.addresses:
         if address.ip == ip:
             return address
@@ -70,7 +70,7 @@ def _update(state: State, linode: Linode, call: Call) -> Reply:
     return Reply(200, show_ipv4(linode, address))
 
 
-def _delete(state: State, linode: Linode, call: Call) -> Reply:
+def _delete(state: State, linode: Linode, call: Call) -> None:
     address = _address(linode, call.path["address"])
     if address.public and sum(other.public for other in linode.addresses) == 1:
         raise InputError("The last public address of a Linode cannot be removed.")
@@ -79,7 +79,6 @@ def _delete(state: State, linode: Linode, call: Call) -> Reply:
     linode.addresses.remove(address)
     address.pool.give(address.ip)
     state.note("linode_deleteip", linode)
-    return DONE
 
 
 # All addresses of the account

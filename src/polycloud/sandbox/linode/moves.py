@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from polycloud.sandbox.linode.dialect import DONE
 from polycloud.sandbox.linode.orders import (
     Extras,
     check_limit,
@@ -71,7 +70,7 @@ def rebuild(state: State, linode: Linode, call: Call) -> Reply:
 # Resizing
 
 
-def resize(state: State, linode: Linode, call: Call) -> Reply:
+def resize(state: State, linode: Linode, call: Call) -> None:
     """Give a Linode another plan."""
     check_free(linode)
     body = call.body
@@ -97,7 +96,6 @@ def resize(state: State, linode: Linode, call: Call) -> Reply:
 
     start = None if warm else partial(stop_machine, linode)
     change(state, linode, "linode_resize", state.knobs.copy, finish, during="migrating", start=start)
-    return DONE
 
 
 def _growing_disk(linode: Linode) -> Disk | None:
@@ -109,7 +107,7 @@ def _growing_disk(linode: Linode) -> Disk | None:
 # Migrating
 
 
-def migrate(state: State, linode: Linode, call: Call) -> Reply:
+def migrate(state: State, linode: Linode, call: Call) -> None:
     """Move a Linode to another region, where it has new addresses."""
     check_free(linode)
     body = call.body
@@ -146,7 +144,6 @@ def migrate(state: State, linode: Linode, call: Call) -> Reply:
         during="migrating",
         start=partial(stop_machine, linode),
     )
-    return DONE
 
 
 # Cloning
@@ -237,14 +234,13 @@ def _new_target(state: State, source: Linode, body: Body, needed: int) -> Linode
 # Passwords
 
 
-def reset_password(state: State, linode: Linode, call: Call) -> Reply:
+def reset_password(state: State, linode: Linode, call: Call) -> None:
     """Give the one disk with an image of a Linode that is off another password."""
     check_free(linode)
     disks = [disk for disk in linode.disks.values() if disk.filesystem != "swap"]
     if len(disks) != 1:
         raise InputError("The Linode has not exactly one disk: reset the password of a disk.")
     set_password(state, disks[0], read_password(call.body))
-    return DONE
 
 
 def set_password(state: State, disk: Disk, password: str) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from polycloud.sandbox.linode.dialect import DONE
 from polycloud.sandbox.linode.resources import Config, Linode
 from polycloud.sandbox.linode.state import State
-from polycloud.sandbox.rest.replies import Call, InputError, Reply
+from polycloud.sandbox.rest.replies import Call, InputError
 from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
 
@@ -103,30 +102,27 @@ def stop_machine(linode: Linode) -> None:
 # Handlers
 
 
-def boot(state: State, linode: Linode, call: Call) -> Reply:
+def boot(state: State, linode: Linode, call: Call) -> None:
     """Boot a Linode that is off."""
     check_free(linode)
     if linode.status != "offline":
         raise InputError(f"Linode {linode.id} already booted.")
     boot_linode(state, linode, choose_config(linode, call.body.get("config_id", int)))
-    return DONE
 
 
-def reboot(state: State, linode: Linode, call: Call) -> Reply:
+def reboot(state: State, linode: Linode, call: Call) -> None:
     """Reboot a Linode that is on."""
     _check_running(linode)
     wanted = call.body.get("config_id", int) or linode.last_config
     boot_linode(state, linode, choose_config(linode, wanted), reboots=True, seconds=state.knobs.power)
-    return DONE
 
 
-def shutdown(state: State, linode: Linode, _: Call) -> Reply:
+def shutdown(state: State, linode: Linode, _: Call) -> None:
     """Turn off a Linode that is on."""
     _check_running(linode)
     effect = partial(setattr, linode, "status", "offline")
     start = partial(stop_machine, linode)
     change(state, linode, "linode_shutdown", state.knobs.power, effect, during="shutting_down", start=start)
-    return DONE
 
 
 def _check_running(linode: Linode) -> None:

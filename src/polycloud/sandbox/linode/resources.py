@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 from polycloud.sandbox.linode.dialect import BUSY
 from polycloud.sandbox.machines import Access, Node
 from polycloud.sandbox.rest.collection import Item, load_catalog, show
-from polycloud.sandbox.rest.pool import Pool, gateway
+from polycloud.sandbox.rest.pool import gateway
 from polycloud.sandbox.rest.replies import InputError, Json
 from polycloud.sandbox.rest.timeline import Event as Change
 
-CATALOG = load_catalog(__package__)
+CATALOG, DOCUMENTS = load_catalog(__package__)
 REGIONS, TYPES, KERNELS = CATALOG["regions"], CATALOG["types"], CATALOG["kernels"]
 LATEST_KERNEL = "linode/latest-64bit"
 
@@ -135,32 +135,6 @@ class Config:
 
 
 @dataclass(eq=False, kw_only=True)
-class Address:
-    """An IPv4 address of a Linode."""
-
-    ip: str
-    public: bool
-    rdns: str | None
-    pool: Pool
-
-
-@dataclass(eq=False, kw_only=True)
-class Backup:
-    """Copies of a Linode's disks and configurations."""
-
-    id: int
-    label: str | None
-    type: str
-    region: Item
-    created: str
-    updated: str
-    finished: str | None = None
-    disks: tuple[Disk, ...]
-    configs: tuple[Config, ...]
-    status: str = "pending"
-
-
-@dataclass(eq=False, kw_only=True)
 class Linode(Resource):
     """A server."""
 
@@ -174,7 +148,7 @@ class Linode(Resource):
     group: str = ""
     image: Image | None = None
     status: str = "provisioning"
-    addresses: list[Address] = field(default_factory=list)
+    addresses: list[Item] = field(default_factory=list)
     has_user_data: bool = False
     watchdog_enabled: bool = True
     alerts: dict[str, int] = field(default_factory=dict)
@@ -182,7 +156,7 @@ class Linode(Resource):
     schedule: tuple[str | None, str | None] = (None, None)
     disks: dict[int, Disk] = field(default_factory=dict)
     configs: dict[int, Config] = field(default_factory=dict)
-    backups: dict[int, Backup] = field(default_factory=dict)
+    backups: dict[int, Item] = field(default_factory=dict)
     last_config: int | None = None
     machine: Node | None = None
     machine_disk: Disk | None = None
@@ -304,36 +278,25 @@ def slaac(linode: Linode) -> str:
     return str(IPv6Address(f"2001:db8::f03c:91ff:{high:x}:{low:x}"))
 
 
-def show_ipv4(linode: Linode, address: Address) -> Json:
+def _address(linode: Linode, version: int, ip: str, prefix: int, mask: str, **more: Any) -> Json:
+    shown = {"address": ip, "subnet_mask": mask, "prefix": prefix, "type": f"ipv{version}"}
+    return {**shown, "linode_id": linode.id, "region": linode.region.id, **more}
+
+
+def show_ipv4(linode: Linode, address: Item) -> Json:
     """Render an IPv4 address of a Linode; a private one has no gateway."""
-    shown = {
-        "address": address.ip,
-        "gateway": gateway(address.ip) if address.public else None,
-        "subnet_mask": "255.255.255.0" if address.public else "255.255.128.0",
-        "prefix": 24 if address.public else 17,
-        "type": "ipv4",
-        "public": address.public,
-        "rdns": address.rdns,
-        "linode_id": linode.id,
-        "region": linode.region.id,
-    }
-    return {**shown, "vpc_nat_1_1": None} if address.public else shown
+    more = {"public": address.public, "rdns": address.rdns}
+    if address.public:
+        more |= {"gateway": gateway(address.ip), "vpc_nat_1_1": None}
+        return _address(linode, 4, address.ip, 24, "255.255.255.0", **more)
+    return _address(linode, 4, address.ip, 17, "255.255.128.0", gateway=None, **more)
 
 
 def show_ipv6(linode: Linode, *, public: bool) -> Json:
     """Render the IPv6 address of a Linode, or its link-local one."""
-    address = slaac(linode)
-    return {
-        "address": address if public else f"fe80::{address.removeprefix('2001:db8::')}",
-        "gateway": "fe80::1",
-        "subnet_mask": "ffff:ffff:ffff:ffff::",
-        "prefix": 64,
-        "type": "ipv6",
-        "public": public,
-        "rdns": None,
-        "linode_id": linode.id,
-        "region": linode.region.id,
-    }
+    ip = slaac(linode) if public else f"fe80::{slaac(linode).removeprefix('2001:db8::')}"
+    more = {"public": public, "rdns": None, "gateway": "fe80::1"}
+    return _address(linode, 6, ip, 64, "ffff:ffff:ffff:ffff::", **more)
 
 
 _STATUSES = {"running": "started", "done": "finished", "failed": "failed", "note": "notification"}

@@ -15,7 +15,6 @@ from polycloud.sandbox.linode.resources import (
     CATALOG,
     REGIONS,
     TYPES,
-    Address,
     Config,
     Disk,
     Event,
@@ -130,17 +129,17 @@ class State(Account[Event]):
         return linode
 
     @staticmethod
-    def add_public(linode: Linode, pool: Pool) -> Address:
+    def add_public(linode: Linode, pool: Pool) -> Item:
         """Give a Linode a public address."""
         ip = pool.take()
-        address = Address(ip=ip, public=True, rdns=default_rdns(ip), pool=pool)
+        address = Item(ip=ip, public=True, rdns=default_rdns(ip), pool=pool)
         linode.addresses.append(address)
         return address
 
-    def add_private(self, linode: Linode) -> Address:
+    def add_private(self, linode: Linode) -> Item:
         """Give a Linode a private address."""
         pool = self._private_addresses[linode.region.id]
-        address = Address(ip=pool.take(), public=False, rdns=None, pool=pool)
+        address = Item(ip=pool.take(), public=False, rdns=None, pool=pool)
         linode.addresses.append(address)
         return address
 

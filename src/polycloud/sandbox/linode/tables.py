@@ -5,56 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 
-from polycloud.sandbox.linode.dialect import DONE, Table
-from polycloud.sandbox.linode.resources import Image, Linode, Volume, show_event, show_linode, show_volume
+from polycloud.sandbox.linode.dialect import Table
+from polycloud.sandbox.linode.resources import (
+    DOCUMENTS,
+    Image,
+    Linode,
+    Volume,
+    show_event,
+    show_linode,
+    show_volume,
+)
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import length
 from polycloud.sandbox.rest.collection import Change, Field, Item, routes_of, show, without
 from polycloud.sandbox.rest.replies import Call, InputError, Json, Listing, Reply, Routes
 
 # The account, its user, and what is for sale
-
-_ACCOUNT: Json = {
-    "first_name": "Tux",
-    "last_name": "Sandbox",
-    "company": "",
-    "email": "sandbox@example.com",
-    "phone": "215-555-0100",
-    "address_1": "123 Main Street",
-    "address_2": "",
-    "city": "Philadelphia",
-    "state": "PA",
-    "zip": "19102-1234",
-    "country": "US",
-    "tax_id": "",
-    "balance": 0.0,
-    "balance_uninvoiced": 0.0,
-    "billing_source": "linode",
-    "active_since": "2018-01-01T00:01:01",
-    "active_promotions": [],
-    "capabilities": ["Linodes", "Block Storage", "Cloud Firewall"],
-    "credit_card": {"expiry": "11/2032", "last_four": "1111"},
-    "euuid": "e1af5eec-526f-487d-b317-eb34c87d71aa",
-}
-_CODE = "871be32f49c1411b14f29f618aaf0c14637fb8d3"
-_PROFILE: Json = {
-    "email": "sandbox@example.com",
-    "uid": 1234,
-    "timezone": "UTC",
-    "restricted": False,
-    "two_factor_auth": False,
-    "email_notifications": True,
-    "ip_whitelist_enabled": False,
-    "lish_auth_method": "password_keys",
-    "authorized_keys": None,
-    "authentication_type": "password",
-    "verified_phone_number": None,
-    "referrals": {
-        "code": _CODE,
-        "url": f"https://www.linode.com/?r={_CODE}",
-        **dict.fromkeys(("total", "completed", "pending", "credit"), 0),
-    },
-}
 
 
 def _for_sale(path: str, key: str, items: str, filters: str) -> Table:
@@ -221,16 +187,14 @@ _TAGS = Table(
 # Events
 
 
-def _mark_seen(state: State, last: Item, _: Call) -> Reply:
+def _mark_seen(state: State, last: Item, _: Call) -> None:
     """Mark this event and all before it."""
     for event in state.events.values():
         event.seen = event.seen or event.id <= last.id
-    return DONE
 
 
-def _mark_read(_: State, event: Item, __: Call) -> Reply:
+def _mark_read(_: State, event: Item, __: Call) -> None:
     event.read = True
-    return DONE
 
 
 _EVENTS = Table(
@@ -245,7 +209,9 @@ _EVENTS = Table(
 )
 
 ROUTES: Routes = {
-    "/account": {"GET": lambda _, __: Reply(200, _ACCOUNT)},
-    "/profile": {"GET": lambda state, _: Reply(200, {"username": state.knobs.username, **_PROFILE})},
+    "/account": {"GET": lambda _, __: Reply(200, DOCUMENTS["account"])},
+    "/profile": {
+        "GET": lambda state, _: Reply(200, {"username": state.knobs.username, **DOCUMENTS["profile"]})
+    },
     **routes_of(*_CATALOG, _KEYS, _STACKSCRIPTS, _TAGS, _EVENTS),
 }

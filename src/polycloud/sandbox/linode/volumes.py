@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from polycloud.sandbox.linode.dialect import DONE, Table, check_label
+from polycloud.sandbox.linode.dialect import Table, dates, label_of
 from polycloud.sandbox.linode.orders import read_region
 from polycloud.sandbox.linode.power import choose_config
 from polycloud.sandbox.linode.resources import Config, Linode, Volume, show_volume
 from polycloud.sandbox.linode.state import State
-from polycloud.sandbox.rest.bodies import Body
+from polycloud.sandbox.rest.bodies import Body, between, one_of
+from polycloud.sandbox.rest.collection import Change, Field
 from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
 from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
-_SMALLEST, _LARGEST, _USUAL = 10, 10240, 20
-_LONGEST_LABEL = 32
-
-
-def _label(state: State, body: Body, own: str | None = None) -> str:
-    label = body.need("label", str)
-    if label != own:
-        check_label(label, 1, _LONGEST_LABEL, dots=False)
-        if any(volume.label == label for volume in state.volumes.values()):
-            raise InputError("Label must be unique among your volumes", "label")
-    return label
+_SMALLEST, _LARGEST = 10, 10240
 
 
 def _target(state: State, body: Body) -> tuple[Linode, Config | None]:
@@ -44,39 +35,26 @@ def _target(state: State, body: Body) -> tuple[Linode, Config | None]:
     return linode, config
 
 
-def _create(state: State, _: object, call: Call) -> Volume:
-    body = call.body
-    label = _label(state, body)
-    size = body.number("size", _SMALLEST, _LARGEST, _USUAL)
-    encryption = body.choice("encryption", ("enabled", "disabled"), "disabled")
-    target = _target(state, body) if "linode_id" in body else None
-    region = target[0].region if target else read_region(body)
+def _check(change: Change) -> None:
+    body, values = change.body, change.values
+    if change.item:
+        return
+    linode = _target(change.state, body)[0] if "linode_id" in body else None
+    region = linode.region if linode else read_region(body)
     if "region" in body and read_region(body) is not region:
         raise InputError("The Linode is in another region.", "region")
     if "Block Storage" not in region.capabilities:
         raise InputError("Volumes are not available in this region.", "region")
-    volume = _add(
-        state,
-        label=label,
-        region=region,
-        size=size,
-        tags=state.use_tags(body.each("tags", str)),
-        encryption=encryption,
-    )
-    if target:
-        linode, config = target
-        volume.linode = linode
-        if config:
-            config.place("volume_id", volume.id)
+    values.update(region=region, linode=linode)
+
+
+def _created(state: State, volume: Volume, change: Change) -> None:
+    if change.item:
+        return
+    config = _target(state, change.body)[1] if volume.linode else None
+    if config:
+        config.place("volume_id", volume.id)
     _begin_life(state, volume, "volume_create")
-    return volume
-
-
-def _add(state: State, **fields: Any) -> Volume:
-    now = state.stamp()
-    volume = Volume(id=state.new_number(), created=now, updated=now, **fields)
-    state.volumes[volume.id] = volume
-    return volume
 
 
 def _begin_life(state: State, volume: Volume, type: str) -> None:
@@ -100,14 +78,6 @@ def _begin(state: State, volume: Volume, type: str, effect: Effect, undo: Effect
         effect()
 
     state.begin(type, state.knobs.attach, volume, finish, undo=undo, secondary=volume.linode)
-
-
-def _update(state: State, volume: Volume, call: Call) -> None:
-    body = call.body
-    label = _label(state, body, volume.label) if "label" in body else volume.label
-    if "tags" in body:
-        volume.tags = state.use_tags(body.each("tags", str))
-    volume.label = label
 
 
 def _remove(_: State, volume: Volume, __: object) -> None:
@@ -141,7 +111,7 @@ def _attach(state: State, volume: Volume, call: Call) -> Reply:
     return Reply(200, show_volume(volume))
 
 
-def _detach(state: State, volume: Volume, _: Call) -> Reply:
+def _detach(state: State, volume: Volume, _: Call) -> None:
     linode = volume.linode
     check_free(volume)
     if linode is None:
@@ -152,7 +122,6 @@ def _detach(state: State, volume: Volume, _: Call) -> Reply:
         effect()
     else:
         _begin(state, volume, "volume_detach", effect)
-    return DONE
 
 
 def _resize(state: State, volume: Volume, call: Call) -> Reply:
@@ -170,10 +139,10 @@ def _resize(state: State, volume: Volume, call: Call) -> Reply:
 
 
 def _clone(state: State, volume: Volume, call: Call) -> Reply:
-    label = _label(state, call.body)
+    label = VOLUMES.read("label", state, call.body)
     check_free(volume)
-    same = {name: getattr(volume, name) for name in ("region", "size", "tags", "encryption")}
-    copy = _add(state, label=label, **same)
+    copy = replace(volume, id=state.new_number(), label=label, linode=None, status="creating", **dates(state))
+    state.volumes[copy.id] = copy
     _begin_life(state, copy, "volume_clone")
     return Reply(200, show_volume(copy))
 
@@ -184,8 +153,20 @@ VOLUMES = Table(
     items="volumes",
     filters="label tags",
     view=show_volume,
-    create=_create,
-    update=_update,
+    item_type=Volume,
+    identity=dates,
+    fields={
+        "label": Field(
+            needed=True,
+            check=label_of(1, 32, dots=False),
+            unique=partial(InputError, "Label must be unique among your volumes", "label"),
+        ),
+        "size": Field(kind=int, default=20, fixed=True, check=between(_SMALLEST, _LARGEST)),
+        "encryption": Field(default="disabled", fixed=True, check=one_of("enabled", "disabled")),
+        "tags": Field(each=str),
+    },
+    check=_check,
+    changed=_created,
     remove=_remove,
     parts={
         "attach": {"POST": _attach},

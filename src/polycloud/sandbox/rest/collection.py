@@ -15,20 +15,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from polycloud.sandbox.rest.bodies import Body, Check
+from polycloud.sandbox.rest.bodies import Body, Check, together
 from polycloud.sandbox.rest.replies import ApiError, Call, Handler, Json, Listing, NotFoundError, Reply, View
 
 K = TypeVar("K")
 T = TypeVar("T")
 
-ItemHandler = Callable[[Any, Any, Call], Reply | Listing]
-"""Takes the account's state, the item that the path names, and the request."""
+ItemHandler = Callable[[Any, Any, Call], Reply | Listing | None]
+"""Takes the account's state, the item that the path names, and the request; None means `Table.deleted()`."""
+
+
+Finder = Callable[[Any, Call], Any]
 
 
 class Item:
@@ -63,13 +66,14 @@ def rendered(item: Item) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(vars(item)))
 
 
-def load_catalog(package: str) -> dict[str, dict[Any, Item]]:
-    """Return the catalog of a provider: items by id, by collection."""
-    text = files(package).joinpath("catalog.json").read_text(encoding="utf-8")
-    return {
-        name: {row.get("slug") or row["id"]: Item(**row) for row in rows}
-        for name, rows in json.loads(text).items()
+def load_catalog(package: str) -> tuple[dict[str, dict[Any, Item]], dict[str, Json]]:
+    """Return what a provider's `catalog.json` has: items by collection and id, and documents by name."""
+    catalog = json.loads(files(package).joinpath("catalog.json").read_text(encoding="utf-8"))
+    documents = catalog.pop("documents")
+    items = {
+        name: {row.get("slug") or row["id"]: Item(**row) for row in rows} for name, rows in catalog.items()
     }
+    return items, documents
 
 
 def found(items: Mapping[K, T], id: K) -> T:
@@ -170,6 +174,7 @@ class Table:
         fields: what creates and updates read.
         id: the field that is an item's id.
         identity: gives a new item its other fields, from the account.
+        item_type: makes an item from its fields.
         check: hook that checks a `Change`.
         changed: hook called after a change was made, with the account, the item and the `Change`.
         create: makes an item from the account, its owner and the request, instead of `fields`.
@@ -177,6 +182,8 @@ class Table:
         remove: hook called before an item is deleted, with the account, the item and its owner.
         wanted: the items of a list, from the account, the owner and the request, instead of all of them.
         find: finds an item by the id in the path, in its owner.
+        of: for a collection that has an owner, but whose items the account holds: whether an item, its second
+            argument, is the owner's.
         is_gone: whether an item that is still shown takes no more requests.
         on_all: other methods of the collection; their handlers are given its owner.
         on_one: other methods of an item.
@@ -194,6 +201,7 @@ class Table:
     fields: Mapping[str, Field] = field(default_factory=dict)
     id: str = "id"
     identity: Callable[[Any], Json] = lambda _: {}
+    item_type: Callable[..., Any] = Item
     check: Callable[[Change], object] = nothing
     changed: Callable[[Any, Any, Change], object] = nothing
     create: Callable[[Any, Any, Call], Any] | None = None
@@ -201,6 +209,7 @@ class Table:
     remove: Callable[[Any, Any, Any], object] = nothing
     wanted: Callable[[Any, Any, Call], Iterable[Any]] | None = None
     find: Callable[[Any, Any], Any] | None = None
+    of: Callable[[Any, Any], bool] | None = None
     is_gone: Callable[[Any], bool] = lambda _: False
     on_all: Mapping[str, ItemHandler] = field(default_factory=dict)
     on_one: Mapping[str, ItemHandler] = field(default_factory=dict)
@@ -223,7 +232,7 @@ class Table:
 
     def make(self, state: Any, values: Json) -> Any:
         """Return a new item."""
-        return Item(**self.identity(state), **values)
+        return self.item_type(**self.identity(state), **values)
 
     def note(self, state: Any, verb: str, item: Any, owner: Any) -> None:
         """Record a change that was made: "create", "update" or "delete"."""
@@ -243,7 +252,7 @@ class Table:
     def at(self, state: Any, call: Call, *, even_gone: bool = False) -> Any:
         """Return the item that a path names. Raises NotFoundError if there is none."""
         owner, key = self.owner_at(state, call), call.path[self.key.partition(":")[0]]
-        item = self.find(owner, key) if self.find else found(getattr(owner, self.items), key)
+        item = self.find(owner, key) if self.find else found(self.held(state, owner), key)
         if item is None or (self.is_gone(item) and not even_gone):
             raise NotFoundError
         return item
@@ -251,6 +260,11 @@ class Table:
     def owner_at(self, state: Any, call: Call) -> Any:
         """Return what has the collection that a path names."""
         return self.owner.at(state, call) if self.owner else state
+
+    def held(self, state: Any, owner: Any) -> dict[Any, Any]:
+        """Return the items by id, those of other owners too where the account holds them."""
+        items: dict[Any, Any] = getattr(state if self.of else owner, self.items)
+        return items
 
     # Operations
 
@@ -267,21 +281,30 @@ class Table:
         routes: dict[str, dict[str, Handler]] = {
             self.all_path: {
                 **{verb: of_all[verb] for verb in all_verbs.split()},
-                **_bound(self.on_all, self.owner_at),
+                **self._bound(self.on_all, self.owner_at),
             },
-            **{f"{self.one_path}/{path}": _bound(verbs, self.at) for path, verbs in self.parts.items()},
+            **{f"{self.one_path}/{path}": self._bound(verbs, self.at) for path, verbs in self.parts.items()},
             self.one_path: {
                 **{verb: of_one[verb] for verb in one_verbs.split()},
-                **_bound(self.on_one, self.at),
+                **self._bound(self.on_one, self.at),
             },
         }
         return {path: verbs for path, verbs in routes.items() if verbs}
+
+    def _bound(self, verbs: Mapping[str, ItemHandler], find: Finder) -> dict[str, Handler]:
+        """Return handlers that first find what the path names."""
+
+        def bound(handler: ItemHandler) -> Handler:
+            return lambda state, call: handler(state, find(state, call), call) or self.deleted()
+
+        return {verb: bound(handler) for verb, handler in verbs.items()}
 
     def _list(self, state: Any, call: Call) -> Listing:
         owner = self.owner_at(state, call)
         if self.wanted:
             return self.listing(self.wanted(state, owner, call))
-        return self.listing(getattr(owner, self.items).values())
+        items = self.held(state, owner).values()
+        return self.listing(item for item in items if not self.of or self.of(owner, item))
 
     def _get(self, state: Any, call: Call) -> Reply:
         return self.reply(self.at(state, call, even_gone=True))
@@ -297,7 +320,7 @@ class Table:
         """Make an item from a body and keep it."""
         change = self._change(state, owner, None, body)
         item = self.make(state, change.values)
-        getattr(owner, self.items)[getattr(item, self.id)] = item
+        self.held(state, owner)[getattr(item, self.id)] = item
         self.changed(state, item, change)
         self.note(state, "create", item, owner)
         return item
@@ -320,39 +343,36 @@ class Table:
         return self.reply(item)
 
     def _change(self, state: Any, owner: Any, item: Any, body: Body, how: str = "replaces") -> Change:
-        values = {
-            name: field.read(body, name)
-            for name, field in self.fields.items()
-            if item is None or not field.fixed
-            if how == "replaces" or field.is_in(body, name) or (how == "needs" and field.needed)
-        }
-        change = Change(state, owner, item, body, values)
-        for name in values:
-            self._check_unique(name, change)
+        change = Change(state, owner, item, body, {})
+        together(
+            *(
+                partial(self._read, name, field, change)
+                for name, field in self.fields.items()
+                if item is None or not field.fixed
+                if how == "replaces" or field.is_in(body, name) or (how == "needs" and field.needed)
+            )
+        )
         self.check(change)
         return change
 
-    def _check_unique(self, name: str, change: Change) -> None:
-        unique = self.fields[name].unique
-        others = (other for other in getattr(change.owner, self.items).values() if other is not change.item)
-        if unique and any(getattr(other, name) == change.values[name] for other in others):
-            raise unique()
+    def read(self, name: str, state: Any, body: Body) -> Any:
+        """Return one field that a new item would have. Raises ApiError if it is invalid."""
+        change = Change(state, state, None, body, {})
+        self._read(name, self.fields[name], change)
+        return change.values[name]
+
+    def _read(self, name: str, field: Field, change: Change) -> None:
+        value = change.values[name] = field.read(change.body, name)
+        others = self.held(change.state, change.owner).values() if field.unique else ()
+        if field.unique and any(getattr(one, name) == value for one in others if one is not change.item):
+            raise field.unique()
 
     def _delete(self, state: Any, call: Call) -> Reply:
         item, owner = self.at(state, call), self.owner_at(state, call)
         self.remove(state, item, owner)
-        getattr(owner, self.items).pop(getattr(item, self.id), None)
+        self.held(state, owner).pop(getattr(item, self.id), None)
         self.note(state, "delete", item, owner)
         return self.deleted()
-
-
-def _bound(verbs: Mapping[str, ItemHandler], find: Callable[[Any, Call], Any]) -> dict[str, Handler]:
-    """Return handlers that first find what the path names."""
-
-    def bound(handler: ItemHandler) -> Handler:
-        return lambda state, call: handler(state, find(state, call), call)
-
-    return {verb: bound(handler) for verb, handler in verbs.items()}
 
 
 def routes_of(*tables: Table) -> dict[str, dict[str, Handler]]:
