@@ -13,11 +13,15 @@ from polycloud.sandbox.linode.orders import Extras, read_order
 from polycloud.sandbox.linode.resources import Linode, show_linode
 from polycloud.sandbox.linode.state import State, settle
 from polycloud.sandbox.linode.volumes import VOLUMES
+from polycloud.sandbox.rest.bodies import Body, together
 from polycloud.sandbox.rest.collection import Change, Field, found, routes_of
-from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
+from polycloud.sandbox.rest.replies import Call, InputError, Json, Reply, Routes
 
-_DAYS = ("Scheduling", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_WINDOWS = ("Scheduling", *(f"W{hour}" for hour in range(0, 24, 2)))
+_SCHEDULE = {
+    "day": ("Scheduling", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"),
+    "window": ("Scheduling", *(f"W{hour}" for hour in range(0, 24, 2))),
+}
+_ALERTS = ("cpu", "io", "network_in", "network_out", "transfer_quota")
 _LARGEST_ALERT = 10**9
 
 
@@ -52,17 +56,29 @@ def _create(state: State, _: object, call: Call) -> Linode:
     return linode
 
 
+def _check_alerts(name: str, given: Json) -> None:
+    alerts = Body(given, f"{name}.")
+    together(*(partial(alerts.number, alert, 0, _LARGEST_ALERT, 0) for alert in _ALERTS))
+
+
+def _check_backups(name: str, given: Json) -> None:
+    schedule = Body(given, f"{name}.").part("schedule")
+    together(
+        *(partial(schedule.choice, field, choices, "Scheduling") for field, choices in _SCHEDULE.items())
+    )
+
+
 def _check_update(change: Change) -> None:
+    """Merge what is sent with what the Linode has."""
     linode, values = change.item, change.values
     alerts, schedule = change.body.part("alerts"), change.body.part("backups").part("schedule")
-    day, window = linode.schedule
+    values.pop("backups", None)
     values["alerts"] = {
-        name: alerts.number(name, 0, _LARGEST_ALERT, usual) for name, usual in linode.alerts.items()
+        name: usual if alerts.get(name, int) is None else alerts.get(name, int)
+        for name, usual in linode.alerts.items()
     }
-    values["schedule"] = (
-        schedule.choice("day", _DAYS, day or "") if "day" in schedule else day,
-        schedule.choice("window", _WINDOWS, window or "") if "window" in schedule else window,
-    )
+    given = (schedule.get(field, str) for field in _SCHEDULE)
+    values["schedule"] = tuple(new or old for new, old in zip(given, linode.schedule, strict=True))
 
 
 def _delete(state: State, linode: Linode, _: Call) -> None:
@@ -115,6 +131,8 @@ INSTANCES = Table(
         "group": Field(),
         "watchdog_enabled": Field(kind=bool),
         "tags": Field(each=str),
+        "alerts": Field(kind=dict, check=_check_alerts),
+        "backups": Field(kind=dict, check=_check_backups),
     },
     check=_check_update,
     is_gone=lambda linode: linode.status == "deleting",

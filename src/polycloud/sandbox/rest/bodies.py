@@ -52,6 +52,10 @@ class Body:
     def __contains__(self, name: str) -> bool:
         return self._fields.get(name) is not None
 
+    def is_empty(self, name: str) -> bool:
+        """Return whether the field is an empty string."""
+        return bool(self._fields.get(name) == "")
+
     def names(self, name: str) -> bool:
         """Return whether the field is present, even if null."""
         return name in self._fields

@@ -120,7 +120,7 @@ class Field:
                 raise body.error(name, "{} is required")
         else:
             value = body.need(name, self.kind) if self.needed else body.get(name, self.kind)
-        if value is None:
+        if value is None or (value == "" and self.default):
             return self.default
         if self.convert:
             value = self.convert(value)
@@ -129,8 +129,10 @@ class Field:
         return value
 
     def is_in(self, body: Body, name: str) -> bool:
-        """Return whether an update sets it; an empty string does not set a field that a create needs."""
-        return name in body and not (self.needed and body.get(name, object) == "")
+        """Return whether an update sets it; an empty string sets only what may be empty."""
+        return name in body and not (
+            body.is_empty(name) and (self.default or (self.needed and not self.each))
+        )
 
 
 @dataclass
