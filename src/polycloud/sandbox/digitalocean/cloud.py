@@ -17,7 +17,7 @@ from polycloud.sandbox.digitalocean import (
     tables,
     volumes,
 )
-from polycloud.sandbox.digitalocean.knobs import DigitalOceanKnobs
+from polycloud.sandbox.digitalocean.settings import DigitalOceanSettings
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.rest.collection import show
 from polycloud.sandbox.rest.replies import (
@@ -60,7 +60,7 @@ _describe = show(
 class DigitalOcean(Service):
     """The cloud."""
 
-    knobs_type = DigitalOceanKnobs
+    knobs_type = DigitalOceanSettings
     account_type = State
     body_type = dialect.Body
     routes = ROUTES
@@ -69,8 +69,8 @@ class DigitalOcean(Service):
 
     def set_limits(self) -> None:
         """Make the rate limits of an hour and a minute."""
-        self._hour = Limit(self.knobs.hourly_limit, _USUAL_LIMIT, 3600.0, self.clock, slides=True)
-        self._minute = Limit(self.knobs.burst_limit, _USUAL_LIMIT, 60.0, self.clock, slides=True)
+        self._hour = Limit(self.settings.hourly_limit, _USUAL_LIMIT, 3600.0, self.clock, slides=True)
+        self._minute = Limit(self.settings.burst_limit, _USUAL_LIMIT, 60.0, self.clock, slides=True)
 
     def admit(self, scope: Scope, token: str | None) -> Admission:
         """Check the token and count the request."""
@@ -92,7 +92,7 @@ class DigitalOcean(Service):
 
     def _limit_headers(self, error: ApiError | None) -> dict[str, str]:
         hour = self._hour
-        # Without a limit the account must not look used up: clients slow down when little is left.
+        # Without a limit, clients must not see few requests left: they would slow down.
         left = max(hour.limit - hour.used, 0 if hour.refuses else hour.limit // 2)
         return {
             "ratelimit-limit": str(hour.limit),
@@ -102,7 +102,7 @@ class DigitalOcean(Service):
 
     def page(self, state: State, call: Call, listing: Listing) -> Reply:
         """Return the page of a list that a request asks for."""
-        return dialect.page(call, listing, state.knobs.page_size, state.knobs.largest_page)
+        return dialect.page(call, listing, state.settings.page_size, state.settings.largest_page)
 
     def refusal(self, error: ApiError, scope: Scope) -> Reply:
         """Return the response to a refused request."""

@@ -36,14 +36,14 @@ class _Kind:
     """A type of action.
 
     Attributes:
-        prepare: checks the request and gives what is done at the end.
-        knob: which one says how long it takes.
+        prepare: checks the request and returns the effect.
+        duration: the setting that holds its duration.
         needs: the status in which it can be begun; None is any.
-        machine: what the droplet's machine does meanwhile, within so many seconds.
+        machine: called on the droplet's machine at the start, with the duration.
     """
 
     prepare: Callable[[State, Droplet, Body], Effect]
-    knob: str = "power"
+    duration: str = "power"
     needs: str | None = None
     machine: Callable[[Node, float], object] | None = None
 
@@ -54,7 +54,7 @@ def _begin(verb: str, state: State, droplet: Droplet, body: Body) -> Action:
     if kind.needs and droplet.status != kind.needs:
         raise InputError(_WHEN_ON if kind.needs == "active" else _WHEN_OFF)
     effect = kind.prepare(state, droplet, body)
-    seconds = getattr(state.knobs, kind.knob)
+    seconds = getattr(state.settings, kind.duration)
     start = partial(kind.machine, droplet.machine, seconds) if kind.machine and droplet.machine else None
     return state.begin(verb, seconds, droplet, effect, start=start)
 
@@ -206,10 +206,10 @@ _KINDS = {
     "power_cycle": _Kind(partial(_become, "active"), needs="active", machine=Node.restart),
     "password_reset": _Kind(_reset_password),
     "rename": _Kind(_rename),
-    "snapshot": _Kind(_snapshot, knob="copy"),
-    "resize": _Kind(_resize, knob="copy", needs="off"),
-    "rebuild": _Kind(_rebuild, knob="build", machine=_remove),
-    "restore": _Kind(_restore, knob="build", machine=_remove),
+    "snapshot": _Kind(_snapshot, duration="copy"),
+    "resize": _Kind(_resize, duration="copy", needs="off"),
+    "rebuild": _Kind(_rebuild, duration="build", machine=_remove),
+    "restore": _Kind(_restore, duration="build", machine=_remove),
     "enable_ipv6": _Kind(_enable_ipv6),
     "enable_backups": _Kind(_enable_backups),
     "disable_backups": _Kind(_disable_backups),

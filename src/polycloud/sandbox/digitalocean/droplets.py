@@ -59,7 +59,7 @@ def _begin(state: State, name: str, order: Json, volumes: tuple[Volume, ...]) ->
     for volume in volumes:
         volume.droplet = droplet
     state.add_machine(droplet)
-    seconds = state.knobs.build
+    seconds = state.settings.build
     start = partial(droplet.machine.start, seconds) if droplet.machine else None
     effect = partial(_finish, state, droplet)
     return state.begin("create", seconds, droplet, effect, also_locks=volumes, start=start)
@@ -103,11 +103,11 @@ def _destroy(state: State, droplet: Droplet) -> None:
     for firewall in state.firewalls.values():
         firewall.droplet_ids = without(firewall.droplet_ids, droplet.id)
     if droplet.machine:
-        # Nobody waits for it: its address is handed out again last.
+        # There is no need to wait for it: its address is handed out again last.
         droplet.machine.remove()
         droplet.machine = None
     droplet.status = "archive"
-    state.begin("destroy", state.knobs.archive, droplet, partial(state.remove_droplet, droplet))
+    state.begin("destroy", state.settings.archive, droplet, partial(state.remove_droplet, droplet))
 
 
 def _is_copy(type: str, droplet: Droplet, image: Image) -> bool:

@@ -32,7 +32,7 @@ def _check(change: Change) -> None:
 
 def _unsettle(state: State, firewall: Item, _: object = None) -> None:
     """Let the droplets of a firewall wait for its changes."""
-    firewall.is_settled = partial(state.is_past, state.now + state.knobs.attach)
+    firewall.is_settled = partial(state.is_past, state.now + state.settings.attach)
 
 
 def _pending(firewall: Item) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ def _transfer(state: State, image: Image, body: Body) -> Action:
     if slug in image.regions:
         raise InputError("The image is already available in this region.")
     effect = partial(setattr, image, "regions", (*image.regions, slug))
-    return state.begin("transfer", state.knobs.copy, image, effect, region=region)
+    return state.begin("transfer", state.settings.copy, image, effect, region=region)
 
 
 def _convert(state: State, image: Image, _: Body) -> Action:
@@ -80,7 +80,7 @@ def _convert(state: State, image: Image, _: Body) -> Action:
             droplet.snapshot_ids = (*droplet.snapshot_ids, image.id)
 
     region = REGIONS[image.regions[0]]
-    return state.begin("convert", state.knobs.copy, image, effect, region=region)
+    return state.begin("convert", state.settings.copy, image, effect, region=region)
 
 
 _IMAGES = Table(

@@ -28,7 +28,7 @@ def _create(name: str, state: State, _: object, call: Call) -> Reply:
     droplet_id = call.body.get("droplet_id", int)
     droplet = None if droplet_id is None else _free_droplet(state, droplet_id)
     region = droplet.region if droplet else _region(call.body.need("region", str))
-    if len(state.reserved_ips) >= state.knobs.reserved_ip_limit:
+    if len(state.reserved_ips) >= state.settings.reserved_ip_limit:
         raise InputError("Reserved IP limit exceeded.")
     ip = ReservedIp(id=state.unreached_addresses.take(), region=region, resource_type=name)
     state.reserved_ips[ip.id] = ip
@@ -69,7 +69,7 @@ def _remove(state: State, ip: ReservedIp, _: object) -> None:
 
 def _assign(state: State, ip: ReservedIp, droplet: Droplet) -> Action:
     effect = partial(setattr, ip, "droplet", droplet)
-    return state.begin("assign_ip", state.knobs.attach, ip, effect, also_locks=(droplet,))
+    return state.begin("assign_ip", state.settings.attach, ip, effect, also_locks=(droplet,))
 
 
 def _post_assign(state: State, ip: ReservedIp, body: Body) -> Action:
@@ -83,7 +83,7 @@ def _unassign(state: State, ip: ReservedIp, _: Body) -> Action:
     if ip.droplet is None:
         raise InputError("The reserved IP is not assigned to a Droplet.")
     effect = partial(setattr, ip, "droplet", None)
-    return state.begin("unassign_ip", state.knobs.attach, ip, effect, also_locks=(ip.droplet,))
+    return state.begin("unassign_ip", state.settings.attach, ip, effect, also_locks=(ip.droplet,))
 
 
 ROUTES: Routes = routes_of(

@@ -9,7 +9,6 @@ from itertools import cycle, islice
 from typing import Any
 
 from polycloud.sandbox.clouds import Clock
-from polycloud.sandbox.digitalocean.knobs import DigitalOceanKnobs
 from polycloud.sandbox.digitalocean.resources import (
     PUBLIC_IMAGES,
     REGIONS,
@@ -20,6 +19,7 @@ from polycloud.sandbox.digitalocean.resources import (
     ReservedIp,
     Volume,
 )
+from polycloud.sandbox.digitalocean.settings import DigitalOceanSettings
 from polycloud.sandbox.machines import Access, Machines
 from polycloud.sandbox.rest.collection import Item
 from polycloud.sandbox.rest.pool import Pool
@@ -34,8 +34,8 @@ class State(Account[Action]):
     first_number = 3164444
     first_event = 36804636
 
-    def __init__(self, knobs: DigitalOceanKnobs, clock: Clock, machines: Machines) -> None:
-        super().__init__(knobs, clock, machines, knobs.errored)
+    def __init__(self, settings: DigitalOceanSettings, clock: Clock, machines: Machines) -> None:
+        super().__init__(settings, clock, machines, settings.errored)
         self.regions, self.sizes = REGIONS, SIZES
         self.droplets: dict[int, Droplet] = {}
         self.images = {image.id: Image(**vars(image)) for image in PUBLIC_IMAGES.values()}
@@ -51,7 +51,7 @@ class State(Account[Action]):
             vpc = Item(**self.identity(), name=f"default-{slug}", region=slug, description="", default=True)
             vars(vpc).update(in_network(IPv4Network(f"10.{100 + number}.0.0/16")))
             self.vpcs[vpc.id] = vpc
-        self._seed(knobs.seed_droplets)
+        self._seed(settings.seed_droplets)
 
     def _seed(self, number: int) -> None:
         images = [image for image in self.images.values() if image.slug]

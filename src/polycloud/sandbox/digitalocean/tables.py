@@ -1,4 +1,4 @@
-"""The account's simple collections: SSH keys, what is for sale, actions, tags, VPCs."""
+"""The account's simple collections: SSH keys, regions, sizes, actions, tags, VPCs."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ from polycloud.sandbox.rest.replies import (
     Routes,
 )
 
-# The account and what is for sale
+# The account, regions and sizes
 
 
 def droplet_limit(state: State) -> int:
     """Return how many droplets the account may have, the seeded ones included."""
-    return state.knobs.droplet_limit + state.knobs.seed_droplets  # type: ignore[no-any-return]
+    return state.settings.droplet_limit + state.settings.seed_droplets  # type: ignore[no-any-return]
 
 
 def _account(state: State, _: Call) -> Reply:
-    limits = {"droplet_limit": droplet_limit(state), "floating_ip_limit": state.knobs.reserved_ip_limit}
+    limits = {"droplet_limit": droplet_limit(state), "floating_ip_limit": state.settings.reserved_ip_limit}
     return Reply(200, {"account": {**limits, **DOCUMENTS["account"]}})
 
 

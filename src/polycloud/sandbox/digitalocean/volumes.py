@@ -46,7 +46,7 @@ def _only(volumes: list[Volume]) -> Volume:
 
 
 def _check(change: Change) -> None:
-    """Resolve a new volume's region and size, which a snapshot or the body gives, and its tags."""
+    """Resolve a new volume's region and size, from a snapshot or the body, and its tags."""
     state, values = change.state, change.values
     slug, snapshot_id, size = values["region"], values.pop("snapshot_id"), values["size_gigabytes"]
     if snapshot_id:
@@ -143,7 +143,7 @@ def _resize(state: State, volume: Volume, body: Body) -> Action:
 def _begin(
     state: State, type: str, volume: Volume, effect: Callable[[], object], *droplets: Droplet
 ) -> Action:
-    return state.begin(type, state.knobs.attach, volume, effect, also_locks=droplets)
+    return state.begin(type, state.settings.attach, volume, effect, also_locks=droplets)
 
 
 _ACTIONS = {"attach": _attach, "detach": _detach, "resize": _resize}

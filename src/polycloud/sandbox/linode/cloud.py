@@ -19,7 +19,7 @@ from polycloud.sandbox.linode import (
     tables,
     volumes,
 )
-from polycloud.sandbox.linode.knobs import LinodeKnobs
+from polycloud.sandbox.linode.settings import LinodeSettings
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import show
@@ -66,7 +66,7 @@ _describe = show(
 class Linode(Service):
     """The cloud; its account has one user."""
 
-    knobs_type = LinodeKnobs
+    knobs_type = LinodeSettings
     account_type = State
     body_type = Body
     routes = ROUTES
@@ -74,13 +74,13 @@ class Linode(Service):
 
     def set_limits(self) -> None:
         """Make the rate limits of lists, creates of Linodes, and other requests."""
-        knobs = self.knobs
+        settings = self.settings
         self._limits = {
             name: Limit(limit, usual, seconds, self.clock, slides=False)
             for name, limit, usual, seconds in (
-                ("list", knobs.list_limit, 200, 60.0),
-                ("other", knobs.request_limit, 1600, 60.0),
-                ("create", knobs.create_limit, 20, 15.0),
+                ("list", settings.list_limit, 200, 60.0),
+                ("other", settings.request_limit, 1600, 60.0),
+                ("create", settings.create_limit, 20, 15.0),
             )
         }
 
@@ -109,8 +109,8 @@ class Linode(Service):
 
     def page(self, state: State, call: Call, listing: Listing) -> Reply:
         """Return the page of a list that a request asks for."""
-        knobs = state.knobs
-        return dialect.page(call, listing, knobs.page_size, knobs.smallest_page, knobs.largest_page)
+        settings = state.settings
+        return dialect.page(call, listing, settings.page_size, settings.smallest_page, settings.largest_page)
 
     def refusal(self, error: ApiError, scope: Scope) -> Reply:
         """Return the response to a refused request."""
@@ -122,7 +122,7 @@ class Linode(Service):
 
 
 def _limit_headers(limit: Limit) -> dict[str, str]:
-    # Where nothing is refused nothing may look used: a client that heeds it would wait in vain.
+    # Without a limit, clients must not see any of it used: they would wait in vain.
     remaining = limit.limit - (limit.used if limit.refuses else 0)
     return {
         "x-ratelimit-limit": str(limit.limit),

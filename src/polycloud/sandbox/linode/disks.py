@@ -62,7 +62,7 @@ def _made(state: State, disk: Disk, type: str) -> Reply:
 
 
 def _change(state: State, linode: Linode, type: str, effect: Effect, **more: Any) -> None:
-    change(state, linode, type, state.knobs.copy, effect, noun="disks", **more)
+    change(state, linode, type, state.settings.copy, effect, noun="disks", **more)
 
 
 def _update(state: State, disk: Disk, call: Call) -> Reply:

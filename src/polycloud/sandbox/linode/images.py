@@ -39,7 +39,7 @@ def _create(state: State, _: object, call: Call) -> Image:
         label=body.get("label", str) or disk.label,
         description=body.get("description", str),
         size=disk.least,
-        created_by=state.knobs.username,
+        created_by=state.settings.username,
         capabilities=("cloud-init",) if body.flag("cloud_init") else (),
         regions=(linode.region.id,),
         tags=state.use_tags(body.each("tags", str)),
@@ -53,7 +53,7 @@ def _create(state: State, _: object, call: Call) -> Image:
 
     state.begin(
         "disk_imagize",
-        state.knobs.copy,
+        state.settings.copy,
         linode,
         finish,
         also_locks=(image,),

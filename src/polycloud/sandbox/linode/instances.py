@@ -52,7 +52,7 @@ def _create(state: State, _: object, call: Call) -> Linode:
         settle(linode)
         power.boot_again(state, linode, "running" if boots else "offline")
 
-    power.change(state, linode, "linode_create", state.knobs.build, finish, secondary=linode.image)
+    power.change(state, linode, "linode_create", state.settings.build, finish, secondary=linode.image)
     return linode
 
 
@@ -94,7 +94,7 @@ def _delete(state: State, linode: Linode, _: Call) -> None:
         }
     state.remove_machine(linode)
     linode.status = "deleting"
-    state.begin("linode_delete", state.knobs.delete, linode, partial(state.remove_linode, linode))
+    state.begin("linode_delete", state.settings.delete, linode, partial(state.remove_linode, linode))
 
 
 # What belongs to a Linode

@@ -58,7 +58,7 @@ def rebuild(state: State, linode: Linode, call: Call) -> Reply:
         state,
         linode,
         "linode_rebuild",
-        state.knobs.build,
+        state.settings.build,
         finish,
         during="rebuilding",
         start=start,
@@ -71,7 +71,7 @@ def rebuild(state: State, linode: Linode, call: Call) -> Reply:
 
 
 def resize(state: State, linode: Linode, call: Call) -> None:
-    """Give a Linode another plan."""
+    """Change the type of a Linode."""
     check_free(linode)
     body = call.body
     plan = read_type(body)
@@ -95,7 +95,7 @@ def resize(state: State, linode: Linode, call: Call) -> None:
             boot_again(state, linode, was)
 
     start = None if warm else partial(stop_machine, linode)
-    change(state, linode, "linode_resize", state.knobs.copy, finish, during="migrating", start=start)
+    change(state, linode, "linode_resize", state.settings.copy, finish, during="migrating", start=start)
 
 
 def _growing_disk(linode: Linode) -> Disk | None:
@@ -139,7 +139,7 @@ def migrate(state: State, linode: Linode, call: Call) -> None:
         state,
         linode,
         "linode_migrate_datacenter",
-        state.knobs.copy,
+        state.settings.copy,
         finish,
         during="migrating",
         start=partial(stop_machine, linode),
@@ -174,7 +174,7 @@ def clone(state: State, source: Linode, call: Call) -> Reply:
         state,
         source,
         "linode_clone",
-        state.knobs.copy,
+        state.settings.copy,
         finish,
         during="cloning",
         undo=end,
@@ -235,7 +235,7 @@ def _new_target(state: State, source: Linode, body: Body, needed: int) -> Linode
 
 
 def reset_password(state: State, linode: Linode, call: Call) -> None:
-    """Give the one disk with an image of a Linode that is off another password."""
+    """Set the password of the only disk with an image of a Linode that is off."""
     check_free(linode)
     disks = [disk for disk in linode.disks.values() if disk.filesystem != "swap"]
     if len(disks) != 1:
@@ -256,4 +256,4 @@ def set_password(state: State, disk: Disk, password: str) -> None:
         if linode.machine and linode.machine_disk is disk:
             linode.machine.admit(disk.access)
 
-    change(state, linode, "password_reset", state.knobs.power, finish)
+    change(state, linode, "password_reset", state.settings.power, finish)

@@ -104,7 +104,7 @@ def read_order(state: State, body: Body) -> Order:
 
 def check_limit(state: State) -> None:
     """Raise InputError if the account can have no more Linodes."""
-    if len(state.linodes) >= state.knobs.linode_limit + state.knobs.seed_instances:
+    if len(state.linodes) >= state.settings.linode_limit + state.settings.seed_instances:
         raise InputError("Account Limit reached. Please open a support ticket.")
 
 
@@ -174,7 +174,7 @@ def _public_keys(state: State, body: Body) -> tuple[str, ...]:
     for line in lines:
         check_key("authorized_keys", line)
     for user in body.each("authorized_users", str):
-        if user != state.knobs.username or not state.keys:
+        if user != state.settings.username or not state.keys:
             raise InputError(f"User {user} does not exist or has no SSH keys", "authorized_users")
         lines += [key.ssh_key for key in state.keys.values()]
     return tuple(dict.fromkeys(lines))

@@ -30,10 +30,10 @@ def change(
         linode: which.
         type: the API's name for it.
         seconds: how long it takes.
-        effect: what is done at the end.
-        during: its status meanwhile; if the event fails it has its former status again.
-        undo: what is done at the end instead, if it fails.
-        also_locks: what else takes no requests meanwhile.
+        effect: called at the end.
+        during: its status until then; if the event fails it has its former status again.
+        undo: called at the end instead, if the event fails.
+        also_locks: other Linodes to lock.
         more: as for `State.begin`.
     """
     check_free(linode, *also_locks)
@@ -67,7 +67,7 @@ def boot_linode(
     state: State, linode: Linode, config: Config, *, reboots: bool = False, seconds: float | None = None
 ) -> None:
     """Boot a Linode, or stop and boot it."""
-    seconds = state.knobs.boot if seconds is None else seconds
+    seconds = state.settings.boot if seconds is None else seconds
     disk = linode.disks.get(config.root_disk or 0)
 
     def start() -> None:
@@ -114,7 +114,7 @@ def reboot(state: State, linode: Linode, call: Call) -> None:
     """Reboot a Linode that is on."""
     _check_running(linode)
     wanted = call.body.get("config_id", int) or linode.last_config
-    boot_linode(state, linode, choose_config(linode, wanted), reboots=True, seconds=state.knobs.power)
+    boot_linode(state, linode, choose_config(linode, wanted), reboots=True, seconds=state.settings.power)
 
 
 def shutdown(state: State, linode: Linode, _: Call) -> None:
@@ -122,7 +122,9 @@ def shutdown(state: State, linode: Linode, _: Call) -> None:
     _check_running(linode)
     effect = partial(setattr, linode, "status", "offline")
     start = partial(stop_machine, linode)
-    change(state, linode, "linode_shutdown", state.knobs.power, effect, during="shutting_down", start=start)
+    change(
+        state, linode, "linode_shutdown", state.settings.power, effect, during="shutting_down", start=start
+    )
 
 
 def _check_running(linode: Linode) -> None:

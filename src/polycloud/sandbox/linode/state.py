@@ -10,7 +10,6 @@ from itertools import cycle, islice
 from typing import Any
 
 from polycloud.sandbox.clouds import Clock
-from polycloud.sandbox.linode.knobs import LinodeKnobs
 from polycloud.sandbox.linode.resources import (
     CATALOG,
     REGIONS,
@@ -23,6 +22,7 @@ from polycloud.sandbox.linode.resources import (
     Volume,
     has_type,
 )
+from polycloud.sandbox.linode.settings import LinodeSettings
 from polycloud.sandbox.machines import Access, Machines
 from polycloud.sandbox.rest.bodies import length
 from polycloud.sandbox.rest.collection import Item
@@ -43,8 +43,8 @@ class State(Account[Event]):
     date_format = "%Y-%m-%dT%H:%M:%S"
     first_number = 7590910
 
-    def __init__(self, knobs: LinodeKnobs, clock: Clock, machines: Machines) -> None:
-        super().__init__(knobs, clock, machines, knobs.failing)
+    def __init__(self, settings: LinodeSettings, clock: Clock, machines: Machines) -> None:
+        super().__init__(settings, clock, machines, settings.failing)
         self.catalog = Item(**CATALOG)
         self.linodes: dict[int, Linode] = {}
         self.images = {image.id: _public(image) for image in CATALOG["images"].values()}
@@ -54,7 +54,7 @@ class State(Account[Event]):
         self.firewalls: dict[int, Item] = {}
         self.tags: dict[str, Item] = {}
         self._private_addresses = {region: Pool([_PRIVATE]) for region in REGIONS}
-        self._seed(knobs.seed_instances)
+        self._seed(settings.seed_instances)
 
     def _seed(self, number: int) -> None:
         images = [image for image in self.images.values() if not image.deprecated]
@@ -79,7 +79,7 @@ class State(Account[Event]):
 
     def add_event(self, type: str, subject: Any, seconds: float = 0.0, **more: Any) -> Event:
         """Record an event of the account's user."""
-        return super().add_event(type, subject, seconds, username=self.knobs.username, **more)
+        return super().add_event(type, subject, seconds, username=self.settings.username, **more)
 
     def note(self, type: str, subject: Any, **more: Any) -> None:
         """Record a change that took no time."""
@@ -130,14 +130,14 @@ class State(Account[Event]):
 
     @staticmethod
     def add_public(linode: Linode, pool: Pool) -> Item:
-        """Give a Linode a public address."""
+        """Add a public address to a Linode."""
         ip = pool.take()
         address = Item(ip=ip, public=True, rdns=default_rdns(ip), pool=pool)
         linode.addresses.append(address)
         return address
 
     def add_private(self, linode: Linode) -> Item:
-        """Give a Linode a private address."""
+        """Add a private address to a Linode."""
         pool = self._private_addresses[linode.region.id]
         address = Item(ip=pool.take(), public=False, rdns=None, pool=pool)
         linode.addresses.append(address)
@@ -151,7 +151,7 @@ class State(Account[Event]):
         return linode
 
     def install(self, linode: Linode, image: Image, access: Access | None, swap: int) -> None:
-        """Give a Linode a disk with an image, swap, and a configuration; `settle` makes them ready."""
+        """Add a disk with an image, swap, and a configuration to a Linode; `settle` makes them ready."""
         disks = [
             self.add_disk(
                 linode, f"{image.label} Disk", linode.type.disk - swap, "ext4", image=image, access=access
@@ -174,7 +174,7 @@ class State(Account[Event]):
         return disk
 
     def copy(self, linode: Linode, disks: Iterable[Disk], configs: Iterable[Config]) -> None:
-        """Give a Linode copies of disks and configurations, which use the copies."""
+        """Add copies of disks to a Linode, and of configurations, which use the copies."""
         now = self.stamp()
         new = {
             disk.id: replace(
@@ -193,7 +193,7 @@ class State(Account[Event]):
             linode.configs[copied.id] = copied
 
     def prepare_machine(self, linode: Linode, disk: Disk | None) -> None:
-        """Give a Linode the machine that boots that disk: the one that it has, or one with empty files."""
+        """Keep the machine of a Linode if it boots that disk; else replace it by one with empty files."""
         if linode.machine and linode.machine_disk is disk:
             return
         self.remove_machine(linode)

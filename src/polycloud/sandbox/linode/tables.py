@@ -1,4 +1,4 @@
-"""The simple collections: the account, what is for sale, SSH keys, StackScripts, tags, events."""
+"""The simple collections: the account, regions, types, kernels, SSH keys, StackScripts, tags, events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from polycloud.sandbox.rest.bodies import length
 from polycloud.sandbox.rest.collection import Change, Field, Item, routes_of, show, without
 from polycloud.sandbox.rest.replies import Call, InputError, Json, Listing, Reply, Routes
 
-# The account, its user, and what is for sale
+# The account, regions, types and kernels
 
 
 def _for_sale(path: str, key: str, items: str, filters: str) -> Table:
@@ -115,7 +115,7 @@ _STACKSCRIPTS = Table(
         "rev_note": Field(default=""),
         "is_public": Field(kind=bool, default=False),
     },
-    identity=lambda state: {"username": state.knobs.username},
+    identity=lambda state: {"username": state.settings.username},
     check=_check_script,
     remove=_remove_script,
     wanted=lambda state, _, call: [
@@ -211,7 +211,7 @@ _EVENTS = Table(
 ROUTES: Routes = {
     "/account": {"GET": lambda _, __: Reply(200, DOCUMENTS["account"])},
     "/profile": {
-        "GET": lambda state, _: Reply(200, {"username": state.knobs.username, **DOCUMENTS["profile"]})
+        "GET": lambda state, _: Reply(200, {"username": state.settings.username, **DOCUMENTS["profile"]})
     },
     **routes_of(*_CATALOG, _KEYS, _STACKSCRIPTS, _TAGS, _EVENTS),
 }

@@ -77,7 +77,7 @@ def _begin(state: State, volume: Volume, type: str, effect: Effect, undo: Effect
         volume.updated = state.stamp()
         effect()
 
-    state.begin(type, state.knobs.attach, volume, finish, undo=undo, secondary=volume.linode)
+    state.begin(type, state.settings.attach, volume, finish, undo=undo, secondary=volume.linode)
 
 
 def _remove(_: State, volume: Volume, __: object) -> None:
@@ -101,10 +101,10 @@ def _attach(state: State, volume: Volume, call: Call) -> Reply:
         _release(volume)
 
     def effect() -> None:
-        # It may have been deleted meanwhile.
+        # It may have been deleted since.
         volume.linode = None if linode.status == "deleting" else linode
 
-    # What is off has a volume at once.
+    # A Linode that is off has the volume at once.
     if linode.status == "offline":
         effect()
     _begin(state, volume, "volume_attach", effect, undo)

@@ -129,10 +129,8 @@ class Field:
         return value
 
     def is_in(self, body: Body, name: str) -> bool:
-        """Return whether an update sets it; an empty string sets only what may be empty."""
-        return name in body and not (
-            body.is_empty(name) and (self.default or (self.needed and not self.each))
-        )
+        """Return whether an update sets it; an empty string does not where there is a default."""
+        return name in body and not (self.default and body.is_empty(name))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What a handler is given, what it returns, and why it refuses a request.
+"""Requests as handlers see them, their responses, and errors.
 
 Handlers use no provider's envelope: the provider's `Service` turns a `Listing` into a page and an `ApiError`
 into an error body.

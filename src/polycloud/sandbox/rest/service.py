@@ -84,7 +84,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Admission:
-    """What is decided about a request before its path is read.
+    """The decision about a request before its path is read.
 
     Attributes:
         error: why it is refused, or None.
@@ -101,7 +101,7 @@ class Service(Cloud):
     """A cloud with one account and two tokens, one of which permits reading only."""
 
     account_type: ClassVar[type[Any]]
-    """Makes the account from knobs, a clock and machines."""
+    """Makes the account from settings, a clock and machines."""
 
     body_type: ClassVar[type[Body]]
     routes: ClassVar[Routes]
@@ -112,12 +112,12 @@ class Service(Cloud):
     versions: ClassVar[tuple[str, ...]]
     """What may precede the paths."""
 
-    def __init__(self, knobs: Any, clock: Clock, machines: Machines) -> None:
-        self.knobs, self.clock = knobs, clock
+    def __init__(self, settings: Any, clock: Clock, machines: Machines) -> None:
+        self.settings, self.clock = settings, clock
         self._machines = machines
         # The server's thread and whoever reads `servers` share the state.
         self._lock = threading.Lock()
-        self.credentials = (knobs.token,)
+        self.credentials = (settings.token,)
         self.reset()
         self._api = Starlette(
             routes=[
@@ -161,7 +161,7 @@ class Service(Cloud):
         """Go back to the initial state."""
         with self._lock:
             self._machines.clear()
-            self._state: Account[Any] = self.account_type(self.knobs, self.clock, self._machines)
+            self._state: Account[Any] = self.account_type(self.settings, self.clock, self._machines)
             self.set_limits()
 
     def servers(self) -> list[dict[str, Any]]:
@@ -189,7 +189,7 @@ class Service(Cloud):
         if given is None:
             return None
         scheme, _, token = given.partition(b" ")
-        for known, name in ((self.knobs.token, "full"), (self.knobs.read_only_token, "read-only")):
+        for known, name in ((self.settings.token, "full"), (self.settings.read_only_token, "read-only")):
             if scheme.lower() == b"bearer" and secrets.compare_digest(token.strip(), known.encode()):
                 return name
         return ""

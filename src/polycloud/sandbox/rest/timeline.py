@@ -40,9 +40,9 @@ class Event:
         ends: when it ends, on the clock.
         started_at: the date of its beginning, as the API writes dates.
         ends_at: the date of its end.
-        effect: what is done at the end.
-        undo: what is done at the end instead, if it fails.
-        locks: what takes no other event until then.
+        effect: called at the end.
+        undo: called at the end instead, if the event fails.
+        locks: the resources that take no other event until then.
         fails: whether it will fail.
         status: "running", "done", "failed", or "note" for a record of a change that took no time.
     """
@@ -76,7 +76,7 @@ class Account(Generic[E]):
         root: scheme and host of the present request, for links.
 
     Args:
-        knobs: the cloud's settings.
+        settings: the cloud's settings.
         clock: seconds that never run backwards.
         machines: what runs behind the servers.
         failing: types of events, separated by commas, that fail.
@@ -88,8 +88,8 @@ class Account(Generic[E]):
     first_event: ClassVar[int | None] = None
     """The first event's number; None where events take their numbers from the same row as everything else."""
 
-    def __init__(self, knobs: Any, clock: Clock, machines: Machines, failing: str) -> None:
-        self.knobs = knobs
+    def __init__(self, settings: Any, clock: Clock, machines: Machines, failing: str) -> None:
+        self.settings = settings
         self.machines = machines
         self._clock = clock
         # The wall clock's time when this clock showed 0: responses contain dates.
@@ -131,7 +131,7 @@ class Account(Generic[E]):
         return datetime.fromtimestamp(seconds, UTC).strftime(self.date_format)
 
     def advance(self) -> None:
-        """Carry out what is due, except where a machine is still working."""
+        """Carry out the events that are due, except where a machine is still working."""
         waiting = []
         while self._due and self._due[0][0] <= self._clock():
             due = heapq.heappop(self._due)
@@ -169,10 +169,10 @@ class Account(Generic[E]):
         Args:
             type: the API's name for it.
             seconds: how long it takes.
-            subject: the resource that it changes, which is locked meanwhile.
-            effect: what is done at the end.
-            also_locks: what else is locked.
-            start: what is done now, unless the event will fail.
+            subject: the resource that it changes, which is locked until then.
+            effect: called at the end.
+            also_locks: other resources to lock.
+            start: called now, unless the event will fail.
             fails: whether it will fail in any case.
             more: other fields of the event.
         """
