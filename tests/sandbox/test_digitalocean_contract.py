@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def do() -> Iterator[Client]:
-    """A DigitalOcean whose answers are held against the document."""
+    """A DigitalOcean whose responses are checked against the document."""
     with client(seed_droplets=3, page_size=2) as made:
         yield made
 
@@ -156,8 +156,8 @@ def drive_domains(do: Client) -> None:
     do.act("DELETE", "/domains/example.com")
 
 
-def test_every_operation_answers_as_documented(do: Client) -> None:
-    """Every operation answers with a status, headers and a body that the document describes."""
+def test_every_operation_is_documented(do: Client) -> None:
+    """Every operation's response has a status, headers and a body that the document describes."""
     document = contract()
     assert document is not None
     document.seen.clear()
@@ -181,6 +181,6 @@ def test_every_operation_answers_as_documented(do: Client) -> None:
 @pytest.mark.parametrize(
     "path", ["/droplets/1", "/images/none", "/volumes/x", "/vpcs/x", "/tags/x", "/domains/x", "/nowhere"]
 )
-def test_unknown_things_answer_as_documented(do: Client, path: str) -> None:
-    """What does not exist is a 404 with the documented error body, whatever it is."""
+def test_unknown_resources(do: Client, path: str) -> None:
+    """An unknown resource or path is a 404 with the documented error body."""
     assert do.refused("GET", path) == (404, "The resource you requested could not be found.")

@@ -52,7 +52,7 @@ def serial(zone_file: str) -> int:
 
 
 def test_a_new_domain(do: Client) -> None:
-    """A create answers 201 with a TTL of 1800 and without the zone file, which a get then shows."""
+    """A create responses 201 with a TTL of 1800 and without the zone file, which a get then shows."""
     response = do.send("POST", "/domains", {"name": "example.org"})
     assert response.status == 201
     assert response.json() == {"domain": {"name": "example.org", "ttl": 1800, "zone_file": None}}
@@ -267,7 +267,7 @@ def test_zone_files(do: Client) -> None:
 
 @pytest.mark.skipif(contract() is None, reason="the provider's document, or jsonschema, is missing")
 def test_every_operation_is_documented(do: Client) -> None:
-    """Every operation on domains and records answers as the provider's document describes."""
+    """Every operation on domains and records responses as the provider's document describes."""
     document = contract()
     assert document is not None
     document.seen.clear()
