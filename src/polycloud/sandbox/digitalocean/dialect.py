@@ -50,18 +50,14 @@ class Body(bodies.Body):
     stop: ClassVar[str] = "."
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Table(collection.Table):
     """A collection.
 
     Attributes:
-        one: the envelope's name for an item.
-        many: the one for a list.
         created: the status of a create.
     """
 
-    one: str
-    many: str
     created: int = 201
 
     def reply(self, item: Any, *, created: bool = False) -> Reply:

@@ -122,9 +122,6 @@ def _post_actions(state: State, call: Call) -> Reply:
 _DROPLETS = Table(
     path="/droplets",
     key="droplet:int",
-    items="droplets",
-    one="droplet",
-    many="droplets",
     verbs="GET POST/GET",
     view=show_droplet,
     wanted=_wanted,

@@ -130,10 +130,6 @@ _WAITING = {"removing": False, "status": "waiting"}
 
 FIREWALLS = Table(
     path="/firewalls",
-    key="firewall",
-    items="firewalls",
-    one="firewall",
-    many="firewalls",
     view=show(
         "id name created_at inbound_rules outbound_rules droplet_ids tags",
         status=lambda firewall: "waiting" if _pending(firewall) else "succeeded",

@@ -86,9 +86,6 @@ def _convert(state: State, image: Image, _: Body) -> Action:
 _IMAGES = Table(
     path="/images",
     key="image:int",
-    items="images",
-    one="image",
-    many="images",
     verbs="GET/GET PUT DELETE",
     view=show_image,
     wanted=_wanted,
@@ -98,10 +95,6 @@ _IMAGES = Table(
 )
 _BY_SLUG = Table(
     path="/images",
-    key="image",
-    items="images",
-    one="image",
-    many="images",
     verbs="/GET",
     view=show_image,
     find=find_image,
@@ -134,10 +127,7 @@ def _remove_snapshot(state: State, snapshot: Image | Item, _: object) -> None:
 
 _SNAPSHOTS = Table(
     path="/snapshots",
-    key="snapshot",
     items="volume_snapshots",
-    one="snapshot",
-    many="snapshots",
     verbs="GET/GET DELETE",
     view=show_snapshot,
     wanted=_wanted_snapshots,

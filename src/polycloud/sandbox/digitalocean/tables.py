@@ -57,7 +57,7 @@ def _account(state: State, _: Call) -> Reply:
     return Reply(200, {"account": {**limits, **DOCUMENTS["account"]}})
 
 
-_REGIONS = Table(path="/regions", items="regions", one="region", many="regions", verbs="GET", view=rendered)
+_REGIONS = Table(path="/regions", verbs="GET", view=rendered)
 _SIZES = Table(path="/sizes", items="sizes", one="size", many="sizes", verbs="GET", view=rendered)
 
 
@@ -165,8 +165,6 @@ _ACTIONS = Table(
     path="/actions",
     key="action:int",
     items="events",
-    one="action",
-    many="actions",
     verbs="GET/GET",
     view=show_action,
     wanted=lambda state, *_: reversed(state.events.values()),
@@ -253,11 +251,7 @@ def _tag_resources(state: State, tag: Item, call: Call, *, add: bool) -> None:
 
 _TAGS = Table(
     path="/tags",
-    key="tag",
-    items="tags",
     id="key",
-    one="tag",
-    many="tags",
     verbs="GET POST/GET DELETE",
     view=_show_tag,
     create=_create_tag,
@@ -323,10 +317,6 @@ def _remove_vpc(state: State, vpc: Item, _: object) -> None:
 
 _VPCS = Table(
     path="/vpcs",
-    key="vpc",
-    items="vpcs",
-    one="vpc",
-    many="vpcs",
     verbs="GET POST/GET PUT PATCH DELETE",
     view=show("id name description region ip_range default created_at", urn=lambda vpc: f"do:vpc:{vpc.id}"),
     fields={
@@ -354,8 +344,6 @@ _MEMBERS = Table(
     owner=_VPCS,
     path="/members",
     items="droplets",
-    one="member",
-    many="members",
     verbs="GET",
     view=show("name created_at", urn=lambda droplet: f"do:droplet:{droplet.id}"),
     wanted=lambda state, vpc, call: [

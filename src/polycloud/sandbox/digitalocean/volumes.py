@@ -161,10 +161,6 @@ def _check_snapshot(change: Change) -> None:
 
 _VOLUMES = Table(
     path="/volumes",
-    key="volume",
-    items="volumes",
-    one="volume",
-    many="volumes",
     verbs="GET POST/GET DELETE",
     view=show_volume,
     wanted=_wanted,
@@ -194,18 +190,13 @@ _VOLUMES = Table(
 )
 _SNAPSHOTS = Table(
     path="/volumes/snapshots",
-    key="snapshot",
     items="volume_snapshots",
-    one="snapshot",
-    many="snapshots",
     verbs="/GET DELETE",
     view=show_snapshot,
 )
 _OF_VOLUME = Table(
     owner=_VOLUMES,
     path="/snapshots",
-    one="snapshot",
-    many="snapshots",
     verbs="GET POST",
     view=show_snapshot,
     items="volume_snapshots",

@@ -63,7 +63,7 @@ def _snapshot(state: State, linode: Linode, call: Call) -> Reply:
     linode.backups[backup.id] = backup
     shown = show_backup(backup)
     keep, undo = partial(_keep, state, linode, backup), partial(linode.backups.pop, backup.id)
-    change(state, linode, "linode_snapshot", state.settings.copy, keep, undo=undo)
+    change(state, linode, "linode_snapshot", keep, undo=undo)
     return Reply(200, shown)
 
 
@@ -99,19 +99,17 @@ def _restore(state: State, backup: Item, call: Call) -> None:
         else:
             target.status = was
 
-    change(state, target, "backups_restore", state.settings.copy, finish, during="restoring", noun="backups")
+    change(state, target, "backups_restore", finish, noun="backups")
 
 
 _BACKUPS = Table(
     owner=INSTANCES,
     path="/backups",
-    key="backup:int",
-    items="backups",
     verbs="POST/GET",
     view=show_backup,
     create=_snapshot,
     on_all={"GET": _list},
-    parts={"restore": {"POST": _restore}},
+    actions={"restore": _restore},
 )
 
 ROUTES: Routes = routes_of(

@@ -51,8 +51,6 @@ def _devices(state: State, linode: Linode, body: Body) -> dict[str, Json]:
 _CONFIGS = Table(
     owner=INSTANCES,
     path="/configs",
-    key="config:int",
-    items="configs",
     filters="label",
     view=show_config,
     item_type=Config,

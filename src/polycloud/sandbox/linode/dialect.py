@@ -41,7 +41,7 @@ DONE = Reply(200, {})
 BUSY = "Linode busy."
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Table(collection.Table):
     """A collection.
 
@@ -54,6 +54,10 @@ class Table(collection.Table):
     filters: str = ""
     noun: str = ""
     events: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.key = self.key if self.key != self.one else f"{self.one}:int"
 
     def reply(self, item: Any, *, created: bool = False) -> Reply:
         """Return the response that shows one item."""

@@ -62,7 +62,7 @@ def _made(state: State, disk: Disk, type: str) -> Reply:
 
 
 def _change(state: State, linode: Linode, type: str, effect: Effect, **more: Any) -> None:
-    change(state, linode, type, state.settings.copy, effect, noun="disks", **more)
+    change(state, linode, type, effect, noun="disks", **more)
 
 
 def _update(state: State, disk: Disk, call: Call) -> Reply:
@@ -123,18 +123,12 @@ def _password(state: State, disk: Disk, call: Call) -> None:
 _DISKS = Table(
     owner=INSTANCES,
     path="/disks",
-    key="disk:int",
-    items="disks",
     verbs="GET POST/GET",
     filters="label size",
     view=show_disk,
     create=_create,
     on_one={"PUT": _update, "DELETE": _delete},
-    parts={
-        "clone": {"POST": _clone},
-        "password": {"POST": _password},
-        "resize": {"POST": _resize},
-    },
+    actions={"clone": _clone, "password": _password, "resize": _resize},
 )
 
 ROUTES: Routes = _DISKS.routes()

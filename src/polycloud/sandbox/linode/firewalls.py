@@ -84,8 +84,6 @@ def _remove_device(state: State, device: Item, firewall: Item) -> None:
 
 FIREWALLS = Table(
     path="/networking/firewalls",
-    key="firewall:int",
-    items="firewalls",
     filters="created id label tags updated",
     view=show("id label status tags created updated", rules=_show_rules),
     fields={
@@ -107,8 +105,6 @@ _entity = show("id label url", type="linode")
 _DEVICES = Table(
     owner=FIREWALLS,
     path="/devices",
-    key="device:int",
-    items="devices",
     verbs="GET POST/GET DELETE",
     view=show(
         "id created",

@@ -96,7 +96,6 @@ def _replicate(state: State, image: Image, call: Call) -> Reply:
 _IMAGES = Table(
     path="/images",
     key="image:path",
-    items="images",
     verbs="GET POST/PUT DELETE",
     filters="deprecated is_public label size status tags type vendor",
     view=show_image,
@@ -106,7 +105,7 @@ _IMAGES = Table(
     check=_check_update,
     remove=_remove,
     on_one={"GET": _get},
-    parts={"regions": {"POST": _replicate}},
+    actions={"regions": _replicate},
     events="- image_update image_delete",
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from polycloud.sandbox.linode import power
@@ -52,7 +51,7 @@ def _create(state: State, _: object, call: Call) -> Linode:
         settle(linode)
         power.boot_again(state, linode, "running" if boots else "offline")
 
-    power.change(state, linode, "linode_create", state.settings.build, finish, secondary=linode.image)
+    power.change(state, linode, "linode_create", finish, secondary=linode.image)
     return linode
 
 
@@ -117,7 +116,6 @@ _ACTIONS = {
 
 INSTANCES = Table(
     path="/linode/instances",
-    key="linode:int",
     items="linodes",
     verbs="GET POST/GET PUT",
     filters="id label group region tags ipv4",
@@ -137,20 +135,22 @@ INSTANCES = Table(
     check=_check_update,
     is_gone=lambda linode: linode.status == "deleting",
     on_one={"DELETE": _delete},
-    parts={
-        **{name: {"POST": action} for name, action in _ACTIONS.items()},
-        "transfer": {"GET": _transfer},
-    },
+    actions=_ACTIONS,
+    parts={"transfer": {"GET": _transfer}},
     events="- linode_update -",
 )
 
-_VOLUMES = replace(
-    VOLUMES, owner=INSTANCES, verbs="GET", parts={}, of=lambda linode, volume: volume.linode is linode
+_VOLUMES = Table(
+    owner=INSTANCES,
+    path="/volumes",
+    verbs="GET",
+    filters=VOLUMES.filters,
+    view=VOLUMES.view,
+    of=lambda linode, volume: volume.linode is linode,
 )
 _FIREWALLS = Table(
     owner=INSTANCES,
     path="/firewalls",
-    items="firewalls",
     verbs="GET",
     view=FIREWALLS.view,
     of=lambda linode, firewall: any(device.linode is linode for device in firewall.devices.values()),

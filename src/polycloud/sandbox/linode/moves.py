@@ -58,9 +58,7 @@ def rebuild(state: State, linode: Linode, call: Call) -> Reply:
         state,
         linode,
         "linode_rebuild",
-        state.settings.build,
         finish,
-        during="rebuilding",
         start=start,
         secondary=deploy.image,
     )
@@ -95,7 +93,7 @@ def resize(state: State, linode: Linode, call: Call) -> None:
             boot_again(state, linode, was)
 
     start = None if warm else partial(stop_machine, linode)
-    change(state, linode, "linode_resize", state.settings.copy, finish, during="migrating", start=start)
+    change(state, linode, "linode_resize", finish, start=start)
 
 
 def _growing_disk(linode: Linode) -> Disk | None:
@@ -139,9 +137,7 @@ def migrate(state: State, linode: Linode, call: Call) -> None:
         state,
         linode,
         "linode_migrate_datacenter",
-        state.settings.copy,
         finish,
-        during="migrating",
         start=partial(stop_machine, linode),
     )
 
@@ -174,9 +170,7 @@ def clone(state: State, source: Linode, call: Call) -> Reply:
         state,
         source,
         "linode_clone",
-        state.settings.copy,
         finish,
-        during="cloning",
         undo=end,
         secondary=target,
         also_locks=(target,),
@@ -256,4 +250,4 @@ def set_password(state: State, disk: Disk, password: str) -> None:
         if linode.machine and linode.machine_disk is disk:
             linode.machine.admit(disk.access)
 
-    change(state, linode, "password_reset", state.settings.power, finish)
+    change(state, linode, "password_reset", finish)

@@ -10,15 +10,29 @@ from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.replies import Call, InputError
 from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
+_EVENTS: dict[str, tuple[str, str | None]] = {
+    "linode_create": ("build", None),
+    "linode_boot": ("boot", "booting"),
+    "linode_reboot": ("power", "rebooting"),
+    "linode_shutdown": ("power", "shutting_down"),
+    "linode_rebuild": ("build", "rebuilding"),
+    "linode_resize": ("copy", "migrating"),
+    "linode_migrate_datacenter": ("copy", "migrating"),
+    "linode_clone": ("copy", "cloning"),
+    "linode_snapshot": ("copy", None),
+    "backups_restore": ("copy", "restoring"),
+    "password_reset": ("power", None),
+    **dict.fromkeys(("disk_create", "disk_duplicate", "disk_delete", "disk_resize"), ("copy", None)),
+}
+"""The setting that holds an event's duration, and the Linode's status until it ends, if another."""
+
 
 def change(
     state: State,
     linode: Linode,
     type: str,
-    seconds: float,
     effect: Effect,
     *,
-    during: str | None = None,
     undo: Effect = nothing,
     also_locks: tuple[Linode, ...] = (),
     **more: Any,
@@ -28,18 +42,15 @@ def change(
     Args:
         state: the account.
         linode: which.
-        type: the API's name for it.
-        seconds: how long it takes.
+        type: the API's name for the event, one of `_EVENTS`.
         effect: called at the end.
-        during: its status until then; if the event fails it has its former status again.
-        undo: called at the end instead, if the event fails.
+        undo: called at the end instead, if the event fails; the Linode has its former status again.
         also_locks: other Linodes to lock.
         more: as for `State.begin`.
     """
     check_free(linode, *also_locks)
-    before = linode.status
-    if during:
-        linode.status = during
+    setting, during = _EVENTS[type]
+    before, linode.status = linode.status, during or linode.status
 
     def finish() -> None:
         linode.updated = state.stamp()
@@ -49,6 +60,7 @@ def change(
         linode.status = before
         undo()
 
+    seconds = getattr(state.settings, setting)
     state.begin(type, seconds, linode, finish, undo=fail, also_locks=also_locks, **more)
 
 
@@ -63,11 +75,9 @@ def choose_config(linode: Linode, id: int | None) -> Config:
     return config
 
 
-def boot_linode(
-    state: State, linode: Linode, config: Config, *, reboots: bool = False, seconds: float | None = None
-) -> None:
+def boot_linode(state: State, linode: Linode, config: Config, *, reboots: bool = False) -> None:
     """Boot a Linode, or stop and boot it."""
-    seconds = state.settings.boot if seconds is None else seconds
+    seconds = state.settings.power if reboots else state.settings.boot
     disk = linode.disks.get(config.root_disk or 0)
 
     def start() -> None:
@@ -80,8 +90,7 @@ def boot_linode(
     def finish() -> None:
         linode.status, linode.last_config = "running", config.id
 
-    action, during = ("linode_reboot", "rebooting") if reboots else ("linode_boot", "booting")
-    change(state, linode, action, seconds, finish, during=during, start=start)
+    change(state, linode, "linode_reboot" if reboots else "linode_boot", finish, start=start)
 
 
 def boot_again(state: State, linode: Linode, was: str) -> None:
@@ -114,7 +123,7 @@ def reboot(state: State, linode: Linode, call: Call) -> None:
     """Reboot a Linode that is on."""
     _check_running(linode)
     wanted = call.body.get("config_id", int) or linode.last_config
-    boot_linode(state, linode, choose_config(linode, wanted), reboots=True, seconds=state.settings.power)
+    boot_linode(state, linode, choose_config(linode, wanted), reboots=True)
 
 
 def shutdown(state: State, linode: Linode, _: Call) -> None:
@@ -122,9 +131,7 @@ def shutdown(state: State, linode: Linode, _: Call) -> None:
     _check_running(linode)
     effect = partial(setattr, linode, "status", "offline")
     start = partial(stop_machine, linode)
-    change(
-        state, linode, "linode_shutdown", state.settings.power, effect, during="shutting_down", start=start
-    )
+    change(state, linode, "linode_shutdown", effect, start=start)
 
 
 def _check_running(linode: Linode) -> None:

@@ -36,9 +36,11 @@ def _for_sale(path: str, key: str, items: str, filters: str) -> Table:
 
 
 _CATALOG = (
-    _for_sale("/linode/types", "type", "types", "class disk gpus label memory network_out transfer vcpus"),
+    _for_sale(
+        "/linode/types", "type:str", "types", "class disk gpus label memory network_out transfer vcpus"
+    ),
     _for_sale("/linode/kernels", "kernel:path", "kernels", "architecture deprecated kvm label pvops version"),
-    _for_sale("/regions", "region", "regions", "country site_type"),
+    _for_sale("/regions", "region:str", "regions", "country site_type"),
     _for_sale("/volumes/types", "", "volume_types", "label transfer price.hourly price.monthly"),
 )
 
@@ -64,7 +66,6 @@ def check_key(field: str, line: str) -> None:
 
 _KEYS = Table(
     path="/profile/sshkeys",
-    key="key:int",
     items="keys",
     filters="id label",
     view=show("id label ssh_key created"),
@@ -96,8 +97,6 @@ def _remove_script(_: State, script: Item, __: object) -> None:
 
 _STACKSCRIPTS = Table(
     path="/linode/stackscripts",
-    key="script:int",
-    items="stackscripts",
     filters="deployments_total description is_public label mine rev_note",
     view=show(
         "id label description images script rev_note is_public username created updated",
@@ -174,7 +173,6 @@ def _remove_tag(state: State, tag: Item, _: object) -> None:
 _TAGS = Table(
     path="/tags",
     key="tag:path",
-    items="tags",
     id="label",
     verbs="GET POST/DELETE",
     filters="label",
@@ -199,13 +197,11 @@ def _mark_read(_: State, event: Item, __: Call) -> None:
 
 _EVENTS = Table(
     path="/account/events",
-    key="event:int",
-    items="events",
     verbs="GET/GET",
     filters="action created id read entity.id entity.type",
     view=show_event,
     wanted=lambda state, *_: reversed(state.events.values()),
-    parts={"seen": {"POST": _mark_seen}, "read": {"POST": _mark_read}},
+    actions={"seen": _mark_seen, "read": _mark_read},
 )
 
 ROUTES: Routes = {

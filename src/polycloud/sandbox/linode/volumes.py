@@ -149,8 +149,6 @@ def _clone(state: State, volume: Volume, call: Call) -> Reply:
 
 VOLUMES = Table(
     path="/volumes",
-    key="volume:int",
-    items="volumes",
     filters="label tags",
     view=show_volume,
     item_type=Volume,
@@ -168,12 +166,7 @@ VOLUMES = Table(
     check=_check,
     changed=_created,
     remove=_remove,
-    parts={
-        "attach": {"POST": _attach},
-        "detach": {"POST": _detach},
-        "resize": {"POST": _resize},
-        "clone": {"POST": _clone},
-    },
+    actions={"attach": _attach, "detach": _detach, "resize": _resize, "clone": _clone},
     events="- volume_update volume_delete",
 )
 

@@ -160,12 +160,14 @@ def nothing(*_: Any) -> None:
     """Do nothing: a hook that is not used."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Table:
-    """A collection.
+    """A collection, whose names come from its path unless they are given.
 
     Attributes:
         path: below the path of its owner, such as "/volumes".
+        many: its name: "volumes".
+        one: the name of an item: "volume".
         key: the variable of an item's path, with a convertor if its id is not a text: "volume:int".
         items: the attribute of its owner that holds the items by id; the owner is the account, or an item.
         owner: the table of the owner; None for the account.
@@ -188,11 +190,14 @@ class Table:
         on_all: other methods of the collection; their handlers are given its owner.
         on_one: other methods of an item.
         parts: handlers of paths below an item's, by path and method.
+        actions: handlers of POST for paths below an item's, by path.
         put: what PUT does: "changes" the fields that are present, as PATCH does; so, but "needs" those that a
             create needs; "replaces" all, those that are absent by their defaults.
     """
 
     path: str
+    many: str = ""
+    one: str = ""
     key: str = ""
     items: str = ""
     owner: Table | None = None
@@ -214,7 +219,14 @@ class Table:
     on_all: Mapping[str, ItemHandler] = field(default_factory=dict)
     on_one: Mapping[str, ItemHandler] = field(default_factory=dict)
     parts: Mapping[str, Mapping[str, ItemHandler]] = field(default_factory=dict)
+    actions: Mapping[str, ItemHandler] = field(default_factory=dict)
     put: str = "changes"
+
+    def __post_init__(self) -> None:
+        self.many = self.many or self.path.rpartition("/")[2]
+        self.one = self.one or self.many.removesuffix("s")
+        self.key = self.key or self.one
+        self.items = self.items or self.many
 
     # What a provider defines
 
@@ -278,12 +290,13 @@ class Table:
             "PATCH": self._patch,
             "DELETE": self._delete,
         }
+        parts = {**self.parts, **{path: {"POST": action} for path, action in self.actions.items()}}
         routes: dict[str, dict[str, Handler]] = {
             self.all_path: {
                 **{verb: of_all[verb] for verb in all_verbs.split()},
                 **self._bound(self.on_all, self.owner_at),
             },
-            **{f"{self.one_path}/{path}": self._bound(verbs, self.at) for path, verbs in self.parts.items()},
+            **{f"{self.one_path}/{path}": self._bound(verbs, self.at) for path, verbs in parts.items()},
             self.one_path: {
                 **{verb: of_one[verb] for verb in one_verbs.split()},
                 **self._bound(self.on_one, self.at),
