@@ -11,7 +11,7 @@ from urllib3.exceptions import ProtocolError
 
 from polycloud.sandbox import Answer, Sandbox
 from polycloud.sandbox.linode.filters import Filter
-from polycloud.sandbox.rest.replies import InputError
+from polycloud.sandbox.rest.errors import InputError
 from support.linode import ORDER, Client, client
 
 NO_TOKEN = (401, [(None, "Invalid Token")])

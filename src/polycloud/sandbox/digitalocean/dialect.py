@@ -8,19 +8,16 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from polycloud.sandbox.rest import bodies, collection
-from polycloud.sandbox.rest.replies import (
+from polycloud.sandbox.rest.errors import (
     ApiError,
-    Call,
     ForbiddenError,
     InputError,
-    Json,
-    Listing,
     MalformedError,
     NotFoundError,
     RateLimitError,
-    Reply,
     UnauthorizedError,
 )
+from polycloud.sandbox.rest.replies import Call, Json, Listing, Reply
 
 _IDS = {
     400: "bad_request",

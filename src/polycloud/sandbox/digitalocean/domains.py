@@ -17,7 +17,8 @@ from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.rest.bodies import between, matches, one_of
 from polycloud.sandbox.rest.collection import Change, Field, Item, routes_of, show
-from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
 
 _TTL = 1800
 _NAME_SERVERS = ("ns1.digitalocean.com", "ns2.digitalocean.com", "ns3.digitalocean.com")

@@ -13,7 +13,7 @@ from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.machines import Node
 from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import without
-from polycloud.sandbox.rest.replies import InputError
+from polycloud.sandbox.rest.errors import InputError
 from polycloud.sandbox.rest.timeline import Effect, check_free
 
 _WHEN_ON = "Droplet is currently off. Please turn it on to run this event."

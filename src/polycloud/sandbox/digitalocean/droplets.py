@@ -22,7 +22,8 @@ from polycloud.sandbox.digitalocean.resources import (
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import with_actions, with_tag
 from polycloud.sandbox.rest.collection import routes_of, without
-from polycloud.sandbox.rest.replies import Call, InputError, Json, NotFoundError, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Json, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 

@@ -14,7 +14,8 @@ from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.rest.bodies import Body, matches
 from polycloud.sandbox.rest.collection import Change, Field, Item, ItemHandler, show
-from polycloud.sandbox.rest.replies import Call, ConflictError, InputError, Json, Routes
+from polycloud.sandbox.rest.errors import ConflictError, InputError
+from polycloud.sandbox.rest.replies import Call, Json, Routes
 
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _LAST_PORT = 65535

@@ -17,8 +17,9 @@ from polycloud.sandbox.digitalocean.resources import (
 from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import with_actions, with_tag
 from polycloud.sandbox.rest.bodies import Body
-from polycloud.sandbox.rest.collection import Item, routes_of, without
-from polycloud.sandbox.rest.replies import Call, ForbiddenError, InputError, Routes
+from polycloud.sandbox.rest.collection import Field, Item, routes_of, without
+from polycloud.sandbox.rest.errors import ForbiddenError, InputError
+from polycloud.sandbox.rest.replies import Call, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 
@@ -36,11 +37,6 @@ def _wanted(state: State, _: object, call: Call) -> Iterable[Image]:
 def _check_own(image: Image) -> None:
     if image.public:
         raise ForbiddenError
-
-
-def _rename(_: State, image: Image, call: Call) -> None:
-    _check_own(image)
-    image.name = call.body.get("name", str) or image.name
 
 
 def _remove(state: State, image: Image, _: object = None) -> None:
@@ -89,7 +85,8 @@ _IMAGES = Table(
     verbs="GET/GET PUT DELETE",
     view=show_image,
     wanted=_wanted,
-    update=_rename,
+    fields={"name": Field(needed=True)},
+    check=lambda change: _check_own(change.item),
     remove=_remove,
     parts=with_actions("image", {"transfer": _transfer, "convert": _convert}),
 )

@@ -9,7 +9,8 @@ from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import droplet_limit, find_key, read_tags
 from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import Item
-from polycloud.sandbox.rest.replies import InputError, Json
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Json
 
 _HOSTNAME = re.compile(r"[a-zA-Z0-9]?[a-z0-9A-Z.-]*[a-z0-9A-Z]")
 _LONGEST_NAME = 255

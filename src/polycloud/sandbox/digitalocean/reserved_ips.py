@@ -18,7 +18,8 @@ from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import with_actions
 from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import Item, routes_of
-from polycloud.sandbox.rest.replies import Call, InputError, Json, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Json, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 

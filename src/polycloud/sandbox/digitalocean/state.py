@@ -22,8 +22,9 @@ from polycloud.sandbox.digitalocean.resources import (
 from polycloud.sandbox.digitalocean.settings import DigitalOceanSettings
 from polycloud.sandbox.machines import Access, Machines
 from polycloud.sandbox.rest.collection import Item
+from polycloud.sandbox.rest.errors import NotFoundError
 from polycloud.sandbox.rest.pool import Pool
-from polycloud.sandbox.rest.replies import Json, NotFoundError
+from polycloud.sandbox.rest.replies import Json
 from polycloud.sandbox.rest.timeline import Account
 
 

@@ -32,17 +32,8 @@ from polycloud.sandbox.rest.collection import (
     show,
     without,
 )
-from polycloud.sandbox.rest.replies import (
-    Call,
-    ConflictError,
-    ForbiddenError,
-    InputError,
-    Json,
-    Listing,
-    NotFoundError,
-    Reply,
-    Routes,
-)
+from polycloud.sandbox.rest.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Json, Listing, Reply, Routes
 
 # The account, regions and sizes
 

@@ -19,7 +19,8 @@ from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.digitalocean.tables import read_tags, with_actions
 from polycloud.sandbox.rest.bodies import Body, matches
 from polycloud.sandbox.rest.collection import Change, Field, found, routes_of, without
-from polycloud.sandbox.rest.replies import Call, ConflictError, InputError, NotFoundError, Reply, Routes
+from polycloud.sandbox.rest.errors import ConflictError, InputError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 _LARGEST = 16384

@@ -12,7 +12,8 @@ from polycloud.sandbox.linode.resources import Linode, show_backup
 from polycloud.sandbox.linode.state import State, settle
 from polycloud.sandbox.rest.bodies import length
 from polycloud.sandbox.rest.collection import Item, routes_of
-from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 

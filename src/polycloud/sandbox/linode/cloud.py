@@ -23,16 +23,8 @@ from polycloud.sandbox.linode.settings import LinodeSettings
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import show
-from polycloud.sandbox.rest.replies import (
-    ApiError,
-    Call,
-    ForbiddenError,
-    Listing,
-    RateLimitError,
-    Reply,
-    Routes,
-    UnauthorizedError,
-)
+from polycloud.sandbox.rest.errors import ApiError, ForbiddenError, RateLimitError, UnauthorizedError
+from polycloud.sandbox.rest.replies import Call, Listing, Reply, Routes
 from polycloud.sandbox.rest.service import Admission, Limit, Service, machine_state
 
 if TYPE_CHECKING:

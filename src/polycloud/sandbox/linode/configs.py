@@ -16,7 +16,8 @@ from polycloud.sandbox.linode.resources import (
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import Body, between, length, one_of
 from polycloud.sandbox.rest.collection import Change, Field
-from polycloud.sandbox.rest.replies import InputError, Json, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Json, Routes
 
 
 def _check(change: Change) -> None:

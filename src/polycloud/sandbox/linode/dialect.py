@@ -9,22 +9,19 @@ from typing import Any
 
 from polycloud.sandbox.linode.filters import Filter
 from polycloud.sandbox.rest import collection
-from polycloud.sandbox.rest.bodies import Body, Check, length
+from polycloud.sandbox.rest.bodies import Check, length
 from polycloud.sandbox.rest.collection import Change, Item
-from polycloud.sandbox.rest.replies import (
+from polycloud.sandbox.rest.errors import (
     ApiError,
-    Call,
     ForbiddenError,
     InputError,
-    Json,
-    Listing,
     MalformedError,
     MethodError,
     NotFoundError,
     RateLimitError,
-    Reply,
     UnauthorizedError,
 )
+from polycloud.sandbox.rest.replies import Call, Json, Listing, Reply
 
 _WORDS: dict[type[ApiError], str] = {
     MalformedError: "Invalid JSON",
@@ -79,11 +76,10 @@ class Table(collection.Table):
             identity |= {"noun": self.noun, "url": url, **dates(state)}
         return self.item_type(**identity, **values)
 
-    def _change(self, state: Any, owner: Any, item: Any, body: Body, how: str = "replaces") -> Change:
-        change = super()._change(state, owner, item, body, how)
+    def prepare(self, change: Change) -> None:
+        """Make tags that do not exist."""
         if "tags" in change.values:
-            change.values["tags"] = state.use_tags(change.values["tags"])
-        return change
+            change.values["tags"] = change.state.use_tags(change.values["tags"])
 
     def note(self, state: Any, verb: str, item: Any, owner: Any) -> None:
         """Record a change; the event of an item with an owner is about the owner."""

@@ -13,7 +13,8 @@ from polycloud.sandbox.linode.power import change
 from polycloud.sandbox.linode.resources import Disk, Linode, show_disk
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import length
-from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
 from polycloud.sandbox.rest.timeline import Effect, check_free
 
 _FILESYSTEMS = ("raw", "swap", "ext3", "ext4", "initrd")

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from polycloud.sandbox.rest.replies import InputError, Json
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Json
 
 Test = Callable[[Json], bool]
 

@@ -9,7 +9,8 @@ from polycloud.sandbox.linode.resources import Linode
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import Body, one_of
 from polycloud.sandbox.rest.collection import Change, Field, Item, routes_of, show
-from polycloud.sandbox.rest.replies import Call, InputError, Json, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Json, Reply, Routes
 
 _ACTIONS = ("ACCEPT", "DROP")
 _PROTOCOLS = ("TCP", "UDP", "ICMP", "IPENCAP")

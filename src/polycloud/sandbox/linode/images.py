@@ -8,7 +8,8 @@ from polycloud.sandbox.linode.dialect import Table, dates
 from polycloud.sandbox.linode.resources import REGIONS, Disk, Image, Linode, show_image
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.collection import Change, Field
-from polycloud.sandbox.rest.replies import Call, ForbiddenError, InputError, NotFoundError, Reply, Routes
+from polycloud.sandbox.rest.errors import ForbiddenError, InputError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
 from polycloud.sandbox.rest.timeline import check_free
 
 

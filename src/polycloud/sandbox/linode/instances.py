@@ -14,7 +14,8 @@ from polycloud.sandbox.linode.state import State, settle
 from polycloud.sandbox.linode.volumes import VOLUMES
 from polycloud.sandbox.rest.bodies import Body, together
 from polycloud.sandbox.rest.collection import Change, Field, found, routes_of
-from polycloud.sandbox.rest.replies import Call, InputError, Json, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Json, Reply, Routes
 
 _SCHEDULE = {
     "day": ("Scheduling", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"),
@@ -94,9 +95,6 @@ def _delete(state: State, linode: Linode, _: Call) -> None:
     state.remove_machine(linode)
     linode.status = "deleting"
     state.begin("linode_delete", state.settings.delete, linode, partial(state.remove_linode, linode))
-
-
-# What belongs to a Linode
 
 
 def _transfer(_: State, linode: Linode, __: Call) -> Reply:

@@ -7,7 +7,8 @@ from polycloud.sandbox.linode.instances import INSTANCES
 from polycloud.sandbox.linode.resources import Linode, show_ipv4, show_ipv6, slaac
 from polycloud.sandbox.linode.state import State, default_rdns
 from polycloud.sandbox.rest.collection import Item, routes_of
-from polycloud.sandbox.rest.replies import Call, InputError, Json, NotFoundError, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Json, Reply, Routes
 
 
 def _list(_: State, linode: Linode, __: Call) -> Reply:

@@ -21,7 +21,8 @@ from polycloud.sandbox.linode.power import boot_again, change, stop_machine
 from polycloud.sandbox.linode.resources import Config, Disk, Linode, show_linode
 from polycloud.sandbox.linode.state import SWAP, State, settle
 from polycloud.sandbox.rest.bodies import Body, together
-from polycloud.sandbox.rest.replies import Call, InputError, Reply
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Reply
 from polycloud.sandbox.rest.timeline import check_free
 
 _MIGRATIONS = ("cold", "warm")

@@ -16,7 +16,7 @@ from polycloud.sandbox.linode.tables import check_key
 from polycloud.sandbox.machines import Access
 from polycloud.sandbox.rest.bodies import Body, together
 from polycloud.sandbox.rest.collection import Item
-from polycloud.sandbox.rest.replies import InputError
+from polycloud.sandbox.rest.errors import InputError
 
 _LONGEST_USER_DATA = 65535
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from polycloud.sandbox.linode.resources import Config, Linode
 from polycloud.sandbox.linode.state import State
-from polycloud.sandbox.rest.replies import Call, InputError
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call
 from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
 _EVENTS: dict[str, tuple[str, str | None]] = {

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 from polycloud.sandbox.linode.dialect import BUSY
 from polycloud.sandbox.machines import Access, Node
 from polycloud.sandbox.rest.collection import Item, load_catalog, show
+from polycloud.sandbox.rest.errors import InputError
 from polycloud.sandbox.rest.pool import gateway
-from polycloud.sandbox.rest.replies import InputError, Json
+from polycloud.sandbox.rest.replies import Json
 from polycloud.sandbox.rest.timeline import Event as Change
 
 CATALOG, DOCUMENTS = load_catalog(__package__)

@@ -26,8 +26,8 @@ from polycloud.sandbox.linode.settings import LinodeSettings
 from polycloud.sandbox.machines import Access, Machines
 from polycloud.sandbox.rest.bodies import length
 from polycloud.sandbox.rest.collection import Item
+from polycloud.sandbox.rest.errors import NotFoundError
 from polycloud.sandbox.rest.pool import Pool
-from polycloud.sandbox.rest.replies import NotFoundError
 from polycloud.sandbox.rest.timeline import Account
 
 _PRIVATE = IPv4Network("192.168.128.0/17")

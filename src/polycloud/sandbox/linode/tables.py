@@ -18,7 +18,8 @@ from polycloud.sandbox.linode.resources import (
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import length
 from polycloud.sandbox.rest.collection import Change, Field, Item, routes_of, show, without
-from polycloud.sandbox.rest.replies import Call, InputError, Json, Listing, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Json, Listing, Reply, Routes
 
 # The account, regions, types and kernels
 

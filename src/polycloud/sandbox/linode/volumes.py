@@ -12,7 +12,8 @@ from polycloud.sandbox.linode.resources import Config, Linode, Volume, show_volu
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import Body, between, one_of
 from polycloud.sandbox.rest.collection import Change, Field
-from polycloud.sandbox.rest.replies import Call, InputError, Reply, Routes
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
 from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
 _SMALLEST, _LARGEST = 10, 10240

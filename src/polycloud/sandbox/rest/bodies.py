@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from polycloud.sandbox.rest.replies import InputError, MalformedError, Problem
+from polycloud.sandbox.rest.errors import InputError, MalformedError, Problem
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ A provider subclasses `Table` for its envelopes and for what it adds to each new
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from polycloud.sandbox.rest.bodies import Body, Check, together
-from polycloud.sandbox.rest.replies import ApiError, Call, Handler, Json, Listing, NotFoundError, Reply, View
+from polycloud.sandbox.rest.errors import ApiError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Handler, Json, Listing, Reply, View
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -30,8 +32,8 @@ T = TypeVar("T")
 ItemHandler = Callable[[Any, Any, Call], Reply | Listing | None]
 """Takes the account's state, the item that the path names, and the request; None means `Table.deleted()`."""
 
-
 Finder = Callable[[Any, Call], Any]
+"""Returns what a path names, from the account's state and the request."""
 
 
 class Item:
@@ -161,7 +163,7 @@ def nothing(*_: Any) -> None:
 
 
 @dataclass(kw_only=True, eq=False)
-class Table:
+class Table(ABC):
     """A collection, whose names come from its path unless they are given.
 
     Attributes:
@@ -180,7 +182,6 @@ class Table:
         check: hook that checks a `Change`.
         changed: hook called after a change was made, with the account, the item and the `Change`.
         create: makes an item from the account, its owner and the request, instead of `fields`.
-        update: changes an item, given the same as an `ItemHandler`, instead of `fields`.
         remove: hook called before an item is deleted, with the account, the item and its owner.
         wanted: the items of a list, from the account, the owner and the request, instead of all of them.
         find: finds an item by the id in the path, in its owner.
@@ -191,8 +192,8 @@ class Table:
         on_one: other methods of an item.
         parts: handlers of paths below an item's, by path and method.
         actions: handlers of POST for paths below an item's, by path.
-        put: what PUT does: "changes" the fields that are present, as PATCH does; so, but "needs" those that a
-            create needs; "replaces" all, those that are absent by their defaults.
+        put: what PUT does: "changes" sets the fields that are present, as PATCH does; "needs" also requires
+            those that a create needs; "replaces" sets all fields, absent ones to their defaults.
     """
 
     path: str
@@ -210,7 +211,6 @@ class Table:
     check: Callable[[Change], object] = nothing
     changed: Callable[[Any, Any, Change], object] = nothing
     create: Callable[[Any, Any, Call], Any] | None = None
-    update: Callable[[Any, Any, Call], object] | None = None
     remove: Callable[[Any, Any, Any], object] = nothing
     wanted: Callable[[Any, Any, Call], Iterable[Any]] | None = None
     find: Callable[[Any, Any], Any] | None = None
@@ -230,23 +230,26 @@ class Table:
 
     # What a provider defines
 
+    @abstractmethod
     def reply(self, item: Any, *, created: bool = False) -> Reply:
         """Return the response that shows one item."""
-        raise NotImplementedError
 
+    @abstractmethod
     def listing(self, items: Iterable[Any]) -> Listing:
         """Return the list of items, to be paged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deleted(self) -> Reply:
         """Return the response to a delete."""
-        raise NotImplementedError
+
+    def prepare(self, change: Change) -> None:  # noqa: B027 - not every provider has such fields
+        """Convert the fields that all the provider's collections treat alike, before `check` is called."""
 
     def make(self, state: Any, values: Json) -> Any:
         """Return a new item."""
         return self.item_type(**self.identity(state), **values)
 
-    def note(self, state: Any, verb: str, item: Any, owner: Any) -> None:
+    def note(self, state: Any, verb: str, item: Any, owner: Any) -> None:  # noqa: B027 - not every provider
         """Record a change that was made: "create", "update" or "delete"."""
 
     # Where items are
@@ -346,12 +349,9 @@ class Table:
 
     def _update(self, state: Any, call: Call, how: str) -> Reply:
         item, owner = self.at(state, call), self.owner_at(state, call)
-        if self.update:
-            self.update(state, item, call)
-        else:
-            change = self._change(state, owner, item, call.body, how)
-            vars(item).update(change.values)
-            self.changed(state, item, change)
+        change = self._change(state, owner, item, call.body, how)
+        vars(item).update(change.values)
+        self.changed(state, item, change)
         self.note(state, "update", item, owner)
         return self.reply(item)
 
@@ -365,6 +365,7 @@ class Table:
                 if how == "replaces" or field.is_in(body, name) or (how == "needs" and field.needed)
             )
         )
+        self.prepare(change)
         self.check(change)
         return change
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from itertools import chain, islice
 
-from polycloud.sandbox.rest.replies import InputError
+from polycloud.sandbox.rest.errors import InputError
 
 UNREACHED = IPv4Network("198.19.0.0/16")
 """Public addresses without a machine: those of seeded servers, and further ones."""

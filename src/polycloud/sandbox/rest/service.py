@@ -18,16 +18,8 @@ from starlette.routing import Route
 
 from polycloud.sandbox.clouds import Clock, Cloud
 from polycloud.sandbox.rest.bodies import Body, Query
-from polycloud.sandbox.rest.replies import (
-    ApiError,
-    Call,
-    Handler,
-    Listing,
-    MethodError,
-    NotFoundError,
-    Reply,
-    Routes,
-)
+from polycloud.sandbox.rest.errors import ApiError, MethodError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Handler, Listing, Reply, Routes
 from polycloud.sandbox.rest.timeline import Account
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from polycloud.sandbox.clouds import Clock
 from polycloud.sandbox.machines import Machines
+from polycloud.sandbox.rest.errors import InputError
 from polycloud.sandbox.rest.pool import UNREACHED, Pool
-from polycloud.sandbox.rest.replies import InputError
 
 Effect = Callable[[], object]
 
