@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from polycloud import aio
-from polycloud.common import waiting
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import Node, NodeState
+from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
+from polycloud.concurrency import waiting
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox, Slow
 from support.loops import Run, until
 from support.plain import PlainDriver
@@ -118,7 +119,7 @@ def test_a_call_ends_at_once(run: Run, slow: Web, stage: str, end: Any) -> None:
 def test_a_call_ends_at_once_while_it_connects(run: Run, end: Any) -> None:
     """A call that is cancelled before it is connected ends at once, and the next one may connect."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        mute.setblocking(False)  # the TLS that the driver begins is never answered
+        mute.setblocking(False)  # nothing responds to the TLS handshake
         accepted: list[socket.socket] = []
 
         def reached(number: int) -> bool:
@@ -170,7 +171,7 @@ def test_a_call_that_is_cancelled_before_it_begins(run: Run, slow: Web) -> None:
 
 
 def test_many_cancelled_calls(run: Run, slow: Web) -> None:
-    """Hundreds of calls that are cancelled at odd moments leave every connection free."""
+    """Hundreds of calls that are cancelled at random times leave every connection free."""
 
     async def main() -> None:
         driver = PlainDriver("user", "secret", **slow.options, pool_size=3)
@@ -182,8 +183,8 @@ def test_many_cancelled_calls(run: Run, slow: Web) -> None:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-            answers = await asyncio.gather(*(cloud.list_nodes() for _ in range(6)))
-            assert answers == [[]] * 6
+            responses = await asyncio.gather(*(cloud.list_nodes() for _ in range(6)))
+            assert responses == [[]] * 6
 
     run(main)
 
@@ -254,7 +255,7 @@ def test_a_task_that_others_follow(run: Run) -> None:
     run(main)
 
 
-def the_mark(error: BaseException) -> str:
+def the_marker(error: BaseException) -> str:
     """What a note says that an unfinished create is known by."""
     (note,) = [note for note in error.__notes__ if "it may exist or appear" in note]
     return str(note.rpartition(" '")[2].rstrip("'"))
@@ -262,8 +263,8 @@ def the_mark(error: BaseException) -> str:
 
 @pytest.mark.parametrize("acted", [True, False])
 @both_ends
-def test_a_create_that_is_cancelled_tells_where_its_node_may_be(run: Run, end: Any, acted: bool) -> None:
-    """A create that is cancelled after it was sent sends nothing more, and a note says what to look for."""
+def test_a_create_that_is_cancelled_names_its_marker(run: Run, end: Any, acted: bool) -> None:
+    """A create that is cancelled after it was sent sends nothing more, and its note names the marker."""
 
     async def main(droplets: Sandbox) -> None:
         driver = DigitalOceanNodeDriver(*droplets.credentials, **droplets.options, pool_size=1)
@@ -280,7 +281,7 @@ def test_a_create_that_is_cancelled_tells_where_its_node_may_be(run: Run, end: A
                     raise
 
             await end(create(), lambda: droplets.requests[-1].method == "POST")
-            found = await cloud.run(driver.list_nodes, ex_tag=the_mark(caught[0]))
+            found = await cloud.run(driver.list_nodes, ex_tag=the_marker(caught[0]))
             assert [node.name for node in found] == ["lost"] * acted
             assert [request.method for request in droplets.requests].count("POST") == 1
 
@@ -298,7 +299,7 @@ def test_the_note_of_a_create_reaches_who_set_the_timeout(run: Run) -> None:
                 async with asyncio.timeout(1):
                     await facade.create_node("late", sizes[0], images[0])
             assert caught.value.__context__ is not None
-            assert the_mark(caught.value.__context__)
+            assert the_marker(caught.value.__context__)
 
     with Sandbox("nephoscale", ssh="off", appear=60) as cloud:
         run(partial(main, cloud))

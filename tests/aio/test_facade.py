@@ -12,11 +12,14 @@ from typing import Any, TypeVar
 import pytest
 
 from polycloud import aio
-from polycloud.common import waiting
+from polycloud.aio.driver import Awaited, Iterated
 from polycloud.common.base import JsonResponse
-from polycloud.common.calls import call_options, current_call
 from polycloud.common.tokens import Token, TokenConnection
-from polycloud.common.types import (
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options, current_call
+from polycloud.errors import (
     InvalidArgumentError,
     NotFoundError,
     OperationTimeoutError,
@@ -25,8 +28,6 @@ from polycloud.common.types import (
     UnknownProviderError,
     UnsupportedOperationError,
 )
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.sandbox import Sandbox
 from support.clouds import KEY, READERS
 from support.loops import Run, until
@@ -45,12 +46,12 @@ NO_OPERATIONS = {"custom_size"}
 
 
 def test_every_operation_is_there() -> None:
-    """The facade has every public method of the base that asks the provider, iterators as iterators."""
+    """The facade has every public method of the base that sends requests, iterators as iterators."""
     methods = {name for name, fn in vars(NodeDriver).items() if inspect.isfunction(fn) and name[0] != "_"}
     for name in methods - NO_OPERATIONS:
         awaited = vars(aio.AsyncNodeDriver).get(name)
         iterates = inspect.signature(getattr(NodeDriver, name)).return_annotation.startswith("Iterator[")
-        kind = aio._Iterated if iterates else aio._Awaited
+        kind = Iterated if iterates else Awaited
         assert isinstance(awaited, kind), f"{name} = {kind.__name__}(NodeDriver.{name}) is missing"
         assert (awaited.name, awaited.__doc__) == (name, getattr(NodeDriver, name).__doc__)
 
@@ -143,9 +144,9 @@ def test_every_operation_gives_what_the_driver_gives(run: Run, tmp_path: Path) -
 
                 return await everything(call, tmp_path)
 
-    told = run(awaited)
-    assert {name for name, _ in told} == set(NodeDriver.operations()) - {"deploy_node"}
-    assert outline(told) == outline(plainly())
+    results = run(awaited)
+    assert {name for name, _ in results} == set(NodeDriver.operations()) - {"deploy_node"}
+    assert outline(results) == outline(plainly())
 
 
 @pytest.mark.parametrize("provider", READERS)
@@ -188,9 +189,10 @@ def test_a_drivers_life_without_a_word_about_loops(run: Run) -> None:
         run(main)
 
 
-def test_help_tells_of_the_drivers_own_method() -> None:
+def test_help_shows_the_drivers_own_method() -> None:
     """A facade's method has name, documentation and signature of its driver's."""
     cloud = aio.connect("digitalocean", "token")
+    assert cloud.list_nodes.__name__ == "list_nodes"
     assert cloud.list_nodes.__doc__ == DigitalOceanNodeDriver.list_nodes.__doc__
     assert "ex_tag" in inspect.signature(cloud.list_nodes).parameters
     assert inspect.iscoroutinefunction(cloud.list_nodes)
@@ -198,7 +200,7 @@ def test_help_tells_of_the_drivers_own_method() -> None:
 
 
 def test_names_that_are_not_there() -> None:
-    """What the facade lacks is an AttributeError, which says how to await it where the driver has it."""
+    """A missing attribute is an AttributeError, which says how to await it where the driver has it."""
     cloud: Any = aio.connect("digitalocean", "token")
     with pytest.raises(AttributeError, match=r"ex_list_tags.*await aio\.run\(cloud\.driver\.ex_list_tags"):
         _ = cloud.ex_list_tags
@@ -209,9 +211,9 @@ def test_names_that_are_not_there() -> None:
 
 
 def test_only_compute_drivers_are_wrapped() -> None:
-    """`wrap` refuses what is no driver, and `connect` an unknown provider."""
-    with pytest.raises(InvalidArgumentError, match="no compute driver"):
-        aio.wrap("digitalocean")  # type: ignore[type-var] # that is the point
+    """`wrap` refuses any other object than a driver, and `connect` an unknown provider."""
+    with pytest.raises(InvalidArgumentError, match="expected a driver"):
+        aio.wrap("digitalocean")  # type: ignore[call-overload] # that is the point
     with pytest.raises(UnknownProviderError):
         aio.connect("digitalocaen")
 
@@ -220,7 +222,7 @@ def test_only_compute_drivers_are_wrapped() -> None:
 
 
 def test_errors_are_the_drivers(run: Run, droplets: Sandbox) -> None:
-    """An error of the driver is raised as it is, with the request that failed, and can be told apart."""
+    """An error of the driver is raised unchanged, with its class and the request that failed."""
 
     async def main() -> None:
         async with aio.connect("digitalocean", *droplets.credentials, **droplets.options) as cloud:
@@ -228,7 +230,7 @@ def test_errors_are_the_drivers(run: Run, droplets: Sandbox) -> None:
                 await cloud.get_node("77")
             assert caught.value.exchange is not None
             assert caught.value.exchange.path == "/v2/droplets/77"
-            with pytest.raises(InvalidArgumentError, match="no id"):
+            with pytest.raises(InvalidArgumentError, match="must be a number"):
                 await cloud.get_node("seventy")
 
     run(main)
@@ -313,13 +315,13 @@ def test_call_options(run: Run, droplets: Sandbox) -> None:
 
 
 def test_many_at_once(run: Run, web: Web) -> None:
-    """500 calls at the same time on one facade each get their own answer, over 100 connections at most."""
+    """500 calls at the same time on one facade each get their own response, over at most 100 connections."""
 
     async def main() -> None:
         async with aio.wrap(PlainDriver("user", "secret", **web.options)) as cloud:
             request = cloud.driver.connection.request
-            answers = await asyncio.gather(*(cloud.run(request, "/", {"n": n}) for n in range(500)))
-            assert [answer.object["target"] for answer in answers] == [f"/?n={n}" for n in range(500)]
+            responses = await asyncio.gather(*(cloud.run(request, "/", {"n": n}) for n in range(500)))
+            assert [response.object["target"] for response in responses] == [f"/?n={n}" for n in range(500)]
 
     run(main)
     assert len({seen.connection for seen in web.seen}) <= 100
@@ -355,9 +357,9 @@ def test_tasks_log_in_once(run: Run) -> None:
             tasks = [asyncio.create_task(cloud.run(request, "/")) for _ in range(20)]
             await asyncio.sleep(0)
             tasks[0].cancel()
-            answers = await asyncio.gather(*tasks, return_exceptions=True)
-            assert isinstance(answers[0], asyncio.CancelledError)
-            assert [answer.object["as"] for answer in answers[1:]] == ["t"] * 19  # type: ignore[union-attr]
+            responses = await asyncio.gather(*tasks, return_exceptions=True)
+            assert isinstance(responses[0], asyncio.CancelledError)
+            assert [response.object["as"] for response in responses[1:]] == ["t"] * 19  # type: ignore[union-attr]
 
     with serve(respond) as web:
         run(partial(main, web))
@@ -383,8 +385,8 @@ def test_run_takes_any_function(run: Run, web: Web) -> None:
             for _ in range(3):
                 await aio.run(driver.connection.request, "/")
         assert {seen.connection for seen in web.seen} == {1}
-        answer = await aio.run(driver.connection.request, "/after")
-        assert answer.object["connection"] == 2
+        response = await aio.run(driver.connection.request, "/after")
+        assert response.object["connection"] == 2
 
     run(main)
 
@@ -437,7 +439,7 @@ def paged(droplets: Sandbox) -> Callable[[], aio.AsyncNodeDriver[DigitalOceanNod
 
 
 def test_iterators_go_a_page_at_a_time(run: Run, droplets: Sandbox, paged: Any) -> None:
-    """An iterator asks for a page when the items before it are consumed, and not sooner."""
+    """An iterator fetches a page when the items before it are consumed, and not sooner."""
 
     async def main() -> None:
         async with paged() as cloud:
@@ -449,7 +451,7 @@ def test_iterators_go_a_page_at_a_time(run: Run, droplets: Sandbox, paged: Any) 
 
 @pytest.mark.parametrize("items", [0, 1, 9, 10, 11])
 def test_iterators_are_left_early(run: Run, droplets: Sandbox, paged: Any, items: int) -> None:
-    """An iterator that is left early asks for nothing more and leaves its connection free."""
+    """An iterator that is left early fetches nothing more and leaves its connection free."""
 
     async def main() -> None:
         async with paged(pool_size=1) as cloud:
@@ -481,7 +483,7 @@ def test_iterators_wait_for_slow_consumers(run: Run, paged: Any) -> None:
 
 
 def test_iterators_obey_the_block_that_asks(run: Run, droplets: Sandbox, paged: Any) -> None:
-    """What counts for an iterator is the `call_options` block in which it is asked for its items."""
+    """An iterator uses the `call_options` block in which its items are requested."""
 
     async def main() -> None:
         async with paged() as cloud:
@@ -497,7 +499,7 @@ def test_iterators_obey_the_block_that_asks(run: Run, droplets: Sandbox, paged: 
 
 
 def test_iterators_may_change_tasks(run: Run, paged: Any) -> None:
-    """An iterator may be asked for its items by one task after another."""
+    """The items of an iterator may be requested by one task after another."""
 
     async def main() -> None:
         async with paged() as cloud:
@@ -515,7 +517,7 @@ async def anext_of(items: AsyncGenerator[T]) -> T:
     return await anext(items)
 
 
-def test_iterators_tidy_up(run: Run, plain: PlainDriver, web: Web) -> None:
+def test_iterators_clean_up(run: Run, plain: PlainDriver, web: Web) -> None:
     """What a driver's iterator does at its end is awaited, though it be left early or cancelled."""
 
     def items() -> Iterator[int]:
@@ -563,7 +565,7 @@ def test_iterators_raise(run: Run, droplets: Sandbox, paged: Any) -> None:
 
 
 def test_iterators_of_any_kind(run: Run, plain: PlainDriver) -> None:
-    """What is iterated may be any iterator, and an empty one."""
+    """`iterate` takes any iterator, an empty one too."""
 
     async def main() -> None:
         async with aio.wrap(plain) as cloud:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from polycloud import aio
-from polycloud.common import waiting
-from polycloud.common.calls import call_options
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import ConnectError, PolycloudError
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import ConnectError, PolycloudError
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.loops import Run, until
 from support.plain import PlainDriver
@@ -79,22 +79,22 @@ def test_loops_side_by_side(web: Web) -> None:
         together.wait()
         async with aio.wrap(driver) as cloud:
             request = driver.connection.request
-            answers = await asyncio.gather(
+            responses = await asyncio.gather(
                 *(cloud.run(request, f"/{name}") for _ in range(10)),
                 *(aio.run(request, f"/{name}") for _ in range(10)),
             )
-        return [answer.object["target"] for answer in answers]
+        return [response.object["target"] for response in responses]
 
-    told: dict[str, list[str]] = {}
+    targets: dict[str, list[str]] = {}
     threads = [
-        threading.Thread(target=lambda name=str(number): told.update({name: asyncio.run(main(name))}))
+        threading.Thread(target=lambda name=str(number): targets.update({name: asyncio.run(main(name))}))
         for number in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert told == {str(number): [f"/{number}"] * 20 for number in range(4)}
+    assert targets == {str(number): [f"/{number}"] * 20 for number in range(4)}
 
 
 def test_closing_closes_everything(run: Run, web: Web) -> None:
@@ -137,7 +137,7 @@ def test_a_plain_call_on_the_loop(run: Run, droplets: Sandbox) -> None:
 
 
 def test_a_call_that_outlives_its_facade(run: Run) -> None:
-    """A call under way when its facade is closed fails in words, opens nothing anew, and does not hang."""
+    """A call under way when its facade is closed raises an EventLoopError, and sends nothing more."""
     over = threading.Event()
 
     def respond(seen: Seen) -> Answer:
@@ -245,7 +245,7 @@ def test_a_facade_that_is_closed_is_quiet(web: Web) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
 
 
-# What is not installed
+# Missing extras
 
 
 @pytest.mark.parametrize("missing", ["greenlet", "aiohttp"])
@@ -263,7 +263,7 @@ sys.modules["greenlet"] = sys.modules["aiohttp"] = None
 from polycloud.compute import keys
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.providers import get_driver
-from polycloud.compute.types import NodeAuthSSHKey
+from polycloud.compute.base import NodeAuthSSHKey
 from polycloud.sandbox import Sandbox
 
 private, public = keys.generate()
@@ -304,7 +304,7 @@ def test_on_uvloop(droplets: Sandbox) -> None:
 
 
 def test_a_plain_call_beside_a_task_of_its_loop(run: Run) -> None:
-    """Plain code on a loop's thread does itself what a task of the loop is just doing, or is told why not."""
+    """Plain code on a loop's thread does not wait for that loop's flight: it runs the function, or raises."""
     flight = waiting.SingleFlight()
 
     def work() -> str:

@@ -1,4 +1,4 @@
-"""What type checkers see of the facade: mypy reads this file, and tells where an ignore is not needed."""
+"""What type checkers see of the facade: mypy reads this file, and reports an ignore that is not needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import assert_type
 
 from polycloud import aio
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
-from polycloud.compute.types import KeyPair, Node, NodeImage, NodeLocation, NodeSize, StorageVolume
+from polycloud.compute.objects import KeyPair, Node, NodeImage, NodeLocation, NodeSize, StorageVolume
 from polycloud.sandbox import Sandbox
 from support.loops import Run
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,15 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud import connect
-from polycloud.common import waiting
-from polycloud.common.aws import AWSConnection, AWSCredentials, plain, query, signed
-from polycloud.common.awscredentials import Chain, ambient_region
-from polycloud.common.http import Request
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import InvalidArgumentError, InvalidCredsError, PolycloudError
-from polycloud.compute.drivers.ec2 import AWSCredsError, EC2NodeDriver
+from polycloud.common.aws import AWSConnection, AWSCredentials, AWSCredsError, signed
+from polycloud.common.aws.credentials import Chain, ambient_region
+from polycloud.common.aws.query import flatten
+from polycloud.common.aws.xml import plain
+from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidArgumentError, InvalidCredsError, PolycloudError
+from polycloud.http.messages import Request
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
-from support.ec2 import SmallEC2, botocore_signature, refusal, told
+from support.ec2 import SmallEC2, botocore_signature, refusal, response
 
 SUITE = AWSCredentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 THEN = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
@@ -66,7 +68,7 @@ ONCE = RetryPolicy(attempts=1)
     ids=["get-vanilla", "get-vanilla-query-order", "post-x-www-form-urlencoded", "list-users"],
 )
 def test_published_signatures(request_: Request, service: str, signature: str) -> None:
-    """The requests of Amazon's test suite and documentation have the signatures that stand there."""
+    """The requests of Amazon's test suite and documentation have the signatures that are published there."""
     result = signed(request_, SUITE, region="us-east-1", service=service, now=THEN)
     assert result.headers["Authorization"].endswith(f"Signature={signature}")
     assert result.headers["X-Amz-Date"] == "20150830T123600Z"
@@ -77,8 +79,9 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 @given(
     method=st.sampled_from(["GET", "POST", "DELETE"]),
+    service=st.sampled_from(["ec2", "s3"]),
     path=st.lists(
-        st.text("abcXYZ019-_.~", min_size=1, max_size=6).filter(lambda x: x.strip(".")), max_size=3
+        st.text("abcXYZ019-_.~ +%:@é€", min_size=1, max_size=6).filter(lambda x: x.strip(".")), max_size=3
     ),
     fields=st.lists(st.tuples(WORDS, WORDS), max_size=5),
     headers=st.dictionaries(
@@ -88,32 +91,45 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
     ),
     body=st.binary(max_size=60),
     token=st.none() | st.text("abcXYZ09/+=", min_size=1),
-    moment=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    time=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 def test_signatures_are_botocores(
     method: str,
+    service: str,
     path: list[str],
     fields: list[tuple[str, str]],
     headers: dict[str, str],
     body: bytes,
     token: str | None,
-    moment: datetime,
+    time: datetime,
 ) -> None:
-    """Any request has the signature that botocore makes of it."""
-    url = f"https://ec2.eu-west-1.amazonaws.com/{'/'.join(path)}?{urlencode(fields)}"
+    """Any request has the signature that botocore makes of it, for S3 and for services other than S3."""
+    where = "/".join(quote(segment, safe="") for segment in path)
+    url = f"https://{service}.eu-west-1.amazonaws.com/{where}?{urlencode(fields)}"
     credentials = AWSCredentials("AKIATEST", "a+secret/key", token)
     result = signed(
-        Request(method, url, headers, body), credentials, region="eu-west-1", service="ec2", now=moment
+        Request(method, url, headers, body), credentials, region="eu-west-1", service=service, now=time
     )
     sent = {name: text for name, text in result.headers.items() if name != "Authorization"}
-    when = f"{moment:%Y%m%dT%H%M%SZ}"
+    when = f"{time:%Y%m%dT%H%M%SZ}"
     pair = ("AKIATEST", "a+secret/key", token)
-    expected = botocore_signature(method, result.url, sent, body, when, pair, ("eu-west-1", "ec2"))
+    expected = botocore_signature(method, result.url, sent, body, when, pair, ("eu-west-1", service))
     assert result.headers["Authorization"].endswith(f"Signature={expected}")
 
 
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
+def test_an_authorization_header_is_replaced(name: str) -> None:
+    """A signed request has one Authorization header, its signature, whatever header the caller gave."""
+    bare = Request("GET", "https://example.amazonaws.com/")
+    given = Request("GET", bare.url, {name: "Basic aGFuZDpnaXZlbg=="})
+    result, expected = (
+        signed(request, SUITE, region="us-east-1", service="ec2", now=THEN) for request in (given, bare)
+    )
+    assert dict(result.headers) == dict(expected.headers)
+
+
 def test_signing_twice() -> None:
-    """A request that is signed again has the signature of its new moment only."""
+    """A request that is signed again has only the signature for its new time."""
     request = Request("GET", "https://example.amazonaws.com/?a=b+c")
     first = signed(request, SUITE, region="us-east-1", service="ec2", now=THEN)
     again = signed(first, SUITE, region="us-east-1", service="ec2", now=THEN + timedelta(days=1))
@@ -125,22 +141,22 @@ def test_signing_twice() -> None:
 def test_no_secret_in_sight() -> None:
     """Neither credentials nor driver show a secret."""
     driver = EC2NodeDriver("AKIATEST", "very secret", token="session token")
-    for thing in (AWSCredentials("AKIATEST", "very secret", "session token"), driver, driver.connection):
-        assert "secret" not in repr(thing)
-        assert "session" not in repr(thing)
+    for item in (AWSCredentials("AKIATEST", "very secret", "session token"), driver, driver.connection):
+        assert "secret" not in repr(item)
+        assert "session" not in repr(item)
 
 
-# Requests and answers
+# Requests and responses
 
 
 def test_fields_of_requests() -> None:
-    """Lists count from 1, truth values are words, and what is None is not there."""
-    told = query({"A": [{"B": "x", "C": [1, 2]}], "D": True, "E": None, "F": [], "G": {"H": "y"}})
-    assert told == {"A.1.B": "x", "A.1.C.1": "1", "A.1.C.2": "2", "D": "true", "G.H": "y"}
+    """Lists are numbered from 1, booleans are "true" and "false", and None is left out."""
+    fields = flatten({"A": [{"B": "x", "C": [1, 2]}], "D": True, "E": None, "F": [], "G": {"H": "y"}})
+    assert fields == {"A.1.B": "x", "A.1.C.1": "1", "A.1.C.2": "2", "D": "true", "G.H": "y"}
 
 
 def test_elements() -> None:
-    """Elements of whatever namespace are dicts, lists and texts; an empty one is None, one of many a list."""
+    """Elements of any namespace become dicts, lists and strings; empty ones None, repeated ones lists."""
     text = (
         '<x:a xmlns:x="u"><x:b> 1 </x:b><c><item>2</item></c><d/><e>\n </e><f><item><g>3</g></item></f></x:a>'
     )
@@ -160,7 +176,7 @@ def driver_of(server: LoopbackServer, **options: Any) -> EC2NodeDriver:
 
 
 def test_a_server_that_checks_signatures() -> None:
-    """What is sent is signed so that botocore agrees, and other secrets, keys and tokens are refused."""
+    """Requests have botocore's signature; with another secret, key or token they are refused."""
     with SmallEC2() as server:
         with driver_of(server, region="eu-south-2") as driver:
             assert driver.list_nodes(ex_filters={"tag:a b+c": ["x/y z", "Grüße"]}) == []
@@ -186,7 +202,7 @@ def test_temporary_credentials() -> None:
 
 @pytest.mark.parametrize("clock", [-3600.0, 3600.0])
 def test_a_clock_that_is_off(clock: float) -> None:
-    """A refusal for the time's sake makes the provider's clock ours: one more request, and none later."""
+    """A request refused for its time is sent once more by the provider's clock, which later requests use."""
     with SmallEC2(clock=clock) as server, driver_of(server) as driver:
         assert driver.list_nodes() == []
         assert len(server.calls) == 2
@@ -195,7 +211,7 @@ def test_a_clock_that_is_off(clock: float) -> None:
 
 
 def test_wrong_credentials_are_sent_once() -> None:
-    """Where the clocks agree, a refusal is not asked for twice."""
+    """Where the clocks agree, a refused request is not sent again."""
     with SmallEC2() as server, driver_of(server) as driver:
         server.credentials = ("AKIATEST", "changed", None)
         with pytest.raises(AWSCredsError) as caught:
@@ -205,13 +221,13 @@ def test_wrong_credentials_are_sent_once() -> None:
 
 @pytest.mark.parametrize(("code", "status"), [("RequestLimitExceeded", 503), ("Throttling", 400)])
 def test_throttling(code: str, status: int) -> None:
-    """A refusal for too many requests is tried again after a pause, a create without token too."""
+    """A refusal for too many requests is retried, for a create without a token too."""
     left = [refusal(code, status=status)] * 2
 
-    def answer(_: dict[str, str]) -> Answer:
-        return left.pop() if left else told("AllocateAddress", "<publicIp>198.51.100.1</publicIp>")
+    def reply(_: dict[str, str]) -> Answer:
+        return left.pop() if left else response("AllocateAddress", "<publicIp>198.51.100.1</publicIp>")
 
-    with SmallEC2(AllocateAddress=answer) as server:
+    with SmallEC2(AllocateAddress=reply) as server:
         with driver_of(server, retry=RetryPolicy(base=0.01, cap=0.01)) as driver:
             assert driver.ex_allocate_address().ip == "198.51.100.1"
     assert server.count("AllocateAddress") == 3
@@ -222,7 +238,7 @@ def test_throttling(code: str, status: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An environment without anything of Amazon's."""
+    """Remove Amazon's settings from the environment."""
     for name in (
         "AWS_PROFILE",
         "AWS_REGION",
@@ -260,24 +276,24 @@ def test_credentials_of_the_environment(env: Set) -> None:
 
 
 def test_half_of_the_environments_credentials(metadata: Metadata, env: Set) -> None:
-    """A variable without its other half is an error: nobody wants the next place's credentials instead."""
+    """One variable of a pair without the other is an error: credentials from the next source are not used."""
     env("AWS_ACCESS_KEY_ID", "AKIAENV")
     with pytest.raises(InvalidCredsError, match="AWS_SECRET_ACCESS_KEY is not"):
         Chain().find()
-    assert metadata.told == 0
+    assert metadata.given == 0
 
 
 def test_a_token_of_a_web_identity(metadata: Metadata, env: Set) -> None:
-    """A role for a web identity is refused in words: the machine's own role would be another one."""
+    """A role for a web identity is refused with its variable's name; the machine's own role is not used."""
     env("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/secrets/token")
     env("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")
-    with pytest.raises(InvalidCredsError, match="AWS_WEB_IDENTITY_TOKEN_FILE, which is not offered"):
+    with pytest.raises(InvalidCredsError, match="AWS_WEB_IDENTITY_TOKEN_FILE, which is not supported"):
         Chain().find()
-    assert metadata.told == 0
+    assert metadata.given == 0
 
 
 def test_given_credentials_count_first(env: Set) -> None:
-    """Credentials that are given are used alone: neither token nor region of the environment is added."""
+    """Given credentials are used alone: neither the environment's token nor its region is added."""
     env("AWS_ACCESS_KEY_ID", "AKIAENV")
     env("AWS_SESSION_TOKEN", "token of env")
     env("AWS_REGION", "eu-north-1")
@@ -324,17 +340,20 @@ aws_secret_access_key = of both
 @pytest.fixture
 def files(tmp_path: Path) -> None:
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    said = {"Version": 1, "AccessKeyId": "AKIAPROC", "SecretAccessKey": "of process", "Expiration": ends}
-    (tmp_path / "said.json").write_text(json.dumps(said))
-    (tmp_path / "said.py").write_text(f"print(open({str(tmp_path / 'said.json')!r}).read())")
-    command, broken = f"{sys.executable} {tmp_path / 'said.py'}", f"{sys.executable} -c 'raise SystemExit(3)'"
+    output = {"Version": 1, "AccessKeyId": "AKIAPROC", "SecretAccessKey": "of process", "Expiration": ends}
+    (tmp_path / "output.json").write_text(json.dumps(output))
+    (tmp_path / "output.py").write_text(f"print(open({str(tmp_path / 'output.json')!r}).read())")
+    command, broken = (
+        f"{sys.executable} {tmp_path / 'output.py'}",
+        f"{sys.executable} -c 'raise SystemExit(3)'",
+    )
     (tmp_path / "config").write_text(CONFIG.format(command=command, broken=broken))
     (tmp_path / "credentials").write_text(CREDENTIALS)
 
 
 @pytest.mark.usefixtures("files")
 def test_the_shared_files(env: Set) -> None:
-    """Profiles of both files are found by name, that of credentials first; "default" without a name."""
+    """Profiles are read from both files, of which that of credentials counts more; one is the default."""
     assert Chain().find() == AWSCredentials("AKIADEFAULT", "per%cent")
     assert ambient_region() == "eu-west-3"
     assert Chain("prod").find() == AWSCredentials("AKIAPROD", "of prod", "token of prod")
@@ -344,27 +363,27 @@ def test_the_shared_files(env: Set) -> None:
 
 
 def test_the_long_name_of_the_default_profile(tmp_path: Path) -> None:
-    """The profile "default" may be written as the others are, and counts more than the short name."""
+    """The section "profile default" takes precedence over "default"."""
     (tmp_path / "config").write_text("[default]\nregion = us-west-1\n[profile default]\nregion = eu-west-3\n")
     assert ambient_region() == "eu-west-3"
 
 
 @pytest.mark.usefixtures("files")
 def test_credential_process() -> None:
-    """What a command prints is used until it ends; one that fails is an error."""
+    """A command's credentials are renewed before they expire; a command that fails is an error."""
     found = Chain("command").find()
     assert (found.access_key, found.secret_key) == ("AKIAPROC", "of process")
     assert Chain("login").find().access_key == "AKIAPROC"
     assert 3000 < found.renewed_in() < 3600 - 290
-    with pytest.raises(InvalidCredsError, match="ended with 3"):
+    with pytest.raises(InvalidCredsError, match="its exit status is 3"):
         Chain("broken").find()
 
 
 @pytest.mark.usefixtures("files")
 def test_what_the_files_cannot_do(tmp_path: Path) -> None:
-    """A profile that wants a role says so, an unknown one too, and a broken file does not show its lines."""
+    """A profile with a role, an unknown profile and a broken file are errors, which do not show a secret."""
     for profile in ("role", "both"):  # keys beside a role are those that it is assumed with
-        with pytest.raises(InvalidCredsError, match="role_arn, which is not offered"):
+        with pytest.raises(InvalidCredsError, match="role_arn, which is not supported"):
             Chain(profile).find()
     with pytest.raises(InvalidCredsError, match="'nobody' has no credentials"):
         Chain("nobody").find()
@@ -375,7 +394,7 @@ def test_what_the_files_cannot_do(tmp_path: Path) -> None:
 
 
 def test_no_credentials_anywhere() -> None:
-    """A call without any credentials says where they are looked for, and sends nothing."""
+    """A call without any credentials raises an error that lists their sources, and sends nothing."""
     with SmallEC2() as server, EC2NodeDriver(**server.options) as driver:
         with pytest.raises(InvalidCredsError, match=r"AWS_ACCESS_KEY_ID.*~/\.aws/credentials"):
             driver.list_nodes()
@@ -383,10 +402,10 @@ def test_no_credentials_anywhere() -> None:
 
 
 class Metadata(LoopbackServer):
-    """The services that tell credentials: an instance's of version 2, and a container's."""
+    """The metadata services that give credentials: an instance's, version 2, and a container's."""
 
     def __init__(self, seconds: float = 3600.0, role: str = "web") -> None:
-        self.seconds, self.role, self.told = seconds, role, 0
+        self.seconds, self.role, self.given = seconds, role, 0
         self.fails = False
         self.said: dict[str, str] = {}
         self.lock = threading.Lock()
@@ -412,8 +431,8 @@ class Metadata(LoopbackServer):
         if self.fails:
             return Answer(500, [], b"")
         with self.lock:
-            self.told += 1
-            number = self.told
+            self.given += 1
+            number = self.given
         waiting.sleep(0.02)
         ends = (datetime.now(UTC) + timedelta(seconds=self.seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
         said = self.said or {
@@ -435,14 +454,14 @@ def metadata(env: Set) -> Iterator[Metadata]:
 
 
 def test_a_role_that_may_not_be_had(metadata: Metadata) -> None:
-    """Metadata that tell a failure in the place of credentials are an error that says so."""
+    """Metadata that hold a failure instead of credentials raise an error that says so."""
     metadata.said = {"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role web."}
-    with pytest.raises(InvalidCredsError, match="tell no credentials"):
+    with pytest.raises(InvalidCredsError, match="metadata have no credentials"):
         Chain().find()
 
 
 def test_the_metadata_of_an_instance(metadata: Metadata, env: Set) -> None:
-    """The role's credentials are asked for with a session's token, past any proxy."""
+    """The role's credentials are requested with a session token, and never through a proxy."""
     env("HTTP_PROXY", "http://127.0.0.1:9")
     assert Chain().find().access_key == "ASIA1"
     metadata.role = ""
@@ -451,19 +470,19 @@ def test_the_metadata_of_an_instance(metadata: Metadata, env: Set) -> None:
 
 
 def test_a_container(metadata: Metadata, env: Set, tmp_path: Path) -> None:
-    """A container's service is asked with the token of its file, before an instance's metadata."""
+    """A container's service is requested with the token from its file, before an instance's metadata."""
     (tmp_path / "token").write_text("from file\n")
     env("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{metadata.url}/container")
-    with pytest.raises(InvalidCredsError, match="tells no credentials"):
+    with pytest.raises(InvalidCredsError, match="service returned no credentials"):
         Chain().find()
     env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
     assert Chain().find().token == "t"
 
 
 def test_a_container_elsewhere(env: Set) -> None:
-    """The token of a container is not shown to another machine in plain HTTP."""
+    """A container's token is not sent to another machine over plain HTTP."""
     env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/credentials")
-    with pytest.raises(InvalidCredsError, match="neither this machine nor over TLS"):
+    with pytest.raises(InvalidCredsError, match="must use https, or name this machine"):
         Chain().find()
 
 
@@ -474,44 +493,44 @@ def ambient(metadata: Metadata) -> AWSConnection:
 
 
 def test_many_threads_ask_once(metadata: Metadata) -> None:
-    """Credentials are got once however many threads need them, and again once when they near their end."""
-    line: Any = ambient(metadata)
+    """Credentials are requested once for any number of threads, and once more when they must be renewed."""
+    connection: Any = ambient(metadata)
     with ThreadPoolExecutor(16) as pool:
         for number in (1, 2):
-            keys = {one.access_key for one in pool.map(lambda _: line.credentials, range(64))}
+            keys = {one.access_key for one in pool.map(lambda _: connection.credentials, range(64))}
             assert keys == {f"ASIA{number}"}
-            line._renew_at = 0.0
-    assert metadata.told == 2
+            connection._renew_at = 0.0
+    assert metadata.given == 2
 
 
 def test_credentials_near_their_end(metadata: Metadata) -> None:
-    """Credentials are got anew five minutes before their end, and those that come later a minute on."""
+    """Credentials are renewed five minutes before they expire, and short-lived ones after a minute."""
     metadata.seconds = 200
-    line = ambient(metadata)
-    assert line.credentials.access_key == "ASIA1"
-    assert metadata.told == 1
+    connection = ambient(metadata)
+    assert connection.credentials.access_key == "ASIA1"
+    assert metadata.given == 1
     soon = AWSCredentials("A", "s", None, datetime.now(UTC) + timedelta(seconds=1000))
     assert 690 < soon.renewed_in() <= 700
 
 
 def test_metadata_that_fail_for_a_while(metadata: Metadata) -> None:
-    """Where new credentials cannot be had, the old ones are used to their end, and then it is an error."""
-    line: Any = ambient(metadata)
+    """If renewing fails, the old credentials are used until they expire, after which it is an error."""
+    connection: Any = ambient(metadata)
     metadata.fails = True
-    line._renew_at = 0.0
-    assert line.credentials.access_key == "ASIA1"
+    connection._renew_at = 0.0
+    assert connection.credentials.access_key == "ASIA1"
     ended = datetime.now(UTC) - timedelta(seconds=1)
-    line._current, line._renew_at = AWSCredentials("ASIA1", "of role", "t", ended), 0.0
+    connection._current, connection._renew_at = AWSCredentials("ASIA1", "of role", "t", ended), 0.0
     with pytest.raises(PolycloudError):
-        assert line.credentials
+        assert connection.credentials
 
 
 def test_credentials_that_were_revoked(metadata: Metadata) -> None:
-    """Credentials that the provider calls expired are got anew, and the request is sent once more."""
+    """Credentials that the provider calls expired are renewed, and the request is sent once more."""
     with SmallEC2() as server, EC2NodeDriver(**server.options) as driver:
         server.credentials = ("ASIA2", "of role", "t")
         assert driver.list_nodes() == []
-    assert (metadata.told, len(server.calls)) == (2, 2)
+    assert (metadata.given, len(server.calls)) == (2, 2)
 
 
 # The driver's constructor
@@ -529,16 +548,16 @@ HOSTS = {
 
 
 def test_regions() -> None:
-    """Any region's name gives its host, also where Amazon's name ends otherwise; what is none is refused."""
+    """Every region has a host, in partitions with another domain too; an invalid region is refused."""
     assert EC2NodeDriver("k", "s").connection.host == HOSTS["us-east-1"]
     assert {name: EC2NodeDriver("k", "s", region=name).connection.host for name in HOSTS} == HOSTS
     for region in ("us-east-1.evil.example/", "", 7):
-        with pytest.raises(InvalidArgumentError, match="is no name such as"):
+        with pytest.raises(InvalidArgumentError, match="must be a name such as"):
             EC2NodeDriver("k", "s", region=region or "?")
 
 
 def test_half_of_the_credentials() -> None:
-    """A key without a secret and a secret without a key are refused before anything is sent."""
+    """A key without a secret, or a secret without a key, is refused by the constructor."""
     for arguments in (("AKIATEST",), (None, "secret")):
         with pytest.raises(InvalidCredsError):
             EC2NodeDriver(*arguments)

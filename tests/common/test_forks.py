@@ -19,16 +19,18 @@ from typing import Any
 import pytest
 from urllib3 import HTTPConnectionPool
 
-from polycloud.common import loopthread, ratelimits, waiting
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
-from polycloud.common.http import Headers, RawResponse, Request
-from polycloud.common.types import InvalidCredsError
-from polycloud.common.urllib3 import Urllib3Transport
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.ssh import HostKeys, SSHClient
 from polycloud.compute.types import SSHError
+from polycloud.concurrency import loopthread, waiting
+from polycloud.errors import InvalidCredsError
+from polycloud.http import ratelimits
+from polycloud.http.messages import RawResponse, Request
+from polycloud.http.urllib3 import Urllib3Transport
 from polycloud.sandbox import Sandbox
 from polycloud.testing.sshd import SSHServer
+from polycloud.utils.headers import Headers
 from support.certificates import Authority
 from support.web import serve
 
@@ -52,13 +54,13 @@ class EchoDriver(BaseDriver):
 
 
 def in_child(work: Callable[[], Any]) -> Any:
-    """What `work` gives in a forked child, as JSON tells it; a child that hangs or fails ends the test."""
+    """What `work` returns in a forked child, through JSON; a child that hangs or fails ends the test."""
     reads, writes = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.write(writes, json.dumps(work()).encode())
-        except BaseException as error:  # noqa: BLE001 - the parent tells of it
+        except BaseException as error:  # noqa: BLE001 - the parent reports it
             os.write(writes, json.dumps(f"the child failed: {error!r}").encode())
         finally:
             os._exit(0)
@@ -97,9 +99,9 @@ def exercise(driver: EchoDriver) -> list[Any]:
     connection = driver.connection
     connection.retry_budget.spend()
     ratelimits.limiter_of("another account")
-    answers = waiting.gather([lambda: connection.request("/x").object["target"]] * 3)
+    responses = waiting.gather([lambda: connection.request("/x").object["target"]] * 3)
     driver.close()
-    return [*answers, connection.request("/y").object["target"], waiting.run(nothing)]
+    return [*responses, connection.request("/y").object["target"], waiting.run(nothing)]
 
 
 async def nothing() -> None:
@@ -121,10 +123,10 @@ def test_a_child_uses_the_driver_that_threads_use() -> None:
     with serve() as web, EchoDriver("key", **web.options, pool_size=4) as driver:
 
         def ask(path: str) -> int:
-            answer = driver.connection.request(path).object
-            if answer["target"] != path:
+            response = driver.connection.request(path).object
+            if response["target"] != path:
                 wrong.append(path)
-            return int(answer["connection"])
+            return int(response["connection"])
 
         def call(thread: int) -> None:
             for number in range(100_000):
@@ -137,11 +139,11 @@ def test_a_child_uses_the_driver_that_threads_use() -> None:
             thread.start()
         try:
             for fork in range(8):
-                told = in_child(
+                result = in_child(
                     lambda fork=fork: [[ask(f"/child/{fork}/{n}") for n in range(5)], wrong]  # type: ignore[misc]
                 )
-                assert told[1:] == [[]], told
-                children.update(told[0])
+                assert result[1:] == [[]], result
+                children.update(result[0])
         finally:
             over.set()
             for thread in threads:
@@ -230,7 +232,7 @@ def places_of(driver: EchoDriver) -> LifoQueue[Any]:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_no_lock_of_the_parents_holds_a_child_up(name: str) -> None:
-    """A lock that another thread holds at the moment of the fork does not hold the child up."""
+    """A lock that another thread holds during the fork does not block the child."""
     with serve() as web, EchoDriver("key", **web.options) as driver:
         assert exercise(driver) == EXERCISED
         with held(LOCKS[name](driver)):
@@ -239,15 +241,15 @@ def test_no_lock_of_the_parents_holds_a_child_up(name: str) -> None:
 
 
 def test_host_keys_hold_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Host keys that another thread is writing down at the moment of the fork can be used in the child."""
+    """Host keys that another thread is writing during the fork can be used in the child."""
     monkeypatch.setattr(sys.modules[__name__], "PATIENCE", 2)
     keys = HostKeys()
     with held(keys._lock):
         assert in_child(lambda: keys.accept("machine", "ssh-ed25519 AAAA"))
 
 
-def test_an_answer_that_is_read_elsewhere_holds_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child reads its answers though another thread was just reading one at the moment of the fork."""
+def test_a_response_read_by_another_thread_holds_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child reads its responses though another thread was reading one during the fork."""
     monkeypatch.setattr(sys.modules[__name__], "PATIENCE", 2)
     reads, over = threading.Event(), threading.Event()
 
@@ -261,7 +263,7 @@ def test_an_answer_that_is_read_elsewhere_holds_no_child_up(monkeypatch: pytest.
     def read() -> Any:
         raw = RawResponse(200, "OK", Headers(), b"{}")
         driver = EchoDriver("key", host="127.0.0.1", secure=False)
-        return Slow(raw, driver.connection, driver.connection.exchange(Request("GET", "http://h/"))).object
+        return Slow(raw, driver.connection, Request("GET", "http://h/")).object
 
     thread = threading.Thread(target=read)
     thread.start()
@@ -274,7 +276,7 @@ def test_an_answer_that_is_read_elsewhere_holds_no_child_up(monkeypatch: pytest.
 
 
 def test_no_flight_of_the_parents_holds_a_child_up() -> None:
-    """What one thread of the parent is doing for all others is done anew in the child, not waited for."""
+    """A flight under way in the parent is not waited for in the child, which starts its own."""
     flies, over = threading.Event(), threading.Event()
     flights = waiting.SingleFlight()
 
@@ -356,7 +358,7 @@ def test_the_private_loop_is_made_anew() -> None:
 
 
 def test_ssh_after_a_fork(tmp_path: Path) -> None:
-    """A child connects anew; the parent's connection is refused there in words, and stays the parent's."""
+    """A child must connect again: the parent's connection raises an error there, and stays the parent's."""
     with SSHServer(passwords=["right-password"], home=tmp_path) as server:
         with SSHClient(server.host, server.port, password="right-password") as client:
             assert client.run("echo parent").stdout == "parent\n"

@@ -13,18 +13,19 @@ import pytest
 from polycloud.common import types as common_types
 from polycloud.common.base import BaseDriver, ConnectionUserAndKey, JsonResponse
 from polycloud.common.tokens import Token, TokenConnection
-from polycloud.common.types import (
+from polycloud.compute import types as compute_types
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import Node, NodeAuthPassword, NodeImage, NodeSize
+from polycloud.compute.types import DeploymentError, NodeState
+from polycloud.errors import (
     Exchange,
     InvalidCredsError,
     NotFoundError,
     PolycloudError,
     ProviderHTTPError,
 )
-from polycloud.compute import types as compute_types
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
-from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import DeploymentError, Node, NodeAuthPassword, NodeImage, NodeSize, NodeState
 from polycloud.sandbox import Sandbox
 from support.web import Answer, serve
 
@@ -53,8 +54,8 @@ ERRORS = list(
 )
 
 
-def again(thing: Any) -> Any:
-    return pickle.loads(pickle.dumps(thing))
+def again(item: Any) -> Any:
+    return pickle.loads(pickle.dumps(item))
 
 
 def named(pickled: bytes) -> set[tuple[str, str]]:
@@ -109,7 +110,7 @@ def test_what_a_driver_leaves_behind(driver: NodeDriver) -> None:
     """The pickle of a driver in use has no socket, lock, thread, loop or learned limit in it."""
     driver.list_nodes()
     names = named(pickle.dumps(driver))
-    assert ("polycloud.common.http", "TransportOptions") in names
+    assert ("polycloud.http.messages", "TransportOptions") in names
     assert not {module.partition(".")[0] for module, _ in names} & LEFT_BEHIND
     assert not {name for _, name in names} & {"RateLimiter", "Urllib3Transport", "SimpleQueue", "Lock"}
     connection = again(driver).connection
@@ -166,33 +167,33 @@ def objects_of(driver: NodeDriver) -> list[Any]:
 
 def test_objects_are_themselves_again(driver: NodeDriver) -> None:
     """Nodes, sizes, images, locations and keys keep their attributes, and their driver works."""
-    for thing in objects_of(driver):
-        other = again(thing)
-        assert repr(other) == repr(thing)
-        assert other.extra == thing.extra
-        assert vars(other).keys() == vars(thing).keys()
+    for item in objects_of(driver):
+        other = again(item)
+        assert repr(other) == repr(item)
+        assert other.extra == item.extra
+        assert vars(other).keys() == vars(item).keys()
         assert other.driver.list_locations()[0].id == driver.list_locations()[0].id
         other.driver.close()
 
 
-def without_drivers(thing: Any) -> bytes:
-    """The pickle of a thing, with a word in the place of every driver."""
+def without_drivers(item: Any) -> bytes:
+    """The pickle of an object, with a placeholder instead of every driver."""
 
     class Writer(pickle.Pickler):
         def persistent_id(self, obj: Any) -> str | None:
             return "a driver" if isinstance(obj, BaseDriver) else None
 
     pickled = io.BytesIO()
-    Writer(pickled).dump(thing)
+    Writer(pickled).dump(item)
     return pickled.getvalue()
 
 
 def test_objects_hold_secrets_by_their_driver_only(driver: NodeDriver) -> None:
     """Without its driver an object's pickle holds no credentials."""
     secret = str(driver.secret or driver.key).encode()
-    for thing in objects_of(driver):
-        assert secret in pickle.dumps(thing)
-        assert secret not in without_drivers(thing)
+    for item in objects_of(driver):
+        assert secret in pickle.dumps(item)
+        assert secret not in without_drivers(item)
 
 
 def test_an_objects_own_attributes_stay() -> None:
@@ -213,12 +214,12 @@ def test_errors_travel(kind: type[PolycloudError]) -> None:
     driver = LoginDriver("user", SECRET, host="127.0.0.1", secure=False)
     error = kind().locate(Exchange("Cloud", "GET", "/x", 500, "r-1"))
     error.driver = driver
-    error.add_note("and another thing")
+    error.add_note("and another item")
     for other in (again(error), copy.copy(error), copy.deepcopy(error)):
         assert type(other) is kind
         assert str(other) == str(error)
         assert other.exchange == error.exchange
-        assert other.__notes__ == ["and another thing"]
+        assert other.__notes__ == ["and another item"]
         assert other.driver is None
     assert SECRET.encode() not in pickle.dumps(error)
 
@@ -250,7 +251,7 @@ def test_a_failed_deployments_size_travels_without_credentials() -> None:
 
 
 def test_what_a_provider_repeats_stays_at_home() -> None:
-    """The pickle of an error from the wire holds no secret that the provider repeated in its answer."""
+    """The pickle of an error from the wire holds no secret that the provider repeated in its response."""
     with serve(lambda _: Answer(404, {"message": f"no {SECRET}"})) as web:
         with LoginDriver("user", SECRET, **web.options) as driver, pytest.raises(NotFoundError) as caught:
             driver.connection.request("/")
@@ -259,11 +260,12 @@ def test_what_a_provider_repeats_stays_at_home() -> None:
 
 
 def test_what_a_provider_repeats_in_headers_stays_at_home() -> None:
-    """The headers of an error hold no secret that the provider repeated there."""
+    """Neither the headers of an error nor its pickle hold a secret that the provider repeated there."""
     with serve(lambda _: Answer(404, b"{}", {"X-Echo": SECRET})) as web:
         with LoginDriver("user", SECRET, **web.options) as driver, pytest.raises(ProviderHTTPError) as caught:
             driver.connection.request("/")
     assert SECRET not in repr(caught.value.headers)
+    assert SECRET.encode() not in pickle.dumps(caught.value)
 
 
 def test_a_password_is_not_shown() -> None:

@@ -8,12 +8,12 @@ import pytest
 import polycloud
 from polycloud import DriverType
 from polycloud.common import providers as registry
-from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError
 from polycloud.compute import providers
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.providers import DRIVERS, get_driver, set_driver
 from polycloud.compute.types import Provider
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
 
 
 def test_a_driver_by_constant_or_name() -> None:
@@ -33,7 +33,7 @@ def test_an_unknown_provider() -> None:
 
 
 def test_a_provider_without_a_driver() -> None:
-    """A constant that has no driver yet is told apart from a name that means nothing."""
+    """A constant without a driver yet raises another message than an unknown name."""
     with pytest.raises(UnknownProviderError, match=r"no compute driver for 'vultr' yet.*nephoscale"):
         get_driver(Provider.VULTR)
 

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -18,21 +18,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.base import Connection
-from polycloud.common.bridge import bridged
-from polycloud.common.calls import call_options
-from polycloud.common.http import Headers, RawResponse, Request
-from polycloud.common.retry import RetryBudget, RetryPolicy, is_polite, may_have_acted
-from polycloud.common.types import (
+from polycloud.concurrency.bridge import bridged
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     PolycloudError,
+    ProviderHTTPError,
     ReadTimeoutError,
     ServerError,
     TLSError,
     TransportError,
 )
+from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.messages import RawResponse, Request
+from polycloud.http.retry import RetryBudget, RetryPolicy, has_retry_after, may_have_acted
+from polycloud.utils.headers import Headers
+from support.clock import ends_within
 from support.web import Answer, Seen, raw_answers, serve
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
@@ -47,6 +50,15 @@ def test_pauses_are_bounded(attempt: int, base: float, factor: float, cap: float
     assert 0 <= policy.pause(attempt, ConnectError("x")) <= cap
 
 
+@pytest.mark.parametrize(("attempt", "longest"), [(1, 2), (2, 4), (3, 8), (4, 10), (5, 10)])
+def test_pauses_grow(attempt: int, longest: float) -> None:
+    """The longest pause grows by the policy's factor with each attempt, up to the cap."""
+    policy = RetryPolicy(base=1, factor=2, cap=10)
+    pauses = [policy.pause(attempt, ConnectError("x")) for _ in range(1000)]
+    assert 0.9 * longest < max(pauses) <= longest
+    assert min(pauses) < 0.1 * longest
+
+
 def test_pauses_vary() -> None:
     """Pauses have full jitter, so that many callers do not come back together."""
     pauses = {RetryPolicy().pause(3, ConnectError("x")) for _ in range(50)}
@@ -54,15 +66,17 @@ def test_pauses_vary() -> None:
 
 
 def test_retry_after_is_a_lower_bound() -> None:
-    """A pause is never shorter than the provider asks for."""
-    answer = RawResponse(429, "", Headers([("Retry-After", "30")]))
-    assert RetryPolicy().pause(1, answer) >= 30
+    """A pause is never shorter than `Retry-After`, and longer where the jitter is."""
+    response = RawResponse(429, "", Headers([("Retry-After", "30")]))
+    assert RetryPolicy().pause(1, response) == 30
+    pauses = [RetryPolicy(base=60, cap=60).pause(1, response) for _ in range(200)]
+    assert min(pauses) == 30 < max(pauses) <= 60
 
 
 @pytest.mark.parametrize(
     "error", [ConnectError("x"), TransportError("x"), ReadTimeoutError("x"), TLSError("x")]
 )
-def test_what_may_be_sent_again(error: TransportError) -> None:
+def test_which_errors_are_retried(error: TransportError) -> None:
     """A POST is repeated where nothing was sent, a GET unless the certificate is bad."""
     refused, untrusted = isinstance(error, ConnectError), isinstance(error, TLSError)
     assert RetryPolicy().allows(POST, 1, error) is refused
@@ -92,7 +106,7 @@ def reply(status: int, **headers: str) -> RawResponse:
         (reply(503, ratelimit_reset="61"), True, False),
     ],
 )
-def test_which_answers_are_asked_again(outcome: RawResponse, get: bool, post: bool) -> None:
+def test_which_responses_are_retried(outcome: RawResponse, get: bool, post: bool) -> None:
     """429 repeats all, 503 what it turned away, 408 and 502 to 504 what does no harm; patience bounds all."""
     assert (RetryPolicy().allows(GET, 1, outcome), RetryPolicy().allows(POST, 1, outcome)) == (get, post)
 
@@ -109,7 +123,7 @@ def test_what_the_provider_announces_is_polite() -> None:
         reply(502, retry_after="2"),
         ConnectError("x"),
     ]
-    assert [is_polite(outcome) for outcome in [*polite, *others]] == [True] * 3 + [False] * 5
+    assert [has_retry_after(outcome) for outcome in [*polite, *others]] == [True] * 3 + [False] * 5
 
 
 def test_a_late_date_is_waited_for() -> None:
@@ -141,8 +155,8 @@ def test_odd_policies_are_refused(numbers: dict[str, Any]) -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_ten_answers_earn_a_repeat(size: int, spent: int) -> None:
-    """A budget is spent once, and ten answers for each repeat fill it again, to its size at most."""
+def test_ten_responses_earn_a_retry(size: int, spent: int) -> None:
+    """A budget is spent once; ten responses earn one retry back, up to its size."""
     budget = RetryBudget(size)
     assert [budget.spend() for _ in range(spent)] == [n < size for n in range(spent)]
     for _ in range(10 * min(size, spent)):
@@ -175,7 +189,7 @@ def connected(options: dict[str, Any], **more: Any) -> Iterator[Connection]:
 
 
 def test_an_outage_is_not_made_worse() -> None:
-    """During an outage 16 threads send no more than their calls and the budget; answers earn it back."""
+    """During an outage 16 threads send no more than their calls and the budget; responses earn it back."""
     down = True
     policy = RetryPolicy(base=0.001, cap=0.002, budget=20)
     with (
@@ -195,7 +209,7 @@ def test_an_outage_is_not_made_worse() -> None:
 
 
 def test_a_refused_connection_costs_budget() -> None:
-    """Connections that nobody takes are repeated from the same budget."""
+    """Retries after a refused connection are taken from the same budget."""
     with raw_answers(b"") as web:
         options = web.options
     with connected(options, retry=RetryPolicy(base=0.001, cap=0.002, budget=1)) as connection:
@@ -217,12 +231,12 @@ def test_an_announced_pause_costs_no_budget(status: int) -> None:
 # Requests
 
 
-def failing(times: int, answer: Answer | None = None) -> Callable[[Seen], Answer | None]:
+def failing(times: int, response: Answer | None = None) -> Callable[[Seen], Answer | None]:
     counted: Counter[str] = Counter()
 
     def respond(seen: Seen) -> Answer | None:
         counted[seen.method] += 1
-        return answer if counted[seen.method] <= times else Answer()
+        return response if counted[seen.method] <= times else Answer()
 
     return respond
 
@@ -238,23 +252,74 @@ def failing(times: int, answer: Answer | None = None) -> Callable[[Seen], Answer
         ({"method": "GET", "idempotent": False}, 1),
     ],
 )
-def test_what_is_repeated_after_a_lost_answer(arguments: dict[str, Any], sent: int) -> None:
-    """A request whose answer is lost is sent again by its method, unless the driver says otherwise."""
+def test_retries_after_a_lost_response(arguments: dict[str, Any], sent: int) -> None:
+    """A request is retried after a lost response according to its method, or to `idempotent=`."""
     with serve(failing(1)) as web, connected(web.options) as connection:
         assert call(connection, **arguments) == (200 if sent == 2 else "TransportError")
         assert len(web.seen) == sent
 
 
-def test_the_deadline_ends_pauses() -> None:
-    """A pause that would last beyond the deadline is not begun, and the last error is raised."""
-    policy = RetryPolicy(attempts=99, base=0.01, cap=0.02, budget=99)
+@pytest.mark.parametrize("last", [Answer(429), Answer(503), None], ids=["429", "503", "a cut connection"])
+def test_the_last_outcome_is_raised(last: Answer | None) -> None:
+    """Where the last of several attempts got a response or may have acted, its own error is raised."""
+    replies = [None, last]
+    errors = {Answer: ProviderHTTPError, type(None): TransportError}
+    policy = RetryPolicy(attempts=2, base=0.001)
+    with serve(lambda _: replies.pop(0)) as web, connected(web.options, retry=policy) as connection:
+        with pytest.raises(errors[type(last)]) as caught:
+            connection.request("/")
+    assert replies == []
+    assert "earlier attempt" not in str(caught.value)
+
+
+def test_the_deadline_ends_retries() -> None:
+    """A call whose pauses are short is tried again until its deadline, and no longer."""
+    policy = RetryPolicy(attempts=10_000, base=0.01, cap=0.02, budget=10_000)
     with serve(lambda _: None) as web, connected(web.options, retry=policy, deadline=0.3) as connection:
-        assert call(connection) in {"TransportError", "ReadTimeoutError"}
-        assert 2 <= len(web.seen) < 99
+        with ends_within(10):
+            assert call(connection) in {"TransportError", "ReadTimeoutError"}
+        assert 2 <= len(web.seen) < 10_000
+
+
+class Sleepless(Connection):
+    """A connection that keeps its pauses instead of sleeping."""
+
+    pauses: list[float]
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+HOURS = RetryPolicy(attempts=3, base=1e9, cap=1e9)
+
+
+@pytest.mark.parametrize("deadline", ["connection", "block"])
+@pytest.mark.parametrize(
+    ("response", "policy", "error"),
+    [
+        (Answer(503, b"", {"Retry-After": "50"}), QUICK, "ServerError"),
+        (Answer(429, b"", {"Retry-After": "50"}), QUICK, "RateLimitReachedError"),
+        (Answer(502), HOURS, "ServerError"),
+        (None, HOURS, "TransportError"),
+    ],
+    ids=["503 with Retry-After", "429 with Retry-After", "jitter", "jitter after a cut connection"],
+)
+def test_a_pause_beyond_the_deadline_is_not_begun(
+    response: Answer | None, policy: RetryPolicy, error: str, deadline: str
+) -> None:
+    """A call whose next pause would outlast its deadline ends at once with its last error."""
+    limits: dict[str, Any] = {"deadline": 20} if deadline == "connection" else {}
+    with serve(lambda _: response) as web:
+        connection = Sleepless(**web.options, retry=policy, **limits)
+        connection.pauses = []
+        with nullcontext() if limits else call_options(deadline=20):
+            assert call(connection) == error
+        connection.close()
+        assert (connection.pauses, len(web.seen)) == ([], 1)
 
 
 def test_past_its_deadline_nothing_is_sent() -> None:
-    """What is not sent for want of time raises an error by which nothing can have been carried out."""
+    """A request that is not sent because its deadline has passed raises a ConnectError."""
     with serve() as web, connected(web.options) as connection, call_options(deadline=0.01):
         time.sleep(0.02)  # noqa: TID251 - a caller's own time
         with pytest.raises(ConnectError, match="before its request was sent"):
@@ -266,7 +331,7 @@ def test_past_its_deadline_nothing_is_sent() -> None:
 
 
 def test_bytes_are_repeated() -> None:
-    """A body of bytes is sent again whole."""
+    """A body of bytes is retried completely."""
     with serve(failing(1)) as web, connected(web.options) as connection:
         assert call(connection, data=b"abc", method="PUT") == 200
         assert [seen.body for seen in web.seen] == [b"abc"] * 2
@@ -324,7 +389,7 @@ def test_a_pipe_is_sent_once() -> None:
 
 
 def test_a_file_that_only_seems_to_rewind_is_sent_once() -> None:
-    """A body that tells where it begins but cannot go back ends with the first error."""
+    """A body that claims to be seekable but cannot be rewound ends with the first error."""
 
     class OneWay(io.BytesIO):
         def seek(self, *_: Any) -> int:
@@ -336,7 +401,7 @@ def test_a_file_that_only_seems_to_rewind_is_sent_once() -> None:
 
 
 def test_a_stream_is_repeated_before_it_is_read() -> None:
-    """A streamed answer that fails is asked for again, without leaving its connection open."""
+    """A streamed response that fails is retried, without leaving its connection open."""
     with serve(failing(3, Answer(503, b"busy"))) as web, connected(web.options, pool_size=1) as connection:
         assert connection.request("/", stream=True).content == b""
         assert len(web.seen) == 4

@@ -10,6 +10,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
@@ -19,22 +21,29 @@ from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from polycloud.common.aiohttp import AiohttpTransports
-from polycloud.common.base import Connection, ConnectionKey, ConnectionUserAndKey, JsonResponse, segment
-from polycloud.common.bridge import bridged
-from polycloud.common.otel import instrument
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.trace import Trace, add_hook
-from polycloud.common.types import ConnectError, ProviderHTTPError
+from polycloud.common.base import (
+    Connection,
+    ConnectionKey,
+    ConnectionUserAndKey,
+    JsonResponse,
+    quote_segment,
+)
 from polycloud.compute.providers import get_driver
+from polycloud.concurrency.bridge import bridged
+from polycloud.errors import ConnectError, ProviderHTTPError
+from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
-from support.web import Answer, serve
+from polycloud.tracing.hooks import add_hook
+from polycloud.tracing.otel import instrument
+from polycloud.tracing.trace import Trace
+from support.web import Answer, Seen, serve
 
 KEY = "k3y of/the=cloud"
 FIELDS = ("provider", "operation", "method", "path", "status", "attempt", "request_id", "error")
@@ -69,23 +78,23 @@ def traced() -> Iterator[list[Trace]]:
 
 
 @contextmanager
-def driver_of(provider: str, **knobs: Any) -> Iterator[Any]:
-    """A driver on its sandbox; `ex_...` knobs are the driver's."""
-    own = {name: knobs.pop(name) for name in list(knobs) if name.startswith("ex_")}
+def driver_of(provider: str, **options: Any) -> Iterator[Any]:
+    """A driver on its sandbox; options named `ex_...` are the driver's."""
+    own = {name: options.pop(name) for name in list(options) if name.startswith("ex_")}
     new: Any = get_driver(provider)
-    with Sandbox(provider, ssh="off", **knobs) as cloud:
+    with Sandbox(provider, ssh="off", **options) as cloud:
         with new(*cloud.credentials, **cloud.options, **own) as driver:
             yield driver
 
 
 def failing_first() -> Any:
-    """What answers the first request with 503, and the others with 200."""
-    answers = iter([Answer(503, b"{}", {"X-Request-Id": "r-1"})])
-    return lambda seen: next(answers, Answer(body=b"{}", headers={"X-Request-Id": "r-2"}))
+    """Responds to the first request with 503, and to the others with 200."""
+    responses = iter([Answer(503, b"{}", {"X-Request-Id": "r-1"})])
+    return lambda seen: next(responses, Answer(body=b"{}", headers={"X-Request-Id": "r-2"}))
 
 
 def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
-    """Each attempt is a DEBUG record with structured fields, and the words name method, path and outcome."""
+    """Each attempt is a DEBUG record with structured fields; its message has method, path and outcome."""
     caplog.set_level(logging.DEBUG, "polycloud")
     with driver_of("digitalocean") as driver:
         driver.list_locations()
@@ -106,8 +115,23 @@ def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
     assert re.fullmatch(r"GET /v2/regions: 200 in \d+ ms", record.getMessage())
 
 
-def test_failures_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Where no answer came, the trace has no status but the error's name and words."""
+def test_durations() -> None:
+    """A trace has the milliseconds that its attempt took."""
+    over = threading.Event()
+
+    def respond(_: Seen) -> Answer:
+        over.wait(0.2)
+        return Answer()
+
+    with serve(respond) as web, traced() as traces:
+        began = time.perf_counter()
+        Connection(**web.options).request("/x")
+        took = (time.perf_counter() - began) * 1000
+    assert 190 <= traces[0].ms <= took
+
+
+def test_failures_are_traced(caplog: pytest.LogCaptureFixture) -> None:
+    """Where no response came, the trace has no status but the error's name and message."""
     caplog.set_level(logging.DEBUG, "polycloud")
     with serve() as web:
         options = web.options
@@ -120,7 +144,7 @@ def test_failures_are_told(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_repeats_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A request that is sent again is an INFO record with the pause in seconds and what was answered."""
+    """A retry is an INFO record with the pause in seconds and the response before it."""
     caplog.set_level(logging.INFO, "polycloud")
     with serve(failing_first()) as web:
         Cloud(KEY, **web.options, retry=SOON).request("/x")
@@ -141,8 +165,8 @@ def test_hooks_see_every_attempt() -> None:
         remove()
         remove()
         cloud.request("/y")
-    told = [(trace.attempt, trace.status, trace.request_id, trace.path) for trace in traces]
-    assert told == [(1, 503, "r-1", "/x"), (2, 200, "r-2", "/x")]
+    recorded = [(trace.attempt, trace.status, trace.request_id, trace.path) for trace in traces]
+    assert recorded == [(1, 503, "r-1", "/x"), (2, 200, "r-2", "/x")]
     last = traces[-1]
     assert (last.host, last.port, last.url) == ("127.0.0.1", web.port, f"{web.url}/x?a=b+c")
     assert (last.headers["X-A"], last.headers["Authorization"]) == ("1", "Bearer REDACTED")
@@ -170,7 +194,7 @@ def test_a_raising_hook(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_trace_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
-    """What goes wrong while a trace is made harms no call, and is logged."""
+    """An error while a trace is made is logged and does not affect the call."""
 
     class Odd(Cloud):
         def account(self) -> tuple[Any, ...]:
@@ -197,14 +221,14 @@ def test_a_trace_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
     ids=["plain", "template", "iterator", "extension", "bare"],
 )
 def test_operations(call: Any, operation: str | None) -> None:
-    """Requests tell the method of the driver that was called, however many methods that calls itself."""
+    """Traces name the method of the driver that was called, not those that it calls itself."""
     with driver_of("digitalocean", seed_droplets=3, ex_per_page=2) as driver, traced() as traces:
         call(driver)
     assert traces[-1].operation == operation
 
 
 def test_operations_of_templates() -> None:
-    """What the base carries out by way of others is told by its own name."""
+    """Traces name a template of the base, not the operations that it is made of."""
     with driver_of("nephoscale", build=0) as driver:
         driver.create_node("web", driver.list_sizes()[0], driver.list_images()[0])
         (node,) = driver.list_nodes()
@@ -214,7 +238,7 @@ def test_operations_of_templates() -> None:
 
 
 def test_operations_of_iterators_that_are_left() -> None:
-    """Between two items of an iterator its caller's requests are not told as the iterator's."""
+    """Requests that a caller sends between two items of an iterator are not traced as the iterator's."""
     with driver_of("digitalocean", seed_droplets=3, ex_per_page=1) as driver, traced() as traces:
         nodes = driver.iterate_nodes()
         next(nodes)
@@ -226,7 +250,7 @@ def test_operations_of_iterators_that_are_left() -> None:
 
 
 def test_operations_of_pages_side_by_side() -> None:
-    """Pages that are fetched by threads tell the operation that they are part of."""
+    """Traces of pages that threads fetch name the operation that the pages are part of."""
     with driver_of("digitalocean", seed_droplets=12, ex_per_page=3) as driver, traced() as traces:
         assert len(driver.list_nodes()) == 12
     paths = [(trace.operation, trace.path) for trace in traces]
@@ -235,7 +259,7 @@ def test_operations_of_pages_side_by_side() -> None:
 
 
 def test_operations_on_an_event_loop() -> None:
-    """Drivers on an event loop tell the same, each task its own."""
+    """On an event loop, too, traces name the operation, each task's its own."""
 
     async def both(driver: Any) -> None:
         async with AiohttpTransports() as transports:
@@ -258,14 +282,14 @@ cloud = ConnectionKey("secret", host="127.0.0.1", port={port}, secure=False)
 for _ in range(3):
     assert cloud.request("/x").status == 200
 cloud.close()
-from polycloud.common import trace
-assert trace._redaction.cache_info().misses == 0
-assert not {{"polycloud.common.recording", "polycloud.common.debugfile", "opentelemetry"}} & set(sys.modules)
+names = ("trace", "redaction", "debugfile")
+unused = {{"opentelemetry", *(f"polycloud.tracing.{{name}}" for name in names)}}
+assert not unused & set(sys.modules)
 """
 
 
 def test_nobody_listens() -> None:
-    """Where nobody listens nothing is printed, no trace is made, and what makes them is not even loaded."""
+    """Without a hook or a logger nothing is printed, no trace is made, and no tracing module is loaded."""
     with serve() as web:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", QUIET.format(port=web.port)],
@@ -291,8 +315,8 @@ def test_streams() -> None:
     with serve() as web, traced() as traces:
         cloud = Cloud(KEY, **web.options)
         cloud.request("/x", data=iter([b"a", b"b"]), method="PUT")
-        answer = cloud.request("/y", stream=True)
-        assert b"".join(answer.iter_bytes())
+        response = cloud.request("/y", stream=True)
+        assert b"".join(response.iter_bytes())
     sent, answered = traces
     assert (sent.body, sent.request["body"]) == (None, None)
     assert (answered.body, answered.response) == (b"", None)
@@ -311,6 +335,7 @@ SECRET_NAMES = (
     *("password", "passwd", "token", "api_key", "secret", "access_key", "client_secret", "auth_token"),
     *("private_key", "root_pass", "AdminPass", "secretKey", "signature", "credentials", "X-Auth-Token"),
 )
+PLACES = ["path", "query", "json", "form", "text", "xml"]
 # so that it is nowhere by chance
 secrets = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))).map("Zq9".__add__)
 ascii_secrets = st.text(st.characters(min_codepoint=33, max_codepoint=126)).map("Zq9x".__add__)
@@ -331,13 +356,13 @@ def forms(secret: str) -> set[str]:
 
 
 @contextmanager
-def everything_told() -> Iterator[list[str]]:
-    """What logs, hooks, spans and the debug file tell of the block; to be read after it."""
-    told: list[str] = []
+def everything_recorded() -> Iterator[list[str]]:
+    """Everything that logs, hooks, spans and the debug file record of the block; to be read after it."""
+    recorded: list[str] = []
     spans, records = InMemorySpanExporter(), logging.Handler()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    records.emit = lambda record: told.append(f"{record.getMessage()} {vars(record)}")  # type: ignore[method-assign]
+    records.emit = lambda record: recorded.append(f"{record.getMessage()} {vars(record)}")  # type: ignore[method-assign]
     logger = logging.getLogger("polycloud")
     logger.addHandler(records)
     logger.setLevel(logging.DEBUG)
@@ -345,48 +370,50 @@ def everything_told() -> Iterator[list[str]]:
     with traced() as traces, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("POLYCLOUD_DEBUG", f"{folder}/debug.log")
         try:
-            yield told
+            yield recorded
         finally:
             undo()
             logger.removeHandler(records)
             logger.setLevel(logging.NOTSET)
-            told.append(Path(folder, "debug.log").read_text(encoding="utf-8"))
-    told += [span.to_json() for span in spans.get_finished_spans()]
+            recorded.append(Path(folder, "debug.log").read_text(encoding="utf-8"))
+    recorded += [span.to_json() for span in spans.get_finished_spans()]
     public = [name for name in dir(Trace) if not name.startswith("_")]
-    told += [f"{trace!r} {trace} {[getattr(trace, name) for name in public]}" for trace in traces]
-    told += [f"{trace.fields()} {(trace.body or b'').decode()}" for trace in traces]
+    recorded += [f"{trace!r} {trace} {[getattr(trace, name) for name in public]}" for trace in traces]
+    recorded += [f"{trace.fields()} {(trace.body or b'').decode()}" for trace in traces]
     provider.shutdown()
 
 
-def assert_untold(secret: str, told: list[str]) -> None:
-    assert len(told) >= 4
-    for text in told:
+def assert_not_recorded(secret: str, recorded: list[str]) -> None:
+    assert len(recorded) >= 4
+    for text in recorded:
         for form in forms(secret):
             assert form not in text
 
 
 @settings(max_examples=60, deadline=None)
-@given(key=secrets, place=st.sampled_from(["path", "query", "json", "form", "text", "xml", "message"]))
+@example(key="Zq9 /k+y", place="quoted")
+@given(key=secrets, place=st.sampled_from([*PLACES, "message", "quoted"]))
 def test_declared_secrets(key: str, place: str) -> None:
-    """What a driver logs in with is told nowhere, wherever in request and answer it stands."""
+    """A driver's credentials are recorded nowhere, wherever in request and response they stand."""
     sent: dict[str, dict[str, Any]] = {
-        "path": {"action": f"/keys/{segment(key)}/x"},
+        "path": {"action": f"/keys/{quote_segment(key)}/x"},
         "query": {"params": {"q": f"a {key}", key: "1"}},
         "json": {"method": "POST", "json": {"note": ["it", {"is": f"<{key}>", key: 1}]}},
         "form": {"method": "POST", "data": {"note": f"a {key}", key: "1"}},
         "text": {"method": "PUT", "data": f"it is {key}\n"},
         "xml": {"method": "PUT", "data": f"<a b={quoteattr(key)}>{escape(key)}</a>"},
-        "message": {},
     }
-    answers = {
+    quoted = [quote(key), quote(key, safe=""), quote_plus(key)]
+    responses = {
         "json": {"message": [key]},
         "xml": f"<e>{escape(key)}</e>".encode(),
         "message": f"no {key}!".encode(),
+        "quoted": f"no {' or '.join(quoted)}!".encode(),
     }
-    answer = Answer(400 if place == "message" else 200, answers.get(place, b"{}"))
-    with everything_told() as told, serve(lambda seen: answer) as web, suppress(ProviderHTTPError):
-        BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent[place]})
-    assert_untold(key if len(key) > 3 else f"user:{key}", told)
+    response = Answer(200 if place in PLACES else 400, responses.get(place, b"{}"))
+    with everything_recorded() as recorded, serve(lambda seen: response) as web, suppress(ProviderHTTPError):
+        BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent.get(place, {})})
+    assert_not_recorded(key if len(key) > 3 else f"user:{key}", recorded)
 
 
 @settings(max_examples=60, deadline=None)
@@ -396,7 +423,7 @@ def test_declared_secrets(key: str, place: str) -> None:
     place=st.sampled_from(["query", "header", "json", "form", "xml"]),
 )
 def test_secrets_by_name(hidden: str, name: str, place: str) -> None:
-    """What stands under a name that tells of a secret is told nowhere, sent or answered."""
+    """A value under a secret's name is recorded nowhere, in requests and in responses."""
     sent: dict[str, dict[str, Any]] = {
         "query": {"params": {"a": "1", name: hidden}},
         "header": {"headers": {f"X-{name}".replace("_", "-"): hidden}},
@@ -404,16 +431,16 @@ def test_secrets_by_name(hidden: str, name: str, place: str) -> None:
         "form": {"method": "POST", "data": {"a": "1", name: [hidden, hidden]}},
         "xml": {"method": "PUT", "data": f"<a><{name}>{escape(hidden)}</{name}></a>"},
     }
-    answers = {
+    responses = {
         "query": {"message": f"{hidden} is unknown"},
         "header": {"message": f"{hidden} is unknown"},
         "json": {"users": {"x": {name: hidden}}},
         "xml": f"<a><{name}>{escape(hidden)}</{name}></a>".encode(),
     }
-    answer = Answer(200, answers.get(place, b"{}"))
-    with everything_told() as told, serve(lambda seen: answer) as web:
+    response = Answer(200, responses.get(place, b"{}"))
+    with everything_recorded() as recorded, serve(lambda seen: response) as web:
         Connection(**web.options).request("/x", **sent[place])
-    assert_untold(hidden, told)
+    assert_not_recorded(hidden, recorded)
 
 
 def test_keys_of_addresses() -> None:
@@ -430,6 +457,6 @@ XML_RPC = "<member><name>password</name><value><string>Zq9-hidden</string></valu
 @pytest.mark.parametrize("text", ["<Password><![CDATA[Zq9-hidden]]></Password>", XML_RPC])
 def test_secrets_in_odd_xml(text: str) -> None:
     """What stands in a CDATA section or in a member of XML-RPC is known by its name as well."""
-    with everything_told() as told, serve(lambda seen: Answer(body=text.encode())) as web:
+    with everything_recorded() as recorded, serve(lambda seen: Answer(body=text.encode())) as web:
         Connection(**web.options).request("/x", method="POST", data=text)
-    assert_untold("Zq9-hidden", told)
+    assert_not_recorded("Zq9-hidden", recorded)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common import exceptions, types
-from polycloud.common.ratelimits import retry_after_seconds
+from polycloud import errors
+from polycloud.common import exceptions
 from polycloud.common.types import (
     Exchange,
     InvalidCredsError,
@@ -26,19 +26,21 @@ from polycloud.common.types import (
     UnsupportedOperationError,
     error_from_status,
 )
+from polycloud.utils.headers import retry_after_seconds
 
-ERRORS = [
-    value
-    for name in types.__all__
-    if isinstance(value := getattr(types, name), type) and issubclass(value, Exception)
-]
+ERRORS = list(
+    dict.fromkeys(
+        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)
+    )
+)
 
 
 def test_public_names() -> None:
     """Every error of the module is public, drawn in the module's docstring, and in one tree."""
     for error in ERRORS:
+        assert error.__name__ in errors.__all__
         assert issubclass(error, PolycloudError)
-        assert error.__name__ in (types.__doc__ or "")
+        assert error.__name__ in (errors.__doc__ or "")
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
@@ -77,7 +79,7 @@ def test_libclouds_arguments() -> None:
     ],
 )
 def test_error_from_status(status: int, error: type[ProviderError]) -> None:
-    """A status maps to one class of the tree, which keeps the provider's words."""
+    """A status maps to one class of the tree, which keeps the provider's message."""
     made = error_from_status(status, "the words")
     assert type(made) is error
     assert made.http_code == status
@@ -110,7 +112,7 @@ def test_any_retry_after_is_read_or_ignored(text: str) -> None:
 
 
 def test_lazy_list() -> None:
-    """A lazy list asks for a page only when it is looked at, and ends."""
+    """A lazy list fetches a page only when its items are read, and ends."""
     asked: list[int | None] = []
 
     def get_more(last: int | None, exhausted: bool, values: dict[str, int]) -> tuple[list[int], int, bool]:

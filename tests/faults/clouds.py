@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager
 from threading import Event
 from typing import Any
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.ec2account import EC2Account
 
@@ -21,11 +21,12 @@ Cloud = Sandbox | EC2Account
 
 
 class Hasty(NodeDriver):
-    """Gives up on lost creates, busy nodes, and tidying up, which may outlast a deadline."""
+    """Gives up soon on lost creates, busy nodes, and cleanup, which may outlast a deadline."""
 
     settle_time = 0.4
     busy_time = 0.4
     tidy_time = 0.4
+    cleanup_time = 0.4
 
 
 class HastyNephoscale(Hasty, NephoscaleNodeDriver):
@@ -52,7 +53,7 @@ HASTY: dict[str, type[Any]] = {
 }
 PROVIDERS = tuple(HASTY)
 UNLIMITED = dict.fromkeys(("list_limit", "request_limit", "create_limit"), 1_000_000)
-KNOBS: dict[str, dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "nephoscale": {"appear": 0.02, "build": 0.05, "power": 0.01, "destroy": 0.02},
     "digitalocean": {"build": 0.05, "power": 0.01, "droplet_limit": 100_000, "page_size": 200},
     "linode": {
@@ -69,7 +70,7 @@ REGIONS = {"linode": "us-east"}
 
 def cloud_of(provider: str) -> AbstractContextManager[Cloud]:
     """A cloud without machines, whose waits are short."""
-    return Sandbox(provider, ssh="off", **KNOBS[provider]) if provider in KNOBS else EC2Account()
+    return Sandbox(provider, ssh="off", **SETTINGS[provider]) if provider in SETTINGS else EC2Account()
 
 
 def driver_of(cloud: Cloud, kind: type[Any] | None = None, **options: Any) -> Any:
@@ -81,7 +82,7 @@ def driver_of(cloud: Cloud, kind: type[Any] | None = None, **options: Any) -> An
 
 
 def until(condition: Callable[[], bool], patience: float = 10.0) -> bool:
-    """Whether a condition comes about while nobody would lose patience."""
+    """Whether a condition becomes true within `patience` seconds."""
     ends = time.monotonic() + patience
     while not (holds := condition()) and time.monotonic() < ends:
         Event().wait(0.005)

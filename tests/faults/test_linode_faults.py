@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from faults.clouds import Cloud, cloud_of, driver_of
-from polycloud.common.types import AmbiguousCreateError
-from polycloud.compute.types import NodeImage, NodeSize
+from polycloud.compute.objects import NodeImage, NodeSize
+from polycloud.errors import AmbiguousCreateError
 from polycloud.testing.faults import Fault, FaultList, FaultProxy
 
 
@@ -28,8 +28,8 @@ def order(plain: Any) -> tuple[NodeSize, NodeImage]:
     return plain.list_sizes()[0], plain.list_images()[0]
 
 
-def test_no_mark_stays(cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImage]) -> None:
-    """A create takes its mark off the node at the provider's too, and a node of a key keeps it."""
+def test_no_marker_stays(cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImage]) -> None:
+    """A create removes its marker at the provider's too, and a node with a key keeps it."""
     plain.create_node("web", *order)
     plain.create_node("data", *order, idempotency_key="once")
     groups = {server["name"]: server["group"] for server in cloud.servers}
@@ -37,8 +37,8 @@ def test_no_mark_stays(cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImag
     assert groups["data"].startswith("polycloud-")
 
 
-def test_what_is_told_finds_the_node(cloud: Cloud, order: tuple[NodeSize, NodeImage]) -> None:
-    """A node that came into being while nothing can be seen has the mark that the error tells."""
+def test_the_marker_of_the_error_finds_the_node(cloud: Cloud, order: tuple[NodeSize, NodeImage]) -> None:
+    """A node that was made while nothing could be read has the marker that the error names."""
     plan = FaultList(Fault.RESET_AFTER, *[Fault.ERROR] * 100)
     with FaultProxy("127.0.0.1", cloud.port, plan) as proxy, driver_of(cloud, **proxy.options) as driver:
         with pytest.raises(AmbiguousCreateError) as caught:

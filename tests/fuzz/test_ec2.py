@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
-from polycloud.compute.types import Node, NodeState
+from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.loopback import Answer
-from support.ec2model import Told
+from support.ec2model import FullServer
 from support.fuzz import ODD_TEXTS, look_at, outcome, scrambled
 
 READERS: dict[str, Callable[[EC2NodeDriver], Any]] = {
@@ -36,8 +37,8 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 ODD = st.sampled_from([text for text in ODD_TEXTS if text.isprintable()]) | TEXTS
 
 
-class Changed(Told):
-    """A server whose answers are changed by a test; `fullest` are those that it would give."""
+class Changed(FullServer):
+    """A server whose responses are changed by a test; `fullest` are the original ones."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ def driver(server: Changed) -> Iterator[EC2NodeDriver]:
 
 @st.composite
 def changed(draw: st.DrawFn, document: bytes) -> bytes:
-    """The document with up to three elements dropped, doubled, emptied, renamed or told otherwise."""
+    """The document with up to three elements dropped, doubled, emptied, renamed or changed."""
     root = ET.fromstring(document)  # noqa: S314 - our own
     for _ in range(draw(st.integers(1, 3))):
         parents = [(parent, child) for parent in root.iter() for child in parent]
@@ -91,10 +92,10 @@ def changed(draw: st.DrawFn, document: bytes) -> bytes:
 @pytest.mark.parametrize("torn", [False, True], ids=["changed", "torn"])
 @pytest.mark.parametrize("action", READERS)
 @given(st.data())
-def test_changed_answers(
+def test_changed_responses(
     server: Changed, driver: EC2NodeDriver, action: str, torn: bool, data: st.DataObject
 ) -> None:
-    """Whatever an answer holds, a reading call gives what can be looked at, or an error of our tree."""
+    """Whatever a response holds, a reading call returns readable objects or raises an error of our tree."""
     fullest = server.fullest(action)
     server.body = data.draw(scrambled(fullest) if torn else changed(fullest))
     outcome(lambda: look_at(READERS[action](driver)))
@@ -102,7 +103,7 @@ def test_changed_answers(
 
 @pytest.mark.parametrize("action", READERS)
 def test_a_list_that_comes_twice(server: Changed, driver: EC2NodeDriver, action: str) -> None:
-    """An answer that tells its list a second time, and empty, is not an empty list."""
+    """A response with a second, empty list is not an empty list."""
     root = ET.fromstring(server.fullest(action))  # noqa: S314 - our own
     for child in list(root):
         ET.SubElement(root, child.tag)

@@ -11,10 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polycloud.common.digitalocean import DigitalOceanConnection, DigitalOceanResponse
-from polycloud.common.http import Headers
-from polycloud.common.ratelimits import pause_asked, told
 from polycloud.common.response import Response
-from polycloud.common.types import RateLimitReachedError, error_from_status
+from polycloud.errors import RateLimitReachedError, error_from_status
+from polycloud.utils.headers import Headers, rate_limits, requested_pause
 from support.fuzz import answer, peak, scrambled
 
 LIMITS = (
@@ -78,14 +77,14 @@ def test_retry_after(text: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(LIMITS), texts()))
 def test_limits(headers: dict[str, str]) -> None:
-    """What answers tell of limits is numbers from 0 on, or is not told."""
-    for number in (*told(headers), pause_asked(headers)):
+    """Limits in headers are read as numbers from 0 on, or as None."""
+    for number in (*rate_limits(headers), requested_pause(headers)):
         assert number is None or 0 <= number < math.inf
 
 
 @given(st.dictionaries(st.sampled_from(LIMITS), texts()))
 def test_rate_limit_of_digitalocean(headers: dict[str, str]) -> None:
-    """A refusal keeps the provider's words, whatever its headers say."""
+    """A refusal keeps the provider's message, whatever its headers are."""
     refusal = answer(
         DigitalOceanResponse, b'{"message": "slow"}', headers, 429, DigitalOceanConnection("key")
     )
@@ -97,7 +96,7 @@ def test_rate_limit_of_digitalocean(headers: dict[str, str]) -> None:
 
 @given(st.integers(100, 999), st.dictionaries(st.text(), st.text()))
 def test_every_status_is_an_error(status: int, headers: dict[str, str]) -> None:
-    """Every status has an error, whose text has the provider's words."""
+    """Every status has an error, whose text has the provider's message."""
     assert "words" in str(error_from_status(status, "words", headers))
 
 
@@ -118,7 +117,7 @@ def test_charset(charset: str, body: bytes) -> None:
 def test_charset_of_a_long_body(charset: str) -> None:
     """No charset takes memory or time that is out of proportion to the body."""
     body = b"caf-" * 15_000 + b"-" + b"ab9" * 15_000
-    told = answer(Response, body, {"Content-Type": f"text/plain; charset={charset}"})
+    response = answer(Response, body, {"Content-Type": f"text/plain; charset={charset}"})
     start = time.process_time()
-    assert peak(lambda: told.body) < 50 * len(body)
+    assert peak(lambda: response.body) < 50 * len(body)
     assert time.process_time() - start < 2

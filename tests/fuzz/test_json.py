@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polycloud.common.payload import LazyExtra
 from polycloud.common.response import JsonResponse, Response
-from polycloud.common.types import MalformedResponseError, PolycloudError
+from polycloud.errors import MalformedResponseError, PolycloudError
 from support.fuzz import answer, encode, json_values, outcome, peak, scrambled
 
 SAMPLES = (
@@ -47,7 +47,7 @@ def test_decode(body: bytes, type_: Any) -> None:
 
 @given(bodies(), st.integers(100, 599), st.sampled_from([Response, JsonResponse]))
 def test_error(body: bytes, status: int, kind: type[Response]) -> None:
-    """Whatever the body of a refusal is, there is an error of our tree with words for it."""
+    """Whatever the body of a refusal is, there is an error of our tree with a message for it."""
     refusal = answer(kind, body, status=status)
     outcome(refusal.success)
     error = refusal.to_error()
@@ -60,10 +60,14 @@ def test_lazy_extra(value: Any) -> None:
     """An `extra` whose bytes are not what its driver expects is a `MalformedResponseError`."""
 
     def build(raw: bytes) -> dict[str, Any]:
-        told = msgspec.json.decode(raw)
-        return {"region": told["region"].get("slug"), "first": told["tags"][0] + "!", "id": int(told["id"])}
+        decoded = msgspec.json.decode(raw)
+        return {
+            "region": decoded["region"].get("slug"),
+            "first": decoded["tags"][0] + "!",
+            "id": int(decoded["id"]),
+        }
 
-    outcome(LazyExtra(encode(value), build))
+    assert isinstance(outcome(LazyExtra(encode(value), build)), dict | MalformedResponseError)
 
 
 @pytest.mark.parametrize("body", [b"[" * 1_000_000, b'{"a":' * 200_000, b"9" * 1_000_000, b"[[]," * 250_000])
@@ -76,6 +80,6 @@ def test_bombs(body: bytes) -> None:
 
 @pytest.mark.parametrize("depth", range(880, 1010, 3))
 def test_nesting_near_the_limit(depth: int) -> None:
-    """A message that stands as deep as can just be parsed is no harder to tell than any other."""
+    """A message that is nested as deeply as can just be parsed becomes an error of our tree."""
     body = b"[" * depth + b'{"message": "no"}' + b"]" * depth
     assert isinstance(answer(JsonResponse, body, status=400).to_error(), PolycloudError)

@@ -7,11 +7,11 @@ import asyncssh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.deployment import ScriptDeployment, SSHKeyDeployment
 from polycloud.compute.keys import fingerprint, require_public_key
 from polycloud.compute.ssh import load_private_key
 from polycloud.compute.types import SSHKeyError
+from polycloud.errors import InvalidArgumentError
 from support.fuzz import outcome, scrambled
 
 KEYS = [asyncssh.generate_private_key(kind) for kind in ("ssh-ed25519", "ecdsa-sha2-nistp256")]
@@ -39,13 +39,13 @@ def test_public_key(key: str | bytes) -> None:
 @given(public_keys() | st.none() | st.integers())
 def test_fingerprint(key: str | bytes | None) -> None:
     """A fingerprint is sixteen pairs of digits, or None."""
-    told = fingerprint(key)  # type: ignore[arg-type] # other types are outside of the type
-    assert told is None or FINGERPRINT.fullmatch(told)
+    printed = fingerprint(key)  # type: ignore[arg-type] # other types are outside of the type
+    assert printed is None or FINGERPRINT.fullmatch(printed)
 
 
 @given(scrambled(*PRIVATE, ENCRYPTED, *PUBLIC), st.sampled_from([None, "secret", "wrong", "\ud800"]))
 def test_private_key(key: bytes, passphrase: str | None) -> None:
-    """What is no private key, or does not open, is an `SSHKeyError`."""
+    """An invalid private key, or one that does not open, is an `SSHKeyError`."""
     loaded = outcome(lambda: load_private_key(key, passphrase))
     assert isinstance(loaded, SSHKeyError | asyncssh.SSHKey)
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from polycloud.common.digitalocean import DigitalOceanConnection, DigitalOceanResponse
 from polycloud.common.pagination import Page, path_and_query
-from polycloud.common.payload import Item, plain
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import MalformedResponseError, PolycloudError
+from polycloud.common.payload import Item, value_of
 from polycloud.compute.drivers.nephoscale import NephoscaleResponse
+from polycloud.errors import MalformedResponseError, PolycloudError
+from polycloud.http.retry import RetryPolicy
 from support.fuzz import ODD_TEXTS, answer, encode, json_values, mutated, outcome, peak
 from support.web import Answer, Seen, serve
 
@@ -88,7 +88,7 @@ def test_long_message(word: str) -> None:
 
 @given(st.lists(mutated(LIST), min_size=1, max_size=4))
 def test_list_all(bodies: list[bytes]) -> None:
-    """A whole list is read to its end, whatever its pages say, or an error of our tree."""
+    """A list ends, or ends with an error of our tree, whatever its pages say."""
 
     def respond(seen: Seen) -> Answer:
         number = int(seen.query["page"][0])
@@ -97,8 +97,8 @@ def test_list_all(bodies: list[bytes]) -> None:
     with serve(respond) as web:
         options: Any = {**web.options, "retry": RetryPolicy(attempts=1)}
         with closing(DigitalOceanConnection("token", **options)) as connection:
-            outcome(lambda: connection.list_all("/things", "things", Thing, plain))
-            outcome(lambda: list(connection.iterate("/things", "things", Thing, plain)))
+            outcome(lambda: connection.list_all("/things", "things", Thing, value_of))
+            outcome(lambda: list(connection.iterate("/things", "things", Thing, value_of)))
 
 
 @given(mutated(ENVELOPE) | json_values().map(encode), st.sampled_from([200, 201, 204, 400, 500]))
@@ -120,6 +120,6 @@ def test_envelope_bombs(data: bytes) -> None:
 
 @given(LINKS | st.text())
 def test_path_and_query(link: str) -> None:
-    """What is followed of a link is a path and a query, or a `MalformedResponseError`."""
+    """Any link becomes a path and a query, or a `MalformedResponseError`."""
     followed = outcome(lambda: path_and_query(link))
     assert isinstance(followed, str | MalformedResponseError)

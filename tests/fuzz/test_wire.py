@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polycloud.common.base import Connection, JsonResponse
-from polycloud.common.retry import RetryPolicy
+from polycloud.http.retry import RetryPolicy
 from support.fuzz import outcome, peak, scrambled
 from support.web import Answer, raw_answers, serve
 
@@ -63,8 +63,8 @@ def messages(draw: st.DrawFn) -> bytes:
 
 @given(messages() | st.binary(max_size=60))
 @example(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n")
-def test_answer(message: bytes) -> None:
-    """Whatever comes over the wire is an answer or an error of our tree."""
+def test_response(message: bytes) -> None:
+    """Whatever comes over the wire is a response or an error of our tree."""
     with raw_answers(message) as web, closing(JsonConnection(**web.options, **ONCE)) as connection:
         outcome(lambda: connection.request("/").object)
 
@@ -78,7 +78,7 @@ def test_stream(message: bytes) -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_compressed_bomb(times: int) -> None:
-    """A short answer that would be huge is read piece by piece, and given up at the limit."""
+    """A short response that unpacks to much is read in pieces of bounded size."""
     body = b"\0" * 50_000_000
     for _ in range(times):
         body = gzip.compress(body, 9)

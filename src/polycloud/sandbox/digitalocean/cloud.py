@@ -52,7 +52,7 @@ _describe = show(
 class DigitalOcean(Service):
     """The cloud."""
 
-    knobs_type = DigitalOceanSettings
+    settings_type = DigitalOceanSettings
     account_type = State
     body_type = dialect.Body
     routes = ROUTES

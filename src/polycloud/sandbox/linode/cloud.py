@@ -58,7 +58,7 @@ _describe = show(
 class Linode(Service):
     """The cloud; its account has one user."""
 
-    knobs_type = LinodeSettings
+    settings_type = LinodeSettings
     account_type = State
     body_type = Body
     routes = ROUTES
