@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -21,7 +19,7 @@ from polycloud.sandbox.digitalocean.resources import (
     show_action,
 )
 from polycloud.sandbox.digitalocean.state import State, in_network
-from polycloud.sandbox.rest.bodies import Body, matches
+from polycloud.sandbox.rest.bodies import Body, matches, split_key
 from polycloud.sandbox.rest.collection import (
     Change,
     Field,
@@ -85,13 +83,8 @@ def _check_key(change: Change) -> None:
 
 def _fingerprint(public_key: str) -> str:
     """Return the MD5 of a key, in pairs of digits."""
-    kind, encoded, *_ = *public_key.split(maxsplit=2), "", ""
-    try:
-        blob = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        blob = b""
-    # The encoded key begins with its type once more.
-    if kind not in _KEY_TYPES or kind.encode() not in blob[: len(kind) + 4]:
+    kind, blob = split_key(public_key)
+    if kind not in _KEY_TYPES or not blob:
         raise InputError("Key invalid, key should be an SSH public key in the OpenSSH format.")
     digest = hashlib.md5(blob, usedforsecurity=False).hexdigest()
     return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from polycloud.sandbox.linode.dialect import Table
 from polycloud.sandbox.linode.resources import (
     DOCUMENTS,
@@ -16,7 +13,7 @@ from polycloud.sandbox.linode.resources import (
     show_volume,
 )
 from polycloud.sandbox.linode.state import State
-from polycloud.sandbox.rest.bodies import length
+from polycloud.sandbox.rest.bodies import length, split_key
 from polycloud.sandbox.rest.collection import Change, Field, Item, routes_of, show, without
 from polycloud.sandbox.rest.errors import InputError
 from polycloud.sandbox.rest.replies import Call, Json, Listing, Reply, Routes
@@ -53,15 +50,10 @@ _KEY_TYPES = ("ssh-dss", "ssh-rsa", "ecdsa-sha2-nistp", "ssh-ed25519", "sk-ecdsa
 
 def check_key(field: str, line: str) -> None:
     """Raise InputError unless it is a public key as files have it: its type, the key, a comment."""
-    kind, encoded, *_ = *line.split(maxsplit=2), "", ""
+    kind, blob = split_key(line)
     if not kind.startswith(_KEY_TYPES):
         raise InputError(f"SSH Key key-type must be one of {', '.join(_KEY_TYPES)}.", field)
-    try:
-        blob = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        blob = b""
-    # The encoded key begins with its type once more.
-    if kind.encode() not in blob[: len(kind) + 4]:
+    if not blob:
         raise InputError("SSH Key data is invalid.", field)
 
 

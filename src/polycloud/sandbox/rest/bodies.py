@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
@@ -145,6 +147,17 @@ class Query(dict[str, str]):
         """Return a parameter as an integer, None if it is not decimal digits."""
         text = self.get(name) or str(default)
         return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+
+
+def split_key(line: str) -> tuple[str, bytes]:
+    """Return type and encoded key of a public SSH key as files have it; no bytes where it is invalid."""
+    kind, encoded, *_ = *line.split(maxsplit=2), "", ""
+    try:
+        blob = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        blob = b""
+    # The encoded key begins with its type once more.
+    return kind, blob if kind and kind.encode() in blob[: len(kind) + 4] else b""
 
 
 def together(*readers: Callable[[], object]) -> None:
