@@ -8,12 +8,12 @@ from polycloud.sandbox.clouds import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitalOceanKnobs(Settings):
+class DigitalOceanSettings(Settings):
     """The settings of DigitalOcean.
 
     Attributes:
-        token: who may do everything; every token but these two is answered like one that has expired.
-        read_only_token: who may only look.
+        token: permits everything; every token but these two is refused like an expired one.
+        read_only_token: permits reading only.
         build: seconds from a create, a rebuild or a restore until the droplet is active.
         power: seconds that any other action on a droplet takes, but for those below.
         copy: seconds that a snapshot, a resize or a transfer of an image takes.

@@ -8,12 +8,12 @@ from polycloud.sandbox.clouds import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinodeKnobs(Settings):
+class LinodeSettings(Settings):
     """The settings of Linode.
 
     Attributes:
-        token: who may do everything; every token but these two is answered like one that has expired.
-        read_only_token: who may only look.
+        token: permits everything; every token but these two is refused like an expired one.
+        read_only_token: permits reading only.
         username: the one user of the account, whose keys `authorized_users` means.
         build: seconds from a create or a rebuild until the Linode has its disks.
         boot: seconds that a boot takes; where a create boots, it takes both.
