@@ -59,7 +59,7 @@ class RecordRules(DNSSuite):
 
     @rule("create_record")
     def test_d36_unsupported_types(self, driver: DNSDriver, zone: Zone) -> None:
-        """A type that the provider does not have raises `UnsupportedOperationError` before anything is sent."""
+        """A type that the provider does not have raises `UnsupportedOperationError`, and nothing is sent."""
         missing = [one for one in RecordType if one not in driver.list_record_types()]
         for type_ in (*missing[:1], "NOSUCH"):
             self.check_refused_unsent(driver, UnsupportedOperationError, self._create(zone, type_))
