@@ -3,16 +3,14 @@
 A suite is a subclass of `Conformance` for one service. Each of its tests is a rule, decorated with `rule`:
 its name begins with the rule's number, its docstring is the rule's sentence, its failure begins with both:
 
-    class ComputeConformance(Conformance[NodeDriver]):
-        base_driver = NodeDriver
-
+    class ImageRules(Checks[NodeDriver]):
         @rule("list_images")
         def test_c07_images(self, driver: NodeDriver) -> None:
             \"\"\"There are images, with ids and names.\"\"\"
             ...
 
-A rule that holds for every service has its test in `checks`, which a suite calls under a number of its own.
-What a suite has to say is what its service looks like: `base_driver`, `arguments`, and `created`.
+`checks.Checks` has the rules that hold for every service, which a suite calls under numbers of its own. For
+these a suite describes its service: `base_driver`, `arguments`, `created` and `gone`.
 """
 
 from __future__ import annotations
@@ -105,7 +103,7 @@ def place_of(error: BaseException, driver: object) -> str:
 
 
 class Conformance(Generic[D]):
-    """The base of suites; a driver's test class gives a fixture `driver` and says what the provider lacks.
+    """The base of suites; a driver's test class gives a fixture `driver` and sets `not_offered`.
 
     The fixture may be a method of the class, or a function of the module with any scope; it returns a driver
     for a test server of the provider, or for the provider. Everything that a test creates is removed at its
@@ -129,7 +127,7 @@ class Conformance(Generic[D]):
     unknown_id: ClassVar[str] = "999999999"
     """An id of the provider's form that no resource has."""
 
-    # What a suite says of its service
+    # What a suite defines for its service
 
     base_driver: ClassVar[type[OperationsDriver]]
     """The base class of the service's drivers."""
@@ -165,7 +163,7 @@ class Conformance(Generic[D]):
         kind: Callable[..., D] = type(driver)
         return kind(*credentials, region=driver.region, **options)
 
-    # For the tests: what there is
+    # For the tests: operations
 
     def need(self, *operations: str) -> None:
         """Skip the test unless the driver offers all these operations."""

@@ -1,4 +1,4 @@
-"""Rules of what is done to nodes: reboot, start, stop, shutdown, destroy."""
+"""Rules of the actions of nodes: reboot, start, stop, shutdown, destroy."""
 
 from __future__ import annotations
 

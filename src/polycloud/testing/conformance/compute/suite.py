@@ -192,7 +192,7 @@ class ComputeSuite(Checks[NodeDriver]):
 
 
 def new_name() -> str:
-    """Return a name for what is not a node: a key, a volume, an image."""
+    """Return a name for a key, a volume or an image."""
     return f"conformance-{secrets.token_hex(4)}"
 
 

@@ -59,7 +59,7 @@ class RecordRules(DNSSuite):
 
     @rule("create_record")
     def test_d36_unsupported_types(self, driver: DNSDriver, zone: Zone) -> None:
-        """A type that the provider lacks raises `UnsupportedOperationError` before anything is sent."""
+        """A type that the provider does not have raises `UnsupportedOperationError`, and nothing is sent."""
         missing = [one for one in RecordType if one not in driver.list_record_types()]
         for type_ in (*missing[:1], "NOSUCH"):
             self.check_refused_unsent(driver, UnsupportedOperationError, self._create(zone, type_))
@@ -187,7 +187,7 @@ class RecordRules(DNSSuite):
 
     @rule("create_record", "list_records", "update_record")
     def test_d49_update_record(self, driver: DNSDriver, zone: Zone) -> None:
-        """`update_record` changes what is given, returns the record, and changes nothing else."""
+        """`update_record` changes the given attributes, returns the record, and changes nothing else."""
         record = driver.create_record("a", zone, RecordType.A, ADDRESS, {"ttl": self.ttl})
         record = self._updated(driver, record, data=OTHER_ADDRESS)
         record = self._updated(driver, record, name="b")
