@@ -3,15 +3,14 @@
     with Sandbox("nephoscale") as cloud:
         cloud.url, cloud.credentials, cloud.options
 
-A sandbox speaks the provider's own API and knows nothing of polycloud's drivers. What takes time at the
-provider takes time here, by knobs in seconds; what goes wrong on a network goes wrong on demand
-(`Sandbox.fault`). Behind each server that is created there is a machine that answers SSH
-(`polycloud.sandbox.machines`). EC2 is an emulator that others wrote, without such knobs and machines
-(`polycloud.sandbox.ec2`).
+A sandbox speaks the provider's own API and does not use polycloud's drivers. Operations that take time at
+the provider take time here, set in seconds; network faults are injected on demand (`Sandbox.fault`). Behind
+each server that is created there is a machine with an SSH server (`polycloud.sandbox.machines`). AWS is moto,
+an independent emulator, without such settings and machines (`polycloud.sandbox.aws`).
 """
 
 try:
-    import starlette  # noqa: F401 - every cloud needs it, but a cloud is imported when it is first wanted
+    import starlette  # noqa: F401 - every cloud needs it, but clouds are imported when they are first used
 
     from polycloud.sandbox.clouds import CLOUDS
     from polycloud.sandbox.faults import Answer, SeenRequest, Slow

@@ -1,4 +1,4 @@
-"""What a cloud of the sandbox is, and which ones there are."""
+"""The base class of the sandbox's clouds, and the table of them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 Clock = Callable[[], float]
 """Seconds that never run backwards, such as `time.monotonic`."""
 
+_AWS = "polycloud.sandbox.aws:AWS"
 CLOUDS: dict[str, str] = {
+    **dict.fromkeys(("aws", "ec2", "elb", "route53", "s3"), _AWS),
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
-    "ec2": "polycloud.sandbox.ec2:EC2",
     "linode": "polycloud.sandbox.linode:Linode",
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
 }
-"""Every cloud by name, as "module:Class"; a module is imported when its cloud is first wanted."""
+"""The class of each cloud as "module:Class"; a module is imported when its cloud is first used."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Knobs:
-    """The settings of a cloud: subclasses add fields with defaults, and any value must suit its default."""
+class Settings:
+    """The settings of a cloud: subclasses add fields with defaults, whose types values must have."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -36,59 +37,59 @@ class Knobs:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """The knobs with the given values; ValueError for an unknown name or an unsuitable value."""
+        """Create settings with the given values; ValueError for an unknown name or an invalid value."""
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
-                raise ValueError(f"unknown knob {name!r}: choose from {', '.join(known)}")
+                raise ValueError(f"unknown setting {name!r}: choose from {', '.join(known)}")
         return cls(**given)
 
 
 def check_value(name: str, value: object, kind: type) -> None:
-    """ValueError unless the setting's value is of that type and, if a number, finite and not negative."""
+    """Raise ValueError unless the value has that type and, if it is a number, is finite and not negative."""
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} must be a number of seconds from 0 on, not {value!r}")
+            raise ValueError(f"{name} must be a number of seconds from 0 on, got {value!r}")
     elif type(value) is not kind:
-        raise ValueError(f"{name} must be of type {kind.__name__}, not {value!r}")
+        raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")
     elif isinstance(value, int) and value < 0:
-        raise ValueError(f"{name} must be 0 or more, not {value!r}")
+        raise ValueError(f"{name} must be 0 or more, got {value!r}")
 
 
 class Cloud(ABC):
     """One provider's API over a state of its own, with machines for its servers."""
 
-    knobs_type: ClassVar[type[Knobs]]
+    settings_type: ClassVar[type[Settings]]
 
     no_machines: ClassVar[str | None] = None
-    """Why its servers never have machines, for people."""
+    """Why its servers never have machines, as a text for people; None if they can have them."""
 
     app: ASGIApp
     """The API, as an ASGI application."""
 
     credentials: tuple[Any, ...]
-    """What a driver of this provider takes as positional arguments."""
+    """The positional arguments of a driver for this provider."""
 
     @abstractmethod
-    def __init__(self, knobs: Any, clock: Clock, machines: Machines) -> None: ...
+    def __init__(self, settings: Any, clock: Clock, machines: Machines) -> None: ...
 
     def open(self) -> None:  # noqa: B027 - most clouds are in memory
-        """Begin, before the first request."""
+        """Start, before the first request."""
 
     def close(self) -> None:  # noqa: B027
-        """End, and owe no answer any more; it may be opened again."""
+        """Stop, and end the requests that are being served; `open` may follow."""
 
     @abstractmethod
     def reset(self) -> None:
-        """Go back to the initial state."""
+        """Return to the initial state."""
 
     @abstractmethod
     def servers(self) -> list[dict[str, Any]]:
-        """All servers as plain dicts, also those that the API does not list yet."""
+        """Return all servers as plain dicts, also those that the API does not list yet."""
 
 
 def find(name: str) -> type[Cloud]:
-    """The class of the cloud of that name; ValueError, naming the clouds that exist, if there is none."""
+    """Return the class of the cloud of that name; ValueError, which lists the names, if there is none."""
     if name not in CLOUDS:
         raise ValueError(f"unknown cloud {name!r}: choose from {', '.join(sorted(CLOUDS))}")
     module, _, attribute = CLOUDS[name].partition(":")

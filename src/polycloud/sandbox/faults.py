@@ -1,16 +1,16 @@
-"""What can go wrong between a program and a cloud, as ASGI middleware around any cloud.
+"""Faults between a client and a cloud, as ASGI middleware around any cloud.
 
-| action            | does the cloud act? | what the caller gets                                         |
-|-------------------|---------------------|--------------------------------------------------------------|
-| an int, `Answer`  | only if told to     | that HTTP status, with headers and a body if given           |
-| `Slow(seconds)`   | at once             | the right answer, late                                       |
-| `"reset before"`  | no                  | a connection reset                                           |
-| `"reset midway"`  | yes                 | half of the answer, then a connection reset                  |
-| `"reset after"`   | yes                 | a connection reset                                           |
-| `"truncate"`      | yes                 | a complete HTTP answer with half of the body                 |
-| `"html"`          | no                  | an HTML page with status 200, as captive portals give        |
-| `"garbage"`       | no                  | bytes that are neither text nor JSON, with status 200        |
-| `"stall"`         | no                  | nothing, until the caller gives up or the sandbox stops      |
+| action            | request carried out? | what the client gets                                     |
+|-------------------|----------------------|----------------------------------------------------------|
+| an int, `Answer`  | if `acted` is true   | that HTTP status, with the given headers and body        |
+| `Slow(seconds)`   | at once              | the right response, late                                 |
+| `"reset before"`  | no                   | a connection reset                                       |
+| `"reset midway"`  | yes                  | half of the response, then a connection reset            |
+| `"reset after"`   | yes                  | a connection reset                                       |
+| `"truncate"`      | yes                  | a complete response with half of the body                |
+| `"html"`          | no                   | an HTML page with status 200, as captive portals send    |
+| `"garbage"`       | no                   | bytes that are neither text nor JSON, with status 200    |
+| `"stall"`         | no                   | nothing, until the client or the sandbox ends the wait   |
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True)
 class SeenRequest:
-    """A request as the sandbox saw it.
+    """A request that the sandbox received.
 
     Attributes:
         method: "GET", "POST" ...
         path: the decoded path, without the query.
-        query: the parameters of the query; of a repeated one the last.
+        query: the parameters of the query; the last one if a name is repeated.
         body: the body as text.
         headers: by lower-case name, without Authorization.
     """
@@ -51,7 +51,7 @@ class SeenRequest:
 
     @property
     def form(self) -> dict[str, str]:
-        """The fields of a form-encoded body; of a repeated one the last."""
+        """The fields of a form-encoded body; the last one if a name is repeated."""
         return dict(parse_qsl(self.body, keep_blank_values=True))
 
 
@@ -63,14 +63,14 @@ class _Reply:
 
 
 class _Exchange:
-    """One request, and the things that can be done with it."""
+    """One request: passes it to the cloud, sends a response, waits, resets the connection."""
 
     def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         self._app, self._scope, self._body = app, scope, body
         self._receive, self._send = receive, send
 
     async def act(self) -> _Reply:
-        """Let the cloud carry out the request."""
+        """Have the cloud carry out the request; return its response without sending it."""
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -83,33 +83,36 @@ class _Exchange:
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return _Reply(sent[0]["status"], tuple(sent[0]["headers"]), body)
 
-    async def answer(self, reply: _Reply) -> None:
+    async def send(self, reply: _Reply) -> None:
         await self._start(reply)
         await self._send({"type": "http.response.body", "body": reply.body})
 
-    async def answer_half(self, reply: _Reply) -> None:
-        """Promise the whole body, send half of it, and cut the connection."""
+    async def send_half(self, reply: _Reply) -> None:
+        """Announce the full length of the body, send half of it, and reset the connection."""
         await self._start(reply)
         half = reply.body[: len(reply.body) // 2]
         await self._send({"type": "http.response.body", "body": half, "more_body": True})
         await self.reset()
 
     async def _start(self, reply: _Reply) -> None:
+        length = b"%d" % len(reply.body)
+        if self._scope["method"] == "HEAD":  # the response gives the length of a body that is not sent
+            length = dict(reply.headers).get(b"content-length", length)
         headers = [(name, value) for name, value in reply.headers if name.lower() != b"content-length"]
-        headers.append((b"content-length", b"%d" % len(reply.body)))
+        headers.append((b"content-length", length))
         await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
 
     async def reset(self) -> None:
-        """Cut the connection at once, without a goodbye."""
+        """Reset the connection."""
         transport = self._scope["state"]["transport"]
-        # Without lingering, close() sends a reset and not the ordinary end of a stream.
+        # With a linger time of 0, close() sends RST instead of FIN.
         linger = struct.pack("ii", 1, 0)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         transport.abort()
         await self.wait()
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Wait so long (None: for ever), or until the connection ends, be it by the caller or by a stop."""
+        """Wait for the given time (None: forever), or until the client or the server ends the connection."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while (await self._receive())["type"] != "http.disconnect":
@@ -118,13 +121,13 @@ class _Exchange:
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer with this in the cloud's place.
+    """Send this response in place of the cloud's.
 
     Attributes:
         status: the HTTP status, 200 to 599; ValueError for others.
-        headers: as given; Content-Length comes by itself.
+        headers: the response's headers; Content-Length is added.
         body: text is sent as UTF-8.
-        acted: whether the cloud carries out the request all the same, as if a gateway had lost its answer.
+        acted: whether the cloud carries out the request, as if a gateway had lost its response.
     """
 
     status: int
@@ -134,35 +137,35 @@ class Answer:
 
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 599:  # noqa: PLR2004 - HTTP's final statuses
-            raise ValueError(f"status must be from 200 to 599, not {self.status!r}")
+            raise ValueError(f"status must be from 200 to 599, got {self.status!r}")
 
     async def __call__(self, exchange: _Exchange) -> None:
-        """Do so."""
+        """Apply the fault to one request."""
         if self.acted:
             await exchange.act()
         headers = tuple(
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()
         )
         body = self.body.encode() if isinstance(self.body, str) else self.body
-        await exchange.answer(_Reply(self.status, headers, body))
+        await exchange.send(_Reply(self.status, headers, body))
 
 
 @dataclass(frozen=True)
 class Slow:
-    """Act at once, answer after so many seconds; ValueError if they are negative."""
+    """Carry out the request at once, and respond after a delay in seconds; ValueError if it is negative."""
 
     seconds: float
 
     def __post_init__(self) -> None:
         if not self.seconds >= 0:
-            raise ValueError(f"seconds must be 0 or more, not {self.seconds!r}")
+            raise ValueError(f"seconds must be 0 or more, got {self.seconds!r}")
 
     async def __call__(self, exchange: _Exchange) -> None:
-        """Do so."""
+        """Apply the fault to one request."""
         reply = await exchange.act()
         if self.seconds:
             await exchange.wait(self.seconds)
-        await exchange.answer(reply)
+        await exchange.send(reply)
 
 
 async def _reset_before(exchange: _Exchange) -> None:
@@ -170,7 +173,7 @@ async def _reset_before(exchange: _Exchange) -> None:
 
 
 async def _reset_midway(exchange: _Exchange) -> None:
-    await exchange.answer_half(await exchange.act())
+    await exchange.send_half(await exchange.act())
 
 
 async def _reset_after(exchange: _Exchange) -> None:
@@ -180,7 +183,7 @@ async def _reset_after(exchange: _Exchange) -> None:
 
 async def _truncate(exchange: _Exchange) -> None:
     reply = await exchange.act()
-    await exchange.answer(replace(reply, body=reply.body[: len(reply.body) // 2]))
+    await exchange.send(replace(reply, body=reply.body[: len(reply.body) // 2]))
 
 
 async def _stall(exchange: _Exchange) -> None:
@@ -222,7 +225,7 @@ class _Fault:
     left: int | None
 
     def hits(self, request: SeenRequest) -> bool:
-        """Whether this fault is for that request; if so, one of its times is used up."""
+        """Return whether the fault applies to that request; if so, count it."""
         if self.left == 0 or self.method not in {None, request.method}:
             return False
         if self.path is not None and not fnmatchcase(request.path, self.path):
@@ -233,25 +236,25 @@ class _Fault:
 
 
 class Faults:
-    """ASGI middleware that keeps what was asked, delays every answer, and injects faults.
+    """ASGI middleware that records requests, delays responses, and injects faults.
 
     Args:
         app: the cloud.
-        latency: seconds from the cloud's act to its answer; ValueError if negative.
+        latency: seconds that every response is delayed; ValueError if negative.
 
-    It must run on a server that puts a connection's transport into `scope["state"]["transport"]`.
+    The server must put a connection's transport into `scope["state"]["transport"]`.
     """
 
     def __init__(self, app: ASGIApp, latency: float = 0.0) -> None:
         self._app = app
-        self._usual = Slow(latency)
+        self._default = Slow(latency)
         self._faults: list[_Fault] = []
         self.requests: list[SeenRequest] = []
 
     def add(self, action: Action, method: str | None, path: str | None, times: int | None) -> None:
         """See `Sandbox.fault`."""
         if times is not None and times < 1:
-            raise ValueError(f"times must be 1 or more, not {times!r}")
+            raise ValueError(f"times must be 1 or more, got {times!r}")
         self._faults.append(_Fault(_as_act(action), method and method.upper(), path, times))
 
     def clear(self) -> None:
@@ -266,12 +269,12 @@ class Faults:
             return
         request = _seen(scope, body)
         self.requests.append(request)
-        act = next((fault.act for fault in list(self._faults) if fault.hits(request)), self._usual)
+        act = next((fault.act for fault in list(self._faults) if fault.hits(request)), self._default)
         await act(_Exchange(self._app, scope, body, receive, send))
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None if the caller went away over it."""
+    """Return the complete body, or None if the client disconnected before its end."""
     body = bytearray()
     while True:
         message = await receive()

@@ -1,4 +1,10 @@
-"""A cloud on a port of 127.0.0.1, served by a thread of this process."""
+"""A cloud on a port of 127.0.0.1, served by a thread of this process.
+
+`Sandbox` puts four parts together: the cloud (an ASGI application with a state), the faults (middleware
+around it), the machines behind its servers, and uvicorn on a thread with an event loop of its own.
+uvicorn is made for servers that run until the process ends. Here, servers start and stop within tests, so
+`_Server` signals its start and its stop by events instead of polling, and cuts its connections at the end.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +32,26 @@ _LAST_PORT = 65535
 
 
 class Sandbox:
-    """A cloud of the sandbox: a context manager, or `start()` and `stop()`.
+    """A cloud on 127.0.0.1. Use it as a context manager, or call `start()` and `stop()`.
 
     Args:
         name: which cloud, one of `CLOUDS`.
         port: the TCP port on 127.0.0.1; 0 chooses a free one.
-        latency: seconds between an act of the cloud and its answer, for every request.
-        clock: what the cloud takes for the time, in seconds; EC2 takes none.
-        ssh: what is behind the servers that are created: a kind of machine of `polycloud.sandbox.machines`,
-            "auto" for the best that works here, or "off" for nothing. EC2's never have anything.
-        no_isolation: whether, where no better kind works, commands sent to a server may run on this computer.
+        latency: seconds that every response is delayed, after the cloud has carried out the request.
+        clock: returns the cloud's time, in seconds. AWS has a clock of its own.
+        ssh: the machines behind the servers that are created: an isolation of `polycloud.sandbox.machines`,
+            "auto" for the best that works here, or "off" for none. AWS never has machines.
+        no_isolation: whether commands may run on this computer itself where no better isolation works.
         ssh_delay: seconds from when a server is on until its SSH port opens.
-        knobs: the cloud's own settings; `polycloud.sandbox.nephoscale.NephoScaleKnobs` lists NephoScale's.
+        settings: the cloud's own settings, such as those of
+            `polycloud.sandbox.nephoscale.NephoScaleSettings`.
 
     Raises:
-        ValueError: for an unknown cloud or knob (the message lists those that exist) or an unsuitable value.
-        ImportError: what plays EC2 is not installed; the message says how.
+        ValueError: unknown cloud or setting (the message lists those that exist), or invalid value.
+        ImportError: moto, which emulates AWS, is not installed; the message says how to install it.
 
     Attributes:
-        name: which cloud it is.
+        name: which cloud, one of `CLOUDS`.
         credentials: the driver's positional arguments.
     """
 
@@ -58,10 +65,10 @@ class Sandbox:
         ssh: str = "auto",
         no_isolation: bool = False,
         ssh_delay: float = 0.0,
-        **knobs: Any,
+        **settings: Any,
     ) -> None:
         if not 0 <= port <= _LAST_PORT:
-            raise ValueError(f"port must be from 0 to {_LAST_PORT}, not {port!r}")
+            raise ValueError(f"port must be from 0 to {_LAST_PORT}, got {port!r}")
         check_value("latency", latency, float)
         check_value("ssh_delay", ssh_delay, float)
         kind = find(name)
@@ -70,9 +77,9 @@ class Sandbox:
                 raise ValueError(f"{name} takes no ssh, no_isolation or ssh_delay: {kind.no_machines}")
             ssh = "off"
         self._machines = Machines(ssh, no_isolation=no_isolation, delay=ssh_delay)
-        self._cloud = kind(kind.knobs_type.of(knobs), clock, self._machines)
+        self._cloud = kind(kind.settings_type.of(settings), clock, self._machines)
         self._faults = Faults(self._cloud.app, latency)
-        self._wanted_port = port
+        self._chosen_port = port
         self._running: _Running | None = None
         self.name = name
         self.credentials: tuple[Any, ...] = self._cloud.credentials
@@ -81,32 +88,33 @@ class Sandbox:
         return f"<Sandbox {self.name} {self.url if self._running else 'stopped'}>"
 
     def start(self) -> Self:
-        """Begin to answer; returns self.
+        """Start to serve requests; return self.
 
         Raises:
-            OSError: the port is taken.
-            RuntimeError: it runs already, or what plays EC2 does not start.
-            MachineError: the kind of machines that was named does not work here.
+            OSError: the port is in use.
+            RuntimeError: the sandbox is running already, or moto does not start.
+            MachineError: the isolation that was chosen does not work here.
         """
         if self._running:
-            raise RuntimeError("the sandbox runs already")
+            raise RuntimeError("the sandbox is running already")
         self._machines.check()
         with contextlib.ExitStack() as undo:
             undo.callback(self._cloud.close)
             self._cloud.open()
-            self._running = _Running(self._faults, self._wanted_port)
+            self._running = _Running(self._faults, self._chosen_port)
             undo.pop_all()
         self._machines.open()
         return self
 
     def stop(self) -> None:
-        """Cut every connection and end threads and machines; the state stays. Stopping twice is no error.
+        """Close all connections and end threads and machines. Stopping again does nothing.
 
-        EC2's state ends. After another start the servers that were on are on again, with empty disks.
+        The state is kept, but for that of AWS. After another start the servers that were on are on again,
+        with empty disks.
         """
         running, self._running = self._running, None
         if running:
-            # Before the server, which waits for the answers that a cloud still owes.
+            # Before the server, which waits until the cloud has served its requests.
             self._cloud.close()
             running.stop()
             self._machines.close()
@@ -127,39 +135,39 @@ class Sandbox:
 
     @property
     def port(self) -> int:
-        """The TCP port; RuntimeError unless the sandbox runs."""
+        """The TCP port; RuntimeError unless the sandbox is running."""
         if not self._running:
-            raise RuntimeError("the sandbox does not run: call start(), or use it in a with statement")
+            raise RuntimeError("the sandbox is not running: call start(), or use it in a with statement")
         return self._running.port
 
     @property
     def url(self) -> str:
-        """The address of the API, such as "http://127.0.0.1:8000"; RuntimeError unless the sandbox runs."""
+        """The URL of the API, such as "http://127.0.0.1:8000"; RuntimeError unless the sandbox is running."""
         return f"http://{_HOST}:{self.port}"
 
     @property
     def options(self) -> dict[str, Any]:
-        """The driver's keyword arguments; RuntimeError unless the sandbox runs."""
+        """The driver's keyword arguments; RuntimeError unless the sandbox is running."""
         return {"host": _HOST, "port": self.port, "secure": False}
 
     @property
     def ssh_port(self) -> int | None:
-        """The port on which SSH reaches every server's public address; None where servers take no SSH."""
+        """The SSH port at every server's public address; None if servers have no SSH."""
         return self._machines.isolation.ssh_port
 
     @property
     def isolation(self) -> str:
-        """What keeps servers apart from this computer, such as "namespaces (root)", for people."""
+        """How servers are isolated from this computer, such as "namespaces (root)", as a text for people."""
         return self._cloud.no_machines or self._machines.isolation.title
 
     @property
     def requests(self) -> list[SeenRequest]:
-        """The requests seen since the start or the last reset, oldest first."""
+        """The requests since the start or the last reset, oldest first."""
         return list(self._faults.requests)
 
     @property
     def servers(self) -> list[dict[str, Any]]:
-        """All servers, straight from the state, also those that the API does not list yet."""
+        """All servers of the state, also those that the API does not list yet."""
         return self._cloud.servers()
 
     def fault(
@@ -170,62 +178,62 @@ class Sandbox:
         path: str | None = None,
         times: int | None = 1,
     ) -> None:
-        """Let something go wrong with the next requests that match; of several faults the oldest wins.
+        """Inject a fault into the next requests that match; if several faults match, the oldest applies.
 
         Args:
             action: an HTTP status, `Answer`, `Slow`, or a name listed in `polycloud.sandbox.faults`.
             method: the method to match; None matches all.
-            path: the path to match, in which `*` stands for any text; None matches all.
-            times: how many requests are hit; None hits all until `reset()`.
+            path: the path to match, in which `*` matches any text; None matches all.
+            times: the number of requests to hit; None hits all until `reset()`.
 
         Raises:
-            ValueError: there is no such action, or `times` is below 1.
+            ValueError: unknown action, or `times` is below 1.
         """
         self._faults.add(action, method, path, times)
 
     def ssh_fault(self, fault: SSHFault | None, *, times: int | None = None) -> None:
-        """Let something go wrong with SSH to all servers, until it is set to None.
+        """Inject a fault into SSH to all servers, until it is set to None.
 
         Args:
-            fault: "hang" accepts connections and is silent, "deny" lets nobody log in, "refuse" closes the
-                port; None ends it.
-            times: how many connections are hit; None hits all. "refuse" hits all.
+            fault: "hang" accepts connections and sends nothing, "deny" rejects every login, "refuse" closes
+                the port; None ends the fault.
+            times: the number of connections to hit; None hits all. "refuse" always hits all.
 
         Raises:
-            ValueError: there is no such fault, or `times` is below 1 or goes with "refuse".
+            ValueError: unknown fault, `times` is below 1, or `times` is given with "refuse".
         """
         self._machines.fault(fault, times)
 
     def reset(self) -> None:
-        """Go back to the initial state, without machines, faults and recorded requests."""
+        """Return to the initial state, without machines, faults and recorded requests."""
         self._faults.clear()
         self._machines.fault(None, None)
         self._cloud.reset()
 
 
 def serve(
-    name: str, port: int = 0, *, ready: Callable[[Sandbox], object] | None = None, **knobs: Any
+    name: str, port: int = 0, *, ready: Callable[[Sandbox], object] | None = None, **settings: Any
 ) -> None:
     """Serve a cloud until Ctrl-C.
 
     Args:
         name: which cloud, one of `CLOUDS`.
         port: the TCP port on 127.0.0.1; 0 chooses a free one.
-        ready: called once with the started sandbox, for instance to print its address.
-        knobs: as for `Sandbox`.
+        ready: called once with the started sandbox, for instance to print its URL.
+        settings: the other arguments of `Sandbox`.
 
     Raises:
-        ValueError: for an unknown cloud or knob or an unsuitable value.
-        OSError: the port is taken.
+        ValueError: unknown cloud or setting, or invalid value.
+        OSError: the port is in use.
     """
-    with contextlib.suppress(KeyboardInterrupt), Sandbox(name, port=port, **knobs) as cloud:
+    with contextlib.suppress(KeyboardInterrupt), Sandbox(name, port=port, **settings) as cloud:
         if ready:
             ready(cloud)
         cloud.wait()
 
 
 class _Running:
-    """The thread, its event loop and its listening socket."""
+    """A thread with an event loop, a listening socket and uvicorn."""
 
     def __init__(self, app: Faults, port: int) -> None:
         listener = _listen(port)
@@ -241,14 +249,14 @@ class _Running:
             raise RuntimeError("the sandbox's server did not start")
 
     def stop(self) -> None:
-        # A loop that is closed already needs no stop.
+        # A closed loop has stopped already.
         with contextlib.suppress(RuntimeError):
             self._server.request_stop()
         self.thread.join()
 
 
 def _listen(port: int) -> socket.socket:
-    # asyncio sends small packets at once only where the protocol is named: else each answer waits 40 ms.
+    # asyncio sets TCP_NODELAY only if the protocol is named; without it each response waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
@@ -262,7 +270,7 @@ def _listen(port: int) -> socket.socket:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that lets the application reach its connection, which faults cut."""
+    """HTTP/1.1 that gives the application access to its connection, which faults reset."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -270,7 +278,7 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; it starts and stops without polling and cuts its connections when it stops."""
+    """uvicorn's server, which starts and stops without polling and closes its connections when it stops."""
 
     def __init__(self, app: Faults) -> None:
         super().__init__(
@@ -295,7 +303,7 @@ class _Server(uvicorn.Server):
             self.ready.set()
 
     def request_stop(self) -> None:
-        """Make `run` return soon; safe from any thread."""
+        """Make `run` return soon; may be called from any thread."""
         self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def main_loop(self) -> None:
@@ -305,17 +313,17 @@ class _Server(uvicorn.Server):
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), 1)
-            # The tick keeps the Date header right.
+            # The tick updates the Date header.
             await self.on_tick(0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # asyncio leaks a connection that was accepted in the very turn in which its server is closed.
+        # asyncio leaks a connection that is accepted in the iteration in which its server is closed.
         for listener in sockets or []:
             asyncio.get_running_loop().remove_reader(listener)
         await asyncio.sleep(0)
         for server in self.servers:
             server.close()
-        # Tasks end a few turns after their connection; what does not is cancelled with the loop.
+        # Tasks end a few iterations after their connection; the others are cancelled with the loop.
         for _ in range(100):
             for connection in list(self.server_state.connections):
                 connection.transport.abort()

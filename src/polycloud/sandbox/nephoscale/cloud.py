@@ -14,12 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from polycloud.sandbox.clouds import Clock, Cloud, Knobs
+from polycloud.sandbox.clouds import Clock, Cloud, Settings
 from polycloud.sandbox.nephoscale.api import ROUTES, Call, Handler
 from polycloud.sandbox.nephoscale.catalog import Kind
 from polycloud.sandbox.nephoscale.errors import InputError, NoSuchResourceError, Subcode
 from polycloud.sandbox.nephoscale.forms import Form
-from polycloud.sandbox.nephoscale.state import NephoScaleKnobs, State
+from polycloud.sandbox.nephoscale.state import NephoScaleSettings, State
 from polycloud.sandbox.nephoscale.views import Json, Views
 
 if TYPE_CHECKING:
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 
 class NephoScale(Cloud):
-    """The cloud: one account, whose user and password are knobs."""
+    """The cloud: one account, whose user and password are settings."""
 
-    knobs_type: ClassVar[type[Knobs]] = NephoScaleKnobs
+    settings_type: ClassVar[type[Settings]] = NephoScaleSettings
 
-    def __init__(self, knobs: NephoScaleKnobs, clock: Clock, machines: Machines) -> None:
-        self._knobs = knobs
+    def __init__(self, settings: NephoScaleSettings, clock: Clock, machines: Machines) -> None:
+        self._settings = settings
         self._clock = clock
         self._machines = machines
         # The server's thread and whoever looks at `servers` share the state.
         self._lock = threading.Lock()
-        self._state = State(knobs, clock, machines)
-        self.credentials = (knobs.user, knobs.password)
+        self._state = State(settings, clock, machines)
+        self.credentials = (settings.user, settings.password)
         self._api = Starlette(
             routes=[
                 Route(path, self._endpoint(verbs), methods=list(verbs)) for path, verbs in ROUTES.items()
@@ -54,10 +54,10 @@ class NephoScale(Cloud):
         self._api.router.redirect_slashes = False
 
     def reset(self) -> None:
-        """Begin anew, with the same knobs."""
+        """Begin anew, with the same settings."""
         with self._lock:
             self._machines.clear()
-            self._state = State(self._knobs, self._clock, self._machines)
+            self._state = State(self._settings, self._clock, self._machines)
 
     def servers(self) -> list[dict[str, Any]]:
         """All servers: id, kind, name, hostname, power, listed, built, addresses, and its machine's state."""
@@ -119,7 +119,7 @@ class NephoScale(Cloud):
     def _response(
         self, envelope: Json, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> Response:
-        media_type = "application/json" if self._knobs.content_type else None
+        media_type = "application/json" if self._settings.content_type else None
         return Response(msgspec.json.encode(envelope), status, headers, media_type)
 
     def _refusal(self, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:

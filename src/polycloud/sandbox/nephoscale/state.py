@@ -20,7 +20,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any
 
-from polycloud.sandbox.clouds import Clock, Knobs
+from polycloud.sandbox.clouds import Clock, Settings
 from polycloud.sandbox.machines import Access, Machines, Node
 from polycloud.sandbox.nephoscale import catalog
 from polycloud.sandbox.nephoscale.errors import InputError, NoSuchResourceError, Subcode
@@ -30,7 +30,7 @@ SERVER_GROUP, CONSOLE_GROUP = 1, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class NephoScaleKnobs(Knobs):
+class NephoScaleSettings(Settings):
     """The settings of NephoScale.
 
     Attributes:
@@ -135,15 +135,15 @@ def _now() -> str:
 class State:
     """Everything that one account has."""
 
-    def __init__(self, knobs: NephoScaleKnobs, clock: Clock, machines: Machines) -> None:
-        self._knobs = knobs
+    def __init__(self, settings: NephoScaleSettings, clock: Clock, machines: Machines) -> None:
+        self._settings = settings
         self._clock = clock
         self._machines = machines
         self._server_ids, self._job_ids, self._key_ids = count(88001), count(141001), count(71001)
         self.servers: dict[int, Server] = {}
         self.gone: set[int] = set()
         self.keys: dict[int, Key] = {}
-        self._seed(knobs.seed_nodes)
+        self._seed(settings.seed_nodes)
 
     @cached_property
     def networks(self) -> Networks:
@@ -238,9 +238,9 @@ class State:
 
     def create(self, order: Order) -> int:
         """Begin to build a server; returns the job's id."""
-        server = self._add(order, appears=self._clock() + self._knobs.appear)
+        server = self._add(order, appears=self._clock() + self._settings.appear)
         server.machine = self._machine(order)
-        return self._submit(server, "build", self._knobs.build)
+        return self._submit(server, "build", self._settings.build)
 
     def _machine(self, order: Order) -> Node | None:
         public = [address for address in order.addresses if address.subnet.network.domain_type == PUBLIC]
@@ -248,7 +248,7 @@ class State:
             return None
         key = order.server_key
         access = Access(
-            username=self._knobs.ssh_username,
+            username=self._settings.ssh_username,
             public_keys=(key.secret,) if key and key.type is KeyType.SSH else (),
             passwords=(key.secret,) if key and key.type is KeyType.PASSWORD else (),
         )
@@ -256,7 +256,7 @@ class State:
 
     def switch(self, kind: catalog.Kind, id: int, verb: str) -> int:
         """Give a server the job to "start", "stop" or "restart"; returns the job's id."""
-        return self._submit(self.server(kind, id), verb, self._knobs.power)
+        return self._submit(self.server(kind, id), verb, self._settings.power)
 
     def destroy(self, kind: catalog.Kind, id: int) -> int:
         """Begin to destroy a server, if that has not been done yet; returns the job's id."""
@@ -265,7 +265,7 @@ class State:
         server = self.server(kind, id)
         if server.is_being_destroyed():
             return next(self._job_ids)
-        return self._submit(server, "destroy", self._knobs.destroy)
+        return self._submit(server, "destroy", self._settings.destroy)
 
     # Keys
 

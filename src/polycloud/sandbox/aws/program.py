@@ -1,0 +1,198 @@
+"""The program in moto's process: serves AWS on a free port of 127.0.0.1 until its standard input ends.
+
+Each line of the input is a query in JSON, and gets a line of JSON. The first one has the settings, and gets
+the port. No module imports this one.
+
+Signatures are checked here, by botocore's own signer, because moto's check fails in three of the four
+services: it hashes the query of a GET as if that were its body (Route 53), knows neither presigned URLs nor
+requests without a signature (S3), and reports errors in a form that only clients of EC2 can read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from botocore.auth import SIGV4_TIMESTAMP, S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth  # type: ignore[import-untyped]
+from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+from botocore.credentials import Credentials  # type: ignore[import-untyped]
+from moto.core.base_backend import BackendDict
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_FAMILIES, InstanceTypeBackend
+from moto.moto_server.werkzeug_app import BackendRequest, MotoRequestHandler, create_backend_app
+from werkzeug import Response
+from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+BACKENDS = {"ec2": "ec2", "elasticloadbalancing": "elb", "route53": "route53", "s3": "s3"}
+"""moto's backend for each service that a signature can be for; that of ELB serves ELBv2 too."""
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+REFUSALS = {
+    "The request is not signed.": ("AuthFailure", "AccessDenied", "MissingAuthenticationToken"),
+    "The access key does not exist.": ("AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId"),
+    "The signature is wrong.": ("AuthFailure", "SignatureDoesNotMatch", "SignatureDoesNotMatch"),
+    "The request has expired.": ("AuthFailure", "AccessDenied", "SignatureDoesNotMatch"),
+}
+"""Error codes of EC2, of S3, and of other services."""
+
+UNSIGNED, UNKNOWN_KEY, WRONG, EXPIRED = REFUSALS
+
+
+def main() -> None:
+    """Serve AWS, and the queries on standard input."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # The input ends with the process that started this one, however that ends.
+    queries = map(json.loads, sys.stdin)
+    key, secret, types = next(queries)
+    if types:
+        keep_types(types.split(","))
+    app = Application(Credentials(key, secret))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    reply(server.port)
+    for query in queries:
+        if query == "reset":
+            BackendDict.reset()
+        reply(servers())
+    os._exit(0)
+
+
+def keep_types(families: list[str]) -> None:
+    """Drop the instance types of other families."""
+    if unknown := set(families) - set(INSTANCE_FAMILIES):
+        sys.exit(f"there are no instance types {', '.join(sorted(unknown))}")
+    types = InstanceTypeBackend.instance_types
+    InstanceTypeBackend.instance_types = [one for one in types if one.name.split(".")[0] in families]
+
+
+def servers() -> list[dict[str, Any]]:
+    """Return the instances of all regions."""
+    return [
+        {
+            "id": instance.id,
+            "name": next((tag["value"] for tag in instance.get_tags() if tag["key"] == "Name"), instance.id),
+            "state": instance.state,
+            "region": region,
+            "type": instance.instance_type,
+            "addresses": [address for address in (instance.public_ip, instance.private_ip) if address],
+            "machine": "none",
+        }
+        for region, backend in list(ec2_backends[DEFAULT_ACCOUNT_ID].items())
+        for reservation in list(backend.reservations.values())
+        for instance in list(reservation.instances)
+    ]
+
+
+def reply(value: Any) -> None:
+    """Print a line of JSON."""
+    print(json.dumps(value), flush=True)  # noqa: T201 - standard output is the channel of the program
+
+
+class Application:
+    """moto's applications behind a check of signatures, as a WSGI application."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        request = BackendRequest(environ)
+        signature = find_signature(request)
+        service = signature.get("service", "s3")
+        problem = find_problem(request, signature, self._credentials)
+        environ["wsgi.input"] = io.BytesIO(request.get_data())
+        if problem == UNSIGNED and is_for_anyone(request):
+            problem = None
+        app = refusal(service, problem) if problem else backend(service)
+        return app(environ, start_response)
+
+
+@cache
+def backend(service: str) -> Any:
+    """Return moto's application for a service."""
+    if service not in BACKENDS:
+        return Response(f"the sandbox serves {', '.join(BACKENDS)}, not {service}", 501)
+    return create_backend_app(BACKENDS[service])  # type: ignore[arg-type]
+
+
+def find_signature(request: BackendRequest) -> dict[str, str]:
+    """Return the parts of a request's signature, from its header or its URL; empty if it has none."""
+    found = dict.fromkeys(("Credential", "Date", "SignedHeaders", "Signature"), "")
+    kind, _, parts = request.headers.get("Authorization", "").partition(" ")
+    if kind == ALGORITHM:
+        pairs = (part.strip().partition("=") for part in parts.split(","))
+        found |= {"Date": request.headers.get("X-Amz-Date", ""), **{name: value for name, _, value in pairs}}
+    elif request.args.get("X-Amz-Algorithm") == ALGORITHM:
+        found |= {name.removeprefix("X-Amz-"): value for name, value in request.args.items()}
+    scope = re.fullmatch(r"(?P<key>.+)/\d+/(?P<region>.+)/(?P<service>.+)/aws4_request", found["Credential"])
+    return {**found, **scope.groupdict()} if scope else {}
+
+
+def find_problem(request: BackendRequest, signature: dict[str, str], credentials: Credentials) -> str | None:
+    """Return why a request must be refused, one of `REFUSALS`; None if it may be served."""
+    if not signature:
+        return UNSIGNED
+    if signature["key"] != credentials.access_key:
+        return UNKNOWN_KEY
+    if signature["Signature"] != sign(request, signature, credentials):
+        return WRONG
+    if "Expires" in signature:
+        signed = datetime.strptime(signature["Date"], SIGV4_TIMESTAMP).replace(tzinfo=UTC)
+        if signed + timedelta(seconds=int(signature["Expires"])) < datetime.now(UTC):
+            return EXPIRED
+    return None
+
+
+def sign(request: BackendRequest, signature: dict[str, str], credentials: Credentials) -> str:
+    """Return the right signature for a request that has the given one."""
+    kind = SigV4Auth
+    if signature["service"] == "s3":
+        kind = S3SigV4QueryAuth if "Expires" in signature else S3SigV4Auth
+    signer = kind(credentials, signature["service"], signature["region"])
+    path, _, query = request.environ["RAW_URI"].partition("?")
+    parameters = [part for part in query.split("&") if not part.startswith("X-Amz-Signature=")]
+    names = signature["SignedHeaders"].split(";")
+    signed = AWSRequest(
+        method=request.method,
+        url=f"{path}?{'&'.join(parameters)}",
+        data=request.get_data(),
+        headers={name: value for name, value in request.headers.items() if name.lower() in names},
+    )
+    signed.context["timestamp"] = signature["Date"]
+    text: str = signer.string_to_sign(signed, signer.canonical_request(signed))
+    return str(signer.signature(text, signed))
+
+
+def is_for_anyone(request: BackendRequest) -> bool:
+    """Return whether a request reads one of S3's objects, whose access control lists moto checks itself."""
+    return request.method in {"GET", "HEAD"} and "/" in request.path.strip("/")
+
+
+def refusal(service: str, problem: str) -> Response:
+    """Return the service's response to a request with that problem."""
+    ec2, s3, other = REFUSALS[problem]
+    message = f"<Message>{problem}</Message>"
+    if service == "ec2":
+        body = f"<Response><Errors><Error><Code>{ec2}</Code>{message}</Error></Errors></Response>"
+        return Response(body, 401, mimetype="text/xml")
+    if service == "s3":
+        return Response(f"<Error><Code>{s3}</Code>{message}</Error>", 403, mimetype="application/xml")
+    body = f"<ErrorResponse><Error><Type>Sender</Type><Code>{other}</Code>{message}</Error></ErrorResponse>"
+    return Response(body, 403, mimetype="text/xml")
+
+
+if __name__ == "__main__":
+    main()
