@@ -82,7 +82,7 @@ def test_a_taken_port(run: Run) -> None:
         (["nefoscale"], "unknown cloud 'nefoscale': choose from "),
         (["nephoscale", "--build", "-1"], "build must be a number of seconds from 0 on"),
         (["nephoscale", "--latency", "nan"], "latency must be a number of seconds from 0 on"),
-        (["ec2", "--build", "3"], "unknown knob 'build': choose from "),
+        (["ec2", "--build", "3"], "unknown setting 'build': choose from "),
         (["ec2", "--ssh", "folder"], "ec2 takes no ssh, no_isolation or ssh_delay: moto, which plays EC2,"),
     ],
 )

@@ -208,7 +208,7 @@ def _settings(sandbox: str) -> dict[str, Any]:
 
     from polycloud.sandbox.clouds import CLOUDS, find
 
-    own = {one.name for one in fields(find(sandbox).knobs_type)} if sandbox in CLOUDS else set()
+    own = {one.name for one in fields(find(sandbox).settings_type)} if sandbox in CLOUDS else set()
     return {"ssh": "off", **{name: SOON for name in WAITS if name in own}}
 
 

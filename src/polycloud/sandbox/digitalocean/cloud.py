@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from polycloud.sandbox.clouds import Clock, Cloud, Knobs
+from polycloud.sandbox.clouds import Clock, Cloud, Settings
 from polycloud.sandbox.digitalocean import (
     account,
     droplets,
@@ -65,7 +65,7 @@ ROUTES: Routes = {
 class DigitalOcean(Cloud):
     """The cloud: one account with two tokens, of which one may only look."""
 
-    knobs_type: ClassVar[type[Knobs]] = DigitalOceanKnobs
+    settings_type: ClassVar[type[Settings]] = DigitalOceanKnobs
 
     def __init__(self, knobs: DigitalOceanKnobs, clock: Clock, machines: Machines) -> None:
         self._knobs, self._clock, self._machines = knobs, clock, machines

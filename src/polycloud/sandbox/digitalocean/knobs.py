@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from polycloud.sandbox.clouds import Knobs
+from polycloud.sandbox.clouds import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitalOceanKnobs(Knobs):
+class DigitalOceanKnobs(Settings):
     """The settings of DigitalOcean.
 
     Attributes:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from polycloud.sandbox.clouds import Clock, Cloud, Knobs
+from polycloud.sandbox.clouds import Clock, Cloud, Settings
 from polycloud.sandbox.linode import (
     account,
     backups,
@@ -77,7 +77,7 @@ _SPEC_VERSION = "4.189.0"
 class Linode(Cloud):
     """The cloud: one account with one user and two tokens, of which one may only look."""
 
-    knobs_type: ClassVar[type[Knobs]] = LinodeKnobs
+    settings_type: ClassVar[type[Settings]] = LinodeKnobs
 
     def __init__(self, knobs: LinodeKnobs, clock: Clock, machines: Machines) -> None:
         self._knobs, self._clock, self._machines = knobs, clock, machines

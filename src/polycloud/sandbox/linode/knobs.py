@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from polycloud.sandbox.clouds import Knobs
+from polycloud.sandbox.clouds import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinodeKnobs(Knobs):
+class LinodeKnobs(Settings):
     """The settings of Linode.
 
     Attributes:
