@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from polycloud.common.types import (
     TLSError,
     TransportError,
 )
+from support.clock import ends_within
 from support.web import Answer, Seen, raw_answers, serve
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
@@ -245,12 +246,50 @@ def test_what_is_repeated_after_a_lost_answer(arguments: dict[str, Any], sent: i
         assert len(web.seen) == sent
 
 
-def test_the_deadline_ends_pauses() -> None:
-    """A pause that would last beyond the deadline is not begun, and the last error is raised."""
-    policy = RetryPolicy(attempts=99, base=0.01, cap=0.02, budget=99)
+def test_the_deadline_ends_retries() -> None:
+    """A call whose pauses are short is tried again until its deadline, and no longer."""
+    policy = RetryPolicy(attempts=10_000, base=0.01, cap=0.02, budget=10_000)
     with serve(lambda _: None) as web, connected(web.options, retry=policy, deadline=0.3) as connection:
-        assert call(connection) in {"TransportError", "ReadTimeoutError"}
-        assert 2 <= len(web.seen) < 99
+        with ends_within(10):
+            assert call(connection) in {"TransportError", "ReadTimeoutError"}
+        assert 2 <= len(web.seen) < 10_000
+
+
+class Sleepless(Connection):
+    """A connection that keeps its pauses instead of sleeping."""
+
+    pauses: list[float]
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+HOURS = RetryPolicy(attempts=3, base=1e9, cap=1e9)
+
+
+@pytest.mark.parametrize("deadline", ["connection", "block"])
+@pytest.mark.parametrize(
+    ("answer", "policy", "error"),
+    [
+        (Answer(503, b"", {"Retry-After": "50"}), QUICK, "ServerError"),
+        (Answer(429, b"", {"Retry-After": "50"}), QUICK, "RateLimitReachedError"),
+        (Answer(502), HOURS, "ServerError"),
+        (None, HOURS, "TransportError"),
+    ],
+    ids=["503 with Retry-After", "429 with Retry-After", "jitter", "jitter after a cut connection"],
+)
+def test_a_pause_beyond_the_deadline_is_not_begun(
+    answer: Answer | None, policy: RetryPolicy, error: str, deadline: str
+) -> None:
+    """A call whose next pause would outlast its deadline ends at once with its last error."""
+    limits: dict[str, Any] = {"deadline": 20} if deadline == "connection" else {}
+    with serve(lambda _: answer) as web:
+        connection = Sleepless(**web.options, retry=policy, **limits)
+        connection.pauses = []
+        with nullcontext() if limits else call_options(deadline=20):
+            assert call(connection) == error
+        connection.close()
+        assert (connection.pauses, len(web.seen)) == ([], 1)
 
 
 def test_past_its_deadline_nothing_is_sent() -> None:

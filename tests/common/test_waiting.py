@@ -5,7 +5,6 @@ import os
 import pickle
 import signal
 import threading
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
@@ -26,6 +25,7 @@ from polycloud.common.types import (
     ServerError,
     TransportError,
 )
+from support.clock import ends_within
 
 setting: ContextVar[str] = ContextVar("setting", default="unset")
 
@@ -379,10 +379,8 @@ def test_a_short_longest_pause_counts_from_the_first(clock: Clock) -> None:
 def test_poll_ends_at_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """`poll` does not sleep past the deadline of `call_options`, in plain code and inside a bridge."""
     monkeypatch.setattr(waiting, "FIRST_PAUSE", 60.0)
-    started = time.monotonic()
-    with call_options(deadline=0.1), pytest.raises(OperationTimeoutError):
+    with ends_within(10), call_options(deadline=0.1), pytest.raises(OperationTimeoutError):
         world(lambda: waiting.poll(lambda: None, waiting_for="x", timeout=60, longest_pause=60))
-    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("timeout", [0, 0.05])
@@ -408,11 +406,10 @@ def test_poll_gives_what_it_sees() -> None:
 
 def test_ctrl_c_ends_a_wait_and_names_it() -> None:
     """Ctrl-C ends a wait at once, with a note of what was being waited for."""
-    started = time.monotonic()
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        waiting.poll(lambda: None, waiting_for="the node web1 (id 7) to run", timeout=60)
-    assert time.monotonic() - started < 20
+    with ends_within(20):
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            waiting.poll(lambda: None, waiting_for="the node web1 (id 7) to run", timeout=60)
     assert caught.value.__notes__ == ["interrupted while waiting for the node web1 (id 7) to run"]
 
 
