@@ -259,11 +259,12 @@ def test_what_a_provider_repeats_stays_at_home() -> None:
 
 
 def test_what_a_provider_repeats_in_headers_stays_at_home() -> None:
-    """The headers of an error hold no secret that the provider repeated there."""
+    """Neither the headers of an error nor its pickle hold a secret that the provider repeated there."""
     with serve(lambda _: Answer(404, b"{}", {"X-Echo": SECRET})) as web:
         with LoginDriver("user", SECRET, **web.options) as driver, pytest.raises(ProviderHTTPError) as caught:
             driver.connection.request("/")
     assert SECRET not in repr(caught.value.headers)
+    assert SECRET.encode() not in pickle.dumps(caught.value)
 
 
 def test_a_password_is_not_shown() -> None:

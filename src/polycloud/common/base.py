@@ -398,6 +398,8 @@ class Connection:
         secrets = [*self.secrets(), *secret_fields(request.url, request.headers, request.body)]
 
         def clean(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {name: clean(part) for name, part in value.items()}
             return redact(value, secrets) if isinstance(value, str) else value
 
         error.locate(self.exchange(request))
@@ -406,7 +408,7 @@ class Connection:
             if hasattr(error, name):
                 setattr(error, name, clean(getattr(error, name)))
         if isinstance(error, ProviderHTTPError):
-            error.headers = {name: clean(value) for name, value in error.headers.items()}
+            error.headers = clean(error.headers)
         error.args = tuple(map(clean, error.args))
         return error
 
