@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -77,8 +77,9 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 @given(
     method=st.sampled_from(["GET", "POST", "DELETE"]),
+    service=st.sampled_from(["ec2", "s3"]),
     path=st.lists(
-        st.text("abcXYZ019-_.~", min_size=1, max_size=6).filter(lambda x: x.strip(".")), max_size=3
+        st.text("abcXYZ019-_.~ +%:@é€", min_size=1, max_size=6).filter(lambda x: x.strip(".")), max_size=3
     ),
     fields=st.lists(st.tuples(WORDS, WORDS), max_size=5),
     headers=st.dictionaries(
@@ -92,6 +93,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 )
 def test_signatures_are_botocores(
     method: str,
+    service: str,
     path: list[str],
     fields: list[tuple[str, str]],
     headers: dict[str, str],
@@ -99,17 +101,29 @@ def test_signatures_are_botocores(
     token: str | None,
     moment: datetime,
 ) -> None:
-    """Any request has the signature that botocore makes of it."""
-    url = f"https://ec2.eu-west-1.amazonaws.com/{'/'.join(path)}?{urlencode(fields)}"
+    """Any request has the signature that botocore makes of it, for S3 and for services other than S3."""
+    where = "/".join(quote(segment, safe="") for segment in path)
+    url = f"https://{service}.eu-west-1.amazonaws.com/{where}?{urlencode(fields)}"
     credentials = AWSCredentials("AKIATEST", "a+secret/key", token)
     result = signed(
-        Request(method, url, headers, body), credentials, region="eu-west-1", service="ec2", now=moment
+        Request(method, url, headers, body), credentials, region="eu-west-1", service=service, now=moment
     )
     sent = {name: text for name, text in result.headers.items() if name != "Authorization"}
     when = f"{moment:%Y%m%dT%H%M%SZ}"
     pair = ("AKIATEST", "a+secret/key", token)
-    expected = botocore_signature(method, result.url, sent, body, when, pair, ("eu-west-1", "ec2"))
+    expected = botocore_signature(method, result.url, sent, body, when, pair, ("eu-west-1", service))
     assert result.headers["Authorization"].endswith(f"Signature={expected}")
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
+def test_an_authorization_header_is_replaced(name: str) -> None:
+    """A signed request has one Authorization header, its signature, whatever header the caller gave."""
+    bare = Request("GET", "https://example.amazonaws.com/")
+    given = Request("GET", bare.url, {name: "Basic aGFuZDpnaXZlbg=="})
+    result, expected = (
+        signed(request, SUITE, region="us-east-1", service="ec2", now=THEN) for request in (given, bare)
+    )
+    assert dict(result.headers) == dict(expected.headers)
 
 
 def test_signing_twice() -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import pickle
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote, quote_plus
@@ -29,7 +30,7 @@ from polycloud.common.base import (
     segment,
 )
 from polycloud.common.bridge import bridged
-from polycloud.common.http import RawResponse, Request
+from polycloud.common.http import Headers, RawResponse, Request
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     ConnectError,
@@ -148,6 +149,40 @@ def test_a_signature_sees_the_request() -> None:
     with serve() as web:
         seen = Signed(**web.options).request("/a/b", data="x", method="POST").object
     assert seen["headers"]["x-signature"] == "POST /a/b b'x'"
+
+
+@pytest.mark.parametrize("case", [str.title, str.lower, str.upper])
+def test_a_header_is_sent_once(case: Callable[[str], str]) -> None:
+    """A caller's header replaces the default one, and `add_default_headers` the caller's, in any case."""
+
+    class Bearer(JsonConnection):
+        def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+            return {**headers, "Authorization": "Bearer mine"}
+
+    by_hand = {
+        case("authorization"): "Basic by-hand",
+        case("user-agent"): "by-hand",
+        case("content-type"): "a/b",
+    }
+    recorded: list[Request] = []
+
+    class Recorder:
+        def send(self, request: Request) -> RawResponse:
+            recorded.append(request)
+            return RawResponse(200, "OK", Headers())
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    Bearer(transport=Recorder()).request("/", headers=by_hand, json={}, method="POST")
+    (request,) = recorded
+    assert len(request.headers) == 4
+    sent = {name.lower(): value for name, value in request.headers.items()}
+    assert (sent["authorization"], sent["user-agent"], sent["content-type"]) == (
+        "Bearer mine",
+        "by-hand",
+        "a/b",
+    )
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "é"])
@@ -508,29 +543,32 @@ def test_timeout_of_the_connection() -> None:
 SECRET = 'S3cr3t/+ "välue"'
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        SECRET,
-        quote(SECRET),
-        quote_plus(SECRET),
-        json.dumps(SECRET),
-        json.dumps(SECRET, ensure_ascii=False),
-        base64.b64encode(SECRET.encode()).decode(),
-        "x" * 190 + SECRET,
-    ],
-)
+FORMS = {
+    "plain": SECRET,
+    "a path": quote(SECRET),
+    "a segment": quote(SECRET, safe=""),
+    "a form": quote_plus(SECRET),
+    "JSON": json.dumps(SECRET)[1:-1],
+    "JSON in UTF-8": json.dumps(SECRET, ensure_ascii=False)[1:-1],
+    "Base64": base64.b64encode(SECRET.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 190], ids=["at the beginning", "where the body is cut"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("status", [200, 403])
-def test_secrets_do_not_show_however_they_are_written(written: str, status: int) -> None:
-    """A secret is taken out of every error in all the forms in which it may come back, even cut in two."""
-    with serve(lambda _: Answer(status, b"<" + written.encode(), {"X-Request-Id": "r-S3cr3t"})) as web:
+def test_secrets_do_not_show_however_they_are_written(form: str, status: int, padding: str) -> None:
+    """A secret is removed from every error in all the forms in which it may come back, even cut in two."""
+    written = FORMS[form]
+    assert [FORMS[other] == written for other in FORMS].count(True) == 1
+    body = f"<{padding}{written}".encode()
+    with serve(lambda _: Answer(status, body, {"X-Request-Id": f"r-{written}"})) as web:
         with pytest.raises(PolycloudError) as caught:
             JsonUserAndKey("user", SECRET, **web.options).request("/")
-    shown = (
-        "".join(traceback.format_exception(caught.value)) + repr(caught.value.args) + repr(vars(caught.value))
-    )
-    assert "S3cr3t/" not in shown
-    assert base64.b64encode(SECRET.encode()).decode() not in shown
+    error = caught.value
+    shown = f"{''.join(traceback.format_exception(error))}{error.args!r}{vars(error)!r}"
+    assert f"<{padding}[secret]"[:200] in shown
+    assert written[:6] not in shown
 
 
 def test_what_a_driver_adds_to_a_request_is_secret() -> None:
@@ -819,8 +857,6 @@ def test_a_transport_of_ones_own() -> None:
         closed = False
 
         def send(self, request: Request) -> RawResponse:
-            from polycloud.common.http import Headers
-
             return RawResponse(200, "OK", Headers(), request.url.encode())
 
         def close(self) -> None:

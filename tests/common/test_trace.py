@@ -311,6 +311,7 @@ SECRET_NAMES = (
     *("password", "passwd", "token", "api_key", "secret", "access_key", "client_secret", "auth_token"),
     *("private_key", "root_pass", "AdminPass", "secretKey", "signature", "credentials", "X-Auth-Token"),
 )
+PLACES = ["path", "query", "json", "form", "text", "xml"]
 # so that it is nowhere by chance
 secrets = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))).map("Zq9".__add__)
 ascii_secrets = st.text(st.characters(min_codepoint=33, max_codepoint=126)).map("Zq9x".__add__)
@@ -366,7 +367,7 @@ def assert_untold(secret: str, told: list[str]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(key=secrets, place=st.sampled_from(["path", "query", "json", "form", "text", "xml", "message"]))
+@given(key=secrets, place=st.sampled_from([*PLACES, "message", "quoted"]))
 def test_declared_secrets(key: str, place: str) -> None:
     """What a driver logs in with is told nowhere, wherever in request and answer it stands."""
     sent: dict[str, dict[str, Any]] = {
@@ -376,16 +377,17 @@ def test_declared_secrets(key: str, place: str) -> None:
         "form": {"method": "POST", "data": {"note": f"a {key}", key: "1"}},
         "text": {"method": "PUT", "data": f"it is {key}\n"},
         "xml": {"method": "PUT", "data": f"<a b={quoteattr(key)}>{escape(key)}</a>"},
-        "message": {},
     }
+    quoted = [quote(key), quote(key, safe=""), quote_plus(key)]
     answers = {
         "json": {"message": [key]},
         "xml": f"<e>{escape(key)}</e>".encode(),
         "message": f"no {key}!".encode(),
+        "quoted": f"no {' or '.join(quoted)}!".encode(),
     }
-    answer = Answer(400 if place == "message" else 200, answers.get(place, b"{}"))
+    answer = Answer(200 if place in PLACES else 400, answers.get(place, b"{}"))
     with everything_told() as told, serve(lambda seen: answer) as web, suppress(ProviderHTTPError):
-        BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent[place]})
+        BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent.get(place, {})})
     assert_untold(key if len(key) > 3 else f"user:{key}", told)
 
 
