@@ -22,7 +22,6 @@ from polycloud.common.calls import (
     remaining,
     tidying,
 )
-from polycloud.common.http import Headers, RawResponse, Request
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     ConnectError,
@@ -38,6 +37,7 @@ from polycloud.compute.providers import get_driver
 from polycloud.compute.types import DeploymentError, NodeAuthSSHKey
 from polycloud.sandbox import Sandbox
 from support.clock import ends_within
+from support.transport import RecordingTransport
 from support.web import Answer, Seen, serve
 
 ONCE = RetryPolicy(attempts=1)
@@ -195,31 +195,17 @@ def test_an_iterator_that_is_left_is_closed() -> None:
 # Requests
 
 
-class Recorder:
-    """A transport that keeps the requests which it is given, and answers each with an empty 200."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def send(self, request: Request) -> RawResponse:
-        self.requests.append(request)
-        return RawResponse(200, "OK", Headers())
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 @pytest.mark.parametrize(
     ("own", "block", "counts"),
     [(10, 1000, 10), (1000, 10, 10), (10, None, 10), (None, 10, 10), (None, None, None)],
 )
 def test_the_earlier_deadline_counts(own: float | None, block: float | None, counts: float | None) -> None:
     """Of a connection's deadline and that of the block around a call, the earlier one bounds the request."""
-    recorder = Recorder()
+    transport = RecordingTransport()
     with nullcontext() if block is None else call_options(deadline=block):
         began = time.monotonic()
-        Connection(transport=recorder, deadline=own).request("/")
-    (request,) = recorder.requests
+        Connection(transport=transport, deadline=own).request("/")
+    (request,) = transport.requests
     assert (request.deadline is None) is (counts is None)
     if request.deadline is not None and counts is not None:
         assert began - 5 < request.deadline - counts <= time.monotonic()
@@ -228,10 +214,10 @@ def test_the_earlier_deadline_counts(own: float | None, block: float | None, cou
 @pytest.mark.parametrize("block", [(3, 20), None])
 def test_timeouts_of_a_request(block: tuple[float, float] | None) -> None:
     """A request has the pair of timeouts of its block, and the connection's where the block sets none."""
-    recorder = Recorder()
+    transport = RecordingTransport()
     with nullcontext() if block is None else call_options(timeout=block):
-        Connection(transport=recorder, timeout=(1, 7)).request("/")
-    (request,) = recorder.requests
+        Connection(transport=transport, timeout=(1, 7)).request("/")
+    (request,) = transport.requests
     assert (request.connect_timeout, request.read_timeout) == (block or (1, 7))
 
 

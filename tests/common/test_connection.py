@@ -30,7 +30,7 @@ from polycloud.common.base import (
     segment,
 )
 from polycloud.common.bridge import bridged
-from polycloud.common.http import Headers, RawResponse, Request
+from polycloud.common.http import Request
 from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import (
     ConnectError,
@@ -48,6 +48,7 @@ from polycloud.common.types import (
     TransportError,
 )
 from polycloud.common.xmlrpc import XMLRPCConnection
+from support.transport import RecordingTransport
 from support.web import Answer, Seen, echo, raw_answers, serve
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
@@ -159,30 +160,16 @@ def test_a_header_is_sent_once(case: Callable[[str], str]) -> None:
         def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
             return {**headers, "Authorization": "Bearer mine"}
 
-    by_hand = {
-        case("authorization"): "Basic by-hand",
-        case("user-agent"): "by-hand",
-        case("content-type"): "a/b",
-    }
-    recorded: list[Request] = []
-
-    class Recorder:
-        def send(self, request: Request) -> RawResponse:
-            recorded.append(request)
-            return RawResponse(200, "OK", Headers())
-
-        def close(self) -> None:
-            """Nothing is open."""
-
-    Bearer(transport=Recorder()).request("/", headers=by_hand, json={}, method="POST")
-    (request,) = recorded
-    assert len(request.headers) == 4
-    sent = {name.lower(): value for name, value in request.headers.items()}
-    assert (sent["authorization"], sent["user-agent"], sent["content-type"]) == (
-        "Bearer mine",
-        "by-hand",
-        "a/b",
-    )
+    transport = RecordingTransport()
+    by_hand = {case(name): "by hand" for name in ("authorization", "user-agent", "content-type")}
+    Bearer(transport=transport).request("/", headers=by_hand, json={}, method="POST")
+    (request,) = transport.requests
+    assert sorted((name.lower(), value) for name, value in request.headers.items()) == [
+        ("accept-encoding", "gzip, deflate"),
+        ("authorization", "Bearer mine"),
+        ("content-type", "by hand"),
+        ("user-agent", "by hand"),
+    ]
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "é"])
@@ -851,20 +838,13 @@ def test_a_driver_works_in_a_bridge() -> None:
 
 
 def test_a_transport_of_ones_own() -> None:
-    """`transport=` takes the place of urllib3."""
+    """`transport=` takes the place of urllib3, and is closed with its driver."""
 
-    class Canned:
-        closed = False
-
-        def send(self, request: Request) -> RawResponse:
-            return RawResponse(200, "OK", Headers(), request.url.encode())
-
-        def close(self) -> None:
-            self.closed = True
-
-    transport = Canned()
+    transport = RecordingTransport()
     with Cloud("k", host="api.example", transport=transport) as driver:
-        assert driver.connection.request("/x").body == "https://api.example/x"
+        assert driver.connection.request("/x").status == 200
+        assert not transport.closed
+    assert [request.url for request in transport.requests] == ["https://api.example/x"]
     assert transport.closed
 
 
