@@ -839,7 +839,6 @@ def test_a_driver_works_in_a_bridge() -> None:
 
 def test_a_transport_of_ones_own() -> None:
     """`transport=` takes the place of urllib3, and is closed with its driver."""
-
     transport = RecordingTransport()
     with Cloud("k", host="api.example", transport=transport) as driver:
         assert driver.connection.request("/x").status == 200
