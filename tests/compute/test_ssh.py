@@ -176,7 +176,6 @@ def test_a_client_that_is_not_connected() -> None:
 
 def test_on_an_event_loop(server: SSHServer) -> None:
     """The same calls work inside a bridge, on the caller's loop."""
-
     loops: list[asyncio.AbstractEventLoop] = []
 
     def work(name: str) -> str:
