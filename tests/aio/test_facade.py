@@ -191,6 +191,7 @@ def test_a_drivers_life_without_a_word_about_loops(run: Run) -> None:
 def test_help_tells_of_the_drivers_own_method() -> None:
     """A facade's method has name, documentation and signature of its driver's."""
     cloud = aio.connect("digitalocean", "token")
+    assert cloud.list_nodes.__name__ == "list_nodes"
     assert cloud.list_nodes.__doc__ == DigitalOceanNodeDriver.list_nodes.__doc__
     assert "ex_tag" in inspect.signature(cloud.list_nodes).parameters
     assert inspect.iscoroutinefunction(cloud.list_nodes)

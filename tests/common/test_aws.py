@@ -219,7 +219,7 @@ def test_wrong_credentials_are_sent_once() -> None:
 
 @pytest.mark.parametrize(("code", "status"), [("RequestLimitExceeded", 503), ("Throttling", 400)])
 def test_throttling(code: str, status: int) -> None:
-    """A refusal for too many requests is tried again after a pause, a create without token too."""
+    """A refusal for too many requests is retried, for a create without a token too."""
     left = [refusal(code, status=status)] * 2
 
     def answer(_: dict[str, str]) -> Answer:

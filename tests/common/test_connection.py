@@ -5,6 +5,7 @@ import base64
 import json
 import logging
 import pickle
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common import waiting
 from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.base import (
     BaseDriver,
@@ -32,6 +32,7 @@ from polycloud.common.base import (
 from polycloud.common.bridge import bridged
 from polycloud.common.http import Request
 from polycloud.common.retry import RetryPolicy
+from polycloud.common.trace import add_hook
 from polycloud.common.types import (
     ConnectError,
     InsecureConnectionError,
@@ -48,6 +49,7 @@ from polycloud.common.types import (
     TransportError,
 )
 from polycloud.common.xmlrpc import XMLRPCConnection
+from support.clock import ends_within
 from support.transport import RecordingTransport
 from support.web import Answer, Seen, echo, raw_answers, serve
 
@@ -499,8 +501,14 @@ def test_nothing_listens() -> None:
     """A connection that nobody takes is tried again and ends as a ConnectError that names the request."""
     with raw_answers(b"") as web:
         options = web.options
-    with pytest.raises(ConnectError, match=r"127\.0\.0\.1: GET /nodes"):
-        Connection(**options, retry=QUICK).request("/nodes")
+    attempts: list[int] = []
+    remove = add_hook(lambda trace: attempts.append(trace.attempt))
+    try:
+        with pytest.raises(ConnectError, match=r"127\.0\.0\.1: GET /nodes"):
+            Connection(**options, retry=QUICK).request("/nodes")
+    finally:
+        remove()
+    assert attempts == list(range(1, QUICK.attempts + 1))
 
 
 def test_redirects_are_refused() -> None:
@@ -511,17 +519,21 @@ def test_redirects_are_refused() -> None:
 
 
 def test_timeout_of_the_connection() -> None:
-    """`timeout` bounds the wait for an answer; a pair bounds connecting and reading."""
-    connection = Connection(timeout=(1.5, 2.5))
-    assert (connection.connect_timeout, connection.timeout) == (1.5, 2.5)
+    """`timeout` bounds the wait for a response; a pair bounds connecting and reading."""
+    transport = RecordingTransport()
+    Connection(timeout=(1.5, 2.5), transport=transport).request("/")
+    (request,) = transport.requests
+    assert (request.connect_timeout, request.read_timeout) == (1.5, 2.5)
+    over = threading.Event()
 
     def late(_: Seen) -> Answer:
-        waiting.sleep(1)
+        over.wait(60)
         return Answer()
 
     with serve(late) as web:
-        with pytest.raises(ReadTimeoutError):
+        with ends_within(10), pytest.raises(ReadTimeoutError):
             Connection(**web.options, timeout=0.1, retry=RetryPolicy(attempts=1)).request("/")
+        over.set()
 
 
 # Secrets
@@ -805,6 +817,7 @@ def test_a_driver_pickles() -> None:
         again = pickle.loads(pickle.dumps(driver))
         assert again.connection.driver is again
         assert again.connection.request("/").status == 200
+        assert [seen.connection for seen in web.seen] == [1, 2]
         driver.close()
         again.close()
 

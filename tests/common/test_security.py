@@ -309,7 +309,7 @@ def test_digitaloceans_links() -> None:
 
         with serve(respond) as web, DigitalOceanNodeDriver("token", **web.options) as driver:
             driver.list_locations()
-            assert web.seen
+            assert {"2"} <= {page for seen in web.seen for page in seen.query.get("page", [])}
         assert other.seen == []
 
 
@@ -388,17 +388,22 @@ BOMB = gzip.compress(b"\0" * 200 * MEGABYTE)
 
 @pytest.mark.parametrize("layers", [1, 2, 30])
 def test_a_bomb_takes_no_memory(world: World, layers: int) -> None:
-    """A body that unpacks to 200 MB, however often packed, takes a few megabytes until it is refused."""
+    """A body that unpacks to 200 MB takes a few megabytes, however often packed; packed once it is refused."""
     packed = BOMB if layers == 1 else gzip.compress(BOMB)
     encodings = {"Content-Encoding": ", ".join(["gzip"] * layers)}
 
+    refusals: list[PolycloudError] = []
+
     def call() -> None:
-        with suppress(PolycloudError):  # what cannot be unpacked is refused for that
+        try:
             driver.connection.request("/")
+        except PolycloudError as error:
+            refusals.append(error)
 
     with serve(lambda _: Answer(200, packed, encodings)) as web:
         with cloud(**web.options, body_limit=MEGABYTE) as driver:
             assert peak(lambda: world(call)) < 30 * MEGABYTE
+    assert refusals or layers > 1  # aiohttp leaves what is packed several times as it is
 
 
 def test_a_streamed_bomb_comes_in_pieces(world: World) -> None:

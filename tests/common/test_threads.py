@@ -282,7 +282,7 @@ def test_a_body_that_cannot_be_rewound_is_not_sent_again() -> None:
         assert len(web.seen) == 1
 
 
-def test_one_account_does_not_wait_for_another() -> None:
+def test_connections_do_not_share_tokens() -> None:
     """Connections do not share tokens: each account's requests carry its own."""
     with serve(lambda seen: Answer(body=seen.echo())) as web:
         options: dict[str, Any] = web.options

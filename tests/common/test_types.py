@@ -27,16 +27,17 @@ from polycloud.common.types import (
     error_from_status,
 )
 
-ERRORS = [
-    value
-    for name in types.__all__
-    if isinstance(value := getattr(types, name), type) and issubclass(value, Exception)
-]
+ERRORS = list(
+    dict.fromkeys(
+        value for value in vars(types).values() if isinstance(value, type) and issubclass(value, Exception)
+    )
+)
 
 
 def test_public_names() -> None:
     """Every error of the module is public, drawn in the module's docstring, and in one tree."""
     for error in ERRORS:
+        assert error.__name__ in types.__all__
         assert issubclass(error, PolycloudError)
         assert error.__name__ in (types.__doc__ or "")
 

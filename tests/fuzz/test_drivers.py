@@ -104,7 +104,7 @@ ODD_FIELDS = {
 
 @pytest.mark.parametrize("what", ODD_FIELDS)
 def test_odd_fields_of_digitalocean(what: str) -> None:
-    """A field that can be passed over, but not read, is an error of our tree once it is read."""
+    """A field that can be skipped but not converted ends a call with an error of our tree at worst."""
     name, field, odd = ODD_FIELDS[what]
     with stage("digitalocean") as on:
         for target, body in answers_of("digitalocean")[name].items():

@@ -78,7 +78,7 @@ def test_stream(message: bytes) -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_compressed_bomb(times: int) -> None:
-    """A short answer that would be huge is read piece by piece, and given up at the limit."""
+    """A short response that unpacks to much is read in pieces of bounded size."""
     body = b"\0" * 50_000_000
     for _ in range(times):
         body = gzip.compress(body, 9)
