@@ -388,7 +388,7 @@ BOMB = gzip.compress(b"\0" * 200 * MEGABYTE)
 
 @pytest.mark.parametrize("layers", [1, 2, 30])
 def test_a_bomb_takes_no_memory(world: World, layers: int) -> None:
-    """A body that unpacks to 200 MB takes a few megabytes, however often packed; packed once it is refused."""
+    """A body that unpacks to 200 MB takes a few MB, however often packed; packed once it is refused."""
     packed = BOMB if layers == 1 else gzip.compress(BOMB)
     encodings = {"Content-Encoding": ", ".join(["gzip"] * layers)}
 
