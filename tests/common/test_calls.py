@@ -105,7 +105,7 @@ def test_other_threads_are_not_affected() -> None:
 
 
 def test_calls_side_by_side_belong_to_the_block() -> None:
-    """What `gather` runs on its threads has the settings of the block, and changes those of nobody else."""
+    """Calls that `gather` runs on threads have the settings of the block, and do not change them."""
 
     def call() -> RetryPolicy | None:
         outer = current_call().retry
@@ -137,7 +137,7 @@ def test_tasks_have_settings_of_their_own() -> None:
 
 
 def test_a_generator_takes_the_settings_of_who_asks() -> None:
-    """For an iterator that block counts in which it is asked for an item, not that in which it was made."""
+    """An iterator uses the settings of the block in which an item is requested."""
 
     def items() -> Iterator[RetryPolicy | None]:
         while True:
@@ -303,7 +303,7 @@ def test_the_deadline_holds_in_a_bridge() -> None:
 
 
 def test_what_is_tidied_up_has_time_of_its_own() -> None:
-    """After a deadline what must be tidied up can be, with the time that it is given."""
+    """Cleanup after a deadline has the time that it is given."""
     with serve() as web:
         connection = Connection(**web.options)
         with call_options(deadline=0.01, retry=ONCE):

@@ -111,7 +111,7 @@ def test_a_request_is_built_from_its_parts() -> None:
     ],
 )
 def test_data_is_encoded(data: Any, body: str, content_type: str | None) -> None:
-    """Text is sent as UTF-8, bytes as they are, a dict as a form without its Nones."""
+    """Text is sent as UTF-8, bytes unchanged, a dict as a form without its Nones."""
     with serve() as web:
         seen = JsonConnection(**web.options).request("/", data=data, method="post").object
     assert (seen["method"], seen["body"]) == ("POST", body)
@@ -186,7 +186,7 @@ def test_headers_cannot_be_smuggled(value: str) -> None:
 
 @pytest.mark.parametrize("path", ["/a b\r\nX-Evil: 1", "/é", "/a#b", "/\0"])
 def test_paths_are_quoted(path: str) -> None:
-    """A path with signs that cannot stand in a request line is quoted."""
+    """A path with characters that are not allowed in a request line is quoted."""
     with serve() as web:
         target = JsonConnection(**web.options).request(path).object["target"]
     assert target.isascii()
@@ -257,7 +257,7 @@ def test_a_url_without_a_path_keeps_the_providers() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://x/", "api.example", "https://", "https://h:99999/", "https://h:x/"])
 def test_unusable_urls(url: str) -> None:
-    """A `url` that is no address is refused with an example of one."""
+    """An invalid `url` is refused with an example of a valid one."""
     with pytest.raises(InvalidArgumentError, match=r"https://api\.example\.com"):
         Connection(url=url)
 
@@ -270,7 +270,7 @@ def test_a_stream_is_handed_on() -> None:
 
 
 def test_an_error_in_a_stream_is_read_first() -> None:
-    """A streaming request that the provider refuses raises with the provider's words."""
+    """A streaming request that the provider refuses raises an error with the provider's message."""
     with serve(lambda _: Answer(404, {"message": "no such thing"})) as web:
         with pytest.raises(NotFoundError, match="no such thing"):
             JsonConnection(**web.options).request("/", stream=True)
@@ -323,7 +323,7 @@ def test_the_articles_parse_error() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>login</html>", b"  \n<!DOCTYPE html>"])
 def test_html_with_status_200(body: bytes) -> None:
-    """A page of HTML where JSON was expected is refused with its beginning, though nobody reads the body."""
+    """HTML where JSON was expected is refused with its beginning, even if the body is never read."""
     with (
         serve(lambda _: Answer(200, body)) as web,
         pytest.raises(MalformedResponseError, match="body begins: "),
@@ -333,7 +333,7 @@ def test_html_with_status_200(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b'{"a": [1, 2', b"nonsense", b"\xff\xfe{}"])
 def test_broken_json(body: bytes) -> None:
-    """JSON that breaks off or is none is refused with its beginning and where it came from."""
+    """Truncated or invalid JSON is refused with its beginning and the request that it came from."""
     with serve(lambda _: Answer(200, body)) as web:
         answer = JsonConnection(**web.options).request("/list")
         with pytest.raises(MalformedResponseError, match=r"GET /list, HTTP 200.*body begins"):
@@ -341,20 +341,20 @@ def test_broken_json(body: bytes) -> None:
 
 
 def test_a_missing_field_is_named_by_its_path() -> None:
-    """A payload that lacks what is needed is refused with the path of the field."""
+    """A payload without a required field is refused with the path of the field."""
     with serve(lambda _: Answer(200, {"items": [{"id": 1}, {"name": "x"}]})) as web:
         with pytest.raises(MalformedResponseError, match=r"field `id` - at `\$\.items\[1\]`"):
             JsonConnection(**web.options).request("/").decode(Items)
 
 
 def test_empty_json_is_an_empty_dict() -> None:
-    """An answer without a body, such as 204, is an empty dict."""
+    """A response without a body, such as 204, is an empty dict."""
     with serve(lambda _: Answer(204)) as web:
         assert JsonConnection(**web.options).request("/", method="DELETE").object == {}
 
 
 def test_text_is_decoded_as_declared() -> None:
-    """The body's text follows the charset that the answer declares, and UTF-8 without one."""
+    """The body's text is decoded by the declared charset, and as UTF-8 without a known one."""
     answer = Answer(200, "é".encode("latin-1"), {"Content-Type": "text/plain; charset=ISO-8859-1"})
     with serve(lambda _: answer) as web:
         assert Connection(**web.options).request("/").body == "é"
@@ -442,7 +442,7 @@ def test_safe_requests_are_repeated(method: str, answer: Answer | None) -> None:
 
 @pytest.mark.parametrize("answer", [None, Answer(500), Answer(502), Answer(503), Answer(504)])
 def test_a_post_that_may_have_acted_is_not_repeated(answer: Answer | None) -> None:
-    """A POST whose answer was lost, or that failed on the server, is sent once."""
+    """A POST whose response was lost, or that failed on the server, is sent once."""
     with serve(failing(9, answer)) as web:
         with pytest.raises(PolycloudError):
             Connection(**web.options, retry=QUICK).request("/", data="x", method="POST")
@@ -466,7 +466,7 @@ def test_attempts_end() -> None:
 
 
 def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
-    """A `Retry-After` beyond the policy's patience is raised, and tells how long."""
+    """A `Retry-After` beyond the policy's patience raises an error with its seconds."""
     with serve(failing(99, Answer(429, b"", {"Retry-After": "3600"}))) as web:
         with pytest.raises(RateLimitReachedError) as caught:
             Connection(**web.options, retry=QUICK).request("/")
@@ -490,15 +490,23 @@ def test_a_body_that_cannot_be_rewound_is_sent_once() -> None:
 
 
 def test_a_repeated_delete_may_find_nothing() -> None:
-    """A DELETE sent again after a lost answer succeeds where nothing is left; a first one does not."""
+    """A DELETE that is retried after a lost response succeeds on a 404; a first one does not."""
     with serve(lambda seen: None if len(web.seen) == 1 else Answer(404, {"message": "gone"})) as web:
         assert JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE").status == 204
         with pytest.raises(NotFoundError):
             JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE")
 
 
+def test_a_retried_delete_remembers_every_attempt() -> None:
+    """A retried DELETE succeeds on a 404 though a 429 came between it and the lost response."""
+    replies: list[Answer | None] = [None, Answer(429), Answer(404)]
+    with serve(lambda _: replies.pop(0)) as web:
+        assert Connection(**web.options, retry=QUICK).request("/x", method="DELETE").status == 204
+        assert len(web.seen) == 3
+
+
 def test_nothing_listens() -> None:
-    """A connection that nobody takes is tried again and ends as a ConnectError that names the request."""
+    """A refused connection is tried again and ends as a ConnectError that names the request."""
     with raw_answers(b"") as web:
         options = web.options
     attempts: list[int] = []
@@ -672,7 +680,7 @@ def test_odd_options_are_refused(options: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_odd_requests_are_refused(arguments: dict[str, Any]) -> None:
-    """A request that cannot be sent as it is is refused before anything is sent."""
+    """An invalid request is refused before anything is sent."""
     with serve() as web:
         with pytest.raises(InvalidArgumentError):
             Connection(**web.options).request("/", **arguments)
@@ -686,7 +694,7 @@ def test_ipv6_hosts() -> None:
 
 @pytest.mark.parametrize("credentials", [(1, 2), (b"u", b"p"), (["u"], "p")])
 def test_odd_credentials(credentials: Any) -> None:
-    """Credentials that are no text are refused."""
+    """Credentials that are not strings are refused."""
 
     class Two(Cloud):
         connectionCls = ConnectionUserAndKey
@@ -716,7 +724,7 @@ def test_json_text_is_sent_as_json() -> None:
     assert (seen["body"], seen["headers"]["content-type"]) == ('{"a": 1}', "application/json")
 
 
-# Odd answers
+# Odd responses
 
 
 @pytest.mark.parametrize(
@@ -730,7 +738,7 @@ def test_json_text_is_sent_as_json() -> None:
     ],
 )
 def test_odd_answers_are_no_foreign_errors(answer: Answer, look: str) -> None:
-    """Whatever a provider answers, only errors of our tree come out."""
+    """Whatever the provider's response, only errors of our tree are raised."""
     with serve(lambda _: answer) as web:
         try:
             getattr(JsonConnection(**web.options, retry=QUICK).request("/"), look)
@@ -749,13 +757,13 @@ def test_xml_with_a_document_type_in_utf_16() -> None:
 
 
 def test_a_stream_may_be_read_as_a_whole() -> None:
-    """The body of a stream is there for those who ask for it after all."""
+    """The body of a streamed response can still be read in one piece."""
     with serve(lambda _: Answer(200, {"a": 1})) as web:
         assert JsonConnection(**web.options).request("/", raw=True).object == {"a": 1}
 
 
 def test_a_repeated_delete_may_find_nothing_in_an_envelope() -> None:
-    """What says that nothing is there may be the body of a repeated DELETE's answer, not its status."""
+    """A retried DELETE succeeds too where the body of its response, not its status, says "not found"."""
 
     class Enveloped(JsonResponse):
         def success(self) -> bool:
@@ -823,7 +831,7 @@ def test_a_driver_pickles() -> None:
 
 
 def test_the_user_agent_can_be_extended() -> None:
-    """`user_agent_append` adds words to the user agent, which names polycloud and the driver."""
+    """`user_agent_append` extends the user agent, which names polycloud and the driver."""
     with serve() as web:
         driver = Cloud("k", **web.options, user_agent_append="mist/1.0")
         agent = driver.connection.request("/").body
@@ -875,7 +883,7 @@ class Polling(PollingConnection):
 
 
 def test_polling() -> None:
-    """A polling connection asks for its job until it is done, and gives the last answer."""
+    """A polling connection polls its job until it is done, and returns the last response."""
     looks = iter([{"done": False}, {"done": True, "id": 5}])
     with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(looks))) as web:
         assert Polling(**web.options).async_request("/make", method="POST").object == {"done": True, "id": 5}

@@ -163,7 +163,7 @@ def test_an_item_destroyed_while_the_list_is_read() -> None:
 
 
 def test_a_list_that_never_rests_ends() -> None:
-    """A list whose total changes at every look is read a few times, not for ever."""
+    """A list whose total changes at every request is read a few times, not for ever."""
     looks = iter(range(1000))
     assert number_pages(lambda number: Page([number], 2, next(looks)), key=lambda item: item) == [1, 2]
     assert next(looks) <= 8
@@ -176,7 +176,7 @@ def test_a_marker_that_comes_again() -> None:
 
 
 def test_a_marked_list_is_read_as_it_is_consumed() -> None:
-    """The next page is asked for only when the one before is used up."""
+    """The next page is fetched only when the items of the page before it are used up."""
     asked: list[object] = []
 
     def fetch(marker: str | int | None) -> tuple[list[object], int]:

@@ -36,13 +36,13 @@ IN_A_MINUTE = int(NOON.timestamp()) + 60
 
 
 def answer(status: int = 200, **headers: object) -> RawResponse:
-    """An answer with the headers of these names, `_` for `-`."""
+    """A response with the headers of these names, `_` for `-`."""
     return RawResponse(
         status, "", Headers((name.replace("_", "-"), str(text)) for name, text in headers.items())
     )
 
 
-# What headers tell
+# Limits in headers
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def answer(status: int = 200, **headers: object) -> RawResponse:
     ],
 )
 def test_every_form_is_read(headers: dict[str, str], expected: Told) -> None:
-    """The usual forms tell the same; of several limits the one that is used up first counts."""
+    """The usual forms are read alike; of several limits the one that is used up first counts."""
     assert told(headers) == expected
 
 
@@ -72,7 +72,7 @@ TEXTS = st.text(max_size=20) | st.from_regex(r'[rt"; ,=\d]{0,20}|\d{0,20}|(limit
 @settings(suppress_health_check=[HealthCheck.too_slow])  # the first text of a fresh checkout takes seconds
 @given(st.dictionaries(st.sampled_from(NAMES), TEXTS | st.sampled_from([DATE, "31 Dec 9999 23:59:59 -2359"])))
 def test_any_header_is_a_number_or_nothing(headers: dict[str, str]) -> None:
-    """Whatever text stands in a header, it is a finite number from 0 on or is not told."""
+    """Whatever text a header has, it is read as a finite number from 0 on or as None."""
     for number in (*told(headers), pause_asked(headers), retry_after_seconds(headers)):
         assert number is None or 0 <= number < math.inf
 
@@ -80,7 +80,7 @@ def test_any_header_is_a_number_or_nothing(headers: dict[str, str]) -> None:
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(NAMES), TEXTS), st.sampled_from([200, 204, 404, 429, 500, 503]))
 def test_no_header_shuts_an_account_out(headers: dict[str, str], status: int) -> None:
-    """After an answer with any headers a request may go within the hour."""
+    """After a response with any headers a request may be sent within the hour."""
     clock = Clock()
     limiter = RateLimiter(clock)
     limiter.take()
@@ -92,7 +92,7 @@ def test_no_header_shuts_an_account_out(headers: dict[str, str], status: int) ->
 
 @pytest.mark.parametrize("off", [timedelta(days=-400), timedelta(), timedelta(hours=5)])
 def test_clocks_may_differ(off: timedelta) -> None:
-    """Moments are meant by the provider's clock, which its `Date` tells, wherever ours stands."""
+    """Times are relative to the provider's clock in its `Date` header, however ours differs."""
     now = datetime.now(UTC).replace(microsecond=0) + off
     later = now + timedelta(seconds=30)
     headers = {"Date": format_datetime(now, usegmt=True), "Retry-After": format_datetime(later, usegmt=True)}
@@ -134,7 +134,7 @@ def exchange(limiter: RateLimiter, reply: RawResponse | None) -> None:
 
 
 def test_nothing_is_held_back_unasked(limiter: RateLimiter) -> None:
-    """Where nothing is told and nothing refused, every request may go at once."""
+    """Without limits in headers and without refusals, every request may be sent at once."""
     for _ in range(1000):
         exchange(limiter, answer())
     for _ in range(100):
@@ -142,7 +142,7 @@ def test_nothing_is_held_back_unasked(limiter: RateLimiter) -> None:
 
 
 def test_what_is_under_way_counts(limiter: RateLimiter) -> None:
-    """Requests that have no answer yet are taken off what an answer says is left."""
+    """Requests under way are subtracted from what a response says is left."""
     for _ in range(4):
         assert limiter.take() == 0
     limiter.give_back(answer(ratelimit_remaining=5, ratelimit_reset=10))
@@ -150,7 +150,7 @@ def test_what_is_under_way_counts(limiter: RateLimiter) -> None:
 
 
 def test_a_new_window_begins_with_one(clock: Clock, limiter: RateLimiter) -> None:
-    """After a window that was used up one request goes, whose answer tells how many more may."""
+    """After a window that was used up one request is sent, and its response says how many more may be."""
     exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
     assert limiter.take() == 0
@@ -160,7 +160,7 @@ def test_a_new_window_begins_with_one(clock: Clock, limiter: RateLimiter) -> Non
 
 
 def test_a_lost_answer_does_not_stop_the_others(clock: Clock, limiter: RateLimiter) -> None:
-    """Where the first answer of a window is lost or late, others ask for it."""
+    """Where the first response of a window is lost or late, further requests are sent, one at a time."""
     exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
     exchange(limiter, None)
@@ -171,7 +171,7 @@ def test_a_lost_answer_does_not_stop_the_others(clock: Clock, limiter: RateLimit
 
 
 def test_a_limit_that_is_told_no_more(clock: Clock, limiter: RateLimiter) -> None:
-    """Where a new window's answer tells nothing, nothing is held back."""
+    """Where a new window's response names no limit, nothing is held back."""
     exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
     exchange(limiter, answer())
@@ -204,7 +204,7 @@ def test_an_absurd_end_is_an_hour_away(clock: Clock, limiter: RateLimiter, statu
 
 
 def test_a_later_answer_heals(limiter: RateLimiter) -> None:
-    """What an answer says is used up is open again when a later answer says otherwise."""
+    """A limit that a response says is used up is open again when a later response says so."""
     assert [limiter.take(), limiter.take()] == [0, 0]
     limiter.give_back(answer(ratelimit_remaining=0, ratelimit_reset=3000))
     assert limiter.take() == 3000
@@ -213,7 +213,7 @@ def test_a_later_answer_heals(limiter: RateLimiter) -> None:
 
 
 def test_an_old_answer_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
-    """Until the pause that a refusal asks for is over, an answer to an earlier request opens nothing."""
+    """Until the pause of a refusal is over, a response to an earlier request opens nothing."""
     assert [limiter.take(), limiter.take()] == [0, 0]
     limiter.give_back(answer(429, retry_after=20))
     limiter.give_back(answer(ratelimit_remaining=4000, ratelimit_reset=3000))
@@ -254,7 +254,7 @@ Server = Callable[[float], RawResponse]
 
 
 class Window:
-    """Takes `most` requests in each window of `seconds`; `tell` gives the headers of its answers."""
+    """Takes `most` requests in each window of `seconds`; `tell` chooses the headers of its responses."""
 
     def __init__(self, most: int, seconds: float, tell: str) -> None:
         self.most, self.seconds, self.tell = most, seconds, tell
@@ -279,7 +279,7 @@ class Window:
 
 
 class Sliding:
-    """Counts each request for `seconds`, and tells the moment at which the oldest one expires."""
+    """Counts each request for `seconds`; its headers say when the oldest one expires."""
 
     def __init__(self, most: int, seconds: float) -> None:
         self.most, self.seconds = most, seconds
@@ -396,7 +396,7 @@ def test_an_account_has_one_limit() -> None:
 
 
 def test_threads_ask_for_one_limiter() -> None:
-    """Threads that ask at the same time get the same limiter, which is forgotten when nobody uses it."""
+    """Threads that ask at the same time get the same limiter, which is freed when it is no longer used."""
     barrier = threading.Barrier(8)
 
     def ask(_: int) -> RateLimiter:
@@ -487,7 +487,7 @@ def test_digitalocean_by_the_minute() -> None:
 
 
 def test_digitalocean_by_the_hour() -> None:
-    """DigitalOcean's limit of an hour opens when its oldest request expires, as its epoch tells."""
+    """DigitalOcean's hourly limit opens when its oldest request expires, at the time in its header."""
     with Sandbox("digitalocean", ssh="off", hourly_limit=3) as cloud:
         with get_driver("digitalocean")(*cloud.credentials, **cloud.options) as driver:
             for _ in range(3):

@@ -113,7 +113,7 @@ def test_answers_come_back_as_they_are(send: Send) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_bodies_are_decoded(send: Send, encoding: str, chunked: bool) -> None:
-    """Compressed and chunked bodies come back whole and decoded."""
+    """Compressed and chunked bodies come back complete and decoded."""
     text = b"The same text, again and again. " * 20_000
     packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
     packed = packers.get(encoding, bytes)(text)
@@ -126,7 +126,7 @@ def test_bodies_are_decoded(send: Send, encoding: str, chunked: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "iterator"])
 def test_uploads_stream(send: Send, kind: str) -> None:
-    """A body that is a file or an iterator is sent piece by piece, whole."""
+    """A body that is a file or an iterator is sent completely, in pieces."""
     pieces = [bytes([n]) * 50_000 for n in range(20)]
     with serve(lambda seen: Answer(body={"size": len(seen.body), "last": seen.body[-1]})) as web:
         body = io.BytesIO(b"".join(pieces)) if kind == "file" else iter(pieces)
@@ -204,7 +204,7 @@ def test_unknown_host(send: Send) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_no_answer_in_time(send: Send, stream: bool) -> None:
-    """A server that does not answer ends as a ReadTimeoutError, streaming or not."""
+    """A server that does not respond ends as a ReadTimeoutError, streaming or not."""
     release = threading.Event()
 
     def late(_: Seen) -> None:
@@ -283,7 +283,7 @@ def test_undecodable_body(send: Send) -> None:
 
 
 def test_body_limit(send: Send) -> None:
-    """An answer longer than the limit is refused, a bomb that unpacks to it as well."""
+    """A response longer than the limit is refused, and so is one that unpacks to more."""
     bomb = gzip.compress(b"\0" * 50_000_000)
     with serve(lambda _: Answer(200, bomb, {"Content-Encoding": "gzip"})) as web:
         with pytest.raises(MalformedResponseError, match="1,000,000 bytes"):
@@ -291,13 +291,13 @@ def test_body_limit(send: Send) -> None:
 
 
 def test_no_redirect_is_followed(send: Send) -> None:
-    """A redirect comes back as an answer: the credentials never follow it."""
+    """A redirect comes back as a response and is not followed."""
     with serve(lambda _: Answer(302, b"", {"Location": "http://elsewhere.invalid/"})) as web:
         assert send(Request("GET", web.url), whole).status == 302
 
 
 def test_tls_is_verified(send: Send, certificate: Certificate) -> None:
-    """A certificate that nobody vouches for is refused; its authority, named, makes it good."""
+    """An untrusted certificate is refused, and accepted where its authority is given."""
     with serve(ssl_context=certificate.server_context()) as web:
         url = f"https://localhost:{web.port}/"
         with pytest.raises(TLSError):
@@ -306,7 +306,7 @@ def test_tls_is_verified(send: Send, certificate: Certificate) -> None:
 
 
 def test_client_certificate(send: Send, certificate: Certificate) -> None:
-    """A server that asks for a client certificate gets it."""
+    """A server that requires a client certificate gets it, and refuses a client without one."""
     with serve(ssl_context=certificate.server_context(ask=True)) as web:
         options = {
             "ca_cert": str(certificate.cert),
@@ -353,7 +353,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 def test_proxy(send: Send) -> None:
-    """A plain request takes the proxy that it is told to take, and names its target there."""
+    """A plain request is sent through the given proxy, with its complete URL."""
     with serve() as proxy, serve() as web:
         seen = json_of(send(Request("GET", f"{web.url}/x"), whole, proxy_url=proxy.url))
         assert seen["target"] == f"{web.url}/x"
@@ -396,7 +396,7 @@ def test_dripping_headers_end_at_the_deadline(send: Send, head: bytes, stream: b
 
 @contextmanager
 def dripping_headers(head: bytes) -> Iterator[str]:
-    """A server that begins its response with `head` and goes on, a byte at a time, without an end."""
+    """A server that sends `head`, and then one byte after another without end."""
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -426,7 +426,7 @@ class ConnectProxy:
 
 @contextmanager
 def connect_proxy() -> Iterator[ConnectProxy]:
-    """A proxy that tunnels one connection, wherever it is asked to go on this machine."""
+    """A proxy that tunnels one connection to any port of this machine."""
     listener = socket.create_server(("127.0.0.1", 0))
     proxy = ConnectProxy(listener.getsockname()[1], [])
 

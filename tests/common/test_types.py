@@ -78,7 +78,7 @@ def test_libclouds_arguments() -> None:
     ],
 )
 def test_error_from_status(status: int, error: type[ProviderError]) -> None:
-    """A status maps to one class of the tree, which keeps the provider's words."""
+    """A status maps to one class of the tree, which keeps the provider's message."""
     made = error_from_status(status, "the words")
     assert type(made) is error
     assert made.http_code == status
@@ -111,7 +111,7 @@ def test_any_retry_after_is_read_or_ignored(text: str) -> None:
 
 
 def test_lazy_list() -> None:
-    """A lazy list asks for a page only when it is looked at, and ends."""
+    """A lazy list fetches a page only when its items are read, and ends."""
     asked: list[int | None] = []
 
     def get_more(last: int | None, exhausted: bool, values: dict[str, int]) -> tuple[list[int], int, bool]:

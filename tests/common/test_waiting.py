@@ -244,7 +244,7 @@ def fly(error: BaseException, followers: int = 3) -> tuple[list[BaseException], 
     def lead() -> None:
         try:
             flight(key, fail)
-        except BaseException as caught:  # noqa: BLE001 - it is what the test looks at
+        except BaseException as caught:  # noqa: BLE001 - the test examines it
             led.append(caught)
 
     def follow() -> None:
@@ -315,7 +315,7 @@ def test_a_flight_that_has_ended_is_forgotten(world: World) -> None:
 
 
 def test_a_flight_pickles() -> None:
-    """A pickled flight works, and knows nothing of what is under way."""
+    """A pickled flight works, without the calls that are under way."""
     flight = waiting.SingleFlight()
 
     def work() -> str:
@@ -361,7 +361,7 @@ def test_pauses_of_poll_grow(clock: Clock) -> None:
 
 @pytest.mark.parametrize("timeout", [0.01, 1, 7.5])
 def test_pauses_of_poll_end_in_time(clock: Clock, timeout: float) -> None:
-    """The last pause of `poll` is cut to what its timeout leaves, after which it asks once more."""
+    """The last pause of `poll` is cut to what its timeout leaves, and it polls once more after that."""
     asked: list[float] = []
     with pytest.raises(OperationTimeoutError):
         waiting.poll(lambda: asked.append(clock.now), waiting_for="x", timeout=timeout, longest_pause=100)
@@ -385,7 +385,7 @@ def test_poll_ends_at_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("timeout", [0, 0.05])
 def test_poll_gives_up(timeout: float) -> None:
-    """`poll` looks at least once, and says what it waited for when its time is over."""
+    """`poll` polls at least once, and its timeout error says what it waited for."""
     looks: list[int] = []
 
     def look() -> str | None:
@@ -475,7 +475,7 @@ def test_poll_is_patient_with_transient_errors() -> None:
     ("timeout", "pause"), [(None, 1), ("5", 1), (-1, 1), (5, -1), (5, 0), (5, float("nan"))]
 )
 def test_poll_refuses_times_that_are_none(timeout: Any, pause: Any) -> None:
-    """Times that are no seconds are refused before the first look."""
+    """Invalid times are refused before the first poll."""
     with pytest.raises(InvalidArgumentError):
         waiting.poll(lambda: 1, waiting_for="x", timeout=timeout, longest_pause=pause)
 

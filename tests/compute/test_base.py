@@ -123,7 +123,7 @@ def test_wait_until_running_tells_what_is_lacking(driver: DummyNodeDriver) -> No
 
 
 def test_auth_of_another_kind_is_refused(driver: DummyNodeDriver) -> None:
-    """What `features` does not name is refused as not offered, and what is no auth as a wrong argument."""
+    """An auth that is not in `features` is unsupported, and an invalid one is a wrong argument."""
 
     class WithKeys(DummyNodeDriver):
         features: ClassVar = {"create_node": ["ssh_key"]}
@@ -214,7 +214,7 @@ def test_fingerprint() -> None:
     ],
 )
 def test_what_is_no_public_key(text: str, problem: str) -> None:
-    """What is no public key is refused in words before anything is sent, without repeating it."""
+    """An invalid public key is refused before anything is sent, with the problem and without the key."""
     with pytest.raises(InvalidArgumentError, match=problem) as caught:
         keys.require_public_key(text)
     assert "AAAA" not in str(caught.value)

@@ -114,7 +114,7 @@ def wait_for_no_processes(server: SSHServer) -> None:
 
 
 def test_ten_megabytes(client: SSHClient) -> None:
-    """10 MB of output on both streams come back whole."""
+    """10 MB of output on both streams come back completely."""
     result = client.run(
         "head -c 10000000 /dev/zero | tr '\\0' 'x'; head -c 10000000 /dev/zero | tr '\\0' 'y' >&2"
     )
@@ -131,7 +131,7 @@ def test_too_much_output(server: SSHServer, client: SSHClient, monkeypatch: pyte
 
 
 def test_output_that_is_no_text(client: SSHClient) -> None:
-    """Bytes that are no UTF-8 are replaced, not fatal."""
+    """Bytes that are not UTF-8 are replaced, not fatal."""
     assert client.run(r"printf 'a\377b'").stdout == "a\ufffdb"
 
 
@@ -197,7 +197,7 @@ def test_on_an_event_loop(server: SSHServer) -> None:
 
 @contextmanager
 def silent(server: SSHServer) -> Iterator[None]:
-    """The server keeps its connections and answers nothing."""
+    """The server keeps its connections open and does not respond."""
     over = threading.Event()
     server.loop.call_soon_threadsafe(over.wait)
     try:
@@ -209,7 +209,7 @@ def silent(server: SSHServer) -> Iterator[None]:
 def test_a_server_that_stops_answering(
     server: SSHServer, client: SSHClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that answers nothing more holds up no command, no file and no goodbye for longer than said."""
+    """Commands, file operations and `close` end at their timeouts on a server that has stopped responding."""
     monkeypatch.setattr(ssh, "ANSWER_TIMEOUT", 0.3)
     monkeypatch.setattr(ssh, "GOODBYE_TIMEOUT", 0.3)
     with silent(server), ends_within(5):
@@ -250,13 +250,13 @@ def test_nothing_goes_on_after_a_command_was_ended(client: SSHClient) -> None:
 
 @pytest.mark.parametrize(("cmd", "timeout"), [(None, 1), (5, 1), ("true", "5"), ("true", -1)])
 def test_odd_commands_are_refused(client: SSHClient, cmd: Any, timeout: Any) -> None:
-    """What is no command or no time is refused: without a command, a shell would wait for ever."""
+    """An invalid command or timeout is refused: without a command, a shell would wait for ever."""
     with pytest.raises(InvalidArgumentError):
         client.run(cmd, timeout=timeout)
 
 
 def test_a_connection_belongs_to_its_event_loop(client: SSHClient, server: SSHServer) -> None:
-    """On another event loop a connection is refused in words, and may be closed; a new one works there."""
+    """On another event loop a connection raises an SSHError and may be closed; a new one works there."""
 
     def elsewhere() -> str:
         with pytest.raises(SSHError, match="another process or event loop"):
@@ -304,7 +304,7 @@ def test_put_get_delete(server: SSHServer, client: SSHClient) -> None:
 
 
 def test_large_files(server: SSHServer, client: SSHClient) -> None:
-    """A large open file arrives whole."""
+    """A large open file arrives completely."""
     content = os.urandom(3_000_000)
     client.putfo("large", io.BytesIO(content))
     assert (server.home / "large").read_bytes() == content
@@ -352,7 +352,7 @@ def test_file_errors_name_the_file(client: SSHClient) -> None:
 
 
 def test_passwords(server: SSHServer) -> None:
-    """A password lets one in; a wrong one is refused in words, without showing it."""
+    """A password logs in; a wrong one raises an error that does not show it."""
     with SSHClient(server.host, server.port, password="right-password") as client:
         assert client.run("echo in").stdout == "in\n"
     wrong = SSHClient(server.host, server.port, password="wr0ng-password")
@@ -362,7 +362,7 @@ def test_passwords(server: SSHServer) -> None:
 
 
 def test_a_key_that_is_refused(server: SSHServer) -> None:
-    """A key that the server does not know is refused in words, with the user's name."""
+    """A key that the server does not know raises an error with the user's name."""
     stranger = asyncssh.generate_private_key("ssh-ed25519")
     with pytest.raises(SSHAuthenticationError, match=r"refuses 'root' with 1 key\(s\)"):
         SSHClient(server.host, server.port, key_material=private(stranger)).connect()
@@ -392,7 +392,7 @@ def test_keys(server: SSHServer, tmp_path: Path, algorithm: str, form: str, pass
 
 @pytest.mark.parametrize("form", ["openssh", "pkcs1-pem", "pkcs8-pem"])
 def test_keys_that_do_not_open(tmp_path: Path, form: str) -> None:
-    """An encrypted key without a passphrase and one with a wrong passphrase are told apart."""
+    """An encrypted key raises one error without a passphrase and another with a wrong one."""
     key = asyncssh.generate_private_key("ssh-rsa")
     text = private(key, format_name=form, passphrase="right")
     (tmp_path / "key").write_text(text)
@@ -404,7 +404,7 @@ def test_keys_that_do_not_open(tmp_path: Path, form: str) -> None:
 
 
 def test_keys_that_are_none(tmp_path: Path) -> None:
-    """A file that is not there and a format that is not known are told apart, and named."""
+    """A missing key file and an unknown format raise different errors, which name the file."""
     with pytest.raises(SSHKeyError, match=r"none.* cannot be read"):
         load_private_key(str(tmp_path / "none"))
     (tmp_path / "odd").write_text("PuTTY-User-Key-File-3: ssh-ed25519\n")
@@ -430,7 +430,7 @@ def test_keys_are_not_repeated(key: str | bytes) -> None:
 
 
 def test_keys_of_the_users_home(server: SSHServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without keys of one's own, those of the user's home are tried."""
+    """Without explicit credentials, the keys of the user's home are tried."""
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/id_ed25519").write_text(private())
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -440,7 +440,7 @@ def test_keys_of_the_users_home(server: SSHServer, tmp_path: Path, monkeypatch: 
 
 
 def test_nobody_listens() -> None:
-    """A port where nobody listens is a connection error with the address."""
+    """A closed port is a connection error with the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(SSHConnectError, match=f"127.0.0.1:{port} cannot be reached"):
@@ -467,7 +467,7 @@ def test_a_server_that_speaks_something_else() -> None:
 
 
 def test_a_changed_host_key(tmp_path: Path) -> None:
-    """A machine that answers with another key than before is refused; another machine there is not."""
+    """A machine with another host key than before is refused; another machine at its address is not."""
     memory = HostKeys()
     first, second = tmp_path / "1", tmp_path / "2"
     first.mkdir()
@@ -542,7 +542,7 @@ def test_a_host_key_is_remembered_once_somebody_was_let_in(tmp_path: Path) -> No
 
 
 class SlowMemory(dict[str, list[str]]):
-    """Seen keys that are slow to look through, so that threads meet between a look and what follows it."""
+    """Seen keys that are slow to search, so that threads meet between the search and what follows it."""
 
     def __contains__(self, machine: object) -> bool:
         found = super().__contains__(machine)
@@ -645,7 +645,7 @@ def test_odd_addresses_are_refused(arguments: dict[str, Any]) -> None:
 
 
 def test_keys_of_every_kind_of_source(tmp_path: Path) -> None:
-    """A key may be a path, text or bytes; what is none of them is refused in words."""
+    """A key may be a path, text or bytes; any other type raises an SSHKeyError that names it."""
     (tmp_path / "key").write_text(private())
     for source in (tmp_path / "key", private(), private().encode()):
         assert load_private_key(source).get_algorithm() == "ssh-ed25519"

@@ -96,7 +96,7 @@ def test_list(cloud: Cloud, node: Node, fault: Fault) -> None:
 def test_create_node(
     cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImage], name: str, fault: Fault
 ) -> None:
-    """A create makes one node and gives it back, or makes none and says what to look for."""
+    """A create makes one node and returns it, or makes none and raises an error with its marker."""
     with meeting(cloud, fault) as (driver, _):
         created = outcome(lambda: driver.create_node(name, *order))
     there = named(cloud, name)
