@@ -40,7 +40,7 @@ def droplets() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    """A server that answers everything with an empty object."""
+    """A server that responds to everything with the request as JSON."""
     with serve() as web:
         yield web
 

@@ -118,7 +118,7 @@ def test_a_call_ends_at_once(run: Run, slow: Web, stage: str, end: Any) -> None:
 def test_a_call_ends_at_once_while_it_connects(run: Run, end: Any) -> None:
     """A call that is cancelled before it is connected ends at once, and the next one may connect."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        mute.setblocking(False)  # the TLS that the driver begins is never answered
+        mute.setblocking(False)  # nothing responds to the TLS handshake
         accepted: list[socket.socket] = []
 
         def reached(number: int) -> bool:
@@ -170,7 +170,7 @@ def test_a_call_that_is_cancelled_before_it_begins(run: Run, slow: Web) -> None:
 
 
 def test_many_cancelled_calls(run: Run, slow: Web) -> None:
-    """Hundreds of calls that are cancelled at odd moments leave every connection free."""
+    """Hundreds of calls that are cancelled at random times leave every connection free."""
 
     async def main() -> None:
         driver = PlainDriver("user", "secret", **slow.options, pool_size=3)
@@ -263,7 +263,7 @@ def the_mark(error: BaseException) -> str:
 @pytest.mark.parametrize("acted", [True, False])
 @both_ends
 def test_a_create_that_is_cancelled_tells_where_its_node_may_be(run: Run, end: Any, acted: bool) -> None:
-    """A create that is cancelled after it was sent sends nothing more, and a note says what to look for."""
+    """A create that is cancelled after it was sent sends nothing more, and its note names the marker."""
 
     async def main(droplets: Sandbox) -> None:
         driver = DigitalOceanNodeDriver(*droplets.credentials, **droplets.options, pool_size=1)

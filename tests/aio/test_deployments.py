@@ -22,7 +22,7 @@ Cloud = aio.AsyncNodeDriver[NephoscaleNodeDriver]
 
 @pytest.fixture
 def machines() -> Iterator[Sandbox]:
-    """A NephoScale whose nodes answer SSH."""
+    """A NephoScale whose nodes have SSH servers."""
     knobs: dict[str, Any] = {"appear": 0.02, "build": 0.05, "power": 0.02, "destroy": 0.02}
     with Sandbox("nephoscale", no_isolation=True, **knobs) as cloud:
         yield cloud

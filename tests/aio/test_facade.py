@@ -45,7 +45,7 @@ NO_OPERATIONS = {"custom_size"}
 
 
 def test_every_operation_is_there() -> None:
-    """The facade has every public method of the base that asks the provider, iterators as iterators."""
+    """The facade has every public method of the base that sends requests, iterators as iterators."""
     methods = {name for name, fn in vars(NodeDriver).items() if inspect.isfunction(fn) and name[0] != "_"}
     for name in methods - NO_OPERATIONS:
         awaited = vars(aio.AsyncNodeDriver).get(name)
@@ -191,6 +191,7 @@ def test_a_drivers_life_without_a_word_about_loops(run: Run) -> None:
 def test_help_tells_of_the_drivers_own_method() -> None:
     """A facade's method has name, documentation and signature of its driver's."""
     cloud = aio.connect("digitalocean", "token")
+    assert cloud.list_nodes.__name__ == "list_nodes"
     assert cloud.list_nodes.__doc__ == DigitalOceanNodeDriver.list_nodes.__doc__
     assert "ex_tag" in inspect.signature(cloud.list_nodes).parameters
     assert inspect.iscoroutinefunction(cloud.list_nodes)
@@ -198,7 +199,7 @@ def test_help_tells_of_the_drivers_own_method() -> None:
 
 
 def test_names_that_are_not_there() -> None:
-    """What the facade lacks is an AttributeError, which says how to await it where the driver has it."""
+    """A missing attribute is an AttributeError, which says how to await it where the driver has it."""
     cloud: Any = aio.connect("digitalocean", "token")
     with pytest.raises(AttributeError, match=r"ex_list_tags.*await aio\.run\(cloud\.driver\.ex_list_tags"):
         _ = cloud.ex_list_tags
@@ -209,7 +210,7 @@ def test_names_that_are_not_there() -> None:
 
 
 def test_only_compute_drivers_are_wrapped() -> None:
-    """`wrap` refuses what is no driver, and `connect` an unknown provider."""
+    """`wrap` refuses any other object than a driver, and `connect` an unknown provider."""
     with pytest.raises(InvalidArgumentError, match="no compute driver"):
         aio.wrap("digitalocean")  # type: ignore[type-var] # that is the point
     with pytest.raises(UnknownProviderError):
@@ -220,7 +221,7 @@ def test_only_compute_drivers_are_wrapped() -> None:
 
 
 def test_errors_are_the_drivers(run: Run, droplets: Sandbox) -> None:
-    """An error of the driver is raised as it is, with the request that failed, and can be told apart."""
+    """An error of the driver is raised unchanged, with its class and the request that failed."""
 
     async def main() -> None:
         async with aio.connect("digitalocean", *droplets.credentials, **droplets.options) as cloud:
@@ -313,7 +314,7 @@ def test_call_options(run: Run, droplets: Sandbox) -> None:
 
 
 def test_many_at_once(run: Run, web: Web) -> None:
-    """500 calls at the same time on one facade each get their own answer, over 100 connections at most."""
+    """500 calls at the same time on one facade each get their own response, over at most 100 connections."""
 
     async def main() -> None:
         async with aio.wrap(PlainDriver("user", "secret", **web.options)) as cloud:
@@ -437,7 +438,7 @@ def paged(droplets: Sandbox) -> Callable[[], aio.AsyncNodeDriver[DigitalOceanNod
 
 
 def test_iterators_go_a_page_at_a_time(run: Run, droplets: Sandbox, paged: Any) -> None:
-    """An iterator asks for a page when the items before it are consumed, and not sooner."""
+    """An iterator fetches a page when the items before it are consumed, and not sooner."""
 
     async def main() -> None:
         async with paged() as cloud:
@@ -449,7 +450,7 @@ def test_iterators_go_a_page_at_a_time(run: Run, droplets: Sandbox, paged: Any) 
 
 @pytest.mark.parametrize("items", [0, 1, 9, 10, 11])
 def test_iterators_are_left_early(run: Run, droplets: Sandbox, paged: Any, items: int) -> None:
-    """An iterator that is left early asks for nothing more and leaves its connection free."""
+    """An iterator that is left early fetches nothing more and leaves its connection free."""
 
     async def main() -> None:
         async with paged(pool_size=1) as cloud:
@@ -481,7 +482,7 @@ def test_iterators_wait_for_slow_consumers(run: Run, paged: Any) -> None:
 
 
 def test_iterators_obey_the_block_that_asks(run: Run, droplets: Sandbox, paged: Any) -> None:
-    """What counts for an iterator is the `call_options` block in which it is asked for its items."""
+    """An iterator uses the `call_options` block in which its items are requested."""
 
     async def main() -> None:
         async with paged() as cloud:
@@ -497,7 +498,7 @@ def test_iterators_obey_the_block_that_asks(run: Run, droplets: Sandbox, paged: 
 
 
 def test_iterators_may_change_tasks(run: Run, paged: Any) -> None:
-    """An iterator may be asked for its items by one task after another."""
+    """The items of an iterator may be requested by one task after another."""
 
     async def main() -> None:
         async with paged() as cloud:
@@ -563,7 +564,7 @@ def test_iterators_raise(run: Run, droplets: Sandbox, paged: Any) -> None:
 
 
 def test_iterators_of_any_kind(run: Run, plain: PlainDriver) -> None:
-    """What is iterated may be any iterator, and an empty one."""
+    """`iterate` takes any iterator, an empty one too."""
 
     async def main() -> None:
         async with aio.wrap(plain) as cloud:

@@ -137,7 +137,7 @@ def test_a_plain_call_on_the_loop(run: Run, droplets: Sandbox) -> None:
 
 
 def test_a_call_that_outlives_its_facade(run: Run) -> None:
-    """A call under way when its facade is closed fails in words, opens nothing anew, and does not hang."""
+    """A call under way when its facade is closed raises an EventLoopError, and sends nothing more."""
     over = threading.Event()
 
     def respond(seen: Seen) -> Answer:
@@ -245,7 +245,7 @@ def test_a_facade_that_is_closed_is_quiet(web: Web) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
 
 
-# What is not installed
+# Missing extras
 
 
 @pytest.mark.parametrize("missing", ["greenlet", "aiohttp"])
@@ -304,7 +304,7 @@ def test_on_uvloop(droplets: Sandbox) -> None:
 
 
 def test_a_plain_call_beside_a_task_of_its_loop(run: Run) -> None:
-    """Plain code on a loop's thread does itself what a task of the loop is just doing, or is told why not."""
+    """Plain code on a loop's thread does not wait for that loop's flight: it runs the function, or raises."""
     flight = waiting.SingleFlight()
 
     def work() -> str:

@@ -1,4 +1,4 @@
-"""What type checkers see of the facade: mypy reads this file, and tells where an ignore is not needed."""
+"""What type checkers see of the facade: mypy reads this file, and reports an ignore that is not needed."""
 
 from __future__ import annotations
 

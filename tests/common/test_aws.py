@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -77,8 +77,9 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 @given(
     method=st.sampled_from(["GET", "POST", "DELETE"]),
+    service=st.sampled_from(["ec2", "s3"]),
     path=st.lists(
-        st.text("abcXYZ019-_.~", min_size=1, max_size=6).filter(lambda x: x.strip(".")), max_size=3
+        st.text("abcXYZ019-_.~ +%:@é€", min_size=1, max_size=6).filter(lambda x: x.strip(".")), max_size=3
     ),
     fields=st.lists(st.tuples(WORDS, WORDS), max_size=5),
     headers=st.dictionaries(
@@ -92,6 +93,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 )
 def test_signatures_are_botocores(
     method: str,
+    service: str,
     path: list[str],
     fields: list[tuple[str, str]],
     headers: dict[str, str],
@@ -99,21 +101,33 @@ def test_signatures_are_botocores(
     token: str | None,
     moment: datetime,
 ) -> None:
-    """Any request has the signature that botocore makes of it."""
-    url = f"https://ec2.eu-west-1.amazonaws.com/{'/'.join(path)}?{urlencode(fields)}"
+    """Any request has the signature that botocore makes of it, for S3 and for services other than S3."""
+    where = "/".join(quote(segment, safe="") for segment in path)
+    url = f"https://{service}.eu-west-1.amazonaws.com/{where}?{urlencode(fields)}"
     credentials = AWSCredentials("AKIATEST", "a+secret/key", token)
     result = signed(
-        Request(method, url, headers, body), credentials, region="eu-west-1", service="ec2", now=moment
+        Request(method, url, headers, body), credentials, region="eu-west-1", service=service, now=moment
     )
     sent = {name: text for name, text in result.headers.items() if name != "Authorization"}
     when = f"{moment:%Y%m%dT%H%M%SZ}"
     pair = ("AKIATEST", "a+secret/key", token)
-    expected = botocore_signature(method, result.url, sent, body, when, pair, ("eu-west-1", "ec2"))
+    expected = botocore_signature(method, result.url, sent, body, when, pair, ("eu-west-1", service))
     assert result.headers["Authorization"].endswith(f"Signature={expected}")
 
 
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
+def test_an_authorization_header_is_replaced(name: str) -> None:
+    """A signed request has one Authorization header, its signature, whatever header the caller gave."""
+    bare = Request("GET", "https://example.amazonaws.com/")
+    given = Request("GET", bare.url, {name: "Basic aGFuZDpnaXZlbg=="})
+    result, expected = (
+        signed(request, SUITE, region="us-east-1", service="ec2", now=THEN) for request in (given, bare)
+    )
+    assert dict(result.headers) == dict(expected.headers)
+
+
 def test_signing_twice() -> None:
-    """A request that is signed again has the signature of its new moment only."""
+    """A request that is signed again has only the signature for its new time."""
     request = Request("GET", "https://example.amazonaws.com/?a=b+c")
     first = signed(request, SUITE, region="us-east-1", service="ec2", now=THEN)
     again = signed(first, SUITE, region="us-east-1", service="ec2", now=THEN + timedelta(days=1))
@@ -130,17 +144,17 @@ def test_no_secret_in_sight() -> None:
         assert "session" not in repr(thing)
 
 
-# Requests and answers
+# Requests and responses
 
 
 def test_fields_of_requests() -> None:
-    """Lists count from 1, truth values are words, and what is None is not there."""
+    """Lists are numbered from 1, booleans are "true" and "false", and None is left out."""
     told = query({"A": [{"B": "x", "C": [1, 2]}], "D": True, "E": None, "F": [], "G": {"H": "y"}})
     assert told == {"A.1.B": "x", "A.1.C.1": "1", "A.1.C.2": "2", "D": "true", "G.H": "y"}
 
 
 def test_elements() -> None:
-    """Elements of whatever namespace are dicts, lists and texts; an empty one is None, one of many a list."""
+    """Elements of any namespace become dicts, lists and strings; empty ones None, repeated ones lists."""
     text = (
         '<x:a xmlns:x="u"><x:b> 1 </x:b><c><item>2</item></c><d/><e>\n </e><f><item><g>3</g></item></f></x:a>'
     )
@@ -160,7 +174,7 @@ def driver_of(server: LoopbackServer, **options: Any) -> EC2NodeDriver:
 
 
 def test_a_server_that_checks_signatures() -> None:
-    """What is sent is signed so that botocore agrees, and other secrets, keys and tokens are refused."""
+    """Requests have botocore's signature; with another secret, key or token they are refused."""
     with SmallEC2() as server:
         with driver_of(server, region="eu-south-2") as driver:
             assert driver.list_nodes(ex_filters={"tag:a b+c": ["x/y z", "Grüße"]}) == []
@@ -195,7 +209,7 @@ def test_a_clock_that_is_off(clock: float) -> None:
 
 
 def test_wrong_credentials_are_sent_once() -> None:
-    """Where the clocks agree, a refusal is not asked for twice."""
+    """Where the clocks agree, a refused request is not sent again."""
     with SmallEC2() as server, driver_of(server) as driver:
         server.credentials = ("AKIATEST", "changed", None)
         with pytest.raises(AWSCredsError) as caught:
@@ -205,7 +219,7 @@ def test_wrong_credentials_are_sent_once() -> None:
 
 @pytest.mark.parametrize(("code", "status"), [("RequestLimitExceeded", 503), ("Throttling", 400)])
 def test_throttling(code: str, status: int) -> None:
-    """A refusal for too many requests is tried again after a pause, a create without token too."""
+    """A refusal for too many requests is retried, for a create without a token too."""
     left = [refusal(code, status=status)] * 2
 
     def answer(_: dict[str, str]) -> Answer:
@@ -260,7 +274,7 @@ def test_credentials_of_the_environment(env: Set) -> None:
 
 
 def test_half_of_the_environments_credentials(metadata: Metadata, env: Set) -> None:
-    """A variable without its other half is an error: nobody wants the next place's credentials instead."""
+    """One variable of a pair without the other is an error: credentials from the next source are not used."""
     env("AWS_ACCESS_KEY_ID", "AKIAENV")
     with pytest.raises(InvalidCredsError, match="AWS_SECRET_ACCESS_KEY is not"):
         Chain().find()
@@ -268,7 +282,7 @@ def test_half_of_the_environments_credentials(metadata: Metadata, env: Set) -> N
 
 
 def test_a_token_of_a_web_identity(metadata: Metadata, env: Set) -> None:
-    """A role for a web identity is refused in words: the machine's own role would be another one."""
+    """A role for a web identity is refused with its variable's name; the machine's own role is not used."""
     env("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/secrets/token")
     env("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")
     with pytest.raises(InvalidCredsError, match="AWS_WEB_IDENTITY_TOKEN_FILE, which is not offered"):
@@ -375,7 +389,7 @@ def test_what_the_files_cannot_do(tmp_path: Path) -> None:
 
 
 def test_no_credentials_anywhere() -> None:
-    """A call without any credentials says where they are looked for, and sends nothing."""
+    """A call without any credentials raises an error that lists their sources, and sends nothing."""
     with SmallEC2() as server, EC2NodeDriver(**server.options) as driver:
         with pytest.raises(InvalidCredsError, match=r"AWS_ACCESS_KEY_ID.*~/\.aws/credentials"):
             driver.list_nodes()
@@ -383,7 +397,7 @@ def test_no_credentials_anywhere() -> None:
 
 
 class Metadata(LoopbackServer):
-    """The services that tell credentials: an instance's of version 2, and a container's."""
+    """The metadata services that give credentials: an instance's, version 2, and a container's."""
 
     def __init__(self, seconds: float = 3600.0, role: str = "web") -> None:
         self.seconds, self.role, self.told = seconds, role, 0
@@ -435,14 +449,14 @@ def metadata(env: Set) -> Iterator[Metadata]:
 
 
 def test_a_role_that_may_not_be_had(metadata: Metadata) -> None:
-    """Metadata that tell a failure in the place of credentials are an error that says so."""
+    """Metadata that hold a failure instead of credentials raise an error that says so."""
     metadata.said = {"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role web."}
     with pytest.raises(InvalidCredsError, match="tell no credentials"):
         Chain().find()
 
 
 def test_the_metadata_of_an_instance(metadata: Metadata, env: Set) -> None:
-    """The role's credentials are asked for with a session's token, past any proxy."""
+    """The role's credentials are requested with a session token, and never through a proxy."""
     env("HTTP_PROXY", "http://127.0.0.1:9")
     assert Chain().find().access_key == "ASIA1"
     metadata.role = ""
@@ -451,7 +465,7 @@ def test_the_metadata_of_an_instance(metadata: Metadata, env: Set) -> None:
 
 
 def test_a_container(metadata: Metadata, env: Set, tmp_path: Path) -> None:
-    """A container's service is asked with the token of its file, before an instance's metadata."""
+    """A container's service is requested with the token from its file, before an instance's metadata."""
     (tmp_path / "token").write_text("from file\n")
     env("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{metadata.url}/container")
     with pytest.raises(InvalidCredsError, match="tells no credentials"):
@@ -485,7 +499,7 @@ def test_many_threads_ask_once(metadata: Metadata) -> None:
 
 
 def test_credentials_near_their_end(metadata: Metadata) -> None:
-    """Credentials are got anew five minutes before their end, and those that come later a minute on."""
+    """Credentials are renewed five minutes before they expire, and short-lived ones after a minute."""
     metadata.seconds = 200
     line = ambient(metadata)
     assert line.credentials.access_key == "ASIA1"
@@ -507,7 +521,7 @@ def test_metadata_that_fail_for_a_while(metadata: Metadata) -> None:
 
 
 def test_credentials_that_were_revoked(metadata: Metadata) -> None:
-    """Credentials that the provider calls expired are got anew, and the request is sent once more."""
+    """Credentials that the provider calls expired are renewed, and the request is sent once more."""
     with SmallEC2() as server, EC2NodeDriver(**server.options) as driver:
         server.credentials = ("ASIA2", "of role", "t")
         assert driver.list_nodes() == []
@@ -529,7 +543,7 @@ HOSTS = {
 
 
 def test_regions() -> None:
-    """Any region's name gives its host, also where Amazon's name ends otherwise; what is none is refused."""
+    """Every region has a host, in partitions with another domain too; an invalid region is refused."""
     assert EC2NodeDriver("k", "s").connection.host == HOSTS["us-east-1"]
     assert {name: EC2NodeDriver("k", "s", region=name).connection.host for name in HOSTS} == HOSTS
     for region in ("us-east-1.evil.example/", "", 7):

@@ -5,7 +5,9 @@ import base64
 import json
 import logging
 import pickle
+import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote, quote_plus
@@ -15,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common import waiting
 from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.base import (
     BaseDriver,
@@ -29,8 +30,9 @@ from polycloud.common.base import (
     segment,
 )
 from polycloud.common.bridge import bridged
-from polycloud.common.http import RawResponse, Request
+from polycloud.common.http import Request
 from polycloud.common.retry import RetryPolicy
+from polycloud.common.trace import add_hook
 from polycloud.common.types import (
     ConnectError,
     InsecureConnectionError,
@@ -47,6 +49,8 @@ from polycloud.common.types import (
     TransportError,
 )
 from polycloud.common.xmlrpc import XMLRPCConnection
+from support.clock import ends_within
+from support.transport import RecordingTransport
 from support.web import Answer, Seen, echo, raw_answers, serve
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
@@ -107,7 +111,7 @@ def test_a_request_is_built_from_its_parts() -> None:
     ],
 )
 def test_data_is_encoded(data: Any, body: str, content_type: str | None) -> None:
-    """Text is sent as UTF-8, bytes as they are, a dict as a form without its Nones."""
+    """Text is sent as UTF-8, bytes unchanged, a dict as a form without its Nones."""
     with serve() as web:
         seen = JsonConnection(**web.options).request("/", data=data, method="post").object
     assert (seen["method"], seen["body"]) == ("POST", body)
@@ -150,6 +154,26 @@ def test_a_signature_sees_the_request() -> None:
     assert seen["headers"]["x-signature"] == "POST /a/b b'x'"
 
 
+@pytest.mark.parametrize("case", [str.title, str.lower, str.upper])
+def test_a_header_is_sent_once(case: Callable[[str], str]) -> None:
+    """A caller's header replaces the default one, and `add_default_headers` the caller's, in any case."""
+
+    class Bearer(JsonConnection):
+        def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+            return {**headers, "Authorization": "Bearer mine"}
+
+    transport = RecordingTransport()
+    by_hand = {case(name): "by hand" for name in ("authorization", "user-agent", "content-type")}
+    Bearer(transport=transport).request("/", headers=by_hand, json={}, method="POST")
+    (request,) = transport.requests
+    assert sorted((name.lower(), value) for name, value in request.headers.items()) == [
+        ("accept-encoding", "gzip, deflate"),
+        ("authorization", "Bearer mine"),
+        ("content-type", "by hand"),
+        ("user-agent", "by hand"),
+    ]
+
+
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "é"])
 def test_headers_cannot_be_smuggled(value: str) -> None:
     """A header that could end its line is refused before anything is sent, without its value."""
@@ -162,7 +186,7 @@ def test_headers_cannot_be_smuggled(value: str) -> None:
 
 @pytest.mark.parametrize("path", ["/a b\r\nX-Evil: 1", "/é", "/a#b", "/\0"])
 def test_paths_are_quoted(path: str) -> None:
-    """A path with signs that cannot stand in a request line is quoted."""
+    """A path with characters that are not allowed in a request line is quoted."""
     with serve() as web:
         target = JsonConnection(**web.options).request(path).object["target"]
     assert target.isascii()
@@ -233,7 +257,7 @@ def test_a_url_without_a_path_keeps_the_providers() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://x/", "api.example", "https://", "https://h:99999/", "https://h:x/"])
 def test_unusable_urls(url: str) -> None:
-    """A `url` that is no address is refused with an example of one."""
+    """An invalid `url` is refused with an example of a valid one."""
     with pytest.raises(InvalidArgumentError, match=r"https://api\.example\.com"):
         Connection(url=url)
 
@@ -246,7 +270,7 @@ def test_a_stream_is_handed_on() -> None:
 
 
 def test_an_error_in_a_stream_is_read_first() -> None:
-    """A streaming request that the provider refuses raises with the provider's words."""
+    """A streaming request that the provider refuses raises an error with the provider's message."""
     with serve(lambda _: Answer(404, {"message": "no such thing"})) as web:
         with pytest.raises(NotFoundError, match="no such thing"):
             JsonConnection(**web.options).request("/", stream=True)
@@ -299,7 +323,7 @@ def test_the_articles_parse_error() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>login</html>", b"  \n<!DOCTYPE html>"])
 def test_html_with_status_200(body: bytes) -> None:
-    """A page of HTML where JSON was expected is refused with its beginning, though nobody reads the body."""
+    """HTML where JSON was expected is refused with its beginning, even if the body is never read."""
     with (
         serve(lambda _: Answer(200, body)) as web,
         pytest.raises(MalformedResponseError, match="body begins: "),
@@ -309,7 +333,7 @@ def test_html_with_status_200(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b'{"a": [1, 2', b"nonsense", b"\xff\xfe{}"])
 def test_broken_json(body: bytes) -> None:
-    """JSON that breaks off or is none is refused with its beginning and where it came from."""
+    """Truncated or invalid JSON is refused with its beginning and the request that it came from."""
     with serve(lambda _: Answer(200, body)) as web:
         answer = JsonConnection(**web.options).request("/list")
         with pytest.raises(MalformedResponseError, match=r"GET /list, HTTP 200.*body begins"):
@@ -317,20 +341,20 @@ def test_broken_json(body: bytes) -> None:
 
 
 def test_a_missing_field_is_named_by_its_path() -> None:
-    """A payload that lacks what is needed is refused with the path of the field."""
+    """A payload without a required field is refused with the path of the field."""
     with serve(lambda _: Answer(200, {"items": [{"id": 1}, {"name": "x"}]})) as web:
         with pytest.raises(MalformedResponseError, match=r"field `id` - at `\$\.items\[1\]`"):
             JsonConnection(**web.options).request("/").decode(Items)
 
 
 def test_empty_json_is_an_empty_dict() -> None:
-    """An answer without a body, such as 204, is an empty dict."""
+    """A response without a body, such as 204, is an empty dict."""
     with serve(lambda _: Answer(204)) as web:
         assert JsonConnection(**web.options).request("/", method="DELETE").object == {}
 
 
 def test_text_is_decoded_as_declared() -> None:
-    """The body's text follows the charset that the answer declares, and UTF-8 without one."""
+    """The body's text is decoded by the declared charset, and as UTF-8 without a known one."""
     answer = Answer(200, "é".encode("latin-1"), {"Content-Type": "text/plain; charset=ISO-8859-1"})
     with serve(lambda _: answer) as web:
         assert Connection(**web.options).request("/").body == "é"
@@ -418,7 +442,7 @@ def test_safe_requests_are_repeated(method: str, answer: Answer | None) -> None:
 
 @pytest.mark.parametrize("answer", [None, Answer(500), Answer(502), Answer(503), Answer(504)])
 def test_a_post_that_may_have_acted_is_not_repeated(answer: Answer | None) -> None:
-    """A POST whose answer was lost, or that failed on the server, is sent once."""
+    """A POST whose response was lost, or that failed on the server, is sent once."""
     with serve(failing(9, answer)) as web:
         with pytest.raises(PolycloudError):
             Connection(**web.options, retry=QUICK).request("/", data="x", method="POST")
@@ -442,7 +466,7 @@ def test_attempts_end() -> None:
 
 
 def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
-    """A `Retry-After` beyond the policy's patience is raised, and tells how long."""
+    """A `Retry-After` beyond the policy's patience raises an error with its seconds."""
     with serve(failing(99, Answer(429, b"", {"Retry-After": "3600"}))) as web:
         with pytest.raises(RateLimitReachedError) as caught:
             Connection(**web.options, retry=QUICK).request("/")
@@ -466,19 +490,33 @@ def test_a_body_that_cannot_be_rewound_is_sent_once() -> None:
 
 
 def test_a_repeated_delete_may_find_nothing() -> None:
-    """A DELETE sent again after a lost answer succeeds where nothing is left; a first one does not."""
+    """A DELETE that is retried after a lost response succeeds on a 404; a first one does not."""
     with serve(lambda seen: None if len(web.seen) == 1 else Answer(404, {"message": "gone"})) as web:
         assert JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE").status == 204
         with pytest.raises(NotFoundError):
             JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE")
 
 
+def test_a_retried_delete_remembers_every_attempt() -> None:
+    """A retried DELETE succeeds on a 404 though a 429 came between it and the lost response."""
+    replies: list[Answer | None] = [None, Answer(429), Answer(404)]
+    with serve(lambda _: replies.pop(0)) as web:
+        assert Connection(**web.options, retry=QUICK).request("/x", method="DELETE").status == 204
+        assert len(web.seen) == 3
+
+
 def test_nothing_listens() -> None:
-    """A connection that nobody takes is tried again and ends as a ConnectError that names the request."""
+    """A refused connection is tried again and ends as a ConnectError that names the request."""
     with raw_answers(b"") as web:
         options = web.options
-    with pytest.raises(ConnectError, match=r"127\.0\.0\.1: GET /nodes"):
-        Connection(**options, retry=QUICK).request("/nodes")
+    attempts: list[int] = []
+    remove = add_hook(lambda trace: attempts.append(trace.attempt))
+    try:
+        with pytest.raises(ConnectError, match=r"127\.0\.0\.1: GET /nodes"):
+            Connection(**options, retry=QUICK).request("/nodes")
+    finally:
+        remove()
+    assert attempts == list(range(1, QUICK.attempts + 1))
 
 
 def test_redirects_are_refused() -> None:
@@ -489,17 +527,21 @@ def test_redirects_are_refused() -> None:
 
 
 def test_timeout_of_the_connection() -> None:
-    """`timeout` bounds the wait for an answer; a pair bounds connecting and reading."""
-    connection = Connection(timeout=(1.5, 2.5))
-    assert (connection.connect_timeout, connection.timeout) == (1.5, 2.5)
+    """`timeout` bounds the wait for a response; a pair bounds connecting and reading."""
+    transport = RecordingTransport()
+    Connection(timeout=(1.5, 2.5), transport=transport).request("/")
+    (request,) = transport.requests
+    assert (request.connect_timeout, request.read_timeout) == (1.5, 2.5)
+    over = threading.Event()
 
     def late(_: Seen) -> Answer:
-        waiting.sleep(1)
+        over.wait(60)
         return Answer()
 
     with serve(late) as web:
-        with pytest.raises(ReadTimeoutError):
+        with ends_within(10), pytest.raises(ReadTimeoutError):
             Connection(**web.options, timeout=0.1, retry=RetryPolicy(attempts=1)).request("/")
+        over.set()
 
 
 # Secrets
@@ -508,29 +550,32 @@ def test_timeout_of_the_connection() -> None:
 SECRET = 'S3cr3t/+ "välue"'
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        SECRET,
-        quote(SECRET),
-        quote_plus(SECRET),
-        json.dumps(SECRET),
-        json.dumps(SECRET, ensure_ascii=False),
-        base64.b64encode(SECRET.encode()).decode(),
-        "x" * 190 + SECRET,
-    ],
-)
+FORMS = {
+    "plain": SECRET,
+    "a path": quote(SECRET),
+    "a segment": quote(SECRET, safe=""),
+    "a form": quote_plus(SECRET),
+    "JSON": json.dumps(SECRET)[1:-1],
+    "JSON in UTF-8": json.dumps(SECRET, ensure_ascii=False)[1:-1],
+    "Base64": base64.b64encode(SECRET.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 190], ids=["at the beginning", "where the body is cut"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("status", [200, 403])
-def test_secrets_do_not_show_however_they_are_written(written: str, status: int) -> None:
-    """A secret is taken out of every error in all the forms in which it may come back, even cut in two."""
-    with serve(lambda _: Answer(status, b"<" + written.encode(), {"X-Request-Id": "r-S3cr3t"})) as web:
+def test_secrets_do_not_show_however_they_are_written(form: str, status: int, padding: str) -> None:
+    """A secret is removed from every error in all the forms in which it may come back, even cut in two."""
+    written = FORMS[form]
+    assert [FORMS[other] == written for other in FORMS].count(True) == 1
+    body = f"<{padding}{written}".encode()
+    with serve(lambda _: Answer(status, body, {"X-Request-Id": f"r-{written}"})) as web:
         with pytest.raises(PolycloudError) as caught:
             JsonUserAndKey("user", SECRET, **web.options).request("/")
-    shown = (
-        "".join(traceback.format_exception(caught.value)) + repr(caught.value.args) + repr(vars(caught.value))
-    )
-    assert "S3cr3t/" not in shown
-    assert base64.b64encode(SECRET.encode()).decode() not in shown
+    error = caught.value
+    shown = f"{''.join(traceback.format_exception(error))}{error.args!r}{vars(error)!r}"
+    assert f"<{padding}[secret]"[:200] in shown
+    assert written[:6] not in shown
 
 
 def test_what_a_driver_adds_to_a_request_is_secret() -> None:
@@ -635,7 +680,7 @@ def test_odd_options_are_refused(options: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_odd_requests_are_refused(arguments: dict[str, Any]) -> None:
-    """A request that cannot be sent as it is is refused before anything is sent."""
+    """An invalid request is refused before anything is sent."""
     with serve() as web:
         with pytest.raises(InvalidArgumentError):
             Connection(**web.options).request("/", **arguments)
@@ -649,7 +694,7 @@ def test_ipv6_hosts() -> None:
 
 @pytest.mark.parametrize("credentials", [(1, 2), (b"u", b"p"), (["u"], "p")])
 def test_odd_credentials(credentials: Any) -> None:
-    """Credentials that are no text are refused."""
+    """Credentials that are not strings are refused."""
 
     class Two(Cloud):
         connectionCls = ConnectionUserAndKey
@@ -679,7 +724,7 @@ def test_json_text_is_sent_as_json() -> None:
     assert (seen["body"], seen["headers"]["content-type"]) == ('{"a": 1}', "application/json")
 
 
-# Odd answers
+# Odd responses
 
 
 @pytest.mark.parametrize(
@@ -693,7 +738,7 @@ def test_json_text_is_sent_as_json() -> None:
     ],
 )
 def test_odd_answers_are_no_foreign_errors(answer: Answer, look: str) -> None:
-    """Whatever a provider answers, only errors of our tree come out."""
+    """Whatever the provider's response, only errors of our tree are raised."""
     with serve(lambda _: answer) as web:
         try:
             getattr(JsonConnection(**web.options, retry=QUICK).request("/"), look)
@@ -712,13 +757,13 @@ def test_xml_with_a_document_type_in_utf_16() -> None:
 
 
 def test_a_stream_may_be_read_as_a_whole() -> None:
-    """The body of a stream is there for those who ask for it after all."""
+    """The body of a streamed response can still be read in one piece."""
     with serve(lambda _: Answer(200, {"a": 1})) as web:
         assert JsonConnection(**web.options).request("/", raw=True).object == {"a": 1}
 
 
 def test_a_repeated_delete_may_find_nothing_in_an_envelope() -> None:
-    """What says that nothing is there may be the body of a repeated DELETE's answer, not its status."""
+    """A retried DELETE succeeds too where the body of its response, not its status, says "not found"."""
 
     class Enveloped(JsonResponse):
         def success(self) -> bool:
@@ -780,12 +825,13 @@ def test_a_driver_pickles() -> None:
         again = pickle.loads(pickle.dumps(driver))
         assert again.connection.driver is again
         assert again.connection.request("/").status == 200
+        assert [seen.connection for seen in web.seen] == [1, 2]
         driver.close()
         again.close()
 
 
 def test_the_user_agent_can_be_extended() -> None:
-    """`user_agent_append` adds words to the user agent, which names polycloud and the driver."""
+    """`user_agent_append` extends the user agent, which names polycloud and the driver."""
     with serve() as web:
         driver = Cloud("k", **web.options, user_agent_append="mist/1.0")
         agent = driver.connection.request("/").body
@@ -813,22 +859,12 @@ def test_a_driver_works_in_a_bridge() -> None:
 
 
 def test_a_transport_of_ones_own() -> None:
-    """`transport=` takes the place of urllib3."""
-
-    class Canned:
-        closed = False
-
-        def send(self, request: Request) -> RawResponse:
-            from polycloud.common.http import Headers
-
-            return RawResponse(200, "OK", Headers(), request.url.encode())
-
-        def close(self) -> None:
-            self.closed = True
-
-    transport = Canned()
+    """`transport=` takes the place of urllib3, and is closed with its driver."""
+    transport = RecordingTransport()
     with Cloud("k", host="api.example", transport=transport) as driver:
-        assert driver.connection.request("/x").body == "https://api.example/x"
+        assert driver.connection.request("/x").status == 200
+        assert not transport.closed
+    assert [request.url for request in transport.requests] == ["https://api.example/x"]
     assert transport.closed
 
 
@@ -847,7 +883,7 @@ class Polling(PollingConnection):
 
 
 def test_polling() -> None:
-    """A polling connection asks for its job until it is done, and gives the last answer."""
+    """A polling connection polls its job until it is done, and returns the last response."""
     looks = iter([{"done": False}, {"done": True, "id": 5}])
     with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(looks))) as web:
         assert Polling(**web.options).async_request("/make", method="POST").object == {"done": True, "id": 5}

@@ -158,7 +158,7 @@ def test_threads_and_processes(file: Path, web: Web) -> None:
 
 
 def test_no_answer(file: Path) -> None:
-    """Where nobody answers, the entry tells the error and has a command, but no record."""
+    """Where no response came, the entry has the error and a command, but no record."""
     with serve() as gone:
         options = gone.options
     with pytest.raises(ConnectError):
@@ -169,7 +169,7 @@ def test_no_answer(file: Path) -> None:
 
 
 def test_streams(file: Path, web: Web) -> None:
-    """A stream is not kept: the command has a place for it, and there is no record."""
+    """A stream is not kept: the command has a placeholder for it, and there is no record."""
     cloud = Cloud(KEY, **web.options)
     cloud.request("/up", data=iter([b"abc"]), method="PUT")
     cloud.request("/down", stream=True).close()
@@ -179,7 +179,7 @@ def test_streams(file: Path, web: Web) -> None:
 
 
 def test_binary_answers(file: Path) -> None:
-    """An answer that is no text is kept byte by byte."""
+    """A binary response is kept byte by byte."""
     data = bytes(range(256))
     with serve(lambda seen: Answer(body=data, headers={"Content-Type": "image/png"})) as web:
         Connection(**web.options).request("/x")
@@ -187,7 +187,7 @@ def test_binary_answers(file: Path) -> None:
 
 
 def test_deep_answers(file: Path) -> None:
-    """An answer that is nested deeper than it can be looked into is kept as text."""
+    """A response that is nested too deeply to be parsed is kept as text."""
     with serve(lambda seen: Answer(body=b"[" * 9999 + b"]" * 9999)) as web:
         Connection(**web.options).request("/x")
     assert len(record(file)["response"]["text"]) == 2 * 9999
@@ -203,7 +203,7 @@ def test_repeated_names(file: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["Basic", "Bearer", "token"])
 def test_schemes(file: Path, web: Web, scheme: str) -> None:
-    """Credentials keep the word that tells how they are meant."""
+    """Credentials keep the name of their scheme."""
     Connection(**web.options).request("/x", headers={"Authorization": f"{scheme} abc=="})
     assert f"""-H 'Authorization: {scheme} '"$POLYCLOUD_SECRET\"""" in command(file)
 

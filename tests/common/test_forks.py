@@ -52,13 +52,13 @@ class EchoDriver(BaseDriver):
 
 
 def in_child(work: Callable[[], Any]) -> Any:
-    """What `work` gives in a forked child, as JSON tells it; a child that hangs or fails ends the test."""
+    """What `work` returns in a forked child, through JSON; a child that hangs or fails ends the test."""
     reads, writes = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.write(writes, json.dumps(work()).encode())
-        except BaseException as error:  # noqa: BLE001 - the parent tells of it
+        except BaseException as error:  # noqa: BLE001 - the parent reports it
             os.write(writes, json.dumps(f"the child failed: {error!r}").encode())
         finally:
             os._exit(0)
@@ -230,7 +230,7 @@ def places_of(driver: EchoDriver) -> LifoQueue[Any]:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_no_lock_of_the_parents_holds_a_child_up(name: str) -> None:
-    """A lock that another thread holds at the moment of the fork does not hold the child up."""
+    """A lock that another thread holds during the fork does not block the child."""
     with serve() as web, EchoDriver("key", **web.options) as driver:
         assert exercise(driver) == EXERCISED
         with held(LOCKS[name](driver)):
@@ -239,7 +239,7 @@ def test_no_lock_of_the_parents_holds_a_child_up(name: str) -> None:
 
 
 def test_host_keys_hold_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Host keys that another thread is writing down at the moment of the fork can be used in the child."""
+    """Host keys that another thread is writing during the fork can be used in the child."""
     monkeypatch.setattr(sys.modules[__name__], "PATIENCE", 2)
     keys = HostKeys()
     with held(keys._lock):
@@ -247,7 +247,7 @@ def test_host_keys_hold_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_answer_that_is_read_elsewhere_holds_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child reads its answers though another thread was just reading one at the moment of the fork."""
+    """A child reads its responses though another thread was reading one during the fork."""
     monkeypatch.setattr(sys.modules[__name__], "PATIENCE", 2)
     reads, over = threading.Event(), threading.Event()
 
@@ -274,7 +274,7 @@ def test_an_answer_that_is_read_elsewhere_holds_no_child_up(monkeypatch: pytest.
 
 
 def test_no_flight_of_the_parents_holds_a_child_up() -> None:
-    """What one thread of the parent is doing for all others is done anew in the child, not waited for."""
+    """A flight under way in the parent is not waited for in the child, which starts its own."""
     flies, over = threading.Event(), threading.Event()
     flights = waiting.SingleFlight()
 
@@ -356,7 +356,7 @@ def test_the_private_loop_is_made_anew() -> None:
 
 
 def test_ssh_after_a_fork(tmp_path: Path) -> None:
-    """A child connects anew; the parent's connection is refused there in words, and stays the parent's."""
+    """A child must connect again: the parent's connection raises an error there, and stays the parent's."""
     with SSHServer(passwords=["right-password"], home=tmp_path) as server:
         with SSHClient(server.host, server.port, password="right-password") as client:
             assert client.run("echo parent").stdout == "parent\n"

@@ -42,7 +42,7 @@ def test_an_instance_may_veto() -> None:
 
 
 def test_a_misspelt_operation() -> None:
-    """A name that is no operation is refused with the nearest one, rather than answered with False."""
+    """An unknown operation raises an error with the nearest name, instead of returning False."""
     with pytest.raises(InvalidArgumentError, match="did you mean 'create_node'"):
         ListsOnly("key").supports("creat_node")
 
@@ -61,6 +61,6 @@ def test_what_is_not_offered_is_refused_before_anything_is_sent() -> None:
 
 
 def test_signatures_and_docstrings_stay() -> None:
-    """What is not offered keeps its name and documentation for help() and completion."""
+    """An operation that is not offered keeps its name and documentation for help() and completion."""
     assert NodeDriver.create_volume.__name__ == "create_volume"
     assert "volume" in (NodeDriver.create_volume.__doc__ or "")

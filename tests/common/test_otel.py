@@ -104,7 +104,7 @@ def test_parents_and_operations(telemetry: Telemetry) -> None:
 
 
 def test_repeats(telemetry: Telemetry) -> None:
-    """Each attempt is a span of its own; those after the first tell how often it was sent again."""
+    """Each attempt is a span of its own; those after the first have the number of the retry."""
     number = count()
     with serve(lambda seen: Answer(503 if next(number) < 2 else 200, b"{}")) as web:
         ConnectionKey("key", **web.options, retry=SOON).request("/x")
@@ -114,7 +114,7 @@ def test_repeats(telemetry: Telemetry) -> None:
 
 
 def test_refusals(telemetry: Telemetry) -> None:
-    """An answer from 400 on is an error, whose type is the status."""
+    """A response with a status of 400 or above is an error, whose type is the status."""
     with serve(lambda seen: Answer(404, b"{}")) as web, pytest.raises(NotFoundError):
         ConnectionKey("key", **web.options).request("/x")
     (span,) = telemetry.spans
@@ -122,7 +122,7 @@ def test_refusals(telemetry: Telemetry) -> None:
 
 
 def test_failures(telemetry: Telemetry) -> None:
-    """Where no answer came, the span is an error with its name and words, and has no status."""
+    """Where no response came, the span is an error with its name and message, and has no status."""
     with serve() as web:
         options = web.options
     with pytest.raises(ConnectError):

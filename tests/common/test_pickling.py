@@ -176,7 +176,7 @@ def test_objects_are_themselves_again(driver: NodeDriver) -> None:
 
 
 def without_drivers(thing: Any) -> bytes:
-    """The pickle of a thing, with a word in the place of every driver."""
+    """The pickle of an object, with a placeholder instead of every driver."""
 
     class Writer(pickle.Pickler):
         def persistent_id(self, obj: Any) -> str | None:
@@ -250,7 +250,7 @@ def test_a_failed_deployments_size_travels_without_credentials() -> None:
 
 
 def test_what_a_provider_repeats_stays_at_home() -> None:
-    """The pickle of an error from the wire holds no secret that the provider repeated in its answer."""
+    """The pickle of an error from the wire holds no secret that the provider repeated in its response."""
     with serve(lambda _: Answer(404, {"message": f"no {SECRET}"})) as web:
         with LoginDriver("user", SECRET, **web.options) as driver, pytest.raises(NotFoundError) as caught:
             driver.connection.request("/")
@@ -259,11 +259,12 @@ def test_what_a_provider_repeats_stays_at_home() -> None:
 
 
 def test_what_a_provider_repeats_in_headers_stays_at_home() -> None:
-    """The headers of an error hold no secret that the provider repeated there."""
+    """Neither the headers of an error nor its pickle hold a secret that the provider repeated there."""
     with serve(lambda _: Answer(404, b"{}", {"X-Echo": SECRET})) as web:
         with LoginDriver("user", SECRET, **web.options) as driver, pytest.raises(ProviderHTTPError) as caught:
             driver.connection.request("/")
     assert SECRET not in repr(caught.value.headers)
+    assert SECRET.encode() not in pickle.dumps(caught.value)
 
 
 def test_a_password_is_not_shown() -> None:

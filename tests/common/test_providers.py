@@ -33,7 +33,7 @@ def test_an_unknown_provider() -> None:
 
 
 def test_a_provider_without_a_driver() -> None:
-    """A constant that has no driver yet is told apart from a name that means nothing."""
+    """A constant without a driver yet raises another message than an unknown name."""
     with pytest.raises(UnknownProviderError, match=r"no compute driver for 'vultr' yet.*nephoscale"):
         get_driver(Provider.VULTR)
 

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from polycloud.common.types import (
     TLSError,
     TransportError,
 )
+from support.clock import ends_within
 from support.web import Answer, Seen, raw_answers, serve
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
@@ -54,7 +55,7 @@ def test_pauses_vary() -> None:
 
 
 def test_retry_after_is_a_lower_bound() -> None:
-    """A pause is never shorter than the provider asks for."""
+    """A pause is never shorter than `Retry-After`."""
     answer = RawResponse(429, "", Headers([("Retry-After", "30")]))
     assert RetryPolicy().pause(1, answer) >= 30
 
@@ -142,7 +143,7 @@ def test_odd_policies_are_refused(numbers: dict[str, Any]) -> None:
 
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_ten_answers_earn_a_repeat(size: int, spent: int) -> None:
-    """A budget is spent once, and ten answers for each repeat fill it again, to its size at most."""
+    """A budget is spent once; ten responses earn one retry back, up to its size."""
     budget = RetryBudget(size)
     assert [budget.spend() for _ in range(spent)] == [n < size for n in range(spent)]
     for _ in range(10 * min(size, spent)):
@@ -175,7 +176,7 @@ def connected(options: dict[str, Any], **more: Any) -> Iterator[Connection]:
 
 
 def test_an_outage_is_not_made_worse() -> None:
-    """During an outage 16 threads send no more than their calls and the budget; answers earn it back."""
+    """During an outage 16 threads send no more than their calls and the budget; responses earn it back."""
     down = True
     policy = RetryPolicy(base=0.001, cap=0.002, budget=20)
     with (
@@ -195,7 +196,7 @@ def test_an_outage_is_not_made_worse() -> None:
 
 
 def test_a_refused_connection_costs_budget() -> None:
-    """Connections that nobody takes are repeated from the same budget."""
+    """Retries after a refused connection are taken from the same budget."""
     with raw_answers(b"") as web:
         options = web.options
     with connected(options, retry=RetryPolicy(base=0.001, cap=0.002, budget=1)) as connection:
@@ -239,22 +240,60 @@ def failing(times: int, answer: Answer | None = None) -> Callable[[Seen], Answer
     ],
 )
 def test_what_is_repeated_after_a_lost_answer(arguments: dict[str, Any], sent: int) -> None:
-    """A request whose answer is lost is sent again by its method, unless the driver says otherwise."""
+    """A request is retried after a lost response according to its method, or to `idempotent=`."""
     with serve(failing(1)) as web, connected(web.options) as connection:
         assert call(connection, **arguments) == (200 if sent == 2 else "TransportError")
         assert len(web.seen) == sent
 
 
-def test_the_deadline_ends_pauses() -> None:
-    """A pause that would last beyond the deadline is not begun, and the last error is raised."""
-    policy = RetryPolicy(attempts=99, base=0.01, cap=0.02, budget=99)
+def test_the_deadline_ends_retries() -> None:
+    """A call whose pauses are short is tried again until its deadline, and no longer."""
+    policy = RetryPolicy(attempts=10_000, base=0.01, cap=0.02, budget=10_000)
     with serve(lambda _: None) as web, connected(web.options, retry=policy, deadline=0.3) as connection:
-        assert call(connection) in {"TransportError", "ReadTimeoutError"}
-        assert 2 <= len(web.seen) < 99
+        with ends_within(10):
+            assert call(connection) in {"TransportError", "ReadTimeoutError"}
+        assert 2 <= len(web.seen) < 10_000
+
+
+class Sleepless(Connection):
+    """A connection that keeps its pauses instead of sleeping."""
+
+    pauses: list[float]
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+HOURS = RetryPolicy(attempts=3, base=1e9, cap=1e9)
+
+
+@pytest.mark.parametrize("deadline", ["connection", "block"])
+@pytest.mark.parametrize(
+    ("answer", "policy", "error"),
+    [
+        (Answer(503, b"", {"Retry-After": "50"}), QUICK, "ServerError"),
+        (Answer(429, b"", {"Retry-After": "50"}), QUICK, "RateLimitReachedError"),
+        (Answer(502), HOURS, "ServerError"),
+        (None, HOURS, "TransportError"),
+    ],
+    ids=["503 with Retry-After", "429 with Retry-After", "jitter", "jitter after a cut connection"],
+)
+def test_a_pause_beyond_the_deadline_is_not_begun(
+    answer: Answer | None, policy: RetryPolicy, error: str, deadline: str
+) -> None:
+    """A call whose next pause would outlast its deadline ends at once with its last error."""
+    limits: dict[str, Any] = {"deadline": 20} if deadline == "connection" else {}
+    with serve(lambda _: answer) as web:
+        connection = Sleepless(**web.options, retry=policy, **limits)
+        connection.pauses = []
+        with nullcontext() if limits else call_options(deadline=20):
+            assert call(connection) == error
+        connection.close()
+        assert (connection.pauses, len(web.seen)) == ([], 1)
 
 
 def test_past_its_deadline_nothing_is_sent() -> None:
-    """What is not sent for want of time raises an error by which nothing can have been carried out."""
+    """A request that is not sent because its deadline has passed raises a ConnectError."""
     with serve() as web, connected(web.options) as connection, call_options(deadline=0.01):
         time.sleep(0.02)  # noqa: TID251 - a caller's own time
         with pytest.raises(ConnectError, match="before its request was sent"):
@@ -266,7 +305,7 @@ def test_past_its_deadline_nothing_is_sent() -> None:
 
 
 def test_bytes_are_repeated() -> None:
-    """A body of bytes is sent again whole."""
+    """A body of bytes is retried completely."""
     with serve(failing(1)) as web, connected(web.options) as connection:
         assert call(connection, data=b"abc", method="PUT") == 200
         assert [seen.body for seen in web.seen] == [b"abc"] * 2
@@ -324,7 +363,7 @@ def test_a_pipe_is_sent_once() -> None:
 
 
 def test_a_file_that_only_seems_to_rewind_is_sent_once() -> None:
-    """A body that tells where it begins but cannot go back ends with the first error."""
+    """A body that claims to be seekable but cannot be rewound ends with the first error."""
 
     class OneWay(io.BytesIO):
         def seek(self, *_: Any) -> int:
@@ -336,7 +375,7 @@ def test_a_file_that_only_seems_to_rewind_is_sent_once() -> None:
 
 
 def test_a_stream_is_repeated_before_it_is_read() -> None:
-    """A streamed answer that fails is asked for again, without leaving its connection open."""
+    """A streamed response that fails is retried, without leaving its connection open."""
     with serve(failing(3, Answer(503, b"busy"))) as web, connected(web.options, pool_size=1) as connection:
         assert connection.request("/", stream=True).content == b""
         assert len(web.seen) == 4

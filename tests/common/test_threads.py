@@ -46,7 +46,7 @@ def _thousands_of_switches() -> Iterator[None]:
 
 
 def on_threads(work: Callable[[int], T], count: int = THREADS) -> list[T]:
-    """What `work(0)` to `work(count - 1)` give, all begun at the same moment."""
+    """What `work(0)` to `work(count - 1)` return, all started at the same time."""
     together = threading.Barrier(count)
 
     def begin(number: int) -> T:
@@ -57,7 +57,7 @@ def on_threads(work: Callable[[int], T], count: int = THREADS) -> list[T]:
         return list(pool.map(begin, range(count)))
 
 
-# Signatures and answers
+# Signatures and responses
 
 
 def signature(method: str, target: str, body: bytes, nonce: str) -> str:
@@ -84,7 +84,7 @@ class SigningDriver(BaseDriver):
 
 @dataclass
 class Notary:
-    """A server that checks signatures, and answers with what it was told, or a 404 with the nonce."""
+    """A server that checks signatures, and responds with the request, or a 404 with the nonce."""
 
     wrong: list[Seen] = field(default_factory=list)
 
@@ -98,7 +98,7 @@ class Notary:
 
 
 def is_right(driver: SigningDriver, nonce: str, number: int) -> bool:
-    """Whether a call of this number gets the answer, or the error, that is its own."""
+    """Whether a call of this number gets its own response, or its own error."""
     method = ("GET", "POST", "PUT", "DELETE")[number % 4]
     query = {"n": nonce, **({"missing": "1"} if number % 7 == 0 else {})}
     body = None if method == "GET" else nonce.encode() * (number % 50)
@@ -116,7 +116,7 @@ def is_right(driver: SigningDriver, nonce: str, number: int) -> bool:
 
 
 def test_threads_share_a_signing_driver() -> None:
-    """Each of many threads on one driver gets its own answers, and each request its own signature."""
+    """Each of many threads on one driver gets its own responses, and each request its own signature."""
     notary = Notary()
     with serve(notary) as web, SigningDriver(KEY, **web.options, pool_size=POOL_SIZE) as driver:
         shares = on_threads(
@@ -212,7 +212,7 @@ class LoginConnection(TokenConnection, ConnectionUserAndKey):
 
 @dataclass
 class Gate:
-    """A server that gives tokens and lets the last one in, or nobody."""
+    """A server that gives tokens and accepts the last one, or none if it is closed."""
 
     closed: bool = False
     logins: int = 0
@@ -272,7 +272,7 @@ def test_a_body_is_whole_with_the_new_token(kind: str) -> None:
 
 
 def test_a_body_that_cannot_be_rewound_is_not_sent_again() -> None:
-    """A refused upload that cannot begin anew ends as an InvalidCredsError after one attempt."""
+    """A refused upload that cannot be rewound ends as an InvalidCredsError after one attempt."""
     with serve(Gate()) as web:
         connection = LoginConnection("user", "password", **web.options)
         connection._token = REVOKED
@@ -282,7 +282,7 @@ def test_a_body_that_cannot_be_rewound_is_not_sent_again() -> None:
         assert len(web.seen) == 1
 
 
-def test_one_account_does_not_wait_for_another() -> None:
+def test_connections_do_not_share_tokens() -> None:
     """Connections do not share tokens: each account's requests carry its own."""
     with serve(lambda seen: Answer(body=seen.echo())) as web:
         options: dict[str, Any] = web.options
@@ -327,6 +327,6 @@ first.join()
 
 
 def test_threads_that_read_the_first_answer_of_a_type() -> None:
-    """Threads may read the first answers of one type at the same time."""
+    """Threads may decode the first responses of one type at the same time."""
     done = subprocess.run([sys.executable, "-c", TYPES], check=False, capture_output=True, timeout=60)
     assert done.returncode == 0

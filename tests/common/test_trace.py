@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -70,7 +70,7 @@ def traced() -> Iterator[list[Trace]]:
 
 @contextmanager
 def driver_of(provider: str, **knobs: Any) -> Iterator[Any]:
-    """A driver on its sandbox; `ex_...` knobs are the driver's."""
+    """A driver on its sandbox; settings named `ex_...` are the driver's."""
     own = {name: knobs.pop(name) for name in list(knobs) if name.startswith("ex_")}
     new: Any = get_driver(provider)
     with Sandbox(provider, ssh="off", **knobs) as cloud:
@@ -79,13 +79,13 @@ def driver_of(provider: str, **knobs: Any) -> Iterator[Any]:
 
 
 def failing_first() -> Any:
-    """What answers the first request with 503, and the others with 200."""
+    """Responds to the first request with 503, and to the others with 200."""
     answers = iter([Answer(503, b"{}", {"X-Request-Id": "r-1"})])
     return lambda seen: next(answers, Answer(body=b"{}", headers={"X-Request-Id": "r-2"}))
 
 
 def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
-    """Each attempt is a DEBUG record with structured fields, and the words name method, path and outcome."""
+    """Each attempt is a DEBUG record with structured fields; its message has method, path and outcome."""
     caplog.set_level(logging.DEBUG, "polycloud")
     with driver_of("digitalocean") as driver:
         driver.list_locations()
@@ -107,7 +107,7 @@ def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_failures_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Where no answer came, the trace has no status but the error's name and words."""
+    """Where no response came, the trace has no status but the error's name and message."""
     caplog.set_level(logging.DEBUG, "polycloud")
     with serve() as web:
         options = web.options
@@ -120,7 +120,7 @@ def test_failures_are_told(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_repeats_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A request that is sent again is an INFO record with the pause in seconds and what was answered."""
+    """A retry is an INFO record with the pause in seconds and the response before it."""
     caplog.set_level(logging.INFO, "polycloud")
     with serve(failing_first()) as web:
         Cloud(KEY, **web.options, retry=SOON).request("/x")
@@ -170,7 +170,7 @@ def test_a_raising_hook(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_trace_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
-    """What goes wrong while a trace is made harms no call, and is logged."""
+    """An error while a trace is made is logged and does not affect the call."""
 
     class Odd(Cloud):
         def account(self) -> tuple[Any, ...]:
@@ -197,14 +197,14 @@ def test_a_trace_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
     ids=["plain", "template", "iterator", "extension", "bare"],
 )
 def test_operations(call: Any, operation: str | None) -> None:
-    """Requests tell the method of the driver that was called, however many methods that calls itself."""
+    """Traces name the method of the driver that was called, not those that it calls itself."""
     with driver_of("digitalocean", seed_droplets=3, ex_per_page=2) as driver, traced() as traces:
         call(driver)
     assert traces[-1].operation == operation
 
 
 def test_operations_of_templates() -> None:
-    """What the base carries out by way of others is told by its own name."""
+    """Traces name a template of the base, not the operations that it is made of."""
     with driver_of("nephoscale", build=0) as driver:
         driver.create_node("web", driver.list_sizes()[0], driver.list_images()[0])
         (node,) = driver.list_nodes()
@@ -214,7 +214,7 @@ def test_operations_of_templates() -> None:
 
 
 def test_operations_of_iterators_that_are_left() -> None:
-    """Between two items of an iterator its caller's requests are not told as the iterator's."""
+    """Requests that a caller sends between two items of an iterator are not traced as the iterator's."""
     with driver_of("digitalocean", seed_droplets=3, ex_per_page=1) as driver, traced() as traces:
         nodes = driver.iterate_nodes()
         next(nodes)
@@ -226,7 +226,7 @@ def test_operations_of_iterators_that_are_left() -> None:
 
 
 def test_operations_of_pages_side_by_side() -> None:
-    """Pages that are fetched by threads tell the operation that they are part of."""
+    """Traces of pages that threads fetch name the operation that the pages are part of."""
     with driver_of("digitalocean", seed_droplets=12, ex_per_page=3) as driver, traced() as traces:
         assert len(driver.list_nodes()) == 12
     paths = [(trace.operation, trace.path) for trace in traces]
@@ -235,7 +235,7 @@ def test_operations_of_pages_side_by_side() -> None:
 
 
 def test_operations_on_an_event_loop() -> None:
-    """Drivers on an event loop tell the same, each task its own."""
+    """On an event loop, too, traces name the operation, each task's its own."""
 
     async def both(driver: Any) -> None:
         async with AiohttpTransports() as transports:
@@ -265,7 +265,7 @@ assert not {{"polycloud.common.recording", "polycloud.common.debugfile", "opente
 
 
 def test_nobody_listens() -> None:
-    """Where nobody listens nothing is printed, no trace is made, and what makes them is not even loaded."""
+    """Without a hook or a logger nothing is printed, no trace is made, and no tracing module is loaded."""
     with serve() as web:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", QUIET.format(port=web.port)],
@@ -311,6 +311,7 @@ SECRET_NAMES = (
     *("password", "passwd", "token", "api_key", "secret", "access_key", "client_secret", "auth_token"),
     *("private_key", "root_pass", "AdminPass", "secretKey", "signature", "credentials", "X-Auth-Token"),
 )
+PLACES = ["path", "query", "json", "form", "text", "xml"]
 # so that it is nowhere by chance
 secrets = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))).map("Zq9".__add__)
 ascii_secrets = st.text(st.characters(min_codepoint=33, max_codepoint=126)).map("Zq9x".__add__)
@@ -332,7 +333,7 @@ def forms(secret: str) -> set[str]:
 
 @contextmanager
 def everything_told() -> Iterator[list[str]]:
-    """What logs, hooks, spans and the debug file tell of the block; to be read after it."""
+    """Everything that logs, hooks, spans and the debug file record of the block; to be read after it."""
     told: list[str] = []
     spans, records = InMemorySpanExporter(), logging.Handler()
     provider = TracerProvider()
@@ -366,9 +367,10 @@ def assert_untold(secret: str, told: list[str]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(key=secrets, place=st.sampled_from(["path", "query", "json", "form", "text", "xml", "message"]))
+@example(key="Zq9 /k+y", place="quoted")
+@given(key=secrets, place=st.sampled_from([*PLACES, "message", "quoted"]))
 def test_declared_secrets(key: str, place: str) -> None:
-    """What a driver logs in with is told nowhere, wherever in request and answer it stands."""
+    """A driver's credentials are recorded nowhere, wherever in request and response they stand."""
     sent: dict[str, dict[str, Any]] = {
         "path": {"action": f"/keys/{segment(key)}/x"},
         "query": {"params": {"q": f"a {key}", key: "1"}},
@@ -376,16 +378,17 @@ def test_declared_secrets(key: str, place: str) -> None:
         "form": {"method": "POST", "data": {"note": f"a {key}", key: "1"}},
         "text": {"method": "PUT", "data": f"it is {key}\n"},
         "xml": {"method": "PUT", "data": f"<a b={quoteattr(key)}>{escape(key)}</a>"},
-        "message": {},
     }
+    quoted = [quote(key), quote(key, safe=""), quote_plus(key)]
     answers = {
         "json": {"message": [key]},
         "xml": f"<e>{escape(key)}</e>".encode(),
         "message": f"no {key}!".encode(),
+        "quoted": f"no {' or '.join(quoted)}!".encode(),
     }
-    answer = Answer(400 if place == "message" else 200, answers.get(place, b"{}"))
+    answer = Answer(200 if place in PLACES else 400, answers.get(place, b"{}"))
     with everything_told() as told, serve(lambda seen: answer) as web, suppress(ProviderHTTPError):
-        BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent[place]})
+        BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent.get(place, {})})
     assert_untold(key if len(key) > 3 else f"user:{key}", told)
 
 
@@ -396,7 +399,7 @@ def test_declared_secrets(key: str, place: str) -> None:
     place=st.sampled_from(["query", "header", "json", "form", "xml"]),
 )
 def test_secrets_by_name(hidden: str, name: str, place: str) -> None:
-    """What stands under a name that tells of a secret is told nowhere, sent or answered."""
+    """A value under a secret's name is recorded nowhere, in requests and in responses."""
     sent: dict[str, dict[str, Any]] = {
         "query": {"params": {"a": "1", name: hidden}},
         "header": {"headers": {f"X-{name}".replace("_", "-"): hidden}},

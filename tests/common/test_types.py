@@ -27,16 +27,17 @@ from polycloud.common.types import (
     error_from_status,
 )
 
-ERRORS = [
-    value
-    for name in types.__all__
-    if isinstance(value := getattr(types, name), type) and issubclass(value, Exception)
-]
+ERRORS = list(
+    dict.fromkeys(
+        value for value in vars(types).values() if isinstance(value, type) and issubclass(value, Exception)
+    )
+)
 
 
 def test_public_names() -> None:
     """Every error of the module is public, drawn in the module's docstring, and in one tree."""
     for error in ERRORS:
+        assert error.__name__ in types.__all__
         assert issubclass(error, PolycloudError)
         assert error.__name__ in (types.__doc__ or "")
 
@@ -77,7 +78,7 @@ def test_libclouds_arguments() -> None:
     ],
 )
 def test_error_from_status(status: int, error: type[ProviderError]) -> None:
-    """A status maps to one class of the tree, which keeps the provider's words."""
+    """A status maps to one class of the tree, which keeps the provider's message."""
     made = error_from_status(status, "the words")
     assert type(made) is error
     assert made.http_code == status
@@ -110,7 +111,7 @@ def test_any_retry_after_is_read_or_ignored(text: str) -> None:
 
 
 def test_lazy_list() -> None:
-    """A lazy list asks for a page only when it is looked at, and ends."""
+    """A lazy list fetches a page only when its items are read, and ends."""
     asked: list[int | None] = []
 
     def get_more(last: int | None, exhausted: bool, values: dict[str, int]) -> tuple[list[int], int, bool]:

@@ -14,15 +14,18 @@ import pytest
 
 from polycloud.common import waiting
 from polycloud.common.bridge import bridged
+from polycloud.common.calls import call_options
 from polycloud.common.http import Transports
 from polycloud.common.types import (
     InvalidArgumentError,
     MalformedResponseError,
     OperationTimeoutError,
     PolycloudError,
+    RateLimitReachedError,
     ServerError,
     TransportError,
 )
+from support.clock import ends_within
 
 setting: ContextVar[str] = ContextVar("setting", default="unset")
 
@@ -35,6 +38,7 @@ def in_bridge(fn: Callable[[], Any]) -> Any:
     return asyncio.run(bridged(fn, cast("Transports", None)))
 
 
+World = Callable[[Callable[[], Any]], Any]
 both_worlds = pytest.mark.parametrize("world", [plainly, in_bridge])
 
 
@@ -44,7 +48,7 @@ async def loop_of_caller() -> int:
 
 
 @both_worlds
-def test_run_gives_the_result(world: Callable[[Callable[[], Any]], Any]) -> None:
+def test_run_gives_the_result(world: World) -> None:
     """`run` gives a coroutine's result, in plain code and inside a bridge."""
     assert isinstance(world(lambda: waiting.run(loop_of_caller)), int)
 
@@ -61,7 +65,7 @@ def test_run_in_a_bridge_uses_the_callers_loop() -> None:
 
 
 @both_worlds
-def test_run_raises_what_the_coroutine_raises(world: Callable[[Callable[[], Any]], Any]) -> None:
+def test_run_raises_what_the_coroutine_raises(world: World) -> None:
     """An error of the coroutine reaches the sync code that waits for it, which may catch it and go on."""
 
     async def fail() -> None:
@@ -99,7 +103,7 @@ def test_cancelling_a_bridge_unwinds_its_driver() -> None:
 
 
 @both_worlds
-def test_context_variables_hold(world: Callable[[Callable[[], Any]], Any]) -> None:
+def test_context_variables_hold(world: World) -> None:
     """Context variables of the caller are seen by what runs side by side."""
     token = setting.set("mine")
     try:
@@ -108,43 +112,47 @@ def test_context_variables_hold(world: Callable[[Callable[[], Any]], Any]) -> No
         setting.reset(token)
 
 
-@both_worlds
-def test_gather_runs_side_by_side_in_order(world: Callable[[Callable[[], Any]], Any]) -> None:
-    """`gather` has calls under way together, no more than its limit, and gives their results in order."""
-    under_way, most = 0, 0
-    lock = threading.Lock()
+class ConcurrencyCount:
+    """Counts how many of its calls run at the same time."""
 
-    def call(number: int) -> int:
-        nonlocal under_way, most
-        with lock:
-            under_way += 1
-            most = max(most, under_way)
-        waiting.sleep(0.03)
-        with lock:
-            under_way -= 1
+    def __init__(self) -> None:
+        self.running = self.most = 0
+        self.lock = threading.Lock()
+
+    def call(self, number: int = 0) -> int:
+        with self.lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        waiting.sleep(0.02)
+        with self.lock:
+            self.running -= 1
         return number
 
-    calls = [partial(call, n) for n in range(9)]
+
+@both_worlds
+def test_gather_runs_side_by_side_in_order(world: World) -> None:
+    """`gather` has calls under way together, no more than its limit, and gives their results in order."""
+    count = ConcurrencyCount()
+    calls = [partial(count.call, number) for number in range(9)]
     assert world(lambda: waiting.gather(calls, limit=3)) == list(range(9))
-    assert most == 3
+    assert count.most == 3
 
 
 @both_worlds
-def test_gather_inside_gather(world: Callable[[Callable[[], Any]], Any]) -> None:
-    """A `gather` inside a `gather` ends, however deep."""
+def test_gather_inside_gather(world: World) -> None:
+    """A `gather` inside a `gather` runs its calls one by one, so the outer limit holds at any depth."""
+    count = ConcurrencyCount()
 
-    def one() -> int:
-        waiting.sleep(0.001)
-        return 1
+    def nested(depth: int) -> list[Any]:
+        call = partial(nested, depth - 1) if depth else count.call
+        return waiting.gather([call] * 3, limit=2 if depth == 3 else 8)
 
-    def square(side: int) -> list[list[int]]:
-        return waiting.gather([lambda: waiting.gather([one] * side)] * side)
-
-    assert world(lambda: square(20)) == [[1] * 20] * 20
+    assert world(lambda: nested(3)) == [[[[0] * 3] * 3] * 3] * 3
+    assert count.most == 2
 
 
 @both_worlds
-def test_gather_raises_the_first_error(world: Callable[[Callable[[], Any]], Any]) -> None:
+def test_gather_raises_the_first_error(world: World) -> None:
     """An error ends a `gather`; calls that had not begun are dropped."""
     done: list[int] = []
 
@@ -177,56 +185,207 @@ def test_single_flight_among_threads() -> None:
 
 
 def test_single_flight_on_a_loop() -> None:
-    """Among tasks that ask at the same time one does the work, and the loop is never blocked."""
-    flight, calls = waiting.SingleFlight(), []
+    """Among tasks that ask at the same time one does the work, and other tasks run meanwhile."""
+    flight, events = waiting.SingleFlight(), []
 
     def work() -> str:
-        calls.append(1)
+        events.append("begin")
         waiting.sleep(0.05)
+        events.append("end")
         return "token"
 
-    assert in_bridge(lambda: waiting.gather([lambda: flight("token", work)] * 6)) == ["token"] * 6
-    assert len(calls) == 1
+    async def ask() -> str:
+        return await bridged(lambda: flight("token", work), cast("Transports", None))
+
+    async def other() -> None:
+        await asyncio.sleep(0.01)
+        events.append("other")
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(ask() for _ in range(6)), other())
+
+    assert asyncio.run(main()) == ["token"] * 6 + [None]
+    assert events == ["begin", "other", "end"]
 
 
-def test_single_flight_shares_errors_but_not_interruptions() -> None:
-    """Followers get the leader's error; where the leader was interrupted, a follower does the work."""
-    flight, started, release = waiting.SingleFlight(), threading.Event(), threading.Event()
-    outcomes: list[object] = []
+class WatchedKey:
+    """The key of a flight that knows when a number of threads have asked for it.
 
-    def interrupted() -> str:
-        started.set()
-        release.wait(10)
-        raise KeyboardInterrupt
+    A key is hashed while the flight's lock is held, so a thread that has hashed it follows the leader before
+    the leader can end.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.seen: set[int] = set()
+        self.complete = threading.Event()
+
+    def __hash__(self) -> int:
+        self.seen.add(threading.get_ident())
+        if len(self.seen) == self.threads:
+            self.complete.set()
+        return 1
+
+
+def fly(error: BaseException, followers: int = 3) -> tuple[list[BaseException], list[Any]]:
+    """Let a leader fail while others follow it: what the leader and what the followers got."""
+    flight, key = waiting.SingleFlight(), WatchedKey(followers + 1)
+    led: list[BaseException] = []
+    followed: list[Any] = []
+
+    def fail() -> str:
+        assert key.complete.wait(10)
+        raise error
+
+    def work() -> str:
+        waiting.sleep(0.1)
+        return f"done by {threading.current_thread().name}"
 
     def lead() -> None:
-        with pytest.raises(KeyboardInterrupt):
-            flight("k", interrupted)
+        try:
+            flight(key, fail)
+        except BaseException as caught:  # noqa: BLE001 - the test examines it
+            led.append(caught)
 
     def follow() -> None:
-        outcomes.append(flight("k", lambda: "done by a follower"))
+        try:
+            followed.append(flight(key, work))
+        except PolycloudError as caught:
+            followed.append(caught)
 
-    leader, follower = threading.Thread(target=lead), threading.Thread(target=follow)
+    leader = threading.Thread(target=lead)
     leader.start()
-    started.wait(10)
-    follower.start()
-    release.set()
-    leader.join()
-    follower.join()
-    assert outcomes == ["done by a follower"]
+    waiting.poll(lambda: key.seen or None, waiting_for="the leader", timeout=10)
+    threads = [leader, *(threading.Thread(target=follow) for _ in range(followers))]
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return led, followed
+
+
+def test_followers_get_the_leaders_error() -> None:
+    """Followers of a flight that fails get its very error and do not run their own function."""
+    error = PolycloudError("refused")
+    assert fly(error) == ([error], [error] * 3)
+
+
+def test_an_interrupted_leader_is_replaced() -> None:
+    """Where the leader of a flight is interrupted, one follower does the work for all others."""
+    interruption = KeyboardInterrupt()
+    led, followed = fly(interruption)
+    assert led == [interruption]
+    assert len(followed) == 3
+    assert len(set(followed)) == 1
+    assert followed[0].startswith("done by ")
+
+
+def test_followers_on_a_loop_get_the_leaders_error() -> None:
+    """Tasks that follow a flight which fails get its very error and do not run their own function."""
+    flight, error = waiting.SingleFlight(), PolycloudError("refused")
+
+    def fail() -> None:
+        waiting.sleep(0.05)
+        raise error
+
+    def ask() -> BaseException | None:
+        try:
+            flight("key", fail)
+        except PolycloudError as caught:
+            return caught
+        return None
+
+    assert in_bridge(lambda: waiting.gather([ask] * 4)) == [error] * 4
+
+
+@both_worlds
+def test_a_flight_that_has_ended_is_forgotten(world: World) -> None:
+    """After a flight, failed or not, the next call for its key runs its own function."""
+    flight = waiting.SingleFlight()
 
     def fail() -> str:
         raise PolycloudError("mine")
 
-    with pytest.raises(PolycloudError, match="mine"):
-        flight("k", fail)
-    assert flight("k", lambda: "free again") == "free again"
-    assert pickle.loads(pickle.dumps(flight))("k", lambda: 1) == 1
+    def calls() -> list[str]:
+        with pytest.raises(PolycloudError, match="mine"):
+            flight("key", fail)
+        return [flight("key", lambda: "first"), flight("key", lambda: "second")]
+
+    assert world(calls) == ["first", "second"]
+
+
+def test_a_flight_pickles() -> None:
+    """A pickled flight works, without the calls that are under way."""
+    flight = waiting.SingleFlight()
+
+    def work() -> str:
+        return str(pickle.loads(pickle.dumps(flight))("key", lambda: "its own"))
+
+    assert flight("key", work) == "its own"
+
+
+class Clock:
+    """A clock that only `sleep` moves; the pauses are kept."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return clock
+
+
+def test_pauses_of_poll_grow(clock: Clock) -> None:
+    """Pauses of `poll` begin with 0.05 s and grow by half to the longest one; each varies by a quarter."""
+    with pytest.raises(OperationTimeoutError):
+        waiting.poll(lambda: None, waiting_for="x", timeout=200, longest_pause=4)
+    pauses = iter(clock.pauses[:-1])
+    expected = 0.05
+    for pause in pauses:
+        assert 0.75 * expected <= pause <= 1.25 * expected
+        expected = min(expected * 1.5, 4)
+    assert expected == 4
+    assert len(set(clock.pauses[-10:])) == 10
+
+
+@pytest.mark.parametrize("timeout", [0.01, 1, 7.5])
+def test_pauses_of_poll_end_in_time(clock: Clock, timeout: float) -> None:
+    """The last pause of `poll` is cut to what its timeout leaves, and it polls once more after that."""
+    asked: list[float] = []
+    with pytest.raises(OperationTimeoutError):
+        waiting.poll(lambda: asked.append(clock.now), waiting_for="x", timeout=timeout, longest_pause=100)
+    assert clock.now == asked[-1] == pytest.approx(1000 + timeout)
+
+
+def test_a_short_longest_pause_counts_from_the_first(clock: Clock) -> None:
+    """A longest pause below 0.05 s bounds the first pause of `poll` too."""
+    with pytest.raises(OperationTimeoutError):
+        waiting.poll(lambda: None, waiting_for="x", timeout=0.1, longest_pause=0.01)
+    assert max(clock.pauses) <= 0.0125
+
+
+@both_worlds
+def test_poll_ends_at_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`poll` does not sleep past the deadline of `call_options`, in plain code and inside a bridge."""
+    monkeypatch.setattr(waiting, "FIRST_PAUSE", 60.0)
+    with ends_within(10), call_options(deadline=0.1), pytest.raises(OperationTimeoutError):
+        world(lambda: waiting.poll(lambda: None, waiting_for="x", timeout=60, longest_pause=60))
 
 
 @pytest.mark.parametrize("timeout", [0, 0.05])
 def test_poll_gives_up(timeout: float) -> None:
-    """`poll` looks at least once, and says what it waited for when its time is over."""
+    """`poll` polls at least once, and its timeout error says what it waited for."""
     looks: list[int] = []
 
     def look() -> str | None:
@@ -247,9 +406,10 @@ def test_poll_gives_what_it_sees() -> None:
 
 def test_ctrl_c_ends_a_wait_and_names_it() -> None:
     """Ctrl-C ends a wait at once, with a note of what was being waited for."""
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        waiting.poll(lambda: None, waiting_for="the node web1 (id 7) to run", timeout=60)
+    with ends_within(20):
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            waiting.poll(lambda: None, waiting_for="the node web1 (id 7) to run", timeout=60)
     assert caught.value.__notes__ == ["interrupted while waiting for the node web1 (id 7) to run"]
 
 
@@ -282,36 +442,53 @@ def test_run_after_fork() -> None:
     assert waiting.run(loop_of_caller) == parents
 
 
-def test_poll_is_patient_with_what_passes() -> None:
-    """A look that fails in a way that passes saw nothing; five in a row are an error."""
-    outcomes = iter([ServerError(500), TransportError("cut"), None, MalformedResponseError("odd"), "seen"])
+LIMITED = RateLimitReachedError(429, "later")
 
-    def look() -> str | None:
-        outcome = next(outcomes)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
 
-    assert waiting.poll(look, waiting_for="x", timeout=20, longest_pause=0.01) == "seen"
+def test_poll_is_patient_with_transient_errors() -> None:
+    """`poll` lives through four transient errors in a row; the fifth is raised, other errors at once."""
+    transient = [ServerError(500), TransportError("cut"), MalformedResponseError("odd"), LIMITED]
 
-    def fail() -> None:
-        raise ServerError(500, "for ever")
+    def poll(*outcomes: Exception | str | None) -> tuple[object, int]:
+        left = list(outcomes)
 
-    with pytest.raises(ServerError):
-        waiting.poll(fail, waiting_for="x", timeout=20, longest_pause=0.01)
+        def look() -> str | None:
+            outcome = left.pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        try:
+            found = waiting.poll(look, waiting_for="x", timeout=20, longest_pause=0.001)
+        except PolycloudError as error:
+            return error, len(left)
+        return found, len(left)
+
+    assert poll(*transient, None, *transient, "seen") == ("seen", 0)
+    last = ServerError(500, "for ever")
+    assert poll(*transient, last, "not reached") == (last, 1)
+    other = PolycloudError("refused")
+    assert poll(other, "not reached") == (other, 1)
 
 
 @pytest.mark.parametrize(
     ("timeout", "pause"), [(None, 1), ("5", 1), (-1, 1), (5, -1), (5, 0), (5, float("nan"))]
 )
 def test_poll_refuses_times_that_are_none(timeout: Any, pause: Any) -> None:
-    """Times that are no seconds are refused before the first look."""
+    """Invalid times are refused before the first poll."""
     with pytest.raises(InvalidArgumentError):
         waiting.poll(lambda: 1, waiting_for="x", timeout=timeout, longest_pause=pause)
 
 
 @both_worlds
-def test_gather_lets_what_runs_end(world: Callable[[Callable[[], Any]], Any]) -> None:
+def test_gather_returns_exceptions_that_calls_return(world: World) -> None:
+    """An exception that a call returns is a result of `gather` like any other."""
+    errors = [PolycloudError("one"), PolycloudError("two")]
+    assert world(lambda: waiting.gather([lambda: errors[0], lambda: errors[1]])) == errors
+
+
+@both_worlds
+def test_gather_lets_what_runs_end(world: World) -> None:
     """An error in a `gather` cuts no call that is under way: it may be a create."""
     ended: list[str] = []
 

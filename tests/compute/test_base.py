@@ -18,12 +18,14 @@ from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.types import (
+    KeyPair,
     KeyPairDoesNotExistError,
     Node,
     NodeAuthPassword,
     NodeAuthSSHKey,
     NodeState,
 )
+from support.clock import ends_within
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
 
@@ -87,9 +89,14 @@ def test_get_node(driver: DummyNodeDriver) -> None:
 
 
 def test_wait_until_running_waits_for_all(driver: DummyNodeDriver) -> None:
-    """The wait ends when every node runs and has an address of the kind asked for."""
+    """The wait ends when every node runs and has an address of the kind asked for, and not before."""
     nodes = driver.list_nodes()
     assert driver.wait_until_running(nodes) == [(nodes[0], ["203.0.113.1"]), (nodes[1], ["203.0.113.2"])]
+    nodes[0].private_ips = ["10.0.0.1"]
+    private: dict[str, Any] = {"ssh_interface": "private_ips", "wait_period": 0.01, "timeout": 0.05}
+    assert driver.wait_until_running([nodes[0]], **private) == [(nodes[0], ["10.0.0.1"])]
+    with pytest.raises(OperationTimeoutError, match=r"dummy-2 \(id 2\) to run"):
+        driver.wait_until_running(nodes, **private)
     driver.stop_node(nodes[1])
     with pytest.raises(OperationTimeoutError, match=r"dummy-2 \(id 2\) to run"):
         driver.wait_until_running(nodes, wait_period=0.01, timeout=0.05)
@@ -116,7 +123,7 @@ def test_wait_until_running_tells_what_is_lacking(driver: DummyNodeDriver) -> No
 
 
 def test_auth_of_another_kind_is_refused(driver: DummyNodeDriver) -> None:
-    """What `features` does not name is refused as not offered, and what is no auth as a wrong argument."""
+    """An auth that is not in `features` is unsupported, and an invalid one is a wrong argument."""
 
     class WithKeys(DummyNodeDriver):
         features: ClassVar = {"create_node": ["ssh_key"]}
@@ -141,7 +148,7 @@ def test_wait_until_running_ends_with_a_node_that_failed(driver: DummyNodeDriver
     """A node in state ERROR ends the wait at once."""
     node = driver.list_nodes()[0]
     node.state = NodeState.ERROR
-    with pytest.raises(PolycloudError, match=r"dummy-1.*will not run"):
+    with ends_within(20), pytest.raises(PolycloudError, match=r"dummy-1.*will not run"):
         driver.wait_until_running([node], timeout=60)
 
 
@@ -172,9 +179,18 @@ def test_key_pairs_from_files(driver: DummyNodeDriver, tmp_path: Path) -> None:
         driver.get_key_pair("other")
 
 
-def test_key_pairs_are_made_here(driver: DummyNodeDriver) -> None:
-    """Where the provider only takes public keys, a new pair's private key never leaves this machine."""
+def test_key_pairs_are_made_here() -> None:
+    """Where the provider takes public keys only, it is sent the public key of a pair that is made here."""
+    sent: list[str] = []
+
+    class Importing(DummyNodeDriver):
+        def import_key_pair_from_string(self, name: str, key_material: str) -> KeyPair:
+            sent.append(key_material)
+            return super().import_key_pair_from_string(name, key_material)
+
+    driver = Importing("creds")
     pair = driver.create_key_pair("made")
+    assert sent == [pair.public_key]
     assert (pair.private_key or "").startswith("-----BEGIN RSA PRIVATE KEY-----")
     assert driver.get_key_pair("made").public_key == pair.public_key
     assert keys.fingerprint(pair.public_key) == pair.fingerprint
@@ -198,7 +214,7 @@ def test_fingerprint() -> None:
     ],
 )
 def test_what_is_no_public_key(text: str, problem: str) -> None:
-    """What is no public key is refused in words before anything is sent, without repeating it."""
+    """An invalid public key is refused before anything is sent, with the problem and without the key."""
     with pytest.raises(InvalidArgumentError, match=problem) as caught:
         keys.require_public_key(text)
     assert "AAAA" not in str(caught.value)

@@ -107,7 +107,7 @@ class Campaign:
             self.report.figures["errors"] += 1
         except WrongAnswerError as error:
             self.report.found["wrong answers"].append(f"{job}: {error}")
-        except Exception as error:  # noqa: BLE001 - they are what is looked for
+        except Exception as error:  # noqa: BLE001 - the campaign searches for them
             self.report.found["foreign exceptions"].append(f"{job}: {error!r}")
         took = time.monotonic() - self.begun.pop(number)
         if took > DEADLINE + self.grace:
@@ -196,7 +196,7 @@ def _public_key(numbers: random.Random) -> str:
 
 
 def jobs_of(creates: int, others: int, seed: int) -> list[str]:
-    """What is to be done, in order; the same for the same seed."""
+    """The jobs in order; the same for the same seed."""
     numbers = random.Random(seed)  # noqa: S311 - not a secret
     jobs = ["create"] * creates + numbers.choices(list(OTHERS), list(OTHERS.values()), k=others)
     numbers.shuffle(jobs)

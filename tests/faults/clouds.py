@@ -21,7 +21,7 @@ Cloud = Sandbox | EC2Account
 
 
 class Hasty(NodeDriver):
-    """Gives up on lost creates, busy nodes, and tidying up, which may outlast a deadline."""
+    """Gives up soon on lost creates, busy nodes, and cleanup, which may outlast a deadline."""
 
     settle_time = 0.4
     busy_time = 0.4
@@ -81,7 +81,7 @@ def driver_of(cloud: Cloud, kind: type[Any] | None = None, **options: Any) -> An
 
 
 def until(condition: Callable[[], bool], patience: float = 10.0) -> bool:
-    """Whether a condition comes about while nobody would lose patience."""
+    """Whether a condition becomes true within `patience` seconds."""
     ends = time.monotonic() + patience
     while not (holds := condition()) and time.monotonic() < ends:
         Event().wait(0.005)

@@ -37,12 +37,12 @@ class Ledger:
             self.created[name] = self.live[name] = node
 
     def snapshot(self) -> dict[str, Node]:
-        """The live nodes as they are now."""
+        """The live nodes at present."""
         with self.lock:
             return dict(self.live)
 
     def pick(self, numbers: random.Random) -> tuple[str, Node] | None:
-        """A live node and its name; None where there is none."""
+        """A live node and its name; None without a live node."""
         live = self.snapshot()
         name = numbers.choice(list(live)) if live else None
         return (name, live[name]) if name else None
@@ -92,7 +92,7 @@ class Ledger:
 
 
 def _tells_of(error: Exception, name: str, server: Server) -> bool:
-    """Whether an error tells its reader how to find the server: by what it quotes, or by its name."""
+    """Whether an error says how to find the server: by its marker, or by its name."""
     if isinstance(error, AmbiguousCreateError):
         (mark,) = QUOTED.findall(error.look_for)
         return mark in (*server.values(), *server.get("tags", ()))

@@ -29,7 +29,7 @@ def order(plain: Any) -> tuple[NodeSize, NodeImage]:
 
 
 def test_no_mark_stays(cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImage]) -> None:
-    """A create takes its mark off the node at the provider's too, and a node of a key keeps it."""
+    """A create removes its marker at the provider's too, and a node with a key keeps it."""
     plain.create_node("web", *order)
     plain.create_node("data", *order, idempotency_key="once")
     groups = {server["name"]: server["group"] for server in cloud.servers}
@@ -38,7 +38,7 @@ def test_no_mark_stays(cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImag
 
 
 def test_what_is_told_finds_the_node(cloud: Cloud, order: tuple[NodeSize, NodeImage]) -> None:
-    """A node that came into being while nothing can be seen has the mark that the error tells."""
+    """A node that was made while nothing could be read has the marker that the error names."""
     plan = FaultList(Fault.RESET_AFTER, *[Fault.ERROR] * 100)
     with FaultProxy("127.0.0.1", cloud.port, plan) as proxy, driver_of(cloud, **proxy.options) as driver:
         with pytest.raises(AmbiguousCreateError) as caught:

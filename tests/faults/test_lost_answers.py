@@ -23,7 +23,7 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
 
 def patient(cloud: Cloud) -> type[Any]:
-    """A driver that looks for a lost create for longer than an outage lasts."""
+    """A driver that searches for a lost create for longer than an outage lasts."""
     return type("Patient", (HASTY[cloud.name],), {"settle_time": 5.0})
 
 
@@ -34,7 +34,7 @@ def proxy_of(cloud: Cloud, *faults: Fault) -> Iterator[FaultProxy]:
 
 
 def test_nobody_to_connect_to_after_a_lost_answer(cloud: Cloud) -> None:
-    """Where an answer was lost and then nobody could be reached, it is not said that nothing was done."""
+    """A lost response and then a refused connection are not a ConnectError, which would mean "not sent"."""
     with proxy_of(cloud, Fault.RESET_AFTER, Fault.REFUSE) as proxy:
         connection = Connection(url=proxy.url, retry=AT_ONCE)
         with pytest.raises(TransportError, match="an earlier attempt may have been") as caught:
@@ -45,7 +45,7 @@ def test_nobody_to_connect_to_after_a_lost_answer(cloud: Cloud) -> None:
 
 
 def test_a_create_that_an_outage_follows(cloud: Cloud) -> None:
-    """A create whose answer is lost, and then nobody can be reached for a while, gives back its one node."""
+    """A create whose response is lost before an outage returns its only node."""
     with driver_of(cloud) as plain:
         size, image = plain.list_sizes()[0], plain.list_images()[0]
     with proxy_of(cloud, Fault.RESET_AFTER, Fault.REFUSE) as proxy:

@@ -32,7 +32,7 @@ def module_web() -> Iterator[Web]:
 
 @pytest.fixture
 def web(module_web: Web) -> Web:
-    """A server whose answers are all the same, and which has seen nothing yet."""
+    """A server whose responses are all the same, and which has seen no request yet."""
     module_web.seen.clear()
     return module_web
 
@@ -61,7 +61,7 @@ def received(caller: socket.socket) -> tuple[bytes, str]:
 
 
 def fetch(proxy: FaultProxy, method: str = "GET", **options: Any) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of an answer, by Python's own client."""
+    """Status, headers and body of a response, by Python's own client."""
     client = HTTPConnection("127.0.0.1", proxy.port, timeout=20)
     try:
         client.request(method, "/", **options)
@@ -83,7 +83,7 @@ def is_silent(caller: socket.socket) -> bool:
 
 
 def test_without_a_fault_nothing_changes() -> None:
-    """A request and its answer pass as they are, but for the headers of the connection."""
+    """A request and its response pass unchanged, except for the headers of the connection."""
     with serve() as web, proxy_of(web) as proxy:
         status, headers, body = fetch(proxy, "POST", body=b"\0\xff", headers={"X-Mine": "yes"})
     told = json.loads(body)
@@ -92,13 +92,13 @@ def test_without_a_fault_nothing_changes() -> None:
 
 
 def test_chunks_arrive() -> None:
-    """Bodies in chunks arrive whole in both directions."""
+    """Chunked bodies arrive completely in both directions."""
     with serve(lambda seen: Answer(chunks=[seen.body, b"-", seen.body])) as web, proxy_of(web) as proxy:
         assert fetch(proxy, "PUT", body=iter([b"ab", b"cd"]))[2] == b"abcd-abcd"
 
 
 def test_a_head_has_no_body(web: Web) -> None:
-    """The answer to HEAD tells the length of a body that does not come."""
+    """The response to HEAD has the length of a body that is not sent."""
     with proxy_of(web) as proxy:
         status, headers, body = fetch(proxy, "HEAD")
     assert (status, headers["content-length"], body) == (200, str(len(BODY)), b"")
@@ -116,7 +116,7 @@ def test_connections_are_kept(web: Web) -> None:
 
 
 def test_a_missing_server_is_a_bad_gateway() -> None:
-    """Where nothing listens behind the proxy it answers 502."""
+    """Where nothing listens behind the proxy it responds with 502."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         with FaultProxy("127.0.0.1", free.getsockname()[1], FaultList()) as proxy:
@@ -124,13 +124,13 @@ def test_a_missing_server_is_a_bad_gateway() -> None:
 
 
 def test_a_broken_server_is_a_bad_gateway() -> None:
-    """Where what is behind the proxy does not speak HTTP it answers 502."""
+    """Where the server behind the proxy does not speak HTTP it responds with 502."""
     with raw_answers(b"SSH-2.0-here\r\n\r\n") as web, proxy_of(web) as proxy:
         assert fetch(proxy)[0] == 502
 
 
 def test_a_caller_that_does_not_speak_http_is_left(web: Web) -> None:
-    """What is no request ends its connection, and no other."""
+    """An invalid request ends its connection, and no other."""
     with proxy_of(web) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as caller:
         caller.sendall(b"hello\r\n\r\n")
         received(caller)
@@ -179,14 +179,14 @@ def test_refuse(web: Web) -> None:
     [("reset before", "reset"), ("reset after", "reset"), ("close", "end")],
 )
 def test_cut_without_an_answer(web: Web, fault: str, ends: str) -> None:
-    """A connection that is cut before the answer ends by a reset or in the ordinary way."""
+    """A connection that is cut before the response ends by a reset or in the ordinary way."""
     with proxy_of(web, fault) as proxy, call(proxy) as caller:
         assert received(caller) == (b"", ends)
 
 
 @pytest.mark.parametrize(("fault", "ends"), [("reset midway", "reset"), ("truncate", "end")])
 def test_cut_within_the_answer(web: Web, fault: str, ends: str) -> None:
-    """A connection that is cut midway has told the right Content-Length, and given half of the body."""
+    """A connection that is cut midway has sent the right Content-Length and half of the body."""
     with proxy_of(web, fault) as proxy, call(proxy) as caller:
         data, end = received(caller)
     head, _, body = data.partition(b"\r\n\r\n")
@@ -197,7 +197,7 @@ def test_cut_within_the_answer(web: Web, fault: str, ends: str) -> None:
 
 @pytest.mark.parametrize("fault", ["stall", "stall after"])
 def test_stalls(web: Web, fault: str) -> None:
-    """A stall keeps the connection open and silent until the caller goes."""
+    """A stall keeps the connection open and silent until the caller closes it."""
     with proxy_of(web, fault) as proxy:
         with call(proxy) as caller:
             assert is_silent(caller)
@@ -206,7 +206,7 @@ def test_stalls(web: Web, fault: str) -> None:
 
 
 def test_delay(web: Web) -> None:
-    """`delay` answers rightly, after the server has long acted."""
+    """`delay` sends the right response late, although the server has acted at once."""
     with proxy_of(web, "delay", delay=0.5) as proxy, call(proxy) as caller:
         assert until(lambda: len(web.seen) == 1)
         assert is_silent(caller)
@@ -217,21 +217,21 @@ def test_delay(web: Web) -> None:
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("after", ["", " after"])
 def test_statuses(web: Web, status: int, after: str) -> None:
-    """Server errors come on a connection that goes on."""
+    """Server errors come on a connection that stays open."""
     with proxy_of(web, f"{status}{after}") as proxy:
         assert fetch(proxy)[0] == status
         assert fetch(proxy)[2] == BODY
 
 
 def test_429(web: Web) -> None:
-    """`429` asks for a pause of as many seconds as it was told."""
+    """`429` has a `Retry-After` of `retry_after` seconds."""
     with proxy_of(web, "429", retry_after=7) as proxy:
         status, headers, _ = fetch(proxy)
     assert (status, headers["retry-after"]) == (429, "7")
 
 
 def test_garbage(web: Web) -> None:
-    """`garbage` is no HTTP."""
+    """`garbage` is not HTTP."""
     with proxy_of(web, "garbage") as proxy, call(proxy) as caller:
         data, end = received(caller)
     assert end == "end"
@@ -241,7 +241,7 @@ def test_garbage(web: Web) -> None:
 
 @pytest.mark.parametrize(("fault", "kind"), [("garbage body", "application/json"), ("html", "text/html")])
 def test_wrong_bodies(web: Web, fault: str, kind: str) -> None:
-    """A wrong body comes with status 200, and is no JSON."""
+    """A wrong body comes with status 200, and is not JSON."""
     with proxy_of(web, fault) as proxy:
         status, headers, body = fetch(proxy)
     assert (status, headers["content-type"].partition(";")[0]) == (200, kind)
@@ -265,7 +265,7 @@ def test_headers(web: Web, fault: str, size: int, lines: int) -> None:
     ("fault", "length"), [("length too small", len(BODY) // 2), ("length too large", len(BODY) + 1000)]
 )
 def test_wrong_lengths(web: Web, fault: str, length: int) -> None:
-    """A wrong Content-Length stands before the whole body, and the connection stays open."""
+    """A wrong Content-Length stands before the complete body, and the connection stays open."""
     with proxy_of(web, fault) as proxy, call(proxy) as caller:
         data = b""
         while not data.endswith(BODY):
@@ -276,7 +276,7 @@ def test_wrong_lengths(web: Web, fault: str, length: int) -> None:
 
 
 def test_no_length(web: Web) -> None:
-    """`no length` ends the right answer by the end of the connection."""
+    """`no length` ends the right response by closing the connection."""
     with proxy_of(web, "no length") as proxy, call(proxy) as caller:
         data, end = received(caller)
     assert end == "end"
@@ -285,7 +285,7 @@ def test_no_length(web: Web) -> None:
 
 
 def test_early_hints(web: Web) -> None:
-    """`early hints` sends an informational answer before the right one."""
+    """`early hints` sends an informational response before the right one."""
     with proxy_of(web, "early hints") as proxy, call(proxy) as caller:
         data = b""
         while not data.endswith(BODY):
@@ -309,7 +309,7 @@ def test_gzip_bomb(web: Web) -> None:
 
 @pytest.mark.parametrize("fault", ["drip head", "drip body"])
 def test_drips(web: Web, fault: str) -> None:
-    """A drip is the right answer, byte by byte, and ends when the caller goes."""
+    """A drip is the right response, byte by byte, and ends when the caller closes the connection."""
     with proxy_of(web, fault, pause=0.0001) as proxy:
         assert fetch(proxy)[2] == BODY
     with proxy_of(web, fault, pause=FOR_EVER) as proxy:
@@ -323,7 +323,7 @@ def test_drips(web: Web, fault: str) -> None:
 
 @pytest.mark.parametrize("fault", ALL)
 def test_the_server_acts_where_the_fault_says_so(web: Web, fault: Fault) -> None:
-    """The server gets a request where its fault `acts`; the proxy tells both of the request."""
+    """The server gets a request where its fault `acts`; the proxy records both."""
     with proxy_of(web, fault, delay=0, pause=0.0001) as proxy, call(proxy) as caller:
         assert until(lambda: bool(proxy.requests))
         (seen,) = proxy.requests
@@ -338,7 +338,7 @@ def test_the_server_acts_where_the_fault_says_so(web: Web, fault: Fault) -> None
 
 @pytest.mark.parametrize("fault", [fault for fault in ALL if fault.is_right])
 def test_right_answers(web: Web, fault: Fault) -> None:
-    """The answer of a fault that `is_right` ends with the server's body."""
+    """The response of a fault that `is_right` ends with the server's body."""
     with proxy_of(web, fault, delay=0, pause=0.0001) as proxy, call(proxy) as caller:
         data = b""
         while not data.endswith(BODY):

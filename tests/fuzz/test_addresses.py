@@ -52,15 +52,14 @@ def test_privacy(text: str) -> None:
 
 @given(addresses())
 def test_validity(text: str) -> None:
-    """An address has one family; anything else has none."""
+    """An address without a zone has one family; anything else has none."""
     families = [family for family in (socket.AF_INET, socket.AF_INET6) if is_valid_ip_address(text, family)]
-    assert len(families) <= 1
-    assert not families or is_address(text)
+    assert len(families) == (is_address(text) and "%" not in text)
 
 
 @given(st.lists(st.integers() | st.text(max_size=4) | st.sampled_from(["255", "01"]), max_size=5))
 def test_increment(segments: list[int | str]) -> None:
-    """The following address has four bytes; what is no address, or the last one, is a `ValueError`."""
+    """The next address has four bytes; an invalid address, or the last one, is a `ValueError`."""
     following = outcome(lambda: increment_ipv4_segments(segments), ValueError)
     assert isinstance(following, ValueError) or (
         len(following) == 4 and all(0 <= part < 256 for part in following)
@@ -82,7 +81,7 @@ def urls() -> st.SearchStrategy[str]:
 @example("https://\u2100.example/", "digitalocean")
 def test_url_of_a_driver(url: str, provider: Any) -> None:
     """A driver at any `url=` either calls it or ends with an error of our tree."""
-    # nobody listens at the proxy, and so no name is looked up
+    # nothing listens at the proxy, and so no name is resolved
     options: Any = {
         "proxy_url": "http://127.0.0.1:9",
         "retry": RetryPolicy(attempts=1),

@@ -34,7 +34,7 @@ class Stage:
         return UNKNOWN if body is None else Answer(body=body)
 
     def read(self, name: str, changed: Answers) -> None:
-        """Call a reader of the driver over the changed answers and look at what it gives."""
+        """Call a reader of the driver over the changed responses and read everything that it returns."""
         self.answers = answers_of(self.provider)[name] | changed
         outcome(lambda: look_at(READERS[self.provider][name](self.driver)))
 
@@ -56,7 +56,7 @@ def on(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 def test_the_real_answers(on: Stage) -> None:
-    """Every reading call gives something for the real answers, and all of it can be looked at."""
+    """Every reading call returns something for the real responses, and all of it can be read."""
     for name, read in READERS[on.provider].items():
         on.answers = answers_of(on.provider)[name]
         found = read(on.driver)
@@ -76,7 +76,7 @@ def changes(draw: st.DrawFn, provider: str, *, torn: bool) -> tuple[str, Answers
 @pytest.mark.parametrize("torn", [False, True], ids=["mutated", "torn"])
 @given(st.data())
 def test_changed_answers(on: Stage, torn: bool, data: st.DataObject) -> None:
-    """Whatever an answer holds, a reading call gives what can be looked at, or an error of our tree."""
+    """Whatever a response holds, a reading call returns readable objects or raises an error of our tree."""
     on.read(*data.draw(changes(on.provider, torn=torn)))
 
 
@@ -104,7 +104,7 @@ ODD_FIELDS = {
 
 @pytest.mark.parametrize("what", ODD_FIELDS)
 def test_odd_fields_of_digitalocean(what: str) -> None:
-    """A field that can be passed over, but not read, is an error of our tree once it is read."""
+    """A field that can be skipped but not converted ends a call with an error of our tree at worst."""
     name, field, odd = ODD_FIELDS[what]
     with stage("digitalocean") as on:
         for target, body in answers_of("digitalocean")[name].items():
@@ -114,7 +114,7 @@ def test_odd_fields_of_digitalocean(what: str) -> None:
 
 
 def test_odd_data_of_nephoscale() -> None:
-    """A payload that is no text, or holds an impossible number, is an error of our tree."""
+    """A payload that is not text, or holds an impossible number, is an error of our tree."""
     with stage("nephoscale") as on:
         for odd in (b'"\xff"', b"1e400", b'"\\x"'):
             body = b'{"success": true, "response": 200, "data": [{"id": %s}]}' % odd

@@ -37,7 +37,7 @@ ODD = st.sampled_from([text for text in ODD_TEXTS if text.isprintable()]) | TEXT
 
 
 class Changed(Told):
-    """A server whose answers are changed by a test; `fullest` are those that it would give."""
+    """A server whose responses are changed by a test; `fullest` are the original ones."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def driver(server: Changed) -> Iterator[EC2NodeDriver]:
 
 @st.composite
 def changed(draw: st.DrawFn, document: bytes) -> bytes:
-    """The document with up to three elements dropped, doubled, emptied, renamed or told otherwise."""
+    """The document with up to three elements dropped, doubled, emptied, renamed or changed."""
     root = ET.fromstring(document)  # noqa: S314 - our own
     for _ in range(draw(st.integers(1, 3))):
         parents = [(parent, child) for parent in root.iter() for child in parent]
@@ -94,7 +94,7 @@ def changed(draw: st.DrawFn, document: bytes) -> bytes:
 def test_changed_answers(
     server: Changed, driver: EC2NodeDriver, action: str, torn: bool, data: st.DataObject
 ) -> None:
-    """Whatever an answer holds, a reading call gives what can be looked at, or an error of our tree."""
+    """Whatever a response holds, a reading call returns readable objects or raises an error of our tree."""
     fullest = server.fullest(action)
     server.body = data.draw(scrambled(fullest) if torn else changed(fullest))
     outcome(lambda: look_at(READERS[action](driver)))
@@ -102,7 +102,7 @@ def test_changed_answers(
 
 @pytest.mark.parametrize("action", READERS)
 def test_a_list_that_comes_twice(server: Changed, driver: EC2NodeDriver, action: str) -> None:
-    """An answer that tells its list a second time, and empty, is not an empty list."""
+    """A response with a second, empty list is not an empty list."""
     root = ET.fromstring(server.fullest(action))  # noqa: S314 - our own
     for child in list(root):
         ET.SubElement(root, child.tag)

@@ -33,7 +33,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(data=mutated(FILE) | scrambled(json.dumps(FILE, indent=1).encode()) | st.binary(max_size=40))
 def test_file(file: Path, data: bytes) -> None:
-    """A file is an exchange that can be answered, or a `FixtureError` that begins with its name."""
+    """A file is an exchange that can be replayed, or a `FixtureError` that begins with its name."""
     file.write_bytes(data)
     read = outcome(lambda: read_exchange(file), FixtureError)
     assert isinstance(read, Exchange | FixtureError)

@@ -78,14 +78,14 @@ def test_retry_after(text: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(LIMITS), texts()))
 def test_limits(headers: dict[str, str]) -> None:
-    """What answers tell of limits is numbers from 0 on, or is not told."""
+    """Limits in headers are read as numbers from 0 on, or as None."""
     for number in (*told(headers), pause_asked(headers)):
         assert number is None or 0 <= number < math.inf
 
 
 @given(st.dictionaries(st.sampled_from(LIMITS), texts()))
 def test_rate_limit_of_digitalocean(headers: dict[str, str]) -> None:
-    """A refusal keeps the provider's words, whatever its headers say."""
+    """A refusal keeps the provider's message, whatever its headers are."""
     refusal = answer(
         DigitalOceanResponse, b'{"message": "slow"}', headers, 429, DigitalOceanConnection("key")
     )
@@ -97,7 +97,7 @@ def test_rate_limit_of_digitalocean(headers: dict[str, str]) -> None:
 
 @given(st.integers(100, 999), st.dictionaries(st.text(), st.text()))
 def test_every_status_is_an_error(status: int, headers: dict[str, str]) -> None:
-    """Every status has an error, whose text has the provider's words."""
+    """Every status has an error, whose text has the provider's message."""
     assert "words" in str(error_from_status(status, "words", headers))
 
 

@@ -47,7 +47,7 @@ def test_decode(body: bytes, type_: Any) -> None:
 
 @given(bodies(), st.integers(100, 599), st.sampled_from([Response, JsonResponse]))
 def test_error(body: bytes, status: int, kind: type[Response]) -> None:
-    """Whatever the body of a refusal is, there is an error of our tree with words for it."""
+    """Whatever the body of a refusal is, there is an error of our tree with a message for it."""
     refusal = answer(kind, body, status=status)
     outcome(refusal.success)
     error = refusal.to_error()
@@ -63,7 +63,7 @@ def test_lazy_extra(value: Any) -> None:
         told = msgspec.json.decode(raw)
         return {"region": told["region"].get("slug"), "first": told["tags"][0] + "!", "id": int(told["id"])}
 
-    outcome(LazyExtra(encode(value), build))
+    assert isinstance(outcome(LazyExtra(encode(value), build)), dict | MalformedResponseError)
 
 
 @pytest.mark.parametrize("body", [b"[" * 1_000_000, b'{"a":' * 200_000, b"9" * 1_000_000, b"[[]," * 250_000])
@@ -76,6 +76,6 @@ def test_bombs(body: bytes) -> None:
 
 @pytest.mark.parametrize("depth", range(880, 1010, 3))
 def test_nesting_near_the_limit(depth: int) -> None:
-    """A message that stands as deep as can just be parsed is no harder to tell than any other."""
+    """A message that is nested as deeply as can just be parsed becomes an error of our tree."""
     body = b"[" * depth + b'{"message": "no"}' + b"]" * depth
     assert isinstance(answer(JsonResponse, body, status=400).to_error(), PolycloudError)

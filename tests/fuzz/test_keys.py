@@ -45,7 +45,7 @@ def test_fingerprint(key: str | bytes | None) -> None:
 
 @given(scrambled(*PRIVATE, ENCRYPTED, *PUBLIC), st.sampled_from([None, "secret", "wrong", "\ud800"]))
 def test_private_key(key: bytes, passphrase: str | None) -> None:
-    """What is no private key, or does not open, is an `SSHKeyError`."""
+    """An invalid private key, or one that does not open, is an `SSHKeyError`."""
     loaded = outcome(lambda: load_private_key(key, passphrase))
     assert isinstance(loaded, SSHKeyError | asyncssh.SSHKey)
 

@@ -88,7 +88,7 @@ def test_long_message(word: str) -> None:
 
 @given(st.lists(mutated(LIST), min_size=1, max_size=4))
 def test_list_all(bodies: list[bytes]) -> None:
-    """A whole list is read to its end, whatever its pages say, or an error of our tree."""
+    """A list ends, or ends with an error of our tree, whatever its pages say."""
 
     def respond(seen: Seen) -> Answer:
         number = int(seen.query["page"][0])
@@ -120,6 +120,6 @@ def test_envelope_bombs(data: bytes) -> None:
 
 @given(LINKS | st.text())
 def test_path_and_query(link: str) -> None:
-    """What is followed of a link is a path and a query, or a `MalformedResponseError`."""
+    """Any link becomes a path and a query, or a `MalformedResponseError`."""
     followed = outcome(lambda: path_and_query(link))
     assert isinstance(followed, str | MalformedResponseError)

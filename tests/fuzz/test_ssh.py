@@ -57,7 +57,7 @@ def test_known_hosts(folder: Path, data: bytes) -> None:
     | st.sampled_from(["web", "[::1]:22", "caf\u00e9", "a,b", "#a", "\ud800", "a\x85b"])
 )
 def test_remembering(folder: Path, machine: str) -> None:
-    """A machine that was accepted is known to whoever reads the file, and to nobody under another key."""
+    """A machine that was accepted is in the file, and is not accepted with another key."""
     file = folder / "written"
     file.unlink(missing_ok=True)
     if outcome(lambda: HostKeys(str(file)).accept(machine, PUBLIC)) is True:
@@ -83,14 +83,14 @@ def test_a_file_that_cannot_be_written(server: SSHServer, tmp_path: Path) -> Non
     )
 )
 def test_greeting(greeting: bytes) -> None:
-    """Whatever answers in the place of an SSH server, it is an `SSHError`."""
+    """Whatever an SSH server's greeting is, a login ends with an `SSHError`."""
     with raw_answers(greeting) as web:
         assert isinstance(outcome(SSHClient(web.host, web.port, password="p", timeout=5).connect), SSHError)
 
 
 @given(output=st.binary(max_size=60) | st.text(max_size=20).map(lambda text: text.encode("utf-16")))
 def test_output(server: SSHServer, client: SSHClient, output: bytes) -> None:
-    """Whatever a command prints is text; a failed step has it, in words that can be written anywhere."""
+    """Whatever a command prints is decoded; a failed step keeps it, and its message can be encoded."""
     (server.home / "output").write_bytes(output)
     step = ScriptDeployment("cat output; cat output >&2; exit 1", delete=True)
     node = DummyNodeDriver("key").list_nodes()[0]

@@ -64,7 +64,7 @@ def messages(draw: st.DrawFn) -> bytes:
 @given(messages() | st.binary(max_size=60))
 @example(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n")
 def test_answer(message: bytes) -> None:
-    """Whatever comes over the wire is an answer or an error of our tree."""
+    """Whatever comes over the wire is a response or an error of our tree."""
     with raw_answers(message) as web, closing(JsonConnection(**web.options, **ONCE)) as connection:
         outcome(lambda: connection.request("/").object)
 
@@ -78,7 +78,7 @@ def test_stream(message: bytes) -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_compressed_bomb(times: int) -> None:
-    """A short answer that would be huge is read piece by piece, and given up at the limit."""
+    """A short response that unpacks to much is read in pieces of bounded size."""
     body = b"\0" * 50_000_000
     for _ in range(times):
         body = gzip.compress(body, 9)

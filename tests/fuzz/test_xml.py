@@ -79,7 +79,7 @@ def test_body(body: bytes, kind: type[XmlResponse]) -> None:
 
 @given(bodies(), st.integers(100, 599), st.sampled_from(KINDS))
 def test_error(body: bytes, status: int, kind: type[XmlResponse]) -> None:
-    """Whatever the body of a refusal is, there is an error of our tree with words for it."""
+    """Whatever the body of a refusal is, there is an error of our tree with a message for it."""
     refusal = answer(kind, body, status=status)
     outcome(refusal.success)
     error = refusal.to_error()
@@ -160,7 +160,7 @@ def test_inclusions(name: str, kind: type[XmlResponse], web: Web, tmp_path: Path
 
 
 def test_the_traps_work(web: Web) -> None:
-    """The server of these tests does see whoever asks it."""
+    """The server of these tests sees requests."""
     import urllib3
 
     with urllib3.PoolManager() as pool:

@@ -53,7 +53,7 @@ def bodies() -> st.SearchStrategy[bytes]:
 
 @given(bodies(), st.sampled_from([200, 500]))
 def test_answer(body: bytes, status: int) -> None:
-    """An answer is a value, a fault with words, or a `MalformedResponseError`."""
+    """A response is a value, a fault with a message, or a `MalformedResponseError`."""
     told = answer(XMLRPCResponse, body, status=status)
     if outcome(told.success) is True:
         outcome(lambda: told.object)

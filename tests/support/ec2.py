@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
 
-from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
+from botocore.auth import S3SigV4Auth, SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
 
@@ -33,7 +33,8 @@ def botocore_signature(
 ) -> str:
     """What botocore says is the signature of a request at the moment `moment`."""
     region, service = scope
-    auth = SigV4Auth(Credentials(*credentials), service, region)
+    kind = S3SigV4Auth if service == "s3" else SigV4Auth
+    auth = kind(Credentials(*credentials), service, region)
     request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
     request.context["timestamp"] = moment
     auth._modify_request_before_signing(request)

@@ -326,6 +326,8 @@ class Connection:
         body, content_type = self._body(data, json)
         fields = {"User-Agent": self._user_agent(), "Accept-Encoding": "gzip, deflate", **(headers or {})}
         fields = self.add_default_headers(fields)
+        if headers:
+            fields = _named_once(fields)
         if content_type and "content-type" not in map(str.lower, fields):
             fields["Content-Type"] = content_type
         _require_clean(fields)
@@ -398,6 +400,8 @@ class Connection:
         secrets = [*self.secrets(), *secret_fields(request.url, request.headers, request.body)]
 
         def clean(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {name: clean(part) for name, part in value.items()}
             return redact(value, secrets) if isinstance(value, str) else value
 
         error.locate(self.exchange(request))
@@ -406,7 +410,7 @@ class Connection:
             if hasattr(error, name):
                 setattr(error, name, clean(getattr(error, name)))
         if isinstance(error, ProviderHTTPError):
-            error.headers = {name: clean(value) for name, value in error.headers.items()}
+            error.headers = clean(error.headers)
         error.args = tuple(map(clean, error.args))
         return error
 
@@ -666,6 +670,12 @@ def _start(body: Any) -> int | None:
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _named_once(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers without those that a later one of the same name, in whatever case, replaces."""
+    last = {name.lower(): name for name in headers}
+    return {name: headers[name] for name in last.values()}
 
 
 def _require_clean(headers: Mapping[str, str]) -> None:

@@ -119,21 +119,22 @@ async def gather_bridged(calls: list[Callable[[], T]], transports: Transports, l
     gate = asyncio.Semaphore(limit)
     failed = asyncio.Event()
 
-    async def one(call: Callable[[], T]) -> T | None:
+    async def one(call: Callable[[], T]) -> tuple[T, ...]:  # a result may itself be an exception
         async with gate:
             if failed.is_set():
-                return None
+                return ()
             try:
-                return await bridged(call, transports, in_gather=True)
+                return (await bridged(call, transports, in_gather=True),)
             except BaseException:
                 failed.set()
                 raise
 
-    outcomes = await asyncio.gather(*map(one, calls), return_exceptions=True)
-    for outcome in outcomes:
+    results: list[T] = []
+    for outcome in await asyncio.gather(*map(one, calls), return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
-    return cast("list[T]", outcomes)
+        results += outcome
+    return results
 
 
 async def landing(flight: Future[Any]) -> Any:
