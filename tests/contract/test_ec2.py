@@ -9,12 +9,19 @@ import pytest
 from botocore.model import Shape  # type: ignore[import-untyped]
 
 from polycloud.common.retry import RetryPolicy
-from polycloud.compute.drivers._ec2 import objects, payloads
 from polycloud.compute.drivers.ec2 import (
     EC2Address,
     EC2Network,
     EC2NetworkSubnet,
     EC2NodeDriver,
+    catalog,
+    firewalls,
+    images,
+    keys,
+    networks,
+    nodes,
+    tags,
+    volumes,
 )
 from polycloud.compute.types import (
     KeyPair,

@@ -1,4 +1,4 @@
-"""Where Amazon's tools find credentials and a region, in the order in which they look.
+"""Credentials and the region where Amazon's tools find them, in the same order.
 
 The environment, the shared files (~/.aws/credentials and ~/.aws/config), the container's credential service,
 the metadata of the instance (version 2). Source: the reference guide of Amazon's SDKs and tools.
@@ -41,17 +41,23 @@ TOKEN_SECONDS = "21600"  # noqa: S105 - a time
 METADATA_TIMEOUT = (1.0, 2.0)
 PROCESS_TIMEOUT = 60.0
 EARLY = 300.0
-"""Seconds before their end at which credentials are got anew."""
+"""Seconds before credentials expire at which they are renewed."""
 
-AT_ONCE = 60.0
-"""Seconds for which credentials are used that came with less time left than that."""
+SHORTEST_USE = 60.0
+"""Seconds after which credentials are renewed at the earliest, however soon they expire."""
 
-ELSEWHERE = ("role_arn", "sso_session", "sso_start_url", "login_session", "web_identity_token_file")
+UNSUPPORTED_SETTINGS = (
+    "role_arn",
+    "sso_session",
+    "sso_start_url",
+    "login_session",
+    "web_identity_token_file",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AWSCredentials:
-    """An access key with its secret; those for a time have a token too, and mostly say when they end."""
+    """An access key with its secret; temporary ones have a token too, and mostly a time of expiry."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -59,18 +65,18 @@ class AWSCredentials:
     expires_at: datetime | None = None
 
     def lasts(self) -> bool:
-        """Whether they have not ended yet."""
+        """Return whether they have not expired yet."""
         return self.expires_at is None or datetime.now(UTC) < self.expires_at
 
     def renewed_in(self) -> float:
-        """Seconds after which to get others."""
+        """Return the seconds after which to renew them."""
         if self.expires_at is None:
             return float("inf")
-        return max((self.expires_at - datetime.now(UTC)).total_seconds() - EARLY, AT_ONCE)
+        return max((self.expires_at - datetime.now(UTC)).total_seconds() - EARLY, SHORTEST_USE)
 
 
-class Told(msgspec.Struct):
-    """Credentials as services and commands tell them."""
+class CredentialPayload(msgspec.Struct):
+    """Credentials as returned by a metadata service or `credential_process`."""
 
     access_key: str = msgspec.field(name="AccessKeyId")
     secret_key: str = msgspec.field(name="SecretAccessKey")
@@ -79,29 +85,29 @@ class Told(msgspec.Struct):
     expires_at: datetime | None = msgspec.field(name="Expiration", default=None)
 
     def credentials(self) -> AWSCredentials:
-        """The same as credentials; a time without a zone is UTC."""
-        ends = self.expires_at
-        if ends is not None and ends.tzinfo is None:
-            ends = ends.replace(tzinfo=UTC)
-        return AWSCredentials(self.access_key, self.secret_key, self.token or self.session_token, ends)
+        """Return them as `AWSCredentials`; a time without a zone is UTC."""
+        end = self.expires_at
+        if end is not None and end.tzinfo is None:
+            end = end.replace(tzinfo=UTC)
+        return AWSCredentials(self.access_key, self.secret_key, self.token or self.session_token, end)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The places where credentials may be, the first that has some; a named `profile` is the first one."""
+    """The sources of credentials; the first that has some counts. A `profile` is the only source."""
 
     profile: str | None = None
 
     def find(self) -> AWSCredentials:
-        """The credentials. Raises `InvalidCredsError` that names the places where there are none."""
-        places: list[Callable[[], AWSCredentials | None]] = [of_files(self.profile)]
+        """Return the credentials. Raises an `InvalidCredsError` that lists the sources if none has any."""
+        sources: list[Callable[[], AWSCredentials | None]] = [of_files(self.profile)]
         if self.profile is None:
-            places = [_of_variables, *places, of_container, of_instance]
-        for place in places:
-            if (found := place()) is not None:
+            sources = [_of_variables, *sources, of_container, of_instance]
+        for source in sources:
+            if (found := source()) is not None:
                 return found
         if self.profile is not None:
-            raise InvalidCredsError(f"the profile {self.profile!r} has no credentials in Amazon's files")
+            raise InvalidCredsError(f"the profile {self.profile!r} has no credentials in the shared files")
         raise InvalidCredsError(
             "Amazon needs an access key and a secret: give them, set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, write them to ~/.aws/credentials, or run where a role is attached"
@@ -109,30 +115,30 @@ class Chain:
 
 
 def ambient_region(profile: str | None = None) -> str | None:
-    """The region that the environment or the shared files name; None where they name none."""
+    """Return the region that the environment or the shared files name, or None."""
     named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return (named if profile is None else None) or _section(profile).get("region")
 
 
 def of_environment() -> AWSCredentials | None:
-    """Those of `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`."""
+    """Return those of `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, or None."""
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     return AWSCredentials(key, secret, os.environ.get("AWS_SESSION_TOKEN")) if key and secret else None
 
 
 def _of_variables() -> AWSCredentials | None:
-    """As `of_environment`. Raises `InvalidCredsError` for half of the pair, and for a web identity."""
+    """Like `of_environment`. Raises `InvalidCredsError` for half of the pair, and for a web identity."""
     found = of_environment()
     if found is None and os.environ.get("AWS_ACCESS_KEY_ID"):
-        raise InvalidCredsError("AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not")
+        raise InvalidCredsError("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not")
     if found is None and os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
-        raise _not_offered("the environment", "AWS_WEB_IDENTITY_TOKEN_FILE")
+        raise _unsupported("the environment", "AWS_WEB_IDENTITY_TOKEN_FILE")
     return found
 
 
-def _not_offered(where: str, what: str) -> InvalidCredsError:
+def _unsupported(source: str, setting: str) -> InvalidCredsError:
     return InvalidCredsError(
-        f"{where} has {what}, which is not offered; a credential_process does it: "
+        f"{source} has {setting}, which is not supported; use a credential_process: "
         "aws configure export-credentials --format process"
     )
 
@@ -141,19 +147,19 @@ def _not_offered(where: str, what: str) -> InvalidCredsError:
 
 
 def of_files(profile: str | None) -> Callable[[], AWSCredentials | None]:
-    """Those of a profile in the shared files: written there, or printed by its `credential_process`.
+    """Return the source for a profile of the shared files: its keys, or its `credential_process`.
 
-    Raises `InvalidCredsError` where it wants a role to be assumed or a single sign-on, which is not offered.
+    The source raises `InvalidCredsError` for a profile that assumes a role or uses single sign-on.
     """
 
     def find() -> AWSCredentials | None:
         section = _section(profile)
-        lacking = next((name for name in ELSEWHERE if name in section), None)
+        unsupported = next((name for name in UNSUPPORTED_SETTINGS if name in section), None)
         command = section.get("credential_process")
-        if lacking and not command:
-            raise _not_offered(f"the profile {_profile_name(profile)!r} of Amazon's files", lacking)
+        if unsupported and not command:
+            raise _unsupported(f"the profile {_profile_name(profile)!r} of the shared files", unsupported)
         key, secret = section.get("aws_access_key_id"), section.get("aws_secret_access_key")
-        if key and secret and not lacking:  # beside a role they are somebody else's, who assumes it
+        if key and secret and not unsupported:  # beside a role, they are those that assume it
             return AWSCredentials(key, secret, section.get("aws_session_token") or None)
         return _of_process(command) if command else None
 
@@ -165,7 +171,7 @@ def _profile_name(profile: str | None) -> str:
 
 
 def _section(profile: str | None) -> dict[str, str]:
-    """What both files say of a profile; the file of credentials counts more."""
+    """Return a profile's settings in both files; the file of credentials takes precedence."""
     name = _profile_name(profile)
     settings = _read("AWS_CONFIG_FILE", "config")
     of_config = settings.get(f"profile {name}") or (settings.get(name, {}) if name == "default" else {})
@@ -179,7 +185,7 @@ def _read(variable: str, name: str) -> dict[str, dict[str, str]]:
         with suppress(FileNotFoundError):
             parser.read_string(file.read_text(encoding="utf-8"), str(file))
     except Error as error:
-        # its message repeats lines, which may be secrets
+        # its message quotes lines, which may hold secrets
         raise InvalidCredsError(f"{file} cannot be read: {type(error).__name__}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidCredsError(f"{file} cannot be read: {error}") from None
@@ -190,7 +196,7 @@ def _of_process(command: str) -> AWSCredentials:
     try:
         words = shlex.split(command)
         output = waiting.run(lambda: _output(words))
-        return _told(output).credentials()
+        return _decoded(output)
     except (OSError, ValueError, IndexError, TimeoutError) as error:
         raise InvalidCredsError(f"the credential_process {command.split()[:1]} failed: {error}") from None
 
@@ -207,44 +213,44 @@ async def _output(words: list[str]) -> bytes:
             process.kill()
         raise
     if process.returncode:
-        raise ValueError(f"it ended with {process.returncode}")
+        raise ValueError(f"its exit status is {process.returncode}")
     return output
 
 
-def _told(body: bytes) -> Told:
+def _decoded(body: bytes) -> AWSCredentials:
     try:
-        told: Told = decoder(Told).decode(body)
-    except msgspec.MsgspecError:  # its message may repeat a secret
-        raise ValueError("it told no credentials") from None
-    return told
+        payload: CredentialPayload = decoder(CredentialPayload).decode(body)
+    except msgspec.MsgspecError:  # its message may quote a secret
+        raise ValueError("the response has no credentials") from None
+    return payload.credentials()
 
 
 # The container's service and the instance's metadata
 
 
 class _Direct(TransportOptions):
-    """A way that no proxy is on: what is told there is for this machine alone."""
+    """Never uses a proxy: the credentials are for this machine alone."""
 
     def proxy_for(self, url: str) -> str | None:
         return None
 
 
 class MetadataResponse(JsonResponse):
-    """An answer of a service on this machine: text, or credentials in JSON."""
+    """A response of a metadata service: text, or credentials in JSON."""
 
-    def told(self) -> AWSCredentials:
-        """The credentials. Raises `MalformedResponseError` where there are none."""
+    def credentials(self) -> AWSCredentials:
+        """Return the credentials. Raises `MalformedResponseError` if there are none."""
         try:
-            return _told(self.content).credentials()
+            return _decoded(self.content)
         except ValueError as error:
             raise self.malformed(str(error)) from None
 
     def _beginning(self) -> str:
-        return ""  # it may be a secret
+        return ""  # it may hold a secret
 
 
 class MetadataConnection(Connection):
-    """A connection to a service on this machine, which answers at once or is not there."""
+    """A connection to a metadata service, which responds at once or does not exist."""
 
     responseCls = MetadataResponse
 
@@ -254,35 +260,35 @@ class MetadataConnection(Connection):
         self.transport_options = _Direct()
 
     def get(self, path: str, headers: Mapping[str, str]) -> MetadataResponse:
-        """What is at `path`."""
-        answer: MetadataResponse = self.request(path, headers=headers)
-        return answer
+        """Return the response for `path`."""
+        response: MetadataResponse = self.request(path, headers=headers)
+        return response
 
 
 def of_container() -> AWSCredentials | None:
-    """Those of the service that `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `_FULL_URI` names."""
+    """Return those of the service that `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `_FULL_URI` names."""
     relative = os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
     url = f"{CONTAINER}{relative}" if relative else os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
     if not url:
         return None
     base, path = _container_address(url)
-    line = MetadataConnection(base)
+    connection = MetadataConnection(base)
     try:
-        return line.get(path, _container_headers()).told()
+        return connection.get(path, _container_headers()).credentials()
     except PolycloudError as error:
-        raise InvalidCredsError(f"the container's service tells no credentials: {error}") from None
+        raise InvalidCredsError(f"the container's service returned no credentials: {error}") from None
     finally:
-        line.close()
+        connection.close()
 
 
 def _container_address(url: str) -> tuple[str, str]:
-    """Where the service is, and the path; a token is shown to this machine or over TLS only."""
+    """Return the service's address, and the path; the token is sent to this machine or over TLS only."""
     scheme, _, rest = url.partition("://")
     authority, _, path = rest.partition("/")
     host = authority.partition("]")[0].strip("[") if "[" in authority else authority.partition(":")[0]
     if scheme != "https" and not is_loopback(host) and host not in CONTAINER_HOSTS:
         raise InvalidCredsError(
-            f"AWS_CONTAINER_CREDENTIALS_FULL_URI names {host!r}, neither this machine nor over TLS"
+            f"AWS_CONTAINER_CREDENTIALS_FULL_URI must use https, or name this machine; got {host!r}"
         )
     return f"{scheme}://{authority}", f"/{path}"
 
@@ -298,22 +304,22 @@ def _container_headers() -> dict[str, str]:
 
 
 def of_instance() -> AWSCredentials | None:
-    """Those of the role that is attached to the instance; None where this is none, or has no role."""
+    """Return those of the role attached to the instance; None if there is no role, or no instance."""
     if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         return None
     try:
-        line = MetadataConnection(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or INSTANCE)
+        connection = MetadataConnection(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or INSTANCE)
     except InvalidArgumentError as error:
         raise InvalidCredsError(f"AWS_EC2_METADATA_SERVICE_ENDPOINT: {error}") from None
     try:
         ttl = {"X-aws-ec2-metadata-token-ttl-seconds": TOKEN_SECONDS}
-        token = line.request("/latest/api/token", method="PUT", headers=ttl).body
-        shown = {"X-aws-ec2-metadata-token": token}
-        role = line.get(ROLES, shown).body.strip().partition("\n")[0]
-        return line.get(ROLES + role, shown).told()
+        token = connection.request("/latest/api/token", method="PUT", headers=ttl).body
+        session = {"X-aws-ec2-metadata-token": token}
+        role = connection.get(ROLES, session).body.strip().partition("\n")[0]
+        return connection.get(ROLES + role, session).credentials()
     except (TransportError, NotFoundError):
         return None
     except PolycloudError as error:
-        raise InvalidCredsError(f"the instance's metadata tell no credentials: {error}") from None
+        raise InvalidCredsError(f"the instance's metadata have no credentials: {error}") from None
     finally:
-        line.close()
+        connection.close()

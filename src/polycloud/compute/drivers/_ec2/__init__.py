@@ -1,1 +1,0 @@
-"""What `polycloud.compute.drivers.ec2` is made of beyond the common vocabulary."""
