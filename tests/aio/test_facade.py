@@ -143,9 +143,9 @@ def test_every_operation_gives_what_the_driver_gives(run: Run, tmp_path: Path) -
 
                 return await everything(call, tmp_path)
 
-    told = run(awaited)
-    assert {name for name, _ in told} == set(NodeDriver.operations()) - {"deploy_node"}
-    assert outline(told) == outline(plainly())
+    results = run(awaited)
+    assert {name for name, _ in results} == set(NodeDriver.operations()) - {"deploy_node"}
+    assert outline(results) == outline(plainly())
 
 
 @pytest.mark.parametrize("provider", READERS)
@@ -188,7 +188,7 @@ def test_a_drivers_life_without_a_word_about_loops(run: Run) -> None:
         run(main)
 
 
-def test_help_tells_of_the_drivers_own_method() -> None:
+def test_help_shows_the_drivers_own_method() -> None:
     """A facade's method has name, documentation and signature of its driver's."""
     cloud = aio.connect("digitalocean", "token")
     assert cloud.list_nodes.__name__ == "list_nodes"
@@ -516,7 +516,7 @@ async def anext_of(items: AsyncGenerator[T]) -> T:
     return await anext(items)
 
 
-def test_iterators_tidy_up(run: Run, plain: PlainDriver, web: Web) -> None:
+def test_iterators_clean_up(run: Run, plain: PlainDriver, web: Web) -> None:
     """What a driver's iterator does at its end is awaited, though it be left early or cancelled."""
 
     def items() -> Iterator[int]:

@@ -302,7 +302,7 @@ def test_the_deadline_holds_in_a_bridge() -> None:
         stop.set()
 
 
-def test_what_is_tidied_up_has_time_of_its_own() -> None:
+def test_cleanup_has_time_of_its_own() -> None:
     """Cleanup after a deadline has the time that it is given."""
     with serve() as web:
         connection = Connection(**web.options)

@@ -285,7 +285,7 @@ def test_an_error_in_a_stream_is_read_first() -> None:
         b"the words",
     ],
 )
-def test_the_providers_words(body: Any) -> None:
+def test_the_providers_message(body: Any) -> None:
     """An error carries the provider's message wherever the body usually has it, and where it happened."""
     answer = Answer(500, body, {"X-Request-Id": "r-77"})
     with serve(lambda _: answer) as web, pytest.raises(ServerError) as caught:
@@ -588,10 +588,10 @@ def test_what_a_driver_adds_to_a_request_is_secret() -> None:
         def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
             return {**params, "api_key": "hunter2/2"}
 
-    def tell_all(seen: Seen) -> Answer:
+    def repeat_request(seen: Seen) -> Answer:
         return Answer(400, f"{seen.headers} {seen.target} {seen.query}".encode())
 
-    with serve(tell_all) as web, pytest.raises(ProviderHTTPError) as caught:
+    with serve(repeat_request) as web, pytest.raises(ProviderHTTPError) as caught:
         Both(**web.options).request("/")
     assert "aHVudGVyMjpodW50ZXIy" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
@@ -615,7 +615,7 @@ def test_the_clients_log_has_no_query(caplog: pytest.LogCaptureFixture) -> None:
     assert "hunter2" not in caplog.text
 
 
-def test_a_redirects_target_is_told_without_its_query() -> None:
+def test_a_redirects_target_is_named_without_its_query() -> None:
     """The target of a redirect is named without what stands in its query."""
     with serve(lambda _: Answer(302, b"", {"Location": "https://x.example/a?key=hunter2"})) as web:
         with pytest.raises(MalformedResponseError, match=r"x\.example/a'") as caught:
@@ -737,7 +737,7 @@ def test_json_text_is_sent_as_json() -> None:
         (Answer(304), "body"),
     ],
 )
-def test_odd_answers_are_no_foreign_errors(answer: Answer, look: str) -> None:
+def test_odd_responses_raise_no_foreign_errors(answer: Answer, look: str) -> None:
     """Whatever the provider's response, only errors of our tree are raised."""
     with serve(lambda _: answer) as web:
         try:
@@ -756,7 +756,7 @@ def test_xml_with_a_document_type_in_utf_16() -> None:
             _ = answer.object
 
 
-def test_a_stream_may_be_read_as_a_whole() -> None:
+def test_a_stream_may_be_read_in_one_piece() -> None:
     """The body of a streamed response can still be read in one piece."""
     with serve(lambda _: Answer(200, {"a": 1})) as web:
         assert JsonConnection(**web.options).request("/", raw=True).object == {"a": 1}

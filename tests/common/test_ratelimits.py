@@ -133,7 +133,7 @@ def exchange(limiter: RateLimiter, reply: RawResponse | None) -> None:
     limiter.give_back(reply)
 
 
-def test_nothing_is_held_back_unasked(limiter: RateLimiter) -> None:
+def test_nothing_is_held_back_without_limits(limiter: RateLimiter) -> None:
     """Without limits in headers and without refusals, every request may be sent at once."""
     for _ in range(1000):
         exchange(limiter, answer())
@@ -159,7 +159,7 @@ def test_a_new_window_begins_with_one(clock: Clock, limiter: RateLimiter) -> Non
     assert [limiter.take() for _ in range(3)] == [0, 0, 10]
 
 
-def test_a_lost_answer_does_not_stop_the_others(clock: Clock, limiter: RateLimiter) -> None:
+def test_a_lost_response_does_not_stop_the_others(clock: Clock, limiter: RateLimiter) -> None:
     """Where the first response of a window is lost or late, further requests are sent, one at a time."""
     exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
@@ -170,7 +170,7 @@ def test_a_lost_answer_does_not_stop_the_others(clock: Clock, limiter: RateLimit
     assert limiter.take() == 0
 
 
-def test_a_limit_that_is_told_no_more(clock: Clock, limiter: RateLimiter) -> None:
+def test_a_limit_that_is_no_longer_announced(clock: Clock, limiter: RateLimiter) -> None:
     """Where a new window's response names no limit, nothing is held back."""
     exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
@@ -203,7 +203,7 @@ def test_an_absurd_end_is_an_hour_away(clock: Clock, limiter: RateLimiter, statu
     assert [limiter.take() for _ in range(50)] == [0] * 50
 
 
-def test_a_later_answer_heals(limiter: RateLimiter) -> None:
+def test_a_later_response_heals(limiter: RateLimiter) -> None:
     """A limit that a response says is used up is open again when a later response says so."""
     assert [limiter.take(), limiter.take()] == [0, 0]
     limiter.give_back(answer(ratelimit_remaining=0, ratelimit_reset=3000))
@@ -212,7 +212,7 @@ def test_a_later_answer_heals(limiter: RateLimiter) -> None:
     assert limiter.take() == 0
 
 
-def test_an_old_answer_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
+def test_an_old_response_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
     """Until the pause of a refusal is over, a response to an earlier request opens nothing."""
     assert [limiter.take(), limiter.take()] == [0, 0]
     limiter.give_back(answer(429, retry_after=20))
@@ -220,7 +220,7 @@ def test_an_old_answer_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
     assert limiter.take() == 20
 
 
-def test_refusals_of_one_moment_count_once(clock: Clock, limiter: RateLimiter) -> None:
+def test_simultaneous_refusals_count_once(clock: Clock, limiter: RateLimiter) -> None:
     """Of requests that are refused together the first one slows down, and later ones do so again."""
     for _ in range(16):
         assert limiter.take() == 0
@@ -254,10 +254,10 @@ Server = Callable[[float], RawResponse]
 
 
 class Window:
-    """Takes `most` requests in each window of `seconds`; `tell` chooses the headers of its responses."""
+    """Takes `most` requests in each window of `seconds`; `announced` chooses the headers of its responses."""
 
-    def __init__(self, most: int, seconds: float, tell: str) -> None:
-        self.most, self.seconds, self.tell = most, seconds, tell
+    def __init__(self, most: int, seconds: float, announced: str) -> None:
+        self.most, self.seconds, self.announced = most, seconds, announced
         self.number, self.count = -1.0, 0
 
     def __call__(self, now: float) -> RawResponse:
@@ -268,12 +268,12 @@ class Window:
         refused = self.count > self.most
         reset = (number + 1) * self.seconds - now
         headers: dict[str, object] = {}
-        if self.tell == "limits":
+        if self.announced == "limits":
             headers = {
                 "ratelimit_remaining": max(self.most - self.count, 0),
                 "ratelimit_reset": math.ceil(reset),
             }
-        elif self.tell == "retry-after" and refused:
+        elif self.announced == "retry-after" and refused:
             headers = {"retry_after": math.ceil(reset)}
         return answer(429 if refused else 200, **headers)
 
@@ -362,13 +362,13 @@ def respond_as(server: Server) -> Callable[[Seen], Answer]:
     return respond
 
 
-@pytest.mark.parametrize("tell", ["limits", "retry-after", ""])
-def test_threads_share_a_limit(tell: str) -> None:
+@pytest.mark.parametrize("announced", ["limits", "retry-after", ""])
+def test_threads_share_a_limit(announced: str) -> None:
     """300 calls of 16 threads all succeed at a server that takes 150 a second, and few are refused."""
     policy = RetryPolicy(attempts=12, cap=1, budget=300)
-    with serve(respond_as(Window(150, 1, tell))) as web:
+    with serve(respond_as(Window(150, 1, announced))) as web:
         with ThreadPoolExecutor(16) as pool:
-            connection = ConnectionKey(f"all {tell}", **web.options, retry=policy)
+            connection = ConnectionKey(f"all {announced}", **web.options, retry=policy)
             statuses = list(pool.map(lambda _: connection.request("/").status, range(300)))
         connection.close()
         assert statuses == [200] * 300

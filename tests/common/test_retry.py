@@ -28,6 +28,7 @@ from polycloud.common.types import (
     ConnectError,
     InvalidArgumentError,
     PolycloudError,
+    ProviderHTTPError,
     ReadTimeoutError,
     ServerError,
     TLSError,
@@ -63,7 +64,7 @@ def test_retry_after_is_a_lower_bound() -> None:
 @pytest.mark.parametrize(
     "error", [ConnectError("x"), TransportError("x"), ReadTimeoutError("x"), TLSError("x")]
 )
-def test_what_may_be_sent_again(error: TransportError) -> None:
+def test_which_errors_are_retried(error: TransportError) -> None:
     """A POST is repeated where nothing was sent, a GET unless the certificate is bad."""
     refused, untrusted = isinstance(error, ConnectError), isinstance(error, TLSError)
     assert RetryPolicy().allows(POST, 1, error) is refused
@@ -93,7 +94,7 @@ def reply(status: int, **headers: str) -> RawResponse:
         (reply(503, ratelimit_reset="61"), True, False),
     ],
 )
-def test_which_answers_are_asked_again(outcome: RawResponse, get: bool, post: bool) -> None:
+def test_which_responses_are_retried(outcome: RawResponse, get: bool, post: bool) -> None:
     """429 repeats all, 503 what it turned away, 408 and 502 to 504 what does no harm; patience bounds all."""
     assert (RetryPolicy().allows(GET, 1, outcome), RetryPolicy().allows(POST, 1, outcome)) == (get, post)
 
@@ -142,7 +143,7 @@ def test_odd_policies_are_refused(numbers: dict[str, Any]) -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_ten_answers_earn_a_repeat(size: int, spent: int) -> None:
+def test_ten_responses_earn_a_retry(size: int, spent: int) -> None:
     """A budget is spent once; ten responses earn one retry back, up to its size."""
     budget = RetryBudget(size)
     assert [budget.spend() for _ in range(spent)] == [n < size for n in range(spent)]
@@ -239,11 +240,24 @@ def failing(times: int, answer: Answer | None = None) -> Callable[[Seen], Answer
         ({"method": "GET", "idempotent": False}, 1),
     ],
 )
-def test_what_is_repeated_after_a_lost_answer(arguments: dict[str, Any], sent: int) -> None:
+def test_retries_after_a_lost_response(arguments: dict[str, Any], sent: int) -> None:
     """A request is retried after a lost response according to its method, or to `idempotent=`."""
     with serve(failing(1)) as web, connected(web.options) as connection:
         assert call(connection, **arguments) == (200 if sent == 2 else "TransportError")
         assert len(web.seen) == sent
+
+
+@pytest.mark.parametrize("last", [Answer(429), Answer(503), None], ids=["429", "503", "a cut connection"])
+def test_the_last_outcome_is_raised(last: Answer | None) -> None:
+    """Where the last of several attempts got a response or may have acted, its own error is raised."""
+    replies = [None, last]
+    errors = {Answer: ProviderHTTPError, type(None): TransportError}
+    policy = RetryPolicy(attempts=2, base=0.001)
+    with serve(lambda _: replies.pop(0)) as web, connected(web.options, retry=policy) as connection:
+        with pytest.raises(errors[type(last)]) as caught:
+            connection.request("/")
+    assert replies == []
+    assert "earlier attempt" not in str(caught.value)
 
 
 def test_the_deadline_ends_retries() -> None:

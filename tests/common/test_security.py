@@ -568,7 +568,7 @@ def everything_in(error: BaseException | None) -> str:
     return "\n".join(texts)
 
 
-def tell_all(seen: Seen) -> Answer:
+def repeat_request(seen: Seen) -> Answer:
     return Answer(403, {"message": f"{seen.headers} {seen.target}"})
 
 
@@ -611,8 +611,8 @@ def fail(kind: str, world: World, certificate: Certificate) -> PolycloudError:
         case "a proxy that refuses":
             with raw_answers(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n") as web:
                 return error_of(host="api.example", proxy_url=f"http://me:{SECRET[:7]}@127.0.0.1:{web.port}")
-        case "a refusal that tells all":
-            with serve(tell_all) as web:
+        case "a repeating refusal":
+            with serve(repeat_request) as web:
                 return error_of(**web.options)
     with raw_answers(kind.encode()) as web:
         return error_of(**web.options)
@@ -622,7 +622,7 @@ def fail(kind: str, world: World, certificate: Certificate) -> PolycloudError:
     "kind",
     [
         "nobody listens", "no such host", "a bad certificate", "silence", "a proxy that refuses",
-        "a refusal that tells all", "", "garbage", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        "a repeating refusal", "", "garbage", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],

@@ -105,10 +105,12 @@ def is_right(driver: SigningDriver, nonce: str, number: int) -> bool:
     try:
         answer = driver.connection.request(f"/{nonce}/x", query, body, {"X-Nonce": nonce}, method).object
     except NotFoundError as error:
-        told = error.exchange
+        exchange = error.exchange
         own = (method, f"/{nonce}/x", nonce)
         return (
-            told is not None and (told.method, told.path, told.request_id) == own and error.message == nonce
+            exchange is not None
+            and (exchange.method, exchange.path, exchange.request_id) == own
+            and error.message == nonce
         )
     parts = urlsplit(answer["target"])
     came = (answer["method"], parts.path, dict(parse_qsl(parts.query)), answer["headers"]["x-nonce"])
@@ -258,7 +260,7 @@ def test_a_token_that_is_always_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bytes", "file"])
-def test_a_body_is_whole_with_the_new_token(kind: str) -> None:
+def test_a_body_is_complete_with_the_new_token(kind: str) -> None:
     """A request that is sent again with another token carries its body again, from where that began."""
     file = io.BytesIO(b"read before: body")
     file.seek(13)
@@ -326,7 +328,7 @@ first.join()
 """
 
 
-def test_threads_that_read_the_first_answer_of_a_type() -> None:
+def test_threads_that_decode_the_first_response_of_a_type() -> None:
     """Threads may decode the first responses of one type at the same time."""
     done = subprocess.run([sys.executable, "-c", TYPES], check=False, capture_output=True, timeout=60)
     assert done.returncode == 0

@@ -398,7 +398,7 @@ def test_poll_gives_up(timeout: float) -> None:
     assert caught.value.waiting_for == "the moon"
 
 
-def test_poll_gives_what_it_sees() -> None:
+def test_poll_returns_the_first_result() -> None:
     """`poll` gives the first result that is not None, though it be false."""
     results = iter([None, None, 0])
     assert waiting.poll(lambda: next(results), waiting_for="a zero", timeout=5) == 0
@@ -474,7 +474,7 @@ def test_poll_is_patient_with_transient_errors() -> None:
 @pytest.mark.parametrize(
     ("timeout", "pause"), [(None, 1), ("5", 1), (-1, 1), (5, -1), (5, 0), (5, float("nan"))]
 )
-def test_poll_refuses_times_that_are_none(timeout: Any, pause: Any) -> None:
+def test_poll_refuses_invalid_times(timeout: Any, pause: Any) -> None:
     """Invalid times are refused before the first poll."""
     with pytest.raises(InvalidArgumentError):
         waiting.poll(lambda: 1, waiting_for="x", timeout=timeout, longest_pause=pause)
