@@ -182,8 +182,8 @@ def test_many_cancelled_calls(run: Run, slow: Web) -> None:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-            answers = await asyncio.gather(*(cloud.list_nodes() for _ in range(6)))
-            assert answers == [[]] * 6
+            responses = await asyncio.gather(*(cloud.list_nodes() for _ in range(6)))
+            assert responses == [[]] * 6
 
     run(main)
 

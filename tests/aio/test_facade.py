@@ -319,8 +319,8 @@ def test_many_at_once(run: Run, web: Web) -> None:
     async def main() -> None:
         async with aio.wrap(PlainDriver("user", "secret", **web.options)) as cloud:
             request = cloud.driver.connection.request
-            answers = await asyncio.gather(*(cloud.run(request, "/", {"n": n}) for n in range(500)))
-            assert [answer.object["target"] for answer in answers] == [f"/?n={n}" for n in range(500)]
+            responses = await asyncio.gather(*(cloud.run(request, "/", {"n": n}) for n in range(500)))
+            assert [response.object["target"] for response in responses] == [f"/?n={n}" for n in range(500)]
 
     run(main)
     assert len({seen.connection for seen in web.seen}) <= 100
@@ -356,9 +356,9 @@ def test_tasks_log_in_once(run: Run) -> None:
             tasks = [asyncio.create_task(cloud.run(request, "/")) for _ in range(20)]
             await asyncio.sleep(0)
             tasks[0].cancel()
-            answers = await asyncio.gather(*tasks, return_exceptions=True)
-            assert isinstance(answers[0], asyncio.CancelledError)
-            assert [answer.object["as"] for answer in answers[1:]] == ["t"] * 19  # type: ignore[union-attr]
+            responses = await asyncio.gather(*tasks, return_exceptions=True)
+            assert isinstance(responses[0], asyncio.CancelledError)
+            assert [response.object["as"] for response in responses[1:]] == ["t"] * 19  # type: ignore[union-attr]
 
     with serve(respond) as web:
         run(partial(main, web))
@@ -384,8 +384,8 @@ def test_run_takes_any_function(run: Run, web: Web) -> None:
             for _ in range(3):
                 await aio.run(driver.connection.request, "/")
         assert {seen.connection for seen in web.seen} == {1}
-        answer = await aio.run(driver.connection.request, "/after")
-        assert answer.object["connection"] == 2
+        response = await aio.run(driver.connection.request, "/after")
+        assert response.object["connection"] == 2
 
     run(main)
 

@@ -79,11 +79,11 @@ def test_loops_side_by_side(web: Web) -> None:
         together.wait()
         async with aio.wrap(driver) as cloud:
             request = driver.connection.request
-            answers = await asyncio.gather(
+            responses = await asyncio.gather(
                 *(cloud.run(request, f"/{name}") for _ in range(10)),
                 *(aio.run(request, f"/{name}") for _ in range(10)),
             )
-        return [answer.object["target"] for answer in answers]
+        return [response.object["target"] for response in responses]
 
     targets: dict[str, list[str]] = {}
     threads = [

@@ -287,8 +287,8 @@ def test_an_error_in_a_stream_is_read_first() -> None:
 )
 def test_the_providers_message(body: Any) -> None:
     """An error carries the provider's message wherever the body usually has it, and where it happened."""
-    answer = Answer(500, body, {"X-Request-Id": "r-77"})
-    with serve(lambda _: answer) as web, pytest.raises(ServerError) as caught:
+    response = Answer(500, body, {"X-Request-Id": "r-77"})
+    with serve(lambda _: response) as web, pytest.raises(ServerError) as caught:
         JsonConnection(**web.options, retry=RetryPolicy(attempts=1)).request("/nodes", params={"key": "k"})
     assert caught.value.message == "the words"
     assert caught.value.exchange is not None
@@ -335,9 +335,9 @@ def test_html_with_status_200(body: bytes) -> None:
 def test_broken_json(body: bytes) -> None:
     """Truncated or invalid JSON is refused with its beginning and the request that it came from."""
     with serve(lambda _: Answer(200, body)) as web:
-        answer = JsonConnection(**web.options).request("/list")
+        response = JsonConnection(**web.options).request("/list")
         with pytest.raises(MalformedResponseError, match=r"GET /list, HTTP 200.*body begins"):
-            _ = answer.object
+            _ = response.object
 
 
 def test_a_missing_field_is_named_by_its_path() -> None:
@@ -355,8 +355,8 @@ def test_empty_json_is_an_empty_dict() -> None:
 
 def test_text_is_decoded_as_declared() -> None:
     """The body's text is decoded by the declared charset, and as UTF-8 without a known one."""
-    answer = Answer(200, "é".encode("latin-1"), {"Content-Type": "text/plain; charset=ISO-8859-1"})
-    with serve(lambda _: answer) as web:
+    response = Answer(200, "é".encode("latin-1"), {"Content-Type": "text/plain; charset=ISO-8859-1"})
+    with serve(lambda _: response) as web:
         assert Connection(**web.options).request("/").body == "é"
     with serve(lambda _: Answer(200, b"\xc3\xa9", {"Content-Type": "text/plain; charset=nonsense"})) as web:
         assert Connection(**web.options).request("/").body == "é"
@@ -387,9 +387,9 @@ def test_xml() -> None:
 def test_bad_xml(body: bytes) -> None:
     """XML that is broken, or that brings a document type or entities, is refused."""
     with serve(lambda _: Answer(200, body)) as web:
-        answer = XmlConnection(**web.options).request("/")
+        response = XmlConnection(**web.options).request("/")
         with pytest.raises(MalformedResponseError):
-            _ = answer.object
+            _ = response.object
 
 
 def test_xmlrpc() -> None:
@@ -422,37 +422,37 @@ def test_xmlrpc() -> None:
 # What may be sent again
 
 
-def failing(times: int, answer: Answer | None) -> Any:
+def failing(times: int, response: Answer | None) -> Any:
     count = iter(range(1_000))
 
     def respond(seen: Seen) -> Answer | None:
-        return answer if next(count) < times else echo(seen)
+        return response if next(count) < times else echo(seen)
 
     return respond
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-@pytest.mark.parametrize("answer", [None, Answer(429), Answer(502), Answer(503), Answer(504)])
-def test_safe_requests_are_repeated(method: str, answer: Answer | None) -> None:
+@pytest.mark.parametrize("response", [None, Answer(429), Answer(502), Answer(503), Answer(504)])
+def test_safe_requests_are_repeated(method: str, response: Answer | None) -> None:
     """A request that may be sent again is sent again after a cut connection, 429, 502, 503 and 504."""
-    with serve(failing(2, answer)) as web:
+    with serve(failing(2, response)) as web:
         Connection(**web.options, retry=QUICK).request("/", method=method)
         assert len(web.seen) == 3
 
 
-@pytest.mark.parametrize("answer", [None, Answer(500), Answer(502), Answer(503), Answer(504)])
-def test_a_post_that_may_have_acted_is_not_repeated(answer: Answer | None) -> None:
+@pytest.mark.parametrize("response", [None, Answer(500), Answer(502), Answer(503), Answer(504)])
+def test_a_post_that_may_have_acted_is_not_repeated(response: Answer | None) -> None:
     """A POST whose response was lost, or that failed on the server, is sent once."""
-    with serve(failing(9, answer)) as web:
+    with serve(failing(9, response)) as web:
         with pytest.raises(PolycloudError):
             Connection(**web.options, retry=QUICK).request("/", data="x", method="POST")
         assert len(web.seen) == 1
 
 
-@pytest.mark.parametrize("answer", [Answer(429), Answer(503, b"", {"Retry-After": "0"})])
-def test_a_post_that_was_turned_away_is_repeated(answer: Answer) -> None:
+@pytest.mark.parametrize("response", [Answer(429), Answer(503, b"", {"Retry-After": "0"})])
+def test_a_post_that_was_turned_away_is_repeated(response: Answer) -> None:
     """A POST that the provider says it did not carry out is sent again."""
-    with serve(failing(2, answer)) as web:
+    with serve(failing(2, response)) as web:
         Connection(**web.options, retry=QUICK).request("/", data="x", method="POST")
         assert [seen.body for seen in web.seen] == [b"x"] * 3
 
@@ -728,7 +728,7 @@ def test_json_text_is_sent_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "look"),
+    ("response", "attribute"),
     [
         (Answer(200, b"[" * 200_000), "object"),
         (Answer(503, b"", {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}), "object"),
@@ -737,23 +737,23 @@ def test_json_text_is_sent_as_json() -> None:
         (Answer(304), "body"),
     ],
 )
-def test_odd_responses_raise_no_foreign_errors(answer: Answer, look: str) -> None:
+def test_odd_responses_raise_no_foreign_errors(response: Answer, attribute: str) -> None:
     """Whatever the provider's response, only errors of our tree are raised."""
-    with serve(lambda _: answer) as web:
+    with serve(lambda _: response) as web:
         try:
-            getattr(JsonConnection(**web.options, retry=QUICK).request("/"), look)
+            getattr(JsonConnection(**web.options, retry=QUICK).request("/"), attribute)
         except PolycloudError:
             return
-    assert look == "body"
+    assert attribute == "body"
 
 
 def test_xml_with_a_document_type_in_utf_16() -> None:
     """A document type is refused in every encoding."""
     text = '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE a [<!ENTITY y "boom">]><a>&y;</a>'
     with serve(lambda _: Answer(200, text.encode("utf-16"))) as web:
-        answer = XmlConnection(**web.options).request("/")
+        response = XmlConnection(**web.options).request("/")
         with pytest.raises(MalformedResponseError, match="document type"):
-            _ = answer.object
+            _ = response.object
 
 
 def test_a_stream_may_be_read_in_one_piece() -> None:
@@ -884,8 +884,8 @@ class Polling(PollingConnection):
 
 def test_polling() -> None:
     """A polling connection polls its job until it is done, and returns the last response."""
-    looks = iter([{"done": False}, {"done": True, "id": 5}])
-    with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(looks))) as web:
+    states = iter([{"done": False}, {"done": True, "id": 5}])
+    with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(states))) as web:
         assert Polling(**web.options).async_request("/make", method="POST").object == {"done": True, "id": 5}
         assert [seen.path for seen in web.seen] == ["/make", "/job/7", "/job/7"]
 
@@ -900,6 +900,6 @@ def test_polling_gives_up() -> None:
 def test_response_defaults() -> None:
     """A plain Response takes any 2xx for success and its text for the object."""
     with serve(lambda _: Answer(299, b"text")) as web:
-        answer = Connection(**web.options).request("/")
-    assert isinstance(answer, Response)
-    assert (answer.success(), answer.object, base64.b64encode(answer.content)) == (True, "text", b"dGV4dA==")
+        response = Connection(**web.options).request("/")
+    assert isinstance(response, Response)
+    assert (response.success(), response.object, response.content) == (True, "text", b"text")

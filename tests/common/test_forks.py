@@ -97,9 +97,9 @@ def exercise(driver: EchoDriver) -> list[Any]:
     connection = driver.connection
     connection.retry_budget.spend()
     ratelimits.limiter_of("another account")
-    answers = waiting.gather([lambda: connection.request("/x").object["target"]] * 3)
+    responses = waiting.gather([lambda: connection.request("/x").object["target"]] * 3)
     driver.close()
-    return [*answers, connection.request("/y").object["target"], waiting.run(nothing)]
+    return [*responses, connection.request("/y").object["target"], waiting.run(nothing)]
 
 
 async def nothing() -> None:
@@ -121,10 +121,10 @@ def test_a_child_uses_the_driver_that_threads_use() -> None:
     with serve() as web, EchoDriver("key", **web.options, pool_size=4) as driver:
 
         def ask(path: str) -> int:
-            answer = driver.connection.request(path).object
-            if answer["target"] != path:
+            response = driver.connection.request(path).object
+            if response["target"] != path:
                 wrong.append(path)
-            return int(answer["connection"])
+            return int(response["connection"])
 
         def call(thread: int) -> None:
             for number in range(100_000):

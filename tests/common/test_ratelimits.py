@@ -35,7 +35,7 @@ DATE = format_datetime(NOON, usegmt=True)
 IN_A_MINUTE = int(NOON.timestamp()) + 60
 
 
-def answer(status: int = 200, **headers: object) -> RawResponse:
+def response(status: int = 200, **headers: object) -> RawResponse:
     """A response with the headers of these names, `_` for `-`."""
     return RawResponse(
         status, "", Headers((name.replace("_", "-"), str(text)) for name, text in headers.items())
@@ -136,7 +136,7 @@ def exchange(limiter: RateLimiter, reply: RawResponse | None) -> None:
 def test_nothing_is_held_back_without_limits(limiter: RateLimiter) -> None:
     """Without limits in headers and without refusals, every request may be sent at once."""
     for _ in range(1000):
-        exchange(limiter, answer())
+        exchange(limiter, response())
     for _ in range(100):
         assert limiter.take() == 0
 
@@ -145,23 +145,23 @@ def test_what_is_under_way_counts(limiter: RateLimiter) -> None:
     """Requests under way are subtracted from what a response says is left."""
     for _ in range(4):
         assert limiter.take() == 0
-    limiter.give_back(answer(ratelimit_remaining=5, ratelimit_reset=10))
+    limiter.give_back(response(ratelimit_remaining=5, ratelimit_reset=10))
     assert [limiter.take() for _ in range(3)] == [0, 0, 10]
 
 
 def test_a_new_window_begins_with_one(clock: Clock, limiter: RateLimiter) -> None:
     """After a window that was used up one request is sent, and its response says how many more may be."""
-    exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
+    exchange(limiter, response(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
     assert limiter.take() == 0
     assert 0 < limiter.take() < 1
-    limiter.give_back(answer(ratelimit_remaining=2, ratelimit_reset=10))
+    limiter.give_back(response(ratelimit_remaining=2, ratelimit_reset=10))
     assert [limiter.take() for _ in range(3)] == [0, 0, 10]
 
 
 def test_a_lost_response_does_not_stop_the_others(clock: Clock, limiter: RateLimiter) -> None:
     """Where the first response of a window is lost or late, further requests are sent, one at a time."""
-    exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
+    exchange(limiter, response(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
     exchange(limiter, None)
     clock.now += limiter.take()
@@ -172,9 +172,9 @@ def test_a_lost_response_does_not_stop_the_others(clock: Clock, limiter: RateLim
 
 def test_a_limit_that_is_no_longer_announced(clock: Clock, limiter: RateLimiter) -> None:
     """Where a new window's response names no limit, nothing is held back."""
-    exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
+    exchange(limiter, response(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
-    exchange(limiter, answer())
+    exchange(limiter, response())
     assert [limiter.take() for _ in range(50)] == [0] * 50
 
 
@@ -189,34 +189,34 @@ def test_a_limit_that_is_no_longer_announced(clock: Clock, limiter: RateLimiter)
 )
 def test_absurd_limits_hold_nothing_back(limiter: RateLimiter, headers: dict[str, Any]) -> None:
     """A limit of 0, less than nothing left, no end of the window or one in the past do not stop requests."""
-    exchange(limiter, answer(**headers))
+    exchange(limiter, response(**headers))
     assert limiter.take() == 0
 
 
 @pytest.mark.parametrize("status", [200, 429])
 def test_an_absurd_end_is_an_hour_away(clock: Clock, limiter: RateLimiter, status: int) -> None:
     """A window that ends in the year 9999 closes an account for an hour at most, and heals then."""
-    exchange(limiter, answer(status, ratelimit_remaining=0, ratelimit_reset=253_402_300_799))
+    exchange(limiter, response(status, ratelimit_remaining=0, ratelimit_reset=253_402_300_799))
     assert limiter.take() == 3600
     clock.now += 3600
-    exchange(limiter, answer(ratelimit_remaining=4000, ratelimit_reset=10))
+    exchange(limiter, response(ratelimit_remaining=4000, ratelimit_reset=10))
     assert [limiter.take() for _ in range(50)] == [0] * 50
 
 
 def test_a_later_response_heals(limiter: RateLimiter) -> None:
     """A limit that a response says is used up is open again when a later response says so."""
     assert [limiter.take(), limiter.take()] == [0, 0]
-    limiter.give_back(answer(ratelimit_remaining=0, ratelimit_reset=3000))
+    limiter.give_back(response(ratelimit_remaining=0, ratelimit_reset=3000))
     assert limiter.take() == 3000
-    limiter.give_back(answer(ratelimit_remaining=4000, ratelimit_reset=3000))
+    limiter.give_back(response(ratelimit_remaining=4000, ratelimit_reset=3000))
     assert limiter.take() == 0
 
 
 def test_an_old_response_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
     """Until the pause of a refusal is over, a response to an earlier request opens nothing."""
     assert [limiter.take(), limiter.take()] == [0, 0]
-    limiter.give_back(answer(429, retry_after=20))
-    limiter.give_back(answer(ratelimit_remaining=4000, ratelimit_reset=3000))
+    limiter.give_back(response(429, retry_after=20))
+    limiter.give_back(response(ratelimit_remaining=4000, ratelimit_reset=3000))
     assert limiter.take() == 20
 
 
@@ -225,25 +225,25 @@ def test_simultaneous_refusals_count_once(clock: Clock, limiter: RateLimiter) ->
     for _ in range(16):
         assert limiter.take() == 0
     for _ in range(16):
-        limiter.give_back(answer(429))
+        limiter.give_back(response(429))
     once = limiter.take()
     assert 0.1 < once < 0.5
     clock.now += 2
-    exchange(limiter, answer(429))
+    exchange(limiter, response(429))
     assert limiter.take() > once
 
 
 def test_an_outage_does_not_close(limiter: RateLimiter) -> None:
     """A 503 that says when to come back slows an account down, and does not close it."""
-    exchange(limiter, answer(503, retry_after=3000))
+    exchange(limiter, response(503, retry_after=3000))
     assert 0 < limiter.take() < 1
 
 
 def test_an_idle_hour_does_not_slow(clock: Clock, limiter: RateLimiter) -> None:
     """What a refusal slowed down is fast again after an hour without requests."""
-    exchange(limiter, answer(429))
+    exchange(limiter, response(429))
     clock.now += 3600
-    exchange(limiter, answer())
+    exchange(limiter, response())
     assert [limiter.take() for _ in range(50)] == [0] * 50
 
 
@@ -275,7 +275,7 @@ class Window:
             }
         elif self.announced == "retry-after" and refused:
             headers = {"retry_after": math.ceil(reset)}
-        return answer(429 if refused else 200, **headers)
+        return response(429 if refused else 200, **headers)
 
 
 class Sliding:
@@ -292,7 +292,7 @@ class Sliding:
         if not refused:
             self.times.append(now)
         left, reset = self.most - len(self.times), math.ceil(self.times[0] + self.seconds - now)
-        return answer(429 if refused else 200, ratelimit_remaining=left, ratelimit_reset=reset)
+        return response(429 if refused else 200, ratelimit_remaining=left, ratelimit_reset=reset)
 
 
 def simulate(server: Server, *, calls: int, threads: int = 16, latency: float = 0.02) -> tuple[int, float]:
@@ -339,7 +339,7 @@ def test_a_limit_that_goes_away() -> None:
     limit = Window(20, 1, "")
 
     def lifted(now: float) -> RawResponse:
-        return limit(now) if now < Clock.now + 20 else answer()
+        return limit(now) if now < Clock.now + 20 else response()
 
     _, seconds = simulate(lifted, calls=50_000)
     assert seconds < 20 + 90 + 50_000 * 0.02 / 16

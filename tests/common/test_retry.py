@@ -57,8 +57,8 @@ def test_pauses_vary() -> None:
 
 def test_retry_after_is_a_lower_bound() -> None:
     """A pause is never shorter than `Retry-After`."""
-    answer = RawResponse(429, "", Headers([("Retry-After", "30")]))
-    assert RetryPolicy().pause(1, answer) >= 30
+    response = RawResponse(429, "", Headers([("Retry-After", "30")]))
+    assert RetryPolicy().pause(1, response) >= 30
 
 
 @pytest.mark.parametrize(
@@ -219,12 +219,12 @@ def test_an_announced_pause_costs_no_budget(status: int) -> None:
 # Requests
 
 
-def failing(times: int, answer: Answer | None = None) -> Callable[[Seen], Answer | None]:
+def failing(times: int, response: Answer | None = None) -> Callable[[Seen], Answer | None]:
     counted: Counter[str] = Counter()
 
     def respond(seen: Seen) -> Answer | None:
         counted[seen.method] += 1
-        return answer if counted[seen.method] <= times else Answer()
+        return response if counted[seen.method] <= times else Answer()
 
     return respond
 
@@ -283,7 +283,7 @@ HOURS = RetryPolicy(attempts=3, base=1e9, cap=1e9)
 
 @pytest.mark.parametrize("deadline", ["connection", "block"])
 @pytest.mark.parametrize(
-    ("answer", "policy", "error"),
+    ("response", "policy", "error"),
     [
         (Answer(503, b"", {"Retry-After": "50"}), QUICK, "ServerError"),
         (Answer(429, b"", {"Retry-After": "50"}), QUICK, "RateLimitReachedError"),
@@ -293,11 +293,11 @@ HOURS = RetryPolicy(attempts=3, base=1e9, cap=1e9)
     ids=["503 with Retry-After", "429 with Retry-After", "jitter", "jitter after a cut connection"],
 )
 def test_a_pause_beyond_the_deadline_is_not_begun(
-    answer: Answer | None, policy: RetryPolicy, error: str, deadline: str
+    response: Answer | None, policy: RetryPolicy, error: str, deadline: str
 ) -> None:
     """A call whose next pause would outlast its deadline ends at once with its last error."""
     limits: dict[str, Any] = {"deadline": 20} if deadline == "connection" else {}
-    with serve(lambda _: answer) as web:
+    with serve(lambda _: response) as web:
         connection = Sleepless(**web.options, retry=policy, **limits)
         connection.pauses = []
         with nullcontext() if limits else call_options(deadline=20):

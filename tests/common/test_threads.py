@@ -103,7 +103,7 @@ def is_right(driver: SigningDriver, nonce: str, number: int) -> bool:
     query = {"n": nonce, **({"missing": "1"} if number % 7 == 0 else {})}
     body = None if method == "GET" else nonce.encode() * (number % 50)
     try:
-        answer = driver.connection.request(f"/{nonce}/x", query, body, {"X-Nonce": nonce}, method).object
+        response = driver.connection.request(f"/{nonce}/x", query, body, {"X-Nonce": nonce}, method).object
     except NotFoundError as error:
         exchange = error.exchange
         own = (method, f"/{nonce}/x", nonce)
@@ -112,9 +112,9 @@ def is_right(driver: SigningDriver, nonce: str, number: int) -> bool:
             and (exchange.method, exchange.path, exchange.request_id) == own
             and error.message == nonce
         )
-    parts = urlsplit(answer["target"])
-    came = (answer["method"], parts.path, dict(parse_qsl(parts.query)), answer["headers"]["x-nonce"])
-    return came == (method, f"/{nonce}/x", query, nonce) and answer["body"] == (body or b"").decode()
+    parts = urlsplit(response["target"])
+    came = (response["method"], parts.path, dict(parse_qsl(parts.query)), response["headers"]["x-nonce"])
+    return came == (method, f"/{nonce}/x", query, nonce) and response["body"] == (body or b"").decode()
 
 
 def test_threads_share_a_signing_driver() -> None:
@@ -126,9 +126,9 @@ def test_threads_share_a_signing_driver() -> None:
                 is_right(driver, f"{thread}-{number}", number) for number in range(CALLS // THREADS)
             )
         )
-        answers = sum(shares, Counter())
+        responses = sum(shares, Counter())
         connections = {seen.connection for seen in web.seen}
-    assert answers == {True: CALLS}
+    assert responses == {True: CALLS}
     assert len(web.seen) == CALLS
     assert notary.wrong == []
     assert len(connections) <= POOL_SIZE
@@ -267,9 +267,9 @@ def test_a_body_is_complete_with_the_new_token(kind: str) -> None:
     with serve(Gate()) as web:
         connection = LoginConnection("user", "password", **web.options)
         connection._token = REVOKED
-        answer = connection.request("/x", data=b"body" if kind == "bytes" else file, method="POST").object
+        response = connection.request("/x", data=b"body" if kind == "bytes" else file, method="POST").object
         connection.close()
-        assert answer["body"] == "body"
+        assert response["body"] == "body"
         assert [seen.body for seen in web.seen if seen.path == "/x"] == [b"body", b"body"]
 
 

@@ -80,8 +80,8 @@ def driver_of(provider: str, **options: Any) -> Iterator[Any]:
 
 def failing_first() -> Any:
     """Responds to the first request with 503, and to the others with 200."""
-    answers = iter([Answer(503, b"{}", {"X-Request-Id": "r-1"})])
-    return lambda seen: next(answers, Answer(body=b"{}", headers={"X-Request-Id": "r-2"}))
+    responses = iter([Answer(503, b"{}", {"X-Request-Id": "r-1"})])
+    return lambda seen: next(responses, Answer(body=b"{}", headers={"X-Request-Id": "r-2"}))
 
 
 def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
@@ -291,8 +291,8 @@ def test_streams() -> None:
     with serve() as web, traced() as traces:
         cloud = Cloud(KEY, **web.options)
         cloud.request("/x", data=iter([b"a", b"b"]), method="PUT")
-        answer = cloud.request("/y", stream=True)
-        assert b"".join(answer.iter_bytes())
+        response = cloud.request("/y", stream=True)
+        assert b"".join(response.iter_bytes())
     sent, answered = traces
     assert (sent.body, sent.request["body"]) == (None, None)
     assert (answered.body, answered.response) == (b"", None)
@@ -380,14 +380,14 @@ def test_declared_secrets(key: str, place: str) -> None:
         "xml": {"method": "PUT", "data": f"<a b={quoteattr(key)}>{escape(key)}</a>"},
     }
     quoted = [quote(key), quote(key, safe=""), quote_plus(key)]
-    answers = {
+    responses = {
         "json": {"message": [key]},
         "xml": f"<e>{escape(key)}</e>".encode(),
         "message": f"no {key}!".encode(),
         "quoted": f"no {' or '.join(quoted)}!".encode(),
     }
-    answer = Answer(200 if place in PLACES else 400, answers.get(place, b"{}"))
-    with everything_recorded() as recorded, serve(lambda seen: answer) as web, suppress(ProviderHTTPError):
+    response = Answer(200 if place in PLACES else 400, responses.get(place, b"{}"))
+    with everything_recorded() as recorded, serve(lambda seen: response) as web, suppress(ProviderHTTPError):
         BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent.get(place, {})})
     assert_not_recorded(key if len(key) > 3 else f"user:{key}", recorded)
 
@@ -407,14 +407,14 @@ def test_secrets_by_name(hidden: str, name: str, place: str) -> None:
         "form": {"method": "POST", "data": {"a": "1", name: [hidden, hidden]}},
         "xml": {"method": "PUT", "data": f"<a><{name}>{escape(hidden)}</{name}></a>"},
     }
-    answers = {
+    responses = {
         "query": {"message": f"{hidden} is unknown"},
         "header": {"message": f"{hidden} is unknown"},
         "json": {"users": {"x": {name: hidden}}},
         "xml": f"<a><{name}>{escape(hidden)}</{name}></a>".encode(),
     }
-    answer = Answer(200, answers.get(place, b"{}"))
-    with everything_recorded() as recorded, serve(lambda seen: answer) as web:
+    response = Answer(200, responses.get(place, b"{}"))
+    with everything_recorded() as recorded, serve(lambda seen: response) as web:
         Connection(**web.options).request("/x", **sent[place])
     assert_not_recorded(hidden, recorded)
 

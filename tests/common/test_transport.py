@@ -81,14 +81,14 @@ def send(world: World) -> Send:
     return send
 
 
-def identity(answer: RawResponse) -> RawResponse:
-    return answer
+def identity(response: RawResponse) -> RawResponse:
+    return response
 
 
-def json_of(answer: RawResponse) -> Any:
+def json_of(response: RawResponse) -> Any:
     import json
 
-    return json.loads(answer.body)
+    return json.loads(response.body)
 
 
 def test_a_request_arrives_unchanged(send: Send) -> None:
@@ -104,10 +104,10 @@ def test_a_request_arrives_unchanged(send: Send) -> None:
 def test_responses_come_back_unchanged(send: Send) -> None:
     """Status, reason and headers come back whatever the status is; headers are found in any case."""
     with serve(lambda _: Answer(418, b"tea", {"X-Kind": "pot"})) as web:
-        answer = send(Request("GET", web.url), identity)
-    assert (answer.status, answer.body, answer.headers["X-KIND"]) == (418, b"tea", "pot")
-    assert answer.headers.get("x-none") is None
-    assert "x-kind" in answer.headers
+        response = send(Request("GET", web.url), identity)
+    assert (response.status, response.body, response.headers["X-KIND"]) == (418, b"tea", "pot")
+    assert response.headers.get("x-none") is None
+    assert "x-kind" in response.headers
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
@@ -121,7 +121,7 @@ def test_bodies_are_decoded(send: Send, encoding: str, chunked: bool) -> None:
     with serve(lambda _: Answer(200, packed, {"Content-Encoding": encoding}, pieces)) as web:
         assert send(Request("GET", web.url), identity).body == text
         streamed = Request("GET", web.url, stream=True)
-        assert send(streamed, lambda answer: b"".join(answer.chunks)) == text
+        assert send(streamed, lambda response: b"".join(response.chunks)) == text
 
 
 @pytest.mark.parametrize("kind", ["file", "iterator"])
@@ -157,10 +157,10 @@ def test_streams_that_are_left_cost_no_place(leave: str) -> None:
                 with pytest.raises(MalformedResponseError):
                     transport.send(request)
                 continue
-            answer = transport.send(request)
+            response = transport.send(request)
             if leave == "break":
-                next(iter(answer.chunks or ()))
-            answer.close()
+                next(iter(response.chunks or ()))
+            response.close()
         transport.close()
 
 
@@ -258,7 +258,7 @@ def test_a_dripping_body_ends_at_the_deadline(send: Send, stream: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"",
         b"garbage\r\n\r\n",
@@ -269,16 +269,16 @@ def test_a_dripping_body_ends_at_the_deadline(send: Send, stream: bool) -> None:
         b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
     ],
 )
-def test_broken_responses(send: Send, answer: bytes) -> None:
+def test_broken_responses(send: Send, response: bytes) -> None:
     """Whatever breaks on the wire is a TransportError."""
-    with raw_answers(answer) as web, pytest.raises(TransportError):
+    with raw_answers(response) as web, pytest.raises(TransportError):
         send(Request("GET", web.url), identity)
 
 
 def test_undecodable_body(send: Send) -> None:
     """A body that is not what its Content-Encoding says is an error of our tree."""
-    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
-    with raw_answers(answer) as web, pytest.raises(PolycloudError):
+    response = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
+    with raw_answers(response) as web, pytest.raises(PolycloudError):
         send(Request("GET", web.url), identity)
 
 

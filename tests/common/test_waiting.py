@@ -386,15 +386,15 @@ def test_poll_ends_at_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("timeout", [0, 0.05])
 def test_poll_gives_up(timeout: float) -> None:
     """`poll` polls at least once, and its timeout error says what it waited for."""
-    looks: list[int] = []
+    polls: list[int] = []
 
-    def look() -> str | None:
-        looks.append(1)
+    def check() -> str | None:
+        polls.append(1)
         return None
 
     with pytest.raises(OperationTimeoutError, match="waiting for the moon") as caught:
-        waiting.poll(look, waiting_for="the moon", timeout=timeout)
-    assert looks
+        waiting.poll(check, waiting_for="the moon", timeout=timeout)
+    assert polls
     assert caught.value.waiting_for == "the moon"
 
 
@@ -452,14 +452,14 @@ def test_poll_is_patient_with_transient_errors() -> None:
     def poll(*outcomes: Exception | str | None) -> tuple[object, int]:
         left = list(outcomes)
 
-        def look() -> str | None:
+        def check() -> str | None:
             outcome = left.pop(0)
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
 
         try:
-            found = waiting.poll(look, waiting_for="x", timeout=20, longest_pause=0.001)
+            found = waiting.poll(check, waiting_for="x", timeout=20, longest_pause=0.001)
         except PolycloudError as error:
             return error, len(left)
         return found, len(left)

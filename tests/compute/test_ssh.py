@@ -107,10 +107,10 @@ def test_a_callback_that_fails_ends_the_command(server: SSHServer) -> None:
 
 
 def wait_for_no_processes(server: SSHServer) -> None:
-    def look() -> bool | None:
+    def check() -> bool | None:
         return all(process.returncode is not None for process in server.processes) or None
 
-    waiting.poll(look, waiting_for="the commands to end", timeout=10, longest_pause=0.05)
+    waiting.poll(check, waiting_for="the commands to end", timeout=10, longest_pause=0.05)
 
 
 def test_ten_megabytes(client: SSHClient) -> None:
@@ -616,10 +616,10 @@ def test_a_login_whose_key_cannot_be_kept(server: SSHServer, tmp_path: Path) -> 
 
 
 def wait_for_no_connections(server: SSHServer) -> None:
-    def look() -> bool | None:
+    def check() -> bool | None:
         return all(connection.is_closed() for connection in server.connections) or None
 
-    waiting.poll(look, waiting_for="the connections to end", timeout=10, longest_pause=0.05)
+    waiting.poll(check, waiting_for="the connections to end", timeout=10, longest_pause=0.05)
 
 
 # Odd input
