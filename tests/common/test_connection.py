@@ -598,13 +598,32 @@ def test_what_a_driver_adds_to_a_request_is_secret() -> None:
     assert "hunter2" not in repr(Request("GET", "http://h/?api_key=hunter2"))
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"headers": {"X-Auth-Token": "hunter2hunter2"}},
+        {"headers": {"Authorization": "Basic hunter2hunter2"}},
+        {"params": {"api_key": "hunter2hunter2"}},
+        {"method": "POST", "data": {"a": "b", "password": "hunter2hunter2"}},
+        {"method": "POST", "json": {"a": 1, "users": [{"b": None}, {"rootPass": "hunter2hunter2"}]}},
+        {"method": "POST", "json": {"users": {"a": {"secret": "hunter2hunter2"}, "b": []}}},
+    ],
+    ids=["a header", "credentials", "a query", "a form", "a list in JSON", "a dict in JSON"],
+)
+def test_what_a_request_names_secret_does_not_show(request_: dict[str, Any]) -> None:
+    """A value under a secret's name, in headers, query or body, is removed alone and leaves the rest."""
+    with serve(lambda _: Answer(400, b"before hunter2hunter2 after")) as web:
+        with pytest.raises(ProviderHTTPError) as caught:
+            Connection(**web.options).request("/", **request_)
+    assert caught.value.message == "before [secret] after"
+
+
 def test_a_short_key_leaves_messages_readable() -> None:
-    """A key of a letter is not taken out of every word."""
-    with (
-        serve(lambda _: Answer(400, b"the message")) as web,
-        pytest.raises(ProviderHTTPError, match="the message"),
-    ):
-        ConnectionKey("e", **web.options).request("/")
+    """A key of up to three characters is left in messages; one of four is removed."""
+    for key, shown in (("e", "the message"), ("the", "the message"), ("mess", r"the \[secret\]age")):
+        with serve(lambda _: Answer(400, b"the message")) as web:
+            with pytest.raises(ProviderHTTPError, match=shown):
+                ConnectionKey(key, **web.options).request("/")
 
 
 def test_the_clients_log_has_no_query(caplog: pytest.LogCaptureFixture) -> None:

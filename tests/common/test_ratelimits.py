@@ -420,6 +420,24 @@ def test_a_call_waits_for_the_window() -> None:
         assert (len(web.seen), time.monotonic() - began >= 1) == (2, True)
 
 
+def test_the_wait_for_a_window_is_slept(clock: Clock) -> None:
+    """A call that waits for the next window sleeps once, for exactly as long as the window lasts."""
+    pauses: list[float] = []
+
+    class OnClock(ConnectionKey):
+        def sleep(self, seconds: float) -> None:
+            pauses.append(seconds)
+            clock.now += seconds
+
+    spent = iter([Answer(200, b"", {"ratelimit-remaining": "0", "ratelimit-reset": "30"})])
+    with serve(lambda _: next(spent, Answer())) as web:
+        connection = OnClock("sleeps", **web.options)
+        connection._rate_limiter = RateLimiter(clock)
+        assert [connection.request("/").status for _ in range(2)] == [200, 200]
+        assert (pauses, len(web.seen)) == ([30], 2)
+        connection.close()
+
+
 @pytest.mark.parametrize("limits", [{"deadline": 20}, {"retry": RetryPolicy(patience=20)}])
 def test_no_wait_beyond_deadline_and_patience(limits: dict[str, Any]) -> None:
     """A window that begins after the deadline, or later than the patience lasts, ends the call at once."""
@@ -432,12 +450,13 @@ def test_no_wait_beyond_deadline_and_patience(limits: dict[str, Any]) -> None:
         assert len(web.seen) == 1
 
 
-def test_a_repeat_that_must_wait_keeps_the_first_outcome() -> None:
-    """Where the limit forbids to send again, the error is that of what was sent, which may have acted."""
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_that_must_wait_keeps_the_first_outcome(stream: bool) -> None:
+    """Where the limit forbids a retry, the error is that of the first attempt, which may have acted."""
     replies = iter([Answer(502, b"bad gateway", {"ratelimit-remaining": "0", "ratelimit-reset": "900"})])
-    with serve(lambda _: next(replies)) as web, connection_of(web, "keeps") as connection:
-        with pytest.raises(ServerError, match="bad gateway"):
-            connection.request("/", method="POST", idempotent=True)
+    with serve(lambda _: next(replies)) as web, connection_of(web, f"keeps {stream}") as connection:
+        with pytest.raises(ServerError, match="Bad Gateway" if stream else "bad gateway"):
+            connection.request("/", method="POST", idempotent=True, stream=stream)
 
 
 def test_whoever_does_not_send_takes_nothing() -> None:

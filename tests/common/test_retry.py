@@ -49,6 +49,15 @@ def test_pauses_are_bounded(attempt: int, base: float, factor: float, cap: float
     assert 0 <= policy.pause(attempt, ConnectError("x")) <= cap
 
 
+@pytest.mark.parametrize(("attempt", "longest"), [(1, 2), (2, 4), (3, 8), (4, 10), (5, 10)])
+def test_pauses_grow(attempt: int, longest: float) -> None:
+    """The longest pause grows by the policy's factor with each attempt, up to the cap."""
+    policy = RetryPolicy(base=1, factor=2, cap=10)
+    pauses = [policy.pause(attempt, ConnectError("x")) for _ in range(1000)]
+    assert 0.9 * longest < max(pauses) <= longest
+    assert min(pauses) < 0.1 * longest
+
+
 def test_pauses_vary() -> None:
     """Pauses have full jitter, so that many callers do not come back together."""
     pauses = {RetryPolicy().pause(3, ConnectError("x")) for _ in range(50)}

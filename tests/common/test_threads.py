@@ -248,6 +248,45 @@ def test_many_threads_authenticate_once(old: Token | None) -> None:
     assert gate.logins == 1
 
 
+@pytest.mark.parametrize(
+    ("seconds", "logins"), [(None, 0), (90, 0), (30, 1), (-1, 1)], ids=["no end", "90 s", "30 s", "the past"]
+)
+def test_a_token_is_renewed_a_minute_early(seconds: float | None, logins: int) -> None:
+    """A token is renewed before a request if it expires within a minute, and never if it has no end."""
+    ends = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+    gate = Gate()
+    with serve(gate) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        connection._token = Token("token-0", ends)
+        assert connection.request("/x").object["headers"]["authorization"] == f"Bearer token-{logins}"
+        connection.close()
+    assert gate.logins == logins
+
+
+def test_a_token_is_a_secret_and_not_the_account() -> None:
+    """A token is among the secrets of its connection, and another token does not make another account."""
+    connection = LoginConnection("user", "password", host="127.0.0.1", secure=False)
+    before = connection.account()
+    connection._token = Token("token-of-mine")
+    assert connection.secrets() == ("password", "token-of-mine")
+    assert connection.account() == before
+    assert "token-of-mine" not in repr(connection._token)
+
+
+def test_a_401_after_another_thread_renewed_the_token() -> None:
+    """A request that was refused with an older token is sent with the present one, without a login."""
+    gate = Gate()
+    with serve(gate) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        stale = Request("GET", web.url, {"Authorization": "Bearer token-of-old"})
+        connection._token = Token("token-0")
+        assert connection.renew(stale)
+        assert (connection.token, gate.logins) == ("token-0", 0)
+        assert connection.renew(Request("GET", web.url, {"Authorization": "Bearer token-0"}))
+        assert (connection.token, gate.logins) == ("token-1", 1)
+        connection.close()
+
+
 def test_a_token_that_is_always_refused() -> None:
     """Where a new token is refused like the old one, the call ends as InvalidCredsError, without a loop."""
     gate = Gate(closed=True)

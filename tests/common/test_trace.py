@@ -10,6 +10,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
@@ -34,7 +36,7 @@ from polycloud.common.trace import Trace, add_hook
 from polycloud.common.types import ConnectError, ProviderHTTPError
 from polycloud.compute.providers import get_driver
 from polycloud.sandbox import Sandbox
-from support.web import Answer, serve
+from support.web import Answer, Seen, serve
 
 KEY = "k3y of/the=cloud"
 FIELDS = ("provider", "operation", "method", "path", "status", "attempt", "request_id", "error")
@@ -104,6 +106,21 @@ def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
     assert record.levelno == logging.DEBUG
     assert record.ms > 0  # type: ignore[attr-defined]
     assert re.fullmatch(r"GET /v2/regions: 200 in \d+ ms", record.getMessage())
+
+
+def test_durations() -> None:
+    """A trace has the milliseconds that its attempt took."""
+    over = threading.Event()
+
+    def respond(_: Seen) -> Answer:
+        over.wait(0.2)
+        return Answer()
+
+    with serve(respond) as web, traced() as traces:
+        began = time.perf_counter()
+        Connection(**web.options).request("/x")
+        took = (time.perf_counter() - began) * 1000
+    assert 190 <= traces[0].ms <= took
 
 
 def test_failures_are_traced(caplog: pytest.LogCaptureFixture) -> None:
