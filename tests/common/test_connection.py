@@ -497,6 +497,14 @@ def test_a_repeated_delete_may_find_nothing() -> None:
             JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE")
 
 
+def test_a_delete_that_was_turned_away_first() -> None:
+    """A DELETE that a 429 turned away cannot have deleted anything: a 404 to its retry is an error."""
+    replies = [Answer(429), Answer(404)]
+    with serve(lambda _: replies.pop(0)) as web, pytest.raises(NotFoundError):
+        Connection(**web.options, retry=QUICK).request("/x", method="DELETE")
+    assert replies == []
+
+
 def test_a_retried_delete_remembers_every_attempt() -> None:
     """A retried DELETE succeeds on a 404 though a 429 came between it and the lost response."""
     replies: list[Answer | None] = [None, Answer(429), Answer(404)]

@@ -65,9 +65,11 @@ def test_pauses_vary() -> None:
 
 
 def test_retry_after_is_a_lower_bound() -> None:
-    """A pause is never shorter than `Retry-After`."""
+    """A pause is never shorter than `Retry-After`, and longer where the jitter is."""
     response = RawResponse(429, "", Headers([("Retry-After", "30")]))
-    assert RetryPolicy().pause(1, response) >= 30
+    assert RetryPolicy().pause(1, response) == 30
+    pauses = [RetryPolicy(base=60, cap=60).pause(1, response) for _ in range(200)]
+    assert min(pauses) == 30 < max(pauses) <= 60
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,25 @@ def test_a_token_is_a_secret_and_not_the_account() -> None:
     assert "token-of-mine" not in repr(connection._token)
 
 
+def test_another_thread_was_quicker() -> None:
+    """A thread that waited for its turn to log in takes the token that another one got meanwhile."""
+    gate = Gate()
+    with serve(gate) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        connection._token = EXPIRED
+        in_turn: Any = connection.single_flight
+
+        def wait_for_turn(key: str, fn: Callable[[], Any]) -> Any:
+            if key == "token":
+                connection._token = Token("token-0")
+            return in_turn(key, fn)
+
+        connection.single_flight = wait_for_turn  # type: ignore[assignment]
+        assert connection.request("/x").object["headers"]["authorization"] == "Bearer token-0"
+        connection.close()
+    assert gate.logins == 0
+
+
 def test_a_401_after_another_thread_renewed_the_token() -> None:
     """A request that was refused with an older token is sent with the present one, without a login."""
     gate = Gate()
