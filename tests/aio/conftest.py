@@ -27,8 +27,8 @@ def run(caplog: pytest.LogCaptureFixture) -> Iterator[Run]:
 
     yield run_quietly
     gc.collect()
-    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.getMessage() for record in told if record.name == "asyncio"] == []
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in warnings if record.name == "asyncio"] == []
 
 
 @pytest.fixture

@@ -182,8 +182,8 @@ def test_many_cancelled_calls(run: Run, slow: Web) -> None:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-            answers = await asyncio.gather(*(cloud.list_nodes() for _ in range(6)))
-            assert answers == [[]] * 6
+            responses = await asyncio.gather(*(cloud.list_nodes() for _ in range(6)))
+            assert responses == [[]] * 6
 
     run(main)
 
@@ -254,7 +254,7 @@ def test_a_task_that_others_follow(run: Run) -> None:
     run(main)
 
 
-def the_mark(error: BaseException) -> str:
+def the_marker(error: BaseException) -> str:
     """What a note says that an unfinished create is known by."""
     (note,) = [note for note in error.__notes__ if "it may exist or appear" in note]
     return str(note.rpartition(" '")[2].rstrip("'"))
@@ -262,7 +262,7 @@ def the_mark(error: BaseException) -> str:
 
 @pytest.mark.parametrize("acted", [True, False])
 @both_ends
-def test_a_create_that_is_cancelled_tells_where_its_node_may_be(run: Run, end: Any, acted: bool) -> None:
+def test_a_create_that_is_cancelled_names_its_marker(run: Run, end: Any, acted: bool) -> None:
     """A create that is cancelled after it was sent sends nothing more, and its note names the marker."""
 
     async def main(droplets: Sandbox) -> None:
@@ -280,7 +280,7 @@ def test_a_create_that_is_cancelled_tells_where_its_node_may_be(run: Run, end: A
                     raise
 
             await end(create(), lambda: droplets.requests[-1].method == "POST")
-            found = await cloud.run(driver.list_nodes, ex_tag=the_mark(caught[0]))
+            found = await cloud.run(driver.list_nodes, ex_tag=the_marker(caught[0]))
             assert [node.name for node in found] == ["lost"] * acted
             assert [request.method for request in droplets.requests].count("POST") == 1
 
@@ -298,7 +298,7 @@ def test_the_note_of_a_create_reaches_who_set_the_timeout(run: Run) -> None:
                 async with asyncio.timeout(1):
                     await facade.create_node("late", sizes[0], images[0])
             assert caught.value.__context__ is not None
-            assert the_mark(caught.value.__context__)
+            assert the_marker(caught.value.__context__)
 
     with Sandbox("nephoscale", ssh="off", appear=60) as cloud:
         run(partial(main, cloud))

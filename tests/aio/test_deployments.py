@@ -23,8 +23,8 @@ Cloud = aio.AsyncNodeDriver[NephoscaleNodeDriver]
 @pytest.fixture
 def machines() -> Iterator[Sandbox]:
     """A NephoScale whose nodes have SSH servers."""
-    knobs: dict[str, Any] = {"appear": 0.02, "build": 0.05, "power": 0.02, "destroy": 0.02}
-    with Sandbox("nephoscale", no_isolation=True, **knobs) as cloud:
+    settings: dict[str, Any] = {"appear": 0.02, "build": 0.05, "power": 0.02, "destroy": 0.02}
+    with Sandbox("nephoscale", no_isolation=True, **settings) as cloud:
         yield cloud
 
 
@@ -84,14 +84,14 @@ def test_a_deployment_that_is_cancelled(run: Run, machines: Sandbox, destroy: bo
     async def main() -> None:
         async with aio.wrap(NephoscaleNodeDriver(*machines.credentials, **machines.options)) as cloud:
             await cloud.import_key_pair_from_string("all", PUBLIC)
-            told: list[str] = []
+            output: list[str] = []
             script = ScriptDeployment("echo begun; sleep 60")
             how: dict[str, Any] = {
-                "ex_on_output": lambda _, text: told.append(text),
+                "ex_on_output": lambda _, text: output.append(text),
                 "ex_destroy_on_failure": destroy,
             }
             task = asyncio.create_task(deploy(cloud, machines, script, **how))
-            await until(lambda: told)
+            await until(lambda: output)
             task.cancel()
             async with asyncio.timeout(30):
                 with pytest.raises(asyncio.CancelledError) as caught:

@@ -143,9 +143,9 @@ def test_every_operation_gives_what_the_driver_gives(run: Run, tmp_path: Path) -
 
                 return await everything(call, tmp_path)
 
-    told = run(awaited)
-    assert {name for name, _ in told} == set(NodeDriver.operations()) - {"deploy_node"}
-    assert outline(told) == outline(plainly())
+    results = run(awaited)
+    assert {name for name, _ in results} == set(NodeDriver.operations()) - {"deploy_node"}
+    assert outline(results) == outline(plainly())
 
 
 @pytest.mark.parametrize("provider", READERS)
@@ -188,7 +188,7 @@ def test_a_drivers_life_without_a_word_about_loops(run: Run) -> None:
         run(main)
 
 
-def test_help_tells_of_the_drivers_own_method() -> None:
+def test_help_shows_the_drivers_own_method() -> None:
     """A facade's method has name, documentation and signature of its driver's."""
     cloud = aio.connect("digitalocean", "token")
     assert cloud.list_nodes.__name__ == "list_nodes"
@@ -319,8 +319,8 @@ def test_many_at_once(run: Run, web: Web) -> None:
     async def main() -> None:
         async with aio.wrap(PlainDriver("user", "secret", **web.options)) as cloud:
             request = cloud.driver.connection.request
-            answers = await asyncio.gather(*(cloud.run(request, "/", {"n": n}) for n in range(500)))
-            assert [answer.object["target"] for answer in answers] == [f"/?n={n}" for n in range(500)]
+            responses = await asyncio.gather(*(cloud.run(request, "/", {"n": n}) for n in range(500)))
+            assert [response.object["target"] for response in responses] == [f"/?n={n}" for n in range(500)]
 
     run(main)
     assert len({seen.connection for seen in web.seen}) <= 100
@@ -356,9 +356,9 @@ def test_tasks_log_in_once(run: Run) -> None:
             tasks = [asyncio.create_task(cloud.run(request, "/")) for _ in range(20)]
             await asyncio.sleep(0)
             tasks[0].cancel()
-            answers = await asyncio.gather(*tasks, return_exceptions=True)
-            assert isinstance(answers[0], asyncio.CancelledError)
-            assert [answer.object["as"] for answer in answers[1:]] == ["t"] * 19  # type: ignore[union-attr]
+            responses = await asyncio.gather(*tasks, return_exceptions=True)
+            assert isinstance(responses[0], asyncio.CancelledError)
+            assert [response.object["as"] for response in responses[1:]] == ["t"] * 19  # type: ignore[union-attr]
 
     with serve(respond) as web:
         run(partial(main, web))
@@ -384,8 +384,8 @@ def test_run_takes_any_function(run: Run, web: Web) -> None:
             for _ in range(3):
                 await aio.run(driver.connection.request, "/")
         assert {seen.connection for seen in web.seen} == {1}
-        answer = await aio.run(driver.connection.request, "/after")
-        assert answer.object["connection"] == 2
+        response = await aio.run(driver.connection.request, "/after")
+        assert response.object["connection"] == 2
 
     run(main)
 
@@ -516,7 +516,7 @@ async def anext_of(items: AsyncGenerator[T]) -> T:
     return await anext(items)
 
 
-def test_iterators_tidy_up(run: Run, plain: PlainDriver, web: Web) -> None:
+def test_iterators_clean_up(run: Run, plain: PlainDriver, web: Web) -> None:
     """What a driver's iterator does at its end is awaited, though it be left early or cancelled."""
 
     def items() -> Iterator[int]:

@@ -79,22 +79,22 @@ def test_loops_side_by_side(web: Web) -> None:
         together.wait()
         async with aio.wrap(driver) as cloud:
             request = driver.connection.request
-            answers = await asyncio.gather(
+            responses = await asyncio.gather(
                 *(cloud.run(request, f"/{name}") for _ in range(10)),
                 *(aio.run(request, f"/{name}") for _ in range(10)),
             )
-        return [answer.object["target"] for answer in answers]
+        return [response.object["target"] for response in responses]
 
-    told: dict[str, list[str]] = {}
+    targets: dict[str, list[str]] = {}
     threads = [
-        threading.Thread(target=lambda name=str(number): told.update({name: asyncio.run(main(name))}))
+        threading.Thread(target=lambda name=str(number): targets.update({name: asyncio.run(main(name))}))
         for number in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert told == {str(number): [f"/{number}"] * 20 for number in range(4)}
+    assert targets == {str(number): [f"/{number}"] * 20 for number in range(4)}
 
 
 def test_closing_closes_everything(run: Run, web: Web) -> None:

@@ -22,19 +22,19 @@ def test_the_pages_web_application(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "uvicorn", "app:app", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
-        told = ""
+        log = ""
         try:
-            while not (found := PORT.search(told)):
+            while not (found := PORT.search(log)):
                 line = server.stderr.readline()
-                assert line, told
-                told += line
+                assert line, log
+                log += line
             with urllib3.PoolManager(maxsize=10, timeout=30) as web, ThreadPoolExecutor(10) as threads:
                 url = f"http://127.0.0.1:{found[1]}/nodes"
-                answers = list(threads.map(lambda _: web.request("GET", url).data, range(50)))
+                responses = list(threads.map(lambda _: web.request("GET", url).data, range(50)))
         finally:
             server.send_signal(signal.SIGINT)
-            told += server.communicate(timeout=30)[1]
-    (answer,) = {json.dumps(json.loads(answer)) for answer in answers}
-    assert json.loads(answer) == {"shop": ["seed-00001", "seed-00002"], "office": ["seed-1"]}
-    assert "Application shutdown complete" in told
-    assert not re.search("unclosed|error|warning|traceback", told, re.IGNORECASE), told
+            log += server.communicate(timeout=30)[1]
+    (response,) = {json.dumps(json.loads(response)) for response in responses}
+    assert json.loads(response) == {"shop": ["seed-00001", "seed-00002"], "office": ["seed-1"]}
+    assert "Application shutdown complete" in log
+    assert not re.search("unclosed|error|warning|traceback", log, re.IGNORECASE), log

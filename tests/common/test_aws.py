@@ -141,9 +141,9 @@ def test_signing_twice() -> None:
 def test_no_secret_in_sight() -> None:
     """Neither credentials nor driver show a secret."""
     driver = EC2NodeDriver("AKIATEST", "very secret", token="session token")
-    for thing in (AWSCredentials("AKIATEST", "very secret", "session token"), driver, driver.connection):
-        assert "secret" not in repr(thing)
-        assert "session" not in repr(thing)
+    for item in (AWSCredentials("AKIATEST", "very secret", "session token"), driver, driver.connection):
+        assert "secret" not in repr(item)
+        assert "session" not in repr(item)
 
 
 # Requests and responses
@@ -151,8 +151,8 @@ def test_no_secret_in_sight() -> None:
 
 def test_fields_of_requests() -> None:
     """Lists are numbered from 1, booleans are "true" and "false", and None is left out."""
-    told = flatten({"A": [{"B": "x", "C": [1, 2]}], "D": True, "E": None, "F": [], "G": {"H": "y"}})
-    assert told == {"A.1.B": "x", "A.1.C.1": "1", "A.1.C.2": "2", "D": "true", "G.H": "y"}
+    fields = flatten({"A": [{"B": "x", "C": [1, 2]}], "D": True, "E": None, "F": [], "G": {"H": "y"}})
+    assert fields == {"A.1.B": "x", "A.1.C.1": "1", "A.1.C.2": "2", "D": "true", "G.H": "y"}
 
 
 def test_elements() -> None:
@@ -280,7 +280,7 @@ def test_half_of_the_environments_credentials(metadata: Metadata, env: Set) -> N
     env("AWS_ACCESS_KEY_ID", "AKIAENV")
     with pytest.raises(InvalidCredsError, match="AWS_SECRET_ACCESS_KEY is not"):
         Chain().find()
-    assert metadata.told == 0
+    assert metadata.given == 0
 
 
 def test_a_token_of_a_web_identity(metadata: Metadata, env: Set) -> None:
@@ -289,7 +289,7 @@ def test_a_token_of_a_web_identity(metadata: Metadata, env: Set) -> None:
     env("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")
     with pytest.raises(InvalidCredsError, match="AWS_WEB_IDENTITY_TOKEN_FILE, which is not supported"):
         Chain().find()
-    assert metadata.told == 0
+    assert metadata.given == 0
 
 
 def test_given_credentials_count_first(env: Set) -> None:
@@ -402,7 +402,7 @@ class Metadata(LoopbackServer):
     """The metadata services that give credentials: an instance's, version 2, and a container's."""
 
     def __init__(self, seconds: float = 3600.0, role: str = "web") -> None:
-        self.seconds, self.role, self.told = seconds, role, 0
+        self.seconds, self.role, self.given = seconds, role, 0
         self.fails = False
         self.said: dict[str, str] = {}
         self.lock = threading.Lock()
@@ -428,8 +428,8 @@ class Metadata(LoopbackServer):
         if self.fails:
             return Answer(500, [], b"")
         with self.lock:
-            self.told += 1
-            number = self.told
+            self.given += 1
+            number = self.given
         waiting.sleep(0.02)
         ends = (datetime.now(UTC) + timedelta(seconds=self.seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
         said = self.said or {
@@ -497,7 +497,7 @@ def test_many_threads_ask_once(metadata: Metadata) -> None:
             keys = {one.access_key for one in pool.map(lambda _: line.credentials, range(64))}
             assert keys == {f"ASIA{number}"}
             line._renew_at = 0.0
-    assert metadata.told == 2
+    assert metadata.given == 2
 
 
 def test_credentials_near_their_end(metadata: Metadata) -> None:
@@ -505,7 +505,7 @@ def test_credentials_near_their_end(metadata: Metadata) -> None:
     metadata.seconds = 200
     line = ambient(metadata)
     assert line.credentials.access_key == "ASIA1"
-    assert metadata.told == 1
+    assert metadata.given == 1
     soon = AWSCredentials("A", "s", None, datetime.now(UTC) + timedelta(seconds=1000))
     assert 690 < soon.renewed_in() <= 700
 
@@ -527,7 +527,7 @@ def test_credentials_that_were_revoked(metadata: Metadata) -> None:
     with SmallEC2() as server, EC2NodeDriver(**server.options) as driver:
         server.credentials = ("ASIA2", "of role", "t")
         assert driver.list_nodes() == []
-    assert (metadata.told, len(server.calls)) == (2, 2)
+    assert (metadata.given, len(server.calls)) == (2, 2)
 
 
 # The driver's constructor

@@ -120,14 +120,14 @@ def test_calls_side_by_side_belong_to_the_block() -> None:
 def test_tasks_have_settings_of_their_own() -> None:
     """On an event loop each task's block holds for what its bridges do, gather included, and no other's."""
 
-    def look() -> list[RetryPolicy | None]:
+    def settings() -> list[RetryPolicy | None]:
         waiting.sleep(0.01)
         return waiting.gather([lambda: current_call().retry] * 3)
 
     async def task(retry: RetryPolicy | None, transports: AiohttpTransports) -> list[RetryPolicy | None]:
         with call_options(retry=retry):
             await asyncio.sleep(0)
-            return await bridged(look, transports)
+            return await bridged(settings, transports)
 
     async def main() -> list[list[RetryPolicy | None]]:
         async with AiohttpTransports() as transports:
@@ -161,18 +161,18 @@ def test_an_iterator_is_an_operation() -> None:
             closed.append(current_call().operation)
 
     @as_operation
-    def iterate_things() -> Iterator[str | None]:
+    def iterate_items() -> Iterator[str | None]:
         return iterate_inner()
 
     closed: list[str | None] = []
-    things = iterate_things()
+    items = iterate_items()
     assert current_call().operation is None
-    assert (next(things), current_call().operation, list(things)) == (
-        "iterate_things",
+    assert (next(items), current_call().operation, list(items)) == (
+        "iterate_items",
         None,
-        ["iterate_things"],
+        ["iterate_items"],
     )
-    assert closed == ["iterate_things"]
+    assert closed == ["iterate_items"]
 
 
 def test_an_iterator_that_is_left_is_closed() -> None:
@@ -180,15 +180,15 @@ def test_an_iterator_that_is_left_is_closed() -> None:
     closed = []
 
     @as_operation
-    def iterate_things() -> Iterator[int]:
+    def iterate_items() -> Iterator[int]:
         try:
             yield 1
         finally:
             closed.append(True)
 
-    things: Any = iterate_things()
-    next(things)
-    things.close()
+    items: Any = iterate_items()
+    next(items)
+    items.close()
     assert closed == [True]
 
 
@@ -302,7 +302,7 @@ def test_the_deadline_holds_in_a_bridge() -> None:
         stop.set()
 
 
-def test_what_is_tidied_up_has_time_of_its_own() -> None:
+def test_cleanup_has_time_of_its_own() -> None:
     """Cleanup after a deadline has the time that it is given."""
     with serve() as web:
         connection = Connection(**web.options)

@@ -285,10 +285,10 @@ def test_an_error_in_a_stream_is_read_first() -> None:
         b"the words",
     ],
 )
-def test_the_providers_words(body: Any) -> None:
+def test_the_providers_message(body: Any) -> None:
     """An error carries the provider's message wherever the body usually has it, and where it happened."""
-    answer = Answer(500, body, {"X-Request-Id": "r-77"})
-    with serve(lambda _: answer) as web, pytest.raises(ServerError) as caught:
+    response = Answer(500, body, {"X-Request-Id": "r-77"})
+    with serve(lambda _: response) as web, pytest.raises(ServerError) as caught:
         JsonConnection(**web.options, retry=RetryPolicy(attempts=1)).request("/nodes", params={"key": "k"})
     assert caught.value.message == "the words"
     assert caught.value.exchange is not None
@@ -335,9 +335,9 @@ def test_html_with_status_200(body: bytes) -> None:
 def test_broken_json(body: bytes) -> None:
     """Truncated or invalid JSON is refused with its beginning and the request that it came from."""
     with serve(lambda _: Answer(200, body)) as web:
-        answer = JsonConnection(**web.options).request("/list")
+        response = JsonConnection(**web.options).request("/list")
         with pytest.raises(MalformedResponseError, match=r"GET /list, HTTP 200.*body begins"):
-            _ = answer.object
+            _ = response.object
 
 
 def test_a_missing_field_is_named_by_its_path() -> None:
@@ -355,8 +355,8 @@ def test_empty_json_is_an_empty_dict() -> None:
 
 def test_text_is_decoded_as_declared() -> None:
     """The body's text is decoded by the declared charset, and as UTF-8 without a known one."""
-    answer = Answer(200, "é".encode("latin-1"), {"Content-Type": "text/plain; charset=ISO-8859-1"})
-    with serve(lambda _: answer) as web:
+    response = Answer(200, "é".encode("latin-1"), {"Content-Type": "text/plain; charset=ISO-8859-1"})
+    with serve(lambda _: response) as web:
         assert Connection(**web.options).request("/").body == "é"
     with serve(lambda _: Answer(200, b"\xc3\xa9", {"Content-Type": "text/plain; charset=nonsense"})) as web:
         assert Connection(**web.options).request("/").body == "é"
@@ -387,9 +387,9 @@ def test_xml() -> None:
 def test_bad_xml(body: bytes) -> None:
     """XML that is broken, or that brings a document type or entities, is refused."""
     with serve(lambda _: Answer(200, body)) as web:
-        answer = XmlConnection(**web.options).request("/")
+        response = XmlConnection(**web.options).request("/")
         with pytest.raises(MalformedResponseError):
-            _ = answer.object
+            _ = response.object
 
 
 def test_xmlrpc() -> None:
@@ -422,37 +422,37 @@ def test_xmlrpc() -> None:
 # What may be sent again
 
 
-def failing(times: int, answer: Answer | None) -> Any:
+def failing(times: int, response: Answer | None) -> Any:
     count = iter(range(1_000))
 
     def respond(seen: Seen) -> Answer | None:
-        return answer if next(count) < times else echo(seen)
+        return response if next(count) < times else echo(seen)
 
     return respond
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-@pytest.mark.parametrize("answer", [None, Answer(429), Answer(502), Answer(503), Answer(504)])
-def test_safe_requests_are_repeated(method: str, answer: Answer | None) -> None:
+@pytest.mark.parametrize("response", [None, Answer(429), Answer(502), Answer(503), Answer(504)])
+def test_safe_requests_are_repeated(method: str, response: Answer | None) -> None:
     """A request that may be sent again is sent again after a cut connection, 429, 502, 503 and 504."""
-    with serve(failing(2, answer)) as web:
+    with serve(failing(2, response)) as web:
         Connection(**web.options, retry=QUICK).request("/", method=method)
         assert len(web.seen) == 3
 
 
-@pytest.mark.parametrize("answer", [None, Answer(500), Answer(502), Answer(503), Answer(504)])
-def test_a_post_that_may_have_acted_is_not_repeated(answer: Answer | None) -> None:
+@pytest.mark.parametrize("response", [None, Answer(500), Answer(502), Answer(503), Answer(504)])
+def test_a_post_that_may_have_acted_is_not_repeated(response: Answer | None) -> None:
     """A POST whose response was lost, or that failed on the server, is sent once."""
-    with serve(failing(9, answer)) as web:
+    with serve(failing(9, response)) as web:
         with pytest.raises(PolycloudError):
             Connection(**web.options, retry=QUICK).request("/", data="x", method="POST")
         assert len(web.seen) == 1
 
 
-@pytest.mark.parametrize("answer", [Answer(429), Answer(503, b"", {"Retry-After": "0"})])
-def test_a_post_that_was_turned_away_is_repeated(answer: Answer) -> None:
+@pytest.mark.parametrize("response", [Answer(429), Answer(503, b"", {"Retry-After": "0"})])
+def test_a_post_that_was_turned_away_is_repeated(response: Answer) -> None:
     """A POST that the provider says it did not carry out is sent again."""
-    with serve(failing(2, answer)) as web:
+    with serve(failing(2, response)) as web:
         Connection(**web.options, retry=QUICK).request("/", data="x", method="POST")
         assert [seen.body for seen in web.seen] == [b"x"] * 3
 
@@ -495,6 +495,14 @@ def test_a_repeated_delete_may_find_nothing() -> None:
         assert JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE").status == 204
         with pytest.raises(NotFoundError):
             JsonConnection(**web.options, retry=QUICK).request("/x", method="DELETE")
+
+
+def test_a_delete_that_was_turned_away_first() -> None:
+    """A DELETE that a 429 turned away cannot have deleted anything: a 404 to its retry is an error."""
+    replies = [Answer(429), Answer(404)]
+    with serve(lambda _: replies.pop(0)) as web, pytest.raises(NotFoundError):
+        Connection(**web.options, retry=QUICK).request("/x", method="DELETE")
+    assert replies == []
 
 
 def test_a_retried_delete_remembers_every_attempt() -> None:
@@ -588,23 +596,42 @@ def test_what_a_driver_adds_to_a_request_is_secret() -> None:
         def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
             return {**params, "api_key": "hunter2/2"}
 
-    def tell_all(seen: Seen) -> Answer:
+    def repeat_request(seen: Seen) -> Answer:
         return Answer(400, f"{seen.headers} {seen.target} {seen.query}".encode())
 
-    with serve(tell_all) as web, pytest.raises(ProviderHTTPError) as caught:
+    with serve(repeat_request) as web, pytest.raises(ProviderHTTPError) as caught:
         Both(**web.options).request("/")
     assert "aHVudGVyMjpodW50ZXIy" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(Request("GET", "http://h/?api_key=hunter2"))
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"headers": {"X-Auth-Token": "hunter2hunter2"}},
+        {"headers": {"Authorization": "Basic hunter2hunter2"}},
+        {"params": {"api_key": "hunter2hunter2"}},
+        {"method": "POST", "data": {"a": "b", "password": "hunter2hunter2"}},
+        {"method": "POST", "json": {"a": 1, "users": [{"b": None}, {"rootPass": "hunter2hunter2"}]}},
+        {"method": "POST", "json": {"users": {"a": {"secret": "hunter2hunter2"}, "b": []}}},
+    ],
+    ids=["a header", "credentials", "a query", "a form", "a list in JSON", "a dict in JSON"],
+)
+def test_what_a_request_names_secret_does_not_show(request_: dict[str, Any]) -> None:
+    """A value under a secret's name, in headers, query or body, is removed alone and leaves the rest."""
+    with serve(lambda _: Answer(400, b"before hunter2hunter2 after")) as web:
+        with pytest.raises(ProviderHTTPError) as caught:
+            Connection(**web.options).request("/", **request_)
+    assert caught.value.message == "before [secret] after"
+
+
 def test_a_short_key_leaves_messages_readable() -> None:
-    """A key of a letter is not taken out of every word."""
-    with (
-        serve(lambda _: Answer(400, b"the message")) as web,
-        pytest.raises(ProviderHTTPError, match="the message"),
-    ):
-        ConnectionKey("e", **web.options).request("/")
+    """A key of up to three characters is left in messages; one of four is removed."""
+    for key, shown in (("e", "the message"), ("the", "the message"), ("mess", r"the \[secret\]age")):
+        with serve(lambda _: Answer(400, b"the message")) as web:
+            with pytest.raises(ProviderHTTPError, match=shown):
+                ConnectionKey(key, **web.options).request("/")
 
 
 def test_the_clients_log_has_no_query(caplog: pytest.LogCaptureFixture) -> None:
@@ -615,7 +642,7 @@ def test_the_clients_log_has_no_query(caplog: pytest.LogCaptureFixture) -> None:
     assert "hunter2" not in caplog.text
 
 
-def test_a_redirects_target_is_told_without_its_query() -> None:
+def test_a_redirects_target_is_named_without_its_query() -> None:
     """The target of a redirect is named without what stands in its query."""
     with serve(lambda _: Answer(302, b"", {"Location": "https://x.example/a?key=hunter2"})) as web:
         with pytest.raises(MalformedResponseError, match=r"x\.example/a'") as caught:
@@ -728,7 +755,7 @@ def test_json_text_is_sent_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "look"),
+    ("response", "attribute"),
     [
         (Answer(200, b"[" * 200_000), "object"),
         (Answer(503, b"", {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}), "object"),
@@ -737,26 +764,26 @@ def test_json_text_is_sent_as_json() -> None:
         (Answer(304), "body"),
     ],
 )
-def test_odd_answers_are_no_foreign_errors(answer: Answer, look: str) -> None:
+def test_odd_responses_raise_no_foreign_errors(response: Answer, attribute: str) -> None:
     """Whatever the provider's response, only errors of our tree are raised."""
-    with serve(lambda _: answer) as web:
+    with serve(lambda _: response) as web:
         try:
-            getattr(JsonConnection(**web.options, retry=QUICK).request("/"), look)
+            getattr(JsonConnection(**web.options, retry=QUICK).request("/"), attribute)
         except PolycloudError:
             return
-    assert look == "body"
+    assert attribute == "body"
 
 
 def test_xml_with_a_document_type_in_utf_16() -> None:
     """A document type is refused in every encoding."""
     text = '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE a [<!ENTITY y "boom">]><a>&y;</a>'
     with serve(lambda _: Answer(200, text.encode("utf-16"))) as web:
-        answer = XmlConnection(**web.options).request("/")
+        response = XmlConnection(**web.options).request("/")
         with pytest.raises(MalformedResponseError, match="document type"):
-            _ = answer.object
+            _ = response.object
 
 
-def test_a_stream_may_be_read_as_a_whole() -> None:
+def test_a_stream_may_be_read_in_one_piece() -> None:
     """The body of a streamed response can still be read in one piece."""
     with serve(lambda _: Answer(200, {"a": 1})) as web:
         assert JsonConnection(**web.options).request("/", raw=True).object == {"a": 1}
@@ -884,8 +911,8 @@ class Polling(PollingConnection):
 
 def test_polling() -> None:
     """A polling connection polls its job until it is done, and returns the last response."""
-    looks = iter([{"done": False}, {"done": True, "id": 5}])
-    with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(looks))) as web:
+    states = iter([{"done": False}, {"done": True, "id": 5}])
+    with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(states))) as web:
         assert Polling(**web.options).async_request("/make", method="POST").object == {"done": True, "id": 5}
         assert [seen.path for seen in web.seen] == ["/make", "/job/7", "/job/7"]
 
@@ -900,6 +927,6 @@ def test_polling_gives_up() -> None:
 def test_response_defaults() -> None:
     """A plain Response takes any 2xx for success and its text for the object."""
     with serve(lambda _: Answer(299, b"text")) as web:
-        answer = Connection(**web.options).request("/")
-    assert isinstance(answer, Response)
-    assert (answer.success(), answer.object, base64.b64encode(answer.content)) == (True, "text", b"dGV4dA==")
+        response = Connection(**web.options).request("/")
+    assert isinstance(response, Response)
+    assert (response.success(), response.object, response.content) == (True, "text", b"text")

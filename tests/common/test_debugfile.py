@@ -80,8 +80,8 @@ def run(command: str, secret: str = "") -> str:
     return done.stdout
 
 
-def told(seen: Seen) -> tuple[str, str, dict[str, str], bytes]:
-    """What a request says, but for what curl adds of its own."""
+def content_of(seen: Seen) -> tuple[str, str, dict[str, str], bytes]:
+    """The content of a request, without the headers that curl adds."""
     headers = {name.lower(): value for name, value in seen.headers.items()}
     if headers.get("accept") == "*/*":
         del headers["accept"]
@@ -157,7 +157,7 @@ def test_threads_and_processes(file: Path, web: Web) -> None:
     )
 
 
-def test_no_answer(file: Path) -> None:
+def test_no_response(file: Path) -> None:
     """Where no response came, the entry has the error and a command, but no record."""
     with serve() as gone:
         options = gone.options
@@ -178,7 +178,7 @@ def test_streams(file: Path, web: Web) -> None:
     assert "/down" in down
 
 
-def test_binary_answers(file: Path) -> None:
+def test_binary_responses(file: Path) -> None:
     """A binary response is kept byte by byte."""
     data = bytes(range(256))
     with serve(lambda seen: Answer(body=data, headers={"Content-Type": "image/png"})) as web:
@@ -186,7 +186,7 @@ def test_binary_answers(file: Path) -> None:
     assert base64.b64decode(record(file)["response"]["base64"]) == data
 
 
-def test_deep_answers(file: Path) -> None:
+def test_deep_responses(file: Path) -> None:
     """A response that is nested too deeply to be parsed is kept as text."""
     with serve(lambda seen: Answer(body=b"[" * 9999 + b"]" * 9999)) as web:
         Connection(**web.options).request("/x")
@@ -239,7 +239,7 @@ def test_commands_run(file: Path, web: Web, name: str) -> None:
     written = command(file)
     assert KEY not in written
     printed = run(written, KEY)
-    own, curls = map(told, web.seen)
+    own, curls = map(content_of, web.seen)
     assert curls == own
     assert "200 OK" in printed if own[0] == "HEAD" else json.loads(printed) == {"ok": True}
 
@@ -253,7 +253,7 @@ def test_commands_with_secrets_everywhere(file: Path, web: Web) -> None:
     written = command(file)
     assert KEY not in file.read_text(encoding="utf-8")
     run(written, KEY)
-    own, curls = map(told, web.seen)
+    own, curls = map(content_of, web.seen)
     assert curls == own
 
 
@@ -263,7 +263,7 @@ def test_basic_commands(file: Path, web: Web) -> None:
     cloud = BasicCloud("user", KEY, **web.options)
     cloud.request("/x", method="POST", data={"name": "web"})
     run(command(file), cloud._basic())
-    own, curls = map(told, web.seen)
+    own, curls = map(content_of, web.seen)
     assert curls == own
 
 
@@ -278,5 +278,5 @@ def test_any_body_survives_bash(file: Path, web: Web, text: str, data: bytes) ->
         Connection(**web.options).request("/x", method="POST", data=body, params={"q": text})
         (_, written, _) = file.read_text(encoding="utf-8").removesuffix("\n\n").split("\n")
         run(written)
-        own, curls = map(told, web.seen)
+        own, curls = map(content_of, web.seen)
         assert curls == own

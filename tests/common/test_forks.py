@@ -97,9 +97,9 @@ def exercise(driver: EchoDriver) -> list[Any]:
     connection = driver.connection
     connection.retry_budget.spend()
     ratelimits.limiter_of("another account")
-    answers = waiting.gather([lambda: connection.request("/x").object["target"]] * 3)
+    responses = waiting.gather([lambda: connection.request("/x").object["target"]] * 3)
     driver.close()
-    return [*answers, connection.request("/y").object["target"], waiting.run(nothing)]
+    return [*responses, connection.request("/y").object["target"], waiting.run(nothing)]
 
 
 async def nothing() -> None:
@@ -121,10 +121,10 @@ def test_a_child_uses_the_driver_that_threads_use() -> None:
     with serve() as web, EchoDriver("key", **web.options, pool_size=4) as driver:
 
         def ask(path: str) -> int:
-            answer = driver.connection.request(path).object
-            if answer["target"] != path:
+            response = driver.connection.request(path).object
+            if response["target"] != path:
                 wrong.append(path)
-            return int(answer["connection"])
+            return int(response["connection"])
 
         def call(thread: int) -> None:
             for number in range(100_000):
@@ -137,11 +137,11 @@ def test_a_child_uses_the_driver_that_threads_use() -> None:
             thread.start()
         try:
             for fork in range(8):
-                told = in_child(
+                result = in_child(
                     lambda fork=fork: [[ask(f"/child/{fork}/{n}") for n in range(5)], wrong]  # type: ignore[misc]
                 )
-                assert told[1:] == [[]], told
-                children.update(told[0])
+                assert result[1:] == [[]], result
+                children.update(result[0])
         finally:
             over.set()
             for thread in threads:
@@ -246,7 +246,7 @@ def test_host_keys_hold_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
         assert in_child(lambda: keys.accept("machine", "ssh-ed25519 AAAA"))
 
 
-def test_an_answer_that_is_read_elsewhere_holds_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_read_by_another_thread_holds_no_child_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child reads its responses though another thread was reading one during the fork."""
     monkeypatch.setattr(sys.modules[__name__], "PATIENCE", 2)
     reads, over = threading.Event(), threading.Event()

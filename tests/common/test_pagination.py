@@ -138,10 +138,10 @@ def test_marked_pages_are_complete(numbers: list[int], size: int) -> None:
 def test_an_item_created_while_the_list_is_read() -> None:
     """An item that pushes others onto the next page makes neither a gap nor a double."""
     numbers = [5, 4, 3, 2, 1]
-    looks = iter(range(100))
+    requests = iter(range(100))
 
     def fetch(number: int) -> Page:
-        if next(looks) == 1:
+        if next(requests) == 1:
             numbers.insert(0, 6)
         return paged(numbers, 2)(number)
 
@@ -151,10 +151,10 @@ def test_an_item_created_while_the_list_is_read() -> None:
 def test_an_item_destroyed_while_the_list_is_read() -> None:
     """An item that pulls another one onto a page that was read already makes no gap."""
     numbers = [6, 5, 4, 3, 2, 1]
-    looks = iter(range(100))
+    requests = iter(range(100))
 
     def fetch(number: int) -> Page:
-        if next(looks) == 1:
+        if next(requests) == 1:
             numbers.remove(6)
         pages = paged(numbers, 2)(1).pages
         return paged(numbers, 2)(number) if number <= pages else Page([], pages, len(numbers))
@@ -164,9 +164,9 @@ def test_an_item_destroyed_while_the_list_is_read() -> None:
 
 def test_a_list_that_never_rests_ends() -> None:
     """A list whose total changes at every request is read a few times, not for ever."""
-    looks = iter(range(1000))
-    assert number_pages(lambda number: Page([number], 2, next(looks)), key=lambda item: item) == [1, 2]
-    assert next(looks) <= 8
+    requests = iter(range(1000))
+    assert number_pages(lambda number: Page([number], 2, next(requests)), key=lambda item: item) == [1, 2]
+    assert next(requests) <= 8
 
 
 def test_a_marker_that_comes_again() -> None:

@@ -53,8 +53,8 @@ ERRORS = list(
 )
 
 
-def again(thing: Any) -> Any:
-    return pickle.loads(pickle.dumps(thing))
+def again(item: Any) -> Any:
+    return pickle.loads(pickle.dumps(item))
 
 
 def named(pickled: bytes) -> set[tuple[str, str]]:
@@ -166,16 +166,16 @@ def objects_of(driver: NodeDriver) -> list[Any]:
 
 def test_objects_are_themselves_again(driver: NodeDriver) -> None:
     """Nodes, sizes, images, locations and keys keep their attributes, and their driver works."""
-    for thing in objects_of(driver):
-        other = again(thing)
-        assert repr(other) == repr(thing)
-        assert other.extra == thing.extra
-        assert vars(other).keys() == vars(thing).keys()
+    for item in objects_of(driver):
+        other = again(item)
+        assert repr(other) == repr(item)
+        assert other.extra == item.extra
+        assert vars(other).keys() == vars(item).keys()
         assert other.driver.list_locations()[0].id == driver.list_locations()[0].id
         other.driver.close()
 
 
-def without_drivers(thing: Any) -> bytes:
+def without_drivers(item: Any) -> bytes:
     """The pickle of an object, with a placeholder instead of every driver."""
 
     class Writer(pickle.Pickler):
@@ -183,16 +183,16 @@ def without_drivers(thing: Any) -> bytes:
             return "a driver" if isinstance(obj, BaseDriver) else None
 
     pickled = io.BytesIO()
-    Writer(pickled).dump(thing)
+    Writer(pickled).dump(item)
     return pickled.getvalue()
 
 
 def test_objects_hold_secrets_by_their_driver_only(driver: NodeDriver) -> None:
     """Without its driver an object's pickle holds no credentials."""
     secret = str(driver.secret or driver.key).encode()
-    for thing in objects_of(driver):
-        assert secret in pickle.dumps(thing)
-        assert secret not in without_drivers(thing)
+    for item in objects_of(driver):
+        assert secret in pickle.dumps(item)
+        assert secret not in without_drivers(item)
 
 
 def test_an_objects_own_attributes_stay() -> None:
@@ -213,12 +213,12 @@ def test_errors_travel(kind: type[PolycloudError]) -> None:
     driver = LoginDriver("user", SECRET, host="127.0.0.1", secure=False)
     error = kind().locate(Exchange("Cloud", "GET", "/x", 500, "r-1"))
     error.driver = driver
-    error.add_note("and another thing")
+    error.add_note("and another item")
     for other in (again(error), copy.copy(error), copy.deepcopy(error)):
         assert type(other) is kind
         assert str(other) == str(error)
         assert other.exchange == error.exchange
-        assert other.__notes__ == ["and another thing"]
+        assert other.__notes__ == ["and another item"]
         assert other.driver is None
     assert SECRET.encode() not in pickle.dumps(error)
 

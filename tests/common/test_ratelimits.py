@@ -35,7 +35,7 @@ DATE = format_datetime(NOON, usegmt=True)
 IN_A_MINUTE = int(NOON.timestamp()) + 60
 
 
-def answer(status: int = 200, **headers: object) -> RawResponse:
+def response(status: int = 200, **headers: object) -> RawResponse:
     """A response with the headers of these names, `_` for `-`."""
     return RawResponse(
         status, "", Headers((name.replace("_", "-"), str(text)) for name, text in headers.items())
@@ -133,10 +133,10 @@ def exchange(limiter: RateLimiter, reply: RawResponse | None) -> None:
     limiter.give_back(reply)
 
 
-def test_nothing_is_held_back_unasked(limiter: RateLimiter) -> None:
+def test_nothing_is_held_back_without_limits(limiter: RateLimiter) -> None:
     """Without limits in headers and without refusals, every request may be sent at once."""
     for _ in range(1000):
-        exchange(limiter, answer())
+        exchange(limiter, response())
     for _ in range(100):
         assert limiter.take() == 0
 
@@ -145,23 +145,23 @@ def test_what_is_under_way_counts(limiter: RateLimiter) -> None:
     """Requests under way are subtracted from what a response says is left."""
     for _ in range(4):
         assert limiter.take() == 0
-    limiter.give_back(answer(ratelimit_remaining=5, ratelimit_reset=10))
+    limiter.give_back(response(ratelimit_remaining=5, ratelimit_reset=10))
     assert [limiter.take() for _ in range(3)] == [0, 0, 10]
 
 
 def test_a_new_window_begins_with_one(clock: Clock, limiter: RateLimiter) -> None:
     """After a window that was used up one request is sent, and its response says how many more may be."""
-    exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
+    exchange(limiter, response(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
     assert limiter.take() == 0
     assert 0 < limiter.take() < 1
-    limiter.give_back(answer(ratelimit_remaining=2, ratelimit_reset=10))
+    limiter.give_back(response(ratelimit_remaining=2, ratelimit_reset=10))
     assert [limiter.take() for _ in range(3)] == [0, 0, 10]
 
 
-def test_a_lost_answer_does_not_stop_the_others(clock: Clock, limiter: RateLimiter) -> None:
+def test_a_lost_response_does_not_stop_the_others(clock: Clock, limiter: RateLimiter) -> None:
     """Where the first response of a window is lost or late, further requests are sent, one at a time."""
-    exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
+    exchange(limiter, response(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
     exchange(limiter, None)
     clock.now += limiter.take()
@@ -170,11 +170,11 @@ def test_a_lost_answer_does_not_stop_the_others(clock: Clock, limiter: RateLimit
     assert limiter.take() == 0
 
 
-def test_a_limit_that_is_told_no_more(clock: Clock, limiter: RateLimiter) -> None:
+def test_a_limit_that_is_no_longer_announced(clock: Clock, limiter: RateLimiter) -> None:
     """Where a new window's response names no limit, nothing is held back."""
-    exchange(limiter, answer(ratelimit_remaining=0, ratelimit_reset=10))
+    exchange(limiter, response(ratelimit_remaining=0, ratelimit_reset=10))
     clock.now += 10
-    exchange(limiter, answer())
+    exchange(limiter, response())
     assert [limiter.take() for _ in range(50)] == [0] * 50
 
 
@@ -189,61 +189,61 @@ def test_a_limit_that_is_told_no_more(clock: Clock, limiter: RateLimiter) -> Non
 )
 def test_absurd_limits_hold_nothing_back(limiter: RateLimiter, headers: dict[str, Any]) -> None:
     """A limit of 0, less than nothing left, no end of the window or one in the past do not stop requests."""
-    exchange(limiter, answer(**headers))
+    exchange(limiter, response(**headers))
     assert limiter.take() == 0
 
 
 @pytest.mark.parametrize("status", [200, 429])
 def test_an_absurd_end_is_an_hour_away(clock: Clock, limiter: RateLimiter, status: int) -> None:
     """A window that ends in the year 9999 closes an account for an hour at most, and heals then."""
-    exchange(limiter, answer(status, ratelimit_remaining=0, ratelimit_reset=253_402_300_799))
+    exchange(limiter, response(status, ratelimit_remaining=0, ratelimit_reset=253_402_300_799))
     assert limiter.take() == 3600
     clock.now += 3600
-    exchange(limiter, answer(ratelimit_remaining=4000, ratelimit_reset=10))
+    exchange(limiter, response(ratelimit_remaining=4000, ratelimit_reset=10))
     assert [limiter.take() for _ in range(50)] == [0] * 50
 
 
-def test_a_later_answer_heals(limiter: RateLimiter) -> None:
+def test_a_later_response_heals(limiter: RateLimiter) -> None:
     """A limit that a response says is used up is open again when a later response says so."""
     assert [limiter.take(), limiter.take()] == [0, 0]
-    limiter.give_back(answer(ratelimit_remaining=0, ratelimit_reset=3000))
+    limiter.give_back(response(ratelimit_remaining=0, ratelimit_reset=3000))
     assert limiter.take() == 3000
-    limiter.give_back(answer(ratelimit_remaining=4000, ratelimit_reset=3000))
+    limiter.give_back(response(ratelimit_remaining=4000, ratelimit_reset=3000))
     assert limiter.take() == 0
 
 
-def test_an_old_answer_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
+def test_an_old_response_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
     """Until the pause of a refusal is over, a response to an earlier request opens nothing."""
     assert [limiter.take(), limiter.take()] == [0, 0]
-    limiter.give_back(answer(429, retry_after=20))
-    limiter.give_back(answer(ratelimit_remaining=4000, ratelimit_reset=3000))
+    limiter.give_back(response(429, retry_after=20))
+    limiter.give_back(response(ratelimit_remaining=4000, ratelimit_reset=3000))
     assert limiter.take() == 20
 
 
-def test_refusals_of_one_moment_count_once(clock: Clock, limiter: RateLimiter) -> None:
+def test_simultaneous_refusals_count_once(clock: Clock, limiter: RateLimiter) -> None:
     """Of requests that are refused together the first one slows down, and later ones do so again."""
     for _ in range(16):
         assert limiter.take() == 0
     for _ in range(16):
-        limiter.give_back(answer(429))
+        limiter.give_back(response(429))
     once = limiter.take()
     assert 0.1 < once < 0.5
     clock.now += 2
-    exchange(limiter, answer(429))
+    exchange(limiter, response(429))
     assert limiter.take() > once
 
 
 def test_an_outage_does_not_close(limiter: RateLimiter) -> None:
     """A 503 that says when to come back slows an account down, and does not close it."""
-    exchange(limiter, answer(503, retry_after=3000))
+    exchange(limiter, response(503, retry_after=3000))
     assert 0 < limiter.take() < 1
 
 
 def test_an_idle_hour_does_not_slow(clock: Clock, limiter: RateLimiter) -> None:
     """What a refusal slowed down is fast again after an hour without requests."""
-    exchange(limiter, answer(429))
+    exchange(limiter, response(429))
     clock.now += 3600
-    exchange(limiter, answer())
+    exchange(limiter, response())
     assert [limiter.take() for _ in range(50)] == [0] * 50
 
 
@@ -254,10 +254,10 @@ Server = Callable[[float], RawResponse]
 
 
 class Window:
-    """Takes `most` requests in each window of `seconds`; `tell` chooses the headers of its responses."""
+    """Takes `most` requests in each window of `seconds`; `announced` chooses the headers of its responses."""
 
-    def __init__(self, most: int, seconds: float, tell: str) -> None:
-        self.most, self.seconds, self.tell = most, seconds, tell
+    def __init__(self, most: int, seconds: float, announced: str) -> None:
+        self.most, self.seconds, self.announced = most, seconds, announced
         self.number, self.count = -1.0, 0
 
     def __call__(self, now: float) -> RawResponse:
@@ -268,14 +268,14 @@ class Window:
         refused = self.count > self.most
         reset = (number + 1) * self.seconds - now
         headers: dict[str, object] = {}
-        if self.tell == "limits":
+        if self.announced == "limits":
             headers = {
                 "ratelimit_remaining": max(self.most - self.count, 0),
                 "ratelimit_reset": math.ceil(reset),
             }
-        elif self.tell == "retry-after" and refused:
+        elif self.announced == "retry-after" and refused:
             headers = {"retry_after": math.ceil(reset)}
-        return answer(429 if refused else 200, **headers)
+        return response(429 if refused else 200, **headers)
 
 
 class Sliding:
@@ -292,7 +292,7 @@ class Sliding:
         if not refused:
             self.times.append(now)
         left, reset = self.most - len(self.times), math.ceil(self.times[0] + self.seconds - now)
-        return answer(429 if refused else 200, ratelimit_remaining=left, ratelimit_reset=reset)
+        return response(429 if refused else 200, ratelimit_remaining=left, ratelimit_reset=reset)
 
 
 def simulate(server: Server, *, calls: int, threads: int = 16, latency: float = 0.02) -> tuple[int, float]:
@@ -339,7 +339,7 @@ def test_a_limit_that_goes_away() -> None:
     limit = Window(20, 1, "")
 
     def lifted(now: float) -> RawResponse:
-        return limit(now) if now < Clock.now + 20 else answer()
+        return limit(now) if now < Clock.now + 20 else response()
 
     _, seconds = simulate(lifted, calls=50_000)
     assert seconds < 20 + 90 + 50_000 * 0.02 / 16
@@ -362,13 +362,13 @@ def respond_as(server: Server) -> Callable[[Seen], Answer]:
     return respond
 
 
-@pytest.mark.parametrize("tell", ["limits", "retry-after", ""])
-def test_threads_share_a_limit(tell: str) -> None:
+@pytest.mark.parametrize("announced", ["limits", "retry-after", ""])
+def test_threads_share_a_limit(announced: str) -> None:
     """300 calls of 16 threads all succeed at a server that takes 150 a second, and few are refused."""
     policy = RetryPolicy(attempts=12, cap=1, budget=300)
-    with serve(respond_as(Window(150, 1, tell))) as web:
+    with serve(respond_as(Window(150, 1, announced))) as web:
         with ThreadPoolExecutor(16) as pool:
-            connection = ConnectionKey(f"all {tell}", **web.options, retry=policy)
+            connection = ConnectionKey(f"all {announced}", **web.options, retry=policy)
             statuses = list(pool.map(lambda _: connection.request("/").status, range(300)))
         connection.close()
         assert statuses == [200] * 300
@@ -420,6 +420,24 @@ def test_a_call_waits_for_the_window() -> None:
         assert (len(web.seen), time.monotonic() - began >= 1) == (2, True)
 
 
+def test_the_wait_for_a_window_is_slept(clock: Clock) -> None:
+    """A call that waits for the next window sleeps once, for exactly as long as the window lasts."""
+    pauses: list[float] = []
+
+    class OnClock(ConnectionKey):
+        def sleep(self, seconds: float) -> None:
+            pauses.append(seconds)
+            clock.now += seconds
+
+    spent = iter([Answer(200, b"", {"ratelimit-remaining": "0", "ratelimit-reset": "30"})])
+    with serve(lambda _: next(spent, Answer())) as web:
+        connection = OnClock("sleeps", **web.options)
+        connection._rate_limiter = RateLimiter(clock)
+        assert [connection.request("/").status for _ in range(2)] == [200, 200]
+        assert (pauses, len(web.seen)) == ([30], 2)
+        connection.close()
+
+
 @pytest.mark.parametrize("limits", [{"deadline": 20}, {"retry": RetryPolicy(patience=20)}])
 def test_no_wait_beyond_deadline_and_patience(limits: dict[str, Any]) -> None:
     """A window that begins after the deadline, or later than the patience lasts, ends the call at once."""
@@ -432,12 +450,13 @@ def test_no_wait_beyond_deadline_and_patience(limits: dict[str, Any]) -> None:
         assert len(web.seen) == 1
 
 
-def test_a_repeat_that_must_wait_keeps_the_first_outcome() -> None:
-    """Where the limit forbids to send again, the error is that of what was sent, which may have acted."""
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_retry_that_must_wait_keeps_the_first_outcome(stream: bool) -> None:
+    """Where the limit forbids a retry, the error is that of the first attempt, which may have acted."""
     replies = iter([Answer(502, b"bad gateway", {"ratelimit-remaining": "0", "ratelimit-reset": "900"})])
-    with serve(lambda _: next(replies)) as web, connection_of(web, "keeps") as connection:
-        with pytest.raises(ServerError, match="bad gateway"):
-            connection.request("/", method="POST", idempotent=True)
+    with serve(lambda _: next(replies)) as web, connection_of(web, f"keeps {stream}") as connection:
+        with pytest.raises(ServerError, match="Bad Gateway" if stream else "bad gateway"):
+            connection.request("/", method="POST", idempotent=True, stream=stream)
 
 
 def test_whoever_does_not_send_takes_nothing() -> None:

@@ -28,6 +28,7 @@ from polycloud.common.types import (
     ConnectError,
     InvalidArgumentError,
     PolycloudError,
+    ProviderHTTPError,
     ReadTimeoutError,
     ServerError,
     TLSError,
@@ -48,6 +49,15 @@ def test_pauses_are_bounded(attempt: int, base: float, factor: float, cap: float
     assert 0 <= policy.pause(attempt, ConnectError("x")) <= cap
 
 
+@pytest.mark.parametrize(("attempt", "longest"), [(1, 2), (2, 4), (3, 8), (4, 10), (5, 10)])
+def test_pauses_grow(attempt: int, longest: float) -> None:
+    """The longest pause grows by the policy's factor with each attempt, up to the cap."""
+    policy = RetryPolicy(base=1, factor=2, cap=10)
+    pauses = [policy.pause(attempt, ConnectError("x")) for _ in range(1000)]
+    assert 0.9 * longest < max(pauses) <= longest
+    assert min(pauses) < 0.1 * longest
+
+
 def test_pauses_vary() -> None:
     """Pauses have full jitter, so that many callers do not come back together."""
     pauses = {RetryPolicy().pause(3, ConnectError("x")) for _ in range(50)}
@@ -55,15 +65,17 @@ def test_pauses_vary() -> None:
 
 
 def test_retry_after_is_a_lower_bound() -> None:
-    """A pause is never shorter than `Retry-After`."""
-    answer = RawResponse(429, "", Headers([("Retry-After", "30")]))
-    assert RetryPolicy().pause(1, answer) >= 30
+    """A pause is never shorter than `Retry-After`, and longer where the jitter is."""
+    response = RawResponse(429, "", Headers([("Retry-After", "30")]))
+    assert RetryPolicy().pause(1, response) == 30
+    pauses = [RetryPolicy(base=60, cap=60).pause(1, response) for _ in range(200)]
+    assert min(pauses) == 30 < max(pauses) <= 60
 
 
 @pytest.mark.parametrize(
     "error", [ConnectError("x"), TransportError("x"), ReadTimeoutError("x"), TLSError("x")]
 )
-def test_what_may_be_sent_again(error: TransportError) -> None:
+def test_which_errors_are_retried(error: TransportError) -> None:
     """A POST is repeated where nothing was sent, a GET unless the certificate is bad."""
     refused, untrusted = isinstance(error, ConnectError), isinstance(error, TLSError)
     assert RetryPolicy().allows(POST, 1, error) is refused
@@ -93,7 +105,7 @@ def reply(status: int, **headers: str) -> RawResponse:
         (reply(503, ratelimit_reset="61"), True, False),
     ],
 )
-def test_which_answers_are_asked_again(outcome: RawResponse, get: bool, post: bool) -> None:
+def test_which_responses_are_retried(outcome: RawResponse, get: bool, post: bool) -> None:
     """429 repeats all, 503 what it turned away, 408 and 502 to 504 what does no harm; patience bounds all."""
     assert (RetryPolicy().allows(GET, 1, outcome), RetryPolicy().allows(POST, 1, outcome)) == (get, post)
 
@@ -142,7 +154,7 @@ def test_odd_policies_are_refused(numbers: dict[str, Any]) -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_ten_answers_earn_a_repeat(size: int, spent: int) -> None:
+def test_ten_responses_earn_a_retry(size: int, spent: int) -> None:
     """A budget is spent once; ten responses earn one retry back, up to its size."""
     budget = RetryBudget(size)
     assert [budget.spend() for _ in range(spent)] == [n < size for n in range(spent)]
@@ -218,12 +230,12 @@ def test_an_announced_pause_costs_no_budget(status: int) -> None:
 # Requests
 
 
-def failing(times: int, answer: Answer | None = None) -> Callable[[Seen], Answer | None]:
+def failing(times: int, response: Answer | None = None) -> Callable[[Seen], Answer | None]:
     counted: Counter[str] = Counter()
 
     def respond(seen: Seen) -> Answer | None:
         counted[seen.method] += 1
-        return answer if counted[seen.method] <= times else Answer()
+        return response if counted[seen.method] <= times else Answer()
 
     return respond
 
@@ -239,11 +251,24 @@ def failing(times: int, answer: Answer | None = None) -> Callable[[Seen], Answer
         ({"method": "GET", "idempotent": False}, 1),
     ],
 )
-def test_what_is_repeated_after_a_lost_answer(arguments: dict[str, Any], sent: int) -> None:
+def test_retries_after_a_lost_response(arguments: dict[str, Any], sent: int) -> None:
     """A request is retried after a lost response according to its method, or to `idempotent=`."""
     with serve(failing(1)) as web, connected(web.options) as connection:
         assert call(connection, **arguments) == (200 if sent == 2 else "TransportError")
         assert len(web.seen) == sent
+
+
+@pytest.mark.parametrize("last", [Answer(429), Answer(503), None], ids=["429", "503", "a cut connection"])
+def test_the_last_outcome_is_raised(last: Answer | None) -> None:
+    """Where the last of several attempts got a response or may have acted, its own error is raised."""
+    replies = [None, last]
+    errors = {Answer: ProviderHTTPError, type(None): TransportError}
+    policy = RetryPolicy(attempts=2, base=0.001)
+    with serve(lambda _: replies.pop(0)) as web, connected(web.options, retry=policy) as connection:
+        with pytest.raises(errors[type(last)]) as caught:
+            connection.request("/")
+    assert replies == []
+    assert "earlier attempt" not in str(caught.value)
 
 
 def test_the_deadline_ends_retries() -> None:
@@ -269,7 +294,7 @@ HOURS = RetryPolicy(attempts=3, base=1e9, cap=1e9)
 
 @pytest.mark.parametrize("deadline", ["connection", "block"])
 @pytest.mark.parametrize(
-    ("answer", "policy", "error"),
+    ("response", "policy", "error"),
     [
         (Answer(503, b"", {"Retry-After": "50"}), QUICK, "ServerError"),
         (Answer(429, b"", {"Retry-After": "50"}), QUICK, "RateLimitReachedError"),
@@ -279,11 +304,11 @@ HOURS = RetryPolicy(attempts=3, base=1e9, cap=1e9)
     ids=["503 with Retry-After", "429 with Retry-After", "jitter", "jitter after a cut connection"],
 )
 def test_a_pause_beyond_the_deadline_is_not_begun(
-    answer: Answer | None, policy: RetryPolicy, error: str, deadline: str
+    response: Answer | None, policy: RetryPolicy, error: str, deadline: str
 ) -> None:
     """A call whose next pause would outlast its deadline ends at once with its last error."""
     limits: dict[str, Any] = {"deadline": 20} if deadline == "connection" else {}
-    with serve(lambda _: answer) as web:
+    with serve(lambda _: response) as web:
         connection = Sleepless(**web.options, retry=policy, **limits)
         connection.pauses = []
         with nullcontext() if limits else call_options(deadline=20):

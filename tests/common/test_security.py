@@ -104,8 +104,8 @@ def secure_web(certificate: Certificate, respond: Callable[[Seen], Answer | None
         yield web
 
 
-def always(answer: Answer) -> Callable[[Seen], Answer]:
-    return lambda _: answer
+def always(response: Answer) -> Callable[[Seen], Answer]:
+    return lambda _: response
 
 
 def trusting(certificate: Certificate, web: Web) -> dict[str, Any]:
@@ -273,8 +273,8 @@ def test_redirects(world: World, status: int, method: str) -> None:
 def test_no_redirect_leaves_https(world: World, certificate: Certificate) -> None:
     """A redirect from HTTPS to plain HTTP is not followed."""
     with serve() as plain:
-        answer = Answer(302, b"", {"Location": f"{plain.url}/taken"})
-        with secure_web(certificate, lambda _: answer) as web:
+        response = Answer(302, b"", {"Location": f"{plain.url}/taken"})
+        with secure_web(certificate, lambda _: response) as web:
             with cloud(**trusting(certificate, web)) as driver:
                 with pytest.raises(MalformedResponseError, match="not followed"):
                     world(lambda: driver.connection.request("/x"))
@@ -292,8 +292,8 @@ LINKS = (
 def test_links_to_other_hosts(world: World, link: str) -> None:
     """Of a link in a response only path and query are followed, on the provider's own host."""
     with serve() as other, serve() as web, cloud(**web.options) as driver:
-        whole = link.format(other=other.url, place=f"127.0.0.1:{other.port}")
-        world(lambda: driver.connection.request(path_and_query(whole)))
+        url = link.format(other=other.url, place=f"127.0.0.1:{other.port}")
+        world(lambda: driver.connection.request(path_and_query(url)))
         assert other.seen == []
         assert [seen.headers["Host"] for seen in web.seen] == [f"127.0.0.1:{web.port}"]
 
@@ -334,8 +334,8 @@ TOO_LONG: dict[str, Callable[[], Answer]] = {
 @pytest.mark.parametrize("kind", TOO_LONG)
 def test_body_limit(world: World, kind: str) -> None:
     """A response of more than `body_limit` bytes is refused, however it is sent; the driver still works."""
-    answers = iter([TOO_LONG[kind]()])
-    with serve(lambda seen: next(answers, None) or echo(seen)) as web:
+    responses = iter([TOO_LONG[kind]()])
+    with serve(lambda seen: next(responses, None) or echo(seen)) as web:
         with cloud(**web.options, body_limit=10_000) as driver:
             with pytest.raises(MalformedResponseError, match=r"10,000 bytes \(body_limit=\)"):
                 world(lambda: driver.connection.request("/"))
@@ -411,8 +411,8 @@ def test_a_streamed_bomb_comes_in_pieces(world: World) -> None:
     with serve(lambda _: Answer(200, BOMB, {"Content-Encoding": "gzip"})) as web:
 
         def call() -> int:
-            answer = driver.connection.request("/", stream=True)
-            return sum(map(len, answer.iter_bytes()))
+            response = driver.connection.request("/", stream=True)
+            return sum(map(len, response.iter_bytes()))
 
         with cloud(**web.options) as driver:
             sizes: list[int] = []
@@ -468,8 +468,8 @@ def test_cookies_are_not_kept(world: World) -> None:
     """A cookie that a response sets is in no later request."""
     with serve(lambda seen: Answer(200, seen.echo(), {"Set-Cookie": "session=mine; Path=/"})) as web:
         with cloud(secure=False, host="localhost", port=web.port) as driver:
-            answers = world(lambda: [driver.connection.request("/").object for _ in range(3)])
-    assert all("cookie" not in answer["headers"] for answer in answers)
+            responses = world(lambda: [driver.connection.request("/").object for _ in range(3)])
+    assert all("cookie" not in response["headers"] for response in responses)
 
 
 @contextmanager
@@ -568,7 +568,7 @@ def everything_in(error: BaseException | None) -> str:
     return "\n".join(texts)
 
 
-def tell_all(seen: Seen) -> Answer:
+def repeat_request(seen: Seen) -> Answer:
     return Answer(403, {"message": f"{seen.headers} {seen.target}"})
 
 
@@ -611,8 +611,8 @@ def fail(kind: str, world: World, certificate: Certificate) -> PolycloudError:
         case "a proxy that refuses":
             with raw_answers(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n") as web:
                 return error_of(host="api.example", proxy_url=f"http://me:{SECRET[:7]}@127.0.0.1:{web.port}")
-        case "a refusal that tells all":
-            with serve(tell_all) as web:
+        case "a repeating refusal":
+            with serve(repeat_request) as web:
                 return error_of(**web.options)
     with raw_answers(kind.encode()) as web:
         return error_of(**web.options)
@@ -622,7 +622,7 @@ def fail(kind: str, world: World, certificate: Certificate) -> PolycloudError:
     "kind",
     [
         "nobody listens", "no such host", "a bad certificate", "silence", "a proxy that refuses",
-        "a refusal that tells all", "", "garbage", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        "a repeating refusal", "", "garbage", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],

@@ -103,16 +103,18 @@ def is_right(driver: SigningDriver, nonce: str, number: int) -> bool:
     query = {"n": nonce, **({"missing": "1"} if number % 7 == 0 else {})}
     body = None if method == "GET" else nonce.encode() * (number % 50)
     try:
-        answer = driver.connection.request(f"/{nonce}/x", query, body, {"X-Nonce": nonce}, method).object
+        response = driver.connection.request(f"/{nonce}/x", query, body, {"X-Nonce": nonce}, method).object
     except NotFoundError as error:
-        told = error.exchange
+        exchange = error.exchange
         own = (method, f"/{nonce}/x", nonce)
         return (
-            told is not None and (told.method, told.path, told.request_id) == own and error.message == nonce
+            exchange is not None
+            and (exchange.method, exchange.path, exchange.request_id) == own
+            and error.message == nonce
         )
-    parts = urlsplit(answer["target"])
-    came = (answer["method"], parts.path, dict(parse_qsl(parts.query)), answer["headers"]["x-nonce"])
-    return came == (method, f"/{nonce}/x", query, nonce) and answer["body"] == (body or b"").decode()
+    parts = urlsplit(response["target"])
+    came = (response["method"], parts.path, dict(parse_qsl(parts.query)), response["headers"]["x-nonce"])
+    return came == (method, f"/{nonce}/x", query, nonce) and response["body"] == (body or b"").decode()
 
 
 def test_threads_share_a_signing_driver() -> None:
@@ -124,9 +126,9 @@ def test_threads_share_a_signing_driver() -> None:
                 is_right(driver, f"{thread}-{number}", number) for number in range(CALLS // THREADS)
             )
         )
-        answers = sum(shares, Counter())
+        responses = sum(shares, Counter())
         connections = {seen.connection for seen in web.seen}
-    assert answers == {True: CALLS}
+    assert responses == {True: CALLS}
     assert len(web.seen) == CALLS
     assert notary.wrong == []
     assert len(connections) <= POOL_SIZE
@@ -246,6 +248,64 @@ def test_many_threads_authenticate_once(old: Token | None) -> None:
     assert gate.logins == 1
 
 
+@pytest.mark.parametrize(
+    ("seconds", "logins"), [(None, 0), (90, 0), (30, 1), (-1, 1)], ids=["no end", "90 s", "30 s", "the past"]
+)
+def test_a_token_is_renewed_a_minute_early(seconds: float | None, logins: int) -> None:
+    """A token is renewed before a request if it expires within a minute, and never if it has no end."""
+    ends = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+    gate = Gate()
+    with serve(gate) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        connection._token = Token("token-0", ends)
+        assert connection.request("/x").object["headers"]["authorization"] == f"Bearer token-{logins}"
+        connection.close()
+    assert gate.logins == logins
+
+
+def test_a_token_is_a_secret_and_not_the_account() -> None:
+    """A token is among the secrets of its connection, and another token does not make another account."""
+    connection = LoginConnection("user", "password", host="127.0.0.1", secure=False)
+    before = connection.account()
+    connection._token = Token("token-of-mine")
+    assert connection.secrets() == ("password", "token-of-mine")
+    assert connection.account() == before
+    assert "token-of-mine" not in repr(connection._token)
+
+
+def test_another_thread_was_quicker() -> None:
+    """A thread that waited for its turn to log in takes the token that another one got meanwhile."""
+    gate = Gate()
+    with serve(gate) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        connection._token = EXPIRED
+        in_turn: Any = connection.single_flight
+
+        def wait_for_turn(key: str, fn: Callable[[], Any]) -> Any:
+            if key == "token":
+                connection._token = Token("token-0")
+            return in_turn(key, fn)
+
+        connection.single_flight = wait_for_turn  # type: ignore[assignment]
+        assert connection.request("/x").object["headers"]["authorization"] == "Bearer token-0"
+        connection.close()
+    assert gate.logins == 0
+
+
+def test_a_401_after_another_thread_renewed_the_token() -> None:
+    """A request that was refused with an older token is sent with the present one, without a login."""
+    gate = Gate()
+    with serve(gate) as web:
+        connection = LoginConnection("user", "password", **web.options)
+        stale = Request("GET", web.url, {"Authorization": "Bearer token-of-old"})
+        connection._token = Token("token-0")
+        assert connection.renew(stale)
+        assert (connection.token, gate.logins) == ("token-0", 0)
+        assert connection.renew(Request("GET", web.url, {"Authorization": "Bearer token-0"}))
+        assert (connection.token, gate.logins) == ("token-1", 1)
+        connection.close()
+
+
 def test_a_token_that_is_always_refused() -> None:
     """Where a new token is refused like the old one, the call ends as InvalidCredsError, without a loop."""
     gate = Gate(closed=True)
@@ -258,16 +318,16 @@ def test_a_token_that_is_always_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bytes", "file"])
-def test_a_body_is_whole_with_the_new_token(kind: str) -> None:
+def test_a_body_is_complete_with_the_new_token(kind: str) -> None:
     """A request that is sent again with another token carries its body again, from where that began."""
     file = io.BytesIO(b"read before: body")
     file.seek(13)
     with serve(Gate()) as web:
         connection = LoginConnection("user", "password", **web.options)
         connection._token = REVOKED
-        answer = connection.request("/x", data=b"body" if kind == "bytes" else file, method="POST").object
+        response = connection.request("/x", data=b"body" if kind == "bytes" else file, method="POST").object
         connection.close()
-        assert answer["body"] == "body"
+        assert response["body"] == "body"
         assert [seen.body for seen in web.seen if seen.path == "/x"] == [b"body", b"body"]
 
 
@@ -326,7 +386,7 @@ first.join()
 """
 
 
-def test_threads_that_read_the_first_answer_of_a_type() -> None:
+def test_threads_that_decode_the_first_response_of_a_type() -> None:
     """Threads may decode the first responses of one type at the same time."""
     done = subprocess.run([sys.executable, "-c", TYPES], check=False, capture_output=True, timeout=60)
     assert done.returncode == 0

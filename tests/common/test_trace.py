@@ -10,6 +10,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
@@ -34,7 +36,7 @@ from polycloud.common.trace import Trace, add_hook
 from polycloud.common.types import ConnectError, ProviderHTTPError
 from polycloud.compute.providers import get_driver
 from polycloud.sandbox import Sandbox
-from support.web import Answer, serve
+from support.web import Answer, Seen, serve
 
 KEY = "k3y of/the=cloud"
 FIELDS = ("provider", "operation", "method", "path", "status", "attempt", "request_id", "error")
@@ -69,19 +71,19 @@ def traced() -> Iterator[list[Trace]]:
 
 
 @contextmanager
-def driver_of(provider: str, **knobs: Any) -> Iterator[Any]:
-    """A driver on its sandbox; settings named `ex_...` are the driver's."""
-    own = {name: knobs.pop(name) for name in list(knobs) if name.startswith("ex_")}
+def driver_of(provider: str, **options: Any) -> Iterator[Any]:
+    """A driver on its sandbox; options named `ex_...` are the driver's."""
+    own = {name: options.pop(name) for name in list(options) if name.startswith("ex_")}
     new: Any = get_driver(provider)
-    with Sandbox(provider, ssh="off", **knobs) as cloud:
+    with Sandbox(provider, ssh="off", **options) as cloud:
         with new(*cloud.credentials, **cloud.options, **own) as driver:
             yield driver
 
 
 def failing_first() -> Any:
     """Responds to the first request with 503, and to the others with 200."""
-    answers = iter([Answer(503, b"{}", {"X-Request-Id": "r-1"})])
-    return lambda seen: next(answers, Answer(body=b"{}", headers={"X-Request-Id": "r-2"}))
+    responses = iter([Answer(503, b"{}", {"X-Request-Id": "r-1"})])
+    return lambda seen: next(responses, Answer(body=b"{}", headers={"X-Request-Id": "r-2"}))
 
 
 def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
@@ -106,7 +108,22 @@ def test_log_fields(caplog: pytest.LogCaptureFixture) -> None:
     assert re.fullmatch(r"GET /v2/regions: 200 in \d+ ms", record.getMessage())
 
 
-def test_failures_are_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_durations() -> None:
+    """A trace has the milliseconds that its attempt took."""
+    over = threading.Event()
+
+    def respond(_: Seen) -> Answer:
+        over.wait(0.2)
+        return Answer()
+
+    with serve(respond) as web, traced() as traces:
+        began = time.perf_counter()
+        Connection(**web.options).request("/x")
+        took = (time.perf_counter() - began) * 1000
+    assert 190 <= traces[0].ms <= took
+
+
+def test_failures_are_traced(caplog: pytest.LogCaptureFixture) -> None:
     """Where no response came, the trace has no status but the error's name and message."""
     caplog.set_level(logging.DEBUG, "polycloud")
     with serve() as web:
@@ -141,8 +158,8 @@ def test_hooks_see_every_attempt() -> None:
         remove()
         remove()
         cloud.request("/y")
-    told = [(trace.attempt, trace.status, trace.request_id, trace.path) for trace in traces]
-    assert told == [(1, 503, "r-1", "/x"), (2, 200, "r-2", "/x")]
+    recorded = [(trace.attempt, trace.status, trace.request_id, trace.path) for trace in traces]
+    assert recorded == [(1, 503, "r-1", "/x"), (2, 200, "r-2", "/x")]
     last = traces[-1]
     assert (last.host, last.port, last.url) == ("127.0.0.1", web.port, f"{web.url}/x?a=b+c")
     assert (last.headers["X-A"], last.headers["Authorization"]) == ("1", "Bearer REDACTED")
@@ -291,8 +308,8 @@ def test_streams() -> None:
     with serve() as web, traced() as traces:
         cloud = Cloud(KEY, **web.options)
         cloud.request("/x", data=iter([b"a", b"b"]), method="PUT")
-        answer = cloud.request("/y", stream=True)
-        assert b"".join(answer.iter_bytes())
+        response = cloud.request("/y", stream=True)
+        assert b"".join(response.iter_bytes())
     sent, answered = traces
     assert (sent.body, sent.request["body"]) == (None, None)
     assert (answered.body, answered.response) == (b"", None)
@@ -332,13 +349,13 @@ def forms(secret: str) -> set[str]:
 
 
 @contextmanager
-def everything_told() -> Iterator[list[str]]:
+def everything_recorded() -> Iterator[list[str]]:
     """Everything that logs, hooks, spans and the debug file record of the block; to be read after it."""
-    told: list[str] = []
+    recorded: list[str] = []
     spans, records = InMemorySpanExporter(), logging.Handler()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    records.emit = lambda record: told.append(f"{record.getMessage()} {vars(record)}")  # type: ignore[method-assign]
+    records.emit = lambda record: recorded.append(f"{record.getMessage()} {vars(record)}")  # type: ignore[method-assign]
     logger = logging.getLogger("polycloud")
     logger.addHandler(records)
     logger.setLevel(logging.DEBUG)
@@ -346,22 +363,22 @@ def everything_told() -> Iterator[list[str]]:
     with traced() as traces, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("POLYCLOUD_DEBUG", f"{folder}/debug.log")
         try:
-            yield told
+            yield recorded
         finally:
             undo()
             logger.removeHandler(records)
             logger.setLevel(logging.NOTSET)
-            told.append(Path(folder, "debug.log").read_text(encoding="utf-8"))
-    told += [span.to_json() for span in spans.get_finished_spans()]
+            recorded.append(Path(folder, "debug.log").read_text(encoding="utf-8"))
+    recorded += [span.to_json() for span in spans.get_finished_spans()]
     public = [name for name in dir(Trace) if not name.startswith("_")]
-    told += [f"{trace!r} {trace} {[getattr(trace, name) for name in public]}" for trace in traces]
-    told += [f"{trace.fields()} {(trace.body or b'').decode()}" for trace in traces]
+    recorded += [f"{trace!r} {trace} {[getattr(trace, name) for name in public]}" for trace in traces]
+    recorded += [f"{trace.fields()} {(trace.body or b'').decode()}" for trace in traces]
     provider.shutdown()
 
 
-def assert_untold(secret: str, told: list[str]) -> None:
-    assert len(told) >= 4
-    for text in told:
+def assert_not_recorded(secret: str, recorded: list[str]) -> None:
+    assert len(recorded) >= 4
+    for text in recorded:
         for form in forms(secret):
             assert form not in text
 
@@ -380,16 +397,16 @@ def test_declared_secrets(key: str, place: str) -> None:
         "xml": {"method": "PUT", "data": f"<a b={quoteattr(key)}>{escape(key)}</a>"},
     }
     quoted = [quote(key), quote(key, safe=""), quote_plus(key)]
-    answers = {
+    responses = {
         "json": {"message": [key]},
         "xml": f"<e>{escape(key)}</e>".encode(),
         "message": f"no {key}!".encode(),
         "quoted": f"no {' or '.join(quoted)}!".encode(),
     }
-    answer = Answer(200 if place in PLACES else 400, answers.get(place, b"{}"))
-    with everything_told() as told, serve(lambda seen: answer) as web, suppress(ProviderHTTPError):
+    response = Answer(200 if place in PLACES else 400, responses.get(place, b"{}"))
+    with everything_recorded() as recorded, serve(lambda seen: response) as web, suppress(ProviderHTTPError):
         BasicCloud("user", key, **web.options).request(**{"action": "/x", **sent.get(place, {})})
-    assert_untold(key if len(key) > 3 else f"user:{key}", told)
+    assert_not_recorded(key if len(key) > 3 else f"user:{key}", recorded)
 
 
 @settings(max_examples=60, deadline=None)
@@ -407,16 +424,16 @@ def test_secrets_by_name(hidden: str, name: str, place: str) -> None:
         "form": {"method": "POST", "data": {"a": "1", name: [hidden, hidden]}},
         "xml": {"method": "PUT", "data": f"<a><{name}>{escape(hidden)}</{name}></a>"},
     }
-    answers = {
+    responses = {
         "query": {"message": f"{hidden} is unknown"},
         "header": {"message": f"{hidden} is unknown"},
         "json": {"users": {"x": {name: hidden}}},
         "xml": f"<a><{name}>{escape(hidden)}</{name}></a>".encode(),
     }
-    answer = Answer(200, answers.get(place, b"{}"))
-    with everything_told() as told, serve(lambda seen: answer) as web:
+    response = Answer(200, responses.get(place, b"{}"))
+    with everything_recorded() as recorded, serve(lambda seen: response) as web:
         Connection(**web.options).request("/x", **sent[place])
-    assert_untold(hidden, told)
+    assert_not_recorded(hidden, recorded)
 
 
 def test_keys_of_addresses() -> None:
@@ -433,6 +450,6 @@ XML_RPC = "<member><name>password</name><value><string>Zq9-hidden</string></valu
 @pytest.mark.parametrize("text", ["<Password><![CDATA[Zq9-hidden]]></Password>", XML_RPC])
 def test_secrets_in_odd_xml(text: str) -> None:
     """What stands in a CDATA section or in a member of XML-RPC is known by its name as well."""
-    with everything_told() as told, serve(lambda seen: Answer(body=text.encode())) as web:
+    with everything_recorded() as recorded, serve(lambda seen: Answer(body=text.encode())) as web:
         Connection(**web.options).request("/x", method="POST", data=text)
-    assert_untold("Zq9-hidden", told)
+    assert_not_recorded("Zq9-hidden", recorded)

@@ -81,33 +81,33 @@ def send(world: World) -> Send:
     return send
 
 
-def whole(answer: RawResponse) -> RawResponse:
-    return answer
+def identity(response: RawResponse) -> RawResponse:
+    return response
 
 
-def json_of(answer: RawResponse) -> Any:
+def json_of(response: RawResponse) -> Any:
     import json
 
-    return json.loads(answer.body)
+    return json.loads(response.body)
 
 
-def test_a_request_arrives_as_it_is(send: Send) -> None:
+def test_a_request_arrives_unchanged(send: Send) -> None:
     """Method, path, query, headers and body arrive exactly as the request has them."""
     with serve() as web:
         request = Request("POST", f"{web.url}/a%2Fb/c?x=%20&y=1", {"X-One": "a b"}, b"\x00body\xff")
-        seen = json_of(send(request, whole))
+        seen = json_of(send(request, identity))
     assert (seen["method"], seen["target"]) == ("POST", "/a%2Fb/c?x=%20&y=1")
     assert seen["headers"]["x-one"] == "a b"
     assert seen["body"] == "\x00body\xff"
 
 
-def test_answers_come_back_as_they_are(send: Send) -> None:
+def test_responses_come_back_unchanged(send: Send) -> None:
     """Status, reason and headers come back whatever the status is; headers are found in any case."""
     with serve(lambda _: Answer(418, b"tea", {"X-Kind": "pot"})) as web:
-        answer = send(Request("GET", web.url), whole)
-    assert (answer.status, answer.body, answer.headers["X-KIND"]) == (418, b"tea", "pot")
-    assert answer.headers.get("x-none") is None
-    assert "x-kind" in answer.headers
+        response = send(Request("GET", web.url), identity)
+    assert (response.status, response.body, response.headers["X-KIND"]) == (418, b"tea", "pot")
+    assert response.headers.get("x-none") is None
+    assert "x-kind" in response.headers
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
@@ -119,9 +119,9 @@ def test_bodies_are_decoded(send: Send, encoding: str, chunked: bool) -> None:
     packed = packers.get(encoding, bytes)(text)
     pieces = [packed[i : i + 7000] for i in range(0, len(packed), 7000)] if chunked else None
     with serve(lambda _: Answer(200, packed, {"Content-Encoding": encoding}, pieces)) as web:
-        assert send(Request("GET", web.url), whole).body == text
+        assert send(Request("GET", web.url), identity).body == text
         streamed = Request("GET", web.url, stream=True)
-        assert send(streamed, lambda answer: b"".join(answer.chunks)) == text
+        assert send(streamed, lambda response: b"".join(response.chunks)) == text
 
 
 @pytest.mark.parametrize("kind", ["file", "iterator"])
@@ -130,7 +130,7 @@ def test_uploads_stream(send: Send, kind: str) -> None:
     pieces = [bytes([n]) * 50_000 for n in range(20)]
     with serve(lambda seen: Answer(body={"size": len(seen.body), "last": seen.body[-1]})) as web:
         body = io.BytesIO(b"".join(pieces)) if kind == "file" else iter(pieces)
-        assert json_of(send(Request("PUT", web.url, body=body), whole)) == {"size": 1_000_000, "last": 19}
+        assert json_of(send(Request("PUT", web.url, body=body), identity)) == {"size": 1_000_000, "last": 19}
 
 
 def test_a_stream_that_is_not_read_frees_its_connection(world: World) -> None:
@@ -157,10 +157,10 @@ def test_streams_that_are_left_cost_no_place(leave: str) -> None:
                 with pytest.raises(MalformedResponseError):
                     transport.send(request)
                 continue
-            answer = transport.send(request)
+            response = transport.send(request)
             if leave == "break":
-                next(iter(answer.chunks or ()))
-            answer.close()
+                next(iter(response.chunks or ()))
+            response.close()
         transport.close()
 
 
@@ -193,17 +193,17 @@ def test_nobody_listens(send: Send) -> None:
     with raw_answers(b"") as web:
         url = web.url
     with pytest.raises(ConnectError):
-        send(Request("POST", url), whole)
+        send(Request("POST", url), identity)
 
 
 def test_unknown_host(send: Send) -> None:
     """A name that cannot be resolved is a ConnectError."""
     with pytest.raises(ConnectError):
-        send(Request("GET", "http://no-such-host.invalid/"), whole)
+        send(Request("GET", "http://no-such-host.invalid/"), identity)
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_no_answer_in_time(send: Send, stream: bool) -> None:
+def test_no_response_in_time(send: Send, stream: bool) -> None:
     """A server that does not respond ends as a ReadTimeoutError, streaming or not."""
     release = threading.Event()
 
@@ -213,7 +213,7 @@ def test_no_answer_in_time(send: Send, stream: bool) -> None:
     with serve(late) as web:
         try:
             with ends_within(10), pytest.raises(ReadTimeoutError):
-                send(Request("GET", web.url, read_timeout=0.2, stream=stream), whole)
+                send(Request("GET", web.url, read_timeout=0.2, stream=stream), identity)
         finally:
             release.set()
 
@@ -258,7 +258,7 @@ def test_a_dripping_body_ends_at_the_deadline(send: Send, stream: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"",
         b"garbage\r\n\r\n",
@@ -269,17 +269,17 @@ def test_a_dripping_body_ends_at_the_deadline(send: Send, stream: bool) -> None:
         b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
     ],
 )
-def test_broken_answers(send: Send, answer: bytes) -> None:
+def test_broken_responses(send: Send, response: bytes) -> None:
     """Whatever breaks on the wire is a TransportError."""
-    with raw_answers(answer) as web, pytest.raises(TransportError):
-        send(Request("GET", web.url), whole)
+    with raw_answers(response) as web, pytest.raises(TransportError):
+        send(Request("GET", web.url), identity)
 
 
 def test_undecodable_body(send: Send) -> None:
     """A body that is not what its Content-Encoding says is an error of our tree."""
-    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
-    with raw_answers(answer) as web, pytest.raises(PolycloudError):
-        send(Request("GET", web.url), whole)
+    response = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
+    with raw_answers(response) as web, pytest.raises(PolycloudError):
+        send(Request("GET", web.url), identity)
 
 
 def test_body_limit(send: Send) -> None:
@@ -287,13 +287,13 @@ def test_body_limit(send: Send) -> None:
     bomb = gzip.compress(b"\0" * 50_000_000)
     with serve(lambda _: Answer(200, bomb, {"Content-Encoding": "gzip"})) as web:
         with pytest.raises(MalformedResponseError, match="1,000,000 bytes"):
-            send(Request("GET", web.url), whole, body_limit=1_000_000)
+            send(Request("GET", web.url), identity, body_limit=1_000_000)
 
 
 def test_no_redirect_is_followed(send: Send) -> None:
     """A redirect comes back as a response and is not followed."""
     with serve(lambda _: Answer(302, b"", {"Location": "http://elsewhere.invalid/"})) as web:
-        assert send(Request("GET", web.url), whole).status == 302
+        assert send(Request("GET", web.url), identity).status == 302
 
 
 def test_tls_is_verified(send: Send, certificate: Certificate) -> None:
@@ -301,8 +301,8 @@ def test_tls_is_verified(send: Send, certificate: Certificate) -> None:
     with serve(ssl_context=certificate.server_context()) as web:
         url = f"https://localhost:{web.port}/"
         with pytest.raises(TLSError):
-            send(Request("GET", url), whole)
-        assert send(Request("GET", url), whole, ca_cert=str(certificate.cert)).status == 200
+            send(Request("GET", url), identity)
+        assert send(Request("GET", url), identity, ca_cert=str(certificate.cert)).status == 200
 
 
 def test_client_certificate(send: Send, certificate: Certificate) -> None:
@@ -313,15 +313,15 @@ def test_client_certificate(send: Send, certificate: Certificate) -> None:
             "client_cert": (str(certificate.cert), str(certificate.key)),
         }
         request = Request("GET", f"https://localhost:{web.port}/")
-        assert send(request, whole, **options).status == 200
+        assert send(request, identity, **options).status == 200
         with pytest.raises(TransportError):
-            send(request, whole, ca_cert=str(certificate.cert))
+            send(request, identity, ca_cert=str(certificate.cert))
 
 
 def test_unusable_tls_files(send: Send) -> None:
     """A certificate file that is not there is named."""
     with pytest.raises(InvalidArgumentError, match=r"/no/such\.pem"):
-        send(Request("GET", "https://localhost:1/"), whole, ca_cert="/no/such.pem")
+        send(Request("GET", "https://localhost:1/"), identity, ca_cert="/no/such.pem")
 
 
 class Certificate:
@@ -355,7 +355,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def test_proxy(send: Send) -> None:
     """A plain request is sent through the given proxy, with its complete URL."""
     with serve() as proxy, serve() as web:
-        seen = json_of(send(Request("GET", f"{web.url}/x"), whole, proxy_url=proxy.url))
+        seen = json_of(send(Request("GET", f"{web.url}/x"), identity, proxy_url=proxy.url))
         assert seen["target"] == f"{web.url}/x"
         assert web.seen == []
 
@@ -366,7 +366,7 @@ def test_tunnels(send: Send, certificate: Certificate, method: str) -> None:
     with serve(ssl_context=certificate.server_context()) as web, connect_proxy() as proxy:
         request = Request(method, f"https://localhost:{web.port}/x")
         url = f"http://me:pa%20ss@127.0.0.1:{proxy.port}"
-        assert send(request, whole, proxy_url=url, ca_cert=str(certificate.cert)).status == 200
+        assert send(request, identity, proxy_url=url, ca_cert=str(certificate.cert)).status == 200
         assert base64.b64encode(b"me:pa ss") in proxy.heads[0]
 
 
@@ -374,7 +374,7 @@ def test_a_proxy_that_refuses(send: Send) -> None:
     """A proxy that refuses is a ConnectError: nothing reached the provider."""
     with raw_answers(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as proxy:
         with pytest.raises(ConnectError, match="407"):
-            send(Request("POST", "https://api.example/"), whole, proxy_url=proxy.url)
+            send(Request("POST", "https://api.example/"), identity, proxy_url=proxy.url)
 
 
 def test_no_cookies_are_kept(world: World) -> None:
@@ -391,7 +391,7 @@ def test_no_cookies_are_kept(world: World) -> None:
 def test_dripping_headers_end_at_the_deadline(send: Send, head: bytes, stream: bool) -> None:
     """Headers that drip, so that no read ever times out, end at the request's deadline, in a stream too."""
     with dripping_headers(head) as url, ends_within(10), pytest.raises(ReadTimeoutError):
-        send(Request("GET", url, deadline=time.monotonic() + 0.4, stream=stream), whole)
+        send(Request("GET", url, deadline=time.monotonic() + 0.4, stream=stream), identity)
 
 
 @contextmanager

@@ -386,19 +386,19 @@ def test_poll_ends_at_the_deadline(world: World, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("timeout", [0, 0.05])
 def test_poll_gives_up(timeout: float) -> None:
     """`poll` polls at least once, and its timeout error says what it waited for."""
-    looks: list[int] = []
+    polls: list[int] = []
 
-    def look() -> str | None:
-        looks.append(1)
+    def check() -> str | None:
+        polls.append(1)
         return None
 
     with pytest.raises(OperationTimeoutError, match="waiting for the moon") as caught:
-        waiting.poll(look, waiting_for="the moon", timeout=timeout)
-    assert looks
+        waiting.poll(check, waiting_for="the moon", timeout=timeout)
+    assert polls
     assert caught.value.waiting_for == "the moon"
 
 
-def test_poll_gives_what_it_sees() -> None:
+def test_poll_returns_the_first_result() -> None:
     """`poll` gives the first result that is not None, though it be false."""
     results = iter([None, None, 0])
     assert waiting.poll(lambda: next(results), waiting_for="a zero", timeout=5) == 0
@@ -452,14 +452,14 @@ def test_poll_is_patient_with_transient_errors() -> None:
     def poll(*outcomes: Exception | str | None) -> tuple[object, int]:
         left = list(outcomes)
 
-        def look() -> str | None:
+        def check() -> str | None:
             outcome = left.pop(0)
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
 
         try:
-            found = waiting.poll(look, waiting_for="x", timeout=20, longest_pause=0.001)
+            found = waiting.poll(check, waiting_for="x", timeout=20, longest_pause=0.001)
         except PolycloudError as error:
             return error, len(left)
         return found, len(left)
@@ -474,7 +474,7 @@ def test_poll_is_patient_with_transient_errors() -> None:
 @pytest.mark.parametrize(
     ("timeout", "pause"), [(None, 1), ("5", 1), (-1, 1), (5, -1), (5, 0), (5, float("nan"))]
 )
-def test_poll_refuses_times_that_are_none(timeout: Any, pause: Any) -> None:
+def test_poll_refuses_invalid_times(timeout: Any, pause: Any) -> None:
     """Invalid times are refused before the first poll."""
     with pytest.raises(InvalidArgumentError):
         waiting.poll(lambda: 1, waiting_for="x", timeout=timeout, longest_pause=pause)

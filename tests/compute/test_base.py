@@ -102,10 +102,10 @@ def test_wait_until_running_waits_for_all(driver: DummyNodeDriver) -> None:
         driver.wait_until_running(nodes, wait_period=0.01, timeout=0.05)
 
 
-def test_wait_until_running_tells_what_is_lacking(driver: DummyNodeDriver) -> None:
+def test_wait_until_running_says_what_is_missing(driver: DummyNodeDriver) -> None:
     """A wait in vain says what was seen last: the state, no address, or that nothing is listed."""
 
-    def told(node: Node, interface: str = "public_ips") -> str:
+    def message_of(node: Node, interface: str = "public_ips") -> str:
         with pytest.raises(OperationTimeoutError) as error:
             driver.wait_until_running([node], timeout=0, ssh_interface=interface)
         assert str(error.value).startswith(
@@ -114,12 +114,12 @@ def test_wait_until_running_tells_what_is_lacking(driver: DummyNodeDriver) -> No
         return str(error.value).partition(" to run: ")[2]
 
     node = driver.list_nodes()[0]
-    assert told(node, "private_ips") == "dummy-1 runs, but has no address in private_ips"
+    assert message_of(node, "private_ips") == "dummy-1 runs, but has no address in private_ips"
     node.public_ips = ["2001:db8::1"]
-    assert told(node) == "dummy-1 runs, but has only IPv6 addresses in public_ips"
+    assert message_of(node) == "dummy-1 runs, but has only IPv6 addresses in public_ips"
     node.state = NodeState.UNKNOWN
-    assert told(node) == "dummy-1 is unknown"
-    assert told(Node("77", "ghost", NodeState.RUNNING, [], [], driver)) == "ghost is not listed"
+    assert message_of(node) == "dummy-1 is unknown"
+    assert message_of(Node("77", "ghost", NodeState.RUNNING, [], [], driver)) == "ghost is not listed"
 
 
 def test_auth_of_another_kind_is_refused(driver: DummyNodeDriver) -> None:
@@ -213,7 +213,7 @@ def test_fingerprint() -> None:
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "private key, which is never sent"),
     ],
 )
-def test_what_is_no_public_key(text: str, problem: str) -> None:
+def test_invalid_public_keys(text: str, problem: str) -> None:
     """An invalid public key is refused before anything is sent, with the problem and without the key."""
     with pytest.raises(InvalidArgumentError, match=problem) as caught:
         keys.require_public_key(text)
@@ -231,18 +231,18 @@ def test_what_is_no_public_key(text: str, problem: str) -> None:
 )
 def test_nodes_delegate(method: str, operation: str) -> None:
     """A node's own methods are its driver's."""
-    told: list[tuple[str, Any]] = []
+    calls: list[tuple[str, Any]] = []
 
-    def tell(node: Node) -> bool:
-        told.append((operation, node))
+    def record(node: Node) -> bool:
+        calls.append((operation, node))
         return True
 
     class Telling(DummyNodeDriver):
         def __getattribute__(self, name: str) -> Any:
             if name == operation:
-                return tell
+                return record
             return super().__getattribute__(name)
 
     node = Node("1", "n", NodeState.RUNNING, [], [], Telling("creds"))
     assert getattr(node, method)() is True
-    assert told == [(operation, node)]
+    assert calls == [(operation, node)]

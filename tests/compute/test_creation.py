@@ -33,12 +33,12 @@ class QuickDigitalOcean(DigitalOceanNodeDriver):
 
 DRIVERS: dict[str, Any] = {"nephoscale": QuickNephoScale, "digitalocean": QuickDigitalOcean}
 CREATES = {"nephoscale": "/server/cloud/", "digitalocean": "/v2/droplets"}
-KNOBS: dict[str, dict[str, Any]] = {"nephoscale": {"appear": 0.05}, "digitalocean": {"droplet_limit": 100}}
+SETTINGS: dict[str, dict[str, Any]] = {"nephoscale": {"appear": 0.05}, "digitalocean": {"droplet_limit": 100}}
 
 
 @pytest.fixture(params=sorted(DRIVERS))
 def cloud(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(request.param, ssh="off", build=0.05, **KNOBS[request.param]) as cloud:
+    with Sandbox(request.param, ssh="off", build=0.05, **SETTINGS[request.param]) as cloud:
         yield cloud
 
 
@@ -88,7 +88,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("fault", ["reset after", "reset midway", "truncate"])
-def test_a_lost_answer_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) -> None:
+def test_a_lost_response_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) -> None:
     """A create whose response was lost returns the node that it made, and is not sent again."""
     cloud.fault(fault, method="POST", path=CREATES[cloud.name])
     node = create(driver)
@@ -96,7 +96,7 @@ def test_a_lost_answer_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) ->
     assert (node.name, creates(cloud)) == ("web", 1)
 
 
-class LookingTwice(Creation):
+class ReadingTwice(Creation):
     """A create that reads its node once it is accepted, while the provider does not know it yet."""
 
     def __init__(self, driver: Any) -> None:
@@ -118,13 +118,13 @@ class LookingTwice(Creation):
         return False
 
 
-def test_a_look_that_fails_is_no_refusal(cloud: Sandbox, driver: Any) -> None:
+def test_a_failed_read_is_not_a_refusal(cloud: Sandbox, driver: Any) -> None:
     """A create that was accepted returns its node though reading it, in `send`, raised an error."""
-    node = LookingTwice(driver).run(settle_time=SETTLE_TIME, timeout=5)
+    node = ReadingTwice(driver).run(settle_time=SETTLE_TIME, timeout=5)
     assert [server["id"] for server in cloud.servers] == [int(node.id)]
 
 
-def test_an_ambiguous_create_says_what_to_look_for(cloud: Sandbox, driver: Any) -> None:
+def test_an_ambiguous_create_names_its_marker(cloud: Sandbox, driver: Any) -> None:
     """A create whose node is not found raises an error with its marker and the driver, and is sent once."""
     cloud.fault("reset before", method="POST", path=CREATES[cloud.name])
     with pytest.raises(AmbiguousCreateError) as caught:
@@ -212,19 +212,19 @@ def test_a_key_is_text(cloud: Sandbox, driver: Any, key: Any) -> None:
     assert len(cloud.requests) == sent
 
 
-def test_marks() -> None:
+def test_markers() -> None:
     """A marker is always the same for one key, and without a key never the same."""
     assert mark_for("order 17") == mark_for("order 17") != mark_for("order 18")
     assert len({mark_for(None) for _ in range(100)}) == 100
 
 
-def test_nobody_is_left_untold(cloud: Sandbox, driver: Any) -> None:
+def test_every_error_names_the_node(cloud: Sandbox, driver: Any) -> None:
     """Any error that ends a create after it was sent names the node that may exist."""
     cloud.fault("reset after", method="POST", path=CREATES[cloud.name])
     for method in ("PUT", "DELETE"):  # neither rename nor removal of the marker
         cloud.fault(403, method=method, times=None)
-    told = outcome(driver)
-    assert str(cloud.servers[0]["id"]) in told
+    message = outcome(driver)
+    assert str(cloud.servers[0]["id"]) in message
 
 
 def test_a_key_in_memory() -> None:

@@ -428,7 +428,7 @@ def test_a_login_that_is_refused(driver: LocalDriver, server: SSHServer) -> None
     assert "create_node" not in str(error)
 
 
-def test_nobody_answers(driver: LocalDriver, tmp_path: Path) -> None:
+def test_ssh_that_never_responds(driver: LocalDriver, tmp_path: Path) -> None:
     """A deployment whose SSH never responds ends with the last error of its logins."""
     with SSHServer(home=tmp_path) as gone:
         pass
@@ -467,11 +467,11 @@ def test_a_key_that_does_not_open_costs_no_node(
 
 def test_ctrl_c_names_the_node(driver: LocalDriver, server: SSHServer) -> None:
     """Ctrl-C ends a deployment at once, calls `at_exit_func` with the node, and names it."""
-    told: list[Node] = []
+    exited: list[Node] = []
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with ends_within(30), pytest.raises(KeyboardInterrupt) as caught:
-        deploy(driver, server, ScriptDeployment("sleep 60"), at_exit_func=told.append)
-    (node,) = told
+        deploy(driver, server, ScriptDeployment("sleep 60"), at_exit_func=exited.append)
+    (node,) = exited
     assert any(f"web (id {node.id}, 127.0.0.1) exists" in note for note in caught.value.__notes__)
 
 
@@ -483,7 +483,7 @@ def test_ten_megabytes_of_output(driver: LocalDriver, server: SSHServer) -> None
 
 
 @pytest.mark.parametrize("step", [None, "true", ScriptDeployment, 7])
-def test_what_is_no_step_costs_no_node(driver: LocalDriver, server: SSHServer, step: Any) -> None:
+def test_an_invalid_step_costs_no_node(driver: LocalDriver, server: SSHServer, step: Any) -> None:
     """An invalid step or SSH interface is refused before a node is created."""
     with pytest.raises(InvalidArgumentError, match="no deployment step"):
         deploy(driver, server, step)

@@ -107,10 +107,10 @@ def test_a_callback_that_fails_ends_the_command(server: SSHServer) -> None:
 
 
 def wait_for_no_processes(server: SSHServer) -> None:
-    def look() -> bool | None:
+    def check() -> bool | None:
         return all(process.returncode is not None for process in server.processes) or None
 
-    waiting.poll(look, waiting_for="the commands to end", timeout=10, longest_pause=0.05)
+    waiting.poll(check, waiting_for="the commands to end", timeout=10, longest_pause=0.05)
 
 
 def test_ten_megabytes(client: SSHClient) -> None:
@@ -130,7 +130,7 @@ def test_too_much_output(server: SSHServer, client: SSHClient, monkeypatch: pyte
     wait_for_no_processes(server)
 
 
-def test_output_that_is_no_text(client: SSHClient) -> None:
+def test_output_that_is_not_utf_8(client: SSHClient) -> None:
     """Bytes that are not UTF-8 are replaced, not fatal."""
     assert client.run(r"printf 'a\377b'").stdout == "a\ufffdb"
 
@@ -206,7 +206,7 @@ def silent(server: SSHServer) -> Iterator[None]:
         over.set()
 
 
-def test_a_server_that_stops_answering(
+def test_a_server_that_stops_responding(
     server: SSHServer, client: SSHClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Commands, file operations and `close` end at their timeouts on a server that has stopped responding."""
@@ -223,7 +223,7 @@ def test_a_server_that_stops_answering(
         client.close()
 
 
-def test_ctrl_c_on_a_server_that_stops_answering(server: SSHServer, client: SSHClient) -> None:
+def test_ctrl_c_on_a_server_that_stops_responding(server: SSHServer, client: SSHClient) -> None:
     """Ctrl-C ends the wait for a file at once, whatever the server does."""
     with silent(server):
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -403,7 +403,7 @@ def test_keys_that_do_not_open(tmp_path: Path, form: str) -> None:
     assert load_private_key(text, "right").get_algorithm() == "ssh-rsa"
 
 
-def test_keys_that_are_none(tmp_path: Path) -> None:
+def test_invalid_keys(tmp_path: Path) -> None:
     """A missing key file and an unknown format raise different errors, which name the file."""
     with pytest.raises(SSHKeyError, match=r"none.* cannot be read"):
         load_private_key(str(tmp_path / "none"))
@@ -447,7 +447,7 @@ def test_nobody_listens() -> None:
         SSHClient("127.0.0.1", port, key_material=private()).connect()
 
 
-def test_a_server_that_says_nothing() -> None:
+def test_a_server_that_does_not_respond() -> None:
     """A server that takes the connection and hangs is a timeout with the address."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -616,10 +616,10 @@ def test_a_login_whose_key_cannot_be_kept(server: SSHServer, tmp_path: Path) -> 
 
 
 def wait_for_no_connections(server: SSHServer) -> None:
-    def look() -> bool | None:
+    def check() -> bool | None:
         return all(connection.is_closed() for connection in server.connections) or None
 
-    waiting.poll(look, waiting_for="the connections to end", timeout=10, longest_pause=0.05)
+    waiting.poll(check, waiting_for="the connections to end", timeout=10, longest_pause=0.05)
 
 
 # Odd input

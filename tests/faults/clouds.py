@@ -52,7 +52,7 @@ HASTY: dict[str, type[Any]] = {
 }
 PROVIDERS = tuple(HASTY)
 UNLIMITED = dict.fromkeys(("list_limit", "request_limit", "create_limit"), 1_000_000)
-KNOBS: dict[str, dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "nephoscale": {"appear": 0.02, "build": 0.05, "power": 0.01, "destroy": 0.02},
     "digitalocean": {"build": 0.05, "power": 0.01, "droplet_limit": 100_000, "page_size": 200},
     "linode": {
@@ -69,7 +69,7 @@ REGIONS = {"linode": "us-east"}
 
 def cloud_of(provider: str) -> AbstractContextManager[Cloud]:
     """A cloud without machines, whose waits are short."""
-    return Sandbox(provider, ssh="off", **KNOBS[provider]) if provider in KNOBS else EC2Account()
+    return Sandbox(provider, ssh="off", **SETTINGS[provider]) if provider in SETTINGS else EC2Account()
 
 
 def driver_of(cloud: Cloud, kind: type[Any] | None = None, **options: Any) -> Any:

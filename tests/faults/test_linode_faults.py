@@ -28,7 +28,7 @@ def order(plain: Any) -> tuple[NodeSize, NodeImage]:
     return plain.list_sizes()[0], plain.list_images()[0]
 
 
-def test_no_mark_stays(cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImage]) -> None:
+def test_no_marker_stays(cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImage]) -> None:
     """A create removes its marker at the provider's too, and a node with a key keeps it."""
     plain.create_node("web", *order)
     plain.create_node("data", *order, idempotency_key="once")
@@ -37,7 +37,7 @@ def test_no_mark_stays(cloud: Cloud, plain: Any, order: tuple[NodeSize, NodeImag
     assert groups["data"].startswith("polycloud-")
 
 
-def test_what_is_told_finds_the_node(cloud: Cloud, order: tuple[NodeSize, NodeImage]) -> None:
+def test_the_marker_of_the_error_finds_the_node(cloud: Cloud, order: tuple[NodeSize, NodeImage]) -> None:
     """A node that was made while nothing could be read has the marker that the error names."""
     plan = FaultList(Fault.RESET_AFTER, *[Fault.ERROR] * 100)
     with FaultProxy("127.0.0.1", cloud.port, plan) as proxy, driver_of(cloud, **proxy.options) as driver:

@@ -33,7 +33,7 @@ def proxy_of(cloud: Cloud, *faults: Fault) -> Iterator[FaultProxy]:
         yield proxy
 
 
-def test_nobody_to_connect_to_after_a_lost_answer(cloud: Cloud) -> None:
+def test_a_refused_connection_after_a_lost_response(cloud: Cloud) -> None:
     """A lost response and then a refused connection are not a ConnectError, which would mean "not sent"."""
     with proxy_of(cloud, Fault.RESET_AFTER, Fault.REFUSE) as proxy:
         connection = Connection(url=proxy.url, retry=AT_ONCE)

@@ -86,9 +86,9 @@ def test_without_a_fault_nothing_changes() -> None:
     """A request and its response pass unchanged, except for the headers of the connection."""
     with serve() as web, proxy_of(web) as proxy:
         status, headers, body = fetch(proxy, "POST", body=b"\0\xff", headers={"X-Mine": "yes"})
-    told = json.loads(body)
+    echoed = json.loads(body)
     assert (status, headers["content-length"]) == (200, str(len(body)))
-    assert (told["method"], told["headers"]["x-mine"], told["body"]) == ("POST", "yes", "\0\xff")
+    assert (echoed["method"], echoed["headers"]["x-mine"], echoed["body"]) == ("POST", "yes", "\0\xff")
 
 
 def test_chunks_arrive() -> None:
@@ -178,14 +178,14 @@ def test_refuse(web: Web) -> None:
     ("fault", "ends"),
     [("reset before", "reset"), ("reset after", "reset"), ("close", "end")],
 )
-def test_cut_without_an_answer(web: Web, fault: str, ends: str) -> None:
+def test_cut_before_the_response(web: Web, fault: str, ends: str) -> None:
     """A connection that is cut before the response ends by a reset or in the ordinary way."""
     with proxy_of(web, fault) as proxy, call(proxy) as caller:
         assert received(caller) == (b"", ends)
 
 
 @pytest.mark.parametrize(("fault", "ends"), [("reset midway", "reset"), ("truncate", "end")])
-def test_cut_within_the_answer(web: Web, fault: str, ends: str) -> None:
+def test_cut_within_the_response(web: Web, fault: str, ends: str) -> None:
     """A connection that is cut midway has sent the right Content-Length and half of the body."""
     with proxy_of(web, fault) as proxy, call(proxy) as caller:
         data, end = received(caller)
@@ -337,7 +337,7 @@ def test_the_server_acts_where_the_fault_says_so(web: Web, fault: Fault) -> None
 
 
 @pytest.mark.parametrize("fault", [fault for fault in ALL if fault.is_right])
-def test_right_answers(web: Web, fault: Fault) -> None:
+def test_right_responses(web: Web, fault: Fault) -> None:
     """The response of a fault that `is_right` ends with the server's body."""
     with proxy_of(web, fault, delay=0, pause=0.0001) as proxy, call(proxy) as caller:
         data = b""

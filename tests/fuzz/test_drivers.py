@@ -55,7 +55,7 @@ def on(request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield made
 
 
-def test_the_real_answers(on: Stage) -> None:
+def test_the_original_responses(on: Stage) -> None:
     """Every reading call returns something for the real responses, and all of it can be read."""
     for name, read in READERS[on.provider].items():
         on.answers = answers_of(on.provider)[name]
@@ -75,7 +75,7 @@ def changes(draw: st.DrawFn, provider: str, *, torn: bool) -> tuple[str, Answers
 
 @pytest.mark.parametrize("torn", [False, True], ids=["mutated", "torn"])
 @given(st.data())
-def test_changed_answers(on: Stage, torn: bool, data: st.DataObject) -> None:
+def test_changed_responses(on: Stage, torn: bool, data: st.DataObject) -> None:
     """Whatever a response holds, a reading call returns readable objects or raises an error of our tree."""
     on.read(*data.draw(changes(on.provider, torn=torn)))
 

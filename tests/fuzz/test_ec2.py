@@ -91,7 +91,7 @@ def changed(draw: st.DrawFn, document: bytes) -> bytes:
 @pytest.mark.parametrize("torn", [False, True], ids=["changed", "torn"])
 @pytest.mark.parametrize("action", READERS)
 @given(st.data())
-def test_changed_answers(
+def test_changed_responses(
     server: Changed, driver: EC2NodeDriver, action: str, torn: bool, data: st.DataObject
 ) -> None:
     """Whatever a response holds, a reading call returns readable objects or raises an error of our tree."""

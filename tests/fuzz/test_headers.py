@@ -118,7 +118,7 @@ def test_charset(charset: str, body: bytes) -> None:
 def test_charset_of_a_long_body(charset: str) -> None:
     """No charset takes memory or time that is out of proportion to the body."""
     body = b"caf-" * 15_000 + b"-" + b"ab9" * 15_000
-    told = answer(Response, body, {"Content-Type": f"text/plain; charset={charset}"})
+    response = answer(Response, body, {"Content-Type": f"text/plain; charset={charset}"})
     start = time.process_time()
-    assert peak(lambda: told.body) < 50 * len(body)
+    assert peak(lambda: response.body) < 50 * len(body)
     assert time.process_time() - start < 2

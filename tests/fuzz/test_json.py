@@ -60,8 +60,12 @@ def test_lazy_extra(value: Any) -> None:
     """An `extra` whose bytes are not what its driver expects is a `MalformedResponseError`."""
 
     def build(raw: bytes) -> dict[str, Any]:
-        told = msgspec.json.decode(raw)
-        return {"region": told["region"].get("slug"), "first": told["tags"][0] + "!", "id": int(told["id"])}
+        decoded = msgspec.json.decode(raw)
+        return {
+            "region": decoded["region"].get("slug"),
+            "first": decoded["tags"][0] + "!",
+            "id": int(decoded["id"]),
+        }
 
     assert isinstance(outcome(LazyExtra(encode(value), build)), dict | MalformedResponseError)
 

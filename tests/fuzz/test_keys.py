@@ -39,8 +39,8 @@ def test_public_key(key: str | bytes) -> None:
 @given(public_keys() | st.none() | st.integers())
 def test_fingerprint(key: str | bytes | None) -> None:
     """A fingerprint is sixteen pairs of digits, or None."""
-    told = fingerprint(key)  # type: ignore[arg-type] # other types are outside of the type
-    assert told is None or FINGERPRINT.fullmatch(told)
+    printed = fingerprint(key)  # type: ignore[arg-type] # other types are outside of the type
+    assert printed is None or FINGERPRINT.fullmatch(printed)
 
 
 @given(scrambled(*PRIVATE, ENCRYPTED, *PUBLIC), st.sampled_from([None, "secret", "wrong", "\ud800"]))

@@ -63,7 +63,7 @@ def messages(draw: st.DrawFn) -> bytes:
 
 @given(messages() | st.binary(max_size=60))
 @example(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n")
-def test_answer(message: bytes) -> None:
+def test_response(message: bytes) -> None:
     """Whatever comes over the wire is a response or an error of our tree."""
     with raw_answers(message) as web, closing(JsonConnection(**web.options, **ONCE)) as connection:
         outcome(lambda: connection.request("/").object)

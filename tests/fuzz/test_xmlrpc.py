@@ -52,13 +52,13 @@ def bodies() -> st.SearchStrategy[bytes]:
 
 
 @given(bodies(), st.sampled_from([200, 500]))
-def test_answer(body: bytes, status: int) -> None:
+def test_response(body: bytes, status: int) -> None:
     """A response is a value, a fault with a message, or a `MalformedResponseError`."""
-    told = answer(XMLRPCResponse, body, status=status)
-    if outcome(told.success) is True:
-        outcome(lambda: told.object)
+    response = answer(XMLRPCResponse, body, status=status)
+    if outcome(response.success) is True:
+        outcome(lambda: response.object)
     else:
-        error = told.to_error()
+        error = response.to_error()
         assert isinstance(error, PolycloudError)
         assert str(error).strip()
 
@@ -69,8 +69,8 @@ def test_nesting(tag: bytes) -> None:
     body = b"<methodResponse><params><param>" + tag * 20_000
     closed = body + b"".join(b"</" + name for name in reversed(tag.split(b"<")[1:])) * 20_000
     for data in (body, closed, closed + b"</param></params></methodResponse>"):
-        told = answer(XMLRPCResponse, data)
-        assert peak(lambda told=told: outcome(told.success)) < 100 * len(data)  # type: ignore[misc] # bound now
+        response = answer(XMLRPCResponse, data)
+        assert peak(lambda response=response: outcome(response.success)) < 100 * len(data)  # type: ignore[misc] # bound now
 
 
 def arguments() -> st.SearchStrategy[Any]:
