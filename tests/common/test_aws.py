@@ -26,7 +26,7 @@ from polycloud.common.retry import RetryPolicy
 from polycloud.common.types import InvalidArgumentError, InvalidCredsError, PolycloudError
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
-from support.ec2 import SmallEC2, botocore_signature, refusal, told
+from support.ec2 import SmallEC2, botocore_signature, refusal, response
 
 SUITE = AWSCredentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 THEN = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
@@ -68,7 +68,7 @@ ONCE = RetryPolicy(attempts=1)
     ids=["get-vanilla", "get-vanilla-query-order", "post-x-www-form-urlencoded", "list-users"],
 )
 def test_published_signatures(request_: Request, service: str, signature: str) -> None:
-    """The requests of Amazon's test suite and documentation have the signatures that stand there."""
+    """The requests of Amazon's test suite and documentation have the signatures that are published there."""
     result = signed(request_, SUITE, region="us-east-1", service=service, now=THEN)
     assert result.headers["Authorization"].endswith(f"Signature={signature}")
     assert result.headers["X-Amz-Date"] == "20150830T123600Z"
@@ -91,7 +91,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
     ),
     body=st.binary(max_size=60),
     token=st.none() | st.text("abcXYZ09/+=", min_size=1),
-    moment=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    time=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 def test_signatures_are_botocores(
     method: str,
@@ -101,17 +101,17 @@ def test_signatures_are_botocores(
     headers: dict[str, str],
     body: bytes,
     token: str | None,
-    moment: datetime,
+    time: datetime,
 ) -> None:
     """Any request has the signature that botocore makes of it, for S3 and for services other than S3."""
     where = "/".join(quote(segment, safe="") for segment in path)
     url = f"https://{service}.eu-west-1.amazonaws.com/{where}?{urlencode(fields)}"
     credentials = AWSCredentials("AKIATEST", "a+secret/key", token)
     result = signed(
-        Request(method, url, headers, body), credentials, region="eu-west-1", service=service, now=moment
+        Request(method, url, headers, body), credentials, region="eu-west-1", service=service, now=time
     )
     sent = {name: text for name, text in result.headers.items() if name != "Authorization"}
-    when = f"{moment:%Y%m%dT%H%M%SZ}"
+    when = f"{time:%Y%m%dT%H%M%SZ}"
     pair = ("AKIATEST", "a+secret/key", token)
     expected = botocore_signature(method, result.url, sent, body, when, pair, ("eu-west-1", service))
     assert result.headers["Authorization"].endswith(f"Signature={expected}")
@@ -202,7 +202,7 @@ def test_temporary_credentials() -> None:
 
 @pytest.mark.parametrize("clock", [-3600.0, 3600.0])
 def test_a_clock_that_is_off(clock: float) -> None:
-    """A refusal for the time's sake makes the provider's clock ours: one more request, and none later."""
+    """A request refused for its time is sent once more by the provider's clock, which later requests use."""
     with SmallEC2(clock=clock) as server, driver_of(server) as driver:
         assert driver.list_nodes() == []
         assert len(server.calls) == 2
@@ -224,10 +224,10 @@ def test_throttling(code: str, status: int) -> None:
     """A refusal for too many requests is retried, for a create without a token too."""
     left = [refusal(code, status=status)] * 2
 
-    def answer(_: dict[str, str]) -> Answer:
-        return left.pop() if left else told("AllocateAddress", "<publicIp>198.51.100.1</publicIp>")
+    def reply(_: dict[str, str]) -> Answer:
+        return left.pop() if left else response("AllocateAddress", "<publicIp>198.51.100.1</publicIp>")
 
-    with SmallEC2(AllocateAddress=answer) as server:
+    with SmallEC2(AllocateAddress=reply) as server:
         with driver_of(server, retry=RetryPolicy(base=0.01, cap=0.01)) as driver:
             assert driver.ex_allocate_address().ip == "198.51.100.1"
     assert server.count("AllocateAddress") == 3
@@ -238,7 +238,7 @@ def test_throttling(code: str, status: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An environment without anything of Amazon's."""
+    """Remove Amazon's settings from the environment."""
     for name in (
         "AWS_PROFILE",
         "AWS_REGION",
@@ -293,7 +293,7 @@ def test_a_token_of_a_web_identity(metadata: Metadata, env: Set) -> None:
 
 
 def test_given_credentials_count_first(env: Set) -> None:
-    """Credentials that are given are used alone: neither token nor region of the environment is added."""
+    """Given credentials are used alone: neither the environment's token nor its region is added."""
     env("AWS_ACCESS_KEY_ID", "AKIAENV")
     env("AWS_SESSION_TOKEN", "token of env")
     env("AWS_REGION", "eu-north-1")
@@ -340,17 +340,20 @@ aws_secret_access_key = of both
 @pytest.fixture
 def files(tmp_path: Path) -> None:
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    said = {"Version": 1, "AccessKeyId": "AKIAPROC", "SecretAccessKey": "of process", "Expiration": ends}
-    (tmp_path / "said.json").write_text(json.dumps(said))
-    (tmp_path / "said.py").write_text(f"print(open({str(tmp_path / 'said.json')!r}).read())")
-    command, broken = f"{sys.executable} {tmp_path / 'said.py'}", f"{sys.executable} -c 'raise SystemExit(3)'"
+    output = {"Version": 1, "AccessKeyId": "AKIAPROC", "SecretAccessKey": "of process", "Expiration": ends}
+    (tmp_path / "output.json").write_text(json.dumps(output))
+    (tmp_path / "output.py").write_text(f"print(open({str(tmp_path / 'output.json')!r}).read())")
+    command, broken = (
+        f"{sys.executable} {tmp_path / 'output.py'}",
+        f"{sys.executable} -c 'raise SystemExit(3)'",
+    )
     (tmp_path / "config").write_text(CONFIG.format(command=command, broken=broken))
     (tmp_path / "credentials").write_text(CREDENTIALS)
 
 
 @pytest.mark.usefixtures("files")
 def test_the_shared_files(env: Set) -> None:
-    """Profiles of both files are found by name, that of credentials first; "default" without a name."""
+    """Profiles are read from both files, of which that of credentials counts more; one is the default."""
     assert Chain().find() == AWSCredentials("AKIADEFAULT", "per%cent")
     assert ambient_region() == "eu-west-3"
     assert Chain("prod").find() == AWSCredentials("AKIAPROD", "of prod", "token of prod")
@@ -360,14 +363,14 @@ def test_the_shared_files(env: Set) -> None:
 
 
 def test_the_long_name_of_the_default_profile(tmp_path: Path) -> None:
-    """The profile "default" may be written as the others are, and counts more than the short name."""
+    """The section "profile default" takes precedence over "default"."""
     (tmp_path / "config").write_text("[default]\nregion = us-west-1\n[profile default]\nregion = eu-west-3\n")
     assert ambient_region() == "eu-west-3"
 
 
 @pytest.mark.usefixtures("files")
 def test_credential_process() -> None:
-    """What a command prints is used until it ends; one that fails is an error."""
+    """A command's credentials are renewed before they expire; a command that fails is an error."""
     found = Chain("command").find()
     assert (found.access_key, found.secret_key) == ("AKIAPROC", "of process")
     assert Chain("login").find().access_key == "AKIAPROC"
@@ -378,7 +381,7 @@ def test_credential_process() -> None:
 
 @pytest.mark.usefixtures("files")
 def test_what_the_files_cannot_do(tmp_path: Path) -> None:
-    """A profile that wants a role says so, an unknown one too, and a broken file does not show its lines."""
+    """A profile with a role, an unknown profile and a broken file are errors, which do not show a secret."""
     for profile in ("role", "both"):  # keys beside a role are those that it is assumed with
         with pytest.raises(InvalidCredsError, match="role_arn, which is not supported"):
             Chain(profile).find()
@@ -477,7 +480,7 @@ def test_a_container(metadata: Metadata, env: Set, tmp_path: Path) -> None:
 
 
 def test_a_container_elsewhere(env: Set) -> None:
-    """The token of a container is not shown to another machine in plain HTTP."""
+    """A container's token is not sent to another machine over plain HTTP."""
     env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/credentials")
     with pytest.raises(InvalidCredsError, match="must use https, or name this machine"):
         Chain().find()
@@ -490,36 +493,36 @@ def ambient(metadata: Metadata) -> AWSConnection:
 
 
 def test_many_threads_ask_once(metadata: Metadata) -> None:
-    """Credentials are got once however many threads need them, and again once when they near their end."""
-    line: Any = ambient(metadata)
+    """Credentials are requested once for any number of threads, and once more when they must be renewed."""
+    connection: Any = ambient(metadata)
     with ThreadPoolExecutor(16) as pool:
         for number in (1, 2):
-            keys = {one.access_key for one in pool.map(lambda _: line.credentials, range(64))}
+            keys = {one.access_key for one in pool.map(lambda _: connection.credentials, range(64))}
             assert keys == {f"ASIA{number}"}
-            line._renew_at = 0.0
+            connection._renew_at = 0.0
     assert metadata.given == 2
 
 
 def test_credentials_near_their_end(metadata: Metadata) -> None:
     """Credentials are renewed five minutes before they expire, and short-lived ones after a minute."""
     metadata.seconds = 200
-    line = ambient(metadata)
-    assert line.credentials.access_key == "ASIA1"
+    connection = ambient(metadata)
+    assert connection.credentials.access_key == "ASIA1"
     assert metadata.given == 1
     soon = AWSCredentials("A", "s", None, datetime.now(UTC) + timedelta(seconds=1000))
     assert 690 < soon.renewed_in() <= 700
 
 
 def test_metadata_that_fail_for_a_while(metadata: Metadata) -> None:
-    """Where new credentials cannot be had, the old ones are used to their end, and then it is an error."""
-    line: Any = ambient(metadata)
+    """If renewing fails, the old credentials are used until they expire, after which it is an error."""
+    connection: Any = ambient(metadata)
     metadata.fails = True
-    line._renew_at = 0.0
-    assert line.credentials.access_key == "ASIA1"
+    connection._renew_at = 0.0
+    assert connection.credentials.access_key == "ASIA1"
     ended = datetime.now(UTC) - timedelta(seconds=1)
-    line._current, line._renew_at = AWSCredentials("ASIA1", "of role", "t", ended), 0.0
+    connection._current, connection._renew_at = AWSCredentials("ASIA1", "of role", "t", ended), 0.0
     with pytest.raises(PolycloudError):
-        assert line.credentials
+        assert connection.credentials
 
 
 def test_credentials_that_were_revoked(metadata: Metadata) -> None:
@@ -554,7 +557,7 @@ def test_regions() -> None:
 
 
 def test_half_of_the_credentials() -> None:
-    """A key without a secret and a secret without a key are refused before anything is sent."""
+    """A key without a secret, or a secret without a key, is refused by the constructor."""
     for arguments in (("AKIATEST",), (None, "secret")):
         with pytest.raises(InvalidCredsError):
             EC2NodeDriver(*arguments)

@@ -47,7 +47,7 @@ from polycloud.compute.types import (
     VolumeSnapshotState,
 )
 from polycloud.testing.loopback import Answer
-from support.ec2 import SmallEC2, instance, refusal, told
+from support.ec2 import SmallEC2, instance, refusal, response
 from support.moto import Moto, moto
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
@@ -97,8 +97,8 @@ class Hasty(EC2NodeDriver):
 # Nodes
 
 
-def test_a_node_is_what_the_provider_tells(driver: EC2NodeDriver) -> None:
-    """An instance's fields end where Libcloud's users look for them."""
+def test_the_fields_of_a_node(driver: EC2NodeDriver) -> None:
+    """An instance's fields are where Libcloud's users expect them."""
     created = create(driver, "web", ex_metadata={"env": "prod"}, tags=["team=a=b", "flag"], ex_keyname=None)
     node = driver.get_node(created.id)
     assert (node.name, node.state, node.size) == ("web", NodeState.RUNNING, "t3.micro")
@@ -129,17 +129,17 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize(("told_", "state"), STATES.items())
-def test_states(told_: str, state: str) -> None:
-    """Every state has one here, and one that the driver does not know is UNKNOWN, not an error."""
+@pytest.mark.parametrize(("provider_state", "state"), STATES.items())
+def test_states(provider_state: str, state: str) -> None:
+    """Every state of the provider has one of ours; an unknown one is UNKNOWN, not an error."""
     with SmallEC2() as server, small_driver(server) as driver:
-        server.instances["x"] = instance("i-1", instanceState=f"<name>{told_}</name>")
+        server.instances["x"] = instance("i-1", instanceState=f"<name>{provider_state}</name>")
         (node,) = driver.list_nodes()
     assert node.state == state
 
 
 def test_a_bare_instance_is_enough() -> None:
-    """An instance of which only the id is told is a node called by it, without addresses."""
+    """An instance with only an id is a node with that name and without addresses."""
     with SmallEC2() as server, small_driver(server) as driver:
         server.instances["x"] = "<item><instanceId>i-1</instanceId></item>"
         (node,) = driver.list_nodes()
@@ -181,7 +181,7 @@ INTERFACES = """
 
 
 def test_addresses_of_interfaces() -> None:
-    """A node has the addresses of all its interfaces, each once; the provider tells which are private."""
+    """A node has each address of its interfaces once, as public or private as the provider says."""
     with SmallEC2() as server, small_driver(server) as driver:
         fields = {"ipAddress": "198.51.100.7", "privateIpAddress": "100.64.0.4"}
         server.instances["x"] = instance("i-1", **fields, networkInterfaceSet=INTERFACES)
@@ -199,7 +199,7 @@ DISK = (
 )
 
 
-def test_what_else_is_told_of_a_node() -> None:
+def test_the_extra_of_a_node() -> None:
     """The parts of `extra` have the types that Libcloud's users know."""
     with SmallEC2() as server, small_driver(server) as driver:
         server.instances["x"] = instance(
@@ -250,17 +250,17 @@ PRETTY = """<reservationSet>
 """
 
 
-def test_another_way_to_write_the_same() -> None:
-    """Line breaks, comments, CDATA, empty and unknown elements change nothing of what is told."""
-    answer = told("DescribeInstances", PRETTY)
-    with SmallEC2(DescribeInstances=lambda _: answer) as server, small_driver(server) as driver:
+def test_equivalent_xml() -> None:
+    """Line breaks, comments, CDATA, empty and unknown elements do not change what is read."""
+    reply = response("DescribeInstances", PRETTY)
+    with SmallEC2(DescribeInstances=lambda _: reply) as server, small_driver(server) as driver:
         (node,) = driver.list_nodes()
     assert (node.id, node.name, node.state) == ("i-1", "a <b> & c", "running")
     assert (node.extra["kernel_id"], node.extra["future_set"]) == (None, [{"future_id": "f-1"}])
 
 
 def test_nodes_of_ids_and_filters(driver: EC2NodeDriver) -> None:
-    """Nodes are listed by ids and by filters; a terminated one stays listed as such."""
+    """Nodes are listed by ids and by filters; a terminated one stays listed as `TERMINATED`."""
     mark = unique()
     one, two = (create(driver, name, ex_metadata={"mark": mark}) for name in ("one", "two"))
     assert [node.id for node in driver.list_nodes(ex_node_ids=[two.id])] == [two.id]
@@ -271,7 +271,7 @@ def test_nodes_of_ids_and_filters(driver: EC2NodeDriver) -> None:
 
 
 def test_several_at_once(driver: EC2NodeDriver) -> None:
-    """`ex_maxcount` gives a list of that many nodes of one request."""
+    """`ex_maxcount` and `ex_create_nodes` return lists of that many nodes, which can be pickled."""
     nodes: Any = driver.create_node(
         "many", size_of(driver), driver.list_images()[0], ex_mincount=3, ex_maxcount=3
     )
@@ -283,7 +283,7 @@ def test_several_at_once(driver: EC2NodeDriver) -> None:
 
 
 def test_pages(driver: EC2NodeDriver, cloud: Moto) -> None:
-    """A list is complete over any number of pages, and `iterate_nodes` gives the same nodes."""
+    """A list of several pages is complete, and `iterate_nodes` yields the same nodes."""
     mark = unique()
     for _ in range(7):
         create(driver, ex_metadata={"mark": mark})
@@ -293,18 +293,18 @@ def test_pages(driver: EC2NodeDriver, cloud: Moto) -> None:
 
 
 def page(fields: dict[str, str]) -> Answer:
-    """Instances two a page, of which a reservation stands on two pages."""
+    """Return a page of two instances; a reservation is divided between two pages."""
     start = int(fields.get("NextToken", "0"))
     items = "".join(instance(f"i-{number}") for number in range(start, start + 2))
     more = f"<nextToken>{start + 1}</nextToken>" if start < 4 else "<nextToken/>"
-    return told(
+    return response(
         "DescribeInstances",
         f"<reservationSet><item><instancesSet>{items}</instancesSet></item></reservationSet>{more}",
     )
 
 
 def test_pages_that_overlap() -> None:
-    """Tokens are followed to the end, and an instance that comes twice is listed once."""
+    """Pages are followed to the end, and an instance that is on two of them is listed once."""
     with SmallEC2(DescribeInstances=page) as server, small_driver(server, ex_per_page=2) as driver:
         assert [node.id for node in driver.list_nodes()] == [f"i-{number}" for number in range(6)]
         assert {call["MaxResults"] for call in server.calls} == {"2"}
@@ -314,7 +314,7 @@ def test_pages_that_overlap() -> None:
 
 
 def test_the_fields_of_a_create() -> None:
-    """What `create_node` is given is asked for in the one request, tags too."""
+    """All arguments of `create_node` are in its one request, tags too."""
     with SmallEC2() as server, small_driver(server) as driver:
         zone = NodeLocation("us-east-1b", "us-east-1b", "US", driver)
         driver.create_node(
@@ -355,7 +355,7 @@ def test_the_fields_of_a_create() -> None:
 
 
 def test_the_market_and_the_group_of_a_create() -> None:
-    """A spot instance and a placement group are asked for; `ex_securitygroup` is what it was called once."""
+    """A spot instance, a placement group and the older `ex_securitygroup` are in the request."""
     with SmallEC2() as server, small_driver(server) as driver:
         options: Any = {"ex_placement_group": "near", "ex_spot": True, "ex_spot_max_price": 0.25}
         create_with(driver, **options, ex_securitygroup="web")
@@ -370,7 +370,7 @@ def test_the_market_and_the_group_of_a_create() -> None:
 
 
 def test_a_public_address() -> None:
-    """A public address is asked for on the interface, together with subnet and groups."""
+    """A public address is requested for the interface, with subnet and groups, which names cannot be."""
     with SmallEC2() as server, small_driver(server) as driver:
         options: Any = {
             "ex_subnet": "subnet-1",
@@ -402,11 +402,11 @@ def create_with(driver: EC2NodeDriver, **options: Any) -> Node:
         ({"auth": NodeAuthSSHKey(PUBLIC_KEY), "ex_keyname": "x"}, "not both"),
         ({"auth": NodeAuthSSHKey("no key")}, "not a public key"),
         ({"idempotency_key": ""}, "idempotency_key"),
-        ({"ex_keyname": KeyPair("web", "", "", None)}, "KeyName must be text, a number or a bool, got <KeyPair name=web "),  # type: ignore[arg-type]
+        ({"ex_keyname": KeyPair("web", "", "", None)}, "KeyName must be text, .*<KeyPair name=web "),  # type: ignore[arg-type]
     ],
 )
 def test_arguments_that_cannot_be_sent(options: dict[str, Any], words: str) -> None:
-    """What cannot be meant is refused before anything is sent."""
+    """Invalid and contradictory arguments are refused before anything is sent."""
     with SmallEC2() as server, small_driver(server) as driver:
         with pytest.raises(InvalidArgumentError, match=words):
             create_with(driver, **options)
@@ -414,18 +414,18 @@ def test_arguments_that_cannot_be_sent(options: dict[str, Any], words: str) -> N
 
 
 def losing(server: SmallEC2, times: int) -> None:
-    """Carry out the next creates, and lose their answers."""
+    """Carry out the next creates, and lose their responses."""
     left = [None] * times
 
     def run(fields: dict[str, str]) -> Answer | None:
-        answer = server.run(fields)
-        return left.pop() if left else answer
+        reply = server.run(fields)
+        return left.pop() if left else reply
 
     server.acts["RunInstances"] = run
 
 
-def test_a_lost_answer_makes_one_node() -> None:
-    """A create whose answers are lost is sent again with its token, and makes one instance."""
+def test_a_lost_response_makes_one_node() -> None:
+    """A create whose responses are lost is sent again with its token, and makes one instance."""
     with SmallEC2() as server, small_driver(server, retry=QUICK) as driver:
         losing(server, 2)
         node = create_with(driver)
@@ -434,22 +434,22 @@ def test_a_lost_answer_makes_one_node() -> None:
         assert create_with(driver).id != node.id
 
 
-def test_a_node_whose_answers_were_all_lost() -> None:
-    """Where every answer is lost, the instance is found by its token."""
+def test_a_node_whose_responses_were_all_lost() -> None:
+    """If every response is lost, the instance is found by its token, without another create."""
     with SmallEC2() as server, small_driver(server) as driver:
         losing(server, 1)
         assert create_with(driver).id == "i-00000000000000000"
         assert server.count("RunInstances") == 1
 
 
-def test_a_lost_answer_before_a_refusal() -> None:
-    """A create that is refused for too many requests after an answer was lost has its node all the same."""
+def test_a_lost_response_before_throttling() -> None:
+    """A create that is throttled after its response was lost returns the node."""
     with SmallEC2() as server, small_driver(server, retry=RetryPolicy(attempts=2, base=0.01)) as driver:
-        answers: list[Answer | None] = [refusal("RequestLimitExceeded", status=503), None]
+        replies: list[Answer | None] = [refusal("RequestLimitExceeded", status=503), None]
 
         def run(fields: dict[str, str]) -> Answer | None:
             server.run(fields)
-            return answers.pop()
+            return replies.pop()
 
         server.acts["RunInstances"] = run
         assert create_with(driver).id == "i-00000000000000000"
@@ -459,14 +459,14 @@ def test_a_lost_answer_before_a_refusal() -> None:
 @pytest.mark.parametrize(
     "code", ["InsufficientInstanceCapacity", "VcpuLimitExceeded", "InvalidParameterValue"]
 )
-def test_a_refusal_after_a_lost_answer(code: str) -> None:
-    """A create that is refused after an answer was lost has the node that the first attempt made."""
+def test_a_refusal_after_a_lost_response(code: str) -> None:
+    """A create that is refused after its response was lost returns the first attempt's node, by its token."""
     with SmallEC2() as server, small_driver(server, retry=RetryPolicy(attempts=2, base=0.01)) as driver:
-        answers: list[Answer | None] = [refusal(code), None]
+        replies: list[Answer | None] = [refusal(code), None]
 
         def run(fields: dict[str, str]) -> Answer | None:
             server.run(fields)
-            return answers.pop()
+            return replies.pop()
 
         server.acts["RunInstances"] = run
         assert create_with(driver).id == "i-00000000000000000"
@@ -475,8 +475,8 @@ def test_a_refusal_after_a_lost_answer(code: str) -> None:
     assert (look["Filter.1.Name"], look["Filter.1.Value.1"]) == ("client-token", token)
 
 
-def test_a_refusal_that_cannot_be_looked_into() -> None:
-    """A refused create whose token cannot be looked up is the refusal, and says what to look for."""
+def test_a_refusal_whose_search_fails() -> None:
+    """A refused create whose token cannot be searched for raises the refusal, with the token in a note."""
     acts: Any = {"RunInstances": lambda _: refusal("VcpuLimitExceeded"), "DescribeInstances": lambda _: None}
     with SmallEC2(**acts) as server, small_driver(server) as driver:
         with pytest.raises(QuotaExceededError) as caught:
@@ -485,7 +485,7 @@ def test_a_refusal_that_cannot_be_looked_into() -> None:
 
 
 def test_a_server_without_the_filter() -> None:
-    """Where the server fails over the filter by token, the instance is looked for among all."""
+    """If the server fails with the filter by token, the instance is searched for among all."""
     with SmallEC2() as server, small_driver(server) as driver:
         losing(server, 1)
         described = server.acts["DescribeInstances"]
@@ -496,7 +496,7 @@ def test_a_server_without_the_filter() -> None:
 
 
 def test_a_create_refused_for_too_many_requests() -> None:
-    """A create that was only ever refused for too many requests is not ambiguous."""
+    """A create all of whose attempts were throttled is not ambiguous."""
     busy = refusal("RequestLimitExceeded", status=503)
     with SmallEC2(RunInstances=lambda _: busy) as server, small_driver(server) as driver:
         with pytest.raises(RateLimitReachedError):
@@ -510,14 +510,14 @@ async def awaited(server: SmallEC2) -> tuple[Any, list[Node]]:
 
 
 def test_awaited() -> None:
-    """The driver can be awaited, with signatures, the clock's correction and refusals as ever."""
+    """The driver works under asyncio, the correction of the clock included."""
     with SmallEC2(clock=3600) as server:
         node, nodes = asyncio.run(awaited(server))
     assert [one.id for one in nodes] == [node.id]
 
 
 def test_a_create_that_cannot_be_settled() -> None:
-    """Where neither an answer nor the instance comes, the error names the token to look for."""
+    """If neither a response nor the instance comes, the error names the token to search for."""
     with SmallEC2(RunInstances=lambda _: None) as server, small_driver(server, Hasty) as driver:
         with pytest.raises(AmbiguousCreateError) as caught:
             create_with(driver)
@@ -525,7 +525,7 @@ def test_a_create_that_cannot_be_settled() -> None:
 
 
 def test_a_key_that_was_used_otherwise() -> None:
-    """A create with an earlier one's key gives that one's node, also where it asks for something else."""
+    """A create with an earlier one's key returns its node, even with other arguments."""
     with SmallEC2() as server, small_driver(server) as driver:
         first = create_with(driver, idempotency_key="order 66")
         assert create_with(driver, idempotency_key="order 66").id == first.id
@@ -541,14 +541,14 @@ def test_a_key_that_was_used_otherwise() -> None:
 
 
 def test_a_token_of_ones_own() -> None:
-    """With `ex_clienttoken` a token that was used for something else is a conflict."""
+    """With `ex_clienttoken`, a token that was used with other arguments is a conflict."""
     with SmallEC2(RunInstances=lambda _: refusal("IdempotentParameterMismatch")) as server:
         with small_driver(server) as driver, pytest.raises(ConflictError):
             create_with(driver, ex_clienttoken="mine")
 
 
 def test_actions(driver: EC2NodeDriver) -> None:
-    """A node is rebooted, stopped, given another size, started and terminated."""
+    """A node can be rebooted, stopped, resized, started and terminated."""
     node = create(driver)
     assert driver.reboot_node(node)
     assert driver.stop_node(node)
@@ -562,14 +562,14 @@ def test_actions(driver: EC2NodeDriver) -> None:
 
 
 @pytest.mark.parametrize(("act", "times"), [("destroy_node", 2), ("reboot_node", 1)])
-def test_an_action_whose_answer_was_lost(act: str, times: int) -> None:
-    """A termination is sent again, which Amazon promises to be harmless; no other action is."""
+def test_an_action_whose_response_was_lost(act: str, times: int) -> None:
+    """A termination is sent again if its response is lost, a reboot is not."""
     lost: list[Answer | None] = [None]
 
-    def answer(fields: dict[str, str]) -> Answer | None:
-        return lost.pop() if lost else told(fields["Action"], "<instancesSet/>")
+    def reply(fields: dict[str, str]) -> Answer | None:
+        return lost.pop() if lost else response(fields["Action"], "<instancesSet/>")
 
-    with SmallEC2(TerminateInstances=answer, RebootInstances=answer) as server:
+    with SmallEC2(TerminateInstances=reply, RebootInstances=reply) as server:
         with small_driver(server, retry=QUICK) as driver:
             try:
                 getattr(driver, act)(node_of(driver))
@@ -588,24 +588,24 @@ def test_counts_that_are_left_open(count: int | None) -> None:
         assert (node.id, server.calls[0]["MinCount"]) == ("i-00000000000000000", "1")
 
 
-def test_a_console_that_is_no_base64() -> None:
-    """An output that is not in base64 is an error of the answer's."""
-    answer = told("GetConsoleOutput", "<instanceId>i-1</instanceId><output>a</output>")
-    with SmallEC2(GetConsoleOutput=lambda _: answer) as server, small_driver(server) as driver:
+def test_a_console_that_is_not_base64() -> None:
+    """Console output that is not in base64 is a malformed response."""
+    reply = response("GetConsoleOutput", "<instanceId>i-1</instanceId><output>a</output>")
+    with SmallEC2(GetConsoleOutput=lambda _: reply) as server, small_driver(server) as driver:
         with pytest.raises(MalformedResponseError, match="base64"):
             driver.ex_get_console_output(node_of(driver))
 
 
 def test_the_console(driver: EC2NodeDriver) -> None:
-    """What the console printed is text."""
+    """The console's output is text, with its time."""
     node = create(driver)
-    told = driver.ex_get_console_output(node)
-    assert told["instance_id"] == node.id
-    assert isinstance(told["output"], str)
-    assert told["timestamp"].tzinfo is not None
+    console = driver.ex_get_console_output(node)
+    assert console["instance_id"] == node.id
+    assert isinstance(console["output"], str)
+    assert console["timestamp"].tzinfo is not None
 
 
-# Sizes, images, places
+# Sizes, images, locations
 
 
 def test_sizes(driver: EC2NodeDriver) -> None:
@@ -620,7 +620,7 @@ def test_sizes(driver: EC2NodeDriver) -> None:
 
 
 def test_images(driver: EC2NodeDriver) -> None:
-    """Unasked, only one's own images and those of known distributions are listed; with arguments any."""
+    """By default the account's images and those of known distributions are listed; with arguments, any."""
     listed = {image.id: image for image in driver.list_images()}
     everything = driver.list_images(ex_executableby="all")
     assert 0 < len(listed) < len(everything)
@@ -646,13 +646,13 @@ def test_images(driver: EC2NodeDriver) -> None:
 
 
 def test_images_that_are_not_there(driver: EC2NodeDriver) -> None:
-    """A create from an image that does not exist says that it is the image."""
+    """A create from an image that does not exist raises `ImageUnavailableError`."""
     with pytest.raises(ImageUnavailableError, match=r"InvalidAMIID.*RunInstances"):
         driver.create_node("web", size_of(driver), image_of(driver))
 
 
-def test_places(driver: EC2NodeDriver, cloud: Moto) -> None:
-    """Zones have region, state and country, and regions are listed, those one has not opted in to as well."""
+def test_locations_and_regions(driver: EC2NodeDriver, cloud: Moto) -> None:
+    """Zones have a region, a state and a country; regions have hosts, and a driver is for one of them."""
     first = driver.list_locations()[0]
     assert (first.id, first.country) == ("us-east-1a", "US")
     assert (first.extra["region"], first.extra["state"]) == ("us-east-1", "available")
@@ -674,10 +674,10 @@ ZONES = """<availabilityZoneInfo>
 
 
 def test_zones() -> None:
-    """Zones are told as such too, and a volume is created in none of a city's, unless asked for."""
-    made = told("CreateVolume", "<volumeId>vol-1</volumeId><size>1</size>")
+    """Zones are listed with their state; a volume is created in an available zone that is not a city's."""
+    made = response("CreateVolume", "<volumeId>vol-1</volumeId><size>1</size>")
     acts: Any = {
-        "DescribeAvailabilityZones": lambda _: told("DescribeAvailabilityZones", ZONES),
+        "DescribeAvailabilityZones": lambda _: response("DescribeAvailabilityZones", ZONES),
         "CreateVolume": lambda _: made,
     }
     with SmallEC2(**acts) as server, small_driver(server, region="us-west-2") as driver:
@@ -704,10 +704,10 @@ IMAGES = """<imagesSet>
 </imagesSet>"""
 
 
-def test_what_is_told_of_images() -> None:
-    """An image is called by its name, else by where it is, else by its id; its parts have known types."""
-    answer = told("DescribeImages", IMAGES)
-    with SmallEC2(DescribeImages=lambda _: answer) as server, small_driver(server) as driver:
+def test_the_fields_of_images() -> None:
+    """An image has the name of its name, else of its location, else of its id; its disks are converted."""
+    reply = response("DescribeImages", IMAGES)
+    with SmallEC2(DescribeImages=lambda _: reply) as server, small_driver(server) as driver:
         images = driver.list_images(ex_owner="self")
     assert [image.name for image in images] == ["named", "bucket/image.manifest.xml", "ami-3"]
     assert images[0].extra["billing_products"] == ["bp-1"]
@@ -725,7 +725,7 @@ def test_what_is_told_of_images() -> None:
 
 
 def test_key_pairs(driver: EC2NodeDriver) -> None:
-    """A key pair's private key is told once; names are taken once, and unknown ones have their error."""
+    """A private key is in its create only; a taken name is a conflict, an unknown one has its own error."""
     name = unique("key")
     made = driver.create_key_pair(name)
     assert (made.private_key or "").startswith("-----BEGIN")
@@ -741,7 +741,7 @@ def test_key_pairs(driver: EC2NodeDriver) -> None:
 
 
 def test_a_key_for_a_node(driver: EC2NodeDriver) -> None:
-    """`auth` becomes a key pair, the same one for the same key; a password is not offered."""
+    """`auth` becomes a key pair, the same one for the same key; a password is refused."""
     names = {create(driver, auth=NodeAuthSSHKey(PUBLIC_KEY)).extra["key_name"] for _ in range(2)}
     (name,) = names
     assert driver.get_key_pair(name).name == name
@@ -750,7 +750,7 @@ def test_a_key_for_a_node(driver: EC2NodeDriver) -> None:
 
 
 def test_the_key_of_a_deployment(driver: EC2NodeDriver) -> None:
-    """A deployment's own key pair is gone after it, also where it fails."""
+    """A deployment's own key pair is deleted after it, even if it fails."""
     before = {pair.name for pair in driver.list_key_pairs()}
     mark = unique()
     with pytest.raises(PolycloudError):
@@ -766,9 +766,9 @@ def test_the_key_of_a_deployment(driver: EC2NodeDriver) -> None:
 # Volumes
 
 
-def test_a_thing_of_which_nothing_is_told() -> None:
-    """Where the provider tells nothing of a volume or a node asked for, it is not found."""
-    empty = told("DescribeVolumes", "<volumeSet/>")
+def test_a_volume_that_is_not_listed() -> None:
+    """A volume or a node that the provider does not list raises `NotFoundError`."""
+    empty = response("DescribeVolumes", "<volumeSet/>")
     with SmallEC2(DescribeVolumes=lambda _: empty) as server, small_driver(server) as driver:
         with pytest.raises(NotFoundError, match="vol-1"):
             driver.detach_volume(volume_of(driver))
@@ -816,11 +816,11 @@ SNAPSHOTS = """<snapshotSet><item><snapshotId>snap-1</snapshotId><volumeId>vol-1
 <volumeSize>15</volumeSize><description/></item></snapshotSet>"""
 
 
-def test_what_is_told_of_volumes_and_snapshots() -> None:
-    """Moments are datetimes and counts numbers; every attachment of a volume is told, the first by itself."""
+def test_the_fields_of_volumes_and_snapshots() -> None:
+    """Times are datetimes, counts are numbers; all attachments are listed, the first one in its own keys."""
     acts: Any = {
-        "DescribeVolumes": lambda _: told("DescribeVolumes", VOLUMES),
-        "DescribeSnapshots": lambda _: told("DescribeSnapshots", SNAPSHOTS),
+        "DescribeVolumes": lambda _: response("DescribeVolumes", VOLUMES),
+        "DescribeSnapshots": lambda _: response("DescribeSnapshots", SNAPSHOTS),
     }
     with SmallEC2(**acts) as server, small_driver(server) as driver:
         (volume,), (snapshot,) = driver.list_volumes(), driver.list_snapshots()
@@ -837,9 +837,9 @@ def test_what_is_told_of_volumes_and_snapshots() -> None:
 
 
 def test_a_volume_is_created_once() -> None:
-    """A volume is asked for with its tags and a token in one request, which may be sent again."""
+    """A volume is created with its tags by one request, repeated unchanged if its response is lost."""
     lost: list[Answer | None] = [None]
-    made = told("CreateVolume", "<volumeId>vol-1</volumeId><size>5</size><status>creating</status>")
+    made = response("CreateVolume", "<volumeId>vol-1</volumeId><size>5</size><status>creating</status>")
     with SmallEC2(CreateVolume=lambda _: lost.pop() if lost else made) as server:
         with small_driver(server, retry=QUICK) as driver:
             volume = driver.create_volume(5, "data", NodeLocation("us-east-1a", "", "", driver))
@@ -870,7 +870,7 @@ def test_snapshots(driver: EC2NodeDriver) -> None:
 
 
 def test_tags(driver: EC2NodeDriver) -> None:
-    """Anything with an id has tags, which are put on, replaced and taken off."""
+    """Tags of any resource are created, replaced and deleted; a resource without an id is refused."""
     assert driver.ex_get_metadata_for_node(create(driver)) == {"Name": "web"}
     volume = driver.create_volume(1, "data")
     assert driver.ex_create_tags(volume, {"a": "1", "b": "2"})
@@ -884,7 +884,7 @@ def test_tags(driver: EC2NodeDriver) -> None:
 
 
 def test_security_groups(driver: EC2NodeDriver) -> None:
-    """A security group is created, its rules let pass and are taken back, and it is deleted."""
+    """A security group is created, its rules are added and removed, and it is deleted; a name is unique."""
     name = unique("group")
     id_ = driver.ex_create_security_group(name, "of a test")["group_id"]
     assert name in driver.ex_list_security_groups()
@@ -916,7 +916,7 @@ def test_security_groups(driver: EC2NodeDriver) -> None:
 
 
 def test_addresses(driver: EC2NodeDriver) -> None:
-    """An Elastic IP is allocated, leads to a node, then nowhere, and is released."""
+    """An Elastic IP is allocated, associated with one node only, disassociated and released."""
     node = create(driver)
     address = driver.ex_allocate_address()
     assert address.extra["allocation_id"].startswith("eipalloc-")
@@ -935,15 +935,15 @@ def test_addresses(driver: EC2NodeDriver) -> None:
 
 
 def test_addresses_of_other_kinds() -> None:
-    """An address of a carrier's or a customer's own pool is one too, and has no public one."""
+    """Addresses from a carrier's or a customer's pool are listed, although they are not public."""
     items = "".join(
         f"<item><allocationId>eipalloc-{number}</allocationId><{name}>{ip}</{name}></item>"
         for number, (name, ip) in enumerate(
             [("carrierIp", "192.0.2.1"), ("customerOwnedIp", "192.0.2.2"), ("publicIp", "192.0.2.3")]
         )
     )
-    answer = told("DescribeAddresses", f"<addressesSet>{items}</addressesSet>")
-    with SmallEC2(DescribeAddresses=lambda _: answer) as server, small_driver(server) as driver:
+    reply = response("DescribeAddresses", f"<addressesSet>{items}</addressesSet>")
+    with SmallEC2(DescribeAddresses=lambda _: reply) as server, small_driver(server) as driver:
         assert [one.ip for one in driver.ex_describe_all_addresses()] == [
             "192.0.2.1",
             "192.0.2.2",
@@ -952,7 +952,7 @@ def test_addresses_of_other_kinds() -> None:
 
 
 def test_rules_by_the_name_of_a_group(driver: EC2NodeDriver) -> None:
-    """A group of the default network is opened by its name, for one range of ports or for everything."""
+    """A group of the default network gets rules by its name, for one range of ports or for everything."""
     name = unique("group")
     driver.ex_create_security_group(name, "of a test")
     assert driver.ex_authorize_security_group(name, 22, 22, "198.51.100.0/24")
@@ -979,7 +979,7 @@ def test_networks(driver: EC2NodeDriver) -> None:
         driver.ex_delete_network(network)
 
 
-# Refusals and broken answers
+# Refusals and malformed responses
 
 REFUSED = {
     "InvalidInstanceID.NotFound": NotFoundError,
@@ -1020,7 +1020,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("code", "error"), REFUSED.items())
 def test_codes(code: str, error: type[PolycloudError]) -> None:
-    """A code is the error that it stands for, with the provider's words and the action."""
+    """A code becomes the error that it stands for, with the provider's message and the action."""
     status = 500 if error is ServerError else 400
     with SmallEC2(DescribeInstances=lambda _: refusal(code, "these words", status)) as server:
         with small_driver(server) as driver, pytest.raises(PolycloudError) as caught:
@@ -1030,8 +1030,8 @@ def test_codes(code: str, error: type[PolycloudError]) -> None:
     assert "Action=DescribeInstances" in str(caught.value)
 
 
-def test_what_one_may_not_do() -> None:
-    """A right that is lacking is a 403, not wrong credentials; an image may be what one may not have."""
+def test_missing_rights() -> None:
+    """A missing right is a 403, not wrong credentials; for an image it is `ImageUnavailableError`."""
     with SmallEC2(DescribeInstances=lambda _: refusal("UnauthorizedOperation", status=403)) as server:
         with small_driver(server) as driver, pytest.raises(ProviderHTTPError) as caught:
             driver.list_nodes()
@@ -1050,8 +1050,8 @@ def test_what_one_may_not_do() -> None:
         ("AuthFailure", "Not authorized for volumes: [vol-1]"),
     ],
 )
-def test_a_right_that_is_lacking_with_401(code: str, words: str) -> None:
-    """A thing of somebody else's, or a service that one has not subscribed to, is not wrong credentials."""
+def test_a_missing_right_with_401(code: str, words: str) -> None:
+    """A resource of another account, or a missing subscription, is not wrong credentials."""
     with SmallEC2(DescribeInstances=lambda _: refusal(code, words, 401)) as server:
         with small_driver(server) as driver, pytest.raises(ProviderHTTPError, match=code) as caught:
             driver.list_nodes()
@@ -1061,7 +1061,7 @@ def test_a_right_that_is_lacking_with_401(code: str, words: str) -> None:
 @pytest.mark.parametrize("status", [403, 500, 502])
 @pytest.mark.parametrize("body", [b"", b"<!DOCTYPE html><html><body>Blocked by policy</body></html>", b"no"])
 def test_refusals_that_are_not_the_providers(status: int, body: bytes) -> None:
-    """What a proxy says is an error with its status, whatever its form."""
+    """A proxy's error has its status, and its text if it has one, in whatever format."""
     with SmallEC2(DescribeInstances=lambda _: Answer(status, [], body)) as server:
         with small_driver(server) as driver, pytest.raises(ProviderHTTPError) as caught:
             driver.list_nodes()
@@ -1069,10 +1069,10 @@ def test_refusals_that_are_not_the_providers(status: int, body: bytes) -> None:
 
 
 def test_several_refusals_at_once() -> None:
-    """Of several errors the first one counts; one without words has its code."""
+    """Of several errors the first one counts; without a message, the code is the message."""
     two = "".join(f"<Error><Code>{code}</Code></Error>" for code in ("InvalidVolume.NotFound", "VolumeInUse"))
-    answer = Answer(400, [], f"<Response><Errors>{two}</Errors><RequestID>r</RequestID></Response>".encode())
-    with SmallEC2(DeleteVolume=lambda _: answer) as server, small_driver(server) as driver:
+    reply = Answer(400, [], f"<Response><Errors>{two}</Errors><RequestID>r</RequestID></Response>".encode())
+    with SmallEC2(DeleteVolume=lambda _: reply) as server, small_driver(server) as driver:
         with pytest.raises(NotFoundError) as caught:
             driver.destroy_volume(volume_of(driver))
     assert caught.value.message == "InvalidVolume.NotFound"
@@ -1122,7 +1122,7 @@ CALLS: dict[str, Callable[[EC2NodeDriver], Any]] = {
 
 
 class Odd(SmallEC2):
-    """Gives every action the answer that `odd` makes of its name."""
+    """Responds to every action with what `odd` makes of its name."""
 
     def __init__(self, odd: Callable[[str], bytes]) -> None:
         super().__init__()
@@ -1141,7 +1141,7 @@ ODD: dict[str, Callable[[str], bytes]] = {
     "entities": lambda action: f"<!DOCTYPE x><{action}Response/>".encode(),
     "empty": lambda _: b"",
 }
-NOTHING_TO_TELL = {
+WITHOUT_RESULT = {
     "destroy_node",
     "delete_image",
     "attach_volume",
@@ -1152,10 +1152,10 @@ NOTHING_TO_TELL = {
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("name", CALLS)
-def test_odd_answers(name: str, odd: str) -> None:
-    """An answer that is not the documented one is an error, never an empty list or a success."""
-    if odd == "without its parts" and name in NOTHING_TO_TELL:
-        pytest.skip("the provider tells nothing but that it is done")
+def test_odd_responses(name: str, odd: str) -> None:
+    """A response that is not as documented is an error, never an empty list or a success."""
+    if odd == "without its parts" and name in WITHOUT_RESULT:
+        pytest.skip("the response has no result")
     with Odd(ODD[odd]) as server, small_driver(server, Hasty) as driver:
         with pytest.raises((MalformedResponseError, AmbiguousCreateError)):
             CALLS[name](driver)
@@ -1163,16 +1163,16 @@ def test_odd_answers(name: str, odd: str) -> None:
 
 @pytest.mark.parametrize("namespace", ["urn:another", "http://ec2.amazonaws.com/doc/2099-01-01/"])
 def test_namespaces(namespace: str) -> None:
-    """An answer in a namespace that is not expected is read all the same."""
+    """A response in an unexpected namespace is read as usual."""
     content = f"<reservationSet><item><instancesSet>{instance('i-1')}</instancesSet></item></reservationSet>"
-    answer = told("DescribeInstances", content, namespace=namespace)
-    with SmallEC2(DescribeInstances=lambda _: answer) as server, small_driver(server) as driver:
+    reply = response("DescribeInstances", content, namespace=namespace)
+    with SmallEC2(DescribeInstances=lambda _: reply) as server, small_driver(server) as driver:
         assert [node.id for node in driver.list_nodes()] == ["i-1"]
 
 
-def test_a_deed_that_was_not_done() -> None:
-    """An answer that says false is an error."""
-    answer = told("DeleteVolume", "<return>false</return>")
-    with SmallEC2(DeleteVolume=lambda _: answer) as server, small_driver(server) as driver:
+def test_an_action_that_was_not_carried_out() -> None:
+    """A response that says false is an error."""
+    reply = response("DeleteVolume", "<return>false</return>")
+    with SmallEC2(DeleteVolume=lambda _: reply) as server, small_driver(server) as driver:
         with pytest.raises(ProviderError, match="DeleteVolume was not carried out"):
             driver.destroy_volume(volume_of(driver))

@@ -21,12 +21,12 @@ def prices(cloud: Moto, region: str) -> dict[str, float | None]:
 
 def test_sizes_have_the_prices_of_their_region(cloud: Moto) -> None:
     """A size has the shipped price of the driver's region."""
-    told = prices(cloud, "us-east-1")
-    assert (told["t3.micro"], told["t3.2xlarge"], told["m5d.large"]) == (0.0104, 0.3328, 0.113)
+    found = prices(cloud, "us-east-1")
+    assert (found["t3.micro"], found["t3.2xlarge"], found["m5d.large"]) == (0.0104, 0.3328, 0.113)
 
 
-def test_no_price_is_made_up(cloud: Moto) -> None:
-    """A region without figures has sizes without prices."""
-    told = prices(cloud, "eu-south-2")
-    assert told
-    assert set(told.values()) == {None}
+def test_a_region_without_prices(cloud: Moto) -> None:
+    """In a region without shipped prices, sizes have none."""
+    found = prices(cloud, "eu-south-2")
+    assert found
+    assert set(found.values()) == {None}

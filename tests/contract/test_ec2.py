@@ -34,7 +34,7 @@ from polycloud.compute.types import (
     StorageVolume,
     VolumeSnapshot,
 )
-from support.ec2model import MODEL, Told
+from support.ec2model import MODEL, FullServer
 
 Driver = EC2NodeDriver
 Call = Callable[[Driver], Any]
@@ -43,13 +43,13 @@ PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLT
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Told]:
-    with Told() as server:
+def server() -> Iterator[FullServer]:
+    with FullServer() as server:
         yield server
 
 
 @pytest.fixture
-def driver(server: Told) -> Iterator[Driver]:
+def driver(server: FullServer) -> Iterator[Driver]:
     server.calls.clear()
     with Driver("AKIATEST", "secret", retry=RetryPolicy(attempts=1), **server.options) as driver:
         yield driver
@@ -114,7 +114,7 @@ CALLS: dict[str, Call] = {
     "destroy_node": lambda driver: driver.destroy_node(node(driver)),
     "list_sizes": lambda driver: driver.list_sizes(NodeLocation("us-east-1a", "", "", driver)),
     "list_images": lambda driver: driver.list_images(),
-    "list_images, asked": lambda driver: driver.list_images(
+    "list_images, selected": lambda driver: driver.list_images(
         ex_image_ids=["ami-1"], ex_owner="self", ex_executableby="all", ex_filters=FILTER
     ),
     "create_image": lambda driver: driver.create_image(
@@ -184,33 +184,33 @@ CALLS: dict[str, Call] = {
 
 
 def names(member: Shape, name: str) -> str:
-    """What a member of a request is called on the wire."""
+    """Return the name of a member in requests."""
     called: str = member.serialization.get("queryName", "")
     other: str = member.serialization.get("name", name)
     return called or other[:1].upper() + other[1:]
 
 
 def problem(shape: Shape, path: list[str], value: str) -> str | None:
-    """Why a field of a request is not as documented; None where it is."""
+    """Return why a field of a request is not as documented; None if it is."""
     if shape.type_name == "structure":
         inside = {names(one, name): one for name, one in shape.members.items()}
         return problem(inside[path[0]], path[1:], value) if path and path[0] in inside else f"no {path[:1]}"
     if shape.type_name == "list":
         return problem(shape.member, path[1:], value) if path and path[0].isdigit() else "not a number"
     if path:
-        return f"nothing is in {shape.name}"
+        return f"{shape.name} has no fields"
     if shape.type_name == "string" and shape.enum and value not in shape.enum:
         return f"{value} is not in {shape.name}"
     fits = {"boolean": value in {"true", "false"}, "integer": value.lstrip("-").isdigit()}
-    return None if fits.get(shape.type_name, True) else f"{value} is no {shape.type_name}"
+    return None if fits.get(shape.type_name, True) else f"{value} is not of type {shape.type_name}"
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_requests_and_answers(server: Told, driver: Driver, name: str) -> None:
-    """A request has documented fields with documented values, and the fullest answer to it is read."""
+def test_requests_and_responses(server: FullServer, driver: Driver, name: str) -> None:
+    """A request has the required and only documented fields; a response with every field is read."""
     result = CALLS[name](driver)
-    for thing in result if isinstance(result, list) else [result]:
-        assert getattr(thing, "extra", {}) is not None
+    for one in result if isinstance(result, list) else [result]:
+        assert getattr(one, "extra", {}) is not None
     assert server.calls
     for call in server.calls:
         shape = MODEL.operation_model(call["Action"]).input_shape
@@ -224,56 +224,56 @@ def test_requests_and_answers(server: Told, driver: Driver, name: str) -> None:
         assert needed <= {field.partition(".")[0] for field in call}
 
 
-SHAPES = {
-    "Address": ("Address",),
-    "Association": ("InstanceNetworkInterfaceAssociation",),
-    "Attachment": ("VolumeAttachment",),
-    "Console": ("GetConsoleOutputResult",),
-    "Cpus": ("VCpuInfo",),
-    "Device": ("InstanceBlockDeviceMapping",),
-    "Disks": ("InstanceStorageInfo",),
-    "EC2AvailabilityZone": ("AvailabilityZone",),
-    "EC2Region": ("Region",),
-    "Group": ("SecurityGroup",),
-    "Image": ("Image",),
-    "Instance": ("Instance",),
-    "InstanceType": ("InstanceTypeInfo",),
-    "Interface": ("InstanceNetworkInterface",),
-    "Ipv6": ("InstanceIpv6Address",),
-    "Key": ("KeyPairInfo", "KeyPair"),
-    "Memory": ("MemoryInfo",),
-    "Named": ("InstanceState",),
-    "Offering": ("InstanceTypeOffering",),
-    "Pair": ("UserIdGroupPair",),
-    "Permission": ("IpPermission",),
-    "Private": ("InstancePrivateIpAddress",),
-    "Range": ("IpRange", "Ipv6Range"),
-    "Reservation": ("Reservation",),
-    "Snapshot": ("Snapshot",),
-    "Subnet": ("Subnet",),
-    "Tag": ("Tag",),
-    "Volume": ("Volume",),
-    "Vpc": ("Vpc",),
+SHAPES: dict[type[msgspec.Struct], tuple[str, ...]] = {
+    networks.Address: ("Address",),
+    nodes.Association: ("InstanceNetworkInterfaceAssociation",),
+    volumes.Attachment: ("VolumeAttachment",),
+    nodes.Console: ("GetConsoleOutputResult",),
+    catalog.Cpus: ("VCpuInfo",),
+    nodes.Device: ("InstanceBlockDeviceMapping",),
+    catalog.Disks: ("InstanceStorageInfo",),
+    catalog.EC2AvailabilityZone: ("AvailabilityZone",),
+    catalog.EC2Region: ("Region",),
+    firewalls.Group: ("SecurityGroup",),
+    images.Image: ("Image",),
+    nodes.Instance: ("Instance",),
+    catalog.InstanceType: ("InstanceTypeInfo",),
+    nodes.Interface: ("InstanceNetworkInterface",),
+    nodes.Ipv6: ("InstanceIpv6Address",),
+    keys.Key: ("KeyPairInfo", "KeyPair"),
+    catalog.Memory: ("MemoryInfo",),
+    nodes.State: ("InstanceState",),
+    catalog.Offering: ("InstanceTypeOffering",),
+    firewalls.Pair: ("UserIdGroupPair",),
+    firewalls.Permission: ("IpPermission",),
+    nodes.Private: ("InstancePrivateIpAddress",),
+    firewalls.Range: ("IpRange", "Ipv6Range"),
+    nodes.Reservation: ("Reservation",),
+    volumes.Snapshot: ("Snapshot",),
+    networks.Subnet: ("Subnet",),
+    tags.Tag: ("Tag",),
+    volumes.Volume: ("Volume",),
+    networks.Vpc: ("Vpc",),
 }
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_fields_that_are_read(name: str) -> None:
-    """Every field that the driver reads of an answer is one that Amazon tells, by the same name."""
-    members = chain.from_iterable(MODEL.shape_for(shape).members.values() for shape in SHAPES[name])
+@pytest.mark.parametrize("payload", SHAPES, ids=lambda payload: payload.__name__)
+def test_fields_that_are_read(payload: type[msgspec.Struct]) -> None:
+    """Every field that the driver reads is documented by the same name."""
+    members = chain.from_iterable(MODEL.shape_for(shape).members.values() for shape in SHAPES[payload])
     documented = {member.serialization["name"] for member in members if "name" in member.serialization}
-    read = {field.encode_name for field in msgspec.structs.fields(getattr(payloads, name))}
+    read = {field.encode_name for field in msgspec.structs.fields(payload)}
     assert read <= documented
 
 
 STATES: dict[str, dict[str, Any]] = {
-    "InstanceStateName": objects.NODE_STATES,
-    "SnapshotState": objects.SNAPSHOT_STATES,
-    "VolumeState": objects.VOLUME_STATES,
+    "InstanceStateName": nodes.NODE_STATES,
+    "SnapshotState": volumes.SNAPSHOT_STATES,
+    "VolumeState": volumes.VOLUME_STATES,
 }
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_states(name: str) -> None:
-    """Every state that Amazon documents has one here."""
+    """Every documented state has one of ours."""
     assert set(MODEL.shape_for(name).enum) <= set(STATES[name])

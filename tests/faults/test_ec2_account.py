@@ -28,7 +28,7 @@ def create(driver: Any, name: str, token: str | None = None) -> Any:
 
 
 def test_a_token_makes_one_instance(account: EC2Account, driver: Any) -> None:
-    """A token and a request that came before give the same instance, and another token another one."""
+    """A repeated token and request return the same instance, another token returns another one."""
     first = create(driver, "web", "one")
     assert create(driver, "web", "one").id == first.id
     assert create(driver, "web", "two").id != first.id
@@ -36,7 +36,7 @@ def test_a_token_makes_one_instance(account: EC2Account, driver: Any) -> None:
 
 
 def test_a_token_of_another_request(account: EC2Account, driver: Any) -> None:
-    """A token that came with another request is refused."""
+    """A token of another request is refused."""
     create(driver, "web", "one")
     with pytest.raises(ConflictError, match="IdempotentParameterMismatch"):
         create(driver, "db", "one")
@@ -44,7 +44,7 @@ def test_a_token_of_another_request(account: EC2Account, driver: Any) -> None:
 
 
 def test_a_token_of_a_terminated_instance(account: EC2Account, driver: Any) -> None:
-    """A token makes no second instance when the first one is gone."""
+    """A token creates no second instance after the first one is terminated."""
     driver.destroy_node(create(driver, "web", "one"))
     assert until(lambda: not account.servers)
     with pytest.raises(ConflictError, match="IdempotentInstanceTerminated"):
@@ -52,6 +52,6 @@ def test_a_token_of_a_terminated_instance(account: EC2Account, driver: Any) -> N
 
 
 def test_pages(driver: Any) -> None:
-    """Instances are listed page by page, by the name that they were created with."""
+    """Instances are listed page by page, with the names that they were created with."""
     created = [(create(driver, name).id, name) for name in ("a&b", "c", "d", "e", "f")]
     assert [(node.id, node.name) for node in driver.list_nodes()] == created

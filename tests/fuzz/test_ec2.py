@@ -12,7 +12,7 @@ from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.types import Node, NodeState
 from polycloud.testing.loopback import Answer
-from support.ec2model import Told
+from support.ec2model import FullServer
 from support.fuzz import ODD_TEXTS, look_at, outcome, scrambled
 
 READERS: dict[str, Callable[[EC2NodeDriver], Any]] = {
@@ -36,7 +36,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 ODD = st.sampled_from([text for text in ODD_TEXTS if text.isprintable()]) | TEXTS
 
 
-class Changed(Told):
+class Changed(FullServer):
     """A server whose responses are changed by a test; `fullest` are the original ones."""
 
     def __init__(self) -> None:

@@ -13,17 +13,17 @@ from typing import Any, ClassVar, Self
 from xml.sax.saxutils import escape
 
 from polycloud.testing.loopback import Answer
-from support.ec2 import Act, SmallEC2, instance, refusal, told
+from support.ec2 import Act, SmallEC2, instance, refusal, response
 
 IMAGES = ("ami-0000000000000000a", "ami-0000000000000000b")
 TYPES = {"t3.nano": 512, "t3.micro": 1024}
 ZONES = ("us-east-1a", "us-east-1b")
 SHUTS_DOWN, REMEMBERED = 0.02, 1.0
-"""Seconds until a terminated instance is off, and until it is no longer listed (Amazon's hour)."""
+"""Seconds after which a terminated instance is off, and no longer listed (Amazon's hour)."""
 
 
 class RefusalError(Exception):
-    """A request that is refused, and why."""
+    """A request that is refused; the message is the code."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Instance:
 
     @property
     def state(self) -> str:
-        """As the provider calls it."""
+        """The provider's name of the state."""
         if self.ended is None:
             return "running"
         return "shutting-down" if self.age < SHUTS_DOWN else "terminated"
@@ -48,7 +48,7 @@ class Instance:
 
     @property
     def name(self) -> str:
-        """The tag Name, which a create gives first."""
+        """The tag Name, which is the first one in a create."""
         return self.order["TagSpecification.1.Tag.1.Value"]
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class EC2Account(SmallEC2):
 
     @property
     def servers(self) -> list[dict[str, Any]]:
-        """The instances that there are: a terminated one is none."""
+        """The instances that are not terminated."""
         with self._lock:
             there = [one for one in self.by_id.values() if one.state != "terminated"]
         return [{"id": one.id, "name": one.name, "client_token": one.order["ClientToken"]} for one in there]
@@ -97,7 +97,7 @@ class EC2Account(SmallEC2):
     def _act(self, action: str) -> Act:
         def act(fields: dict[str, str]) -> Answer:
             try:
-                return told(action, getattr(self, f"_{action}")(fields))
+                return response(action, getattr(self, f"_{action}")(fields))
             except RefusalError as error:
                 return refusal(str(error))
 
@@ -138,7 +138,7 @@ class EC2Account(SmallEC2):
         return f"<instancesSet>{''.join(map(str, doomed))}</instancesSet>"
 
     def _RebootInstances(self, fields: dict[str, str]) -> str:
-        self._named(fields)  # those that are terminated are passed over
+        self._named(fields)  # terminated ones are ignored
         return "<return>true</return>"
 
     def _named(self, fields: Mapping[str, str]) -> list[Instance]:

@@ -8,7 +8,7 @@ from botocore.loaders import Loader  # type: ignore[import-untyped]
 from botocore.model import ServiceModel, Shape  # type: ignore[import-untyped]
 
 from polycloud.testing.loopback import Answer
-from support.ec2 import SmallEC2, told
+from support.ec2 import SmallEC2, response
 
 MODEL = ServiceModel(Loader().load_service_model("ec2", "service-2"), "ec2")
 DEEPEST = 20
@@ -25,27 +25,26 @@ SCALARS = {
 
 
 def everything(shape: Shape, depth: int = 0) -> str:
-    """An answer in which everything is told that can be."""
+    """Return a response with every documented field."""
     if shape.type_name == "list":
         return f"<item>{everything(shape.member, depth + 1)}</item>"
     if shape.type_name == "structure":
         members = shape.members.values() if depth < DEEPEST else ()
         parts = ((one.serialization.get("name", one.name), one) for one in members)
-        told = (
+        return "".join(
             f"<{name}>{everything(one, depth + 1)}</{name}>" for name, one in parts if name != "nextToken"
         )
-        return "".join(told)
     return str(next(iter(getattr(shape, "enum", ())), SCALARS[shape.type_name]))
 
 
-class Told(SmallEC2):
-    """A server that tells all of everything."""
+class FullServer(SmallEC2):
+    """A server whose responses have every documented field."""
 
     def _refused(self, request: Any) -> Answer:
         return self.everything(self.calls[-1]["Action"])
 
     @staticmethod
     def everything(action: str) -> Answer:
-        """The fullest answer to an action."""
+        """Return the response to an action with every documented field."""
         shape = MODEL.operation_model(action).output_shape
-        return told(action, everything(shape)) if shape else told(action)
+        return response(action, everything(shape)) if shape else response(action)

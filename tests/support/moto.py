@@ -1,4 +1,4 @@
-"""A small EC2 of the sandbox: moto, with few types of instances."""
+"""The sandbox's AWS, which is moto, with few instance types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from polycloud.sandbox import Sandbox
 
 @dataclass(frozen=True)
 class Moto:
-    """A running server, and the only credentials that it takes."""
+    """A running server, and the only credentials that it accepts."""
 
     url: str
     key: str
@@ -20,6 +20,6 @@ class Moto:
 
 @contextmanager
 def moto() -> Iterator[Moto]:
-    """A moto until the block ends."""
+    """Run moto until the block ends."""
     with Sandbox("ec2", types="t3,m5d") as cloud:
         yield Moto(cloud.url, *cloud.credentials)

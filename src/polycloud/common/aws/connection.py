@@ -25,8 +25,6 @@ from polycloud.common.types import (
     PolycloudError,
 )
 
-__all__ = ["AWSBaseDriver", "AWSConnection", "AWSResponse"]
-
 T = TypeVar("T")
 DEFAULT_REGION = "us-east-1"
 REGION = re.compile(r"[a-z]{2,4}(-[a-z0-9]+)+")

@@ -19,8 +19,6 @@ from polycloud.common.types import (
     UnavailableError,
 )
 
-__all__ = ["AWSCredsError", "Refusals", "error_from_code", "is_throttling"]
-
 Refusals = tuple[tuple[re.Pattern[str], type[ProviderHTTPError]], ...]
 """Patterns of codes, and their errors; the first pattern that matches all of a code counts."""
 

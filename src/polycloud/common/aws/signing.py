@@ -14,8 +14,6 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from polycloud.common.aws.credentials import AWSCredentials
 from polycloud.common.http import Request
 
-__all__ = ["signed"]
-
 ALGORITHM = "AWS4-HMAC-SHA256"
 
 
