@@ -32,7 +32,7 @@ def limits() -> contextlib.AbstractContextManager[None]:
     if LIBRARY == "libcloud":
         return contextlib.nullcontext()
     block: contextlib.AbstractContextManager[None] = importlib.import_module(
-        "polycloud.common.calls"
+        "polycloud.concurrency.calls"
     ).call_options(deadline=DEADLINE)
     return block
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent / "_ext"))
 
-from polycloud import __version__
+from polycloud.version import __version__
 
 project = "polycloud"
 copyright = "the polycloud authors"  # noqa: A001 - Sphinx's name

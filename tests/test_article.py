@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse
-from polycloud.common.types import InvalidCredsError, NotFoundError
 from polycloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
 from polycloud.compute.providers import get_driver
 from polycloud.compute.types import NodeState, Provider
+from polycloud.errors import InvalidCredsError, NotFoundError
 from polycloud.sandbox import Sandbox
 from polycloud.utils.py3 import b, httplib
 from support.web import serve

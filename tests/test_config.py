@@ -14,15 +14,16 @@ from keyring.errors import KeyringLocked
 
 import polycloud
 from polycloud import config
-from polycloud.common.calls import call_options
-from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.concurrency.calls import call_options
 from polycloud.config import ConfigError, ConfigWarning
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
 from polycloud.sandbox import Sandbox
 
 Write = Callable[[str], Path]
 SECRET = "hunter2-is-secret"
+TABLE = "password: a table must be one of { env = ... }"
 LAB = '[profiles.lab]\nprovider = "nephoscale"\nuser = "me"\n'
 
 
@@ -184,19 +185,19 @@ def test_a_file_that_others_can_read(write: Write) -> None:
         ("[profiles.lab\n", r"config.toml: .*\(at line 1, column 14\)"),
         ('a = 1\n\n[profiles.lab]\nx = "\xff"\n', r"it is not UTF-8 \(at line 4, column 6\)"),
         (f"a = {'[' * 5000}\n", "it is nested too deep"),
-        ("profiles = 3\n", r"profiles is no table; write \[profiles.NAME\]"),
+        ("profiles = 3\n", r"profiles must be a table; write \[profiles.NAME\]"),
         ("[profile.lab]\n", r"no 'profile'; did you mean 'profiles'\?"),
         ("zzz = 1\n", r"no 'zzz'; there are default and profiles"),
-        ("default = 3\n", r"default is a whole number, where the name of a profile is wanted"),
+        ("default = 3\n", r"default must be the name of a profile, got an integer"),
         (
             "[profiles]\nlab = 3\n",
-            r"profiles.lab is a whole number, where a table is wanted: \[profiles.lab\]",
+            r"profiles.lab must be a table, got an integer; write \[profiles.lab\]",
         ),
         ("[profiles.lab]\n", r"profiles.lab names no provider; write provider = \"NAME\" there$"),
         ("[profiles.lab]\nprovidr = 1\n", r"names no provider; did you mean provider by 'providr'\?"),
         (
             "[profiles.lab]\nprovider = 3\n",
-            r"profiles.lab.provider is a whole number, where a text is wanted",
+            r"profiles.lab.provider must be a string, got an integer",
         ),
         (
             '[profiles.lab]\nprovider = "nephoscal"\n',
@@ -229,49 +230,52 @@ def test_a_file_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("password = 5", "password: it is a whole number, where a text is wanted"),
-        ("password = true", "password: it is true or false, where a text is wanted"),
-        ('password = ""', "password: it is empty"),
-        (f'password = ["{SECRET}"]', "password: it is a list, where a text is wanted"),
-        (f'port = "{SECRET}"', "port: it is a text, where a whole number is wanted"),
-        ("port = true", "port: it is true or false, where a whole number is wanted"),
-        ("port = 1.5", "port: it is a number, where a whole number is wanted"),
-        ('secure = "yes"', "secure: it is a text, where true or false is wanted"),
-        ("host = 5", "host: it is a whole number, where a text is wanted"),
-        ('timeout = "5"', "timeout: it is a text, where a number or a list is wanted"),
-        ("timeout = [5]", "timeout: it is a list of 1, where a pair is wanted"),
-        (f'timeout = [5, "{SECRET}"]', "timeout: it is a text, where a number is wanted"),
-        ("client_cert = [1, 2]", "client_cert: it is a whole number, where a text is wanted"),
-        ("user_agent_append = [5]", "user_agent_append: it is a whole number, where a text is wanted"),
-        ("timeout = -1", "lab: timeout=-1 is no number of seconds above 0"),
-        ("pool_size = 0", "lab: pool_size=0 is no number above 0"),
-        ("proxy_url = 5", "proxy_url: it is a whole number, where a text is wanted"),
+        ("password = 5", "password: it must be a string, got an integer"),
+        ("password = true", "password: it must be a string, got true or false"),
+        ('password = ""', "password: it must not be empty"),
+        (f'password = ["{SECRET}"]', "password: it must be a string, got a list"),
+        (f'port = "{SECRET}"', "port: it must be an integer, got a string"),
+        ("port = true", "port: it must be an integer, got true or false"),
+        ("port = 1.5", "port: it must be an integer, got a number"),
+        ('secure = "yes"', "secure: it must be true or false, got a string"),
+        ("host = 5", "host: it must be a string, got an integer"),
+        ('timeout = "5"', "timeout: it must be a number or a list, got a string"),
+        ("timeout = [5]", "timeout: it must be a pair, got a list of 1"),
+        (f'timeout = [5, "{SECRET}"]', "timeout: it must be a number, got a string"),
+        ("client_cert = [1, 2]", "client_cert: it must be a string, got an integer"),
+        ("user_agent_append = [5]", "user_agent_append: it must be a string, got an integer"),
+        ("timeout = -1", "lab: timeout must be a number of seconds above 0, got -1"),
+        ("pool_size = 0", "lab: pool_size must be an int above 0, got 0"),
+        ("proxy_url = 5", "proxy_url: it must be a string, got an integer"),
         ("tiemout = 5", "lab: NephoscaleNodeDriver has no option 'tiemout'; did you mean 'timeout'?"),
-        ("retry = 5", "retry: a file cannot say it"),
-        ('transport = "x"', "transport: a file cannot say it"),
-        ("region = 1979-05-27", "region: it is a date, where a text is wanted"),
-        (f'password = {{ evn = "{SECRET}" }}', "password: a table is one of { env = ... }"),
-        (f'password = {{ env = "A", command = "{SECRET}" }}', "password: a table is one of { env = ... }"),
-        ("password = {}", "password: a table is one of { env = ... }"),
-        ("password = { env = 5 }", "password: env = wants the name of a variable"),
+        ("retry = 5", "retry: it cannot be set in a file"),
+        ('transport = "x"', "transport: it cannot be set in a file"),
+        ("region = 1979-05-27", "region: it must be a string, got a date"),
+        (f'password = {{ evn = "{SECRET}" }}', TABLE),
+        (
+            f'password = {{ env = "A", command = "{SECRET}" }}',
+            "password: a table must be one of { env = ... }",
+        ),
+        ("password = {}", TABLE),
+        ("password = { env = 5 }", "password: env must be the name of a variable"),
         ('password = { env = "NOT_THERE" }', "password: the environment has no NOT_THERE"),
         (
             f'password = {{ env = "{SECRET}" }}',
-            "the environment has no variable of the name that stands there",
+            "the environment has no variable of that name",
         ),
         (f'password = {{ command = "KEY={SECRET} show" }}', "the command 'KEY' cannot be run: No such file"),
-        ("password = { keyring = 5 }", 'password: keyring = wants ["SERVICE", "USER"]'),
-        ('password = { keyring = ["a"] }', 'password: keyring = wants ["SERVICE", "USER"]'),
-        ("password = { command = 5 }", "password: command = wants a text or a list of words"),
-        ("password = { command = [] }", "password: command = wants a text or a list of words"),
-        ('password = { command = ["a", 5] }', "password: command = wants a text or a list of words"),
-        ("password = { command = '\"a' }", "password: command = cannot be split into words: No closing"),
+        ("password = { keyring = 5 }", 'password: keyring must be ["SERVICE", "USER"]'),
+        ('password = { keyring = ["a"] }', 'password: keyring must be ["SERVICE", "USER"]'),
+        ("password = { command = 5 }", "password: command must be a string or a list of words"),
+        ("password = { command = [] }", "password: command must be a string or a list of words"),
+        ('password = { command = ["a", 5] }', "password: command must be a string or a list of words"),
+        ("password = { command = '\"a' }", "password: command cannot be split into words: No closing"),
         (
             'password = { command = "/no/such" }',
             "password: the command '/no/such' cannot be run: No such file",
         ),
         ('password = { command = "a\\u0000b" }', "cannot be run: embedded null byte"),
-        ('password = { command = "true" }', "password: the command gives nothing"),
+        ('password = { command = "true" }', "password: the command returned nothing"),
     ],
 )
 def test_a_setting_that_cannot_be_used(write: Write, setting: str, said: str) -> None:
@@ -318,7 +322,7 @@ def test_a_command_that_fails(write: Write) -> None:
 def test_a_command_that_prints_no_text(write: Write) -> None:
     """Bytes that are no text are no secret."""
     write(f"{LAB}password = {{ command = 'printf \"\\377\"' }}\n")
-    assert refused().endswith("password: the command 'printf' printed what is no text")
+    assert refused().endswith("password: the output of the command 'printf' must be UTF-8")
 
 
 def test_a_command_that_hangs(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,7 +372,7 @@ def test_secrets_are_looked_up_when_wanted(write: Write) -> None:
     [
         (SECRET, "set here"),
         ({"env": "MY_SECRET"}, "env MY_SECRET"),
-        ({"env": SECRET}, "env variable of the name that stands there"),
+        ({"env": SECRET}, "env variable of that name"),
         ({"command": f"show {SECRET}"}, "command show"),
         ({"command": ["show", SECRET]}, "command show"),
         ({"keyring": ["cloud", "me"]}, "keyring cloud me"),

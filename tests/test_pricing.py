@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from polycloud import pricing
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 
 @pytest.fixture(autouse=True)

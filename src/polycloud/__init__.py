@@ -1,61 +1,96 @@
-"""One Python API for every cloud: servers, object storage, load balancers and DNS."""
+"""One Python API for every cloud: servers, object storage, load balancers and DNS.
+
+    driver = polycloud.connect("digitalocean", token)        # or polycloud.connect(profile="prod")
+    nodes = driver.list_nodes()
+
+What a program needs is here: `connect`, `get_driver` and `DriverType`; `call_options` and `RetryPolicy`,
+which limit calls; `add_hook`, which sees every request; and the errors. The rest is imported when it is used.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from polycloud.common.types import Type
+from polycloud.version import __version__
 
-__all__ = ["DriverType", "__version__", "connect", "get_driver"]
+if TYPE_CHECKING:
+    from polycloud.common.providers import DriverType, get_driver
+    from polycloud.concurrency.calls import call_options
+    from polycloud.config import connect
+    from polycloud.errors import (
+        AmbiguousCreateError,
+        ConflictError,
+        ConnectError,
+        InsecureConnectionError,
+        InvalidArgumentError,
+        InvalidCredsError,
+        MalformedResponseError,
+        NotFoundError,
+        OperationTimeoutError,
+        PolycloudError,
+        ProviderError,
+        ProviderHTTPError,
+        QuotaExceededError,
+        RateLimitReachedError,
+        ReadTimeoutError,
+        ServerError,
+        TLSError,
+        TransportError,
+        UnknownProviderError,
+        UnsupportedOperationError,
+    )
+    from polycloud.http.retry import RetryPolicy
+    from polycloud.tracing.hooks import add_hook
 
-__version__ = "0.1.0"
+__all__ = [
+    "AmbiguousCreateError",
+    "ConflictError",
+    "ConnectError",
+    "DriverType",
+    "InsecureConnectionError",
+    "InvalidArgumentError",
+    "InvalidCredsError",
+    "MalformedResponseError",
+    "NotFoundError",
+    "OperationTimeoutError",
+    "PolycloudError",
+    "ProviderError",
+    "ProviderHTTPError",
+    "QuotaExceededError",
+    "RateLimitReachedError",
+    "ReadTimeoutError",
+    "RetryPolicy",
+    "ServerError",
+    "TLSError",
+    "TransportError",
+    "UnknownProviderError",
+    "UnsupportedOperationError",
+    "__version__",
+    "add_hook",
+    "call_options",
+    "connect",
+    "get_driver",
+]
+
+_HOMES = {
+    "DriverType": "polycloud.common.providers",
+    "RetryPolicy": "polycloud.http.retry",
+    "add_hook": "polycloud.tracing.hooks",
+    "call_options": "polycloud.concurrency.calls",
+    "connect": "polycloud.config",
+    "get_driver": "polycloud.common.providers",
+}
+"""Where the names are that are not errors."""
 
 
-class DriverType(Type):
-    """The services that there are drivers for."""
-
-    COMPUTE = "compute"
-
-
-def get_driver(type: str, provider: str) -> Any:
-    """The driver class of a provider for one service: `get_driver(DriverType.COMPUTE, "nephoscale")`.
-
-    Raises `UnknownProviderError` where there is none, and `InvalidArgumentError` for an unknown service.
-    """
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'polycloud' has no attribute {name!r}")
     from importlib import import_module
 
-    from polycloud.common.types import InvalidArgumentError
-
-    if type not in list(DriverType):
-        raise InvalidArgumentError(f"no service is called {type!r}; there are: {', '.join(DriverType)}")
-    return import_module(f"polycloud.{type}.providers").get_driver(provider)
+    value = globals()[name] = getattr(import_module(_HOMES.get(name, "polycloud.errors")), name)
+    return value
 
 
-def connect(
-    provider: str | None = None,
-    *credentials: Any,
-    service: str = "compute",
-    profile: str | None = None,
-    **options: Any,
-) -> Any:
-    """A driver, made: `connect("nephoscale", "user", "password")`, or `connect(profile="prod")`.
-
-    Without credentials they are taken from the variables in which the provider's users usually keep them
-    (`DIGITALOCEAN_TOKEN`); without a provider the account comes from `polycloud.config`.
-
-    Args:
-        provider: The provider's name.
-        *credentials: What its driver takes first: a key, or a user and a password.
-        service: The service, such as "compute".
-        profile: The name of an account of the configuration.
-        **options: Those of the driver, such as `host` or `timeout`; see
-            `polycloud.common.base.ConnectionOptions`.
-
-    Raises:
-        UnknownProviderError: There is no such provider.
-        ConfigError: There is no such profile, or credentials are missing.
-    """
-    from importlib import import_module
-
-    config = import_module("polycloud.config")
-    return config.connect(provider, *credentials, service=service, profile=profile, **options)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

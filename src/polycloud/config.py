@@ -1,4 +1,4 @@
-"""Named accounts: `~/.config/polycloud/config.toml`, and what stands in the environment.
+"""Named accounts: `~/.config/polycloud/config.toml`, and credentials in the environment.
 
     default = "prod"
 
@@ -13,8 +13,8 @@
     password = { command = "pass show nephoscale" }
     timeout = 30
 
-What is no credential of the provider is an option of its driver. `POLYCLOUD_CONFIG` names another file,
-`POLYCLOUD_PROFILE` the profile to use where none is asked for.
+Settings other than the provider's credentials are options of its driver. `POLYCLOUD_CONFIG` names another
+file, `POLYCLOUD_PROFILE` the profile to use by default.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polycloud.common.calls import remaining
-from polycloud.common.credentials import from_environment, wanted
-from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError, printable
+from polycloud.common.driver import credentials_from_environment, credentials_of
+from polycloud.common.providers import get_driver
+from polycloud.concurrency.calls import remaining
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError, printable
 
 __all__ = [
     "Config",
@@ -51,10 +52,10 @@ __all__ = [
 CONFIG_VARIABLE, PROFILE_VARIABLE = "POLYCLOUD_CONFIG", "POLYCLOUD_PROFILE"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SECRET_TIMEOUT = 60.0
-"""Seconds in which a command has to print its secret."""
+"""Seconds within which a command must print its secret."""
 NEAREST = 3
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
-"""What messages take for the name of a variable: a secret that stands in its place is not shown."""
+"""A name of a variable that messages may show; other text may be a secret in its place."""
 TOP = ("default", "profiles")
 NUMBER = (int, float)
 OPTIONS: dict[str, tuple[type, ...]] = {
@@ -76,14 +77,14 @@ OPTIONS: dict[str, tuple[type, ...]] = {
     "url": (str,),
     "user_agent_append": (str, list),
 }
-"""What every driver takes, and of which type; a driver's own options are checked by it alone."""
+"""The options of every driver, and their types; a driver checks its own options itself."""
 PAIRS: dict[str, tuple[type, ...]] = {"client_cert": (str,), "timeout": NUMBER}
-"""Options whose lists are pairs, and of what."""
+"""Options whose lists are pairs, and the types of their members."""
 NOT_IN_A_FILE = ("retry", "transport")
 TYPES = {
-    str: "a text",
+    str: "a string",
     bool: "true or false",
-    int: "a whole number",
+    int: "an integer",
     float: "a number",
     list: "a list",
     dict: "a table",
@@ -91,16 +92,16 @@ TYPES = {
 
 
 class ConfigError(PolycloudError):
-    """The configuration cannot be used; the message names the file, and what in it."""
+    """The configuration cannot be used; the message names the file and the place in it."""
 
 
 class ConfigWarning(UserWarning):
-    """The configuration can be read by others."""
+    """Other users can read the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A named account: its provider, and the rest of its table, whose secrets are not yet looked up."""
+    """A named account: its provider and its settings, whose secrets are not resolved yet."""
 
     name: str
     provider: str
@@ -108,21 +109,21 @@ class Profile:
     file: Path
 
     def connect(self, service: str = "compute", **options: Any) -> Any:
-        """Its driver; `options` go before those of the profile.
+        """Make its driver; `options` override those of the profile.
 
-        Raises `ConfigError` where a setting is wrong, or a credential missing or not to be looked up.
+        Raises `ConfigError` if a setting is invalid, or a credential is missing or cannot be resolved.
         """
         kind = self.driver(service)
-        names = [one.name for one in wanted(kind)]
+        names = [one.name for one in credentials_of(kind)]
         given = {name: self._setting(name, secret=name in names) for name in self.settings}
         credentials: tuple[Any, ...] = tuple(given.pop(name) for name in names if name in given)
-        found = credentials or from_environment(kind)
+        found = credentials or credentials_from_environment(kind)
         credentials = found or ()
         if found is None or 0 < len(credentials) < len(names):
-            lacking = [name for name in names if name not in self.settings]
-            near = [one for name in lacking for one in difflib.get_close_matches(name, self.settings, 1)]
+            missing = [name for name in names if name not in self.settings]
+            near = [one for name in missing for one in difflib.get_close_matches(name, self.settings, 1)]
             raise ConfigError(
-                f"{self.where()} lacks {', '.join(lacking)}, which {kind.name} needs"
+                f"{self.where()} lacks {', '.join(missing)}, which {kind.name} needs"
                 + (f" (it has {', '.join(near)}); " if near else "; ")
                 + f"write it there, or leave all credentials out and set {_variables(kind)}"
             )
@@ -132,26 +133,24 @@ class Profile:
             raise ConfigError(f"{self.where()}: {error}") from None
 
     def driver(self, service: str = "compute") -> Any:
-        """The class of its driver. Raises `ConfigError` where there is none of the provider's name."""
-        from polycloud import get_driver
-
+        """Return the class of its driver. Raises `ConfigError` for an unknown provider."""
         try:
             return get_driver(service, self.provider)
         except UnknownProviderError as error:
             raise ConfigError(f"{self.where('provider')}: {error}") from None
 
     def where(self, setting: str = "") -> str:
-        """The place of the profile, or of a setting, as messages tell it."""
+        """Return the place of the profile, or of a setting, for messages."""
         return f"{self.file}: profiles.{self.name}" + (f".{setting}" if setting else "")
 
     def _setting(self, name: str, *, secret: bool) -> Any:
-        """A setting, looked up where it says where it is, and of its type."""
+        """Return a setting, resolved and of its type."""
         value = self.settings[name]
         try:
             if name in NOT_IN_A_FILE:
-                raise ConfigError("a file cannot say it")
+                raise ConfigError("it cannot be set in a file")
             if isinstance(value, dict):
-                value = _looked_up(value)
+                value = _resolved(value)
             _check(value, (str,) if secret else OPTIONS.get(name))
             return _listed(name, value) if isinstance(value, list) else value
         except ConfigError as error:
@@ -160,14 +159,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a configuration says: its profiles by name, in the order of the file, and the `default` one."""
+    """A configuration: its profiles by name, in the order of the file, and the name of the `default` one."""
 
     file: Path
     profiles: Mapping[str, Profile]
     default: str | None = None
 
     def profile(self, name: str | None = None) -> Profile:
-        """The profile of that name; without one that of `POLYCLOUD_PROFILE`, the default, or the only one.
+        """Return the profile of that name; else that of `POLYCLOUD_PROFILE`, the default or the only one.
 
         Raises `ConfigError` with the nearest names.
         """
@@ -197,9 +196,23 @@ def connect(
     profile: str | None = None,
     **options: Any,
 ) -> Any:
-    """A driver; see `polycloud.connect`."""
-    from polycloud import get_driver
+    """Make a driver: `connect("nephoscale", "user", "password")`, or `connect(profile="prod")`.
 
+    Without credentials they are taken from the variables in which the provider's users usually keep them
+    (`DIGITALOCEAN_TOKEN`); without a provider the account comes from the configuration.
+
+    Args:
+        provider: The provider's name.
+        *credentials: The first arguments of its driver: a key, or a user and a password.
+        service: The service, such as "compute".
+        profile: The name of an account of the configuration.
+        **options: Options of the driver, such as `host` or `timeout`; see
+            `polycloud.common.base.ConnectionOptions`.
+
+    Raises:
+        UnknownProviderError: There is no such provider.
+        ConfigError: There is no such profile, or credentials are missing.
+    """
     if provider is None or profile is not None:
         if provider is not None or credentials:
             raise ConfigError("give a provider with its credentials or a profile=, not both")
@@ -207,9 +220,9 @@ def connect(
     kind = get_driver(service, provider)
     if credentials:
         return kind(*credentials, **options)
-    found = from_environment(kind)
+    found = credentials_from_environment(kind)
     if found is None:
-        names = [one.name for one in wanted(kind)]
+        names = [one.name for one in credentials_of(kind)]
         them = "them" if len(names) > 1 else "it"
         raise ConfigError(
             f"{kind.name} needs {', '.join(names)}: give {them}, set {_variables(kind)}, or use a profile"
@@ -218,12 +231,12 @@ def connect(
 
 
 def _variables(kind: Any) -> str:
-    """The variables of the environment that a driver's credentials may stand in, in words."""
-    return " and ".join(" or ".join(one.variables) for one in wanted(kind))
+    """Return the names of the variables for a driver's credentials, for messages."""
+    return " and ".join(" or ".join(one.variables) for one in credentials_of(kind))
 
 
 def profiles() -> Mapping[str, Profile]:
-    """All profiles by name, in the order of the file; none where there is no file.
+    """Return all profiles by name, in the order of the file; an empty mapping without a file.
 
     Raises `ConfigError` for a file that cannot be read.
     """
@@ -231,24 +244,24 @@ def profiles() -> Mapping[str, Profile]:
 
 
 def load() -> Config:
-    """The configuration; an empty one where there is no file.
+    """Read the configuration; an empty one without a file.
 
-    Raises `ConfigError` for a file that cannot be read, or is not as it should be.
+    Raises `ConfigError` for a file that cannot be read or is invalid.
     """
     file = config_file()
     content = _read(file)
     _require_known(file, content)
     tables, default = content.get("profiles", {}), content.get("default")
     if not isinstance(tables, dict):
-        raise ConfigError(f"{file}: profiles is no table; write [profiles.NAME]")
+        raise ConfigError(f"{file}: profiles must be a table; write [profiles.NAME]")
     if default is not None and not isinstance(default, str):
-        raise ConfigError(f"{file}: default is {_kind(default)}, where the name of a profile is wanted")
+        raise ConfigError(f"{file}: default must be the name of a profile, got {_kind(default)}")
     found = {name: _profile(file, name, table) for name, table in tables.items()}
     return Config(file, found, default)
 
 
 def config_file() -> Path:
-    """Where the configuration is, or would be."""
+    """Return the path of the configuration, whether it exists or not."""
     folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     file = os.environ.get(CONFIG_VARIABLE) or f"{folder}/polycloud/config.toml"
     try:
@@ -293,14 +306,14 @@ def _require_known(file: Path, content: Iterable[str]) -> None:
 def _profile(file: Path, name: str, table: Any) -> Profile:
     where = f"{file}: profiles.{name}"
     if not isinstance(table, dict):
-        raise ConfigError(f"{where} is {_kind(table)}, where a table is wanted: [profiles.{name}]")
+        raise ConfigError(f"{where} must be a table, got {_kind(table)}; write [profiles.{name}]")
     provider = table.get("provider")
     if provider is None:
         near = difflib.get_close_matches("provider", table, 1)
         hint = f"; did you mean provider by {near[0]!r}?" if near else '; write provider = "NAME" there'
         raise ConfigError(f"{where} names no provider{hint}")
     if not isinstance(provider, str):
-        raise ConfigError(f"{where}.provider is {_kind(provider)}, where a text is wanted")
+        raise ConfigError(f"{where}.provider must be a string, got {_kind(provider)}")
     settings = {key: value for key, value in table.items() if key != "provider"}
     return Profile(name, provider, settings, file)
 
@@ -312,19 +325,19 @@ def _check(value: Any, types: tuple[type, ...] | None) -> None:
     # True is an int
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         names = " or ".join(TYPES[one] for one in types if one is not int or float not in types)
-        raise ConfigError(f"it is {_kind(value)}, where {names} is wanted")
+        raise ConfigError(f"it must be {names}, got {_kind(value)}")
     if value == "":
-        raise ConfigError("it is empty")
+        raise ConfigError("it must not be empty")
 
 
 def _listed(name: str, value: list[Any]) -> Any:
-    """The list that an option is; a tuple where it is a pair, which TOML has no form for."""
+    """Return the list of an option; a tuple for a pair, which TOML cannot express."""
     if name not in OPTIONS:
         return value
     for one in value:
         _check(one, PAIRS.get(name, (str,)))
     if name in PAIRS and len(value) != len(("one", "other")):
-        raise ConfigError(f"it is a list of {len(value)}, where a pair is wanted")
+        raise ConfigError(f"it must be a pair, got a list of {len(value)}")
     return tuple(value)
 
 
@@ -336,38 +349,38 @@ def _kind(value: Any) -> str:
 
 
 def source_of(value: Any) -> str:
-    """Where a secret is, without it: "set here", "env NAME", "command pass", "keyring SERVICE USER"."""
+    """Return where a secret is stored: "set here", "env NAME", "command pass", "keyring SERVICE USER"."""
     if not isinstance(value, dict):
         return "set here"
     try:
         ((source, where),) = value.items()
-        return f"{source} {_TOLD[source](where)}"
+        return f"{source} {_DESCRIBED[source](where)}"
     except (ConfigError, KeyError, TypeError, ValueError):
         return "nowhere: the table cannot be used"
 
 
-def _looked_up(place: Mapping[str, Any]) -> str:
-    """The secret that is kept at `place`, a table of one source and where in it."""
+def _resolved(place: Mapping[str, Any]) -> str:
+    """Return the secret that is stored at `place`, a table with one source."""
     source, *more = place or (None,)
     if more or source not in SOURCES:
         known = ", ".join(f"{{ {name} = ... }}" for name in SOURCES)
-        raise ConfigError(f"a table is one of {known}; or write the text itself")
+        raise ConfigError(f"a table must be one of {known}; or write the text itself")
     found = SOURCES[source](place[source])
     if not found:
-        raise ConfigError(f"the {source} gives nothing")
+        raise ConfigError(f"the {source} returned nothing")
     return found
 
 
 def _of_environment(name: Any) -> str:
     if not isinstance(name, str) or not name:
-        raise ConfigError("env = wants the name of a variable")
+        raise ConfigError("env must be the name of a variable")
     if not os.environ.get(name):
         raise ConfigError(f"the environment has no {_variable(name)}")
     return os.environ[name]
 
 
 def _of_command(command: Any) -> str:
-    """What the command prints, without its last line break."""
+    """Return the output of the command, without its last line break."""
     words = _words(command)
     called = _called(command)
     try:
@@ -375,22 +388,22 @@ def _of_command(command: Any) -> str:
     except subprocess.TimeoutExpired as error:
         raise ConfigError(f"the command {called!r} did not end within {error.timeout:.3g} s") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"the command {called!r} printed what is no text") from None
+        raise ConfigError(f"the output of the command {called!r} must be UTF-8") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"the command {called!r} cannot be run: {reason}") from None
     if done.returncode:
-        said = printable(" ".join(done.stderr.split()[-30:]))
-        raise ConfigError(f"the command {called!r} ended with {done.returncode}" + (said and f": {said}"))
+        errors = printable(" ".join(done.stderr.split()[-30:]))
+        raise ConfigError(f"the command {called!r} ended with {done.returncode}" + (errors and f": {errors}"))
     return done.stdout.removesuffix("\n").removesuffix("\r")
 
 
 def _variable(name: str) -> str:
-    return name if VARIABLE.fullmatch(name) else "variable of the name that stands there"
+    return name if VARIABLE.fullmatch(name) else "variable of that name"
 
 
 def _called(command: Any) -> str:
-    """A command without its arguments, and without the value of a variable before it."""
+    """Return a command without its arguments, and without the value of a variable before it."""
     return _words(command)[0].partition("=")[0]
 
 
@@ -398,15 +411,15 @@ def _words(command: Any) -> list[str]:
     try:
         words = shlex.split(command) if isinstance(command, str) else command
     except ValueError as error:
-        raise ConfigError(f"command = cannot be split into words: {error}") from None
+        raise ConfigError(f"command cannot be split into words: {error}") from None
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise ConfigError("command = wants a text or a list of words")
+        raise ConfigError("command must be a string or a list of words")
     return words
 
 
 def _run(words: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
-    # Not subprocess.run(): after a timeout it waits on for whoever still holds the pipe
-    with subprocess.Popen(  # noqa: S603 - the words are the user's own, and no shell reads them
+    # Not subprocess.run(): after a timeout it waits for every process that still holds the pipe
+    with subprocess.Popen(  # noqa: S603 - the words are the user's own, and no shell interprets them
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
     ) as process:
         try:
@@ -419,7 +432,7 @@ def _run(words: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
 
 def _of_keyring(entry: Any) -> str:
     if not isinstance(entry, list) or [type(part) for part in entry] != [str, str]:
-        raise ConfigError('keyring = wants ["SERVICE", "USER"]')
+        raise ConfigError('keyring must be ["SERVICE", "USER"]')
     try:
         import keyring
         from keyring.errors import KeyringError
@@ -440,4 +453,4 @@ SOURCES: dict[str, Callable[[Any], str]] = {
     "command": _of_command,
     "keyring": _of_keyring,
 }
-_TOLD: dict[str, Callable[[Any], str]] = {"env": _variable, "command": _called, "keyring": " ".join}
+_DESCRIBED: dict[str, Callable[[Any], str]] = {"env": _variable, "command": _called, "keyring": " ".join}

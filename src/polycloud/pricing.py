@@ -1,4 +1,4 @@
-"""Prices that providers do not tell through their APIs, from `data/pricing.json`.
+"""Prices that providers do not offer through their APIs, from `data/pricing.json`.
 
 Each provider's table names its source and the date on which it was true. Prices are USD an hour.
 """
@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from polycloud.common.decoding import decoder
-from polycloud.common.types import InvalidArgumentError
+from polycloud.common.payload import decoder
+from polycloud.errors import InvalidArgumentError
 
 __all__ = [
     "PRICING_DATA",
@@ -29,7 +29,7 @@ PRICING_DATA: dict[str, dict[str, Any]] = {"compute": {}, "storage": {}}
 
 
 class PriceSource(NamedTuple):
-    """Where a provider's prices come from, and when they were true (a day, or a span of years)."""
+    """The source of a provider's prices, and when they were valid (a day, or a span of years)."""
 
     source: str
     date: str
@@ -38,7 +38,7 @@ class PriceSource(NamedTuple):
 
 
 def get_pricing_file_path(file_path: str | None = None) -> str:
-    """The path of the pricing data: the caller's, or the one that polycloud ships."""
+    """Return the path of the pricing data: the caller's, or the file that polycloud ships."""
     return file_path or str(Path(__file__).parent / "data" / "pricing.json")
 
 
@@ -63,7 +63,7 @@ def _table(driver_type: str, driver_name: str, path: str | None = None) -> dict[
 
 
 def has_prices(driver_type: str, driver_name: str) -> bool:
-    """Whether there are prices for a provider, shipped or set."""
+    """Return whether there are prices for a provider, shipped or set."""
     shipped = _tables(get_pricing_file_path()).get(driver_type, {})
     return driver_name in PRICING_DATA.get(driver_type, {}) or driver_name in shipped
 
@@ -74,9 +74,9 @@ def get_pricing(
     pricing_file_path: str | None = None,
     cache_all: bool = False,  # noqa: ARG001
 ) -> dict[str, Any]:
-    """The prices of a provider by size id, in USD an hour.
+    """Return the prices of a provider by size id, in USD per hour.
 
-    Raises `InvalidArgumentError` where there are none. `cache_all` is accepted as in Libcloud; the file
+    Raises `InvalidArgumentError` if there are none. `cache_all` is accepted as in Libcloud; the file
     is read once in any case.
     """
     cached: dict[str, dict[str, Any]] = PRICING_DATA.setdefault(driver_type, {})
@@ -84,7 +84,7 @@ def get_pricing(
         table = _table(driver_type, driver_name, pricing_file_path)
         prices = table.get("prices", table)
         if not isinstance(prices, dict):
-            raise InvalidArgumentError(f"the {driver_type} prices for {driver_name!r} are no table")
+            raise InvalidArgumentError(f"the {driver_type} prices for {driver_name!r} must be a table")
         cached[driver_name] = dict(prices)
     return cached[driver_name]
 
@@ -98,9 +98,9 @@ def get_price_source(driver_type: str, driver_name: str) -> PriceSource:
 def get_size_price(
     driver_type: str, driver_name: str, size_id: str | int, region: str | None = None
 ) -> float | None:
-    """The price of one size in USD an hour, in `region` where prices differ; None where it is not known.
+    """Return the price of a size in USD per hour, in `region` if prices differ by region; None if unknown.
 
-    Raises `InvalidArgumentError` where what is known is no number.
+    Raises `InvalidArgumentError` if the known price is not a number.
     """
     price = get_pricing(driver_type, driver_name).get(str(size_id))
     if isinstance(price, dict):

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from polycloud import aio
-from polycloud.common import waiting
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import Node, NodeState
+from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
+from polycloud.concurrency import waiting
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox, Slow
 from support.loops import Run, until
 from support.plain import PlainDriver

@@ -12,7 +12,8 @@ from polycloud import aio
 from polycloud.compute import keys
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import DeploymentError, Node
+from polycloud.compute.objects import Node
+from polycloud.compute.types import DeploymentError
 from polycloud.sandbox import Sandbox
 from support.loops import Run, until
 

@@ -12,11 +12,14 @@ from typing import Any, TypeVar
 import pytest
 
 from polycloud import aio
-from polycloud.common import waiting
+from polycloud.aio.driver import Awaited, Iterated
 from polycloud.common.base import JsonResponse
-from polycloud.common.calls import call_options, current_call
 from polycloud.common.tokens import Token, TokenConnection
-from polycloud.common.types import (
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options, current_call
+from polycloud.errors import (
     InvalidArgumentError,
     NotFoundError,
     OperationTimeoutError,
@@ -25,8 +28,6 @@ from polycloud.common.types import (
     UnknownProviderError,
     UnsupportedOperationError,
 )
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.sandbox import Sandbox
 from support.clouds import KEY, READERS
 from support.loops import Run, until
@@ -50,7 +51,7 @@ def test_every_operation_is_there() -> None:
     for name in methods - NO_OPERATIONS:
         awaited = vars(aio.AsyncNodeDriver).get(name)
         iterates = inspect.signature(getattr(NodeDriver, name)).return_annotation.startswith("Iterator[")
-        kind = aio._Iterated if iterates else aio._Awaited
+        kind = Iterated if iterates else Awaited
         assert isinstance(awaited, kind), f"{name} = {kind.__name__}(NodeDriver.{name}) is missing"
         assert (awaited.name, awaited.__doc__) == (name, getattr(NodeDriver, name).__doc__)
 
@@ -211,8 +212,8 @@ def test_names_that_are_not_there() -> None:
 
 def test_only_compute_drivers_are_wrapped() -> None:
     """`wrap` refuses any other object than a driver, and `connect` an unknown provider."""
-    with pytest.raises(InvalidArgumentError, match="no compute driver"):
-        aio.wrap("digitalocean")  # type: ignore[type-var] # that is the point
+    with pytest.raises(InvalidArgumentError, match="expected a driver"):
+        aio.wrap("digitalocean")  # type: ignore[call-overload] # that is the point
     with pytest.raises(UnknownProviderError):
         aio.connect("digitalocaen")
 
@@ -229,7 +230,7 @@ def test_errors_are_the_drivers(run: Run, droplets: Sandbox) -> None:
                 await cloud.get_node("77")
             assert caught.value.exchange is not None
             assert caught.value.exchange.path == "/v2/droplets/77"
-            with pytest.raises(InvalidArgumentError, match="no id"):
+            with pytest.raises(InvalidArgumentError, match="must be a number"):
                 await cloud.get_node("seventy")
 
     run(main)

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from polycloud import aio
-from polycloud.common import waiting
-from polycloud.common.calls import call_options
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import ConnectError, PolycloudError
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import ConnectError, PolycloudError
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.loops import Run, until
 from support.plain import PlainDriver
@@ -263,7 +263,7 @@ sys.modules["greenlet"] = sys.modules["aiohttp"] = None
 from polycloud.compute import keys
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.providers import get_driver
-from polycloud.compute.types import NodeAuthSSHKey
+from polycloud.compute.base import NodeAuthSSHKey
 from polycloud.sandbox import Sandbox
 
 private, public = keys.generate()

@@ -7,7 +7,7 @@ from typing import assert_type
 
 from polycloud import aio
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
-from polycloud.compute.types import KeyPair, Node, NodeImage, NodeLocation, NodeSize, StorageVolume
+from polycloud.compute.objects import KeyPair, Node, NodeImage, NodeLocation, NodeSize, StorageVolume
 from polycloud.sandbox import Sandbox
 from support.loops import Run
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from polycloud.cli.demo import STEPS, Session, amazon
-from polycloud.common.types import NotFoundError, PolycloudError
+from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_without_moto(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     with Sandbox("nephoscale") as cloud:
         amazon(Session(cloud, build=0.0))
     assert capsys.readouterr().out == (
-        "Left out: the sandbox's EC2 needs moto: pip install 'polycloud[moto]'\n"
+        "Left out: the sandbox's AWS needs moto: pip install 'polycloud[moto]'\n"
     )
 
 

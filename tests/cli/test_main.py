@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from polycloud import __version__
 from polycloud.cli.app import COMMANDS
+from polycloud.version import __version__
 
 if TYPE_CHECKING:
     import contextlib

@@ -513,7 +513,7 @@ def test_the_how_tos_ways_out_keep_the_rules(run: Run) -> None:
     )
     text = text.replace("        *,\n        idempotency_key: str | None = None,\n", "")
     more = "from polycloud.common.types import AmbiguousCreateError, ConflictError\n"
-    more += "from polycloud.common.waiting import poll\nfrom polycloud.compute.base import ("
+    more += "from polycloud.concurrency.waiting import poll\nfrom polycloud.compute.base import ("
     text = text.replace("from polycloud.compute.base import (", more).replace(
         "Creation, mark_for", "Creation"
     )

@@ -136,7 +136,7 @@ def test_a_name_of_two_nodes(run: Run, office: Sandbox, account: dict[str, str])
         ),
         (("create", "--name", "w", "--size", "5", "--image", "Linx"), 3, "has no image 'Linx'"),
         (("create", "--name", "w", *ORDER[:4], "--location", "nyc"), 3, "has no location 'nyc'"),
-        (("create", "--name", "", *ORDER), 2, "name='': a server needs a name"),
+        (("create", "--name", "", *ORDER), 2, "name must be a non-empty str, got ''"),
         (("create", "--name", "w", *ORDER, "--tag", "t"), 1, "NephoScale creates no nodes with tags"),
         (("create", "--name", "w", *ORDER, "--key", "/no/key"), 2, "the key file /no/key cannot be read"),
         (("create", "--name", "w", *ORDER, "--key", __file__), 2, "not a public key in OpenSSH's format"),

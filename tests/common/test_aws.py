@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud import connect
-from polycloud.common import waiting
 from polycloud.common.aws import AWSConnection, AWSCredentials, AWSCredsError, signed
 from polycloud.common.aws.credentials import Chain, ambient_region
 from polycloud.common.aws.query import flatten
 from polycloud.common.aws.xml import plain
-from polycloud.common.http import Request
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import InvalidArgumentError, InvalidCredsError, PolycloudError
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidArgumentError, InvalidCredsError, PolycloudError
+from polycloud.http.messages import Request
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
 from support.ec2 import SmallEC2, botocore_signature, refusal, response
 

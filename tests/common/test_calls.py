@@ -9,21 +9,25 @@ from typing import Any
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.base import Connection
-from polycloud.common.bridge import bridged
-from polycloud.common.calls import (
+from polycloud.compute import keys
+from polycloud.compute.deployment import Deployment
+from polycloud.compute.objects import NodeAuthSSHKey
+from polycloud.compute.providers import get_driver
+from polycloud.compute.types import DeploymentError
+from polycloud.concurrency import waiting
+from polycloud.concurrency.bridge import bridged
+from polycloud.concurrency.calls import (
     NO_OPTIONS,
     CallOptions,
+    RetryRules,
     as_operation,
     call_options,
+    cleanup,
     current_call,
     remaining,
-    tidying,
 )
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     OperationTimeoutError,
@@ -31,10 +35,8 @@ from polycloud.common.types import (
     ReadTimeoutError,
     ServerError,
 )
-from polycloud.compute import keys
-from polycloud.compute.deployment import Deployment
-from polycloud.compute.providers import get_driver
-from polycloud.compute.types import DeploymentError, NodeAuthSSHKey
+from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.clock import ends_within
 from support.transport import RecordingTransport
@@ -107,7 +109,7 @@ def test_other_threads_are_not_affected() -> None:
 def test_calls_side_by_side_belong_to_the_block() -> None:
     """Calls that `gather` runs on threads have the settings of the block, and do not change them."""
 
-    def call() -> RetryPolicy | None:
+    def call() -> RetryRules | None:
         outer = current_call().retry
         with call_options(retry=TWICE):
             assert current_call().retry is TWICE
@@ -120,16 +122,16 @@ def test_calls_side_by_side_belong_to_the_block() -> None:
 def test_tasks_have_settings_of_their_own() -> None:
     """On an event loop each task's block holds for what its bridges do, gather included, and no other's."""
 
-    def settings() -> list[RetryPolicy | None]:
+    def settings() -> list[RetryRules | None]:
         waiting.sleep(0.01)
         return waiting.gather([lambda: current_call().retry] * 3)
 
-    async def task(retry: RetryPolicy | None, transports: AiohttpTransports) -> list[RetryPolicy | None]:
+    async def task(retry: RetryRules | None, transports: AiohttpTransports) -> list[RetryRules | None]:
         with call_options(retry=retry):
             await asyncio.sleep(0)
             return await bridged(settings, transports)
 
-    async def main() -> list[list[RetryPolicy | None]]:
+    async def main() -> list[list[RetryRules | None]]:
         async with AiohttpTransports() as transports:
             return await asyncio.gather(*(task(retry, transports) for retry in (ONCE, None, TWICE)))
 
@@ -139,7 +141,7 @@ def test_tasks_have_settings_of_their_own() -> None:
 def test_a_generator_takes_the_settings_of_who_asks() -> None:
     """An iterator uses the settings of the block in which an item is requested."""
 
-    def items() -> Iterator[RetryPolicy | None]:
+    def items() -> Iterator[RetryRules | None]:
         while True:
             yield current_call().retry
 
@@ -176,15 +178,20 @@ def test_an_iterator_is_an_operation() -> None:
 
 
 def test_an_iterator_that_is_left_is_closed() -> None:
-    """An iterator that is given up early is ended at once."""
+    """An iterator that is left early is closed at once, though others refer to the driver's generator."""
     closed = []
 
-    @as_operation
-    def iterate_items() -> Iterator[int]:
+    def generate() -> Iterator[int]:
         try:
             yield 1
         finally:
             closed.append(True)
+
+    generator = generate()
+
+    @as_operation
+    def iterate_items() -> Iterator[int]:
+        return generator
 
     items: Any = iterate_items()
     next(items)
@@ -310,7 +317,7 @@ def test_cleanup_has_time_of_its_own() -> None:
             time.sleep(0.02)  # noqa: TID251 - a caller's own time
             with pytest.raises(ConnectError):
                 connection.request("/")
-            with tidying(5):
+            with cleanup(5):
                 assert 4 < remaining() <= 5
                 assert current_call().retry is ONCE
                 assert connection.request("/", method="DELETE").status == 200
@@ -379,5 +386,5 @@ def test_a_late_deployment_is_cleaned_up() -> None:
 def test_a_late_deployment_names_its_node(provider: str) -> None:
     """Where the key of a deployment cannot be deleted, the error is still that of the node."""
     with deployment(provider, auth=True) as deploy:
-        with pytest.raises(DeploymentError), call_options(deadline=2):
+        with pytest.raises(DeploymentError), call_options(deadline=5):
             deploy()

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polycloud.common.base import Connection, ConnectionKey, ConnectionUserAndKey, JsonResponse
-from polycloud.common.debugfile import RECORD
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import ConnectError
+from polycloud.errors import ConnectError
+from polycloud.http.retry import RetryPolicy
+from polycloud.tracing.debugfile import RECORD
 from support.web import Answer, Seen, Web, serve
 
 KEY = "k3y-of-the-cloud"

@@ -19,16 +19,18 @@ from typing import Any
 import pytest
 from urllib3 import HTTPConnectionPool
 
-from polycloud.common import loopthread, ratelimits, waiting
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
-from polycloud.common.http import Headers, RawResponse, Request
-from polycloud.common.types import InvalidCredsError
-from polycloud.common.urllib3 import Urllib3Transport
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.ssh import HostKeys, SSHClient
 from polycloud.compute.types import SSHError
+from polycloud.concurrency import loopthread, waiting
+from polycloud.errors import InvalidCredsError
+from polycloud.http import ratelimits
+from polycloud.http.messages import RawResponse, Request
+from polycloud.http.urllib3 import Urllib3Transport
 from polycloud.sandbox import Sandbox
 from polycloud.testing.sshd import SSHServer
+from polycloud.utils.headers import Headers
 from support.certificates import Authority
 from support.web import serve
 
@@ -261,7 +263,7 @@ def test_a_response_read_by_another_thread_holds_no_child_up(monkeypatch: pytest
     def read() -> Any:
         raw = RawResponse(200, "OK", Headers(), b"{}")
         driver = EchoDriver("key", host="127.0.0.1", secure=False)
-        return Slow(raw, driver.connection, driver.connection.exchange(Request("GET", "http://h/"))).object
+        return Slow(raw, driver.connection, Request("GET", "http://h/")).object
 
     thread = threading.Thread(target=read)
     thread.start()

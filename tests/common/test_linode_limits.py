@@ -4,14 +4,14 @@ import pickle
 
 import pytest
 
-from polycloud.common.calls import call_options
-from polycloud.common.types import RateLimitReachedError
 from polycloud.compute.drivers.linode import LinodeNodeDriver
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import RateLimitReachedError
 from polycloud.sandbox import Sandbox
 
 
-def test_kinds_of_requests_are_counted_apart() -> None:
-    """Where no create is left, another create is held back, and nothing else is."""
+def test_kinds_of_requests_have_limits_of_their_own() -> None:
+    """When no creates are left, a create is refused before it is sent, and other requests are sent."""
     with Sandbox("linode", ssh="off", create_limit=1) as cloud:
         with LinodeNodeDriver(cloud.credentials[0], region="us-east", **cloud.options) as driver:
             size, image = driver.list_sizes()[0], driver.list_images()[0]
@@ -21,12 +21,12 @@ def test_kinds_of_requests_are_counted_apart() -> None:
                 with pytest.raises(RateLimitReachedError):
                     driver.create_node("data", size, image)
                 assert len(cloud.requests) == sent
-                assert [one.id for one in driver.list_nodes()] == [driver.get_node(node.id).id]
+                assert [listed.id for listed in driver.list_nodes()] == [driver.get_node(node.id).id]
         assert [server["group"] for server in cloud.servers] == [""]
 
 
 def test_drivers_of_an_account_share_its_limits() -> None:
-    """Another driver of the account, a pickled one too, is held back by what the first one learnt."""
+    """A pickled driver of the same account knows the limit that the first driver has reached."""
     with Sandbox("linode", ssh="off", create_limit=1) as cloud:
         with LinodeNodeDriver(cloud.credentials[0], region="us-east", **cloud.options) as driver:
             size, image = driver.list_sizes()[0], driver.list_images()[0]

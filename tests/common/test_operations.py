@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
 from polycloud.compute.base import Node, NodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from support.web import serve
 
 

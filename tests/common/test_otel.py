@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 from polycloud.common.base import ConnectionKey
-from polycloud.common.otel import BOUNDARIES, instrument
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import ConnectError, NotFoundError
 from polycloud.compute.providers import get_driver
+from polycloud.errors import ConnectError, NotFoundError
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
+from polycloud.tracing.otel import BOUNDARIES, instrument
 from support.web import Answer, serve
 
 SOON = RetryPolicy(base=0.001)
@@ -173,7 +173,7 @@ MISSING = """
 import sys
 sys.modules["opentelemetry"] = None
 try:
-    import polycloud.common.otel
+    import polycloud.tracing.otel
 except ImportError as error:
     print(error)
 """

@@ -16,7 +16,7 @@ from polycloud.common.pagination import (
     path_and_query,
     unique,
 )
-from polycloud.common.types import MalformedResponseError
+from polycloud.errors import MalformedResponseError
 
 lists = st.lists(st.integers(), unique=True, max_size=60)
 sizes = st.integers(1, 10)

@@ -13,18 +13,19 @@ import pytest
 from polycloud.common import types as common_types
 from polycloud.common.base import BaseDriver, ConnectionUserAndKey, JsonResponse
 from polycloud.common.tokens import Token, TokenConnection
-from polycloud.common.types import (
+from polycloud.compute import types as compute_types
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import Node, NodeAuthPassword, NodeImage, NodeSize
+from polycloud.compute.types import DeploymentError, NodeState
+from polycloud.errors import (
     Exchange,
     InvalidCredsError,
     NotFoundError,
     PolycloudError,
     ProviderHTTPError,
 )
-from polycloud.compute import types as compute_types
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
-from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import DeploymentError, Node, NodeAuthPassword, NodeImage, NodeSize, NodeState
 from polycloud.sandbox import Sandbox
 from support.web import Answer, serve
 
@@ -109,7 +110,7 @@ def test_what_a_driver_leaves_behind(driver: NodeDriver) -> None:
     """The pickle of a driver in use has no socket, lock, thread, loop or learned limit in it."""
     driver.list_nodes()
     names = named(pickle.dumps(driver))
-    assert ("polycloud.common.http", "TransportOptions") in names
+    assert ("polycloud.http.messages", "TransportOptions") in names
     assert not {module.partition(".")[0] for module, _ in names} & LEFT_BEHIND
     assert not {name for _, name in names} & {"RateLimiter", "Urllib3Transport", "SimpleQueue", "Lock"}
     connection = again(driver).connection

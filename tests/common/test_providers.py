@@ -8,12 +8,12 @@ import pytest
 import polycloud
 from polycloud import DriverType
 from polycloud.common import providers as registry
-from polycloud.common.types import InvalidArgumentError, PolycloudError, UnknownProviderError
 from polycloud.compute import providers
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.providers import DRIVERS, get_driver, set_driver
 from polycloud.compute.types import Provider
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
 
 
 def test_a_driver_by_constant_or_name() -> None:

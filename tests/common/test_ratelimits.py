@@ -20,13 +20,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polycloud.common.base import ConnectionKey
-from polycloud.common.calls import call_options
-from polycloud.common.http import Headers, RawResponse
-from polycloud.common.ratelimits import RateLimiter, Told, limiter_of, pause_asked, retry_after_seconds, told
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import RateLimitReachedError, ServerError
 from polycloud.compute.providers import get_driver
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import RateLimitReachedError, ServerError
+from polycloud.http.messages import RawResponse
+from polycloud.http.ratelimits import RateLimiter, limiter_of
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
+from polycloud.utils.headers import Headers, RateLimits, rate_limits, requested_pause, retry_after_seconds
 from support.clock import ends_within
 from support.web import Answer, Seen, serve
 
@@ -48,21 +49,21 @@ def response(status: int = 200, **headers: object) -> RawResponse:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({}, Told()),
-        ({"ratelimit-limit": "10", "ratelimit-remaining": "3", "ratelimit-reset": "7"}, Told(10, 3, 7)),
-        ({"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0"}, Told(10, 0)),
-        ({"ratelimit-limit": "10, 10;w=1, 900;w=60", "ratelimit-remaining": " 3 "}, Told(10, 3)),
-        ({"ratelimit": "limit=10, remaining=3, reset=7"}, Told(10, 3, 7)),
-        ({"ratelimit": '"default";r=3;t=7'}, Told(None, 3, 7)),
-        ({"ratelimit": '"hour";r=4999;t=3000, "second";r=0;t=1'}, Told(None, 0, 1)),
-        ({"ratelimit-reset": str(IN_A_MINUTE), "date": DATE}, Told(None, None, 60)),
-        ({"ratelimit-reset": str(IN_A_MINUTE - 3600), "date": DATE}, Told(None, None, 0)),
-        ({"x-ratelimit-remaining": "-1", "x-ratelimit-limit": "unlimited"}, Told()),
+        ({}, RateLimits()),
+        ({"ratelimit-limit": "10", "ratelimit-remaining": "3", "ratelimit-reset": "7"}, RateLimits(10, 3, 7)),
+        ({"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0"}, RateLimits(10, 0)),
+        ({"ratelimit-limit": "10, 10;w=1, 900;w=60", "ratelimit-remaining": " 3 "}, RateLimits(10, 3)),
+        ({"ratelimit": "limit=10, remaining=3, reset=7"}, RateLimits(10, 3, 7)),
+        ({"ratelimit": '"default";r=3;t=7'}, RateLimits(None, 3, 7)),
+        ({"ratelimit": '"hour";r=4999;t=3000, "second";r=0;t=1'}, RateLimits(None, 0, 1)),
+        ({"ratelimit-reset": str(IN_A_MINUTE), "date": DATE}, RateLimits(None, None, 60)),
+        ({"ratelimit-reset": str(IN_A_MINUTE - 3600), "date": DATE}, RateLimits(None, None, 0)),
+        ({"x-ratelimit-remaining": "-1", "x-ratelimit-limit": "unlimited"}, RateLimits()),
     ],
 )
-def test_every_form_is_read(headers: dict[str, str], expected: Told) -> None:
+def test_every_form_is_read(headers: dict[str, str], expected: RateLimits) -> None:
     """The usual forms are read alike; of several limits the one that is used up first counts."""
-    assert told(headers) == expected
+    assert rate_limits(headers) == expected
 
 
 NAMES = ["retry-after", "date", "ratelimit", "ratelimit-limit", "x-ratelimit-remaining", "ratelimit-reset"]
@@ -73,7 +74,7 @@ TEXTS = st.text(max_size=20) | st.from_regex(r'[rt"; ,=\d]{0,20}|\d{0,20}|(limit
 @given(st.dictionaries(st.sampled_from(NAMES), TEXTS | st.sampled_from([DATE, "31 Dec 9999 23:59:59 -2359"])))
 def test_any_header_is_a_number_or_nothing(headers: dict[str, str]) -> None:
     """Whatever text a header has, it is read as a finite number from 0 on or as None."""
-    for number in (*told(headers), pause_asked(headers), retry_after_seconds(headers)):
+    for number in (*rate_limits(headers), requested_pause(headers), retry_after_seconds(headers)):
         assert number is None or 0 <= number < math.inf
 
 
@@ -98,14 +99,14 @@ def test_clocks_may_differ(off: timedelta) -> None:
     headers = {"Date": format_datetime(now, usegmt=True), "Retry-After": format_datetime(later, usegmt=True)}
     assert retry_after_seconds(headers) == 30
     headers = {"date": headers["Date"], "ratelimit-reset": str(int(later.timestamp()))}
-    assert pause_asked(headers) == 30
+    assert requested_pause(headers) == 30
 
 
 def test_retry_after_comes_before_the_window() -> None:
     """A refused caller waits as long as `Retry-After` says, even where the window is longer."""
-    assert pause_asked({"retry-after": "5", "ratelimit-reset": "3000"}) == 5
-    assert pause_asked({"ratelimit-reset": "3000"}) == 3000
-    assert pause_asked({}) is None
+    assert requested_pause({"retry-after": "5", "ratelimit-reset": "3000"}) == 5
+    assert requested_pause({"ratelimit-reset": "3000"}) == 3000
+    assert requested_pause({}) is None
 
 
 # The limiter, on a clock that the test moves
@@ -141,7 +142,7 @@ def test_nothing_is_held_back_without_limits(limiter: RateLimiter) -> None:
         assert limiter.take() == 0
 
 
-def test_what_is_under_way_counts(limiter: RateLimiter) -> None:
+def test_what_is_in_flight_counts(limiter: RateLimiter) -> None:
     """Requests under way are subtracted from what a response says is left."""
     for _ in range(4):
         assert limiter.take() == 0
@@ -176,6 +177,14 @@ def test_a_limit_that_is_no_longer_announced(clock: Clock, limiter: RateLimiter)
     clock.now += 10
     exchange(limiter, response())
     assert [limiter.take() for _ in range(50)] == [0] * 50
+
+
+def test_a_failed_first_request_opens_nothing(clock: Clock, limiter: RateLimiter) -> None:
+    """Where a new window's first response is a server error without limits, requests go on one by one."""
+    exchange(limiter, response(ratelimit_remaining=0, ratelimit_reset=10))
+    clock.now += 10
+    exchange(limiter, response(500))
+    assert 0 < limiter.take() < 1
 
 
 @pytest.mark.parametrize(
@@ -220,6 +229,32 @@ def test_an_old_response_does_not_undo_a_refusal(limiter: RateLimiter) -> None:
     assert limiter.take() == 20
 
 
+def test_much_is_left_but_for_what_is_in_flight(limiter: RateLimiter) -> None:
+    """Requests under way are subtracted where a response says that hundreds are left, too."""
+    assert [limiter.take() for _ in range(151)] == [0] * 151
+    limiter.give_back(response(ratelimit_remaining=200, ratelimit_reset=10))
+    assert [limiter.take() for _ in range(50)] == [0] * 50
+    limiter.take()  # the first one of a new window
+    assert limiter.take() > 0
+
+
+def test_a_shorter_pause_does_not_shorten_a_longer_one(limiter: RateLimiter) -> None:
+    """Of two refusals the longer pause counts, whichever came first."""
+    assert [limiter.take() for _ in range(3)] == [0] * 3
+    for seconds, pause in ((20, 20), (5, 20), (30, 30)):
+        limiter.give_back(response(429, retry_after=seconds))
+        assert limiter.take() == pause
+
+
+def test_one_request_follows_a_pause(clock: Clock, limiter: RateLimiter) -> None:
+    """After the pause of a refusal one request is sent before any other."""
+    exchange(limiter, response(429, retry_after=10, ratelimit_remaining=50, ratelimit_reset=10))
+    assert limiter.take() == 10
+    clock.now += 10
+    assert limiter.take() == 0
+    assert 0 < limiter.take() < 1
+
+
 def test_simultaneous_refusals_count_once(clock: Clock, limiter: RateLimiter) -> None:
     """Of requests that are refused together the first one slows down, and later ones do so again."""
     for _ in range(16):
@@ -231,6 +266,36 @@ def test_simultaneous_refusals_count_once(clock: Clock, limiter: RateLimiter) ->
     clock.now += 2
     exchange(limiter, response(429))
     assert limiter.take() > once
+
+
+def test_idle_time_is_not_caught_up(clock: Clock, limiter: RateLimiter) -> None:
+    """While requests are slowed down, a pause of the caller's own is not followed by a burst."""
+    exchange(limiter, response(429))
+    clock.now += 2
+    assert limiter.take() == 0
+    assert limiter.take() > 0
+
+
+def test_oversleeping_is_caught_up() -> None:
+    """A slowed request that comes up to 0.05 s late does not delay the one after it."""
+
+    def wait_after(oversleep: float) -> float:
+        clock = Clock()
+        limiter = RateLimiter(clock)
+        exchange(limiter, response(429))
+        clock.now += limiter.take() + oversleep
+        assert limiter.take() == 0
+        return limiter.take()
+
+    assert 0.03 < wait_after(0.0) - wait_after(0.04) < 0.05
+
+
+def test_refusals_slow_down_to_one_in_two_seconds(clock: Clock, limiter: RateLimiter) -> None:
+    """However often an account is refused, a request may go after two seconds."""
+    for _ in range(30):
+        exchange(limiter, response(429))
+        assert 0 < limiter.take() <= 2
+        clock.now += 2
 
 
 def test_an_outage_does_not_close(limiter: RateLimiter) -> None:
@@ -307,7 +372,7 @@ def simulate(server: Server, *, calls: int, threads: int = 16, latency: float = 
             limiter.give_back(under_way)
             calls -= under_way.status == 200
             refused += under_way.status == 429
-            pause = (pause_asked(under_way.headers) or 0.25) if under_way.status == 429 else 0.0
+            pause = (requested_pause(under_way.headers) or 0.25) if under_way.status == 429 else 0.0
         wait = pause or limiter.take()
         reply = None if wait else server(clock.now + latency / 2)
         heapq.heappush(events, (clock.now + (wait or latency), next(order), reply))
@@ -476,7 +541,7 @@ def test_whoever_does_not_send_takes_nothing() -> None:
     for connection in (ConnectionKey("broken", transport=Broken()), Unopened("unopened")):
         with pytest.raises(KeyError):
             connection.request("/")
-        assert connection.rate_limiter._under_way == 0
+        assert connection.rate_limiter._in_flight == 0
 
 
 @contextmanager

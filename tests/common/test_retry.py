@@ -18,13 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.base import Connection
-from polycloud.common.bridge import bridged
-from polycloud.common.calls import call_options
-from polycloud.common.http import Headers, RawResponse, Request
-from polycloud.common.retry import RetryBudget, RetryPolicy, is_polite, may_have_acted
-from polycloud.common.types import (
+from polycloud.concurrency.bridge import bridged
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     PolycloudError,
@@ -34,6 +31,10 @@ from polycloud.common.types import (
     TLSError,
     TransportError,
 )
+from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.messages import RawResponse, Request
+from polycloud.http.retry import RetryBudget, RetryPolicy, has_retry_after, may_have_acted
+from polycloud.utils.headers import Headers
 from support.clock import ends_within
 from support.web import Answer, Seen, raw_answers, serve
 
@@ -122,7 +123,7 @@ def test_what_the_provider_announces_is_polite() -> None:
         reply(502, retry_after="2"),
         ConnectError("x"),
     ]
-    assert [is_polite(outcome) for outcome in [*polite, *others]] == [True] * 3 + [False] * 5
+    assert [has_retry_after(outcome) for outcome in [*polite, *others]] == [True] * 3 + [False] * 5
 
 
 def test_a_late_date_is_waited_for() -> None:

@@ -22,12 +22,13 @@ import pytest
 from urllib3 import HTTPConnectionPool
 
 from polycloud import security
-from polycloud.common.aiohttp import AiohttpTransports
 from polycloud.common.base import BaseDriver, Connection, ConnectionUserAndKey, JsonResponse
-from polycloud.common.bridge import bridged
 from polycloud.common.pagination import path_and_query
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.ssh import SSHClient
+from polycloud.compute.types import SSHAuthenticationError
+from polycloud.concurrency.bridge import bridged
+from polycloud.errors import (
     InsecureConnectionError,
     InvalidArgumentError,
     MalformedResponseError,
@@ -35,9 +36,8 @@ from polycloud.common.types import (
     TLSError,
     TransportError,
 )
-from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
-from polycloud.compute.ssh import SSHClient
-from polycloud.compute.types import SSHAuthenticationError
+from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.sshd import SSHServer
 from support.certificates import LOCALHOST, OLD, Authority, Certificate
 from support.web import Answer, Seen, Web, echo, raw_answers, serve

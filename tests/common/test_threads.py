@@ -18,11 +18,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from polycloud.common.base import BaseDriver, ConnectionKey, ConnectionUserAndKey, JsonResponse
-from polycloud.common.http import Request
 from polycloud.common.tokens import Token, TokenConnection
-from polycloud.common.types import InvalidCredsError, NotFoundError
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.errors import InvalidCredsError, NotFoundError
+from polycloud.http.messages import Request
 from polycloud.sandbox import Sandbox
 from support.web import Answer, Seen, serve
 
@@ -362,7 +362,7 @@ def test_connections_do_not_share_tokens() -> None:
 TYPES = """
 import threading, time, msgspec
 from polycloud.common.base import Connection, JsonResponse
-from polycloud.common.http import Headers, RawResponse
+from polycloud.http.messages import Headers, RawResponse
 
 began = threading.Event()
 

@@ -27,15 +27,22 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from polycloud.common.aiohttp import AiohttpTransports
-from polycloud.common.base import Connection, ConnectionKey, ConnectionUserAndKey, JsonResponse, segment
-from polycloud.common.bridge import bridged
-from polycloud.common.otel import instrument
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.trace import Trace, add_hook
-from polycloud.common.types import ConnectError, ProviderHTTPError
+from polycloud.common.base import (
+    Connection,
+    ConnectionKey,
+    ConnectionUserAndKey,
+    JsonResponse,
+    quote_segment,
+)
 from polycloud.compute.providers import get_driver
+from polycloud.concurrency.bridge import bridged
+from polycloud.errors import ConnectError, ProviderHTTPError
+from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
+from polycloud.tracing.hooks import add_hook
+from polycloud.tracing.otel import instrument
+from polycloud.tracing.trace import Trace
 from support.web import Answer, Seen, serve
 
 KEY = "k3y of/the=cloud"
@@ -275,9 +282,9 @@ cloud = ConnectionKey("secret", host="127.0.0.1", port={port}, secure=False)
 for _ in range(3):
     assert cloud.request("/x").status == 200
 cloud.close()
-from polycloud.common import trace
-assert trace._redaction.cache_info().misses == 0
-assert not {{"polycloud.common.recording", "polycloud.common.debugfile", "opentelemetry"}} & set(sys.modules)
+names = ("trace", "redaction", "debugfile")
+unused = {{"opentelemetry", *(f"polycloud.tracing.{{name}}" for name in names)}}
+assert not unused & set(sys.modules)
 """
 
 
@@ -389,7 +396,7 @@ def assert_not_recorded(secret: str, recorded: list[str]) -> None:
 def test_declared_secrets(key: str, place: str) -> None:
     """A driver's credentials are recorded nowhere, wherever in request and response they stand."""
     sent: dict[str, dict[str, Any]] = {
-        "path": {"action": f"/keys/{segment(key)}/x"},
+        "path": {"action": f"/keys/{quote_segment(key)}/x"},
         "query": {"params": {"q": f"a {key}", key: "1"}},
         "json": {"method": "POST", "json": {"note": ["it", {"is": f"<{key}>", key: 1}]}},
         "form": {"method": "POST", "data": {"note": f"a {key}", key: "1"}},

@@ -20,18 +20,9 @@ from typing import Any
 import pytest
 from urllib3 import HTTPConnectionPool
 
-from polycloud.common import waiting
-from polycloud.common.aiohttp import AiohttpTransports
-from polycloud.common.bridge import bridged
-from polycloud.common.http import (
-    Headers,
-    RawResponse,
-    Request,
-    Transport,
-    TransportOptions,
-    is_loopback,
-)
-from polycloud.common.types import (
+from polycloud.concurrency import waiting
+from polycloud.concurrency.bridge import bridged
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
@@ -40,7 +31,10 @@ from polycloud.common.types import (
     TLSError,
     TransportError,
 )
-from polycloud.common.urllib3 import Urllib3Transport
+from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.messages import RawResponse, Request, Transport, TransportOptions, is_loopback
+from polycloud.http.urllib3 import Urllib3Transport
+from polycloud.utils.headers import Headers
 from support.clock import ends_within
 from support.web import Answer, Seen, echo, raw_answers, serve
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common import exceptions, types
-from polycloud.common.ratelimits import retry_after_seconds
+from polycloud import errors
+from polycloud.common import exceptions
 from polycloud.common.types import (
     Exchange,
     InvalidCredsError,
@@ -26,10 +26,11 @@ from polycloud.common.types import (
     UnsupportedOperationError,
     error_from_status,
 )
+from polycloud.utils.headers import retry_after_seconds
 
 ERRORS = list(
     dict.fromkeys(
-        value for value in vars(types).values() if isinstance(value, type) and issubclass(value, Exception)
+        value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)
     )
 )
 
@@ -37,9 +38,9 @@ ERRORS = list(
 def test_public_names() -> None:
     """Every error of the module is public, drawn in the module's docstring, and in one tree."""
     for error in ERRORS:
-        assert error.__name__ in types.__all__
+        assert error.__name__ in errors.__all__
         assert issubclass(error, PolycloudError)
-        assert error.__name__ in (types.__doc__ or "")
+        assert error.__name__ in (errors.__doc__ or "")
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)

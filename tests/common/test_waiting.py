@@ -12,11 +12,10 @@ from typing import Any, cast
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.bridge import bridged
-from polycloud.common.calls import call_options
-from polycloud.common.http import Transports
-from polycloud.common.types import (
+from polycloud.concurrency import waiting
+from polycloud.concurrency.bridge import bridged
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
     InvalidArgumentError,
     MalformedResponseError,
     OperationTimeoutError,
@@ -25,6 +24,7 @@ from polycloud.common.types import (
     ServerError,
     TransportError,
 )
+from polycloud.http.messages import Transports
 from support.clock import ends_within
 
 setting: ContextVar[str] = ContextVar("setting", default="unset")
@@ -79,6 +79,23 @@ def test_run_raises_what_the_coroutine_raises(world: World) -> None:
         return "went on"
 
     assert world(catch) == "went on"
+
+
+@both_worlds
+def test_run_ends_at_the_deadline(world: World) -> None:
+    """At the deadline of `call_options` the coroutine of `run` is cancelled, with `OperationTimeoutError`."""
+    cancelled = threading.Event()
+
+    async def forever() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with ends_within(10), call_options(deadline=0.1), pytest.raises(OperationTimeoutError):
+        world(lambda: waiting.run(forever))
+    assert cancelled.wait(10)
 
 
 def test_cancelling_a_bridge_unwinds_its_driver() -> None:
@@ -413,6 +430,17 @@ def test_ctrl_c_ends_a_wait_and_names_it() -> None:
     assert caught.value.__notes__ == ["interrupted while waiting for the node web1 (id 7) to run"]
 
 
+def test_ctrl_c_ends_a_gather() -> None:
+    """Ctrl-C ends a `gather` at once, without waiting for the calls under way."""
+    over = threading.Event()
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        with ends_within(15), pytest.raises(KeyboardInterrupt):
+            waiting.gather([lambda: over.wait(30)] * 2)
+    finally:
+        over.set()
+
+
 def test_ctrl_c_cancels_what_runs_on_the_private_loop() -> None:
     """Ctrl-C during `run` cancels the coroutine on the private loop."""
     cancelled = threading.Event()
@@ -500,8 +528,10 @@ def test_gather_lets_what_runs_end(world: World) -> None:
         waiting.sleep(0.01)
         raise PolycloudError("first")
 
-    with pytest.raises(PolycloudError, match="first"):
-        world(lambda: waiting.gather([slow, fail]))
-    assert ended == ["slow"]
-    with pytest.raises(InvalidArgumentError, match="limit=0"):
+    for calls in ([slow, fail], [fail, slow]):
+        ended.clear()
+        with pytest.raises(PolycloudError, match="first"):
+            world(partial(waiting.gather, calls))
+        assert ended == ["slow"]
+    with pytest.raises(InvalidArgumentError, match="limit must be at least 1, got 0"):
         world(lambda: waiting.gather([slow, slow], limit=0))

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.types import AmbiguousCreateError, InvalidArgumentError, PolycloudError
-from polycloud.compute.creation import Creation, mark_for
+from polycloud.common.creation import Creation, marker_for
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.errors import AmbiguousCreateError, InvalidArgumentError, PolycloudError
 from polycloud.sandbox import Sandbox
 from polycloud.sandbox.faults import Slow
 from support.clock import ends_within
@@ -96,7 +96,7 @@ def test_a_lost_response_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) 
     assert (node.name, creates(cloud)) == ("web", 1)
 
 
-class ReadingTwice(Creation):
+class ReadingTwice(Creation[Node]):
     """A create that reads its node once it is accepted, while the provider does not know it yet."""
 
     def __init__(self, driver: Any) -> None:
@@ -214,8 +214,8 @@ def test_a_key_is_text(cloud: Sandbox, driver: Any, key: Any) -> None:
 
 def test_markers() -> None:
     """A marker is always the same for one key, and without a key never the same."""
-    assert mark_for("order 17") == mark_for("order 17") != mark_for("order 18")
-    assert len({mark_for(None) for _ in range(100)}) == 100
+    assert marker_for("order 17") == marker_for("order 17") != marker_for("order 18")
+    assert len({marker_for(None) for _ in range(100)}) == 100
 
 
 def test_every_error_names_the_node(cloud: Sandbox, driver: Any) -> None:

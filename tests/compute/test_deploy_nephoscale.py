@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from polycloud.common import waiting
 from polycloud.compute import keys
 from polycloud.compute.deployment import (
     FileDeployment,
@@ -15,19 +14,21 @@ from polycloud.compute.deployment import (
     SSHKeyDeployment,
 )
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import Node, NodeAuthSSHKey
 from polycloud.compute.ssh import SSHClient
-from polycloud.compute.types import DeploymentError, Node, NodeAuthSSHKey, SSHTimeoutError
+from polycloud.compute.types import DeploymentError, SSHTimeoutError
+from polycloud.concurrency import waiting
 from polycloud.sandbox import MachineError, Sandbox
 
 PRIVATE, PUBLIC = keys.generate()
-KNOBS: dict[str, Any] = {"appear": 0.02, "build": 0.05, "power": 0.02, "destroy": 0.02}
+SETTINGS: dict[str, Any] = {"appear": 0.02, "build": 0.05, "power": 0.02, "destroy": 0.02}
 
 
 @pytest.fixture(params=["namespaces", "user-namespaces", "folder"], scope="module")
 def cloud(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A cloud with machines of each kind that works here."""
     try:
-        started = Sandbox("nephoscale", ssh=request.param, no_isolation=True, **KNOBS).start()
+        started = Sandbox("nephoscale", ssh=request.param, no_isolation=True, **SETTINGS).start()
     except MachineError as error:
         pytest.skip(str(error))
     yield started
@@ -56,8 +57,8 @@ def deploy(driver: NephoscaleNodeDriver, cloud: Sandbox, step: Any, **options: A
     return driver.deploy_node(deploy=step, **{**how, **options})
 
 
-def test_a_whole_deployment(driver: NephoscaleNodeDriver, cloud: Sandbox, tmp_path: Any) -> None:
-    """A key, a file and a script reach a node of its own, and the key of the deployment is removed again."""
+def test_a_deployment(driver: NephoscaleNodeDriver, cloud: Sandbox, tmp_path: Any) -> None:
+    """A key, a file and a script are deployed to a new node; the deployment's key is deleted afterwards."""
     (tmp_path / "app.conf").write_text("answer = 42\n")
     script = ScriptDeployment("#!/bin/sh\nhostname; cat app.conf; echo $1", args=["a b"], delete=True)
     second_public = keys.generate()[1]
@@ -70,8 +71,8 @@ def test_a_whole_deployment(driver: NephoscaleNodeDriver, cloud: Sandbox, tmp_pa
     assert driver.get_node(node.id).name == "web"
 
 
-def test_a_key_that_was_there_stays(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A key of the account's that a deployment uses is not removed by it."""
+def test_an_existing_key_stays(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A key of the account that a deployment uses is not deleted by it."""
     pair = driver.import_key_pair_from_string("mine", PUBLIC)
     script = ScriptDeployment("true")
     deploy(driver, cloud, script)
@@ -80,8 +81,8 @@ def test_a_key_that_was_there_stays(driver: NephoscaleNodeDriver, cloud: Sandbox
     driver.delete_key_pair(pair)
 
 
-def test_a_failing_deployment_removes_its_key(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A deployment that fails removes the key that it registered, and its node where that was asked for."""
+def test_a_failing_deployment(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A deployment that fails deletes the key that it registered, and its node if requested."""
     with pytest.raises(DeploymentError, match="exit status 3"):
         deploy(driver, cloud, ScriptDeployment("exit 3"), ex_destroy_on_failure=True)
     assert driver.ex_list_keypairs() == []
@@ -89,7 +90,7 @@ def test_a_failing_deployment_removes_its_key(driver: NephoscaleNodeDriver, clou
 
 
 def test_many_at_once(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """Nodes that are deployed side by side each get their own script's output."""
+    """Nodes deployed side by side each get their own script's output."""
     pair = driver.import_key_pair_from_string("many", PUBLIC)
 
     def one(number: int) -> str:
@@ -103,7 +104,7 @@ def test_many_at_once(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
 
 
 def test_ssh_that_hangs(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A node whose SSH takes connections and hangs ends within the timeouts, in words."""
+    """A deployment to a node whose SSH hangs is a DeploymentError with an SSHTimeoutError."""
     cloud.ssh_fault("hang")
     try:
         with pytest.raises(DeploymentError) as caught:
@@ -114,7 +115,7 @@ def test_ssh_that_hangs(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
 
 
 def test_files_survive_a_reboot(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A node that reboots keeps its files and its host key, and lets one in again."""
+    """A node that reboots keeps its files and its host key, and accepts the login again."""
     pair = driver.import_key_pair_from_string("reboot", PUBLIC)
     node = deploy(driver, cloud, ScriptDeployment("echo kept > f"), auth=None, server_key=pair.extra["id"])
     address, port = node.public_ips[0], cloud.ssh_port or 22

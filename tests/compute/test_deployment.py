@@ -12,7 +12,6 @@ from typing import Any
 import asyncssh
 import pytest
 
-from polycloud.common.types import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.compute.deployment import (
     Deployment,
     FileDeployment,
@@ -23,13 +22,11 @@ from polycloud.compute.deployment import (
     SSHKeyDeployment,
 )
 from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.objects import Node, NodeAuthPassword, NodeAuthSSHKey
 from polycloud.compute.ssh import BaseSSHClient, HostKeys
 from polycloud.compute.types import (
     DeploymentError,
     DeploymentException,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
     NodeState,
     SSHAuthenticationError,
     SSHCommandTimeoutError,
@@ -39,6 +36,7 @@ from polycloud.compute.types import (
     SSHKeyError,
     SSHTimeoutError,
 )
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.testing.sshd import SSHServer
 from support.clock import ends_within
 
@@ -422,7 +420,7 @@ def test_a_login_that_is_refused(driver: LocalDriver, server: SSHServer) -> None
     assert len(server.connections) == 4
     assert isinstance(error.value, SSHAuthenticationError)
     assert "refuses 'root' with a password" in str(error)
-    assert "did create_node hand on what auth= gave it" in str(error)
+    assert "did create_node pass on auth=" in str(error)
     error = failing(driver, server, ScriptDeployment("true"), ssh_username="nobody", timeout=60)
     assert isinstance(error.value, SSHAuthenticationError)
     assert "create_node" not in str(error)
@@ -454,7 +452,7 @@ def test_ssh_that_hangs(driver: LocalDriver, server: SSHServer, ssh_timeout: flo
     assert isinstance(error.value, SSHTimeoutError)
 
 
-@pytest.mark.parametrize(("passphrase", "problem"), [(None, "is encrypted"), ("wrong", "does not open")])
+@pytest.mark.parametrize(("passphrase", "problem"), [(None, "is encrypted"), ("wrong", "be decrypted")])
 def test_a_key_that_does_not_open_costs_no_node(
     driver: LocalDriver, server: SSHServer, passphrase: str | None, problem: str
 ) -> None:
@@ -485,7 +483,7 @@ def test_ten_megabytes_of_output(driver: LocalDriver, server: SSHServer) -> None
 @pytest.mark.parametrize("step", [None, "true", ScriptDeployment, 7])
 def test_an_invalid_step_costs_no_node(driver: LocalDriver, server: SSHServer, step: Any) -> None:
     """An invalid step or SSH interface is refused before a node is created."""
-    with pytest.raises(InvalidArgumentError, match="no deployment step"):
+    with pytest.raises(InvalidArgumentError, match="must be a deployment step"):
         deploy(driver, server, step)
     with pytest.raises(InvalidArgumentError, match="ssh_interface"):
         deploy(driver, server, ScriptDeployment("true"), ssh_interface="nope")

@@ -6,14 +6,33 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.common.digitalocean import DigitalOceanBaseDriver
+from polycloud.common.payload import value_of
+from polycloud.compute.drivers.digitalocean import (
+    DigitalOceanFirewallRule,
+    DigitalOceanFloatingIp,
+    DigitalOceanNodeDriver,
+)
+from polycloud.compute.objects import (
+    KeyPair,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    StorageVolume,
+)
+from polycloud.compute.types import NodeState, StorageVolumeState
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
     ImageUnavailableError,
@@ -31,23 +50,7 @@ from polycloud.common.types import (
     UnavailableError,
     UnsupportedOperationError,
 )
-from polycloud.compute.drivers.digitalocean import (
-    DigitalOceanFirewallRule,
-    DigitalOceanFloatingIp,
-    DigitalOceanNodeDriver,
-)
-from polycloud.compute.types import (
-    KeyPair,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
-    NodeImage,
-    NodeLocation,
-    NodeSize,
-    NodeState,
-    StorageVolume,
-    StorageVolumeState,
-)
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.web import Answer, Seen, Web, serve
 
@@ -70,7 +73,7 @@ def module_cloud() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def cloud(module_cloud: Sandbox) -> Sandbox:
-    """A DigitalOcean that is quick and empty."""
+    """A fast, empty DigitalOcean."""
     module_cloud.reset()
     return module_cloud
 
@@ -88,7 +91,7 @@ def driver(cloud: Sandbox) -> Iterator[DigitalOceanNodeDriver]:
 
 @pytest.fixture
 def hasty(cloud: Sandbox) -> Iterator[DigitalOceanNodeDriver]:
-    """A driver that soon gives up."""
+    """A driver with short timeouts."""
     with driver_of(cloud, Hasty) as driver:
         yield driver
 
@@ -111,8 +114,8 @@ def on(web: Web, **options: Any) -> DigitalOceanNodeDriver:
     return Hasty(TOKEN, retry=ONCE, **web.options, **options)
 
 
-def answered(answer: Answer, call: Callable[[DigitalOceanNodeDriver], Any]) -> Any:
-    """The result of a driver's call whose every request is answered with `answer`."""
+def result_of(answer: Answer, call: Callable[[DigitalOceanNodeDriver], Any]) -> Any:
+    """The result of a driver's call if the response to every request is `answer`."""
     with serve(lambda _: answer) as web, on(web) as driver:
         return call(driver)
 
@@ -158,7 +161,7 @@ DROPLET: dict[str, Any] = {
 
 
 def test_the_constructor_of_libcloud() -> None:
-    """A token is enough, `api_version` may be said, and what the provider has not is refused in words."""
+    """A token is enough; `api_version` is accepted; other versions, secrets and empty tokens are refused."""
     driver = DigitalOceanNodeDriver(TOKEN, api_version="v2")
     assert (driver.connection.host, driver.connection.request_path) == ("api.digitalocean.com", "/v2")
     assert TOKEN not in repr(driver)
@@ -170,8 +173,8 @@ def test_the_constructor_of_libcloud() -> None:
         DigitalOceanNodeDriver("")
 
 
-def test_the_token_goes_into_the_header() -> None:
-    """The token is sent as a bearer token, and to the path below /v2."""
+def test_the_token_is_sent_in_the_header() -> None:
+    """The token is sent as a bearer token, to a path below /v2."""
     with serve(lambda _: listed("droplets")) as web, on(web) as driver:
         assert driver.list_nodes() == []
     (seen,) = web.seen
@@ -181,9 +184,9 @@ def test_the_token_goes_into_the_header() -> None:
 # Nodes
 
 
-def test_a_node_is_what_the_provider_tells() -> None:
-    """A droplet's fields end where Libcloud's users look for them; the mark of a create is left out."""
-    (node,) = answered(listed("droplets", DROPLET), lambda driver: driver.list_nodes())
+def test_nodes_from_payloads() -> None:
+    """A droplet's fields are in Libcloud's attributes and `extra`; the marker of a create is left out."""
+    (node,) = result_of(listed("droplets", DROPLET), lambda driver: driver.list_nodes())
     assert (node.id, node.name, node.state) == ("3164444", "example.com", NodeState.RUNNING)
     assert node.public_ips == ["192.241.165.154", "2604:a880:0:1010::18a:a001"]
     assert node.private_ips == ["10.128.192.124"]
@@ -204,23 +207,23 @@ def test_a_node_is_what_the_provider_tells() -> None:
     ],
 )
 def test_states(status: str | None, state: str) -> None:
-    """Every status has a state, and one that the driver does not know is UNKNOWN, not an error."""
+    """Every status has a state; an unknown status is UNKNOWN, not an error."""
     answer = listed("droplets", {"id": 1, "status": status})
-    (node,) = answered(answer, lambda driver: driver.list_nodes())
+    (node,) = result_of(answer, lambda driver: driver.list_nodes())
     assert node.state == state
 
 
-def test_a_bare_droplet_is_enough() -> None:
-    """A droplet of which only the id is told is a node without addresses; its extra has the usual keys."""
-    (node,) = answered(listed("droplets", {"id": 1}), lambda driver: driver.list_nodes())
+def test_a_droplet_with_only_an_id() -> None:
+    """A droplet with only an id is a node without addresses; its `extra` has the usual keys."""
+    (node,) = result_of(listed("droplets", {"id": 1}), lambda driver: driver.list_nodes())
     assert (node.public_ips, node.private_ips, node.size, node.image) == ([], [], None, None)
     assert (node.created_at, node.extra["region"], node.extra["tags"]) == (None, None, [])
 
 
-def test_an_image_without_slug_has_its_number() -> None:
-    """A node made from an image of one's own names it by its id."""
+def test_an_image_without_a_slug() -> None:
+    """A node from a custom image, which has no slug, has the image's id."""
     answer = listed("droplets", {"id": 1, "image": {"id": 77, "slug": None}})
-    (node,) = answered(answer, lambda driver: driver.list_nodes())
+    (node,) = result_of(answer, lambda driver: driver.list_nodes())
     assert node.image.id == "77"
 
 
@@ -239,7 +242,7 @@ def pages_of(count: int, largest: int = 200) -> Callable[[Seen], Answer]:
 
 
 def test_pages_of_two_hundred() -> None:
-    """A list is asked for in pages of 200, its first one again at the end, and is complete and in order."""
+    """Lists are read in pages of 200, the first page again at the end; they are complete and in order."""
     with serve(pages_of(450)) as web, on(web) as driver:
         nodes = driver.list_nodes()
     assert [int(node.id) for node in nodes] == list(range(1, 451))
@@ -247,8 +250,8 @@ def test_pages_of_two_hundred() -> None:
     assert {seen.query["per_page"][0] for seen in web.seen} == {"200"}
 
 
-def test_pages_that_are_smaller_than_asked_for() -> None:
-    """A list is complete where the provider gives smaller pages, and where the caller wants them."""
+def test_smaller_pages() -> None:
+    """A list is complete if the provider's pages are smaller than requested, and with `ex_per_page`."""
     with serve(pages_of(45, largest=10)) as web, on(web) as driver:
         assert len(driver.list_nodes()) == 45
     with serve(pages_of(45)) as web, on(web, ex_per_page=20) as driver:
@@ -257,7 +260,7 @@ def test_pages_that_are_smaller_than_asked_for() -> None:
 
 
 def test_iterate_nodes_a_page_at_a_time() -> None:
-    """`iterate_nodes` asks for a page when the one before is used up."""
+    """`iterate_nodes` requests a page only when the one before is used up."""
     with serve(pages_of(5)) as web, on(web, ex_per_page=2) as driver:
         nodes = driver.iterate_nodes()
         assert [next(nodes).id, next(nodes).id] == ["1", "2"]
@@ -266,17 +269,17 @@ def test_iterate_nodes_a_page_at_a_time() -> None:
         assert len(web.seen) == 3
 
 
-def test_a_total_that_cannot_be() -> None:
-    """A list that claims pages without number is malformed, and its pages are not asked for."""
+def test_an_impossible_total() -> None:
+    """A list that claims too many pages is malformed, and its further pages are not requested."""
     body = {"droplets": [], "meta": {"total": 10**15}}
     with serve(lambda _: Answer(body=body)) as web, on(web) as driver:
-        with pytest.raises(MalformedResponseError, match="pages cannot be"):
+        with pytest.raises(MalformedResponseError, match=r"claims 5(,000){4} pages; at most 10,000"):
             driver.list_nodes()
     assert len(web.seen) == 1
 
 
 def test_gpu_droplets() -> None:
-    """GPU droplets, which the provider lists apart, are listed when asked for."""
+    """GPU droplets, which the provider lists separately, are listed only if requested."""
 
     def respond(seen: Seen) -> Answer:
         return listed("droplets", {"id": 2 if seen.query.get("type") == ["gpus"] else 1})
@@ -331,7 +334,7 @@ NAMES = (
 )
 ONE = {"get_node", "reboot_node", "detach_volume", "ex_account_info"}  # the others list: null is empty
 ODD: list[Any] = [None, 7, "text", [1], [None], [{}], [{"id": [], "slug": {}, "ip": 4, "name": 5}]]
-ODD_OBJECTS: list[Any] = [{}, {"id": "x"}]  # the account is given as it is
+ODD_OBJECTS: list[Any] = [{}, {"id": "x"}]  # the account is returned as it is
 
 
 @pytest.mark.parametrize(
@@ -343,11 +346,11 @@ ODD_OBJECTS: list[Any] = [{}, {"id": "x"}]  # the account is given as it is
         if odd is not None or call in ONE
     ],
 )
-def test_answers_of_another_form(call: str, odd: Any) -> None:
-    """An answer of another form than documented is a MalformedResponseError."""
+def test_responses_of_another_form(call: str, odd: Any) -> None:
+    """A response of another form than documented is a MalformedResponseError."""
     body = {**dict.fromkeys(NAMES, odd), "meta": {"total": 1}}
     with pytest.raises(MalformedResponseError, match="not as documented"):
-        answered(Answer(body=body), CALLS[call])
+        result_of(Answer(body=body), CALLS[call])
 
 
 @pytest.mark.parametrize(
@@ -360,30 +363,30 @@ def test_answers_of_another_form(call: str, odd: Any) -> None:
     ],
 )
 def test_droplets_of_another_form(odd: dict[str, Any]) -> None:
-    """A field of another type, and an address that is none, are MalformedResponseErrors."""
+    """A field of another type, or an invalid address, is a MalformedResponseError."""
     with pytest.raises(MalformedResponseError):
-        answered(listed("droplets", {"id": 1, **odd}), lambda driver: driver.list_nodes())
+        result_of(listed("droplets", {"id": 1, **odd}), lambda driver: driver.list_nodes())
 
 
-def test_ids_that_are_no_numbers_are_not_sent() -> None:
-    """An id that is no number is refused before anything is sent."""
+def test_ids_that_are_not_numbers() -> None:
+    """An id that is not a number is refused before anything is sent."""
     with serve() as web, on(web) as driver:
         for call in (driver.get_node, lambda id_: driver.destroy_node(node_of(driver, id_))):
-            with pytest.raises(InvalidArgumentError, match="'no-number' is no id"):
+            with pytest.raises(InvalidArgumentError, match="must be a number, got 'no-number'"):
                 call("no-number")
     assert web.seen == []
 
 
-def test_what_is_no_node_and_no_size_is_not_sent() -> None:
-    """What cannot be sent is refused in words before anything is sent."""
+def test_arguments_of_another_type() -> None:
+    """A node, size or location of another type is refused before anything is sent, and the error names it."""
     wrong: Any = 7
     with serve() as web, on(web) as driver:
         image = NodeImage("1", "", driver)
-        with pytest.raises(InvalidArgumentError, match="7 is no Node"):
+        with pytest.raises(InvalidArgumentError, match="expected a Node, got 7"):
             driver.reboot_node(wrong)
-        with pytest.raises(InvalidArgumentError, match="7 is neither a NodeSize nor the id of one"):
+        with pytest.raises(InvalidArgumentError, match="expected a NodeSize or its id, got 7"):
             driver.create_node("web", wrong, image)
-        with pytest.raises(InvalidArgumentError, match="7 is neither a NodeLocation"):
+        with pytest.raises(InvalidArgumentError, match="7 is expected a NodeLocation"):
             driver.create_node("web", NodeSize("s-1", "", 1, 1, 0, None, driver), image, wrong)
     assert web.seen == []
 
@@ -391,8 +394,8 @@ def test_what_is_no_node_and_no_size_is_not_sent() -> None:
 # Creation
 
 
-def test_create_sends_what_it_is_given(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """Every argument of a create reaches the provider, and no field is null."""
+def test_create_sends_its_arguments(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
+    """Every argument of a create is sent, and no field is null."""
     key = driver.import_key_pair_from_string("mine", PUBLIC_KEY)
     node = driver.create_node(
         "web",
@@ -419,8 +422,8 @@ def test_create_sends_what_it_is_given(driver: DigitalOceanNodeDriver, cloud: Sa
     assert node.extra["tags"] == ["a", "b"]
 
 
-def test_create_takes_ids_and_single_texts(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """Size, image and location may be given as ids, and one tag or key as a text."""
+def test_create_takes_ids_and_single_values(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
+    """Size, image and location may be ids, and `tags` a single str."""
     ids: Any = ("s-1vcpu-1gb", "ubuntu-24-04-x64", "fra1")
     driver.create_node("web", *ids, tags="one")
     (body,) = bodies(cloud, "POST", "/v2/droplets")
@@ -428,8 +431,8 @@ def test_create_takes_ids_and_single_texts(driver: DigitalOceanNodeDriver, cloud
     assert body["tags"][:-1] == ["one"]
 
 
-def test_create_sends_little_where_little_is_given(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """Fields that were not given are left out, and the driver's region is taken."""
+def test_create_leaves_out_defaults(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
+    """Fields that were not given are left out, and the driver's region is sent."""
     create(driver)
     (body,) = bodies(cloud, "POST", "/v2/droplets")
     assert body.keys() == {"name", "size", "image", "region", "tags"}
@@ -437,7 +440,7 @@ def test_create_sends_little_where_little_is_given(driver: DigitalOceanNodeDrive
 
 
 def test_a_create_leaves_no_tag(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """A create costs two requests, and its tag is gone afterwards."""
+    """A create costs two requests, and afterwards its own tag is deleted."""
     size, image = driver.list_sizes()[0], driver.get_image("ubuntu-24-04-x64")
     before = len(cloud.requests)
     node = driver.create_node("web", size, image, tags=["kept"])
@@ -446,15 +449,15 @@ def test_a_create_leaves_no_tag(driver: DigitalOceanNodeDriver, cloud: Sandbox) 
     assert driver.get_node(node.id).extra["tags"] == ["kept"]
 
 
-def test_a_tag_that_stays_is_no_failure(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """A create succeeds though its tag cannot be deleted, and the tag is not shown."""
+def test_a_tag_that_cannot_be_deleted(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
+    """A create succeeds if its tag cannot be deleted, and `extra` does not show the tag."""
     cloud.fault(500, method="DELETE", path="/v2/tags/*", times=None)
     node = create(driver)
     assert driver.get_node(node.id).extra["tags"] == []
 
 
-def test_an_interrupted_create_says_what_exists() -> None:
-    """Ctrl-C after the droplet was made passes through with the droplet's id."""
+def test_an_interrupted_create() -> None:
+    """Ctrl-C after the droplet was created is raised with a note that has the droplet's id."""
 
     def respond(seen: Seen) -> Answer:
         if seen.method == "DELETE":
@@ -468,8 +471,8 @@ def test_an_interrupted_create_says_what_exists() -> None:
 
 
 @pytest.mark.parametrize("fault", ["reset after", "truncate"])
-def test_a_lost_answer_makes_one_droplet(driver: DigitalOceanNodeDriver, cloud: Sandbox, fault: str) -> None:
-    """A create whose answer is lost after the provider acted finds its droplet and makes no second one."""
+def test_a_lost_response(driver: DigitalOceanNodeDriver, cloud: Sandbox, fault: str) -> None:
+    """A create whose response is lost finds its droplet and creates no second one."""
     cloud.fault(fault, method="POST", path="/v2/droplets")  # type: ignore[arg-type]
     node = create(driver)
     assert [other.id for other in driver.list_nodes()] == [node.id]
@@ -477,8 +480,8 @@ def test_a_lost_answer_makes_one_droplet(driver: DigitalOceanNodeDriver, cloud: 
     assert driver.ex_list_tags() == []
 
 
-def test_lost_answers_side_by_side(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """Of several creates of one name whose answers are lost, each gives back its own droplet."""
+def test_lost_responses_side_by_side(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
+    """Of several creates with one name whose responses are lost, each returns its own droplet."""
     cloud.fault("reset after", method="POST", path="/v2/droplets", times=4)
     nodes = waiting.gather([lambda: create(driver, "twin")] * 4)
     ids = {node.id for node in nodes}
@@ -487,10 +490,8 @@ def test_lost_answers_side_by_side(driver: DigitalOceanNodeDriver, cloud: Sandbo
 
 
 @pytest.mark.parametrize("fault", ["reset before", 500])
-def test_a_lost_create_that_cannot_be_settled(
-    hasty: DigitalOceanNodeDriver, cloud: Sandbox, fault: Any
-) -> None:
-    """A create that may or may not have come about is ambiguous, with the tag to look for, and sent once."""
+def test_an_ambiguous_create(hasty: DigitalOceanNodeDriver, cloud: Sandbox, fault: Any) -> None:
+    """A create whose outcome is unknown raises an error with the tag to look for, and is sent once."""
     cloud.fault(fault, method="POST", path="/v2/droplets", times=None)
     with pytest.raises(AmbiguousCreateError, match=r"'web'.*'polycloud-create-[0-9a-f]{12}'.*before"):
         create(hasty)
@@ -498,7 +499,7 @@ def test_a_lost_create_that_cannot_be_settled(
 
 
 def test_a_create_that_cannot_connect(hasty: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """A create that reached nobody is a plain error, since nothing can have come about."""
+    """A create that cannot connect is not ambiguous, since no droplet can exist."""
     size, image = hasty.list_sizes()[0], hasty.get_image("ubuntu-24-04-x64")
     nowhere = Hasty(TOKEN, host="127.0.0.1", port=1, secure=False, retry=ONCE)
     with pytest.raises(PolycloudError) as caught:
@@ -516,7 +517,7 @@ def test_a_create_that_cannot_connect(hasty: DigitalOceanNodeDriver, cloud: Sand
     ],
 )
 def test_creates_that_are_refused(driver: DigitalOceanNodeDriver, change: dict[str, str], words: str) -> None:
-    """A create that the provider refuses raises with its words and leaves neither droplet nor tag."""
+    """A refused create raises the provider's message and leaves neither droplet nor tag."""
     given = {"name": "web", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "region": "nyc1", **change}
     size, image = driver.list_sizes()[0], NodeImage(given["image"], "", driver)
     size.id = given["size"]
@@ -528,14 +529,14 @@ def test_creates_that_are_refused(driver: DigitalOceanNodeDriver, change: dict[s
 
 
 def test_an_image_of_another_region(driver: DigitalOceanNodeDriver, node: Node) -> None:
-    """An image that the region does not have is refused with the provider's words."""
+    """A create from an image that the region does not have raises the provider's message."""
     image = driver.create_image(node, "mine")
     with pytest.raises(ProviderHTTPError, match="region"):
         driver.create_node("web", driver.list_sizes()[0], image, NodeLocation("fra1", "", "", driver))
 
 
 def test_the_droplet_limit() -> None:
-    """A create above the account's droplet limit is a QuotaExceededError with the provider's words."""
+    """A create above the account's droplet limit is a QuotaExceededError with the provider's message."""
     with Sandbox("digitalocean", ssh="off", droplet_limit=1) as cloud, driver_of(cloud) as driver:
         create(driver)
         with pytest.raises(QuotaExceededError, match="droplet limit"):
@@ -545,8 +546,8 @@ def test_the_droplet_limit() -> None:
 # Keys
 
 
-def test_create_with_a_key_in_hand(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """`auth` registers its key once, and finds it again."""
+def test_create_with_auth(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
+    """`auth` registers its key once and finds it again; passwords are refused."""
     create(driver, "one", auth=NodeAuthSSHKey(PUBLIC_KEY))
     create(driver, "two", auth=NodeAuthSSHKey(f" {PUBLIC_KEY}\n"))
     (key,) = driver.list_key_pairs()
@@ -557,7 +558,7 @@ def test_create_with_a_key_in_hand(driver: DigitalOceanNodeDriver, cloud: Sandbo
 
 
 def test_a_key_of_a_deployment_is_deleted(driver: DigitalOceanNodeDriver) -> None:
-    """A key that a deployment registered is deleted after it; one that was there stays."""
+    """A key that a deployment registered is deleted after it; a key that existed before stays."""
     auth = NodeAuthSSHKey(PUBLIC_KEY)
     with driver._authorized(auth, {"ex_ssh_key_ids": [7]}) as kwargs:
         (key,) = driver.list_key_pairs()
@@ -569,8 +570,8 @@ def test_a_key_of_a_deployment_is_deleted(driver: DigitalOceanNodeDriver) -> Non
     assert [pair.name for pair in driver.list_key_pairs()] == ["mine"]
 
 
-def test_a_key_that_another_registers_first() -> None:
-    """A key that somebody else registers at the same moment is taken as it is found then."""
+def test_a_key_registered_by_another_program() -> None:
+    """If another program registers the key in between, its key is used."""
     key = {"id": 9, "name": "theirs", "public_key": PUBLIC_KEY}
     gets = iter([refusal(404, "not found"), Answer(body={"ssh_key": key})])
 
@@ -584,7 +585,7 @@ def test_a_key_that_another_registers_first() -> None:
 
 
 def test_key_pairs(driver: DigitalOceanNodeDriver) -> None:
-    """A key pair can be made from a public key, is found by name, and is deleted by id or by name alone."""
+    """A key is created from a public key or generated, found by name, and deleted by id or only by name."""
     pair = driver.create_key_pair("mine", PUBLIC_KEY)
     assert (pair.public_key, pair.private_key) == (PUBLIC_KEY, None)
     assert pair.fingerprint == driver.get_key_pair("mine").fingerprint
@@ -600,18 +601,20 @@ def test_key_pairs(driver: DigitalOceanNodeDriver) -> None:
 # Actions
 
 
-def test_actions_return_when_accepted(cloud: Sandbox) -> None:
-    """Base actions return True at once; a node that is busy with one is waited for by the next."""
+def test_actions_return_when_accepted() -> None:
+    """Base actions return True while they are in progress; if the node is busy, the next one waits for it."""
     with Sandbox("digitalocean", ssh="off", **{**QUICK, "power": 0.5}) as slow, driver_of(slow) as driver:
         ((node, _),) = driver.wait_until_running([create(driver)])
-        for action in (node.reboot, node.shutdown, node.start, node.stop_node, node.destroy):
+        assert node.reboot() is True
+        (reboot,) = [action for action in driver.ex_list_actions(node) if action.type == "reboot"]
+        assert reboot.status == "in-progress"
+        for action in (node.shutdown, node.start, node.stop_node, node.destroy):
             assert action() is True
-        statuses = [action.status for action in driver.ex_list_actions() if action.type == "reboot"]
-        assert statuses == ["completed"]
+        assert driver.ex_get_action(reboot.id).status == "completed"
 
 
 def test_a_node_that_stays_busy(hasty: DigitalOceanNodeDriver) -> None:
-    """A node that stays busy with another action is a ConflictError with the provider's words."""
+    """An action of a node that stays busy is a ConflictError with the provider's message."""
 
     def respond(seen: Seen) -> Answer:
         if seen.method == "GET":
@@ -624,8 +627,8 @@ def test_a_node_that_stays_busy(hasty: DigitalOceanNodeDriver) -> None:
                 act(node_of(driver))
 
 
-def test_a_refusal_that_waiting_does_not_change() -> None:
-    """A conflict that is no lock is raised after one further try."""
+def test_a_conflict_without_a_lock() -> None:
+    """A conflict on a node that is not busy is raised after one more try."""
 
     def respond(seen: Seen) -> Answer:
         return Answer(body={"droplet": DROPLET}) if seen.method == "GET" else refusal(409, "conflict")
@@ -669,12 +672,12 @@ def test_operations_are_awaited(driver: DigitalOceanNodeDriver, node: Node) -> N
 
 
 def test_a_rebuild_needs_an_image(driver: DigitalOceanNodeDriver) -> None:
-    """A node that tells no image is rebuilt from a given one only."""
-    with pytest.raises(InvalidArgumentError, match="from which image"):
+    """A node without a known image can only be rebuilt from a given one."""
+    with pytest.raises(InvalidArgumentError, match="pass image="):
         driver.ex_rebuild_node(node_of(driver))
 
 
-def test_actions_can_be_looked_at(driver: DigitalOceanNodeDriver, node: Node) -> None:
+def test_actions_are_listed(driver: DigitalOceanNodeDriver, node: Node) -> None:
     """The actions of the account and of a node are listed, and found by id."""
     driver.ex_rename_node(node, "renamed")
     actions = driver.ex_list_actions(node)
@@ -684,12 +687,12 @@ def test_actions_can_be_looked_at(driver: DigitalOceanNodeDriver, node: Node) ->
 
 
 def act_on(*statuses: str) -> Callable[[Seen], Answer]:
-    """A provider whose action has these statuses, the last one from then on."""
-    told = iter(statuses)
+    """A provider whose action has these statuses one after another, and keeps the last."""
+    remaining = iter(statuses)
     last = [statuses[-1]]
 
     def respond(seen: Seen) -> Answer:
-        last[0] = next(told, last[0])
+        last[0] = next(remaining, last[0])
         action = {"id": 5, "status": last[0], "type": "rename", "resource_type": "droplet", "resource_id": 1}
         return Answer(201 if seen.method == "POST" else 200, {"action": action})
 
@@ -704,7 +707,7 @@ def test_an_action_that_fails() -> None:
 
 
 def test_an_action_that_takes_too_long() -> None:
-    """An action that does not end in time is an OperationTimeoutError that names it; waiting is a choice."""
+    """An action that does not end in time is an OperationTimeoutError that names it, if waited for."""
     with serve(act_on("in-progress")) as web, on(web) as driver:
         with pytest.raises(OperationTimeoutError, match=r"the action rename \(id 5\) to end"):
             driver.ex_rename_node(node_of(driver), "other", ex_timeout=0.1)
@@ -713,8 +716,8 @@ def test_an_action_that_takes_too_long() -> None:
         assert len(web.seen) == before + 1
 
 
-def test_an_action_that_was_quick() -> None:
-    """An action that has ended when it is accepted is not asked for."""
+def test_an_action_that_is_completed_at_once() -> None:
+    """An action that is completed when it is accepted is not read again."""
     with serve(act_on("completed")) as web, on(web) as driver:
         assert driver.ex_change_kernel(node_of(driver), 7515)
     assert [json.loads(seen.body) for seen in web.seen] == [{"type": "change_kernel", "kernel": 7515}]
@@ -724,7 +727,7 @@ def test_an_action_that_was_quick() -> None:
 
 
 def test_images_of_nodes(driver: DigitalOceanNodeDriver, node: Node) -> None:
-    """An image of a node is given back when it is there, even beside a namesake, and can be copied."""
+    """`create_image` returns the new image, even if another has its name; it can be copied and deleted."""
     first, second = driver.create_image(node, "twin"), driver.create_image(node, "twin")
     assert int(second.id) > int(first.id)
     assert second.extra["regions"] == ["nyc1"]
@@ -748,16 +751,16 @@ def test_images_by_slug(driver: DigitalOceanNodeDriver) -> None:
     assert driver.get_image(image.id).extra["slug"] == "debian-12-x64"
 
 
-def test_an_image_is_copied_to_a_region() -> None:
-    """A driver without a region does not know where to copy an image to, and sends nothing."""
+def test_copying_an_image_needs_a_region() -> None:
+    """A driver without a region refuses to copy an image, and sends nothing."""
     with serve() as web, on(web) as driver:
         with pytest.raises(InvalidArgumentError, match="region="):
             driver.copy_image("nyc1", NodeImage("1", "", driver), "copy")
     assert web.seen == []
 
 
-def test_sizes_have_the_prices_of_today() -> None:
-    """A size's price is the provider's, its traffic GB a month; what cannot be had is left out."""
+def test_sizes() -> None:
+    """Sizes have the provider's prices, and traffic in GB a month; unavailable sizes are left out."""
     size = {
         "slug": "s-1",
         "memory": 1024,
@@ -775,7 +778,7 @@ def test_sizes_have_the_prices_of_today() -> None:
         {"slug": "dear", "memory": 1, "disk": 1},
     ]
     answer = listed("sizes", size, *others)
-    sizes = answered(answer, lambda driver: driver.list_sizes())
+    sizes = result_of(answer, lambda driver: driver.list_sizes())
     assert [(one.id, one.name, one.price) for one in sizes] == [
         ("s-0", "s-0", 0.005),
         ("s-1", "s-1", 0.0074),
@@ -784,24 +787,24 @@ def test_sizes_have_the_prices_of_today() -> None:
     assert (sizes[1].ram, sizes[1].disk, sizes[1].bandwidth) == (1024, 25, 1500)
     extra = sizes[1].extra
     assert (extra["price_monthly"], extra["regions"], extra["vcpus"]) == (5, ["nyc3"], 1)
-    there = answered(answer, lambda driver: driver.list_sizes(NodeLocation("nyc3", "", "", driver)))
+    there = result_of(answer, lambda driver: driver.list_sizes(NodeLocation("nyc3", "", "", driver)))
     assert [one.id for one in there] == ["s-1"]
 
 
 def test_locations() -> None:
-    """Regions where droplets can be created are listed with their countries, the others when asked for."""
+    """Locations are the available regions, with their countries; the others are listed if requested."""
     regions = [
         {"slug": "ams3", "name": "Amsterdam 3", "available": True},
         {"slug": "sfo1", "name": "San Francisco 1", "available": False},
         {"slug": "mars1", "name": "Mars 1"},
     ]
-    places = answered(listed("regions", *regions), lambda driver: driver.list_locations())
+    places = result_of(listed("regions", *regions), lambda driver: driver.list_locations())
     assert [(place.id, place.name, place.country) for place in places] == [
         ("ams3", "Amsterdam 3", "NL"),
         ("mars1", "Mars 1", ""),
     ]
     assert places[0].extra == regions[0]
-    every = answered(listed("regions", *regions), lambda driver: driver.list_locations(ex_available=False))
+    every = result_of(listed("regions", *regions), lambda driver: driver.list_locations(ex_available=False))
     assert [(place.id, place.country) for place in every][1] == ("sfo1", "US")
 
 
@@ -809,7 +812,7 @@ def test_locations() -> None:
 
 
 def test_the_life_of_a_volume(driver: DigitalOceanNodeDriver, node: Node) -> None:
-    """A volume is created, attached, detached, snapshotted, made again from the snapshot, and destroyed."""
+    """A volume is created, attached, detached, snapshotted, created again from a snapshot, and destroyed."""
     volume = driver.create_volume(10, "data")
     assert (volume.size, volume.state, volume.name) == (10, StorageVolumeState.AVAILABLE, "data")
     assert volume.extra["region_slug"] == "nyc1"
@@ -838,25 +841,25 @@ def test_the_life_of_a_volume(driver: DigitalOceanNodeDriver, node: Node) -> Non
     assert driver.list_volumes() == []
 
 
-def test_a_volume_that_is_attached_to_nothing(driver: DigitalOceanNodeDriver) -> None:
-    """Detaching a volume that no node has is a ConflictError."""
-    with pytest.raises(ConflictError, match="attached to no node"):
+def test_a_volume_that_is_not_attached(driver: DigitalOceanNodeDriver) -> None:
+    """Detaching a volume that is not attached is a ConflictError."""
+    with pytest.raises(ConflictError, match="not attached to a node"):
         driver.create_volume(10, "data").detach()
 
 
 def test_a_volume_needs_a_region() -> None:
-    """A volume without location is refused before anything is sent where the driver has no region."""
+    """Without location and region, `create_volume` is refused before anything is sent."""
     with serve() as web, on(web) as driver:
         with pytest.raises(InvalidArgumentError, match="region="):
             driver.create_volume(10, "data")
     assert web.seen == []
 
 
-def test_a_snapshot_is_what_the_provider_tells() -> None:
-    """A snapshot's size is the provider's number, and its time has a time zone."""
-    told = {"id": "fbe8", "name": "s", "created_at": "2020-09-30T18:56:12Z", "size_gigabytes": 0.3}
-    (snapshot,) = answered(
-        listed("snapshots", told), lambda driver: driver.list_volume_snapshots(volume_of(driver))
+def test_snapshots_from_payloads() -> None:
+    """A snapshot has the provider's size, and its time has a time zone."""
+    payload = {"id": "fbe8", "name": "s", "created_at": "2020-09-30T18:56:12Z", "size_gigabytes": 0.3}
+    (snapshot,) = result_of(
+        listed("snapshots", payload), lambda driver: driver.list_volume_snapshots(volume_of(driver))
     )
     assert (snapshot.size, snapshot.created) == (0.3, datetime(2020, 9, 30, 18, 56, 12, tzinfo=UTC))
 
@@ -886,25 +889,25 @@ def test_a_snapshot_is_what_the_provider_tells() -> None:
     ],
 )
 def test_refusals(status: int, message: str, kind: type[Exception]) -> None:
-    """Each kind of refusal is an error of its own with the provider's words."""
+    """Each kind of refusal has its own error, with the provider's message."""
     with pytest.raises(kind) as caught:
-        answered(refusal(status, message), lambda driver: driver.list_nodes())
+        result_of(refusal(status, message), lambda driver: driver.list_nodes())
     assert type(caught.value) is kind
     assert message in str(caught.value)
 
 
 def test_the_rate_limit() -> None:
-    """A rate limit tells the pause, from `retry-after` or from the moment at which the limit ends."""
+    """A rate limit error has the pause of `retry-after`, or until the time of `ratelimit-reset`."""
     soon = str(int(time.time()) + 1000)
     cases = [({"retry_after": "7", "ratelimit_reset": soon}, 7, 7), ({"ratelimit_reset": soon}, 900, 1000)]
     for headers, least, most in [*cases, ({}, 0, 0), ({"ratelimit_reset": "1"}, 0, 1)]:
         with pytest.raises(RateLimitReachedError, match="limit exceeded") as caught:
-            answered(refusal(429, "API rate limit exceeded.", **headers), lambda driver: driver.list_nodes())
+            result_of(refusal(429, "API rate limit exceeded.", **headers), lambda driver: driver.list_nodes())
         assert least <= caught.value.retry_after <= most
 
 
 def test_an_expired_token(cloud: Sandbox) -> None:
-    """A token that the provider does not take is an InvalidCredsError that does not show it."""
+    """A token that the provider refuses is an InvalidCredsError that does not show it."""
     with DigitalOceanNodeDriver("dop_v1_expired", **cloud.options) as driver:
         with pytest.raises(InvalidCredsError) as caught:
             driver.list_nodes()
@@ -915,7 +918,7 @@ def test_an_expired_token(cloud: Sandbox) -> None:
 
 
 def test_tags(driver: DigitalOceanNodeDriver, node: Node) -> None:
-    """A tag is made, put on a node, listed by, taken off and deleted."""
+    """A tag is created, added to a node, used as a filter, removed and deleted."""
     assert driver.ex_create_tag("env:prod")
     assert driver.ex_list_tags() == ["env:prod"]
     assert driver.ex_tag_node(node, "env:prod")
@@ -927,7 +930,7 @@ def test_tags(driver: DigitalOceanNodeDriver, node: Node) -> None:
 
 
 def test_reserved_addresses(driver: DigitalOceanNodeDriver, node: Node) -> None:
-    """An address is reserved, led to a node, taken off it and given back."""
+    """An address is reserved, assigned to a node, unassigned and released."""
     ip = driver.ex_create_floating_ip(driver.list_locations()[0])
     assert ip == DigitalOceanFloatingIp(ip.ip_address, ip.ip_address, None, "nyc1")
     assert driver.ex_attach_floating_ip_to_node(node, ip)
@@ -939,7 +942,7 @@ def test_reserved_addresses(driver: DigitalOceanNodeDriver, node: Node) -> None:
 
 
 def test_private_networks(driver: DigitalOceanNodeDriver) -> None:
-    """A private network is made, nodes are created in it, and it goes when they are gone."""
+    """A private network is created, has nodes created in it, and can be deleted once they are gone."""
     default = driver.ex_create_vpc("first", driver.list_locations()[0])
     vpc = driver.ex_create_vpc(
         "second", driver.list_locations()[0], ip_range="10.77.0.0/24", description="for us"
@@ -959,7 +962,7 @@ def test_private_networks(driver: DigitalOceanNodeDriver) -> None:
 
 
 def test_firewalls(driver: DigitalOceanNodeDriver, node: Node) -> None:
-    """A firewall is made from rules, put before nodes and tags, taken away and deleted."""
+    """A firewall is created from rules, changes its nodes and tags, and is deleted."""
     driver.ex_create_tag("web")
     ssh = DigitalOceanFirewallRule(protocol="tcp", ports="22", addresses=("0.0.0.0/0", "::/0"))
     inner = DigitalOceanFirewallRule(protocol="udp", ports="8000-9000", node_ids=(node.id,), tags=("web",))
@@ -968,43 +971,43 @@ def test_firewalls(driver: DigitalOceanNodeDriver, node: Node) -> None:
     assert (firewall.node_ids, firewall.tags) == ((node.id,), ())
     assert driver.ex_remove_nodes_from_firewall(firewall, [node])
     assert driver.ex_add_tags_to_firewall(firewall, ["web"])
-    told = driver.ex_get_firewall(firewall.id)
-    assert (told.node_ids, told.tags) == ((), ("web",))
+    current = driver.ex_get_firewall(firewall.id)
+    assert (current.node_ids, current.tags) == ((), ("web",))
     assert driver.ex_remove_tags_from_firewall(firewall, ["web"])
     assert driver.ex_add_nodes_to_firewall(firewall, [node])
-    (told,) = driver.ex_list_firewalls()
-    assert (told.node_ids, told.tags) == ((node.id,), ())
+    (current,) = driver.ex_list_firewalls()
+    assert (current.node_ids, current.tags) == ((node.id,), ())
     assert driver.ex_delete_firewall(firewall)
     assert driver.ex_list_firewalls() == []
 
 
 def test_the_account(driver: DigitalOceanNodeDriver) -> None:
-    """The account is told as the provider tells it."""
+    """`ex_account_info` returns the provider's payload."""
     assert "droplet_limit" in driver.ex_account_info()
 
 
-# As Libcloud's users know it, and servers of other habits
+# Payloads and servers that differ
 
 
 FULL_SIZE = {"slug": "s-1", "memory": 1024, "disk": 25, "vcpus": 1, "transfer": 1.0, "price_hourly": 0.01}
 
 
 def test_nodes_share_sizes_and_images() -> None:
-    """A node has its size and image as objects, and equal ones of a list are one object."""
-    told = {"size": FULL_SIZE, "size_slug": "s-1", "image": {"id": 7, "name": "mine", "slug": None}}
-    one, other = answered(
-        listed("droplets", {"id": 1, **told}, {"id": 2, **told}), lambda driver: driver.list_nodes()
+    """A node's size and image are objects, or slugs if incomplete; nodes of a list share equal ones."""
+    payload = {"size": FULL_SIZE, "size_slug": "s-1", "image": {"id": 7, "name": "mine", "slug": None}}
+    one, other = result_of(
+        listed("droplets", {"id": 1, **payload}, {"id": 2, **payload}), lambda driver: driver.list_nodes()
     )
     assert (one.size.id, one.size.ram, one.size.extra["vcpus"], one.image.name) == ("s-1", 1024, 1, "mine")
     assert one.size is other.size
     assert one.image is other.image
     slugs = {"id": 1, "size_slug": "s-1", "image": {"slug": "debian"}}
-    (node,) = answered(listed("droplets", slugs), lambda driver: driver.list_nodes())
+    (node,) = result_of(listed("droplets", slugs), lambda driver: driver.list_nodes())
     assert (node.size, node.image) == ("s-1", "debian")
 
 
-def test_a_droplet_without_the_mark_is_not_adopted() -> None:
-    """After a lost answer only a droplet that has the mark is taken, whatever the server lists."""
+def test_a_droplet_without_the_marker() -> None:
+    """After a lost response only a droplet with the marker is accepted, even if the server lists others."""
 
     def respond(seen: Seen) -> Answer:
         return listed("droplets", DROPLET) if seen.method == "GET" else refusal(500, "lost")
@@ -1015,8 +1018,8 @@ def test_a_droplet_without_the_mark_is_not_adopted() -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_an_action_that_cannot_be_followed(status: int) -> None:
-    """An action is looked at below its droplet; where that is not allowed, it counts as accepted."""
+def test_an_action_that_may_not_be_read(status: int) -> None:
+    """An action is read below its droplet; if that is forbidden or not found, it is not waited for."""
 
     def respond(seen: Seen) -> Answer:
         action = {"id": 5, "status": "in-progress"}
@@ -1028,7 +1031,7 @@ def test_an_action_that_cannot_be_followed(status: int) -> None:
 
 
 def test_images_that_are_not_waited_for(driver: DigitalOceanNodeDriver, node: Node) -> None:
-    """With `ex_wait=False` an image is told by its action, and a namesake from before is never given back."""
+    """With `ex_wait=False`, a new image has its action's id but no id yet, and a copied one its id."""
     old = driver.create_image(node, "twin")
     begun = driver.create_image(node, "twin", ex_wait=False)
     assert (begun.id, begun.name) == ("", "twin")
@@ -1038,7 +1041,7 @@ def test_images_that_are_not_waited_for(driver: DigitalOceanNodeDriver, node: No
 
 
 def test_an_older_snapshot_of_the_name() -> None:
-    """A snapshot that was there before is not taken for the one that was ordered."""
+    """An older snapshot with the same name is not taken for the new one."""
 
     def respond(seen: Seen) -> Answer:
         if seen.method == "POST":
@@ -1050,7 +1053,7 @@ def test_an_older_snapshot_of_the_name() -> None:
 
 
 def test_addresses_under_their_older_name() -> None:
-    """Where the provider has no `/reserved_ips`, addresses are found below `/floating_ips`."""
+    """If the provider has no `/reserved_ips`, addresses are found below `/floating_ips`."""
     ip = {"ip": "192.0.2.1", "region": {"slug": "nyc3"}}
 
     def respond(seen: Seen) -> Answer:
@@ -1072,12 +1075,12 @@ def test_addresses_under_their_older_name() -> None:
         assert driver.ex_attach_floating_ip_to_node(node_of(driver), "192.0.2.1")
         assert driver.ex_detach_floating_ip_from_node(node_of(driver), address)
         assert address.delete()
-    with pytest.raises(InvalidArgumentError, match="without a driver"):
+    with pytest.raises(InvalidArgumentError, match="has no driver"):
         DigitalOceanFloatingIp("192.0.2.1", "192.0.2.1", None, None).delete()
 
 
-def test_lists_that_link_the_next_page_only() -> None:
-    """A list is complete where only `next` is linked, and where nothing but the total tells of more pages."""
+def test_incomplete_links() -> None:
+    """A list is complete if only `next` is linked, and if only the total shows that there are more pages."""
     for linked in (True, False):
 
         def respond(seen: Seen, linked: bool = linked) -> Answer:
@@ -1092,8 +1095,8 @@ def test_lists_that_link_the_next_page_only() -> None:
             assert [int(node.id) for node in driver.iterate_nodes()] == list(range(2, 10))
 
 
-def test_a_refusal_wins() -> None:
-    """Where a busy node cannot be looked at, the refusal's own words are raised."""
+def test_a_busy_node_that_may_not_be_read() -> None:
+    """If a busy node may not be read, the provider's refusal is raised."""
 
     def respond(seen: Seen) -> Answer:
         return refusal(403, "no") if seen.method == "GET" else refusal(422, "pending event")
@@ -1103,9 +1106,9 @@ def test_a_refusal_wins() -> None:
 
 
 def test_detach_right_after_attach() -> None:
-    """A volume is detached from where it was just attached though the provider does not list it yet."""
-    told = {"id": "v", "size_gigabytes": 10.0, "droplet_ids": []}
-    answer = Answer(body={"volume": told, "action": {"id": 5}})
+    """A volume is detached right after it was attached, although the provider does not list that yet."""
+    payload = {"id": "v", "size_gigabytes": 10.0, "droplet_ids": []}
+    answer = Answer(body={"volume": payload, "action": {"id": 5}})
     with serve(lambda _: answer) as web, on(web) as driver:
         volume = volume_of(driver)
         assert driver.attach_volume(node_of(driver), volume)
@@ -1114,17 +1117,17 @@ def test_detach_right_after_attach() -> None:
         assert volume.extra["droplet_ids"] == []
 
 
-def test_what_is_odd_but_harmless() -> None:
-    """Null is an empty list, an address that is not there yet is skipped, and numbers may be fractions."""
-    assert answered(Answer(body={"volumes": None}), lambda driver: driver.list_volumes()) == []
-    several: list[Any] = [[], {"v4": [{"ip_address": ""}, {"ip_address": None}]}]
-    for networks in several:
-        (node,) = answered(
+def test_odd_payloads_that_are_accepted() -> None:
+    """A null list is empty, an address not assigned yet is skipped, and sizes may be fractions."""
+    assert result_of(Answer(body={"volumes": None}), lambda driver: driver.list_volumes()) == []
+    empty: list[Any] = [[], {"v4": [{"ip_address": ""}, {"ip_address": None}]}]
+    for networks in empty:
+        (node,) = result_of(
             listed("droplets", {"id": 1, "networks": networks}), lambda driver: driver.list_nodes()
         )
         assert (node.public_ips, node.private_ips) == ([], [])
-    told = listed("volumes", {"id": "v", "size_gigabytes": 10.0})
-    assert [volume.size for volume in answered(told, lambda driver: driver.list_volumes())] == [10]
+    volumes = listed("volumes", {"id": "v", "size_gigabytes": 10.0})
+    assert [volume.size for volume in result_of(volumes, lambda driver: driver.list_volumes())] == [10]
 
 
 @pytest.mark.parametrize(
@@ -1136,38 +1139,79 @@ def test_what_is_odd_but_harmless() -> None:
         {"ex_ssh_key_ids": [None]},
     ],
 )
-def test_arguments_that_cannot_be(wrong: dict[str, Any]) -> None:
-    """Arguments of another form are refused before anything is sent."""
+def test_invalid_arguments(wrong: dict[str, Any]) -> None:
+    """Invalid arguments are refused before anything is sent."""
     ids: Any = ("s-1", "debian")
     with serve() as web, on(web) as driver:
         with pytest.raises(InvalidArgumentError):
             driver.create_node("web", *ids, **wrong)
         with pytest.raises(InvalidArgumentError, match="together"):
             driver.list_nodes(ex_tag="a", ex_gpus=True)
-        with pytest.raises(InvalidArgumentError, match="is no id"):
+        with pytest.raises(InvalidArgumentError, match="must be a number"):
             driver.get_node("\u0663")
     assert web.seen == []
 
 
-def test_the_mark_is_deleted_in_one_attempt(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
-    """Deleting the tag of a create is tried once only, also where requests are repeated otherwise."""
+def test_the_marker_is_deleted_in_one_attempt(driver: DigitalOceanNodeDriver, cloud: Sandbox) -> None:
+    """The tag of a create is deleted in one attempt, although other requests are retried."""
     cloud.fault(503, method="DELETE", path="/v2/tags/*", times=None)
     create(driver)
     assert len([seen for seen in cloud.requests if seen.method == "DELETE"]) == 1
 
 
 def test_a_deployment_key_beside_others(driver: DigitalOceanNodeDriver) -> None:
-    """A deployment's key is added to the `ssh_keys` of `ex_create_attr`, which override the others."""
+    """A deployment's key is added to the `ssh_keys` of `ex_create_attr`, if there are any."""
     with driver._authorized(NodeAuthSSHKey(PUBLIC_KEY), {"ex_create_attr": {"ssh_keys": [7]}}) as kwargs:
         (key,) = driver.list_key_pairs()
         assert kwargs == {"ex_create_attr": {"ssh_keys": [7, key.extra["id"]]}}
+
+
+# A second service
+
+
+class Domain(msgspec.Struct):
+    """An object without an id."""
+
+    name: str
+    ttl: int | None = None
+
+
+def test_lists_of_objects_without_an_id() -> None:
+    """Lists and iterators identify objects by `key`: one that is on two pages is returned once."""
+    pages = {"1": [{"name": "a"}, {"name": "b"}], "2": [{"name": "b"}, {"name": "c"}]}
+
+    def respond(seen: Seen) -> Answer:
+        here = pages[seen.query["page"][0]]
+        return Answer(body={"domains": here, "links": {"pages": {"last": "/v2/domains?page=2"}}})
+
+    how: Any = {"key": attrgetter("name"), "params": {"name": "x"}}
+    with serve(respond) as web, DigitalOceanBaseDriver(TOKEN, **web.options, ex_per_page=2) as driver:
+        connection = driver.connection
+        for domains in (
+            connection.list_all("/domains", "domains", Domain, value_of, **how),
+            connection.iterate("/domains", "domains", Domain, value_of, **how),
+        ):
+            assert [domain.name for domain in domains] == ["a", "b", "c"]
+    assert {seen.query["name"][0] for seen in web.seen} == {"x"}
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_changes_of_objects(method: str) -> None:
+    """`put` and `patch` send a JSON body by their methods and return the object of the response."""
+    answer = Answer(body={"domain": {"name": "a", "ttl": 60}})
+    with serve(lambda _: answer) as web, DigitalOceanBaseDriver(TOKEN, **web.options) as driver:
+        change = getattr(driver.connection, method.lower())
+        assert change("/domains/a", "domain", Domain, {"ttl": 60}).value == Domain("a", 60)
+    assert [(seen.method, seen.path, json.loads(seen.body)) for seen in web.seen] == [
+        (method, "/v2/domains/a", {"ttl": 60})
+    ]
 
 
 # The documentation
 
 
 def test_the_examples_of_the_documentation_run() -> None:
-    """The page's Python runs from its first line to its last."""
+    """The Python blocks of the provider's page run, in order."""
     page = Path(__file__).parents[2] / "docs" / "providers" / "digitalocean.md"
     names: dict[str, Any] = {}
     try:
@@ -1189,8 +1233,8 @@ def test_the_examples_of_the_documentation_run() -> None:
         ("The image is not available in the selected region.", ImageUnavailableError),
     ],
 )
-def test_refusals_are_told_apart(words: str, error: type[ProviderHTTPError]) -> None:
-    """A refused name, a size that the region lacks and an image that it lacks are errors of their own."""
+def test_refused_creates(words: str, error: type[ProviderHTTPError]) -> None:
+    """A refused name, an unavailable size and an unavailable image have errors of their own."""
     with pytest.raises(ProviderHTTPError, match=r"(?i)name|size|image") as caught:
-        answered(Answer(422, {"message": words}), lambda driver: driver.list_nodes())
+        result_of(Answer(422, {"message": words}), lambda driver: driver.list_nodes())
     assert type(caught.value) is error

@@ -10,8 +10,26 @@ from typing import Any
 import pytest
 
 from polycloud import aio
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.compute.deployment import ScriptDeployment
+from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from polycloud.compute.objects import (
+    KeyPair,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    StorageVolume,
+    VolumeSnapshot,
+)
+from polycloud.compute.types import (
+    KeyPairDoesNotExistError,
+    NodeState,
+    StorageVolumeState,
+    VolumeSnapshotState,
+)
+from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
     ImageUnavailableError,
@@ -29,23 +47,7 @@ from polycloud.common.types import (
     UnavailableError,
     UnsupportedOperationError,
 )
-from polycloud.compute.deployment import ScriptDeployment
-from polycloud.compute.drivers.ec2 import EC2NodeDriver
-from polycloud.compute.types import (
-    KeyPair,
-    KeyPairDoesNotExistError,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
-    NodeImage,
-    NodeLocation,
-    NodeSize,
-    NodeState,
-    StorageVolume,
-    StorageVolumeState,
-    VolumeSnapshot,
-    VolumeSnapshotState,
-)
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.loopback import Answer
 from support.ec2 import SmallEC2, instance, refusal, response
 from support.moto import Moto, moto

@@ -15,12 +15,34 @@ from typing import Any
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.calls import call_options
-from polycloud.common.credentials import from_environment
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.trace import Trace, add_hook
-from polycloud.common.types import (
+from polycloud.common.driver import credentials_from_environment
+from polycloud.common.linode import Entity
+from polycloud.compute import keys
+from polycloud.compute.deployment import ScriptDeployment
+from polycloud.compute.drivers.linode import (
+    LabelTakenError,
+    LinodeBackup,
+    LinodeBusyError,
+    LinodeDisk,
+    LinodeEvent,
+    LinodeNodeDriver,
+)
+from polycloud.compute.objects import (
+    KeyPair,
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+    StorageVolume,
+    VolumeSnapshot,
+)
+from polycloud.compute.providers import get_driver
+from polycloud.compute.types import NodeState, StorageVolumeState
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
     ImageUnavailableError,
@@ -39,30 +61,10 @@ from polycloud.common.types import (
     UnavailableError,
     UnsupportedOperationError,
 )
-from polycloud.compute import keys
-from polycloud.compute.deployment import ScriptDeployment
-from polycloud.compute.drivers.linode import (
-    LabelTakenError,
-    LinodeBackup,
-    LinodeBusyError,
-    LinodeDisk,
-    LinodeNodeDriver,
-)
-from polycloud.compute.providers import get_driver
-from polycloud.compute.types import (
-    KeyPair,
-    Node,
-    NodeAuthPassword,
-    NodeAuthSSHKey,
-    NodeImage,
-    NodeLocation,
-    NodeSize,
-    NodeState,
-    StorageVolume,
-    StorageVolumeState,
-    VolumeSnapshot,
-)
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
+from polycloud.tracing.hooks import add_hook
+from polycloud.tracing.trace import Trace
 from support.web import Answer, Seen, Web, serve
 
 Driver = LinodeNodeDriver
@@ -76,15 +78,15 @@ INSTANCES = "/v4/linode/instances"
 class Hasty(LinodeNodeDriver):
     settle_time = 0.3
     busy_time = 0.3
-    tidy_time = 1.0
+    cleanup_time = 1.0
 
 
 def on(web: Web, **options: Any) -> LinodeNodeDriver:
     return Hasty(TOKEN, **{"retry": ONCE, "region": "us-east", **web.options, **options})
 
 
-def answered(answer: Answer, call: Callable[[LinodeNodeDriver], Any]) -> Any:
-    """The result of a driver's call whose every request is answered with `answer`."""
+def result_of(answer: Answer, call: Callable[[LinodeNodeDriver], Any]) -> Any:
+    """The result of a driver's call if the response to every request is `answer`."""
     with serve(lambda _: answer) as web, on(web) as driver:
         return call(driver)
 
@@ -93,8 +95,8 @@ def listed(*items: Any) -> Answer:
     return Answer(body={"data": items, "page": 1, "pages": 1, "results": len(items)})
 
 
-def refusal(status: int, *faults: tuple[str | None, str], **headers: str) -> Answer:
-    errors = [{"reason": reason, **({"field": field} if field else {})} for field, reason in faults]
+def refusal(status: int, *reasons: tuple[str | None, str], **headers: str) -> Answer:
+    errors = [{"reason": reason, **({"field": field} if field else {})} for field, reason in reasons]
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, {"errors": errors}, named)
 
@@ -150,7 +152,7 @@ def image_of(driver: LinodeNodeDriver) -> NodeImage:
     return NodeImage("linode/debian12", "Debian 12", driver)
 
 
-def place_of(driver: LinodeNodeDriver, id_: str = "us-east") -> NodeLocation:
+def location_of(driver: LinodeNodeDriver, id_: str = "us-east") -> NodeLocation:
     return NodeLocation(id_, "Newark", "US", driver)
 
 
@@ -163,7 +165,7 @@ def create(driver: LinodeNodeDriver, name: str = "web", **options: Any) -> Node:
 
 
 class Account:
-    """As much of an account as creates need; `lose` is what happens to the next answers to them."""
+    """As much of an account as creates need; `lose` says how the responses to the next creates are lost."""
 
     def __init__(self, *lose: str) -> None:
         self.instances: list[dict[str, Any]] = []
@@ -203,7 +205,7 @@ class Account:
 
 
 def test_the_constructor_of_libcloud() -> None:
-    """A token is enough, `api_version` may be said, and what the provider has not is refused in words."""
+    """A token is enough; `api_version` is accepted; other versions, secrets and empty tokens are refused."""
     driver = get_driver("linode")(TOKEN, api_version="v4")
     assert (driver.connection.host, driver.connection.request_path) == ("api.linode.com", "/v4")
     assert TOKEN not in repr(driver)
@@ -218,16 +220,16 @@ def test_the_constructor_of_libcloud() -> None:
 
 @pytest.mark.parametrize("variable", ["LINODE_TOKEN", "LINODE_CLI_TOKEN", "POLYCLOUD_LINODE_TOKEN"])
 def test_the_token_is_found_in_the_environment(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The token is where the provider's own tools have it."""
+    """The token is found in the variables of the provider's own tools and in ours."""
     for name in ("LINODE_TOKEN", "LINODE_CLI_TOKEN", "POLYCLOUD_LINODE_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    assert from_environment(Driver) is None
+    assert credentials_from_environment(Driver) is None
     monkeypatch.setenv(variable, TOKEN)
-    assert from_environment(Driver) == (TOKEN,)
+    assert credentials_from_environment(Driver) == (TOKEN,)
 
 
-def test_the_token_goes_into_the_header() -> None:
-    """The token is sent as a bearer token, and to the path below /v4."""
+def test_the_token_is_sent_in_the_header() -> None:
+    """The token is sent as a bearer token, to a path below /v4."""
     with serve(lambda _: listed()) as web, on(web) as driver:
         assert driver.list_nodes() == []
     (seen,) = web.seen
@@ -237,9 +239,9 @@ def test_the_token_goes_into_the_header() -> None:
 # Nodes
 
 
-def test_a_node_is_what_the_provider_tells() -> None:
-    """An instance's fields end where Libcloud's users look for them; the mark of a create is left out."""
-    (node,) = answered(listed(INSTANCE), lambda driver: driver.list_nodes())
+def test_nodes_from_payloads() -> None:
+    """An instance's fields are in Libcloud's attributes and `extra`; the marker of a create is left out."""
+    (node,) = result_of(listed(INSTANCE), lambda driver: driver.list_nodes())
     assert (node.id, node.name, node.state) == ("123", "linode123", NodeState.RUNNING)
     assert node.public_ips == ["203.0.113.1", "2600:3c03::f03c:91ff:fe24:3a2f"]
     assert node.private_ips == ["192.168.133.234"]
@@ -271,26 +273,26 @@ def test_a_node_is_what_the_provider_tells() -> None:
     ],
 )
 def test_states(status: str | None, state: str) -> None:
-    """Every status has a state, and one that the driver does not know is UNKNOWN, not an error."""
-    (node,) = answered(listed({"id": 1, "status": status}), lambda driver: driver.list_nodes())
+    """Every status has a state; an unknown status is UNKNOWN, not an error."""
+    (node,) = result_of(listed({"id": 1, "status": status}), lambda driver: driver.list_nodes())
     assert node.state == state
 
 
-def test_a_bare_instance_is_enough() -> None:
-    """An instance of which only the id is told is a node without addresses; its extra has the usual keys."""
-    (node,) = answered(listed({"id": 1}), lambda driver: driver.list_nodes())
+def test_an_instance_with_only_an_id() -> None:
+    """An instance with only an id is a node without addresses; its `extra` has the usual keys."""
+    (node,) = result_of(listed({"id": 1}), lambda driver: driver.list_nodes())
     assert (node.public_ips, node.private_ips, node.size, node.image) == ([], [], None, None)
     assert (node.created_at, node.extra["location"], node.extra["specs"]) == (None, None, None)
 
 
 def test_unique_local_addresses_are_private() -> None:
     """A unique local IPv6 address is private."""
-    (node,) = answered(listed({"id": 1, "ipv6": "fd00::1/128"}), lambda driver: driver.list_nodes())
+    (node,) = result_of(listed({"id": 1, "ipv6": "fd00::1/128"}), lambda driver: driver.list_nodes())
     assert (node.public_ips, node.private_ips) == ([], ["fd00::1"])
 
 
-def test_filters_go_into_the_header() -> None:
-    """`ex_filter` is sent as the provider's X-Filter, with every page, in ASCII."""
+def test_filters_are_sent_in_the_header() -> None:
+    """`ex_filter` is sent as the provider's X-Filter by lists and iterators; without it there is none."""
     with serve(lambda _: listed()) as web, on(web) as driver:
         driver.list_nodes(ex_filter={"tags": "Grüße", "+order_by": "label"})
         driver.list_nodes()
@@ -301,7 +303,7 @@ def test_filters_go_into_the_header() -> None:
 
 
 def pages_of(count: int, largest: int = 500) -> Callable[[Seen], Answer]:
-    """A list of `count` instances, at most `largest` on a page."""
+    """A list of `count` instances, at most `largest` a page."""
 
     def respond(seen: Seen) -> Answer:
         page, size = int(seen.query["page"][0]), min(int(seen.query["page_size"][0]), largest)
@@ -313,7 +315,7 @@ def pages_of(count: int, largest: int = 500) -> Callable[[Seen], Answer]:
 
 
 def test_pages_of_five_hundred() -> None:
-    """A list is asked for in pages of 500, each once, and is complete and in order."""
+    """A list is requested in pages of 500, the first one again at the end, and is complete and in order."""
     with serve(pages_of(1100)) as web, on(web) as driver:
         nodes = driver.list_nodes()
     assert [int(node.id) for node in nodes] == list(range(1, 1101))
@@ -321,8 +323,8 @@ def test_pages_of_five_hundred() -> None:
     assert {seen.query["page_size"][0] for seen in web.seen} == {"500"}
 
 
-def test_pages_that_are_smaller_than_asked_for() -> None:
-    """A list is complete where the provider gives smaller pages, and where the caller wants them."""
+def test_pages_that_are_smaller_than_requested() -> None:
+    """A list is complete if the provider returns smaller pages, and if the caller requests them."""
     with serve(pages_of(45, largest=10)) as web, on(web) as driver:
         assert len(driver.list_nodes()) == 45
     with serve(pages_of(45)) as web, on(web, ex_per_page=25) as driver:
@@ -331,7 +333,7 @@ def test_pages_that_are_smaller_than_asked_for() -> None:
 
 
 def test_iterate_nodes_a_page_at_a_time() -> None:
-    """`iterate_nodes` asks for a page when the one before is used up."""
+    """`iterate_nodes` requests a page when the previous one is used up."""
     with serve(pages_of(5)) as web, on(web, ex_per_page=2) as driver:
         nodes = driver.iterate_nodes()
         assert [next(nodes).id, next(nodes).id] == ["1", "2"]
@@ -340,11 +342,11 @@ def test_iterate_nodes_a_page_at_a_time() -> None:
         assert len(web.seen) == 3
 
 
-def test_a_number_of_pages_that_cannot_be() -> None:
-    """A list that claims pages without number is malformed, and its pages are not asked for."""
+def test_too_many_pages() -> None:
+    """A list that claims too many pages is malformed, and its pages are not requested."""
     body = {"data": [], "pages": 10**15}
     with serve(lambda _: Answer(body=body)) as web, on(web) as driver:
-        with pytest.raises(MalformedResponseError, match="pages cannot be"):
+        with pytest.raises(MalformedResponseError, match=r"claims 1(,000){5} pages; at most 10,000"):
             driver.list_nodes()
     assert len(web.seen) == 1
 
@@ -380,38 +382,38 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("odd", ODD)
-def test_lists_of_another_form(call: str, odd: Any) -> None:
-    """A list of another form than documented is a MalformedResponseError."""
+def test_malformed_lists(call: str, odd: Any) -> None:
+    """A list that is not as documented is a MalformedResponseError."""
     with pytest.raises(MalformedResponseError, match="not as documented"):
-        answered(Answer(body={"data": odd, "pages": 1, "results": 1}), CALLS[call])
+        result_of(Answer(body={"data": odd, "pages": 1, "results": 1}), CALLS[call])
 
 
 @pytest.mark.parametrize("call", ONE)
 @pytest.mark.parametrize("odd", [None, 7, "text", [], {}, {"id": [], "ipv4": 3, "automatic": None}])
-def test_answers_of_another_form(call: str, odd: Any) -> None:
-    """An answer of another form than documented is an error of ours; a create's is ambiguous."""
+def test_malformed_responses(call: str, odd: Any) -> None:
+    """A response that is not as documented is a MalformedResponseError; after a create it is ambiguous."""
     with pytest.raises((MalformedResponseError, AmbiguousCreateError), match="not as documented"):
-        answered(Answer(body=odd), ONE[call])
+        result_of(Answer(body=odd), ONE[call])
 
 
 @pytest.mark.parametrize("odd", [{"created": 5}, {"tags": [1]}, {"ipv4": ["10.1.1"]}, {"ipv6": "x/128"}])
-def test_instances_of_another_form(odd: dict[str, Any]) -> None:
-    """A field of another type, and an address that is none, are MalformedResponseErrors."""
+def test_malformed_instances(odd: dict[str, Any]) -> None:
+    """A field of another type and an invalid address are MalformedResponseErrors."""
     with pytest.raises(MalformedResponseError):
-        answered(listed({"id": 1, **odd}), lambda driver: driver.list_nodes())
+        result_of(listed({"id": 1, **odd}), lambda driver: driver.list_nodes())
 
 
 # Creation
 
 
-def test_create_sends_what_it_is_given() -> None:
-    """Every argument of a create reaches the provider, and no field is null."""
+def test_create_sends_its_arguments() -> None:
+    """Every argument of a create is sent, and no field is null."""
     with serve(Account()) as web, on(web) as driver:
         node = driver.create_node(
             "web",
             size_of(driver),
             image_of(driver),
-            place_of(driver, "eu-west"),
+            location_of(driver, "eu-west"),
             ex_authorized_keys=[PUBLIC_KEY],
             ex_authorized_users="me",
             ex_tags=["a"],
@@ -441,8 +443,8 @@ def test_create_sends_what_it_is_given() -> None:
     assert node.name == "web"
 
 
-def test_create_sends_little_where_little_is_given() -> None:
-    """Fields that were not given are left out, and the driver's region is taken; a password must be."""
+def test_create_with_few_arguments() -> None:
+    """Without options a create sends no optional fields but a password, and uses the driver's region."""
     with serve(Account()) as web, on(web) as driver:
         create(driver)
     (body,) = bodies(web, "POST", INSTANCES)
@@ -451,12 +453,12 @@ def test_create_sends_little_where_little_is_given() -> None:
 
 
 def test_create_in_the_order_of_libcloud() -> None:
-    """The location may come first and the name fourth, or not at all; by keyword in any order."""
+    """The location may come first and the name fourth or not at all; keywords work in any order."""
     with serve(lambda _: Answer(body=INSTANCE)) as web, on(web) as driver:
-        size, image, place = size_of(driver), image_of(driver), place_of(driver, "eu-west")
-        driver.create_node(place, size, image, "web", PASSWORD, [PUBLIC_KEY], ["me"], ["a"], True, True)
-        driver.create_node(place, size, image)
-        driver.create_node(location=place, size=size, image=image, name="web")
+        size, image, location = size_of(driver), image_of(driver), location_of(driver, "eu-west")
+        driver.create_node(location, size, image, "web", PASSWORD, [PUBLIC_KEY], ["me"], ["a"], True, True)
+        driver.create_node(location, size, image)
+        driver.create_node(location=location, size=size, image=image, name="web")
         driver.create_node("web", size, image, "eu-west")
     sent = bodies(web, "POST", INSTANCES)
     assert [body.get("label") for body in sent] == ["web", None, "web", "web"]
@@ -465,8 +467,8 @@ def test_create_in_the_order_of_libcloud() -> None:
     assert (sent[0]["backups_enabled"], sent[0]["private_ip"]) == (True, True)
 
 
-def test_passwords_that_are_made_up() -> None:
-    """A password that was not given is another one each time, and has signs of every kind."""
+def test_generated_passwords() -> None:
+    """A generated password is different each time, is long, and has characters of every kind."""
     with serve(Account()) as web, on(web) as driver:
         create(driver, "one", auth=NodeAuthSSHKey(f" {PUBLIC_KEY}\n"))
         create(driver, "two")
@@ -479,7 +481,7 @@ def test_passwords_that_are_made_up() -> None:
 
 
 def test_a_node_without_an_image_has_no_password() -> None:
-    """Without an image nobody can log in, so nothing of that is sent, and what says it is refused."""
+    """Without an image no login fields are sent, and passwords and keys are refused."""
     with serve(lambda _: Answer(body=INSTANCE)) as web, on(web) as driver:
         driver.create_node("web", size_of(driver), ex_create_attr={"backup_id": 7})
         assert bodies(web, "POST", INSTANCES)[0].keys() == {"label", "type", "region", "backup_id", "group"}
@@ -492,15 +494,15 @@ def test_a_node_without_an_image_has_no_password() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
 def test_no_error_shows_a_password(status: int, caplog: pytest.LogCaptureFixture) -> None:
-    """A password that the provider's words repeat stands in no error, no log and no trace."""
-    told: list[Trace] = []
-    remove = add_hook(told.append)
+    """A password that the provider's message repeats is not in any error, log or trace."""
+    traces: list[Trace] = []
+    remove = add_hook(traces.append)
     caplog.set_level(logging.DEBUG, "polycloud")
 
     def respond(seen: Seen) -> Answer:
         sent = json.loads(seen.body or b"{}")
-        word = sent.get("root_pass", "")
-        return refusal(status, ("root_pass", f"{word} does not meet the strength requirement"))
+        password = sent.get("root_pass", "")
+        return refusal(status, ("root_pass", f"{password} does not meet the strength requirement"))
 
     with serve(respond) as web, on(web) as driver:
         with pytest.raises(PolycloudError) as caught:
@@ -512,13 +514,13 @@ def test_no_error_shows_a_password(status: int, caplog: pytest.LogCaptureFixture
         shown = f"{error!r} {error} {vars(error)} {error.args} {pickle.dumps(error)!r}"
         assert PASSWORD not in shown
     assert PASSWORD not in caplog.text
-    assert told
-    assert not any(PASSWORD.encode() in (trace.body or b"") for trace in told)
+    assert traces
+    assert not any(PASSWORD.encode() in (trace.body or b"") for trace in traces)
     assert PASSWORD not in repr(NodeAuthPassword(PASSWORD))
 
 
-def test_a_create_leaves_no_mark() -> None:
-    """A create costs two requests, and its mark is gone afterwards."""
+def test_a_create_leaves_no_marker() -> None:
+    """A create costs two requests, and its marker is gone afterwards."""
     account = Account()
     with serve(account) as web, on(web) as driver:
         create(driver)
@@ -526,8 +528,8 @@ def test_a_create_leaves_no_mark() -> None:
     assert account.instances[0]["group"] == ""
 
 
-def test_a_mark_that_stays_is_no_failure() -> None:
-    """A create succeeds though its mark cannot be taken off, which is tried once, and it is not shown."""
+def test_a_marker_that_stays_does_no_harm() -> None:
+    """A create succeeds if its marker cannot be removed, which is tried once; the marker is not shown."""
 
     def respond(seen: Seen) -> Answer:
         return refusal(503, (None, "out of order")) if seen.method == "PUT" else Answer(body=INSTANCE)
@@ -537,8 +539,8 @@ def test_a_mark_that_stays_is_no_failure() -> None:
     assert [seen.method for seen in web.seen] == ["POST", "PUT"]
 
 
-def test_an_interrupted_create_says_what_exists() -> None:
-    """Ctrl-C after the node was made passes through with the node's id."""
+def test_an_interrupted_create_names_its_node() -> None:
+    """Ctrl-C after the node was created is raised with a note that has the node's id."""
 
     def respond(seen: Seen) -> Answer:
         if seen.method == "PUT":
@@ -551,8 +553,8 @@ def test_an_interrupted_create_says_what_exists() -> None:
 
 
 @pytest.mark.parametrize("how", ["after", "late"])
-def test_a_lost_answer_makes_one_node(how: str) -> None:
-    """A create whose answer is lost, or a 408, after the provider acted finds its node and makes no other."""
+def test_a_lost_response_makes_one_node(how: str) -> None:
+    """A create whose response is lost, or is a 408, after the provider acted finds its one node."""
     account = Account(how)
     with serve(account) as web, on(web) as driver:
         node = create(driver)
@@ -561,8 +563,8 @@ def test_a_lost_answer_makes_one_node(how: str) -> None:
     assert account.instances[0]["group"] == ""
 
 
-def test_a_create_that_the_provider_gave_up() -> None:
-    """A 408 to a create of which no node is found is an AmbiguousCreateError with the provider's words."""
+def test_a_create_that_timed_out_at_the_provider() -> None:
+    """A 408 to a create whose node is not found is an AmbiguousCreateError with the provider's message."""
 
     def respond(seen: Seen) -> Answer:
         return listed() if seen.method == "GET" else refusal(408, (None, "Please try again"))
@@ -573,8 +575,8 @@ def test_a_create_that_the_provider_gave_up() -> None:
     assert len(bodies(web, "POST", INSTANCES)) == 1
 
 
-def test_a_lost_refusal_takes_no_namesake() -> None:
-    """A create whose answer is lost never takes a node of that name that somebody else made."""
+def test_a_lost_refusal_returns_no_namesake() -> None:
+    """A create whose response is lost never returns another node of the same name."""
     account = Account()
     with serve(account) as web, on(web) as driver:
         create(driver)
@@ -584,8 +586,8 @@ def test_a_lost_refusal_takes_no_namesake() -> None:
     assert len(bodies(web, "POST", INSTANCES)) == 2
 
 
-def test_a_node_without_the_mark_is_not_adopted() -> None:
-    """After a lost answer only a node that has the mark is taken, whatever the server lists."""
+def test_a_node_without_the_marker_is_not_returned() -> None:
+    """After a lost response only a node with the marker is returned, whatever the server lists."""
 
     def respond(seen: Seen) -> Answer:
         return listed(INSTANCE) if seen.method == "GET" else refusal(500, (None, "lost"))
@@ -595,7 +597,7 @@ def test_a_node_without_the_mark_is_not_adopted() -> None:
 
 
 def test_names_are_unique() -> None:
-    """A name that the account has already is a ConflictError, and nothing is created under another."""
+    """A name that the account already has is a ConflictError, and no node is created under another name."""
     account = Account()
     with serve(account) as web, on(web) as driver:
         create(driver)
@@ -606,7 +608,7 @@ def test_names_are_unique() -> None:
 
 
 def test_one_key_makes_one_node() -> None:
-    """A create with the key of an earlier one gives the earlier one's node, whatever it asks for."""
+    """A create with the key of an earlier one returns the earlier one's node, whatever its arguments are."""
     account = Account()
     with serve(account) as web, on(web) as driver:
         first = create(driver, "one", idempotency_key="once")
@@ -617,29 +619,29 @@ def test_one_key_makes_one_node() -> None:
 
 
 def test_one_key_in_two_programs() -> None:
-    """Of two programs that create with one key at the same moment, the second takes the first's node."""
+    """Of two creates at the same time the second returns the first's node if both have one key."""
     account = Account()
-    hidden = {"looks": 2}  # the other program's node is not listed yet
+    hidden = {"requests": 2}  # the other program's node is not listed yet
 
     def respond(seen: Seen) -> Answer | None:
-        if seen.method == "GET" and hidden["looks"]:
-            hidden["looks"] -= 1
+        if seen.method == "GET" and hidden["requests"]:
+            hidden["requests"] -= 1
             return listed()
         return account(seen)
 
     with serve(respond) as web, on(web) as driver:
-        hidden["looks"] = 0
+        hidden["requests"] = 0
         first = create(driver, idempotency_key="once")
-        hidden["looks"] = 2
+        hidden["requests"] = 2
         assert create(driver, idempotency_key="once").id == first.id
-        hidden["looks"] = 1
+        hidden["requests"] = 1
         with pytest.raises(LabelTakenError):
             create(driver, idempotency_key="another key")
     assert len(account.instances) == 1
 
 
 def test_a_key_and_no_name() -> None:
-    """A keyed create without a name has the same name each time, so that it cannot come about twice."""
+    """A keyed create without a name has its marker as its name, so that a second one is refused."""
     account = Account()
     with serve(account) as web, on(web) as driver:
         one = driver.create_node(None, size_of(driver), image_of(driver), idempotency_key="once")
@@ -647,7 +649,7 @@ def test_a_key_and_no_name() -> None:
 
 
 def test_a_taken_name_that_is_not_listed() -> None:
-    """A keyed create whose name is taken by a node that is never listed is refused as it was."""
+    """A keyed create whose name belongs to a node that is never listed raises the provider's refusal."""
 
     def respond(seen: Seen) -> Answer:
         return listed() if seen.method == "GET" else refusal(400, ("label", "Label must be unique"))
@@ -657,7 +659,7 @@ def test_a_taken_name_that_is_not_listed() -> None:
 
 
 def test_a_create_that_cannot_connect() -> None:
-    """A create that reached nobody is a plain error, since nothing can have come about."""
+    """A create that could not connect is not ambiguous."""
     with Hasty(TOKEN, host="127.0.0.1", port=1, secure=False, retry=ONCE, region="us-east") as nowhere:
         with pytest.raises(PolycloudError) as caught:
             create(nowhere)
@@ -665,41 +667,41 @@ def test_a_create_that_cannot_connect() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "message"),
     [
-        ({"size": 7}, "neither a NodeSize"),
-        ({"image": 7}, "neither a NodeImage"),
-        ({"location": 7}, "neither a NodeLocation"),
-        ({"name": 7}, "no text"),
-        ({"ex_tags": 5}, "no list"),
+        ({"size": 7}, "expected a NodeSize"),
+        ({"image": 7}, "expected a NodeImage"),
+        ({"location": 7}, "expected a NodeLocation"),
+        ({"name": 7}, "name must be a str, got 7"),
+        ({"ex_tags": 5}, "expected a list"),
         ({"ex_authorized_keys": ["no key"]}, "not a public key"),
         ({"auth": NodeAuthSSHKey("no key")}, "not a public key"),
-        ({"auth": NodeAuthPassword("")}, "no text, or empty"),
-        ({"auth": PASSWORD}, "neither a NodeAuthSSHKey"),
-        ({"auth": NodeAuthPassword(PASSWORD), "root_pass": PASSWORD}, "once"),
-        ({"root_pass": 7}, "no text, or empty"),
-        ({"user_data": b"#!"}, "no text"),
-        ({"ex_create_attr": ["booted"]}, "no dict"),
+        ({"auth": NodeAuthPassword("")}, "must be a str that is not empty"),
+        ({"auth": PASSWORD}, "must be a NodeAuthSSHKey or a NodeAuthPassword, got str"),
+        ({"auth": NodeAuthPassword(PASSWORD), "root_pass": PASSWORD}, "not as both"),
+        ({"root_pass": 7}, "must be a str that is not empty"),
+        ({"user_data": b"#!"}, "user_data must be a str, got bytes"),
+        ({"ex_create_attr": ["booted"]}, "must be a dict"),
         ({"ex_create_attr": {"group": "mine"}}, "tags="),
-        ({"idempotency_key": 7}, "no text"),
+        ({"idempotency_key": 7}, "must be a non-empty str"),
     ],
 )
-def test_arguments_that_cannot_be(wrong: dict[str, Any], words: str) -> None:
-    """Arguments of another form are refused before anything is sent, without showing a password."""
+def test_invalid_arguments(wrong: dict[str, Any], message: str) -> None:
+    """Invalid arguments are refused before anything is sent, without showing a password."""
     with serve() as web, on(web) as driver:
         given = {"name": "web", "size": size_of(driver), "image": image_of(driver), **wrong}
-        with pytest.raises(InvalidArgumentError, match=words) as caught:
+        with pytest.raises(InvalidArgumentError, match=message) as caught:
             driver.create_node(**given)
     assert web.seen == []
     assert PASSWORD not in str(caught.value)
 
 
-def test_passwords_that_cannot_be() -> None:
-    """A password that is no text is refused beforehand; sent all the same, it makes no other error."""
+def test_invalid_passwords() -> None:
+    """An invalid password is refused before it is sent; one in `ex_create_attr` is left to the provider."""
     wrong: Any = 7
     with serve(lambda _: refusal(400, ("root_pass", "no"))) as web, on(web) as driver:
         for password in (wrong, ""):
-            with pytest.raises(InvalidArgumentError, match="no text, or empty"):
+            with pytest.raises(InvalidArgumentError, match="must be a str that is not empty"):
                 driver.ex_reset_password(node_of(driver), password)
         assert web.seen == []
         with pytest.raises(ProviderHTTPError):
@@ -707,7 +709,7 @@ def test_passwords_that_cannot_be() -> None:
 
 
 def test_a_region_is_needed() -> None:
-    """A node and a volume without location are refused where the driver has no region."""
+    """A node and a volume without a location are refused if the driver has no region."""
     with serve() as web, on(web, region=None) as driver:
         for call in (create, lambda driver: driver.create_volume(20, "data")):
             with pytest.raises(InvalidArgumentError, match="region="):
@@ -715,19 +717,19 @@ def test_a_region_is_needed() -> None:
     assert web.seen == []
 
 
-def test_ids_and_filters_that_are_not_sent() -> None:
-    """An id that is no number, what is no node, and a filter that is no JSON are refused beforehand."""
+def test_invalid_ids_and_filters() -> None:
+    """Ids that are not numbers, objects that are not nodes and filters that are not JSON are not sent."""
     wrong: Any = 7
     with serve() as web, on(web) as driver:
         for call in (driver.get_node, lambda id_: driver.destroy_node(node_of(driver, id_))):
             for id_ in ("no-number", "\u0663", "1/boot"):
-                with pytest.raises(InvalidArgumentError, match="is no id"):
+                with pytest.raises(InvalidArgumentError, match="must be a number"):
                     call(id_)
-        with pytest.raises(InvalidArgumentError, match="7 is no Node"):
+        with pytest.raises(InvalidArgumentError, match="expected a Node, got 7"):
             driver.reboot_node(wrong)
-        with pytest.raises(InvalidArgumentError, match="no filter"):
+        with pytest.raises(InvalidArgumentError, match="ex_filter must be encodable as JSON"):
             driver.list_nodes(ex_filter={"tags": object()})
-        with pytest.raises(InvalidArgumentError, match="cannot stand in a path"):
+        with pytest.raises(InvalidArgumentError, match="cannot be a path segment"):
             driver.get_image("..")
     assert web.seen == []
 
@@ -739,18 +741,18 @@ BUSY = refusal(400, (None, "Linode busy."))
 
 
 def test_actions_return_when_accepted() -> None:
-    """Base actions are one request each and return True at once."""
+    """The base's actions are one request each and return True at once."""
     with serve(lambda _: Answer(body={})) as web, on(web) as driver:
         node = node_of(driver)
         for action in (node.reboot, node.shutdown, node.start, node.stop_node, node.destroy):
             assert action() is True
-    told = [(seen.method, seen.path.removeprefix(f"{INSTANCES}/1")) for seen in web.seen]
+    sent = [(seen.method, seen.path.removeprefix(f"{INSTANCES}/1")) for seen in web.seen]
     verbs = ("reboot", "shutdown", "boot", "shutdown")
-    assert told == [*(("POST", f"/{verb}") for verb in verbs), ("DELETE", "")]
+    assert sent == [*(("POST", f"/{verb}") for verb in verbs), ("DELETE", "")]
 
 
 def test_a_busy_node_is_waited_for() -> None:
-    """A node that is busy refuses, and is asked again until it is free."""
+    """A request that a busy node refuses is repeated until it is accepted."""
     answers = iter([BUSY, BUSY])
     with serve(lambda _: next(answers, Answer(body={}))) as web, on(web) as driver:
         driver.busy_time = 5.0  # type: ignore[misc] # of this driver only
@@ -759,7 +761,7 @@ def test_a_busy_node_is_waited_for() -> None:
 
 
 def test_a_busy_node_and_a_deadline() -> None:
-    """A node that stays busy is not waited for longer than the call may take."""
+    """The wait for a busy node ends with the call's deadline."""
     with serve(lambda _: BUSY) as web, on(web) as driver:
         driver.busy_time = 60.0  # type: ignore[misc] # of this driver only
         with call_options(deadline=0.2), pytest.raises(PolycloudError, match=r"(?i)deadline|time"):
@@ -767,7 +769,7 @@ def test_a_busy_node_and_a_deadline() -> None:
 
 
 def test_a_node_that_stays_busy() -> None:
-    """A node that stays busy is a ConflictError with the provider's words."""
+    """A node that stays busy is a LinodeBusyError, a ConflictError, with the provider's message."""
     with serve(lambda _: BUSY) as web, on(web) as driver:
         for act in (driver.reboot_node, driver.destroy_node, driver.ex_enable_backups):
             with pytest.raises(LinodeBusyError, match="Linode busy"):
@@ -776,7 +778,7 @@ def test_a_node_that_stays_busy() -> None:
 
 
 class Events:
-    """A provider at which each operation makes an event that has these statuses, one a look."""
+    """A provider whose operations make an event with these statuses, one for each request."""
 
     def __init__(self, action: str, *statuses: str, message: str | None = None) -> None:
         self.action, self.statuses, self.message = action, list(statuses), message
@@ -786,11 +788,11 @@ class Events:
         if seen.path != "/v4/account/events":
             self.begun = seen.method != "GET" or self.begun
             return Answer(body={**INSTANCE, "size": 20, "status": "ready"})
-        about = {"id": 1, "type": "disks"}
-        old = {"id": 5, "action": self.action, "status": "finished", "entity": about}
+        entity = {"id": 1, "type": "disks"}
+        old = {"id": 5, "action": self.action, "status": "finished", "entity": entity}
         others = [
             {"id": 6, "action": self.action, "status": "failed", "entity": {"id": 2, "type": "linode"}},
-            {"id": 8, "action": "linode_addip", "status": "failed", "entity": about},
+            {"id": 8, "action": "linode_addip", "status": "failed", "entity": entity},
             {"id": 9, "action": self.action, "status": "finished"},
         ]
         if not self.begun:
@@ -819,7 +821,7 @@ AWAITED: dict[str, tuple[str, Callable[..., Any]]] = {
     "ex_clone_node": ("linode_clone", lambda driver, **wait: driver.ex_clone_node(node_of(driver), **wait)),
     "ex_migrate_node": (
         "linode_migrate_datacenter",
-        lambda driver, **wait: driver.ex_migrate_node(node_of(driver), place_of(driver), **wait),
+        lambda driver, **wait: driver.ex_migrate_node(node_of(driver), location_of(driver), **wait),
     ),
     "ex_reset_password": (
         "password_reset",
@@ -846,7 +848,7 @@ AWAITED: dict[str, tuple[str, Callable[..., Any]]] = {
 
 @pytest.mark.parametrize("name", AWAITED)
 def test_operations_are_awaited(name: str) -> None:
-    """An operation returns when the event that it caused has ended; others are not taken for it."""
+    """An operation returns when its own event has ended, whatever other events there are."""
     action, call = AWAITED[name]
     events = Events(action, "scheduled", "started", "finished")
     with serve(events) as web, on(web) as driver:
@@ -856,7 +858,7 @@ def test_operations_are_awaited(name: str) -> None:
 
 @pytest.mark.parametrize("name", AWAITED)
 def test_operations_that_fail_or_take_too_long(name: str) -> None:
-    """An operation that fails is a ProviderError with the event's words, one without end a timeout."""
+    """A failed operation is a ProviderError with the event's message, an endless one a timeout."""
     action, call = AWAITED[name]
     with serve(Events(action, "failed", message="no luck")) as web, on(web) as driver:
         with pytest.raises(ProviderError, match=rf"{action} of Linode 1 \(event 10\) failed: no luck"):
@@ -866,7 +868,7 @@ def test_operations_that_fail_or_take_too_long(name: str) -> None:
             call(driver, ex_timeout=0.1)
 
 
-def test_waiting_is_a_choice() -> None:
+def test_waiting_is_optional() -> None:
     """With `ex_wait=False` an operation is one request."""
     with serve(Events("linode_boot", "started")) as web, on(web) as driver:
         assert driver.ex_start_node(node_of(driver), ex_wait=False)
@@ -874,8 +876,8 @@ def test_waiting_is_a_choice() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_events_that_may_not_be_seen(status: int) -> None:
-    """A token that may not see events is not made to wait."""
+def test_events_that_may_not_be_read(status: int) -> None:
+    """With a token that may not read events an operation returns at once."""
 
     def respond(seen: Seen) -> Answer:
         if seen.path == "/v4/account/events":
@@ -887,8 +889,8 @@ def test_events_that_may_not_be_seen(status: int) -> None:
     assert [seen.method for seen in web.seen] == ["GET", "POST"]
 
 
-def test_events_that_fail_are_an_error() -> None:
-    """Events that cannot be told at the moment are an error before anything is sent."""
+def test_events_that_fail() -> None:
+    """If events fail to be read, the error is raised before the operation is sent."""
     with serve(lambda _: refusal(500, (None, "out of order"))) as web, on(web) as driver:
         with pytest.raises(ServerError, match="out of order"):
             driver.ex_reboot_node(node_of(driver))
@@ -896,31 +898,31 @@ def test_events_that_fail_are_an_error() -> None:
 
 
 def test_a_rebuild_needs_an_image() -> None:
-    """A node is rebuilt from its own image; one that tells none from a given one only."""
+    """A rebuild uses the node's own image, the key and a random password; without an image it is refused."""
     with serve(Events("linode_rebuild", "finished")) as web, on(web) as driver:
         assert driver.ex_rebuild_node(node_of(driver), auth=NodeAuthSSHKey(PUBLIC_KEY))
         (body,) = bodies(web, "POST", f"{INSTANCES}/1/rebuild")
         assert (body["image"], body["authorized_keys"]) == ("linode/debian12", [PUBLIC_KEY])
         assert len(body["root_pass"]) > 40
-        with pytest.raises(InvalidArgumentError, match="from which image"):
+        with pytest.raises(InvalidArgumentError, match="has no image; pass one"):
             driver.ex_rebuild_node(Node("1", "web", NodeState.RUNNING, [], [], driver))
 
 
-def test_a_pending_migration() -> None:
-    """A migration without a place begins the one that the provider has scheduled."""
+def test_a_scheduled_migration() -> None:
+    """A migration without a location sends no region, which starts the scheduled one."""
     with serve(Events("linode_migrate", "finished")) as web, on(web) as driver:
         assert driver.ex_migrate_node(node_of(driver))
     assert [seen.body for seen in web.seen if seen.method == "POST"] == [b""]
 
 
 def test_a_rescue() -> None:
-    """A node is rescued with its own disks, or with the disks and volumes that are given, in order."""
+    """A node is rescued with its own disks, or with the given disks and volumes in order, seven at most."""
     listed_disks = listed({"id": 3, "size": 9}, {"id": 4, "filesystem": "swap"})
     with serve(lambda seen: listed_disks if seen.method == "GET" else Answer(body={})) as web:
         with on(web) as driver:
             assert driver.ex_rescue_node(node_of(driver))
             assert driver.ex_rescue_node(node_of(driver), [volume_of(driver), DISK])
-            with pytest.raises(InvalidArgumentError, match="7 disks at most, not 8"):
+            with pytest.raises(InvalidArgumentError, match="at most 7 disks are possible, got 8"):
                 driver.ex_rescue_node(node_of(driver), [DISK] * 8)
     assert bodies(web, "POST", f"{INSTANCES}/1/rescue") == [
         {"devices": {"sda": {"disk_id": 3}, "sdb": {"disk_id": 4}}},
@@ -929,7 +931,7 @@ def test_a_rescue() -> None:
 
 
 def test_the_events_of_a_node() -> None:
-    """Events are typed, and asked for by node."""
+    """Events are typed, and filtered by node and `ex_filter`."""
     event = {
         "id": 7,
         "action": "linode_boot",
@@ -938,10 +940,14 @@ def test_the_events_of_a_node() -> None:
         "percent_complete": 100,
     }
     with serve(lambda _: listed(event)) as web, on(web) as driver:
-        (told,) = driver.ex_list_events(node_of(driver), ex_filter={"action": "linode_boot"})
-    assert (told.id, told.action, told.status, told.percent_complete) == (7, "linode_boot", "finished", 100)
-    assert told.entity
-    assert (told.entity.id, told.entity.label) == (1, "web")
+        (listed_event,) = driver.ex_list_events(node_of(driver), ex_filter={"action": "linode_boot"})
+    assert listed_event == LinodeEvent(
+        id=7,
+        action="linode_boot",
+        status="finished",
+        entity=Entity(id=1, type="linode", label="web"),
+        percent_complete=100,
+    )
     only = {"entity.id": 1, "action": "linode_boot"}
     assert json.loads(web.seen[0].headers["X-Filter"]) == only
 
@@ -950,13 +956,13 @@ def test_the_events_of_a_node() -> None:
 
 
 def test_sizes_have_the_prices_of_their_region() -> None:
-    """A size is in GB, and its price that of the location, else of the driver's region."""
+    """A size has its disk in GB and its region's price, else the default price; the cheapest is first."""
     others: list[dict[str, Any]] = [
         {**TYPE, "id": "g6-nanode-1", "price": {"hourly": 0.0075}, "region_prices": []},
         {"id": "free", "memory": 1, "disk": 0},
     ]
     answer = listed(TYPE, *others)
-    sizes = answered(answer, lambda driver: driver.list_sizes())
+    sizes = result_of(answer, lambda driver: driver.list_sizes())
     assert [(one.id, one.price) for one in sizes] == [
         ("g6-nanode-1", 0.0075),
         ("g6-standard-2", 0.03),
@@ -965,45 +971,45 @@ def test_sizes_have_the_prices_of_their_region() -> None:
     size = sizes[1]
     assert (size.name, size.ram, size.disk, size.bandwidth) == ("Linode 4GB", 4096, 80, 4000)
     names = ("addons", "class", "gpus", "monthly_price", "transfer", "vcpus")
-    told = (TYPE["addons"], "standard", 0, 20, 4000, 2)
-    assert tuple(size.extra[name] for name in names) == told
+    values = (TYPE["addons"], "standard", 0, 20, 4000, 2)
+    assert tuple(size.extra[name] for name in names) == values
     with serve(lambda _: answer) as web, on(web, region="br-gru") as driver:
         prices = [(one.price, one.extra["monthly_price"]) for one in driver.list_sizes()]
     assert prices == [(0.0075, None), (0.036, 24), (None, None)]
 
 
-def test_sizes_that_a_region_lacks() -> None:
-    """What cannot be had in a location is left out of its sizes."""
+def test_sizes_that_are_unavailable_in_a_region() -> None:
+    """Sizes that are unavailable in a location are left out, and the others have its prices."""
 
     def respond(seen: Seen) -> Answer:
         if seen.path == "/v4/linode/types":
             return listed(TYPE, {**TYPE, "id": "g1-gpu"}, {**TYPE, "id": "g7-premium-2"})
-        lacking = {"plan": "g1-gpu", "region": "br-gru", "available": False}
-        there = {"plan": "g7-premium-2", "region": "br-gru", "available": True}
+        unavailable = {"plan": "g1-gpu", "region": "br-gru", "available": False}
+        available = {"plan": "g7-premium-2", "region": "br-gru", "available": True}
         elsewhere = {"plan": "g6-standard-2", "region": "us-east", "available": False}
-        return listed(lacking, there, elsewhere)
+        return listed(unavailable, available, elsewhere)
 
     with serve(respond) as web, on(web) as driver:
-        sizes = driver.list_sizes(place_of(driver, "br-gru"))
+        sizes = driver.list_sizes(location_of(driver, "br-gru"))
         assert [(one.id, one.price) for one in sizes] == [("g6-standard-2", 0.036), ("g7-premium-2", 0.036)]
         assert len(driver.list_sizes()) == 3
     assert json.loads(web.seen[0].headers["X-Filter"]) == {"region": "br-gru"}
 
 
-def test_a_server_that_does_not_tell_what_it_lacks() -> None:
-    """Where a server does not tell what its regions lack, nothing is left out."""
+def test_a_server_without_availability() -> None:
+    """If a server does not report availability, no size is left out."""
 
     def respond(seen: Seen) -> Answer:
         return listed(TYPE) if seen.path == "/v4/linode/types" else refusal(404, (None, "Not found"))
 
     with serve(respond) as web, on(web) as driver:
-        assert [size.id for size in driver.list_sizes(place_of(driver))] == [TYPE["id"]]
+        assert [size.id for size in driver.list_sizes(location_of(driver))] == [TYPE["id"]]
 
 
 def test_images() -> None:
-    """Images have Libcloud's keys, and are found by ids whose slash stays one in the path."""
-    told = {"id": "linode/debian11", "label": "Debian 11", "vendor": "Debian", "is_public": True}
-    with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
+    """Images have Libcloud's keys, and their ids' slash is not quoted in paths."""
+    payload = {"id": "linode/debian11", "label": "Debian 11", "vendor": "Debian", "is_public": True}
+    with serve(lambda _: Answer(body={**payload, "data": [payload], "pages": 1})) as web, on(web) as driver:
         (image,) = driver.list_images()
         assert (image.id, image.name, image.extra["vendor"]) == ("linode/debian11", "Debian 11", "Debian")
         assert (image.extra["eol"], image.extra["created_by"]) == (None, None)
@@ -1013,7 +1019,7 @@ def test_images() -> None:
 
 
 def imaging(seen: Seen) -> Answer:
-    """A provider that makes an image at its third look, of a node with three disks."""
+    """A provider whose images never become available, with a node of three disks."""
     if seen.path.endswith("/disks"):
         return listed(
             {"id": 1, "label": "swap", "filesystem": "swap", "size": 9000},
@@ -1023,8 +1029,8 @@ def imaging(seen: Seen) -> Answer:
     return Answer(body={"id": "private/7", "label": "mine", "status": "creating"})
 
 
-def test_an_image_of_a_node_is_one_of_its_biggest_disk() -> None:
-    """An image is made of the biggest disk that is no swap space, or of the disk that is given."""
+def test_an_image_of_a_node_is_of_its_biggest_disk() -> None:
+    """An image is created from a disk or a node's biggest, swap apart, and awaited for `ex_timeout`."""
     with serve(imaging) as web, on(web) as driver:
         image = driver.create_image(node_of(driver), "mine", "for us", ex_wait=False)
         assert (image.id, image.extra["status"]) == ("private/7", "creating")
@@ -1037,13 +1043,13 @@ def test_an_image_of_a_node_is_one_of_its_biggest_disk() -> None:
 
 
 def test_a_node_without_disks_has_no_image() -> None:
-    """A node without a disk cannot be made an image of."""
-    with pytest.raises(InvalidArgumentError, match="no disk"):
-        answered(listed(), lambda driver: driver.create_image(node_of(driver), "mine"))
+    """An image of a node without disks is refused."""
+    with pytest.raises(InvalidArgumentError, match="has no disk"):
+        result_of(listed(), lambda driver: driver.create_image(node_of(driver), "mine"))
 
 
 def test_locations() -> None:
-    """Regions are listed with their countries and Libcloud's keys."""
+    """Regions have their countries and Libcloud's keys."""
     regions: list[dict[str, Any]] = [
         {
             "id": "us-east",
@@ -1054,18 +1060,18 @@ def test_locations() -> None:
         },
         {"id": "mars"},
     ]
-    places = answered(listed(*regions), lambda driver: driver.list_locations())
-    assert [(place.id, place.name, place.country) for place in places] == [
+    locations = result_of(listed(*regions), lambda driver: driver.list_locations())
+    assert [(location.id, location.name, location.country) for location in locations] == [
         ("us-east", "Newark, NJ", "US"),
         ("mars", "mars", ""),
     ]
-    assert places[0].extra == {**regions[0], "resolvers": None}
+    assert locations[0].extra == {**regions[0], "resolvers": None}
 
 
 def test_key_pairs() -> None:
-    """Keys have computed fingerprints, may share names, and are deleted by id or by name alone."""
-    told = [{"id": id_, "label": "mine", "ssh_key": PUBLIC_KEY, "created": "2018"} for id_ in (4, 5)]
-    with serve(lambda _: Answer(body={**told[0], "data": told, "pages": 1})) as web, on(web) as driver:
+    """Keys have fingerprints, may share names, are validated or generated, and deleted by id or name."""
+    payload = [{"id": id_, "label": "mine", "ssh_key": PUBLIC_KEY, "created": "2018"} for id_ in (4, 5)]
+    with serve(lambda _: Answer(body={**payload[0], "data": payload, "pages": 1})) as web, on(web) as driver:
         one, other = driver.list_key_pairs()
         assert (one.name, one.public_key, one.extra) == ("mine", PUBLIC_KEY, {"id": 4, "created": "2018"})
         assert (one.fingerprint or "").count(":") == 15
@@ -1099,7 +1105,7 @@ VOLUME: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("told", "state"),
+    ("fields", "state"),
     [
         ({}, "available"),
         ({"linode_id": 123}, "inuse"),
@@ -1108,19 +1114,19 @@ VOLUME: dict[str, Any] = {
         ({"status": "melting"}, "unknown"),
     ],
 )
-def test_a_volume_is_what_the_provider_tells(told: dict[str, Any], state: str) -> None:
-    """A volume's state comes from its status and its node; its extra has Libcloud's keys."""
-    (volume,) = answered(listed({**VOLUME, **told}), lambda driver: driver.list_volumes())
+def test_volumes_from_payloads(fields: dict[str, Any], state: str) -> None:
+    """A volume's state comes from its status and its node; its `extra` has Libcloud's keys."""
+    (volume,) = result_of(listed({**VOLUME, **fields}), lambda driver: driver.list_volumes())
     assert (volume.id, volume.name, volume.size) == ("12345", "data", 30)
     assert volume.state == StorageVolumeState(state)
-    told = {**VOLUME, **told}
-    assert volume.extra == {**told, "location": "us-east", "state": told["status"]}
+    payload = {**VOLUME, **fields}
+    assert volume.extra == {**payload, "location": "us-east", "state": payload["status"]}
 
 
 def test_volumes_are_created_in_both_orders() -> None:
-    """The size may come before the name or after it; a volume goes to a place or to a node."""
+    """The size may come before the name or after it, a node may come fourth, and snapshots are refused."""
     with serve(lambda _: Answer(body=VOLUME)) as web, on(web) as driver:
-        other: Any = ("data", 30, place_of(driver, "eu-west"))
+        other: Any = ("data", 30, location_of(driver, "eu-west"))
         driver.create_volume(30, "data", tags="one")
         driver.create_volume(*other)
         other = ("data", 30, None, node_of(driver))
@@ -1137,8 +1143,8 @@ def test_volumes_are_created_in_both_orders() -> None:
     ]
 
 
-def test_the_life_of_a_volume() -> None:
-    """A volume is attached, detached, resized, cloned and destroyed by what the provider calls so."""
+def test_operations_of_a_volume() -> None:
+    """A volume is attached, detached, resized, cloned and destroyed by the documented requests."""
     with serve(lambda _: Answer(body=VOLUME)) as web, on(web) as driver:
         volume = volume_of(driver)
         assert volume.attach(node_of(driver))
@@ -1155,10 +1161,10 @@ def test_the_life_of_a_volume() -> None:
         {"linode_id": 1, "persist_across_boots": False},
         {"linode_id": 1, "persist_across_boots": False},
     ]
-    told = [f"{seen.method} {seen.path.removeprefix('/v4/volumes/')}" for seen in web.seen[3:]]
-    looks = ["GET 12345", "GET 12345"]
-    assert told == [
-        *("POST 1/detach", "POST 1/resize", "GET 1", "POST 1/clone", *looks, "POST 1/clone", "DELETE 1"),
+    sent = [f"{seen.method} {seen.path.removeprefix('/v4/volumes/')}" for seen in web.seen[3:]]
+    polls = ["GET 12345", "GET 12345"]
+    assert sent == [
+        *("POST 1/detach", "POST 1/resize", "GET 1", "POST 1/clone", *polls, "POST 1/clone", "DELETE 1"),
     ]
 
 
@@ -1166,13 +1172,13 @@ def test_the_life_of_a_volume() -> None:
 
 
 def test_disks() -> None:
-    """Disks are in MB; one that is made from an image has a password, others have none."""
-    told = {"id": 25674, "label": "Debian", "status": "ready", "size": 48640, "filesystem": "ext4"}
-    with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
+    """A disk from an image has a password; other disks refuse one, and read-only disks are refused."""
+    payload = {"id": 25674, "label": "Debian", "status": "ready", "size": 48640, "filesystem": "ext4"}
+    with serve(lambda _: Answer(body={**payload, "data": [payload], "pages": 1})) as web, on(web) as driver:
         node = node_of(driver)
         (disk,) = driver.ex_list_disks(node)
         assert disk == LinodeDisk("25674", StorageVolumeState.AVAILABLE, "Debian", "ext4", size=48640)
-        assert (disk.extra, disk.driver) == (told, driver)
+        assert (disk.extra, disk.driver) == (payload, driver)
         driver.ex_create_disk(1024, "swap", node, "swap", ex_wait=False)
         driver.ex_create_disk(
             4096, "root", node, image=image_of(driver), ex_authorized_keys=[PUBLIC_KEY], ex_wait=False
@@ -1200,28 +1206,28 @@ def test_disks() -> None:
     ],
 )
 def test_states_of_disks(status: str | None, state: StorageVolumeState) -> None:
-    """A disk's state is one of Libcloud's, the provider's word for it in its extra."""
-    told = {"id": 1, "label": None, "status": status, "size": None, "filesystem": None}
-    (disk,) = answered(listed(told), lambda driver: driver.ex_list_disks(node_of(driver)))
+    """A disk's state is Libcloud's; the provider's status is in its `extra`."""
+    payload = {"id": 1, "label": None, "status": status, "size": None, "filesystem": None}
+    (disk,) = result_of(listed(payload), lambda driver: driver.ex_list_disks(node_of(driver)))
     assert (disk.state, disk.extra["status"]) == (state, status)
 
 
 def test_configurations() -> None:
-    """A configuration boots disks as devices in order, and is what a node can be started with."""
-    told = {
+    """A configuration has disks as devices in order, eight at most, and a node can be started with it."""
+    payload = {
         "id": 7,
         "label": "mine",
         "kernel": "linode/grub2",
         "devices": {"sda": {"disk_id": 3}, "sdb": None},
     }
-    with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
+    with serve(lambda _: Answer(body={**payload, "data": [payload], "pages": 1})) as web, on(web) as driver:
         node = node_of(driver)
         other = LinodeDisk("4", StorageVolumeState.AVAILABLE, "swap", "swap")
         config = driver.ex_create_config(node, "mine", [DISK, other], kernel="linode/grub2")
         assert driver.ex_list_configs(node) == [config]
         assert driver.ex_start_node(node, config=config, ex_wait=False)
         assert driver.ex_destroy_config(node, config)
-        with pytest.raises(InvalidArgumentError, match="8 disks at most, not 9"):
+        with pytest.raises(InvalidArgumentError, match="at most 8 disks are possible, got 9"):
             driver.ex_create_config(node, "mine", [DISK] * 9)
     assert bodies(web, "POST", f"{INSTANCES}/1/configs") == [
         {
@@ -1234,10 +1240,10 @@ def test_configurations() -> None:
 
 
 def test_backups() -> None:
-    """The backups of a node are its automatic ones and its snapshots; one is put back onto any node."""
+    """The backups of a node are its automatic ones and its snapshots, and are restored to any node."""
     one = {"id": 1, "label": None, "status": "successful", "type": "auto", "available": True}
-    told = {"automatic": [one], "snapshot": {"current": {**one, "id": 2}, "in_progress": None}, "id": 3}
-    with serve(lambda _: Answer(body=told)) as web, on(web) as driver:
+    payload = {"automatic": [one], "snapshot": {"current": {**one, "id": 2}, "in_progress": None}, "id": 3}
+    with serve(lambda _: Answer(body=payload)) as web, on(web) as driver:
         node = node_of(driver)
         assert [backup.id for backup in driver.ex_list_backups(node)] == [1, 2]
         assert driver.ex_create_backup(node, "now", ex_wait=False).id == 3
@@ -1250,13 +1256,13 @@ def test_backups() -> None:
 
 
 def test_a_node_without_backups() -> None:
-    """A node that was never backed up has no backups."""
-    told = Answer(body={"automatic": [], "snapshot": None})
-    assert answered(told, lambda driver: driver.ex_list_backups(node_of(driver))) == []
+    """A node without any backup has an empty list of backups."""
+    answer = Answer(body={"automatic": [], "snapshot": None})
+    assert result_of(answer, lambda driver: driver.ex_list_backups(node_of(driver))) == []
 
 
 def test_tags() -> None:
-    """Tags are made, put on nodes beside the others, and taken off; what is so already sends nothing."""
+    """Tags are created, added beside others, removed and deleted; a change without effect is not sent."""
     with serve(lambda _: Answer(body={**INSTANCE, "data": [{"label": "web"}], "pages": 1})) as web:
         with on(web) as driver:
             node = node_of(driver)
@@ -1273,7 +1279,7 @@ def test_tags() -> None:
 
 
 def test_the_addresses_of_a_node() -> None:
-    """The addresses of a node are told once each, with Libcloud's attributes."""
+    """The addresses of a node are listed once each, with Libcloud's attributes, without ranges."""
     first = {"address": "97.107.143.141", "public": True, "type": "ipv4", "linode_id": 1, "rdns": "a.example"}
     private = {"address": "192.168.133.234", "public": False, "type": "ipv4", "linode_id": 1}
     slaac = {"address": "2600:3c03::1", "public": True, "type": "ipv6", "linode_id": 1}
@@ -1281,11 +1287,11 @@ def test_the_addresses_of_a_node() -> None:
         {"address": "10.0.0.2", "address_range": None, "linode_id": 1, "vpc_id": 7654, "active": True},
         {"address": None, "address_range": "10.0.0.64/26", "linode_id": 1, "vpc_id": 7654},
     ]
-    told = {
+    payload = {
         "ipv4": {"public": [first], "private": [private], "shared": [], "reserved": [first], "vpc": vpc},
         "ipv6": {"slaac": slaac, "link_local": None, "global": []},
     }
-    addresses = answered(Answer(body=told), lambda driver: driver.ex_list_node_addresses(node_of(driver)))
+    addresses = result_of(Answer(body=payload), lambda driver: driver.ex_list_node_addresses(node_of(driver)))
     assert [(one.inet, one.public, one.version, one.node_id) for one in addresses] == [
         ("97.107.143.141", True, "ipv4", "1"),
         ("192.168.133.234", False, "ipv4", "1"),
@@ -1295,10 +1301,10 @@ def test_the_addresses_of_a_node() -> None:
     assert addresses[0].extra == first
 
 
-def test_addresses_are_allocated_shared_and_given_back() -> None:
-    """A node is given a private and a public address, takes others over, and gives one back."""
-    told = {"address": "192.168.1.1", "public": False, "type": "ipv4", "linode_id": None}
-    with serve(lambda _: Answer(body={**told, "data": [told], "pages": 1})) as web, on(web) as driver:
+def test_operations_of_addresses() -> None:
+    """Addresses are listed, allocated, shared and removed; only IPv4 is allocated."""
+    payload = {"address": "192.168.1.1", "public": False, "type": "ipv4", "linode_id": None}
+    with serve(lambda _: Answer(body={**payload, "data": [payload], "pages": 1})) as web, on(web) as driver:
         node = node_of(driver)
         (address,) = driver.ex_list_addresses(ex_filter={"region": "us-east"})
         assert (address.inet, address.node_id) == ("192.168.1.1", None)
@@ -1306,7 +1312,7 @@ def test_addresses_are_allocated_shared_and_given_back() -> None:
         assert driver.ex_allocate_public_address(node) == address
         assert driver.ex_share_address(node, [address, "192.0.2.1"])
         assert driver.ex_destroy_address(node, address)
-        with pytest.raises(UnsupportedOperationError, match="not ipv6"):
+        with pytest.raises(UnsupportedOperationError, match="must be 'ipv4', got 'ipv6'"):
             driver.ex_allocate_private_address(node, "ipv6")
     assert bodies(web, "POST", f"{INSTANCES}/1/ips") == [
         {"type": "ipv4", "public": False},
@@ -1353,30 +1359,30 @@ def test_addresses_are_allocated_shared_and_given_back() -> None:
     ],
 )
 def test_refusals(status: int, field: str | None, reason: str, kind: type[Exception]) -> None:
-    """Each kind of refusal is an error of its own with the provider's words, and the field's name."""
+    """Each kind of refusal is an error of its own with the provider's message and the field's name."""
     with pytest.raises(kind) as caught:
-        answered(refusal(status, (field, reason)), lambda driver: driver.ex_enable_backups(node_of(driver)))
+        result_of(refusal(status, (field, reason)), lambda driver: driver.ex_enable_backups(node_of(driver)))
     assert type(caught.value) is kind
     assert (f"{field}: {reason}" if field else reason) in str(caught.value)
 
 
-def test_every_reason_is_told() -> None:
-    """A refusal of several fields tells each with its reason."""
+def test_every_reason_is_shown() -> None:
+    """A refusal of several fields has each with its reason."""
     answer = refusal(400, ("region", "region is required"), (None, "and more"), ("type", "type is required"))
     with pytest.raises(ProviderHTTPError, match="region: region is required; and more; type: type is requ"):
-        answered(answer, create)
+        result_of(answer, create)
 
 
 @pytest.mark.parametrize("body", [{"errors": "x"}, {"errors": []}, {}, b"out of order", b"\xff", [1]])
-def test_refusals_of_another_form(body: Any) -> None:
-    """A refusal that is not as documented is the error of its status with what there is of words."""
+def test_malformed_refusals(body: Any) -> None:
+    """An error response that is not as documented is the error of its status."""
     with pytest.raises(ProviderHTTPError) as caught:
-        answered(Answer(400, body), lambda driver: driver.list_nodes())
+        result_of(Answer(400, body), lambda driver: driver.list_nodes())
     assert caught.value.code == 400
 
 
 def test_the_rate_limit() -> None:
-    """A rate limit tells the pause, from `Retry-After` or from the moment at which the limit ends."""
+    """If the response is lost after the provider acted, a create finds its node and creates no second one."""
     soon = str(int(time.time()) + 1000)
     cases = [
         ({"Retry_After": "7", "X_RateLimit_Reset": soon}, 7, 7),
@@ -1385,14 +1391,16 @@ def test_the_rate_limit() -> None:
     ]
     for headers, least, most in cases:
         with pytest.raises(RateLimitReachedError, match="Too many requests") as caught:
-            answered(refusal(429, (None, "Too many requests"), **headers), lambda driver: driver.list_nodes())
+            result_of(
+                refusal(429, (None, "Too many requests"), **headers), lambda driver: driver.list_nodes()
+            )
         assert least <= caught.value.retry_after <= most
 
 
 def test_errors_do_not_show_the_token() -> None:
-    """A token that the provider's words repeat is not shown."""
+    """A token that the provider's message repeats is not shown."""
     with pytest.raises(InvalidCredsError) as caught:
-        answered(refusal(401, (None, f"Invalid token {TOKEN}")), lambda driver: driver.list_nodes())
+        result_of(refusal(401, (None, f"Invalid token {TOKEN}")), lambda driver: driver.list_nodes())
     assert TOKEN not in str(caught.value)
 
 
@@ -1432,7 +1440,7 @@ def node(driver: LinodeNodeDriver) -> Node:
 
 
 def test_a_node_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
-    """A node has addresses of both kinds, its tags and no mark, and is found by filters."""
+    """A node has addresses of both kinds, its tags and no marker, and is found by filters."""
     assert len(node.private_ips) == 1
     assert {":" in address for address in node.public_ips} == {False, True}
     assert (node.extra["tags"], node.extra["group"], node.extra["location"]) == (["env"], "", "us-east")
@@ -1440,8 +1448,8 @@ def test_a_node_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
     assert driver.list_nodes(ex_filter={"tags": "other"}) == []
 
 
-def test_twins_are_refused(driver: LinodeNodeDriver, node: Node) -> None:
-    """A second node of a name is refused, by a create and by a rename."""
+def test_taken_names_are_refused(driver: LinodeNodeDriver, node: Node) -> None:
+    """A name that is taken is refused by creates and renames; another one is accepted."""
     other = create(driver, "other")
     for call in (create, lambda driver: driver.ex_rename_node(other, "web")):
         with pytest.raises(LabelTakenError):
@@ -1451,15 +1459,15 @@ def test_twins_are_refused(driver: LinodeNodeDriver, node: Node) -> None:
 
 
 @pytest.mark.parametrize("fault", ["reset after", "truncate"])
-def test_a_lost_answer_of_the_sandbox(driver: LinodeNodeDriver, cloud: Sandbox, fault: Any) -> None:
-    """A create whose answer is lost after the provider acted finds its node and makes no second one."""
+def test_a_lost_response_of_the_sandbox(driver: LinodeNodeDriver, cloud: Sandbox, fault: Any) -> None:
+    """A create whose response is lost after the provider acted finds its node and creates no second one."""
     cloud.fault(fault, method="POST", path=INSTANCES)
     node = create(driver)
     assert [(one.id, one.extra["group"]) for one in driver.list_nodes()] == [(node.id, "")]
 
 
-def test_lost_answers_side_by_side(driver: LinodeNodeDriver, cloud: Sandbox) -> None:
-    """Of several creates whose answers are lost, each gives back its own node."""
+def test_lost_responses_in_parallel(driver: LinodeNodeDriver, cloud: Sandbox) -> None:
+    """Of several creates whose responses are lost, each returns its own node."""
     cloud.fault("reset after", method="POST", path=INSTANCES, times=4)
     names = ["one", "two", "three", "four"]
     nodes = waiting.gather([lambda name=name: create(driver, name) for name in names])  # type: ignore[misc]
@@ -1481,14 +1489,14 @@ def test_lost_answers_side_by_side(driver: LinodeNodeDriver, cloud: Sandbox) -> 
 def test_creates_that_are_refused(
     driver: LinodeNodeDriver, change: dict[str, Any], error: type[Exception]
 ) -> None:
-    """A create that the provider refuses raises with its words, and nothing came about."""
+    """A create that the provider refuses is an error of its kind, and no node is created."""
     with pytest.raises(error, match="HTTP 400"):
         driver.create_node(**{"name": "web", "size": "g6-nanode-1", "image": "linode/debian12", **change})
     assert driver.list_nodes() == []
 
 
 def test_the_limit_of_an_account() -> None:
-    """A create above the account's limit is a QuotaExceededError with the provider's words."""
+    """A create above the account's limit is a QuotaExceededError with the provider's message."""
     with Sandbox("linode", ssh="off", linode_limit=1) as cloud, driver_of(cloud) as driver:
         create(driver)
         with pytest.raises(QuotaExceededError, match=r"(?i)limit"):
@@ -1496,7 +1504,7 @@ def test_the_limit_of_an_account() -> None:
 
 
 def test_operations_of_a_node(driver: LinodeNodeDriver, node: Node) -> None:
-    """Operations beyond the base have taken effect when they return."""
+    """The provider's own operations have taken effect when they return."""
     assert driver.ex_stop_node(node)
     assert driver.get_node(node.id).state == NodeState.STOPPED
     assert driver.ex_resize_node(node, driver.list_sizes()[1])
@@ -1519,7 +1527,7 @@ def test_operations_of_a_node(driver: LinodeNodeDriver, node: Node) -> None:
 
 
 def test_backups_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
-    """A node that is backed up has a snapshot taken and put back."""
+    """A node with backups enabled gets a snapshot, which is restored; without backups it has none."""
     assert driver.ex_enable_backups(node)
     backup = driver.ex_create_backup(node, "before")
     assert (backup.status, backup.label) == ("successful", "before")
@@ -1530,16 +1538,16 @@ def test_backups_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
 
 
 def test_operations_that_fail_at_the_provider() -> None:
-    """An operation that the provider accepts and then fails to carry out is a ProviderError."""
-    knobs = {**QUICK, "failing": "linode_resize"}
-    with Sandbox("linode", ssh="off", **knobs) as cloud, driver_of(cloud) as driver:
+    """An operation that the provider accepts and that then fails is a ProviderError."""
+    settings = {**QUICK, "failing": "linode_resize"}
+    with Sandbox("linode", ssh="off", **settings) as cloud, driver_of(cloud) as driver:
         ((node, _),) = driver.wait_until_running([create(driver)])
         with pytest.raises(ProviderError, match="linode_resize of Linode"):
             driver.ex_resize_node(node, driver.list_sizes()[1])
 
 
 def test_a_busy_node_of_the_sandbox() -> None:
-    """An operation on a node that is busy with another is carried out after that."""
+    """An operation on a busy node is accepted once it is free."""
     with Sandbox("linode", ssh="off", **{**QUICK, "power": 0.4}) as cloud, driver_of(cloud) as driver:
         ((node, _),) = driver.wait_until_running([create(driver)])
         assert node.reboot()
@@ -1548,7 +1556,7 @@ def test_a_busy_node_of_the_sandbox() -> None:
 
 
 def test_clones_of_the_sandbox(driver: LinodeNodeDriver, cloud: Sandbox, node: Node) -> None:
-    """A clone has what the node has, its own name and no mark, once also where the answer is lost."""
+    """A clone has the node's size, image and disks by default, its own name, no marker, and exists once."""
     cloud.fault("reset after", method="POST", path=f"{INSTANCES}/{node.id}/clone")
     clone = driver.ex_clone_node(node, "copy")
     assert (clone.name, clone.size, clone.image) == ("copy", node.size, node.image)
@@ -1556,8 +1564,8 @@ def test_clones_of_the_sandbox(driver: LinodeNodeDriver, cloud: Sandbox, node: N
     assert [disk.size for disk in driver.ex_list_disks(clone)] == [
         disk.size for disk in driver.ex_list_disks(node)
     ]
-    size, place = driver.list_sizes()[1], place_of(driver, "eu-west")
-    bigger = driver.ex_clone_node(node, size=size, location=place, ex_create_attr={"private_ip": True})
+    size, location = driver.list_sizes()[1], location_of(driver, "eu-west")
+    bigger = driver.ex_clone_node(node, size=size, location=location, ex_create_attr={"private_ip": True})
     assert (bigger.size, bigger.extra["location"], len(bigger.private_ips)) == ("g6-standard-1", "eu-west", 1)
     assert len(driver.list_nodes()) == 3
     with pytest.raises(LabelTakenError):
@@ -1565,7 +1573,7 @@ def test_clones_of_the_sandbox(driver: LinodeNodeDriver, cloud: Sandbox, node: N
 
 
 def test_a_clone_of_a_busy_node() -> None:
-    """A node that is busy with something else is cloned after that, once."""
+    """A busy node is cloned once, after it is free."""
     with Sandbox("linode", ssh="off", **{**QUICK, "power": 0.4}) as cloud, driver_of(cloud) as driver:
         ((node, _),) = driver.wait_until_running([create(driver)])
         assert node.reboot()
@@ -1574,13 +1582,13 @@ def test_a_clone_of_a_busy_node() -> None:
 
 
 def test_a_migration_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
-    """A node is in another region when its migration has ended."""
-    assert driver.ex_migrate_node(node, place_of(driver, "eu-west"))
+    """A node is in its new region when `ex_migrate_node` returns."""
+    assert driver.ex_migrate_node(node, location_of(driver, "eu-west"))
     assert driver.get_node(node.id).extra["location"] == "eu-west"
 
 
 def test_firewalls_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
-    """A firewall is made with its rules, put before a node, taken away from it and destroyed."""
+    """A firewall is created with its rules, attached once, detached once and destroyed; names are unique."""
     rule = {"action": "ACCEPT", "protocol": "TCP", "ports": "22", "addresses": {"ipv4": ["0.0.0.0/0"]}}
     rules = {"inbound": [rule], "inbound_policy": "DROP", "outbound_policy": "ACCEPT"}
     made = driver.ex_create_firewall("ssh-only", rules, tags=["web"])
@@ -1591,7 +1599,7 @@ def test_firewalls_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
     with pytest.raises(ConflictError):
         driver.ex_attach_firewall(made, node)
     assert driver.ex_detach_firewall(made, node)
-    with pytest.raises(InvalidArgumentError, match="not before the node"):
+    with pytest.raises(InvalidArgumentError, match="not attached to node"):
         driver.ex_detach_firewall(made, node)
     other = driver.ex_create_firewall("other", rules, [node])
     assert [one.id for one in driver.ex_list_firewalls()] == [made.id, other.id]
@@ -1603,7 +1611,7 @@ def test_firewalls_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
 
 
 def test_stackscripts_of_the_sandbox(driver: LinodeNodeDriver) -> None:
-    """A StackScript is made for images, named at a create, listed and destroyed."""
+    """A StackScript is created for images, used by a create, listed and destroyed."""
     image = driver.get_image("linode/debian12")
     made = driver.ex_create_stackscript("mine", "#!/bin/sh\n", [image], description="for us")
     assert (made.label, made.images, made.mine) == ("mine", [image.id], True)
@@ -1614,7 +1622,7 @@ def test_stackscripts_of_the_sandbox(driver: LinodeNodeDriver) -> None:
 
 
 def test_images_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
-    """An image of a node is there when it is given back, nodes start from it, and it is deleted."""
+    """An image of a node is available when it is returned, nodes are created from it, and it is deleted."""
     image = driver.create_image(node, "mine", "for us")
     assert image.id.startswith("private/")
     assert (image.extra["status"], image.extra["description"]) == ("available", "for us")
@@ -1626,12 +1634,13 @@ def test_images_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
 
 
 def test_volumes_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
-    """A volume is attached to a node and listed there, detached, made bigger, cloned and destroyed."""
+    """A volume is attached once, listed with its node, detached, resized, cloned and destroyed."""
 
     def until(state: StorageVolumeState) -> None:
-        told = f"the volume to be {state}"
         waiting.poll(
-            lambda: driver.ex_get_volume(volume.id).state == state or None, waiting_for=told, timeout=10
+            lambda: driver.ex_get_volume(volume.id).state == state or None,
+            waiting_for=f"the volume to be {state}",
+            timeout=10,
         )
 
     volume = driver.create_volume(10, "data", tags=["env"])
@@ -1654,7 +1663,7 @@ def test_volumes_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
 
 
 def test_tags_and_addresses_of_the_sandbox(driver: LinodeNodeDriver, node: Node) -> None:
-    """Tags go onto a node and off it, and it is given an address and loses it."""
+    """Tags are added to a node and removed; a private address is allocated to a node and removed."""
     assert driver.ex_create_tag("prod", [node])
     assert driver.ex_tag_node(node, "web")
     assert driver.ex_untag_node(node, "env")
@@ -1672,13 +1681,13 @@ def test_tags_and_addresses_of_the_sandbox(driver: LinodeNodeDriver, node: Node)
 
 
 def test_keys_of_the_sandbox(driver: LinodeNodeDriver) -> None:
-    """A key of the token's user lets root in by the user's name; an expired token is refused."""
+    """A key of the token's user is registered, used and deleted; an unknown token is refused, not shown."""
     pair = driver.create_key_pair("mine", PUBLIC_KEY)
     assert driver.get_key_pair("mine").fingerprint == pair.fingerprint
     assert create(driver, ex_authorized_users=["sandbox"]).name == "web"
     assert driver.delete_key_pair(pair)
-    line = driver.connection
-    with Driver("expired", host=line.host, port=line.port, secure=False) as stranger:
+    connection = driver.connection
+    with Driver("expired", host=connection.host, port=connection.port, secure=False) as stranger:
         with pytest.raises(InvalidCredsError) as caught:
             stranger.list_nodes()
     assert "expired" not in str(caught.value)
@@ -1686,7 +1695,7 @@ def test_keys_of_the_sandbox(driver: LinodeNodeDriver) -> None:
 
 @pytest.mark.parametrize("kind", ["key", "password"])
 def test_deployments(kind: str) -> None:
-    """A deployment logs in with the key or the password that the node was created with."""
+    """A deployment logs in with the node's key or password."""
     private, public = keys.generate()
     auth = NodeAuthSSHKey(public) if kind == "key" else NodeAuthPassword(PASSWORD)
     step = ScriptDeployment("echo deployed")
@@ -1705,7 +1714,7 @@ def test_deployments(kind: str) -> None:
 
 
 def test_the_examples_of_the_documentation_run() -> None:
-    """The page's Python runs from its first line to its last."""
+    """The Python examples of the documentation run, in order."""
     page = Path(__file__).parents[2] / "docs" / "providers" / "linode.md"
     names: dict[str, Any] = {}
     try:

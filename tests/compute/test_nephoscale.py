@@ -5,12 +5,15 @@ import signal
 import threading
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from polycloud.common import waiting
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import KeyPair, Node, NodeAuthPassword, NodeAuthSSHKey
+from polycloud.compute.types import NodeState
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     AmbiguousCreateError,
     InvalidArgumentError,
     InvalidCredsError,
@@ -22,8 +25,7 @@ from polycloud.common.types import (
     TransportError,
     UnsupportedOperationError,
 )
-from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import KeyPair, Node, NodeAuthPassword, NodeAuthSSHKey, NodeState
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.web import Answer, Seen, serve
 
@@ -44,8 +46,8 @@ def envelope(data: Any, *, success: bool = True, response: int = 200, message: s
     return Answer(200, body)
 
 
-def answered(answer: Answer, call: Any) -> Any:
-    """The result of a driver's call that is answered with `answer`."""
+def result_of(answer: Answer, call: Any) -> Any:
+    """The result of a driver's call if the response to every request is `answer`."""
     with serve(lambda _: answer) as web, NephoscaleNodeDriver("u", "pw", **web.options, retry=ONCE) as driver:
         return call(driver)
 
@@ -53,8 +55,8 @@ def answered(answer: Answer, call: Any) -> Any:
 # Nodes
 
 
-def test_a_node_is_what_the_provider_tells() -> None:
-    """A server's fields end where Libcloud's users look for them."""
+def test_nodes_from_payloads() -> None:
+    """A server's fields are in Libcloud's attributes and `extra`."""
     server = {
         "id": 88,
         "name": "web",
@@ -69,7 +71,7 @@ def test_a_node_is_what_the_provider_tells() -> None:
         "network_ports": [{"devname": "eth0"}],
         "from_the_future": {"x": 1},
     }
-    (node,) = answered(envelope([server]), lambda driver: driver.list_nodes())
+    (node,) = result_of(envelope([server]), lambda driver: driver.list_nodes())
     assert (node.id, node.name, node.state) == ("88", "web", NodeState.RUNNING)
     assert (node.public_ips, node.private_ips) == (["198.51.100.7"], ["10.132.60.1"])
     assert node.created_at == datetime(2013, 9, 25, 7, 38, 12, tzinfo=UTC)
@@ -97,20 +99,20 @@ def test_a_node_is_what_the_provider_tells() -> None:
     ],
 )
 def test_states(status: str | None, state: str) -> None:
-    """`off` is STOPPED, and what the driver does not know is UNKNOWN, not an error."""
-    (node,) = answered(envelope([{"id": 1, "power_status": status}]), lambda driver: driver.list_nodes())
+    """`off` is STOPPED, and an unknown status is UNKNOWN, not an error."""
+    (node,) = result_of(envelope([{"id": 1, "power_status": status}]), lambda driver: driver.list_nodes())
     assert node.state == state
 
 
-def test_a_bare_server_is_enough() -> None:
-    """A server of which only the id is told is a node without addresses, and its extra has the usual keys."""
-    (node,) = answered(envelope([{"id": "x-1", "ipaddresses": ""}]), lambda driver: driver.list_nodes())
+def test_a_server_with_only_an_id() -> None:
+    """A server with only an id is a node without addresses; its `extra` has the usual keys."""
+    (node,) = result_of(envelope([{"id": "x-1", "ipaddresses": ""}]), lambda driver: driver.list_nodes())
     assert (node.id, node.public_ips, node.private_ips, node.created_at) == ("x-1", [], [], None)
     assert node.extra["zone"] is None
 
 
-def test_create_gives_back_its_own_node(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """Of several servers with one name, created side by side, each create gives back its own."""
+def test_create_returns_its_own_node(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """Of several servers with one name, created side by side, each create returns its own."""
     nodes = waiting.gather([lambda: create(driver, "twin")] * 4)
     assert len({node.id for node in nodes}) == 4
     listed = {node.id: node.name for node in driver.list_nodes()}
@@ -118,8 +120,8 @@ def test_create_gives_back_its_own_node(driver: NephoscaleNodeDriver, cloud: San
     assert {form["hostname"] for form in posts(cloud)} == {"twin"}
 
 
-def test_create_sends_what_it_is_given(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """Keys, zone, host name and addresses of a create reach the provider."""
+def test_create_sends_its_arguments(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """Keys, zone and host name of a create are sent."""
     key = driver.ex_create_keypair("mine", public_key=PUBLIC_KEY)
     console = driver.ex_create_keypair("console", password="pass-word")
     zone = driver.list_locations()[0]
@@ -131,8 +133,23 @@ def test_create_sends_what_it_is_given(driver: NephoscaleNodeDriver, cloud: Sand
     assert posts(cloud)[-1]["zone"] == zone.id
 
 
-def test_create_with_a_key_in_hand(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """`auth` registers its key once, and finds it again."""
+def test_create_sends_addresses() -> None:
+    """Several addresses and networks of a create are sent separated by commas; ids may be numbers."""
+    with (
+        serve(lambda _: envelope({"id": 7})) as web,
+        NephoscaleNodeDriver("u", "pw", **web.options) as driver,
+    ):
+        ids: Any = ("3", 5)
+        driver.create_node(
+            "web", *ids, ex_wait=False, ex_ips=["192.0.2.1", "192.0.2.2"], ex_networks=[1, "2"]
+        )
+    form = parse_qs(web.seen[0].body.decode())
+    assert (form["ips"], form["networks"]) == (["192.0.2.1, 192.0.2.2"], ["1,2"])
+    assert (form["service_type"], form["image"]) == (["3"], ["5"])
+
+
+def test_create_with_auth(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """`auth` registers its key once and finds it again; passwords are refused."""
     create(driver, "one", auth=NodeAuthSSHKey(PUBLIC_KEY))
     create(driver, "two", auth=NodeAuthSSHKey(f" {PUBLIC_KEY}\n"))
     (key,) = driver.ex_list_keypairs(ssh=True)
@@ -143,7 +160,7 @@ def test_create_with_a_key_in_hand(driver: NephoscaleNodeDriver, cloud: Sandbox)
 
 @pytest.mark.parametrize("option", [{"ex_wait": False}, {"nowait": True}])
 def test_create_without_waiting(driver: NephoscaleNodeDriver, option: dict[str, bool]) -> None:
-    """A create that does not wait gives a pending node without an id, with its job."""
+    """A create that does not wait returns a pending node without an id, with its job."""
     node = create(driver, "web", **option)
     assert (node.id, node.name, node.state) == ("", "web", NodeState.PENDING)
     assert node.extra["job"]["resource_type"] == "/job"
@@ -151,7 +168,7 @@ def test_create_without_waiting(driver: NephoscaleNodeDriver, option: dict[str, 
         node.reboot()
 
 
-def test_create_gives_up_in_words(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+def test_create_times_out(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
     """A server that is not listed in time is an OperationTimeoutError with the name to look for."""
     with (
         Sandbox("nephoscale", appear=60) as slow,
@@ -164,24 +181,24 @@ def test_create_gives_up_in_words(driver: NephoscaleNodeDriver, cloud: Sandbox) 
 
 
 @pytest.mark.parametrize("fault", ["reset after", "truncate"])
-def test_a_lost_answer_makes_one_server(driver: NephoscaleNodeDriver, cloud: Sandbox, fault: str) -> None:
-    """A create whose answer is lost after the provider acted finds its server and makes no second one."""
+def test_a_lost_response(driver: NephoscaleNodeDriver, cloud: Sandbox, fault: str) -> None:
+    """A create whose response is lost finds its server and creates no second one."""
     cloud.fault(fault, method="POST", path="/server/cloud/")  # type: ignore[arg-type]
     node = create(driver, "web")
     assert [(listed.id, listed.name) for listed in driver.list_nodes()] == [(node.id, "web")]
     assert len(posts(cloud)) == 1
 
 
-def test_a_lost_create_that_cannot_be_settled(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A create whose request was lost is reported as ambiguous, with the name to look for, and sent once."""
+def test_an_ambiguous_create(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A create whose request is lost raises an error with the name to look for, and is sent once."""
     cloud.fault("reset before", method="POST", path="/server/cloud/")
     with pytest.raises(AmbiguousCreateError, match=r"'web-[0-9a-f]{12}'.*before creating another"):
         create(driver, "web", ex_timeout=0.3)
     assert len(posts(cloud)) <= 1
 
 
-def test_a_create_that_is_refused_is_an_error_at_once(driver: NephoscaleNodeDriver) -> None:
-    """A create that the provider refuses raises with its words and leaves no server."""
+def test_a_refused_create(driver: NephoscaleNodeDriver) -> None:
+    """A refused create raises the provider's message and leaves no server."""
     size, image = driver.list_sizes()[0], driver.list_images()[0]
     size.id = "999"
     with pytest.raises(ProviderHTTPError, match="service_type"):
@@ -189,8 +206,8 @@ def test_a_create_that_is_refused_is_an_error_at_once(driver: NephoscaleNodeDriv
     assert driver.list_nodes() == []
 
 
-def test_a_rename_that_fails_says_which_server_exists(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A create that breaks after its server was listed names the server's id."""
+def test_a_rename_that_fails(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A create that fails after its server was listed has a note with the server's id."""
     cloud.fault(500, method="PUT", path="/server/cloud/*", times=None)
     with pytest.raises(ServerError) as caught:
         create(driver, "web")
@@ -198,8 +215,8 @@ def test_a_rename_that_fails_says_which_server_exists(driver: NephoscaleNodeDriv
     assert f"exists: id {node.id}; it has, or had, the name {node.name!r}" in caught.value.__notes__[0]
 
 
-def test_ctrl_c_in_a_create_names_the_server(driver: NephoscaleNodeDriver) -> None:
-    """Ctrl-C while a create waits ends it at once and tells under which name the server will appear."""
+def test_ctrl_c_while_a_create_waits(driver: NephoscaleNodeDriver) -> None:
+    """Ctrl-C while a create waits has a note with the name under which the server will appear."""
     with (
         Sandbox("nephoscale", appear=60) as slow,
         NephoscaleNodeDriver(*slow.credentials, **slow.options) as late,
@@ -224,10 +241,8 @@ def test_ctrl_c_in_a_create_names_the_server(driver: NephoscaleNodeDriver) -> No
         {"server_key": "location"},
     ],
 )
-def test_bad_arguments_create_nothing(
-    driver: NephoscaleNodeDriver, cloud: Sandbox, wrong: dict[str, Any]
-) -> None:
-    """Arguments that cannot be meant are refused before a create is sent."""
+def test_invalid_arguments(driver: NephoscaleNodeDriver, cloud: Sandbox, wrong: dict[str, Any]) -> None:
+    """Invalid arguments are refused before a create is sent."""
     if wrong.get("server_key"):
         wrong = {"server_key": driver.list_locations()[0]}
     good = {"name": "web", "size": driver.list_sizes()[0], "image": driver.list_images()[0]}
@@ -236,15 +251,15 @@ def test_bad_arguments_create_nothing(
     assert posts(cloud) == []
 
 
-def test_a_create_survives_failing_looks(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+def test_a_create_with_failing_lists(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
     """Lists that fail while a create waits do not end it."""
     cloud.fault(500, method="GET", path="/server/cloud/", times=2)
     assert create(driver, "web").name == "web"
 
 
 @pytest.mark.parametrize("refusal", [Answer(501, b"no"), envelope(None, success=False, response=500)])
-def test_a_refusal_is_told_at_once(refusal: Answer) -> None:
-    """A create that the provider refuses in words is not waited for."""
+def test_a_refusal_is_raised_without_waiting(refusal: Answer) -> None:
+    """A create that the provider refuses is raised without a search for the server, and without a note."""
 
     def respond(seen: Seen) -> Answer:
         return refusal if seen.method == "POST" else envelope([])
@@ -257,7 +272,7 @@ def test_a_refusal_is_told_at_once(refusal: Answer) -> None:
 
 
 def test_ctrl_c_while_a_create_is_sent(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """Ctrl-C before the create is answered tells under which name the server may exist."""
+    """Ctrl-C before the response to a create has a note with the name under which the server may exist."""
     size, image = driver.list_sizes()[0], driver.list_images()[0]
     cloud.fault("stall", method="POST")
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -266,15 +281,15 @@ def test_ctrl_c_while_a_create_is_sent(driver: NephoscaleNodeDriver, cloud: Sand
     assert "may exist or appear, with the name 'web-" in caught.value.__notes__[-1]
 
 
-def test_a_create_without_waiting_whose_answer_is_lost(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A create that does not wait is ambiguous too when its answer is lost."""
+def test_a_lost_response_without_waiting(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A create that does not wait is ambiguous too if its response is lost."""
     cloud.fault("reset after", method="POST")
     with pytest.raises(AmbiguousCreateError, match="'web'"):
         create(driver, "web", ex_wait=False)
 
 
 def test_a_node_that_vanishes_ends_the_wait(driver: NephoscaleNodeDriver) -> None:
-    """A wait for a node that is destroyed meanwhile ends soon, and names it."""
+    """A wait for a node that is destroyed meanwhile raises an error that names the node."""
     with Sandbox("nephoscale", appear=0.01, build=60, destroy=0.2, ssh="off") as slow:
         with NephoscaleNodeDriver(*slow.credentials, **slow.options) as late:
             node = create(late, "web")
@@ -284,22 +299,22 @@ def test_a_node_that_vanishes_ends_the_wait(driver: NephoscaleNodeDriver) -> Non
 
 
 @pytest.mark.parametrize("odd", ["999", None, 5])
-def test_what_is_no_node(driver: NephoscaleNodeDriver, odd: Any) -> None:
-    """An action on what is no node is refused with the way to one."""
+def test_actions_on_other_objects(driver: NephoscaleNodeDriver, odd: Any) -> None:
+    """An action on anything but a node is refused, and the error mentions `get_node()`."""
     with pytest.raises(InvalidArgumentError, match=r"get_node\(\)"):
         driver.destroy_node(odd)
 
 
 def test_power_actions(driver: NephoscaleNodeDriver) -> None:
-    """Power actions are carried out, under Libcloud's names and those of the 2013 driver."""
+    """Power actions are carried out, by Libcloud's names and those of the 2013 driver."""
     node = create(driver)
     driver.wait_until_running([node], wait_period=0.05)
 
     def until(state: NodeState) -> None:
-        def look() -> bool | None:
+        def poll() -> bool | None:
             return driver.get_node(node.id).state == state or None
 
-        waiting.poll(look, waiting_for=f"{state}", timeout=10, longest_pause=0.05)
+        waiting.poll(poll, waiting_for=f"{state}", timeout=10, longest_pause=0.05)
 
     for stop, start in (
         (driver.stop_node, driver.start_node),
@@ -313,7 +328,7 @@ def test_power_actions(driver: NephoscaleNodeDriver) -> None:
 
 
 def test_rename(driver: NephoscaleNodeDriver) -> None:
-    """A rename changes the name and, where given, the host name."""
+    """A rename changes the name and, if given, the host name."""
     node = create(driver, "old")
     assert driver.rename_node(node, "new") is True
     assert (driver.get_node(node.id).name, driver.get_node(node.id).extra["hostname"]) == ("new", "old")
@@ -323,12 +338,12 @@ def test_rename(driver: NephoscaleNodeDriver) -> None:
 
 @pytest.mark.parametrize("name", ["wéb 😀", "a'b\"c", "two\nlines\r\n", "a&b=c;d", "100%25", "nul\0"])
 def test_names_arrive_intact(driver: NephoscaleNodeDriver, name: str) -> None:
-    """A name with quotes, line breaks, NUL or emoji is sent as it is."""
+    """A name with quotes, line breaks, NUL or emoji is sent unchanged."""
     assert driver.get_node(create(driver, name).id).name == name
 
 
 def test_destroying_twice_succeeds(driver: NephoscaleNodeDriver) -> None:
-    """A server can be destroyed twice; one that never was is not found."""
+    """A server can be destroyed twice; one that never existed is not found."""
     node = create(driver)
     assert node.destroy() is True
     assert node.destroy() is True
@@ -337,8 +352,8 @@ def test_destroying_twice_succeeds(driver: NephoscaleNodeDriver) -> None:
         node.destroy()
 
 
-def test_ids_stay_in_their_place(cloud: Sandbox, driver: NephoscaleNodeDriver) -> None:
-    """An id with slashes or query signs cannot reach another resource."""
+def test_ids_are_quoted(cloud: Sandbox, driver: NephoscaleNodeDriver) -> None:
+    """An id with slashes cannot reach another resource."""
     node = Node("../../key/sshrsa/1", "evil", NodeState.RUNNING, [], [], driver)
     with pytest.raises(NotFoundError):
         driver.destroy_node(node)
@@ -363,7 +378,7 @@ def test_dedicated_servers(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None
 
 
 def test_sizes(driver: NephoscaleNodeDriver) -> None:
-    """Sizes come cheapest first, with price, RAM, disk and CPUs."""
+    """Sizes are sorted by price, and have RAM, disk, price and CPUs."""
     sizes = driver.list_sizes()
     prices = [size.price for size in sizes]
     assert prices == sorted(prices, key=lambda price: price or 0)
@@ -372,7 +387,7 @@ def test_sizes(driver: NephoscaleNodeDriver) -> None:
 
 
 def test_images(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """Images have the keys that Libcloud's users expect, and can be asked for by location."""
+    """Images have Libcloud's keys in `extra`, are found by id, and can be listed by location."""
     image = driver.list_images()[0]
     assert {
         "architecture",
@@ -390,7 +405,7 @@ def test_images(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
 
 
 def test_locations(driver: NephoscaleNodeDriver) -> None:
-    """Locations are the zones in service; a zone that is not activated is none."""
+    """Locations are the zones in service; a zone that is not activated is left out."""
     assert [(zone.name, zone.country) for zone in driver.list_locations()] == [
         ("SJC-1", "US"),
         ("RIC-1", "US"),
@@ -401,7 +416,7 @@ def test_locations(driver: NephoscaleNodeDriver) -> None:
 
 
 def test_keys(driver: NephoscaleNodeDriver) -> None:
-    """Keys are created, listed by kind and group, and deleted; the general list tells no secrets."""
+    """Keys are created, listed by kind and group, and deleted; the list of both kinds has no secrets."""
     ssh = driver.ex_create_keypair("ssh", public_key=PUBLIC_KEY)
     console = driver.ex_create_keypair("console", password="pass-word")
     server = driver.ex_create_keypair("server", password="pass-word", key_group=1)
@@ -417,8 +432,8 @@ def test_keys(driver: NephoscaleNodeDriver) -> None:
     assert {key.id for key in driver.ex_list_keypairs()} == {server}
 
 
-def test_keys_that_cannot_be(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A key that has none or both of key and password, or is no public key, is refused unsent."""
+def test_invalid_keys(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A key with none or both of public key and password, or an invalid public key, is refused unsent."""
     bad_keys: list[dict[str, Any]] = [
         {},
         {"public_key": PUBLIC_KEY, "password": "p"},
@@ -457,7 +472,7 @@ def test_networks(driver: NephoscaleNodeDriver) -> None:
 
 
 def test_addresses(driver: NephoscaleNodeDriver) -> None:
-    """An address is reserved, given to a server and released."""
+    """An address is reserved, assigned to a server and released."""
     node = create(driver)
     driver.wait_until_running([node], wait_period=0.05)
     subnet = driver.ex_list_free_addresses()[0]
@@ -471,7 +486,7 @@ def test_addresses(driver: NephoscaleNodeDriver) -> None:
     assert driver.ex_list_subnets(private=True)[0].status is not None
 
 
-# Bad answers and bad input
+# Invalid responses and arguments
 
 
 def test_wrong_credentials(cloud: Sandbox) -> None:
@@ -483,8 +498,8 @@ def test_wrong_credentials(cloud: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("fault"), ["html", "truncate"])
-def test_an_answer_that_is_none(driver: NephoscaleNodeDriver, cloud: Sandbox, fault: str) -> None:
-    """HTML or broken JSON with status 200 is refused with the body's beginning."""
+def test_a_response_that_is_not_json(driver: NephoscaleNodeDriver, cloud: Sandbox, fault: str) -> None:
+    """HTML or broken JSON with status 200 is a MalformedResponseError with the start of the body."""
     cloud.fault(fault, path="/server/cloud/", times=None)  # type: ignore[arg-type]
     with pytest.raises(MalformedResponseError, match="body begins"):
         driver.list_nodes()
@@ -496,13 +511,13 @@ def test_an_answer_that_is_none(driver: NephoscaleNodeDriver, cloud: Sandbox, fa
         ([{"id": 1}, {"name": "no id"}], r"field `id` - at `\$\.data\[1\]`"),
         ([{"id": 1, "ipaddresses": 7}], r"at `\$\.data\[0\]\.ipaddresses`"),
         ({"not": "a list"}, r"at `\$\.data`"),
-        ([{"id": 1, "ipaddresses": "n/a"}], "server 1 has an odd address"),
+        ([{"id": 1, "ipaddresses": "n/a"}], "server 1 has an invalid address"),
     ],
 )
-def test_a_payload_of_another_shape(data: Any, path: str) -> None:
-    """A payload that lacks what is needed is refused with the path of the field."""
+def test_payloads_of_another_form(data: Any, path: str) -> None:
+    """A payload of another form is a MalformedResponseError that names the field or the server."""
     with pytest.raises(MalformedResponseError, match=path):
-        answered(envelope(data), lambda driver: driver.list_nodes())
+        result_of(envelope(data), lambda driver: driver.list_nodes())
 
 
 @pytest.mark.parametrize(
@@ -516,21 +531,21 @@ def test_a_payload_of_another_shape(data: Any, path: str) -> None:
     ],
 )
 def test_success_false_with_status_200(response: int, error: type[Exception]) -> None:
-    """An envelope that says no with HTTP 200 is an error for what it says, with the provider's message."""
+    """An envelope that reports a failure with HTTP 200 is the error for its code, with its message."""
     refusal = envelope(None, success=False, response=response, message="quota: too many servers")
     with pytest.raises(error, match="quota: too many servers"):
-        answered(refusal, lambda driver: driver.list_nodes())
+        result_of(refusal, lambda driver: driver.list_nodes())
 
 
-def test_a_code_that_says_no() -> None:
-    """An envelope that claims success with a code of failure is a failure."""
+def test_success_with_a_failing_code() -> None:
+    """An envelope that reports success with the code of a failure is a failure."""
     with pytest.raises(NotFoundError):
-        answered(envelope([], response=404), lambda driver: driver.list_nodes())
+        result_of(envelope([], response=404), lambda driver: driver.list_nodes())
 
 
 @pytest.mark.parametrize("options", [{"stream": True}, {"raw": True}, {"method": "HEAD"}])
-def test_answers_that_have_no_envelope(driver: NephoscaleNodeDriver, options: dict[str, Any]) -> None:
-    """A stream and a HEAD at a prompt are answered, though there is no envelope to look into."""
+def test_responses_without_an_envelope(driver: NephoscaleNodeDriver, options: dict[str, Any]) -> None:
+    """A stream, or a HEAD, is a response although its envelope cannot be read."""
     assert driver.connection.request("/datacenter/zone/", **options).status in {200, 405}
 
 
@@ -542,27 +557,27 @@ def test_answers_that_have_no_envelope(driver: NephoscaleNodeDriver, options: di
     ],
 )
 def test_odd_extras(server: dict[str, Any], extra: dict[str, Any]) -> None:
-    """What a payload tells in another form than documented is kept as it is."""
-    (node,) = answered(envelope([server]), lambda driver: driver.list_nodes())
+    """A name that stands for an object in a payload is kept in `extra`."""
+    (node,) = result_of(envelope([server]), lambda driver: driver.list_nodes())
     assert {key: node.extra[key] for key in extra} == extra
 
 
 def test_an_envelope_is_needed() -> None:
-    """An answer that says neither success nor failure is refused by the field's name."""
+    """A response without `success` is refused, and the error names the field."""
     with pytest.raises(MalformedResponseError, match="`success`"):
-        answered(Answer(200, {"data": []}), lambda driver: driver.list_nodes())
+        result_of(Answer(200, {"data": []}), lambda driver: driver.list_nodes())
 
 
-def test_an_action_that_is_cut_off_is_an_error(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
-    """A power action whose answer is lost is an error: it never claims to have been carried out."""
+def test_a_lost_action(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
+    """A power action whose request is lost is an error."""
     node = create(driver)
     cloud.fault("reset before", method="POST", times=None)
     with pytest.raises(TransportError):
         node.reboot()
 
 
-def test_answers_without_a_content_type() -> None:
-    """Answers are read though they lack a content type."""
+def test_responses_without_a_content_type() -> None:
+    """Responses are read without a content type."""
 
     def respond(_: Seen) -> Answer:
         return envelope([{"id": 1}])

@@ -12,19 +12,18 @@ import pytest
 from polycloud.common.payload import LazyExtra
 from polycloud.compute import base, types
 from polycloud.compute.drivers.dummy import DummyNodeDriver
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
-    KeyPairDoesNotExistError,
     Node,
     NodeAuthPassword,
     NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
     VolumeSnapshot,
 )
+from polycloud.compute.types import KeyPairDoesNotExistError, NodeState
 
 DRIVER = DummyNodeDriver("creds")
 NODE = Node("7", "web", NodeState.RUNNING, ["203.0.113.7"], ["10.0.0.7"], DRIVER)

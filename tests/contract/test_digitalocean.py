@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from contract.openapi import Document, document
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.digitalocean import (
     DigitalOceanFirewall,
     DigitalOceanFirewallRule,
@@ -15,17 +14,18 @@ from polycloud.compute.drivers.digitalocean import (
     DigitalOceanNodeDriver,
     DigitalOceanVPC,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
     VolumeSnapshot,
 )
+from polycloud.compute.types import NodeState
+from polycloud.http.retry import RetryPolicy
 from support.web import Answer, Seen, Web, serve
 
 Driver = DigitalOceanNodeDriver

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from botocore.model import Shape  # type: ignore[import-untyped]
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.ec2 import (
     EC2Address,
     EC2Network,
@@ -23,17 +22,18 @@ from polycloud.compute.drivers.ec2 import (
     tags,
     volumes,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
     VolumeSnapshot,
 )
+from polycloud.compute.types import NodeState
+from polycloud.http.retry import RetryPolicy
 from support.ec2model import MODEL, FullServer
 
 Driver = EC2NodeDriver

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from contract.openapi import Document, document
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.linode import (
     LinodeBackup,
     LinodeConfig,
@@ -18,7 +17,7 @@ from polycloud.compute.drivers.linode import (
     LinodeNodeDriver,
     LinodeStackScript,
 )
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
     Node,
     NodeAuthPassword,
@@ -26,10 +25,10 @@ from polycloud.compute.types import (
     NodeImage,
     NodeLocation,
     NodeSize,
-    NodeState,
     StorageVolume,
-    StorageVolumeState,
 )
+from polycloud.compute.types import NodeState, StorageVolumeState
+from polycloud.http.retry import RetryPolicy
 from support.web import Answer, Seen, Web, serve
 
 Driver = LinodeNodeDriver

@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 import pytest
 
 from polycloud.common.base import ConnectionKey, JsonResponse
-from polycloud.common.types import InvalidCredsError
 from polycloud.common.xmlrpc import XMLRPCConnection, XMLRPCResponse
 from polycloud.compute import keys, providers
 from polycloud.compute.base import Node, NodeImage, NodeSize
 from polycloud.compute.deployment import MultiStepDeployment, ScriptDeployment, SSHKeyDeployment
 from polycloud.compute.providers import DRIVERS, get_driver
 from polycloud.compute.types import NodeState, Provider
+from polycloud.errors import InvalidCredsError
 from polycloud.pricing import clear_pricing_data, set_pricing
 from polycloud.sandbox import Sandbox
 from polycloud.testing.replies import http

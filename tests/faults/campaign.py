@@ -29,8 +29,8 @@ from rich.progress import Progress
 from faults.clouds import HASTY, PROVIDERS, Cloud, cloud_of, driver_of, until
 from faults.ledger import Ledger
 from polycloud.cli import output
-from polycloud.common.calls import call_options
-from polycloud.common.types import NotFoundError, PolycloudError
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.testing.faults import ALL, Fault, FaultPlan, FaultProxy
 
 THREADS, POOL_SIZE = 48, 32

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager
 from threading import Event
 from typing import Any
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.ec2account import EC2Account
 
@@ -26,6 +26,7 @@ class Hasty(NodeDriver):
     settle_time = 0.4
     busy_time = 0.4
     tidy_time = 0.4
+    cleanup_time = 0.4
 
 
 class HastyNephoscale(Hasty, NephoscaleNodeDriver):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from polycloud.common.types import AmbiguousCreateError
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.errors import AmbiguousCreateError
 
 Server = dict[str, Any]
 QUOTED = re.compile("'([^']+)'")

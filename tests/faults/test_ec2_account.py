@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from faults.clouds import cloud_of, driver_of, until
-from polycloud.common.types import ConflictError
+from polycloud.errors import ConflictError
 from support.ec2account import EC2Account
 
 

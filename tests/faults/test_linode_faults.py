@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from faults.clouds import Cloud, cloud_of, driver_of
-from polycloud.common.types import AmbiguousCreateError
-from polycloud.compute.types import NodeImage, NodeSize
+from polycloud.compute.objects import NodeImage, NodeSize
+from polycloud.errors import AmbiguousCreateError
 from polycloud.testing.faults import Fault, FaultList, FaultProxy
 
 

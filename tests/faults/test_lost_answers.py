@@ -8,8 +8,8 @@ import pytest
 
 from faults.clouds import HASTY, PROVIDERS, Cloud, cloud_of, driver_of
 from polycloud.common.base import Connection
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import ConnectError, TransportError
+from polycloud.errors import ConnectError, TransportError
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.faults import Fault, FaultList, FaultProxy
 
 AT_ONCE = RetryPolicy(attempts=3, base=0.001, cap=0.002)

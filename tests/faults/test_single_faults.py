@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from faults.clouds import PROVIDERS, Cloud, cloud_of, driver_of, until
-from polycloud.common.types import AmbiguousCreateError, NotFoundError, PolycloudError
-from polycloud.compute.types import Node, NodeImage, NodeSize
+from polycloud.compute.objects import Node, NodeImage, NodeSize
+from polycloud.errors import AmbiguousCreateError, NotFoundError, PolycloudError
 from polycloud.testing.faults import ALL, Fault, FaultList, FaultProxy
 
 DEADLINE, LOOKS, GRACE = 2.0, 6, 5.0

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any, assert_type
 
-from polycloud import fleet as fleets
-from polycloud.common import waiting
-from polycloud.common.types import InvalidCredsError, OperationTimeoutError, PolycloudError
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidCredsError, OperationTimeoutError, PolycloudError
 from polycloud.fleet import AsyncFleet, Result
+from polycloud.fleet import accounts as fleets
 from polycloud.sandbox import Sandbox
 from support.fleets import NONE, TOKEN, at, empty, gated, make_driver, sockets_to, wait_until
 from support.web import Answer, Seen, serve
@@ -44,7 +44,7 @@ def test_results_and_failures(
             found = await collected(fleet.list_nodes())
         assert (len(found["prod"].get()), found["office"].get()) == (3, [])
         assert isinstance(found["wrong"].error, InvalidCredsError)
-        assert "gave no driver, but a dict" in str(found["odd"].error)
+        assert "must return a driver, got dict" in str(found["odd"].error)
         assert others() == set()
 
     run(main)
@@ -119,7 +119,7 @@ def test_a_deadline_ends_everything() -> None:
                 found = await collected(fleet.list_nodes())
             assert found["quick"].get() == []
             assert isinstance(found["stalled"].error, PolycloudError)
-            assert "last to answer" in str(found["last"].error)
+            assert "last to respond" in str(found["last"].error)
             assert len(stalled.seen) == 1
             assert others() == set()
             wait_until(lambda: sockets_to(stalled.port, quick.port) == 0)

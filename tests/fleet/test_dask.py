@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from distributed import Client, LocalCluster
 
-from polycloud.common.types import PolycloudError
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.types import DeploymentError
+from polycloud.errors import PolycloudError
 from polycloud.fleet import Fleet
 from polycloud.sandbox import Sandbox
 from polycloud.sandbox.faults import Slow

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.types import PolycloudError
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.types import DeploymentError
+from polycloud.errors import PolycloudError
 from polycloud.fleet import AsyncFleet, Deploy, Fleet, Result
 from polycloud.sandbox import Sandbox
 from support.fleets import DRIVERS, Driver, Pickling, creates, driver_of, make_driver, order, ssh_cloud

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from polycloud.common.types import InvalidArgumentError, InvalidCredsError
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.errors import InvalidArgumentError, InvalidCredsError
 from polycloud.fleet import Deploy, Fleet
 from polycloud.sandbox import Sandbox
 from support.fleets import (
@@ -140,7 +140,7 @@ def test_tasks_show_no_secrets_and_differ(prod: DigitalOceanNodeDriver) -> None:
         deploys = [Deploy("prod", object(), {"ssh_key": TOKEN})] * 2  # type: ignore[arg-type]
         list(Fleet({"prod": prod}, executor=executor).deploy_many(deploys))
         list(Fleet({"prod": prod}, executor=executor).each(partial(greet, TOKEN)))
-    tasks = [seen for seen in executor.seen if b"_Task" in seen]
+    tasks = [seen for seen in executor.seen if b"Task" in seen]
     shown = [repr(pickle.loads(task).func) for task in tasks]
     assert sorted(shown) == ["a call of prod", "deploy_node of prod", "deploy_node of prod"]
     assert len(set(tasks)) == 3

@@ -9,9 +9,13 @@ from typing import Any, assert_type
 
 import pytest
 
-from polycloud import fleet as fleets
-from polycloud.common.calls import call_options
-from polycloud.common.types import (
+from polycloud.compute.base import NodeDriver
+from polycloud.compute.deployment import Deployment
+from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.objects import Node, NodeSize
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     InvalidCredsError,
@@ -19,12 +23,8 @@ from polycloud.common.types import (
     PolycloudError,
     UnsupportedOperationError,
 )
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.deployment import Deployment
-from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
-from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.types import Node, NodeSize
 from polycloud.fleet import Deploy, Fleet, Result
+from polycloud.fleet import accounts as fleets
 from polycloud.sandbox import Sandbox
 from support.fleets import (
     NONE,
@@ -108,7 +108,7 @@ def test_failures_stand_beside_results(prod: DigitalOceanNodeDriver, droplets: S
         assert isinstance(found["dead"].error, ConnectError)
         assert isinstance(found["wrong"].error, InvalidCredsError)
         assert str(found["unmade"].error) == "the vault is shut"
-        assert str(found["odd"].error) == "the function of the account 'odd' gave no driver, but a dict"
+        assert str(found["odd"].error) == "the function of the account 'odd' must return a driver, got dict"
         assert isinstance(found["silent"].error, PolycloudError)
         with pytest.raises(InvalidCredsError):
             found["wrong"].get()
@@ -162,7 +162,7 @@ def test_a_deadline_ends_everything() -> None:
         assert found["quick"].get() == []
         assert isinstance(found["stalled"].error, PolycloudError)
         assert isinstance(found["last"].error, OperationTimeoutError)
-        assert "last to answer" in str(found["last"].error)
+        assert "last to respond" in str(found["last"].error)
         assert len(stalled.seen) == 1
         wait_until(lambda: not fleet_threads())
         assert sockets_to(stalled.port, quick.port) == 0
@@ -275,14 +275,14 @@ def test_waiting_for_many(prod: DigitalOceanNodeDriver, droplets: Sandbox) -> No
 def test_wrong_arguments(prod: DigitalOceanNodeDriver) -> None:
     """Wrong accounts, limits, deadlines and executors are refused in words that show no credentials."""
     wrong: list[tuple[Any, dict[str, Any], str]] = [
-        ({}, {"limit": 0}, "limit=0 is no number of calls"),
-        ({}, {"limit": 2.5}, r"limit=2\.5"),
-        ({}, {"limit": True}, "limit=True"),
-        ({}, {"deadline": 0}, "deadline=0 is no number of seconds"),
-        ({}, {"deadline": "soon"}, "deadline='soon'"),
-        ({}, {"executor": "dask"}, "executor= is a str"),
-        ([prod], {}, "drivers by name, not a list"),
-        ({"prod": TOKEN}, {}, "the account 'prod' is a str"),
+        ({}, {"limit": 0}, "limit must be an int above 0"),
+        ({}, {"limit": 2.5}, r"an int above 0, got 2\.5"),
+        ({}, {"limit": True}, "got True"),
+        ({}, {"deadline": 0}, "deadline must be a number of seconds above 0"),
+        ({}, {"deadline": "soon"}, "got 'soon'"),
+        ({}, {"executor": "dask"}, "executor must be an Executor, got str"),
+        ([prod], {}, "a mapping of drivers, got list"),
+        ({"prod": TOKEN}, {}, "the account 'prod' must be a driver or a function, got str"),
     ]
     for accounts, options, words in wrong:
         with pytest.raises(InvalidArgumentError, match=words) as caught:

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.providers import get_driver
+from polycloud.http.retry import RetryPolicy
 from polycloud.utils.networking import (
     increment_ipv4_segments,
     is_private_subnet,

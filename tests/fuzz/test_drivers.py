@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import PolycloudError
 from polycloud.compute.providers import get_driver
+from polycloud.errors import PolycloudError
+from polycloud.http.retry import RetryPolicy
 from support.clouds import READERS, Answers, answers_of
 from support.fuzz import look_at, mutated, outcome, scrambled
 from support.web import Answer, Seen, serve

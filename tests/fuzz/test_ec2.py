@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.retry import RetryPolicy
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
-from polycloud.compute.types import Node, NodeState
+from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.loopback import Answer
 from support.ec2model import FullServer
 from support.fuzz import ODD_TEXTS, look_at, outcome, scrambled

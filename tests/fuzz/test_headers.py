@@ -11,10 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polycloud.common.digitalocean import DigitalOceanConnection, DigitalOceanResponse
-from polycloud.common.http import Headers
-from polycloud.common.ratelimits import pause_asked, told
 from polycloud.common.response import Response
-from polycloud.common.types import RateLimitReachedError, error_from_status
+from polycloud.errors import RateLimitReachedError, error_from_status
+from polycloud.utils.headers import Headers, rate_limits, requested_pause
 from support.fuzz import answer, peak, scrambled
 
 LIMITS = (
@@ -79,7 +78,7 @@ def test_retry_after(text: str) -> None:
 @given(st.dictionaries(st.sampled_from(LIMITS), texts()))
 def test_limits(headers: dict[str, str]) -> None:
     """Limits in headers are read as numbers from 0 on, or as None."""
-    for number in (*told(headers), pause_asked(headers)):
+    for number in (*rate_limits(headers), requested_pause(headers)):
         assert number is None or 0 <= number < math.inf
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polycloud.common.payload import LazyExtra
 from polycloud.common.response import JsonResponse, Response
-from polycloud.common.types import MalformedResponseError, PolycloudError
+from polycloud.errors import MalformedResponseError, PolycloudError
 from support.fuzz import answer, encode, json_values, outcome, peak, scrambled
 
 SAMPLES = (

@@ -7,11 +7,11 @@ import asyncssh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.deployment import ScriptDeployment, SSHKeyDeployment
 from polycloud.compute.keys import fingerprint, require_public_key
 from polycloud.compute.ssh import load_private_key
 from polycloud.compute.types import SSHKeyError
+from polycloud.errors import InvalidArgumentError
 from support.fuzz import outcome, scrambled
 
 KEYS = [asyncssh.generate_private_key(kind) for kind in ("ssh-ed25519", "ecdsa-sha2-nistp256")]

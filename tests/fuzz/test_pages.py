@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from polycloud.common.digitalocean import DigitalOceanConnection, DigitalOceanResponse
 from polycloud.common.pagination import Page, path_and_query
-from polycloud.common.payload import Item, plain
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import MalformedResponseError, PolycloudError
+from polycloud.common.payload import Item, value_of
 from polycloud.compute.drivers.nephoscale import NephoscaleResponse
+from polycloud.errors import MalformedResponseError, PolycloudError
+from polycloud.http.retry import RetryPolicy
 from support.fuzz import ODD_TEXTS, answer, encode, json_values, mutated, outcome, peak
 from support.web import Answer, Seen, serve
 
@@ -97,8 +97,8 @@ def test_list_all(bodies: list[bytes]) -> None:
     with serve(respond) as web:
         options: Any = {**web.options, "retry": RetryPolicy(attempts=1)}
         with closing(DigitalOceanConnection("token", **options)) as connection:
-            outcome(lambda: connection.list_all("/things", "things", Thing, plain))
-            outcome(lambda: list(connection.iterate("/things", "things", Thing, plain)))
+            outcome(lambda: connection.list_all("/things", "things", Thing, value_of))
+            outcome(lambda: list(connection.iterate("/things", "things", Thing, value_of)))
 
 
 @given(mutated(ENVELOPE) | json_values().map(encode), st.sampled_from([200, 201, 204, 400, 500]))

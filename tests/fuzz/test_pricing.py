@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud import pricing
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 from support.fuzz import json_values, mutated, outcome, scrambled
 
 DATA = {

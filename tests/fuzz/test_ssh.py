@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.deployment import ScriptDeployment, run_step
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.ssh import HostKeys, SSHClient
 from polycloud.compute.types import DeploymentError, SSHError
+from polycloud.errors import InvalidArgumentError
 from polycloud.testing.sshd import SSHServer
 from support.fuzz import outcome, scrambled
 from support.web import raw_answers

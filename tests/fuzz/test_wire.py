@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polycloud.common.base import Connection, JsonResponse
-from polycloud.common.retry import RetryPolicy
+from polycloud.http.retry import RetryPolicy
 from support.fuzz import outcome, peak, scrambled
 from support.web import Answer, raw_answers, serve
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud.common.response import XmlResponse, XMLRPCResponse
-from polycloud.common.types import MalformedResponseError, PolycloudError
+from polycloud.errors import MalformedResponseError, PolycloudError
 from support.fuzz import answer, outcome, peak, scrambled
 from support.web import Web, serve
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud.common.response import XMLRPCResponse
-from polycloud.common.types import PolycloudError
 from polycloud.common.xmlrpc import XMLRPCConnection
+from polycloud.errors import PolycloudError
 from support.fuzz import answer, outcome, peak, scrambled
 from support.web import Answer, serve
 

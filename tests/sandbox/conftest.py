@@ -21,13 +21,13 @@ def pool() -> Iterator[urllib3.PoolManager]:
 
 @pytest.fixture
 def now() -> list[float]:
-    """The clock of `cloud`, in one item."""
+    """The time of `cloud`, as the only item."""
     return [1000.0]
 
 
 @pytest.fixture
 def later(now: list[float]) -> Callable[[float], None]:
-    """Lets so many seconds pass in `cloud`."""
+    """Advances the time of `cloud` by seconds."""
 
     def pass_time(seconds: float) -> None:
         now[0] += seconds
@@ -37,14 +37,14 @@ def later(now: list[float]) -> Callable[[float], None]:
 
 @pytest.fixture
 def cloud(now: list[float]) -> Iterator[Sandbox]:
-    """A NephoScale without machines, whose time stands still until a test lets it pass."""
+    """A NephoScale without machines, whose time advances only when a test says so."""
     with Sandbox("nephoscale", clock=lambda: now[0], ssh="off") as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def send(cloud: Sandbox, pool: urllib3.PoolManager) -> Callable[..., urllib3.BaseHTTPResponse]:
-    """Sends a request with a form, logged in unless told otherwise."""
+    """Sends a request with a form, with the right credentials unless others are given."""
 
     def request(method: str, path: str, *, login: str | None = None, **form: Any) -> urllib3.BaseHTTPResponse:
         headers = urllib3.make_headers(basic_auth=login or ":".join(cloud.credentials))
@@ -56,11 +56,11 @@ def send(cloud: Sandbox, pool: urllib3.PoolManager) -> Callable[..., urllib3.Bas
 
 @pytest.fixture
 def ask(send: Callable[..., urllib3.BaseHTTPResponse]) -> Callable[..., dict[str, Any]]:
-    """Sends as `send` does and gives the envelope."""
+    """Sends like `send`, and returns the envelope."""
 
     def envelope(method: str, path: str, **form: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = send(method, path, **form).json()
-        return answer
+        response: dict[str, Any] = send(method, path, **form).json()
+        return response
 
     return envelope
 
@@ -69,7 +69,7 @@ def ask(send: Callable[..., urllib3.BaseHTTPResponse]) -> Callable[..., dict[str
 def built(
     ask: Callable[..., dict[str, Any]], later: Callable[[float], None]
 ) -> Callable[..., dict[str, Any]]:
-    """Creates a cloud server, lets it be built, and gives it as the API lists it."""
+    """Creates a cloud server, waits until it is built, and returns it as the API lists it."""
 
     def create(name: str = "web", **form: Any) -> dict[str, Any]:
         ask("POST", "/server/cloud/", **{"name": name, "service_type": 3, "image": 49, **form})

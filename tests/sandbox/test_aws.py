@@ -70,7 +70,7 @@ def connect(
         aws_access_key_id=key or right_key,
         aws_secret_access_key=secret or right_secret,
         config=Config(
-            retries={"max_attempts": 0}, connect_timeout=10, read_timeout=30, signature_version=version
+            retries={"max_attempts": 0}, connect_timeout=10, read_timeout=60, signature_version=version
         ),
     )
 
@@ -246,6 +246,22 @@ def test_signatures_are_checked(empty: Sandbox, service: str) -> None:
         list_anything(empty, service, key="AKIAANOTHER")
     with pytest.raises(ClientError, match=rf"\({wrong}\)"):
         list_anything(empty, service, secret="another")
+
+
+def test_bodies_are_signed(empty: Sandbox) -> None:
+    """An object whose body is not the one that was signed is refused."""
+    client = connect(empty, "s3")
+    client.create_bucket(Bucket="bucket")
+    client.meta.events.register("before-send.s3.PutObject", replace_body)
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        client.put_object(Bucket="bucket", Key="key", Body=b"one")
+    assert "Contents" not in client.list_objects_v2(Bucket="bucket")
+
+
+def replace_body(request: Any, **_: Any) -> None:
+    """Replace a signed body by another one of the same length."""
+    assert request.body.read() == b"one"
+    request.body = b"two"
 
 
 CODES = {"ec2": ("AuthFailure", "AuthFailure"), "s3": ("InvalidAccessKeyId", "SignatureDoesNotMatch")}

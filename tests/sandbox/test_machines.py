@@ -25,18 +25,19 @@ import urllib3
 
 from polycloud.sandbox import MachineError, Sandbox
 from polycloud.sandbox.machines import folder, namespaces
+from polycloud.sandbox.machines.isolation import loopback_problem
 
 PROBLEMS: dict[str, Callable[[], str | None]] = {
     "namespaces": namespaces.problem_of_root,
     "user-namespaces": namespaces.problem_of_users,
-    "folder": folder.problem,
+    "folder": loopback_problem,
 }
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 QUICK = {"appear": 0.0, "build": 0.0, "power": 0.0, "destroy": 0.0}
 
 
 def start(kind: str, **settings: Any) -> Sandbox:
-    """A sandbox with machines of that kind; the test is skipped where they do not work."""
+    """Create a sandbox with machines of that kind; skip the test if they do not work here."""
     problem = PROBLEMS[kind]()
     if problem:
         pytest.skip(f"{kind}: {problem}")
@@ -44,7 +45,7 @@ def start(kind: str, **settings: Any) -> Sandbox:
 
 
 class Account:
-    """What a test does with a running sandbox."""
+    """Requests to a running sandbox, and SSH to its servers."""
 
     def __init__(self, cloud: Sandbox, pool: urllib3.PoolManager) -> None:
         self.cloud, self._pool = cloud, pool
@@ -52,19 +53,18 @@ class Account:
 
     def ask(self, method: str, path: str, **form: Any) -> Any:
         headers = urllib3.make_headers(basic_auth=":".join(self.cloud.credentials))
-        answer = self._pool.request(
-            method, self.cloud.url + path, body=urlencode(form), headers=headers
-        ).json()
-        assert answer["success"], answer
-        return answer["data"]
+        url = self.cloud.url + path
+        response = self._pool.request(method, url, body=urlencode(form), headers=headers).json()
+        assert response["success"], response
+        return response["data"]
 
     @property
     def key(self) -> int:
         """The id of `KEY` as a server key."""
         if self._key is None:
             public = KEY.export_public_key().decode()
-            answer = self.ask("POST", "/key/sshrsa/", name="k", public_key=public, key_group=1)
-            self._key = int(answer["id"])
+            key = self.ask("POST", "/key/sshrsa/", name="k", public_key=public, key_group=1)
+            self._key = int(key["id"])
         return self._key
 
     def order(self, name: str = "web", **form: Any) -> None:
@@ -73,12 +73,12 @@ class Account:
         self.ask("POST", "/server/cloud/", name=name, service_type=3, image=49, **form)
 
     def create(self, name: str = "web", **form: Any) -> dict[str, Any]:
-        """A server that is on."""
+        """Create a server; return it when it is on."""
         self.order(name, **form)
         return self.settled("on")[-1]
 
     def settled(self, *powers: str) -> list[dict[str, Any]]:
-        """The servers, as soon as they have these power states."""
+        """Return the servers, as soon as all have one of these power states."""
         while True:
             servers: list[dict[str, Any]] = self.ask("GET", "/server/cloud/")
             if all(server["power_status"] in powers for server in servers):
@@ -91,12 +91,12 @@ class Account:
         self.settled(then)
 
     def connect(self, server: dict[str, Any], **options: Any) -> Any:
-        """An SSH connection, as a context."""
+        """Return an SSH connection, as a context manager."""
         options = {"username": "root", "client_keys": [KEY], "known_hosts": None, "config": [], **options}
         return asyncssh.connect(address(server), self.cloud.ssh_port or 0, agent_path=None, **options)
 
     def run(self, server: dict[str, Any], command: str | None, **options: Any) -> Any:
-        """A command, or a shell, over a connection of its own."""
+        """Run a command, or a shell, over a connection of its own."""
 
         async def work() -> Any:
             async with self.connect(server) as connection:
@@ -104,37 +104,37 @@ class Account:
 
         return asyncio.run(work())
 
-    def says(self, server: dict[str, Any], command: str) -> str:
-        """The output of a command that succeeds."""
+    def output(self, server: dict[str, Any], command: str) -> str:
+        """Return the output of a command that must succeed."""
         done = self.run(server, command)
         assert (done.exit_status, done.stderr) == (0, "")
         return str(done.stdout).strip()
 
 
 def pause() -> None:
-    """Let others work."""
+    """Let other threads work."""
     threading.Event().wait(0.005)
 
 
 def address(server: dict[str, Any]) -> str:
-    """The public address."""
+    """Return the public address."""
     return str(server["ipaddresses"]).split(", ")[0]
 
 
 def cable(server: dict[str, Any]) -> str:
-    """The name of this computer's end of the server's network cable, if it has one."""
+    """Return the name of this computer's end of the server's network cable, if it has one."""
     return f"pc{bytes(map(int, address(server).split('.'))).hex()}"
 
 
 def cables() -> list[str]:
-    """The network devices of this computer."""
+    """Return the network devices of this computer."""
     return [name for _, name in socket.if_nameindex()]
 
 
 def children() -> set[int]:
-    """The processes that this one has started."""
+    """Return the processes that this one has started."""
     while True:
-        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile: look again
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread has ended meanwhile: try again
             lists = [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()]
             return {int(number) for line in lists for number in line.split()}
 
@@ -165,28 +165,28 @@ def files() -> Iterator[tuple[Account, dict[str, Any]]]:
 
 
 def test_a_command(account: Account) -> None:
-    """A command gives its exit status, its output and its errors, each for itself."""
+    """The exit status, the output and the errors of a command are received separately."""
     done = account.run(account.create(), "echo out; echo err >&2; exit 3")
     assert (done.exit_status, done.stdout, done.stderr) == (3, "out\n", "err\n")
 
 
 def test_a_command_that_is_killed(account: Account) -> None:
-    """A command that a signal ends tells which."""
+    """If a signal ends a command, its name is received."""
     done = account.run(account.create(), "kill -9 $$")
     assert done.exit_signal
     assert done.exit_signal[0] == "KILL"
 
 
 def test_input_and_environment(account: Account) -> None:
-    """A command gets input, its end, and the client's environment besides its own."""
+    """A command gets input and its end, and the client's environment besides its own, and starts at home."""
     server = account.create()
     done = account.run(server, 'cat; echo "$USER $A"', input="hello\n", env={"A": "b c"})
     assert done.stdout == "hello\nroot b c\n"
-    assert account.says(server, 'cd /; cd; test "$PWD" = "$HOME" && test -d /usr && echo yes') == "yes"
+    assert account.output(server, 'cd /; cd; test "$PWD" = "$HOME" && test -d /usr && echo yes') == "yes"
 
 
 def test_ten_megabytes(account: Account) -> None:
-    """Large output and large input arrive whole."""
+    """Large output and large input arrive completely."""
     server = account.create()
     done = account.run(server, "head -c 10000000 /dev/zero", encoding=None)
     assert done.stdout == bytes(10_000_000)
@@ -194,14 +194,14 @@ def test_ten_megabytes(account: Account) -> None:
 
 
 def test_a_shell(account: Account) -> None:
-    """Without a command a shell reads commands from the input."""
+    """Without a command a shell reads commands from the input, and its exit status is received."""
     done = account.run(account.create(), None, input="echo $((6 * 7))\nexit 5\n")
     assert done.exit_status == 5
     assert done.stdout.endswith("42\n")
 
 
 def test_a_terminal(account: Account) -> None:
-    """A terminal has the client's type and size, a name, and turns Ctrl-C into an interrupt."""
+    """A terminal has a name, the client's type and size, and turns Ctrl-C into an interrupt."""
     server = account.create()
 
     async def work() -> tuple[str, Any]:
@@ -211,7 +211,7 @@ def test_a_terminal(account: Account) -> None:
             seen = await process.stdout.readuntil("mono")
             process.change_terminal_size(80, 24)
             ended = asyncio.ensure_future(process.wait())
-            while not ended.done():  # a shell that is just starting its next command misses one
+            while not ended.done():  # a shell that is starting its next command ignores it
                 process.stdin.write("\x03")
                 await asyncio.wait([ended], timeout=1)
             return seen, await ended
@@ -222,7 +222,7 @@ def test_a_terminal(account: Account) -> None:
 
 
 def test_signals(account: Account) -> None:
-    """A signal from the client reaches the command, which may have the last word."""
+    """A signal from the client reaches the command, which may handle it."""
     server = account.create()
 
     async def work() -> Any:
@@ -239,37 +239,47 @@ def test_signals(account: Account) -> None:
 
 
 def test_a_lost_connection_kills_the_command(account: Account) -> None:
-    """When the client goes away, its command and what belongs to it end."""
+    """When the client disconnects, its command and the processes of its group end."""
     server = account.create()
-    mark = f"{os.getpid()}{time.monotonic_ns() % 10**6}"
+    marker = new_marker()
 
     async def work() -> None:
         async with account.connect(server) as connection:
-            process = await connection.create_process(f"sleep {mark}.5 & echo up; sleep {mark}.6")
+            process = await connection.create_process(f"sleep {marker}.5 & echo up; sleep {marker}.6")
             await process.stdout.readline()
             connection.abort()
 
     asyncio.run(work())
-    while _running(mark):
+    while is_running(marker):
         pause()
 
 
-def _running(text: str) -> bool:
+def new_marker() -> str:
+    """Return a number of seconds to sleep, by which a test finds its own process."""
+    return f"{os.getpid()}{time.monotonic_ns() % 10**6}"
+
+
+def is_running(text: str) -> bool:
+    """Return whether this computer has a process with that text in its arguments."""
     listing = subprocess.run(["ps", "ax", "-o", "args"], capture_output=True, text=True, check=True)
     return text in listing.stdout
 
 
 def test_a_daemon_outlives_its_session(account: Account) -> None:
-    """What a command leaves in the background goes on, until the server stops."""
+    """A process that a command leaves in the background runs on until the server stops, and no longer."""
     server = account.create()
-    account.says(server, "nohup sh -c 'sleep 0.1; echo late > note; sleep 1000' > /dev/null 2>&1 &")
+    marker = new_marker()
+    account.output(server, f"nohup sh -c 'sleep 0.1; echo late > note; sleep {marker}' > /dev/null 2>&1 &")
     while account.run(server, "cat note").stdout != "late\n":
         pass
+    while not is_running(f"sleep {marker}\n"):
+        pause()
     account.switch(server, "stop", "off")
+    assert not is_running(marker)
 
 
 def test_twenty_at_once(account: Account) -> None:
-    """Twenty servers are made side by side, each with its own address, name and SSH."""
+    """Twenty servers are created concurrently, each with its own address, host name and SSH."""
     for number in range(20):
         account.order(f"web-{number}")
     servers = account.settled("on")
@@ -291,21 +301,21 @@ def test_twenty_at_once(account: Account) -> None:
 
 
 def test_a_machine_is_alone(isolated: Account) -> None:
-    """A machine has its own name, processes and network, and sees nobody's home."""
+    """A machine has its own host name, processes and network, and sees no home directory of this computer."""
     server = isolated.create("Web Ünit.example")
-    assert isolated.says(server, "hostname; cat /etc/hostname").split() == ["web-nit.example"] * 2
-    assert isolated.says(server, "ps ax -o pid=,comm= | grep -v ps | head -1").split() == ["1", "cat"]
-    assert len(isolated.says(server, "ls -d /proc/[0-9]*").splitlines()) < 10
-    assert isolated.says(server, "ls -A /root /home /tmp | grep -v :$ || true") == ""
-    assert set(isolated.says(server, "ls /sys/class/net").split()) <= {"lo", "eth0"}
+    assert isolated.output(server, "hostname; cat /etc/hostname").split() == ["web-nit.example"] * 2
+    assert isolated.output(server, "ps ax -o pid=,comm= | grep -v ps | head -1").split() == ["1", "cat"]
+    assert len(isolated.output(server, "ls -d /proc/[0-9]*").splitlines()) < 10
+    assert isolated.output(server, "ls -A /root /home /tmp | grep -v :$ || true") == ""
+    assert set(isolated.output(server, "ls /sys/class/net").split()) <= {"lo", "eth0"}
 
 
 def test_a_root_machine_has_its_address(pool: urllib3.PoolManager) -> None:
-    """With root a machine has its public address on its own network, and any port of it can be reached."""
+    """With root a machine has its public address on its own network, and every port of it can be reached."""
     with start("namespaces") as cloud:
         account = Account(cloud, pool)
         server = account.create()
-        assert address(server) in account.says(server, "ip -brief address")
+        assert address(server) in account.output(server, "ip -brief address")
         assert cloud.ssh_port == 22
         program = "import socket; s = socket.create_server(('', 80)); print('up', flush=True); s.accept()"
 
@@ -319,24 +329,26 @@ def test_a_root_machine_has_its_address(pool: urllib3.PoolManager) -> None:
 
 
 def test_files_stay_inside(isolated: Account) -> None:
-    """What is written on one machine is neither on another nor on this computer."""
+    """A file written on one machine is neither on another nor on this computer."""
     one, two = isolated.create("one"), isolated.create("two")
     name = f"polycloud-{os.getpid()}-{time.monotonic_ns()}"
     for folder_ in ("/etc", "/usr", "/root", "/tmp", "/var"):  # noqa: S108 - the machine's
-        isolated.says(one, f"echo x > {folder_}/{name}")
+        isolated.output(one, f"echo x > {folder_}/{name}")
         assert not Path(folder_, name).exists()
-    assert isolated.says(two, f"ls /*/{name} 2>/dev/null || echo none") == "none"
+    assert isolated.output(two, f"ls /*/{name} 2>/dev/null || echo none") == "none"
 
 
 def test_a_machine_cannot_break_this_computer_by_accident(pool: urllib3.PoolManager) -> None:
-    """The root of a machine makes no device files, sets no kernel settings, but does set its network's."""
+    """The root of a machine can create no device files and change no settings but those of its network."""
     with start("namespaces") as cloud:
         account = Account(cloud, pool)
         server = account.create()
         assert account.run(server, "mknod /tmp/disk b 8 0").exit_status != 0
         assert account.run(server, "echo 1 > /proc/sys/vm/drop_caches").exit_status != 0
         assert (
-            account.says(server, "echo 1 > /proc/sys/net/ipv4/ip_forward; cat /proc/sys/net/ipv4/ip_forward")
+            account.output(
+                server, "echo 1 > /proc/sys/net/ipv4/ip_forward; cat /proc/sys/net/ipv4/ip_forward"
+            )
             == "1"
         )
 
@@ -370,12 +382,12 @@ async def _exchange(account: Account, server: dict[str, Any], folder_: Path) -> 
 
 
 def test_sftp(account: Account, tmp_path: Path) -> None:
-    """SFTP puts, gets, lists, renames and removes files, with their permissions, beginning at home."""
+    """SFTP puts, gets, lists, renames and removes files, with their permissions, and starts at home."""
     asyncio.run(_exchange(account, account.create(), tmp_path))
 
 
 def test_sftp_and_commands_see_the_same_files(account: Account) -> None:
-    """A file put by SFTP can be run as a command, and what that writes can be got."""
+    """A file put by SFTP can be run as a command, and SFTP can read the file that it writes."""
     server = account.create()
 
     async def work() -> str:
@@ -390,8 +402,8 @@ def test_sftp_and_commands_see_the_same_files(account: Account) -> None:
     assert asyncio.run(work()) == "done\n"
 
 
-def test_links_lead_nowhere_else(files: tuple[Account, dict[str, Any]], tmp_path: Path) -> None:
-    """A symbolic link, absolute or climbing, never leads out of the machine's files."""
+def test_links_stay_inside(files: tuple[Account, dict[str, Any]], tmp_path: Path) -> None:
+    """No symbolic link and no path, absolute or with dots, leads out of the machine's files."""
     account, server = files
     (tmp_path / "secret").write_text("secret")
 
@@ -418,7 +430,7 @@ def test_links_lead_nowhere_else(files: tuple[Account, dict[str, Any]], tmp_path
 
 
 def test_the_systems_own_clients(account: Account, tmp_path: Path) -> None:
-    """OpenSSH's ssh, sftp and scp work."""
+    """OpenSSH's ssh, sftp and scp work, the latter in both directions and with both protocols."""
     if not all(map(shutil.which, ["ssh", "sftp", "scp"])):
         pytest.skip("needs OpenSSH's clients")
     server = account.create()
@@ -442,13 +454,18 @@ def test_the_systems_own_clients(account: Account, tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert (tmp_path / "k").read_text() == (tmp_path / "known").read_text()
         (tmp_path / "k").unlink()
+        done = client(
+            "scp", protocol, *options, "-P", str(port), f"{tmp_path}/key", f"{where}:d/key{protocol}"
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert account.output(server, f"cat d/key{protocol}") == (tmp_path / "key").read_text().strip()
 
 
 # Who may log in
 
 
 def test_who_may_not_log_in(files: tuple[Account, dict[str, Any]]) -> None:
-    """Another key, another user, or any password is refused."""
+    """Another key, another user, and any password are rejected."""
     account, server = files
     other = asyncssh.generate_private_key("ssh-ed25519")
     wrong: list[dict[str, Any]] = [
@@ -468,7 +485,7 @@ async def _log_in(account: Account, server: dict[str, Any], **options: Any) -> b
 
 
 def test_passwords(pool: urllib3.PoolManager) -> None:
-    """A server created with a password key takes that password and no other."""
+    """A server created with a password key accepts that password and no other."""
     with start("folder") as cloud:
         account = Account(cloud, pool)
         key = account.ask("POST", "/key/password/", name="p", password="right one", key_group=1)["id"]
@@ -479,7 +496,7 @@ def test_passwords(pool: urllib3.PoolManager) -> None:
 
 
 def test_a_server_without_a_key(pool: urllib3.PoolManager) -> None:
-    """A server created without a key answers SSH and lets nobody in."""
+    """A server created without a key has SSH and rejects every login."""
     with start("folder") as cloud:
         account = Account(cloud, pool)
         server = account.create(server_key=None)
@@ -488,7 +505,7 @@ def test_a_server_without_a_key(pool: urllib3.PoolManager) -> None:
 
 
 def test_another_user_name(pool: urllib3.PoolManager) -> None:
-    """The user who may log in is a knob."""
+    """The user who may log in can be set, and is then the only one."""
     with start("folder", ssh_username="admin") as cloud:
         account = Account(cloud, pool)
         server = account.create()
@@ -501,23 +518,23 @@ def test_another_user_name(pool: urllib3.PoolManager) -> None:
 
 
 def test_reboot(account: Account) -> None:
-    """A restart ends processes and keeps files, also those at home and of the system, and the host key."""
+    """A restart ends processes, empties /tmp, and keeps all other files and the host key."""
     server = account.create()
     before = asyncio.run(_log_in(account, server))
-    account.says(server, "echo kept > note; (sleep 4711 > /dev/null 2>&1 &)")
+    account.output(server, "echo kept > note; (sleep 4711 > /dev/null 2>&1 &)")
     system = "folder" not in account.cloud.isolation
     if system:
-        account.says(server, "echo kept > /etc/note; echo lost > /tmp/note")
+        account.output(server, "echo kept > /etc/note; echo lost > /tmp/note")
     account.switch(server, "restart", "on")
-    assert account.says(server, "cat note") == "kept"
-    assert account.says(server, "ps ax -o args | grep '[s]leep 4711' || echo none") == "none"
+    assert account.output(server, "cat note") == "kept"
+    assert account.output(server, "ps ax -o args | grep '[s]leep 4711' || echo none") == "none"
     assert asyncio.run(_log_in(account, server)) == before
     if system:
-        assert account.says(server, "cat /etc/note; ls -A /tmp") == "kept"
+        assert account.output(server, "cat /etc/note; ls -A /tmp") == "kept"
 
 
 def test_stop_and_start(account: Account) -> None:
-    """A stopped server does not answer and cuts its connections; started again it has its files."""
+    """A stop closes a server's connections and refuses others; started again, it has its files."""
     server = account.create()
 
     async def work() -> None:
@@ -531,7 +548,7 @@ def test_stop_and_start(account: Account) -> None:
     with pytest.raises(ConnectionRefusedError):
         account.run(server, "true")
     account.switch(server, "start", "on")
-    assert account.says(server, "cat note") == "kept"
+    assert account.output(server, "cat note") == "kept"
 
 
 def test_a_recycled_address(account: Account) -> None:
@@ -540,7 +557,7 @@ def test_a_recycled_address(account: Account) -> None:
     server = account.create(**form)
     form["ips"] = address(server)
     before = asyncio.run(_log_in(account, server))
-    account.says(server, "echo x > note")
+    account.output(server, "echo x > note")
     account.ask("DELETE", f"/server/cloud/{server['id']}/")
     while account.cloud.servers:
         pass
@@ -551,23 +568,23 @@ def test_a_recycled_address(account: Account) -> None:
 
 
 def test_a_server_is_on_when_ssh_answers(account: Account) -> None:
-    """A server whose time to be built has passed is on no earlier than its SSH answers."""
+    """A server is not on before SSH works, even if its time to be built has passed."""
     for name in ("one", "two", "three"):
         account.order(name)
     waiting = {1, 2, 3}
     while waiting:
         for number, server in enumerate(account.ask("GET", "/server/cloud/"), 1):
             if number in waiting and server["power_status"] == "on":
-                assert account.says(server, "echo yes") == "yes"
+                assert account.output(server, "echo yes") == "yes"
                 waiting.discard(number)
 
 
 def test_reset_removes_machines(account: Account) -> None:
-    """After a reset the machines are gone."""
+    """After a reset machines are gone."""
     server = account.create()
     wired = cable(server) in cables()
     account.cloud.reset()
-    if wired:  # without the cable the address lies somewhere on the Internet
+    if wired:  # without the cable the address is one of the Internet
         assert cable(server) not in cables()
     else:
         with pytest.raises(ConnectionRefusedError):
@@ -578,14 +595,14 @@ def test_reset_removes_machines(account: Account) -> None:
 def test_stop_leaves_nothing(
     kind: str, pool: urllib3.PoolManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stop of the sandbox ends processes, threads and folders before it returns, whatever runs."""
+    """A stop of the sandbox ends processes and threads and removes folders before it returns."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     threads, processes = threading.active_count(), children()
     with start(kind, no_isolation=True) as cloud:
         account = Account(cloud, pool)
         server = account.create()
         assert (cable(server) in cables()) == (kind == "namespaces")
-        account.says(server, "nohup sleep 1000 > /dev/null 2>&1 &")
+        account.output(server, "nohup sleep 1000 > /dev/null 2>&1 &")
         where = [address(server), str(cloud.ssh_port), KEY.export_private_key().decode()]
         client = subprocess.Popen([sys.executable, "-c", _CLIENT, *where], stdout=subprocess.PIPE)
         assert client.stdout
@@ -618,7 +635,7 @@ except (OSError, asyncssh.Error):
 def test_a_stopped_sandbox_starts_again(account: Account) -> None:
     """After a stop and a start a server that was on is on again, with an empty disk."""
     server = account.create()
-    account.says(server, "echo x > note")
+    account.output(server, "echo x > note")
     account.cloud.stop()
     account.cloud.start()
     while account.cloud.servers[0]["machine"] != "on":
@@ -646,20 +663,20 @@ def test_kill_9_leaves_nothing(kind: str, pool: urllib3.PoolManager) -> None:
     problem = PROBLEMS[kind]()
     if problem:
         pytest.skip(f"{kind}: {problem}")
-    mark = f"{os.getpid()}{time.monotonic_ns() % 10**6}"
+    marker = new_marker()
     with subprocess.Popen([sys.executable, "-c", _VICTIM, kind], stdout=subprocess.PIPE) as victim:
         assert victim.stdout
         port = int(victim.stdout.readline())
         account = Account(_Elsewhere(port, 22 if kind == "namespaces" else 0), pool)  # type: ignore[arg-type]
         server = account.create()
         if kind == "namespaces":
-            account.says(server, f"nohup sleep {mark} > /dev/null 2>&1 &")
+            account.output(server, f"nohup sleep {marker} > /dev/null 2>&1 &")
             assert cable(server) in cables()
-            assert _running(mark)
+            assert is_running(marker)
         machines = _descendants(victim.pid)
         assert machines
         victim.send_signal(signal.SIGKILL)
-    while any(Path(f"/proc/{number}/exe").exists() for number in machines) or _running(mark):
+    while any(Path(f"/proc/{number}/exe").exists() for number in machines) or is_running(marker):
         pause()
     while cable(server) in cables():
         pause()
@@ -684,8 +701,8 @@ def _descendants(process: int) -> list[int]:
 
 
 def test_folders_of_the_killed_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder whose sandbox was killed goes when the next sandbox makes one; one in use stays."""
-    if folder.problem():
+    """A folder whose sandbox was killed is removed when the next one is created; one in use is not."""
+    if loopback_problem():
         pytest.skip("no loopback addresses")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "polycloud-sandbox-dead").mkdir()
@@ -705,7 +722,7 @@ def test_folders_of_the_killed_are_swept(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_refused_commands(files: tuple[Account, dict[str, Any]]) -> None:
-    """A folder that may run no commands says why and what to do."""
+    """A folder that may run no commands refuses them and says what to do."""
     account, server = files
     done = account.run(server, "echo hello > /etc/motd")
     assert (done.exit_status, done.stdout) == (126, "")
@@ -714,7 +731,7 @@ def test_refused_commands(files: tuple[Account, dict[str, Any]]) -> None:
 
 
 def test_ssh_faults(pool: urllib3.PoolManager) -> None:
-    """SSH hangs, denies or refuses on demand, for some connections or until told otherwise."""
+    """SSH hangs, denies or refuses on demand, for a number of connections or until the fault is ended."""
     with start("folder") as cloud:
         account = Account(cloud, pool)
         server = account.create()
@@ -738,7 +755,7 @@ def test_ssh_faults(pool: urllib3.PoolManager) -> None:
 
 
 def test_wrong_faults() -> None:
-    """A fault that cannot be is a ValueError that says what can be."""
+    """An invalid fault is a ValueError that says what is valid."""
     cloud = Sandbox("nephoscale")
     wrong: Any = "explode"
     with pytest.raises(ValueError, match="choose from hang, deny, refuse"):
@@ -750,9 +767,10 @@ def test_wrong_faults() -> None:
 
 
 def test_ssh_delay(pool: urllib3.PoolManager) -> None:
-    """With a delay SSH is refused for a while after the server is on."""
+    """With a delay SSH is refused for that time after the server is on."""
     with start("folder", ssh_delay=0.3) as cloud:
         account = Account(cloud, pool)
+        began = time.monotonic()
         server = account.create()
         with pytest.raises(ConnectionRefusedError):
             asyncio.run(_log_in(account, server))
@@ -762,10 +780,11 @@ def test_ssh_delay(pool: urllib3.PoolManager) -> None:
             except ConnectionRefusedError:
                 continue
             break
+        assert time.monotonic() - began >= 0.3
 
 
 def test_what_is_chosen() -> None:
-    """By itself the sandbox takes the best kind that works here, and says so."""
+    """By default the sandbox chooses the best isolation that works here, and says so; "off" is none."""
     works = [name for name, problem in PROBLEMS.items() if problem() is None]
     titles = {"namespaces": "namespaces (root)", "user-namespaces": "user namespaces", "folder": "folder"}
     cloud = Sandbox("nephoscale")
@@ -775,7 +794,7 @@ def test_what_is_chosen() -> None:
 
 
 def test_wrong_choices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unknown kind is a ValueError; one that does not work here is a MachineError at the start."""
+    """An unknown isolation is a ValueError; one that does not work here is a MachineError at the start."""
     with pytest.raises(ValueError, match="choose from auto, namespaces"):
         Sandbox("nephoscale", ssh="docker")
     monkeypatch.setattr(namespaces, "problem_of_root", lambda: "needs root")
@@ -784,7 +803,7 @@ def test_wrong_choices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_asyncssh(monkeypatch: pytest.MonkeyPatch, pool: urllib3.PoolManager) -> None:
-    """Without asyncssh servers are made all the same, without SSH, and the sandbox says what to install."""
+    """Without asyncssh servers are created without SSH, and the sandbox says what to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with Sandbox("nephoscale", appear=0.0, build=0.0) as cloud:
         assert "pip install 'polycloud[deploy]'" in cloud.isolation
@@ -811,6 +830,6 @@ def test_no_machine_is_left_open(pool: urllib3.PoolManager) -> None:
         socket.create_connection((address(server), cloud.ssh_port or 0)).close()
         with socket.create_connection((address(server), cloud.ssh_port or 0)) as half:
             half.sendall(b"SSH-2.0-x\r\n")
-            account.says(server, "true")
+            account.output(server, "true")
             account.ask("DELETE", f"/server/cloud/{server['id']}/")
     gc.collect()

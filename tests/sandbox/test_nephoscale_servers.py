@@ -20,21 +20,21 @@ ORDER = {"name": "web", "service_type": 3, "image": 49}
 
 
 def power(ask: Ask) -> list[str]:
-    """The power status of each listed server."""
+    """Return the power status of each listed server."""
     return [server["power_status"] for server in ask("GET", "/server/cloud/")["data"]]
 
 
-def test_a_create_answers_with_a_job(cloud: Sandbox, ask: Ask) -> None:
-    """A create is accepted with a job that says nothing of the server."""
-    answer = ask("POST", "/server/cloud/", **ORDER)
-    assert (answer["success"], answer["response"], answer["subcode"]) == (True, 202, 0)
-    job = answer["data"]
+def test_a_create_returns_a_job(cloud: Sandbox, ask: Ask) -> None:
+    """A create returns a job, which does not name the server."""
+    response = ask("POST", "/server/cloud/", **ORDER)
+    assert (response["success"], response["response"], response["subcode"]) == (True, 202, 0)
+    job = response["data"]
     assert job == {"id": job["id"], "resource_type": "/job", "uri": f"{cloud.url}/job/{job['id']}/"}
-    assert cloud.servers[0]["id"] != job["id"]
+    assert str(cloud.servers[0]["id"]) not in str(job)
 
 
 def test_the_life_of_a_server(ask: Ask, later: Later) -> None:
-    """A server is first invisible, then listed without addresses, then on with a public and a private one."""
+    """A server is not listed at first, then without addresses, then on with a public and a private one."""
     ask("POST", "/server/cloud/", **ORDER)
     later(0.49)
     assert ask("GET", "/server/cloud/")["data"] == []
@@ -46,8 +46,8 @@ def test_the_life_of_a_server(ask: Ask, later: Later) -> None:
     assert (server["power_status"], server["ipaddresses"]) == ("on", "198.51.100.2, 10.132.60.2")
 
 
-def test_what_a_server_tells(built: Built, ask: Ask) -> None:
-    """A built server tells its zone, image, size, keys and network ports."""
+def test_the_fields_of_a_server(built: Built, ask: Ask) -> None:
+    """A built server has its zone, image, size, keys and network ports."""
     key = ask("POST", "/key/password/", name="k", password="secret")["data"]["id"]
     server = built("w", hostname="host", zone=3022, service_type=9, console_key=key)
     assert (server["name"], server["hostname"], server["memory"]) == ("w", "host", 4096)
@@ -68,15 +68,16 @@ def test_what_a_server_tells(built: Built, ask: Ask) -> None:
 
 
 def test_names_need_not_differ(built: Built) -> None:
-    """Two servers may have one name; ids and addresses differ."""
+    """Two servers may have the same name; their ids and addresses differ."""
     one, two = built("same"), built("same")
+    assert one["name"] == two["name"]
     assert one["id"] != two["id"]
     assert not set(one["ipaddresses"].split(", ")) & set(two["ipaddresses"].split(", "))
 
 
 @pytest.mark.parametrize("name", ["naïve 🦆", "a\nb\r\nc", '"it\'s" & <b>=+%41', " padded "])
 def test_names_stay_as_they_are(built: Built, name: str) -> None:
-    """A name comes back exactly as it was given."""
+    """A name is listed exactly as it was given."""
     assert built(name)["name"] == name
 
 
@@ -106,10 +107,10 @@ def test_names_stay_as_they_are(built: Built, name: str) -> None:
     ],
 )
 def test_wrong_orders(cloud: Sandbox, send: Send, change: dict[str, Any], field: str) -> None:
-    """A wrong order gets HTTP 200 with an error that names the field, and builds nothing."""
-    answer = send("POST", "/server/cloud/", **{**ORDER, **change})
-    assert answer.status == 200
-    envelope = answer.json()
+    """An invalid order gets HTTP 200 with an error that names the field, and no server is created."""
+    response = send("POST", "/server/cloud/", **{**ORDER, **change})
+    assert response.status == 200
+    envelope = response.json()
     assert (envelope["success"], envelope["response"]) == (False, 400)
     assert envelope["subcode"] > 0
     assert envelope["message"].startswith(f"{field}: ")
@@ -117,34 +118,37 @@ def test_wrong_orders(cloud: Sandbox, send: Send, change: dict[str, Any], field:
 
 
 def test_a_key_of_the_wrong_group(ask: Ask) -> None:
-    """A console key does not serve as server key."""
+    """A console key is not accepted as server key, nor a server key as console key."""
     key = ask("POST", "/key/password/", name="k", password="secret")["data"]["id"]
-    answer = ask("POST", "/server/cloud/", **ORDER, server_key=key)
-    assert answer["message"].startswith("server_key: ")
+    other = ask("POST", "/key/password/", name="l", password="secret", key_group=1)["data"]["id"]
+    for field, wrong in [("server_key", key), ("console_key", other)]:
+        message = ask("POST", "/server/cloud/", **ORDER, **{field: wrong})["message"]
+        assert message.startswith(f"{field}: ")
 
 
 def test_the_zone_is_optional(built: Built) -> None:
-    """Without a zone a server comes into the first zone that has the image."""
+    """Without a zone a server is created in the first zone that has the image."""
     assert built()["zone"]["name"] == "SJC-1"
     assert built(image=33)["zone"]["name"] == "RIC-1"
 
 
 def test_chosen_addresses(built: Built, ask: Ask) -> None:
-    """A server gets the addresses that were asked for, which nobody else can have then."""
+    """A server gets the addresses that were chosen, which no other server can get then."""
     chosen = {"ips": "198.51.100.77, 10.132.60.5", "networks": "201,202"}
     assert built(**chosen)["ipaddresses"] == "198.51.100.77, 10.132.60.5"
-    answer = ask("POST", "/server/cloud/", **ORDER, **chosen)
-    assert (answer["success"], answer["response"]) == (False, 409)
-    assert answer["message"].startswith("ips: ")
+    response = ask("POST", "/server/cloud/", **ORDER, **chosen)
+    assert (response["success"], response["response"]) == (False, 409)
+    assert response["message"].startswith("ips: ")
 
 
 def test_networks_alone(built: Built) -> None:
-    """With networks and no addresses a server gets a free address of each."""
+    """With networks and no addresses a server gets a free address of each, in that order."""
     assert built(networks="202")["ipaddresses"] == "10.132.60.2"
+    assert built(networks="202,201")["ipaddresses"] == "10.132.60.3, 198.51.100.2"
 
 
 def test_power(ask: Ask, built: Built, later: Later) -> None:
-    """Stop, start and restart answer with a job at once and take effect after their time."""
+    """Stop, start and restart return a job at once and take effect after their time."""
     path = f"/server/cloud/{built()['id']}/initiator"
     for verb, meanwhile, then in [
         ("stop", "on", "off"),
@@ -153,15 +157,15 @@ def test_power(ask: Ask, built: Built, later: Later) -> None:
         ("stop", "on", "off"),
         ("restart", "unknown", "on"),
     ]:
-        answer = ask("POST", f"{path}/{verb}/")
-        assert (answer["response"], answer["data"]["resource_type"]) == (202, "/job")
+        response = ask("POST", f"{path}/{verb}/")
+        assert (response["response"], response["data"]["resource_type"]) == (202, "/job")
         assert power(ask) == [meanwhile]
         later(0.5)
         assert power(ask) == [then]
 
 
 def test_jobs_queue(ask: Ask, later: Later) -> None:
-    """What is asked of a server while a job runs happens afterwards, in order."""
+    """Jobs that are submitted while another one runs are carried out afterwards, in order."""
     ask("POST", "/server/cloud/", **ORDER)
     later(1)
     (server,) = ask("GET", "/server/cloud/")["data"]
@@ -178,19 +182,20 @@ def test_jobs_queue(ask: Ask, later: Later) -> None:
 
 
 def test_destroy(ask: Ask, built: Built, later: Later) -> None:
-    """A destroyed server leaves the list after a while, and its addresses are free again."""
+    """A destroyed server disappears after its time, and its addresses are free again."""
     server = built()
-    answer = ask("DELETE", f"/server/cloud/{server['id']}/")
-    assert (answer["response"], answer["data"]["resource_type"]) == (202, "/job")
+    response = ask("DELETE", f"/server/cloud/{server['id']}/")
+    assert (response["response"], response["data"]["resource_type"]) == (202, "/job")
     assert power(ask) == ["on"]
     later(0.5)
     assert power(ask) == []
-    query = "/network/cidr/ipv4/?fields=ipaddress_list_unassigned&ip_type=0"
-    assert "198.51.100.2" in ask("GET", query)["data"][0]["ipaddress_list_unassigned"]
+    for ip_type, address in enumerate(server["ipaddresses"].split(", ")):
+        query = f"/network/cidr/ipv4/?fields=ipaddress_list_unassigned&ip_type={ip_type}"
+        assert address in ask("GET", query)["data"][0]["ipaddress_list_unassigned"]
 
 
 def test_destroy_again(send: Send, built: Built, later: Later) -> None:
-    """Destroying succeeds twice, also when the server is gone; of a server that never was it is a 404."""
+    """A destroy can be repeated, also when the server is gone; if it never existed that is a 404."""
     path = f"/server/cloud/{built()['id']}/"
     assert send("DELETE", path).json()["response"] == 202
     assert send("DELETE", path).json()["response"] == 202
@@ -202,7 +207,7 @@ def test_destroy_again(send: Send, built: Built, later: Later) -> None:
 
 
 def test_destroy_while_it_is_built(cloud: Sandbox, ask: Ask, later: Later) -> None:
-    """A server destroyed while it is built is finished first and never comes back."""
+    """A server that is destroyed while it is built is built first, then gone."""
     ask("POST", "/server/cloud/", **ORDER)
     later(1)
     (server,) = ask("GET", "/server/cloud/")["data"]
@@ -214,7 +219,7 @@ def test_destroy_while_it_is_built(cloud: Sandbox, ask: Ask, later: Later) -> No
 
 
 def test_a_server_that_is_not_listed_yet(cloud: Sandbox, send: Send) -> None:
-    """Until a server is listed its id is unknown, though the sandbox shows it to tests."""
+    """Until a server is listed its id is unknown, although `Sandbox.servers` has it."""
     send("POST", "/server/cloud/", **ORDER)
     (server,) = cloud.servers
     assert (server["listed"], server["built"], server["power"]) == (False, False, "unknown")
@@ -234,7 +239,7 @@ def test_rename(ask: Ask, built: Built) -> None:
 
 
 def test_dedicated_servers(ask: Ask, send: Send, built: Built, later: Later) -> None:
-    """Dedicated servers have sizes, a list and a path of their own, no console key and no power calls."""
+    """Dedicated servers have sizes, a list and a path of their own, no console key and no power requests."""
     cloud_server = built()
     order = {"name": "metal", "service_type": 72, "image": 49}
     assert ask("POST", "/server/dedicated/", **{**order, "service_type": 3})["message"].startswith(
@@ -257,23 +262,25 @@ def test_dedicated_servers(ask: Ask, send: Send, built: Built, later: Later) -> 
 
 
 def test_seeds_need_more_than_one_subnet() -> None:
-    """Seeds are built and on, with addresses that all differ, however many they are."""
+    """Seeds are built and on, with addresses that all differ, even if one subnet is not enough."""
     servers = Sandbox("nephoscale", seed_nodes=1200).servers
-    assert {server["power"] for server in servers} == {"on"}
+    assert {(server["power"], server["built"], server["listed"]) for server in servers} == {
+        ("on", True, True)
+    }
     assert len({address for server in servers for address in server["addresses"]}) == 2400
     assert servers[-1]["name"] == "seed-1200"
 
 
-def test_lists_are_whole(pool: urllib3.PoolManager) -> None:
-    """Lists come in one piece with their number."""
+def test_lists_are_complete(pool: urllib3.PoolManager) -> None:
+    """Lists have one page, with the number of items."""
     with Sandbox("nephoscale", seed_nodes=300) as cloud:
         headers = urllib3.make_headers(basic_auth=":".join(cloud.credentials))
-        answer = pool.request("GET", cloud.url + "/server/", headers=headers).json()
-    assert answer["total_count"] == len(answer["data"]) == 300
+        response = pool.request("GET", cloud.url + "/server/", headers=headers).json()
+    assert response["total_count"] == len(response["data"]) == 300
 
 
 def test_create_time_is_utc(built: Built) -> None:
-    """A server's creation time is in UTC, in NephoScale's spelling."""
+    """A server's creation time is in UTC, in NephoScale's format."""
     before = datetime.now(UTC).replace(microsecond=0)
     created = datetime.strptime(built()["create_time"] + "+0000", "%Y-%m-%d %H:%M:%S%z")
     assert before <= created <= datetime.now(UTC)

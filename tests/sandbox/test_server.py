@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_the_addresses_agree(cloud: Sandbox) -> None:
-    """`url` and `options` speak of the same port of the loopback."""
+    """`url` and `options` name the same port of 127.0.0.1."""
     assert cloud.url == f"http://127.0.0.1:{cloud.port}"
     assert cloud.options == {"host": "127.0.0.1", "port": cloud.port, "secure": False}
     assert cloud.ssh_port is None
@@ -33,13 +33,15 @@ def test_credentials() -> None:
 
 
 def test_a_stopped_sandbox_has_no_address() -> None:
-    """The address of a sandbox that does not run is an error that says what to do."""
-    with pytest.raises(RuntimeError, match=r"call start\(\)"):
-        _ = Sandbox("nephoscale").url
+    """The URL, port and options of a sandbox that is not running are an error that says what to do."""
+    cloud = Sandbox("nephoscale")
+    for attribute in ("url", "port", "options"):
+        with pytest.raises(RuntimeError, match=r"is not running: call start\(\)"):
+            getattr(cloud, attribute)
 
 
 def test_stop_ends_thread_and_port() -> None:
-    """After a stop the thread has ended and nobody listens."""
+    """After a stop, or two, the thread has ended and the port refuses connections."""
     before = threading.active_count()
     cloud = Sandbox("nephoscale").start()
     port = cloud.port
@@ -51,18 +53,23 @@ def test_stop_ends_thread_and_port() -> None:
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
-def test_stop_with_open_connections(pool: urllib3.PoolManager) -> None:
-    """A stop cuts connections that idle and connections that only sent half a request."""
+def test_stop_with_open_connections() -> None:
+    """A stop closes idle connections, and connections that have sent half a request."""
     with Sandbox("nephoscale") as cloud:
-        pool.request("GET", cloud.url)
+        idle = socket.create_connection(("127.0.0.1", cloud.port), timeout=10)
+        idle.sendall(b"GET /server/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        response = b""
+        while not response.endswith(b"}"):
+            response += idle.recv(10000)
         half = socket.create_connection(("127.0.0.1", cloud.port), timeout=10)
         half.sendall(b"POST /server/cloud/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
-    with half, contextlib.suppress(ConnectionResetError):
-        assert half.recv(100) == b""
+    for connection in (idle, half):
+        with connection, contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
 
 
 def test_stop_under_load() -> None:
-    """A stop while callers connect leaves no open socket behind, which would be a ResourceWarning."""
+    """A stop while clients connect leaves no open socket behind, which would be a ResourceWarning."""
     over = threading.Event()
     url = "http://127.0.0.1:9"
 
@@ -88,39 +95,45 @@ def test_stop_under_load() -> None:
 
 
 def test_start_again(pool: urllib3.PoolManager) -> None:
-    """A stopped sandbox can start again and keeps its state; one that runs cannot."""
+    """A stopped sandbox can start again and keeps its state; one that is running cannot."""
     cloud = Sandbox("nephoscale", seed_nodes=1)
-    for _ in range(2):
+    headers = urllib3.make_headers(basic_auth="user:correct_password")
+    for number in (1, 2):
         with cloud:
-            assert pool.request("GET", cloud.url).status == 401
-            with pytest.raises(RuntimeError, match="runs already"):
+            pool.request(
+                "POST", f"{cloud.url}/key/password/", body=f"name={number}&password=secret", headers=headers
+            )
+            keys = pool.request("GET", f"{cloud.url}/key/", headers=headers).json()
+            assert keys["total_count"] == number
+            with pytest.raises(RuntimeError, match="is running already"):
                 cloud.start()
     assert len(cloud.servers) == 1
 
 
 def test_a_port_of_choice() -> None:
-    """A given port is used, and one that is taken is an OSError that leaves nothing behind."""
+    """A given port is used; one that is in use is an OSError, after which the sandbox can still start."""
     with Sandbox("nephoscale") as first:
-        second = Sandbox("nephoscale", port=first.port)
+        port = first.port
+        second = Sandbox("nephoscale", port=port)
         with pytest.raises(OSError, match="in use"):
             second.start()
     with second:
-        assert second.port == int(second.url.rpartition(":")[2])
+        assert (second.port, second.url) == (port, f"http://127.0.0.1:{port}")
 
 
-def test_many_at_once(pool: urllib3.PoolManager) -> None:
-    """Several sandboxes run side by side with states of their own."""
+def test_many_at_once() -> None:
+    """Several sandboxes run side by side, each with its own port and state."""
     with Sandbox("nephoscale") as one, Sandbox("nephoscale", seed_nodes=2) as two:
         assert one.port != two.port
         assert (len(one.servers), len(two.servers)) == (0, 2)
 
 
 @pytest.mark.parametrize(
-    ("name", "knobs", "message"),
+    ("name", "settings", "message"),
     [
         ("nefoscale", {}, "choose from .*nephoscale"),
         ("nephoscale", {"biuld": 1}, "choose from user, password, appear, build"),
-        ("nephoscale", {"build": -1}, "build must be a number of seconds from 0 on, not -1"),
+        ("nephoscale", {"build": -1}, "build must be a number of seconds from 0 on, got -1"),
         ("nephoscale", {"build": float("nan")}, "build must be"),
         ("nephoscale", {"build": "2"}, "build must be of type float"),
         ("nephoscale", {"seed_nodes": -1}, "seed_nodes must be 0 or more"),
@@ -132,22 +145,27 @@ def test_many_at_once(pool: urllib3.PoolManager) -> None:
         ("nephoscale", {"ssh": "vm"}, "choose from auto, namespaces, user-namespaces, folder, off"),
     ],
 )
-def test_bad_settings(name: str, knobs: dict[str, Any], message: str) -> None:
-    """A cloud or knob that does not exist or does not suit is a ValueError that says what would."""
+def test_bad_settings(name: str, settings: dict[str, Any], message: str) -> None:
+    """An unknown cloud or setting and an invalid value are a ValueError that says what is valid."""
     with pytest.raises(ValueError, match=message):
-        Sandbox(name, **knobs)
+        Sandbox(name, **settings)
 
 
 @pytest.mark.parametrize("name", CLOUDS)
-def test_every_cloud_of_the_registry_starts(name: str) -> None:
-    """Every registered name leads to a cloud that starts."""
+def test_every_cloud_of_the_table_starts(name: str, pool: urllib3.PoolManager) -> None:
+    """Every name in `CLOUDS` is a cloud that starts and refuses requests without credentials."""
     with Sandbox(name) as cloud:
-        assert name in repr(cloud)
+        assert repr(cloud) == f"<Sandbox {name} {cloud.url}>"
+        assert pool.request("GET", cloud.url + REFUSED.get(name, "/")).status in {401, 403}
+
+
+REFUSED = {"digitalocean": "/v2/droplets", "linode": "/v4/linode/instances"}
+"""A path that needs credentials, where the root does not."""
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
 def test_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without its extra the package says how to install it."""
+    """If a package of the extra is missing, the import error says how to install it."""
     loaded = [
         name for name in sys.modules if name.split(".")[0] == missing or name.startswith("polycloud.sandbox")
     ]
@@ -159,7 +177,7 @@ def test_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_serve_waits_for_ctrl_c() -> None:
-    """`serve` announces the sandbox, blocks, and ends in peace at Ctrl-C."""
+    """`serve` calls `ready`, blocks, and returns at Ctrl-C without a message."""
     program = (
         "from polycloud.sandbox import serve\n"
         "serve('nephoscale', ready=lambda cloud: print(cloud.url, flush=True), seed_nodes=1)\n"
@@ -184,7 +202,7 @@ def test_serve_ends_with_a_stop() -> None:
 
 
 def test_requests_are_recorded(cloud: Sandbox, send: Callable[..., urllib3.BaseHTTPResponse]) -> None:
-    """`requests` tells method, path, query, headers and body of all requests, but never the credentials."""
+    """`requests` has method, path, query, headers and body of all requests, but never the credentials."""
     send("GET", "/image/server/?region=3021&x=a%20b")
     send("POST", "/key/%70assword/", name="ключ", password="a&b=c")
     first, second = cloud.requests
@@ -203,19 +221,22 @@ def test_requests_are_recorded(cloud: Sandbox, send: Callable[..., urllib3.BaseH
 def test_reset(
     cloud: Sandbox, ask: Callable[..., dict[str, Any]], built: Callable[..., dict[str, Any]]
 ) -> None:
-    """`reset` forgets servers, keys, reserved addresses, faults and requests."""
+    """`reset` deletes servers, keys, reservations of addresses, faults and requests."""
     address, *_ = built()["ipaddresses"].split(", ")
     ask("POST", "/key/password/", name="k", password="secret")
+    reserve = {"_method": "PUT", "ipaddress": "198.51.100.3", "reserved": "true"}
+    assert ask("POST", "/network/cidr/ipv4/20101/", **reserve)["success"]
     cloud.fault(500, times=None)
     cloud.reset()
     assert cloud.requests == []
     assert cloud.servers == []
     assert ask("GET", "/key/")["data"] == []
-    assert built()["ipaddresses"].startswith(address)
+    assert built()["ipaddresses"].startswith(f"{address}, ")
+    assert built()["ipaddresses"].startswith("198.51.100.3, ")
 
 
 def test_time_passes_by_itself(pool: urllib3.PoolManager) -> None:
-    """With the real clock a server is built without anybody asking in between."""
+    """With the real clock a server is built without a request in between."""
     with Sandbox("nephoscale", appear=0.01, build=0.02, ssh="off") as cloud:
         headers = urllib3.make_headers(basic_auth="user:correct_password")
         pool.request(

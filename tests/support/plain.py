@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse
-from polycloud.common.types import InvalidCredsError
 from polycloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
 from polycloud.compute.types import NodeState
+from polycloud.errors import InvalidCredsError
 
 STATES = {"on": NodeState.RUNNING, "off": NodeState.STOPPED}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from polycloud.common.http import Headers, RawResponse, Request
+from polycloud.http.messages import RawResponse, Request
+from polycloud.utils.headers import Headers
 
 
 class RecordingTransport:

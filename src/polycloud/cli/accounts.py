@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from polycloud.cli import output
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from polycloud import __version__
 from polycloud.cli import output
+from polycloud.version import __version__
 
 __all__ = ["COMMANDS", "DEBUG", "app"]
 
@@ -57,7 +57,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. With `--debug` an error passes through, and Python shows where it came from."""
-        from polycloud.common.types import PolycloudError
+        from polycloud.errors import PolycloudError
 
         try:
             return super().invoke(ctx)
@@ -71,9 +71,9 @@ class Commands(TyperGroup):
 
 def _status(error: Exception) -> int:
     """The exit status for an error."""
-    from polycloud.common.types import InvalidArgumentError, NotFoundError, UnknownProviderError
     from polycloud.compute.types import KeyPairDoesNotExistError
     from polycloud.config import ConfigError
+    from polycloud.errors import InvalidArgumentError, NotFoundError, UnknownProviderError
 
     if isinstance(error, NotFoundError | KeyPairDoesNotExistError):
         return output.NOT_FOUND

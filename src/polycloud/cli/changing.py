@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import listing, output
-from polycloud.common.types import PolycloudError
+from polycloud.errors import PolycloudError
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun

@@ -45,7 +45,7 @@ def _listed(noun: str) -> Callable[[typer.Context], Offers]:
 
     def find(ctx: typer.Context) -> Offers:
         from polycloud.cli import accounts, resources
-        from polycloud.common.calls import call_options
+        from polycloud.concurrency.calls import call_options
 
         kind: resources.Noun = getattr(resources, noun)
         asked = accounts.one(ctx.params.get("profile"), ctx.params.get("provider"))

@@ -16,14 +16,15 @@ import typer
 
 from polycloud.cli import options, output
 from polycloud.cli.sandbox import IMPORT_LINE, connecting, running
-from polycloud.common import waiting
-from polycloud.common.types import PolycloudError
-from polycloud.compute.types import DeploymentError, NodeAuthSSHKey
+from polycloud.compute.objects import NodeAuthSSHKey
+from polycloud.compute.types import DeploymentError
+from polycloud.concurrency import waiting
+from polycloud.errors import PolycloudError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from polycloud.compute.types import Node, NodeSize
+    from polycloud.compute.objects import Node, NodeSize
     from polycloud.sandbox import Sandbox
 
 __all__ = ["app", "demo"]

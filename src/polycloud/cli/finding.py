@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
-from polycloud.common.types import InvalidArgumentError, NotFoundError
+from polycloud.errors import InvalidArgumentError, NotFoundError
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun

@@ -16,7 +16,7 @@ import typer
 
 from polycloud.cli import accounts, listing, options, output
 from polycloud.cli.resources import NODES, Column
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from polycloud.cli.listing import Record

@@ -12,7 +12,7 @@ import typer
 
 from polycloud.cli import accounts, changing, options, output, verbs
 from polycloud.cli.resources import KEYS
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 __all__ = ["app"]
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import accounts, output
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun

@@ -14,7 +14,7 @@ from polycloud import DriverType
 from polycloud.cli import options, output
 from polycloud.cli.scaffold import naming, openapi, package
 from polycloud.cli.scaffold.api import Api, Auth
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 __all__ = ["app", "new_driver"]
 

@@ -13,7 +13,7 @@ from polycloud.cli.resources import NODES
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver
-    from polycloud.compute.types import Node
+    from polycloud.compute.objects import Node
 
 __all__ = ["app"]
 

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 from polycloud.cli import finding, output
 from polycloud.cli.listing import cell
 from polycloud.cli.resources import IMAGES, LOCATIONS, SIZES
-from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
-from polycloud.common.types import printable as harmless
 from polycloud.compute.deployment import (
     Deployment,
     FileDeployment,
@@ -21,7 +19,9 @@ from polycloud.compute.deployment import (
     ScriptFileDeployment,
 )
 from polycloud.compute.keys import require_public_key
-from polycloud.compute.types import NodeAuthSSHKey
+from polycloud.compute.objects import NodeAuthSSHKey
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.errors import printable as harmless
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from polycloud.cli import output
-from polycloud.common.types import InvalidArgumentError, PolycloudError
+from polycloud.errors import InvalidArgumentError, PolycloudError
 
 __all__ = ["draw", "require"]
 

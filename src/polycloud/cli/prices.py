@@ -16,7 +16,7 @@ from polycloud.cli.resources import SIZES, Column
 if TYPE_CHECKING:
     from polycloud.cli.listing import Record
     from polycloud.cli.resources import Noun
-    from polycloud.compute.types import NodeSize
+    from polycloud.compute.objects import NodeSize
 
 __all__ = ["app"]
 

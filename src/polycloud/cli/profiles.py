@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polycloud.cli import accounts, completion, listing, options, output
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver

@@ -9,8 +9,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from polycloud import __version__
 from polycloud.cli import accounts, options
+from polycloud.version import __version__
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver

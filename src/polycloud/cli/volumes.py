@@ -10,7 +10,7 @@ from polycloud.cli import accounts, changing, completion, finding, options, outp
 from polycloud.cli.resources import LOCATIONS, NODES, VOLUMES
 
 if TYPE_CHECKING:
-    from polycloud.compute.types import StorageVolume
+    from polycloud.compute.objects import StorageVolume
 
 __all__ = ["app"]
 

@@ -1,46 +1,46 @@
-"""What callers give, as requests want it."""
+"""Convert the arguments of callers to what requests need."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
-__all__ = ["id_of", "number", "present", "several"]
+__all__ = ["as_list", "drop_none", "id_of", "number"]
 
 T = TypeVar("T")
 
 
-def id_of(thing: Any, kind: type[Any]) -> str:
-    """The id of an object of `kind`, which may be given as its id alone.
+def id_of(value: Any, kind: type[Any]) -> str:
+    """Return the id of an object of `kind`, which may be given as the id alone.
 
-    Raises `InvalidArgumentError` for what is neither.
+    Raises `InvalidArgumentError` for anything else.
     """
-    id_ = thing.id if isinstance(thing, kind) else thing
+    id_ = value.id if isinstance(value, kind) else value
     if isinstance(id_, str) and id_:
         return id_
-    raise InvalidArgumentError(f"{thing!r} is neither a {kind.__name__} nor the id of one")
+    raise InvalidArgumentError(f"expected a {kind.__name__} or its id, got {value!r}")
 
 
 def number(id_: object, provider: str) -> int:
-    """An id as the number that the provider wants. Raises `InvalidArgumentError` for what is none."""
+    """Return an id as the int that the provider wants. Raises `InvalidArgumentError` for other text."""
     text = str(id_)
     if text.isascii() and text.isdigit():
         return int(text)
-    raise InvalidArgumentError(f"{id_!r} is no id of {provider}'s: those are numbers")
+    raise InvalidArgumentError(f"an id of {provider} must be a number, got {id_!r}")
 
 
-def present(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields that are there: what is None is left to the provider, which may refuse null."""
+def drop_none(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields without those that are None, since providers may refuse null."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def several(things: Iterable[T] | None) -> list[T]:
-    """The things as a list; one text is one thing, not its letters."""
-    if isinstance(things, str):
-        return [things]  # type: ignore[list-item]
+def as_list(values: Iterable[T] | None) -> list[T]:
+    """Return the values as a list; a str is one value, None is none."""
+    if isinstance(values, str):
+        return [values]  # type: ignore[list-item]
     try:
-        return [] if things is None else list(things)
+        return [] if values is None else list(values)
     except TypeError:
-        raise InvalidArgumentError(f"{things!r} is no list") from None
+        raise InvalidArgumentError(f"expected a list, got {values!r}") from None

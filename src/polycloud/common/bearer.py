@@ -1,17 +1,17 @@
-"""What providers share whose only secret is a token, and whose lists come in pages of a chosen size."""
+"""Connection and driver of providers that need one token, and whose lists have pages of a chosen size."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver, ConnectionKey
-from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 __all__ = ["BearerConnection", "BearerDriver"]
 
 
 class BearerConnection(ConnectionKey):
-    """A bearer token. `per_page` is how many items a page is to have, by default the most there can be."""
+    """A connection with a bearer token. `per_page` is the page size of lists, by default the largest."""
 
     most_a_page: ClassVar[int] = 100
 
@@ -20,20 +20,20 @@ class BearerConnection(ConnectionKey):
         self.per_page = self.most_a_page if per_page is None else per_page
 
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """The token."""
+        """Add the token."""
         headers["Authorization"] = f"Bearer {self.key}"
         return headers
 
     def delete(self, path: str) -> bool:
-        """Delete what is at `path`; True."""
+        """Delete the resource at `path` and return True."""
         self.request(path, method="DELETE")
         return True
 
 
 class BearerDriver(BaseDriver):
-    """A driver that takes one token, and speaks one of the provider's APIs.
+    """A driver that takes one token and uses one version of the provider's API.
 
-    `api_versions` are the names of that one API; the first is the current name. `ex_per_page` is the
+    `api_versions` are the names of that version; the first is the current name. `ex_per_page` is the
     connection's `per_page`.
     """
 
@@ -57,7 +57,7 @@ class BearerDriver(BaseDriver):
         if api_version not in {None, *known}:
             raise UnsupportedOperationError(f"{self.name} has no API {api_version}, only {known[0]}", self)
         if secret:
-            raise InvalidArgumentError(f"{self.name} takes a token and nothing else; leave secret= out")
+            raise InvalidArgumentError(f"{self.name} takes a token and no secret; leave secret= out")
         self._per_page = ex_per_page
         super().__init__(key, None, secure, host, port, known[0], region, **options)
 

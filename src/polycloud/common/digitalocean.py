@@ -1,4 +1,15 @@
-"""What DigitalOcean's services share: the token, answers and errors, numbered pages, actions.
+"""DigitalOcean's API as all its services use it: the token, errors, pages, actions, ids.
+
+A service's driver subclasses `DigitalOceanBaseDriver` and the service's base. It declares its payloads as
+Structs and calls its connection: `fetch`, `create`, `put` and `patch` return the object of a response as an
+`Item` (decoded, and its bytes), `delete` returns True, `list_all` and `iterate` read lists page by page. The
+API puts each object, and each list, under a name: `{"droplet": {...}}`, `{"droplets": [...], "meta": ...}`.
+
+Some requests only start an action, which the API carries out in its own time: `act` starts one, `wait_for`
+waits until it has ended.
+
+The API identifies its errors by a sentence, not by codes: `QUOTA`, `BUSY` and `REFUSALS` map these to our
+errors.
 
 Source: the provider's OpenAPI document, version 2.0 (paths below /v2).
 """
@@ -8,20 +19,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache, partial
+from http import HTTPStatus
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from polycloud.common import arguments, waiting
-from polycloud.common.arguments import present
+from polycloud.common import arguments
+from polycloud.common.arguments import drop_none
 from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
 from polycloud.common.pagination import Page, built, each_of_pages, number_pages
 from polycloud.common.payload import Item
-from polycloud.common.types import (
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     ConflictError,
     ImageUnavailableError,
     InvalidNameError,
@@ -34,13 +47,13 @@ from polycloud.common.types import (
 
 __all__ = [
     "API_HOST",
-    "Begun",
     "DigitalOceanAction",
     "DigitalOceanBaseDriver",
     "DigitalOceanConnection",
     "DigitalOceanResponse",
+    "StartedAction",
+    "identity",
     "number",
-    "whole",
 ]
 
 T = TypeVar("T")
@@ -48,9 +61,13 @@ R = TypeVar("R")
 API_HOST = "api.digitalocean.com"
 API_VERSION = "v2"
 MOST_PAGES = 10_000
-REFUSED = frozenset({403, 409, 422})
-RATE_LIMITED = 429
-NOT_TO_BE_SEEN = frozenset({403, 404})
+REFUSED_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
+UNREADABLE_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+FINAL_STATUSES = frozenset({"completed", "errored"})
+
+MATCHED_CHARACTERS = 1000
+"""How much of a message is matched against the patterns, which take quadratic time."""
+
 QUOTA = re.compile(
     r"^(?!.*\b(length|characters?)\b).*("
     r"\bquota|(exceed|reach)\w* (your|the maximum number)\b|reached the (\w+ limit|limit of)\b"
@@ -58,27 +75,22 @@ QUOTA = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 BUSY = re.compile(r"pending event|is (currently )?locked|already (in use|exists?|attached)", re.IGNORECASE)
-
-WORDS = 1000
-"""Characters in which a refusal is recognized; the patterns take quadratic time."""
-
-UNPROCESSABLE = 422
 REFUSALS = (
     (re.compile(r"hostname|\bname\b.*\b(characters?|valid|blank|long)\b", re.IGNORECASE), InvalidNameError),
     (re.compile(r"\bimage\b.*(available|invalid)|invalid image", re.IGNORECASE), ImageUnavailableError),
     (re.compile(r"not available|unavailable", re.IGNORECASE), UnavailableError),
 )
-"""The document gives a refusal no code of its own: what was refused is known by the words only."""
+"""Pattern of the message of a 422, error; the first row that matches is used."""
 
 
 class Meta(msgspec.Struct):
-    """What a list tells of itself: `total` counts the items of all pages."""
+    """Metadata of a list: `total` is the number of items on all pages."""
 
     total: int | None = None
 
 
 class Pages(msgspec.Struct):
-    """Links to further pages, of which only the numbers are read."""
+    """Links to further pages, of which only the page numbers are read."""
 
     last: str | None = None
     next: str | None = None
@@ -91,7 +103,7 @@ class Links(msgspec.Struct):
 
 
 class DigitalOceanAction(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that the provider was told to do and does in its own time.
+    """An operation that the provider accepted and carries out in its own time.
 
     `status` is "in-progress", "completed" or "errored"; times are ISO 8601 in UTC.
     """
@@ -106,15 +118,15 @@ class DigitalOceanAction(msgspec.Struct, frozen=True, kw_only=True):
     region_slug: str | None = None
 
 
-class Begun(NamedTuple):
-    """An action as it began, and the path at which it is looked at."""
+class StartedAction(NamedTuple):
+    """An action as it was accepted, and the path from which to read it again."""
 
     action: DigitalOceanAction
     path: str
 
 
-def whole(item: Item[T]) -> Item[T]:
-    """An item as it is."""
+def identity(item: Item[T]) -> Item[T]:
+    """Return the item itself, with its bytes."""
     return item
 
 
@@ -130,47 +142,41 @@ def _page(name: str, type_: Any) -> Any:
 
 
 class DigitalOceanResponse(JsonResponse):
-    """An answer: objects stand under their names; errors are `{"id": ..., "message": ...}`."""
+    """A response: objects are under their names; errors are `{"id": ..., "message": ...}`."""
 
     def parse_error(self) -> Any:
-        """The provider's words; raises where they tell more than the status does.
+        """Return the provider's message. Raises a specific error where the message identifies one.
 
-        A quota is a 403 or 422 like any other refusal, and so is a droplet that is busy with another
-        action, or a name that is taken.
+        The status alone does not: an exceeded quota is a 403, 409 or 422 like any other refusal, and so is a
+        droplet that is busy with another action, or a name that is taken.
         """
         message = str(super().parse_error())
-        words = message[:WORDS]
-        if self.status == RATE_LIMITED:
+        if self.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise RateLimitReachedError(self.status, message, self.headers)
-        if self.status in REFUSED and QUOTA.search(words):
-            raise QuotaExceededError(self.status, message, self.headers)
-        if self.status in REFUSED and BUSY.search(words):
-            raise ConflictError(self.status, message, self.headers)
-        if self.status == UNPROCESSABLE:
-            for pattern, error in REFUSALS:
-                if pattern.search(words):
-                    raise error(self.status, message, self.headers)
+        if error := _refusal(self.status, message[:MATCHED_CHARACTERS]):
+            raise error(self.status, message, self.headers)
         return message
 
     def member(self, name: str, type_: type[T]) -> Item[T]:
-        """The object under `name`. Raises `MalformedResponseError` where it is not as documented."""
+        """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
         return Item(self._under(name, _envelope, type_), self._under(name, _envelope, msgspec.Raw))
 
     def page(self, name: str, type_: type[T], here: int) -> Page:
-        """The `Item`s of page `here` of the list under `name`, the number of its pages and its total.
+        """Return the `Item`s of page `here` of the list under `name`, its number of pages and its total.
 
-        null is an empty list. A first page without links tells by its length how long pages are.
+        A null is an empty list. The provider may give smaller pages than requested: if the first page has no
+        links to others, its length is taken for the page size.
         """
         values = self._under(name, _page, type_)
-        told = self.decode(_page(name, msgspec.Raw))
-        items = list(map(Item, values or (), getattr(told, name) or ()))
-        total = told.meta.total if told.meta else None
-        linked, size = _last_page(told.links), self._per_page()
+        payload = self.decode(_page(name, msgspec.Raw))
+        items = list(map(Item, values or (), getattr(payload, name) or ()))
+        total = payload.meta.total if payload.meta else None
+        linked, size = _last_page(payload.links), self._per_page()
         if here == 1 and linked == 1 and items:
             size = min(size, len(items))
         pages = max(linked, -(-(total or 0) // size))
         if pages > MOST_PAGES:
-            raise self.malformed(f"a list of {pages:,} pages cannot be")
+            raise self.malformed(f"the list claims {pages:,} pages; at most {MOST_PAGES:,} are read")
         return Page(items, pages, total)
 
     def _under(self, name: str, shape: Callable[[str, Any], Any], type_: Any) -> Any:
@@ -181,8 +187,20 @@ class DigitalOceanResponse(JsonResponse):
         return self.connection.per_page
 
 
+def _refusal(status: int, message: str) -> type[ProviderHTTPError] | None:
+    """Return the error that a refusal's message identifies, if any."""
+    if status not in REFUSED_STATUSES:
+        return None
+    if QUOTA.search(message):
+        return QuotaExceededError
+    if BUSY.search(message):
+        return ConflictError
+    rows = REFUSALS if status == HTTPStatus.UNPROCESSABLE_ENTITY else ()
+    return next((error for pattern, error in rows if pattern.search(message)), None)
+
+
 def _last_page(links: Links | None) -> int:
-    """The greatest page number that is linked; 1 where none is, since that is the only one."""
+    """Return the greatest page number in the links; 1 without links, which means the only page."""
     pages = (links.pages if links else None) or Pages()
     return max(_page_number(pages.last or ""), _page_number(pages.next or ""))
 
@@ -195,7 +213,7 @@ def _page_number(link: str) -> int:
 
 
 class DigitalOceanConnection(BearerConnection):
-    """A bearer token; bodies and answers are JSON. `per_page` is how many items a page is to have."""
+    """A connection with a bearer token; bodies and responses are JSON."""
 
     host = API_HOST
     request_path = f"/{API_VERSION}"
@@ -203,14 +221,26 @@ class DigitalOceanConnection(BearerConnection):
     most_a_page = 200
 
     def fetch(self, path: str, name: str, type_: type[T]) -> Item[T]:
-        """The object under `name` in what the provider tells of `path`."""
-        answer: DigitalOceanResponse = self.request(path)
-        return answer.member(name, type_)
+        """Return the object under `name` in the response to a GET."""
+        return self._member("GET", path, name, type_, None)
 
     def create(self, path: str, name: str, type_: type[T], body: dict[str, Any]) -> Item[T]:
-        """The object under `name` in the answer to a POST of `body`."""
-        answer: DigitalOceanResponse = self.request(path, method="POST", json=body)
-        return answer.member(name, type_)
+        """POST `body` and return the object under `name` in the response."""
+        return self._member("POST", path, name, type_, body)
+
+    def put(self, path: str, name: str, type_: type[T], body: dict[str, Any]) -> Item[T]:
+        """PUT `body`, the complete object, and return the object under `name` in the response."""
+        return self._member("PUT", path, name, type_, body)
+
+    def patch(self, path: str, name: str, type_: type[T], body: dict[str, Any]) -> Item[T]:
+        """PATCH with `body`, the fields to change, and return the object under `name` in the response."""
+        return self._member("PATCH", path, name, type_, body)
+
+    def _member(
+        self, method: str, path: str, name: str, type_: type[T], body: dict[str, Any] | None
+    ) -> Item[T]:
+        response: DigitalOceanResponse = self.request(path, method=method, json=body)
+        return response.member(name, type_)
 
     def list_all(
         self,
@@ -222,65 +252,78 @@ class DigitalOceanConnection(BearerConnection):
         key: Callable[[R], Hashable] = attrgetter("id"),
         params: dict[str, Any] | None = None,
     ) -> list[R]:
-        """What `build` makes of every item of a list, each once; pages are fetched side by side."""
+        """Return what `build` makes of each item of a list. Pages are fetched side by side.
+
+        `key` identifies an object: one that moved to another page meanwhile is returned once.
+        """
         return number_pages(built(partial(self._page, path, name, type_, params), build), key)
 
-    def iterate(self, path: str, name: str, type_: type[T], build: Callable[[Item[T]], R]) -> Iterator[R]:
-        """What `build` makes of the items of a list, each once, a page at a time."""
-        return each_of_pages(built(partial(self._page, path, name, type_, None), build), attrgetter("id"))
+    def iterate(
+        self,
+        path: str,
+        name: str,
+        type_: type[T],
+        build: Callable[[Item[T]], R],
+        *,
+        key: Callable[[R], Hashable] = attrgetter("id"),
+        params: dict[str, Any] | None = None,
+    ) -> Iterator[R]:
+        """Like `list_all`, but yield the objects one by one, fetching a page at a time."""
+        return each_of_pages(built(partial(self._page, path, name, type_, params), build), key)
 
     def _page(self, path: str, name: str, type_: type[T], params: dict[str, Any] | None, page: int) -> Page:
         query = {**(params or {}), "page": page, "per_page": self.per_page}
-        answer: DigitalOceanResponse = self.request(path, params=query)
-        return answer.page(name, type_, page)
+        response: DigitalOceanResponse = self.request(path, params=query)
+        return response.page(name, type_, page)
 
     # Actions
 
-    def act(self, path: str, **body: Any) -> Begun:
-        """Tell the provider to do something; the action as it begins. What is None is left out."""
-        action = _action(self.request(path, method="POST", json=present(body)))
-        return Begun(action, f"{path}/{action.id}")
+    def act(self, path: str, **body: Any) -> StartedAction:
+        """POST `body`, without fields that are None, and return the action that it starts."""
+        action = _action(self.request(path, method="POST", json=drop_none(body)))
+        return StartedAction(action, f"{path}/{action.id}")
 
     def get_action(self, action_id: int | str) -> DigitalOceanAction:
-        """An action as it is now."""
+        """Return an action as it is now."""
         return self.fetch(f"/actions/{number(action_id)}", "action", DigitalOceanAction).value
 
-    def wait_for(self, begun: Begun, timeout: float) -> None:
-        """Wait until an action has ended well; not for one that was accepted and cannot be looked at.
+    def wait_for(self, started: StartedAction, timeout: float) -> None:
+        """Wait for an action to complete. Return at once if it may not be read (403, 404).
 
-        Raises `OperationTimeoutError` after `timeout` seconds, and `ProviderError` where it failed.
+        Raises `OperationTimeoutError` after `timeout` seconds, and `ProviderError` if the action failed.
         """
-        action, path = begun
-        latest = [action]
+        latest, path = started
 
-        def look() -> DigitalOceanAction | None:
-            if latest[0].status not in {"completed", "errored"}:
-                latest[0] = _action(self.request(path))
-            return latest[0] if latest[0].status in {"completed", "errored"} else None
+        def poll() -> DigitalOceanAction | None:
+            nonlocal latest
+            if latest.status not in FINAL_STATUSES:
+                latest = _action(self.request(path))
+            return latest if latest.status in FINAL_STATUSES else None
 
-        what = f"the action {action.type} (id {action.id})"
+        description = f"the action {latest.type} (id {latest.id})"
         try:
-            ended = waiting.poll(look, waiting_for=f"{what} to end", timeout=timeout)
+            ended = waiting.poll(poll, waiting_for=f"{description} to end", timeout=timeout)
         except ProviderHTTPError as error:
-            if error.code in NOT_TO_BE_SEEN:
+            if error.code in UNREADABLE_STATUSES:
                 return
             raise
         if ended.status == "errored":
-            raise ProviderError(
-                f"{what} of {ended.resource_type} {ended.resource_id} failed", driver=self.driver
-            )
+            resource = f"{ended.resource_type} {ended.resource_id}"
+            raise ProviderError(f"{description} of {resource} failed", driver=self.driver)
 
 
-def _action(answer: DigitalOceanResponse) -> DigitalOceanAction:
-    # The document leaves the envelope out for actions of images.
-    bare = "action" not in answer.decode(dict[str, msgspec.Raw])
-    return answer.decode(DigitalOceanAction) if bare else answer.member("action", DigitalOceanAction).value
+def _action(response: DigitalOceanResponse) -> DigitalOceanAction:
+    # The document has no envelope around actions of images
+    bare = "action" not in response.decode(dict[str, msgspec.Raw])
+    return (
+        response.decode(DigitalOceanAction) if bare else response.member("action", DigitalOceanAction).value
+    )
 
 
 class DigitalOceanBaseDriver(BearerDriver):
     """The base of DigitalOcean's drivers: `Driver("token")`.
 
-    `api_version` is "v2", the only one there is; `ex_per_page` the items of a page (200 at most).
+    `api_version` is "v2", the only version; `ex_per_page` is the page size of lists, 200 at most.
     """
 
     connectionCls = DigitalOceanConnection
@@ -293,5 +336,5 @@ class DigitalOceanBaseDriver(BearerDriver):
 
 
 def number(id_: object) -> int:
-    """An id of DigitalOcean's as a number. Raises `InvalidArgumentError` for what is none."""
+    """Return an id of DigitalOcean as a number. Raises `InvalidArgumentError` for other text."""
     return arguments.number(id_, DigitalOceanBaseDriver.name)

@@ -1,4 +1,12 @@
-"""What Linode's services share: the token, answers and refusals, numbered pages, filters, events.
+"""Linode's API as all its services use it: the token, errors, pages, filters, rate limits, events, ids.
+
+A service's driver subclasses `LinodeBaseDriver` and the service's base. It declares its payloads as Structs
+and calls its connection: `fetch`, `post` and `put` return the object of a response as an `Item` (decoded, and
+its bytes), `act` and `delete` return True, `list_all` and `iterate` read lists page by page. `begin` is for
+operations that the API only accepts: it sends one, and returns a function that waits for the event that ends
+it.
+
+The API identifies its errors by a field and a sentence, not by codes: `REFUSALS` maps these to our errors.
 
 Source: the provider's OpenAPI document, version 4.189.0 (paths below /v4).
 """
@@ -14,17 +22,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from polycloud.common import arguments, waiting
-from polycloud.common.arguments import present
+from polycloud.common import arguments
+from polycloud.common.arguments import drop_none
 from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
-from polycloud.common.decoding import decoder
-from polycloud.common.http import Request
 from polycloud.common.pagination import Page, built, each_of_pages, number_pages
-from polycloud.common.payload import Item, plain
-from polycloud.common.ratelimits import RateLimiter, limiter_of
-from polycloud.common.types import (
+from polycloud.common.payload import Item, decoder, value_of
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     ConflictError,
     ImageUnavailableError,
     InvalidArgumentError,
@@ -35,6 +41,8 @@ from polycloud.common.types import (
     QuotaExceededError,
     UnavailableError,
 )
+from polycloud.http.messages import Request
+from polycloud.http.ratelimits import RateLimiter, limiter_of
 
 __all__ = [
     "API_HOST",
@@ -53,29 +61,29 @@ R = TypeVar("R")
 API_HOST = "api.linode.com"
 API_VERSION = "v4"
 MOST_PAGES = 10_000
-REFUSED = frozenset({400, 403, 408, 409, 422})
-NOT_TO_BE_SEEN = frozenset({401, 403, 404})
-NUMBERS = re.compile(r"/\d+")
-ENDED = frozenset({"finished", "failed", "notification"})
+REFUSED_STATUSES = frozenset({400, 403, 408, 409, 422})
+UNREADABLE_STATUSES = frozenset({401, 403, 404})
+NUMERIC_SEGMENT = re.compile(r"/\d+")
+FINAL_EVENTS = frozenset({"finished", "failed", "notification"})
 
 Filter = Mapping[str, Any]
-"""What a list is narrowed down by, as the provider's `X-Filter`: `{"region": "us-east"}`."""
+"""A filter of a list, in the form of the provider's `X-Filter`: `{"region": "us-east"}`."""
 
 
 class LinodeBusyError(ConflictError):
-    """What it is about is busy with something else, and refuses until that has ended."""
+    """The resource is busy with another operation; retry when that has finished."""
 
 
 class LabelTakenError(ConflictError):
-    """The account has a thing of that kind and name already."""
+    """The account already has a resource of this kind with this label."""
 
 
-WORDS = 1000
-"""Characters in which a refusal is recognized."""
+MATCHED_CHARACTERS = 1000
+"""How much of a reason is matched against `REFUSALS`."""
 
 REFUSALS: tuple[tuple[str, re.Pattern[str], type[ProviderHTTPError]], ...] = tuple(
-    (field, re.compile(words, re.IGNORECASE), error)
-    for field, words, error in (
+    (field, re.compile(pattern, re.IGNORECASE), error)
+    for field, pattern, error in (
         ("", r"\bbusy\b", LinodeBusyError),
         ("label", r"\bunique|\balready\b|\bin use\b|\btaken\b|\bexists\b", LabelTakenError),
         ("label", "", InvalidNameError),
@@ -97,11 +105,11 @@ REFUSALS: tuple[tuple[str, re.Pattern[str], type[ProviderHTTPError]], ...] = tup
         ("", r"\balready\b|\bin use\b|\b(is|currently) attached\b", ConflictError),
     )
 )
-"""Field ("" for any), words, error: the provider gives its refusals no codes of their own."""
+"""Field ("" for any), pattern of the reason, error; the first row that matches is used."""
 
 
-class Fault(msgspec.Struct):
-    """One of the reasons of a refusal, and the field of the request that it is about."""
+class Reason(msgspec.Struct):
+    """One reason of an error response, and the request's field that it concerns."""
 
     reason: str | None = None
     field: str | None = None
@@ -110,14 +118,14 @@ class Fault(msgspec.Struct):
         return ": ".join(filter(None, (self.field, self.reason)))
 
 
-class Faults(msgspec.Struct):
-    """The body of a refusal."""
+class ErrorBody(msgspec.Struct):
+    """The body of an error response."""
 
-    errors: list[Fault]
+    errors: list[Reason]
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """What an event is about."""
+    """The resource that an event concerns."""
 
     id: int | str | None = None
     type: str | None = None
@@ -125,7 +133,7 @@ class Entity(msgspec.Struct, frozen=True):
 
 
 class LinodeEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened, or happens, to a thing of the account.
+    """An event in the account: an operation on a resource, and how far it is.
 
     `status` is "scheduled", "started", "finished", "failed" or "notification"; times are ISO 8601 in UTC.
     """
@@ -147,43 +155,46 @@ def _page(type_: Any) -> Any:
 
 
 class LinodeResponse(JsonResponse):
-    """An answer: an object, or a page of them under `data`; refusals are `{"errors": [...]}`."""
+    """A response: an object, or a page of objects under `data`; errors are `{"errors": [...]}`."""
 
     def parse_error(self) -> Any:
-        """Every reason with its field; raises where they tell more than the status does."""
+        """Return all reasons with their fields. Raises a specific error where `REFUSALS` has one."""
         try:
-            faults = decoder(Faults, strict=False).decode(self.content).errors
+            reasons = decoder(ErrorBody, strict=False).decode(self.content).errors
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return super().parse_error()
-        message = "; ".join(filter(None, map(str, faults)))
-        for fault in faults if self.status in REFUSED else ():
-            if kind := _kind_of(fault):
-                raise kind(self.status, message, self.headers)
+        message = "; ".join(filter(None, map(str, reasons)))
+        for reason in reasons if self.status in REFUSED_STATUSES else ():
+            if error := _error_for(reason):
+                raise error(self.status, message, self.headers)
         return message or super().parse_error()
 
     def item(self, type_: type[T]) -> Item[T]:
-        """The object. Raises `MalformedResponseError` where it is not as documented."""
+        """Return the object. Raises `MalformedResponseError` unless it is as documented."""
         return Item(self.decode(type_), msgspec.Raw(self.content))
 
     def page(self, type_: Any) -> Page:
-        """The `Item`s of a page, the number of pages and of all items."""
-        told = self.decode(_page(type_))
-        if (told.pages or 0) > MOST_PAGES:
-            raise self.malformed(f"a list of {told.pages:,} pages cannot be")
+        """Return a page: its `Item`s, the number of pages and of all items."""
+        page = self.decode(_page(type_))
+        if (page.pages or 0) > MOST_PAGES:
+            raise self.malformed(f"the list claims {page.pages:,} pages; at most {MOST_PAGES:,} are read")
         raws = self.decode(_page(msgspec.Raw)).data
-        return Page(list(map(Item, told.data, raws)), told.pages or 1, told.results)
+        return Page(list(map(Item, page.data, raws)), page.pages or 1, page.results)
 
 
-def _kind_of(fault: Fault) -> type[ProviderHTTPError] | None:
-    field, words = re.split(r"[.\[]", fault.field or "")[0], (fault.reason or "")[:WORDS]
-    for about, pattern, kind in REFUSALS:
-        if about in {"", field} and pattern.search(words):
-            return kind
+def _error_for(reason: Reason) -> type[ProviderHTTPError] | None:
+    field, text = re.split(r"[.\[]", reason.field or "")[0], (reason.reason or "")[:MATCHED_CHARACTERS]
+    for concerned, pattern, error in REFUSALS:
+        if concerned in {"", field} and pattern.search(text):
+            return error
     return None
 
 
 class LinodeConnection(BearerConnection):
-    """A bearer token; bodies and answers are JSON. `per_page` is how many items a page is to have."""
+    """A connection with a bearer token and JSON bodies. `per_page` is the page size of lists.
+
+    `path` is below /v4. `type_` is the Struct that an object is decoded to.
+    """
 
     host = API_HOST
     request_path = f"/{API_VERSION}"
@@ -195,31 +206,31 @@ class LinodeConnection(BearerConnection):
         self._limiters: dict[tuple[str, str], RateLimiter] = {}
 
     def limiter_for(self, request: Request) -> RateLimiter:
-        """One for each kind of request: the provider counts creates, lists and others apart."""
-        kind = request.method, NUMBERS.sub("/", request.path)
+        """Return the limiter of this kind of request: the provider counts creates, lists and others apart."""
+        kind = request.method, NUMERIC_SEGMENT.sub("/", request.path)
         return self._limiters.get(kind) or self._limiters.setdefault(kind, limiter_of((self.account(), kind)))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_limiters": {}}
 
     def fetch(self, path: str, type_: type[T]) -> Item[T]:
-        """The object that is at `path`."""
-        answer: LinodeResponse = self.request(path)
-        return answer.item(type_)
+        """Return the object at `path`."""
+        response: LinodeResponse = self.request(path)
+        return response.item(type_)
 
     def post(self, path: str, type_: type[T], body: dict[str, Any]) -> Item[T]:
-        """The object in the answer to a POST of `body`."""
-        answer: LinodeResponse = self.request(path, method="POST", json=body)
-        return answer.item(type_)
+        """POST `body` and return the object of the response."""
+        response: LinodeResponse = self.request(path, method="POST", json=body)
+        return response.item(type_)
 
     def put(self, path: str, type_: type[T], body: dict[str, Any]) -> Item[T]:
-        """The object in the answer to a PUT of `body`, which names what is to change."""
-        answer: LinodeResponse = self.request(path, method="PUT", json=body)
-        return answer.item(type_)
+        """PUT `body`, which has the fields to change, and return the object of the response."""
+        response: LinodeResponse = self.request(path, method="PUT", json=body)
+        return response.item(type_)
 
     def act(self, path: str, **body: Any) -> bool:
-        """Tell the provider to do something, without what is None; True."""
-        self.request(path, method="POST", json=present(body) or None)
+        """POST `body` without the fields that are None, ignore the response's body and return True."""
+        self.request(path, method="POST", json=drop_none(body) or None)
         return True
 
     def list_all(
@@ -231,78 +242,90 @@ class LinodeConnection(BearerConnection):
         key: Callable[[R], Hashable] = attrgetter("id"),
         only: Filter | None = None,
     ) -> list[R]:
-        """What `build` makes of every item of a list, each once; pages are fetched side by side."""
+        """Return a list of what `build` makes of each item, without duplicates of `key`.
+
+        Pages are read in parallel.
+        """
         return number_pages(built(partial(self._page, path, type_, only), build), key)
 
     def iterate(
-        self, path: str, type_: type[T], build: Callable[[Item[T]], R], only: Filter | None = None
+        self,
+        path: str,
+        type_: type[T],
+        build: Callable[[Item[T]], R],
+        *,
+        key: Callable[[R], Hashable] = attrgetter("id"),
+        only: Filter | None = None,
     ) -> Iterator[R]:
-        """What `build` makes of the items of a list, each once, a page at a time."""
-        return each_of_pages(built(partial(self._page, path, type_, only), build), attrgetter("id"))
+        """As `list_all`, but read a page at a time, as the iterator is used."""
+        return each_of_pages(built(partial(self._page, path, type_, only), build), key)
 
     def _page(self, path: str, type_: type[T], only: Filter | None, page: int) -> Page:
         query = {"page": page, "page_size": self.per_page}
-        answer: LinodeResponse = self.request(path, params=query, headers=_filtered(only))
-        return answer.page(type_)
+        response: LinodeResponse = self.request(path, params=query, headers=_filter_header(only))
+        return response.page(type_)
 
     # Events
 
     def list_events(self, only: Filter | None = None) -> list[LinodeEvent]:
-        """The events of the last 90 days."""
-        return self.list_all("/account/events", LinodeEvent, plain, only=only)
+        """Return the events of the last 90 days."""
+        return self.list_all("/account/events", LinodeEvent, value_of, only=only)
 
-    def begin(self, linode: int, action: str, send: Callable[[], R]) -> tuple[R, Callable[[float], None]]:
-        """What `send` gives, and what waits (seconds) until the event `action` that it causes has ended.
+    def begin(self, entity: int, action: str, send: Callable[[], R]) -> tuple[R, Callable[[float], None]]:
+        """Call `send`; return its result and a function that waits until the event `action` has ended.
 
-        Waiting raises `OperationTimeoutError` after those seconds, and `ProviderError` where it failed. A
-        token that may not see events is not made to wait.
+        An operation has no id of its own: its event is the first one of this action for this entity that is
+        newer than all events before `send`. The function takes a timeout in seconds. It raises
+        `OperationTimeoutError` after that, and `ProviderError` if the operation failed. It returns at once if
+        the token may not read events.
         """
-        seen = self._last_event(linode)
-        return send(), lambda timeout: None if seen is None else self._wait(linode, action, seen, timeout)
+        before = self._last_event(entity)
+        return send(), lambda timeout: None if before is None else self._wait(entity, action, before, timeout)
 
-    def _last_event(self, linode: int) -> int | None:
+    def _last_event(self, entity: int) -> int | None:
+        """Return the id of the entity's latest event, 0 without one, None if events may not be read."""
         try:
-            return max((event.id for event in self.list_events({"entity.id": linode})), default=0)
+            return max((event.id for event in self.list_events({"entity.id": entity})), default=0)
         except InvalidCredsError:
             return None
         except ProviderHTTPError as error:
-            if error.code in NOT_TO_BE_SEEN:
+            if error.code in UNREADABLE_STATUSES:
                 return None
             raise
 
-    def _wait(self, linode: int, action: str, seen: int, timeout: float) -> None:
-        def look() -> LinodeEvent | None:
-            newer = self.list_events({"entity.id": linode, "id": {"+gt": seen}})
-            found = (event for event in newer if _ended(event, linode, action, seen))
-            return next(found, None)
+    def _wait(self, entity: int, action: str, before: int, timeout: float) -> None:
+        def poll() -> LinodeEvent | None:
+            newer = self.list_events({"entity.id": entity, "id": {"+gt": before}})
+            return next((event for event in newer if _ends(event, entity, action, before)), None)
 
-        what = f"{action} of Linode {linode}"
-        ended = waiting.poll(look, waiting_for=f"{what} to end", timeout=timeout)
+        operation = f"{action} of Linode {entity}"
+        ended = waiting.poll(poll, waiting_for=f"{operation} to end", timeout=timeout)
         if ended.status == "failed":
-            told = ": ".join(filter(None, (f"{what} (event {ended.id}) failed", ended.message)))
-            raise ProviderError(told, driver=self.driver)
+            failure = f"{operation} (event {ended.id}) failed"
+            message = ": ".join(filter(None, (failure, ended.message)))
+            raise ProviderError(message, driver=self.driver)
 
 
-def _ended(event: LinodeEvent, linode: int, action: str, seen: int) -> bool:
-    # An action's name says of what it is: the entity's type may be the disk or backup that is concerned
-    ours = event.id > seen and str((event.entity or Entity()).id) == str(linode)
-    return ours and event.action == action and event.status in ENDED
+def _ends(event: LinodeEvent, entity: int, action: str, before: int) -> bool:
+    # The entity's type is not compared: it may be that of the disk or backup; the action's name is enough
+    concerns = event.id > before and str((event.entity or Entity()).id) == str(entity)
+    return concerns and event.action == action and event.status in FINAL_EVENTS
 
 
-def _filtered(only: Filter | None) -> dict[str, str]:
+def _filter_header(only: Filter | None) -> dict[str, str]:
     if not only:
         return {}
     try:
         return {"X-Filter": json.dumps(only)}
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"ex_filter={only!r} is no filter: {error}") from None
+        raise InvalidArgumentError(f"ex_filter must be encodable as JSON, got {only!r}: {error}") from None
 
 
 class LinodeBaseDriver(BearerDriver):
     """The base of Linode's drivers: `Driver("token")`.
 
-    `api_version` is "v4" (or Libcloud's "4.0"), the only one there is; `ex_per_page` the items of a page, 25
-    to 500.
+    `api_version` is "v4" (or Libcloud's "4.0"), the only one supported; `ex_per_page` is the page size of
+    lists, 25 to 500.
     """
 
     connectionCls = LinodeConnection
@@ -315,5 +338,5 @@ class LinodeBaseDriver(BearerDriver):
 
 
 def number(id_: object) -> int:
-    """An id of Linode's as a number. Raises `InvalidArgumentError` for what is none."""
+    """Return an id as a number. Raises `InvalidArgumentError` unless it is one."""
     return arguments.number(id_, LinodeBaseDriver.name)

@@ -1,7 +1,7 @@
-"""What a driver can do is computed from what it overrides.
+"""Compute what a driver can do from what it overrides.
 
-A service's base driver declares each operation with `optional` (the base refuses it) or with `template`
-(the base carries it out by way of others, which it names).
+The base driver of a service declares each operation with `optional` (the base refuses it) or with `template`
+(the base implements it with other operations, which it names).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from types import FunctionType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from polycloud.common.base import BaseDriver
-from polycloud.common.calls import as_operation
-from polycloud.common.types import InvalidArgumentError, UnsupportedOperationError
+from polycloud.concurrency.calls import as_operation
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 __all__ = ["OperationsDriver", "optional", "template"]
 
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 def optional(fn: Callable[P, R]) -> Callable[P, R]:
-    """An operation that a driver may offer; where it does not, a call raises `UnsupportedOperationError`."""
+    """Declare an operation that a driver may offer; otherwise it raises `UnsupportedOperationError`."""
 
     @wraps(fn)
     def refuse(*args: P.args, **_: P.kwargs) -> R:
@@ -37,15 +37,15 @@ def optional(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """An operation that the base carries out wherever the driver offers all of `needs`."""
+    """Declare an operation that the base implements for drivers that offer all of `needs`."""
 
     def mark(fn: Callable[P, R]) -> Callable[P, R]:
         @wraps(fn)
         def carry_out(*args: P.args, **kwargs: P.kwargs) -> R:
             driver: Any = args[0]
             if not driver.supports(fn.__name__):
-                lacking = " and ".join(need for need in needs if not driver.supports(need))
-                which = f", which needs {lacking}" if lacking else ""
+                missing = " and ".join(need for need in needs if not driver.supports(need))
+                which = f", which needs {missing}" if missing else ""
                 raise UnsupportedOperationError(f"{driver.name} does not offer {fn.__name__}{which}", driver)
             return fn(*args, **kwargs)
 
@@ -58,8 +58,11 @@ def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 class OperationsDriver(BaseDriver):
     """A driver that knows which of its service's operations it offers.
 
-    Each public method of a driver is an operation, by whose name traces tell its requests.
+    `service` is the name of the service, such as "compute". Each public method of a driver is an operation;
+    traces attribute requests to its name.
     """
+
+    service: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -69,21 +72,21 @@ class OperationsDriver(BaseDriver):
 
     @classmethod
     def operations(cls) -> list[str]:
-        """The names of the service's operations, offered or not, in the order of the base."""
+        """Return the names of the service's operations, offered or not, in the order of the base."""
         bases = [base for base in reversed(cls.__mro__) if issubclass(base, OperationsDriver)]
         names = (name for base in bases for name, fn in vars(base).items() if hasattr(fn, "needs"))
         return list(dict.fromkeys(names))
 
     @classmethod
     def extensions(cls) -> list[str]:
-        """The names of the provider's own methods (`ex_...`) that this driver adds, sorted."""
+        """Return the names of the provider's own methods (`ex_...`), sorted."""
         return sorted(name for name in dir(cls) if name.startswith("ex_") and callable(getattr(cls, name)))
 
     @classmethod
     def offers(cls, name: str) -> bool:
-        """Whether drivers of this class offer the operation `name`.
+        """Return whether drivers of this class offer the operation `name`.
 
-        Raises `InvalidArgumentError` for a name that is neither an operation nor begins with `ex_`.
+        Raises `InvalidArgumentError` for a name that is not an operation and does not begin with `ex_`.
         """
         operation = getattr(cls, name, None)
         if name.startswith("ex_"):
@@ -93,11 +96,11 @@ class OperationsDriver(BaseDriver):
 
             near = difflib.get_close_matches(name, cls.operations(), 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InvalidArgumentError(f"{cls.__name__} knows no operation {name!r}{hint}")
+            raise InvalidArgumentError(f"{cls.__name__} has no operation {name!r}{hint}")
         overridden: tuple[str, ...] = ()
         needs = getattr(operation, "needs", overridden)
         return needs is not None and all(cls.offers(need) for need in needs)
 
     def supports(self, name: str) -> bool:
-        """Whether this very driver offers the operation `name`; see `offers`."""
+        """Return whether this instance offers the operation `name`; see `offers`."""
         return self.offers(name)

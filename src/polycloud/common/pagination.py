@@ -1,8 +1,8 @@
-"""Complete lists out of pages: each helper ends, and neither skips nor repeats an item.
+"""Complete lists from pages: each helper terminates, and neither skips nor repeats an item.
 
-Lists move while they are read: an item created on an early page pushes another one onto a page that was
-read already. So items are deduplicated by a key, and where the provider tells a total, a total that
-changed between two pages starts the reading anew.
+Lists change while they are read: an item created on an early page pushes another one onto a page that was
+read already. So items are deduplicated by a key, and if the provider states a total, a total that changed
+between two pages restarts the reading.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from polycloud.common import waiting
-from polycloud.common.types import MalformedResponseError
+from polycloud.concurrency import waiting
+from polycloud.errors import MalformedResponseError
 
 __all__ = ["Page", "built", "each_of_pages", "follow_marker", "number_pages", "path_and_query", "unique"]
 
@@ -23,9 +23,9 @@ READINGS = 4
 
 
 class Page(NamedTuple):
-    """One page of a numbered list: its items, and what the provider tells of the whole list.
+    """One page of a numbered list: its items, and the size of the complete list.
 
-    `pages` counts the pages; `total` the items, None where the provider does not tell.
+    `pages` is the number of pages; `total` the number of items, None if the provider does not state it.
     """
 
     items: list  # type: ignore[type-arg] # a generic NamedTuple keeps nothing of its parameter here
@@ -34,21 +34,21 @@ class Page(NamedTuple):
 
 
 def unique(items: Iterable[T], key: Callable[[T], Hashable]) -> Iterator[T]:
-    """The items, the first of each `key`."""
+    """Yield the first item of each `key`."""
     seen: set[Hashable] = set()
     for item in items:
-        if (mark := key(item)) not in seen:
-            seen.add(mark)
+        if (identity := key(item)) not in seen:
+            seen.add(identity)
             yield item
 
 
 def number_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable], *, limit: int = 8) -> list[T]:
-    """Every item of a list whose pages are numbered from 1; the pages after the first side by side.
+    """Return all items of a list whose pages are numbered from 1; pages after the first concurrently.
 
-    A list that changed while it was read is read again, up to four times; then it is given as it was read
-    last. It shows by its total, and by its first page, which is looked at once more: where one item goes and
-    another one comes, the total stays, and an item moves onto a page that was read already. `limit` bounds
-    the requests under way.
+    A list that changed while it was read is read again, up to four times; then the last reading is returned.
+    A change shows in the total, and in the first page, which is fetched again: if one item is deleted and
+    another one created, the total stays, but an item moves onto a page that was read already. `limit` bounds
+    the concurrent requests.
     """
     items: list[T] = []
     for _ in range(READINGS):
@@ -66,8 +66,8 @@ def _same(page: Page, earlier: Page, key: Callable[[T], Hashable]) -> bool:
 
 def _all_pages(fetch: Callable[[int], Page], limit: int) -> list[Page]:
     pages = [fetch(1)]
-    while len(pages) < (told := max(page.pages for page in pages)):  # a later page may tell of more
-        further = range(len(pages) + 1, told + 1)
+    while len(pages) < (count := max(page.pages for page in pages)):  # a later page may state more
+        further = range(len(pages) + 1, count + 1)
         pages += waiting.gather([partial(fetch, number) for number in further], limit=limit)
     return pages
 
@@ -75,10 +75,10 @@ def _all_pages(fetch: Callable[[int], Page], limit: int) -> list[Page]:
 def follow_marker(
     fetch: Callable[[Marker | None], tuple[Iterable[T], Marker | None]], key: Callable[[T], Hashable]
 ) -> Iterator[T]:
-    """Every item of a list whose pages name the next one; `fetch(None)` gives the first page.
+    """Yield all items of a list whose pages name the next one; `fetch(None)` returns the first page.
 
-    `fetch` gives the items and the next page's marker (None or empty at the end). Raises
-    `MalformedResponseError` where a marker comes a second time, since such a list has no end.
+    `fetch` returns the items and the next page's marker (None or empty at the end). Raises
+    `MalformedResponseError` if a marker is repeated, since such a list has no end.
     """
 
     def items() -> Iterator[T]:
@@ -90,14 +90,14 @@ def follow_marker(
             if marker is None or marker == "":
                 return
             if marker in seen:
-                raise MalformedResponseError(f"the list comes back to its page {marker!r} and has no end")
+                raise MalformedResponseError(f"the list returns to its page {marker!r} and has no end")
             seen.add(marker)
 
     return unique(items(), key)
 
 
 def each_of_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable]) -> Iterator[T]:
-    """Every item of a list whose pages are numbered from 1, a page at a time."""
+    """Yield all items of a list whose pages are numbered from 1, a page at a time."""
     last = 1
 
     def numbered(marker: Marker | None) -> tuple[Iterable[T], Marker | None]:
@@ -111,7 +111,7 @@ def each_of_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable]) ->
 
 
 def built(fetch: Callable[[int], Page], build: Callable[[Any], Any]) -> Callable[[int], Page]:
-    """`fetch` with what `build` makes of its items: a page at a time, so that what was decoded can go."""
+    """Wrap `fetch` so that `build` converts its items a page at a time, and the decoded page is freed."""
 
     def fetch_and_build(number: int) -> Page:
         page = fetch(number)
@@ -121,9 +121,9 @@ def built(fetch: Callable[[int], Page], build: Callable[[Any], Any]) -> Callable
 
 
 def path_and_query(link: str) -> str:
-    """What may be followed of a `next` link: its path and query, on the host that the driver talks to.
+    """Return the path and query of a `next` link: a link is followed on the driver's own host only.
 
-    Raises `MalformedResponseError` for what is no link.
+    Raises `MalformedResponseError` for a malformed link.
     """
     try:
         parts = urlsplit(link)

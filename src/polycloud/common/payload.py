@@ -1,34 +1,52 @@
-"""Payloads that are kept as bytes until somebody asks for what is in them."""
+"""JSON payloads: typed decoders, and objects that are kept as bytes until they are used.
+
+Decoders: msgspec reads a type when its first decoder is made, and two threads that read one type at the same
+time crash it. So decoders are made one after another under a lock, and a fork waits for that lock.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from polycloud.common.decoding import decoder
-from polycloud.common.types import MalformedResponseError
+from polycloud.errors import MalformedResponseError
 
-__all__ = ["Item", "LazyExtra", "decode", "filled", "moment", "plain"]
+__all__ = ["Item", "LazyExtra", "decode", "decoder", "parse_datetime", "value_of", "with_defaults"]
 
 T = TypeVar("T")
 
 SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What code that trusts the provider's documents stumbles with over something else."""
+"""What code that trusts the provider's documents raises for other content."""
+
+_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # A child that found the lock released would continue with a half-read type
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+@lru_cache(maxsize=1024)
+def decoder(type_: Any, *, strict: bool = True) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of `type_`; unless `strict`, numbers may be given as strings."""
+    with _lock:
+        return msgspec.json.Decoder(type_, strict=strict)
 
 
 class Item(NamedTuple, Generic[T]):
-    """An object of an answer, decoded, and its own bytes."""
+    """A decoded object of a response, and its bytes."""
 
     value: T
     raw: msgspec.Raw
 
 
-def plain(item: Item[T]) -> T:
-    """An item without its bytes."""
+def value_of(item: Item[T]) -> T:
+    """Return an item's value without its bytes."""
     return item.value
 
 
@@ -36,7 +54,7 @@ class LazyExtra:
     """An `extra` that is decoded on first use.
 
     `raw` is the object's JSON, `build` makes the dict from it. The bytes are copied, since a kept
-    `msgspec.Raw` would keep the whole answer alive.
+    `msgspec.Raw` would keep the whole response alive.
     """
 
     __slots__ = ("build", "raw")
@@ -46,7 +64,7 @@ class LazyExtra:
         self.build = build
 
     def __call__(self) -> dict[str, Any]:
-        """The dict, decoded now. Raises `MalformedResponseError` where it cannot be."""
+        """Decode the dict. Raises `MalformedResponseError` if that fails."""
         try:
             return self.build(self.raw)
         except UNDOCUMENTED as error:
@@ -54,25 +72,25 @@ class LazyExtra:
 
 
 def decode(raw: bytes | msgspec.Raw, type_: Any = dict[str, Any]) -> Any:
-    """A part of an answer as a value of `type_`. Raises `MalformedResponseError` where it is none."""
+    """Decode part of a response as `type_`. Raises `MalformedResponseError` if it is of another type."""
     try:
         return decoder(type_).decode(raw)
     except (ValueError, RecursionError) as error:  # msgspec's own errors, and UnicodeDecodeError
         raise _malformed(bytes(raw), error) from None
 
 
-def filled(names: Iterable[str], raw: bytes) -> dict[str, Any]:
-    """An object's fields, those of `names` in any case: None where they are absent."""
+def with_defaults(names: Iterable[str], raw: bytes) -> dict[str, Any]:
+    """Decode an object's fields; those of `names` that are absent are None."""
     return {**dict.fromkeys(names), **msgspec.json.decode(raw)}
 
 
-def moment(text: str | None) -> datetime | None:
-    """A time of a provider's (UTC unless it says so); None for one that cannot be read."""
+def parse_datetime(text: str | None) -> datetime | None:
+    """Parse a provider's time (UTC unless it names a zone); None if it is absent or malformed."""
     try:
-        told = datetime.fromisoformat(text or "")
+        parsed = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _malformed(raw: bytes, error: Exception) -> MalformedResponseError:

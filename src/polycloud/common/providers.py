@@ -1,6 +1,6 @@
-"""The registry of drivers: names to classes, imported when asked for.
+"""The registry of drivers: names to classes, imported on demand.
 
-A service's `DRIVERS` maps a provider's constant to (module path, class name). Drivers of other packages
+The `DRIVERS` of a service map a provider's constant to (module path, class name). Drivers of other packages
 are found by entry points of the group `polycloud.<service>`: `myprovider = "my_package.driver:MyNodeDriver"`.
 """
 
@@ -11,21 +11,47 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from polycloud.common.types import InvalidArgumentError, UnknownProviderError
+from polycloud.common.types import Type
+from polycloud.errors import InvalidArgumentError, UnknownProviderError
 
-__all__ = ["Drivers", "find_driver", "names", "register"]
+__all__ = ["DriverType", "Drivers", "find_driver", "get_driver", "names", "register"]
 
 Drivers = MutableMapping[str, tuple[str, str]]
 NEAREST = 3
 
 
+class DriverType(Type):
+    """The services that have drivers."""
+
+    COMPUTE = "compute"
+    STORAGE = "storage"
+    LOADBALANCER = "loadbalancer"
+    DNS = "dns"
+
+
+def get_driver(type: str, provider: str) -> Any:
+    """Return the driver class of a provider for one service: `get_driver(DriverType.COMPUTE, "nephoscale")`.
+
+    Raises `UnknownProviderError` if there is none, and `InvalidArgumentError` for an unknown service.
+    """
+    if type not in list(DriverType):
+        raise InvalidArgumentError(f"no service is called {type!r}; there are: {', '.join(DriverType)}")
+    try:
+        service = import_module(f"polycloud.{type}.providers")
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"polycloud.{type}.providers".startswith(error.name):
+            raise
+        raise UnknownProviderError(f"there are no {type} drivers yet") from None
+    return service.get_driver(provider)
+
+
 def find_driver(
     service: str, drivers: Mapping[str, tuple[str, str]], provider: str, known: Iterable[str] = ()
 ) -> type[Any]:
-    """The driver class for a provider's constant or name (str, in any case).
+    """Return the driver class for a provider's constant or name (str, in any case).
 
-    `known` are names of providers that exist, driver or not. Raises `UnknownProviderError` with the
-    nearest names, and the import's own error where a driver's module cannot be imported.
+    `known` are the names of existing providers, with or without a driver. Raises `UnknownProviderError` with
+    the nearest names, and the import's own error if a driver's module cannot be imported.
     """
     name = str(provider).lower()
     own = {str(constant).lower(): target for constant, target in drivers.items()}
@@ -38,14 +64,14 @@ def find_driver(
 
 
 def names(service: str, drivers: Mapping[str, tuple[str, str]]) -> list[str]:
-    """The names of all providers that have a driver for `service`, sorted."""
+    """Return the names of all providers that have a driver for `service`, sorted."""
     return sorted({str(name) for name in drivers} | _entry_points(service).keys())
 
 
 def register(drivers: Drivers, provider: str, module: str, klass: str) -> None:
     """Add a driver to a registry.
 
-    Raises `InvalidArgumentError` where the provider has one already, or where it cannot be imported.
+    Raises `InvalidArgumentError` if the provider has one already, or if it cannot be imported.
     """
     name = str(provider).lower()
     if name in drivers:

@@ -1,4 +1,4 @@
-"""Answers: the classes whose `success`, `parse_body` and `parse_error` a driver overrides."""
+"""Responses: the classes whose `success`, `parse_body` and `parse_error` a driver overrides."""
 
 from __future__ import annotations
 
@@ -10,70 +10,74 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from polycloud.common.decoding import decoder
-from polycloud.common.forks import cached_property
-from polycloud.common.types import (
+from polycloud.common.payload import decoder
+from polycloud.concurrency.forks import cached_property
+from polycloud.errors import (
     Exchange,
     MalformedResponseError,
     PolycloudError,
     ProviderError,
     error_from_status,
 )
+from polycloud.http.messages import RawResponse, Request, Sender
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
-
-    from polycloud.common.base import Connection
-    from polycloud.common.http import RawResponse
 
 __all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
 SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, TypeError)
-"""What code that trusts the provider's documents stumbles with over something else."""
+"""What code that trusts the provider's documents raises for other content."""
 CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
-PYTHONS_OWN = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
-"""Codecs that are no charsets: some take quadratic time, some warn."""
+NOT_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""Python codecs that no response may declare: some take quadratic time, some warn."""
 
 
 class Response:
-    """An answer, and what a driver reads from it.
+    """A response, as a driver reads it.
 
-    `status` (int), `reason`, `headers` (looked up in any case), `content` (bytes), `body` (text),
-    `object` (what `parse_body` made of it). A driver overrides:
+    `status` (int), `reason`, `headers` (looked up in any case), `content` (bytes), `body` (text), `object`
+    (the result of `parse_body`), `connection` (that of the request). A driver overrides:
 
     - `success()`: whether the request was carried out; by default any 2xx status;
-    - `parse_body()`: what `.object` is;
-    - `parse_error()`: called when `success()` is false; raises an error of `polycloud.common.types`, or
-      returns the provider's message, from which the error for the status is made.
+    - `parse_body()`: returns the value of `.object`;
+    - `parse_error()`: called if `success()` is false; raises an error of `polycloud.errors`, or returns the
+      provider's message, from which the error for the status is made.
     """
 
-    def __init__(self, response: RawResponse, connection: Connection, exchange: Exchange) -> None:
+    def __init__(self, response: RawResponse, connection: Sender, request: Request) -> None:
         self.raw = response
-        self.connection = connection
-        self.exchange = exchange
+        self.connection: Any = connection
+        self.request = request
         self.status = response.status
         self.reason = response.reason
         self.headers = response.headers
 
+    @property
+    def exchange(self) -> Exchange:
+        """What errors say about the request and this response."""
+        exchange: Exchange = self.connection.exchange(self.request, self.raw)
+        return exchange
+
     @cached_property
     def content(self) -> bytes:
-        """The body as bytes; of a stream, what `iter_bytes` has left of it."""
+        """The body as bytes; of a stream, the part that is still unread."""
         return self.raw.body if self.raw.chunks is None else b"".join(self.iter_bytes())
 
     @cached_property
     def body(self) -> str:
-        """The body as text, in the charset that the answer declares (UTF-8 unless it does)."""
+        """The body as text, in the declared charset (default UTF-8)."""
         declared = CHARSET.search(self.headers.get("content-type", ""))
         try:
             charset = codecs.lookup(declared[1]).name if declared else "utf-8"
-            return self.content.decode("utf-8" if charset in PYTHONS_OWN else charset, "replace")
+            return self.content.decode("utf-8" if charset in NOT_CHARSETS else charset, "replace")
         except (LookupError, UnicodeError):
             return self.content.decode("utf-8", "replace")
 
     @cached_property
     def object(self) -> Any:
-        """The parsed body. Raises `MalformedResponseError` where it cannot be parsed."""
+        """The parsed body. Raises `MalformedResponseError` if it cannot be parsed."""
         try:
             return self.parse_body()
         except PolycloudError as error:
@@ -83,19 +87,19 @@ class Response:
             raise self.undocumented(error) from None
 
     def success(self) -> bool:
-        """Whether the provider carried the request out."""
+        """Return whether the provider carried out the request."""
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     def parse_body(self) -> Any:
-        """What `.object` is."""
+        """Return the value of `.object`."""
         return self.body
 
     def parse_error(self) -> Any:
-        """The provider's message for an answer that is no success."""
+        """Return the provider's message in a response without success."""
         return self._beginning() or self.reason
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """The body piece by piece, of a request made with `stream=True`; once only."""
+        """Yield the body in pieces, once, for a request made with `stream=True`."""
         try:
             yield from self.raw.chunks or (self.content,)
         except PolycloudError as error:
@@ -105,11 +109,11 @@ class Response:
             self.close()
 
     def close(self) -> None:
-        """Give the connection back; needed only for a stream that is not read to its end."""
+        """Release the connection; needed only for a stream that is not read to its end."""
         self.raw.close()
 
     def to_error(self) -> PolycloudError:
-        """The error of our tree for this answer, whatever `parse_error` raises or returns."""
+        """Return an error of our tree for this response, whatever `parse_error` raises or returns."""
         try:
             message = self.parse_error()
         except PolycloudError as error:
@@ -124,52 +128,56 @@ class Response:
         return error_from_status(self.status, message, self.headers)
 
     def malformed(self, problem: str) -> MalformedResponseError:
-        """The error for an answer that breaks the provider's promise in the way `problem` says."""
-        told = MalformedResponseError(self.connection.redact(problem), self._beginning())
-        return told.locate(self.exchange)
+        """Return the error for a response that breaks the provider's documentation; `problem` says how."""
+        error = MalformedResponseError(self.connection.redact(problem), self._beginning())
+        return error.locate(self.exchange)
 
     def undocumented(self, error: Exception) -> MalformedResponseError:
-        """The error for an answer in another form than an author's code takes for granted."""
-        return self.malformed(f"the answer is not as documented: {type(error).__name__}: {error}")
+        """Return the error for a response of another form than the driver's code assumes."""
+        return self.malformed(f"the response is not as documented: {type(error).__name__}: {error}")
 
     def _beginning(self) -> str:
-        """The first signs of the body; secrets are taken out before the cut, which could halve one."""
-        return self.connection.redact(self.body[: SHOWN * 50])[:SHOWN]
+        """Return the start of the body; secrets are removed before the cut, which could halve one."""
+        start: str = self.connection.redact(self.body[: SHOWN * 50])[:SHOWN]
+        return start
 
 
 class JsonResponse(Response):
-    """An answer in JSON."""
+    """A response in JSON."""
 
     def success(self) -> bool:
-        """Whether the status is 2xx; a page of HTML with such a status is no answer at all."""
+        """Return whether the status is 2xx.
+
+        Raises `MalformedResponseError` for an HTML page with such a status.
+        """
         if not super().success():
             return False
-        if self.raw.chunks is None and self.content.lstrip()[:1] == b"<":
-            raise self.malformed("an answer in JSON was expected")
+        if self.raw.chunks is None and self.raw.body.lstrip()[:1] == b"<":
+            raise self.malformed("the response must be JSON")
         return True
 
     def parse_body(self) -> Any:
-        """The body as dicts, lists, strings and numbers; an empty body is an empty dict."""
+        """Return the body as dicts, lists, strings and numbers; an empty body is an empty dict."""
         return self.decode(Any) if self.content.strip() else {}
 
     def parse_error(self) -> Any:
-        """The text under `message`, `error` or `errors` where the body has one, else its beginning."""
+        """Return the text under `message`, `error` or `errors` if the body has one, else its beginning."""
         try:
             return _message(decoder(Any, strict=False).decode(self.content)) or super().parse_error()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return super().parse_error()
 
     def decode(self, type_: Any) -> Any:
-        """The body as a value of `type_` (a msgspec Struct, `list[Struct]`, a dict ...) in one pass.
+        """Decode the body as `type_` (a msgspec Struct, `list[Struct]`, a dict ...) in one pass.
 
         Raises `MalformedResponseError` with the path of the field that is missing or of another type.
         """
         try:
             return decoder(type_, strict=False).decode(self.content)
         except msgspec.ValidationError as error:
-            raise self.malformed(f"the answer is not as documented: {error}") from None
+            raise self.malformed(f"the response is not as documented: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self.malformed(f"the answer is not JSON: {error}") from None
+            raise self.malformed(f"the response is not JSON: {error}") from None
 
 
 def _message(body: Any) -> str | None:
@@ -181,10 +189,13 @@ def _message(body: Any) -> str | None:
 
 
 class XmlResponse(Response):
-    """An answer in XML; `object` is its root `Element`."""
+    """A response in XML; `object` is its root `Element`."""
 
     def parse_body(self) -> Element | str:
-        """The root element; an empty body is an empty string. Document types and entities are refused."""
+        """Return the root element; an empty body is an empty string.
+
+        Document types and entities are refused.
+        """
         if not self.content.strip():
             return ""
         from polycloud.common import xmltree
@@ -192,10 +203,10 @@ class XmlResponse(Response):
         try:
             return xmltree.parse(self.content)
         except ValueError as error:
-            raise self.malformed(f"the answer is not XML: {error}") from None
+            raise self.malformed(f"the response is not XML: {error}") from None
 
     def parse_error(self) -> Any:
-        """The text of the root's first element named like a message, else the body's beginning."""
+        """Return the text of the first element named `message` or `error`, else the body's beginning."""
         try:
             root = self.parse_body()
         except MalformedResponseError:
@@ -206,18 +217,18 @@ class XmlResponse(Response):
 
 
 class XMLRPCResponse(XmlResponse):
-    """An answer to an XML-RPC call; `object` is the value that the method returned."""
+    """A response to an XML-RPC call; `object` is the value that the method returned."""
 
     def success(self) -> bool:
-        """Whether the call returned a value rather than a fault."""
+        """Return whether the call returned a value rather than a fault."""
         return super().success() and self._fault is None
 
     def parse_body(self) -> Any:
-        """The returned value."""
+        """Return the value that the method returned."""
         return self._parsed[0]
 
     def parse_error(self) -> Any:
-        """The fault's string."""
+        """Return the fault's string."""
         try:
             fault = self._fault
         except MalformedResponseError:
@@ -238,5 +249,5 @@ class XMLRPCResponse(XmlResponse):
         except xmlrpc.client.Fault as fault:
             return None, (fault.faultCode, fault.faultString)
         except Exception as error:  # noqa: BLE001 - it may raise anything
-            raise self.malformed(f"the answer is not XML-RPC: {error}") from None
+            raise self.malformed(f"the response is not XML-RPC: {error}") from None
         return (values[0] if values else None), None

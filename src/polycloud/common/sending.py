@@ -1,47 +1,54 @@
-"""A request's way to its answer: waiting for its turn, attempts, and what each of them leaves behind."""
+"""Send one request: wait for its turn, attempt it, retry it where that is safe.
+
+What this needs of a connection is handed over once, when sending begins: the policy, the limiter, the budget,
+the transport and the signing hook. `Sender` names the rest, which traces and errors ask for.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
 
-from polycloud.common.calls import current_call
-from polycloud.common.http import RawResponse, Request
-from polycloud.common.retry import is_polite, may_have_acted
-from polycloud.common.types import ConnectError, PolycloudError, RateLimitReachedError, TransportError
+from polycloud.concurrency.calls import RetryRules
+from polycloud.errors import ConnectError, PolycloudError, RateLimitReachedError, TransportError
+from polycloud.http.messages import RawResponse, Request, Sender, Transport
+from polycloud.http.ratelimits import RateLimiter
+from polycloud.http.retry import RetryBudget, has_retry_after, may_have_acted
 
-if TYPE_CHECKING:
-    from polycloud.common.base import Connection
+__all__ = ["Sending"]
 
-__all__ = ["send"]
-
-TOO_MANY = 429
-SERVER_ERRORS = 500
 Outcome = RawResponse | PolycloudError
 
 
-def send(connection: Connection, request: Request) -> tuple[RawResponse, bool]:
-    """The answer, after sending again what may be; and whether an earlier attempt may have acted."""
-    return _Sending(connection, request).result()
+@dataclass(slots=True)
+class Sending:
+    """One request on its way; `result` sends it.
 
+    `sign` is applied to each attempt anew, since signatures expire; None if requests are not signed.
+    `transport` is called for each attempt: the connection may have been closed since the last one.
+    """
 
-class _Sending:
-    def __init__(self, connection: Connection, request: Request) -> None:
-        from polycloud.common import trace
-
-        self.connection = connection
-        self.request = request
-        self.policy = current_call().retry or connection.retry
-        self.limiter = connection.limiter_for(request)
-        self.budget = connection.retry_budget
-        self.trace = trace
+    request: Request
+    sender: Sender
+    policy: RetryRules
+    limiter: RateLimiter
+    budget: RetryBudget
+    transport: Callable[[], Transport]
+    sign: Callable[[Request], Request] | None
 
     def result(self) -> tuple[RawResponse, bool]:
+        """Return the response, and whether an earlier attempt may have been carried out.
+
+        Raises the error of the last attempt, or `RateLimitReachedError` if the request's turn does not come
+        within the policy's patience.
+        """
         self._wait_for_turn()
         attempt, acted = 1, False
         outcome = self._attempt(attempt)
-        while self._goes_again(attempt, outcome):
+        while self._retries(attempt, outcome):
             acted = acted or may_have_acted(outcome)
             attempt += 1
             outcome = self._attempt(attempt)
@@ -52,71 +59,81 @@ class _Sending:
         raise outcome
 
     def _wait_for_turn(self) -> None:
-        """Return when the limiter lets a request go; raise where it does not in time."""
+        """Return when the limiter lets a request go; raise if it does not in time."""
         while True:
             left = self._left()
             if left <= 0:
-                raise ConnectError("the call's deadline had passed before its request was sent")
+                raise ConnectError("the call's deadline passed before its request was sent")
             wait = self.limiter.take()
             if not wait:
                 return
             if wait > min(self.policy.patience, left):
-                whole = math.ceil(wait)
-                words = f"the provider wants no request for {whole} s more; this one was not sent"
-                raise RateLimitReachedError(TOO_MANY, words, {"retry-after": str(whole)})
-            self.connection.sleep(wait)
+                pause = math.ceil(wait)
+                message = f"the provider accepts no request for {pause} s; this one was not sent"
+                raise RateLimitReachedError(
+                    HTTPStatus.TOO_MANY_REQUESTS, message, {"retry-after": str(pause)}
+                )
+            self.sender.sleep(wait)
 
     def _left(self) -> float:
         deadline = self.request.deadline
         return math.inf if deadline is None else deadline - time.monotonic()
 
     def _attempt(self, number: int) -> Outcome:
+        from polycloud.tracing import hooks  # logging waits for the first request
+
         outcome: Outcome | None = None
         sent = self.request
         began = time.perf_counter()
         try:
-            sent = self.connection.sign(self.request)
-            outcome = self.connection.transport().send(sent)
+            sent = self.sign(sent) if self.sign else sent
+            outcome = self.transport().send(sent)
         except PolycloudError as error:
             outcome = error
         finally:
             ms = (time.perf_counter() - began) * 1e3
-            answer = outcome if isinstance(outcome, RawResponse) else None
-            self.limiter.give_back(answer)
-        self.trace.note_attempt(self.connection, sent, outcome, number, ms)
+            self.limiter.give_back(outcome if isinstance(outcome, RawResponse) else None)
+        hooks.note_attempt(self.sender, sent, outcome, number, ms)
         return outcome
 
-    def _goes_again(self, attempt: int, outcome: Outcome) -> bool:
-        """Whether the next attempt may begin now, after a pause; where not, `outcome` is the last word."""
+    def _retries(self, attempt: int, outcome: Outcome) -> bool:
+        """Return, after a pause, whether the next attempt may begin; if not, `outcome` is final."""
         pause = self._pause(attempt, outcome)
         if pause is None or not self._rewound():
             return False
-        self.trace.note_repeat(self.connection, self.request, outcome, attempt, pause)
+        from polycloud.tracing import hooks
+
+        hooks.note_retry(self.sender, self.request, outcome, attempt, pause)
         if isinstance(outcome, RawResponse):
             outcome.close()
             outcome.chunks = None
-        self.connection.sleep(pause)
+        self.sender.sleep(pause)
         try:
             self._wait_for_turn()
-        except PolycloudError:  # it says that nothing was sent, which the last attempt was
+        except PolycloudError:  # it would say that nothing was sent, but an earlier attempt was
             return False
         return True
 
     def _pause(self, attempt: int, outcome: Outcome) -> float | None:
-        """Seconds until the next attempt; None where there is to be none."""
-        if isinstance(outcome, RawResponse) and outcome.status < SERVER_ERRORS and outcome.status != TOO_MANY:
-            self.budget.earn()
+        """Return the seconds until the next attempt; None if there must not be one."""
+        if isinstance(outcome, RawResponse) and _is_final(outcome.status):
+            if not self.budget.full:
+                self.budget.earn()
             return None
         if not self.policy.allows(self.request, attempt, outcome):
             return None
         pause = self.policy.pause(attempt, outcome)
         if pause > self._left():
             return None
-        return pause if is_polite(outcome) or self.budget.spend() else None
+        return pause if has_retry_after(outcome) or self.budget.spend() else None
 
     def _rewound(self) -> bool:
         try:
             self.request.rewind()
-        except (OSError, ValueError):  # it told where it began, and cannot go back
+        except (OSError, ValueError):  # the file reported a position but cannot seek to it
             return False
         return True
+
+
+def _is_final(status: int) -> bool:
+    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS

@@ -1,4 +1,4 @@
-"""Connections to providers that give a token for the credentials, and take only the token after that."""
+"""Connections to providers that exchange the credentials for a token, which later requests carry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from polycloud.common.base import Connection
-from polycloud.common.http import Request
+from polycloud.http.messages import Request
 
 __all__ = ["Token", "TokenConnection"]
 
@@ -17,21 +17,21 @@ EARLY = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What authentication gives: the token, and when it expires (None: the provider does not say)."""
+    """The result of authentication: a token, and when it expires (None if the provider does not say)."""
 
     value: str = field(repr=False)
     expires_at: datetime | None = None
 
     def lasts(self) -> bool:
-        """Whether it will do for a request that is sent now."""
+        """Return whether it is valid for a request that is sent now."""
         return self.expires_at is None or datetime.now(UTC) + EARLY < self.expires_at
 
 
 class TokenConnection(Connection):
-    """A connection whose requests carry `self.token`, which `authenticate` gets.
+    """A connection whose requests carry `self.token`, which `authenticate` requests.
 
-    The token is got when first needed, kept, and got anew a minute before it expires or when the provider
-    refuses it (401): once, however many threads and tasks ask for it at that moment. Combine it with the
+    The token is requested when first needed, kept, and renewed a minute before it expires or when the
+    provider refuses it (401): once, however many threads and tasks need it at that time. Combine it with the
     class that holds the credentials: `class MyConnection(TokenConnection, ConnectionUserAndKey)`.
     """
 
@@ -41,18 +41,18 @@ class TokenConnection(Connection):
 
     @abstractmethod
     def authenticate(self) -> Token:
-        """Get a token; through another connection, since this one's requests want a token already."""
+        """Request a token; through another connection, since requests of this one need a token already."""
 
     @property
     def token(self) -> str:
-        """The token to send. Raises what `authenticate` raises."""
+        """The token to send. Raises the errors of `authenticate`."""
         current = self._token
         if current is None or not current.lasts():
             current = self.single_flight("token", lambda: self._renewed(current))
         return current.value
 
     def renew(self, request: Request) -> bool:
-        """Get another token, unless another one than `request` carried is there already."""
+        """Request another token, unless there is a newer one than `request` carried."""
         refused = self._token
         sent = (request.url, *request.headers.values())
         if refused is not None and any(refused.value in text for text in sent):
@@ -60,16 +60,16 @@ class TokenConnection(Connection):
         return True
 
     def _renewed(self, old: Token | None) -> Token:
-        if self._token is old or self._token is None:  # else somebody was quicker
+        if self._token is old or self._token is None:  # else another caller renewed it
             self._token = self.authenticate()
         return self._token
 
     def secrets(self) -> tuple[str, ...]:
-        """The credentials and the token."""
+        """Return the credentials and the token."""
         return (*super().secrets(), *([self._token.value] if self._token else ()))
 
     def account(self) -> tuple[Any, ...]:
-        """The credentials only: the account stays the same when its token changes."""
+        """Return the credentials only: the account stays the same when its token changes."""
         return (self.host, self.port, *super().secrets())
 
     def __getstate__(self) -> dict[str, Any]:

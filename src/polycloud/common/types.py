@@ -1,37 +1,42 @@
-"""The error tree. Whatever a provider or the network does ends as one of these.
-
-PolycloudError (LibcloudError)
-├── InvalidArgumentError          refused before anything was sent; also a ValueError
-├── InsecureConnectionError       plain HTTP to a host that is not this machine
-├── UnknownProviderError          no such provider; also an AttributeError, as in Libcloud
-├── UnsupportedOperationError     the driver does not offer it; also a NotImplementedError
-├── ProviderError                 the provider said no
-│   ├── InvalidCredsError         wrong or missing credentials
-│   └── ProviderHTTPError (BaseHTTPError)
-│       ├── NotFoundError
-│       ├── ConflictError
-│       ├── InvalidNameError
-│       ├── QuotaExceededError
-│       ├── RateLimitReachedError
-│       ├── ServerError
-│       └── UnavailableError
-│           └── ImageUnavailableError
-├── MalformedResponseError        the answer is not what the provider's documents promise
-├── TransportError                the connection broke: the request may have been carried out
-│   ├── ConnectError              nothing was sent
-│   ├── ReadTimeoutError          no answer in time
-│   └── TLSError                  the server's certificate or the handshake failed
-├── OperationTimeoutError         a wait ended before what it waited for
-└── AmbiguousCreateError          a create's answer was lost, and looking could not settle it
-"""
+"""Libcloud's home of errors, handed on from `polycloud.errors`, and two of its helper types."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
-from polycloud.common.ratelimits import pause_asked
+from polycloud.errors import (
+    AmbiguousCreateError,
+    BaseHTTPError,
+    ConflictError,
+    ConnectError,
+    Exchange,
+    ImageUnavailableError,
+    InsecureConnectionError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    InvalidCredsException,
+    InvalidNameError,
+    LibcloudError,
+    MalformedResponseError,
+    NotFoundError,
+    OperationTimeoutError,
+    PolycloudError,
+    ProviderError,
+    ProviderHTTPError,
+    QuotaExceededError,
+    RateLimitReachedError,
+    ReadTimeoutError,
+    ServerError,
+    TLSError,
+    TransportError,
+    UnavailableError,
+    UnknownProviderError,
+    UnsupportedOperationError,
+    error_from_status,
+    printable,
+)
 
 __all__ = [
     "AmbiguousCreateError",
@@ -68,210 +73,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-UNAUTHORIZED = 401
-SERVER_ERRORS = 500
-
-
-class Exchange(NamedTuple):
-    """Where an error happened: the provider's name, the request, and what of an answer there was."""
-
-    provider: str
-    method: str
-    path: str
-    status: int | None = None
-    request_id: str | None = None
-
-    def __str__(self) -> str:
-        status = "" if self.status is None else f", HTTP {self.status}"
-        request_id = "" if self.request_id is None else f", request {self.request_id}"
-        return f"{self.provider}: {self.method} {self.path}{status}{request_id}"
-
-
-class PolycloudError(Exception):
-    """The root of every error that polycloud raises.
-
-    `value` is the text, `driver` the driver concerned where the raiser knew it, `exchange` the request
-    that failed (None where none was sent).
-    """
-
-    exchange: Exchange | None = None
-
-    def __init__(self, value: object = "", driver: object = None) -> None:
-        self.value = value
-        self.driver = driver
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Errors travel further than drivers may: a driver holds its credentials
-        state = {**self.__dict__, "driver": None}
-        args = tuple(arg for arg in self.args if arg is not self.driver)
-        return _restored, (type(self), args, state)
-
-    def locate(self, exchange: Exchange) -> Self:
-        """Say which request failed, unless that is known already."""
-        if self.exchange is None:
-            self.exchange = exchange
-        return self
-
-    def __str__(self) -> str:
-        return printable(f"{self.value} ({self.exchange})" if self.exchange else str(self.value))
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self}>"
-
-
-def printable(text: str) -> str:
-    """`text` with its control characters escaped: others' words must not command a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
-
-
-def _restored(kind: type[PolycloudError], args: tuple[Any, ...], state: dict[str, Any]) -> PolycloudError:
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(state)
-    return error
-
-
-LibcloudError = PolycloudError
-
-
-class InvalidArgumentError(PolycloudError, ValueError):
-    """An argument that cannot be sent as it is; nothing was sent."""
-
-
-class InsecureConnectionError(PolycloudError):
-    """Plain HTTP to a host other than this machine, without permission; nothing was sent."""
-
-
-class UnknownProviderError(PolycloudError, AttributeError):
-    """No provider of that name, or no driver for it."""
-
-
-class UnsupportedOperationError(PolycloudError, NotImplementedError):
-    """The driver does not offer this operation; nothing was sent."""
-
-
-class ProviderError(PolycloudError):
-    """The provider refused. `http_code` is the HTTP status that it gave or meant."""
-
-    def __init__(self, value: object = "", http_code: int = 0, driver: object = None) -> None:
-        super().__init__(value, driver)
-        self.http_code = http_code
-
-
-class InvalidCredsError(ProviderError):
-    """The credentials are wrong, expired or missing."""
-
-    def __init__(
-        self, value: object = "Invalid credentials with the provider", driver: object = None
-    ) -> None:
-        super().__init__(value, UNAUTHORIZED, driver)
-
-
-InvalidCredsException = InvalidCredsError
-
-
-class ProviderHTTPError(ProviderError):
-    """An answer that says no: `code` is its status, `message` the provider's words, `headers` its headers."""
-
-    def __init__(self, code: int = 0, message: object = "", headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message, code)
-        self.code = code
-        self.message = message
-        self.headers = dict(headers or {})
-
-
-BaseHTTPError = ProviderHTTPError
-
-
-class NotFoundError(ProviderHTTPError):
-    """What was asked for does not exist (404)."""
-
-
-class ConflictError(ProviderHTTPError):
-    """It exists already, or is busy (409)."""
-
-
-class InvalidNameError(ProviderHTTPError):
-    """The provider refuses the name."""
-
-
-class UnavailableError(ProviderHTTPError):
-    """It exists, but is not to be had there: a size that the region lacks."""
-
-
-class ImageUnavailableError(UnavailableError):
-    """The image does not exist or is not in that region."""
-
-
-class QuotaExceededError(ProviderHTTPError):
-    """The account may not have more of it."""
-
-
-class RateLimitReachedError(ProviderHTTPError):
-    """Too many requests (429); `retry_after` is the pause in seconds that the provider asks for, or 0."""
-
-    @property
-    def retry_after(self) -> float:
-        """Seconds to wait before the next request, 0.0 where the provider does not say."""
-        return pause_asked({name.lower(): text for name, text in self.headers.items()}) or 0.0
-
-
-class ServerError(ProviderHTTPError):
-    """The provider failed (5xx)."""
-
-
-class MalformedResponseError(PolycloudError):
-    """An answer that cannot be read; `body` is the beginning of it."""
-
-    def __init__(self, value: object = "", body: str | None = None, driver: object = None) -> None:
-        super().__init__(value, driver)
-        self.body = body
-
-    def __str__(self) -> str:
-        return f"{super().__str__()}; the body begins: {self.body!r}" if self.body else super().__str__()
-
-
-class TransportError(PolycloudError):
-    """The connection broke; the request may have been carried out."""
-
-
-class ConnectError(TransportError):
-    """No connection came about; nothing was carried out."""
-
-
-class ReadTimeoutError(TransportError):
-    """The answer did not come in time; the request may have been carried out."""
-
-
-class TLSError(TransportError):
-    """The server's certificate is not trusted or the handshake failed; nothing was carried out."""
-
-
-class OperationTimeoutError(PolycloudError):
-    """A wait ended after `timeout` seconds before `waiting_for` had come about."""
-
-    def __init__(self, waiting_for: str = "", timeout: float = 0.0, driver: object = None) -> None:
-        super().__init__(f"gave up after {timeout:g} s waiting for {waiting_for}", driver)
-        self.waiting_for = waiting_for
-        self.timeout = timeout
-
-
-class AmbiguousCreateError(PolycloudError):
-    """A create may or may not have been carried out; `look_for` and the message say what to look for."""
-
-    def __init__(self, value: object = "", driver: object = None, look_for: str = "") -> None:
-        super().__init__(value, driver)
-        self.look_for = look_for
-
-
-def error_from_status(code: int, message: object, headers: Mapping[str, str] | None = None) -> ProviderError:
-    """The error of this tree for an HTTP status (int) with the provider's words."""
-    if code == UNAUTHORIZED:
-        return InvalidCredsError(message or "Invalid credentials with the provider")
-    by_code = {404: NotFoundError, 409: ConflictError, 429: RateLimitReachedError}
-    default = ServerError if code >= SERVER_ERRORS else ProviderHTTPError
-    return by_code.get(code, default)(code, message, headers)
 
 
 class Type(StrEnum):
@@ -279,19 +80,19 @@ class Type(StrEnum):
 
     @classmethod
     def tostring(cls, value: str) -> str:
-        """The name of a member or of its string, upper case."""
+        """Return the name of a member or of its string, in upper case."""
         return cls(value).name
 
     @classmethod
     def fromstring(cls, value: str) -> Self | None:
-        """The member of that name, in any case; None where there is none."""
+        """Return the member of that name, in any case; None if there is none."""
         return cls.__members__.get(value.upper())
 
 
 class LazyList(Sequence[T]):
-    """A list whose pages come when they are looked at.
+    """A list whose pages are fetched when they are read.
 
-    `get_more(last_key, exhausted, value_dict)` gives `(items, last_key, exhausted)`, as in Libcloud.
+    `get_more(last_key, exhausted, value_dict)` returns `(items, last_key, exhausted)`, as in Libcloud.
     """
 
     def __init__(

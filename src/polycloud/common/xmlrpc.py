@@ -7,24 +7,24 @@ from typing import Any
 
 from polycloud.common.base import Connection
 from polycloud.common.response import XMLRPCResponse
-from polycloud.common.types import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError
 
 __all__ = ["XMLRPCConnection", "XMLRPCResponse"]
 
 
 class XMLRPCConnection(Connection):
-    """Calls methods at `endpoint`; a fault ends as a `ProviderHTTPError` with the fault's string."""
+    """Calls methods at `endpoint`; a fault becomes a `ProviderHTTPError` with the fault's string."""
 
     responseCls = XMLRPCResponse
     endpoint: str = "/"
 
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """The content type that XML-RPC asks for."""
+        """Add the content type that XML-RPC requires."""
         headers["Content-Type"] = "text/xml"
         return headers
 
     def call(self, method_name: str, *args: Any) -> Any:
-        """The value that the method returns."""
+        """Call a method and return its value."""
         try:
             data = xmlrpc.client.dumps(args, method_name, allow_none=True)
         except (TypeError, OverflowError, RecursionError) as error:

@@ -1,7 +1,7 @@
-"""Deployment steps: what is done on a node once it answers SSH.
+"""Deployment steps, which are run on a node over SSH, and the login to a new node.
 
-A step has `run(node, client)`, which gives back the node. Any object with such a method is one; those here
-keep what happened (`exit_status`, `stdout`, `stderr`), so each deployment wants steps of its own.
+A step is any object with `run(node, client)`, which returns the node. The steps here keep their results
+(`exit_status`, `stdout`, `stderr`), so each deployment needs steps of its own.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from polycloud.common import waiting
-from polycloud.common.types import InvalidArgumentError, OperationTimeoutError
 from polycloud.compute.keys import require_public_key
+from polycloud.compute.objects import Node
 from polycloud.compute.ssh import BaseSSHClient, HostKeys, OnOutput, SSHClient
 from polycloud.compute.types import (
     DeploymentError,
-    Node,
     SSHAuthenticationError,
     SSHConnectError,
     SSHError,
     SSHFileError,
     SSHTimeoutError,
 )
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidArgumentError, OperationTimeoutError
 
 __all__ = [
     "Deployment",
@@ -43,15 +43,15 @@ __all__ = [
 
 EXECUTABLE = 0o755
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
-TIDY_TIMEOUT = 5.0
-LAST_TRY = 0.1
+CLEANUP_TIMEOUT = 5.0
+LAST_ATTEMPT = 0.1
 
 
 class Deployment:
-    """A step. Subclasses do their work in `run`."""
+    """A deployment step. Subclasses override `run`."""
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
-        """Do it on `node`, over the connected `client`; the node."""
+        """Run the step on `node`, over the connected `client`; return the node."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -59,22 +59,22 @@ class Deployment:
 
 
 class SSHKeyDeployment(Deployment):
-    """Let another SSH key in: `key` is a public key (OpenSSH's format) or an open file with one.
+    """Authorize another SSH key: `key` is a public key in OpenSSH's format, or an open file with one.
 
-    Raises `InvalidArgumentError` for what is no public key.
+    Raises `InvalidArgumentError` unless it is one.
     """
 
     def __init__(self, key: str | IO[str]) -> None:
         text = key.read() if hasattr(key, "read") else key
         if not isinstance(text, str):
-            raise InvalidArgumentError(f"a key is text or an open text file, not {type(key).__name__}")
+            raise InvalidArgumentError(f"key must be a str or an open text file, got {type(key).__name__}")
         self.key = require_public_key(text)
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
         """Add the key to the user's `authorized_keys`, on a line of its own."""
         made = client.run(f"umask 077; mkdir -p -m {PRIVATE_FOLDER:o} ~/.ssh")
         if made.exit_status != 0:
-            raise SSHFileError(f"~/.ssh cannot be made: {made.stderr.strip()}")
+            raise SSHFileError(f"~/.ssh cannot be created: {made.stderr.strip()}")
         client.put(".ssh/authorized_keys", f"\n{self.key}\n", PRIVATE_FILE, "a")
         return node
 
@@ -82,7 +82,7 @@ class SSHKeyDeployment(Deployment):
 class FileDeployment(Deployment):
     """Copy the file `source` to `target` on the node, with its permissions.
 
-    Raises `InvalidArgumentError` where `source` is no file that can be read.
+    Raises `InvalidArgumentError` if `source` cannot be read.
     """
 
     def __init__(self, source: str, target: str) -> None:
@@ -106,15 +106,15 @@ class ScriptDeployment(Deployment):
 
     Args:
         script: The script's text; its first line may name its interpreter.
-        args: Arguments, passed on as they are.
-        name: Its path on the node, below the user's home unless absolute; one of its own unless given.
-        delete: Delete it afterwards, however it ends.
-        timeout: Seconds after which it is ended; none without.
+        args: Arguments, which are quoted for the shell.
+        name: Its path on the node, absolute or below the user's home; default a unique one.
+        delete: Delete it afterwards, even if it fails.
+        timeout: Seconds after which it is killed; default never.
 
     Raises:
-        InvalidArgumentError: It has Windows line ends, with which no interpreter is found, `args` is one text
-            and no list, or `timeout` is no number of seconds.
-        DeploymentError: From `run`, where its exit status is not 0.
+        InvalidArgumentError: The script has Windows line endings, `args` is a str instead of a list, or
+            `timeout` is not a valid number of seconds.
+        DeploymentError: From `run`, if its exit status is not 0.
     """
 
     def __init__(
@@ -128,12 +128,12 @@ class ScriptDeployment(Deployment):
         text = _text(script)
         if "\r\n" in text:
             raise InvalidArgumentError(
-                f"the script {name or ''} has Windows line ends, with which its interpreter is not found; "
-                "save it with Unix ones"
+                f"the script {name or ''} must have Unix line endings; with Windows line endings its "
+                "interpreter is not found"
             )
         self.script = text
         if isinstance(args, str | bytes):
-            raise InvalidArgumentError("args is a list of arguments, not one text")
+            raise InvalidArgumentError("args must be a list of arguments, not one str")
         if timeout is not None:
             waiting.require_times(timeout)
         self.args: Sequence[str] = [str(argument) for argument in args or ()]
@@ -145,10 +145,10 @@ class ScriptDeployment(Deployment):
         self.stderr: str | None = None
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
-        """Put the script on the node, run it, and delete it where that was asked for."""
-        # By its own name: where files are served from a folder, their absolute paths differ from a command's
+        """Copy the script to the node, run it, and delete it if `delete`."""
+        # By a relative path: if SFTP serves a directory, absolute paths there differ from a command's
         path = self.name if self.name.startswith("/") else f"./{self.name}"
-        with self._deleted(client, path):
+        with self._cleanup(client, path):
             client.put(self.name, self.script, EXECUTABLE)
             self.stdout, self.stderr, self.exit_status = client.run(
                 shlex.join([path, *self.args]), timeout=self.timeout
@@ -158,22 +158,22 @@ class ScriptDeployment(Deployment):
         return node
 
     @contextmanager
-    def _deleted(self, client: BaseSSHClient, path: str) -> Iterator[None]:
-        """Delete the script in the end, where asked for; what went wrong before that is not hidden by it."""
+    def _cleanup(self, client: BaseSSHClient, path: str) -> Iterator[None]:
+        """Delete the script at the end if `delete`. If this fails after an error, add a note to that."""
         try:
             yield
         except BaseException as error:
             try:
                 self._delete(client, path)
             except SSHError as second:
-                error.add_note(f"and {path} may still be on the node: {second}")
+                error.add_note(f"{path} may still be on the node: {second}")
             raise
         self._delete(client, path)
 
     def _delete(self, client: BaseSSHClient, path: str) -> None:
         if self.delete:
-            # Not by client.delete(): a script may have deleted itself
-            done = client.run(shlex.join(["rm", "-f", "--", path]), timeout=TIDY_TIMEOUT)
+            # client.delete() would fail if the script has deleted itself
+            done = client.run(shlex.join(["rm", "-f", "--", path]), timeout=CLEANUP_TIMEOUT)
             if done.exit_status != 0:
                 raise SSHFileError(f"{path} cannot be deleted: {done.stderr.strip()}")
 
@@ -184,7 +184,7 @@ class ScriptDeployment(Deployment):
 class ScriptFileDeployment(ScriptDeployment):
     """Run the script in the file `script_file`; see `ScriptDeployment`.
 
-    Raises `InvalidArgumentError` where it is no file that can be read.
+    Raises `InvalidArgumentError` if it cannot be read.
     """
 
     def __init__(
@@ -198,12 +198,12 @@ class ScriptFileDeployment(ScriptDeployment):
         _require_file(script_file)
         path = Path(script_file).expanduser()
         script = path.read_bytes()
-        own_name = f"{path.stem}_{secrets.token_hex(4)}{path.suffix}"
-        super().__init__(script, args, name or own_name, delete, timeout)
+        unique_name = f"{path.stem}_{secrets.token_hex(4)}{path.suffix}"
+        super().__init__(script, args, name or unique_name, delete, timeout)
 
 
 class MultiStepDeployment(Deployment):
-    """Steps one after another; the first that fails ends them."""
+    """Steps that are run one after another; the first that fails ends them."""
 
     def __init__(self, add: Deployment | Iterable[Deployment] | None = None) -> None:
         self.steps: list[Deployment] = []
@@ -211,15 +211,15 @@ class MultiStepDeployment(Deployment):
             self.add(add)
 
     def add(self, add: Deployment | Iterable[Deployment]) -> None:
-        """Add a step, or several."""
+        """Add one or more steps."""
         steps = list(add) if isinstance(add, Iterable) else [add]
         for step in steps:
             if not callable(getattr(step, "run", None)):
-                raise InvalidArgumentError(f"{step!r} is no step: it has no run(node, client)")
+                raise InvalidArgumentError(f"a step must have run(node, client), got {step!r}")
         self.steps.extend(steps)
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
-        """Run every step."""
+        """Run all steps."""
         for step in self.steps:
             node = run_step(step, node, client)
         return node
@@ -227,12 +227,12 @@ class MultiStepDeployment(Deployment):
 
 @dataclass(frozen=True)
 class Login:
-    """How to log in to a new node, and how patiently.
+    """How to log in to a new node, and for how long to try.
 
-    `usernames` are tried in turn; `timeout` is the seconds until SSH answers, `ssh_timeout` those of one
-    try; a refused login is tried `max_tries` times, since a machine answers before it has its keys;
-    pauses between tries grow to `wait_period` seconds. Raises `InvalidArgumentError` for what
-    cannot be.
+    Each attempt tries all `usernames` at all addresses, with `ssh_timeout` seconds for each connection. Two
+    failures are expected while a machine boots. If nothing listens yet, attempts go on for `timeout` seconds.
+    If its SSH server does not have the keys yet and refuses the login, they end after `max_tries` refusals.
+    Pauses between attempts grow to `wait_period` seconds. Raises `InvalidArgumentError` for invalid values.
     """
 
     usernames: Sequence[str]
@@ -251,10 +251,10 @@ class Login:
         for username in self.usernames:
             SSHClient("127.0.0.1", self.port, username)
         if not isinstance(self.max_tries, int) or self.max_tries < 1:
-            raise InvalidArgumentError(f"max_tries={self.max_tries!r} is no number of tries")
+            raise InvalidArgumentError(f"max_tries must be an int of 1 or more, got {self.max_tries!r}")
 
     def client(self, address: str, username: str, machine: str) -> SSHClient:
-        """A client, not yet connected. Raises `SSHKeyError` for a key that cannot be used."""
+        """Return a client that is not connected yet. Raises `SSHKeyError` if a key cannot be loaded."""
         return SSHClient(
             address,
             self.port,
@@ -269,17 +269,17 @@ class Login:
         )
 
     def connect(self, node: Node, addresses: Sequence[str]) -> SSHClient:
-        """A client that is logged in to `node`, at the first of `addresses` that answers.
+        """Return a client that is logged in to `node`, at the first of `addresses` that accepts the login.
 
-        Raises the last `SSHError` once `timeout` is over or the logins were refused `max_tries` times.
+        Raises the last `SSHError` after `timeout` seconds, or after `max_tries` refused logins.
         """
         deadline = time.monotonic() + self.timeout
-        ways = [self.client(a, user, node.uuid) for a in addresses for user in self.usernames]
+        clients = [self.client(a, user, node.uuid) for a in addresses for user in self.usernames]
         refusals = 0
         last: list[SSHError] = []
 
-        def look() -> SSHClient | None:
-            connected, errors = _first_connected(ways, self.ssh_timeout, deadline)
+        def attempt() -> SSHClient | None:
+            connected, errors = _first_connected(clients, self.ssh_timeout, deadline)
             last[:] = errors
             refused = [error for error in errors if isinstance(error, SSHAuthenticationError)]
             nonlocal refusals
@@ -288,26 +288,27 @@ class Login:
                 raise refused[-1]
             return connected
 
+        login = f"an SSH login of {' or '.join(self.usernames)}"
         try:
             return waiting.poll(
-                look,
-                waiting_for=f"{node.name} (id {node.id}) to let {' or '.join(self.usernames)} in by SSH",
+                attempt,
+                waiting_for=f"{node.name} (id {node.id}) to accept {login}",
                 timeout=self.timeout,
                 longest_pause=self.wait_period,
             )
-        except OperationTimeoutError as late:
-            raise (last[-1] if last else late) from late
+        except OperationTimeoutError as error:
+            raise (last[-1] if last else error) from error
 
 
 def _first_connected(
-    ways: Iterable[SSHClient], ssh_timeout: float, deadline: float
+    clients: Iterable[SSHClient], ssh_timeout: float, deadline: float
 ) -> tuple[SSHClient | None, list[SSHError]]:
     errors: list[SSHError] = []
-    for client in ways:
+    for client in clients:
         remaining = deadline - time.monotonic()
         if errors and remaining <= 0:
             break
-        client.timeout = min(ssh_timeout, max(remaining, LAST_TRY))
+        client.timeout = min(ssh_timeout, max(remaining, LAST_ATTEMPT))
         try:
             client.connect()
         except (SSHConnectError, SSHTimeoutError, SSHAuthenticationError) as error:
@@ -318,9 +319,9 @@ def _first_connected(
 
 
 def run_step(step: Deployment, node: Node, client: BaseSSHClient) -> Node:
-    """Run one step; whatever it raises ends as a `DeploymentError` that names the step.
+    """Run one step and return its node, or `node` if it returns None.
 
-    A step that gives back nothing gives back the node.
+    Any `Exception` is raised as a `DeploymentError` that names the step.
     """
     try:
         return cast("Node | None", step.run(node, client)) or node
@@ -334,9 +335,9 @@ def _text(script: str | bytes) -> str:
     try:
         text = script.decode() if isinstance(script, bytes) else script
     except UnicodeDecodeError as error:
-        raise InvalidArgumentError(f"the script is no text: {error}") from error
+        raise InvalidArgumentError(f"the script must be UTF-8: {error}") from error
     if not isinstance(text, str) or "\0" in text:
-        raise InvalidArgumentError("the script is no text")
+        raise InvalidArgumentError("the script must be a str or bytes without NUL characters")
     return text
 
 

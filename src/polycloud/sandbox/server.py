@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from polycloud.sandbox.clouds import Clock, check_value, find
 from polycloud.sandbox.faults import Action, Faults, SeenRequest
 from polycloud.sandbox.machines import Machines, SSHFault
+from polycloud.sandbox.machines.isolation import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,7 +236,7 @@ class _Running:
     """A thread with an event loop, a listening socket and uvicorn."""
 
     def __init__(self, app: Faults, port: int) -> None:
-        listener = _listen(port)
+        listener = listen(_HOST, port)
         self.port: int = listener.getsockname()[1]
         self._server = _Server(app)
         self.thread = threading.Thread(
@@ -253,20 +253,6 @@ class _Running:
         with contextlib.suppress(RuntimeError):
             self._server.request_stop()
         self.thread.join()
-
-
-def _listen(port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY only if the protocol is named; without it each response waits 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((_HOST, port))
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 class _Protocol(H11Protocol):

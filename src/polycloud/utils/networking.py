@@ -25,7 +25,7 @@ _IPV4 = re.compile(rf"({_BYTE})\.({_BYTE})\.{_BYTE}\.{_BYTE}", re.ASCII)
 
 
 def is_private_subnet(ip: str) -> bool:
-    """Whether `ip` (IPv4 or IPv6) lies in a private network: RFC 1918 or IPv6 unique local.
+    """Return whether `ip` (IPv4 or IPv6) is in a private network: RFC 1918 or IPv6 unique local.
 
     Raises:
         ValueError: `ip` is not an IP address.
@@ -45,7 +45,7 @@ def _private_networks() -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def is_public_subnet(ip: str) -> bool:
-    """Whether `ip` (IPv4 or IPv6) lies in no private network; loopback counts as public, as in Libcloud.
+    """Return whether `ip` (IPv4 or IPv6) is outside private networks; loopback is public, as in Libcloud.
 
     Raises:
         ValueError: `ip` is not an IP address.
@@ -54,7 +54,7 @@ def is_public_subnet(ip: str) -> bool:
 
 
 def split_by_privacy(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The public and the private ones of `addresses`, each in order: what a node's two lists want.
+    """Split `addresses` into public and private ones, each in order, for the two lists of a node.
 
     Raises:
         ValueError: One of them is not an IP address.
@@ -78,7 +78,7 @@ def _is_private(address: str) -> bool:
 
 
 def is_valid_ip_address(address: str, family: int | None = None) -> bool:
-    """Whether `address` is a complete address of `family`: ``AF_INET`` (the default) or ``AF_INET6``."""
+    """Return whether `address` is a complete address of `family`: ``AF_INET`` (default) or ``AF_INET6``."""
     import socket
 
     try:
@@ -89,7 +89,7 @@ def is_valid_ip_address(address: str, family: int | None = None) -> bool:
 
 
 def is_ip(address: str, version: int) -> bool:
-    """Whether `address` is a complete address of IP version 4 or 6."""
+    """Return whether `address` is a complete address of IP version 4 or 6."""
     if version == 4:  # noqa: PLR2004 - named; the pattern is quick: see above
         return _IPV4.fullmatch(address) is not None
     import socket
@@ -98,12 +98,12 @@ def is_ip(address: str, version: int) -> bool:
 
 
 def join_ipv4_segments(segments: Iterable[int | str]) -> str:
-    """The dotted address made of four segments: ``[10, 0, 0, 1]`` gives ``"10.0.0.1"``."""
+    """Join four segments to a dotted address: ``[10, 0, 0, 1]`` gives ``"10.0.0.1"``."""
     return ".".join(str(segment) for segment in segments)
 
 
 def increment_ipv4_segments(segments: Iterable[int | str]) -> list[int]:
-    """The segments of the address that follows the one of `segments`.
+    """Return the segments of the address after that of `segments`.
 
     Raises:
         ValueError: `segments` are not an IPv4 address, or it is the last one.

@@ -62,7 +62,7 @@ urllib2 = urllib
 
 
 def b(s: str | bytes) -> bytes:
-    """The UTF-8 bytes of `s`; bytes are returned as they are.
+    """Encode `s` as UTF-8; bytes are returned as they are.
 
     Raises:
         TypeError: `s` is neither text nor bytes.
@@ -75,7 +75,7 @@ def b(s: str | bytes) -> bytes:
 
 
 def ensure_string(s: str | bytes) -> str:
-    """The text of `s`: bytes are decoded as UTF-8, text is returned as it is.
+    """Decode `s` as UTF-8; text is returned as it is.
 
     Raises:
         TypeError: `s` is neither text nor bytes.
@@ -89,7 +89,7 @@ def ensure_string(s: str | bytes) -> str:
 
 
 def bchr(s: int) -> bytes:
-    """The single byte of value `s`, 0 to 255.
+    """Return the single byte of value `s`, 0 to 255.
 
     Raises:
         ValueError: `s` is outside of that range.
@@ -98,11 +98,11 @@ def bchr(s: int) -> bytes:
 
 
 def dictvalues(d: Mapping[object, V]) -> list[V]:
-    """The values of `d` as a list."""
+    """Return the values of `d` as a list."""
     return list(d.values())
 
 
 def tostring(node: ET.Element) -> bytes:
-    """The XML of `node`, ASCII with character references."""
+    """Return the XML of `node`, in ASCII with character references."""
     xml: bytes = ET.tostring(node)
     return xml

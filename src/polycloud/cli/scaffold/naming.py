@@ -6,8 +6,8 @@ import keyword
 import re
 from dataclasses import dataclass
 
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute import providers
+from polycloud.errors import InvalidArgumentError
 
 __all__ = ["Names", "checked"]
 

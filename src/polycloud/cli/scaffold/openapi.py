@@ -16,7 +16,7 @@ from polycloud.cli.scaffold.matching import LISTS, VERSION, Operations, candidat
 from polycloud.cli.scaffold.paging import paging
 from polycloud.cli.scaffold.schemas import Schemas
 from polycloud.cli.scaffold.structs import payloads
-from polycloud.common.types import InvalidArgumentError, printable
+from polycloud.errors import InvalidArgumentError, printable
 
 __all__ = ["read"]
 

@@ -10,12 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from polycloud import __version__
 from polycloud.cli.scaffold.api import Api, Auth, Call
 from polycloud.cli.scaffold.logins import Login, login
 from polycloud.cli.scaffold.naming import Names
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.base import NodeDriver
+from polycloud.errors import InvalidArgumentError
+from polycloud.version import __version__
 
 __all__ = ["contents", "write"]
 

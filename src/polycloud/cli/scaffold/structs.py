@@ -15,7 +15,7 @@ from polycloud.cli.scaffold.answers import Answer
 from polycloud.cli.scaffold.api import Call
 from polycloud.cli.scaffold.matching import singular
 from polycloud.cli.scaffold.schemas import Schema, Schemas, kind_of
-from polycloud.common.types import printable
+from polycloud.errors import printable
 
 __all__ = ["payloads"]
 

@@ -17,13 +17,13 @@ from polycloud.common.aws.signing import signed
 from polycloud.common.aws.xml import LISTS, converted, local_name, plain
 from polycloud.common.base import BaseDriver, ConnectionUserAndKey, XmlResponse
 from polycloud.common.credentials import Credential
-from polycloud.common.http import RawResponse, Request, Transport
-from polycloud.common.types import (
+from polycloud.errors import (
     InvalidArgumentError,
     InvalidCredsError,
     MalformedResponseError,
     PolycloudError,
 )
+from polycloud.http.messages import RawResponse, Request, Transport
 
 T = TypeVar("T")
 DEFAULT_REGION = "us-east-1"

@@ -18,18 +18,18 @@ from pathlib import Path
 
 import msgspec
 
-from polycloud.common import waiting
 from polycloud.common.base import Connection, JsonResponse
-from polycloud.common.decoding import decoder
-from polycloud.common.http import TransportOptions, is_loopback
-from polycloud.common.retry import RetryPolicy
-from polycloud.common.types import (
+from polycloud.common.payload import decoder
+from polycloud.concurrency import waiting
+from polycloud.errors import (
     InvalidArgumentError,
     InvalidCredsError,
     NotFoundError,
     PolycloudError,
     TransportError,
 )
+from polycloud.http.messages import TransportOptions, is_loopback
+from polycloud.http.retry import RetryPolicy
 
 __all__ = ["AWSCredentials", "Chain", "ambient_region", "of_environment"]
 

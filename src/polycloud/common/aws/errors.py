@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from polycloud.common.ratelimits import http_date
-from polycloud.common.types import (
+from polycloud.errors import (
     ConflictError,
     ImageUnavailableError,
     InvalidCredsError,
@@ -18,6 +17,7 @@ from polycloud.common.types import (
     RateLimitReachedError,
     UnavailableError,
 )
+from polycloud.utils.headers import http_date
 
 Refusals = tuple[tuple[re.Pattern[str], type[ProviderHTTPError]], ...]
 """Patterns of codes, and their errors; the first pattern that matches all of a code counts."""

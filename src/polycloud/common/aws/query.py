@@ -18,9 +18,9 @@ import msgspec
 
 from polycloud.common.aws.connection import AWSConnection, AWSResponse
 from polycloud.common.aws.xml import Item, item_of, text_of
-from polycloud.common.http import RawResponse, Request
 from polycloud.common.pagination import follow_marker
-from polycloud.common.types import Exchange, ProviderError
+from polycloud.errors import Exchange, ProviderError
+from polycloud.http.messages import RawResponse, Request
 
 __all__ = ["AWSQueryConnection", "Done", "filters", "flatten", "one_or_more"]
 

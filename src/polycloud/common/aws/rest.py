@@ -23,7 +23,7 @@ from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.aws.connection import AWSConnection, AWSResponse
 from polycloud.common.aws.xml import Item, document, local_name, plain
-from polycloud.common.types import MalformedResponseError
+from polycloud.errors import MalformedResponseError
 
 __all__ = ["AWSRestConnection", "AWSRestResponse"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from polycloud.common.aws.credentials import AWSCredentials
-from polycloud.common.http import Request
+from polycloud.http.messages import Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 

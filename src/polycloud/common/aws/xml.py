@@ -14,8 +14,8 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from polycloud.common.decoding import decoder
-from polycloud.common.types import InvalidArgumentError, MalformedResponseError
+from polycloud.common.payload import decoder
+from polycloud.errors import InvalidArgumentError, MalformedResponseError
 
 __all__ = ["LISTS", "Item", "converted", "document", "item_of", "local_name", "plain", "text_of"]
 

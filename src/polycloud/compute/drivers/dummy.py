@@ -1,43 +1,45 @@
-"""A cloud in memory, for tests and documentation: every operation, deterministic, no network."""
+"""A cloud in memory, for tests and documentation: all operations, deterministic, without a network."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, ClassVar
 
-from polycloud.common.types import ConflictError, InvalidArgumentError, NotFoundError
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     KeyPair,
-    KeyPairDoesNotExistError,
     Node,
     NodeAuthPassword,
     NodeAuthSSHKey,
     NodeImage,
     NodeLocation,
     NodeSize,
+    StorageVolume,
+    VolumeSnapshot,
+)
+from polycloud.compute.types import (
+    KeyPairDoesNotExistError,
     NodeState,
     Provider,
-    StorageVolume,
     StorageVolumeState,
-    VolumeSnapshot,
     VolumeSnapshotState,
 )
+from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError
 
 __all__ = ["DummyNodeDriver"]
 
-NOT_FOUND, CONFLICT = 404, 409
-DAWN = datetime(2026, 1, 1, tzinfo=UTC)
+CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 SIZES = (("Small", 128, 4, 500, 4.0), ("Medium", 512, 16, 1500, 8.0), ("Big", 4096, 32, 2500, 32.0))
 IMAGES = ("Ubuntu 24.04", "Debian 12", "Slackware 15")
 LOCATIONS = (("Paul's Room", "US"), ("London Loft", "GB"), ("Island Datacenter", "FJ"))
 
 
 class DummyNodeDriver(NodeDriver):
-    """A cloud in memory that starts with two nodes; `DummyNodeDriver("any credentials")`.
+    """A cloud in memory that starts with two nodes: `DummyNodeDriver("any credentials")`.
 
-    Nodes run as soon as they are created; ids count from 1.
+    Nodes run as soon as they are created; ids are numbers from 1.
     """
 
     type = Provider.DUMMY
@@ -61,7 +63,7 @@ class DummyNodeDriver(NodeDriver):
 
     @classmethod
     def offers(cls, name: str) -> bool:
-        """As every driver; but nobody answers SSH in memory, so there is no `deploy_node`."""
+        """Like in the base class, but without `deploy_node`, since a node in memory has no SSH server."""
         return name != "deploy_node" and super().offers(name)
 
     def _next_id(self) -> str:
@@ -71,7 +73,7 @@ class DummyNodeDriver(NodeDriver):
     # Nodes
 
     def list_nodes(self) -> list[Node]:
-        """The nodes that were not destroyed."""
+        """Return the nodes."""
         return list(self._nodes.values())
 
     def create_node(
@@ -83,7 +85,7 @@ class DummyNodeDriver(NodeDriver):
         auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
         **kwargs: Any,
     ) -> Node:
-        """Add a running node; any further argument is kept in its `extra`."""
+        """Create a running node, with any further argument in its `extra`."""
         key = kwargs.get("idempotency_key")
         known = (node for node in self._nodes.values() if node.extra.get("idempotency_key") == key)
         if key is not None and (earlier := next(known, None)):
@@ -91,24 +93,24 @@ class DummyNodeDriver(NodeDriver):
         id_ = self._next_id()
         address = f"203.0.113.{int(id_) % 254 or 254}"
         extra = {"location": location.name if location else LOCATIONS[0][0], **kwargs}
-        node = Node(id_, name, NodeState.RUNNING, [address], [], self, size, image, extra, DAWN)
+        node = Node(id_, name, NodeState.RUNNING, [address], [], self, size, image, extra, CREATED_AT)
         self._nodes[id_] = node
         return node
 
     def reboot_node(self, node: Node) -> bool:
-        """Leave the node running."""
+        """Set the node's state to running."""
         return self._set_state(node, NodeState.RUNNING)
 
     def start_node(self, node: Node) -> bool:
-        """Make the node run."""
+        """Set the node's state to running."""
         return self._set_state(node, NodeState.RUNNING)
 
     def stop_node(self, node: Node) -> bool:
-        """Make the node stop."""
+        """Set the node's state to stopped."""
         return self._set_state(node, NodeState.STOPPED)
 
     def destroy_node(self, node: Node) -> bool:
-        """Take the node out of the list."""
+        """Delete the node."""
         self._set_state(node, NodeState.TERMINATED)
         del self._nodes[node.id]
         return True
@@ -120,26 +122,26 @@ class DummyNodeDriver(NodeDriver):
     # Sizes, images, locations
 
     def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
-        """Three sizes."""
+        """Return three sizes."""
         return [NodeSize(str(n), *fields, self) for n, fields in enumerate(SIZES, 1)]
 
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
-        """Three images, and those that were made."""
+        """Return three images, and those that were created."""
         return list(self._images.values())
 
     def create_image(self, node: Node, name: str, description: str | None = None) -> NodeImage:
-        """Add an image."""
+        """Create an image."""
         _find(self._nodes, node.id, "node")
         return self._add_image(name, {"description": description, "node_id": node.id})
 
     def copy_image(
         self, source_region: str, node_image: NodeImage, name: str, description: str | None = None
     ) -> NodeImage:
-        """Add an image."""
+        """Create an image."""
         return self._add_image(name, {"description": description, "source": node_image.id})
 
     def delete_image(self, node_image: NodeImage) -> bool:
-        """Take the image out of the list."""
+        """Delete the image."""
         _find(self._images, node_image.id, "image")
         del self._images[node_image.id]
         return True
@@ -150,25 +152,25 @@ class DummyNodeDriver(NodeDriver):
         return image
 
     def list_locations(self) -> list[NodeLocation]:
-        """Three locations."""
+        """Return three locations."""
         return [NodeLocation(str(n), name, country, self) for n, (name, country) in enumerate(LOCATIONS, 1)]
 
     # Key pairs
 
     def list_key_pairs(self) -> list[KeyPair]:
-        """The imported keys."""
+        """Return the imported keys."""
         return list(self._key_pairs.values())
 
     def import_key_pair_from_string(self, name: str, key_material: str) -> KeyPair:
-        """Keep a public key. Raises `ConflictError` where the name is taken."""
+        """Import a public key. Raises `ConflictError` if the name is taken."""
         if name in self._key_pairs:
-            raise ConflictError(CONFLICT, f"there is a key pair called {name!r} already")
+            raise ConflictError(HTTPStatus.CONFLICT, f"the key pair {name!r} exists already")
         public_key = keys.require_public_key(key_material)
         self._key_pairs[name] = KeyPair(name, public_key, keys.fingerprint(public_key), self)
         return self._key_pairs[name]
 
     def delete_key_pair(self, key_pair: KeyPair) -> bool:
-        """Forget a key."""
+        """Delete a key."""
         if self._key_pairs.pop(key_pair.name, None) is None:
             raise KeyPairDoesNotExistError(key_pair.name, self)
         return True
@@ -176,7 +178,7 @@ class DummyNodeDriver(NodeDriver):
     # Volumes and snapshots
 
     def list_volumes(self) -> list[StorageVolume]:
-        """The volumes that were not destroyed."""
+        """Return the volumes."""
         return list(self._volumes.values())
 
     def create_volume(
@@ -186,9 +188,9 @@ class DummyNodeDriver(NodeDriver):
         location: NodeLocation | None = None,
         snapshot: VolumeSnapshot | None = None,
     ) -> StorageVolume:
-        """Add a volume. Raises `InvalidArgumentError` for a size below 1 GB."""
+        """Create a volume. Raises `InvalidArgumentError` for a size below 1 GB."""
         if size < 1:
-            raise InvalidArgumentError(f"a volume of {size} GB cannot be")
+            raise InvalidArgumentError(f"size must be at least 1 GB, got {size}")
         volume = StorageVolume(f"volume-{self._next_id()}", name, size, self, StorageVolumeState.AVAILABLE)
         self._volumes[volume.id] = volume
         return volume
@@ -209,25 +211,25 @@ class DummyNodeDriver(NodeDriver):
         return True
 
     def destroy_volume(self, volume: StorageVolume) -> bool:
-        """Take a volume out of the list. Raises `ConflictError` while it is attached."""
+        """Delete a volume. Raises `ConflictError` while it is attached."""
         if _find(self._volumes, volume.id, "volume").state == StorageVolumeState.INUSE:
-            raise ConflictError(CONFLICT, f"the volume {volume.id!r} is attached; detach it first")
+            raise ConflictError(HTTPStatus.CONFLICT, f"the volume {volume.id!r} is attached; detach it first")
         del self._volumes[volume.id]
         return True
 
     def list_volume_snapshots(self, volume: StorageVolume) -> list[VolumeSnapshot]:
-        """The snapshots of a volume."""
+        """Return the snapshots of a volume."""
         return [snap for snap in self._snapshots.values() if snap.extra["volume_id"] == volume.id]
 
     def create_volume_snapshot(self, volume: StorageVolume, name: str | None = None) -> VolumeSnapshot:
-        """Add a snapshot."""
+        """Create a snapshot."""
         kept = _find(self._volumes, volume.id, "volume")
         snapshot = VolumeSnapshot(
             f"snapshot-{self._next_id()}",
             self,
             kept.size,
             {"volume_id": kept.id},
-            DAWN,
+            CREATED_AT,
             VolumeSnapshotState.AVAILABLE,
             name,
         )
@@ -235,13 +237,13 @@ class DummyNodeDriver(NodeDriver):
         return snapshot
 
     def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
-        """Take a snapshot out of the list."""
+        """Delete a snapshot."""
         _find(self._snapshots, snapshot.id, "snapshot")
         del self._snapshots[snapshot.id]
         return True
 
 
-def _find(things: dict[str, Any], id_: str, what: str) -> Any:
-    if id_ not in things:
-        raise NotFoundError(NOT_FOUND, f"there is no {what} with the id {id_!r}")
-    return things[id_]
+def _find(resources: dict[str, Any], id_: str, what: str) -> Any:
+    if id_ not in resources:
+        raise NotFoundError(HTTPStatus.NOT_FOUND, f"{what} {id_!r} not found")
+    return resources[id_]

@@ -66,14 +66,14 @@ class Moto:
                 self.end()
                 raise
 
-    def query(self, question: Any) -> Any:
+    def query(self, query: Any) -> Any:
         """Send one query to the program and return the result; EOFError if the process has ended."""
         reader, writer = self._process.stdout, self._process.stdin
         assert reader is not None
         assert writer is not None
         with self._lock:
             try:
-                writer.write(json.dumps(question).encode() + b"\n")
+                writer.write(json.dumps(query).encode() + b"\n")
                 writer.flush()
                 line = reader.readline()
             except BrokenPipeError:

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from botocore.auth import SIGV4_TIMESTAMP, S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth  # type: ignore[import-untyped]
@@ -147,7 +148,7 @@ def find_problem(request: BackendRequest, signature: dict[str, str], credentials
         return UNSIGNED
     if signature["key"] != credentials.access_key:
         return UNKNOWN_KEY
-    if signature["Signature"] != sign(request, signature, credentials):
+    if signature["Signature"] != sign(request, signature, credentials) or not has_signed_body(request):
         return WRONG
     if "Expires" in signature:
         signed = datetime.strptime(signature["Date"], SIGV4_TIMESTAMP).replace(tzinfo=UTC)
@@ -174,6 +175,13 @@ def sign(request: BackendRequest, signature: dict[str, str], credentials: Creden
     signed.context["timestamp"] = signature["Date"]
     text: str = signer.string_to_sign(signed, signer.canonical_request(signed))
     return str(signer.signature(text, signed))
+
+
+def has_signed_body(request: BackendRequest) -> bool:
+    """Return whether the body has the digest in the header that clients of S3 sign."""
+    digest = request.headers.get("X-Amz-Content-SHA256", "")
+    is_unsigned = not digest or digest.startswith(("UNSIGNED-", "STREAMING-"))
+    return is_unsigned or digest == sha256(request.get_data()).hexdigest()
 
 
 def is_for_anyone(request: BackendRequest) -> bool:

@@ -1,19 +1,20 @@
-"""Machines behind the servers of a sandbox: they answer SSH, run commands and keep files.
+"""Machines behind the servers of a sandbox: they have an SSH server, run commands and keep files.
 
-A cloud says which machine it wants (`Machines.add`: host name, address, who may log in) and when it is on;
-how machines are kept apart from this computer and from each other is chosen by what the computer allows:
+A cloud describes the machine of a server (`Machines.add`: host name, address, who may log in) and says when
+it is on. What isolates machines from this computer and from each other depends on what the computer allows:
 
 | isolation         | needs       | address       | what a command sees                                     |
 |-------------------|-------------|---------------|---------------------------------------------------------|
-| `namespaces`      | Linux, root | its own       | own processes and network, a copy of the files          |
-| `user-namespaces` | Linux       | own, loopback | the same, but it cannot change what the system has      |
-| `folder`          | Linux       | own, loopback | nothing: it is refused, or runs here itself if so told  |
+| `namespaces`      | Linux, root | its own       | its own processes and network, a copy of the files      |
+| `user-namespaces` | Linux       | own, loopback | the same, but it cannot change the system's files       |
+| `folder`          | Linux       | own, loopback | commands are refused, or run on this computer on demand |
 
-Nothing is imported, tried or started before the first machine is wanted.
+Nothing is imported, tried or started before the first machine is needed.
 """
 
 from polycloud.sandbox.machines.faults import SSHFault
-from polycloud.sandbox.machines.fleet import Access, Machines, Node
-from polycloud.sandbox.machines.kinds import CHOICES, MachineError
+from polycloud.sandbox.machines.fleet import Machines, Node
+from polycloud.sandbox.machines.isolation import Access, MachineError
+from polycloud.sandbox.machines.kinds import CHOICES
 
 __all__ = ["CHOICES", "Access", "MachineError", "Machines", "Node", "SSHFault"]

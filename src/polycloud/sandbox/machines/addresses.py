@@ -1,4 +1,9 @@
-"""Addresses that no two sandboxes of one computer give to their machines."""
+"""Addresses for machines, no two of which are equal on one computer.
+
+Sandboxes share a computer without knowing of each other. Each claims the /24 networks that it uses by binding
+a Unix socket whose name is the network's: the kernel lets one process have a name, and frees it when that
+process ends, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +22,24 @@ _LOOPBACK = IPv4Network("127.96.0.0/11")
 
 
 def public() -> Iterator[IPv4Network]:
-    """The /24 networks that nobody has on the Internet: for documentation, then for benchmarks."""
+    """Return /24 networks that are not used on the Internet: those for documentation, then for benchmarks."""
     return chain(map(IPv4Network, _DOCUMENTATION), _BENCHMARKS.subnets(new_prefix=24))
 
 
 def loopback() -> Iterator[IPv4Network]:
-    """The /24 networks of this computer's loopback that sandboxes use."""
+    """Return the /24 networks of this computer's loopback that sandboxes use."""
     return _LOOPBACK.subnets(new_prefix=24)
 
 
 class Claim:
-    """A name that one program of this computer has at a time; it is free again when the program dies.
+    """A name that one process of this computer holds at a time; it is free again when the process ends.
 
     Raises:
-        OSError: another has the name.
+        OSError: another process holds the name.
     """
 
     def __init__(self, name: str) -> None:
-        # An abstract address leaves no file behind, and is as local to a network namespace as addresses are.
+        # An abstract address leaves no file behind, and like IP addresses belongs to a network namespace.
         holder = socket.socket(socket.AF_UNIX)
         try:
             holder.bind(f"\0polycloud-sandbox-{name}")
@@ -44,39 +49,44 @@ class Claim:
         self._close = weakref.finalize(self, holder.close)
 
     def release(self) -> None:
-        """Let others have it."""
+        """Free the name."""
         self._close()
 
 
 class Networks:
-    """The /24 networks of one sandbox: claimed one by one as they are needed, kept as long as this object."""
+    """The /24 networks of one sandbox: claimed one by one as they are needed, held as long as this object.
+
+    Args:
+        candidates: the networks to choose from.
+        on_this_host: whether to use networks in which this computer has an address or a route.
+    """
 
     def __init__(self, candidates: Iterator[IPv4Network], *, on_this_host: bool) -> None:
         self._candidates = candidates
-        self._may_be_here = on_this_host
+        self._on_this_host = on_this_host
         self._claims: list[Claim] = []
         self._claimed: list[IPv4Network] = []
 
     def __iter__(self) -> Iterator[IPv4Network]:
-        """All of them, the claimed ones first."""
+        """Iterate over all networks, those that are claimed already first."""
         yield from list(self._claimed)
         for network in self._candidates:
-            if not self._may_be_here and _is_here(network):
+            if not self._on_this_host and _is_here(network):
                 continue
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # another sandbox has it
                 self._claims.append(Claim(str(network.network_address)))
                 self._claimed.append(network)
                 yield network
 
 
 def gateway(address: str) -> tuple[IPv4Address, IPv4Network]:
-    """The first host of an address's /24 network, and that network."""
+    """Return the first host of an address's /24 network, and that network."""
     network = IPv4Network(f"{address}/24", strict=False)
     return network[1], network
 
 
 def free_port() -> int:
-    """A TCP port on which nobody listens, at any address."""
+    """Return a TCP port that is free at all addresses."""
     with socket.socket() as probe:
         probe.bind(("", 0))
         port: int = probe.getsockname()[1]
@@ -84,9 +94,8 @@ def free_port() -> int:
 
 
 def _is_here(network: IPv4Network) -> bool:
-    """Whether this computer has an address in the network or a route into it."""
-    known = Path("/proc/net/fib_trie").read_text(encoding="ascii")
-    hosts = re.findall(r"\|-- ([\d.]+)\n", known)
+    """Return whether this computer has an address in the network or a route into it."""
+    hosts = re.findall(r"\|-- ([\d.]+)\n", Path("/proc/net/fib_trie").read_text(encoding="ascii"))
     return any(IPv4Address(host) in network for host in hosts) or any(map(network.overlaps, _routes()))
 
 

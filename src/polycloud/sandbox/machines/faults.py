@@ -1,10 +1,10 @@
-"""What can go wrong with SSH on purpose.
+"""Faults of SSH.
 
-| fault      | what the client gets                                                        |
-|------------|-----------------------------------------------------------------------------|
-| `"hang"`   | a TCP connection, and then nothing                                          |
-| `"deny"`   | a server that lets nobody in                                                |
-| `"refuse"` | connection refused, on every machine, until it is taken back                |
+| fault      | what the client gets                                     |
+|------------|----------------------------------------------------------|
+| `"hang"`   | a TCP connection, and then nothing                       |
+| `"deny"`   | a server that rejects every login                        |
+| `"refuse"` | connection refused, on every machine, until it is ended  |
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SSHFault = Literal["hang", "deny", "refuse"]
 
 
 class Faults:
-    """The fault in force; set by one thread and met by another."""
+    """The current fault; one thread sets it, another applies it."""
 
     def __init__(self) -> None:
         self._fault: SSHFault | None = None
@@ -26,18 +26,18 @@ class Faults:
         if fault is not None and fault not in get_args(SSHFault):
             raise ValueError(f"unknown fault {fault!r}: choose from {', '.join(get_args(SSHFault))}")
         if times is not None and times < 1:
-            raise ValueError(f"times must be 1 or more, not {times!r}")
+            raise ValueError(f"times must be 1 or more, got {times!r}")
         if fault == "refuse" and times is not None:
-            raise ValueError("connections that are refused cannot be counted: leave out times")
+            raise ValueError("refused connections cannot be counted: leave out times")
         self._fault, self._left = fault, times
 
     @property
     def refusing(self) -> bool:
-        """Whether ports are to be closed."""
+        """Whether SSH ports must be closed."""
         return self._fault == "refuse"
 
     def take(self) -> SSHFault | None:
-        """The fault that hits a new connection; one of its times is used up."""
+        """Return the fault that hits a new connection, and count it."""
         fault = self._fault
         if self._left is not None:
             self._left -= 1

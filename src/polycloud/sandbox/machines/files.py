@@ -1,4 +1,9 @@
-"""SFTP and SCP on a machine's files, from outside the machine."""
+"""SFTP and SCP on a machine's files, from outside the machine.
+
+The server runs in this process, for which the machine's root is some directory. A symbolic link there must
+lead where it leads on the machine, so paths are resolved here, link by link, instead of by the kernel. After
+that, asyncssh's own methods are called with paths that contain no links to follow.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,16 @@ from collections.abc import AsyncIterator
 
 import asyncssh
 
-_MOST_LINKS = 40
+_MAX_LINKS = 40
 
 
 class Files(asyncssh.SFTPServer):
-    """The files below `root`, in which symbolic links lead where they lead on the machine.
+    """The files below `root`.
 
     Args:
         chan: the SSH channel.
-        root: where the machine's root lies for this process.
-        home: where relative paths begin, as the machine sees it.
+        root: the machine's root, as a path for this process.
+        home: the directory of relative paths, as a path on the machine.
     """
 
     def __init__(self, chan: asyncssh.SSHServerChannel[bytes], root: str, home: str) -> None:
@@ -26,19 +31,19 @@ class Files(asyncssh.SFTPServer):
         self._root, self._home = os.fsencode(root), os.fsencode(home)
 
     def map_path(self, path: bytes) -> bytes:
-        """Where the file lies for this process; a link at the end of the path is not followed."""
+        """Return the path for this process; a link at the end of the path is not followed."""
         folder, name = posixpath.split(posixpath.join(self._home, path))
         if name in {b"", b".", b".."}:
             return self._root + self.realpath(path)
         return posixpath.join(self._root + self.realpath(folder), name)
 
     def realpath(self, path: bytes) -> bytes:
-        """The path as the machine sees it, without links and dots; what does not exist is kept as it is."""
+        """Return the path on the machine, without links and dots; parts that do not exist are kept."""
         done: list[bytes] = []
-        to_do = posixpath.join(self._home, path).split(b"/")[::-1]
+        remaining = posixpath.join(self._home, path).split(b"/")[::-1]
         links = 0
-        while to_do:
-            name = to_do.pop()
+        while remaining:
+            name = remaining.pop()
             if name == b"..":
                 done = done[:-1]
             elif name not in {b"", b"."}:
@@ -47,60 +52,60 @@ class Files(asyncssh.SFTPServer):
                     done.append(name)
                     continue
                 links += 1
-                if links > _MOST_LINKS:
+                if links > _MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fsdecode(path))
                 done = [] if target.startswith(b"/") else done
-                to_do += target.split(b"/")[::-1]
+                remaining += target.split(b"/")[::-1]
         return b"/" + b"/".join(done)
 
     def _target(self, names: list[bytes]) -> bytes | None:
         try:
             return os.readlink(b"/".join([self._root, *names]))  # noqa: PTH115 - a path in bytes
-        except OSError:  # no link, or nothing there
+        except OSError:  # not a link, or not there
             return None
 
-    # What follows a link at the end of the path:
+    # These follow a link at the end of the path:
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
-        """Open a file, as SFTP 3 says it."""
+        """Open a file (SFTP 3)."""
         return super().open(self.realpath(path), pflags, attrs)
 
     def open56(self, path: bytes, desired_access: int, flags: int, attrs: asyncssh.SFTPAttrs) -> object:
-        """Open a file, as SFTP 5 says it."""
+        """Open a file (SFTP 5 and 6)."""
         return super().open56(self.realpath(path), desired_access, flags, attrs)
 
     def stat(self, path: bytes) -> os.stat_result:
-        """What is known of a file."""
-        return os.stat(self._followed(path))  # noqa: PTH116 - a path in bytes
+        """Return a file's attributes."""
+        return os.stat(self._follow(path))  # noqa: PTH116 - a path in bytes
 
     def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
         """Change owner, permissions, times or size."""
         super().setstat(self.realpath(path), attrs)
 
     def statvfs(self, path: bytes) -> os.statvfs_result:
-        """What is known of the file system."""
-        return os.statvfs(self._followed(path))
+        """Return the file system's attributes."""
+        return os.statvfs(self._follow(path))
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
-        """The files in a folder."""
+        """Iterate over the files in a folder."""
         async for name in super().scandir(self.realpath(path)):
             yield name
 
-    # What says where a link leads, in the machine's words:
+    # The targets of links are paths on the machine:
 
     def readlink(self, path: bytes) -> bytes:
-        """Where a link leads."""
+        """Return the target of a link."""
         return os.readlink(self.map_path(path))  # noqa: PTH115 - a path in bytes
 
     def symlink(self, oldpath: bytes, newpath: bytes) -> None:
-        """Make a link."""
+        """Create a link."""
         os.symlink(oldpath, self.map_path(newpath))  # noqa: PTH211 - a path in bytes
 
     def exit(self) -> None:
-        """End the session, as OpenSSH's scp wants it: with a status."""
+        """End the session with a status, which OpenSSH's scp expects."""
         channel = self.channel
         assert isinstance(channel, asyncssh.SSHServerChannel)
         channel.exit(0)
 
-    def _followed(self, path: bytes) -> bytes:
+    def _follow(self, path: bytes) -> bytes:
         return self._root + self.realpath(path)

@@ -1,4 +1,10 @@
-"""All machines of one sandbox, on a thread and an event loop of their own."""
+"""All machines of one sandbox, on a thread and an event loop of their own.
+
+A cloud calls a machine's methods while it serves a request, so they must return at once, although a boot
+takes 0.1 s. They submit work to the loop, where each machine has a lock: asyncio's locks are fair, so the
+work of one machine is done in the order in which it was submitted, and machines do not wait for each other.
+Methods that block (`isolation.Machine`) run in the loop's thread pool.
+"""
 
 from __future__ import annotations
 
@@ -9,46 +15,32 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polycloud.sandbox.machines.faults import Faults, SSHFault
-from polycloud.sandbox.machines.kinds import CHOICES, Isolation, Machine, MachineError, choose
+from polycloud.sandbox.machines.isolation import Access, Isolation, Machine, MachineError
+from polycloud.sandbox.machines.kinds import CHOICES, choose
 
 if TYPE_CHECKING:
     import asyncssh
 
-    from polycloud.sandbox.machines.ssh import Door
+    from polycloud.sandbox.machines.ssh import Listener
 
 _log = logging.getLogger("polycloud.sandbox")
-_LONGEST_NAME = 63
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """Who may log in to a machine.
-
-    Attributes:
-        username: the one user that there is.
-        public_keys: lines such as "ssh-ed25519 AAAA... comment".
-        passwords: as they are.
-    """
-
-    username: str = "root"
-    public_keys: tuple[str, ...] = ()
-    passwords: tuple[str, ...] = field(default=(), repr=False)
+_Work = Callable[[], Coroutine[Any, Any, None]]
+_MAX_NAME = 63
 
 
 class Machines:
-    """The machines of one sandbox; safe to use from any thread.
+    """The machines of one sandbox; may be used from any thread.
 
     Args:
-        ssh: one of `CHOICES`; what is chosen is tried when it is first needed, once a process.
-        no_isolation: whether commands may run on this computer where nothing keeps them apart from it.
+        ssh: one of `CHOICES`; it is tried when it is first needed, once per process.
+        no_isolation: whether commands may run on this computer if nothing isolates them from it.
         delay: seconds from when a machine is on until its SSH port opens.
 
     Raises:
-        ValueError: `ssh` is none of the choices.
+        ValueError: `ssh` is not one of `CHOICES`.
     """
 
     def __init__(self, ssh: str = "auto", *, no_isolation: bool = False, delay: float = 0.0) -> None:
@@ -65,7 +57,7 @@ class Machines:
 
     @property
     def isolation(self) -> Isolation:
-        """What was chosen; MachineError if a kind was named that does not work here."""
+        """What was chosen; MachineError if it was named and does not work here."""
         with self._lock:
             if self._isolation is None:
                 self._isolation = choose(self._ssh, no_isolation=self._no_isolation)
@@ -77,32 +69,32 @@ class Machines:
         return self._open
 
     def check(self) -> None:
-        """Raise MachineError if a kind was named that does not work here."""
+        """Raise MachineError if an isolation was named that does not work here."""
         if self._ssh not in {"auto", "off"}:
             _ = self.isolation
 
     def open(self) -> None:
-        """Let machines run; those that ran when the sandbox was closed boot with empty files."""
+        """Allow machines to run; those that ran when the sandbox was closed boot with empty files."""
         with self._lock:
             self._open = True
             for node in self._nodes:
                 node.resume()
 
     def close(self) -> None:
-        """End all machines, and the thread, before it returns."""
+        """End all machines and the thread, and wait for that."""
         with self._lock:
             loop, self._loop, self._open = self._loop, None, False
         if loop:
             loop.stop([node.end for node in self._nodes])
 
     def clear(self) -> None:
-        """Remove all machines before it returns."""
+        """Remove all machines, and wait for that."""
         with self._lock:
             nodes = list(self._nodes)
         concurrent.futures.wait([work for node in nodes if (work := node.remove())])
 
     def add(self, name: str, address: str, access: Access) -> Node | None:
-        """A machine that does not run yet; None where there are no machines."""
+        """Create a machine that does not run yet; return None if there are no machines."""
         if self.isolation.ssh_port is None:
             return None
         with self._lock:
@@ -112,7 +104,7 @@ class Machines:
         return node
 
     def discard(self, node: Node) -> None:
-        """Forget a machine that has been removed."""
+        """Drop a machine that has been removed."""
         with self._lock, contextlib.suppress(ValueError):
             self._nodes.remove(node)
 
@@ -121,10 +113,10 @@ class Machines:
         self.faults.set(fault, times)
         with self._lock:
             nodes = list(self._nodes)
-        concurrent.futures.wait([work for node in nodes if (work := self.submit(node.move_door))])
+        concurrent.futures.wait([work for node in nodes if (work := self.submit(node.update_listener))])
 
-    def submit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> concurrent.futures.Future[None] | None:
-        """Begin to do this on the loop; None while the sandbox is closed."""
+    def submit(self, work: _Work) -> concurrent.futures.Future[None] | None:
+        """Start work on the loop; return None while the sandbox is closed."""
         with self._lock:
             if not self._open:
                 return None
@@ -134,7 +126,7 @@ class Machines:
 
 
 class Node:
-    """One machine. Its calls return at once; what they ask for is done in order, in the background."""
+    """One machine. Its methods return at once; their work is done in order, in the background."""
 
     def __init__(self, machines: Machines, name: str, address: str, access: Access) -> None:
         self._machines, self._name, self.address, self._access = machines, name, address, access
@@ -144,24 +136,24 @@ class Node:
         self._on = False
         self._machine: Machine | None = None
         self._host_key: asyncssh.SSHKey | None = None
-        self._door: Door | None = None
+        self._listener: Listener | None = None
         self._opening: asyncio.Task[None] | None = None
         self._may_open = False
         self.state = "off"
 
     @property
     def busy(self) -> bool:
-        """Whether something that was asked for has not been done yet."""
+        """Whether work that was submitted has not been done yet."""
         return self._work is not None and not self._work.done()
 
     def start(self, seconds: float = 0.0) -> None:
-        """Boot, unless it runs; what boots it at the cloud takes so many seconds."""
+        """Boot, unless it runs; `seconds` is how long that takes according to the cloud."""
         delay = seconds + self._machines.delay if self._machines.delay else 0.0
         self._on = True
         self._submit(lambda: self._boot(delay))
 
     def stop(self) -> None:
-        """End its processes and its SSH, keep its files."""
+        """End its processes and its SSH server, keep its files."""
         self._on = False
         self._submit(self._halt)
 
@@ -171,11 +163,11 @@ class Node:
         self.start(seconds)
 
     def admit(self, access: Access) -> None:
-        """Let these log in, and nobody else, from the next boot on."""
+        """Change who may log in, from the next boot on."""
         self._access = access
 
     def remove(self) -> concurrent.futures.Future[None] | None:
-        """Stop, and forget its files; its address is free when this is done."""
+        """Stop, and delete its files; its address is free when this is done."""
         self._on = False
         work = self._submit(self._leave)
         if work is None:
@@ -183,29 +175,27 @@ class Node:
         return work
 
     def await_address(self, leaving: list[Node]) -> None:
-        """Boot only when these, which have the address and are being removed, are gone."""
+        """Wait before the boot for these machines, which have the same address and are being removed."""
         self._leaving = leaving
 
     def resume(self) -> None:
         """Boot if it ran when the sandbox was closed."""
-        self._order = asyncio.Lock()  # the last one belongs to the last loop
+        self._order = asyncio.Lock()  # the previous one belongs to the previous loop
         if self._on:
             self.start()
 
-    def _submit(
-        self, work: Callable[[], Coroutine[Any, Any, None]]
-    ) -> concurrent.futures.Future[None] | None:
-        self._work = self._machines.submit(lambda: self._in_turn(work))
+    def _submit(self, work: _Work) -> concurrent.futures.Future[None] | None:
+        self._work = self._machines.submit(lambda: self._run_in_order(work))
         return self._work
 
-    async def _in_turn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _run_in_order(self, work: _Work) -> None:
         async with self._order:
             try:
                 await work()
-            except Exception:  # noqa: BLE001 - nobody else would say it, and others wait for this turn
-                _log.exception("the machine %s at %s", self._name, self.address)
+            except Exception:  # noqa: BLE001 - nobody reads the future, and the next work must be done
+                _log.exception("the machine %s at %s failed", self._name, self.address)
 
-    # The rest runs on the loop.
+    # The following methods run on the loop.
 
     async def _boot(self, delay: float) -> None:
         if self.state == "on" or not self._machines.is_open:
@@ -236,50 +226,50 @@ class Node:
 
     async def _open(self) -> None:
         self._may_open = True
-        await self.move_door()
+        await self.update_listener()
 
-    async def move_door(self) -> None:
-        """Open or close the SSH port, as the machine and the fault in force will have it."""
+    async def update_listener(self) -> None:
+        """Open or close the SSH port, according to the machine's state and the current fault."""
         from polycloud.sandbox.machines import ssh
 
         if not self._may_open or self._machine is None:
             return
         if self._host_key is None:
             self._host_key = ssh.new_host_key()
-        if self._door is None:
+        if self._listener is None:
             identity = ssh.Identity(self._machine, self._host_key, self._access)
-            self._door = ssh.Door(identity, self._machines.faults)
+            self._listener = ssh.Listener(identity, self._machines.faults)
         if self._machines.faults.refusing:
-            self._door.shut()
+            self._listener.shut()
         else:
-            self._door.open()
+            self._listener.open()
 
     async def _halt(self) -> None:
         self._may_open = False
         if self._opening:
             self._opening.cancel()
             self._opening = None
-        if self._door:
-            await self._door.close()
-            self._door = None
+        if self._listener:
+            await self._listener.close()
+            self._listener = None
         if self._machine:
             await asyncio.to_thread(self._machine.halt)
         self.state = "off"
 
     async def settle(self) -> None:
-        """Wait until everything is done that was asked for before."""
+        """Wait until the work that was submitted before is done."""
         async with self._order:
             pass
 
     async def end(self) -> None:
-        """Halt, and forget everything that is on the machine, after what was asked for before."""
-        await self._in_turn(self._vanish)
+        """Halt, and delete the machine's files, after the work that was submitted before."""
+        await self._run_in_order(self._delete)
 
     async def _leave(self) -> None:
-        await self._vanish()
+        await self._delete()
         self._machines.discard(self)
 
-    async def _vanish(self) -> None:
+    async def _delete(self) -> None:
         await self._halt()
         if self._machine:
             machine, self._machine = self._machine, None
@@ -299,11 +289,11 @@ class _Loop:
         with self._runner:
             self._loop.run_forever()
 
-    def submit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> concurrent.futures.Future[None]:
+    def submit(self, work: _Work) -> concurrent.futures.Future[None]:
         return asyncio.run_coroutine_threadsafe(work(), self._loop)
 
-    def stop(self, last: list[Callable[[], Coroutine[Any, Any, None]]]) -> None:
-        """Do the last things, side by side, and end."""
+    def stop(self, last: list[_Work]) -> None:
+        """Do the last work, concurrently, and end."""
 
         async def finish() -> None:
             await asyncio.gather(*(work() for work in last))
@@ -314,6 +304,6 @@ class _Loop:
 
 
 def host_name(name: str) -> str:
-    """What of a server's name can be a host name; "server" if nothing can."""
-    kept = re.sub(r"[^a-z0-9.-]+", "-", name.lower())[:_LONGEST_NAME]
+    """Turn a server's name into a host name; "server" if no character of it is allowed."""
+    kept = re.sub(r"[^a-z0-9.-]+", "-", name.lower())[:_MAX_NAME]
     return kept.strip("-.") or "server"

@@ -1,4 +1,8 @@
-"""Machines that are a folder: they keep files, and run commands only where nobody minds."""
+"""Machines that are a folder: they keep files, and run commands only with `no_isolation`.
+
+Nothing ties what a command has started to its folder, so every process of a machine is found by a variable
+in its environment, which child processes inherit.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +12,29 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from polycloud.sandbox.machines import addresses, kinds
-
-if TYPE_CHECKING:
-    import socket
+from polycloud.sandbox.machines import addresses
+from polycloud.sandbox.machines.isolation import Isolation, Machine
 
 _PREFIX = "polycloud-sandbox-"
-_MARK = "POLYCLOUD_SANDBOX_MACHINE"
+_MARKER = "POLYCLOUD_SANDBOX_MACHINE"
 
 
-def problem() -> str | None:
-    """Why this kind does not work here; None if it does."""
-    return kinds.loopback_problem()
-
-
-class Folders(kinds.Isolation):
-    """The kind `folder`; with `no_isolation` its commands run as this process's user, in its own folder."""
+class Folders(Isolation):
+    """The isolation `folder`; with `no_isolation` commands run as this process's user, in a folder."""
 
     def __init__(self, why: str, *, no_isolation: bool) -> None:
-        what = "folder, commands run on this computer" if no_isolation else "folder, commands are refused"
-        self.title = f"{what} ({why})" if why else what
-        self.ssh_port = self._port = addresses.free_port()
-        self._networks = addresses.Networks(addresses.loopback(), on_this_host=True)
+        title = "folder, commands run on this computer" if no_isolation else "folder, commands are refused"
+        self._port = addresses.free_port()
+        networks = addresses.Networks(addresses.loopback(), on_this_host=True)
+        super().__init__(f"{title} ({why})" if why else title, self._port, networks)
         self._refusal = None if no_isolation else _refusal(why)
 
-    def networks(self) -> Iterator[IPv4Network]:
-        """The networks to choose addresses from."""
-        return iter(self._networks)
-
-    def machine(self, name: str, address: str) -> kinds.Machine:
-        """A new folder; it has no host name of its own."""
+    def machine(self, name: str, address: str) -> Machine:
+        """Create a folder; it has no host name of its own."""
         _sweep()
         return _Folder(address, self._port, self._refusal)
 
@@ -51,61 +42,59 @@ class Folders(kinds.Isolation):
 def _refusal(why: str) -> str:
     reason = f" ({why})" if why else ""
     return (
-        "This sandbox keeps files but runs no commands: it has no way to keep them away from your own "
-        f"computer{reason}. Say --no-isolation (in Python no_isolation=True) to run them on it all the same."
+        "This sandbox keeps files but runs no commands, because it cannot isolate them from your "
+        f"computer{reason}. Use --no-isolation (in Python no_isolation=True) to run them on it nevertheless."
     )
 
 
-class _Folder(kinds.Machine):
+class _Folder(Machine):
     """One folder."""
 
     def __init__(self, address: str, port: int, refusal: str | None) -> None:
-        self._address, self._port = address, port
+        super().__init__(address, port)
         self.refusal = refusal
-        self._mark = secrets.token_hex(8)
-        self._claim = addresses.Claim(self._mark)
-        self.root = str(Path(tempfile.gettempdir(), _PREFIX + self._mark))
+        self._marker = secrets.token_hex(8)
+        self._claim = addresses.Claim(self._marker)
+        self.root = str(Path(tempfile.gettempdir(), _PREFIX + self._marker))
         self.workplace = self.root + self.home
         Path(self.root).mkdir(mode=0o700)
         for name in ("root", "tmp", "etc"):
             Path(self.root, name).mkdir()
         path = os.environ.get("PATH", os.defpath)
-        self.environment = {"HOME": self.workplace, "PATH": path, _MARK: self._mark}
+        self.environment = {"HOME": self.workplace, "PATH": path, _MARKER: self._marker}
 
     def boot(self) -> None:
-        """Nothing runs."""
+        """Do nothing: there is no first process."""
 
     def halt(self) -> None:
-        """Kill the commands and what they have started."""
-        if not self.refusal:
-            for process in _processes(f"{_MARK}={self._mark}".encode()):
+        """Kill the commands and the processes that they have started."""
+        variable = f"{_MARKER}={self._marker}".encode()
+        # Again until none is left: a process may have forked meanwhile, and takes a moment to end.
+        while not self.refusal and (processes := _processes(variable)):
+            for process in processes:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
 
     def remove(self) -> None:
-        """Forget the files."""
+        """Delete the files."""
         shutil.rmtree(self.root, ignore_errors=True)
         self._claim.release()
 
-    def listen(self) -> socket.socket:
-        """Listen for SSH."""
-        return kinds.listen(self._address, self._port)
-
     def command(self, arguments: Sequence[str], *, terminal: bool) -> list[str]:
-        """What to start for a command."""
+        """Return what to start for a command."""
         return ["setsid", "--ctty", *arguments] if terminal else list(arguments)
 
     def leader(self, process: int) -> int:
-        """The process group of a command."""
+        """Return the process group of a command."""
         return process
 
     def terminal(self) -> tuple[int, int]:
-        """A new terminal."""
+        """Return both ends of a new terminal."""
         return os.openpty()
 
 
 def _processes(variable: bytes) -> list[int]:
-    """The processes that have this in their environment."""
+    """Return the ids of the processes that have this variable in their environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -116,10 +105,10 @@ def _processes(variable: bytes) -> list[int]:
 
 @cache
 def _sweep() -> None:
-    """Remove the folders of sandboxes that were killed, once a process."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if left.stat().st_uid == os.getuid():
-            with contextlib.suppress(OSError):
-                claim = addresses.Claim(left.name.removeprefix(_PREFIX))
-                shutil.rmtree(left, ignore_errors=True)
+    """Remove the folders of sandboxes that were killed, once per process."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if folder.stat().st_uid == os.getuid():
+            with contextlib.suppress(OSError):  # the claim of a sandbox that still runs
+                claim = addresses.Claim(folder.name.removeprefix(_PREFIX))
+                shutil.rmtree(folder, ignore_errors=True)
                 claim.release()

@@ -1,4 +1,9 @@
-"""A command or a shell that somebody runs over SSH."""
+"""A command or a shell that a client runs over SSH.
+
+A command may have left processes in the background, with or without its pipes. Its session ends when the
+command has ended *and* all writers of its pipes are closed, as with OpenSSH; or when the client disconnects,
+which kills the command. A process that has detached itself lives on until its machine stops.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +21,14 @@ from typing import TYPE_CHECKING, Self
 import asyncssh
 
 if TYPE_CHECKING:
-    from polycloud.sandbox.machines.kinds import Machine
+    from polycloud.sandbox.machines.isolation import Machine
 
 _CHUNK = 65536
 _CANNOT_EXECUTE = 126
 
 
 async def run(process: asyncssh.SSHServerProcess[bytes], machine: Machine, user: str) -> None:
-    """Run what a client asked for, until it ends or the client is gone, with which it is killed."""
+    """Run a client's command until it ends; kill it if the client disconnects."""
     if machine.refusal:
         process.stderr.write(machine.refusal.encode() + b"\n")
         process.exit(_CANNOT_EXECUTE)
@@ -43,9 +48,9 @@ async def _start(
     process: asyncssh.SSHServerProcess[bytes], machine: Machine, user: str, terminal: _Terminal | None
 ) -> asyncio.subprocess.Process:
     shell = _shell(machine)
-    what = [shell, "-l"] if process.command is None else [shell, "-c", process.command]
+    command = [shell, "-l"] if process.command is None else [shell, "-c", process.command]
     ends = terminal.theirs if terminal else asyncio.subprocess.PIPE
-    arguments = ["/bin/sh", "-c", 'cd && exec "$0" "$@"', *what]
+    arguments = ["/bin/sh", "-c", 'cd && exec "$0" "$@"', *command]
     child = await asyncio.create_subprocess_exec(
         *machine.command(arguments, terminal=terminal is not None),
         stdin=ends,
@@ -53,7 +58,7 @@ async def _start(
         stderr=ends,
         env={**_environment(process, user, shell), **machine.environment, **process.env},
         cwd=machine.workplace,
-        # With a terminal the command begins a session of its own, to which the terminal belongs.
+        # With a terminal, the machine's command line starts the session to which the terminal belongs.
         start_new_session=terminal is None,
         limit=_CHUNK,
     )
@@ -63,22 +68,20 @@ async def _start(
 
 
 def _shell(machine: Machine) -> str:
-    # A folder without files of its own runs the programs of this computer.
+    # A machine that is a folder runs this computer's programs.
     root = machine.root if machine.workplace is None else "/"
     return "/bin/bash" if Path(root, "bin/bash").exists() else "/bin/sh"
 
 
 def _environment(process: asyncssh.SSHServerProcess[bytes], user: str, shell: str) -> dict[str, str]:
     client, server = (process.get_extra_info(name) for name in ("peername", "sockname"))
-    found = {"USER": user, "LOGNAME": user, "SHELL": shell}
-    found["SSH_CONNECTION"] = f"{client[0]} {client[1]} {server[0]} {server[1]}"
-    if process.term_type:
-        found["TERM"] = process.term_type
-    return found
+    connection = f"{client[0]} {client[1]} {server[0]} {server[1]}"
+    variables = {"USER": user, "LOGNAME": user, "SHELL": shell, "SSH_CONNECTION": connection}
+    return variables | ({"TERM": process.term_type} if process.term_type else {})
 
 
 class _Terminal:
-    """Both ends of a terminal; the command's is closed here once the command has it."""
+    """Both ends of a terminal; this process closes the command's end once the command has it."""
 
     def __init__(self, machine: Machine, process: asyncssh.SSHServerProcess[bytes]) -> None:
         self._ours, self.theirs = machine.terminal()
@@ -103,31 +106,32 @@ class _Terminal:
             os.close(self.theirs)
 
     async def read(self, most: int) -> bytes:
-        """What was written to the terminal; nothing when no process has it any more."""
+        """Return what was written to the terminal; nothing once no process has it open."""
         loop = asyncio.get_running_loop()
-        await self._turn(loop.add_reader, loop.remove_reader)
+        await self._wait(loop.add_reader, loop.remove_reader)
         try:
             return os.read(self._ours, most)
-        except OSError:  # the kernel's way to tell the end of a terminal
+        except OSError:  # EIO means the end of a terminal
             return b""
 
     async def write(self, data: bytes) -> None:
         loop = asyncio.get_running_loop()
         while data:
-            await self._turn(loop.add_writer, loop.remove_writer)
+            await self._wait(loop.add_writer, loop.remove_writer)
             data = data[os.write(self._ours, data) :]
 
-    async def _turn(self, watch: Callable[..., object], forget: Callable[[int], object]) -> None:
+    async def _wait(self, add: Callable[..., object], remove: Callable[[int], object]) -> None:
+        """Wait until the terminal is ready for what `add` watches."""
         ready = asyncio.Event()
-        watch(self._ours, ready.set)
+        add(self._ours, ready.set)
         try:
             await ready.wait()
         finally:
-            forget(self._ours)
+            remove(self._ours)
 
 
 class _Exchange:
-    """The bytes between a client and a command, each side at the pace of the other."""
+    """Copies bytes between a client and a command; each side waits for the other."""
 
     def __init__(
         self,
@@ -139,39 +143,39 @@ class _Exchange:
         self._process, self._machine, self._child, self._terminal = process, machine, child, terminal
 
     async def run(self) -> None:
-        """Until the command ends, or the client is gone."""
-        gone = asyncio.create_task(self._process.channel.wait_closed())
-        end = asyncio.create_task(self._until_the_end())
-        tasks = [gone, end, asyncio.create_task(self._feed())]
+        """Copy until the command ends, or the client disconnects."""
+        disconnect = asyncio.create_task(self._process.channel.wait_closed())
+        end = asyncio.create_task(self._copy_output())
+        tasks = [disconnect, end, asyncio.create_task(self._copy_input())]
         try:
-            await asyncio.wait([gone, end], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([disconnect, end], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._end()
 
-    async def _until_the_end(self) -> None:
-        """Until the command has ended and nobody can write to its output any more."""
+    async def _copy_output(self) -> None:
+        """Copy until the command has ended and all writers of its output are closed."""
         if self._terminal:
-            await _pour(self._terminal, self._process.stdout)
+            await _copy(self._terminal, self._process.stdout)
         else:
             assert self._child.stdout
             assert self._child.stderr
             await asyncio.gather(
-                _pour(self._child.stdout, self._process.stdout),
-                _pour(self._child.stderr, self._process.stderr),
+                _copy(self._child.stdout, self._process.stdout),
+                _copy(self._child.stderr, self._process.stderr),
             )
         await self._child.wait()
 
     async def _end(self) -> None:
-        """Tell how the command ended; one that has not is killed with its process group."""
+        """Send the command's exit status; kill its process group if it has not ended."""
         if self._child.returncode is None:
             self._signal(signal.SIGKILL)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._child.pid, signal.SIGKILL)  # not kill(): it would take the status from asyncio
+                os.kill(self._child.pid, signal.SIGKILL)  # Process.kill() would take the status from asyncio
         status = await self._child.wait()
-        # Pipes that somebody else still writes to are cut.
+        # Close pipes that other processes still have open.
         transport: asyncio.SubprocessTransport = self._child._transport  # type: ignore[attr-defined]  # noqa: SLF001
         transport.close()
         if status < 0:
@@ -179,8 +183,8 @@ class _Exchange:
         else:
             self._process.exit(status)
 
-    async def _feed(self) -> None:
-        """Pass on what the client sends: bytes, signals, new sizes of its window."""
+    async def _copy_input(self) -> None:
+        """Forward what the client sends: bytes, signals, window sizes."""
         while True:
             try:
                 data = await self._process.stdin.read(_CHUNK)
@@ -194,7 +198,7 @@ class _Exchange:
             else:
                 if not data:
                     break
-                with contextlib.suppress(OSError):  # a command need not read its input
+                with contextlib.suppress(OSError):  # the command does not read its input
                     await self._write(data)
         if self._child.stdin:
             self._child.stdin.close()
@@ -211,7 +215,7 @@ class _Exchange:
             os.killpg(self._machine.leader(self._child.pid), number)
 
 
-async def _pour(source: asyncio.StreamReader | _Terminal, sink: asyncssh.SSHWriter[bytes]) -> None:
+async def _copy(source: asyncio.StreamReader | _Terminal, sink: asyncssh.SSHWriter[bytes]) -> None:
     while data := await source.read(_CHUNK):
         sink.write(data)
         await sink.drain()

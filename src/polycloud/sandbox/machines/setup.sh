@@ -1,6 +1,6 @@
-# Makes the files and the network of a machine, in namespaces that live on after this script:
+# Creates the files and the network of a machine, in namespaces that outlive this script:
 # setup.sh HOSTNAME OVERLAY_OPTIONS [ADDRESS GATEWAY NETWORK LINK PROCESS_OF_THE_HOST]
-# What the machine writes goes to memory: an upper layer over each top-level folder of this computer.
+# Writes of the machine go to memory: to an upper layer over each top-level folder of this computer.
 set -eu
 hostname=$1 options=$2
 if [ $# -gt 2 ]; then
@@ -36,7 +36,7 @@ for folder in /*; do
     mkdir "root/$name"
     case $name in tmp|run|proc|sys|dev|root|home|lost+found) continue;; esac
     mkdir -p "upper/$name" "work/$name"
-    # What cannot be a lower layer (another overlay, some network file systems) is an empty folder.
+    # A file system that cannot be a lower layer (another overlay, for instance) becomes an empty folder.
     layers="lowerdir=$folder,upperdir=upper/$name,workdir=work/$name$options"
     mount -t overlay -o "$layers" overlay "root/$name" 2>/dev/null || true
 done
@@ -69,4 +69,4 @@ cd /
 umount -l /.host
 rmdir /.host
 echo ready
-read -r _ || true  # until the namespaces are in safe hands
+read -r _ || true  # until the sandbox has opened the namespaces

@@ -1,4 +1,4 @@
-"""The SSH server of a machine, which runs in this process: nothing needs to be installed on the machine."""
+"""The SSH server of a machine. It runs in this process, so that the machine needs no SSH server installed."""
 
 from __future__ import annotations
 
@@ -17,56 +17,55 @@ from polycloud.sandbox.machines.files import Files
 
 if TYPE_CHECKING:
     from polycloud.sandbox.machines.faults import Faults
-    from polycloud.sandbox.machines.fleet import Access
-    from polycloud.sandbox.machines.kinds import Machine
+    from polycloud.sandbox.machines.isolation import Access, Machine
 
 
 def new_host_key() -> asyncssh.SSHKey:
-    """A key by which clients know a machine again."""
+    """Create the key by which clients recognize a machine."""
     return asyncssh.generate_private_key("ssh-ed25519")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a machine's SSH server is, and whom it lets in."""
+    """A machine as its SSH server presents it, and who may log in."""
 
     machine: Machine
     host_key: asyncssh.SSHKey
     access: Access
 
 
-class Door:
-    """Where people come in, and the connections and commands that came through. Lives on one event loop."""
+class Listener:
+    """A listening socket, its connections and their commands. Belongs to one event loop."""
 
     def __init__(self, identity: Identity, faults: Faults) -> None:
         self._identity, self._faults = identity, faults
         self._loop = asyncio.get_running_loop()
-        self._listener: socket.socket | None = None
+        self._socket: socket.socket | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._silent: list[socket.socket] = []
 
     def open(self) -> None:
-        """Let people in. Raises OSError."""
-        if self._listener is None:
-            self._listener = self._identity.machine.listen()
-            self._loop.add_reader(self._listener, self._accept, self._listener)
+        """Accept connections. Raises OSError."""
+        if self._socket is None:
+            self._socket = self._identity.machine.listen()
+            self._loop.add_reader(self._socket, self._accept, self._socket)
 
     def shut(self) -> None:
-        """Refuse connections; whoever is in may stay."""
-        if self._listener:
-            self._loop.remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
+        """Refuse new connections; those that exist may stay."""
+        if self._socket:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
 
     async def close(self) -> None:
-        """Throw everybody out, and kill their commands."""
+        """Abort all connections, and kill their commands."""
         self.shut()
         for silent in self._silent:
             silent.close()
         for connection in list(self._connections):
             connection.abort()
-        # What has not come to being a connection yet hears of its end by this.
+        # Handshakes are no connections yet, so abort() has not reached them.
         for task in self._tasks:
             if task.get_name() == "handshake":
                 task.cancel()
@@ -74,22 +73,22 @@ class Door:
             await asyncio.wait(self._tasks)
 
     def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # gone again
+        with contextlib.suppress(OSError):  # the client has disconnected
             client, _ = listener.accept()
             fault = self._faults.take()
             if fault == "hang":
                 self._silent.append(client)
             else:
-                self._spawn(self._greet(client, denied=fault == "deny"), "handshake")
+                self._spawn(self._shake_hands(client, denied=fault == "deny"), "handshake")
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = self._loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _greet(self, client: socket.socket, *, denied: bool) -> None:
+    async def _shake_hands(self, client: socket.socket, *, denied: bool) -> None:
         machine = self._identity.machine
-        with contextlib.suppress(OSError, asyncssh.Error):  # the client went away or was not let in
+        with contextlib.suppress(OSError, asyncssh.Error):  # the client disconnected or was rejected
             await asyncssh.run_server(
                 client,
                 server_factory=lambda: _Login(self._identity.access, self._connections, denied=denied),
@@ -107,7 +106,7 @@ class Door:
 
 
 class _Login(asyncssh.SSHServer):
-    """Who may log in on one connection."""
+    """Decides who may log in on one connection."""
 
     def __init__(
         self, access: Access, connections: set[asyncssh.SSHServerConnection], *, denied: bool
@@ -142,5 +141,5 @@ class _Login(asyncssh.SSHServer):
 
 
 def _blob(line: str) -> bytes:
-    """The key itself in a line such as "ssh-ed25519 AAAA... comment"."""
+    """Return the key in a line such as "ssh-ed25519 AAAA... comment"."""
     return base64.b64decode(line.split()[1])

@@ -1,30 +1,33 @@
-"""NephoScale's calls: each takes the state and what was asked, and gives the answer or raises.
+"""NephoScale's requests: each handler takes the state and a request, and returns the envelope or raises.
 
-The recorded facts name no calls to rename or destroy a dedicated server. Here `/server/dedicated/ID/` takes
-the PUT and the DELETE that `/server/cloud/ID/` takes, because what can be made must also be named and
-removed; the power calls exist for cloud servers only. An id under the path of the other kind is unknown.
+The recorded facts contain no request that renames or destroys a dedicated server. Here,
+`/server/dedicated/ID/` has PUT and DELETE like `/server/cloud/ID/`, because what can be created must also be
+renamed and destroyed; power requests exist for cloud servers only. An id under the other kind's path is
+unknown.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from polycloud.sandbox.nephoscale import catalog
 from polycloud.sandbox.nephoscale.catalog import Kind
-from polycloud.sandbox.nephoscale.errors import InputError, NoSuchResourceError, Subcode
+from polycloud.sandbox.nephoscale.dialect import (
+    Form,
+    InputError,
+    Json,
+    NoSuchResourceError,
+    Subcode,
+    listing,
+    success,
+)
 from polycloud.sandbox.nephoscale.networks import PRIVATE, PUBLIC, Address, Network
 from polycloud.sandbox.nephoscale.state import CONSOLE_GROUP, SERVER_GROUP, Key, KeyType, Order, State
-from polycloud.sandbox.nephoscale.views import Json, Views, subnet_with_fields, subnet_with_status
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from polycloud.sandbox.nephoscale.forms import Form
+from polycloud.sandbox.nephoscale.views import Views, subnet_with_fields, subnet_with_status
 
 _SSH_TYPES = {
     "ssh-rsa",
@@ -34,12 +37,12 @@ _SSH_TYPES = {
     "ecdsa-sha2-nistp384",
     "ecdsa-sha2-nistp521",
 }
-_SHORTEST_PASSWORD = 6
+_MIN_PASSWORD = 6
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request: the id in its path (0 if none), its query and body, and the views for its answer."""
+    """One request: the id in its path (0 if none), its query and body, and the views for its response."""
 
     id: int
     query: Form
@@ -50,65 +53,46 @@ class Call:
 Handler = Callable[[State, Call], Json]
 
 
-def _envelope(data: Any, *, response: int = 200, **more: Any) -> Json:
-    """What surrounds every answer that is no error."""
-    return {
-        "success": True,
-        "response": response,
-        "subcode": 0,
-        "message": "Request processed.",
-        **more,
-        "data": data,
-    }
-
-
-def _listing(items: list[Json]) -> Json:
-    return _envelope(items, total_count=len(items))
-
-
 def _job(call: Call, id: int) -> Json:
-    return _envelope(call.views.link(id, "/job"), response=202)
+    return success(call.views.link(id, "/job"), response=202)
 
 
-# What is for sale
+# Catalog
 
 
 def _list_zones(_: State, call: Call) -> Json:
-    return _listing([call.views.zone(zone) for zone in catalog.ZONES.values()])
+    return listing([call.views.zone(zone) for zone in catalog.ZONES.values()])
 
 
 def _list_images(_: State, call: Call) -> Json:
     zone = call.query.pick_any("region", catalog.ZONES)
     images = [image for image in catalog.IMAGES.values() if zone is None or zone.id in image.zones]
-    return _listing([call.views.image(image) for image in images])
+    return listing([call.views.image(image) for image in images])
 
 
 def _list_sizes(kind: Kind, _: State, call: Call) -> Json:
     order = call.query.get("sort")
     if order not in {None, "ram"}:
         raise InputError("sort", f"cannot sort by {order!r}")
-    sizes = _sizes(kind).values()
-    shown = sorted(sizes, key=lambda size: size.ram) if order else sizes
-    return _listing([call.views.size(size) for size in shown])
-
-
-def _sizes(kind: Kind) -> dict[int, catalog.Size]:
-    return {size.id: size for size in catalog.SIZES.values() if size.kind is kind}
+    sizes = list(catalog.SIZES[kind].values())
+    if order:
+        sizes.sort(key=lambda size: size.ram)
+    return listing([call.views.size(size) for size in sizes])
 
 
 # Servers
 
 
 def _list_servers(kinds: tuple[Kind, ...], state: State, call: Call) -> Json:
-    return _listing([call.views.server(server) for server in state.listed(*kinds)])
+    return listing([call.views.server(server) for server in state.listed(*kinds)])
 
 
 def _create_server(kind: Kind, state: State, call: Call) -> Json:
     form = call.form
     name = form.text("name")
-    size = form.pick("service_type", _sizes(kind))
+    size = form.pick("service_type", catalog.SIZES[kind])
     image = form.pick("image", catalog.IMAGES)
-    zone = form.pick_any("zone", catalog.ZONES) or _first_zone(image)
+    zone = form.pick_any("zone", catalog.ZONES) or catalog.ZONES[image.zones[0]]
     _check_offer(image, zone)
     if kind is Kind.DEDICATED and form.get("console_key"):
         raise InputError("console_key", "is not for dedicated servers")
@@ -121,13 +105,9 @@ def _create_server(kind: Kind, state: State, call: Call) -> Json:
         zone=zone,
         server_key=form.pick_any("server_key", _keys(state, SERVER_GROUP)),
         console_key=form.pick_any("console_key", _keys(state, CONSOLE_GROUP)),
-        addresses=_wanted_addresses(state, form, zone),
+        addresses=_choose_addresses(state, form, zone),
     )
     return _job(call, state.create(order))
-
-
-def _first_zone(image: catalog.Image) -> catalog.Zone:
-    return catalog.ZONES[image.zones[0]]
 
 
 def _check_offer(image: catalog.Image, zone: catalog.Zone) -> None:
@@ -143,8 +123,8 @@ def _keys(state: State, group: int) -> dict[int, Key]:
     return {key.id: key for key in state.keys.values() if key.group == group}
 
 
-def _wanted_addresses(state: State, form: Form, zone: catalog.Zone) -> list[Address]:
-    """The named addresses, one a network; or any of the named networks; or any of the zone's networks."""
+def _choose_addresses(state: State, form: Form, zone: catalog.Zone) -> list[Address]:
+    """Choose the named addresses, one per network; else any of the named, or of the zone's, networks."""
     networks = form.pick_each("networks", state.networks.by_id)
     ips = form.words("ips")
     if any(network.zone is not zone for network in networks):
@@ -171,7 +151,7 @@ def _rename_server(kind: Kind, state: State, call: Call) -> Json:
     server = state.server(kind, call.id)
     server.name = call.form.text("name")
     server.hostname = call.form.get("hostname") or server.hostname
-    return _envelope(call.views.link(server.id, f"/server/{kind.path}"))
+    return success(call.views.link(server.id, f"/server/{kind.path}"))
 
 
 def _switch_server(verb: str, state: State, call: Call) -> Json:
@@ -186,11 +166,11 @@ def _destroy_server(kind: Kind, state: State, call: Call) -> Json:
 
 
 def _list_keys(state: State, call: Call) -> Json:
-    return _listing([call.views.key(key) for key in state.keys.values()])
+    return listing([call.views.key(key) for key in state.keys.values()])
 
 
-def _list_whole_keys(type: KeyType, state: State, call: Call) -> Json:
-    return _listing([call.views.whole_key(key) for key in state.keys.values() if key.type is type])
+def _list_keys_with_secrets(type: KeyType, state: State, call: Call) -> Json:
+    return listing([call.views.key_with_secret(key) for key in state.keys.values() if key.type is type])
 
 
 def _add_ssh_key(state: State, call: Call) -> Json:
@@ -202,20 +182,20 @@ def _add_ssh_key(state: State, call: Call) -> Json:
 
 def _add_password(state: State, call: Call) -> Json:
     secret = call.form.text("password")
-    if len(secret) < _SHORTEST_PASSWORD:
-        raise InputError("password", f"must have {_SHORTEST_PASSWORD} characters or more")
+    if len(secret) < _MIN_PASSWORD:
+        raise InputError("password", f"must have {_MIN_PASSWORD} characters or more")
     return _add_key(KeyType.PASSWORD, secret, CONSOLE_GROUP, state, call)
 
 
-def _add_key(type: KeyType, secret: str, usual_group: int, state: State, call: Call) -> Json:
+def _add_key(type: KeyType, secret: str, default_group: int, state: State, call: Call) -> Json:
     groups = {group: group for group in (SERVER_GROUP, CONSOLE_GROUP)}
-    group = call.form.pick_any("key_group", groups) or usual_group
+    group = call.form.pick_any("key_group", groups) or default_group
     key = state.add_key(type, call.form.text("name"), secret, group)
-    return _envelope(call.views.link(key.id, f"/key/{type.path}"), response=201)
+    return success(call.views.link(key.id, f"/key/{type.path}"), response=201)
 
 
 def _is_public_key(text: str) -> bool:
-    """Whether the text is one line of a type and of base64 that begins with the type once more."""
+    """Return whether the text is one line: a type, and base64 of bytes that start with the type again."""
     words = text.strip().split(maxsplit=2)
     if len(words) < 2 or words[0] not in _SSH_TYPES or "\n" in text.strip():  # noqa: PLR2004 - type and key
         return False
@@ -228,7 +208,7 @@ def _is_public_key(text: str) -> bool:
 
 def _delete_key(type: KeyType, state: State, call: Call) -> Json:
     state.delete_key(type, call.id)
-    return _envelope({}, response=204)
+    return success({}, response=204)
 
 
 # Networks
@@ -236,20 +216,19 @@ def _delete_key(type: KeyType, state: State, call: Call) -> Json:
 
 def _list_networks(state: State, call: Call) -> Json:
     networks = list(state.networks.by_id.values())
-    # The recorded answers list a network twice; so does this one, at the end.
-    return _listing([call.views.network(network) for network in [*networks, networks[0]]])
+    # The recorded responses list a network twice; this one repeats the first at the end.
+    return listing([call.views.network(network) for network in [*networks, networks[0]]])
 
 
 def _list_subnets(state: State, call: Call) -> Json:
     types = {domain_type: domain_type for domain_type in (PUBLIC, PRIVATE)}
-    wanted = call.query.pick_any("ip_type", types)
-    subnets = [
-        subnet for subnet in state.networks.subnets().values() if wanted in {None, subnet.network.domain_type}
-    ]
+    chosen = call.query.pick_any("ip_type", types)
+    every = state.networks.subnets().values()
+    subnets = [subnet for subnet in every if chosen in {None, subnet.network.domain_type}]
     names = call.query.words("fields")
     if names:
-        return _listing([subnet_with_fields(subnet, names) for subnet in subnets])
-    return _listing([subnet_with_status(subnet) for subnet in subnets])
+        return listing([subnet_with_fields(subnet, names) for subnet in subnets])
+    return listing([subnet_with_status(subnet) for subnet in subnets])
 
 
 def _set_address(state: State, call: Call) -> Json:
@@ -267,7 +246,7 @@ def _set_address(state: State, call: Call) -> Json:
     if server and server.zone is not subnet.network.zone:
         raise InputError("server", f"is not in {subnet.network.zone.name}")
     state.set_address(address, reserved=form.truth("reserved"), server=server)
-    return _envelope(call.views.link(subnet.id, "/network/cidr/ipv4"))
+    return success(call.views.link(subnet.id, "/network/cidr/ipv4"))
 
 
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
@@ -296,12 +275,12 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/server/cloud/{id:int}/initiator/stop/": {"POST": partial(_switch_server, "stop")},
     "/server/cloud/{id:int}/initiator/restart/": {"POST": partial(_switch_server, "restart")},
     "/key/": {"GET": _list_keys},
-    "/key/sshrsa/": {"GET": partial(_list_whole_keys, KeyType.SSH), "POST": _add_ssh_key},
-    "/key/password/": {"GET": partial(_list_whole_keys, KeyType.PASSWORD), "POST": _add_password},
+    "/key/sshrsa/": {"GET": partial(_list_keys_with_secrets, KeyType.SSH), "POST": _add_ssh_key},
+    "/key/password/": {"GET": partial(_list_keys_with_secrets, KeyType.PASSWORD), "POST": _add_password},
     "/key/sshrsa/{id:int}/": {"DELETE": partial(_delete_key, KeyType.SSH)},
     "/key/password/{id:int}/": {"DELETE": partial(_delete_key, KeyType.PASSWORD)},
     "/network/domain/": {"GET": _list_networks},
     "/network/cidr/ipv4/": {"GET": _list_subnets},
     "/network/cidr/ipv4/{id:int}/": {"POST": _set_address},
 }
-"""Every path, the verbs that it knows, and who answers."""
+"""The handlers of every path, by verb."""

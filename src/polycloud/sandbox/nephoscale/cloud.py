@@ -1,4 +1,4 @@
-"""NephoScale over HTTP: logging in, routes, envelopes around answers and errors."""
+"""NephoScale over HTTP: authentication, routes, and responses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ from starlette.routing import Route
 from polycloud.sandbox.clouds import Clock, Cloud, Settings
 from polycloud.sandbox.nephoscale.api import ROUTES, Call, Handler
 from polycloud.sandbox.nephoscale.catalog import Kind
-from polycloud.sandbox.nephoscale.errors import InputError, NoSuchResourceError, Subcode
-from polycloud.sandbox.nephoscale.forms import Form
+from polycloud.sandbox.nephoscale.dialect import (
+    Form,
+    InputError,
+    Json,
+    NoSuchResourceError,
+    Subcode,
+    error,
+)
 from polycloud.sandbox.nephoscale.state import NephoScaleSettings, State
-from polycloud.sandbox.nephoscale.views import Json, Views
+from polycloud.sandbox.nephoscale.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +46,7 @@ class NephoScale(Cloud):
         self._settings = settings
         self._clock = clock
         self._machines = machines
-        # The server's thread and whoever looks at `servers` share the state.
+        # The server's thread and callers of `servers` share the state.
         self._lock = threading.Lock()
         self._state = State(settings, clock, machines)
         self.credentials = (settings.user, settings.password)
@@ -50,17 +56,17 @@ class NephoScale(Cloud):
             ],
             exception_handlers={HTTPException: self._on_http_error},
         )
-        # A path without its last slash is unknown, not a redirect.
+        # A path without its last slash is unknown; Starlette would redirect.
         self._api.router.redirect_slashes = False
 
     def reset(self) -> None:
-        """Begin anew, with the same settings."""
+        """Return to the initial state, with the same settings."""
         with self._lock:
             self._machines.clear()
             self._state = State(self._settings, self._clock, self._machines)
 
     def servers(self) -> list[dict[str, Any]]:
-        """All servers: id, kind, name, hostname, power, listed, built, addresses, and its machine's state."""
+        """Return all servers: id, kind, name, hostname, power, listed, built, addresses, machine's state."""
         with self._lock:
             self._state.advance()
             listed = self._state.listed(*Kind)
@@ -80,27 +86,27 @@ class NephoScale(Cloud):
             ]
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask for user and password, on unknown paths too, then answer."""
-        if self._may_enter(dict(scope["headers"]).get(b"authorization", b"")):
+        """Check user and password, on unknown paths too, then serve the request."""
+        if self._is_authorized(dict(scope["headers"]).get(b"authorization", b"")):
             await self._api(scope, receive, send)
         else:
-            refusal = self._refusal(HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": 'Basic realm="NephoScale"'})
-            await refusal(scope, receive, send)
+            challenge = {"WWW-Authenticate": 'Basic realm="NephoScale"'}
+            await self._http_error(HTTPStatus.UNAUTHORIZED, challenge)(scope, receive, send)
 
-    def _may_enter(self, given: bytes) -> bool:
-        scheme, _, token = given.partition(b" ")
+    def _is_authorized(self, header: bytes) -> bool:
+        scheme, _, token = header.partition(b" ")
         right = base64.b64encode(":".join(self.credentials).encode())
         return scheme.lower() == b"basic" and secrets.compare_digest(token.strip(), right)
 
     def _endpoint(self, verbs: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            # Starlette lets HEAD in wherever GET is.
+            # Starlette adds HEAD to every route with GET.
             handler = verbs["GET" if request.method == "HEAD" else request.method]
-            return self._answer(handler, request, await request.body())
+            return self._serve(handler, request, await request.body())
 
         return endpoint
 
-    def _answer(self, handler: Handler, request: Request, body: bytes) -> Response:
+    def _serve(self, handler: Handler, request: Request, body: bytes) -> Response:
         try:
             call = Call(
                 id=request.path_params.get("id", 0),
@@ -111,10 +117,10 @@ class NephoScale(Cloud):
             with self._lock:
                 self._state.advance()
                 return self._response(handler(self._state, call))
-        except InputError as error:
-            return self._response(_error(error.response, error.subcode, str(error)))
+        except InputError as problem:
+            return self._response(problem.envelope)
         except NoSuchResourceError:
-            return self._refusal(HTTPStatus.NOT_FOUND)
+            return self._http_error(HTTPStatus.NOT_FOUND)
 
     def _response(
         self, envelope: Json, status: int = 200, headers: Mapping[str, str] | None = None
@@ -122,13 +128,9 @@ class NephoScale(Cloud):
         media_type = "application/json" if self._settings.content_type else None
         return Response(msgspec.json.encode(envelope), status, headers, media_type)
 
-    def _refusal(self, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
-        return self._response(_error(status, Subcode.HTTP, status.phrase), status, headers)
+    def _http_error(self, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
+        return self._response(error(status, Subcode.HTTP, status.phrase), status, headers)
 
-    async def _on_http_error(self, _: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return self._refusal(HTTPStatus(error.status_code), error.headers)
-
-
-def _error(response: int, subcode: Subcode, message: str) -> Json:
-    return {"success": False, "response": response, "subcode": subcode, "message": message, "data": {}}
+    async def _on_http_error(self, _: Request, problem: Exception) -> Response:
+        assert isinstance(problem, HTTPException)
+        return self._http_error(HTTPStatus(problem.status_code), problem.headers)

@@ -1,4 +1,4 @@
-"""NephoScale's networks: which addresses there are, and who has them."""
+"""NephoScale's networks, their addresses, and the servers that have them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from polycloud.sandbox.nephoscale import catalog
-from polycloud.sandbox.nephoscale.errors import InputError, Subcode
+from polycloud.sandbox.nephoscale.dialect import InputError, Subcode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,19 +27,18 @@ class Address:
 
 
 class Subnet:
-    """A /24 with its addresses in order. What comes back is handed out again last."""
+    """A /24 with its addresses in order. A released address is the last to be used again."""
 
     def __init__(self, id: int, cidr: IPv4Network, network: Network) -> None:
         self.id = id
         self.cidr = str(cidr)
         self.network = network
-        hosts = [str(host) for host in cidr.hosts()]
-        # The first host is the gateway.
-        self.addresses = {ip: Address(ip, self) for ip in hosts[1:]}
+        _gateway, *hosts = map(str, cidr.hosts())
+        self.addresses = {ip: Address(ip, self) for ip in hosts}
         self.free = dict(self.addresses)
 
     def set(self, address: Address, *, reserved: bool, server: int | None) -> None:
-        """Say who has an address from now on."""
+        """Set who has an address."""
         address.reserved, address.server = reserved, server
         if reserved or server is not None:
             self.free.pop(address.ip, None)
@@ -48,7 +47,7 @@ class Subnet:
 
 
 class Network:
-    """The public or the private network of a zone; when its subnets are full it gets another."""
+    """The public or the private network of a zone; it gets another subnet when all are full."""
 
     def __init__(self, id: int, zone: catalog.Zone, domain_type: int, spare: Iterator[IPv4Network]) -> None:
         self.id = id
@@ -67,15 +66,13 @@ class Network:
         self.subnets.append(Subnet(next(self._subnet_ids), cidr, self))
 
     def any_free(self) -> Address:
-        """A free address; InputError if the network can grow no more."""
-        for subnet in self.subnets:
-            for address in subnet.free.values():
-                return address
-        self._grow()
-        return self.any_free()
+        """Return a free address; InputError if there is none and the network cannot grow."""
+        if not any(subnet.free for subnet in self.subnets):
+            self._grow()
+        return next(address for subnet in self.subnets for address in subnet.free.values())
 
     def find(self, ip: str) -> Address | None:
-        """The address of that spelling, if it lies in this network."""
+        """Return the address, or None if it is not in this network."""
         return next((subnet.addresses[ip] for subnet in self.subnets if ip in subnet.addresses), None)
 
 
@@ -97,9 +94,9 @@ class Networks:
         self.by_id = {network.id: network for network in networks}
 
     def choose(self, zone: catalog.Zone) -> list[Address]:
-        """A free address of each of the zone's networks, the public one first."""
+        """Return a free address of each of the zone's networks, the public one first."""
         return [network.any_free() for network in self.by_id.values() if network.zone is zone]
 
     def subnets(self) -> dict[int, Subnet]:
-        """All subnets by id."""
+        """Return all subnets by id."""
         return {subnet.id: subnet for network in self.by_id.values() for subnet in network.subnets}

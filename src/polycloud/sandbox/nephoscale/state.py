@@ -1,13 +1,13 @@
 """NephoScale's servers, keys and jobs, and how time changes them.
 
-Nothing runs in the background: a server's jobs have a beginning and an end on the clock, and `State.advance`
-carries out those whose end has come. The jobs of one server run one after another, in the order in which they
-were given. While a server is built or restarted its power status is "unknown"; starting, stopping and
-destroying leave the status as it was until they end.
+Nothing runs in the background: a server's jobs start and end at times of the clock, and `State.advance`
+carries out those that are due. The jobs of one server run one after another, in the order in which they were
+submitted. While a server is built or restarted its power status is "unknown"; starting, stopping and
+destroying leave the status unchanged until they end.
 
-Behind a server there may be a machine. What a job means for it begins with the job, in the background, and
-the job does not end before that is done. Servers that exist from the beginning have no machine, nor have
-those of Windows and those without a public address, which nobody outside could reach.
+Behind a server there may be a machine. A job's work on it starts with the job, in the background, and the job
+does not end before that is done. Servers that exist from the start have no machine, nor have those with
+Windows, and those without a public address, which cannot be reached from outside.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from functools import cached_property
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 from polycloud.sandbox.clouds import Clock, Settings
 from polycloud.sandbox.machines import Access, Machines, Node
 from polycloud.sandbox.nephoscale import catalog
-from polycloud.sandbox.nephoscale.errors import InputError, NoSuchResourceError, Subcode
+from polycloud.sandbox.nephoscale.dialect import InputError, NoSuchResourceError, Subcode
 from polycloud.sandbox.nephoscale.networks import PUBLIC, Address, Networks
 
 SERVER_GROUP, CONSOLE_GROUP = 1, 4
@@ -34,15 +34,15 @@ class NephoScaleSettings(Settings):
     """The settings of NephoScale.
 
     Attributes:
-        user: who may log in.
-        password: with what.
+        user: the user of the API.
+        password: the user's password.
         appear: seconds from a create until the server is listed.
         build: seconds from a create until the server is on and has its addresses.
         power: seconds that a start, stop or restart takes.
         destroy: seconds from a delete until the server is no longer listed.
-        seed_nodes: how many cloud servers exist from the beginning, built and on.
-        content_type: whether answers say that they are JSON.
-        ssh_username: who may log in to servers over SSH, with the server key.
+        seed_nodes: the number of cloud servers that exist from the start, built and on.
+        content_type: whether responses have the header Content-Type, with the type of JSON.
+        ssh_username: the user who may log in to servers over SSH, with the server key.
     """
 
     user: str = "user"
@@ -64,12 +64,12 @@ class KeyType(IntEnum):
 
     @property
     def path(self) -> str:
-        """The type's word in a path."""
+        """The type's name in paths."""
         return "sshrsa" if self is KeyType.SSH else "password"
 
     @property
     def secret_name(self) -> str:
-        """The field that holds the key itself."""
+        """The field that holds the secret."""
         return "public_key" if self is KeyType.SSH else "password"
 
 
@@ -87,7 +87,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Job:
-    """Something that a server is going through; times are the clock's."""
+    """An operation on a server; its times are those of the clock."""
 
     id: int
     verb: str
@@ -97,7 +97,7 @@ class Job:
 
 @dataclass(eq=False, kw_only=True)
 class Order:
-    """What somebody wants to have built."""
+    """A server as it was ordered."""
 
     kind: catalog.Kind
     name: str
@@ -112,7 +112,7 @@ class Order:
 
 @dataclass(eq=False, kw_only=True)
 class Server(Order):
-    """A server; `jobs` are those that have not ended, of which the first may have begun."""
+    """A server; `jobs` are those that have not ended, and `started` is the last one that has started."""
 
     id: int
     create_time: str
@@ -120,12 +120,8 @@ class Server(Order):
     built: bool = False
     power: str = "unknown"
     jobs: deque[Job] = field(default_factory=deque)
-    begun: Job | None = None
+    started: Job | None = None
     machine: Node | None = None
-
-    def is_being_destroyed(self) -> bool:
-        """Whether its end is decided."""
-        return any(job.verb == "destroy" for job in self.jobs)
 
 
 def _now() -> str:
@@ -133,7 +129,7 @@ def _now() -> str:
 
 
 class State:
-    """Everything that one account has."""
+    """The resources of one account."""
 
     def __init__(self, settings: NephoScaleSettings, clock: Clock, machines: Machines) -> None:
         self._settings = settings
@@ -147,19 +143,20 @@ class State:
 
     @cached_property
     def networks(self) -> Networks:
-        """The networks; which public addresses there are depends on where machines can have them."""
+        """The networks; the public ones have addresses that machines can have."""
         return Networks(self._machines.isolation.networks())
 
     def _seed(self, number: int) -> None:
-        sizes = [size for size in catalog.SIZES.values() if size.kind is catalog.Kind.CLOUD]
-        zones = (catalog.SJC_1, catalog.RIC_1)
-        for index in range(number):
-            zone = zones[index % len(zones)]
+        sizes, zones = (
+            cycle(catalog.SIZES[catalog.Kind.CLOUD].values()),
+            cycle((catalog.SJC_1, catalog.RIC_1)),
+        )
+        for index, size, zone in zip(range(number), sizes, zones, strict=False):
             order = Order(
                 kind=catalog.Kind.CLOUD,
                 name=f"seed-{index + 1}",
                 hostname=f"seed-{index + 1}",
-                size=sizes[index % len(sizes)],
+                size=size,
                 image=catalog.DEFAULT_IMAGE,
                 zone=zone,
                 addresses=self.networks.choose(zone),
@@ -174,32 +171,32 @@ class State:
         return server
 
     def advance(self) -> None:
-        """Carry out what is due."""
+        """Carry out the jobs that are due."""
         now = self._clock()
         for server in list(self.servers.values()):
             while server.jobs and server.jobs[0].starts <= now:
-                self._begin(server, server.jobs[0])
+                self._start(server, server.jobs[0])
                 if server.jobs[0].ends > now or (server.machine and server.machine.busy):
                     break
                 self._finish(server, server.jobs.popleft())
 
-    def _begin(self, server: Server, job: Job) -> None:
-        if server.begun is job:
+    def _start(self, server: Server, job: Job) -> None:
+        if server.started is job:
             return
-        server.begun = job
+        server.started = job
         if job.verb == "restart":
             server.power = "unknown"
-        machine, seconds = server.machine, job.ends - job.starts
-        if machine is None:
-            return
-        match job.verb:
-            case "build" | "start":
+        seconds = job.ends - job.starts
+        match server.machine, job.verb:
+            case None, _:
+                pass
+            case machine, "build" | "start":
                 machine.start(seconds)
-            case "restart":
+            case machine, "restart":
                 machine.restart(seconds)
-            case "stop":
+            case machine, "stop":
                 machine.stop()
-            case _:
+            case machine, _:
                 machine.remove()
 
     def _finish(self, server: Server, job: Job) -> None:
@@ -219,25 +216,25 @@ class State:
         job = Job(next(self._job_ids), verb, starts, starts + seconds)
         server.jobs.append(job)
         if job is server.jobs[0]:
-            self._begin(server, job)
+            self._start(server, job)
         return job.id
 
     # Servers
 
     def listed(self, *kinds: catalog.Kind) -> list[Server]:
-        """The servers of these kinds that the API shows by now, oldest first."""
+        """Return the servers of these kinds that the API lists, oldest first."""
         now = self._clock()
         return [server for server in self.servers.values() if server.kind in kinds and server.appears <= now]
 
     def server(self, kind: catalog.Kind, id: int) -> Server:
-        """A listed server; NoSuchResourceError if there is none of that kind and id."""
+        """Return a listed server; NoSuchResourceError if there is none of that kind and id."""
         server = self.servers.get(id)
         if server is None or server.kind is not kind or server.appears > self._clock():
             raise NoSuchResourceError
         return server
 
     def create(self, order: Order) -> int:
-        """Begin to build a server; returns the job's id."""
+        """Start to build a server; return the job's id."""
         server = self._add(order, appears=self._clock() + self._settings.appear)
         server.machine = self._machine(order)
         return self._submit(server, "build", self._settings.build)
@@ -255,22 +252,19 @@ class State:
         return self._machines.add(order.hostname, public[0].ip, access)
 
     def switch(self, kind: catalog.Kind, id: int, verb: str) -> int:
-        """Give a server the job to "start", "stop" or "restart"; returns the job's id."""
+        """Submit a job, "start", "stop" or "restart"; return its id."""
         return self._submit(self.server(kind, id), verb, self._settings.power)
 
     def destroy(self, kind: catalog.Kind, id: int) -> int:
-        """Begin to destroy a server, if that has not been done yet; returns the job's id."""
-        if id in self.gone:
+        """Submit a job to destroy a server, unless that has been done; return a job's id."""
+        if id in self.gone or any(job.verb == "destroy" for job in self.server(kind, id).jobs):
             return next(self._job_ids)
-        server = self.server(kind, id)
-        if server.is_being_destroyed():
-            return next(self._job_ids)
-        return self._submit(server, "destroy", self._settings.destroy)
+        return self._submit(self.server(kind, id), "destroy", self._settings.destroy)
 
     # Keys
 
     def add_key(self, type: KeyType, name: str, secret: str, group: int) -> Key:
-        """Keep a key; InputError if one of that type has the name already."""
+        """Add a key; InputError if the name of another key of that type is the same."""
         if any(key.type is type and key.name == name for key in self.keys.values()):
             raise InputError("name", f"there is a key named {name!r} already", Subcode.CONFLICT)
         key = Key(next(self._key_ids), type, name, secret, group, _now())
@@ -278,7 +272,7 @@ class State:
         return key
 
     def delete_key(self, type: KeyType, id: int) -> None:
-        """Forget a key; NoSuchResourceError if there is none of that type and id."""
+        """Delete a key; NoSuchResourceError if there is none of that type and id."""
         if id not in self.keys or self.keys[id].type is not type:
             raise NoSuchResourceError
         del self.keys[id]
@@ -286,10 +280,10 @@ class State:
     # Addresses
 
     def set_address(self, address: Address, *, reserved: bool, server: Server | None) -> None:
-        """Reserve an address, put it on a server, or release it.
+        """Reserve an address, assign it to a server, or release it.
 
-        Reserving keeps it on the server that has it, releasing takes it away; InputError if it is on another
-        server than the given one.
+        A reserved address stays on the server that has it, a released one is removed from it. InputError if
+        it is on another server than the given one.
         """
         holder = self.servers.get(address.server) if address.server is not None else None
         if server and holder and server is not holder:

@@ -1,73 +1,57 @@
-"""The state as NephoScale's JSON shows it."""
+"""The JSON of NephoScale's resources."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
+
+from polycloud.sandbox.nephoscale.dialect import Json
 
 if TYPE_CHECKING:
     from polycloud.sandbox.nephoscale.catalog import Image, Size, Zone
     from polycloud.sandbox.nephoscale.networks import Address, Network, Subnet
     from polycloud.sandbox.nephoscale.state import Key, Server
 
-Json = dict[str, Any]
+_AGENT = {"disks": 1, "storage": 15, "cores": 1, "pcpus": 1, "billable_type": 1}
 
 
 class Views:
-    """Makes the items of answers, with links below `root`, the address that the caller knows the API by."""
+    """Creates the items of responses, with links below `root`, the URL by which the client knows the API."""
 
     def __init__(self, root: str) -> None:
         self._root = root
 
     def link(self, id: int, resource_type: str) -> Json:
-        """How an answer speaks of a job or of anything that was made."""
+        """Return the view of a job, or of a resource that was created or changed."""
         return {"id": id, "resource_type": resource_type, "uri": f"{self._root}{resource_type}/{id}/"}
 
     def zone(self, zone: Zone) -> Json:
-        """A zone with its data centre."""
-        datacenter = {
-            "id": zone.datacenter.id,
-            "name": zone.datacenter.name,
-            "airport_code": zone.datacenter.airport_code,
-            "uri": f"{self._root}/datacenter/{zone.datacenter.id}/",
-        }
-        view = {**self.zone_link(zone), "datacenter": datacenter}
+        """Return the view of a zone with its data centre."""
+        uri = f"{self._root}/datacenter/{zone.datacenter.id}/"
+        view = {**self.zone_link(zone), "datacenter": {**asdict(zone.datacenter), "uri": uri}}
         return view if zone.activated is None else {**view, "activated": zone.activated}
 
     def zone_link(self, zone: Zone) -> Json:
-        """A zone where something else stands in it."""
+        """Return the view of a zone within another resource."""
         return {"id": zone.id, "name": zone.name, "uri": f"{self._root}/datacenter/zone/{zone.id}/"}
 
     def image(self, image: Image) -> Json:
-        """An image; those with an agent also tell what hardware they know."""
-        view = {
-            "id": image.id,
-            "friendly_name": image.friendly_name,
-            "architecture": image.architecture,
-            "base_type": image.base_type,
-            "deployable_type": 1,
-            "is_active": image.is_active,
-            "is_default": image.is_default,
-            "max_cpu": image.max_cpu,
-            "max_memory": image.max_memory,
-            "create_time": image.create_time,
-            "uri": f"{self._root}/image/server/{image.id}/",
-        }
+        """Return the view of an image; if it has an agent, that includes the required hardware."""
+        uri = f"{self._root}/image/server/{image.id}/"
+        view = {**asdict(image), "deployable_type": 1, "uri": uri}
+        del view["zones"]
         if image.has_agent is None:
+            del view["has_agent"]
             return view
-        hardware = {"disks": 1, "storage": 15, "cores": 1, "pcpus": 1, "billable_type": 1}
-        return {**view, "has_agent": image.has_agent, **hardware}
+        return {**view, **_AGENT}
 
     def size(self, size: Size) -> Json:
-        """A size, of cloud or dedicated servers."""
-        return {
-            **self.size_link(size),
-            "ram": size.ram,
-            "storage": size.storage,
-            "vcpus": size.vcpus,
-        }
+        """Return the view of a size."""
+        return {**self.size_link(size), "ram": size.ram, "storage": size.storage, "vcpus": size.vcpus}
 
     def size_link(self, size: Size) -> Json:
-        """A size where it stands in a server."""
+        """Return the view of a size within a server."""
         description = f"{size.memory} memory, {size.vcpus} core, {size.storage}GB storage"
         return {
             "id": size.id,
@@ -78,7 +62,7 @@ class Views:
         }
 
     def server(self, server: Server) -> Json:
-        """A server; its addresses are shown when it is built."""
+        """Return the view of a server, with its addresses once it is built."""
         return {
             "id": server.id,
             "name": server.name,
@@ -102,28 +86,26 @@ class Views:
     def _key_links(self, key: Key | None) -> list[Json]:
         if key is None:
             return []
-        return [{"id": key.id, "key_group": key.group, "key_type": key.type, "uri": self._key_uri(key)}]
-
-    def _key_uri(self, key: Key) -> str:
-        return f"{self._root}/key/{key.type.path}/{key.id}/"
+        view = self.key(key)
+        return [{name: view[name] for name in ("id", "key_group", "key_type", "uri")}]
 
     def key(self, key: Key) -> Json:
-        """A key without what makes it one."""
+        """Return the view of a key without its secret."""
         return {
             "id": key.id,
             "name": key.name,
             "key_group": key.group,
             "key_type": key.type,
             "create_time": key.create_time,
-            "uri": self._key_uri(key),
+            "uri": f"{self._root}/key/{key.type.path}/{key.id}/",
         }
 
-    def whole_key(self, key: Key) -> Json:
-        """A key with its `public_key` or `password`."""
+    def key_with_secret(self, key: Key) -> Json:
+        """Return the view of a key with its `public_key` or `password`."""
         return {**self.key(key), key.type.secret_name: key.secret}
 
     def network(self, network: Network) -> Json:
-        """A network with all addresses of its subnets."""
+        """Return the view of a network with all addresses of its subnets."""
         cidrs = [
             {"id": subnet.id, "cidr_str": subnet.cidr, "ipaddress_list": list(subnet.addresses)}
             for subnet in network.subnets
@@ -139,11 +121,8 @@ class Views:
 
 
 def subnet_with_status(subnet: Subnet) -> Json:
-    """A subnet with what each of its addresses is doing."""
-    return {
-        "id": subnet.id,
-        "ipaddress_list_status": [_status(address) for address in subnet.addresses.values()],
-    }
+    """Return the view of a subnet with the status of its addresses."""
+    return {"id": subnet.id, "ipaddress_list_status": list(map(_status, subnet.addresses.values()))}
 
 
 def _status(address: Address) -> Json:
@@ -151,18 +130,18 @@ def _status(address: Address) -> Json:
 
 
 def subnet_with_fields(subnet: Subnet, names: list[str]) -> Json:
-    """A subnet with the fields of those names, as far as there are any."""
-    status = subnet_with_status(subnet)
-    whole = {**status, "cidr_str": subnet.cidr, "ipaddress_list_unassigned": list(subnet.free)}
-    return {name: value for name, value in whole.items() if name in {"id", *names}}
+    """Return the view of a subnet with the fields of those names; unknown names are ignored."""
+    fields = {"cidr_str": subnet.cidr, "ipaddress_list_unassigned": list(subnet.free)}
+    view = {**subnet_with_status(subnet), **fields}
+    return {name: value for name, value in view.items() if name in {"id", *names}}
 
 
 def _port(server: Server, number: int) -> Json:
     network = server.addresses[number].subnet.network
-    digits = f"{server.id:08x}{number:02x}"
+    # The first byte, 02, marks a locally administered address.
+    octets = b"\x02" + server.id.to_bytes(4) + bytes([number])
     return {
         "devname": f"eth{number}",
-        # The first byte marks an address of nobody's hardware.
-        "macaddress": ":".join(["02", *(digits[at : at + 2] for at in range(0, 10, 2))]),
+        "macaddress": octets.hex(":"),
         "network_domain": {"name": network.name, "domain_type": network.domain_type},
     }

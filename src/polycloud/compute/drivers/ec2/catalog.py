@@ -11,10 +11,10 @@ import msgspec
 from polycloud.common.arguments import id_of
 from polycloud.common.aws.query import filters
 from polycloud.common.aws.xml import Item
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
 from polycloud.compute.drivers.ec2.payload import Payload, extra_of, lazy, snake
-from polycloud.compute.types import NodeLocation, NodeSize
+from polycloud.compute.objects import NodeLocation, NodeSize
+from polycloud.errors import InvalidArgumentError
 
 R = TypeVar("R")
 OPEN_STATES = frozenset({None, "available"})

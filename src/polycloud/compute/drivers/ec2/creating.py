@@ -14,8 +14,7 @@ from typing import Any, ClassVar, TypedDict, Unpack
 from polycloud.common.arguments import id_of
 from polycloud.common.aws.query import one_or_more
 from polycloud.common.aws.xml import Item
-from polycloud.common.types import InvalidArgumentError, PolycloudError, ProviderHTTPError
-from polycloud.compute.creation import Creation, is_refusal
+from polycloud.common.creation import Creation, is_refusal
 from polycloud.compute.drivers.ec2.catalog import EC2Catalog
 from polycloud.compute.drivers.ec2.connection import EC2Connection
 from polycloud.compute.drivers.ec2.keys import EC2Keys, require_one_key
@@ -23,7 +22,7 @@ from polycloud.compute.drivers.ec2.networks import EC2NetworkSubnet
 from polycloud.compute.drivers.ec2.nodes import EC2Nodes, Instance, Reservation, instances_of
 from polycloud.compute.drivers.ec2.payload import client_token, encoded, require_known
 from polycloud.compute.drivers.ec2.tags import tagging, tags_of
-from polycloud.compute.types import (
+from polycloud.compute.objects import (
     Node,
     NodeAuthPassword,
     NodeAuthSSHKey,
@@ -31,6 +30,7 @@ from polycloud.compute.types import (
     NodeLocation,
     NodeSize,
 )
+from polycloud.errors import InvalidArgumentError, PolycloudError, ProviderHTTPError
 
 
 class InstanceOptions(TypedDict, total=False):
@@ -59,7 +59,7 @@ class InstanceOptions(TypedDict, total=False):
     idempotency_key: str | None
 
 
-class InstanceCreation(Creation):
+class InstanceCreation(Creation[Node]):
     """A create of instances, known by its client token; `nodes` are all of them.
 
     `find_nodes` returns the nodes of a token.

@@ -11,10 +11,10 @@ import msgspec
 
 from polycloud.common.aws.query import one_or_more
 from polycloud.common.aws.xml import Item
-from polycloud.common.types import ConflictError, MalformedResponseError
 from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
 from polycloud.compute.drivers.ec2.payload import Payload, extra_of
 from polycloud.compute.drivers.ec2.tags import tagging
+from polycloud.errors import ConflictError, MalformedResponseError
 
 EVERYTHING = (("tcp", 0, 65535), ("udp", 0, 65535), ("icmp", -1, -1))
 

@@ -13,11 +13,12 @@ from polycloud.common.arguments import id_of
 from polycloud.common.aws.query import one_or_more
 from polycloud.common.aws.xml import Item
 from polycloud.common.pagination import unique
-from polycloud.common.types import ImageUnavailableError, NotFoundError
-from polycloud.compute.base import require_id, with_id
+from polycloud.common.resource import with_id
+from polycloud.compute.base import require_id
 from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
 from polycloud.compute.drivers.ec2.payload import Payload, client_token, disks_of, extra_of, lazy
-from polycloud.compute.types import Node, NodeImage, NodeLocation
+from polycloud.compute.objects import Node, NodeImage, NodeLocation
+from polycloud.errors import ImageUnavailableError, NotFoundError
 
 BASE_IMAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("137112412989", ("al2023-ami-2023.*",)),

@@ -9,16 +9,17 @@ from functools import partial
 from typing import Any
 
 from polycloud.common.aws.xml import Item
-from polycloud.common.types import (
+from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
+from polycloud.compute.drivers.ec2.payload import Payload, encoded, extra_of
+from polycloud.compute.keys import fingerprint, require_public_key
+from polycloud.compute.objects import KeyPair, NodeAuthPassword, NodeAuthSSHKey
+from polycloud.compute.types import KeyPairDoesNotExistError
+from polycloud.errors import (
     ConflictError,
     InvalidArgumentError,
     NotFoundError,
     UnsupportedOperationError,
 )
-from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
-from polycloud.compute.drivers.ec2.payload import Payload, encoded, extra_of
-from polycloud.compute.keys import fingerprint, require_public_key
-from polycloud.compute.types import KeyPair, KeyPairDoesNotExistError, NodeAuthPassword, NodeAuthSSHKey
 
 
 class Key(Payload):

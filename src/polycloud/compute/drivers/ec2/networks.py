@@ -9,12 +9,12 @@ from typing import Any
 
 from polycloud.common.aws.query import one_or_more
 from polycloud.common.aws.xml import Item
-from polycloud.common.types import MalformedResponseError
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
 from polycloud.compute.drivers.ec2.payload import Payload, extra_of
 from polycloud.compute.drivers.ec2.tags import Tag, name_of, tagging
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.errors import MalformedResponseError
 
 
 @dataclass(frozen=True, slots=True)

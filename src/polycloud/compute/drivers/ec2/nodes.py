@@ -12,13 +12,15 @@ from polycloud.common.arguments import id_of
 from polycloud.common.aws.query import filters, one_or_more
 from polycloud.common.aws.xml import Item, item_of
 from polycloud.common.pagination import unique
-from polycloud.common.payload import moment
-from polycloud.common.types import MalformedResponseError, ServerError
-from polycloud.compute.base import require_id, with_id
+from polycloud.common.payload import parse_datetime
+from polycloud.common.resource import with_id
+from polycloud.compute.base import require_id
 from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
 from polycloud.compute.drivers.ec2.payload import Payload, disks_of, extra_of, lazy
 from polycloud.compute.drivers.ec2.tags import Tag, name_of
-from polycloud.compute.types import Node, NodeSize, NodeState
+from polycloud.compute.objects import Node, NodeSize
+from polycloud.compute.types import NodeState
+from polycloud.errors import MalformedResponseError, ServerError
 
 NODE_STATES = {
     "pending": NodeState.PENDING,
@@ -179,7 +181,11 @@ class EC2Nodes(EC2BaseDriver):
             output = base64.b64decode(console.output).decode(errors="replace") if console.output else None
         except ValueError as error:
             raise MalformedResponseError(f"the output is not in base64: {error}", console.output) from None
-        return {"instance_id": console.instance_id, "timestamp": moment(console.timestamp), "output": output}
+        return {
+            "instance_id": console.instance_id,
+            "timestamp": parse_datetime(console.timestamp),
+            "output": output,
+        }
 
     def _power(self, action: str, node: Node) -> bool:
         self.connection.call(action, {"InstanceId": [require_id(node)]}, dict[str, Any] | None)
@@ -213,7 +219,7 @@ class EC2Nodes(EC2BaseDriver):
             instance.instance_type and intern(instance.instance_type),  # thousands of nodes share a few
             instance.image_id and intern(instance.image_id),
             lazy(item.fields, node_extra),
-            moment(instance.launch_time),
+            parse_datetime(instance.launch_time),
         )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.payload import LazyExtra, moment
-from polycloud.common.types import InvalidArgumentError, MalformedResponseError
-from polycloud.compute.creation import mark_for
+from polycloud.common.creation import marker_for
+from polycloud.common.payload import LazyExtra, parse_datetime
+from polycloud.errors import InvalidArgumentError, MalformedResponseError
 
 WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 BOOLEANS = {"true": True, "false": False}
@@ -58,7 +58,7 @@ def disks_of(extra: dict[str, Any]) -> list[dict[str, Any]]:
     disks: list[dict[str, Any]] = extra["block_device_mapping"] or []
     for disk in disks:
         if ebs := disk.get("ebs"):
-            convert(ebs, moment, "attach_time")
+            convert(ebs, parse_datetime, "attach_time")
             convert(ebs, int, "volume_size", "iops")
             ebs["delete"] = ebs.get("delete_on_termination")
     return disks
@@ -74,7 +74,7 @@ def encoded(data: str | bytes) -> str:
 
 def client_token(idempotency_key: str | None = None) -> str:
     """Return the token by which the provider recognizes a repeated create."""
-    return f"polycloud-{mark_for(idempotency_key)}"
+    return f"polycloud-{marker_for(idempotency_key)}"
 
 
 def require_known(method: str, options: Iterable[str], known: Iterable[str]) -> None:

@@ -7,10 +7,10 @@ from operator import attrgetter
 from typing import Any
 
 from polycloud.common.aws.query import filters, one_or_more
-from polycloud.common.types import InvalidArgumentError
 from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
 from polycloud.compute.drivers.ec2.payload import Payload
-from polycloud.compute.types import Node
+from polycloud.compute.objects import Node
+from polycloud.errors import InvalidArgumentError
 
 
 class Tag(Payload):

@@ -7,8 +7,7 @@ from operator import attrgetter
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from polycloud.common.aws.xml import Item
-from polycloud.common.payload import moment
-from polycloud.common.types import ConflictError, InvalidArgumentError, NotFoundError
+from polycloud.common.payload import parse_datetime
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.ec2.catalog import EC2Catalog
 from polycloud.compute.drivers.ec2.nodes import EC2Nodes
@@ -21,14 +20,9 @@ from polycloud.compute.drivers.ec2.payload import (
     require_known,
 )
 from polycloud.compute.drivers.ec2.tags import Tag, name_of, tagging, tags_of
-from polycloud.compute.types import (
-    Node,
-    NodeLocation,
-    StorageVolume,
-    StorageVolumeState,
-    VolumeSnapshot,
-    VolumeSnapshotState,
-)
+from polycloud.compute.objects import Node, NodeLocation, StorageVolume, VolumeSnapshot
+from polycloud.compute.types import StorageVolumeState, VolumeSnapshotState
+from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError
 
 T = TypeVar("T")
 VOLUME_STATES = {
@@ -221,7 +215,7 @@ class EC2Volumes(EC2Nodes, EC2Catalog):
             self,
             snapshot.volume_size,
             lazy(item.fields, snapshot_extra),
-            moment(snapshot.start_time),
+            parse_datetime(snapshot.start_time),
             SNAPSHOT_STATES.get(snapshot.status or "", VolumeSnapshotState.UNKNOWN),
             name_of(snapshot.tag_set),
         )
@@ -249,7 +243,7 @@ def volume_extra(fields: dict[str, Any]) -> dict[str, Any]:
         state=extra.pop("status", None),
         zone=extra.pop("availability_zone", None),
     )
-    convert(extra, moment, "attach_time", "create_time")
+    convert(extra, parse_datetime, "attach_time", "create_time")
     convert(extra, int, "iops", "throughput")
     return extra
 
@@ -258,5 +252,5 @@ def snapshot_extra(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the `extra` of a snapshot."""
     extra = extra_of(fields)
     extra["state"] = extra.pop("status", None)
-    convert(extra, moment, "start_time")
+    convert(extra, parse_datetime, "start_time")
     return extra

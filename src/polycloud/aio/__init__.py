@@ -1,0 +1,71 @@
+"""Drivers on an event loop: the same classes, awaited (extra `aio`).
+
+    async with aio.connect("nephoscale", "user", "password") as cloud:
+        nodes = await cloud.list_nodes()
+
+A driver's code runs as it is, in a greenlet whose waits are awaited on the running loop; its requests go
+through aiohttp, its SSH through asyncssh on the same loop. Cancelling the awaiting task ends the driver's
+request at once. For methods that the facade does not name, use `run`: `await
+aio.run(cloud.driver.ex_list_tags)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar, overload
+
+from polycloud.aio.compute import AsyncNodeDriver
+from polycloud.aio.dns import AsyncDNSDriver
+from polycloud.aio.driver import AsyncDriver, EventLoopError, run
+from polycloud.common.providers import get_driver
+from polycloud.compute.base import NodeDriver
+from polycloud.dns.base import DNSDriver
+from polycloud.errors import InvalidArgumentError
+
+__all__ = [
+    "AsyncDNSDriver",
+    "AsyncDriver",
+    "AsyncNodeDriver",
+    "EventLoopError",
+    "connect",
+    "run",
+    "wrap",
+]
+
+D = TypeVar("D", bound=DNSDriver)
+N = TypeVar("N", bound=NodeDriver)
+FACADES: tuple[tuple[type[Any], type[AsyncDriver[Any]]], ...] = (
+    (NodeDriver, AsyncNodeDriver),
+    (DNSDriver, AsyncDNSDriver),
+)
+"""The base of each service's drivers, and their facade."""
+
+
+@overload
+def connect(
+    provider: str, *credentials: Any, service: Literal["compute"] = "compute", **options: Any
+) -> AsyncNodeDriver[Any]: ...
+@overload
+def connect(
+    provider: str, *credentials: Any, service: Literal["dns"], **options: Any
+) -> AsyncDNSDriver[Any]: ...
+@overload
+def connect(provider: str, *credentials: Any, service: str, **options: Any) -> AsyncDriver[Any]: ...
+def connect(provider: str, *credentials: Any, service: str = "compute", **options: Any) -> AsyncDriver[Any]:
+    """Make a driver to await: `async with aio.connect(...) as cloud:`. The arguments are those of the driver.
+
+    Raises `UnknownProviderError` if the service has no such provider.
+    """
+    facade: AsyncDriver[Any] = wrap(get_driver(service, provider)(*credentials, **options))
+    return facade
+
+
+@overload
+def wrap(driver: N) -> AsyncNodeDriver[N]: ...
+@overload
+def wrap(driver: D) -> AsyncDNSDriver[D]: ...
+def wrap(driver: Any) -> AsyncDriver[Any]:
+    """Make a facade for an existing driver; type checkers keep its class."""
+    for base, facade in FACADES:
+        if isinstance(driver, base):
+            return facade(driver)
+    raise InvalidArgumentError(f"expected a driver of a service, got {driver!r}")

@@ -1,0 +1,194 @@
+"""`AsyncDriver`, the facade that awaits a driver's methods, and `run`, which awaits any function on one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from weakref import WeakValueDictionary
+
+from polycloud.common.driver import BaseDriver
+from polycloud.common.operations import OperationsDriver
+from polycloud.errors import PolycloudError
+from polycloud.http.messages import Transport, TransportOptions
+
+try:
+    from polycloud.concurrency.bridge import bridged, iterate_bridged
+    from polycloud.http.aiohttp import AiohttpTransports
+except ModuleNotFoundError as missing:
+    raise ImportError(
+        f"polycloud.aio needs {missing.name}: pip install 'polycloud[aio]'", name=missing.name
+    ) from None
+
+__all__ = ["AsyncDriver", "Awaited", "EventLoopError", "Iterated", "run"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+D = TypeVar("D", bound=BaseDriver)
+
+
+class EventLoopError(PolycloudError):
+    """A driver of `polycloud.aio` was used on another event loop than its own, or after it was closed."""
+
+
+class Awaited(Generic[P, R]):
+    """A driver's method as an attribute of its facade: same arguments, awaitable result."""
+
+    def __init__(self, method: Callable[Concatenate[Any, P], R]) -> None:
+        self.name = method.__name__
+        self.__doc__ = method.__doc__
+
+    @overload
+    def __get__(self, cloud: None, _: type) -> Self: ...
+    @overload
+    def __get__(self, cloud: AsyncDriver[Any], _: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, cloud: AsyncDriver[Any] | None, _: type) -> Any:
+        if cloud is None:
+            return self
+        method = getattr(cloud.driver, self.name)
+
+        async def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return await cloud.run(method, *args, **kwargs)
+
+        return _named_as(method, call)
+
+
+class Iterated(Generic[P, R]):
+    """A driver's iterator as an attribute of its facade: an async generator, a page at a time."""
+
+    def __init__(self, method: Callable[Concatenate[Any, P], Iterator[R]]) -> None:
+        self.name = method.__name__
+        self.__doc__ = method.__doc__
+
+    @overload
+    def __get__(self, cloud: None, _: type) -> Self: ...
+    @overload
+    def __get__(self, cloud: AsyncDriver[Any], _: type) -> Callable[P, AsyncGenerator[R]]: ...
+    def __get__(self, cloud: AsyncDriver[Any] | None, _: type) -> Any:
+        if cloud is None:
+            return self
+        method = getattr(cloud.driver, self.name)
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return cloud.iterate(method, *args, **kwargs)
+
+        return _named_as(method, call)
+
+
+def _named_as(method: Any, call: Any) -> Any:
+    """Give `call` the name, docstring and signature of `method`; wraps() would cost 10 µs per call."""
+    call.__name__, call.__doc__, call.__wrapped__ = method.__name__, method.__doc__, method
+    return call
+
+
+class AsyncDriver(Generic[D]):
+    """A driver whose methods are awaited. It belongs to the event loop that first uses it; `close` it there.
+
+    `driver` is the driver itself: a direct call works, and blocks the loop until it returns.
+    """
+
+    def __init__(self, driver: D) -> None:
+        self.driver = driver
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._transports = AiohttpTransports()
+        _facades[id(driver), id(None)] = self
+
+    async def run(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the result of `fn`, a method of the driver or a function that calls some.
+
+        Raises what `fn` raises, and `EventLoopError` on another loop or after `close`.
+        """
+        self._require_loop()
+        return await bridged(partial(fn, *args, **kwargs), self._transport)
+
+    def iterate(
+        self, fn: Callable[P, Iterator[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncGenerator[R]:
+        """Yield the items of the iterator that `fn` returns; it runs only while an item is requested."""
+
+        def items() -> Iterator[R]:
+            self._require_loop()
+            return fn(*args, **kwargs)
+
+        return iterate_bridged(items, self._transport)
+
+    def supports(self, name: str) -> bool:
+        """Return whether the driver offers the operation `name`."""
+        return isinstance(self.driver, OperationsDriver) and self.driver.supports(name)
+
+    async def close(self) -> None:
+        """Close the connections, including the driver's own.
+
+        Closing again does nothing; later use is an error.
+        """
+        if self._closed:
+            return
+        self._require_loop()
+        self._closed = True
+        _facades.pop((id(self.driver), id(self._loop)), None)
+        try:
+            await bridged(self.driver.close, self._transports)
+        finally:
+            await self._transports.aclose()
+
+    async def __aenter__(self) -> Self:
+        self._require_loop()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _transport(self, options: TransportOptions) -> Transport:
+        self._require_loop()  # a call in progress may outlive close()
+        return self._transports(options)
+
+    def _require_loop(self) -> None:
+        running = asyncio.get_running_loop()
+        if self._closed:
+            raise EventLoopError(f"{self!r} is closed; connect again", self.driver)
+        if self._loop is None:
+            self._loop = running
+            _facades.pop((id(self.driver), id(None)), None)
+            _facades[id(self.driver), id(running)] = self
+        if self._loop is not running:
+            raise EventLoopError(
+                f"{self!r} belongs to another event loop; connect once on each loop", self.driver
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.driver!r}>"
+
+    if not TYPE_CHECKING:  # so that type checkers still report unknown names
+
+        def __getattr__(self, name: str) -> Any:
+            there = getattr(vars(self).get("driver"), name, None)
+            hint = f"; the driver has it: await aio.run(cloud.driver.{name}, ...)" if callable(there) else ""
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+
+
+_facades: WeakValueDictionary[tuple[int, int], AsyncDriver[Any]] = WeakValueDictionary()
+"""Facades by the identities of driver and loop (of None for a facade that has not been used yet)."""
+
+
+async def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Await a method of a driver or of its objects: `await aio.run(cloud.driver.ex_list_tags)`.
+
+    It shares the connections of the driver's facade on this loop; without one (or a closed one) it opens its
+    own for this call.
+    """
+    owner = getattr(fn, "__self__", None)
+    facade = _facade_of(getattr(owner, "driver", owner))
+    if facade is not None:
+        return await facade.run(fn, *args, **kwargs)
+    async with AiohttpTransports() as transports:
+        return await bridged(partial(fn, *args, **kwargs), transports)
+
+
+def _facade_of(driver: object) -> AsyncDriver[Any] | None:
+    for loop in (asyncio.get_running_loop(), None):
+        facade = _facades.get((id(driver), id(loop)))
+        if facade is not None and facade.driver is driver:
+            return facade
+    return None

@@ -1,0 +1,142 @@
+"""Build a request: the URL, the headers and the body from what a driver passes to `Connection.request`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from polycloud.errors import InvalidArgumentError
+from polycloud.http.messages import Request
+
+__all__ = ["build_request", "quote_path", "quote_segment"]
+
+METHOD = re.compile(r"[A-Za-z]+")
+PATH_SAFE = "/%:=&?~+!$,;'@()*-._"
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+def quote_segment(text: object) -> str:
+    """Percent-encode `text` as one segment of a path, with every character that could end the segment.
+
+    Raises `InvalidArgumentError` for an empty text, `.` and `..`, which a server could resolve to another
+    path.
+    """
+    quoted = quote(str(text), safe="")
+    if quoted in {"", ".", ".."}:
+        raise InvalidArgumentError(f"{text!r} cannot be a path segment")
+    return quoted
+
+
+def build_request(
+    method: str,
+    address: str,
+    query: Mapping[str, Any],
+    headers: dict[str, str],
+    data: Any,
+    json: Any,
+    *,
+    json_text: bool,
+    timeouts: tuple[float, float],
+    deadline: float | None,
+    stream: bool,
+    idempotent: bool | None,
+) -> Request:
+    """Return the request.
+
+    Args:
+        method: The HTTP method, in any case.
+        address: The URL without `query`, percent-encoded (`quote_path`).
+        query: None is left out, a list becomes a repeated key.
+        headers: All headers but the content type, which is added if they do not name one.
+        data: The encoded body: bytes, text, a file, an iterable of bytes; a dict becomes a form.
+        json: A body to encode as JSON instead of `data`.
+        json_text: Declare text that begins as a JSON object or list as JSON.
+        timeouts: The connect and read timeouts in seconds.
+        deadline: A time of `time.monotonic()`, or None.
+        stream: Leave the response's body unread.
+        idempotent: Whether the request may be sent again; by default the method decides.
+
+    Raises:
+        InvalidArgumentError: A part cannot be sent.
+    """
+    if not METHOD.fullmatch(method):
+        raise InvalidArgumentError(f"method must be a word such as GET, got {method!r}")
+    method = method.upper()
+    body, content_type = _encode_json(json) if json is not None else _encode_body(data, json_text)
+    if content_type and "content-type" not in map(str.lower, headers):
+        headers["Content-Type"] = content_type
+    _require_headers(headers)
+    connect, read = timeouts
+    return Request(
+        method,
+        _url(address, query),
+        headers,
+        body,
+        connect,
+        read,
+        deadline,
+        stream,
+        method in REPEATABLE if idempotent is None else idempotent,
+        _body_start(body),
+    )
+
+
+def _url(address: str, query: Mapping[str, Any]) -> str:
+    text = _form(query)
+    if not text:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{text}"
+
+
+def _encode_json(value: Any) -> tuple[bytes, str]:
+    try:
+        return msgspec.json.encode(value), JSON
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgumentError(f"json= cannot be encoded: {error}") from error
+
+
+def _encode_body(data: Any, json_text: bool) -> tuple[Any, str | None]:
+    if isinstance(data, Mapping):
+        return _form(data).encode(), FORM
+    if isinstance(data, str):
+        return data.encode(), JSON if json_text and data[:1] in {"{", "["} else None
+    if data is not None and not isinstance(data, bytes) and not isinstance(data, Iterable):
+        raise InvalidArgumentError(
+            f"data must be text, bytes, a dict, a file or an iterable of bytes, got {data!r}"
+        )
+    return data, None
+
+
+def _body_start(body: Any) -> int | None:
+    """Return the position in its file where a body begins; None if it cannot or need not be rewound."""
+    if isinstance(body, bytes | None) or not hasattr(body, "seek"):
+        return None
+    try:
+        return int(body.tell()) if body.seekable() else None
+    except (OSError, ValueError):  # a pipe
+        return None
+
+
+def _require_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            raise InvalidArgumentError(f"header {name!r} must be a str, got {type(value).__name__}")
+        if any(character in f"{name}{value}" for character in "\r\n\0"):
+            raise InvalidArgumentError(f"header {name!r} must not contain a line break or NUL")
+        if not f"{name}{value}".isascii():
+            raise InvalidArgumentError(f"header {name!r} must be ASCII; percent-encode other characters")
+
+
+def _form(fields: Mapping[str, Any]) -> str:
+    return urlencode({name: value for name, value in fields.items() if value is not None}, doseq=True)
+
+
+def quote_path(path: str) -> str:
+    """Percent-encode what cannot be in a path as it is; what is encoded already stays."""
+    return quote(path, safe=PATH_SAFE)

@@ -1,0 +1,489 @@
+"""`Connection`, which sends the requests of one driver, and its forms with credentials."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, ClassVar, TypedDict, TypeVar, cast
+from urllib.parse import SplitResult, urlsplit
+
+from polycloud import security
+from polycloud.common.building import build_request, quote_path
+from polycloud.common.response import UNDOCUMENTED, JsonResponse, Response
+from polycloud.common.sending import Sending
+from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import CallOptions, current_call, seconds, timeouts
+from polycloud.errors import (
+    Exchange,
+    InsecureConnectionError,
+    InvalidArgumentError,
+    NotFoundError,
+    PolycloudError,
+    ProviderHTTPError,
+)
+from polycloud.http.messages import (
+    BODY_LIMIT,
+    RawResponse,
+    Request,
+    Transport,
+    TransportOptions,
+    is_loopback,
+)
+from polycloud.http.ratelimits import RateLimiter, limiter_of
+from polycloud.http.retry import RetryBudget, RetryPolicy
+from polycloud.version import __version__
+
+__all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAndKey"]
+
+T = TypeVar("T")
+REDIRECTS = range(300, 400)
+HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+PORTS = range(1, 65536)
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """The keyword arguments of every driver, beyond `secure`, `host` and `port`.
+
+    `url` (instead of `secure`, `host` and `port`; its path, even `/`, replaces `request_path`),
+    `timeout` (seconds without a byte of the response, or the pair of connect and read timeouts),
+    `deadline` (seconds for a call with all its retries), `retry` (a `RetryPolicy`), `proxy_url`,
+    `ca_cert` (a file), `client_cert` (a file, or the pair of certificate and key file),
+    `allow_insecure` (permit plain HTTP to other hosts), `transport` (instead of urllib3),
+    `user_agent_append` (text for the end of the user agent), `pool_size` (the most connections),
+    `body_limit` (the most bytes of a response that is not streamed); `retry_delay` and `backoff` as in
+    Libcloud (seconds before the first retry, and the factor by which each pause grows).
+    """
+
+    url: str | None
+    timeout: float | tuple[float, float] | None
+    deadline: float | None
+    retry: RetryPolicy | None
+    proxy_url: str | None
+    ca_cert: str | None
+    client_cert: str | tuple[str, str] | None
+    allow_insecure: bool
+    transport: Transport | None
+    user_agent_append: str | Iterable[str]
+    pool_size: int | None
+    body_limit: int
+    retry_delay: float | None
+    backoff: float | None
+
+
+class Connection:
+    """Sends the requests of one driver. Immutable once made, so threads and tasks may share it.
+
+    A driver's connection overrides `host` and `responseCls`, and where the provider needs it
+    `request_path` (a prefix of every path), `timeout`, `add_default_params`, `add_default_headers`,
+    `encode_data` and `sign`.
+    """
+
+    responseCls: ClassVar[type[Response]] = Response
+    host: str = "127.0.0.1"
+    port: int = 443
+    secure: bool = True
+    request_path: str = ""
+    timeout: float = 60.0
+    connect_timeout: float = 10.0
+    driver: Any
+    """The driver that made this connection; set by `BaseDriver`."""
+
+    def __init__(
+        self,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        url: str | None = None,
+        timeout: float | tuple[float, float] | None = None,
+        proxy_url: str | None = None,
+        retry_delay: float | None = None,
+        backoff: float | None = None,
+        *,
+        deadline: float | None = None,
+        retry: RetryPolicy | None = None,
+        ca_cert: str | None = None,
+        client_cert: str | tuple[str, str] | None = None,
+        allow_insecure: bool = False,
+        transport: Transport | None = None,
+        user_agent_append: str | Iterable[str] = (),
+        pool_size: int | None = None,
+        body_limit: int = BODY_LIMIT,
+    ) -> None:
+        self._locate(secure, host, port, url)
+        self._require_secure(allow_insecure)
+        if timeout is not None:
+            self.connect_timeout, self.timeout = timeouts(timeout)
+        self.deadline = None if deadline is None else seconds("deadline", deadline)
+        if not isinstance(retry, RetryPolicy | None):
+            raise InvalidArgumentError(f"retry must be a RetryPolicy, got {retry!r}")
+        self.retry = retry or _retry_policy(retry_delay, backoff)
+        self.retry_budget = RetryBudget(self.retry.budget)
+        self.transport_options = TransportOptions(
+            proxy_url=proxy_url,
+            ca_cert=ca_cert or security.CA_CERTS_PATH,
+            client_cert=client_cert,
+            pool_size=None if pool_size is None else _count("pool_size", pool_size),
+            body_limit=_count("body_limit", body_limit),
+        )
+        self.single_flight = waiting.SingleFlight()
+        self._rate_limiter: RateLimiter | None = None
+        self._own_transport = transport
+        self._transport: Transport | None = None
+        self._user_agent_words = (
+            (user_agent_append,) if isinstance(user_agent_append, str) else tuple(user_agent_append)
+        )
+
+    def _locate(self, secure: bool, host: str | None, port: int | None, url: str | None) -> None:
+        if url:
+            parts = _split_url(url)
+            self.secure, self.host = parts.scheme == "https", parts.hostname or ""
+            self.port = parts.port or (443 if self.secure else 80)
+            if parts.path:
+                self.request_path = parts.path.rstrip("/")
+            return
+        self.secure = secure
+        self.host = _host(host) if host else self.host
+        if port is not None:
+            self.port = _port(port)
+        elif not secure and self.port == Connection.port:
+            self.port = 80
+
+    def _require_secure(self, allowed: bool) -> None:
+        exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
+        if self.secure or allowed or is_loopback(self.host) or self.host in exempt:
+            return
+        raise InsecureConnectionError(
+            f"plain HTTP to {self.host} would expose the credentials on the network; use HTTPS, or "
+            f"pass allow_insecure=True, or set POLYCLOUD_ALLOW_INSECURE={self.host}"
+        )
+
+    # What a driver's connection overrides
+
+    def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the query of a request; `params` are those that were passed to it."""
+        return params
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Return the headers of a request; `headers` are those that were passed to it."""
+        return headers
+
+    def encode_data(self, data: Any) -> Any:
+        """Return the body for the `data` of a request, as bytes or text; by default a dict becomes a form."""
+        return data
+
+    def sign(self, request: Request) -> Request:
+        """Return the request with its signature, for providers that require one."""
+        return request
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the texts that no error, log or repr may show."""
+        return ()
+
+    def account(self) -> tuple[Any, ...]:
+        """Return what identifies the account: all connections with the same value share one rate limit."""
+        return (self.host, self.port, *self.secrets())
+
+    def renew(self, request: Request) -> bool:
+        """Return whether there are newer credentials than those with which `request` was refused (401)."""
+        return False
+
+    # What drivers call
+
+    def request(
+        self,
+        action: str,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        method: str = "GET",
+        raw: bool = False,
+        stream: bool = False,
+        json: Any = None,
+        idempotent: bool | None = None,
+    ) -> Any:
+        """Send a request and return the response, a `responseCls`.
+
+        Args:
+            action: The path below the host (and `request_path`); quote outside text with `quote_segment`.
+            params: The query; None is left out, a list becomes a repeated key.
+            data: The body: bytes, text, a file, an iterable of bytes, or what `encode_data` takes.
+            headers: Further headers.
+            method: The HTTP method.
+            raw: Same as `stream`.
+            stream: Leave the body unread for `iter_bytes()` of the response.
+            json: A body to encode as JSON (dicts, lists, msgspec Structs) instead of `data`.
+            idempotent: Whether the request may be sent again if its response is lost. By default true unless
+                the method is POST or PATCH; pass True with a token by which the provider recognises the
+                request.
+
+        Raises:
+            PolycloudError: One of the tree in `polycloud.errors`, with the request that failed.
+        """
+        call = current_call()
+        arguments = (call, action, params, data, headers, method, json, stream or raw, idempotent)
+        request = self._request(*arguments)
+        try:
+            response, repeated = self._send(call, request)
+            if response.status == HTTPStatus.UNAUTHORIZED and request.rewindable and self.renew(request):
+                response.close()
+                request.rewind()
+                request = replace(self._request(*arguments), deadline=request.deadline)
+                response, again = self._send(call, request)
+                repeated = repeated or again
+            return self._checked(request, response, repeated=repeated)
+        except PolycloudError as error:
+            raise self._located(error, request)  # noqa: B904 - the same error
+
+    def _send(self, call: CallOptions, request: Request) -> tuple[RawResponse, bool]:
+        return Sending(
+            request,
+            self,
+            policy=call.retry or self.retry,
+            limiter=self.limiter_for(request),
+            budget=self.retry_budget,
+            transport=self.transport,
+            sign=None if type(self).sign is Connection.sign else self.sign,
+        ).result()
+
+    def gather(self, calls: Iterable[Callable[[], T]], *, limit: int = waiting.SIDE_BY_SIDE) -> list[T]:
+        """Run independent calls concurrently, at most `limit` at once; return their results in order."""
+        return waiting.gather(calls, limit=limit)
+
+    def sleep(self, seconds: float) -> None:
+        """Pause for `seconds`."""
+        waiting.sleep(seconds)
+
+    def redact(self, text: str) -> str:
+        """Return `text` without this connection's secrets."""
+        from polycloud.tracing.redaction import redact
+
+        return redact(text, self.secrets())
+
+    def close(self) -> None:
+        """Close all connections; a later request opens new ones."""
+        for transport in (self._own_transport, self._transport):
+            if transport is not None:
+                transport.close()
+
+    # How a request is built and sent
+
+    @property
+    def rate_limiter(self) -> RateLimiter:
+        """The rate limiter of the account."""
+        if self._rate_limiter is None:
+            self._rate_limiter = limiter_of(self.account())
+        return self._rate_limiter
+
+    def limiter_for(self, request: Request) -> RateLimiter:
+        """Return the limiter of `request`; override if the provider counts requests by kind."""
+        return self.rate_limiter
+
+    def transport(self) -> Transport:
+        """Return the transport to use here: the event loop's inside a bridge, else the connection's own."""
+        if self._own_transport is not None:
+            return self._own_transport
+        bridge = waiting.bridge()
+        if bridge is not None:
+            return cast("Transport", bridge.transports(self.transport_options))
+        return self._transport or self.single_flight("transport", self._open_transport)
+
+    def _open_transport(self) -> Transport:
+        from polycloud.http.urllib3 import Urllib3Transport
+
+        self._transport = self._transport or Urllib3Transport(self.transport_options)
+        return self._transport
+
+    def _request(self, *arguments: Any) -> Request:
+        try:
+            return self._build(*arguments)
+        except UnicodeEncodeError as error:
+            text = error.object[error.start : error.end]
+            raise InvalidArgumentError(f"{text!r} cannot be encoded as UTF-8") from None
+
+    def _build(
+        self,
+        call: CallOptions,
+        action: str,
+        params: Mapping[str, Any] | None,
+        data: Any,
+        headers: Mapping[str, str] | None,
+        method: str,
+        json: Any,
+        stream: bool,
+        idempotent: bool | None,
+    ) -> Request:
+        body = None if data is None or json is not None else self.encode_data(data)
+        fields = {"User-Agent": self._user_agent(), "Accept-Encoding": "gzip, deflate", **(headers or {})}
+        fields = self.add_default_headers(fields)
+        if headers:
+            fields = _named_once(fields)
+        return build_request(
+            method,
+            self._origin() + quote_path(f"{self.request_path}/{action.lstrip('/')}"),
+            self.add_default_params(dict(params or {})),
+            fields,
+            body,
+            json,
+            json_text=issubclass(self.responseCls, JsonResponse),
+            timeouts=call.timeout or (self.connect_timeout, self.timeout),
+            deadline=self._ends_at(call),
+            stream=stream,
+            idempotent=idempotent,
+        )
+
+    def _ends_at(self, call: CallOptions) -> float | None:
+        """Return when a request that begins now must have ended: the earlier of the two deadlines."""
+        own = None if self.deadline is None else time.monotonic() + self.deadline
+        return min((end for end in (own, call.ends_at) if end is not None), default=None)
+
+    def _origin(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        scheme, default = ("https", 443) if self.secure else ("http", 80)
+        return f"{scheme}://{host}" if self.port == default else f"{scheme}://{host}:{self.port}"
+
+    def _checked(self, request: Request, raw: RawResponse, *, repeated: bool) -> Response:
+        response = self.responseCls(raw, self, request)
+        try:
+            if raw.status in REDIRECTS and "location" in raw.headers:
+                target = raw.headers["location"].partition("?")[0]
+                raise response.malformed(f"the provider redirects to {target!r}; redirects are not followed")
+            if response.success():
+                return response
+            raise response.to_error()
+        except UNDOCUMENTED as error:
+            raw.close()
+            raise response.undocumented(error) from None
+        except PolycloudError as error:
+            raw.close()
+            error.locate(response.exchange)
+            if not (repeated and request.method == "DELETE" and isinstance(error, NotFoundError)):
+                raise
+            # An earlier attempt deleted it, as asked
+            gone = replace(raw, status=204, reason="No Content", body=b"", chunks=None)
+            return self.responseCls(gone, self, request)
+        except BaseException:
+            raw.close()
+            raise
+
+    def _located(self, error: PolycloudError, request: Request) -> PolycloudError:
+        """Return the error with its request named and every secret of connection and request removed."""
+        from polycloud.tracing.redaction import redact, secret_fields
+
+        secrets = [*self.secrets(), *secret_fields(request.url, request.headers, request.body)]
+
+        def clean(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {name: clean(part) for name, part in value.items()}
+            return redact(value, secrets) if isinstance(value, str) else value
+
+        error.locate(self.exchange(request))
+        error.exchange = Exchange(*map(clean, error.exchange or ()))
+        for name in ("value", "message", "body"):
+            if hasattr(error, name):
+                setattr(error, name, clean(getattr(error, name)))
+        if isinstance(error, ProviderHTTPError):
+            error.headers = clean(error.headers)
+        error.args = tuple(map(clean, error.args))
+        return error
+
+    def exchange(self, request: Request, response: RawResponse | None = None) -> Exchange:
+        """Return what errors and traces say about a request and its response."""
+        status, request_id = None, None
+        if response is not None:
+            status, headers = response.status, response.headers
+            request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
+        driver = getattr(self, "driver", None)
+        name = getattr(driver, "name", None) or self.host
+        return Exchange(name, request.method, request.path, status, request_id)
+
+    def _user_agent(self) -> str:
+        name = getattr(getattr(self, "driver", None), "api_name", None)
+        return " ".join(
+            [f"polycloud/{__version__}", *([f"({name})"] if name else []), *self._user_agent_words]
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_transport": None, "_rate_limiter": None}
+
+    def __repr__(self) -> str:
+        scheme = "https" if self.secure else "http"
+        return f"<{type(self).__name__} {scheme}://{self.host}:{self.port}{self.request_path}>"
+
+
+class ConnectionKey(Connection):
+    """A connection with one secret: `key`."""
+
+    def __init__(self, key: str, secure: bool = True, *args: Any, **options: Any) -> None:
+        super().__init__(secure, *args, **options)
+        self.key = key
+
+    def secrets(self) -> tuple[str, ...]:
+        """The key."""
+        return (self.key,)
+
+
+class ConnectionUserAndKey(ConnectionKey):
+    """A connection with a user name, `user_id`, and a secret, `key`."""
+
+    def __init__(self, user_id: str, key: str, secure: bool = True, *args: Any, **options: Any) -> None:
+        super().__init__(key, secure, *args, **options)
+        self.user_id = user_id
+
+
+def _named_once(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers without those that a later one of the same name, in any case, replaces."""
+    last = {name.lower(): name for name in headers}
+    return {name: headers[name] for name in last.values()}
+
+
+def _retry_policy(retry_delay: float | None, backoff: float | None) -> RetryPolicy:
+    policy = RetryPolicy()
+    return RetryPolicy(
+        base=policy.base if retry_delay is None else retry_delay,
+        factor=policy.factor if backoff is None else backoff,
+    )
+
+
+def _split_url(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if usable and not (parts.query or parts.fragment or "@" in parts.netloc):
+            return parts
+    except (ValueError, AttributeError, TypeError):
+        pass
+    # The text itself may hold a password
+    raise InvalidArgumentError(
+        "url must be like https://api.example.com:8443/v2, without user, password and query"
+    )
+
+
+def _host(host: str) -> str:
+    bare = host.strip("[]") if isinstance(host, str) else ""
+    if not bare or not HOST.fullmatch(bare):
+        # The part before an @ may be a password
+        raise InvalidArgumentError(
+            f"host must be a host name or address, got {str(host).rpartition('@')[2]!r}"
+        )
+    return bare
+
+
+def _port(port: int | str) -> int:
+    try:
+        number = int(port)
+    except (TypeError, ValueError):
+        number = 0
+    if number not in PORTS:
+        raise InvalidArgumentError(f"port must be 1 to 65535, got {port!r}")
+    return number
+
+
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidArgumentError(f"{name} must be an int above 0, got {value!r}")
+    return value

@@ -1,0 +1,198 @@
+"""Creates that happen exactly once, even if the response is lost; for every service.
+
+The idea: the driver gives the new resource a marker by which it alone can be found again, such as a tag, or a
+unique name that it has until it is renamed. If the response to the create is lost, `Creation` searches for
+the resource with the marker until the provider's settle time is over, and never sends the create a second
+time. If the search finds nothing, nobody can know, and `AmbiguousCreateError` says what to look for. A
+provider that recognises a repeated request (an idempotency token) needs none of this: send the request with
+`idempotent=True`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+from polycloud.concurrency import waiting
+from polycloud.errors import (
+    AmbiguousCreateError,
+    ConnectError,
+    InvalidArgumentError,
+    MalformedResponseError,
+    OperationTimeoutError,
+    PolycloudError,
+    ServerError,
+    TLSError,
+    TransportError,
+    UnsupportedOperationError,
+)
+
+__all__ = ["Creation", "UniqueCreation", "is_refusal", "marker_for"]
+
+T = TypeVar("T")
+UNSETTLED = frozenset({500, 502, 503, 504})
+REDIRECTS = range(300, 400)
+READS = frozenset({"GET", "HEAD"})
+
+
+def marker_for(idempotency_key: str | None = None) -> str:
+    """Return twelve hex digits for the marker of a create: derived from the key, or random without one.
+
+    Raises `InvalidArgumentError` for a key that is not a non-empty str.
+    """
+    if idempotency_key is None:
+        import secrets
+
+        return secrets.token_hex(6)
+    if not isinstance(idempotency_key, str) or not idempotency_key:
+        raise InvalidArgumentError(f"idempotency_key must be a non-empty str, got {idempotency_key!r}")
+    import hashlib
+
+    return hashlib.sha256(idempotency_key.encode(errors="surrogatepass")).hexdigest()[:12]
+
+
+class Creation(ABC, Generic[T]):
+    """One create of one resource; a driver says how to send it and how to find the resource.
+
+    `what` names the resource in messages ("the droplet 'web-1'"), `mark` its marker ("the tag
+    'polycloud-create-0123456789ab'"), `keyed` says whether the create has an idempotency key.
+    """
+
+    def __init__(self, what: str, mark: str, *, keyed: bool) -> None:
+        self.what, self.mark, self.keyed = what, mark, keyed
+        self._created: T | None = None
+        self._in_flight = False
+
+    @abstractmethod
+    def send(self) -> T | None:
+        """Send the create, once; return the resource, or None if the response does not contain it.
+
+        Look up what the request needs before: the error of a read in here is taken for a failed read of the
+        created resource, for which `run` then searches.
+        """
+
+    @abstractmethod
+    def find(self) -> T | None:
+        """Return the resource with the marker; None while there is none."""
+
+    @abstractmethod
+    def settle(self, resource: T) -> None:
+        """Remove the marker once the resource is known. Errors raised here get a note that names it."""
+
+    @abstractmethod
+    def begun(self) -> bool:
+        """Return whether an earlier run with this key started the create; otherwise record it."""
+
+    def run(self, *, settle_time: float, timeout: float) -> T:
+        """Create the resource and return it.
+
+        Args:
+            settle_time: Seconds after which the provider certainly lists what it has accepted.
+            timeout: Seconds to wait for the resource if the response does not contain it.
+
+        Raises:
+            AmbiguousCreateError: The response was lost and the resource not found within `settle_time`.
+            OperationTimeoutError: The resource was not listed within `timeout`; a note says how it may
+                appear.
+            PolycloudError: The error of `send` if the provider refused, or that of `settle`.
+        """
+        try:
+            self._created = self._earlier(settle_time) or self._create(settle_time, timeout)
+            self.settle(self._created)
+        except BaseException as error:
+            if self._created is not None or self._in_flight:
+                error.add_note(self._location_note())
+            raise
+        return self._created
+
+    def _earlier(self, settle_time: float) -> T | None:
+        """Return the resource of an earlier run that started this create and ended before it was known."""
+        if not self.keyed:
+            return None
+        found = self.find()
+        if found is not None or not self.begun():
+            return found
+        try:
+            return self._search(settle_time)
+        except OperationTimeoutError:
+            return None  # the earlier request was not carried out
+
+    def _create(self, settle_time: float, timeout: float) -> T:
+        self._in_flight = True
+        try:
+            resource = self.send()
+        except PolycloudError as error:
+            if is_refusal(error):
+                self._in_flight = False
+                raise
+            return self._find_lost(error, min(settle_time, timeout))
+        return resource or self._search(timeout)
+
+    def _find_lost(self, lost: PolycloudError, timeout: float) -> T:
+        try:
+            return self._search(timeout)
+        except PolycloudError as error:
+            raise AmbiguousCreateError(
+                f"the response to the create of {self.what} was lost ({lost}), and nothing with {self.mark} "
+                f"was found ({error}); look for that before creating another",
+                look_for=self.mark,
+            ) from error
+
+    def _search(self, timeout: float) -> T:
+        listed = f"{self.what} with {self.mark} to be listed"
+        return waiting.poll(self.find, waiting_for=listed, timeout=timeout)
+
+    def _location_note(self) -> str:
+        if self._created is None:
+            return f"the create of {self.what} was sent; it may exist or appear, with {self.mark}"
+        created: Any = self._created
+        return f"{self.what} exists: id {created.id}; it has, or had, {self.mark}"
+
+
+class UniqueCreation(Creation[T]):
+    """A create of a resource that its content identifies, such as a zone by its domain: it needs no marker.
+
+    `what` names the resource in messages, `send` creates it, `find` searches for one with its content. If the
+    response is lost and `find` returns one, that is the resource: where content is identity, it does not
+    matter which program created it.
+    """
+
+    def __init__(self, what: str, send: Callable[[], T], find: Callable[[], T | None]) -> None:
+        super().__init__(what, "this content", keyed=False)
+        self._send, self._find = send, find
+
+    def send(self) -> T:
+        """Send the create."""
+        return self._send()
+
+    def find(self) -> T | None:
+        """Return the resource with this content."""
+        return self._find()
+
+    def settle(self, resource: T) -> None:
+        """Do nothing: there is no marker."""
+
+    def begun(self) -> bool:
+        """Return False: there is no key."""
+        return False
+
+
+def is_refusal(error: PolycloudError) -> bool:
+    """Return whether a create that ended with `error` was certainly not carried out."""
+    if error.exchange is None:  # nothing was sent, or a check of the created resource failed
+        return isinstance(error, InvalidArgumentError | UnsupportedOperationError)
+    if error.exchange.method in READS:  # a read of the created resource
+        return False
+    if isinstance(error, ConnectError | TLSError):
+        return True
+    status = error.exchange.status
+    if isinstance(error, MalformedResponseError):
+        return status in REDIRECTS
+    if isinstance(error, TransportError):
+        return False
+    if status == HTTPStatus.REQUEST_TIMEOUT:  # some servers still carry it out
+        return False
+    # A server error may have come after the create; one in the provider's own envelope is a refusal
+    return not (isinstance(error, ServerError) and status in UNSETTLED)

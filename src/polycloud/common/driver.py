@@ -1,0 +1,124 @@
+"""`BaseDriver`, the base of the drivers of every service, and the credentials that it needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from polycloud.common.connection import Connection, ConnectionKey, ConnectionOptions, ConnectionUserAndKey
+from polycloud.common.credentials import Credential
+from polycloud.errors import InvalidArgumentError, InvalidCredsError
+
+__all__ = ["BaseDriver", "credentials_from_environment", "credentials_of"]
+
+
+class BaseDriver:
+    """The base of every service's drivers: takes credentials and makes `connection`.
+
+    `name` is the provider's display name, `type` its constant, `api_name` its name in the user agent and the
+    pricing data, `website` its address, `credentials` the names that profiles give to its first arguments and
+    the variables that hold them, `finds_credentials` whether it searches for them itself (variables, files,
+    metadata service) if it is given none. Immutable after construction; safe to share between threads.
+    """
+
+    connectionCls: ClassVar[type[Connection]] = ConnectionKey
+    name: ClassVar[str] = ""
+    type: ClassVar[Any] = None
+    api_name: ClassVar[str] = ""
+    website: ClassVar[str] = ""
+    credentials: ClassVar[tuple[Credential, ...]] = ()
+    finds_credentials: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        key: str,
+        secret: str | None = None,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        api_version: str | None = None,
+        region: str | None = None,
+        **options: Any,
+    ) -> None:
+        credentials = self._credentials(key, secret)
+        self._require_known(options)
+        self.key = key
+        self.secret = secret
+        self.region = region
+        self.api_version = api_version
+        options = {
+            "secure": secure,
+            "host": host,
+            "port": port,
+            **self._ex_connection_class_kwargs(),
+            **options,
+        }
+        self.connection = self.connectionCls(*credentials, **options)
+        self.connection.driver = self
+
+    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
+        """Return further keyword arguments for `connectionCls`."""
+        return {}
+
+    def _credentials(self, key: str, secret: str | None) -> tuple[Any, ...]:
+        if not issubclass(self.connectionCls, ConnectionKey):
+            return ()
+        both = issubclass(self.connectionCls, ConnectionUserAndKey)
+        if secret is not None and not both:
+            raise InvalidArgumentError(
+                f"{self.name or type(self).__name__} takes a key but not a secret; leave secret= out"
+            )
+        given = (key, secret) if both else (key,)
+        if not all(isinstance(part, str) and part for part in given):
+            needed = "a user name and a secret" if both else "a key"
+            raise InvalidCredsError(f"{self.name or type(self).__name__} needs {needed}, as str", driver=self)
+        return given
+
+    def _require_known(self, options: Mapping[str, Any]) -> None:
+        known = ConnectionOptions.__annotations__.keys() | self._ex_connection_class_kwargs().keys()
+        for name in options.keys() - known:
+            import difflib
+
+            near = difflib.get_close_matches(name, [*known, "host", "port", "secure", "region"], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
+            raise InvalidArgumentError(f"{type(self).__name__} has no option {name!r}{hint}")
+
+    def close(self) -> None:
+        """Close the driver's connections; a later call opens new ones."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.connection!r}>"
+
+
+def credentials_of(kind: type[BaseDriver]) -> tuple[Credential, ...]:
+    """Return the credentials of a driver class, each also as `POLYCLOUD_PROVIDER_NAME` in the environment."""
+    both = issubclass(kind.connectionCls, ConnectionUserAndKey)
+    default = (Credential("key"), Credential("secret")) if both else (Credential("key"),)
+    prefix = f"POLYCLOUD_{kind.api_name or kind.__name__}".upper().replace("-", "_")
+    return tuple(
+        Credential(name, (f"{prefix}_{name.upper()}", *variables))
+        for name, variables in kind.credentials or default
+    )
+
+
+def credentials_from_environment(kind: type[BaseDriver]) -> tuple[str, ...] | None:
+    """Return the credentials in the environment's variables; None unless all of them are set.
+
+    An empty tuple for a driver that finds its credentials itself.
+    """
+    if kind.finds_credentials:
+        return ()
+    found = [
+        next((os.environ[name] for name in one.variables if os.environ.get(name)), None)
+        for one in credentials_of(kind)
+    ]
+    values = tuple(value for value in found if value is not None)
+    return values if len(values) == len(found) else None

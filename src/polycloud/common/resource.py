@@ -1,0 +1,81 @@
+"""`Resource`, the base of nodes, volumes, zones and every other object of a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from polycloud.common.payload import LazyExtra
+from polycloud.errors import NotFoundError
+
+__all__ = ["Resource", "provider_of", "with_id", "without_driver"]
+
+N = TypeVar("N", bound="Resource")
+
+
+class Resource:
+    """An object of a provider: compared by identity, pickled as a dict, `extra` decoded on first use.
+
+    Slots keep 10,000 nodes small; `__dict__` lets programs set attributes of their own.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_extra", "driver", "id")
+
+    id: str
+    driver: Any
+    _extra: dict[str, Any] | LazyExtra
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What the provider says beyond the common attributes; the keys are the provider's."""
+        if isinstance(self._extra, LazyExtra):
+            self._extra = self._extra()
+        return self._extra
+
+    @extra.setter
+    def extra(self, value: dict[str, Any] | LazyExtra | None) -> None:
+        self._extra = {} if value is None else value
+
+    def get_uuid(self) -> str:
+        """SHA-1 (40 hexadecimal digits) of "id:provider": the same in every program, as Libcloud's."""
+        import hashlib
+
+        return hashlib.sha1(f"{self.id}:{getattr(self.driver, 'type', None)}".encode()).hexdigest()  # noqa: S324
+
+    @property
+    def uuid(self) -> str:
+        """See `get_uuid`."""
+        return self.get_uuid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        slots = [name for base in type(self).__mro__ for name in getattr(base, "__slots__", ())]
+        names = [name for name in slots if not name.startswith("_")]
+        return {**self.__dict__, **{name: getattr(self, name) for name in names}, "extra": self.extra}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def with_id(items: Sequence[N], id_: str, what: str) -> N:
+    """Return the item with this id. Raises `NotFoundError`, which calls it `what`, if there is none."""
+    found = next((item for item in items if item.id == str(id_)), None)
+    if found is None:
+        raise NotFoundError(HTTPStatus.NOT_FOUND, f"there is no {what} with the id {id_!r}")
+    return found
+
+
+def provider_of(resource: Any) -> str | None:
+    """Return the provider's name; None for what came in the pickle of an error, which has no driver."""
+    return getattr(resource.driver, "name", None)
+
+
+def without_driver(value: Any) -> Any:
+    """Return a copy of a resource without its driver, whose credentials errors must not carry."""
+    if not isinstance(value, Resource):
+        return value
+    value = copy(value)
+    value.driver = None
+    return value

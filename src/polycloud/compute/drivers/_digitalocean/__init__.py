@@ -1,1 +1,0 @@
-"""What `polycloud.compute.drivers.digitalocean` is made of beyond the common vocabulary."""

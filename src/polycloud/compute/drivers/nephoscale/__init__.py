@@ -1,0 +1,270 @@
+"""NephoScale: the driver that the tutorial writes, complete.
+
+This file has what every driver begins with: the provider's host, the response, the connection, and the driver
+with its lists and actions. What a newcomer may leave for later has modules of its own: how a server becomes a
+`Node` (`nodes`), creates that happen exactly once (`creating`), keys (`keys`), and networks (`networks`).
+
+Source: the provider's API as its users recorded it between 2013 and 2020; it is no longer online.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import msgspec
+
+from polycloud.common.base import ConnectionUserAndKey, JsonResponse
+from polycloud.common.credentials import Credential
+from polycloud.common.payload import LazyExtra, decoder
+from polycloud.common.resource import with_id
+from polycloud.compute.drivers.nephoscale.creating import NephoscaleCreating
+from polycloud.compute.drivers.nephoscale.keys import NodeKey
+from polycloud.compute.drivers.nephoscale.networks import (
+    NephoscaleNetwork,
+    NephoscaleNetworks,
+    NephoscaleSubnet,
+)
+from polycloud.compute.drivers.nephoscale.nodes import (
+    NODE_STATES,
+    DedicatedNode,
+    Server,
+    id_of,
+    server_path,
+)
+from polycloud.compute.objects import Node, NodeImage, NodeLocation, NodeSize
+from polycloud.compute.types import Provider
+from polycloud.errors import (
+    MalformedResponseError,
+    NotFoundError,
+    UnsupportedOperationError,
+    error_from_status,
+)
+
+__all__ = [
+    "API_HOST",
+    "NODE_STATES",
+    "DedicatedNode",
+    "NephoscaleConnection",
+    "NephoscaleNetwork",
+    "NephoscaleNodeDriver",
+    "NephoscaleResponse",
+    "NephoscaleSubnet",
+    "NodeKey",
+]
+
+API_HOST = "api.nephoscale.com"
+IMAGE_KEYS = ("architecture", "disks", "billable_type", "pcpus", "cores", "uri", "storage")
+
+
+class Envelope(msgspec.Struct):
+    """The object around the data of every response."""
+
+    success: bool
+    response: int = HTTPStatus.OK
+    message: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class NephoscaleResponse(JsonResponse):
+    """A response of the NephoScale API. Its envelope may report an error although the HTTP status is 200."""
+
+    envelope = Envelope(success=True)
+
+    def success(self) -> bool:
+        """Return whether HTTP status and envelope report success. A stream or empty body has no envelope."""
+        if not super().success():
+            return False
+        empty = self.status == HTTPStatus.NO_CONTENT or self.exchange.method == "HEAD"
+        if self.raw.chunks is None and not empty:
+            self.envelope = self.decode(Envelope)
+        accepted = HTTPStatus.OK <= self.envelope.response < HTTPStatus.MULTIPLE_CHOICES
+        return self.envelope.success and accepted
+
+    def parse_error(self) -> Any:
+        """Raise the error for the envelope's status, or else for the HTTP status, with the message."""
+        try:
+            envelope = self.decode(Envelope)
+        except MalformedResponseError:
+            return super().parse_error()
+        failures = (code for code in (envelope.response, self.status) if code >= HTTPStatus.BAD_REQUEST)
+        code = next(failures, HTTPStatus.BAD_REQUEST)
+        raise error_from_status(code, envelope.message or self.reason, self.headers)
+
+    def data(self, type_: Any) -> Any:
+        """Return the data as `type_`. Raises `MalformedResponseError` with the path of a wrong field."""
+        try:
+            return decoder(type_, strict=False).decode(self.envelope.data)
+        except RecursionError:
+            raise self.malformed("the response is nested too deeply") from None
+        except (msgspec.ValidationError, UnicodeDecodeError) as error:
+            problem = str(error).replace("`$", "`$.data") if "`$" in str(error) else f"{error} - at `$.data`"
+            raise self.malformed(f"the response is not as documented: {problem}") from None
+
+    def items(self, type_: Any) -> list[tuple[Any, msgspec.Raw]]:
+        """Return each object of a list as `type_`, with its bytes."""
+        raws = self.data(list[msgspec.Raw])
+        return list(zip(self.data(list[type_]), raws, strict=True))
+
+
+class NephoscaleConnection(ConnectionUserAndKey):
+    """A connection to the NephoScale API: HTTP Basic authentication, bodies are forms, responses slow."""
+
+    host = API_HOST
+    responseCls = NephoscaleResponse
+    timeout = 180.0
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Add the credentials."""
+        headers["Authorization"] = f"Basic {self._user_b64()}"
+        return headers
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the password, as it is and as it is sent."""
+        return (*super().secrets(), self._user_b64())
+
+    def _user_b64(self) -> str:
+        return base64.b64encode(f"{self.user_id}:{self.key}".encode()).decode()
+
+
+class Zone(msgspec.Struct):
+    """A zone of a data center."""
+
+    id: int | str
+    name: str | None = None
+    activated: bool | None = None
+
+
+class Image(msgspec.Struct):
+    """An image."""
+
+    id: int | str
+    friendly_name: str | None = None
+
+
+class ServerType(msgspec.Struct):
+    """A size: `ram` is MB, `storage` GB."""
+
+    id: int | str
+    ram: int
+    friendly_name: str | None = None
+    storage: int | None = None
+    vcpus: int | None = None
+    billable_type: int | None = None
+    sku: dict[str, Any] | None = None
+    uri: str | None = None
+
+
+class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
+    """NephoScale's node driver: `NephoscaleNodeDriver("user", "password")`.
+
+    A server that is off is `STOPPED`, so that it can be started. One that is being built is `UNKNOWN` and has
+    no address.
+    """
+
+    type = Provider.NEPHOSCALE
+    api_name = "nephoscale"
+    name = "NephoScale"
+    website = "http://www.nephoscale.com"
+    credentials = (Credential("user"), Credential("password"))
+    connectionCls = NephoscaleConnection
+    features: ClassVar = {"create_node": ["ssh_key"]}
+
+    # Locations, images, sizes
+
+    def list_locations(self) -> list[NodeLocation]:
+        """Return the zones that are in service; all are in the United States."""
+        response = self.connection.request("/datacenter/zone/")
+        return [
+            NodeLocation(str(zone.id), zone.name or "", "US", self, LazyExtra(raw, msgspec.json.decode))
+            for zone, raw in response.items(Zone)
+            if zone.activated is not False
+        ]
+
+    def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
+        """Return all images, or only those of `location`."""
+        params = {"region": location and id_of(location, NodeLocation)}
+        response = self.connection.request("/image/server/", params=params)
+        return [
+            NodeImage(str(image.id), image.friendly_name or "", self, LazyExtra(raw, _image_extra))
+            for image, raw in response.items(Image)
+        ]
+
+    def list_sizes(
+        self, location: NodeLocation | None = None, *, ex_dedicated: bool = False
+    ) -> list[NodeSize]:
+        """Return the sizes of cloud or dedicated servers, cheapest first; all locations have the same."""
+        kind = "dedicated" if ex_dedicated else "cloud"
+        response = self.connection.request(f"/server/type/{kind}/")
+        sizes = [self._to_size(type_) for type_ in response.data(list[ServerType])]
+        return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram))
+
+    # Nodes; `create_node` is in `creating`
+
+    def list_nodes(self, *, ex_dedicated: bool = False) -> list[Node]:
+        """Return the cloud servers; with `ex_dedicated` the dedicated servers too."""
+        response = self.connection.request("/server/" if ex_dedicated else "/server/cloud/")
+        return [self._to_node(server, raw) for server, raw in response.items(Server)]
+
+    def get_node(self, node_id: str) -> Node:
+        """Return the server with this id, cloud or dedicated. Raises `NotFoundError` if it does not exist."""
+        try:
+            return super().get_node(node_id)
+        except NotFoundError:
+            return with_id(self.list_nodes(ex_dedicated=True), node_id, f"{self.name} node")
+
+    def wait_until_running(
+        self, nodes: Sequence[Node], *args: Any, **kwargs: Any
+    ) -> list[tuple[Node, list[str]]]:
+        """Like in the base class, but list dedicated servers too if `nodes` has some."""
+        if any(isinstance(node, DedicatedNode) for node in nodes):
+            kwargs.setdefault("ex_list_nodes_kwargs", {"ex_dedicated": True})
+        return super().wait_until_running(nodes, *args, **kwargs)
+
+    def reboot_node(self, node: Node) -> bool:
+        """Restart a server, after the actions requested before."""
+        return self._power(node, "restart")
+
+    def start_node(self, node: Node) -> bool:
+        """Start a stopped server."""
+        return self._power(node, "start")
+
+    def stop_node(self, node: Node) -> bool:
+        """Stop a server; it keeps its disk and its addresses."""
+        return self._power(node, "stop")
+
+    def destroy_node(self, node: Node) -> bool:
+        """Delete a server; deleting it twice succeeds."""
+        self.connection.request(server_path(node), method="DELETE")
+        return True
+
+    def ex_start_node(self, node: Node) -> bool:
+        """Same as `start_node`."""
+        return self.start_node(node)
+
+    def ex_stop_node(self, node: Node) -> bool:
+        """Same as `stop_node`."""
+        return self.stop_node(node)
+
+    def _power(self, node: Node, action: str) -> bool:
+        if isinstance(node, DedicatedNode):
+            raise UnsupportedOperationError(f"{self.name} has no {action} for dedicated servers", self)
+        self.connection.request(f"{server_path(node)}initiator/{action}/", method="POST")
+        return True
+
+    def _to_size(self, type_: ServerType) -> NodeSize:
+        extra = {
+            "vcpus": type_.vcpus,
+            "billable_type": type_.billable_type,
+            "sku": type_.sku,
+            "uri": type_.uri,
+        }
+        price = self._get_size_price(type_.id)
+        name = type_.friendly_name or ""
+        return NodeSize(str(type_.id), name, type_.ram, type_.storage or 0, None, price, self, extra)
+
+
+def _image_extra(raw: bytes) -> dict[str, Any]:
+    return {**dict.fromkeys(IMAGE_KEYS), **msgspec.json.decode(raw)}

@@ -1,0 +1,298 @@
+"""The objects of compute: nodes, sizes, images, locations, keys, volumes, snapshots."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from polycloud.common.payload import LazyExtra
+from polycloud.common.resource import Resource, provider_of
+from polycloud.compute.types import NodeState, StorageVolumeState, VolumeSnapshotState
+
+if TYPE_CHECKING:
+    from polycloud.compute.base import NodeDriver
+
+__all__ = [
+    "KeyPair",
+    "Node",
+    "NodeAuthPassword",
+    "NodeAuthSSHKey",
+    "NodeImage",
+    "NodeLocation",
+    "NodeSize",
+    "StorageVolume",
+    "VolumeSnapshot",
+]
+
+
+class ComputeResource(Resource):
+    """An object of a compute driver."""
+
+    __slots__ = ()
+
+    driver: NodeDriver
+
+
+class Node(ComputeResource):
+    """A server.
+
+    `id` and `name` (str), `state` (a `NodeState`), `public_ips` and `private_ips` (lists of str),
+    `driver`, `size`, `image`, `created_at` (timezone-aware), `extra`.
+    """
+
+    __slots__ = ("created_at", "image", "name", "private_ips", "public_ips", "size", "state")
+
+    def __init__(
+        self,
+        id: str,
+        name: str | None,
+        state: NodeState,
+        public_ips: list[str],
+        private_ips: list[str],
+        driver: NodeDriver,
+        size: NodeSize | str | None = None,
+        image: NodeImage | str | None = None,
+        extra: dict[str, Any] | LazyExtra | None = None,
+        created_at: datetime | None = None,
+    ) -> None:
+        self.id = str(id)
+        self.name = name
+        self.state = state
+        self.public_ips = public_ips or []
+        self.private_ips = private_ips or []
+        self.driver = driver
+        self.size = size
+        self.image = image
+        self.extra = extra
+        self.created_at = created_at
+
+    def reboot(self) -> bool:
+        """Restart the node; see `NodeDriver.reboot_node`."""
+        return self.driver.reboot_node(self)
+
+    def start(self) -> bool:
+        """Start the stopped node; see `NodeDriver.start_node`."""
+        return self.driver.start_node(self)
+
+    def stop_node(self) -> bool:
+        """Stop the node; see `NodeDriver.stop_node`."""
+        return self.driver.stop_node(self)
+
+    def shutdown(self) -> bool:
+        """Ask the node's system to shut down; see `NodeDriver.shutdown_node`."""
+        return self.driver.shutdown_node(self)
+
+    def destroy(self) -> bool:
+        """Delete the node; see `NodeDriver.destroy_node`."""
+        return self.driver.destroy_node(self)
+
+    def __repr__(self) -> str:
+        state = NodeState.tostring(self.state) if self.state in list(NodeState) else self.state
+        return (
+            f"<Node: uuid={self.uuid}, name={self.name}, state={state}, public_ips={self.public_ips}, "
+            f"private_ips={self.private_ips}, provider={provider_of(self)} ...>"
+        )
+
+
+class NodeSize(ComputeResource):
+    """A plan: `ram` (MB), `disk` (GB), `bandwidth` (GB a month, 0 if unknown), `price` (USD an hour).
+
+    `price` is None if unknown. The number of virtual CPUs is in `extra["vcpus"]`.
+    """
+
+    __slots__ = ("bandwidth", "disk", "name", "price", "ram")
+
+    def __init__(
+        self,
+        id: str,
+        name: str,
+        ram: int,
+        disk: int,
+        bandwidth: int | None,
+        price: float | None,
+        driver: NodeDriver,
+        extra: dict[str, Any] | LazyExtra | None = None,
+    ) -> None:
+        self.id = str(id)
+        self.name = name
+        self.ram = ram
+        self.disk = disk
+        self.bandwidth = bandwidth
+        self.price = price
+        self.driver = driver
+        self.extra = extra
+
+    def __repr__(self) -> str:
+        return (
+            f"<NodeSize: id={self.id}, name={self.name}, ram={self.ram} disk={self.disk} "
+            f"bandwidth={self.bandwidth} price={self.price} driver={provider_of(self)} ...>"
+        )
+
+
+class NodeImage(ComputeResource):
+    """An operating system image to create nodes from."""
+
+    __slots__ = ("name",)
+
+    def __init__(
+        self, id: str, name: str, driver: NodeDriver, extra: dict[str, Any] | LazyExtra | None = None
+    ) -> None:
+        self.id = str(id)
+        self.name = name
+        self.driver = driver
+        self.extra = extra
+
+    def __repr__(self) -> str:
+        return f"<NodeImage: id={self.id}, name={self.name}, driver={provider_of(self)}  ...>"
+
+
+class NodeLocation(ComputeResource):
+    """A location of nodes: a zone or a region; `country` is an ISO 3166 code such as "US"."""
+
+    __slots__ = ("country", "name")
+
+    def __init__(
+        self,
+        id: str,
+        name: str,
+        country: str,
+        driver: NodeDriver,
+        extra: dict[str, Any] | LazyExtra | None = None,
+    ) -> None:
+        self.id = str(id)
+        self.name = name
+        self.country = country
+        self.driver = driver
+        self.extra = extra
+
+    def __repr__(self) -> str:
+        return (
+            f"<NodeLocation: id={self.id}, name={self.name}, country={self.country}, "
+            f"driver={provider_of(self)}>"
+        )
+
+
+class NodeAuthSSHKey:
+    """Log in to a new node with this public key (one line of OpenSSH's format)."""
+
+    def __init__(self, pubkey: str) -> None:
+        self.pubkey = pubkey
+
+    def __repr__(self) -> str:
+        return "<NodeAuthSSHKey>"
+
+
+class NodeAuthPassword:
+    """Log in to a new node with this password; `generated` if polycloud or the provider chose it."""
+
+    def __init__(self, password: str, generated: bool = False) -> None:
+        self.password = password
+        self.generated = generated
+
+    def __repr__(self) -> str:
+        return "<NodeAuthPassword>"
+
+
+class KeyPair:
+    """An SSH key that the provider knows by `name`.
+
+    `public_key` is one line of OpenSSH's format, `private_key` its PEM text if it was just created.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        public_key: str | None,
+        fingerprint: str | None,
+        driver: NodeDriver,
+        private_key: str | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.public_key = public_key
+        self.fingerprint = fingerprint
+        self.driver = driver
+        self.private_key = private_key
+        self.extra = extra or {}
+
+    def __repr__(self) -> str:
+        return f"<KeyPair name={self.name} fingerprint={self.fingerprint} driver={provider_of(self)}>"
+
+
+class StorageVolume(ComputeResource):
+    """A block volume of `size` GB."""
+
+    __slots__ = ("name", "size", "state")
+
+    def __init__(
+        self,
+        id: str,
+        name: str | None,
+        size: int,
+        driver: NodeDriver,
+        state: StorageVolumeState | None = None,
+        extra: dict[str, Any] | LazyExtra | None = None,
+    ) -> None:
+        self.id = str(id)
+        self.name = name
+        self.size = size
+        self.driver = driver
+        self.state = state
+        self.extra = extra
+
+    def attach(self, node: Node, device: str | None = None) -> bool:
+        """Attach the volume to a node; see `NodeDriver.attach_volume`."""
+        return self.driver.attach_volume(node, self, device)
+
+    def detach(self) -> bool:
+        """Detach the volume; see `NodeDriver.detach_volume`."""
+        return self.driver.detach_volume(self)
+
+    def list_snapshots(self) -> list[VolumeSnapshot]:
+        """Return the volume's snapshots; see `NodeDriver.list_volume_snapshots`."""
+        return self.driver.list_volume_snapshots(self)
+
+    def snapshot(self, name: str | None = None) -> VolumeSnapshot:
+        """Take a snapshot; see `NodeDriver.create_volume_snapshot`."""
+        return self.driver.create_volume_snapshot(self, name)
+
+    def destroy(self) -> bool:
+        """Delete the volume; see `NodeDriver.destroy_volume`."""
+        return self.driver.destroy_volume(self)
+
+    def __repr__(self) -> str:
+        return f"<StorageVolume id={self.id} size={self.size} driver={provider_of(self)}>"
+
+
+class VolumeSnapshot(ComputeResource):
+    """A snapshot of a volume: `size` (GB), `created` (timezone-aware), `state`, `name`."""
+
+    __slots__ = ("created", "name", "size", "state")
+
+    def __init__(
+        self,
+        id: str,
+        driver: NodeDriver,
+        size: float | None = None,
+        extra: dict[str, Any] | LazyExtra | None = None,
+        created: datetime | None = None,
+        state: VolumeSnapshotState | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.id = str(id)
+        self.driver = driver
+        self.size = size
+        self.extra = extra
+        self.created = created
+        self.state = state
+        self.name = name
+
+    def destroy(self) -> bool:
+        """Delete the snapshot; see `NodeDriver.destroy_volume_snapshot`."""
+        return self.driver.destroy_volume_snapshot(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<VolumeSnapshot id={self.id} name={self.name} size={self.size} driver={provider_of(self)} "
+            f"state={self.state}>"
+        )

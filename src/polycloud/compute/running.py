@@ -1,0 +1,126 @@
+"""Wait until nodes run and have an address."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+
+from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidArgumentError, NotFoundError, OperationTimeoutError, PolycloudError
+from polycloud.utils.networking import is_ip
+
+__all__ = ["RunningWait", "require_id", "require_interface"]
+
+VANISHED_CHECKS = 3
+"""Successive lists without a node that was listed before, after which it has vanished."""
+DEAD = frozenset({NodeState.ERROR, NodeState.TERMINATED})
+
+
+class RunningWait:
+    """A wait for `nodes`, identified by id, to run with an address in `interface`."""
+
+    def __init__(self, nodes: Sequence[Node], interface: str, *, force_ipv4: bool, provider: str) -> None:
+        require_interface(interface)
+        self.nodes = nodes
+        self.ids = [require_id(node) for node in nodes]
+        self.interface = interface
+        self.force_ipv4 = force_ipv4
+        self._missing = _Missing(provider)
+        self._listed: dict[str, Node] = {}
+
+    def until_ready(
+        self, list_nodes: Callable[[], Iterable[Node]], *, timeout: float, longest_pause: float
+    ) -> list[tuple[Node, list[str]]]:
+        """Return each node as listed now, with its addresses.
+
+        Raises:
+            OperationTimeoutError: They did not all run within `timeout` seconds; it says what each lacks.
+            NotFoundError: One of them was listed, and vanished.
+            PolycloudError: One of them failed.
+        """
+        names = ", ".join(f"{node.name} (id {node.id})" for node in self.nodes)
+        condition = f"{names} to run"
+
+        def check() -> list[tuple[Node, list[str]]] | None:
+            self._listed = {node.id: node for node in list_nodes()}
+            self._missing.note(self.ids, self._listed)
+            ready = []
+            for id_ in self.ids:
+                addresses = self._addresses(self._listed.get(id_))
+                if addresses:
+                    ready.append((self._listed[id_], addresses))
+            return ready if len(ready) == len(self.ids) else None
+
+        try:
+            return waiting.poll(check, waiting_for=condition, timeout=timeout, longest_pause=longest_pause)
+        except OperationTimeoutError as error:
+            if error.waiting_for != condition:  # raised by a list that did not come in time
+                raise
+            raise OperationTimeoutError(f"{condition}: {self._report()}", error.timeout) from None
+
+    def _report(self) -> str:
+        problems = ((node, self._problem(self._listed.get(node.id))) for node in self.nodes)
+        return "; ".join(f"{node.name} {problem}" for node, problem in problems if problem)
+
+    def _problem(self, node: Node | None) -> str:
+        """Return what keeps a node from being ready; an empty string if it is."""
+        if node is None:
+            return "is not listed"
+        if node.state != NodeState.RUNNING:
+            return f"is {node.state}"
+        if self._addresses(node):
+            return ""
+        found = "only IPv6 addresses" if getattr(node, self.interface) else "no address"
+        return f"runs, but has {found} in {self.interface}"
+
+    def _addresses(self, node: Node | None) -> list[str]:
+        """Return the addresses of a running node; an empty list for one that is not ready yet."""
+        if node is None:
+            return []
+        if node.state in DEAD:
+            raise PolycloudError(f"{node.name} (id {node.id}) is {node.state} and will not run", node.driver)
+        if node.state != NodeState.RUNNING:
+            return []
+        addresses: list[str] = getattr(node, self.interface)
+        versions = (4,) if self.force_ipv4 else (4, 6)
+        return [text for text in addresses if any(is_ip(text, version) for version in versions)]
+
+
+class _Missing:
+    """Distinguishes a node that vanished from one that is not listed yet."""
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+        self.seen: set[str] = set()
+        self.checks: Counter[str] = Counter()
+
+    def note(self, ids: Iterable[str], listed: Mapping[str, Node]) -> None:
+        for id_ in ids:
+            if id_ in listed:
+                self.seen.add(id_)
+                del self.checks[id_]
+            elif id_ in self.seen:
+                self.checks[id_] += 1
+            if self.checks[id_] >= VANISHED_CHECKS:
+                message = f"the {self.provider} node with the id {id_!r} has vanished"
+                raise NotFoundError(HTTPStatus.NOT_FOUND, message)
+
+
+def require_id(node: Node) -> str:
+    """Return the node's id. Raises `InvalidArgumentError` for another object, or a node without an id."""
+    if not isinstance(node, Node):
+        raise InvalidArgumentError(f"expected a Node, got {node!r}; get_node() returns one by its id")
+    if not node.id:
+        raise InvalidArgumentError(
+            f"the node {node.name!r} has no id yet, since its create did not wait; find it in list_nodes()"
+        )
+    return node.id
+
+
+def require_interface(name: str) -> None:
+    """Raise `InvalidArgumentError` unless `name` is "public_ips" or "private_ips"."""
+    if name not in {"public_ips", "private_ips"}:
+        raise InvalidArgumentError(f"ssh_interface must be public_ips or private_ips, got {name!r}")

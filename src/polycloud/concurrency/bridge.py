@@ -1,0 +1,151 @@
+"""Run a driver's plain code on an event loop: in a greenlet whose waits are awaited outside.
+
+The idea: a greenlet has a stack of its own and can be left in the middle of a call. `bridged` starts the
+driver's function in a `BridgeGreenlet`. Where plain code would block, it calls `wait(awaitable)`, which
+switches back to the coroutine outside, handing it the awaitable. `_drive` awaits that on the loop, meanwhile
+the loop runs other tasks, and then switches into the greenlet with the result (or throws the error into it).
+So the driver is written once, as plain code, and every wait in it becomes an `await`.
+
+An iterator works the same way, with one more reason to switch: `hand_over` switches with the sentinel
+`YIELDED` once an item is ready, and the greenlet sleeps until the next item is requested.
+
+Imported by `polycloud.aio` only, so plain programs import neither greenlet nor asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from types import GeneratorType
+from typing import Any, TypeVar, cast
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+Transports = Callable[[Any], Any]
+"""Makes the transport for a connection's options; opaque here (`polycloud.http.messages.Transports`)."""
+
+__all__ = ["BridgeGreenlet", "await_flight", "bridged", "gather_bridged", "iterate_bridged"]
+
+T = TypeVar("T")
+YIELDED = object()
+"""Sentinel: the greenlet has yielded an item and waits for the next request."""
+
+
+class BridgeGreenlet(greenlet):
+    """A greenlet whose waits are awaited by a coroutine; `transports` makes those of its requests."""
+
+    transports: Transports
+    in_gather: bool
+
+    def wait(self, awaitable: Awaitable[T]) -> T:
+        """Have the event loop await `awaitable`; return its result."""
+        assert self.parent is not None
+        return cast("T", self.parent.switch(awaitable))
+
+    def hand_over(self) -> None:
+        """Yield to the coroutine outside until it asks for the next item."""
+        assert self.parent is not None
+        self.parent.switch(YIELDED)
+
+
+def current_bridge() -> BridgeGreenlet | None:
+    """Return the bridge that the caller runs in, or None in plain code."""
+    current = getcurrent()
+    return current if isinstance(current, BridgeGreenlet) else None
+
+
+async def bridged(fn: Callable[[], T], transports: Transports, *, in_gather: bool = False) -> T:
+    """Run plain `fn`; its waits are awaited here and its requests go through `transports`."""
+    current = _bridge(fn, transports, in_gather=in_gather)
+    return cast("T", await _drive(current, current.switch()))
+
+
+async def iterate_bridged(fn: Callable[[], Iterator[T]], transports: Transports) -> AsyncGenerator[T]:
+    """Yield the items of the iterator that plain `fn` returns; it runs only while an item is requested."""
+    handed: list[T] = []
+
+    def hand_out() -> None:
+        items = fn()
+        try:
+            for item in items:
+                handed.append(item)
+                current.hand_over()
+        finally:
+            if isinstance(items, GeneratorType):
+                items.close()
+
+    current = _bridge(hand_out, transports)
+    outcome = current.switch()
+    try:
+        while True:
+            if outcome is not YIELDED:
+                outcome = await _drive(current, outcome)
+            if not handed:
+                return
+            yield handed.pop()
+            current.gr_context = getcurrent().gr_context  # another task may ask for the next one
+            outcome = current.switch()
+    finally:
+        if not current.dead:
+            await _drive(current, current.throw(GreenletExit))
+
+
+def _bridge(fn: Callable[[], Any], transports: Transports, *, in_gather: bool = False) -> BridgeGreenlet:
+    current = BridgeGreenlet(fn)
+    current.transports, current.in_gather = transports, in_gather
+    current.gr_context = getcurrent().gr_context  # the caller's own, as in plain code
+    return current
+
+
+async def _drive(current: BridgeGreenlet, outcome: Any) -> Any:
+    """Await what `current` waits for until it returns or yields an item; return that outcome."""
+    while not current.dead and outcome is not YIELDED:
+        try:
+            result = await outcome
+        except GeneratorExit:  # the awaiting task is gone
+            _abandon(current)
+            raise
+        except BaseException as error:  # noqa: BLE001 - cancellation too belongs to the waiting driver
+            outcome = current.throw(error)
+        else:
+            outcome = current.switch(result)
+    return outcome
+
+
+def _abandon(current: BridgeGreenlet) -> None:
+    while not current.dead:
+        wait = current.throw(GreenletExit)
+        if asyncio.iscoroutine(wait):
+            wait.close()
+
+
+async def gather_bridged(calls: list[Callable[[], T]], transports: Transports, limit: int) -> list[T]:
+    """Run `calls` concurrently, each in a bridge of its own, at most `limit` at once.
+
+    After an error those in progress are completed, since one may be a create; the others do not begin.
+    """
+    gate = asyncio.Semaphore(limit)
+    failed = asyncio.Event()
+
+    async def one(call: Callable[[], T]) -> tuple[T, ...]:  # a result may itself be an exception
+        async with gate:
+            if failed.is_set():
+                return ()
+            try:
+                return (await bridged(call, transports, in_gather=True),)
+            except BaseException:
+                failed.set()
+                raise
+
+    results: list[T] = []
+    for outcome in await asyncio.gather(*map(one, calls), return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        results += outcome
+    return results
+
+
+async def await_flight(flight: Future[Any]) -> Any:
+    """Return the result of another caller's work; cancelling the wait does not cancel the work."""
+    return await asyncio.shield(asyncio.wrap_future(flight))

@@ -1,0 +1,190 @@
+"""What a call carries along: its deadline, timeouts, retry policy, and the operation it is part of.
+
+The settings live in a context variable, so they follow a call through helper functions, into the threads of
+`gather` and over the bridge to an event loop, without being a parameter of each of them. Blocks nest: an
+inner block may shorten a deadline, never extend it (except `cleanup`). A generator runs in the context of
+whoever asks for its next item, which is why `as_operation` enters the operation anew for each item.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import wraps
+from types import GeneratorType
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from polycloud.errors import InvalidArgumentError
+
+__all__ = [
+    "CallOptions",
+    "RetryRules",
+    "as_operation",
+    "call_options",
+    "cleanup",
+    "current_call",
+    "remaining",
+    "seconds",
+    "timeouts",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+CONNECT = 10.0
+"""The connect timeout in seconds unless a pair of timeouts is given: a host that is up accepts sooner."""
+
+
+class RetryRules(Protocol):
+    """What a call knows of a retry policy; `polycloud.http.retry.RetryPolicy` is one."""
+
+    @property
+    def patience(self) -> float:
+        """The longest pause to wait for, in seconds."""
+        ...
+
+    def allows(self, request: Any, attempt: int, outcome: Any) -> bool:
+        """Return whether the request may be sent again after this outcome of attempt number `attempt`."""
+        ...
+
+    def pause(self, attempt: int, outcome: Any) -> float:
+        """Return the seconds to wait before the next attempt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """The settings of the calls in a block, and the operation in progress.
+
+    `ends_at` is a time of `time.monotonic()`; `timeout` the connect and read timeouts in seconds.
+    """
+
+    ends_at: float | None = None
+    timeout: tuple[float, float] | None = None
+    retry: RetryRules | None = None
+    operation: str | None = None
+
+
+NO_OPTIONS = CallOptions()
+_current: ContextVar[CallOptions] = ContextVar("polycloud_call", default=NO_OPTIONS)
+
+
+def current_call() -> CallOptions:
+    """Return the settings of the enclosing block."""
+    return _current.get()
+
+
+@contextmanager
+def call_options(
+    *,
+    deadline: float | None = None,
+    timeout: float | tuple[float, float] | None = None,
+    retry: RetryRules | None = None,
+) -> Iterator[None]:
+    """Set limits for every call in a `with` block, on any driver.
+
+    They apply to this thread or task, and to what its calls run concurrently. Inside another block the
+    earlier deadline counts. For an iterator, the block counts in which it is asked for its items.
+
+    Args:
+        deadline: Seconds for everything in the block together: requests, retries, pages, waits, SSH.
+        timeout: Seconds without a byte of the response, or the pair of connect and read timeouts.
+        retry: The policy to use instead of the driver's; the driver's retry budget stays.
+
+    Raises:
+        InvalidArgumentError: A time is not a number of seconds above 0.
+    """
+    outer = _current.get()
+    inner = replace(outer, retry=retry or outer.retry)
+    if timeout is not None:
+        inner = replace(inner, timeout=timeouts(timeout))
+    if deadline is not None:
+        ends_at = time.monotonic() + seconds("deadline", deadline)
+        inner = replace(inner, ends_at=ends_at if outer.ends_at is None else min(ends_at, outer.ends_at))
+    with _set(inner):
+        yield
+
+
+@contextmanager
+def cleanup(deadline: float) -> Iterator[None]:
+    """Allow `deadline` seconds for cleanup, even after the enclosing deadline."""
+    ends_at = time.monotonic() + seconds("deadline", deadline)
+    with _set(replace(_current.get(), ends_at=ends_at)):
+        yield
+
+
+@contextmanager
+def _set(options: CallOptions) -> Iterator[None]:
+    token = _current.set(options)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
+    """Return the connect and read timeouts in seconds. Raises `InvalidArgumentError` for invalid values."""
+    if not isinstance(timeout, tuple):
+        return min(seconds("timeout", timeout), CONNECT), timeout
+    if len(timeout) != len(("connect", "read")):
+        raise InvalidArgumentError(f"timeout must be seconds or the pair (connect, read), got {timeout!r}")
+    return seconds("timeout", timeout[0]), seconds("timeout", timeout[1])
+
+
+def remaining() -> float:
+    """Return the seconds until the block's deadline; infinite without one."""
+    ends_at = _current.get().ends_at
+    return float("inf") if ends_at is None else ends_at - time.monotonic()
+
+
+def as_operation(fn: Callable[P, R]) -> Callable[P, R]:
+    """Wrap `fn` so that traces attribute its requests to its name, unless an outer operation runs."""
+
+    @wraps(fn)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _operation(fn.__name__):
+            result = fn(*args, **kwargs)
+        return cast("R", _iterate(fn.__name__, result)) if isinstance(result, GeneratorType) else result
+
+    return call
+
+
+def _iterate(name: str, items: Iterator[T]) -> Iterator[T]:
+    """Yield the items of a generator, entering the operation for each: its body runs when asked for one."""
+    with closing(items):  # type: ignore[type-var] # a generator
+        while True:
+            with _operation(name):
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+
+
+class _operation:
+    __slots__ = ("name", "token")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        outer = _current.get()
+        if outer.operation:
+            self.token = None
+            return
+        inner = CallOptions(outer.ends_at, outer.timeout, outer.retry, self.name)  # replace() takes 3 µs more
+        self.token = _current.set(inner)
+
+    def __exit__(self, *_: object) -> None:
+        if self.token is not None:
+            _current.reset(self.token)
+
+
+def seconds(name: str, value: float) -> float:
+    """Return a duration above 0. Raises `InvalidArgumentError`, naming `name`, for an invalid value."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise InvalidArgumentError(f"{name} must be a number of seconds above 0, got {value!r}")
+    return value

@@ -1,0 +1,1 @@
+"""DNS drivers, one module a provider."""

@@ -1,0 +1,49 @@
+"""DNS drivers by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from polycloud.common import providers
+from polycloud.dns.types import Provider
+
+if TYPE_CHECKING:
+    from polycloud.dns.base import DNSDriver
+    from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
+    from polycloud.dns.drivers.dummy import DummyDNSDriver
+
+__all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
+
+DRIVERS: providers.Drivers = {
+    Provider.DIGITAL_OCEAN: ("polycloud.dns.drivers.digitalocean", "DigitalOceanDNSDriver"),
+    Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
+}
+"""The DNS drivers of this package: constant to (module path, class name)."""
+
+
+@overload
+def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyDNSDriver]: ...
+@overload
+def get_driver(provider: str) -> type[DNSDriver]: ...
+def get_driver(provider: str) -> type[Any]:
+    """Return the driver class for a `Provider` constant, its string, or a name registered by another package.
+
+    Raises `UnknownProviderError` with the nearest names.
+    """
+    return providers.find_driver("dns", DRIVERS, provider, Provider)
+
+
+def set_driver(provider: str, module: str, klass: str) -> type[Any]:
+    """Register a driver as `provider`; return its class.
+
+    Raises `InvalidArgumentError` if the name is taken.
+    """
+    providers.register(DRIVERS, provider, module, klass)
+    return get_driver(provider)
+
+
+def names() -> list[str]:
+    """Return the names of all providers that have a DNS driver, including those of other packages."""
+    return providers.names("dns", DRIVERS)

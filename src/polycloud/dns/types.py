@@ -1,0 +1,137 @@
+"""The names of DNS: providers, record types, and the errors of zones and records."""
+
+from __future__ import annotations
+
+from polycloud.common.types import Type
+from polycloud.errors import PolycloudError
+
+__all__ = [
+    "Provider",
+    "RecordAlreadyExistsError",
+    "RecordDoesNotExistError",
+    "RecordError",
+    "RecordType",
+    "ZoneAlreadyExistsError",
+    "ZoneDoesNotExistError",
+    "ZoneError",
+]
+
+
+class Provider(Type):
+    """The DNS providers that have a name; `polycloud providers` shows which have a driver."""
+
+    AURORADNS = "auroradns"
+    BUDDYNS = "buddyns"
+    CLOUDFLARE = "cloudflare"
+    CLOUDNS = "cloudns"
+    DESIGNATE = "designate"
+    DIGITAL_OCEAN = "digitalocean"
+    DNSIMPLE = "dnsimple"
+    DNSPOD = "dnspod"
+    DUMMY = "dummy"
+    DURABLEDNS = "durabledns"
+    GANDI = "gandi"
+    GANDI_LIVE = "gandi_live"
+    GODADDY = "godaddy"
+    GOOGLE = "google"
+    HOSTVIRTUAL = "hostvirtual"
+    LINODE = "linode"
+    LIQUIDWEB = "liquidweb"
+    LUADNS = "luadns"
+    NFSN = "nfsn"
+    NSONE = "nsone"
+    ONAPP = "onapp"
+    POINTDNS = "pointdns"
+    POWERDNS = "powerdns"
+    RACKSPACE = "rackspace"
+    RCODEZERO = "rcodezero"
+    RFC2136 = "rfc2136"
+    ROUTE53 = "route53"
+    SOFTLAYER = "softlayer"
+    VULTR = "vultr"
+    WORLDWIDEDNS = "worldwidedns"
+    ZERIGO = "zerigo"
+    ZONOMI = "zonomi"
+
+
+class RecordType(Type):
+    """The types of records; `DNSDriver.list_record_types` returns those that a provider has."""
+
+    A = "A"
+    AAAA = "AAAA"
+    AFSDB = "AFSDB"
+    ALIAS = "ALIAS"
+    ANAME = "ANAME"
+    CAA = "CAA"
+    CERT = "CERT"
+    CNAME = "CNAME"
+    DNAME = "DNAME"
+    DNSKEY = "DNSKEY"
+    DS = "DS"
+    GEO = "GEO"
+    HINFO = "HINFO"
+    HTTPS = "HTTPS"
+    KEY = "KEY"
+    LOC = "LOC"
+    MX = "MX"
+    NAPTR = "NAPTR"
+    NS = "NS"
+    NSEC = "NSEC"
+    OPENPGPKEY = "OPENPGPKEY"
+    PTR = "PTR"
+    REDIRECT = "REDIRECT"
+    RP = "RP"
+    RRSIG = "RRSIG"
+    SOA = "SOA"
+    SPF = "SPF"
+    SRV = "SRV"
+    SSHFP = "SSHFP"
+    SVCB = "SVCB"
+    TLSA = "TLSA"
+    TXT = "TXT"
+    URL = "URL"
+    WKS = "WKS"
+
+
+class ZoneError(PolycloudError):
+    """An error about the zone `zone_id`."""
+
+    default = "the operation on the zone failed"
+
+    def __init__(self, value: object = "", driver: object = None, zone_id: str = "") -> None:
+        super().__init__(value or f"{self.default}: {zone_id!r}", driver)
+        self.zone_id = zone_id
+
+
+class ZoneDoesNotExistError(ZoneError):
+    """There is no zone with this id."""
+
+    default = "the zone does not exist"
+
+
+class ZoneAlreadyExistsError(ZoneError):
+    """There is a zone of this domain already."""
+
+    default = "the zone already exists"
+
+
+class RecordError(PolycloudError):
+    """An error about the record `record_id`."""
+
+    default = "the operation on the record failed"
+
+    def __init__(self, value: object = "", driver: object = None, record_id: str = "") -> None:
+        super().__init__(value or f"{self.default}: {record_id!r}", driver)
+        self.record_id = record_id
+
+
+class RecordDoesNotExistError(RecordError):
+    """There is no record with this id in the zone."""
+
+    default = "the record does not exist"
+
+
+class RecordAlreadyExistsError(RecordError):
+    """There is such a record already."""
+
+    default = "the record already exists"

@@ -1,0 +1,111 @@
+"""`AsyncFleet`: calls on an event loop (extra `aio`)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+from polycloud.aio import AsyncDriver, wrap
+from polycloud.common.driver import BaseDriver
+from polycloud.compute.objects import Node
+from polycloud.concurrency.calls import call_options
+from polycloud.fleet.accounts import LIMIT, AwaitedAccounts, Running, abandoned_at, seconds_until
+from polycloud.fleet.results import Result
+from polycloud.fleet.tasks import Account, Deploy, Method, Task
+
+__all__ = ["AsyncFleet"]
+
+R = TypeVar("R")
+
+
+class AsyncFleet(AwaitedAccounts):
+    """A fleet on an event loop (extra `aio`): its methods are async generators over `Result`.
+
+    `async with AsyncFleet(accounts) as fleet:` ends running calls and closes connections at its end. The
+    arguments are those of `Fleet`, without the executor; a function makes one driver per account, in a
+    thread.
+    """
+
+    def __init__(
+        self, accounts: Mapping[str, Account], *, limit: int = LIMIT, deadline: float | None = None
+    ) -> None:
+        super().__init__(accounts, limit=limit, deadline=deadline)
+        self._clouds: dict[str, AsyncDriver[Any]] = {}
+        self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the calls that still run, and close the connections of all accounts."""
+        await _end(list(self._running))
+        self._making.clear()
+        clouds, self._clouds = self._clouds, {}
+        for cloud in clouds.values():
+            await cloud.close()
+
+    def each(self, call: Callable[[Any], R]) -> AsyncGenerator[Result[R]]:
+        """Yield the result of `call(driver)` for every account, as they arrive; `call` is plain code."""
+        return self._results(self.everywhere(call))
+
+    def deploy_many(self, deploys: Iterable[Deploy]) -> AsyncGenerator[Result[Node]]:
+        """Deploy nodes concurrently; yield each node or its `DeploymentError`."""
+        return self._results(self.deployments(deploys, Method))
+
+    def wait_many(
+        self, nodes: Mapping[str, Sequence[Node]], **options: Any
+    ) -> AsyncGenerator[Result[Running]]:
+        """Wait until the nodes of each account run, as `wait_until_running` does with `options`."""
+        return self._results(self.waits(nodes, options))
+
+    async def _results(self, tasks: Sequence[Task[R]]) -> AsyncGenerator[Result[R]]:
+        gate, total = asyncio.Semaphore(self.limit), self.total_time()
+        ends_at = time.monotonic() + total
+        running = [asyncio.create_task(self._result(task, gate, total, ends_at)) for task in tasks]
+        self._running.update(running)
+        try:
+            for ended in asyncio.as_completed(running):
+                yield await ended
+        finally:
+            await _end(running)
+            self._running.difference_update(running)
+
+    async def _result(
+        self, task: Task[R], gate: asyncio.Semaphore, total: float, ends_at: float
+    ) -> Result[R]:
+        limit = asyncio.timeout(seconds_until(abandoned_at(ends_at)))
+        try:
+            async with limit, gate:
+                left = ends_at - time.monotonic()
+                return await self._run(task.within(left)) if left > 0 else task.late(total)
+        except Exception as error:  # noqa: BLE001 - a failure on one account is reported beside the others
+            return task.late(total, error) if limit.expired() else Result(task.name, error=error)
+
+    async def _run(self, task: Task[R]) -> Result[R]:
+        with call_options(**task.limits):
+            cloud = await self._cloud(task)
+            return Result(task.name, await cloud.run(task.call, cloud.driver))
+
+    async def _cloud(self, task: Task[Any]) -> AsyncDriver[Any]:
+        async with self._making[task.name]:
+            if task.name not in self._clouds:
+                driver = (
+                    task.account
+                    if isinstance(task.account, BaseDriver)
+                    else await asyncio.to_thread(task.make_driver)
+                )
+                self._clouds[task.name] = wrap(driver)
+            return self._clouds[task.name]
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

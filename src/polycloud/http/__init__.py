@@ -1,0 +1,1 @@
+"""How one request travels: messages, transports, retries, rate limits."""

@@ -1,0 +1,265 @@
+"""`Request`, `RawResponse`, and the protocols of what sends them.
+
+There are two transports: `polycloud.http.urllib3` for plain code, `polycloud.http.aiohttp` for code on
+an event loop. A transport sends one request once. It knows nothing of providers, retries or credentials, and
+raises errors of `polycloud.errors` only.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Protocol, Self
+from urllib.parse import urlsplit
+
+from polycloud.errors import Exchange, InvalidArgumentError, MalformedResponseError, ReadTimeoutError
+from polycloud.utils.headers import Headers
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = [
+    "RawResponse",
+    "Request",
+    "Sender",
+    "Transport",
+    "TransportOptions",
+    "Transports",
+    "is_loopback",
+    "origin_of",
+    "read_whole",
+    "require_size",
+]
+
+Body = bytes | IO[bytes] | Iterable[bytes]
+CHUNK = 65536
+BODY_LIMIT = 256 * 1024 * 1024
+ORIGIN = re.compile(r"https?://[^/?#]+")
+CONNECTION_HEADERS = frozenset(
+    {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
+)
+"""Headers that describe the connection or the encoded bytes on it; records leave them out."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """A complete request, as a signing hook sees it and a transport sends it.
+
+    `url` is absolute. `connect_timeout` and `read_timeout` are seconds; `deadline` is a time of
+    `time.monotonic()` at which the request must have ended, or None. `stream` leaves the response's body
+    unread. `repeatable` says that carrying it out twice changes nothing; `body_start` is the position in its
+    file at which the body begins, or None.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body | None = None
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    deadline: float | None = None
+    stream: bool = False
+    repeatable: bool = False
+    body_start: int | None = None
+
+    @property
+    def path(self) -> str:
+        """The path without its query (which may hold secrets)."""
+        return urlsplit(self.url).path
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"
+
+    @property
+    def rewindable(self) -> bool:
+        """Whether the body can be sent a second time."""
+        return self.body is None or isinstance(self.body, bytes) or self.body_start is not None
+
+    def rewind(self) -> None:
+        """Seek a body that is a file back to its start."""
+        if self.body_start is not None:
+            self.body.seek(self.body_start)  # type: ignore[union-attr] # a file
+
+    def timeouts(self) -> tuple[float, float]:
+        """Return the connect and read timeouts in seconds, limited by the deadline."""
+        if self.deadline is None:
+            return self.connect_timeout, self.read_timeout
+        left = self.remaining()
+        return min(self.connect_timeout, left), min(self.read_timeout, left)
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline; infinite without one. Raises `ReadTimeoutError` after it."""
+        if self.deadline is None:
+            return float("inf")
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise ReadTimeoutError("the call's deadline has passed")
+        return left
+
+
+@dataclass(slots=True)
+class RawResponse:
+    """A response: `body` is complete, unless the request has `stream`: then `chunks` yields it."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes = b""
+    chunks: Iterator[bytes] | None = None
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Transport(Protocol):
+    """Sends requests. Safe to share between threads."""
+
+    def send(self, request: Request) -> RawResponse:
+        """Send once and return the response; raises errors of `polycloud.errors` only."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections; a later `send` opens new ones."""
+        ...
+
+
+class Sender(Protocol):
+    """What sending, tracing and responses need of the connection that a request belongs to.
+
+    A Protocol, so that these floors do not know the connection, which knows them.
+    """
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the texts that no error, log or trace may show."""
+        ...
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Pause, on a thread or on an event loop."""
+        ...
+
+    def exchange(self, request: Request, response: RawResponse | None = None) -> Exchange:
+        """Return what errors and traces say about a request and its response."""
+        ...
+
+
+class Transports(Protocol):
+    """Returns a transport for a set of options: that of the event loop, in a bridge."""
+
+    def __call__(self, options: TransportOptions) -> Transport:
+        """Return the transport with these options."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """How a transport connects.
+
+    `proxy_url` (None: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`; never for loopback),
+    `ca_cert` a file of trusted authorities (None: the system's), `client_cert` a certificate file or the
+    pair (certificate file, key file), `pool_size` the most connections to one host (None: 32, and 100 on an
+    event loop), `body_limit` the most bytes of a response that is not streamed.
+    """
+
+    proxy_url: str | None = field(default=None, repr=False)
+    ca_cert: str | None = None
+    client_cert: str | tuple[str, str] | None = None
+    pool_size: int | None = None
+    body_limit: int = BODY_LIMIT
+
+    def __post_init__(self) -> None:
+        if self.proxy_url:
+            _proxy(self.proxy_url, "proxy_url=")
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy for a request to `url`, or None. Raises `InvalidArgumentError` for an invalid one.
+
+        Reading the environment takes 100 µs: transports ask once per origin.
+        """
+        from urllib.request import getproxies, proxy_bypass
+
+        if self.proxy_url:
+            return _proxy(self.proxy_url, "proxy_url=")
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if is_loopback(host) or proxy_bypass(host):
+            return None
+        found = getproxies().get(parts.scheme)
+        return _proxy(found, f"{parts.scheme}_proxy in the environment") if found else None
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return the TLS settings: at least 1.2; certificates and host names are always verified."""
+        import ssl
+
+        try:
+            context = ssl.create_default_context(cafile=self.ca_cert)
+            if self.client_cert is not None:
+                given = self.client_cert
+                certificate, key = (given, None) if isinstance(given, str) else given
+                # An encrypted key is refused: OpenSSL would ask for its passphrase at the terminal
+                context.load_cert_chain(certificate, key, password=bytes)
+        except (OSError, TypeError, ValueError) as error:
+            files = f"ca_cert={self.ca_cert!r}, client_cert={self.client_cert!r}"
+            if "PRIVATE KEY" in files:  # the key itself instead of its file
+                files = "ca_cert= and client_cert="
+            raise InvalidArgumentError(f"cannot load the TLS files {files}: {error}") from error
+        # Some systems' Python leaves this to a file of OpenSSL's
+        context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+        return context
+
+
+def _proxy(url: str, named: str) -> str:
+    """Return the URL of a proxy, by default `http://`; the error does not repeat its password."""
+    try:
+        complete = url if "://" in url else f"http://{url}"
+        parts = urlsplit(complete)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return complete
+    except (TypeError, ValueError):
+        pass
+    raise InvalidArgumentError(f"{named} must be a URL such as http://user:password@proxy:3128")
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of a URL. Raises `InvalidArgumentError` if it lacks them."""
+    found = ORIGIN.match(url)
+    if found is None:
+        raise InvalidArgumentError("not a usable URL")
+    return found[0]
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host`, a name or an address, is this machine."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        from ipaddress import ip_address
+
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def require_size(size: int, limit: int) -> None:
+    """Raise `MalformedResponseError` for a body of more than `limit` bytes."""
+    if size > limit:
+        raise MalformedResponseError(f"the response is longer than {limit:,} bytes (body_limit=)")
+
+
+def read_whole(chunks: Iterable[bytes], limit: int) -> bytes:
+    """Join the chunks. Raises `MalformedResponseError` after `limit` bytes."""
+    pieces, size = [], 0
+    for piece in chunks:
+        size += len(piece)
+        require_size(size, limit)
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,147 @@
+"""Which requests may be sent again, after which pause, and how often in total.
+
+A request is retried if it cannot have been carried out, or if carrying it out twice changes nothing. `POST`
+and `PATCH` are retried in the first case only, unless the driver says that the provider recognises the
+repeated request (an idempotency token).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from polycloud.concurrency.forks import renew_after_fork
+from polycloud.errors import (
+    ConnectError,
+    InvalidArgumentError,
+    PolycloudError,
+    TLSError,
+    TransportError,
+)
+from polycloud.http.messages import RawResponse, Request
+from polycloud.utils.headers import requested_pause, retry_after_seconds
+
+__all__ = ["RetryBudget", "RetryPolicy", "has_retry_after", "may_have_acted"]
+
+TRANSIENT = frozenset({408, 429, 502, 503, 504})
+SUCCESSES_PER_RETRY = 10
+"""Responses without failure that earn one retry back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a request is tried and how long the pauses are.
+
+    `attempts` counts the first one; the pause before attempt n+1 is random up to `base * factor ** n`, at
+    most `cap` (seconds: full jitter), and never shorter than the provider asks for. A pause longer than
+    `patience` seconds is not waited for. `budget` is the number of retries that a driver has for an outage;
+    every ten responses without failure earn one back. A driver has one budget for all its calls, that of the
+    policy with which it was made.
+
+    Raises:
+        InvalidArgumentError: A number is below 0, or `attempts` is below 1.
+    """
+
+    attempts: int = 4
+    base: float = 0.25
+    factor: float = 2.0
+    cap: float = 10.0
+    patience: float = 60.0
+    budget: int = 50
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value, least = getattr(self, name), int(name == "attempts")
+            integral = name in {"attempts", "budget"}
+            kind = int if integral else int | float
+            if isinstance(value, bool) or not isinstance(value, kind) or not value >= least:
+                kind_name = "an int" if integral else "a number"
+                raise InvalidArgumentError(f"{name} must be {kind_name} of at least {least}, got {value!r}")
+
+    def pause(self, attempt: int, outcome: RawResponse | PolycloudError) -> float:
+        """Return the seconds to wait after attempt number `attempt` (from 1) ended with `outcome`."""
+        import random
+
+        jitter = random.uniform(0, self._longest_jitter(attempt))  # noqa: S311 - not a secret
+        requested = _requested_pause(outcome) if isinstance(outcome, RawResponse) else None
+        return max(jitter, requested or 0.0)
+
+    def _longest_jitter(self, attempt: int) -> float:
+        try:
+            return min(self.cap, self.base * float(self.factor) ** attempt)
+        except OverflowError:
+            return self.cap
+
+    def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
+        """Return whether `request` may be sent again after attempt number `attempt` ended with `outcome`."""
+        if attempt >= self.attempts or not request.rewindable:
+            return False
+        if isinstance(outcome, RawResponse):
+            return self._is_transient(request, outcome)
+        if isinstance(outcome, TLSError):
+            return False
+        if isinstance(outcome, ConnectError):
+            return True
+        return isinstance(outcome, TransportError) and request.repeatable
+
+    def _is_transient(self, request: Request, response: RawResponse) -> bool:
+        if response.status not in TRANSIENT or (_requested_pause(response) or 0.0) > self.patience:
+            return False
+        return _was_refused(response) or request.repeatable
+
+
+class RetryBudget:
+    """The retries that a driver has left, so that they do not make an outage worse."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._renew()
+        renew_after_fork(self)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+        self.full = True
+        self._left = self.size * SUCCESSES_PER_RETRY  # in responses: tenths would not add up exactly
+
+    def spend(self) -> bool:
+        """Take one retry; False if none is left."""
+        with self._lock:
+            if self._left < SUCCESSES_PER_RETRY:
+                return False
+            self._left -= SUCCESSES_PER_RETRY
+            self.full = False
+            return True
+
+    def earn(self) -> None:
+        """Record a response without failure; needless while the budget is `full`."""
+        with self._lock:
+            self._left = min(self._left + 1, self.size * SUCCESSES_PER_RETRY)
+            self.full = self._left == self.size * SUCCESSES_PER_RETRY
+
+    def __reduce__(self) -> tuple[type[RetryBudget], tuple[int]]:
+        return type(self), (self.size,)
+
+
+def _requested_pause(response: RawResponse) -> float | None:
+    """Return the pause that the provider asks for; only a 429 also waits for the next rate limit window."""
+    read = requested_pause if response.status == HTTPStatus.TOO_MANY_REQUESTS else retry_after_seconds
+    return read(response.headers)
+
+
+def _was_refused(response: RawResponse) -> bool:
+    """Return whether the provider certainly did nothing."""
+    unavailable = response.status == HTTPStatus.SERVICE_UNAVAILABLE and "retry-after" in response.headers
+    return response.status == HTTPStatus.TOO_MANY_REQUESTS or unavailable
+
+
+def has_retry_after(outcome: RawResponse | PolycloudError) -> bool:
+    """Return whether the response names a retry time; such retries cost no budget."""
+    return isinstance(outcome, RawResponse) and _was_refused(outcome) and bool(_requested_pause(outcome))
+
+
+def may_have_acted(outcome: RawResponse | PolycloudError) -> bool:
+    """Return whether the server may have carried out a request that ended with `outcome`."""
+    if isinstance(outcome, RawResponse):
+        return outcome.status != HTTPStatus.TOO_MANY_REQUESTS
+    return not isinstance(outcome, ConnectError | TLSError)

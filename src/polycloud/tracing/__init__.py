@@ -1,0 +1,1 @@
+"""What was sent and what came back, without secrets: logs, hooks, debug file, OpenTelemetry."""
