@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,7 +20,7 @@ from polycloud.compute.base import NodeDriver
 from polycloud.compute.providers import get_driver
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.http.messages import is_loopback
-from polycloud.testing.tidying import LEFT_OVER, RUN
+from polycloud.testing.cleanup import LEFT_OVER
 from polycloud.tracing.redaction import redact
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ WAITS = ("appear", "build", "power", "destroy", "copy", "attach", "archive")
 """Settings of sandboxes that make a rule wait."""
 SHORT = 0.05
 """Seconds of these settings."""
-NUMBER = re.compile(r"test_(c\d+)_")
 SHOWN, REASONS = 300, 2
 """The characters of a reason that are shown, and the reasons of a rule."""
 # Settings of plugins that are not loaded would end the run if warnings are errors
@@ -163,7 +161,7 @@ def _suite() -> type[ComputeConformance]:
 
 
 def _numbers(rules: Sequence[str]) -> set[str]:
-    known = {number for number, _ in _rules()}
+    known = _rules().keys()
     asked = {f"C{int(rule.lstrip('cC')):02}" if rule.lstrip("cC").isdigit() else rule for rule in rules}
     if asked - known:
         raise InvalidArgumentError(
@@ -172,11 +170,12 @@ def _numbers(rules: Sequence[str]) -> set[str]:
     return asked
 
 
-def _rules() -> Iterator[tuple[str, str]]:
-    """The number and the sentence of each rule."""
-    for name, test in vars(_suite()).items():
-        if match := NUMBER.match(name):
-            yield match[1].upper(), " ".join((test.__doc__ or "").split())
+def _rules() -> dict[str, str]:
+    """The sentence of each rule by number."""
+    suite = _suite()
+    from polycloud.testing.conformance.base import rules
+
+    return rules(suite)
 
 
 @contextmanager
@@ -285,7 +284,7 @@ class _Recorder:
     """A plugin of pytest that records the outcome of the tests of each rule, and what they left over."""
 
     def __init__(self, asked: set[str], driver: NodeDriver | None, step: Callable[[str], None]) -> None:
-        self.rules = {number: Rule(number, sentence) for number, sentence in _rules()}
+        self.rules = {number: Rule(number, sentence) for number, sentence in _rules().items()}
         self.seen: set[str] = set()
         self.problems: list[str] = []
         self.left: list[str] = []
@@ -327,7 +326,7 @@ class _Recorder:
     def _reason(self, rule: Rule, error: BaseException, driver: NodeDriver | None) -> str:
         import pytest
 
-        from polycloud.testing.compute import place_of
+        from polycloud.testing.conformance.base import place_of
 
         text = str(error)
         if isinstance(error, pytest.FixtureLookupError):
@@ -339,8 +338,9 @@ class _Recorder:
 
 
 def _number(item: pytest.Item) -> str:
-    match = NUMBER.match(item.name)
-    return match[1].upper() if match else ""
+    from polycloud.testing.conformance.base import number_of
+
+    return number_of(item.name)
 
 
 def _short(text: str) -> str:
@@ -366,10 +366,8 @@ def _run(file: str, asked: set[str], driver: NodeDriver | None) -> tuple[list[Ru
 
 
 def _left_over(driver: NodeDriver) -> list[str]:
-    """The nodes that the rules created and that still exist."""
-    if not all(map(driver.supports, ("list_nodes", "create_node", "destroy_node"))):
-        return []
-    return [driver.connection.redact(text) for text in RUN.leftovers(driver, _suite().patience)]
+    """The resources that the rules created and that still exist."""
+    return [driver.connection.redact(text) for text in _suite().leftovers(driver)]
 
 
 @contextmanager

@@ -116,9 +116,9 @@ class AWSQueryConnection(AWSConnection):
         first = attrgetter(f"value.{type_.__struct_fields__[0]}")  # type: ignore[attr-defined] # a Struct
         return follow_marker(fetch, key or first)
 
-    def exchange(self, request: Request, answer: RawResponse | None = None) -> Exchange:
+    def exchange(self, request: Request, response: RawResponse | None = None) -> Exchange:
         """Return the exchange with the action in its path, which is the same for all actions."""
-        exchange = super().exchange(request, answer)
+        exchange = super().exchange(request, response)
         action = ACTION.match(request.body) if isinstance(request.body, bytes) else None
         return exchange._replace(path=f"{exchange.path}?Action={action[1].decode()}") if action else exchange
 
