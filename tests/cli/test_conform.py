@@ -240,7 +240,7 @@ def test_a_profile_gives_the_driver(run: Run, folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     refused = run("conform", "nephoscale", "--profile", "lab", POLYCLOUD_CONFIG=str(file))
     assert refused.returncode == 2
-    assert "the profile lab is of DummyNodeDriver, not NephoscaleNodeDriver" in refused.stderr
+    assert "the driver of the profile lab must be NephoscaleNodeDriver, got DummyNodeDriver" in refused.stderr
 
 
 def test_the_environment_gives_credentials(run: Run) -> None:
@@ -270,13 +270,17 @@ def test_no_secret_is_told(run: Run) -> None:
     [
         (("drivers:Lister",), 2, "Lister needs key: give --credentials KEY, or set POLYCLOUD_DUMMY_KEY"),
         (("drivers:Lister", "--credentials", "a", "--credentials", "b"), 2, "Lister needs key"),
-        (("drivers:Lister", "--credentials", "a", "--sandbox", "nephoscale"), 2, "not several of them"),
+        (
+            ("drivers:Lister", "--credentials", "a", "--sandbox", "nephoscale"),
+            2,
+            "give only one of --credentials, --profile and --sandbox",
+        ),
         (("drivers:Lister", "--credentials", "a", "C99"), 2, "there is no rule C99; there are C01 to C"),
         (("drivers:Listr", "--credentials", "a"), 2, "no test class 'Listr'; it has Lister, Talkative"),
         (("imports:NAME",), 2, "no test class 'NAME'; it has Lister of drivers"),
         (("json:NAME",), 2, "no test class 'NAME'; it has none"),
-        (("drivers:Unmade", "--credentials", "hushed"), 1, "KeyError: 'no endpoint for [secret]'"),
-        (("suites:TestLister", "--url", "http://127.0.0.1:9"), 2, "which makes its driver itself"),
+        (("drivers:Unmade", "--credentials", "hushed"), 1, "KeyError: 'no endpoint for REDACTED'"),
+        (("suites:TestLister", "--url", "http://127.0.0.1:9"), 2, "which creates its driver itself"),
         (("nothing:Driver",), 1, "nothing cannot be imported: ModuleNotFoundError"),
         (("needy:Driver",), 1, "is a_module_that_is_not_there installed? (pip install -e .)"),
         (("broken:Driver",), 1, "broken cannot be imported: ZeroDivisionError: division by zero"),
@@ -310,3 +314,11 @@ def test_progress_at_a_terminal(at_terminal: AtTerminal) -> None:
     sent = at_terminal("conform", "dummy", "--credentials", "key", "C11", "C18")
     assert sent.index("C18 `wait_until_running`") < sent.index("kept     C11")
     assert f"{DummyNodeDriver.api_name}: 2 kept, 0 broken, 0 skipped" in sent
+
+
+def test_another_service(run: Run) -> None:
+    """--service selects the driver and the rules of another service."""
+    data = report(run, "dummy", "--service", "dns", "--credentials", "key", "d1", "D51")
+    assert [(rule["number"], rule["status"]) for rule in data["rules"]] == [("D01", "kept"), ("D51", "kept")]
+    done = run("conform", "dummy", "--service", "dns", "--credentials", "key", "C05")
+    assert (done.returncode, "there is no rule C05; there are D01 to D" in done.stderr) == (2, True)

@@ -38,7 +38,7 @@ def test_no_file_is_overwritten(run: Run, prod: Sandbox, both: dict[str, str], t
     file.write_text("mine")
     done = run("keys", "create", "laptop", "--to", str(file), *PROD, **both)
     assert (done.returncode, file.read_text()) == (2, "mine")
-    assert f"the file {file} cannot be made: File exists" in done.stderr
+    assert f"the file {file} cannot be created: File exists" in done.stderr
     assert all(request.method == "GET" for request in prod.requests)
 
 
@@ -48,7 +48,7 @@ def test_no_public_file_is_overwritten(run: Run, prod: Sandbox, both: dict[str, 
     public.write_text("mine")
     done = run("keys", "create", "laptop", "--to", str(file), *PROD, **both)
     assert (done.returncode, public.read_text(), file.exists()) == (2, "mine", False)
-    assert f"the file {public} cannot be made: File exists" in done.stderr
+    assert f"the file {public} cannot be created: File exists" in done.stderr
     assert all(request.method == "GET" for request in prod.requests)
 
 

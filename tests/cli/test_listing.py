@@ -136,16 +136,16 @@ def test_texts_of_others_are_harmless() -> None:
         (("--columns", "nam"), "no column is called 'nam'; did you mean name? there are account, name, id,"),
         (("--sort", "xyz"), "no column is called 'xyz'; there are account, name,"),
         (("--filter", "xyz=1"), "no column is called 'xyz'; "),
-        (("--filter", "name"), "--filter 'name' is not COLUMN=PATTERN, such as name=web*"),
-        (("--json", "--csv"), "give --json or --csv, not both"),
-        (("--all", "-p", "home"), "give --profile, --provider or --all, not several of them"),
-        (("-p", "home", "--provider", "dummy"), "give --profile, --provider or --all"),
+        (("--filter", "name"), "--filter must be COLUMN=PATTERN, such as name=web*, got 'name'"),
+        (("--json", "--csv"), "give only one of --json and --csv"),
+        (("--all", "-p", "home"), "give only one of --profile, --provider and --all"),
+        (("-p", "home", "--provider", "dummy"), "give only one of --profile, --provider and --all"),
         (("-p", "hoem"), "no profile is called 'hoem' in "),
         (
             ("--provider", "dumy"),
             "no provider is called 'dumy'; the nearest names: dummy",
         ),
-        (("--deadline", "0"), "deadline=0.0 is no number of seconds above 0"),
+        (("--deadline", "0"), "deadline must be a number of seconds above 0, got 0.0"),
     ],
 )
 def test_a_wrong_call(run: Run, dummies: dict[str, str], arguments: tuple[str, ...], said: str) -> None:

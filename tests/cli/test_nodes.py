@@ -137,17 +137,21 @@ def test_a_name_of_two_nodes(run: Run, office: Sandbox, account: dict[str, str])
         (("create", "--name", "w", "--size", "5", "--image", "Linx"), 3, "has no image 'Linx'"),
         (("create", "--name", "w", *ORDER[:4], "--location", "nyc"), 3, "has no location 'nyc'"),
         (("create", "--name", "", *ORDER), 2, "name must be a non-empty str, got ''"),
-        (("create", "--name", "w", *ORDER, "--tag", "t"), 1, "NephoScale creates no nodes with tags"),
+        (
+            ("create", "--name", "w", *ORDER, "--tag", "t"),
+            1,
+            "NephoScale does not take tags when a node is created",
+        ),
         (("create", "--name", "w", *ORDER, "--key", "/no/key"), 2, "the key file /no/key cannot be read"),
         (("create", "--name", "w", *ORDER, "--key", __file__), 2, "not a public key in OpenSSH's format"),
         (("deploy", "--name", "w", *ORDER, "--key", "/k"), 2, "nothing to deploy: give --script FILE or"),
-        (("deploy", "--name", "w", *ORDER, "--script", "/k"), 2, "which SSH key is let in? "),
+        (("deploy", "--name", "w", *ORDER, "--script", "/k"), 2, "there is no SSH key in "),
         (
             ("deploy", "--name", "w", *ORDER, "--key", "/k", "--script", "/no"),
             2,
             "the file /no cannot be read",
         ),
-        (("deploy", "--name", "w", *ORDER, "--key", "/k", "--file", "a"), 2, "--file 'a' is not SRC:DST"),
+        (("deploy", "--name", "w", *ORDER, "--key", "/k", "--file", "a"), 2, "--file must be SRC:DST"),
         (("create", "--size", "5", "--image", "49"), 2, "Missing option '--name'"),
         (("wait", "seed-1", "--timeout", "-1"), 2, "'--timeout'"),
     ],
@@ -171,7 +175,7 @@ def test_what_a_dry_run_tells(run: Run, both: dict[str, str], key: Path) -> None
     assert done.stdout.endswith(", tags a b\n")
     steps = ("--key", str(key), "--file", f"{key}:/etc/k", "--script", __file__)
     done = run("nodes", "deploy", *order, *steps, "--dry-run", **both)
-    assert done.stdout.endswith(f", then put {key}:/etc/k, run {__file__}\n")
+    assert done.stdout.endswith(f", then copy {key}:/etc/k, run {__file__}\n")
     done = run("nodes", "create", *order[:5], "ubuntu", *order[6:], **both)
     assert "give the id of one: 155133621 (ubuntu-24-04-x64), 1" in done.stderr
 
@@ -221,7 +225,9 @@ def test_nobody_to_ask(run: Run, office: Sandbox, account: dict[str, str]) -> No
     """Without a terminal nothing is destroyed without --yes, even if the input says y."""
     done = run("nodes", "destroy", "seed-1", "seed-2", input="y\n", **account)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "destroy 2 nodes of office? There is no terminal to ask at; --yes does it\n"
+    assert (
+        done.stderr == "destroy 2 nodes of office? There is no terminal to ask at; --yes skips the question\n"
+    )
     assert changes(office) == []
 
 
@@ -344,7 +350,7 @@ def test_an_interrupted_destruction(
     assert (process.returncode, out) == (130, "")
     assert errors.splitlines()[-2:] == [
         "interrupted",
-        "node seed-1 (id 88001) may be destroyed or not; not begun: node seed-2 (id 88002)",
+        "node seed-1 (id 88001): destroy may have been carried out; not attempted: node seed-2 (id 88002)",
     ]
 
 

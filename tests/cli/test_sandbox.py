@@ -38,7 +38,7 @@ def test_it_serves_until_ctrl_c(start: Start) -> None:
 def test_ctrl_c_at_a_terminal_ends_moto(terminal: Callable[..., Any]) -> None:
     """Ctrl-C ends EC2's sandbox with its second process, which does not receive the signal."""
     started = terminal("sandbox", "ec2")
-    started.until("Ctrl-C ends it.")
+    started.until("Ctrl-C stops it.")
     (moto,) = psutil.Process(started.process.pid).children()
     assert os.getpgid(moto.pid) != os.getpgid(started.process.pid)
     started.type("\x03")
@@ -50,7 +50,7 @@ def test_the_example_can_be_pasted(start: Start, run: Run) -> None:
     """The printed Python code connects to the sandbox."""
     with start("sandbox", "nephoscale") as process:
         assert process.stdout is not None
-        text = "".join(takewhile(lambda line: line != "Ctrl-C ends it.\n", process.stdout))
+        text = "".join(takewhile(lambda line: line != "Ctrl-C stops it.\n", process.stdout))
         example = text[text.index("from polycloud") :]
         done = run(program=example)
         assert (done.stdout, done.stderr) == ("[]\n", "")

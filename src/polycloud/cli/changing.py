@@ -79,7 +79,9 @@ def each(
             failed.append(f"{noun.title(item)}: {output.reason(error)}")
         except KeyboardInterrupt as interruption:
             rest = ", ".join(map(noun.title, items[at + 1 :])) or "none"
-            interruption.add_note(f"{noun.title(item)}: the {doing} may have happened; not attempted: {rest}")
+            interruption.add_note(
+                f"{noun.title(item)}: {doing} may have been carried out; not attempted: {rest}"
+            )
             raise
         else:
             output.line(f"{did} {noun.title(item)}{where}")

@@ -138,9 +138,7 @@ def _if_supported(driver: NodeDriver, name: str, value: Any) -> dict[str, Any]:
         return {}
     parameters = signature(driver.create_node).parameters
     if name not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
-        raise UnsupportedOperationError(
-            f"{driver.name} does not take {name} at the creation of a node", driver
-        )
+        raise UnsupportedOperationError(f"{driver.name} does not take {name} when a node is created", driver)
     return {name: value}
 
 

@@ -1,1 +1,1 @@
-"""Generate the package of a new driver: `templates/`, filled in, and what an OpenAPI document describes."""
+"""Generate the package of a compute driver: `templates/`, filled in with what an OpenAPI document has."""

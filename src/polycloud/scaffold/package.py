@@ -66,9 +66,9 @@ ACCESS_STRUCT = '''class AccessToken(Struct):
 '''
 
 
-def contents(names: Names, api: Api, service: str) -> dict[str, str]:
+def contents(names: Names, api: Api) -> dict[str, str]:
     """The text of every file, by its path in the package's folder."""
-    values = {**_values(names, api, login(api)), "service": service}
+    values = _values(names, api, login(api))
     places = {"package": names.package, "provider": names.provider}
     return {place.format(**places): _filled(name, values) for name, place in PLACES.items()}
 

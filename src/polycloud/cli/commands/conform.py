@@ -3,64 +3,38 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycloud.cli import accounts, options, output
+from polycloud import DriverType, get_driver
+from polycloud.cli import accounts, options, output, suites
+from polycloud.cli.nouns import main_noun
+from polycloud.cli.suites import BROKEN, KEPT, SKIPPED, Rule
 from polycloud.common.driver import credentials_from_environment, credentials_of
-from polycloud.compute.base import NodeDriver
-from polycloud.compute.providers import get_driver
+from polycloud.common.operations import OperationsDriver
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.http.messages import is_loopback
 from polycloud.testing.cleanup import LEFT_OVER
 from polycloud.tracing.redaction import redact
 
 if TYPE_CHECKING:
-    import pytest
-
-    from polycloud.testing import ComputeConformance
+    from polycloud.testing.conformance.base import Conformance
 
 __all__ = ["app", "conform"]
 
-KEPT, BROKEN, SKIPPED = "kept", "broken", "skipped"
 STYLES = {KEPT: "green", BROKEN: "bold red", SKIPPED: "dim"}
 WAITS = ("appear", "build", "power", "destroy", "copy", "attach", "archive")
 """Settings of sandboxes that make a rule wait."""
 SHORT = 0.05
 """Seconds of these settings."""
-SHOWN, REASONS = 300, 2
-"""The characters of a reason that are shown, and the reasons of a rule."""
-# Settings of plugins that are not loaded would end the run if warnings are errors
-QUIETLY = (
-    *("-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider"),
-    *("-W", "ignore::pytest.PytestConfigWarning"),
-)
-
-
-@dataclass
-class Rule:
-    """One rule, and whether the driver keeps it; `reasons` say why it does not."""
-
-    number: str
-    sentence: str
-    status: str = SKIPPED
-    reasons: list[str] = field(default_factory=list)
-
-    def note(self, status: str, reason: str) -> None:
-        """Record the outcome of one of its tests: broken overrides kept, and kept overrides skipped."""
-        order = (SKIPPED, KEPT, BROKEN)
-        if order.index(status) > order.index(self.status):
-            self.status, self.reasons = status, []
-        if reason and status == self.status and reason not in self.reasons:
-            self.reasons.append(reason)
+REASONS = 2
+"""The reasons of a rule that are shown."""
 
 
 def conform(
@@ -80,6 +54,9 @@ def conform(
             metavar="TEXT", help="A credential of the driver, in order; by default from the environment."
         ),
     ] = None,
+    service: Annotated[
+        DriverType, typer.Option(help="The service of the driver, if DRIVER is a provider's name.")
+    ] = DriverType.COMPUTE,
     profile: options.Profile = None,
     url: Annotated[str | None, typer.Option(metavar="URL", help="The address of the provider.")] = None,
     sandbox: Annotated[
@@ -93,22 +70,23 @@ def conform(
 ) -> None:
     """Check a driver against the rules of every driver.
 
-    Nodes are created and destroyed if the driver offers it. A rule about operations that the driver does not
-    offer is skipped. The exit status is 1 if a rule is broken.
+    Resources are created and destroyed if the driver offers it. A rule about operations that the driver does
+    not offer is skipped. The exit status is 1 if a rule is broken.
     """
-    kind = _import_class(target)
-    asked = _numbers(rules or ())
+    kind = _import_class(target, service)
+    suite = suites.load(kind.service if issubclass(kind, OperationsDriver) else kind.base_driver.service)
+    asked = _numbers(suite, rules or ())
     given = {name: value for name, value in (("url", url), ("region", region)) if value}
     with ExitStack() as stack:
-        if issubclass(kind, NodeDriver):
+        if issubclass(kind, OperationsDriver):
             driver = stack.enter_context(_driver(kind, credentials, profile, sandbox, given))
             _require_consent(driver, yes=yes)
-            file = stack.enter_context(_test_of(driver))
+            file = stack.enter_context(suites.test_file(suite, driver))
         elif credentials or profile or sandbox or given:
             raise InvalidArgumentError(f"{target} is a test class, which creates its driver itself")
         else:
             driver, file = None, f"{sys.modules[kind.__module__].__file__}::{kind.__qualname__}"
-        found, left = _run(file, asked, driver)
+        found, left = suites.run(suite, file, asked, driver)
     _show(target, found, left, as_json=as_json)
     if left or any(rule.status == BROKEN for rule in found):
         raise typer.Exit(1)
@@ -117,20 +95,21 @@ def conform(
 # The target
 
 
-def _import_class(target: str) -> type[NodeDriver | ComputeConformance]:
-    """The class that `target` names."""
-    suite = _suite()
+def _import_class(target: str, service: str) -> type[OperationsDriver | Conformance[Any]]:
+    """The class that `target` names; that of a provider's driver for the service."""
+    kinds = (OperationsDriver, suites.base())
     place, colon, name = target.rpartition(":")
     if not colon:
-        return get_driver(target)
+        driver: type[OperationsDriver] = get_driver(service, target)
+        return driver
     module = _imported(place)
     found = getattr(module, name, None)
-    if isinstance(found, type) and issubclass(found, (NodeDriver, suite)):
+    if isinstance(found, type) and issubclass(found, kinds):
         return found
     there = {
         key: value.__module__
         for key, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, (NodeDriver, suite))
+        if isinstance(value, type) and issubclass(value, kinds)
     }
     own = [key for key, where in there.items() if where == module.__name__]
     imported = [f"{key} of {where}" for key, where in there.items() if not where.startswith("polycloud.")]
@@ -152,17 +131,12 @@ def _imported(place: str) -> Any:
         raise PolycloudError(message) from error
 
 
-def _suite() -> type[ComputeConformance]:
-    try:
-        from polycloud.testing import ComputeConformance
-    except ImportError as error:
-        raise PolycloudError(str(error)) from error
-    return ComputeConformance
-
-
-def _numbers(rules: Sequence[str]) -> set[str]:
-    known = _rules().keys()
-    asked = {f"C{int(rule.lstrip('cC')):02}" if rule.lstrip("cC").isdigit() else rule for rule in rules}
+def _numbers(suite: type[Conformance[Any]], rules: Sequence[str]) -> set[str]:
+    """The numbers of rules in the form of the suite: C05 for c5, or for 5."""
+    known = suites.rules_of(suite).keys()
+    letter = min(known)[0]
+    digits = {rule: rule.upper().removeprefix(letter) for rule in rules}
+    asked = {f"{letter}{int(text):02}" if text.isdigit() else rule for rule, text in digits.items()}
     if asked - known:
         raise InvalidArgumentError(
             f"there is no rule {', '.join(sorted(asked - known))}; there are {min(known)} to {max(known)}"
@@ -170,22 +144,14 @@ def _numbers(rules: Sequence[str]) -> set[str]:
     return asked
 
 
-def _rules() -> dict[str, str]:
-    """The sentence of each rule by number."""
-    suite = _suite()
-    from polycloud.testing.conformance.base import rules
-
-    return rules(suite)
-
-
 @contextmanager
 def _driver(
-    kind: type[NodeDriver],
+    kind: type[OperationsDriver],
     credentials: list[str] | None,
     profile: str | None,
     sandbox: str | None,
     given: dict[str, Any],
-) -> Iterator[NodeDriver]:
+) -> Iterator[OperationsDriver]:
     """Create the driver, and close it at the end of the block."""
     if sum(map(bool, (profile, sandbox, credentials))) > 1 or (sandbox and "url" in given):
         raise InvalidArgumentError("give only one of --credentials, --profile and --sandbox")
@@ -215,8 +181,8 @@ def _settings(sandbox: str) -> dict[str, Any]:
     return {"ssh": "off", **{name: SHORT for name in WAITS if name in own}}
 
 
-def _of_profile(kind: type[NodeDriver], name: str, given: dict[str, Any]) -> NodeDriver:
-    driver = accounts.configuration().profile(name).connect(**given)
+def _of_profile(kind: type[OperationsDriver], name: str, given: dict[str, Any]) -> OperationsDriver:
+    driver = accounts.configuration().profile(name).connect(kind.service, **given)
     if not isinstance(driver, kind):
         raise InvalidArgumentError(
             f"the driver of the profile {name} must be {kind.__name__}, got {type(driver).__name__}"
@@ -224,14 +190,16 @@ def _of_profile(kind: type[NodeDriver], name: str, given: dict[str, Any]) -> Nod
     return driver
 
 
-def _made(kind: type[NodeDriver], credentials: Sequence[str] | None, given: dict[str, Any]) -> NodeDriver:
+def _made(
+    kind: type[OperationsDriver], credentials: Sequence[str] | None, given: dict[str, Any]
+) -> OperationsDriver:
     names = [one.name for one in credentials_of(kind)]
     if credentials is None or len(credentials) != len(names):
         variables = " and ".join(" or ".join(one.variables) for one in credentials_of(kind))
         each = " ".join(f"--credentials {name.upper()}" for name in names)
         message = f"{kind.__name__} needs {', '.join(names)}: give {each}, or set {variables}"
         raise InvalidArgumentError(message)
-    make: Callable[..., NodeDriver] = kind
+    make: Callable[..., OperationsDriver] = kind
     try:
         return make(*credentials, **given)
     except PolycloudError:
@@ -241,158 +209,18 @@ def _made(kind: type[NodeDriver], credentials: Sequence[str] | None, given: dict
         raise PolycloudError(f"{kind.__name__} cannot be created: {message}") from error
 
 
-def _require_consent(driver: NodeDriver, *, yes: bool) -> None:
-    """Ask before creating nodes that may cost money."""
+def _require_consent(driver: OperationsDriver, *, yes: bool) -> None:
+    """Ask before creating resources that may cost money."""
     host = driver.connection.host
-    if yes or is_loopback(host) or not driver.supports("create_node"):
+    creates = any(name.startswith("create_") and driver.supports(name) for name in driver.operations())
+    if yes or is_loopback(host) or not creates:
         return
-    warning = f"This creates nodes at {host}, which may cost money, and destroys them."
+    noun = main_noun(driver.service)
+    what = noun.many if noun else "resources"
+    warning = f"This creates {what} at {host}, which may cost money, and destroys them."
     if not sys.stdin.isatty():
         raise InvalidArgumentError(f"{warning} Use --yes to confirm.")
     typer.confirm(f"{warning} Continue?", abort=True, err=True)
-
-
-# The tests
-
-_SUITE: list[type[ComputeConformance]] = []
-
-
-@contextmanager
-def _test_of(made: NodeDriver) -> Iterator[str]:
-    """A test file whose class checks this driver."""
-    import pytest
-
-    class TestDriver(_suite()):  # type: ignore[misc] # mypy does not know a class that a call returns
-        over_http = type(made).connectionCls is not NodeDriver.connectionCls
-        not_offered = frozenset(name for name in made.operations() if not made.supports(name))
-
-        @pytest.fixture
-        def driver(self) -> NodeDriver:
-            return made
-
-    with TemporaryDirectory(prefix="polycloud-conform-") as folder:
-        file = Path(folder, "test_driver.py")
-        file.write_text("from polycloud.cli.commands.conform import _SUITE\n\n(TestDriver,) = _SUITE\n")
-        _SUITE[:] = [TestDriver]
-        try:
-            yield str(file)
-        finally:
-            _SUITE.clear()
-
-
-class _Recorder:
-    """A plugin of pytest that records the outcome of the tests of each rule, and what they left over."""
-
-    def __init__(self, asked: set[str], driver: NodeDriver | None, step: Callable[[str], None]) -> None:
-        self.rules = {number: Rule(number, sentence) for number, sentence in _rules().items()}
-        self.seen: set[str] = set()
-        self.problems: list[str] = []
-        self.left: list[str] = []
-        self._asked, self._driver, self._step = asked, driver, step
-
-    def found(self) -> list[Rule]:
-        """The rules that were tested."""
-        return [rule for number, rule in sorted(self.rules.items()) if number in self.seen]
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Record what cannot be collected."""
-        if report.failed:
-            self.problems.append(_short(str(report.longrepr)))
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Select the tests of the rules that were requested."""
-        asked = self._asked or self.rules.keys()
-        items[:] = [item for item in items if _number(item) in asked]
-
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        """Record the outcome of a test, of its setup or of its teardown."""
-        import pytest
-
-        rule = self.rules[_number(item)]
-        self.seen.add(rule.number)
-        self._step(f"{rule.number} {rule.sentence}")
-        if call.excinfo is None:
-            if call.when == "call":
-                rule.note(KEPT, "")
-            return
-        error = call.excinfo.value
-        skipped = isinstance(error, pytest.skip.Exception)
-        case = f"{item.name[item.name.index('[') + 1 : -1]}: " if "[" in item.name and not skipped else ""
-        reason = self._reason(rule, error, getattr(item, "funcargs", {}).get("driver"))
-        rule.note(SKIPPED if skipped else BROKEN, case + reason)
-        if reason.startswith(LEFT_OVER):
-            self.left.append(reason.removeprefix(LEFT_OVER))
-
-    def _reason(self, rule: Rule, error: BaseException, driver: NodeDriver | None) -> str:
-        import pytest
-
-        from polycloud.testing.conformance.base import place_of
-
-        text = str(error)
-        if isinstance(error, pytest.FixtureLookupError):
-            text = f"there is no fixture {error.argname!r}"
-        elif not isinstance(error, (AssertionError, pytest.fail.Exception, pytest.skip.Exception)):
-            text = f"raised {type(error).__name__}: {text}{place_of(error, driver)}"
-        text = text.removeprefix(f"{rule.number} {rule.sentence.rstrip('.')}: ")
-        return _short(text if self._driver is None else self._driver.connection.redact(text))
-
-
-def _number(item: pytest.Item) -> str:
-    from polycloud.testing.conformance.base import number_of
-
-    return number_of(item.name)
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHOWN else f"{flat[: SHOWN - 3]}..."
-
-
-def _run(file: str, asked: set[str], driver: NodeDriver | None) -> tuple[list[Rule], list[str]]:
-    """Run the tests of `file`; return the rules, and what the tests left over.
-
-    Raises `PolycloudError` if the tests cannot be run.
-    """
-    import pytest
-
-    with _progress() as step, _without_plugins():
-        recorder = _Recorder(asked, driver, step)
-        status = pytest.main([*QUIETLY, file], plugins=[recorder])
-    if status == pytest.ExitCode.INTERRUPTED and not recorder.problems:
-        raise KeyboardInterrupt
-    if not recorder.seen:
-        raise PolycloudError(f"no rule could be tested: {'; '.join(recorder.problems) or 'none was found'}")
-    return recorder.found(), recorder.left if driver is None else _left_over(driver)
-
-
-def _left_over(driver: NodeDriver) -> list[str]:
-    """The resources that the rules created and that still exist."""
-    return [driver.connection.redact(text) for text in _suite().leftovers(driver)]
-
-
-@contextmanager
-def _without_plugins() -> Iterator[None]:
-    """Disable plugins and options of this machine, which could reorder, repeat or split the tests."""
-    before = dict(os.environ)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A function that shows the current rule at a terminal."""
-    if not output.lively(sys.stderr):
-        yield lambda _: None
-        return
-    from rich.text import Text
-
-    with output.errors().status("") as status:
-        yield lambda rule: status.update(Text(output.printable(rule)))
 
 
 # The result

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from polycloud import DriverType
 from polycloud.cli import options, output
 from polycloud.errors import InvalidArgumentError
 from polycloud.scaffold import naming, package
@@ -25,7 +24,6 @@ ADDRESS = re.compile(r"https://(?P<host>[A-Za-z0-9._-]+)(?P<base>(/[A-Za-z0-9._~
 def new_driver(
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The provider's name, such as acme_cloud.")],
-    service: Annotated[DriverType, typer.Option(help="The service of the driver.")] = DriverType.COMPUTE,
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to write it; default polycloud-NAME.")
     ] = None,
@@ -52,7 +50,7 @@ def new_driver(
     api = replace(api, auth=auth) if auth else api
     api = _at(api, url) if url else api
     target = folder or Path(names.distribution)
-    texts = package.contents(names, api, service)
+    texts = package.contents(names, api)
     package.write(texts, target, force=force)
     _announce(target, names, api, len(texts))
 

@@ -153,7 +153,7 @@ def _wait(driver: NodeDriver, nodes: Sequence[Node], timeout: float) -> list[Nod
 
 
 STOP = "Power nodes off. They keep their disks, and mostly their price."
-SHUTDOWN = "Ask nodes to shut down; like stop if the provider does not offer it."
+SHUTDOWN = "Ask nodes to shut down. Stops them if the provider does not offer it."
 verbs.add_change(app, NODES, "reboot_node", ("reboot", "reboot requested:"), "Restart nodes.")
 verbs.add_change(app, NODES, "start_node", ("start", "start requested:"), "Start stopped nodes.")
 verbs.add_change(app, NODES, "stop_node", ("stop", "stop requested:"), STOP)
