@@ -1,4 +1,4 @@
-"""Docstrings as they are written here: Markdown's code, tables and terms, and trees drawn with lines."""  # noqa: INP001
+"""Converts the docstrings of this project: Markdown's code, tables and terms, and trees drawn with lines."""  # noqa: INP001
 
 import builtins
 import re
@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 TREE = ("├", "│", "└")
 INDENT = "    "
 QUOTED = re.compile(r"(``.+?``|`[^`]+`)(?=(\w?))")
-"""A quotation, and the sign after it: reStructuredText wants a gap in `Node`s."""
+"""Quoted text and the character after it: reStructuredText needs a gap in `Node`s."""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -23,19 +23,19 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def skip(_app: Sphinx, _what: str, name: str, obj: object, _skip: bool, _options: object) -> bool | None:
-    """Leave out what has no words of its own, and the rules, which have their page."""
+    """Leave out members without a docstring of their own, and the rules, which have pages of their own."""
     return True if name.startswith("test_") or (obj.__doc__ or "").startswith("Alias for field") else None
 
 
 def unlink_builtins(_app: Sphinx, tree: nodes.document) -> None:
-    """The type `object` is not the attribute of that name of some class of ours."""
+    """Remove links from builtins: the type `object` is not an attribute `object` of one of our classes."""
     for link in list(tree.findall(pending_xref)):
         if link["refdomain"] == "py" and link["reftarget"] in vars(builtins):
             link.replace_self(link.children)
 
 
 def to_rest(_app: Sphinx, _what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
-    """Make reStructuredText of what is none, a paragraph at a time."""
+    """Convert a docstring to reStructuredText, a paragraph at a time."""
     out: list[str] = []
     in_code = False
     for filled, group in groupby(lines, key=lambda line: bool(line.strip())):
@@ -63,27 +63,27 @@ def _with_gap(quoted: re.Match[str]) -> str:
 
 
 def _is_plain(above: list[str]) -> bool:
-    """Whether the last paragraph is text, to which nothing indented belongs."""
+    """Return whether the last paragraph is text without an indented part."""
     last = next((line for line in reversed(above) if line.strip()), "")
     return not last.startswith((" ", "- ", "* ")) and not last.endswith("::")
 
 
 def _are_terms(paragraph: list[str]) -> bool:
-    """Whether each line that is not indented explains a term, and some go on in indented ones."""
+    """Return whether each unindented line explains a term, and some continue in indented ones."""
     starts = [line for line in paragraph if not line.startswith(" ")]
     return 1 < len(starts) < len(paragraph) and all(line.startswith("`") for line in starts)
 
 
 def _table(rows: list[str]) -> list[str]:
-    """A list-table; a row without a first cell goes on with the row above it."""
+    """Return a list-table; a row without a first cell continues the row above it."""
     cells = [
         [cell.strip() for cell in row.strip("|").split("|")] for row in rows if not row.startswith("|--")
     ]
-    whole: list[list[str]] = []
+    complete: list[list[str]] = []
     for row in cells:
-        if row[0] or not whole:
-            whole.append(row)
+        if row[0] or not complete:
+            complete.append(row)
         else:
-            whole[-1] = [f"{old} {more}".strip() for old, more in zip(whole[-1], row, strict=True)]
-    items = (f"{INDENT}{' ' if at else '*'} - {cell}" for row in whole for at, cell in enumerate(row))
+            complete[-1] = [f"{old} {more}".strip() for old, more in zip(complete[-1], row, strict=True)]
+    items = (f"{INDENT}{' ' if at else '*'} - {cell}" for row in complete for at, cell in enumerate(row))
     return [".. list-table::", f"{INDENT}:header-rows: 1", "", *items]

@@ -1,4 +1,4 @@
-"""The directive `{provider-matrix}`: what each provider's driver offers, asked of the drivers themselves."""  # noqa: INP001
+"""The directive `{provider-matrix}`: a table of the operations that the drivers offer."""  # noqa: INP001
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -17,7 +17,7 @@ class ProviderMatrix(SphinxDirective):
     """A row for each operation of compute, a column for each provider."""
 
     def run(self) -> list[nodes.Node]:
-        """The table."""
+        """Return the table."""
         drivers = [get_driver(name) for name in names()]
         operations = list(dict.fromkeys(name for driver in drivers for name in driver.operations()))
         rows = [["operation", *(driver.name for driver in drivers)]]

@@ -1,4 +1,4 @@
-"""The directive `{public-module}`: a public module's heading, its text and everything that it offers."""  # noqa: INP001
+"""The directive `{public-module}`: the heading of a public module, its docstring and its public members."""  # noqa: INP001
 
 import inspect
 from importlib import import_module
@@ -15,12 +15,12 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 class Module(SphinxDirective):
-    """What stands in the module's `__all__`; what is told of elsewhere is a link to there."""
+    """The names in the module's `__all__`; those that another module documents are links to it."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """The module's section."""
+        """Return the module's section."""
         (name,) = self.arguments
         module = import_module(name)
         homes = {each: _home(name, each, getattr(module, each)) for each in module.__all__}
@@ -37,10 +37,10 @@ class Module(SphinxDirective):
         return self.parse_text_to_nodes("\n".join([*lines, "```"]), allow_section_headings=True)
 
 
-def _is_assembled(thing: object) -> bool:
+def _is_assembled(member: object) -> bool:
     """Return whether this is a class that a package puts together from its modules, such as a driver's."""
-    return inspect.isclass(thing) and any(
-        base.__module__.startswith(f"{thing.__module__}.") for base in thing.__mro__
+    return inspect.isclass(member) and any(
+        base.__module__.startswith(f"{member.__module__}.") for base in member.__mro__
     )
 
 
@@ -49,10 +49,10 @@ def _outer_bases(cls: type) -> list[str]:
     return [base.__name__ for base in cls.__mro__ if not base.__module__.startswith(cls.__module__)]
 
 
-def _home(module: str, name: str, thing: object) -> str:
-    """The module that tells of a thing: where it is defined, or the nearest one above that offers it."""
-    home = getattr(thing, "__module__", None)
-    if not (inspect.isclass(thing) or inspect.isroutine(thing)) or not home:
+def _home(module: str, name: str, member: object) -> str:
+    """Return the module that documents an object: its own, or the nearest public one above."""
+    home = getattr(member, "__module__", None)
+    if not (inspect.isclass(member) or inspect.isroutine(member)) or not home:
         return module
     while home.startswith("polycloud."):
         public = not any(part.startswith("_") for part in home.split("."))

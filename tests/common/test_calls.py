@@ -386,5 +386,5 @@ def test_a_late_deployment_is_cleaned_up() -> None:
 def test_a_late_deployment_names_its_node(provider: str) -> None:
     """Where the key of a deployment cannot be deleted, the error is still that of the node."""
     with deployment(provider, auth=True) as deploy:
-        with pytest.raises(DeploymentError), call_options(deadline=2):
+        with pytest.raises(DeploymentError), call_options(deadline=5):
             deploy()

@@ -179,6 +179,14 @@ def test_a_limit_that_is_no_longer_announced(clock: Clock, limiter: RateLimiter)
     assert [limiter.take() for _ in range(50)] == [0] * 50
 
 
+def test_a_failed_first_request_opens_nothing(clock: Clock, limiter: RateLimiter) -> None:
+    """Where a new window's first response is a server error without limits, requests go on one by one."""
+    exchange(limiter, response(ratelimit_remaining=0, ratelimit_reset=10))
+    clock.now += 10
+    exchange(limiter, response(500))
+    assert 0 < limiter.take() < 1
+
+
 @pytest.mark.parametrize(
     "headers",
     [

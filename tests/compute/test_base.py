@@ -204,7 +204,7 @@ def test_fingerprint() -> None:
         ("ssh-rsa", "key type"),
         ("ssh-rsa not*base64", "base64"),
         (f"{PUBLIC_KEY}\n{PUBLIC_KEY}", "more than one line"),
-        ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "private key, which is never sent"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "private keys are never sent"),
     ],
 )
 def test_invalid_public_keys(text: str, problem: str) -> None:

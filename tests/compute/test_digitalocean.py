@@ -372,7 +372,7 @@ def test_ids_that_are_not_numbers() -> None:
     """An id that is not a number is refused before anything is sent."""
     with serve() as web, on(web) as driver:
         for call in (driver.get_node, lambda id_: driver.destroy_node(node_of(driver, id_))):
-            with pytest.raises(InvalidArgumentError, match="'no-number' is no id"):
+            with pytest.raises(InvalidArgumentError, match="must be a number, got 'no-number'"):
                 call("no-number")
     assert web.seen == []
 
@@ -382,11 +382,11 @@ def test_arguments_of_another_type() -> None:
     wrong: Any = 7
     with serve() as web, on(web) as driver:
         image = NodeImage("1", "", driver)
-        with pytest.raises(InvalidArgumentError, match="7 is no Node"):
+        with pytest.raises(InvalidArgumentError, match="expected a Node, got 7"):
             driver.reboot_node(wrong)
-        with pytest.raises(InvalidArgumentError, match="7 is expected a NodeSize nor the id of one"):
+        with pytest.raises(InvalidArgumentError, match="expected a NodeSize or its id, got 7"):
             driver.create_node("web", wrong, image)
-        with pytest.raises(InvalidArgumentError, match="7 is expected a NodeLocation"):
+        with pytest.raises(InvalidArgumentError, match="expected a NodeLocation"):
             driver.create_node("web", NodeSize("s-1", "", 1, 1, 0, None, driver), image, wrong)
     assert web.seen == []
 

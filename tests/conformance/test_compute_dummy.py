@@ -5,7 +5,7 @@ from polycloud.testing import ComputeConformance
 
 
 class TestDummy(ComputeConformance):
-    not_offered = frozenset({"deploy_node"})  # nobody answers SSH in memory
+    not_offered = frozenset({"deploy_node"})  # there is no SSH in memory
     over_http = False
 
     @pytest.fixture

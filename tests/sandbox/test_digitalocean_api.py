@@ -17,50 +17,53 @@ def do() -> Iterator[Client]:
         yield made
 
 
-# Who may do what
+# Tokens
 
 
 def test_credentials(do: Client) -> None:
-    """The credentials are the token alone, and the options leave the version of the API to the driver."""
+    """The credentials are the token only, and the options leave the API's version to the driver."""
     assert do.cloud.credentials == ("dop_v1_sandbox",)
     assert do.cloud.options == {"host": "127.0.0.1", "port": do.cloud.port, "secure": False}
 
 
 @pytest.mark.parametrize("path", ["/account", "/nowhere"])
 def test_an_expired_token(do: Client, path: str) -> None:
-    """A token that nobody knows, such as one that has expired, is a 401 on every path."""
-    answer = do.send("GET", path, token="dop_v1_expired")
-    assert answer.status == 401
-    assert (answer.json()["id"], answer.json()["message"]) == ("unauthorized", "Unable to authenticate you.")
+    """An unknown token, such as an expired one, is a 401 on every path."""
+    response = do.send("GET", path, token="dop_v1_expired")
+    assert response.status == 401
+    assert (response.json()["id"], response.json()["message"]) == (
+        "unauthorized",
+        "Unable to authenticate you.",
+    )
 
 
 def test_a_token_that_may_only_look(do: Client) -> None:
-    """The read-only token sees everything and changes nothing."""
+    """The read-only token reads everything and changes nothing."""
     token = "dop_v1_sandbox_read_only"
     assert do.send("GET", "/droplets", token=token).status == 200
-    answer = do.send("POST", "/tags", {"name": "t"}, token=token)
-    assert (answer.status, answer.json()["id"]) == (403, "forbidden")
+    response = do.send("POST", "/tags", {"name": "t"}, token=token)
+    assert (response.status, response.json()["id"]) == (403, "forbidden")
     assert len(do.get("/tags")["tags"]) == 1
 
 
 def test_request_ids(do: Client) -> None:
-    """Every answer has a request id of its own, which errors repeat."""
+    """Every response has its own request id, which error bodies repeat."""
     fine, wrong = do.send("GET", "/droplets"), do.send("GET", "/droplets/1")
     assert UUID(fine.headers["x-request-id"]) != UUID(wrong.headers["x-request-id"])
     assert wrong.json()["request_id"] == wrong.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'"name"'])
-def test_what_is_no_object(do: Client, body: bytes) -> None:
-    """A body that is no JSON object is a 400, which tags word in their own way."""
-    answer = do.send("POST", "/firewalls", body)
-    assert (answer.status, answer.json()["id"]) == (400, "bad_request")
-    answer = do.send("POST", "/tags", body)
-    assert (answer.status, answer.json().keys()) == (400, {"error", "root_causes"})
+def test_malformed_bodies(do: Client, body: bytes) -> None:
+    """A body that is not a JSON object is a 400, with another error body for tags."""
+    response = do.send("POST", "/firewalls", body)
+    assert (response.status, response.json()["id"]) == (400, "bad_request")
+    response = do.send("POST", "/tags", body)
+    assert (response.status, response.json().keys()) == (400, {"error", "root_causes"})
 
 
 def test_an_unknown_method(do: Client) -> None:
-    """A path with a method that it does not know is a 405."""
+    """A path with an unsupported method is a 405."""
     assert do.refused("PATCH", "/droplets")[0] == 405
 
 
@@ -68,7 +71,7 @@ def test_an_unknown_method(do: Client) -> None:
 
 
 def test_pages(do: Client) -> None:
-    """The links of a page lead through all pages, keep the query, and leave out what makes no sense."""
+    """The links of a page lead through all pages, keep the query, and omit pages that do not exist."""
     url = f"{do.cloud.url}/v2/droplets?tag_name=seed&per_page=2&page="
     first = do.get("/droplets?tag_name=seed&per_page=2")
     assert (first["meta"], len(first["droplets"])) == ({"total": 5}, 2)
@@ -83,7 +86,7 @@ def test_pages(do: Client) -> None:
 
 
 def test_page_sizes() -> None:
-    """A page has 20 items unless asked, and 200 at most, or what the knobs say."""
+    """A page has 20 items by default and 200 at most, or as many as the settings allow."""
     with client(seed_droplets=201) as do:
         assert len(do.get("/droplets")["droplets"]) == 20
         assert len(do.get("/droplets?per_page=500")["droplets"]) == 200
@@ -97,22 +100,22 @@ def test_page_sizes() -> None:
 
 
 def test_rate_limit_headers(do: Client) -> None:
-    """Every answer tells the limit, what is left of it, and when the oldest request expires."""
+    """Every response has headers for the limit, the remaining requests, and when the oldest expires."""
     first, second = do.send("GET", "/account"), do.send("GET", "/droplets/1")
     assert first.headers["ratelimit-limit"] == "5000"
-    assert [answer.headers["ratelimit-remaining"] for answer in (first, second)] == ["4999", "4998"]
+    assert [response.headers["ratelimit-remaining"] for response in (first, second)] == ["4999", "4998"]
     assert 3590 < int(second.headers["ratelimit-reset"]) - time.time() < 3610
 
 
 def test_the_burst_limit() -> None:
-    """Too many requests in a minute are a 429 that says how long to wait, after which they succeed."""
+    """Too many requests in a minute are a 429 with Retry-After, after which requests succeed."""
     with client(burst_limit=2) as do:
         do.get("/account")
         do.later(20)
         do.get("/account")
-        answer = do.send("GET", "/account")
-        assert (answer.status, answer.json()["id"]) == (429, "too_many_requests")
-        assert (answer.headers["retry-after"], answer.headers["ratelimit-remaining"]) == ("40", "0")
+        response = do.send("GET", "/account")
+        assert (response.status, response.json()["id"]) == (429, "too_many_requests")
+        assert (response.headers["retry-after"], response.headers["ratelimit-remaining"]) == ("40", "0")
         do.later(39)
         assert do.refused("GET", "/account")[0] == 429
         do.later(1)
@@ -120,12 +123,12 @@ def test_the_burst_limit() -> None:
 
 
 def test_the_hourly_limit() -> None:
-    """Too many requests in an hour are a 429 that tells by ratelimit-reset alone when it is over."""
+    """Too many requests in an hour are a 429 whose end only ratelimit-reset names."""
     with client(hourly_limit=2) as do:
         assert [do.send("GET", "/account").headers["ratelimit-remaining"] for _ in range(2)] == ["1", "0"]
-        answer = do.send("POST", "/tags", {"name": "t"})
-        assert (answer.status, "retry-after" in answer.headers) == (429, False)
-        assert answer.headers["ratelimit-limit"] == "2"
+        response = do.send("POST", "/tags", {"name": "t"})
+        assert (response.status, "retry-after" in response.headers) == (429, False)
+        assert response.headers["ratelimit-limit"] == "2"
         do.later(3600)
         assert do.get("/tags")["tags"] == []
 
@@ -134,11 +137,11 @@ def test_the_hourly_limit() -> None:
 
 
 def test_faults(do: Client) -> None:
-    """Faults hit DigitalOcean as they hit every cloud, before or after it has acted."""
+    """Faults hit DigitalOcean like every cloud, before or after it has acted."""
     do.cloud.fault(503, method="POST", path="/v2/tags")
     do.cloud.fault("reset after", method="POST", path="/v2/tags")
-    answer = do._pool.request("POST", f"{do.cloud.url}/v2/tags")
-    assert answer.status == 503
+    response = do._pool.request("POST", f"{do.cloud.url}/v2/tags")
+    assert response.status == 503
     with pytest.raises(ProtocolError):
         do.send("POST", "/tags", {"name": "made"})
     assert "made" in [tag["name"] for tag in do.get("/tags")["tags"]]
@@ -147,7 +150,7 @@ def test_faults(do: Client) -> None:
 
 
 def test_reset(do: Client) -> None:
-    """A reset forgets everything but the seeded droplets, which are as in the beginning."""
+    """A reset removes everything except the seeded droplets, which are as at the start."""
     do.act("DELETE", "/droplets?tag_name=seed")
     do.act("POST", "/tags", name="t")
     do.cloud.reset()
@@ -167,7 +170,7 @@ def test_seeded_droplets(do: Client) -> None:
 
 
 def test_many_droplets_have_different_addresses() -> None:
-    """However many droplets are seeded, no two have a common address."""
+    """However many droplets are seeded, no two share an address."""
     addresses = [
         ip for server in Sandbox("digitalocean", seed_droplets=3000).servers for ip in server["addresses"]
     ]
@@ -175,7 +178,7 @@ def test_many_droplets_have_different_addresses() -> None:
 
 
 def test_a_changed_droplet_is_shown_changed(do: Client) -> None:
-    """What has been listed before is shown as it is now."""
+    """A droplet that was listed before is shown in its present state."""
     before = do.get("/droplets?per_page=1")["droplets"][0]
     do.act("POST", "/tags", name="t")
     resources = [{"resource_id": str(before["id"]), "resource_type": "droplet"}]
@@ -184,6 +187,6 @@ def test_a_changed_droplet_is_shown_changed(do: Client) -> None:
 
 
 def test_time_passes_by_itself() -> None:
-    """With the real clock a droplet is built without anybody asking in between."""
+    """With the real clock a droplet is built without requests in between."""
     with client(build=0.0) as do:
         assert do.act("POST", "/droplets", **ORDER)["droplet"]["status"] == "active"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def do() -> Iterator[Client]:
-    """A DigitalOcean whose answers are held against the document."""
+    """A DigitalOcean whose responses are checked against the document."""
     with client(seed_droplets=3, page_size=2) as made:
         yield made
 
@@ -143,8 +143,21 @@ def drive_firewalls(do: Client) -> None:
     do.act("DELETE", f"/firewalls/{wall}")
 
 
-def test_every_operation_answers_as_documented(do: Client) -> None:
-    """Every operation answers with a status, headers and a body that the document describes."""
+def drive_domains(do: Client) -> None:
+    do.act("POST", "/domains", name="example.com", ip_address="192.0.2.1")
+    records = "/domains/example.com/records"
+    number = do.act("POST", records, type="MX", data="mail.example.net.", priority=1)["domain_record"]["id"]
+    for path in ("/domains", "/domains/example.com", records, f"{records}/{number}"):
+        do.get(path)
+    for method in ("PUT", "PATCH"):
+        do.act(method, f"{records}/{number}", type="MX", priority=2)
+    do.refused("POST", records, type="MX")
+    do.act("DELETE", f"{records}/{number}")
+    do.act("DELETE", "/domains/example.com")
+
+
+def test_every_operation_is_documented(do: Client) -> None:
+    """Every operation's response has a status, headers and a body that the document describes."""
     document = contract()
     assert document is not None
     document.seen.clear()
@@ -157,6 +170,7 @@ def test_every_operation_answers_as_documented(do: Client) -> None:
         drive_reserved_ips,
         drive_vpcs,
         drive_firewalls,
+        drive_domains,
     ):
         drive(do)
     offered = sum(len(verbs) for path, verbs in ROUTES.items() if path != "/images/{image:int}")
@@ -165,8 +179,8 @@ def test_every_operation_answers_as_documented(do: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/droplets/1", "/images/none", "/volumes/x", "/vpcs/x", "/tags/x", "/nowhere"]
+    "path", ["/droplets/1", "/images/none", "/volumes/x", "/vpcs/x", "/tags/x", "/domains/x", "/nowhere"]
 )
-def test_unknown_things_answer_as_documented(do: Client, path: str) -> None:
-    """What does not exist is a 404 with the documented error body, whatever it is."""
+def test_unknown_resources(do: Client, path: str) -> None:
+    """An unknown resource or path is a 404 with the documented error body."""
     assert do.refused("GET", path) == (404, "The resource you requested could not be found.")

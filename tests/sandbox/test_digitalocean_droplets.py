@@ -34,8 +34,8 @@ def test_the_life_of_a_droplet(do: Client) -> None:
     assert sorted(address["type"] for address in built["networks"]["v4"]) == ["private", "public"]
 
 
-def test_what_a_droplet_tells(do: Client) -> None:
-    """A droplet tells its size, image, region, tags, features, volumes and VPC."""
+def test_a_droplet_in_full(do: Client) -> None:
+    """A droplet shows its size, image, region, tags, features, volumes and VPC."""
     volume = do.act("POST", "/volumes", name="data", region="nyc3", size_gigabytes=5)["volume"]["id"]
     droplet = do.built(ipv6=True, monitoring=True, backups=True, tags=["b", "a"], volumes=[volume])
     assert (droplet["memory"], droplet["vcpus"], droplet["disk"]) == (1024, 1, 25)
@@ -52,7 +52,7 @@ def test_what_a_droplet_tells(do: Client) -> None:
 
 
 def test_several_at_once(do: Client) -> None:
-    """With `names` several droplets are made, each with an action and addresses of its own."""
+    """With `names` several droplets are created, each with its own action and addresses."""
     body = {**ORDER, "name": None, "names": ["a", "b", "c"]}
     made = do.act("POST", "/droplets", **body)
     assert [droplet["name"] for droplet in made["droplets"]] == ["a", "b", "c"]
@@ -100,21 +100,21 @@ def test_any_region(do: Client, region: str | None, chosen: str) -> None:
         ({"user_data": "x" * 65537}, "User data must not exceed 64 KiB."),
     ],
 )
-def test_orders_that_cannot_be(do: Client, change: dict[str, Any], message: str) -> None:
-    """An order that cannot be carried out is refused with 422, says why, and makes nothing."""
+def test_invalid_creates(do: Client, change: dict[str, Any], message: str) -> None:
+    """An invalid create is a 422 that says why, and creates nothing."""
     status, said = do.refused("POST", "/droplets", **{**ORDER, **change})
     assert (status, message in said) == (422, True), said
     assert do.get("/droplets")["droplets"] == do.get("/actions")["actions"] == []
 
 
 def test_null_counts_as_absent(do: Client) -> None:
-    """An optional field that is null is as good as one that is absent."""
+    """An optional field that is null counts as absent."""
     droplet = do.built(user_data=None, ssh_keys=None, tags=None, vpc_uuid=None, backups=None)
     assert droplet["tags"] == []
 
 
 def test_the_droplet_limit() -> None:
-    """Who has as many droplets as the account may have beside the seeded ones can make no more."""
+    """An account at its droplet limit, seeded ones not counted, cannot create more."""
     with client(seed_droplets=2, droplet_limit=2) as do:
         assert do.get("/account")["account"]["droplet_limit"] == 4
         do.built()
@@ -125,7 +125,7 @@ def test_the_droplet_limit() -> None:
 
 
 def test_filters(do: Client) -> None:
-    """Droplets are listed by tag or by name, whatever the capitals, but not by both."""
+    """Droplets are listed by tag or by name, in any case, but not by both."""
     one, two = do.built(name="One", tags=["Prod"]), do.built(name="two", tags=["prod", "x"])
 
     def listed(query: str) -> list[int]:
@@ -142,7 +142,7 @@ def test_filters(do: Client) -> None:
 
 
 def test_delete(do: Client) -> None:
-    """A deleted droplet is gone at once, its volume is free, and its address is not used by the next."""
+    """A deleted droplet is gone at once, its volume is free, and the next does not get its address."""
     volume = do.act("POST", "/volumes", name="data", region="nyc3", size_gigabytes=5)["volume"]["id"]
     droplet = do.built(volumes=[volume])
     do.act("DELETE", f"/droplets/{droplet['id']}")
@@ -154,7 +154,7 @@ def test_delete(do: Client) -> None:
 
 
 def test_a_locked_droplet_stays(do: Client) -> None:
-    """A droplet on which something is under way cannot be deleted, alone or by its tag."""
+    """A droplet with an action under way cannot be deleted, alone or by its tag."""
     made = do.act("POST", "/droplets", **ORDER, tags=["t"])["droplet"]
     assert do.refused("DELETE", f"/droplets/{made['id']}") == NO_EVENT
     assert do.refused("DELETE", "/droplets?tag_name=t") == NO_EVENT
@@ -172,7 +172,7 @@ def test_delete_by_tag(do: Client) -> None:
 
 
 def test_archive() -> None:
-    """Where deleting takes time, what is left of a droplet is listed as archived and takes nothing more."""
+    """Where deleting takes time, a deleted droplet is listed as archived and takes no requests."""
     with client(archive=3.0) as do:
         number = do.built(tags=["t"])["id"]
         do.act("DELETE", f"/droplets/{number}")
@@ -205,7 +205,7 @@ def test_an_action_takes_its_time(do: Client) -> None:
 
 
 def test_power(do: Client) -> None:
-    """Power goes off and on, and each power action is refused where it makes no sense."""
+    """Power goes off and on, and each power action is refused in the wrong status."""
     number = do.built()["id"]
     assert do.refused("POST", f"/droplets/{number}/actions", type="power_on")[0] == 422
     assert do.switched(number, "shutdown")["status"] == "off"
@@ -225,7 +225,7 @@ def test_rename(do: Client) -> None:
 
 
 def test_resize(do: Client) -> None:
-    """A droplet that is off takes another size, with the disk only if told, and never a smaller disk."""
+    """A droplet that is off can be resized, its disk only on request, and never to a smaller disk."""
     number = do.built()["id"]
     path = f"/droplets/{number}/actions"
     assert "power it off" in do.refused("POST", path, type="resize", size="s-2vcpu-2gb")[1]
@@ -238,7 +238,7 @@ def test_resize(do: Client) -> None:
 
 
 def test_snapshot_and_rebuild(do: Client) -> None:
-    """A snapshot becomes an image of the account, and a droplet can be rebuilt from it where it is."""
+    """A snapshot becomes an image of the account, from which a droplet in its region can be rebuilt."""
     number = do.built()["id"]
     droplet = do.switched(number, "snapshot", name="golden")
     (image,) = do.get("/images?private=true")["images"]
@@ -275,7 +275,7 @@ def test_enable_ipv6(do: Client) -> None:
 
 
 def test_actions_that_fail() -> None:
-    """An action that the sandbox was told to let fail ends as errored, without effect and unlocked."""
+    """An action of a type in the setting `errored` ends as errored, without effect and unlocked."""
     with client(errored="snapshot, rename") as do:
         number = do.built()["id"]
         assert do.switched(number, "rename", name="other")["name"] == "web"
@@ -307,7 +307,7 @@ def test_unknown_actions(do: Client) -> None:
 
 
 def test_no_public_network(do: Client) -> None:
-    """A droplet without public networking has its private address only, and takes no reserved IP."""
+    """A droplet without public networking has only its private address, and takes no reserved IP."""
     droplet = do.built(public_networking=False)
     assert [address["type"] for address in droplet["networks"]["v4"]] == ["private"]
     assert do.refused("POST", "/reserved_ips", droplet_id=droplet["id"])[0] == 422

@@ -1,4 +1,4 @@
-"""The provider's own SDK against the sandbox."""
+"""The provider's SDK against the sandbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORDER = {"name": "web", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubunt
 
 
 def connect(cloud: Sandbox, token: str) -> Any:
-    """The SDK's client, which sends everything once."""
+    """The SDK's client, without retries."""
     # Its own policy sends tokens over TLS only.
     policy = HeadersPolicy(base_headers={"Authorization": f"Bearer {token}"})
     return pydo.Client(token=token, endpoint=cloud.url, authentication_policy=policy, retry_total=0)
@@ -33,7 +33,7 @@ def sdk(cloud: Sandbox) -> Iterator[Any]:
 
 @pytest.fixture
 def cloud() -> Iterator[Sandbox]:
-    """A DigitalOcean in which everything is done at once."""
+    """A DigitalOcean whose actions take no time."""
     with Sandbox("digitalocean", ssh="off", build=0, power=0, copy=0, attach=0, seed_droplets=45) as sandbox:
         yield sandbox
 
@@ -57,16 +57,16 @@ def test_droplets(sdk: Any) -> None:
 
 
 def test_paging(sdk: Any) -> None:
-    """The SDK pages through all droplets as the links lead it."""
-    answers = [sdk.droplets.list(per_page=20)]
-    while "next" in answers[-1]["links"].get("pages", {}):
-        answers.append(sdk.droplets.list(per_page=20, page=len(answers) + 1))
-    seen = {one["id"] for answer in answers for one in answer["droplets"]}
-    assert (len(answers), len(seen), answers[-1]["meta"]["total"]) == (3, 45, 45)
+    """The SDK follows the links through all pages of droplets."""
+    responses = [sdk.droplets.list(per_page=20)]
+    while "next" in responses[-1]["links"].get("pages", {}):
+        responses.append(sdk.droplets.list(per_page=20, page=len(responses) + 1))
+    seen = {one["id"] for response in responses for one in response["droplets"]}
+    assert (len(responses), len(seen), responses[-1]["meta"]["total"]) == (3, 45, 45)
 
 
 def test_actions(sdk: Any) -> None:
-    """The SDK posts actions, gets them where they belong, and sees what they did."""
+    """The SDK posts actions, gets them from the droplet and the account, and sees their effects."""
     number = droplet(sdk)["id"]
     for body in (
         {"type": "rename", "name": "new"},
@@ -126,7 +126,7 @@ def test_tags(sdk: Any) -> None:
 
 
 def test_reserved_ips(sdk: Any) -> None:
-    """The SDK reserves an IP, assigns it, takes it away and gives it back."""
+    """The SDK reserves an IP, assigns, unassigns and deletes it."""
     number = droplet(sdk)["id"]
     ip = sdk.reserved_ips.create(body={"region": "nyc3"})["reserved_ip"]["ip"]
     sdk.reserved_ips_actions.post(ip, body={"type": "assign", "droplet_id": number})
@@ -151,8 +151,8 @@ def test_networks(sdk: Any) -> None:
     sdk.vpcs.delete(vpc)
 
 
-def test_what_is_for_sale(sdk: Any) -> None:
-    """The SDK lists images, sizes and regions, and tells of the account."""
+def test_catalogs(sdk: Any) -> None:
+    """The SDK lists images, sizes, regions and VPCs, and gets the account."""
     assert sdk.images.get("debian-12-x64")["image"]["distribution"] == "Debian"
     assert sdk.images.list(type="application", per_page=200)["images"]
     assert len(sdk.sizes.list(per_page=200)["sizes"]) > 15
@@ -162,7 +162,7 @@ def test_what_is_for_sale(sdk: Any) -> None:
 
 
 def test_errors(sdk: Any, cloud: Sandbox) -> None:
-    """The SDK raises its errors with the sandbox's status and words."""
+    """The SDK raises its errors with the sandbox's status and message."""
     with pytest.raises(HttpResponseError, match="invalid image") as caught:
         sdk.droplets.create(body={**ORDER, "image": "none"})
     assert caught.value.status_code == 422

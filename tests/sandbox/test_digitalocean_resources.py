@@ -32,23 +32,23 @@ def test_keys(do: Client) -> None:
 
 
 def test_a_key_exists_once(do: Client) -> None:
-    """The same key under another name and comment is refused."""
+    """A key that exists under another name and comment is refused."""
     do.act("POST", "/account/keys", name="k", public_key=KEY)
-    answer = do.refused("POST", "/account/keys", name="other", public_key=f"{KEY} other")
-    assert answer == (422, "SSH Key is already in use on your account")
+    response = do.refused("POST", "/account/keys", name="other", public_key=f"{KEY} other")
+    assert response == (422, "SSH Key is already in use on your account")
 
 
 @pytest.mark.parametrize("text", ["", "x", "ssh-ed25519", "ssh-ed25519 %%", "ssh-rsa AAAA", KEY[12:]])
-def test_what_is_no_key(do: Client, text: str) -> None:
-    """What is no public SSH key is refused."""
+def test_invalid_keys(do: Client, text: str) -> None:
+    """A text that is not a public SSH key is refused."""
     assert do.refused("POST", "/account/keys", name="k", public_key=text)[0] == 422
 
 
-# What is for sale
+# Sizes and regions
 
 
 def test_the_catalogue(do: Client) -> None:
-    """Sizes and regions tell of each other, and some of either are not available."""
+    """Sizes and regions name each other, and some of each are not available."""
     sizes = {size["slug"]: size for size in do.get("/sizes?per_page=200")["sizes"]}
     regions = {region["slug"]: region for region in do.get("/regions")["regions"]}
     assert len(sizes) > 15
@@ -108,7 +108,7 @@ def test_convert(do: Client) -> None:
 
 
 def test_snapshots(do: Client) -> None:
-    """Snapshots of droplets and of volumes are listed together and apart, and deleted by their ids."""
+    """Snapshots of droplets and of volumes are listed together and separately, and deleted by id."""
     number = do.built()["id"]
     do.switched(number, "snapshot", name="of a droplet")
     volume = do.act("POST", "/volumes", name="v", region="nyc3", size_gigabytes=3)["volume"]["id"]
@@ -134,7 +134,7 @@ def volume(do: Client) -> str:
 
 
 def test_attach_and_detach(do: Client, volume: str) -> None:
-    """A volume is attached to one droplet and detached from it, both of which take time and lock both."""
+    """A volume is attached to one droplet and detached from it; each takes time and locks both."""
     number, other = do.built()["id"], do.built()["id"]
     path = f"/volumes/{volume}/actions"
     action = do.act("POST", path, type="attach", droplet_id=number)["action"]
@@ -154,14 +154,14 @@ def test_attach_and_detach(do: Client, volume: str) -> None:
 
 
 def test_a_volume_of_another_region(do: Client, volume: str) -> None:
-    """A volume cannot be attached to a droplet of another region, existing or to be made."""
+    """A volume cannot be attached to a droplet of another region, existing or new."""
     number = do.built(region="ams3")["id"]
     assert do.refused("POST", f"/volumes/{volume}/actions", type="attach", droplet_id=number)[0] == 422
     assert do.refused("POST", "/droplets", **{**ORDER, "region": "ams3", "volumes": [volume]})[0] == 422
 
 
 def test_resize_of_a_volume(do: Client, volume: str) -> None:
-    """A volume becomes larger, never smaller, and meanwhile goes to no new droplet."""
+    """A volume becomes larger, never smaller, and until then cannot be attached to a new droplet."""
     path = f"/volumes/{volume}/actions"
     do.act("POST", path, type="resize", size_gigabytes=20)
     assert do.refused("POST", "/droplets", **ORDER, volumes=[volume]) == (422, "Invalid volume allocations")
@@ -190,13 +190,13 @@ def test_resize_of_a_volume(do: Client, volume: str) -> None:
     ],
 )
 def test_volumes_that_cannot_be(do: Client, volume: str, change: dict[str, Any], status: int) -> None:
-    """A volume of a wrong name, size, region or file system is refused, as is a name that is taken."""
+    """A volume with an invalid name, size, region or file system is refused, as is a name in use."""
     body = {"name": "data", "region": "nyc3", "size_gigabytes": 1, **change}
     assert do.refused("POST", "/volumes", **body)[0] == status
 
 
 def test_volumes_by_name(do: Client, volume: str) -> None:
-    """A name is unique in a region only, and finds and deletes a volume together with it."""
+    """A name is unique in a region only; name and region together find and delete a volume."""
     other = do.act("POST", "/volumes", name="data", region="ams3", size_gigabytes=1)["volume"]["id"]
     assert len(do.get("/volumes?name=data")["volumes"]) == 2
     assert [one["id"] for one in do.get("/volumes?name=data&region=ams3")["volumes"]] == [other]
@@ -207,7 +207,7 @@ def test_volumes_by_name(do: Client, volume: str) -> None:
 
 
 def test_a_volume_from_a_snapshot(do: Client, volume: str) -> None:
-    """A volume made from a snapshot is where that is and at least as large."""
+    """A volume made from a snapshot is in its region and at least as large."""
     snapshot = do.act("POST", f"/volumes/{volume}/snapshots", name="s")["snapshot"]["id"]
     assert do.refused("POST", f"/volumes/{volume}/snapshots", name="s")[0] == 409
     made = do.act("POST", "/volumes", name="copy", snapshot_id=snapshot, size_gigabytes=1)["volume"]
@@ -218,7 +218,7 @@ def test_a_volume_from_a_snapshot(do: Client, volume: str) -> None:
 
 
 def test_tags(do: Client, volume: str) -> None:
-    """A tag counts what it is on, keeps its first spelling, and takes itself along when it is deleted."""
+    """A tag counts its resources, keeps its first spelling, and is removed from them when deleted."""
     number = do.built(tags=["Prod"])["id"]
     assert do.act("POST", "/tags", name="prod")["tag"]["name"] == "Prod"
     resources = [{"resource_id": volume, "resource_type": "volume"}]
@@ -242,8 +242,8 @@ def test_tags(do: Client, volume: str) -> None:
         (["droplet"], 422),
     ],
 )
-def test_tagging_nothing(do: Client, resources: list[Any], status: int) -> None:
-    """Only what exists can be tagged."""
+def test_tagging_unknown_resources(do: Client, resources: list[Any], status: int) -> None:
+    """Only existing resources can be tagged."""
     do.act("POST", "/tags", name="t")
     assert do.refused("POST", "/tags/t/resources", resources=resources)[0] == status
 
@@ -260,7 +260,7 @@ def test_tag_names(do: Client) -> None:
 
 @pytest.mark.parametrize("name", ["reserved_ip", "floating_ip"])
 def test_reserved_ips(do: Client, name: str) -> None:
-    """An address of a region is assigned, moved and taken away, each in its time and under a lock."""
+    """A reserved IP is assigned, moved and unassigned, each in its time and under a lock."""
     one, two = do.built()["id"], do.built()["id"]
     ip = do.act("POST", f"/{name}s", region="nyc3")[name]
     assert (ip["droplet"], ip["locked"]) == (None, False)
@@ -284,7 +284,7 @@ def test_reserved_ips(do: Client, name: str) -> None:
 
 
 def test_a_reserved_ip_for_a_droplet(do: Client) -> None:
-    """An address that is made for a droplet is on it when the action that the answer links has ended."""
+    """A reserved IP created for a droplet is assigned when the linked action has ended."""
     number = do.built()["id"]
     made = do.act("POST", "/reserved_ips", droplet_id=number)
     assert (made["reserved_ip"]["locked"], made["links"]["droplets"][0]["id"]) == (True, number)
@@ -295,7 +295,7 @@ def test_a_reserved_ip_for_a_droplet(do: Client) -> None:
 
 
 def test_reserved_ips_that_cannot_be() -> None:
-    """An address needs a droplet or a region that exists, stays in it, and there are so many at most."""
+    """A reserved IP needs an existing droplet or region, stays in the region, and is limited in number."""
     with client(reserved_ip_limit=1) as do:
         number = do.built(region="ams3")["id"]
         for body, status in (
@@ -314,7 +314,7 @@ def test_reserved_ips_that_cannot_be() -> None:
 
 
 def test_vpcs(do: Client) -> None:
-    """A VPC gives its droplets addresses of its range and can be deleted only when it has none."""
+    """A VPC's droplets have addresses of its range, and it can be deleted only without droplets."""
     vpc = do.act("POST", "/vpcs", name="mine", region="nyc3", ip_range="10.10.0.0/24")["vpc"]
     droplet = do.built(vpc_uuid=vpc["id"])
     assert droplet["vpc_uuid"] == vpc["id"]
@@ -329,7 +329,7 @@ def test_vpcs(do: Client) -> None:
 
 
 def test_the_default_vpc(do: Client) -> None:
-    """Each region has one default, which cannot be deleted nor given up but for another."""
+    """Each region has one default VPC, which cannot be deleted, only replaced by another default."""
     made = do.act("POST", "/vpcs", name="mine", region="nyc3")["vpc"]
     vpcs = do.get("/vpcs?per_page=200")["vpcs"]
     old = next(vpc for vpc in vpcs if vpc["region"] == "nyc3" and vpc["default"])
@@ -355,7 +355,7 @@ def test_the_default_vpc(do: Client) -> None:
     ],
 )
 def test_vpcs_that_cannot_be(do: Client, change: dict[str, Any], status: int) -> None:
-    """A VPC of a wrong name, region, range or description is refused."""
+    """A VPC with an invalid name, region, range or description is refused."""
     body = {"name": "mine", "region": "nyc3", **change}
     assert do.refused("POST", "/vpcs", **body)[0] == status
 
@@ -364,7 +364,7 @@ def test_vpcs_that_cannot_be(do: Client, change: dict[str, Any], status: int) ->
 
 
 def test_firewalls(do: Client) -> None:
-    """A firewall waits for its droplets, takes more and fewer, and an update resets what it leaves out."""
+    """A firewall waits for its droplets, gets more and fewer, and an update resets omitted fields."""
     one, two = do.built(tags=["t"])["id"], do.built()["id"]
     wall = do.act("POST", "/firewalls", name="wall", inbound_rules=[RULE], droplet_ids=[one])["firewall"]
     path = f"/firewalls/{wall['id']}"
@@ -408,7 +408,7 @@ def test_firewalls(do: Client) -> None:
     ],
 )
 def test_firewalls_that_cannot_be(do: Client, change: dict[str, Any], status: int) -> None:
-    """A firewall of a wrong or taken name, without rules, or with wrong ones is refused and not made."""
+    """A firewall with an invalid or used name, or without valid rules, is refused and not created."""
     do.act("POST", "/firewalls", name="wall", inbound_rules=[RULE])
     body = {"name": "other", "inbound_rules": [RULE], **change}
     assert do.refused("POST", "/firewalls", **body)[0] == status

@@ -18,7 +18,7 @@ KEY = asyncssh.generate_private_key("ssh-ed25519")
 
 
 class Account:
-    """What a test does with droplets that have machines."""
+    """A client for droplets that have machines."""
 
     def __init__(self, cloud: Sandbox, pool: urllib3.PoolManager) -> None:
         self._cloud, self._pool = cloud, pool
@@ -26,9 +26,9 @@ class Account:
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         headers = {"Authorization": f"Bearer {self._cloud.credentials[0]}"}
-        answer = self._pool.request(method, f"{self._cloud.url}/v2{path}", json=body, headers=headers)
-        assert answer.status < 300, answer.data
-        return answer.json() if answer.data else None
+        response = self._pool.request(method, f"{self._cloud.url}/v2{path}", json=body, headers=headers)
+        assert response.status < 300, response.data
+        return response.json() if response.data else None
 
     def create(self, **changes: Any) -> int:
         """The id of a droplet that has been built."""
@@ -37,7 +37,7 @@ class Account:
         return number
 
     def act(self, number: int, type: str, **body: Any) -> None:
-        """An action, and its end."""
+        """Post an action and wait for its end."""
         self.ask("POST", f"/droplets/{number}/actions", type=type, **body)
         self._settle(number)
 
@@ -46,16 +46,16 @@ class Account:
             threading.Event().wait(0.005)
 
     def server(self, number: int) -> dict[str, Any]:
-        """The droplet as the sandbox knows it."""
+        """The droplet in the sandbox's state."""
         return next(server for server in self._cloud.servers if server["id"] == number)
 
     def machine(self, number: int) -> Any:
-        """What is behind the droplet."""
+        """The droplet's machine."""
         cloud: Any = self._cloud._cloud
         return cloud._state.droplets[number].machine
 
     def says(self, number: int, command: str, **login: Any) -> str:
-        """The output of a command over SSH, by the key unless told otherwise."""
+        """The output of a command over SSH, by default with the key."""
         options = {"client_keys": [KEY], **login}
         address = self.server(number)["addresses"][0]
 
@@ -77,7 +77,7 @@ class Account:
 
 @pytest.fixture
 def account(pool: urllib3.PoolManager) -> Iterator[Account]:
-    """A DigitalOcean with machines that run commands; the test is skipped where there are none."""
+    """A DigitalOcean with machines that run commands; skips the test where none can run."""
     cloud = Sandbox("digitalocean", build=0, power=0, copy=0)
     if "namespaces" not in cloud.isolation.split(" ")[0]:
         pytest.skip(cloud.isolation)
@@ -86,27 +86,27 @@ def account(pool: urllib3.PoolManager) -> Iterator[Account]:
 
 
 def patiently(attempt: Callable[[], str]) -> str:
-    """What is said as soon as somebody answers."""
+    """The SSH server's first line."""
     while True:
         with contextlib.suppress(OSError, asyncssh.Error):
             return attempt()
 
 
 def keyed(account: Account) -> dict[str, Any]:
-    """The part of an order that brings `KEY`."""
+    """The field of a create that adds `KEY`."""
     public = KEY.export_public_key().decode().strip()
     return {"ssh_keys": [account.ask("POST", "/account/keys", name="k", public_key=public)["ssh_key"]["id"]]}
 
 
 def test_ssh_by_key(account: Account) -> None:
-    """A droplet lets in, under its name, who has the key that it was created with."""
+    """A droplet accepts the key that it was created with, and has its name as the host name."""
     number = account.create(name="box", **keyed(account))
     assert account.says(number, "hostname") == "box"
     assert account.server(number)["password"] is None
 
 
 def test_ssh_by_password(account: Account) -> None:
-    """A droplet without keys lets in who has the password that was mailed, and nobody else."""
+    """A droplet without keys accepts the mailed password and no other."""
     number = account.create()
     password = account.server(number)["password"]
     assert account.says(number, "echo hi", client_keys=None, password=password) == "hi"
@@ -115,7 +115,7 @@ def test_ssh_by_password(account: Account) -> None:
 
 
 def test_files_and_power(account: Account) -> None:
-    """A droplet that is off takes no SSH; on again it has its files, which a rebuild removes."""
+    """A droplet that is off accepts no SSH; on again it has its files, which a rebuild removes."""
     number = account.create(**keyed(account))
     account.says(number, "echo kept > /root/note")
     account.act(number, "power_off")
@@ -130,7 +130,7 @@ def test_files_and_power(account: Account) -> None:
 
 
 def test_a_deleted_droplet_takes_no_ssh(account: Account) -> None:
-    """When the machine of a deleted droplet is gone, nobody answers any more at its address."""
+    """When the machine of a deleted droplet is gone, its address accepts no connections."""
     number = account.create(**keyed(account))
     address, machine = account.server(number)["addresses"][0], account.machine(number)
     account.ask("DELETE", f"/droplets/{number}")
@@ -141,5 +141,5 @@ def test_a_deleted_droplet_takes_no_ssh(account: Account) -> None:
 
 
 def test_seeded_droplets_have_no_machines(account: Account) -> None:
-    """Behind a droplet that exists from the beginning there is nothing."""
+    """A seeded droplet has no machine."""
     assert Sandbox("digitalocean", seed_droplets=1).servers[0]["machine"] == "none"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 
 from polycloud.sandbox import Answer, Sandbox
-from polycloud.sandbox.linode.errors import InputError
 from polycloud.sandbox.linode.filters import Filter
+from polycloud.sandbox.rest.errors import InputError
 from support.linode import ORDER, Client, client
 
 NO_TOKEN = (401, [(None, "Invalid Token")])
@@ -23,24 +23,24 @@ def api() -> Iterator[Client]:
         yield made
 
 
-# Who may do what
+# Tokens
 
 
 def test_credentials(api: Client) -> None:
-    """The credentials are the token alone, and the options leave the version of the API to the driver."""
+    """The credentials are the token only, and the options leave the API's version to the driver."""
     assert api.cloud.credentials == ("linode_sandbox",)
     assert api.cloud.options == {"host": "127.0.0.1", "port": api.cloud.port, "secure": False}
 
 
 @pytest.mark.parametrize("path", ["/account", "/nowhere", "/regions"])
 def test_an_expired_token(api: Client, path: str) -> None:
-    """A token that nobody knows, such as one that has expired, is a 401 on every path."""
-    answer = api.send("GET", path, token="expired")
-    assert (answer.status, answer.json()) == (401, {"errors": [{"reason": "Invalid Token"}]})
+    """An unknown token, such as an expired one, is a 401 on every path."""
+    response = api.send("GET", path, token="expired")
+    assert (response.status, response.json()) == (401, {"errors": [{"reason": "Invalid Token"}]})
 
 
 def test_without_a_token(api: Client) -> None:
-    """What is for sale, and public images, can be seen without a token, and nothing else."""
+    """Regions, types, kernels and public images can be read without a token, and nothing else."""
     for path in ("/regions", "/linode/types", "/linode/kernels/linode/grub2", "/volumes/types"):
         assert api.send("GET", path, token=None).status == 200
     for method, path in (("GET", "/linode/instances"), ("GET", "/account"), ("POST", "/images")):
@@ -48,7 +48,7 @@ def test_without_a_token(api: Client) -> None:
 
 
 def test_private_images_need_a_token(api: Client) -> None:
-    """An image of the account is not there for who comes without a token."""
+    """An image of the account is a 404, and not listed, without a token."""
     disk = api.get(f"/linode/instances/{api.built()['id']}/disks")["data"][0]["id"]
     image = api.act("POST", "/images", disk_id=disk)["id"]
     assert api.send("GET", f"/images/{image}", token=None).status == 404
@@ -56,15 +56,15 @@ def test_private_images_need_a_token(api: Client) -> None:
 
 
 def test_a_token_that_may_only_look(api: Client) -> None:
-    """The read-only token sees everything and changes nothing, and headers tell which scopes it lacks."""
+    """The read-only token reads everything and changes nothing, and headers name the missing scopes."""
     token = "linode_sandbox_read_only"
     seen = api.send("GET", "/linode/instances", token=token)
     assert (seen.status, seen.headers["x-accepted-oauth-scopes"]) == (200, "linodes:read_only")
-    answer = api.send("POST", "/linode/instances", dict(ORDER), token=token)
-    assert answer.status == 403
-    assert answer.json()["errors"][0]["reason"].startswith("Your OAuth token is not authorized")
-    assert answer.headers["x-accepted-oauth-scopes"] == "linodes:read_write"
-    assert "linodes:read_only" in answer.headers["x-oauth-scopes"].split()
+    response = api.send("POST", "/linode/instances", dict(ORDER), token=token)
+    assert response.status == 403
+    assert response.json()["errors"][0]["reason"].startswith("Your OAuth token is not authorized")
+    assert response.headers["x-accepted-oauth-scopes"] == "linodes:read_write"
+    assert "linodes:read_only" in response.headers["x-oauth-scopes"].split()
     assert api.get("/linode/instances")["results"] == 60
 
 
@@ -83,36 +83,36 @@ def test_a_token_that_may_only_look(api: Client) -> None:
     ],
 )
 def test_headers(api: Client, path: str, scope: str) -> None:
-    """Every answer tells the version of the API, the scopes of the token, and the scope that was needed."""
+    """Every response has headers for the API's version, the token's scopes, and the needed scope."""
     headers = api.send("GET", path).headers
     assert (headers["x-accepted-oauth-scopes"], headers["x-oauth-scopes"]) == (f"{scope}:read_only", "*")
     assert headers["x-spec-version"] == "4.189.0"
 
 
 def test_both_versions(api: Client) -> None:
-    """What is below /v4 is below /v4beta too."""
+    """Every path below /v4 is also below /v4beta."""
     headers = {"Authorization": f"Bearer {api.token}"}
-    answer = api._pool.request("GET", f"{api.cloud.url}/v4beta/linode/instances", headers=headers)
-    assert answer.json()["results"] == 60
+    response = api._pool.request("GET", f"{api.cloud.url}/v4beta/linode/instances", headers=headers)
+    assert response.json()["results"] == 60
 
 
-# What cannot be understood
+# Invalid requests
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'"label"'])
-def test_what_is_no_object(api: Client, body: bytes) -> None:
-    """A body that is no JSON object is a 400."""
-    answer = api.send("POST", "/linode/instances", body)
-    assert (answer.status, answer.json()) == (400, {"errors": [{"reason": "Invalid JSON"}]})
+def test_malformed_bodies(api: Client, body: bytes) -> None:
+    """A body that is not a JSON object is a 400."""
+    response = api.send("POST", "/linode/instances", body)
+    assert (response.status, response.json()) == (400, {"errors": [{"reason": "Invalid JSON"}]})
 
 
 def test_an_unknown_method(api: Client) -> None:
-    """A path with a method that it does not know is a 405, in the form of all errors."""
+    """A path with an unsupported method is a 405 with the usual error body."""
     assert api.refused("PATCH", "/linode/instances") == (405, [(None, "Method Not Allowed")])
 
 
 def test_all_problems_at_once(api: Client) -> None:
-    """A request with several mistakes is told of all, each with its field."""
+    """The response to a request with several errors names all of them, each with its field."""
     body: dict[str, Any] = {"label": "a--b", "tags": [], "type": "g6", "image": "x", "authorized_keys": ["y"]}
     status, problems = api.refused("POST", "/linode/instances", **body)
     assert (status, [field for field, _ in problems]) == (
@@ -126,14 +126,14 @@ def test_all_problems_at_once(api: Client) -> None:
 
 def test_pages(api: Client) -> None:
     """Pages follow each other up to the last one, beyond which they are empty."""
-    answers = [api.get(f"/linode/instances?page_size=25&page={page}") for page in (1, 2, 3, 4)]
-    assert [len(answer["data"]) for answer in answers] == [25, 25, 10, 0]
-    assert {(answer["pages"], answer["results"]) for answer in answers} == {(3, 60)}
-    assert [answer["page"] for answer in answers] == [1, 2, 3, 4]
-    assert len({linode["id"] for answer in answers for linode in answer["data"]}) == 60
+    responses = [api.get(f"/linode/instances?page_size=25&page={page}") for page in (1, 2, 3, 4)]
+    assert [len(response["data"]) for response in responses] == [25, 25, 10, 0]
+    assert {(response["pages"], response["results"]) for response in responses} == {(3, 60)}
+    assert [response["page"] for response in responses] == [1, 2, 3, 4]
+    assert len({linode["id"] for response in responses for linode in response["data"]}) == 60
 
 
-def test_a_list_of_nothing(api: Client) -> None:
+def test_an_empty_list(api: Client) -> None:
     """An empty list has one page."""
     assert api.get("/volumes") == {"data": [], "page": 1, "pages": 1, "results": 0}
 
@@ -154,7 +154,7 @@ def test_pages_that_cannot_be(api: Client, query: str, field: str, reason: str) 
 
 
 def test_page_sizes() -> None:
-    """A page has 100 items unless asked, or what the knobs say."""
+    """A page has 100 items by default, or as many as the settings say."""
     with client(seed_instances=101) as api:
         assert len(api.get("/linode/instances")["data"]) == 100
     with client(seed_instances=9, page_size=3, smallest_page=1, largest_page=4) as api:
@@ -185,9 +185,9 @@ def test_page_sizes() -> None:
     ],
 )
 def test_filters(api: Client, wanted: dict[str, Any], found: int) -> None:
-    """A filter finds what it describes, and pages and results count only that."""
-    answer = api.get("/linode/instances?page_size=25", wanted)
-    assert (answer["results"], len(answer["data"])) == (found, min(found, 25))
+    """A filter finds the items that it describes, and pages and results count only these."""
+    response = api.get("/linode/instances?page_size=25", wanted)
+    assert (response["results"], len(response["data"])) == (found, min(found, 25))
 
 
 def test_orders(api: Client) -> None:
@@ -213,9 +213,9 @@ def test_orders(api: Client) -> None:
     ],
 )
 def test_filters_that_cannot_be(api: Client, wanted: object, reason: str) -> None:
-    """A filter that makes no sense, or on a field that cannot be filtered on, is a 400."""
-    answer = api.send("GET", "/linode/instances", wanted=wanted)
-    assert (answer.status, answer.json()["errors"]) == (400, [{"field": "X-Filter", "reason": reason}])
+    """An invalid filter, or one on a field that cannot be filtered on, is a 400."""
+    response = api.send("GET", "/linode/instances", wanted=wanted)
+    assert (response.status, response.json()["errors"]) == (400, [{"field": "X-Filter", "reason": reason}])
 
 
 NUMBERS = st.integers(-3, 3)
@@ -223,7 +223,7 @@ ITEMS = st.lists(st.fixed_dictionaries({"n": st.none() | NUMBERS, "t": st.lists(
 
 
 @given(ITEMS, NUMBERS, NUMBERS)
-def test_bounds_join_as_told(items: list[dict[str, Any]], low: int, high: int) -> None:
+def test_joined_bounds(items: list[dict[str, Any]], low: int, high: int) -> None:
     """Bounds in one object, in `+and`, and the opposite of `+or` all mean the same."""
     expected = [item for item in items if item["n"] is not None and low <= item["n"] < high]
     for text in (
@@ -248,7 +248,7 @@ def test_equal_and_not_equal(items: list[dict[str, Any]], wanted: str) -> None:
 
 @given(ITEMS)
 def test_orders_keep_everything(items: list[dict[str, Any]]) -> None:
-    """An order loses nothing, puts what has no value first, and backwards is the other way around."""
+    """An order keeps all items, puts those without a value first, and descending is the reverse."""
     up = [item["n"] for item in Filter('{"+order_by": "n"}', {"n"}).apply(items)]
     down = [item["n"] for item in Filter('{"+order_by": "n", "+order": "desc"}', {"n"}).apply(items)]
     assert up == sorted((item["n"] for item in items), key=lambda n: (n is not None, n or 0))
@@ -257,7 +257,7 @@ def test_orders_keep_everything(items: list[dict[str, Any]]) -> None:
 
 @given(st.text(), st.sets(st.text()))
 def test_any_header_is_a_filter_or_an_error(text: str, fields: set[str]) -> None:
-    """Whatever the header has, it is a filter that can be applied, or an InputError."""
+    """Any header is either a filter that can be applied, or an InputError."""
     try:
         wanted = Filter(text, fields)
     except InputError:
@@ -268,12 +268,12 @@ def test_any_header_is_a_filter_or_an_error(text: str, fields: set[str]) -> None
 # Limits
 
 
-def left(*answers: Any) -> list[tuple[str, str]]:
-    return [(one.headers["x-ratelimit-remaining"], one.headers["x-ratelimit-limit"]) for one in answers]
+def left(*responses: Any) -> list[tuple[str, str]]:
+    return [(one.headers["x-ratelimit-remaining"], one.headers["x-ratelimit-limit"]) for one in responses]
 
 
 def test_rate_limit_headers() -> None:
-    """Every answer tells the limit of its kind of request, what is left, and when the window ends."""
+    """Every response has the limit of its kind of request, the remaining ones, and the window's end."""
     with client(list_limit=200, request_limit=1600) as api:
         lists = [api.send("GET", path) for path in ("/linode/instances", "/volumes")]
         assert left(*lists, api.send("GET", "/account")) == [("199", "200"), ("198", "200"), ("1599", "1600")]
@@ -281,29 +281,29 @@ def test_rate_limit_headers() -> None:
         assert lists[1].headers["retry-after"] == "60"
 
 
-def test_where_nothing_is_refused_nothing_is_used(api: Client) -> None:
-    """Without limits the headers never count down, so that nobody waits for a window to end."""
+def test_headers_without_limits(api: Client) -> None:
+    """Without limits the headers never count down, so that clients do not wait for a window's end."""
     for _ in range(3):
         assert left(api.send("GET", "/volumes")) == [("200", "200")]
 
 
 @pytest.mark.parametrize(
-    ("knob", "method", "path", "seconds"),
+    ("setting", "method", "path", "seconds"),
     [
         ("list_limit", "GET", "/linode/instances", 60),
         ("request_limit", "GET", "/account", 60),
         ("create_limit", "POST", "/linode/instances", 15),
     ],
 )
-def test_limits(knob: str, method: str, path: str, seconds: int) -> None:
+def test_limits(setting: str, method: str, path: str, seconds: int) -> None:
     """Too many requests of a kind are a 429 until the window ends; other kinds go on."""
-    with client(**{knob: 2}) as api:
+    with client(**{setting: 2}) as api:
         api.send(method, path)
         api.later(5)
         assert api.send(method, path).headers["x-ratelimit-remaining"] == "0"
-        answer = api.send(method, path)
-        assert (answer.status, answer.json()["errors"]) == (429, [{"reason": "Too many requests"}])
-        assert answer.headers["retry-after"] == str(seconds - 5)
+        response = api.send(method, path)
+        assert (response.status, response.json()["errors"]) == (429, [{"reason": "Too many requests"}])
+        assert response.headers["retry-after"] == str(seconds - 5)
         assert api.send("GET", "/regions" if path == "/account" else "/profile").status == 200
         api.later(seconds - 6)
         assert api.send(method, path).status == 429
@@ -315,7 +315,7 @@ def test_limits(knob: str, method: str, path: str, seconds: int) -> None:
 
 
 def test_faults(api: Client) -> None:
-    """Faults hit Linode as they hit every cloud, before or after it has acted."""
+    """Faults hit Linode like every cloud, before or after it has acted."""
     api.cloud.fault(503, method="POST", path="/v4/tags")
     api.cloud.fault("reset after", method="POST", path="/v4/tags")
     assert api._pool.request("POST", f"{api.cloud.url}/v4/tags").status == 503
@@ -327,7 +327,7 @@ def test_faults(api: Client) -> None:
 
 
 def test_reset(api: Client) -> None:
-    """A reset forgets everything but the seeded Linodes, which are as in the beginning."""
+    """A reset removes everything except the seeded Linodes, which are as at the start."""
     api.act("DELETE", f"/linode/instances/{api.get('/linode/instances')['data'][0]['id']}")
     api.act("POST", "/tags", label="abc")
     api.cloud.reset()
@@ -347,14 +347,14 @@ def test_seeded_linodes(api: Client) -> None:
 
 
 def test_many_linodes_have_different_addresses() -> None:
-    """However many Linodes are seeded, no two have a common address."""
+    """However many Linodes are seeded, no two share an address."""
     servers = Sandbox("linode", seed_instances=3000).servers
     addresses = [ip for server in servers for ip in server["addresses"]]
     assert len(addresses) == len(set(addresses)) == 3000
 
 
 def test_time_passes_by_itself() -> None:
-    """Where nothing takes time, a Linode runs before anybody asks again."""
+    """Where nothing takes time, a Linode runs at the next request."""
     with client(build=0.0, boot=0.0) as api:
         linode = api.act("POST", "/linode/instances", **ORDER)
         assert linode["status"] == "running"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def api() -> Iterator[Client]:
-    """A Linode whose requests and answers are held against the document."""
+    """A Linode whose requests and responses are checked against the document."""
     with client(seed_instances=3) as made:
         yield made
 
@@ -175,8 +175,8 @@ def drive_firewalls(api: Client) -> None:
     api.act("DELETE", one)
 
 
-def test_every_operation_answers_as_documented(api: Client) -> None:
-    """Every operation takes the requests and gives the answers that the document describes."""
+def test_every_operation_is_documented(api: Client) -> None:
+    """Every operation takes the requests and returns the responses that the document describes."""
     document = contract()
     assert document is not None
     document.seen.clear()
@@ -214,6 +214,6 @@ def test_every_operation_answers_as_documented(api: Client) -> None:
         "/nowhere",
     ],
 )
-def test_unknown_things_answer_as_documented(api: Client, path: str) -> None:
-    """What does not exist is a 404 with the documented error body, whatever it is."""
+def test_unknown_resources(api: Client, path: str) -> None:
+    """An unknown resource or path is a 404 with the documented error body."""
     assert api.refused("GET", path) == (404, [(None, "Not found")])

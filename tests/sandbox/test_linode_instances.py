@@ -59,8 +59,8 @@ def test_the_life_of_a_linode(api: Client) -> None:
     }
 
 
-def test_what_a_linode_tells(api: Client) -> None:
-    """A Linode tells its type's measures, region, image, tags, addresses and backups."""
+def test_a_linode_in_full(api: Client) -> None:
+    """A Linode shows its type's specs, region, image, tags, addresses and backups."""
     linode = api.built(
         tags=["prod", "web", "prod"],
         private_ip=True,
@@ -85,7 +85,7 @@ def test_what_a_linode_tells(api: Client) -> None:
 
 
 def test_disks_and_a_configuration_come_with_an_image(api: Client) -> None:
-    """An image brings a disk, swap of the wanted size, and a configuration with both."""
+    """An image adds a disk, swap of the requested size, and a configuration with both."""
     one = f"{ALL}/{api.built(swap_size=1000)['id']}"
     disks = api.get(f"{one}/disks")["data"]
     assert [(disk["filesystem"], disk["size"]) for disk in disks] == [("ext4", 24600), ("swap", 1000)]
@@ -96,12 +96,12 @@ def test_disks_and_a_configuration_come_with_an_image(api: Client) -> None:
 
 
 def test_a_linode_that_is_not_to_boot(api: Client) -> None:
-    """With an image and without a boot, a Linode is offline when it has been provisioned."""
+    """With an image and without a boot, a Linode is offline after provisioning."""
     assert api.built(booted=False)["status"] == "offline"
 
 
 def test_an_empty_linode(api: Client) -> None:
-    """Without an image there are no disks, and nothing to boot until there are."""
+    """Without an image there are no disks, and a boot is refused until there are."""
     linode = api.act("POST", ALL, region="us-east", type="g6-nanode-1")
     assert (linode["image"], linode["label"]) == (None, f"linode{linode['id']}")
     assert api.waited(linode["id"])["status"] == "offline"
@@ -157,8 +157,8 @@ def test_an_empty_linode(api: Client) -> None:
         ({"booted": "yes"}, "booted", "booted must be a boolean"),
     ],
 )
-def test_orders_that_cannot_be(api: Client, change: dict[str, Any], field: str, reason: str) -> None:
-    """An order that cannot be carried out is a 400 that names the field, and makes nothing."""
+def test_invalid_creates(api: Client, change: dict[str, Any], field: str, reason: str) -> None:
+    """An invalid create is a 400 that names the field, and creates nothing."""
     api.built(label="taken")
     status, problems = api.refused("POST", ALL, **{**ORDER, **change})
     assert (status, problems[0][0]) == (400, field)
@@ -179,7 +179,7 @@ def test_labels_are_given(api: Client) -> None:
 
 
 def test_the_limit() -> None:
-    """Who has as many Linodes as the account may have beside the seeded ones can make no more."""
+    """An account at its Linode limit, seeded ones not counted, cannot create more."""
     with client(seed_instances=2, linode_limit=1) as api:
         api.built()
         reason = "Account Limit reached. Please open a support ticket."
@@ -193,7 +193,7 @@ def test_the_limit() -> None:
 
 
 def test_updates(api: Client) -> None:
-    """An update changes what it names, but for another's label, and is an event that takes no time."""
+    """An update changes the fields that are sent, refuses a used label, and is an event without duration."""
     linode = api.built()
     api.built(label="other")
     one = f"{ALL}/{linode['id']}"
@@ -226,7 +226,7 @@ def test_updates(api: Client) -> None:
     [("reboot", "rebooting", "running"), ("shutdown", "shutting_down", "offline")],
 )
 def test_power(api: Client, path: str, during: str, end: str) -> None:
-    """A reboot and a shutdown show what they do, and take nothing else meanwhile."""
+    """A reboot and a shutdown have a status, and until they end other requests are refused."""
     one = f"{ALL}/{api.built()['id']}"
     assert api.act("POST", f"{one}/{path}") == {}
     assert api.get(one)["status"] == during
@@ -238,7 +238,7 @@ def test_power(api: Client, path: str, during: str, end: str) -> None:
 
 
 def test_power_that_makes_no_sense(api: Client) -> None:
-    """What runs cannot be booted, and what is off cannot be rebooted or shut down."""
+    """A running Linode cannot be booted, and one that is off cannot be rebooted or shut down."""
     linode = api.built()["id"]
     one = f"{ALL}/{linode}"
     assert api.refused("POST", f"{one}/boot") == (400, [(None, f"Linode {linode} already booted.")])
@@ -266,7 +266,7 @@ def test_which_configuration_boots(api: Client) -> None:
 
 
 def test_rebuilds(api: Client) -> None:
-    """A rebuild has new disks and a new configuration of the image, and boots unless told."""
+    """A rebuild replaces disks and configuration by the image's, and boots by default."""
     linode = api.built()["id"]
     one = f"{ALL}/{linode}"
     before = {disk["id"] for disk in api.get(f"{one}/disks")["data"]}
@@ -288,7 +288,7 @@ def test_rebuilds(api: Client) -> None:
 
 
 def test_resizes(api: Client) -> None:
-    """A resize goes by way of migrating, grows the one disk, and boots again what ran."""
+    """A resize has the status migrating, grows the only disk, and boots a Linode that ran."""
     linode = api.built()["id"]
     one = f"{ALL}/{linode}"
     api.act("POST", f"{one}/resize", type="g6-standard-1")
@@ -306,7 +306,7 @@ def test_resizes(api: Client) -> None:
 
 
 def test_migrations(api: Client) -> None:
-    """A migration to another region has new addresses there, and boots again what ran."""
+    """A migration to another region brings new addresses there, and boots a Linode that ran."""
     linode = api.built(private_ip=True)
     moved = api.waited(linode["id"], "migrate", region="eu-west")
     assert (moved["region"], moved["status"], len(moved["ipv4"])) == ("eu-west", "running", 2)
@@ -317,7 +317,7 @@ def test_migrations(api: Client) -> None:
 
 
 def test_clones(api: Client) -> None:
-    """A clone has copies of the disks and configurations that were wanted, and is offline."""
+    """A clone has copies of the requested disks and configurations, and is offline."""
     source = api.built(tags=["abc"])["id"]
     one = f"{ALL}/{source}"
     target = api.act("POST", f"{one}/clone", region="eu-west", type="g6-standard-1", label="copy")
@@ -333,8 +333,8 @@ def test_clones(api: Client) -> None:
     assert api.waited(target["id"], "boot")["status"] == "running"
 
 
-def test_clones_to_what_exists(api: Client) -> None:
-    """A clone to an existing Linode adds to it what it has room for."""
+def test_clones_to_an_existing_linode(api: Client) -> None:
+    """A clone to an existing Linode adds disks to it if it has room."""
     source = api.built()["id"]
     small = api.built(label="small")["id"]
     large = api.built(label="large", type="g6-standard-2")["id"]
@@ -381,7 +381,7 @@ def test_passwords(api: Client) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 3.0])
 def test_deletes(seconds: float) -> None:
-    """A deleted Linode is listed as deleting for as long as it takes, and takes nothing any more."""
+    """A deleted Linode is listed as deleting until it is gone, and takes no requests."""
     with client(delete=seconds) as api:
         linode = api.built()["id"]
         volume = api.act("POST", "/volumes", label="data", region="us-east")["id"]
@@ -400,7 +400,7 @@ def test_deletes(seconds: float) -> None:
 
 
 def test_deletes_do_not_wait(api: Client) -> None:
-    """A Linode that is being provisioned can be deleted, and nothing comes of it."""
+    """A Linode that is being provisioned can be deleted, and its provisioning has no effect."""
     linode = api.act("POST", ALL, **ORDER)["id"]
     api.act("DELETE", f"{ALL}/{linode}")
     api.later(5)
@@ -411,8 +411,8 @@ def test_deletes_do_not_wait(api: Client) -> None:
 # Failing
 
 
-def test_what_fails() -> None:
-    """What the knob says fails: the event is failed, and all is as before."""
+def test_failing_events() -> None:
+    """An event of a type in the setting `failing` fails, and changes nothing."""
     with client(failing="linode_reboot, volume_resize") as api:
         linode = api.built()["id"]
         assert api.waited(linode, "reboot")["status"] == "running"
@@ -426,7 +426,7 @@ def test_what_fails() -> None:
 
 
 def everything(api: Client, one: str) -> list[Any]:
-    """A Linode, what it has, and what there is beside it, without dates."""
+    """A Linode with its disks and configurations, and all other Linodes, without dates."""
     paths = (one, f"{one}/disks", f"{one}/configs", f"{one}/backups", "/volumes", "/images", ALL)
     text = json.dumps([api.get(path) for path in paths])
     return list(json.loads(re.sub(r'"updated": "[^"]*"', '"updated": ""', text)))
@@ -458,8 +458,8 @@ def filled(body: dict[str, Any], linode: int, disk: int) -> dict[str, Any]:
         ("volume_attach", "POST", "/volumes/{volume}/attach", {"linode_id": 0}),
     ],
 )
-def test_what_fails_has_no_effect(action: str, method: str, path: str, body: dict[str, Any]) -> None:
-    """Whatever the knob lets fail, all is as before when its event is failed."""
+def test_failed_events_have_no_effect(action: str, method: str, path: str, body: dict[str, Any]) -> None:
+    """Any event that fails leaves everything as it was before."""
     with client(failing=action) as api:
         linode = api.built(type="g6-standard-1", backups_enabled=True)["id"]
         one = f"{ALL}/{linode}"
@@ -469,14 +469,14 @@ def test_what_fails_has_no_effect(action: str, method: str, path: str, body: dic
         disk = api.get(f"{one}/disks")["data"][0]["id"]
         before = everything(api, one)
         path = path.format(one=one, backup=backup, volume=volume, disk=disk)
-        answer = api.send(method, path, filled(body, linode, disk))
+        response = api.send(method, path, filled(body, linode, disk))
         api.later(2)
-        if answer.status == 200:
+        if response.status == 200:
             assert (action, "failed") in actions(api)
         assert everything(api, one) == before
 
 
-# Whatever somebody does
+# Any requests
 
 
 Step = tuple[tuple[str, str, dict[str, Any]], float]
@@ -514,7 +514,7 @@ STEPS = st.lists(
 def test_any_order_of_requests(
     steps: list[tuple[tuple[str, str, dict[str, Any]], float]], delete: float
 ) -> None:
-    """Whatever is asked in whatever order is done or refused as documented, and all settles in the end."""
+    """Any requests in any order are done or refused as documented, and all Linodes settle in the end."""
     with client(delete=delete) as api:
         linode = api.built(backups_enabled=True)["id"]
         one = f"{ALL}/{linode}"
@@ -538,7 +538,7 @@ def test_any_order_of_requests(
 
 
 def test_events(api: Client) -> None:
-    """Events are listed from the latest on, and found by action, entity and whether they were read."""
+    """Events are listed latest first, and filtered by action, entity and whether they were read."""
     one, two = api.built()["id"], api.built(label="two")["id"]
     found = api.get("/account/events", {"action": "linode_boot", "entity.id": two})["data"]
     assert [(event["entity"]["id"], event["status"]) for event in found] == [(two, "finished")]

@@ -22,7 +22,7 @@ def api() -> Iterator[Client]:
 
 @pytest.fixture
 def one(api: Client) -> str:
-    """The path of a Linode that runs, with room for further disks."""
+    """The path of a running Linode, with room for more disks."""
     linode = api.built(type="g6-standard-1")["id"]
     api.waited(linode, "shutdown")
     main = api.get(f"{ALL}/{linode}/disks")["data"][0]["id"]
@@ -39,7 +39,7 @@ def number(one: str) -> int:
 
 
 def test_the_life_of_a_disk(api: Client, one: str) -> None:
-    """A disk is not ready until it is made, its Linode busy, and it is gone after it was deleting."""
+    """A disk is not ready, and its Linode busy, until it is made; it is deleting until it is gone."""
     disk = api.act("POST", f"{one}/disks", label="data", size=1000, filesystem="raw")
     assert (disk["status"], disk["size"], disk["filesystem"]) == ("not ready", 1000, "raw")
     assert api.refused("POST", f"{one}/disks", label="more", size=10) == BUSY
@@ -89,7 +89,7 @@ def test_disks_in_use(api: Client, one: str) -> None:
 
 
 def test_disks_are_copied(api: Client, one: str) -> None:
-    """A copy of a disk has its size, if there is room."""
+    """A clone of a disk has its size, if there is room."""
     main = api.get(f"{one}/disks")["data"][0]["id"]
     assert api.act("POST", f"{one}/disks/{main}/clone")["size"] == 20000
     api.later(1)
@@ -121,7 +121,7 @@ def test_configurations_that_cannot_be(api: Client, one: str, body: dict[str, An
 
 
 def test_configurations_change(api: Client, one: str) -> None:
-    """A change of a configuration leaves what it does not name."""
+    """An update of a configuration keeps the fields that are not sent."""
     (config,) = api.get(f"{one}/configs")["data"]
     path = f"{one}/configs/{config['id']}"
     changed = api.act("PUT", path, comments="c", helpers={"network": False})
@@ -133,7 +133,7 @@ def test_configurations_change(api: Client, one: str) -> None:
 
 
 def test_addresses(api: Client, one: str) -> None:
-    """A Linode can have further public addresses and one private one, each with its place in the lists."""
+    """A Linode can have more public addresses and one private one, each in its list."""
     (first,) = api.get(one)["ipv4"]
     public = api.act("POST", f"{one}/ips", type="ipv4", public=True)
     private = api.act("POST", f"{one}/ips", type="ipv4", public=False)
@@ -149,7 +149,7 @@ def test_addresses(api: Client, one: str) -> None:
 
 
 def test_names_of_addresses(api: Client, one: str) -> None:
-    """A public address has the name that it is given, and its own again with null."""
+    """A public address has the name that was set, and its default again with null."""
     ip = api.get(one)["ipv4"][0]
     assert api.act("PUT", f"{one}/ips/{ip}", rdns="a.example.org")["rdns"] == "a.example.org"
     assert api.send("PUT", f"{one}/ips/{ip}", {"rdns": None}).json()["rdns"].endswith("linodeusercontent.com")
@@ -160,12 +160,12 @@ def test_names_of_addresses(api: Client, one: str) -> None:
     ("body", "field"), [({"type": "ipv6", "public": True}, "type"), ({"type": "ipv4"}, "public")]
 )
 def test_addresses_that_cannot_be(api: Client, one: str, body: dict[str, Any], field: str) -> None:
-    """Only IPv4 addresses are handed out, and it must be said whether they are public."""
+    """Only IPv4 addresses can be added, and `public` is required."""
     assert api.refused("POST", f"{one}/ips", **body)[1][0][0] == field
 
 
 def test_the_last_address_stays(api: Client, one: str) -> None:
-    """A public address can be given back unless it is the last."""
+    """A public address can be removed unless it is the last."""
     first = api.get(one)["ipv4"][0]
     assert api.refused("DELETE", f"{one}/ips/{first}")[0] == 400
     second = api.act("POST", f"{one}/ips", type="ipv4", public=True)["address"]
@@ -178,7 +178,7 @@ def test_the_last_address_stays(api: Client, one: str) -> None:
 
 
 def test_snapshots(api: Client, one: str) -> None:
-    """A snapshot is in progress, then current, and the next one takes its place."""
+    """A snapshot is in progress, then current, and the next one replaces it."""
     assert api.refused("POST", f"{one}/backups", label="no")[0] == 400
     api.act("POST", f"{one}/backups/enable")
     assert api.refused("POST", f"{one}/backups/enable")[0] == 400
@@ -230,7 +230,7 @@ def test_restores(api: Client, one: str) -> None:
 
 
 def test_the_life_of_a_volume(api: Client, one: str) -> None:
-    """A volume is creating, then active, resizing where it grows, and gone at once."""
+    """A volume is creating, then active, resizing while it grows, and gone at once."""
     volume = api.act("POST", "/volumes", label="data", region="us-east")
     path = f"/volumes/{volume['id']}"
     assert (volume["status"], volume["size"], volume["linode_id"]) == ("creating", 20, None)
@@ -248,7 +248,7 @@ def test_the_life_of_a_volume(api: Client, one: str) -> None:
 
 
 def test_volumes_are_attached(api: Client, one: str) -> None:
-    """A Linode that runs has a volume after a while, in a free slot; one that is off has it at once."""
+    """A running Linode gets a volume after a while, in a free slot; one that is off gets it at once."""
     first, second = (
         api.act("POST", "/volumes", label=label, region="us-east")["id"] for label in ("first", "second")
     )
@@ -273,7 +273,7 @@ def test_volumes_are_attached(api: Client, one: str) -> None:
 
 
 def test_volumes_with_a_linode(api: Client, one: str) -> None:
-    """A volume can be created where a Linode is, and for it."""
+    """A volume can be created for a Linode, in its region."""
     volume = api.act("POST", "/volumes", label="data", linode_id=number(one), size=10)
     assert (volume["region"], volume["linode_id"]) == ("us-east", number(one))
     assert api.get(f"{one}/volumes")["results"] == 1
@@ -296,7 +296,7 @@ def test_volumes_with_a_linode(api: Client, one: str) -> None:
     ],
 )
 def test_volumes_that_cannot_be(api: Client, body: dict[str, Any], field: str) -> None:
-    """A volume has a label of its own, a place, and a size within bounds."""
+    """A volume needs a unique label, a region, and a size within bounds."""
     api.act("POST", "/volumes", label="taken", region="us-east")
     status, problems = api.refused("POST", "/volumes", **body)
     assert (status, [name for name, _ in problems]) == (400, [field])
@@ -326,7 +326,7 @@ def test_slots_run_out(api: Client, one: str) -> None:
 
 
 def test_the_life_of_an_image(api: Client, one: str) -> None:
-    """An image of a disk is creating, then available to deploy, and takes names and tags."""
+    """An image of a disk is creating, then available to deploy, and its label and tags can be changed."""
     main, swap = (disk["id"] for disk in api.get(f"{one}/disks")["data"])
     image = api.act("POST", "/images", disk_id=main, description="d", cloud_init=True)
     assert (image["status"], image["is_public"], image["size"]) == ("creating", False, 2000)
@@ -350,13 +350,13 @@ def test_the_life_of_an_image(api: Client, one: str) -> None:
 
 
 def test_public_images_stay(api: Client) -> None:
-    """Nobody changes or deletes a public image."""
+    """A public image cannot be changed or deleted."""
     assert api.refused("PUT", "/images/linode/debian12", label="mine")[0] == 403
     assert api.refused("DELETE", "/images/linode/debian12")[0] == 403
     assert api.get("/images", {"vendor": "CentOS"})["data"][0]["deprecated"]
 
 
-# The rest
+# Keys, tags, StackScripts, firewalls
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_keys_that_cannot_be(api: Client, body: dict[str, Any], field: str) -> N
 
 
 def test_tags(api: Client, one: str) -> None:
-    """A tag is made once, listed with what has it, and deleted from everything."""
+    """A tag is created once, lists its resources, and is removed from them when deleted."""
     volume = api.act("POST", "/volumes", label="data", region="us-east")["id"]
     api.act("POST", "/tags", label="a b/c", linodes=[number(one)], volumes=[volume])
     tagged = api.get("/tags/a%20b%2Fc")["data"]
@@ -391,7 +391,7 @@ def test_tags(api: Client, one: str) -> None:
 
 
 def test_stackscripts(api: Client) -> None:
-    """A StackScript goes only with its images, and stays public once it is."""
+    """A StackScript deploys only with its images, and stays public once it is."""
     body = {"label": "script", "images": ["linode/debian12"], "script": "#!/bin/sh"}
     script = api.act("POST", "/linode/stackscripts", **body)["id"]
     path = f"/linode/stackscripts/{script}"
@@ -405,7 +405,7 @@ def test_stackscripts(api: Client) -> None:
 
 
 def test_firewalls(api: Client, one: str) -> None:
-    """A firewall has rules with versions, and guards a Linode that has no other, until that is gone."""
+    """A firewall has rules with versions, and guards a Linode without another one, until that is gone."""
     wall = api.act(
         "POST", "/networking/firewalls", label="wall", rules=RULES, devices={"linodes": [number(one)]}
     )
@@ -433,14 +433,14 @@ def test_firewalls(api: Client, one: str) -> None:
     ],
 )
 def test_firewalls_that_cannot_be(api: Client, body: dict[str, Any], field: str) -> None:
-    """A firewall has a label of its own and rules that make sense."""
+    """A firewall needs a unique label and valid rules."""
     api.act("POST", "/networking/firewalls", label="taken", rules=RULES)
     status, problems = api.refused("POST", "/networking/firewalls", **body)
     assert (status, [name for name, _ in problems]) == (400, [field])
 
 
 def test_prices(api: Client) -> None:
-    """Some regions have prices of their own for Linodes, backups and volumes."""
+    """Some regions have their own prices for Linodes, backups and volumes."""
     nanode = api.get("/linode/types/g6-nanode-1")
     assert nanode["price"] == {"hourly": 0.0075, "monthly": 5}
     assert {"id": "br-gru", "hourly": 0.0105, "monthly": 7} in nanode["region_prices"]

@@ -1,4 +1,4 @@
-"""The provider's own SDK against the sandbox."""
+"""The provider's SDK against the sandbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3d8yr2Wm9Gk0cJmVwUqk1CO8hBzXG2xw3mZ
 
 @pytest.fixture
 def cloud() -> Iterator[Sandbox]:
-    """A Linode in which everything is done at once."""
+    """A Linode whose events take no time."""
     with Sandbox(
         "linode", ssh="off", build=0, boot=0, power=0, copy=0, attach=0, seed_instances=60
     ) as sandbox:
@@ -26,7 +26,7 @@ def cloud() -> Iterator[Sandbox]:
 
 
 def connect(cloud: Sandbox, token: str) -> Any:
-    """The SDK's client, which sends everything once."""
+    """The SDK's client, without retries."""
     return sdk.LinodeClient(token, base_url=f"{cloud.url}/v4", page_size=25, retry=False)
 
 
@@ -39,13 +39,13 @@ def client(cloud: Sandbox) -> Iterator[Any]:
 
 
 def instance(client: Any, plan: str = "g6-standard-1", **more: Any) -> Any:
-    """A new Linode, as it is now."""
+    """A new Linode in its present state."""
     order = {"image": "linode/debian12", "root_pass": PASSWORD, **more}
     return client.load(sdk.Instance, client.linode.instance_create(plan, "us-east", **order).id)
 
 
 def test_instances(client: Any) -> None:
-    """The SDK creates a Linode, sees all of it, changes it, switches it and deletes it."""
+    """The SDK creates a Linode, reads all of it, updates, reboots and deletes it."""
     linode = instance(client, label="web", tags=["abc"], private_ip=True, authorized_keys=KEY)
     assert (linode.status, linode.label, linode.tags) == ("running", "web", ["abc"])
     assert (linode.type.id, linode.region.id, linode.image.id) == (
@@ -73,7 +73,7 @@ def test_paging(client: Any) -> None:
 
 
 def test_filters(client: Any) -> None:
-    """The SDK's filters and orders find what they describe."""
+    """The SDK's filters and orders return the items that they describe."""
     instance(client, label="web-1", tags=["prod"])
     instance(client, label="web-2", tags=["test"])
     Instance, Type = sdk.Instance, sdk.Type  # noqa: N806 - the SDK's classes
@@ -93,7 +93,7 @@ def test_filters(client: Any) -> None:
 
 
 def test_disks_and_configs(client: Any) -> None:
-    """The SDK adds a disk and a configuration with it, boots this, and removes both."""
+    """The SDK adds a disk and a configuration with it, boots it, and removes both."""
     linode = instance(client, plan="g6-standard-2", booted=False)
     assert [disk.filesystem for disk in linode.disks] == ["ext4", "swap"]
     linode.disks[0].resize(5000)
@@ -126,7 +126,7 @@ def test_changes(client: Any) -> None:
 
 
 def test_addresses(client: Any) -> None:
-    """The SDK adds addresses, names one, and gives it back."""
+    """The SDK adds addresses, names one, and removes it."""
     linode = instance(client)
     address = linode.ip_allocate(public=True)
     linode.ip_allocate(public=False)
@@ -178,7 +178,7 @@ def test_volumes(client: Any) -> None:
 
 
 def test_keys(client: Any) -> None:
-    """The SDK uploads, renames and deletes an SSH key, which authorized_users brings to a Linode."""
+    """The SDK uploads, renames and deletes an SSH key, which authorized_users adds to a Linode."""
     key = client.profile.ssh_key_upload(KEY, "k")
     key.label = "n"
     assert key.save()
@@ -191,7 +191,7 @@ def test_keys(client: Any) -> None:
 
 
 def test_images(client: Any) -> None:
-    """The SDK makes an image of a disk, deploys it, renames and deletes it."""
+    """The SDK creates an image of a disk, deploys, renames and deletes it."""
     linode = instance(client)
     image = client.images.create(linode.disks[0], label="mine", description="d")
     assert client.load(sdk.Image, image.id).status == "available"
@@ -203,7 +203,7 @@ def test_images(client: Any) -> None:
 
 
 def test_tags(client: Any) -> None:
-    """The SDK tags Linodes and volumes, lists what has a tag, and deletes it."""
+    """The SDK tags Linodes and volumes, lists a tag's resources, and deletes it."""
     linode = instance(client)
     volume = client.volume_create("data", region="us-east")
     tag = client.tag_create("abc", instances=[linode], volumes=[volume])
@@ -224,7 +224,7 @@ def test_events(client: Any) -> None:
 
 
 def test_firewalls(client: Any) -> None:
-    """The SDK creates a firewall, changes its rules, and gives it a Linode."""
+    """The SDK creates a firewall, changes its rules, and adds a Linode to it."""
     linode = instance(client)
     rules = {"inbound": [], "inbound_policy": "DROP", "outbound": [], "outbound_policy": "ACCEPT"}
     wall = client.networking.firewall_create("wall", rules)
@@ -236,8 +236,8 @@ def test_firewalls(client: Any) -> None:
     assert len(client.networking.firewalls()) == 0
 
 
-def test_what_is_for_sale(client: Any) -> None:
-    """The SDK lists images, types, regions and kernels, and tells of the account."""
+def test_catalogs(client: Any) -> None:
+    """The SDK lists images, types, regions and kernels, and gets the account."""
     assert client.load(sdk.Image, "linode/debian12").vendor == "Debian"
     nanode = client.load(sdk.Type, "g6-nanode-1")
     assert (nanode.price.monthly, nanode.memory) == (5, 1024)
@@ -248,7 +248,7 @@ def test_what_is_for_sale(client: Any) -> None:
 
 
 def test_errors(client: Any, cloud: Sandbox) -> None:
-    """The SDK raises its errors with the sandbox's status and all its reasons."""
+    """The SDK raises its errors with the sandbox's status and all reasons."""
     with pytest.raises(ApiError) as refused:
         client.linode.instance_create("g6-fake-plan", "us-fakeregion")
     assert refused.value.status == 400

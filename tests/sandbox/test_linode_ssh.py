@@ -19,7 +19,7 @@ SETTLED = {"running", "offline"}
 
 
 class Account:
-    """What a test does with Linodes that have machines."""
+    """A client for Linodes that have machines."""
 
     def __init__(self, cloud: Sandbox, pool: urllib3.PoolManager) -> None:
         self._cloud, self._pool = cloud, pool
@@ -27,9 +27,9 @@ class Account:
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         headers = {"Authorization": f"Bearer {self._cloud.credentials[0]}"}
-        answer = self._pool.request(method, f"{self._cloud.url}/v4{path}", json=body, headers=headers)
-        assert answer.status == 200, answer.data
-        return answer.json()
+        response = self._pool.request(method, f"{self._cloud.url}/v4{path}", json=body, headers=headers)
+        assert response.status == 200, response.data
+        return response.json()
 
     def create(self, **changes: Any) -> int:
         """The id of a Linode that has been built."""
@@ -38,21 +38,21 @@ class Account:
         return number
 
     def act(self, number: int, path: str, **body: Any) -> None:
-        """A request, and the end of what it begins."""
+        """Send a request and wait for the end of its event."""
         self.ask("POST", f"/linode/instances/{number}/{path}", **body)
         self._settle(number)
 
     def _settle(self, number: int) -> None:
-        # A machine may still be on its way when the status has come.
+        # The machine may still be booting when the status has changed.
         while (server := self.server(number))["locked"] or server["status"] not in SETTLED:
             threading.Event().wait(0.005)
 
     def server(self, number: int) -> dict[str, Any]:
-        """The Linode as the sandbox knows it."""
+        """The Linode in the sandbox's state."""
         return next(server for server in self._cloud.servers if server["id"] == number)
 
     def says(self, number: int, command: str, **login: Any) -> str:
-        """The output of a command over SSH, by the key unless told otherwise."""
+        """The output of a command over SSH, by default with the key."""
         options = {"client_keys": [KEY], **login}
         address = self.server(number)["addresses"][0]
 
@@ -74,7 +74,7 @@ class Account:
 
 @pytest.fixture
 def account(pool: urllib3.PoolManager) -> Iterator[Account]:
-    """A Linode with machines that run commands; the test is skipped where there are none."""
+    """A Linode with machines that run commands; skips the test where none can run."""
     cloud = Sandbox("linode", build=0, boot=0, power=0, copy=0)
     if "namespaces" not in cloud.isolation.split(" ")[0]:
         pytest.skip(cloud.isolation)
@@ -83,27 +83,27 @@ def account(pool: urllib3.PoolManager) -> Iterator[Account]:
 
 
 def patiently(attempt: Callable[[], str]) -> str:
-    """What is said as soon as somebody answers."""
+    """The SSH server's first line."""
     while True:
         with contextlib.suppress(OSError, asyncssh.Error):
             return attempt()
 
 
 def test_ssh_by_key(account: Account) -> None:
-    """A Linode lets in, under its label, who has a key that it was deployed with."""
+    """A Linode accepts a key that it was deployed with, and has its label as the host name."""
     number = account.create(label="box", authorized_keys=[PUBLIC])
     assert account.says(number, "hostname") == "box"
 
 
 def test_ssh_by_a_key_of_the_user(account: Account) -> None:
-    """A Linode lets in who has a key of a user that it was deployed with."""
+    """A Linode accepts a key of a user that it was deployed with."""
     account.ask("POST", "/profile/sshkeys", label="k", ssh_key=PUBLIC)
     number = account.create(authorized_users=["sandbox"])
     assert account.says(number, "echo hi") == "hi"
 
 
 def test_ssh_by_password(account: Account) -> None:
-    """A Linode lets in who has the root password, and nobody with another one or a strange key."""
+    """A Linode accepts the root password, and no other password or unknown key."""
     number = account.create()
     assert account.says(number, "echo hi", client_keys=None, password=PASSWORD) == "hi"
     with pytest.raises(asyncssh.PermissionDenied):
@@ -113,7 +113,7 @@ def test_ssh_by_password(account: Account) -> None:
 
 
 def test_files_and_power(account: Account) -> None:
-    """A Linode that is off takes no SSH; on again it has its files, which a rebuild removes."""
+    """A Linode that is off accepts no SSH; on again it has its files, which a rebuild removes."""
     number = account.create(authorized_keys=[PUBLIC])
     account.says(number, "echo kept > /root/note")
     account.act(number, "shutdown")
@@ -128,7 +128,7 @@ def test_files_and_power(account: Account) -> None:
 
 
 def test_a_new_password(account: Account) -> None:
-    """After a reset, the new password lets in, the old one does not, and keys and files stay."""
+    """After a reset, the new password is accepted, the old one is not, and keys and files stay."""
     number = account.create(authorized_keys=[PUBLIC])
     account.says(number, "echo kept > /root/note")
     account.act(number, "shutdown")
@@ -159,7 +159,7 @@ def test_another_disk(account: Account) -> None:
 
 
 def test_a_clone_and_a_migrated_linode(account: Account) -> None:
-    """A clone answers at its own address with the same password, and a moved Linode at its new one."""
+    """A clone accepts the same password at its own address, and a moved Linode at its new one."""
     number = account.create()
     before = account.server(number)["addresses"]
     made = account.ask("POST", f"/linode/instances/{number}/clone", region="us-east", type="g6-nanode-1")[
@@ -174,7 +174,7 @@ def test_a_clone_and_a_migrated_linode(account: Account) -> None:
 
 
 def test_a_linode_without_an_image_has_no_machine(account: Account) -> None:
-    """Behind an empty Linode, and behind a seeded one, there is nothing."""
+    """A Linode without disks and a seeded one have no machine."""
     empty = account.ask("POST", "/linode/instances", region="us-east", type="g6-nanode-1")["id"]
     assert account.server(empty)["machine"] == "none"
     assert Sandbox("linode", seed_instances=1).servers[0]["machine"] == "none"

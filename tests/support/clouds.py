@@ -1,4 +1,4 @@
-"""What the sandbox's clouds answer to every reading call of their drivers."""
+"""The responses of the sandbox's clouds to every reading call of their drivers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ READERS: dict[str, dict[str, Reader]] = {
 
 
 class _Listener(Urllib3Transport):
-    """Sends as ever, and keeps what was answered by the request's path and query."""
+    """A transport that keeps the response bodies, by path and query of the request."""
 
     def __init__(self) -> None:
         super().__init__(TransportOptions())
@@ -66,13 +66,13 @@ class _Listener(Urllib3Transport):
 
 
 def target_of(url: str) -> str:
-    """Path and query of an absolute address."""
+    """Return path and query of a URL."""
     return "/" + url.split("/", 3)[3]
 
 
 @cache
 def answers_of(provider: str) -> dict[str, Answers]:
-    """For each reading call, what a cloud with something of everything answered; by path and query."""
+    """Return what a cloud with resources of every kind responds to each reading call, by path and query."""
     found: dict[str, Answers] = {}
     with Sandbox(provider, ssh="off") as cloud:
         with get_driver(provider)(*cloud.credentials, **cloud.options) as driver:

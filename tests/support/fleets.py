@@ -46,18 +46,18 @@ def driver_of(cloud: Sandbox) -> Driver:
 
 
 def make_driver(provider: str, credentials: tuple[Any, ...], options: dict[str, Any]) -> Driver:
-    """A driver from what can be pickled."""
+    """Make a driver from values that can be pickled."""
     return DRIVERS[provider](*credentials, **options)
 
 
 def at(web: Web, **options: Any) -> DigitalOceanNodeDriver:
-    """A DigitalOcean driver of a server whose answers a test decides."""
+    """Make a DigitalOcean driver for a server whose responses a test decides."""
     return DigitalOceanNodeDriver(TOKEN, **web.options, **{"retry": QUICK, **options})
 
 
 @contextmanager
 def ssh_cloud(provider: str) -> Iterator[Sandbox]:
-    """A quick sandbox whose nodes answer SSH."""
+    """A fast sandbox whose nodes have SSH."""
     with Sandbox(provider, ssh="folder", no_isolation=True, build=0.05, **KNOBS[provider]) as cloud:
         yield cloud
 
@@ -79,13 +79,13 @@ def order(driver: Driver, cloud: Sandbox, name: str, step: Deployment, **options
 
 
 def creates(cloud: Sandbox) -> int:
-    """How often a node was asked for."""
+    """Return how many requests were for a node."""
     return sum((seen.method, seen.path) == ("POST", CREATES[cloud.name]) for seen in cloud.requests)
 
 
 @contextmanager
 def gated(respond: Respond = lambda _: Answer(body=NONE)) -> Iterator[tuple[Web, threading.Event]]:
-    """A server that answers nothing before the event is set, or the block ends."""
+    """A server that does not respond before the event is set, or the block ends."""
     gate = threading.Event()
 
     def wait(seen: Seen) -> Answer | None:
@@ -101,33 +101,33 @@ def gated(respond: Respond = lambda _: Answer(body=NONE)) -> Iterator[tuple[Web,
 
 @contextmanager
 def empty() -> Iterator[Web]:
-    """A server of accounts without nodes."""
+    """A server with accounts without nodes."""
     with serve(lambda _: Answer(body=NONE)) as web:
         yield web
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for what other threads and processes do."""
+    """Wait until other threads and processes have made the condition true."""
     ends_at = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < ends_at, "it did not come about"
+        assert time.monotonic() < ends_at, "the condition did not become true"
         time.sleep(0.01)  # noqa: TID251 - what another process does
 
 
 def sockets_to(*ports: int) -> int:
-    """The sockets of this process that are connected to these ports."""
+    """Return the number of sockets of this process that are connected to these ports."""
     gc.collect()
     there = [each.raddr for each in psutil.Process().net_connections("tcp")]
     return sum(bool(address) and address.port in ports for address in there)
 
 
 def fleet_threads() -> list[str]:
-    """The threads of fleets."""
+    """Return the names of the threads of fleets."""
     return [thread.name for thread in threading.enumerate() if "polycloud-fleet" in thread.name]
 
 
 class Pickling(ThreadPoolExecutor):
-    """Threads that get and give everything as a pickle, as other machines would; runs tasks `times` times."""
+    """Threads that exchange pickles, as other machines would; runs each task `times` times."""
 
     def __init__(self, *, times: int = 1) -> None:
         super().__init__(8)
@@ -138,52 +138,52 @@ class Pickling(ThreadPoolExecutor):
         task = pickle.dumps(partial(fn, *args, **kwargs))
 
         def run() -> Any:
-            answers = [pickle.dumps(pickle.loads(task)()) for _ in range(self.times)]
-            self.seen.extend([task, *answers])
-            return pickle.loads(answers[-1])
+            results = [pickle.dumps(pickle.loads(task)()) for _ in range(self.times)]
+            self.seen.extend([task, *results])
+            return pickle.loads(results[-1])
 
         return super().submit(run)
 
 
 def pid(driver: Any) -> int:
-    """The process in which a call runs."""
+    """Return the id of the process in which a call runs."""
     return os.getpid()
 
 
 def die(driver: Any) -> None:
-    """End the process without a word."""
+    """Kill the process."""
     os._exit(9)
 
 
 class OddError(Exception):
-    """An error that survives no pickle."""
+    """An error that cannot be unpickled."""
 
     def __init__(self, code: int, *, text: str) -> None:
         super().__init__(f"{text} {code}")
 
 
 def fail_oddly(driver: Any) -> None:
-    """Raise an error that survives no pickle."""
+    """Raise an error that cannot be unpickled."""
     raise OddError(17, text="odd")
 
 
 def a_lock(driver: Any) -> object:
-    """Something that cannot be pickled."""
+    """Return an object that cannot be pickled."""
     return threading.Lock()
 
 
 class Odd:
-    """What can be pickled, but not unpickled."""
+    """An object that can be pickled, but not unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return int, ("no number",)
 
 
 def something_odd(driver: Any) -> Odd:
-    """A value that cannot be unpickled."""
+    """Return a value that cannot be unpickled."""
     return Odd()
 
 
 def greet(word: str, driver: Any) -> str:
-    """A call with an argument of its own."""
+    """Return the additional argument."""
     return word

@@ -1,4 +1,4 @@
-"""What outside bytes can be, and what a call may do with them."""
+"""Generates arbitrary input from outside, and checks the outcome of calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ODD_TEXTS = (
     *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2024-02-30", "2024-W01", "24:00"),
     *("999.1.1.1", "1.2.3.4.5", "10.0.0.01", "fe80::1%eth0", "::ffff:1.2.3.4", "::", "http://[", "//host"),
 )
-"""Texts that look like something else: numbers, dates, addresses, links."""
+"""Texts in the form of something else: numbers, dates, addresses, links."""
 
 ODD_NUMBERS = (0, -1, 2**31, 2**63, 2**64, 10**30, 10**400, 1e308, -1e308, 5e-324, float("nan"), float("inf"))
 
@@ -56,11 +56,11 @@ ODD_JSON = {
     "@nothing@": b"",
     "@twice@": b'{"id":1,"id":[2]}',
 }
-"""What no JSON writer writes; the names stand for it in a document until `encode` has written it."""
+"""JSON that no JSON writer writes, by the names that stand for it in a document until `encode`."""
 
 
 def json_values() -> st.SearchStrategy[Any]:
-    """Any JSON value, and values that are almost JSON."""
+    """Generate JSON values, and values that are almost JSON."""
     leaves = st.one_of(
         st.none(),
         st.booleans(),
@@ -78,7 +78,7 @@ def json_values() -> st.SearchStrategy[Any]:
 
 
 def encode(document: Any) -> bytes:
-    """The document as JSON, with what stands for odd JSON put in its place."""
+    """Return the document as JSON, with odd JSON in place of its names."""
     text = json.dumps(document).encode()
     for name, odd in ODD_JSON.items():
         text = text.replace(json.dumps(name).encode(), odd)
@@ -87,7 +87,7 @@ def encode(document: Any) -> bytes:
 
 @st.composite
 def mutated(draw: st.DrawFn, document: Any) -> bytes:
-    """The JSON document with up to three of its parts dropped, replaced, wrapped or doubled."""
+    """Generate the JSON document with up to three parts dropped, replaced, wrapped or doubled."""
     root = [deepcopy(document)]
     for _ in range(draw(st.integers(1, 3))):
         places = list(_places(root))
@@ -121,7 +121,7 @@ def _mutate(draw: st.DrawFn, container: Any, key: Any) -> None:
 
 @st.composite
 def scrambled(draw: st.DrawFn, *originals: bytes) -> bytes:
-    """One of the originals with up to four spans of its bytes cut, doubled or overwritten."""
+    """Generate one of the originals with up to four spans of bytes cut, doubled or overwritten."""
     data = draw(st.sampled_from(originals))
     for _ in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, len(data)))
@@ -138,39 +138,39 @@ def answer(
     status: int = 200,
     connection: Connection | None = None,
 ) -> R:
-    """An answer as a connection gives it to its reader."""
+    """Return a response as a connection makes it."""
     raw = RawResponse(status, "", Headers((headers or {}).items()), body)
     return kind(raw, connection or Connection(), _REQUEST)
 
 
 def outcome(call: Callable[[], Any], *further: type[Exception]) -> Any:
-    """What the call gives, or the error of our tree that it ends with; any other error goes on."""
+    """Return the result of the call, or the error of our tree that it raises; let other errors pass."""
     expected: tuple[type[Exception], ...] = (PolycloudError, *further)
     try:
         return call()
     except expected as error:
-        return _told(error)
+        return _checked(error)
 
 
-def _told(error: Exception) -> Exception:
-    """The error, which has a text and can be shown."""
+def _checked(error: Exception) -> Exception:
+    """Return the error, if it has a text and a repr."""
     assert str(error)
     assert repr(error)
     return error
 
 
 def look_at(thing: Any) -> None:
-    """Read everything of what a driver gave: its attributes, `extra`, `repr`; and pickle it."""
+    """Read everything of a driver's result: attributes, `extra` and `repr`; and pickle it."""
     for part in thing if isinstance(thing, list) else [thing]:
         assert repr(part)
         assert isinstance(getattr(part, "extra", {}), dict)
         assert getattr(part, "uuid", "uuid")
-        with suppress(RecursionError):  # pickle's own, of what is nested as deeply as can be parsed
+        with suppress(RecursionError):  # pickle's own, for values nested as deeply as the parser allows
             pickle.loads(pickle.dumps(part))
 
 
 def peak(call: Callable[[], Any]) -> int:
-    """The most bytes that were allocated at once while the call ran."""
+    """Return the maximum number of bytes allocated during the call."""
     tracemalloc.start()
     try:
         call()

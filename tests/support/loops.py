@@ -1,4 +1,4 @@
-"""What tests on an event loop share."""
+"""Helpers for tests on an event loop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ Run = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]
 
 
 async def until(reached: Callable[[], object]) -> None:
-    """Return when `reached` tells something true."""
+    """Return as soon as `reached` returns something true."""
     while not reached():  # noqa: ASYNC110 - it happens on the thread of a server
         await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A small real web server whose answers a test decides, request by request."""
+"""A small real web server whose responses a test decides, request by request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Seen:
-    """A request as the server saw it; `connection` numbers the connections from 1."""
+    """A request as the server received it; `connection` numbers the connections from 1."""
 
     method: str
     target: str
@@ -45,7 +45,7 @@ class Seen:
 
 @dataclass
 class Answer:
-    """What to send back; None in the place of an `Answer` cuts the connection."""
+    """A response to send; None in place of an `Answer` aborts the connection."""
 
     status: int = 200
     body: bytes | Any = b""
@@ -58,7 +58,7 @@ Respond = Callable[[Seen], Answer | None]
 
 @dataclass
 class Web:
-    """A running server: where it is, and what it saw."""
+    """A running server and the requests that it received."""
 
     host: str
     port: int
@@ -74,7 +74,7 @@ class Web:
 
 
 def echo(seen: Seen) -> Answer:
-    """Tell the caller what it sent."""
+    """Return the request to the caller."""
     return Answer(body=seen.echo())
 
 
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -136,7 +136,7 @@ class _Server(ThreadingHTTPServer):
         self.connections = count(1)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is part of many tests."""
+        """Ignore clients that disconnect: many tests have some."""
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def serve(respond: Respond = echo, ssl_context: ssl.SSLContext | None = None) ->
 
 @contextmanager
 def raw_answers(*answers: bytes) -> Iterator[Web]:
-    """Answer the n-th connection with the n-th bytes (the last ones again and again), then close it."""
+    """Send the n-th bytes to the n-th connection (the last ones to all later ones), then close it."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(20)
     seen: list[Seen] = []

@@ -14,19 +14,19 @@ from polycloud.testing.exchange import FixtureError
 from polycloud.tracing.debugfile import RECORD
 from support.web import Answer, serve
 
-MADE_UP = {
+GENERATED = {
     "digitalocean": {"mark": "[0-9a-f]{12}"},
     "nephoscale": {"mark": "(?<=-)[0-9a-f]{12}"},
 }
 
 
-class AnyAnswer(Response):
+class AnyResponse(Response):
     def success(self) -> bool:
         return True
 
 
 class Accepting(Connection):
-    responseCls = AnyAnswer
+    responseCls = AnyResponse
 
 
 EXCHANGE = {"request": {"method": "GET", "path": "/x"}, "response": {"status": 200, "body": {"a": 1}}}
@@ -38,7 +38,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def session(driver: Any) -> list[Any]:
-    """A node's life, and what the driver told of it."""
+    """Create, wait for and destroy a node; return what the driver returned."""
     size, image = driver.list_sizes()[0], driver.list_images()[0]
     location = driver.list_locations()[0]
     node = driver.create_node("web", size, image, location=location)
@@ -49,20 +49,20 @@ def session(driver: Any) -> list[Any]:
 
 @pytest.mark.parametrize("provider", ["digitalocean", "nephoscale"])
 def test_a_create_is_replayed(provider: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node's life that was written down is replayed by a driver with other credentials and other names."""
+    """The calls of a node's life can be replayed by a driver with other credentials and other names."""
     new: Any = get_driver(provider)
     with Sandbox(provider, ssh="off") as cloud, monkeypatch.context() as environment:
         environment.setenv("POLYCLOUD_DEBUG", str(file))
         with new(*cloud.credentials, **cloud.options) as driver:
-            lived = session(driver)
+            live = session(driver)
         credentials = tuple(f"other-{number}" for number, _ in enumerate(cloud.credentials))
-    with replay(file, variables=MADE_UP[provider], credentials=credentials) as again:
+    with replay(file, variables=GENERATED[provider], credentials=credentials) as again:
         with new(*again.credentials, **again.options) as driver:
-            assert session(driver) == lived
+            assert session(driver) == live
 
 
-def test_what_is_made_up_needs_a_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `variables` a made-up text matches nothing, and the block's end says what came nearest."""
+def test_generated_texts_need_variables(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `variables` a generated text matches nothing, and the end of the block names the nearest."""
     with serve(lambda seen: Answer(body={})) as web:
         monkeypatch.setenv("POLYCLOUD_DEBUG", str(file))
         Connection(**web.options).request("/x", params={"name": "web-1a"})
@@ -85,12 +85,12 @@ def test_what_is_made_up_needs_a_name(file: Path, monkeypatch: pytest.MonkeyPatc
         Answer(200, b'{"half a pair": "\\ud800"}', {"Content-Type": "application/json"}),
         Answer(200, b'<a b="c">d</a>', {"Content-Type": "text/xml", "X-Two": "a, b"}),
         Answer(204),
-        Answer(404, {"message": "no such thing"}),
+        Answer(404, {"message": "not found"}),
     ],
     ids=["binary", "text", "json", "odd json", "xml", "empty", "error"],
 )  # fmt: skip
-def test_answers_come_back(file: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
-    """What was answered is answered again: status, headers and body."""
+def test_responses_are_replayed(file: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    """A recorded response is replayed with its status, headers and body."""
     with serve(lambda seen: answer) as web, monkeypatch.context() as environment:
         environment.setenv("POLYCLOUD_DEBUG", str(file))
         first = Accepting(**web.options).request("/x", method="PUT", data=b"\xff\0")
@@ -103,7 +103,7 @@ def test_answers_come_back(file: Path, monkeypatch: pytest.MonkeyPatch, answer: 
 
 
 def test_polling_is_replayed(file: Path) -> None:
-    """Where a request was sent several times, its answers come in their order, and the last from then on."""
+    """The responses to a repeated request are replayed in order, and then the last one repeatedly."""
     states = ["pending", "running"]
     records = [{**EXCHANGE, "response": {"status": 200, "body": state}} for state in states]
     file.write_text("".join(f"# a comment\n{RECORD}{json.dumps(record)}\n\n" for record in records))
@@ -124,7 +124,7 @@ def test_polling_is_replayed(file: Path) -> None:
     ],
 )  # fmt: skip
 def test_broken_lines(file: Path, line: bytes, problem: str) -> None:
-    """A line that is no exchange is refused, and the message names the file and the line."""
+    """An invalid line is refused, and the message names the file and the line."""
     good = RECORD + json.dumps(EXCHANGE)
     file.write_bytes(f"# a comment\n{good}\n{RECORD}".encode() + line + b"\n")
     with pytest.raises(FixtureError, match=f"^{file}{problem}"):
@@ -132,11 +132,11 @@ def test_broken_lines(file: Path, line: bytes, problem: str) -> None:
 
 
 def test_nothing_to_replay(file: Path) -> None:
-    """A file that is not there, one without exchanges, and variables that are none are refused."""
+    """A missing file, one without exchanges, and invalid variables are refused."""
     with pytest.raises(FileNotFoundError):
         replay(file)
     file.write_text("# a comment\n")
-    with pytest.raises(FixtureError, match=f"^{file}:1: there is no exchange in it"):
+    with pytest.raises(FixtureError, match=f"^{file}:1: the file has no exchange"):
         replay(file)
-    with pytest.raises(ValueError, match="not regular"):
+    with pytest.raises(ValueError, match="invalid regular expression"):
         replay(file, variables={"a": "("})

@@ -11,20 +11,25 @@ from polycloud.compute.types import SSHAuthenticationError
 from polycloud.testing import SSHServer
 
 
-def test_who_may_log_in() -> None:
-    """Keys and passwords of the server's let its users in, and nobody else."""
-    private, public = keys.generate()
+def test_authentication() -> None:
+    """Users can log in with the server's keys and passwords; other users, keys and passwords are refused."""
+    (private, public), (stranger, _) = keys.generate(), keys.generate()
     with SSHServer(public, passwords=["secret"], users=["admin"]) as server:
         for key, password in ((private, None), (None, "secret")):
             with SSHClient(server.host, server.port, "admin", password, key_material=key) as client:
                 assert client.run("echo in").stdout == "in\n"
-        for user, key, password in (("root", private, None), ("admin", None, "guess")):
+        for user, key, password in (
+            ("root", private, None),
+            ("root", None, "secret"),
+            ("admin", stranger, None),
+            ("admin", None, "guess"),
+        ):
             with pytest.raises(SSHAuthenticationError):
                 SSHClient(server.host, server.port, user, password, key_material=key).connect()
 
 
-def test_a_folder_of_its_own() -> None:
-    """Commands and files are in one folder, which is gone when the server is."""
+def test_home() -> None:
+    """Commands run in the folder of the files, which is removed when the server ends."""
     with SSHServer(passwords=["secret"]) as server:
         with SSHClient(server.host, server.port, password="secret") as client:
             client.put("a/file", "text\n")
@@ -33,8 +38,8 @@ def test_a_folder_of_its_own() -> None:
     assert not server.home.exists()
 
 
-def test_what_is_missing_is_said() -> None:
-    """Without asyncssh the server's import names the extra that brings it."""
+def test_missing_extra() -> None:
+    """Without asyncssh the import of the server names the extra to install."""
     code = (
         "import sys; sys.modules['asyncssh'] = None\n"
         "try:\n    from polycloud.testing import SSHServer\n"

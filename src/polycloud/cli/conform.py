@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,7 +20,7 @@ from polycloud.compute.base import NodeDriver
 from polycloud.compute.providers import get_driver
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.http.messages import is_loopback
-from polycloud.testing.tidying import LEFT_OVER, RUN
+from polycloud.testing.cleanup import LEFT_OVER
 from polycloud.tracing.redaction import redact
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ STYLES = {KEPT: "green", BROKEN: "bold red", SKIPPED: "dim"}
 WAITS = ("appear", "build", "power", "destroy", "copy", "attach", "archive")
 """Settings of sandboxes for which a rule would have to wait."""
 SOON = 0.05
-NUMBER = re.compile(r"test_(c\d+)_")
 SHOWN, REASONS = 300, 2
 """Signs of a reason that are shown, and reasons of a rule."""
 # Settings of a plugin that is not loaded would end the run where warnings are errors
@@ -162,7 +160,7 @@ def _suite() -> type[ComputeConformance]:
 
 
 def _numbers(rules: Sequence[str]) -> set[str]:
-    known = {number for number, _ in _rules()}
+    known = _rules().keys()
     asked = {f"C{int(rule.lstrip('cC')):02}" if rule.lstrip("cC").isdigit() else rule for rule in rules}
     if asked - known:
         raise InvalidArgumentError(
@@ -171,11 +169,12 @@ def _numbers(rules: Sequence[str]) -> set[str]:
     return asked
 
 
-def _rules() -> Iterator[tuple[str, str]]:
-    """Number and sentence of each rule."""
-    for name, test in vars(_suite()).items():
-        if match := NUMBER.match(name):
-            yield match[1].upper(), " ".join((test.__doc__ or "").split())
+def _rules() -> dict[str, str]:
+    """The sentence of each rule by number."""
+    suite = _suite()
+    from polycloud.testing.conformance.base import rules
+
+    return rules(suite)
 
 
 @contextmanager
@@ -282,7 +281,7 @@ class _Watch:
     """A plugin of pytest that notes how the tests of each rule end, and what they have left over."""
 
     def __init__(self, asked: set[str], driver: NodeDriver | None, step: Callable[[str], None]) -> None:
-        self.rules = {number: Rule(number, sentence) for number, sentence in _rules()}
+        self.rules = {number: Rule(number, sentence) for number, sentence in _rules().items()}
         self.seen: set[str] = set()
         self.problems: list[str] = []
         self.left: list[str] = []
@@ -324,7 +323,7 @@ class _Watch:
     def _reason(self, rule: Rule, error: BaseException, driver: NodeDriver | None) -> str:
         import pytest
 
-        from polycloud.testing.compute import place_of
+        from polycloud.testing.conformance.base import place_of
 
         text = str(error)
         if isinstance(error, pytest.FixtureLookupError):
@@ -336,8 +335,9 @@ class _Watch:
 
 
 def _number(item: pytest.Item) -> str:
-    match = NUMBER.match(item.name)
-    return match[1].upper() if match else ""
+    from polycloud.testing.conformance.base import number_of
+
+    return number_of(item.name)
 
 
 def _short(text: str) -> str:
@@ -364,9 +364,7 @@ def _run(file: str, asked: set[str], driver: NodeDriver | None) -> tuple[list[Ru
 
 def _left_over(driver: NodeDriver) -> list[str]:
     """The nodes that the rules have made and that do not go away."""
-    if not all(map(driver.supports, ("list_nodes", "create_node", "destroy_node"))):
-        return []
-    return [driver.connection.redact(text) for text in RUN.leftovers(driver, _suite().patience)]
+    return [driver.connection.redact(text) for text in _suite().leftovers(driver)]
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""For driver authors: the rules of every service as tests, and servers that replay what was recorded.
+"""For driver authors: the rules of every service as tests, and servers that replay recorded exchanges.
 
-    from polycloud.testing import ComputeConformance, FixtureServer, Recorder, SSHServer, replay
+    from polycloud.testing import ComputeConformance, DNSConformance
+    from polycloud.testing import FixtureServer, Recorder, SSHServer, replay
 
-The rules need pytest (extra `testing`), the SSH server asyncssh (extra `deploy`); nothing is imported before
-it is asked for.
+The rules need pytest (extra `testing`), the SSH server asyncssh (extra `deploy`); each is imported on first
+use.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polycloud.testing.compute import ComputeConformance
+    from polycloud.testing.conformance.compute import ComputeConformance
+    from polycloud.testing.conformance.dns import DNSConformance
     from polycloud.testing.fixtures import FixtureServer, replay
     from polycloud.testing.recorder import Recorder
     from polycloud.testing.sshd import SSHServer
 
-__all__ = ["ComputeConformance", "FixtureServer", "Recorder", "SSHServer", "replay"]
+__all__ = ["ComputeConformance", "DNSConformance", "FixtureServer", "Recorder", "SSHServer", "replay"]
 
 _MODULES = {
-    "ComputeConformance": "compute",
+    "ComputeConformance": "conformance.compute",
+    "DNSConformance": "conformance.dns",
     "FixtureServer": "fixtures",
     "Recorder": "recorder",
     "SSHServer": "sshd",
@@ -38,6 +41,6 @@ def __getattr__(name: str) -> Any:
         extra = _EXTRAS.get(missing.name or "")
         if extra is None:
             raise
-        told = f"{name} needs {missing.name}: pip install 'polycloud[{extra}]'"
-        raise ImportError(told, name=missing.name) from None
+        message = f"{name} needs {missing.name}: pip install 'polycloud[{extra}]'"
+        raise ImportError(message, name=missing.name) from None
     return getattr(module, name)

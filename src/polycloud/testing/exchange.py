@@ -1,6 +1,6 @@
 """One recorded exchange, and its file.
 
-A file holds one request and the answer to it::
+A file has one request and the response to it::
 
     {
         "request": {"method": "GET", "path": "/server/cloud/", "query": {"page": "1"}},
@@ -8,22 +8,22 @@ A file holds one request and the answer to it::
     }
 
 Request:
-    ``method``, ``path``: required. The path begins with ``/``; percent-encoding in it is optional.
-    ``query``: names to a value or a list of values. Left out, any query matches; ``{}`` matches none.
+    ``method``, ``path``: required. The path begins with ``/``; its percent-encoding is optional.
+    ``query``: names to a value or a list of values. Without it any query matches; ``{}`` is an empty one.
     ``headers``: names to the values that must have been sent; other headers do not matter.
-    ``body`` (JSON; ``null`` for none), ``form``, ``text`` or ``base64``: left out, any body matches.
+    ``body`` (JSON; ``null`` if empty), ``form``, ``text`` or ``base64``: without one any body matches.
 
 Response:
     ``status``: required, 200 to 599. ``headers``: names to values.
-    ``body`` (JSON), ``text`` or ``base64``: left out, the answer is empty.
+    ``body`` (JSON), ``text`` or ``base64``: without one the response is empty.
 
-Two words stand for text that is not the same each time, alone or within another text:
+Two words stand for text that is different each time, alone or within another text:
 
 ``REDACTED``: in a request any text, and alone in JSON any value.
-``{{name}}``: in a request any text, which is kept under that name; in an answer the text that was kept last.
-    In base64 and in the names of headers it is text like any other.
+``{{name}}``: in a request any text, which is captured under that name; in a response the text that was
+    captured last. In base64 and in the names of headers it is text like any other.
 
-A driver that makes up a name and later looks for it is answered by two such files::
+For a driver that generates a name and later searches for it, there are two such files::
 
     {"request": {"method": "POST", "path": "/server/", "form": {"name": "{{node_name}}"}}, "response": ...}
     {"request": ..., "response": {"status": 200, "body": [{"id": 7, "name": "{{node_name}}"}]}}
@@ -56,10 +56,10 @@ __all__ = [
 ]
 
 CAPTURE = re.compile(r"\{\{(\w+)\}\}")
-"""What stands in a file for a text that a request makes up and later answers repeat."""
+"""The placeholder of a text that a request generates and later responses repeat."""
 
 Fields = dict[str, str | list[str]]
-# anything else could not be sent: http.server writes headers as Latin-1 lines
+# http.server can send nothing else: it writes headers as Latin-1 lines
 Headers = dict[
     Annotated[str, Meta(pattern=r"\A[\w!#$%&'*+.^`|~-]+\Z")],
     Annotated[str, Meta(pattern=r"\A[\t\x20-\xff]*\Z")],
@@ -77,7 +77,7 @@ class FixtureError(ValueError):
 
 
 class _Content(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What a request and a response have in common: headers and at most one kind of body."""
+    """The common part of requests and responses: headers and at most one kind of body."""
 
     headers: Headers = {}
     body: Any = UNSET
@@ -93,10 +93,10 @@ class _Content(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=T
         return next((kind for kind in self.kinds if getattr(self, kind) is not UNSET), None)
 
     def with_texts(self, change: Callable[[str], str]) -> Self:
-        """The same with every text of it changed, but for base64 and names of headers.
+        """Return a copy with every text changed, except base64 and the names of headers.
 
         Raises:
-            ValueError: a text cannot stand in a header.
+            ValueError: a header cannot have this text.
         """
         changed = {name: _changed(getattr(self, name), change) for name in self.texts}
         headers = {name: change(value) for name, value in self.headers.items()}
@@ -105,7 +105,7 @@ class _Content(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=T
     def __post_init__(self) -> None:
         given = [kind for kind in self.kinds if getattr(self, kind) is not UNSET]
         if len(given) > 1:
-            raise ValueError(f"Only one of {', '.join(given)} can be given")
+            raise ValueError(f"only one of {', '.join(given)} may be given")
 
 
 class RecordedRequest(_Content, kw_only=True):
@@ -121,17 +121,17 @@ class RecordedRequest(_Content, kw_only=True):
 
 
 class RecordedResponse(_Content, kw_only=True):
-    """The answer of an exchange."""
+    """The response of an exchange."""
 
     status: Annotated[int, Meta(ge=200, le=599)]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.status in NO_BODY and self.kind:
-            raise ValueError(f"A {self.status} answer has no {self.kind}")
+            raise ValueError(f"a response with status {self.status} has no {self.kind}")
 
     def answer(self) -> "Answer":
-        """The answer as it is sent; its Content-Type follows from the body unless the headers say it."""
+        """Return the response to send; the kind of body implies the Content-Type, unless headers has it."""
         headers = list(self.headers.items())
         if self.kind and "content-type" not in map(str.lower, self.headers):
             headers.append(("Content-Type", _CONTENT_TYPES[self.kind]))
@@ -146,7 +146,7 @@ class RecordedResponse(_Content, kw_only=True):
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with every string in it changed, names too."""
+    """Return a JSON value with every string changed, names included."""
     if isinstance(value, dict):
         return {change(name): _changed(member, change) for name, member in value.items()}
     if isinstance(value, list):
@@ -155,24 +155,24 @@ def _changed(value: Any, change: Callable[[str], str]) -> Any:
 
 
 class Exchange(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A request and the answer to it."""
+    """A request and the response to it."""
 
     request: RecordedRequest
     response: RecordedResponse
 
 
 def read_exchange(file: Path) -> Exchange:
-    """The exchange in a JSON file.
+    """Return the exchange in a JSON file.
 
     Raises:
-        FixtureError: it is no UTF-8, no JSON, or not an exchange; the message names file, line and column.
+        FixtureError: the file is not UTF-8, not JSON or not an exchange; the message has line and column.
         OSError: the file cannot be read.
     """
     return _exchange(file, _text(file))
 
 
 def read_records(file: Path) -> Iterator[tuple[int, Exchange]]:
-    """The exchanges that `POLYCLOUD_DEBUG` wrote to a file, each with the number of its line.
+    """Yield the exchanges that `POLYCLOUD_DEBUG` wrote to a file, each with its line number.
 
     Raises:
         FixtureError: as `read_exchange`.
@@ -210,7 +210,7 @@ def write_exchange(file: Path, exchange: Exchange) -> None:
         FileExistsError: the file exists.
         OSError: it cannot be written.
     """
-    # all of it is made before the file is, so that no half of it is left behind
+    # the text is complete before the file is created, so that no half of it is left behind
     text = json.dumps(msgspec.to_builtins(exchange), ensure_ascii=False, indent=2)
     with file.open("x", encoding="utf-8") as stream:
         stream.write(text + "\n")
@@ -223,7 +223,7 @@ def _fault(file: Path, text: str, position: int, reason: str, first_line: int = 
 
 
 def _position(text: str, message: str) -> int:
-    """Where the keys that msgspec's message names (unknown field `x` - at `$.a.b`) stand in the text."""
+    """Return the position in the text of the keys in msgspec's message (unknown field `x` - at `$.a.b`)."""
     _, _, path = message.partition("`$")
     unknown = re.findall(r"unknown field `(.*?)`", message)
     position = 0

@@ -1,4 +1,4 @@
-"""Servers of recorded answers: of a folder, for a driver author who has no other, and of a debug file."""
+"""Servers of recorded exchanges, from a folder (for a driver author without a cloud) or from a debug file."""
 
 import json
 import re
@@ -21,33 +21,33 @@ __all__ = ["ExchangeServer", "FixtureServer", "replay"]
 class ExchangeServer(LoopbackServer):
     """Serves exchanges over real HTTP on 127.0.0.1.
 
-    A request is answered by an exchange whose method, path, query and body it matches. JSON and form bodies
-    are compared by value, others by their bytes; the order of a query or a form does not matter, how often a
-    name is repeated does. A query or body that an exchange leaves out matches any, and so does ``REDACTED``,
-    as a value or within one. Where several exchanges match, each is served once, in order, and the last of
-    them from then on: "pending", "pending", "running" are three exchanges.
+    The response to a request is that of an exchange whose method, path, query and body it matches. JSON and
+    form bodies are compared by value, others by their bytes; the order of a query or a form does not matter,
+    the number of values of a name does. If an exchange leaves out the query or body, any matches, and so it
+    does for ``REDACTED``, as a value or within one. If several exchanges match, each is served once, in
+    order, and then the last of them again and again: "pending", "pending", "running" are three exchanges.
 
-    A request may hold what is different each time, such as a random name, and later answers repeat it:
-    ``{{name}}`` in a recorded request matches any text and keeps it, and in answers it is replaced by what
-    was kept last.
+    A request may have a text that is different each time, such as a random name, which later responses
+    repeat: ``{{name}}`` in a recorded request matches any text and captures it, and in responses it is
+    replaced by what was captured last.
 
-    A request that matches none is answered with 501 (which a driver does not send again), and at its end the
-    ``with`` block raises an AssertionError that names it and the nearest exchanges. So is a request whose
-    answer has a ``{{name}}`` for which nothing was kept. An exception that is already under way goes on
+    A request that matches no exchange gets a 501 (which drivers do not retry), and the ``with`` block ends
+    with an AssertionError that names the request and the nearest exchanges. So does a request whose response
+    has a ``{{name}}`` for which nothing was captured. If the block raises another exception, that is raised
     instead, with the same text as a note.
 
     Args:
         exchanges: by name, in order.
-        source: where they come from, for messages.
-        credentials: what `credentials` gives; the server does not look at them.
+        source: the folder or file, for messages.
+        credentials: the value of `credentials`; the server does not check them.
 
     Attributes:
         url: ``http://127.0.0.1:port``.
         options: keyword arguments for a driver: host, port, secure.
         credentials: positional arguments for a driver.
         requests: every request seen, in order.
-        unmatched: for each request that could not be answered, what it was and why: what came nearest, or
-            which ``{{name}}`` its answer needs.
+        unmatched: for each request that got a 501, the request and the reason: the nearest exchanges, or the
+            ``{{name}}`` that its response needs.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ExchangeServer(LoopbackServer):
         self._lock = Lock()
 
     def answer(self, request: SeenRequest) -> Answer:
-        """The next recorded answer to the request, or 501."""
+        """Return the next recorded response to the request, or 501."""
         compared = {name: Comparison(known.request, request) for name, known in self._exchanges.items()}
         matching = [name for name, comparison in compared.items() if not any(comparison.differences())]
         with self._lock:
@@ -77,22 +77,24 @@ class ExchangeServer(LoopbackServer):
             self._served.add(name)
             self._captures |= compared[name].captures
             try:
-                return self._exchanges[name].response.with_texts(self._filled).answer()
+                return self._exchanges[name].response.with_texts(self._with_captures).answer()
             except ValueError as error:
-                return self._refuse(f"{_told(request)} matches {name}, which has no answer to it: {error}")
+                return self._refuse(
+                    f"{_described(request)} matches {name}, whose response cannot be sent: {error}"
+                )
 
-    def _filled(self, text: str) -> str:
+    def _with_captures(self, text: str) -> str:
         return CAPTURE.sub(self._captured, text)
 
     def _captured(self, match: re.Match[str]) -> str:
         if match[1] not in self._captures:
-            raise ValueError(f"no request has given {match[0]} yet")
+            raise ValueError(f"no request had a text for {match[0]} yet")
         return self._captures[match[1]]
 
     def _unlike_all(self, request: SeenRequest) -> Answer:
         nearest = _nearest(self._exchanges, request)
         lines = [f"{name}: {'; '.join(differences)}" for name, differences in nearest.items()]
-        message = f"{_told(request)} matches no exchange in {self._source}; nearest are"
+        message = f"{_described(request)} matches no exchange in {self._source}; the nearest are"
         return self._refuse("\n  ".join([message, *lines]), nearest=nearest)
 
     def _refuse(self, message: str, **details: Any) -> Answer:
@@ -115,22 +117,22 @@ class ExchangeServer(LoopbackServer):
 class FixtureServer(ExchangeServer):
     """Serves the exchanges of a folder over real HTTP on 127.0.0.1.
 
-    The folder holds one JSON file per exchange (`polycloud.testing.exchange` tells its fields), in the order
-    of the file names::
+    The folder has one JSON file for each exchange (`polycloud.testing.exchange` describes its fields), in the
+    order of the file names::
 
         with FixtureServer("tests/fixtures/servers") as cloud:
             driver = MyNodeDriver(*cloud.credentials, **cloud.options)
             assert driver.list_nodes()[0].name == "web-1"
 
-    What matches and what is answered is told by `ExchangeServer`, which has the attributes too.
+    `ExchangeServer` documents which exchange matches a request, and the attributes.
 
     Args:
-        folder: where the ``*.json`` files are.
-        credentials: what `credentials` gives; the server does not look at them.
+        folder: the folder of the ``*.json`` files.
+        credentials: the value of `credentials`; the server does not check them.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no ``*.json`` file in it.
-        FixtureError: a file is no exchange; the message begins with ``file:line:column:``.
+        FileNotFoundError: the folder does not exist, or has no ``*.json`` file.
+        FixtureError: a file is not a valid exchange; the message begins with ``file:line:column:``.
     """
 
     def __init__(self, folder: str | Path, credentials: tuple[Any, ...] = ("user", "key")) -> None:
@@ -143,54 +145,56 @@ def replay(
     variables: Mapping[str, str] | None = None,
     credentials: tuple[Any, ...] = ("user", "key"),
 ) -> ExchangeServer:
-    """Serve what was written to the file that `POLYCLOUD_DEBUG` named.
+    """Serve the exchanges in a file that `POLYCLOUD_DEBUG` named.
 
-    It is a server like `FixtureServer`; what the driver made up is named by `variables`::
+    Returns a server like `FixtureServer`; `variables` are the texts that the driver generated::
 
         with replay("debug.log", variables={"mark": "polycloud-create-[0-9a-f]{12}"}) as cloud:
             driver = get_driver("digitalocean")("key", **cloud.options)
             driver.create_node("web-1", size, image, location)
 
     Args:
-        file: what `POLYCLOUD_DEBUG` wrote.
-        variables: by name, a regular expression for what the driver makes up and is different each time, as
-            for `polycloud.testing.Recorder`.
-        credentials: what `credentials` gives; the server does not look at them.
+        file: the file that `POLYCLOUD_DEBUG` named.
+        variables: by name, a regular expression for a text that the driver generates, as for
+            `polycloud.testing.Recorder`.
+        credentials: the value of `credentials`; the server does not check them.
 
     Raises:
-        FixtureError: a line is no exchange, or there is none; the message begins with ``file:line:``.
+        FixtureError: a line is not a valid exchange, or no line is; the message begins with ``file:line:``.
         OSError: the file cannot be read.
-        ValueError: a variable's name is no Python name, or its expression not regular.
+        ValueError: the name of a variable is not an identifier, or its regular expression is invalid.
     """
     named = Variables(variables or {}).named
     file = Path(file)
     exchanges = {f"{file.name}:{line}": named(exchange) for line, exchange in read_records(file)}
     if not exchanges:
-        raise FixtureError(f"{file}:1: there is no exchange in it")
+        raise FixtureError(f"{file}:1: the file has no exchange")
     return ExchangeServer(exchanges, file, credentials)
 
 
 def _read_folder(folder: Path) -> dict[str, Exchange]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}")
+        raise FileNotFoundError(f"the folder {folder} does not exist")
     exchanges = {file.name: read_exchange(file) for file in sorted(folder.glob("*.json"))}
     if not exchanges:
-        raise FileNotFoundError(f"There are no *.json files in {folder}")
+        raise FileNotFoundError(f"{folder} has no *.json files")
     return exchanges
 
 
-def _told(request: SeenRequest) -> str:
-    asked = f"{request.method} {request.target}"
-    return f"{asked} with body {short(request.body.decode(errors='replace'))}" if request.body else asked
+def _described(request: SeenRequest) -> str:
+    sent = f"{request.method} {request.target}"
+    return f"{sent} with body {short(request.body.decode(errors='replace'))}" if request.body else sent
 
 
-def _nearest(exchanges: Mapping[str, Exchange], asked: SeenRequest) -> dict[str, list[str]]:
-    """The three exchanges that are most like the request, and how each differs from it."""
-    found = {name: list(Comparison(known.request, asked).differences()) for name, known in exchanges.items()}
+def _nearest(exchanges: Mapping[str, Exchange], request: SeenRequest) -> dict[str, list[str]]:
+    """Return the three exchanges that are most like the request, each with its differences."""
+    found = {
+        name: list(Comparison(known.request, request).differences()) for name, known in exchanges.items()
+    }
 
     def distance(name: str) -> tuple[float, bool, int]:
         recorded = exchanges[name].request
-        likeness = SequenceMatcher(None, recorded.path, asked.path).ratio()
-        return -likeness, recorded.method != asked.method, len(found[name])
+        likeness = SequenceMatcher(None, recorded.path, request.path).ratio()
+        return -likeness, recorded.method != request.method, len(found[name])
 
     return {name: found[name] for name in sorted(exchanges, key=distance)[:3]}

@@ -1,4 +1,4 @@
-"""The loopback server on which exchanges are recorded and served."""
+"""A loopback server: the base of those that record and serve exchanges."""
 
 import socket
 import sys
@@ -26,13 +26,13 @@ NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 @dataclass(frozen=True)
 class SeenRequest:
-    """A request as it came over the wire.
+    """A received request.
 
     Attributes:
-        method: in capitals.
-        target: path and query as they were sent, percent-encoded.
-        headers: looked up without regard to case.
-        body: its bytes, out of any chunks.
+        method: in upper case.
+        target: path and query as sent, percent-encoded.
+        headers: case-insensitive.
+        body: its bytes, without chunk framing.
     """
 
     method: str
@@ -42,7 +42,7 @@ class SeenRequest:
 
     @cached_property
     def path(self) -> str:
-        """The path, percent-encoded as it was sent."""
+        """The path as sent, percent-encoded."""
         return self.target.partition("?")[0]
 
     @cached_property
@@ -53,7 +53,7 @@ class SeenRequest:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer to be sent; Content-Length and what else concerns the connection is added then."""
+    """A response; the server adds Content-Length and replaces headers that concern the connection."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -61,28 +61,28 @@ class Answer:
 
 
 class LoopbackServer(ABC):
-    """A threaded HTTP/1.1 server on a free port of 127.0.0.1, up inside of a ``with`` block."""
+    """A threaded HTTP/1.1 server on a free port of 127.0.0.1, which runs inside a ``with`` block."""
 
     _server: "_Server | None" = None
 
     @abstractmethod
     def answer(self, request: SeenRequest) -> Answer:
-        """The answer to a request; called in the thread of the request's connection."""
+        """Return the response to a request; called in the thread of the request's connection."""
 
     @property
     def port(self) -> int:
-        """The port that was found free.
+        """The port.
 
         Raises:
-            RuntimeError: the server is not up.
+            RuntimeError: the server is not running.
         """
         if self._server is None:
-            raise RuntimeError(f"{type(self).__name__} is up inside of a with block only")
+            raise RuntimeError(f"{type(self).__name__} runs inside a with block only")
         return self._server.server_port
 
     @property
     def url(self) -> str:
-        """Where it listens: ``http://127.0.0.1:port``."""
+        """``http://127.0.0.1:port``."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -104,7 +104,7 @@ class LoopbackServer(ABC):
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that server_close waits for them and no socket outlives it
+    daemon_threads = False  # server_close waits for them, so that no socket outlives it
     request_queue_size = 128
 
     def __init__(self, answer: Callable[[SeenRequest], Answer]) -> None:
@@ -115,7 +115,7 @@ class _Server(ThreadingHTTPServer):
         self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def server_bind(self) -> None:
-        TCPServer.server_bind(self)  # HTTPServer's asks the name service, which can take seconds
+        TCPServer.server_bind(self)  # HTTPServer's queries the name service, which can take seconds
         self.server_port = self.server_address[1]
 
     def start(self) -> None:
@@ -126,8 +126,8 @@ class _Server(ThreadingHTTPServer):
         self._thread.join()
         with self._lock:
             for connection in self._connections:
-                # wakes the threads that wait for another request; a last answer can still be written
-                with suppress(OSError):  # it may be closed from the other side
+                # wake the threads that wait for another request; a last response can still be written
+                with suppress(OSError):  # the client may have closed it
                     connection.shutdown(socket.SHUT_RD)
         self.server_close()
 
@@ -142,7 +142,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no fault of the server; what else goes wrong is printed."""
+        """Ignore clients that disconnected; print other errors."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -150,7 +150,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together: apart they cost a delayed acknowledgement
+    wbufsize = -1  # one write for head and body: two would wait for a delayed acknowledgement
     disable_nagle_algorithm = True
 
     def __getattr__(self, name: str) -> Any:
@@ -159,31 +159,31 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing is printed: the caller sees the requests."""
+        """Print nothing: the caller sees the requests."""
 
     def _serve(self) -> None:
-        # self.path has lost leading slashes, which matter to object stores
+        # self.path has lost leading slashes, which object stores need
         target = self.requestline.split()[1]
         body = _read_body(self.headers, self.rfile)
-        answer = self.server.answer(SeenRequest(self.command, target, self.headers, body))
+        response = self.server.answer(SeenRequest(self.command, target, self.headers, body))
         head = self.command == "HEAD"
-        self.send_response_only(answer.status)
-        for name, value in _sent_headers(answer, head=head):
+        self.send_response_only(response.status)
+        for name, value in _sent_headers(response, head=head):
             self.send_header(name, value)
         self.end_headers()
-        if not head and answer.status not in NO_BODY:
-            self.wfile.write(answer.body)
+        if not head and response.status not in NO_BODY:
+            self.wfile.write(response.body)
 
 
-def _sent_headers(answer: Answer, *, head: bool) -> Iterator[tuple[str, str]]:
-    """The headers with the right Content-Length; the answer to HEAD may name that of a body not sent."""
-    length = str(len(answer.body))
-    for name, value in answer.headers:
+def _sent_headers(response: Answer, *, head: bool) -> Iterator[tuple[str, str]]:
+    """Yield the headers with the right Content-Length; one for HEAD may have that of a body not sent."""
+    length = str(len(response.body))
+    for name, value in response.headers:
         if name.lower() not in CONNECTION_HEADERS:
             yield name, value
         elif head and name.lower() == "content-length":
             length = value
-    if answer.status not in NO_BODY:
+    if response.status not in NO_BODY:
         yield "Content-Length", length
 
 
@@ -204,5 +204,5 @@ def _chunks(stream: BufferedIOBase) -> Iterator[bytes]:
 def _read(stream: BufferedIOBase, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
-        raise ConnectionError("The client went away within its request")
+        raise ConnectionError("the client disconnected within its request")
     return data

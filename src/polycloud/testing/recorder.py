@@ -1,4 +1,4 @@
-"""A proxy that records what a driver and its cloud say to each other, without their secrets."""
+"""A proxy that records the exchanges of a driver with its cloud, without their secrets."""
 
 import json
 import re
@@ -27,54 +27,54 @@ _LOOPBACK = {"127.0.0.1", "[::1]", "localhost"}
 class Recorder(LoopbackServer):
     """A recording reverse proxy on 127.0.0.1.
 
-    Point a driver at it, and run what is to be recorded::
+    Point a driver at it and run the calls to record::
 
         with Recorder("https://api.example.com", "tests/fixtures/servers", secrets=[key]) as cloud:
             MyNodeDriver(user, key, **cloud.options).list_nodes()
 
-    Each request goes on to the upstream, its answer comes back unchanged, and both are written to the folder
-    as ``001-get-server-cloud.json``, ``002-...``, which `polycloud.testing.FixtureServer` serves. Bodies are
-    stored decoded (out of chunks, gzip and deflate) and are held in memory whole. Where no answer comes, the
-    driver gets a 502, and nothing is recorded.
+    Each request is forwarded to the upstream, its response is returned unchanged, and both are written to the
+    folder as ``001-get-server-cloud.json``, ``002-...``, which `polycloud.testing.FixtureServer` serves.
+    Bodies are stored decoded (from chunks, gzip and deflate) and kept in memory until they are written. If
+    there is no response, the driver gets a 502, and nothing is recorded.
 
     Secrets are replaced by ``REDACTED`` before anything is written:
 
-    - what `secrets` declares, wherever it stands in path, query, bodies and headers: as it is, URL-encoded,
-      escaped for JSON or XML, and within base64 text;
+    - the declared `secrets`, anywhere in path, query, bodies and headers: plain, URL-encoded, escaped for
+      JSON or XML, and within base64 text;
     - the values of fields named password, secret, token, api_key, access_key, private_key, root_pass and the
-      like in JSON, forms, queries, XML and text, and of answers' headers so named;
+      like in JSON, forms, queries, XML and text, and of response headers with such names;
     - PEM private keys, and the user and password in a URL.
 
-    Cookies are left out, and so are the headers of requests but for `request_headers`. **Read the files
-    before you publish them**: a secret that is not declared, under a name that does not tell, is not found.
+    Cookies are left out, and so are the headers of requests except `request_headers`. **Read the files before
+    you publish them**: an undeclared secret under an inconspicuous name is not found.
 
-    What a driver makes up, such as a random name, is different in a replay. Say as a regular expression what
-    it looks like, and it is written as ``{{name}}``, which takes any text of a request and gives it back in
-    the answers (`polycloud.testing.FixtureServer`)::
+    A text that the driver generates, such as a random name, is different in a replay. Give a regular
+    expression for it, and it is written as ``{{name}}``, which matches any text of a request and repeats it
+    in the responses (`polycloud.testing.FixtureServer`)::
 
         Recorder(url, folder, variables={"node_name": r"web-[0-9a-f]{12}"})
 
-    It is looked for in what is left when secrets are out: queries, forms and bodies decoded, paths as they
-    were sent. In answers it is written for the text that a request sent last, as a replay knows no other.
+    The expression is applied after secrets are removed: to decoded queries, forms and bodies, and to paths as
+    sent. In responses only the text that a request sent last is replaced, since a replay knows no other.
 
-    A provider that signs the host name into its requests refuses what comes through a proxy.
+    A provider whose signatures include the host name refuses requests that come through a proxy.
 
     Args:
-        upstream_url: an ``https://`` URL; its path, if any, is put before that of each request. Certificates
-            are verified. ``http://`` is accepted to loopback only.
-        folder: where the files go; made if missing, and to hold no ``*.json`` file yet.
-        secrets: what must not be written, of 4 characters at least each.
-        request_headers: names of the request headers to record, which then have to match.
-        variables: by name, a regular expression for what is different each time.
+        upstream_url: an ``https://`` URL; its path is a prefix of that of each request. Certificates are
+            verified. ``http://`` is accepted for loopback only.
+        folder: the folder of the files; created if missing. It may not have ``*.json`` files yet.
+        secrets: texts that must not be written, of at least 4 characters each.
+        request_headers: names of the request headers to record, which must match in a replay.
+        variables: by name, a regular expression for a text that is different each time.
 
     Attributes:
         url: ``http://127.0.0.1:port``.
         options: keyword arguments for a driver: host, port, secure.
 
     Raises:
-        ValueError: the URL is not one that can be recorded, a secret is too short, or a variable's name is
-            no Python name or its expression not regular.
-        FileExistsError: the folder holds recordings already.
+        ValueError: the URL cannot be recorded, a secret is too short, the name of a variable is not an
+            identifier, or its regular expression is invalid.
+        FileExistsError: the folder has recordings already.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Recorder(LoopbackServer):
     ) -> None:
         upstream = urllib3.util.parse_url(upstream_url)
         if upstream.scheme != "https" and (upstream.scheme != "http" or upstream.host not in _LOOPBACK):
-            raise ValueError(f"The upstream is an https:// URL, or http:// to loopback, not {upstream_url}")
+            raise ValueError(f"upstream_url must be https://, or http:// to loopback, got {upstream_url}")
         self._redaction = Redaction(secrets)
         self._variables = Variables(variables or {})
         self._request_headers = list(request_headers)
@@ -96,7 +96,7 @@ class Recorder(LoopbackServer):
         self._folder.mkdir(parents=True, exist_ok=True)
         if any(self._folder.glob("*.json")):
             raise FileExistsError(
-                f"{self._folder} holds recordings already: remove them, or name another folder"
+                f"{self._folder} has recordings already: remove them, or choose another folder"
             )
         self._prefix = (upstream.path or "").rstrip("/")
         timeout = urllib3.Timeout(connect=10, read=60)
@@ -111,21 +111,21 @@ class Recorder(LoopbackServer):
         self._pool.close()
 
     def answer(self, request: SeenRequest) -> Answer:
-        """The upstream's answer, once it is written to a file; 502 if there is none."""
+        """Return the upstream's response after writing it to a file; 502 if there is none."""
         try:
-            answer, decoded = self._forward(request)
+            response, decoded = self._forward(request)
         except HTTPError as error:
-            message = json.dumps({"message": f"No answer from the upstream: {error}"})
+            message = json.dumps({"message": f"no response from the upstream: {error}"})
             return Answer(HTTPStatus.BAD_GATEWAY, [("Content-Type", "application/json")], message.encode())
         recorded = self._request(request)
         head = request.method == "HEAD"
-        response = RecordedResponse(
-            **self._redaction.response(answer.status, answer.headers, decoded, head=head)
-        )
-        # answers repeat what the files before them have sent, so files are written one after another
+        redacted = self._redaction.response(response.status, response.headers, decoded, head=head)
+        # responses repeat texts of earlier requests, so files are written one after another
         with self._lock:
-            self._write(self._variables.named(Exchange(request=recorded, response=response)))
-        return answer
+            self._write(
+                self._variables.named(Exchange(request=recorded, response=RecordedResponse(**redacted)))
+            )
+        return response
 
     def _request(self, request: SeenRequest) -> RecordedRequest:
         headers = {name: request.headers[name] for name in self._request_headers if name in request.headers}
@@ -144,7 +144,7 @@ class Recorder(LoopbackServer):
         )
         with response:
             raw = response.read(decode_content=False)
-            answer = Answer(response.status, list(response.headers.items()), raw)
+            forwarded = Answer(response.status, list(response.headers.items()), raw)
             decoder = urllib3.HTTPResponse(
                 BytesIO(raw),
                 response.headers,
@@ -152,7 +152,7 @@ class Recorder(LoopbackServer):
                 preload_content=False,
                 request_method=request.method,
             )
-            return answer, decoder.read(decode_content=True)
+            return forwarded, decoder.read(decode_content=True)
 
     def _write(self, exchange: Exchange) -> None:
         words = re.findall(r"[a-z0-9]+", f"{exchange.request.method}{exchange.request.path}".lower())
@@ -166,6 +166,6 @@ def _forwarded_headers(headers: Message) -> urllib3.HTTPHeaderDict:
     for name, value in headers.items():
         if name.lower() not in dropped:
             forwarded.add(name, value)
-    # no other encoding is certain to be readable here
+    # other encodings may not be decodable here
     forwarded["Accept-Encoding"] = "gzip" if "gzip" in headers.get("Accept-Encoding", "") else "identity"
     return forwarded

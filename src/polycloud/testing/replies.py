@@ -1,4 +1,4 @@
-"""A server that gives every request the same reply, and the replies that no driver expects."""
+"""A server that sends the same response to every request, and responses that no driver expects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BROKEN", "UNEXPECTED", "SameReply", "echo", "http", "serve"]
 
 
 def http(status: str, body: str, length: int | None = None) -> bytes:
-    """An answer whose connection ends after it, with a right or a wrong Content-Length."""
+    """Return a response that ends its connection, with a right or a wrong Content-Length."""
     kind = "text/html" if body.startswith("<") else "application/json"
     size = len(body) if length is None else length
     head = (f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {size}", "Connection: close")
@@ -27,7 +27,7 @@ BROKEN = {
     "half": http("200 OK", '{"data": [', length=1000),
     "nothing": b"",
 }
-"""What goes wrong on the way, by name."""
+"""Broken responses, by name."""
 
 UNEXPECTED = {
     "cut": '{"data": [{"id": 1, "na',
@@ -35,16 +35,16 @@ UNEXPECTED = {
     "items": "[1]",
     "null": "null",
 }
-"""Bodies that are no list of any provider's objects, by name."""
+"""Bodies that are not a list of any provider's objects, by name."""
 
 
 def echo(headers: Message) -> bytes:
-    """An error whose message tells what was sent, as some providers' do."""
+    """Return an error response that quotes the request's headers, as some providers' messages do."""
     return http("400 Bad Request", "; ".join(f"{name}: {value}" for name, value in sorted(headers.items())))
 
 
 class SameReply(socketserver.TCPServer):
-    """The server: `requests` counts what came, `url` is where it is."""
+    """The server at `url`. `requests` counts the requests, `last` is method and target of the last one."""
 
     allow_reuse_address = True
     request_queue_size = 64
@@ -53,6 +53,7 @@ class SameReply(socketserver.TCPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.reply = reply
         self.requests = 0
+        self.last = ("", "")
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -61,17 +62,18 @@ class _Handler(socketserver.StreamRequestHandler):
     server: SameReply
 
     def handle(self) -> None:
-        self.rfile.readline()
+        method, _, rest = self.rfile.readline().decode("latin-1").partition(" ")
         headers = parse_headers(self.rfile)
-        # what is left unread would make a reset of the connection's end
+        # unread data would turn the end of the connection into a reset
         self.rfile.read(int(headers.get("Content-Length", 0)))
         self.server.requests += 1
+        self.server.last = (method, rest.partition(" ")[0])
         self.wfile.write(self.server.reply(headers))
 
 
 @contextmanager
 def serve(reply: Callable[[Message], bytes]) -> Iterator[SameReply]:
-    """Serve until the block ends; `reply` makes the answer of a request's headers."""
+    """Serve until the block ends; `reply` makes the response from the request's headers."""
     with SameReply(reply) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()

@@ -1,10 +1,10 @@
-"""A real SSH server on loopback, in the place of a node: for tests that deploy.
+"""A real SSH server on loopback, in place of a node: for tests that deploy.
 
     with SSHServer(public_key) as server:
         driver.deploy_node(..., ssh_key=private_key, ssh_port=server.port)
 
-The node of the test has `server.host` for its address: that is what the provider's fake must tell. Commands
-run on this computer, as the user who runs the test, in a folder of their own.
+The fake of the provider must return `server.host` as the node's address. Commands run on this computer, as
+the user who runs the test, in a folder of their own.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ PIECE = 65536
 
 
 class SSHServer:
-    """Up inside of a `with` block, at `host` and `port`, with a host key of its own.
+    """An SSH server with its own host key, which runs inside a `with` block, at `host` and `port`.
 
     Args:
-        public_keys: Who may log in with a key: lines such as "ssh-ed25519 AAAA... comment".
-        passwords: With which passwords one may log in.
-        users: Under which names.
-        home: The folder that users see, and in which commands run; a temporary one unless given.
-        port: A free one unless given.
+        public_keys: Keys with which users may log in: lines such as "ssh-ed25519 AAAA... comment".
+        passwords: Passwords with which users may log in.
+        users: The names of the users.
+        home: The folder of the users, in which commands run; a temporary one by default.
+        port: The port; a free one by default.
 
-    `public_keys`, `passwords` and `users` are lists, which may change while the server is up.
+    `public_keys`, `passwords` and `users` are lists, which may be changed while the server runs.
     """
 
     host = "127.0.0.1"
@@ -79,7 +79,7 @@ class SSHServer:
         self._stack.close()
 
     def drop_connections(self) -> None:
-        """Cut every connection without a word, as a machine that reboots does."""
+        """Abort every connection, as a machine that reboots does."""
 
         async def drop() -> None:
             for connection in self.connections:
@@ -139,7 +139,7 @@ class SSHServer:
 
 
 class _Login(asyncssh.SSHServer):
-    """Who may log in on one connection."""
+    """The authentication of one connection."""
 
     def __init__(self, server: SSHServer) -> None:
         self.server = server
@@ -166,20 +166,20 @@ class _Login(asyncssh.SSHServer):
 
 
 class _Files(asyncssh.SFTPServer):
-    """The file system as commands see it: relative paths begin at home."""
+    """The file system as commands see it: relative paths are those of the home folder."""
 
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes], home: Path) -> None:
         super().__init__(channel)
         self.home = os.fsencode(home)
 
     def map_path(self, path: bytes) -> bytes:
-        """Where a path of the client's lies."""
+        """Return the path on this machine."""
         return os.path.join(self.home, path)  # noqa: PTH118 - bytes
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncssh.SSHWriter[bytes]) -> None:
     while piece := await source.read(PIECE):
         if not target.channel.is_closing():
-            with suppress(OSError, asyncssh.Error):  # read on: a process whose pipe is full does not end
+            with suppress(OSError, asyncssh.Error):  # read on: a process with a full pipe does not end
                 target.write(piece)
                 await target.drain()

@@ -1,4 +1,4 @@
-"""What a driver makes up, such as a random name, and what stands for it in recorded exchanges."""
+"""Texts that a driver generates, such as random names, and their placeholders in recorded exchanges."""
 
 import re
 from collections.abc import Mapping
@@ -9,28 +9,28 @@ __all__ = ["Variables"]
 
 
 class Variables:
-    """Writes ``{{name}}`` for what is different each time.
+    """Replaces texts that are different each time by ``{{name}}``.
 
     Args:
-        patterns: by name, a regular expression for it.
+        patterns: by name, the regular expression of a text.
 
     Raises:
-        ValueError: a name is no Python name, or its expression not regular.
+        ValueError: a name is not an identifier, or its regular expression is invalid.
     """
 
     def __init__(self, patterns: Mapping[str, str]) -> None:
         for name in patterns:
             if not name.isidentifier():
-                raise ValueError(f"A variable is called by a Python name, not {name!r}")
+                raise ValueError(f"the name of a variable must be an identifier, got {name!r}")
         either = "|".join(f"(?P<{name}>{pattern})" for name, pattern in patterns.items())
         try:
-            self._pattern = re.compile(either or "(?!)")  # which matches nothing
+            self._pattern = re.compile(either or "(?!)")  # the latter matches nothing
         except re.error as error:
-            raise ValueError(f"The expressions of {', '.join(patterns)} are not regular: {error}") from None
+            raise ValueError(f"invalid regular expression for {', '.join(patterns)}: {error}") from None
         self._last: dict[str | None, str] = {}
 
     def named(self, exchange: Exchange) -> Exchange:
-        """The exchange with a name for each match: in the answer for what a request has sent last."""
+        """Return the exchange with placeholders; in responses only for the text that a request sent last."""
         request = exchange.request.with_texts(lambda text: self._pattern.sub(self._remember, text))
         response = exchange.response.with_texts(lambda text: self._pattern.sub(self._named, text))
         return Exchange(request=request, response=response)

@@ -1,8 +1,8 @@
 """What Amazon's services share: credentials, signatures, errors, and XML in requests and responses.
 
-A service's connection subclasses one of two: `polycloud.common.aws.query` has the Query API (EC2, Elastic
-Load Balancing, IAM), which names an action in a form and counts lists in the names of its fields;
-`polycloud.common.aws.rest` has REST with XML bodies (Route 53, S3). A driver subclasses `AWSBaseDriver`,
+A service's connection subclasses one of two: that of `polycloud.common.aws.query` for the Query API (EC2,
+Elastic Load Balancing, IAM), which takes an action and its fields as a form, or that of
+`polycloud.common.aws.rest` for REST with XML bodies (Route 53, S3). A driver subclasses `AWSBaseDriver`,
 which finds credentials, the region and the host.
 
 Source: Amazon's documentation of Signature version 4, of the Query API of EC2, and of the REST APIs of

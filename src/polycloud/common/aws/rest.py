@@ -12,7 +12,7 @@ sets `service` and `namespace`, its response the names of the elements that are 
         request_path = "/2013-04-01"
         responseCls = Route53Response
 
-Build paths of `segment`s: all but unreserved characters must be quoted, since the path is part of the
+Build paths with `quote_segment`: all but unreserved characters must be quoted, since the path is part of the
 signature.
 """
 

@@ -15,6 +15,7 @@ from polycloud.common.payload import Item
 from polycloud.dns.base import DNSDriver, relative_name, require_ttl
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import Provider, RecordType
+from polycloud.dns.zonefile import to_bind
 from polycloud.errors import UnsupportedOperationError
 
 __all__ = ["DigitalOceanDNSDriver"]
@@ -148,6 +149,10 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         """Delete a record."""
         with self._record_errors(record.id):
             return self.connection.delete(_record_path(record))
+
+    def export_zone_to_bind_format(self, zone: Zone) -> str:
+        """Return the zone as a BIND zone file, without SOA: the provider shows its TTL only."""
+        return to_bind(zone, [one for one in self.list_records(zone) if one.type != RecordType.SOA])
 
     # Conversions
 

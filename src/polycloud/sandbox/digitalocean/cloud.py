@@ -1,193 +1,105 @@
-"""DigitalOcean over HTTP: tokens, limits, routes, and what surrounds every answer."""
+"""DigitalOcean over HTTP."""
 
 from __future__ import annotations
 
-import secrets
-import threading
+import math
+import time
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.routing import Route
-
-from polycloud.sandbox.clouds import Clock, Cloud, Settings
 from polycloud.sandbox.digitalocean import (
-    account,
+    dialect,
+    domains,
     droplets,
     firewalls,
     images,
     reserved_ips,
-    tags,
+    tables,
     volumes,
-    vpcs,
 )
-from polycloud.sandbox.digitalocean.calls import Call, Handler, Listing, Reply, Routes
-from polycloud.sandbox.digitalocean.errors import (
-    IDS,
-    ApiError,
-    ForbiddenError,
-    MalformedError,
-    NotFoundError,
-    RateLimitError,
-    UnauthorizedError,
-)
-from polycloud.sandbox.digitalocean.inputs import Body, Query
-from polycloud.sandbox.digitalocean.knobs import DigitalOceanKnobs
-from polycloud.sandbox.digitalocean.limits import RateLimit
-from polycloud.sandbox.digitalocean.resources import Json
+from polycloud.sandbox.digitalocean.settings import DigitalOceanSettings
 from polycloud.sandbox.digitalocean.state import State
+from polycloud.sandbox.rest.collection import show
+from polycloud.sandbox.rest.errors import ApiError, ForbiddenError, RateLimitError, UnauthorizedError
+from polycloud.sandbox.rest.replies import Call, Listing, Reply, Routes
+from polycloud.sandbox.rest.service import Admission, Limit, Service, machine_state
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from starlette.requests import Request
-    from starlette.types import Message, Receive, Scope, Send
-
-    from polycloud.sandbox.machines import Machines
+    from starlette.types import Scope
 
 ROUTES: Routes = {
-    **account.ROUTES,
+    **tables.ROUTES,
     **droplets.ROUTES,
     **images.ROUTES,
     **volumes.ROUTES,
-    **tags.ROUTES,
     **reserved_ips.ROUTES,
-    **vpcs.ROUTES,
     **firewalls.ROUTES,
+    **domains.ROUTES,
 }
-"""Every path below /v2, the verbs that it knows, and who answers."""
+"""Every path below /v2, with its methods and their handlers."""
+
+_USUAL_LIMIT = 5000
+
+_describe = show(
+    "id name status locked password",
+    region=lambda droplet: droplet.region.slug,
+    addresses=lambda droplet: [ip for ip in (droplet.public_ip, droplet.private_ip) if ip],
+    tags=lambda droplet: list(droplet.tags),
+    machine=machine_state,
+)
 
 
-class DigitalOcean(Cloud):
-    """The cloud: one account with two tokens, of which one may only look."""
+class DigitalOcean(Service):
+    """The cloud."""
 
-    settings_type: ClassVar[type[Settings]] = DigitalOceanKnobs
+    settings_type = DigitalOceanSettings
+    account_type = State
+    body_type = dialect.Body
+    routes = ROUTES
+    versions = ("/v2",)
+    media_type = "application/json; charset=utf-8"
 
-    def __init__(self, knobs: DigitalOceanKnobs, clock: Clock, machines: Machines) -> None:
-        self._knobs, self._clock, self._machines = knobs, clock, machines
-        # The server's thread and whoever looks at `servers` share the state.
-        self._lock = threading.Lock()
-        self.credentials = (knobs.token,)
-        self.reset()
-        self._api = Starlette(
-            routes=[
-                Route(f"/v2{path}", self._endpoint(verbs), methods=list(verbs))
-                for path, verbs in ROUTES.items()
-            ],
-            exception_handlers={HTTPException: self._on_http_error},
-        )
-        self._api.router.redirect_slashes = False
+    def set_limits(self) -> None:
+        """Make the rate limits of an hour and a minute."""
+        self._hour = Limit(self.settings.hourly_limit, _USUAL_LIMIT, 3600.0, self.clock, slides=True)
+        self._minute = Limit(self.settings.burst_limit, _USUAL_LIMIT, 60.0, self.clock, slides=True)
 
-    def reset(self) -> None:
-        """Begin anew, with the same knobs."""
-        with self._lock:
-            self._machines.clear()
-            self._state = State(self._knobs, self._clock, self._machines)
-            self._limit = RateLimit(self._knobs.hourly_limit, self._knobs.burst_limit, self._clock)
+    def admit(self, scope: Scope, token: str | None) -> Admission:
+        """Check the token and count the request."""
+        error: ApiError | None = None
+        if not token:
+            error = UnauthorizedError()
+        elif self._minute.is_reached:
+            error = RateLimitError(math.ceil(self._minute.left))
+        elif self._hour.is_reached:
+            # Only the limit of a minute names how long to wait.
+            error = RateLimitError()
+        else:
+            self._minute.count()
+            self._hour.count()
+            if token != "full" and scope["method"] not in {"GET", "HEAD"}:  # noqa: S105 - which of the tokens
+                error = ForbiddenError()
+        headers = {"x-request-id": str(uuid.uuid4()), **self._limit_headers(error)}
+        return Admission(error, headers)
 
-    def servers(self) -> list[dict[str, Any]]:
-        """All droplets as they are, with the password that was mailed and the state of the machine."""
-        with self._lock:
-            self._state.advance()
-            return [
-                {
-                    "id": droplet.id,
-                    "name": droplet.name,
-                    "status": droplet.status,
-                    "locked": droplet.locked,
-                    "region": droplet.region.slug,
-                    "addresses": [ip for ip in (droplet.public_ip, droplet.private_ip) if ip],
-                    "tags": list(droplet.tags),
-                    "password": droplet.password,
-                    "machine": droplet.machine.state if droplet.machine else "none",
-                }
-                for droplet in self._state.droplets.values()
-            ]
+    def _limit_headers(self, error: ApiError | None) -> dict[str, str]:
+        hour = self._hour
+        # Without a limit, clients must not see few requests left: they would slow down.
+        left = max(hour.limit - hour.used, 0 if hour.refuses else hour.limit // 2)
+        return {
+            "ratelimit-limit": str(hour.limit),
+            "ratelimit-remaining": "0" if isinstance(error, RateLimitError) else str(left),
+            "ratelimit-reset": str(math.ceil(time.time() + hour.left)),
+        }
 
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask for the token, on unknown paths too, count the request, and answer."""
-        request_id = str(uuid.uuid4())
-        refusal = self._refusal(scope)
+    def page(self, state: State, call: Call, listing: Listing) -> Reply:
+        """Return the page of a list that a request asks for."""
+        return dialect.page(call, listing, state.settings.page_size, state.settings.largest_page)
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                exceeded = isinstance(refusal, RateLimitError)
-                headers.update(self._limit.headers(exceeded=exceeded))
-            await send(message)
+    def refusal(self, error: ApiError, scope: Scope) -> Reply:
+        """Return the response to a refused request."""
+        return dialect.refusal(error, scope["path"], scope["admission"].headers["x-request-id"])
 
-        scope = {**scope, "request_id": request_id}
-        answer = _error(refusal, scope) if refusal else self._api
-        await answer(scope, receive, send_with_headers)
-
-    def _refusal(self, scope: Scope) -> ApiError | None:
-        """Why a request is not even looked at."""
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        scheme, _, token = given.partition(b" ")
-        may_act, may_look = (
-            scheme.lower() == b"bearer" and secrets.compare_digest(token.strip(), known.encode())
-            for known in (self._knobs.token, self._knobs.read_only_token)
-        )
-        if not may_act and not may_look:
-            return UnauthorizedError()
-        try:
-            self._limit.count()
-        except RateLimitError as error:
-            return error
-        return None if may_act or scope["method"] in {"GET", "HEAD"} else ForbiddenError()
-
-    def _endpoint(self, verbs: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            # Starlette lets HEAD in wherever GET is.
-            handler = verbs["GET" if request.method == "HEAD" else request.method]
-            try:
-                return _response(self._answer(handler, request, await request.body()))
-            except ApiError as error:
-                return _error(error, request.scope)
-
-        return endpoint
-
-    def _answer(self, handler: Handler, request: Request, body: bytes) -> Reply:
-        root = str(request.base_url).rstrip("/")
-        call = Call(
-            path=request.path_params,
-            query=Query.parse(request.scope["query_string"]),
-            body=Body.parse(body),
-            root=root,
-            url=root + request.url.path,
-        )
-        with self._lock:
-            self._state.advance()
-            answer = handler(self._state, call)
-            return answer.page(self._state, call) if isinstance(answer, Listing) else answer
-
-    async def _on_http_error(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if error.status_code == NotFoundError.status:
-            return _error(NotFoundError(), request.scope)
-        return _error(_MethodError(error.detail), request.scope)
-
-
-class _MethodError(ApiError):
-    """The path is known, but not with that method."""
-
-    status = 405
-
-
-def _response(reply: Reply, headers: Mapping[str, str] | None = None) -> Response:
-    body = b"" if reply.body is None else msgspec.json.encode(reply.body)
-    return Response(body, reply.status, headers, "application/json; charset=utf-8")
-
-
-def _error(error: ApiError, scope: Scope) -> Response:
-    body: Json = {"id": IDS[error.status], "message": str(error), "request_id": scope["request_id"]}
-    if isinstance(error, MalformedError) and scope["path"].startswith("/v2/tags"):
-        # This part of the API words it in its own way.
-        body = {"error": str(error), "root_causes": []}
-    wait = error.retry_after if isinstance(error, RateLimitError) else None
-    return _response(Reply(error.status, body), {} if wait is None else {"retry-after": str(wait)})
+    def describe(self, state: State) -> list[dict[str, Any]]:
+        """Return all servers as plain dicts."""
+        return [_describe(server) for server in state.droplets.values()]

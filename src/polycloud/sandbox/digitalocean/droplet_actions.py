@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from polycloud.sandbox.digitalocean import catalog
-from polycloud.sandbox.digitalocean.errors import InputError
-from polycloud.sandbox.digitalocean.inputs import Body
 from polycloud.sandbox.digitalocean.orders import check_fit, check_hostname, find_image
-from polycloud.sandbox.digitalocean.resources import Action, Droplet, Image
-from polycloud.sandbox.digitalocean.state import State, check_unlocked, without
+from polycloud.sandbox.digitalocean.resources import SIZES, Action, Droplet, Image
+from polycloud.sandbox.digitalocean.state import State
 from polycloud.sandbox.machines import Node
-
-Effect = Callable[[], object]
+from polycloud.sandbox.rest.bodies import Body
+from polycloud.sandbox.rest.collection import without
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.timeline import Effect, check_free
 
 _WHEN_ON = "Droplet is currently off. Please turn it on to run this event."
 _WHEN_OFF = "Droplet is currently on. Please power it off to run this event."
@@ -37,40 +36,36 @@ class _Kind:
     """A type of action.
 
     Attributes:
-        prepare: checks the request and gives what is done at the end.
-        knob: which one says how long it takes.
+        prepare: checks the request and returns the effect.
+        duration: the setting that holds its duration.
         needs: the status in which it can be begun; None is any.
-        machine: what the droplet's machine does meanwhile, within so many seconds.
+        machine: called on the droplet's machine at the start, with the duration.
     """
 
     prepare: Callable[[State, Droplet, Body], Effect]
-    knob: str = "power"
+    duration: str = "power"
     needs: str | None = None
     machine: Callable[[Node, float], object] | None = None
 
 
-def post_action(state: State, droplet: Droplet, body: Body) -> Action:
-    """Begin the action that a body asks for; InputError if it cannot be begun."""
-    verb = body.need("type", str)
-    kind = _KINDS.get(verb)
-    if kind is None:
-        raise InputError(f"{verb} is not a valid Droplet action.")
-    check_unlocked([droplet])
+def _begin(verb: str, state: State, droplet: Droplet, body: Body) -> Action:
+    kind = _KINDS[verb]
+    check_free(droplet)
     if kind.needs and droplet.status != kind.needs:
         raise InputError(_WHEN_ON if kind.needs == "active" else _WHEN_OFF)
     effect = kind.prepare(state, droplet, body)
-    seconds = getattr(state.knobs, kind.knob)
+    seconds = getattr(state.settings, kind.duration)
     start = partial(kind.machine, droplet.machine, seconds) if kind.machine and droplet.machine else None
-    return state.begin(verb, seconds, droplet, droplet.region, effect, start=start)
+    return state.begin(verb, seconds, droplet, effect, start=start)
 
 
-def post_actions(state: State, droplets: list[Droplet], body: Body) -> list[Action]:
-    """Begin an action on each of these; InputError, and none is begun, if one of them is locked."""
+def begin_on_all(state: State, droplets: list[Droplet], body: Body) -> list[Action]:
+    """Begin an action on each of these, or on none of them and raise InputError if one is locked."""
     verb = body.need("type", str)
     if verb not in _BY_TAG:
         raise InputError(f"{verb} is not a valid action for tagged Droplets.")
-    check_unlocked(droplets)
-    return [post_action(state, droplet, body) for droplet in droplets]
+    check_free(*droplets)
+    return [_begin(verb, state, droplet, body) for droplet in droplets]
 
 
 def start_backups(state: State, droplet: Droplet) -> None:
@@ -78,7 +73,7 @@ def start_backups(state: State, droplet: Droplet) -> None:
     if "backups" not in droplet.features:
         droplet.features = (*droplet.features, "backups")
     start = state.now + _DAY
-    droplet.next_backup = (state.stamp(start), state.stamp(start + _WINDOW))
+    droplet.next_backup = {"start": state.stamp(start), "end": state.stamp(start + _WINDOW)}
     backup = _copy(state, droplet, f"{droplet.name} {state.stamp()[:10]}", "backup")
     droplet.backup_ids = (*droplet.backup_ids, backup.id)
 
@@ -88,12 +83,9 @@ def _copy(state: State, droplet: Droplet, name: str, type: str) -> Image:
         id=state.new_number(),
         name=name,
         distribution=droplet.image.distribution,
-        slug=None,
-        public=False,
         regions=(droplet.region.slug,),
         created_at=state.stamp(),
         type=type,
-        kind="",
         min_disk_size=droplet.disk,
         size_gigabytes=droplet.image.size_gigabytes,
         origin=droplet.id,
@@ -138,7 +130,7 @@ def _snapshot(state: State, droplet: Droplet, body: Body) -> Effect:
 
 
 def _resize(_: State, droplet: Droplet, body: Body) -> Effect:
-    size = catalog.SIZES.get(body.need("size", str))
+    size = SIZES.get(body.need("size", str))
     if size is None or not size.available:
         raise InputError("You specified an invalid size for Droplet resize.")
     if droplet.region.slug not in size.regions:
@@ -214,11 +206,14 @@ _KINDS = {
     "power_cycle": _Kind(partial(_become, "active"), needs="active", machine=Node.restart),
     "password_reset": _Kind(_reset_password),
     "rename": _Kind(_rename),
-    "snapshot": _Kind(_snapshot, knob="copy"),
-    "resize": _Kind(_resize, knob="copy", needs="off"),
-    "rebuild": _Kind(_rebuild, knob="build", machine=_remove),
-    "restore": _Kind(_restore, knob="build", machine=_remove),
+    "snapshot": _Kind(_snapshot, duration="copy"),
+    "resize": _Kind(_resize, duration="copy", needs="off"),
+    "rebuild": _Kind(_rebuild, duration="build", machine=_remove),
+    "restore": _Kind(_restore, duration="build", machine=_remove),
     "enable_ipv6": _Kind(_enable_ipv6),
     "enable_backups": _Kind(_enable_backups),
     "disable_backups": _Kind(_disable_backups),
 }
+
+BEGIN = {verb: partial(_begin, verb) for verb in _KINDS}
+"""What begins an action, by its type."""

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from functools import partial
 
-from polycloud.sandbox.digitalocean import views
-from polycloud.sandbox.digitalocean.account import get_action, list_actions
-from polycloud.sandbox.digitalocean.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.digitalocean.droplet_actions import post_action, post_actions, start_backups
-from polycloud.sandbox.digitalocean.errors import InputError, NotFoundError
-from polycloud.sandbox.digitalocean.orders import Order, read_order
-from polycloud.sandbox.digitalocean.resources import Action, Droplet, Json
-from polycloud.sandbox.digitalocean.state import State, check_unlocked, without
-from polycloud.sandbox.digitalocean.tags import with_tag
+from polycloud.sandbox.digitalocean.dialect import Table
+from polycloud.sandbox.digitalocean.droplet_actions import BEGIN, begin_on_all, start_backups
+from polycloud.sandbox.digitalocean.firewalls import FIREWALLS
+from polycloud.sandbox.digitalocean.orders import read_order
+from polycloud.sandbox.digitalocean.resources import (
+    Action,
+    Droplet,
+    Image,
+    Volume,
+    show_action,
+    show_droplet,
+    show_droplet_snapshot,
+)
+from polycloud.sandbox.digitalocean.state import State
+from polycloud.sandbox.digitalocean.tables import with_actions, with_tag
+from polycloud.sandbox.rest.collection import routes_of, without
+from polycloud.sandbox.rest.errors import InputError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Json, Reply, Routes
+from polycloud.sandbox.rest.timeline import check_free
 
 
-def _droplet(state: State, call: Call) -> Droplet:
-    return state.droplet(call.path["droplet"])
-
-
-def _list(state: State, call: Call) -> Listing:
+def _wanted(state: State, _: object, call: Call) -> list[Droplet]:
     droplets = list(state.droplets.values())
     name, tag = call.query.get("name"), call.query.get("tag_name")
     if name and tag:
@@ -29,60 +36,34 @@ def _list(state: State, call: Call) -> Listing:
         droplets = [droplet for droplet in droplets if droplet.name.lower() == name.lower()]
     if tag:
         droplets = with_tag(state, droplets, tag)
-    if call.query.get("type") == "gpus":
-        droplets = []
-    return Listing("droplets", droplets, views.droplet)
+    return [] if call.query.get("type") == "gpus" else droplets
 
 
-def _get(state: State, call: Call) -> Reply:
-    droplet = state.droplets.get(call.path["droplet"])
-    if droplet is None:
-        raise NotFoundError
-    return Reply(200, {"droplet": views.droplet(droplet)})
-
-
-def _create(state: State, call: Call) -> Reply:
-    order = read_order(state, call.body)
-    begun = [_begin(state, order, name) for name in order.names]
-    links = {"actions": [action_link(call, action) for action in begun]}
-    shown = [views.droplet(action.subject) for action in begun if isinstance(action.subject, Droplet)]
+def _create(state: State, _: object, call: Call) -> Reply:
+    names, order, volumes = read_order(state, call.body)
+    begun = [_begin(state, name, order, volumes) for name in names]
+    links = {"actions": [action_link(state, action) for action in begun]}
+    shown = [show_droplet(action.subject) for action in begun]
     droplets = {"droplets": shown} if "names" in call.body else {"droplet": shown[0]}
     return Reply(202, {**droplets, "links": links})
 
 
-def action_link(call: Call, action: Action) -> Json:
-    """How an answer speaks of an action that it began."""
-    return {"id": action.id, "rel": action.type, "href": call.link(f"/actions/{action.id}")}
+def action_link(state: State, action: Action) -> Json:
+    """Return the link to an action that a request began."""
+    return {"id": action.id, "rel": action.type, "href": state.link(f"/actions/{action.id}")}
 
 
-def _begin(state: State, order: Order, name: str) -> Action:
-    droplet = state.add_droplet(
-        name=name,
-        size=order.size,
-        region=order.region,
-        image=order.image,
-        vpc=order.vpc,
-        public=order.public,
-        features=order.features,
-        tags=order.tags,
-        public_keys=order.public_keys,
-        # Who brings no key is sent a password by mail.
-        password=None if order.public_keys else secrets.token_hex(12),
-        volume_ids=tuple(volume.id for volume in order.volumes),
-    )
-    for volume in order.volumes:
+def _begin(state: State, name: str, order: Json, volumes: tuple[Volume, ...]) -> Action:
+    # The account's owner is sent a password by mail where there is no key.
+    password = None if order["public_keys"] else secrets.token_hex(12)
+    droplet = state.add_droplet(name=name, password=password, **order)
+    for volume in volumes:
         volume.droplet = droplet
     state.add_machine(droplet)
-    seconds = state.knobs.build
-    return state.begin(
-        "create",
-        seconds,
-        droplet,
-        droplet.region,
-        partial(_finish, state, droplet),
-        also_locks=order.volumes,
-        start=partial(droplet.machine.start, seconds) if droplet.machine else None,
-    )
+    seconds = state.settings.build
+    start = partial(droplet.machine.start, seconds) if droplet.machine else None
+    effect = partial(_finish, state, droplet)
+    return state.begin("create", seconds, droplet, effect, also_locks=volumes, start=start)
 
 
 def _finish(state: State, droplet: Droplet) -> None:
@@ -94,14 +75,12 @@ def _finish(state: State, droplet: Droplet) -> None:
 # Deleting
 
 
-def _delete(state: State, call: Call) -> Reply:
-    droplet = _droplet(state, call)
-    check_unlocked([droplet])
+def _delete(state: State, droplet: Droplet, _: Call) -> None:
+    check_free(droplet)
     _destroy(state, droplet)
-    return DONE
 
 
-def _delete_tagged(state: State, call: Call) -> Reply:
+def _delete_tagged(state: State, _: object, call: Call) -> None:
     tag = call.query.get("tag_name")
     if not tag:
         raise InputError("tag_name is required.")
@@ -110,10 +89,9 @@ def _delete_tagged(state: State, call: Call) -> Reply:
     tagged = [
         droplet for droplet in with_tag(state, state.droplets.values(), tag) if droplet.status != "archive"
     ]
-    check_unlocked(tagged)
+    check_free(*tagged)
     for droplet in tagged:
         _destroy(state, droplet)
-    return DONE
 
 
 def _destroy(state: State, droplet: Droplet) -> None:
@@ -126,60 +104,58 @@ def _destroy(state: State, droplet: Droplet) -> None:
     for firewall in state.firewalls.values():
         firewall.droplet_ids = without(firewall.droplet_ids, droplet.id)
     if droplet.machine:
-        # Nobody waits for it: its address is handed out again last.
+        # There is no need to wait for it: its address is handed out again last.
         droplet.machine.remove()
         droplet.machine = None
     droplet.status = "archive"
-    remove = partial(state.remove_droplet, droplet)
-    state.begin("destroy", state.knobs.archive, droplet, droplet.region, remove)
+    state.begin("destroy", state.settings.archive, droplet, partial(state.remove_droplet, droplet))
 
 
-# What belongs to a droplet
-
-
-def _list_snapshots(key: str, type: str, state: State, call: Call) -> Listing:
-    droplet = _droplet(state, call)
-    images = [image for image in state.images.values() if image.origin == droplet.id and image.type == type]
-    return Listing(key, images, views.droplet_snapshot)
-
-
-def _list_firewalls(state: State, call: Call) -> Listing:
-    droplet = _droplet(state, call)
-    tags = set(droplet.tags)
-    firewalls = [
-        firewall
-        for firewall in state.firewalls.values()
-        if droplet.id in firewall.droplet_ids or tags.intersection(firewall.tags)
-    ]
-    return Listing("firewalls", firewalls, lambda firewall: views.firewall(firewall, state.now))
-
-
-def _list_actions(state: State, call: Call) -> Listing:
-    return list_actions(state, _droplet(state, call))
-
-
-def _get_action(state: State, call: Call) -> Reply:
-    return get_action(state, call.path["action"], _droplet(state, call))
-
-
-def _post_action(state: State, call: Call) -> Reply:
-    action = post_action(state, _droplet(state, call), call.body)
-    return Reply(201, {"action": views.action(state, action)})
+def _is_copy(type: str, droplet: Droplet, image: Image) -> bool:
+    return image.origin == droplet.id and image.type == type
 
 
 def _post_actions(state: State, call: Call) -> Reply:
     tagged = with_tag(state, state.droplets.values(), call.query.get("tag_name", ""))
-    actions = post_actions(state, tagged, call.body)
-    return Reply(201, {"actions": [views.action(state, action) for action in actions]})
+    return Reply(201, {"actions": [show_action(action) for action in begin_on_all(state, tagged, call.body)]})
 
+
+_DROPLETS = Table(
+    path="/droplets",
+    key="droplet:int",
+    verbs="GET POST/GET",
+    view=show_droplet,
+    wanted=_wanted,
+    create=_create,
+    is_gone=lambda droplet: droplet.status == "archive",
+    on_all={"DELETE": _delete_tagged},
+    on_one={"DELETE": _delete},
+    parts=with_actions("Droplet", BEGIN),
+)
+_COPIES = (
+    Table(
+        owner=_DROPLETS,
+        path=f"/{kind}s",
+        items="images",
+        one=kind,
+        many=f"{kind}s",
+        verbs="GET",
+        view=show_droplet_snapshot,
+        of=partial(_is_copy, kind),
+    )
+    for kind in ("snapshot", "backup")
+)
+_FIREWALLS = replace(
+    FIREWALLS,
+    owner=_DROPLETS,
+    verbs="GET",
+    parts={},
+    of=lambda droplet, firewall: (
+        droplet.id in firewall.droplet_ids or not set(droplet.tags).isdisjoint(firewall.tags)
+    ),
+)
 
 ROUTES: Routes = {
-    "/droplets": {"GET": _list, "POST": _create, "DELETE": _delete_tagged},
     "/droplets/actions": {"POST": _post_actions},
-    "/droplets/{droplet:int}": {"GET": _get, "DELETE": _delete},
-    "/droplets/{droplet:int}/actions": {"GET": _list_actions, "POST": _post_action},
-    "/droplets/{droplet:int}/actions/{action:int}": {"GET": _get_action},
-    "/droplets/{droplet:int}/snapshots": {"GET": partial(_list_snapshots, "snapshots", "snapshot")},
-    "/droplets/{droplet:int}/backups": {"GET": partial(_list_snapshots, "backups", "backup")},
-    "/droplets/{droplet:int}/firewalls": {"GET": _list_firewalls},
+    **routes_of(_DROPLETS, *_COPIES, _FIREWALLS),
 }

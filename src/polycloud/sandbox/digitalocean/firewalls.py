@@ -3,78 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 
-from polycloud.sandbox.digitalocean import views
-from polycloud.sandbox.digitalocean.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.digitalocean.errors import ConflictError, InputError
-from polycloud.sandbox.digitalocean.inputs import Body
-from polycloud.sandbox.digitalocean.resources import Firewall, Json
-from polycloud.sandbox.digitalocean.state import State, found
+from polycloud.sandbox.digitalocean.dialect import Table
+from polycloud.sandbox.digitalocean.state import State
+from polycloud.sandbox.rest.bodies import Body, matches
+from polycloud.sandbox.rest.collection import Change, Field, Item, ItemHandler, show
+from polycloud.sandbox.rest.errors import ConflictError, InputError
+from polycloud.sandbox.rest.replies import Call, Json, Routes
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]+")
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _LAST_PORT = 65535
 _TARGETS = ("addresses", "tags", "load_balancer_uids", "kubernetes_ids")
+_SIDES = {"inbound_rules": "sources", "outbound_rules": "destinations"}
 
 
-def _firewall(state: State, call: Call) -> Firewall:
-    return found(state.firewalls, call.path["firewall"])
+def _check(change: Change) -> None:
+    change.values.update(
+        droplet_ids=_droplet_ids(change.state, change.body),
+        tags=_tags(change.state, change.body),
+        **_rules(change.state, change.body),
+    )
 
 
-def _list(state: State, _: Call) -> Listing:
-    firewalls = list(state.firewalls.values())
-    return Listing("firewalls", firewalls, lambda firewall: views.firewall(firewall, state.now))
+def _unsettle(state: State, firewall: Item, _: object = None) -> None:
+    """Let the droplets of a firewall wait for its changes."""
+    firewall.is_settled = partial(state.is_past, state.now + state.settings.attach)
 
 
-def _show(state: State, status: int, firewall: Firewall) -> Reply:
-    return Reply(status, {"firewall": views.firewall(firewall, state.now)})
-
-
-def _get(state: State, call: Call) -> Reply:
-    return _show(state, 200, _firewall(state, call))
-
-
-def _create(state: State, call: Call) -> Reply:
-    firewall = Firewall(id=state.new_uuid(), name="", created_at=state.stamp())
-    _fill(state, firewall, call.body)
-    state.firewalls[firewall.id] = firewall
-    return _show(state, 202, firewall)
-
-
-def _update(state: State, call: Call) -> Reply:
-    firewall = _firewall(state, call)
-    _fill(state, firewall, call.body)
-    return _show(state, 200, firewall)
-
-
-def _fill(state: State, firewall: Firewall, body: Body) -> None:
-    """Make a firewall all that the body says, and nothing else."""
-    name = body.need("name", str)
-    if not _NAME.fullmatch(name):
-        raise InputError("Name must begin with a letter or number and have only those, periods and dashes.")
-    if any(other.name == name and other is not firewall for other in state.firewalls.values()):
-        raise ConflictError("duplicate name")
-    inbound, outbound = _rules(state, body)
-    droplet_ids, tags = _droplet_ids(state, body), _tags(state, body)
-    firewall.name, firewall.inbound, firewall.outbound = name, inbound, outbound
-    firewall.droplet_ids, firewall.tags = droplet_ids, tags
-    _unsettle(state, firewall)
-
-
-def _unsettle(state: State, firewall: Firewall) -> None:
-    firewall.settles = state.now + state.knobs.attach
-
-
-def _delete(state: State, call: Call) -> Reply:
-    del state.firewalls[_firewall(state, call).id]
-    return DONE
-
-
-# What a firewall is for
+def _pending(firewall: Item) -> tuple[int, ...]:
+    droplet_ids: tuple[int, ...] = firewall.droplet_ids
+    return () if firewall.is_settled() else droplet_ids
 
 
 def _droplet_ids(state: State, body: Body) -> tuple[int, ...]:
@@ -91,9 +55,8 @@ def _tags(state: State, body: Body) -> tuple[str, ...]:
     return state.canonical_tags(names)
 
 
-def _change(field: str, *, add: bool, state: State, call: Call) -> Reply:
+def _change_targets(state: State, firewall: Item, call: Call, *, field: str, add: bool) -> None:
     """Add to the firewall's droplets or tags, or take away."""
-    firewall = _firewall(state, call)
     named: tuple[Any, ...] = (_droplet_ids if field == "droplet_ids" else _tags)(state, call.body)
     if not named:
         raise InputError(f"{field} is required.")
@@ -101,35 +64,29 @@ def _change(field: str, *, add: bool, state: State, call: Call) -> Reply:
     after = (*before, *named) if add else tuple(item for item in before if item not in named)
     setattr(firewall, field, tuple(dict.fromkeys(after)))
     _unsettle(state, firewall)
-    return DONE
 
 
-def _add_droplets(state: State, call: Call) -> Reply:
-    return _change("droplet_ids", add=True, state=state, call=call)
+def _change_rules(state: State, firewall: Item, call: Call, *, add: bool) -> None:
+    """Add rules, or take them away."""
+    for name, rules in _rules(state, call.body).items():
+        unwanted = set(map(_encoded, rules))
+        kept = tuple(rule for rule in getattr(firewall, name) if _encoded(rule) not in unwanted)
+        setattr(firewall, name, kept + rules if add else kept)
+    _unsettle(state, firewall)
 
 
-def _remove_droplets(state: State, call: Call) -> Reply:
-    return _change("droplet_ids", add=False, state=state, call=call)
+def _encoded(rule: Json) -> bytes:
+    return msgspec.json.encode(rule, order="sorted")
 
 
-def _add_tags(state: State, call: Call) -> Reply:
-    return _change("tags", add=True, state=state, call=call)
-
-
-def _remove_tags(state: State, call: Call) -> Reply:
-    return _change("tags", add=False, state=state, call=call)
-
-
-# Rules
-
-
-def _rules(state: State, body: Body) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
-    """The inbound and the outbound rules; InputError if there are none."""
-    inbound = [_rule(state, rule, "sources") for rule in body.objects("inbound_rules")]
-    outbound = [_rule(state, rule, "destinations") for rule in body.objects("outbound_rules")]
-    if not inbound and not outbound:
+def _rules(state: State, body: Body) -> dict[str, tuple[Json, ...]]:
+    """Return the inbound and the outbound rules. Raises InputError if there are none."""
+    rules = {
+        name: tuple(_rule(state, rule, side) for rule in body.objects(name)) for name, side in _SIDES.items()
+    }
+    if not any(rules.values()):
         raise InputError("At least one inbound or outbound rule is required.")
-    return tuple(inbound), tuple(outbound)
+    return rules
 
 
 def _rule(state: State, rule: Body, side: str) -> Json:
@@ -137,7 +94,8 @@ def _rule(state: State, rule: Body, side: str) -> Json:
     if protocol not in {"tcp", "udp", "icmp"}:
         raise InputError("protocol must be tcp, udp or icmp.")
     ports = "0" if protocol == "icmp" else _ports(rule.need("ports", str))
-    targets = Body(rule.need(side, dict))
+    rule.need(side, dict)
+    targets = rule.part(side)
     view: Json = {name: targets.each(name, str) for name in _TARGETS if name in targets}
     if "droplet_ids" in targets:
         view["droplet_ids"] = _droplet_ids(state, targets)
@@ -150,7 +108,7 @@ def _rule(state: State, rule: Body, side: str) -> Json:
 
 
 def _ports(text: str) -> str:
-    """The ports, if they are "0", which means all, a port, or a range."""
+    """Check that ports are "0", which means all, a port, or a range."""
     match = _PORTS.fullmatch(text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if text != "0" and not 1 <= first <= last <= _LAST_PORT:
@@ -165,33 +123,41 @@ def _check_address(address: str) -> None:
         raise InputError("invalid address") from error
 
 
-def _add_rules(state: State, call: Call) -> Reply:
-    firewall = _firewall(state, call)
-    inbound, outbound = _rules(state, call.body)
-    firewall.inbound = _without(firewall.inbound, inbound) + inbound
-    firewall.outbound = _without(firewall.outbound, outbound) + outbound
-    _unsettle(state, firewall)
-    return DONE
+def _add_and_remove(change: Callable[..., None]) -> dict[str, ItemHandler]:
+    return {"POST": partial(change, add=True), "DELETE": partial(change, add=False)}
 
 
-def _remove_rules(state: State, call: Call) -> Reply:
-    firewall = _firewall(state, call)
-    inbound, outbound = _rules(state, call.body)
-    firewall.inbound = _without(firewall.inbound, inbound)
-    firewall.outbound = _without(firewall.outbound, outbound)
-    _unsettle(state, firewall)
-    return DONE
+_WAITING = {"removing": False, "status": "waiting"}
 
+FIREWALLS = Table(
+    path="/firewalls",
+    view=show(
+        "id name created_at inbound_rules outbound_rules droplet_ids tags",
+        status=lambda firewall: "waiting" if _pending(firewall) else "succeeded",
+        pending_changes=lambda firewall: [
+            {"droplet_id": number, **_WAITING} for number in _pending(firewall)
+        ],
+    ),
+    created=202,
+    put="replaces",
+    fields={
+        "name": Field(
+            needed=True,
+            check=matches(
+                "[a-zA-Z0-9][a-zA-Z0-9.-]+",
+                "Name must begin with a letter or number and have only those, periods and dashes.",
+            ),
+            unique=partial(ConflictError, "duplicate name"),
+        )
+    },
+    identity=State.identity,
+    check=_check,
+    changed=_unsettle,
+    parts={
+        "droplets": _add_and_remove(partial(_change_targets, field="droplet_ids")),
+        "tags": _add_and_remove(partial(_change_targets, field="tags")),
+        "rules": _add_and_remove(_change_rules),
+    },
+)
 
-def _without(rules: tuple[Json, ...], others: tuple[Json, ...]) -> tuple[Json, ...]:
-    unwanted = {msgspec.json.encode(rule, order="sorted") for rule in others}
-    return tuple(rule for rule in rules if msgspec.json.encode(rule, order="sorted") not in unwanted)
-
-
-ROUTES: Routes = {
-    "/firewalls": {"GET": _list, "POST": _create},
-    "/firewalls/{firewall}": {"GET": _get, "PUT": _update, "DELETE": _delete},
-    "/firewalls/{firewall}/droplets": {"POST": _add_droplets, "DELETE": _remove_droplets},
-    "/firewalls/{firewall}/tags": {"POST": _add_tags, "DELETE": _remove_tags},
-    "/firewalls/{firewall}/rules": {"POST": _add_rules, "DELETE": _remove_rules},
-}
+ROUTES: Routes = FIREWALLS.routes()

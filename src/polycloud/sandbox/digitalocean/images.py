@@ -2,64 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
-from polycloud.sandbox.digitalocean import catalog, views
-from polycloud.sandbox.digitalocean.account import get_action, list_actions
-from polycloud.sandbox.digitalocean.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.digitalocean.errors import ForbiddenError, InputError, NotFoundError
+from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.orders import find_image
-from polycloud.sandbox.digitalocean.resources import Action, Image, VolumeSnapshot
-from polycloud.sandbox.digitalocean.state import State, check_unlocked, found, without
-from polycloud.sandbox.digitalocean.tags import with_tag
+from polycloud.sandbox.digitalocean.resources import (
+    REGIONS,
+    Action,
+    Image,
+    show_image,
+    show_snapshot,
+)
+from polycloud.sandbox.digitalocean.state import State
+from polycloud.sandbox.digitalocean.tables import with_actions, with_tag
+from polycloud.sandbox.rest.bodies import Body
+from polycloud.sandbox.rest.collection import Field, Item, routes_of, without
+from polycloud.sandbox.rest.errors import ForbiddenError, InputError
+from polycloud.sandbox.rest.replies import Call, Routes
+from polycloud.sandbox.rest.timeline import check_free
 
 
-def _list(state: State, call: Call) -> Listing:
-    images = list(state.images.values())
+def _wanted(state: State, _: object, call: Call) -> Iterable[Image]:
     kind, tag = call.query.get("type"), call.query.get("tag_name")
-    if kind:
-        images = [image for image in images if image.kind == kind]
-    if call.query.get("private") == "true":
-        images = [image for image in images if not image.public]
-    if tag:
-        images = with_tag(state, images, tag)
-    return Listing("images", images, views.image)
+    wanted = [
+        image
+        for image in state.images.values()
+        if not kind or image.kind == kind
+        if not image.public or call.query.get("private") != "true"
+    ]
+    return with_tag(state, wanted, tag) if tag else wanted
 
 
-def _get(state: State, call: Call) -> Reply:
-    slug = call.path["image"]
-    image = find_image(state, slug)
-    if image is None:
-        raise NotFoundError
-    return Reply(200, {"image": views.image(image)})
-
-
-def _get_numbered(state: State, call: Call) -> Reply:
-    return Reply(200, {"image": views.image(found(state.images, call.path["image"]))})
-
-
-def _own(state: State, call: Call) -> Image:
-    """The account's own image of that id; others cannot be changed."""
-    image = found(state.images, call.path["image"])
+def _check_own(image: Image) -> None:
     if image.public:
         raise ForbiddenError
-    return image
 
 
-def _update(state: State, call: Call) -> Reply:
-    image = _own(state, call)
-    image.name = call.body.get("name", str) or image.name
-    return Reply(200, {"image": views.image(image)})
-
-
-def _delete(state: State, call: Call) -> Reply:
-    _remove(state, _own(state, call))
-    return DONE
-
-
-def _remove(state: State, image: Image) -> None:
-    check_unlocked([image])
-    del state.images[image.id]
+def _remove(state: State, image: Image, _: object = None) -> None:
+    _check_own(image)
+    check_free(image)
     droplet = state.droplets.get(image.origin or 0)
     if droplet:
         droplet.snapshot_ids = without(droplet.snapshot_ids, image.id)
@@ -69,29 +51,20 @@ def _remove(state: State, image: Image) -> None:
 # Actions
 
 
-def _post_action(state: State, call: Call) -> Reply:
-    image = _own(state, call)
-    verb = call.body.need("type", str)
-    if verb == "transfer":
-        action = _transfer(state, image, call.body.need("region", str))
-    elif verb == "convert":
-        action = _convert(state, image)
-    else:
-        raise InputError(f"{verb} is not a valid image action.")
-    return Reply(201, {"action": views.action(state, action)})
-
-
-def _transfer(state: State, image: Image, slug: str) -> Action:
-    region = catalog.REGIONS.get(slug)
+def _transfer(state: State, image: Image, body: Body) -> Action:
+    _check_own(image)
+    slug = body.need("region", str)
+    region = REGIONS.get(slug)
     if region is None or "image_transfer" not in region.features:
         raise InputError("You specified an invalid region for image transfer.")
     if slug in image.regions:
         raise InputError("The image is already available in this region.")
     effect = partial(setattr, image, "regions", (*image.regions, slug))
-    return state.begin("transfer", state.knobs.copy, image, region, effect)
+    return state.begin("transfer", state.settings.copy, image, effect, region=region)
 
 
-def _convert(state: State, image: Image) -> Action:
+def _convert(state: State, image: Image, _: Body) -> Action:
+    _check_own(image)
     if image.type != "backup":
         raise InputError("Only a backup can be converted to a snapshot.")
 
@@ -102,63 +75,61 @@ def _convert(state: State, image: Image) -> Action:
             droplet.backup_ids = without(droplet.backup_ids, image.id)
             droplet.snapshot_ids = (*droplet.snapshot_ids, image.id)
 
-    return state.begin("convert", state.knobs.copy, image, catalog.REGIONS[image.regions[0]], effect)
+    region = REGIONS[image.regions[0]]
+    return state.begin("convert", state.settings.copy, image, effect, region=region)
 
 
-def _list_actions(state: State, call: Call) -> Listing:
-    return list_actions(state, found(state.images, call.path["image"]))
-
-
-def _get_action(state: State, call: Call) -> Reply:
-    return get_action(state, call.path["action"], found(state.images, call.path["image"]))
+_IMAGES = Table(
+    path="/images",
+    key="image:int",
+    verbs="GET/GET PUT DELETE",
+    view=show_image,
+    wanted=_wanted,
+    fields={"name": Field(needed=True)},
+    check=lambda change: _check_own(change.item),
+    remove=_remove,
+    parts=with_actions("image", {"transfer": _transfer, "convert": _convert}),
+)
+_BY_SLUG = Table(
+    path="/images",
+    verbs="/GET",
+    view=show_image,
+    find=find_image,
+)
 
 
 # Snapshots
 
 
-def _list_snapshots(state: State, call: Call) -> Listing:
-    wanted = call.query.get("resource_type")
-    snapshots: list[Image | VolumeSnapshot] = []
-    if wanted in {None, "droplet"}:
-        snapshots += _droplet_snapshots(state).values()
-    if wanted in {None, "volume"}:
-        snapshots += state.volume_snapshots.values()
-    return Listing("snapshots", snapshots, views.snapshot)
+def _is_snapshot(image: Image) -> bool:
+    return image.type == "snapshot" and not image.public
 
 
-def _droplet_snapshots(state: State) -> dict[str, Image]:
-    return {
-        str(image.id): image
-        for image in state.images.values()
-        if image.type == "snapshot" and not image.public
-    }
+def _wanted_snapshots(state: State, _: object, call: Call) -> list[Image | Item]:
+    kind = call.query.get("resource_type")
+    images = [image for image in state.images.values() if _is_snapshot(image) and kind in {None, "droplet"}]
+    return [*images, *(state.volume_snapshots.values() if kind in {None, "volume"} else ())]
 
 
-def _get_snapshot(state: State, call: Call) -> Reply:
-    snapshots: dict[str, Image | VolumeSnapshot] = {**_droplet_snapshots(state), **state.volume_snapshots}
-    snapshot = found(snapshots, call.path["snapshot"])
-    return Reply(200, {"snapshot": views.snapshot(snapshot)})
+def _find_snapshot(state: State, id: str) -> Image | Item | None:
+    image = state.images.get(int(id)) if id.isdecimal() else None
+    return image if image and _is_snapshot(image) else state.volume_snapshots.get(id)
 
 
-def _delete_snapshot(state: State, call: Call) -> Reply:
-    image = _droplet_snapshots(state).get(call.path["snapshot"])
-    if image:
-        _remove(state, image)
-    elif state.volume_snapshots.pop(call.path["snapshot"], None) is None:
-        raise NotFoundError
-    return DONE
+def _remove_snapshot(state: State, snapshot: Image | Item, _: object) -> None:
+    if isinstance(snapshot, Image):
+        _remove(state, snapshot)
+        del state.images[snapshot.id]
 
 
-ROUTES: Routes = {
-    "/images": {"GET": _list},
-    "/images/{image:int}": {
-        "GET": _get_numbered,
-        "PUT": _update,
-        "DELETE": _delete,
-    },
-    "/images/{image}": {"GET": _get},
-    "/images/{image:int}/actions": {"GET": _list_actions, "POST": _post_action},
-    "/images/{image:int}/actions/{action:int}": {"GET": _get_action},
-    "/snapshots": {"GET": _list_snapshots},
-    "/snapshots/{snapshot}": {"GET": _get_snapshot, "DELETE": _delete_snapshot},
-}
+_SNAPSHOTS = Table(
+    path="/snapshots",
+    items="volume_snapshots",
+    verbs="GET/GET DELETE",
+    view=show_snapshot,
+    wanted=_wanted_snapshots,
+    find=_find_snapshot,
+    remove=_remove_snapshot,
+)
+
+ROUTES: Routes = routes_of(_IMAGES, _BY_SLUG, _SNAPSHOTS)

@@ -1,91 +1,81 @@
-"""What an account can have. Times are texts as answers show them, unless said."""
+"""What an account can have, with its views. Dates are texts as responses show them.
+
+What has no behaviour is an `Item` of its table in `tables`. Regions and sizes are items of the catalog.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
 import msgspec
 
-from polycloud.sandbox.digitalocean.catalog import Region, Size
-from polycloud.sandbox.digitalocean.networks import Pool
 from polycloud.sandbox.machines import Node
+from polycloud.sandbox.rest.collection import Item, load_catalog, rendered, show
+from polycloud.sandbox.rest.pool import Pool, gateway
+from polycloud.sandbox.rest.replies import Json
+from polycloud.sandbox.rest.timeline import Event
 
-Json = dict[str, Any]
+CATALOG, DOCUMENTS = load_catalog(__package__)
+REGIONS, SIZES, PUBLIC_IMAGES = CATALOG["regions"], CATALOG["sizes"], CATALOG["images"]
 
-
-@dataclass(eq=False, kw_only=True)
-class Key:
-    """A public SSH key."""
-
-    id: int
-    name: str
-    public_key: str
-    fingerprint: str
+PROJECT = "746c6152-2fa2-41ed-92d3-27aaa54e4988"
+"""The one project of the account."""
 
 
 @dataclass(eq=False, kw_only=True)
-class Image:
+class Resource:
+    """What actions change, one at a time."""
+
+    busy: ClassVar[str]
+    """Why it takes no action while it is locked."""
+
+    id: Any
+    locked: bool = False
+
+    @property
+    def resource_id(self) -> int | None:
+        """Its id in actions."""
+        number: int = self.id
+        return number
+
+
+@dataclass(eq=False, kw_only=True)
+class Image(Resource):
     """A public image, or a snapshot or backup of the droplet `origin`; then `kind` is empty."""
 
-    noun: ClassVar[str] = "Image"
-    resource_type: ClassVar[str] = "image"
+    resource_type = "image"
+    busy = "Image already has a pending event."
 
-    id: int
     name: str
     distribution: str
-    slug: str | None
-    public: bool
+    slug: str | None = None
+    public: bool = False
     regions: tuple[str, ...]
     created_at: str
     type: str
-    kind: str
+    kind: str = ""
     min_disk_size: int
     size_gigabytes: float
     status: str = "available"
     tags: tuple[str, ...] = ()
     origin: int | None = None
-    locked: bool = False
-
-    @property
-    def resource_id(self) -> int:
-        """What actions call it."""
-        return self.id
 
 
 @dataclass(eq=False, kw_only=True)
-class Vpc:
-    """A private network of a region."""
-
-    id: str
-    name: str
-    description: str
-    region: Region
-    ip_range: IPv4Network
-    default: bool
-    created_at: str
-
-    def __post_init__(self) -> None:
-        self.addresses = Pool([self.ip_range])
-        self.netmask = str(self.ip_range.netmask)
-
-
-@dataclass(eq=False, kw_only=True)
-class Droplet:
+class Droplet(Resource):
     """A server. What it holds never changes in place, so that every change is an assignment."""
 
-    noun: ClassVar[str] = "Droplet"
-    resource_type: ClassVar[str] = "droplet"
+    resource_type = "droplet"
+    busy = "Droplet already has a pending event."
 
-    id: int
     name: str
-    region: Region
-    size: Size
+    region: Item
+    size: Item
     disk: int
     image: Image
-    vpc: Vpc
+    vpc: Item
     public_ip: str | None
     public_pool: Pool
     private_ip: str
@@ -93,11 +83,10 @@ class Droplet:
     created_at: str
     tags: tuple[str, ...] = ()
     status: str = "new"
-    locked: bool = False
     volume_ids: tuple[str, ...] = ()
     snapshot_ids: tuple[int, ...] = ()
     backup_ids: tuple[int, ...] = ()
-    next_backup: tuple[str, str] | None = None
+    next_backup: Json | None = None
     public_keys: tuple[str, ...] = ()
     password: str | None = field(default=None, repr=False)
     machine: Node | None = None
@@ -108,24 +97,16 @@ class Droplet:
         if name != "rendered":
             super().__setattr__("rendered", None)
 
-    @property
-    def resource_id(self) -> int:
-        """What actions call it."""
-        return self.id
-
 
 @dataclass(eq=False, kw_only=True)
-class Volume:
+class Volume(Resource):
     """A disk that one droplet of its region can have at a time; size in GiB."""
 
-    noun: ClassVar[str] = "Volume"
-    resource_type: ClassVar[str] = "volume"
-    # Actions have numbers for ids, and a volume has none.
-    resource_id: ClassVar[None] = None
+    resource_type = "volume"
+    busy = "Volume already has a pending event."
 
-    id: str
     name: str
-    region: Region
+    region: Item
     size_gigabytes: int
     description: str
     created_at: str
@@ -133,72 +114,147 @@ class Volume:
     filesystem_label: str
     tags: tuple[str, ...] = ()
     droplet: Droplet | None = None
-    locked: bool = False
+
+    @property
+    def resource_id(self) -> None:
+        """None, because an id in actions is a number and a volume's is not."""
 
 
 @dataclass(eq=False, kw_only=True)
-class VolumeSnapshot:
-    """A copy of a volume."""
+class ReservedIp(Resource):
+    """A public address, its id, that can be moved between the droplets of its region.
 
-    id: str
-    name: str
-    volume: str
-    region: Region
-    size_gigabytes: int
-    created_at: str
-    tags: tuple[str, ...] = ()
+    It has two names in the API; `resource_type` is the one by which it was reserved.
+    """
 
+    busy = "The reserved IP already has a pending event."
 
-@dataclass(eq=False, kw_only=True)
-class ReservedIp:
-    """A public address that can be moved between the droplets of its region."""
-
-    noun: ClassVar[str] = "The reserved IP"
-
-    ip: str
-    region: Region
+    region: Item
     resource_type: str
     droplet: Droplet | None = None
-    locked: bool = False
 
     @property
     def resource_id(self) -> int:
-        """What actions call it."""
-        return int(IPv4Address(self.ip))
+        """Its id in actions."""
+        return int(IPv4Address(self.id))
 
 
 @dataclass(eq=False, kw_only=True)
-class Firewall:
-    """Rules for droplets; until `settles`, on the clock, its changes are under way."""
+class Action(Event):
+    """A change of a resource; `region` is where it takes place, if that is not the resource's own."""
 
-    id: str
-    name: str
-    created_at: str
-    inbound: tuple[Json, ...] = ()
-    outbound: tuple[Json, ...] = ()
-    droplet_ids: tuple[int, ...] = ()
-    tags: tuple[str, ...] = ()
-    settles: float = 0.0
+    region: Item | None = None
 
 
-Subject = Droplet | Image | Volume | ReservedIp
+# Views
 
 
-@dataclass(eq=False, kw_only=True)
-class Action:
-    """Something that a resource is going through; `started` and `ends` are the clock's."""
+def disk_info(gigabytes: int) -> list[Json]:
+    """Render a local disk."""
+    return [{"type": "local", "size": {"amount": gigabytes, "unit": "gib"}}]
 
-    id: int
-    type: str
-    subject: Subject
-    region: Region
-    started: float
-    ends: float
-    effect: Callable[[], object]
-    locks: tuple[Subject, ...]
-    status: str = "in-progress"
 
-    def is_held_up(self) -> bool:
-        """Whether a machine has not done its part yet."""
-        machine = self.subject.machine if isinstance(self.subject, Droplet) else None
-        return machine is not None and machine.busy
+show_image = show(
+    "id name distribution slug public regions created_at type min_disk_size size_gigabytes tags status",
+    description="",
+    error_message="",
+)
+
+
+def show_droplet(droplet: Droplet) -> msgspec.Raw:
+    """Render a droplet, once for each of its changes, because lists of droplets are long."""
+    # The account's own images change too.
+    if droplet.rendered is None or not droplet.image.public:
+        droplet.rendered = msgspec.Raw(msgspec.json.encode(_droplet(droplet)))
+    return droplet.rendered
+
+
+_droplet = show(
+    "id name disk locked status created_at features backup_ids snapshot_ids volume_ids tags",
+    memory=lambda droplet: droplet.size.memory,
+    vcpus=lambda droplet: droplet.size.vcpus,
+    disk_info=lambda droplet: disk_info(droplet.disk),
+    kernel=None,
+    next_backup_window=lambda droplet: droplet.next_backup,
+    image=lambda droplet: show_image(droplet.image),
+    size=lambda droplet: rendered(droplet.size),
+    size_slug=lambda droplet: droplet.size.slug,
+    networks=lambda droplet: {"v4": _v4(droplet), "v6": _v6(droplet)},
+    region=lambda droplet: rendered(droplet.region),
+    vpc_uuid=lambda droplet: droplet.vpc.id,
+)
+
+
+def _v4(droplet: Droplet) -> list[Json]:
+    """Render the addresses, which exist once the droplet was built; a private one has no gateway."""
+    private = {"ip_address": droplet.private_ip, "netmask": droplet.vpc.netmask, "type": "private"}
+    public = {"ip_address": droplet.public_ip, "netmask": "255.255.255.0", "type": "public"}
+    shown = [{**private, "gateway": "nil"}]
+    if droplet.public_ip:
+        shown.append({**public, "gateway": gateway(droplet.public_ip)})
+    return [] if droplet.status == "new" else shown
+
+
+def _v6(droplet: Droplet) -> list[Json]:
+    """Render the IPv6 address, in the networks for documentation."""
+    if droplet.status == "new" or "ipv6" not in droplet.features:
+        return []
+    high, low = divmod(droplet.id, 0x10000)
+    address = f"2001:db8:0:1010::{high:x}:{low:x}"
+    return [{"ip_address": address, "netmask": 64, "gateway": "2001:db8:0:1010::1", "type": "public"}]
+
+
+_SNAPSHOT = "name created_at regions min_disk_size size_gigabytes"
+show_droplet_snapshot = show(f"{_SNAPSHOT} id type")
+_image_snapshot = show(
+    f"{_SNAPSHOT} tags",
+    id=lambda image: str(image.id),
+    resource_id=lambda image: str(image.origin),
+    resource_type="droplet",
+)
+_volume_snapshot = show(
+    "id name created_at tags",
+    regions=lambda snapshot: [snapshot.region.slug],
+    min_disk_size=lambda snapshot: snapshot.size,
+    size_gigabytes=0.1,
+    resource_id=lambda snapshot: snapshot.volume,
+    resource_type="volume",
+)
+
+
+def show_snapshot(snapshot: Image | Item) -> Json:
+    """Render a snapshot of a droplet or of a volume, where both are listed."""
+    shown: Json = (_image_snapshot if isinstance(snapshot, Image) else _volume_snapshot)(snapshot)
+    return shown
+
+
+show_volume = show(
+    "id name size_gigabytes description created_at filesystem_type filesystem_label tags",
+    region=lambda volume: rendered(volume.region),
+    droplet_ids=lambda volume: [volume.droplet.id] if volume.droplet else [],
+)
+show_reserved_ip = show(
+    "locked",
+    ip=lambda ip: ip.id,
+    region=lambda ip: rendered(ip.region),
+    droplet=lambda ip: show_droplet(ip.droplet) if ip.droplet else None,
+    project_id=PROJECT,
+)
+
+_STATUSES = {"running": "in-progress", "done": "completed", "failed": "errored"}
+
+
+def show_action(action: Action) -> Json:
+    """Render an action as far as it has come."""
+    region = action.region or action.subject.region
+    return {
+        "id": action.id,
+        "status": _STATUSES[action.status],
+        "type": action.type,
+        "started_at": action.started_at,
+        "completed_at": None if action.status == "running" else action.ends_at,
+        "resource_id": action.subject.resource_id,
+        "resource_type": action.subject.resource_type,
+        "region": rendered(region),
+        "region_slug": region.slug,
+    }

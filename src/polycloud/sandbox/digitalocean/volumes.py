@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 
-from polycloud.sandbox.digitalocean import catalog, views
-from polycloud.sandbox.digitalocean.account import get_action, list_actions
-from polycloud.sandbox.digitalocean.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.digitalocean.errors import ConflictError, InputError, NotFoundError
-from polycloud.sandbox.digitalocean.inputs import Body
+from polycloud.sandbox.digitalocean.dialect import Table
 from polycloud.sandbox.digitalocean.orders import MOST_VOLUMES
-from polycloud.sandbox.digitalocean.resources import Action, Droplet, Volume, VolumeSnapshot
-from polycloud.sandbox.digitalocean.state import State, check_unlocked, found, without
-from polycloud.sandbox.digitalocean.tags import tag_names
+from polycloud.sandbox.digitalocean.resources import (
+    REGIONS,
+    Action,
+    Droplet,
+    Volume,
+    show_snapshot,
+    show_volume,
+)
+from polycloud.sandbox.digitalocean.state import State
+from polycloud.sandbox.digitalocean.tables import read_tags, with_actions
+from polycloud.sandbox.rest.bodies import Body, matches
+from polycloud.sandbox.rest.collection import Change, Field, found, routes_of, without
+from polycloud.sandbox.rest.errors import ConflictError, InputError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
+from polycloud.sandbox.rest.timeline import check_free
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _LARGEST = 16384
 _LABELS = {"": 0, "ext4": 16, "xfs": 12}
 
 
-def _volume(state: State, call: Call) -> Volume:
-    return found(state.volumes, call.path["volume"])
-
-
 def _named(state: State, name: str | None, region: str | None) -> list[Volume]:
-    """The volumes of that name in that region; None matches all."""
+    """Return the volumes of that name in that region; None matches all."""
     return [
         volume
         for volume in state.volumes.values()
@@ -34,51 +36,35 @@ def _named(state: State, name: str | None, region: str | None) -> list[Volume]:
     ]
 
 
-def _list(state: State, call: Call) -> Listing:
-    return Listing("volumes", _named(state, call.query.get("name"), call.query.get("region")), views.volume)
+def _wanted(state: State, _: object, call: Call) -> list[Volume]:
+    return _named(state, call.query.get("name"), call.query.get("region"))
 
 
-def _get(state: State, call: Call) -> Reply:
-    return Reply(200, {"volume": views.volume(_volume(state, call))})
+def _only(volumes: list[Volume]) -> Volume:
+    if not volumes:
+        raise NotFoundError
+    return volumes[0]
 
 
-def _create(state: State, call: Call) -> Reply:
-    body = call.body
-    name = body.need("name", str)
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            "Name must be lowercase, begin with a letter, and have at most 64 numbers, letters and dashes."
-        )
-    region, size = _place(state, body)
-    kind, label = _filesystem(body)
-    if _named(state, name, region.slug):
-        raise ConflictError("A volume of this name already exists in this region.")
-    volume = Volume(
-        id=state.new_uuid(),
-        name=name,
-        region=region,
-        size_gigabytes=size,
-        description=body.get("description", str) or "",
-        created_at=state.stamp(),
-        filesystem_type=kind,
-        filesystem_label=label,
-        tags=state.canonical_tags(tag_names(body)),
-    )
-    state.volumes[volume.id] = volume
-    return Reply(201, {"volume": views.volume(volume)})
-
-
-def _place(state: State, body: Body) -> tuple[catalog.Region, int]:
-    """Where a new volume will be, and how large: a snapshot says both, or the body."""
-    snapshot_id = body.get("snapshot_id", str)
+def _check(change: Change) -> None:
+    """Resolve a new volume's region and size, from a snapshot or the body, and its tags."""
+    state, values = change.state, change.values
+    slug, snapshot_id, size = values["region"], values.pop("snapshot_id"), values["size_gigabytes"]
     if snapshot_id:
         snapshot = found(state.volume_snapshots, snapshot_id)
-        size = max(body.get("size_gigabytes", int) or 0, snapshot.size_gigabytes)
-        return snapshot.region, _checked_size(size)
-    region = catalog.REGIONS.get(body.need("region", str))
-    if region is None or "storage" not in region.features:
-        raise InputError("You specified an invalid region for a volume.")
-    return region, _checked_size(body.need("size_gigabytes", int))
+        values["region"], size = snapshot.region, max(size or 0, snapshot.size)
+    else:
+        values["region"] = REGIONS.get(slug or change.body.need("region", str))
+        size = change.body.need("size_gigabytes", int)
+        if values["region"] is None or "storage" not in values["region"].features:
+            raise InputError("You specified an invalid region for a volume.")
+    values["size_gigabytes"] = _checked_size(size)
+    if len(values["filesystem_label"]) > _LABELS[values["filesystem_type"]]:
+        most = _LABELS[values["filesystem_type"]]
+        raise InputError(f"filesystem_label must have at most {most} characters.")
+    if _named(state, values["name"], values["region"].slug):
+        raise ConflictError("A volume of this name already exists in this region.")
+    values["tags"] = read_tags(state, change.body)
 
 
 def _checked_size(gigabytes: int) -> int:
@@ -87,61 +73,36 @@ def _checked_size(gigabytes: int) -> int:
     return gigabytes
 
 
-def _filesystem(body: Body) -> tuple[str, str]:
-    kind, label = body.get("filesystem_type", str) or "", body.get("filesystem_label", str) or ""
-    if kind not in _LABELS:
-        raise InputError("filesystem_type must be ext4 or xfs.")
-    if len(label) > _LABELS[kind]:
-        raise InputError(f"filesystem_label must have at most {_LABELS[kind]} characters.")
-    return kind, label
-
-
-def _delete(state: State, call: Call) -> Reply:
-    _remove(state, _volume(state, call))
-    return DONE
-
-
-def _delete_named(state: State, call: Call) -> Reply:
+def _delete_named(state: State, _: object, call: Call) -> None:
     if not (call.query.get("name") and call.query.get("region")):
         raise InputError("name and region are required.")
-    volumes = _named(state, call.query["name"], call.query["region"])
-    if not volumes:
-        raise NotFoundError
-    _remove(state, volumes[0])
-    return DONE
+    volume = _only(_named(state, call.query["name"], call.query["region"]))
+    _remove(state, volume)
+    del state.volumes[volume.id]
 
 
-def _remove(state: State, volume: Volume) -> None:
+def _remove(_: State, volume: Volume, __: object = None) -> None:
     if volume.droplet:
         raise ConflictError("attached volume cannot be deleted")
-    check_unlocked([volume])
-    del state.volumes[volume.id]
+    check_free(volume)
 
 
 # Actions
 
 
-def _post_action(state: State, call: Call) -> Reply:
-    return _act(state, _volume(state, call), call.body)
+def _post_named(state: State, call: Call) -> Reply:
+    volume = _only(_named(state, call.body.need("volume_name", str), call.body.need("region", str)))
+    reply: Reply = _PARTS["actions"]["POST"](state, volume, call)
+    return reply
 
 
-def _post_action_named(state: State, call: Call) -> Reply:
-    volumes = _named(state, call.body.need("volume_name", str), call.body.need("region", str))
-    if not volumes:
-        raise NotFoundError
-    return _act(state, volumes[0], call.body)
-
-
-def _act(state: State, volume: Volume, body: Body) -> Reply:
-    verb = body.need("type", str)
-    if verb not in _ACTIONS:
-        raise InputError(f"{verb} is not a valid volume action.")
+def _check_region(volume: Volume, body: Body) -> None:
     if (body.get("region", str) or volume.region.slug) != volume.region.slug:
         raise InputError("The volume is not in this region.")
-    return Reply(202, {"action": views.action(state, _ACTIONS[verb](state, volume, body))})
 
 
 def _attach(state: State, volume: Volume, body: Body) -> Action:
+    _check_region(volume, body)
     droplet = state.droplet(body.need("droplet_id", int))
     if volume.droplet:
         raise InputError(f"Volume is already attached to Droplet {volume.droplet.id}.")
@@ -155,11 +116,12 @@ def _attach(state: State, volume: Volume, body: Body) -> Action:
         volume.tags = tuple(dict.fromkeys((*volume.tags, *tags)))
         droplet.volume_ids = (*droplet.volume_ids, volume.id)
 
-    tags = state.canonical_tags(tag_names(body))
+    tags = read_tags(state, body)
     return _begin(state, "attach_volume", volume, effect, droplet)
 
 
 def _detach(state: State, volume: Volume, body: Body) -> Action:
+    _check_region(volume, body)
     droplet = volume.droplet
     if droplet is None or droplet.id != body.need("droplet_id", int):
         raise InputError("Attachment not found")
@@ -172,72 +134,82 @@ def _detach(state: State, volume: Volume, body: Body) -> Action:
 
 
 def _resize(state: State, volume: Volume, body: Body) -> Action:
+    _check_region(volume, body)
     size = _checked_size(body.need("size_gigabytes", int))
     if size <= volume.size_gigabytes:
         raise InputError("A volume can only become larger.")
-    effect = partial(setattr, volume, "size_gigabytes", size)
-    return _begin(state, "resize_volume", volume, effect)
+    return _begin(state, "resize_volume", volume, partial(setattr, volume, "size_gigabytes", size))
 
 
 def _begin(
     state: State, type: str, volume: Volume, effect: Callable[[], object], *droplets: Droplet
 ) -> Action:
-    return state.begin(type, state.knobs.attach, volume, volume.region, effect, also_locks=droplets)
+    return state.begin(type, state.settings.attach, volume, effect, also_locks=droplets)
 
 
 _ACTIONS = {"attach": _attach, "detach": _detach, "resize": _resize}
-
-
-def _list_actions(state: State, call: Call) -> Listing:
-    return list_actions(state, _volume(state, call))
-
-
-def _get_action(state: State, call: Call) -> Reply:
-    return get_action(state, call.path["action"], _volume(state, call))
+_PARTS = with_actions("volume", _ACTIONS, status=202)
 
 
 # Snapshots
 
 
-def _list_snapshots(state: State, call: Call) -> Listing:
-    volume = _volume(state, call)
-    snapshots = [snapshot for snapshot in state.volume_snapshots.values() if snapshot.volume == volume.id]
-    return Listing("snapshots", snapshots, views.snapshot)
+def _check_snapshot(change: Change) -> None:
+    volume = change.owner
+    fields = {"volume": volume.id, "region": volume.region, "size": volume.size_gigabytes}
+    change.values.update(fields, tags=read_tags(change.state, change.body))
 
 
-def _create_snapshot(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
-    name = call.body.need("name", str)
-    if any(snapshot.name == name for snapshot in state.volume_snapshots.values()):
-        raise ConflictError("A snapshot of this name already exists.")
-    snapshot = VolumeSnapshot(
-        id=state.new_uuid(),
-        name=name,
-        volume=volume.id,
-        region=volume.region,
-        size_gigabytes=volume.size_gigabytes,
-        created_at=state.stamp(),
-        tags=state.canonical_tags(tag_names(call.body)),
-    )
-    state.volume_snapshots[snapshot.id] = snapshot
-    return Reply(201, {"snapshot": views.snapshot(snapshot)})
-
-
-def _get_snapshot(state: State, call: Call) -> Reply:
-    return Reply(200, {"snapshot": views.snapshot(found(state.volume_snapshots, call.path["snapshot"]))})
-
-
-def _delete_snapshot(state: State, call: Call) -> Reply:
-    del state.volume_snapshots[found(state.volume_snapshots, call.path["snapshot"]).id]
-    return DONE
-
+_VOLUMES = Table(
+    path="/volumes",
+    verbs="GET POST/GET DELETE",
+    view=show_volume,
+    wanted=_wanted,
+    item_type=Volume,
+    identity=State.identity,
+    fields={
+        "name": Field(
+            needed=True,
+            check=matches(
+                "[a-z][a-z0-9-]{0,63}",
+                "Name must be lowercase letters, numbers and dashes, at most 64, and begin with a letter.",
+            ),
+        ),
+        "region": Field(),
+        "size_gigabytes": Field(kind=int),
+        "snapshot_id": Field(),
+        "description": Field(default=""),
+        "filesystem_type": Field(
+            default="", check=matches("|".join(_LABELS), "filesystem_type must be ext4 or xfs.")
+        ),
+        "filesystem_label": Field(default=""),
+    },
+    check=_check,
+    remove=_remove,
+    on_all={"DELETE": _delete_named},
+    parts=_PARTS,
+)
+_SNAPSHOTS = Table(
+    path="/volumes/snapshots",
+    items="volume_snapshots",
+    verbs="/GET DELETE",
+    view=show_snapshot,
+)
+_OF_VOLUME = Table(
+    owner=_VOLUMES,
+    path="/snapshots",
+    verbs="GET POST",
+    view=show_snapshot,
+    items="volume_snapshots",
+    of=lambda volume, snapshot: snapshot.volume == volume.id,
+    identity=State.identity,
+    fields={
+        "name": Field(needed=True, unique=partial(ConflictError, "A snapshot of this name already exists."))
+    },
+    check=_check_snapshot,
+)
 
 ROUTES: Routes = {
-    "/volumes": {"GET": _list, "POST": _create, "DELETE": _delete_named},
-    "/volumes/actions": {"POST": _post_action_named},
-    "/volumes/snapshots/{snapshot}": {"GET": _get_snapshot, "DELETE": _delete_snapshot},
-    "/volumes/{volume}": {"GET": _get, "DELETE": _delete},
-    "/volumes/{volume}/actions": {"GET": _list_actions, "POST": _post_action},
-    "/volumes/{volume}/actions/{action:int}": {"GET": _get_action},
-    "/volumes/{volume}/snapshots": {"GET": _list_snapshots, "POST": _create_snapshot},
+    "/volumes/actions": {"POST": _post_named},
+    **routes_of(_SNAPSHOTS, _VOLUMES, _OF_VOLUME),
 }

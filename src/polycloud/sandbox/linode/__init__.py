@@ -1,6 +1,6 @@
 """Linode's API, version 4, for servers and what belongs to them."""
 
 from polycloud.sandbox.linode.cloud import Linode
-from polycloud.sandbox.linode.knobs import LinodeKnobs
+from polycloud.sandbox.linode.settings import LinodeSettings
 
-__all__ = ["Linode", "LinodeKnobs"]
+__all__ = ["Linode", "LinodeSettings"]

@@ -1,110 +1,80 @@
-"""Backups: the service, snapshots, and bringing them back."""
+"""Backups: the service, snapshots, and restoring them."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from polycloud.sandbox.linode import views
-from polycloud.sandbox.linode.calls import DONE, Call, Reply, Routes
-from polycloud.sandbox.linode.errors import InputError, NotFoundError
-from polycloud.sandbox.linode.inputs import check_length
+from polycloud.sandbox.linode.dialect import Table, dates
+from polycloud.sandbox.linode.instances import INSTANCES
+from polycloud.sandbox.linode.orders import start_backups
 from polycloud.sandbox.linode.power import boot_again, change
-from polycloud.sandbox.linode.resources import Backup, Linode
-from polycloud.sandbox.linode.state import State, check_free, settle
-
-_LONGEST_LABEL = 255
-
-
-def start_backups(linode: Linode) -> None:
-    """Let a Linode have backups, at times that will be chosen."""
-    linode.backups_enabled = True
-    linode.schedule = ("Scheduling", "Scheduling")
+from polycloud.sandbox.linode.resources import Linode, show_backup
+from polycloud.sandbox.linode.state import State, settle
+from polycloud.sandbox.rest.bodies import length
+from polycloud.sandbox.rest.collection import Item, routes_of
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
+from polycloud.sandbox.rest.timeline import check_free
 
 
-def _linode(state: State, call: Call) -> Linode:
-    return state.linode(call.path["linode"])
-
-
-def _enable(state: State, call: Call) -> Reply:
-    linode = _linode(state, call)
+def _enable(state: State, linode: Linode, _: Call) -> None:
     if linode.backups_enabled:
         raise InputError("Backups are already enabled for this Linode.")
     start_backups(linode)
     state.note("backups_enable", linode, noun="backups")
-    return DONE
 
 
-def _cancel(state: State, call: Call) -> Reply:
-    linode = _enabled(state, call)
+def _cancel(state: State, linode: Linode, _: Call) -> None:
+    _check_enabled(linode)
     check_free(linode)
-    linode.backups_enabled, linode.backups, linode.schedule = False, [], (None, None)
+    linode.backups_enabled, linode.backups, linode.schedule = False, {}, (None, None)
     state.note("backups_cancel", linode, noun="backups")
-    return DONE
 
 
-def _enabled(state: State, call: Call) -> Linode:
-    linode = _linode(state, call)
+def _check_enabled(linode: Linode) -> None:
     if not linode.backups_enabled:
         raise InputError("Backups are not enabled for this Linode.")
-    return linode
 
 
-def _list(state: State, call: Call) -> Reply:
-    linode = _linode(state, call)
-    current = in_progress = None
-    for backup in linode.backups:
-        if backup.status == "successful":
-            current = views.backup(backup)
-        elif backup.status == "pending":
-            in_progress = views.backup(backup)
+def _list(_: State, linode: Linode, __: Call) -> Reply:
+    by_status = {backup.status: show_backup(backup) for backup in linode.backups.values()}
+    snapshot = {"current": by_status.get("successful"), "in_progress": by_status.get("pending")}
     # A sandbox takes none by itself.
-    return Reply({"automatic": [], "snapshot": {"current": current, "in_progress": in_progress}})
+    return Reply(200, {"automatic": [], "snapshot": snapshot})
 
 
-def _snapshot(state: State, call: Call) -> Reply:
-    linode = _enabled(state, call)
+def _snapshot(state: State, linode: Linode, call: Call) -> Reply:
+    _check_enabled(linode)
     label = call.body.need("label", str)
-    check_length(label, 1, _LONGEST_LABEL, "label")
+    length(1, 255)("label", label)
     check_free(linode)
     if not linode.disks:
         raise InputError("The Linode has no disks.")
-    backup = Backup(
-        id=state.new_id(),
+    backup = Item(
+        id=state.new_number(),
         label=label,
         type="snapshot",
         region=linode.region,
-        created=state.stamp(),
-        updated=state.stamp(),
         finished=None,
         disks=tuple(linode.disks.values()),
         configs=tuple(linode.configs.values()),
+        status="pending",
+        **dates(state),
     )
-    linode.backups.append(backup)
-    shown = views.backup(backup)
-    keep, undo = partial(_keep, state, linode, backup), partial(linode.backups.remove, backup)
-    change(state, linode, "linode_snapshot", state.knobs.copy, keep, undo=undo)
-    return Reply(shown)
+    linode.backups[backup.id] = backup
+    shown = show_backup(backup)
+    keep, undo = partial(_keep, state, linode, backup), partial(linode.backups.pop, backup.id)
+    change(state, linode, "linode_snapshot", keep, undo=undo)
+    return Reply(200, shown)
 
 
-def _keep(state: State, linode: Linode, backup: Backup) -> None:
-    """End a snapshot, which takes the place of the one before."""
+def _keep(state: State, linode: Linode, backup: Item) -> None:
+    """End a snapshot, which replaces the one before."""
     backup.status, backup.finished, backup.updated = "successful", state.stamp(), state.stamp()
-    linode.backups = [backup]
+    linode.backups = {backup.id: backup}
 
 
-def _backup(linode: Linode, id: int) -> Backup:
-    for backup in linode.backups:
-        if backup.id == id:
-            return backup
-    raise NotFoundError
-
-
-def _get(state: State, call: Call) -> Reply:
-    return Reply(views.backup(_backup(_linode(state, call), call.path["backup"])))
-
-
-def _restore(state: State, call: Call) -> Reply:
-    backup = _backup(_linode(state, call), call.path["backup"])
+def _restore(state: State, backup: Item, call: Call) -> None:
     target = state.linodes.get(call.body.need("linode_id", int))
     overwrites = call.body.flag("overwrite")
     if target is None:
@@ -130,16 +100,21 @@ def _restore(state: State, call: Call) -> Reply:
         else:
             target.status = was
 
-    change(state, target, "backups_restore", state.knobs.copy, finish, during="restoring", noun="backups")
-    return DONE
+    change(state, target, "backups_restore", finish, noun="backups")
 
 
-_ONE = "/linode/instances/{linode:int}/backups"
+_BACKUPS = Table(
+    owner=INSTANCES,
+    path="/backups",
+    verbs="POST/GET",
+    view=show_backup,
+    create=_snapshot,
+    on_all={"GET": _list},
+    actions={"restore": _restore},
+)
 
-ROUTES: Routes = {
-    _ONE: {"GET": _list, "POST": _snapshot},
-    f"{_ONE}/enable": {"POST": _enable},
-    f"{_ONE}/cancel": {"POST": _cancel},
-    f"{_ONE}/{{backup:int}}": {"GET": _get},
-    f"{_ONE}/{{backup:int}}/restore": {"POST": _restore},
-}
+ROUTES: Routes = routes_of(
+    Table(owner=INSTANCES, path="/backups/enable", verbs="", on_all={"POST": _enable}),
+    Table(owner=INSTANCES, path="/backups/cancel", verbs="", on_all={"POST": _cancel}),
+    _BACKUPS,
+)

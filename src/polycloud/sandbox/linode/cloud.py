@@ -1,201 +1,124 @@
-"""Linode over HTTP: tokens, limits, routes, and what surrounds every answer."""
+"""Linode over HTTP."""
 
 from __future__ import annotations
 
-import secrets
-import threading
-from typing import TYPE_CHECKING, Any, ClassVar
+import math
+import time
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.routing import Route
-
-from polycloud.sandbox.clouds import Clock, Cloud, Settings
 from polycloud.sandbox.linode import (
-    account,
     backups,
     configs,
+    dialect,
     disks,
     firewalls,
     images,
     instances,
     ips,
-    profile,
-    sales,
     scopes,
-    stackscripts,
-    tags,
+    tables,
     volumes,
 )
-from polycloud.sandbox.linode.calls import Call, Handler, Listing, Reply, Routes
-from polycloud.sandbox.linode.errors import (
-    ApiError,
-    ForbiddenError,
-    MethodError,
-    NotFoundError,
-    RateLimitError,
-    UnauthorizedError,
-)
-from polycloud.sandbox.linode.inputs import Body, Query
-from polycloud.sandbox.linode.knobs import LinodeKnobs
-from polycloud.sandbox.linode.limits import RateLimit, kind_of
-from polycloud.sandbox.linode.resources import Json
+from polycloud.sandbox.linode.settings import LinodeSettings
 from polycloud.sandbox.linode.state import State
+from polycloud.sandbox.rest.bodies import Body
+from polycloud.sandbox.rest.collection import show
+from polycloud.sandbox.rest.errors import ApiError, ForbiddenError, RateLimitError, UnauthorizedError
+from polycloud.sandbox.rest.replies import Call, Listing, Reply, Routes
+from polycloud.sandbox.rest.service import Admission, Limit, Service, machine_state
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from starlette.requests import Request
-    from starlette.types import Message, Receive, Scope, Send
-
-    from polycloud.sandbox.machines import Machines
+    from starlette.types import Scope
 
 ROUTES: Routes = {
-    **account.ROUTES,
-    **profile.ROUTES,
-    **sales.ROUTES,
+    **tables.ROUTES,
     **instances.ROUTES,
     **disks.ROUTES,
     **configs.ROUTES,
     **ips.ROUTES,
     **backups.ROUTES,
-    **stackscripts.ROUTES,
     **volumes.ROUTES,
     **images.ROUTES,
-    **tags.ROUTES,
     **firewalls.ROUTES,
 }
-"""Every path below the version, the verbs that it knows, and who answers."""
+"""Every path below the version, with its methods and their handlers."""
 
-_VERSIONS = ("v4", "v4beta")
 _SPEC_VERSION = "4.189.0"
 
+_describe = show(
+    "id status locked group",
+    name=lambda linode: linode.label,
+    region=lambda linode: linode.region.id,
+    addresses=lambda linode: [address.ip for address in linode.addresses],
+    tags=lambda linode: list(linode.tags),
+    machine=machine_state,
+)
 
-class Linode(Cloud):
-    """The cloud: one account with one user and two tokens, of which one may only look."""
 
-    settings_type: ClassVar[type[Settings]] = LinodeKnobs
+class Linode(Service):
+    """The cloud; its account has one user."""
 
-    def __init__(self, knobs: LinodeKnobs, clock: Clock, machines: Machines) -> None:
-        self._knobs, self._clock, self._machines = knobs, clock, machines
-        # The server's thread and whoever looks at `servers` share the state.
-        self._lock = threading.Lock()
-        self.credentials = (knobs.token,)
-        self.reset()
-        self._api = Starlette(
-            routes=[
-                Route(f"/{version}{path}", self._endpoint(verbs), methods=list(verbs))
-                for version in _VERSIONS
-                for path, verbs in ROUTES.items()
-            ],
-            exception_handlers={HTTPException: self._on_http_error},
-        )
-        self._api.router.redirect_slashes = False
+    settings_type = LinodeSettings
+    account_type = State
+    body_type = Body
+    routes = ROUTES
+    versions = ("/v4", "/v4beta")
 
-    def reset(self) -> None:
-        """Begin anew, with the same knobs."""
-        with self._lock:
-            self._machines.clear()
-            self._state = State(self._knobs, self._clock, self._machines)
-            self._limit = RateLimit(self._knobs, self._clock)
+    def set_limits(self) -> None:
+        """Make the rate limits of lists, creates of Linodes, and other requests."""
+        settings = self.settings
+        self._limits = {
+            name: Limit(limit, usual, seconds, self.clock, slides=False)
+            for name, limit, usual, seconds in (
+                ("list", settings.list_limit, 200, 60.0),
+                ("other", settings.request_limit, 1600, 60.0),
+                ("create", settings.create_limit, 20, 15.0),
+            )
+        }
 
-    def servers(self) -> list[dict[str, Any]]:
-        """All Linodes as they are, with the state of the machine."""
-        with self._lock:
-            self._state.advance()
-            return [
-                {
-                    "id": linode.id,
-                    "name": linode.label,
-                    "status": linode.status,
-                    "locked": linode.locked,
-                    "region": linode.region.id,
-                    "group": linode.group,
-                    "addresses": [address.ip for address in linode.addresses],
-                    "tags": list(linode.tags),
-                    "machine": linode.machine.state if linode.machine else "none",
-                }
-                for linode in self._state.linodes.values()
-            ]
-
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask for the token, on unknown paths too, count the request, and answer."""
+    def admit(self, scope: Scope, token: str | None) -> Admission:
+        """Check the token's scopes and count the request."""
         method, path = scope["method"], "/" + scope["path"].removeprefix("/").partition("/")[2]
-        granted, needed, kind = self._granted(scope), scopes.needed(method, path), kind_of(method, path)
-        refusal = self._refusal(scopes.is_public(method, path), granted, needed, kind)
-        surroundings = {"x-spec-version": _SPEC_VERSION, "x-accepted-oauth-scopes": needed}
+        needed, limit = scopes.needed(method, path), self._limits[scopes.limit_of(method, path)]
+        granted = {"full": "*", "read-only": scopes.READ_ONLY}.get(token or "", "")
+        error: ApiError | None = None
+        if not granted and not (token is None and scopes.is_public(method, path)):
+            error = UnauthorizedError()
+        elif limit.is_reached:
+            error = RateLimitError()
+        else:
+            limit.count()
+            if granted not in {"", "*"} and needed not in granted.split():
+                error = ForbiddenError()
+        headers = {
+            "x-spec-version": _SPEC_VERSION,
+            "x-accepted-oauth-scopes": needed,
+            **_limit_headers(limit),
+        }
         if granted:
-            surroundings["x-oauth-scopes"] = granted
+            headers["x-oauth-scopes"] = granted
+        return Admission(error, headers, known=token is not None)
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update({**surroundings, **self._limit.headers(kind)})
-            await send(message)
+    def page(self, state: State, call: Call, listing: Listing) -> Reply:
+        """Return the page of a list that a request asks for."""
+        settings = state.settings
+        return dialect.page(call, listing, settings.page_size, settings.smallest_page, settings.largest_page)
 
-        answer = _error(refusal) if refusal else self._api
-        await answer({**scope, "known": granted is not None}, receive, send_with_headers)
+    def refusal(self, error: ApiError, scope: Scope) -> Reply:
+        """Return the response to a refused request."""
+        return dialect.refusal(error)
 
-    def _granted(self, scope: Scope) -> str | None:
-        """The scopes of the token that a request came with: None without a token, "" if nobody knows it."""
-        given = dict(scope["headers"]).get(b"authorization")
-        if given is None:
-            return None
-        scheme, _, token = given.partition(b" ")
-        for known, granted in ((self._knobs.token, "*"), (self._knobs.read_only_token, scopes.READ_ONLY)):
-            if scheme.lower() == b"bearer" and secrets.compare_digest(token.strip(), known.encode()):
-                return granted
-        return ""
-
-    def _refusal(self, public: bool, granted: str | None, needed: str, kind: str) -> ApiError | None:
-        """Why a request is not even looked at."""
-        if not granted and not (granted is None and public):
-            return UnauthorizedError()
-        try:
-            self._limit.count(kind)
-        except RateLimitError as error:
-            return error
-        allowed = granted in {None, "*"} or needed in (granted or "").split()
-        return None if allowed else ForbiddenError()
-
-    def _endpoint(self, verbs: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            # Starlette lets HEAD in wherever GET is.
-            handler = verbs["GET" if request.method == "HEAD" else request.method]
-            try:
-                return _response(200, self._answer(handler, request, await request.body()).body)
-            except ApiError as error:
-                return _error(error)
-
-        return endpoint
-
-    def _answer(self, handler: Handler, request: Request, body: bytes) -> Reply:
-        call = Call(
-            path=request.path_params,
-            query=Query.parse(request.scope["query_string"]),
-            body=Body.parse(body),
-            filter=request.headers.get("x-filter", ""),
-            known=request.scope["known"],
-        )
-        with self._lock:
-            self._state.advance()
-            answer = handler(self._state, call)
-            return answer.page(self._state, call) if isinstance(answer, Listing) else answer
-
-    async def _on_http_error(self, _: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _error(NotFoundError() if error.status_code == NotFoundError.status else MethodError())
+    def describe(self, state: State) -> list[dict[str, Any]]:
+        """Return all servers as plain dicts."""
+        return [_describe(server) for server in state.linodes.values()]
 
 
-def _response(status: int, body: Json) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")
-
-
-def _error(error: ApiError) -> Response:
-    problems = [
-        {"reason": reason, "field": field} if field else {"reason": reason}
-        for reason, field in error.problems
-    ]
-    return _response(error.status, {"errors": problems})
+def _limit_headers(limit: Limit) -> dict[str, str]:
+    # Without a limit, clients must not see any of it used: they would wait in vain.
+    remaining = limit.limit - (limit.used if limit.refuses else 0)
+    return {
+        "x-ratelimit-limit": str(limit.limit),
+        "x-ratelimit-remaining": str(remaining),
+        "x-ratelimit-reset": str(math.ceil(time.time() + limit.left)),
+        "retry-after": str(math.ceil(limit.left)),
+    }

@@ -2,72 +2,33 @@
 
 from __future__ import annotations
 
-from polycloud.sandbox.linode import catalog, views
-from polycloud.sandbox.linode.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.linode.errors import InputError
-from polycloud.sandbox.linode.inputs import Body, check_length
-from polycloud.sandbox.linode.resources import SLOTS, Config, Json, Linode
-from polycloud.sandbox.linode.state import State, found
-
-_LONGEST_LABEL = 48
-_LEVELS = ("default", "single", "binbash")
-_MODES = ("paravirt", "fullvirt")
-_HELPERS = ("updatedb_disabled", "distro", "modules_dep", "network", "devtmpfs_automount")
-
-
-def _linode(state: State, call: Call) -> Linode:
-    return state.linode(call.path["linode"])
-
-
-def _config(state: State, call: Call) -> tuple[Linode, Config]:
-    linode = _linode(state, call)
-    return linode, found(linode.configs, call.path["config"])
+from polycloud.sandbox.linode.dialect import Table
+from polycloud.sandbox.linode.instances import INSTANCES
+from polycloud.sandbox.linode.resources import (
+    HELPERS,
+    KERNELS,
+    LATEST_KERNEL,
+    SLOTS,
+    Config,
+    Linode,
+    show_config,
+)
+from polycloud.sandbox.linode.state import State
+from polycloud.sandbox.rest.bodies import Body, between, length, one_of
+from polycloud.sandbox.rest.collection import Change, Field
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Json, Routes
 
 
-def _list(state: State, call: Call) -> Listing:
-    return Listing(list(_linode(state, call).configs.values()), views.config, frozenset({"label"}))
-
-
-def _get(state: State, call: Call) -> Reply:
-    return Reply(views.config(_config(state, call)[1]))
-
-
-def _create(state: State, call: Call) -> Reply:
-    linode = _linode(state, call)
-    config = Config(id=state.new_id(), label=call.body.need("label", str), kernel=catalog.LATEST_KERNEL)
-    _fill(state, linode, config, call.body)
-    linode.configs[config.id] = config
-    state.note("linode_config_create", linode)
-    return Reply(views.config(config))
-
-
-def _update(state: State, call: Call) -> Reply:
-    linode, config = _config(state, call)
-    _fill(state, linode, config, call.body)
-    state.note("linode_config_update", linode)
-    return Reply(views.config(config))
-
-
-def _fill(state: State, linode: Linode, config: Config, body: Body) -> None:
-    """Let a configuration have what the body says; InputError, and no change, if it cannot."""
-    label = body.get("label", str) or config.label
-    check_length(label, 1, _LONGEST_LABEL, "label")
-    kernel = body.get("kernel", str) or config.kernel
-    if kernel not in catalog.KERNELS:
-        raise InputError("kernel is not valid", "kernel")
-    memory_limit = body.number("memory_limit", 0, linode.type.memory, config.memory_limit)
-    run_level = body.choice("run_level", _LEVELS, config.run_level)
-    virt_mode = body.choice("virt_mode", _MODES, config.virt_mode)
+def _check(change: Change) -> None:
+    body, linode, values = change.body, change.owner, change.values
+    if "memory_limit" in values:
+        between(0, linode.type.memory)("memory_limit", values["memory_limit"])
+    if "devices" in body:
+        values["devices"] = _devices(change.state, linode, body.part("devices"))
     helpers = body.part("helpers")
-    given = {name: helpers.flag(name) for name in _HELPERS if name in helpers}
-    interfaces = tuple(body.each("interfaces", dict)) if "interfaces" in body else config.interfaces
-    devices = _devices(state, linode, body.part("devices")) if "devices" in body else config.devices
-    comments = body.get("comments", str) or config.comments
-    root_device = body.get("root_device", str) or config.root_device
-    config.label, config.kernel, config.memory_limit = label, kernel, memory_limit
-    config.run_level, config.virt_mode = run_level, virt_mode
-    config.helpers, config.interfaces, config.devices = {**config.helpers, **given}, interfaces, devices
-    config.comments, config.root_device = comments, root_device
+    given = {name: helpers.flag(name) for name in HELPERS if name in helpers}
+    values["helpers"] = {**(change.item.helpers if change.item else {}), **given}
 
 
 def _devices(state: State, linode: Linode, body: Body) -> dict[str, Json]:
@@ -88,16 +49,24 @@ def _devices(state: State, linode: Linode, body: Body) -> dict[str, Json]:
     return devices
 
 
-def _delete(state: State, call: Call) -> Reply:
-    linode, config = _config(state, call)
-    del linode.configs[config.id]
-    state.note("linode_config_delete", linode)
-    return DONE
+_CONFIGS = Table(
+    owner=INSTANCES,
+    path="/configs",
+    filters="label",
+    view=show_config,
+    item_type=Config,
+    fields={
+        "label": Field(needed=True, check=length(1, 48)),
+        "kernel": Field(default=LATEST_KERNEL, check=one_of(*KERNELS)),
+        "comments": Field(default=""),
+        "memory_limit": Field(kind=int, default=0),
+        "run_level": Field(default="default", check=one_of("default", "single", "binbash")),
+        "virt_mode": Field(default="paravirt", check=one_of("paravirt", "fullvirt")),
+        "root_device": Field(default="/dev/sda"),
+        "interfaces": Field(each=dict),
+    },
+    check=_check,
+    events="linode_config_create linode_config_update linode_config_delete",
+)
 
-
-_ALL = "/linode/instances/{linode:int}/configs"
-
-ROUTES: Routes = {
-    _ALL: {"GET": _list, "POST": _create},
-    f"{_ALL}/{{config:int}}": {"GET": _get, "PUT": _update, "DELETE": _delete},
-}
+ROUTES: Routes = _CONFIGS.routes()

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from polycloud.sandbox.linode.errors import InputError
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Json
 
-Json = dict[str, Any]
 Test = Callable[[Json], bool]
 
 _FIELD = "X-Filter"
@@ -53,14 +53,14 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class Filter:
-    """What a request wants to see of a list.
+    """The items of a list that a request asks for, and their order.
 
     Args:
         text: the header; nothing, and everything is wanted as it is.
         fields: those that can be filtered on, with dots for fields of fields.
 
     Raises:
-        InputError: it is no filter, or on another field.
+        InputError: it is not a filter, or filters on another field.
     """
 
     def __init__(self, text: str, fields: Collection[str]) -> None:

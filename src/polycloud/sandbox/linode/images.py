@@ -4,56 +4,48 @@ from __future__ import annotations
 
 from functools import partial
 
-from polycloud.sandbox.linode import catalog, views
-from polycloud.sandbox.linode.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.linode.errors import ForbiddenError, InputError
-from polycloud.sandbox.linode.resources import Disk, Image, Linode
-from polycloud.sandbox.linode.state import State, check_free, found
-
-_FIELDS = frozenset({"deprecated", "is_public", "label", "size", "status", "tags", "type", "vendor"})
-
-
-def _visible(state: State, call: Call) -> dict[str, Image]:
-    """All images; without a token, the public ones."""
-    return {name: image for name, image in state.images.items() if image.public or call.known}
+from polycloud.sandbox.linode.dialect import Table, dates
+from polycloud.sandbox.linode.resources import REGIONS, Disk, Image, Linode, show_image
+from polycloud.sandbox.linode.state import State
+from polycloud.sandbox.rest.collection import Change, Field
+from polycloud.sandbox.rest.errors import ForbiddenError, InputError, NotFoundError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
+from polycloud.sandbox.rest.timeline import check_free
 
 
-def _list(state: State, call: Call) -> Listing:
-    return Listing(list(_visible(state, call).values()), views.image, _FIELDS)
+def _visible(state: State, _: object, call: Call) -> list[Image]:
+    """Return all images; without a token, the public ones."""
+    return [image for image in state.images.values() if image.is_public or call.known]
 
 
-def _get(state: State, call: Call) -> Reply:
-    return Reply(views.image(found(_visible(state, call), call.path["image"])))
+def _get(_: State, image: Image, call: Call) -> Reply:
+    if not (image.is_public or call.known):
+        raise NotFoundError
+    return Reply(200, show_image(image))
 
 
-def _own(state: State, call: Call) -> Image:
-    """The account's own image of that id; others cannot be changed."""
-    image = found(state.images, call.path["image"])
-    if image.public:
+def _check_own(image: Image) -> None:
+    if image.is_public:
         raise ForbiddenError
-    return image
 
 
-def _create(state: State, call: Call) -> Reply:
+def _create(state: State, _: object, call: Call) -> Image:
     body = call.body
     linode, disk = _disk(state, body.need("disk_id", int))
     check_free(linode)
     if disk.filesystem == "swap":
         raise InputError("disk_id is not valid", "disk_id")
     image = Image(
-        id=f"private/{state.new_id()}",
+        id=f"private/{state.new_number()}",
         label=body.get("label", str) or disk.label,
         description=body.get("description", str),
-        vendor=None,
-        public=False,
         size=disk.least,
-        created=state.stamp(),
-        updated=state.stamp(),
-        created_by=state.knobs.username,
+        created_by=state.settings.username,
         capabilities=("cloud-init",) if body.flag("cloud_init") else (),
         regions=(linode.region.id,),
         tags=state.use_tags(body.each("tags", str)),
         status="creating",
+        **dates(state),
     )
     state.images[image.id] = image
 
@@ -62,15 +54,15 @@ def _create(state: State, call: Call) -> Reply:
 
     state.begin(
         "disk_imagize",
-        state.knobs.copy,
+        state.settings.copy,
         linode,
         finish,
-        locks=[linode, image],
+        also_locks=(image,),
         undo=partial(state.images.pop, image.id),
         secondary=image,
         noun="disks",
     )
-    return Reply(views.image(image))
+    return image
 
 
 def _disk(state: State, id: int) -> tuple[Linode, Disk]:
@@ -80,43 +72,42 @@ def _disk(state: State, id: int) -> tuple[Linode, Disk]:
     raise InputError("disk_id is not valid", "disk_id")
 
 
-def _update(state: State, call: Call) -> Reply:
-    image, body = _own(state, call), call.body
-    label, description = body.get("label", str), body.get("description", str)
-    if "tags" in body:
-        image.tags = state.use_tags(body.each("tags", str))
-    image.label, image.description = label or image.label, description or image.description
-    image.updated = state.stamp()
-    state.note("image_update", image)
-    return Reply(views.image(image))
+def _check_update(change: Change) -> None:
+    _check_own(change.item)
 
 
-def _delete(state: State, call: Call) -> Reply:
-    image = _own(state, call)
+def _remove(_: State, image: Image, __: object) -> None:
+    _check_own(image)
     check_free(image)
-    del state.images[image.id]
-    state.note("image_delete", image)
-    return DONE
 
 
-def _replicate(state: State, call: Call) -> Reply:
-    image = _own(state, call)
+def _replicate(state: State, image: Image, call: Call) -> Reply:
+    _check_own(image)
     check_free(image)
     wanted = tuple(dict.fromkeys(call.body.each("regions", str)))
-    if any("Object Storage" not in _capabilities(region) for region in set(wanted).difference(image.regions)):
+    able = {name for name, region in REGIONS.items() if "Object Storage" in region.capabilities}
+    if not able.union(image.regions).issuperset(wanted):
         raise InputError("regions is not valid", "regions")
     if not set(wanted).intersection(image.regions):
         raise InputError("At least one region must have the image.", "regions")
     image.regions, image.updated = wanted, state.stamp()
-    return Reply(views.image(image))
+    return Reply(200, show_image(image))
 
 
-def _capabilities(region: str) -> tuple[str, ...]:
-    return catalog.REGIONS[region].capabilities if region in catalog.REGIONS else ()
+_IMAGES = Table(
+    path="/images",
+    key="image:path",
+    verbs="GET POST/PUT DELETE",
+    filters="deprecated is_public label size status tags type vendor",
+    view=show_image,
+    wanted=_visible,
+    create=_create,
+    fields={"label": Field(needed=True), "description": Field(), "tags": Field(each=str)},
+    check=_check_update,
+    remove=_remove,
+    on_one={"GET": _get},
+    actions={"regions": _replicate},
+    events="- image_update image_delete",
+)
 
-
-ROUTES: Routes = {
-    "/images": {"GET": _list, "POST": _create},
-    "/images/{image:path}/regions": {"POST": _replicate},
-    "/images/{image:path}": {"GET": _get, "PUT": _update, "DELETE": _delete},
-}
+ROUTES: Routes = _IMAGES.routes()

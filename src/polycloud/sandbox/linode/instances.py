@@ -4,38 +4,31 @@ from __future__ import annotations
 
 from functools import partial
 
-from polycloud.sandbox.linode import power, views
-from polycloud.sandbox.linode.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.linode.errors import BusyError
-from polycloud.sandbox.linode.firewalls import guard
-from polycloud.sandbox.linode.inputs import Body, together
+from polycloud.sandbox.linode import power
+from polycloud.sandbox.linode.dialect import BUSY, Table, label_of
+from polycloud.sandbox.linode.firewalls import FIREWALLS, guard
 from polycloud.sandbox.linode.moves import clone, migrate, rebuild, reset_password, resize
-from polycloud.sandbox.linode.orders import Order, read_label, read_order
-from polycloud.sandbox.linode.resources import Linode
-from polycloud.sandbox.linode.state import State, found, settle
+from polycloud.sandbox.linode.orders import Extras, read_order
+from polycloud.sandbox.linode.resources import Linode, show_linode
+from polycloud.sandbox.linode.state import State, settle
+from polycloud.sandbox.linode.volumes import VOLUMES
+from polycloud.sandbox.rest.bodies import Body, together
+from polycloud.sandbox.rest.collection import Change, Field, found, routes_of
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Json, Reply, Routes
 
-FIELDS = frozenset({"id", "label", "group", "region", "tags", "ipv4"})
-_DAYS = ("Scheduling", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_WINDOWS = ("Scheduling", *(f"W{hour}" for hour in range(0, 24, 2)))
+_SCHEDULE = {
+    "day": ("Scheduling", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"),
+    "window": ("Scheduling", *(f"W{hour}" for hour in range(0, 24, 2))),
+}
 _ALERTS = ("cpu", "io", "network_in", "network_out", "transfer_quota")
 _LARGEST_ALERT = 10**9
 
 
-def _linode(state: State, call: Call) -> Linode:
-    return state.linode(call.path["linode"])
-
-
-def _list(state: State, _: Call) -> Listing:
-    return Listing(list(state.linodes.values()), views.linode, FIELDS)
-
-
-def _get(state: State, call: Call) -> Reply:
-    return Reply(views.linode(found(state.linodes, call.path["linode"])))
-
-
-def _create(state: State, call: Call) -> Reply:
+def _create(state: State, _: object, call: Call) -> Linode:
     body = call.body
-    order = read_order(state, body)
+    order, extras = read_order(state, body), Extras.read(body)
+    boots = body.flag("booted", default=True) and bool(order.deploy or order.backup)
     firewall = found(state.firewalls, body.need("firewall_id", int)) if "firewall_id" in body else None
     tags = state.use_tags(body.each("tags", str))
     linode = state.add_linode(
@@ -46,63 +39,51 @@ def _create(state: State, call: Call) -> Reply:
         tags=tags,
         has_user_data=bool(order.deploy and order.deploy.has_user_data),
     )
-    order.extras.give(state, linode)
+    extras.give(state, linode)
     if firewall:
         guard(state, firewall, linode)
-    _install(state, linode, order)
-    _begin(state, linode, boots=order.boots)
-    return Reply(views.linode(linode))
-
-
-def _install(state: State, linode: Linode, order: Order) -> None:
     if order.deploy:
         linode.image = order.deploy.image
         state.install(linode, order.deploy.image, order.deploy.access, order.swap)
     elif order.backup:
         state.copy(linode, order.backup.disks, order.backup.configs)
 
-
-def _begin(state: State, linode: Linode, *, boots: bool) -> None:
     def finish() -> None:
         settle(linode)
         power.boot_again(state, linode, "running" if boots else "offline")
 
-    power.change(state, linode, "linode_create", state.knobs.build, finish, secondary=linode.image)
+    power.change(state, linode, "linode_create", finish, secondary=linode.image)
+    return linode
 
 
-def _update(state: State, call: Call) -> Reply:
-    linode, body = _linode(state, call), call.body
-    backups = body.part("backups").part("schedule")
-    alerts = body.part("alerts")
+def _check_alerts(name: str, given: Json) -> None:
+    alerts = Body(given, f"{name}.")
+    together(*(partial(alerts.number, alert, 0, _LARGEST_ALERT, 0) for alert in _ALERTS))
+
+
+def _check_backups(name: str, given: Json) -> None:
+    schedule = Body(given, f"{name}.").part("schedule")
     together(
-        partial(read_label, state, body, linode.label),
-        partial(backups.choice, "day", _DAYS, "Scheduling"),
-        partial(backups.choice, "window", _WINDOWS, "Scheduling"),
-        *(partial(alerts.number, name, 0, _LARGEST_ALERT, 0) for name in _ALERTS),
-        partial(body.get, "group", str),
-        partial(body.flag, "watchdog_enabled"),
+        *(partial(schedule.choice, field, choices, "Scheduling") for field, choices in _SCHEDULE.items())
     )
-    linode.tags = state.use_tags(body.each("tags", str)) if "tags" in body else linode.tags
-    linode.label = read_label(state, body, linode.label) or linode.label
-    group = body.get("group", str)
-    linode.group = linode.group if group is None else group
-    linode.watchdog = body.flag("watchdog_enabled", default=linode.watchdog)
-    linode.schedule = _schedule(linode, backups)
-    linode.alerts = {name: alerts.number(name, 0, _LARGEST_ALERT, linode.alerts[name]) for name in _ALERTS}
-    linode.updated = state.stamp()
-    state.note("linode_update", linode)
-    return Reply(views.linode(linode))
 
 
-def _schedule(linode: Linode, body: Body) -> tuple[str | None, str | None]:
-    day, window = linode.schedule
-    return body.get("day", str) or day, body.get("window", str) or window
+def _check_update(change: Change) -> None:
+    """Merge what is sent with what the Linode has."""
+    linode, values = change.item, change.values
+    alerts, schedule = change.body.part("alerts"), change.body.part("backups").part("schedule")
+    values.pop("backups", None)
+    values["alerts"] = {
+        name: usual if alerts.get(name, int) is None else alerts.get(name, int)
+        for name, usual in linode.alerts.items()
+    }
+    given = (schedule.get(field, str) for field in _SCHEDULE)
+    values["schedule"] = tuple(new or old for new, old in zip(given, linode.schedule, strict=True))
 
 
-def _delete(state: State, call: Call) -> Reply:
-    linode = _linode(state, call)
+def _delete(state: State, linode: Linode, _: Call) -> None:
     if linode.status in {"cloning", "restoring"}:
-        raise BusyError
+        raise InputError(BUSY)
     state.abandon(linode)
     for volume in state.volumes.values():
         if volume.linode is linode:
@@ -113,49 +94,64 @@ def _delete(state: State, call: Call) -> Reply:
         }
     state.remove_machine(linode)
     linode.status = "deleting"
-    state.begin(
-        "linode_delete", state.knobs.delete, linode, partial(state.remove_linode, linode), locks=[linode]
-    )
-    return DONE
+    state.begin("linode_delete", state.settings.delete, linode, partial(state.remove_linode, linode))
 
 
-# What belongs to a Linode
+def _transfer(_: State, linode: Linode, __: Call) -> Reply:
+    return Reply(200, {"used": 0, "quota": linode.type.transfer, "billable": 0})
 
 
-def _volumes(state: State, call: Call) -> Listing:
-    linode = _linode(state, call)
-    volumes = [volume for volume in state.volumes.values() if volume.linode is linode]
-    return Listing(volumes, views.volume, frozenset({"label", "tags"}))
-
-
-def _firewalls(state: State, call: Call) -> Listing:
-    linode = _linode(state, call)
-    firewalls = [
-        firewall
-        for firewall in state.firewalls.values()
-        if any(device.linode is linode for device in firewall.devices.values())
-    ]
-    return Listing(firewalls, views.firewall)
-
-
-def _transfer(state: State, call: Call) -> Reply:
-    return Reply({"used": 0, "quota": _linode(state, call).type.transfer, "billable": 0})
-
-
-_ONE = "/linode/instances/{linode:int}"
-
-ROUTES: Routes = {
-    "/linode/instances": {"GET": _list, "POST": _create},
-    _ONE: {"GET": _get, "PUT": _update, "DELETE": _delete},
-    f"{_ONE}/boot": {"POST": power.boot},
-    f"{_ONE}/reboot": {"POST": power.reboot},
-    f"{_ONE}/shutdown": {"POST": power.shutdown},
-    f"{_ONE}/rebuild": {"POST": rebuild},
-    f"{_ONE}/resize": {"POST": resize},
-    f"{_ONE}/clone": {"POST": clone},
-    f"{_ONE}/migrate": {"POST": migrate},
-    f"{_ONE}/password": {"POST": reset_password},
-    f"{_ONE}/volumes": {"GET": _volumes},
-    f"{_ONE}/firewalls": {"GET": _firewalls},
-    f"{_ONE}/transfer": {"GET": _transfer},
+_ACTIONS = {
+    "boot": power.boot,
+    "reboot": power.reboot,
+    "shutdown": power.shutdown,
+    "rebuild": rebuild,
+    "resize": resize,
+    "clone": clone,
+    "migrate": migrate,
+    "password": reset_password,
 }
+
+INSTANCES = Table(
+    path="/linode/instances",
+    items="linodes",
+    verbs="GET POST/GET PUT",
+    filters="id label group region tags ipv4",
+    view=show_linode,
+    create=_create,
+    fields={
+        "label": Field(
+            check=label_of(3, 64),
+            unique=partial(InputError, "Label must be unique among your linodes", "label"),
+        ),
+        "group": Field(),
+        "watchdog_enabled": Field(kind=bool),
+        "tags": Field(each=str),
+        "alerts": Field(kind=dict, check=_check_alerts),
+        "backups": Field(kind=dict, check=_check_backups),
+    },
+    check=_check_update,
+    is_gone=lambda linode: linode.status == "deleting",
+    on_one={"DELETE": _delete},
+    actions=_ACTIONS,
+    parts={"transfer": {"GET": _transfer}},
+    events="- linode_update -",
+)
+
+_VOLUMES = Table(
+    owner=INSTANCES,
+    path="/volumes",
+    verbs="GET",
+    filters=VOLUMES.filters,
+    view=VOLUMES.view,
+    of=lambda linode, volume: volume.linode is linode,
+)
+_FIREWALLS = Table(
+    owner=INSTANCES,
+    path="/firewalls",
+    verbs="GET",
+    view=FIREWALLS.view,
+    of=lambda linode, firewall: any(device.linode is linode for device in firewall.devices.values()),
+)
+
+ROUTES: Routes = routes_of(INSTANCES, _VOLUMES, _FIREWALLS)

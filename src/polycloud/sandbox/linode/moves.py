@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from polycloud.sandbox.linode import views
-from polycloud.sandbox.linode.calls import DONE, Call, Reply
-from polycloud.sandbox.linode.errors import InputError
-from polycloud.sandbox.linode.inputs import Body, together
 from polycloud.sandbox.linode.orders import (
     Extras,
     check_limit,
@@ -22,8 +18,12 @@ from polycloud.sandbox.linode.orders import (
     read_user_data,
 )
 from polycloud.sandbox.linode.power import boot_again, change, stop_machine
-from polycloud.sandbox.linode.resources import Config, Disk, Linode
-from polycloud.sandbox.linode.state import SWAP, State, check_free, settle
+from polycloud.sandbox.linode.resources import Config, Disk, Linode, show_linode
+from polycloud.sandbox.linode.state import SWAP, State, settle
+from polycloud.sandbox.rest.bodies import Body, together
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Reply
+from polycloud.sandbox.rest.timeline import check_free
 
 _MIGRATIONS = ("cold", "warm")
 _TOO_LARGE = (
@@ -31,18 +31,13 @@ _TOO_LARGE = (
 )
 
 
-def _linode(state: State, call: Call) -> Linode:
-    linode = state.linode(call.path["linode"])
-    check_free(linode)
-    return linode
-
-
 # Rebuilding
 
 
-def rebuild(state: State, call: Call) -> Reply:
+def rebuild(state: State, linode: Linode, call: Call) -> Reply:
     """Replace the disks and configurations of a Linode by those of an image."""
-    linode, body = _linode(state, call), call.body
+    check_free(linode)
+    body = call.body
     deploy = read_deploy(state, body, required=True)
     assert deploy
     plan = read_type(body) if "type" in body else linode.type
@@ -64,21 +59,20 @@ def rebuild(state: State, call: Call) -> Reply:
         state,
         linode,
         "linode_rebuild",
-        state.knobs.build,
         finish,
-        during="rebuilding",
         start=start,
         secondary=deploy.image,
     )
-    return Reply(views.linode(linode))
+    return Reply(200, show_linode(linode))
 
 
 # Resizing
 
 
-def resize(state: State, call: Call) -> Reply:
-    """Give a Linode another plan."""
-    linode, body = _linode(state, call), call.body
+def resize(state: State, linode: Linode, call: Call) -> None:
+    """Change the type of a Linode."""
+    check_free(linode)
+    body = call.body
     plan = read_type(body)
     check_type(plan, linode.region)
     warm = body.choice("migration_type", _MIGRATIONS, "cold") == "warm"
@@ -100,12 +94,11 @@ def resize(state: State, call: Call) -> Reply:
             boot_again(state, linode, was)
 
     start = None if warm else partial(stop_machine, linode)
-    change(state, linode, "linode_resize", state.knobs.copy, finish, during="migrating", start=start)
-    return DONE
+    change(state, linode, "linode_resize", finish, start=start)
 
 
 def _growing_disk(linode: Linode) -> Disk | None:
-    """The one disk, beside swap, whose size follows the type's."""
+    """Return the one disk, beside swap, whose size follows the type's."""
     disks = [disk for disk in linode.disks.values() if disk.filesystem != "swap"]
     return disks[0] if len(disks) == 1 and disks[0].filesystem in {"ext3", "ext4"} else None
 
@@ -113,9 +106,10 @@ def _growing_disk(linode: Linode) -> Disk | None:
 # Migrating
 
 
-def migrate(state: State, call: Call) -> Reply:
+def migrate(state: State, linode: Linode, call: Call) -> None:
     """Move a Linode to another region, where it has new addresses."""
-    linode, body = _linode(state, call), call.body
+    check_free(linode)
+    body = call.body
     if "region" not in body:
         raise InputError("There is no pending migration for this Linode.")
     region = read_region(body)
@@ -144,20 +138,18 @@ def migrate(state: State, call: Call) -> Reply:
         state,
         linode,
         "linode_migrate_datacenter",
-        state.knobs.copy,
         finish,
-        during="migrating",
         start=partial(stop_machine, linode),
     )
-    return DONE
 
 
 # Cloning
 
 
-def clone(state: State, call: Call) -> Reply:
+def clone(state: State, source: Linode, call: Call) -> Reply:
     """Copy disks and configurations of a Linode to another, which may be new."""
-    source, body = _linode(state, call), call.body
+    check_free(source)
+    body = call.body
     configs, disks = _chosen(source, body)
     needed = sum(disk.size for disk in disks)
     if "linode_id" in body:
@@ -179,18 +171,16 @@ def clone(state: State, call: Call) -> Reply:
         state,
         source,
         "linode_clone",
-        state.knobs.copy,
         finish,
-        during="cloning",
         undo=end,
         secondary=target,
-        also_locks=[target],
+        also_locks=(target,),
     )
-    return Reply(views.linode(target))
+    return Reply(200, show_linode(target))
 
 
 def _chosen(source: Linode, body: Body) -> tuple[list[Config], list[Disk]]:
-    """The configurations to copy, all unless told, and their disks with those that are named."""
+    """Return the configurations to copy, by default all, and their disks with those that are named."""
     ids = body.each("configs", int) if "configs" in body else list(source.configs)
     more = body.each("disks", int)
     if not source.configs.keys() >= set(ids):
@@ -239,19 +229,18 @@ def _new_target(state: State, source: Linode, body: Body, needed: int) -> Linode
 # Passwords
 
 
-def reset_password(state: State, call: Call) -> Reply:
-    """Give the one disk with an image of a Linode that is off another password."""
-    linode = _linode(state, call)
+def reset_password(state: State, linode: Linode, call: Call) -> None:
+    """Set the password of the only disk with an image of a Linode that is off."""
+    check_free(linode)
     disks = [disk for disk in linode.disks.values() if disk.filesystem != "swap"]
     if len(disks) != 1:
         raise InputError("The Linode has not exactly one disk: reset the password of a disk.")
-    set_password(state, linode, disks[0], read_password(call.body))
-    return DONE
+    set_password(state, disks[0], read_password(call.body))
 
 
-def set_password(state: State, linode: Linode, disk: Disk, password: str) -> None:
-    """Let only this password, beside keys, open what boots the disk; InputError unless the Linode is off."""
-    access = disk.access
+def set_password(state: State, disk: Disk, password: str) -> None:
+    """Set the one password of what boots the disk. Raises InputError unless the Linode is off."""
+    linode, access = disk.linode, disk.access
     if linode.status != "offline":
         raise InputError("The Linode must be powered off.")
     if access is None:
@@ -262,4 +251,4 @@ def set_password(state: State, linode: Linode, disk: Disk, password: str) -> Non
         if linode.machine and linode.machine_disk is disk:
             linode.machine.admit(disk.access)
 
-    change(state, linode, "password_reset", state.knobs.power, finish)
+    change(state, linode, "password_reset", finish)

@@ -1,28 +1,29 @@
-"""What somebody wants to have built: reading and checking the body of a create or a rebuild."""
+"""Reading and checking the bodies of creates, rebuilds and clones."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
-from polycloud.sandbox.linode import catalog
-from polycloud.sandbox.linode.backups import start_backups
-from polycloud.sandbox.linode.errors import InputError
-from polycloud.sandbox.linode.inputs import Body, check_label, check_password, together
-from polycloud.sandbox.linode.profile import check_key
-from polycloud.sandbox.linode.resources import Backup, Image, Linode
+from polycloud.sandbox.linode.dialect import check_password, label_of
+from polycloud.sandbox.linode.resources import REGIONS, TYPES, Image, Linode, has_type
 from polycloud.sandbox.linode.state import SWAP, State
+from polycloud.sandbox.linode.tables import check_key
 from polycloud.sandbox.machines import Access
+from polycloud.sandbox.rest.bodies import Body, together
+from polycloud.sandbox.rest.collection import Item
+from polycloud.sandbox.rest.errors import InputError
 
 _LONGEST_USER_DATA = 65535
 
 
 @dataclass(frozen=True)
 class Deploy:
-    """An image, and who may log in to what is made of it."""
+    """An image, and who may log in to a disk made of it."""
 
     image: Image
     access: Access
@@ -31,7 +32,7 @@ class Deploy:
 
 @dataclass(frozen=True)
 class Extras:
-    """What a new Linode, be it a clone, is given beside its disks."""
+    """What a new Linode, or a clone, gets beside its disks."""
 
     private_ip: bool
     backups: bool
@@ -39,7 +40,7 @@ class Extras:
 
     @classmethod
     def read(cls, body: Body, group: str = "") -> Self:
-        """Those that a body asks for."""
+        """Read the body of a request."""
         return cls(body.flag("private_ip"), body.flag("backups_enabled"), body.get("group", str) or group)
 
     def give(self, state: State, linode: Linode) -> None:
@@ -51,31 +52,43 @@ class Extras:
             start_backups(linode)
 
 
+def start_backups(linode: Linode) -> None:
+    """Let a Linode have backups, at times to be chosen."""
+    linode.backups_enabled = True
+    linode.schedule = ("Scheduling", "Scheduling")
+
+
 @dataclass(frozen=True)
 class Order:
-    """A Linode that can be built as it is wanted."""
+    """A Linode that can be built."""
 
     label: str | None
-    plan: catalog.Type
-    region: catalog.Region
+    plan: Item
+    region: Item
     deploy: Deploy | None
-    backup: Backup | None
+    backup: Item | None
     swap: int
-    boots: bool
-    extras: Extras
+
+    @property
+    def needs(self) -> int:
+        """The MB of storage that it needs."""
+        if self.backup:
+            return sum(disk.size for disk in self.backup.disks)
+        return self.deploy.image.size + self.swap if self.deploy else 0
 
 
 def read_order(state: State, body: Body) -> Order:
-    """The order in the body of a create; InputError if it cannot be carried out."""
-    together(
-        partial(read_type, body),
-        partial(read_region, body),
-        partial(read_label, state, body),
-        partial(read_deploy, state, body),
-        partial(_backup, state, body),
-    )
-    plan, region, backup = read_type(body), read_region(body), _backup(state, body)
-    deploy = read_deploy(state, body)
+    """Read the body of a create. Raises InputError if it cannot be carried out."""
+    readers: dict[str, Callable[[], Any]] = {
+        "plan": partial(read_type, body),
+        "region": partial(read_region, body),
+        "label": partial(read_label, state, body),
+        "deploy": partial(read_deploy, state, body),
+        "backup": partial(_backup, state, body),
+    }
+    together(*readers.values())
+    fields: dict[str, Any] = {name: read() for name, read in readers.items()}
+    plan, region, deploy, backup = (fields[name] for name in ("plan", "region", "deploy", "backup"))
     check_type(plan, region)
     if deploy and backup:
         raise InputError("image and backup_id are mutually exclusive", "backup_id")
@@ -83,68 +96,52 @@ def read_order(state: State, body: Body) -> Order:
         raise InputError("The backup is in another region.", "backup_id")
     if deploy and deploy.has_user_data:
         _check_metadata(deploy.image, region)
-    swap = body.number("swap_size", 0, plan.disk // 2, SWAP)
-    check_space(plan, _needed(deploy, backup, swap))
+    order = Order(**fields, swap=body.number("swap_size", 0, plan.disk // 2, SWAP))
+    check_space(plan, order.needs)
     check_limit(state)
-    return Order(
-        label=read_label(state, body),
-        plan=plan,
-        region=region,
-        deploy=deploy,
-        backup=backup,
-        swap=swap,
-        boots=body.flag("booted", default=True) and bool(deploy or backup),
-        extras=Extras.read(body),
-    )
-
-
-def _needed(deploy: Deploy | None, backup: Backup | None, swap: int) -> int:
-    if backup:
-        return sum(disk.size for disk in backup.disks)
-    return deploy.image.size + swap if deploy else 0
+    return order
 
 
 def check_limit(state: State) -> None:
-    """InputError if the account can have no further Linode."""
-    if len(state.linodes) >= state.knobs.linode_limit + state.knobs.seed_instances:
+    """Raise InputError if the account can have no more Linodes."""
+    if len(state.linodes) >= state.settings.linode_limit + state.settings.seed_instances:
         raise InputError("Account Limit reached. Please open a support ticket.")
 
 
-def read_type(body: Body) -> catalog.Type:
-    """The type that a body names; InputError if there is none."""
-    plan = catalog.TYPES.get(body.need("type", str))
+def read_type(body: Body) -> Item:
+    """Return the type that a body names. Raises InputError if it is unknown."""
+    plan = TYPES.get(body.need("type", str))
     if plan is None:
         raise InputError("A valid plan type by that ID was not found", "type")
     return plan
 
 
-def check_type(plan: catalog.Type, region: catalog.Region) -> None:
-    """InputError unless that region has the plan."""
-    if not plan.is_in(region):
+def check_type(plan: Item, region: Item) -> None:
+    """Raise InputError unless that region has the type."""
+    if not has_type(region, plan):
         raise InputError("This type is not available in this region.", "type")
 
 
-def read_region(body: Body) -> catalog.Region:
-    """The region that a body names; InputError if there is none."""
-    region = catalog.REGIONS.get(body.need("region", str))
+def read_region(body: Body) -> Item:
+    """Return the region that a body names. Raises InputError if it is unknown."""
+    region = REGIONS.get(body.need("region", str))
     if region is None:
         raise InputError("region is not valid", "region")
     return region
 
 
-def read_label(state: State, body: Body, own: str | None = None) -> str | None:
-    """The label for a Linode that has its own one now; InputError if it is unsuitable or another's."""
+def read_label(state: State, body: Body) -> str | None:
+    """Return the label for a new Linode. Raises InputError if it is invalid or another's."""
     label = body.get("label", str)
-    if label is None or label == own:
-        return label
-    check_label(label, 3, 64)
+    if label is not None:
+        label_of(3, 64)("label", label)
     if any(linode.label == label for linode in state.linodes.values()):
         raise InputError("Label must be unique among your linodes", "label")
     return label
 
 
 def read_deploy(state: State, body: Body, *, required: bool = False) -> Deploy | None:
-    """What is to be deployed; None if there is no image. InputError if it cannot be."""
+    """Return what a body deploys; None without an image. Raises InputError."""
     if "image" not in body and not required:
         return None
     together(
@@ -166,7 +163,7 @@ def _image(state: State, body: Body) -> Image:
 
 
 def read_password(body: Body, field: str = "root_pass") -> str:
-    """The password that a body gives; InputError if it is weak."""
+    """Return the password in a body. Raises InputError if it is weak."""
     password = body.need(field, str)
     check_password(password, field)
     return password
@@ -175,16 +172,16 @@ def read_password(body: Body, field: str = "root_pass") -> str:
 def _public_keys(state: State, body: Body) -> tuple[str, ...]:
     lines = body.each("authorized_keys", str)
     for line in lines:
-        check_key(line, "authorized_keys")
+        check_key("authorized_keys", line)
     for user in body.each("authorized_users", str):
-        if user != state.knobs.username or not state.keys:
+        if user != state.settings.username or not state.keys:
             raise InputError(f"User {user} does not exist or has no SSH keys", "authorized_users")
         lines += [key.ssh_key for key in state.keys.values()]
     return tuple(dict.fromkeys(lines))
 
 
 def read_user_data(body: Body) -> bool:
-    """Whether a body has data for cloud-init; InputError if they are unsuitable."""
+    """Return whether a body has data for cloud-init. Raises InputError if they are invalid."""
     data = body.part("metadata").get("user_data", str)
     if not data:
         return False
@@ -197,7 +194,7 @@ def read_user_data(body: Body) -> bool:
     return True
 
 
-def _check_metadata(image: Image, region: catalog.Region) -> None:
+def _check_metadata(image: Image, region: Item) -> None:
     if "cloud-init" not in image.capabilities:
         raise InputError("The image does not support cloud-init.", "metadata.user_data")
     if "Metadata" not in region.capabilities:
@@ -211,22 +208,22 @@ def _check_stackscript(state: State, body: Body) -> None:
     script = state.stackscripts.get(number)
     if script is None:
         raise InputError("stackscript_id is not valid", "stackscript_id")
-    if not image.public or not {image.id, "any/all"}.intersection(script.images):
+    if not image.is_public or not {image.id, "any/all"}.intersection(script.images):
         raise InputError("The image is not compatible with this StackScript.", "stackscript_id")
 
 
-def _backup(state: State, body: Body) -> Backup | None:
+def _backup(state: State, body: Body) -> Item | None:
     number = body.get("backup_id", int)
     if number is None:
         return None
     for linode in state.linodes.values():
-        for backup in linode.backups:
-            if backup.id == number and backup.status == "successful":
-                return backup
+        backup = linode.backups.get(number)
+        if backup and backup.status == "successful":
+            return backup
     raise InputError("backup_id is not valid", "backup_id")
 
 
-def check_space(plan: catalog.Type, needed: int) -> None:
-    """InputError unless that type has so many MB of storage."""
+def check_space(plan: Item, needed: int) -> None:
+    """Raise InputError unless that type has so many MB of storage."""
     if needed > plan.disk:
         raise InputError("Insufficient space: this type has less storage than is needed.", "type")

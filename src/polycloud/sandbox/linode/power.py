@@ -1,53 +1,57 @@
-"""What Linodes go through: each is checked at once and takes effect when its time has passed."""
+"""Booting and stopping Linodes, and what all their events have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
-from polycloud.sandbox.linode.calls import DONE, Call, Reply
-from polycloud.sandbox.linode.errors import InputError
-from polycloud.sandbox.linode.inputs import Body
-from polycloud.sandbox.linode.resources import Config, Linode, Lockable, Subject
-from polycloud.sandbox.linode.state import State, check_free
+from polycloud.sandbox.linode.resources import Config, Linode
+from polycloud.sandbox.linode.state import State
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call
+from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
-Effect = Callable[[], object]
+_EVENTS: dict[str, tuple[str, str | None]] = {
+    "linode_create": ("build", None),
+    "linode_boot": ("boot", "booting"),
+    "linode_reboot": ("power", "rebooting"),
+    "linode_shutdown": ("power", "shutting_down"),
+    "linode_rebuild": ("build", "rebuilding"),
+    "linode_resize": ("copy", "migrating"),
+    "linode_migrate_datacenter": ("copy", "migrating"),
+    "linode_clone": ("copy", "cloning"),
+    "linode_snapshot": ("copy", None),
+    "backups_restore": ("copy", "restoring"),
+    "password_reset": ("power", None),
+    **dict.fromkeys(("disk_create", "disk_duplicate", "disk_delete", "disk_resize"), ("copy", None)),
+}
+"""The setting that holds an event's duration, and the Linode's status until it ends, if another."""
 
 
 def change(
     state: State,
     linode: Linode,
-    action: str,
-    seconds: float,
+    type: str,
     effect: Effect,
     *,
-    during: str | None = None,
-    start: Effect | None = None,
-    undo: Effect = lambda: None,
-    secondary: Subject | None = None,
-    also_locks: Iterable[Lockable] = (),
-    noun: str = "",
+    undo: Effect = nothing,
+    also_locks: tuple[Linode, ...] = (),
+    **more: Any,
 ) -> None:
-    """Let a Linode go through something; BusyError if it goes through something else.
+    """Begin an event of a Linode. Raises InputError if another one is under way.
 
     Args:
         state: the account.
         linode: which.
-        action: what the API calls it.
-        seconds: how long it takes.
-        effect: what is done at the end.
-        during: its status meanwhile, from which it comes back by itself where it fails.
-        start: what is begun now behind the scenes, unless it will fail.
-        undo: what is done at the end in place of the effect, if it fails.
-        secondary: what else it is about.
-        also_locks: what else takes nothing meanwhile.
-        noun: what the event calls the Linode.
+        type: the API's name for the event, one of `_EVENTS`.
+        effect: called at the end.
+        undo: called at the end instead, if the event fails; the Linode has its former status again.
+        also_locks: other Linodes to lock.
+        more: as for `State.begin`.
     """
-    locks = (linode, *also_locks)
-    check_free(*locks)
-    before = linode.status
-    if during:
-        linode.status = during
+    check_free(linode, *also_locks)
+    setting, during = _EVENTS[type]
+    before, linode.status = linode.status, during or linode.status
 
     def finish() -> None:
         linode.updated = state.stamp()
@@ -57,13 +61,12 @@ def change(
         linode.status = before
         undo()
 
-    state.begin(
-        action, seconds, linode, finish, locks=locks, undo=fail, secondary=secondary, noun=noun, start=start
-    )
+    seconds = getattr(state.settings, setting)
+    state.begin(type, seconds, linode, finish, undo=fail, also_locks=also_locks, **more)
 
 
 def choose_config(linode: Linode, id: int | None) -> Config:
-    """The configuration of that id, the only one, or the last that was booted; else InputError."""
+    """Return the configuration of that id, the only one, or the last that was booted. Raises InputError."""
     if id is None and len(linode.configs) == 1:
         return next(iter(linode.configs.values()))
     config = linode.configs.get(linode.last_config or 0 if id is None else id)
@@ -73,11 +76,9 @@ def choose_config(linode: Linode, id: int | None) -> Config:
     return config
 
 
-def boot_linode(
-    state: State, linode: Linode, config: Config, *, reboots: bool = False, seconds: float | None = None
-) -> None:
+def boot_linode(state: State, linode: Linode, config: Config, *, reboots: bool = False) -> None:
     """Boot a Linode, or stop and boot it."""
-    seconds = state.knobs.boot if seconds is None else seconds
+    seconds = state.settings.power if reboots else state.settings.boot
     disk = linode.disks.get(config.root_disk or 0)
 
     def start() -> None:
@@ -90,21 +91,20 @@ def boot_linode(
     def finish() -> None:
         linode.status, linode.last_config = "running", config.id
 
-    action, during = ("linode_reboot", "rebooting") if reboots else ("linode_boot", "booting")
-    change(state, linode, action, seconds, finish, during=during, start=start)
+    change(state, linode, "linode_reboot" if reboots else "linode_boot", finish, start=start)
 
 
 def boot_again(state: State, linode: Linode, was: str) -> None:
-    """Let a Linode be as it was before something stopped it: boot it, or leave it off."""
+    """Return a Linode to its state before an event stopped it: boot it, or leave it off."""
     linode.status = "offline"
-    # The last one that was booted may be gone.
+    # The last one that was booted may have been deleted.
     config = linode.configs.get(linode.last_config or 0) or next(iter(linode.configs.values()), None)
     if was == "running" and config:
         boot_linode(state, linode, config)
 
 
 def stop_machine(linode: Linode) -> None:
-    """Turn off what is behind a Linode."""
+    """Turn off a Linode's machine."""
     if linode.machine:
         linode.machine.stop()
 
@@ -112,41 +112,30 @@ def stop_machine(linode: Linode) -> None:
 # Handlers
 
 
-def _linode(state: State, call: Call) -> Linode:
-    linode = state.linode(call.path["linode"])
-    check_free(linode)
-    return linode
-
-
-def boot(state: State, call: Call) -> Reply:
+def boot(state: State, linode: Linode, call: Call) -> None:
     """Boot a Linode that is off."""
-    linode = _linode(state, call)
+    check_free(linode)
     if linode.status != "offline":
         raise InputError(f"Linode {linode.id} already booted.")
-    boot_linode(state, linode, _config(linode, call.body))
-    return DONE
+    boot_linode(state, linode, choose_config(linode, call.body.get("config_id", int)))
 
 
-def reboot(state: State, call: Call) -> Reply:
+def reboot(state: State, linode: Linode, call: Call) -> None:
     """Reboot a Linode that is on."""
-    linode = _linode(state, call)
-    if linode.status != "running":
-        raise InputError(f"Linode {linode.id} is not running.")
+    _check_running(linode)
     wanted = call.body.get("config_id", int) or linode.last_config
-    boot_linode(state, linode, choose_config(linode, wanted), reboots=True, seconds=state.knobs.power)
-    return DONE
+    boot_linode(state, linode, choose_config(linode, wanted), reboots=True)
 
 
-def shutdown(state: State, call: Call) -> Reply:
+def shutdown(state: State, linode: Linode, _: Call) -> None:
     """Turn off a Linode that is on."""
-    linode = _linode(state, call)
-    if linode.status != "running":
-        raise InputError(f"Linode {linode.id} is not running.")
+    _check_running(linode)
     effect = partial(setattr, linode, "status", "offline")
     start = partial(stop_machine, linode)
-    change(state, linode, "linode_shutdown", state.knobs.power, effect, during="shutting_down", start=start)
-    return DONE
+    change(state, linode, "linode_shutdown", effect, start=start)
 
 
-def _config(linode: Linode, body: Body) -> Config:
-    return choose_config(linode, body.get("config_id", int))
+def _check_running(linode: Linode) -> None:
+    check_free(linode)
+    if linode.status != "running":
+        raise InputError(f"Linode {linode.id} is not running.")

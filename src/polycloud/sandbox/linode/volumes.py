@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
-from polycloud.sandbox.linode import catalog, views
-from polycloud.sandbox.linode.calls import DONE, Call, Listing, Reply, Routes
-from polycloud.sandbox.linode.errors import InputError
-from polycloud.sandbox.linode.inputs import Body, check_label
+from polycloud.sandbox.linode.dialect import Table, dates, label_of
 from polycloud.sandbox.linode.orders import read_region
-from polycloud.sandbox.linode.power import Effect, choose_config
-from polycloud.sandbox.linode.resources import Config, Linode, Volume
-from polycloud.sandbox.linode.state import State, check_free, found
+from polycloud.sandbox.linode.power import choose_config
+from polycloud.sandbox.linode.resources import Config, Linode, Volume, show_volume
+from polycloud.sandbox.linode.state import State
+from polycloud.sandbox.rest.bodies import Body, between, one_of
+from polycloud.sandbox.rest.collection import Change, Field
+from polycloud.sandbox.rest.errors import InputError
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
+from polycloud.sandbox.rest.timeline import Effect, check_free, nothing
 
-_SMALLEST, _LARGEST, _USUAL = 10, 10240, 20
-_LONGEST_LABEL = 32
-
-
-def _volume(state: State, call: Call) -> Volume:
-    return found(state.volumes, call.path["volume"])
-
-
-def _list(state: State, _: Call) -> Listing:
-    return Listing(list(state.volumes.values()), views.volume, frozenset({"label", "tags"}))
-
-
-def _list_types(_: State, __: Call) -> Listing:
-    fields = frozenset({"label", "transfer", "price.hourly", "price.monthly"})
-    return Listing([catalog.VOLUME_PRICE], views.volume_type, fields)
-
-
-def _get(state: State, call: Call) -> Reply:
-    return Reply(views.volume(_volume(state, call)))
-
-
-def _label(state: State, body: Body, own: str | None = None) -> str:
-    label = body.need("label", str)
-    if label != own:
-        check_label(label, 1, _LONGEST_LABEL, dots=False)
-        if any(volume.label == label for volume in state.volumes.values()):
-            raise InputError("Label must be unique among your volumes", "label")
-    return label
+_SMALLEST, _LARGEST = 10, 10240
 
 
 def _target(state: State, body: Body) -> tuple[Linode, Config | None]:
@@ -60,50 +36,34 @@ def _target(state: State, body: Body) -> tuple[Linode, Config | None]:
     return linode, config
 
 
-def _create(state: State, call: Call) -> Reply:
-    body = call.body
-    label = _label(state, body)
-    size = body.number("size", _SMALLEST, _LARGEST, _USUAL)
-    encryption = body.choice("encryption", ("enabled", "disabled"), "disabled")
-    target = _target(state, body) if "linode_id" in body else None
-    region = target[0].region if target else read_region(body)
+def _check(change: Change) -> None:
+    body, values = change.body, change.values
+    if change.item:
+        return
+    linode = _target(change.state, body)[0] if "linode_id" in body else None
+    region = linode.region if linode else read_region(body)
     if "region" in body and read_region(body) is not region:
         raise InputError("The Linode is in another region.", "region")
     if "Block Storage" not in region.capabilities:
         raise InputError("Volumes are not available in this region.", "region")
-    volume = _add(state, label, region, size, state.use_tags(body.each("tags", str)), encryption)
-    if target:
-        linode, config = target
-        volume.linode = linode
-        if config:
-            config.place("volume_id", volume.id)
+    values.update(region=region, linode=linode)
+
+
+def _created(state: State, volume: Volume, change: Change) -> None:
+    if change.item:
+        return
+    config = _target(state, change.body)[1] if volume.linode else None
+    if config:
+        config.place("volume_id", volume.id)
     _begin_life(state, volume, "volume_create")
-    return Reply(views.volume(volume))
 
 
-def _add(
-    state: State, label: str, region: catalog.Region, size: int, tags: tuple[str, ...], encryption: str
-) -> Volume:
-    volume = Volume(
-        id=state.new_id(),
-        label=label,
-        region=region,
-        size=size,
-        created=state.stamp(),
-        updated=state.stamp(),
-        tags=tags,
-        encryption=encryption,
-    )
-    state.volumes[volume.id] = volume
-    return volume
-
-
-def _begin_life(state: State, volume: Volume, action: str) -> None:
+def _begin_life(state: State, volume: Volume, type: str) -> None:
     def undo() -> None:
         del state.volumes[volume.id]
         _release(volume)
 
-    _begin(state, volume, action, partial(setattr, volume, "status", "active"), undo)
+    _begin(state, volume, type, partial(setattr, volume, "status", "active"), undo)
 
 
 def _release(volume: Volume) -> None:
@@ -113,38 +73,21 @@ def _release(volume: Volume) -> None:
         config.forget("volume_id", volume.id)
 
 
-def _begin(state: State, volume: Volume, action: str, effect: Effect, undo: Effect) -> None:
+def _begin(state: State, volume: Volume, type: str, effect: Effect, undo: Effect = nothing) -> None:
     def finish() -> None:
         volume.updated = state.stamp()
         effect()
 
-    state.begin(
-        action, state.knobs.attach, volume, finish, locks=[volume], undo=undo, secondary=volume.linode
-    )
+    state.begin(type, state.settings.attach, volume, finish, undo=undo, secondary=volume.linode)
 
 
-def _update(state: State, call: Call) -> Reply:
-    volume, body = _volume(state, call), call.body
-    label = _label(state, body, volume.label) if "label" in body else volume.label
-    if "tags" in body:
-        volume.tags = state.use_tags(body.each("tags", str))
-    volume.label, volume.updated = label, state.stamp()
-    state.note("volume_update", volume)
-    return Reply(views.volume(volume))
-
-
-def _delete(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _remove(_: State, volume: Volume, __: object) -> None:
     check_free(volume)
     if volume.linode:
         raise InputError("Volume must be detached before it can be deleted.")
-    del state.volumes[volume.id]
-    state.note("volume_delete", volume)
-    return DONE
 
 
-def _attach(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _attach(state: State, volume: Volume, call: Call) -> Reply:
     linode, config = _target(state, call.body)
     check_free(volume)
     if volume.linode:
@@ -159,18 +102,17 @@ def _attach(state: State, call: Call) -> Reply:
         _release(volume)
 
     def effect() -> None:
-        # It may have been deleted meanwhile.
+        # It may have been deleted since.
         volume.linode = None if linode.status == "deleting" else linode
 
-    # What is off has a volume at once.
+    # A Linode that is off has the volume at once.
     if linode.status == "offline":
         effect()
     _begin(state, volume, "volume_attach", effect, undo)
-    return Reply(views.volume(volume))
+    return Reply(200, show_volume(volume))
 
 
-def _detach(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _detach(state: State, volume: Volume, _: Call) -> None:
     linode = volume.linode
     check_free(volume)
     if linode is None:
@@ -180,12 +122,10 @@ def _detach(state: State, call: Call) -> Reply:
         state.note("volume_detach", volume, secondary=linode)
         effect()
     else:
-        _begin(state, volume, "volume_detach", effect, lambda: None)
-    return DONE
+        _begin(state, volume, "volume_detach", effect)
 
 
-def _resize(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
+def _resize(state: State, volume: Volume, call: Call) -> Reply:
     size = call.body.number("size", _SMALLEST, _LARGEST)
     check_free(volume)
     if size <= volume.size:
@@ -196,26 +136,39 @@ def _resize(state: State, call: Call) -> Reply:
 
     volume.status = "resizing"
     _begin(state, volume, "volume_resize", effect, partial(setattr, volume, "status", "active"))
-    return Reply(views.volume(volume))
+    return Reply(200, show_volume(volume))
 
 
-def _clone(state: State, call: Call) -> Reply:
-    volume = _volume(state, call)
-    label = _label(state, call.body)
+def _clone(state: State, volume: Volume, call: Call) -> Reply:
+    label = VOLUMES.read("label", state, call.body)
     check_free(volume)
-    copy = _add(state, label, volume.region, volume.size, volume.tags, volume.encryption)
+    copy = replace(volume, id=state.new_number(), label=label, linode=None, status="creating", **dates(state))
+    state.volumes[copy.id] = copy
     _begin_life(state, copy, "volume_clone")
-    return Reply(views.volume(copy))
+    return Reply(200, show_volume(copy))
 
 
-_ONE = "/volumes/{volume:int}"
+VOLUMES = Table(
+    path="/volumes",
+    filters="label tags",
+    view=show_volume,
+    item_type=Volume,
+    identity=dates,
+    fields={
+        "label": Field(
+            needed=True,
+            check=label_of(1, 32, dots=False),
+            unique=partial(InputError, "Label must be unique among your volumes", "label"),
+        ),
+        "size": Field(kind=int, default=20, fixed=True, check=between(_SMALLEST, _LARGEST)),
+        "encryption": Field(default="disabled", fixed=True, check=one_of("enabled", "disabled")),
+        "tags": Field(each=str),
+    },
+    check=_check,
+    changed=_created,
+    remove=_remove,
+    actions={"attach": _attach, "detach": _detach, "resize": _resize, "clone": _clone},
+    events="- volume_update volume_delete",
+)
 
-ROUTES: Routes = {
-    "/volumes": {"GET": _list, "POST": _create},
-    "/volumes/types": {"GET": _list_types},
-    _ONE: {"GET": _get, "PUT": _update, "DELETE": _delete},
-    f"{_ONE}/attach": {"POST": _attach},
-    f"{_ONE}/detach": {"POST": _detach},
-    f"{_ONE}/resize": {"POST": _resize},
-    f"{_ONE}/clone": {"POST": _clone},
-}
+ROUTES: Routes = VOLUMES.routes()

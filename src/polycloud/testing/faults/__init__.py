@@ -1,9 +1,9 @@
-"""A proxy between a driver and a server, which lets things go wrong on the way, the same for the same seed.
+"""A proxy between a driver and a server, which injects faults: the same ones for the same seed.
 
     with FaultProxy(cloud.host, cloud.port, FaultPlan(seed=7, rate=0.3)) as proxy:
         driver = MyNodeDriver("key", **proxy.options)
 
-It speaks HTTP/1.1 without TLS, and needs nothing but Python.
+It speaks HTTP/1.1 without TLS, and needs only Python.
 
 | fault                                    | does the server act? | what the caller gets                     |
 |------------------------------------------|----------------------|------------------------------------------|
@@ -11,23 +11,23 @@ It speaks HTTP/1.1 without TLS, and needs nothing but Python.
 |                                          |                      | for `outage` seconds                     |
 | `reset before`, `close`                  | no                   | a reset, the end of the connection       |
 | `reset after`                            | yes                  | a reset                                  |
-| `reset midway`, `truncate`               | yes                  | half of the answer, and a reset, the end |
+| `reset midway`, `truncate`               | yes                  | half the response, and a reset, the end  |
 | `stall`                                  | no                   | nothing for ever                         |
 | `stall after`                            | yes                  | nothing for ever                         |
-| `delay`                                  | yes                  | the right answer, `delay` seconds later  |
+| `delay`                                  | yes                  | the right response, `delay` seconds late |
 | `429`                                    | no                   | status 429 with Retry-After              |
 | `500`, `502`, `503`, `504`               | no                   | that status                              |
 | `500 after`, `502 after` and so on       | yes                  | that status                              |
 | `garbage`                                | yes                  | bytes that are not HTTP                  |
 | `garbage body`                           | yes                  | its status, with a body that is neither  |
 |                                          |                      | text nor JSON                            |
-| `html`                                   | no                   | 200 with a page, as captive portals give |
+| `html`                                   | no                   | 200 with a page, as from captive portals |
 | `huge header`, `many headers`            | yes                  | a header of 100 KB, 5,000 headers more   |
 | `length too small`, `length too large`   | yes                  | a wrong Content-Length                   |
-| `no length`                              | yes                  | the right answer, ended by a close       |
-| `early hints`                            | yes                  | 103, then the right answer               |
+| `no length`                              | yes                  | the right response, ended by a close     |
+| `early hints`                            | yes                  | 103, then the right response             |
 | `gzip bomb`                              | yes                  | 1 MB of gzip that becomes 1 GB           |
-| `drip head`, `drip body`                 | yes                  | the right answer, `pause` seconds a byte |
+| `drip head`, `drip body`                 | yes                  | the response, `pause` seconds a byte     |
 """
 
 from __future__ import annotations

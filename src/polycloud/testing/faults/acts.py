@@ -1,4 +1,4 @@
-"""What each fault does with a request."""
+"""The effect of each fault on a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from polycloud.testing.faults.messages import LIMIT, Message, answer, read_answer
+from polycloud.testing.faults.messages import LIMIT, Message, read_response, response
 from polycloud.testing.faults.plan import Fault, SeenRequest
 
 __all__ = ["Connection", "Exchange", "Reader", "Upstream", "carry_out"]
@@ -32,35 +32,35 @@ AFTER = {Fault(f"{fault} after"): status for fault, status in BEFORE.items()}
 
 
 class Reader(asyncio.StreamReader):
-    """Knows that the other side has closed the connection before everything is read."""
+    """A reader that notices the end of a connection before everything is read."""
 
     has_ended = False
 
     def feed_eof(self) -> None:
-        """The other side has closed it in the ordinary way."""
+        """Note that the other side has closed it."""
         self.has_ended = True
         super().feed_eof()
 
     def set_exception(self, exc: Exception) -> None:
-        """The connection is broken."""
+        """Note that the connection is broken."""
         self.has_ended = True
         super().set_exception(exc)
 
 
 class Connection:
-    """A caller's connection."""
+    """A connection from a caller."""
 
     def __init__(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
         self.reader, self._writer = reader, writer
         self.is_open = True
 
     async def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         self._writer.write(data)
         await self._writer.drain()
 
     async def left(self, seconds: float | None = None) -> bool:
-        """Wait so long (None: for ever) or until the caller goes; whether it went."""
+        """Wait for `seconds` (None: for ever) or until the caller disconnects; return whether it did."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while await self.reader.read(LIMIT):
@@ -69,30 +69,30 @@ class Connection:
         return False
 
     async def drip(self, data: bytes, pause: float) -> None:
-        """Send one byte at a time, until the caller goes."""
+        """Send one byte at a time, until the caller disconnects."""
         for place in range(len(data)):
             await self.send(data[place : place + 1])
             if await self.left(pause):
                 break
 
     def end(self) -> None:
-        """Close in the ordinary way; what was sent before arrives."""
+        """Close regularly; the caller can still read what was sent before."""
         self.is_open = False
         self._writer.close()
 
     async def closed(self) -> None:
-        """Wait until the caller has taken everything that was sent before the end."""
+        """Wait until everything that was sent before the end is flushed."""
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
     def drop(self) -> None:
-        """Close at once, whatever was not yet sent."""
+        """Close at once and discard unsent bytes."""
         self._writer.transport.abort()
 
     def reset(self) -> None:
         """Close at once, with a reset."""
         self.is_open = False
-        # Without lingering a close sends a reset and not the ordinary end of a stream
+        # With a linger time of 0 a close sends RST, not FIN
         linger = struct.pack("ii", 1, 0)
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._writer.transport.abort()
@@ -105,25 +105,25 @@ class Upstream:
     host: str
     port: int
 
-    async def ask(self, request: Message) -> Message:
-        """Its answer to a request, over a connection of its own; 502 where there is none."""
+    async def request(self, request: Message) -> Message:
+        """Return the response to a request, over a new connection; 502 if there is none."""
         try:
             reader, writer = await asyncio.open_connection(self.host, self.port, limit=LIMIT)
         except OSError as error:
-            return answer("502 Bad Gateway", str(error).encode())
+            return response("502 Bad Gateway", str(error).encode())
         try:
             length = ((b"Content-Length", b"%d" % len(request.body)),) if request.body else ()
             writer.write(request.for_one_hop(*length, (b"Connection", b"close")).head() + request.body)
-            return await read_answer(reader, request.start.split()[0])
+            return await read_response(reader, request.start.split()[0])
         except (EOFError, OSError, ValueError, IndexError) as error:
-            return answer("502 Bad Gateway", str(error).encode())
+            return response("502 Bad Gateway", str(error).encode())
         finally:
             writer.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request, and what can be done with it; times are seconds."""
+    """A request and what a fault can do with it; times are in seconds."""
 
     request: Message
     seen: SeenRequest
@@ -135,22 +135,22 @@ class Exchange:
     retry_after: int
 
     async def act(self) -> Message:
-        """Let the server carry out the request."""
+        """Let the server carry out the request; return its response."""
         self.seen.reached = True
-        return await self.upstream.ask(self.request)
+        return await self.upstream.request(self.request)
 
     async def reply(self, message: Message) -> None:
-        """Send an answer."""
-        await self.caller.send(message.whole())
+        """Send a response."""
+        await self.caller.send(message.to_bytes())
 
     async def reply_with_length(self, message: Message, length: int) -> None:
-        """Send an answer, whole, with this Content-Length."""
+        """Send a complete response, with this Content-Length."""
         head = message.for_one_hop((b"Content-Length", b"%d" % length)).head()
         await self.caller.send(head + message.body)
 
 
 async def carry_out(exchange: Exchange) -> None:
-    """Do with a request what its fault says."""
+    """Apply the fault of a request, if any."""
     fault = exchange.seen.fault
     await (_ACTS[fault] if fault else _pass)(exchange)
 
@@ -174,7 +174,7 @@ async def _reset_after(exchange: Exchange) -> None:
 
 
 async def _send_half(exchange: Exchange) -> None:
-    data = (await exchange.act()).whole()
+    data = (await exchange.act()).to_bytes()
     await exchange.caller.send(data[: len(data) - (len(data.partition(b"\r\n\r\n")[2]) + 1) // 2])
 
 
@@ -211,13 +211,13 @@ async def _delay(exchange: Exchange) -> None:
 
 
 async def _refuse_for_the_limit(exchange: Exchange) -> None:
-    await exchange.reply(answer("429 Too Many Requests", b"{}", Retry_After=str(exchange.retry_after)))
+    await exchange.reply(response("429 Too Many Requests", b"{}", Retry_After=str(exchange.retry_after)))
 
 
 async def _fail(exchange: Exchange, status: str, *, acts: bool) -> None:
     if acts:
         await exchange.act()
-    await exchange.reply(answer(status, b"{}", Content_Type="application/json"))
+    await exchange.reply(response(status, b"{}", Content_Type="application/json"))
 
 
 async def _garbage(exchange: Exchange) -> None:
@@ -227,15 +227,15 @@ async def _garbage(exchange: Exchange) -> None:
 
 
 async def _spoil(exchange: Exchange, body: Callable[[], bytes], **headers: str) -> None:
-    """Send another body with the server's own status, so that a refusal stays one."""
+    """Send another body with the server's own status, so that an error response stays one."""
     message = await exchange.act()
     start = message.start if message.has_body else b"HTTP/1.1 200 OK"
-    spoilt = answer("", body(), Content_Type="application/json", **headers)
+    spoilt = response("", body(), Content_Type="application/json", **headers)
     await exchange.reply(replace(spoilt, start=start))
 
 
 async def _html(exchange: Exchange) -> None:
-    await exchange.reply(answer("200 OK", PAGE, Content_Type="text/html; charset=utf-8"))
+    await exchange.reply(response("200 OK", PAGE, Content_Type="text/html; charset=utf-8"))
 
 
 async def _more_headers(exchange: Exchange, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -267,7 +267,7 @@ async def _early_hints(exchange: Exchange) -> None:
 
 @cache
 def _bomb() -> bytes:
-    """A complete gzip file of zeros, put together from one block."""
+    """Return a complete gzip file of zeros, assembled from one block."""
     block = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     zeros = block.compress(MEGABYTE) + block.flush(zlib.Z_FULL_FLUSH)
     size = BOMB_MEGABYTES * len(MEGABYTE)
@@ -276,11 +276,11 @@ def _bomb() -> bytes:
 
 
 async def _drip_head(exchange: Exchange) -> None:
-    await exchange.caller.drip((await exchange.act()).whole(), exchange.pause)
+    await exchange.caller.drip((await exchange.act()).to_bytes(), exchange.pause)
 
 
 async def _drip_body(exchange: Exchange) -> None:
-    head, blank, body = (await exchange.act()).whole().partition(b"\r\n\r\n")
+    head, blank, body = (await exchange.act()).to_bytes().partition(b"\r\n\r\n")
     await exchange.caller.send(head + blank)
     await exchange.caller.drip(body, exchange.pause)
 

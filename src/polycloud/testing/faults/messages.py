@@ -1,14 +1,14 @@
-"""HTTP/1.1 messages as bytes: read whole, and written again for another connection."""
+"""HTTP/1.1 messages as bytes: read completely, and written again for another connection."""
 
 from __future__ import annotations
 
 from asyncio import StreamReader
 from dataclasses import dataclass, replace
 
-__all__ = ["LIMIT", "Message", "answer", "read_answer", "read_request"]
+__all__ = ["LIMIT", "Message", "read_request", "read_response", "response"]
 
 LIMIT = 1024 * 1024
-"""The most bytes of a head."""
+"""The maximum size of a head in bytes."""
 ONE_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"content-length"}
 )
@@ -18,7 +18,7 @@ FINAL = b"200"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request or an answer: its first line, its headers, and its body out of any chunks."""
+    """A request or a response: its first line, its headers, and its body without chunk framing."""
 
     start: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -26,43 +26,43 @@ class Message:
     has_body: bool = True
 
     def header(self, name: bytes) -> bytes:
-        """The value of a header, looked up in lower case; empty where there is none."""
+        """Return the value of a header (name in lower case); empty if there is none."""
         return next((value for key, value in self.headers if key.lower() == name), b"")
 
     def plus(self, *headers: tuple[bytes, bytes]) -> Message:
-        """The message with these headers before its own."""
+        """Return the message with these headers before its own."""
         return replace(self, headers=(*headers, *self.headers))
 
     def head(self) -> bytes:
-        """The bytes before the body, as the headers say it."""
+        """Return the bytes before the body, with the headers as they are."""
         lines = [self.start, *(name + b": " + value for name, value in self.headers)]
         return b"\r\n".join([*lines, b"", b""])
 
     def for_one_hop(self, *headers: tuple[bytes, bytes]) -> Message:
-        """The message with `headers` in the place of those that concern one connection only."""
+        """Return the message with `headers` in place of those that concern one connection only."""
         kept = (item for item in self.headers if not self.has_body or item[0].lower() not in ONE_HOP)
         return replace(self, headers=(*kept, *headers))
 
-    def whole(self) -> bytes:
-        """The message as it is sent, with the right Content-Length."""
+    def to_bytes(self) -> bytes:
+        """Return the complete message, with the right Content-Length."""
         length = ((b"Content-Length", b"%d" % len(self.body)),) if self.has_body else ()
         return self.for_one_hop(*length).head() + self.body
 
 
-def answer(status: str, body: bytes = b"", **headers: str) -> Message:
-    """An answer of the proxy's own; `Retry_After` is the header Retry-After."""
+def response(status: str, body: bytes = b"", **headers: str) -> Message:
+    """Return a response of the proxy itself; `Retry_After` is the header Retry-After."""
     named = ((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
     return Message(b"HTTP/1.1 " + status.encode(), tuple(named), body)
 
 
 async def read_request(reader: StreamReader) -> Message:
-    """The next request on a connection; raises `EOFError` where there is none."""
+    """Return the next request on a connection. Raises `EOFError` if there is none."""
     request = await _read_head(reader)
     return replace(request, body=await _read_body(request, reader, b""))
 
 
-async def read_answer(reader: StreamReader, method: bytes) -> Message:
-    """The final answer to a request with `method`; raises `EOFError` where the connection ends before it."""
+async def read_response(reader: StreamReader, method: bytes) -> Message:
+    """Return the final response to a request with `method`. Raises `EOFError` if there is none."""
     found = await _read_head(reader)
     while (status := found.start.split()[1]) < FINAL:
         found = await _read_head(reader)

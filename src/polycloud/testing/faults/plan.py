@@ -1,4 +1,4 @@
-"""What can go wrong, and which request it goes wrong with."""
+"""The faults, and the plan of which request meets which."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ALL", "Fault", "FaultList", "FaultPlan", "SeenRequest"]
 
 
 class Fault(StrEnum):
-    """The faults; `polycloud.testing.faults` tells what each of them does."""
+    """The faults; `polycloud.testing.faults` describes each of them."""
 
     REFUSE = "refuse"
     RESET_BEFORE = "reset before"
@@ -53,7 +53,7 @@ class Fault(StrEnum):
 
     @property
     def is_right(self) -> bool:
-        """Whether a caller with patience gets the right answer, in a form that HTTP allows."""
+        """Whether a patient caller gets the right response, in a form that HTTP allows."""
         return self in _RIGHT
 
 
@@ -66,13 +66,13 @@ _RIGHT = frozenset(map(Fault, ("delay", "no length", "early hints", "drip head",
 
 @dataclass(eq=False, slots=True)
 class SeenRequest:
-    """A request that came to the proxy.
+    """A request that the proxy received.
 
     Attributes:
         method: "GET", "POST" ...
-        path: as it was sent, percent-encoded, without the query.
-        fault: what went wrong with it, or None.
-        reached: whether the server has it.
+        path: as sent, percent-encoded, without the query.
+        fault: the fault that it met, or None.
+        reached: whether the server received it.
     """
 
     method: str
@@ -82,16 +82,16 @@ class SeenRequest:
 
 
 class FaultPlan:
-    """Which fault each request meets, or none; the same for the same seed and order of requests.
+    """Decides which fault, if any, each request meets: the same for the same seed and order of requests.
 
     Args:
-        seed: of the random numbers.
+        seed: the seed of the random numbers.
         rate: the share of requests that meet a fault, from 0 to 1.
-        faults: what may go wrong, each as likely as the others.
-        spare: whether a request is left alone; it takes no place in the plan.
+        faults: the faults that may occur, all equally likely.
+        spare: returns whether a request is left alone; such a request does not count in the plan.
 
     Raises:
-        ValueError: `rate` is no share, or `faults` is empty or names one that there is not.
+        ValueError: `rate` is not from 0 to 1, or `faults` is empty or has an unknown fault.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class FaultPlan:
         spare: Callable[[SeenRequest], bool] = lambda _: False,
     ) -> None:
         if not 0 <= rate <= 1:
-            raise ValueError(f"rate must be from 0 to 1, not {rate!r}")
+            raise ValueError(f"rate must be from 0 to 1, got {rate!r}")
         known = [Fault(fault) for fault in faults]
         if not known:
             raise ValueError("faults must name at least one")
@@ -112,7 +112,7 @@ class FaultPlan:
         self._lock = Lock()
 
     def decide(self, request: SeenRequest) -> Fault | None:
-        """The fault that `request` meets; what comes after it is decided by the next call."""
+        """Return the fault that `request` meets, or None."""
         if self._spare(request):
             return None
         with self._lock:
@@ -120,14 +120,14 @@ class FaultPlan:
 
 
 class FaultList(FaultPlan):
-    """A plan for as many requests as there are faults (None: no fault); those after them meet none.
+    """A plan for as many requests as there are faults (None: no fault); later requests meet none.
 
     Args:
         faults: one for each request, in order.
         spare: as for `FaultPlan`.
 
     Raises:
-        ValueError: there is no such fault.
+        ValueError: a fault is unknown.
     """
 
     def __init__(

@@ -21,25 +21,25 @@ HOST = "127.0.0.1"
 BACKLOG = 1024
 SHARED_PORTS = hasattr(socket, "SO_REUSEPORT")
 TURNS = 10
-"""Turns of the event loop after which everything that had ended before has been noticed."""
+"""Iterations of the event loop after which everything that had ended before has been noticed."""
 
 
 class FaultProxy:
-    """Lets things go wrong between callers and a server, up inside of a ``with`` block.
+    """Injects faults between callers and a server; runs inside a ``with`` block.
 
     Args:
-        host: where the server is.
-        port: its TCP port; it speaks HTTP without TLS.
-        plan: what goes wrong with which request.
-        delay: seconds by which the fault "delay" makes an answer late.
+        host: the host of the server.
+        port: the port of the server, which speaks HTTP without TLS.
+        plan: which request meets which fault.
+        delay: seconds by which the fault "delay" delays a response.
         pause: seconds between two bytes of the faults "drip head" and "drip body".
         outage: seconds for which the fault "refuse" closes the port.
-        retry_after: seconds that the fault "429" asks the caller to wait.
+        retry_after: seconds in the Retry-After header of the fault "429".
 
     Attributes:
-        requests: those that came, in the order in which they met their faults.
-        connections: how many connections have been made.
-        peak_connections: how many were open at the same time, at most.
+        requests: the requests, in the order in which they met their faults.
+        connections: the number of connections so far.
+        peak_connections: the maximum number of open connections.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class FaultProxy:
 
     @property
     def port(self) -> int:
-        """The port that was found free.
+        """The port.
 
         Raises:
-            RuntimeError: the proxy is not up.
+            RuntimeError: the proxy is not running.
         """
         if self._thread is None:
-            raise RuntimeError("FaultProxy is up inside of a with block only")
+            raise RuntimeError("FaultProxy runs inside a with block only")
         return self._port
 
     @property
     def url(self) -> str:
-        """Where it listens: ``http://127.0.0.1:port``."""
+        """``http://127.0.0.1:port``."""
         return f"http://{HOST}:{self.port}"
 
     @property
@@ -86,7 +86,7 @@ class FaultProxy:
 
     @property
     def open_connections(self) -> int:
-        """How many connections have been closed by neither side."""
+        """The number of connections that neither side has closed."""
         return sum(not caller.reader.has_ended for caller in tuple(self._callers))
 
     def __enter__(self) -> Self:
@@ -116,7 +116,7 @@ class FaultProxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await _turns()  # for sockets to be closed
+        await _turns()  # sockets are closed in these
 
     async def _listen(self) -> None:
         self._server = await self._loop.create_server(
@@ -128,14 +128,14 @@ class FaultProxy:
         return asyncio.StreamReaderProtocol(reader, partial(self._accept, reader))
 
     async def _stop_listening(self) -> None:
-        # asyncio leaks a connection that was accepted in the very turn in which its server is closed
+        # asyncio leaks a connection that is accepted in the same iteration in which its server is closed
         for listener in self._server.sockets:
             self._loop.remove_reader(listener)
         await _turns()
         self._server.close()
 
     async def _cut(self) -> None:
-        """Refuse connections from now on, for a while."""
+        """Refuse connections for the time of an outage."""
         self._outages += 1
         await self._stop_listening()
         self._hold(asyncio.create_task(self._end_outage()))
@@ -156,7 +156,7 @@ class FaultProxy:
     async def _serve(self, caller: Connection) -> None:
         self.connections += 1
         try:
-            await _turns()  # a caller who closes a connection and opens another one never has both
+            await _turns()  # so that a caller that replaces a connection never has two
             self._callers.add(caller)
             self.peak_connections = max(self.peak_connections, self.open_connections)
             with contextlib.suppress(EOFError, OSError, ValueError, asyncio.LimitOverrunError):
@@ -179,7 +179,7 @@ class FaultProxy:
 
 @contextlib.contextmanager
 def _reserved_port() -> Iterator[int]:
-    """A free port, which nobody else is given while nothing listens on it."""
+    """Yield a free port, reserved even while nothing listens on it."""
     with socket.socket() as holder:
         if SHARED_PORTS:
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -1,0 +1,341 @@
+"""Rules that hold for every service, as methods that each suite calls under numbers of its own.
+
+    @rule()
+    def test_d02_supports(self, driver: DNSDriver) -> None:
+        \"\"\"`supports` is true for every operation that the provider has, and false for all others.\"\"\"
+        self.check_supports(driver)
+
+The functions above the class are assertions that all suites use.
+"""
+
+from __future__ import annotations
+
+import base64
+import pickle
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import pytest
+
+from polycloud.common.base import Connection
+from polycloud.common.providers import get_driver
+from polycloud.common.resource import Resource
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import (
+    AmbiguousCreateError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    PolycloudError,
+    UnsupportedOperationError,
+)
+from polycloud.http.messages import RawResponse, Request
+from polycloud.http.retry import RetryPolicy
+from polycloud.testing.conformance.base import Conformance, D
+from polycloud.testing.faults import FaultList, FaultPlan
+from polycloud.testing.replies import BROKEN, UNEXPECTED, echo, http
+
+__all__ = [
+    "LOST",
+    "Checks",
+    "check_objects",
+    "error_of",
+    "require_no_secret",
+    "require_true",
+    "with_id",
+]
+
+E = TypeVar("E", bound=PolycloudError)
+R = TypeVar("R", bound=Resource)
+Read = Callable[[], Sequence[Any]]
+
+LOST = ("reset after", "truncate", "502 after")
+"""Faults that lose the response to a request that the server has carried out."""
+
+THREADS = 8
+DEADLINE, GRACE = 0.3, 10.0
+
+
+def with_id(items: Iterable[R], id_: str) -> R | None:
+    """Return the item with this id; None if there is none."""
+    return next((item for item in items if item.id == id_), None)
+
+
+def require_true(name: str, result: object) -> None:
+    """Assert that an action returned True."""
+    assert result is True, f"{name} returned {result!r}, not True"
+
+
+def error_of(kind: type[E], what: str, call: Callable[..., object], *args: Any, **kwargs: Any) -> E:
+    """Assert that the call raises an error of that kind; return it."""
+    try:
+        result = call(*args, **kwargs)
+    except kind as error:
+        return error
+    raise AssertionError(f"{what} returned {result!r} instead of raising {kind.__name__}")
+
+
+def check_objects(items: Sequence[Any], kind: type[Any], driver: object, *texts: str) -> None:
+    """Assert that the items have the class, an id each, an `extra`, and str in the attributes `texts`."""
+    for item in items:
+        assert isinstance(item, kind), f"{item!r} is not a {kind.__name__}"
+        for name in ("id", *texts):
+            value = getattr(item, name)
+            assert isinstance(value, str), f"the {name} {value!r} of {item!r} is not a str"
+        assert item.id, f"{item!r} has no id"
+        assert isinstance(item.extra, dict), f"the extra {item.extra!r} of {item!r} is not a dict"
+        assert item.driver is driver, f"{item!r} has another driver"
+    ids = [item.id for item in items]
+    assert len(set(ids)) == len(ids), f"an id comes twice in {ids}"
+
+
+def require_no_secret(driver: Any, value: object) -> None:
+    """Assert that no secret of the driver is in the `repr` or `str` of a value, in no encoding."""
+    plain = driver.secret or driver.key
+    texts = (plain, f"{driver.key}:{plain}")
+    coded = (base64.b64encode(text.encode()).decode() for text in texts)
+    for secret in {plain, quote(plain, safe=""), *coded, *driver.connection.secrets()} - {""}:
+        for text in (repr(value), str(value)):
+            assert secret not in text, f"the secret is in: {text.replace(secret, '[the secret]')}"
+
+
+class Checks(Conformance[D]):
+    """A suite's base with the rules that hold for every service."""
+
+    # Registry and operations
+
+    def check_registry(self, driver: D) -> None:
+        """`get_driver` finds the driver's class, which names its provider and its connection."""
+        kind = type(driver)
+        base = self.base_driver
+        assert isinstance(driver, base), f"{kind.__name__} is not a {base.__name__}"
+        assert isinstance(kind.type, str), f"{kind.__name__}.type is {kind.type!r}, not a Provider or str"
+        assert kind.name, f"{kind.__name__}.name is empty"
+        assert issubclass(kind.connectionCls, Connection), f"{kind.connectionCls!r} is not a Connection"
+        found = get_driver(driver.service, kind.type)
+        message = f"get_driver({str(kind.type)!r}) returns {_path(found)}, not {_path(kind)}"
+        assert found is kind, message
+
+    def check_supports(self, driver: D) -> None:
+        """`supports` is true for every operation but those of `not_offered`."""
+        missing = {name for name in driver.operations() if not driver.supports(name)}
+        more, less = sorted(missing - self.not_offered), sorted(self.not_offered - missing)
+        assert not more, f"supports() is false for {more}, which not_offered does not name"
+        assert not less, f"supports() is true for {less}, which not_offered names"
+
+    def check_unsupported_operations(self, driver: D) -> None:
+        """An operation that is not offered raises `UnsupportedOperationError` before anything is sent."""
+        if self.over_http:
+            with self.pointed_at(driver, lambda _: b"") as (pointed, server):
+                self._require_refusals(pointed)
+                assert not server.requests, f"{server.requests} requests were sent"
+        else:
+            self._require_refusals(driver)
+
+    def _require_refusals(self, driver: D) -> None:
+        for name, call in self.calls(driver).items():
+            if not driver.supports(name):
+                error = error_of(UnsupportedOperationError, name, call)
+                assert isinstance(error, NotImplementedError), f"{error!r} is not a NotImplementedError"
+
+    def check_refused_unsent(self, driver: D, kind: type[E], call: Callable[[D], object]) -> None:
+        """The call raises an error of that kind before anything is sent."""
+        if not self.over_http:
+            error_of(kind, "the call", call, driver)
+            return
+        with self.pointed_at(driver, lambda _: b"") as (pointed, server):
+            error_of(kind, "the call", call, pointed)
+            assert not server.requests, f"{server.requests} requests were sent"
+
+    def check_unknown_options(self, driver: D) -> None:
+        """A driver refuses an option that it does not know, and names it."""
+        make: Callable[..., object] = type(driver)
+        credentials = (driver.key,) if driver.secret is None else (driver.key, driver.secret)
+        error = error_of(
+            InvalidArgumentError, "a driver with no_such_option=1", make, *credentials, no_such_option=1
+        )
+        assert "no_such_option" in str(error), f"{error!r} does not name the option"
+
+    # Objects and lists
+
+    def check_pickled_objects(self, objects: Sequence[Resource]) -> None:
+        """Objects can be pickled, and all their attributes are the same afterwards."""
+        for item in objects:
+            copy = pickle.loads(pickle.dumps(item))  # noqa: S301 - we wrote it
+            assert type(copy) is type(item), f"{item!r} came back as {copy!r}"
+            for name in _attributes(item):
+                before, after = (_plain(getattr(one, name)) for one in (item, copy))
+                assert before == after, f"the {name} of {item!r} came back as {after!r}"
+
+    def check_complete_list(self, made: Sequence[Resource], listed: Sequence[Resource]) -> None:
+        """The list has every created resource, and no id twice."""
+        ids = [item.id for item in listed]
+        missing = [item.id for item in made if item.id not in ids]
+        assert not missing, f"{missing} of {len(made)} are not listed"
+        assert len(set(ids)) == len(ids), f"an id is listed twice: {ids}"
+
+    def check_same_items(self, iterated: Iterable[Resource], listed: Sequence[Resource]) -> None:
+        """An iterator yields the resources that the list has."""
+        found, expected = ([item.id for item in items] for items in (iterated, listed))
+        assert sorted(found) == sorted(expected), f"it yields {found}, the list has {expected}"
+
+    # Errors and secrets
+
+    def check_wrong_credentials(self, driver: D, name: str) -> None:
+        """The operation `name`, called with wrong credentials, raises `InvalidCredsError`."""
+        if not self.over_http:
+            pytest.skip("the driver does not speak HTTP")
+        with self.driver_with_wrong_credentials(driver) as stranger:
+            error_of(InvalidCredsError, name, self.calls(stranger)[name])
+
+    def check_secrets_in_repr(self, driver: D, *objects: object) -> None:
+        """The driver, its connection and the objects show no secret."""
+        for value in (driver, driver.connection, *objects):
+            require_no_secret(driver, value)
+
+    def check_secrets_in_errors(self, driver: D, name: str) -> None:
+        """The error of the operation `name` shows no secret, even if the provider's message does."""
+        with self.pointed_at(driver, echo) as (pointed, _):
+            error = error_of(PolycloudError, name, self.calls(pointed)[name])
+            require_no_secret(driver, error)
+
+    def check_broken_responses(self, driver: D, broken: str) -> None:
+        """Every operation raises a `PolycloudError` for a broken response (a key of `BROKEN`)."""
+        with self.pointed_at(driver, lambda _: BROKEN[broken]) as (pointed, server):
+            for name, call in self.own_calls(pointed).items():
+                before = server.requests
+                try:
+                    result = call()
+                except PolycloudError:
+                    continue
+                # a list may be known without a request; any other result is a claim
+                unasked = isinstance(result, list) and server.requests == before
+                assert unasked, f"{name} returned {result!r} for {broken}: {BROKEN[broken]!r}"
+
+    def check_unexpected_responses(self, driver: D, unexpected: str) -> None:
+        """Every list raises a `PolycloudError` for a body of another form (a key of `UNEXPECTED`)."""
+        body = UNEXPECTED[unexpected]
+        with self.pointed_at(driver, lambda _: http("200 OK", body)) as (pointed, server):
+            for name, call in self.own_calls(pointed).items():
+                before = server.requests
+                if name.startswith("list_"):
+                    with suppress(PolycloudError):
+                        result = call()
+                        assert server.requests == before, f"{name} made {result!r} of {body}"
+
+    def check_error_location(self, driver: D, name: str) -> None:
+        """The error of the operation `name` names the provider, the method, the path and the status."""
+        with self.pointed_at(driver, lambda _: BROKEN["error"]) as (pointed, server):
+            error = error_of(PolycloudError, name, self.calls(pointed)[name])
+            place = error.exchange
+            assert place is not None, f"{error!r} names no request"
+            assert place.provider == driver.name, f"{error!r} does not name {driver.name}"
+            assert place.status == HTTPStatus.INTERNAL_SERVER_ERROR, f"{error!r} does not name the status 500"
+            method, target = server.last
+            named, path = (text.partition("?")[0] for text in (place.path, target))
+            assert (place.method, named) == (method, path), f"{error!r} does not name {method} {path}"
+
+    # One driver for many
+
+    def check_close(self, driver: D, read: Read) -> None:
+        """A closed driver can be used again."""
+        with driver:
+            before = _seen(read)
+        assert _seen(read) == before, "the list is another after close()"
+
+    def check_threads(self, *reads: Read) -> None:
+        """Threads that share a driver get the responses to their own calls."""
+
+        def call(number: int) -> list[tuple[str, str]]:
+            return _seen(reads[number % len(reads)])
+
+        expected = [call(number) for number in range(THREADS)]
+        with ThreadPoolExecutor(THREADS) as pool:
+            for _ in range(4):
+                assert list(pool.map(call, range(THREADS))) == expected, "a thread got another's response"
+
+    def check_pickled_driver(self, driver: D, name: str) -> None:
+        """A driver can be pickled, and the copy lists the same by the operation `name`."""
+        with pickle.loads(pickle.dumps(driver)) as copy:  # noqa: S301 - we wrote it
+            assert type(copy) is type(driver), f"{driver!r} came back as {copy!r}"
+            same = _seen(getattr(copy, name)) == _seen(getattr(driver, name))
+            assert same, f"{name}() of the copy returns another list"
+
+    def check_event_loop(self, driver: D, *reads: Read) -> None:
+        """Calls on an event loop return what they return without one."""
+        pytest.importorskip("aiohttp", reason="calls on an event loop need aiohttp")
+        import asyncio
+
+        from polycloud import aio
+
+        async def call() -> list[Sequence[Any]]:
+            async with aio.AsyncDriver(driver) as cloud:
+                return list(await asyncio.gather(*map(cloud.run, reads)))
+
+        expected = [_seen(read) for read in reads]
+        found = [_identities(items) for items in asyncio.run(call())]
+        assert found == expected, f"on an event loop the calls return {found}, not {expected}"
+
+    # Faults
+
+    def check_lost_create(
+        self, driver: D, fault: str, create: Callable[[D], Resource], existing: Callable[[], Sequence[Any]]
+    ) -> None:
+        """A create whose response is lost returns its resource or is ambiguous, and happens once.
+
+        `existing` lists the resources that this create, and nothing else, can have made.
+        """
+        plan = FaultList(fault, spare=lambda request: request.method == "GET")
+        made = None
+        waits = call_options(retry=_UntilAllowed(attempts=10, base=0.5))
+        with self.behind(driver, plan) as far, waits, suppress(AmbiguousCreateError):
+            made = create(far)
+        ids = [item.id for item in existing()]
+        assert len(ids) <= 1, f"one create made {len(ids)} resources: {ids}"
+        assert made is None or made.id in ids, f"{made!r} is not listed"
+
+    def check_deadlines(self, driver: D) -> None:
+        """A deadline ends every list whose response does not come, with an error."""
+        with self.behind(driver, FaultPlan(0, 1, ["stall"])) as far:
+            for name, call in self.own_calls(far).items():
+                if name.startswith("list_"):
+                    began = time.monotonic()
+                    with call_options(deadline=DEADLINE):
+                        error_of(PolycloudError, name, call)
+                    passed = time.monotonic() - began
+                    assert passed < DEADLINE + GRACE, f"{name} took {passed:.1f} s, not {DEADLINE:g} s"
+
+
+class _UntilAllowed(RetryPolicy):
+    """Retries a request that was refused because of a rate limit, and nothing else."""
+
+    def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
+        limited = isinstance(outcome, RawResponse) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS
+        return limited and super().allows(request, attempt, outcome)
+
+
+def _path(kind: type[Any]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _identities(items: Sequence[Any]) -> list[tuple[str, str]]:
+    return [(item.id, repr(item)) for item in items]
+
+
+def _seen(read: Read) -> list[tuple[str, str]]:
+    return _identities(read())
+
+
+def _attributes(item: Resource) -> list[str]:
+    """Return the names of the public attributes of an object, without its driver."""
+    slots = [name for kind in type(item).__mro__ for name in getattr(kind, "__slots__", ())]
+    return ["extra", *(name for name in slots if not name.startswith("_") and name != "driver")]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that can be compared: for a resource within another one, its class and id."""
+    return (type(value), value.id) if isinstance(value, Resource) else value

@@ -1,0 +1,255 @@
+"""Rules of records: their attributes, types, names, data and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from polycloud.dns.base import DNSDriver
+from polycloud.dns.objects import Record, Zone
+from polycloud.dns.types import RecordDoesNotExistError, RecordType, ZoneDoesNotExistError
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
+from polycloud.testing.conformance.base import rule
+from polycloud.testing.conformance.checks import check_objects, error_of, require_true, with_id
+from polycloud.testing.conformance.dns.suite import ADDRESS, DNSSuite
+
+OTHER_ADDRESS = "192.0.2.2"
+DATA = {
+    RecordType.A: ADDRESS,
+    RecordType.AAAA: "2001:db8::1",
+    RecordType.CNAME: "host.example.org",
+    RecordType.MX: "mail.example.org",
+    RecordType.NS: "ns.example.org",
+    RecordType.TXT: "plain text",
+}
+NAMES = ("www", "*", "*.shop", "_dmarc", "_sip._tcp", "a.b.c")
+TEXTS = (
+    "v=spf1 include:example.org ~all",
+    'quotes " and \\ backslashes; semicolons',
+    "long " + "0123456789" * 60,
+)
+INVALID_TTLS = (-1, 2**31, 0.5, "soon", True)
+
+
+class RecordRules(DNSSuite):
+    """The rules of records."""
+
+    @rule()
+    def test_d34_records(self, driver: DNSDriver, record: Record, zone: Zone) -> None:
+        """A record has id, relative name, type, data, zone, TTL (int or None, also in extra) and extra."""
+        records = driver.list_records(zone)
+        check_objects(records, Record, driver, "name", "data")
+        for one in [record, *records]:
+            assert isinstance(one.type, RecordType), f"the type {one.type!r} of {one!r} is not a RecordType"
+            assert one.zone.id == zone.id, f"the zone of {one!r} is {one.zone!r}"
+            assert type(one.ttl) in {int, type(None)}, f"the ttl {one.ttl!r} of {one!r} is not an int"
+            assert one.extra.get("ttl") == one.ttl, f"extra['ttl'] of {one!r} is {one.extra.get('ttl')!r}"
+            assert not f"{one.name}.".endswith(f"{zone.domain}."), f"the name {one.name!r} is not relative"
+
+    @rule()
+    def test_d35_record_types(self, driver: DNSDriver) -> None:
+        """`list_record_types` returns different `RecordType`s, among them A."""
+        types = driver.list_record_types()
+        assert RecordType.A in types, f"A is not in {types}"
+        assert all(isinstance(one, RecordType) for one in types), f"not all of {types} are RecordTypes"
+        assert len(set(types)) == len(types), f"a type comes twice in {types}"
+
+    @rule("create_record")
+    def test_d36_unsupported_types(self, driver: DNSDriver, zone: Zone) -> None:
+        """A type that the provider does not have raises `UnsupportedOperationError`, and nothing is sent."""
+        missing = [one for one in RecordType if one not in driver.list_record_types()]
+        for type_ in (*missing[:1], "NOSUCH"):
+            self.check_refused_unsent(driver, UnsupportedOperationError, self._create(zone, type_))
+
+    @rule("create_record")
+    def test_d37_invalid_ttls(self, driver: DNSDriver, zone: Zone) -> None:
+        """A TTL that is not a number from 0 to 2147483647 is refused before anything is sent."""
+        for ttl in INVALID_TTLS:
+            create = self._create(zone, RecordType.A, {"ttl": ttl})
+            self.check_refused_unsent(driver, InvalidArgumentError, create)
+
+    def _create(
+        self, zone: Zone, type_: Any, extra: dict[str, Any] | None = None
+    ) -> Callable[[DNSDriver], Record]:
+        return lambda driver: driver.create_record("www", zone, type_, ADDRESS, extra)
+
+    # Creation
+
+    @rule("create_record", "list_records")
+    @pytest.mark.parametrize("type_", DATA)
+    def test_d38_create_record(self, driver: DNSDriver, zone: Zone, type_: RecordType) -> None:
+        """`create_record` returns the record with the given name, type and data, as it is then listed."""
+        self.need_type(driver, type_)
+        extra = {"priority": 10} if type_ == RecordType.MX else {}
+        made = driver.create_record("name", zone, type_, DATA[type_], extra)
+        for one in (made, self.listed(driver, made)):
+            check_objects([one], Record, driver, "name", "data")
+            found = (one.name, one.type, one.data.rstrip("."))
+            assert found == ("name", type_, DATA[type_]), f"the record is {one!r}"
+            assert one.extra.get("priority") == extra.get("priority"), f"the extra of {one!r} is {one.extra}"
+
+    @rule("create_record", "list_records")
+    def test_d39_ttl(self, driver: DNSDriver, zone: Zone) -> None:
+        """`extra["ttl"]` is the TTL of the record."""
+        made = driver.create_record("www", zone, RecordType.A, ADDRESS, {"ttl": self.ttl})
+        for one in (made, self.listed(driver, made)):
+            assert one.ttl == self.ttl, f"the TTL of {one!r} is not {self.ttl}"
+
+    @rule("create_record", "list_records")
+    @pytest.mark.parametrize("apex", ["", "@", None])
+    def test_d40_apex(self, driver: DNSDriver, zone: Zone, apex: str | None) -> None:
+        """The names "", "@" and None are the zone itself, whose records have the name ""."""
+        self._require_name(driver, zone, apex, "")
+
+    @rule("create_record", "list_records")
+    @pytest.mark.parametrize("name", NAMES)
+    def test_d41_names(self, driver: DNSDriver, zone: Zone, name: str) -> None:
+        """Wildcards, names with underscores and names of several labels are kept as they are."""
+        self._require_name(driver, zone, name, name)
+
+    @rule("create_record", "list_records")
+    def test_d42_absolute_names(self, driver: DNSDriver, zone: Zone) -> None:
+        """A name with a trailing dot is absolute: it is kept relative to the zone, or refused outside it."""
+        self._require_name(driver, zone, f"www.{zone.domain}.", "www")
+        create = partial(driver.create_record, "www.example.org.", zone, RecordType.A, ADDRESS)
+        error_of(PolycloudError, "a record outside the zone", create)
+
+    @rule("create_record", "list_records")
+    def test_d43_international_names(self, driver: DNSDriver, zone: Zone) -> None:
+        """A name with letters of any script is kept, in Unicode or as punycode, or refused."""
+        name = "bücher-例え"
+        try:
+            made = driver.create_record(name, zone, RecordType.A, ADDRESS)
+        except PolycloudError:
+            return
+        for one in (made, self.listed(driver, made)):
+            assert one.name in {name, name.encode("idna").decode()}, f"{name!r} became {one.name!r}"
+
+    @rule("create_record", "list_records")
+    @pytest.mark.parametrize("text", TEXTS, ids=["SPF", "quotes", "long"])
+    def test_d44_texts(self, driver: DNSDriver, zone: Zone, text: str) -> None:
+        """The data of TXT is unquoted text of any length, with quotes, backslashes and semicolons."""
+        self.need_type(driver, RecordType.TXT)
+        made = driver.create_record("text", zone, RecordType.TXT, text)
+        for one in (made, self.listed(driver, made)):
+            assert one.data == text, f"{text!r} became {one.data!r}"
+
+    @rule("create_record", "list_records", "delete_record")
+    def test_d45_several_values(self, driver: DNSDriver, zone: Zone, record: Record) -> None:
+        """A name may have several records of one type, each with an id and data of its own."""
+        other = driver.create_record(record.name, zone, record.type, OTHER_ADDRESS)
+        self.listed(driver, other)
+        found = {one.id: one.data for one in driver.list_records(zone) if one.name == record.name}
+        assert found == {record.id: ADDRESS, other.id: OTHER_ADDRESS}, f"the records are {found}"
+        driver.delete_record(other)
+        self.delisted(driver, other)
+        left = [one.id for one in driver.list_records(zone) if one.name == record.name]
+        assert left == [record.id], f"with {other.id} deleted, there are {left}"
+
+    def _require_name(self, driver: DNSDriver, zone: Zone, given: str | None, expected: str) -> None:
+        made = driver.create_record(given, zone, RecordType.A, ADDRESS)
+        for one in (made, self.listed(driver, made)):
+            assert one.name == expected, f"the name {given!r} became {one.name!r}, not {expected!r}"
+
+    # Lists
+
+    @rule("create_record", "list_records")
+    def test_d46_complete_list(self, driver: DNSDriver, zone: Zone) -> None:
+        """`list_records` lists every record of its zone once, over all pages."""
+        create = partial(driver.create_record, zone=zone, type=RecordType.A, data=ADDRESS)
+        made = [create(f"host-{number}") for number in range(self.several)]
+        for record in made:
+            self.listed(driver, record)
+        self.check_complete_list(made, driver.list_records(zone))
+
+    @rule("list_records")
+    def test_d47_iterate_records(self, driver: DNSDriver, record: Record, zone: Zone) -> None:
+        """`iterate_records` yields the records that `list_records` returns."""
+        self.check_same_items(driver.iterate_records(zone), driver.list_records(zone))
+
+    @rule("list_zones", "list_records")
+    def test_d48_get_record(self, driver: DNSDriver, record: Record, zone: Zone) -> None:
+        """`get_record` returns the record with that id, or raises an error that names the missing id."""
+        found = driver.get_record(zone.id, record.id)
+        same = (found.id, found.name, found.data) == (record.id, record.name, record.data)
+        assert same, f"get_record({zone.id!r}, {record.id!r}) returns {found!r}"
+        get = partial(driver.get_record, zone.id, self.unknown_id)
+        error = error_of(RecordDoesNotExistError, "get_record", get)
+        assert error.record_id == self.unknown_id, f"the error's record_id is {error.record_id!r}"
+        get = partial(driver.get_record, self.unknown_zone_id, record.id)
+        zone_error = error_of(ZoneDoesNotExistError, "get_record", get)
+        assert zone_error.zone_id == self.unknown_zone_id, f"the error's zone_id is {zone_error.zone_id!r}"
+
+    # Changes
+
+    @rule("create_record", "list_records", "update_record")
+    def test_d49_update_record(self, driver: DNSDriver, zone: Zone) -> None:
+        """`update_record` changes the given attributes, returns the record, and changes nothing else."""
+        record = driver.create_record("a", zone, RecordType.A, ADDRESS, {"ttl": self.ttl})
+        record = self._updated(driver, record, data=OTHER_ADDRESS)
+        record = self._updated(driver, record, name="b")
+        self._updated(driver, record, extra={"ttl": self.ttl + 60})
+
+    @rule("create_record", "list_records", "update_record")
+    def test_d50_update_with_priority(self, driver: DNSDriver, zone: Zone) -> None:
+        """`update_record` keeps the priority of an MX record, unless it is given."""
+        self.need_type(driver, RecordType.MX)
+        extra = {"priority": 10, "ttl": self.ttl}
+        record = driver.create_record("", zone, RecordType.MX, "mail.example.org", extra)
+        record = self._updated(driver, record, data="mx.example.org")
+        self._updated(driver, record, extra={"priority": 20})
+
+    def _updated(self, driver: DNSDriver, record: Record, **changes: Any) -> Record:
+        """Update a record; assert that it has the changes, and is the same in everything else."""
+        expected = {**_content(record), **changes.pop("extra", {}) | changes}
+        given = {name: expected[name] for name in expected if expected[name] != _content(record)[name]}
+        extra = {name: given.pop(name) for name in ("ttl", "priority") if name in given}
+        changed = driver.update_record(record, extra=extra or None, **given)
+        assert changed.id, f"{changed!r} has no id"
+        for one in (changed, self.until(lambda: self._listed_as(driver, changed, expected), "the change")):
+            assert _content(one) == expected, f"the update gave {_content(one)}, not {expected}"
+        return changed
+
+    def _listed_as(self, driver: DNSDriver, record: Record, expected: dict[str, Any]) -> Record | None:
+        found = with_id(driver.list_records(record.zone), record.id)
+        return found if found is not None and _content(found) == expected else None
+
+    @rule("delete_record")
+    def test_d51_delete_record(self, driver: DNSDriver, record: Record) -> None:
+        """`delete_record` returns True, and the record leaves the list."""
+        require_true("delete_record", driver.delete_record(record))
+        self.delisted(driver, record)
+
+    @rule("list_records")
+    def test_d52_unknown_record(self, driver: DNSDriver, zone: Zone) -> None:
+        """An operation on a record that does not exist raises `RecordDoesNotExistError`."""
+        record = self.no_record(driver, zone)
+        calls: dict[str, Callable[[], object]] = {
+            "update_record": partial(driver.update_record, record, data=OTHER_ADDRESS),
+            "delete_record": partial(driver.delete_record, record),
+        }
+        for name, call in calls.items():
+            if name not in self.not_offered:
+                error_of(RecordDoesNotExistError, name, call)
+
+    @rule("update_record", "delete_record")
+    def test_d53_methods_of_records(self, driver: DNSDriver, record: Record) -> None:
+        """A record's own methods do what the driver's do."""
+        changed = record.update(data=OTHER_ADDRESS)
+        assert changed.data == OTHER_ADDRESS, f"update() returned {changed!r}"
+        require_true("delete", changed.delete())
+        self.delisted(driver, changed)
+
+
+def _content(record: Record) -> dict[str, Any]:
+    """Return what an update changes, by the names of its arguments and the keys of `extra`."""
+    return {
+        "name": record.name,
+        "type": record.type,
+        "data": record.data.rstrip("."),
+        "ttl": record.ttl,
+        "priority": record.extra.get("priority"),
+    }

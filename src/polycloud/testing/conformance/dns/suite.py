@@ -1,0 +1,135 @@
+"""What the rules of DNS use: zones and records of a test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import pytest
+
+from polycloud.dns.base import DNSDriver
+from polycloud.dns.objects import Record, Zone
+from polycloud.dns.types import RecordDoesNotExistError, RecordType, ZoneDoesNotExistError
+from polycloud.errors import NotFoundError
+from polycloud.testing.cleanup import RUN, Kind
+from polycloud.testing.conformance.checks import Checks, with_id
+
+CreateZone = Callable[..., Zone]
+
+ADDRESS = "192.0.2.1"
+
+
+class DNSSuite(Checks[DNSDriver]):
+    """The settings and fixtures of the rules of DNS."""
+
+    base_driver = DNSDriver
+    gone = (NotFoundError, ZoneDoesNotExistError, RecordDoesNotExistError)
+
+    suffix: ClassVar[str] = "net"
+    """What the domains of zones end with: "net" makes zones such as conformance-0123abcd-1.net."""
+
+    unique_domains: ClassVar[bool] = True
+    """Whether the provider refuses a second zone of one domain."""
+
+    unknown_zone_id: ClassVar[str] = "conformance-no-such-zone.net"
+    """An id of the provider's form that no zone has."""
+
+    ttl: ClassVar[int] = 1200
+    """A TTL in seconds that the provider accepts, and that is not its default."""
+
+    # What the tests create
+
+    @classmethod
+    def created(cls, driver: DNSDriver) -> Kind[Any]:
+        """Return the zones: their domains begin with names of the run."""
+
+        def listed() -> list[Zone]:
+            offered = all(map(driver.supports, ("list_zones", "create_zone", "delete_zone")))
+            return driver.list_zones() if offered else []
+
+        return Kind("zones", listed, driver.delete_zone, attrgetter("domain"), cls.gone)
+
+    def new_domain(self) -> str:
+        """Return a domain that no other test uses."""
+        return f"{RUN.name()}.{self.suffix}"
+
+    @pytest.fixture
+    def create_zone(self, driver: DNSDriver) -> Iterator[CreateZone]:
+        """Creates zones, with domains that no other test uses."""
+        self.need("list_zones", "create_zone", "delete_zone")
+        with self.clearing(driver) as made:
+
+            def create(domain: str | None = None, by: DNSDriver = driver) -> Zone:
+                zone = by.create_zone(domain or self.new_domain())
+                made.append(zone)
+                return zone
+
+            yield create
+
+    @pytest.fixture
+    def zone(self, driver: DNSDriver, create_zone: CreateZone) -> Zone:
+        """A zone that is listed. Its records are deleted with it."""
+        zone = create_zone()
+        self.zone_seen(driver, zone)
+        return zone
+
+    @pytest.fixture
+    def record(self, driver: DNSDriver, zone: Zone) -> Record:
+        """An A record named "www" that is listed."""
+        self.need("create_record", "list_records")
+        return self.listed(driver, driver.create_record("www", zone, RecordType.A, ADDRESS))
+
+    # Waiting
+
+    def zone_seen(self, driver: DNSDriver, zone: Zone) -> Zone:
+        """Return the zone from the list, as soon as it is listed."""
+        message = f"the zone {zone.domain} (id {zone.id!r}) to be listed"
+        return self.until(lambda: with_id(driver.list_zones(), zone.id), message)
+
+    def listed(self, driver: DNSDriver, record: Record) -> Record:
+        """Return the record from the list of its zone, as soon as it is listed."""
+        message = f"the {record.type} record {record.name!r} (id {record.id!r}) to be listed"
+        return self.until(lambda: with_id(driver.list_records(record.zone), record.id), message)
+
+    def delisted(self, driver: DNSDriver, record: Record) -> None:
+        """Return as soon as the record is not listed any more."""
+        message = f"the {record.type} record {record.name!r} (id {record.id!r}) to leave the list"
+        self.until(lambda: with_id(driver.list_records(record.zone), record.id) is None, message)
+
+    # Arguments
+
+    def no_zone(self, driver: DNSDriver) -> Zone:
+        """Return a zone that does not exist."""
+        return Zone(self.unknown_zone_id, "conformance-no-such-zone.net", "master", None, driver)
+
+    def no_record(self, driver: DNSDriver, zone: Zone) -> Record:
+        """Return a record that does not exist."""
+        return Record(self.unknown_id, "no-such-record", RecordType.A, ADDRESS, zone, driver)
+
+    def need_type(self, driver: DNSDriver, type_: RecordType) -> None:
+        """Skip the test unless the provider has this type of record."""
+        if type_ not in driver.list_record_types():
+            pytest.skip(f"the provider has no records of type {type_}")
+
+    def arguments(self, driver: DNSDriver) -> dict[str, tuple[Any, ...]]:
+        """Return arguments of the operations of DNS that any provider could be given."""
+        zone = self.no_zone(driver)
+        record = self.no_record(driver, zone)
+        return {
+            "get_zone": (zone.id,),
+            "create_zone": (zone.domain,),
+            "update_zone": (zone, zone.domain),
+            "get_record": (zone.id, record.id),
+            "create_record": ("www", zone, RecordType.A, ADDRESS),
+            **dict.fromkeys(("update_record", "delete_record"), (record,)),
+            **dict.fromkeys(
+                (
+                    *("delete_zone", "list_records", "iterate_records"),
+                    "export_zone_to_bind_format",
+                ),
+                (zone,),
+            ),
+            "export_zone_to_bind_zone_file": (zone, os.devnull),
+        }
