@@ -11,7 +11,7 @@ README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 PRINTED = (
     r"web running [\d.]+\n",
-    r"\$ORIGIN example\.com\.\n\$TTL 3600\n@ IN MX 10 mail\.example\.com\.\nwww IN A 203\.0\.113\.7\n\n?",
+    r"\$ORIGIN example\.com\.\n\$TTL \d+\n(@ .* NS .*\n)+www \d+ IN A 203\.0\.113\.7\n\n?",
     r"\[<NodeLocation: .*SJC-1.*>\]\nTrue False\n",
 )
 
