@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from polycloud.errors import InvalidArgumentError, printable
 from polycloud.scaffold.schemas import JOINTS, Schema, is_shaping, merge, one_of
 
-__all__ = ["Call", "Document", "Operations"]
+__all__ = ["Call", "Document", "Operations", "json_schema"]
 
 JSON = "application/json"
 METHODS = ("get", "head", "post", "put", "patch", "delete")
@@ -112,20 +113,16 @@ class Document:
 
     def response(self, operation: Mapping[str, Any], status: int) -> Mapping[str, Any] | None:
         """The response of an operation for a status: its own, else that of its range, else the default."""
-        responses = {str(key).upper(): value for key, value in operation.get("responses", {}).items()}
+        responses = _responses(operation)
         keys = (str(status), f"{status // 100}XX", "DEFAULT")
         found = next((responses[key] for key in keys if key in responses), None)
         return None if found is None else self.resolve(found)
 
     def success(self, operation: Mapping[str, Any]) -> Schema | None:
         """The schema of the JSON that an operation returns when it succeeds."""
-        statuses = sorted(str(key) for key in operation.get("responses", {}) if str(key).startswith("2"))
-        for status in statuses:
-            found = self.response(operation, int(status.upper().replace("X", "0")))
-            schema = None if found is None else json_schema(found)
-            if schema:
-                return schema
-        return None
+        responses = sorted(_responses(operation).items(), key=itemgetter(0))
+        schemas = (json_schema(self.resolve(value)) for status, value in responses if status.startswith("2"))
+        return next(filter(None, schemas), None)
 
     # Schemas
 
@@ -178,6 +175,11 @@ class Document:
         for joint in JOINTS:
             for part in schema.get(joint, ()):
                 yield from self.parts(part, seen)
+
+
+def _responses(operation: Mapping[str, Any]) -> dict[str, Schema]:
+    """The responses by status, range or "DEFAULT"; in YAML a status may be a number."""
+    return {str(key).upper(): value for key, value in operation.get("responses", {}).items()}
 
 
 def json_schema(holder: Mapping[str, Any]) -> Schema | None:
