@@ -213,9 +213,9 @@ def both(office: Sandbox, prod: Sandbox, configured: Callable[[str], Path]) -> d
 def wait_for() -> Callable[[Callable[[], object]], None]:
     """Returns when the given function returns a true value."""
 
-    def wait(look: Callable[[], object]) -> None:
+    def wait(condition: Callable[[], object]) -> None:
         ends_at = time.monotonic() + 30
-        while not look():
+        while not condition():
             assert time.monotonic() < ends_at
             time.sleep(0.02)  # noqa: TID251 - a test waits for a process
 

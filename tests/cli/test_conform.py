@@ -47,8 +47,8 @@ class Locator(NodeDriver):
     type, name, connectionCls = "locator", "Locator", Line
 
     def list_locations(self):
-        answer = self.connection.request("/").object
-        return [NodeLocation(one["id"], one["name"], "US", self) for one in answer]
+        locations = self.connection.request("/").object
+        return [NodeLocation(one["id"], one["name"], "US", self) for one in locations]
 
 
 class Unmade(NodeDriver):
@@ -125,7 +125,7 @@ def report(run: Run, *arguments: str, status: int = 0) -> dict[str, Any]:
     return data
 
 
-def test_every_rule_is_told_with_its_sentence(run: Run) -> None:
+def test_every_rule_is_reported(run: Run) -> None:
     """Each rule of the suite is reported once, with its docstring as the sentence."""
     data = report(run, "dummy", "--credentials", "key")
     sentences = rules(ComputeConformance)
@@ -133,7 +133,7 @@ def test_every_rule_is_told_with_its_sentence(run: Run) -> None:
     assert (data["broken"], data["kept"] + data["skipped"]) == (0, len(sentences))
 
 
-def test_a_broken_rule_is_told_with_its_reason(run: Run) -> None:
+def test_a_broken_rule_has_its_reason(run: Run) -> None:
     """A broken rule is reported with the reason, and the exit status is 1."""
     done = run("conform", "drivers:Lister", "--credentials", "key", "C06", "C07")
     assert done.returncode == 1
@@ -156,7 +156,7 @@ def test_a_rule_with_several_cases_says_which_broke_it(run: Run) -> None:
     }
 
 
-def test_what_is_not_offered_is_read_off_the_driver(run: Run) -> None:
+def test_what_a_driver_class_does_not_offer(run: Run) -> None:
     """Rules about operations that a driver class does not offer are skipped, with that reason."""
     arguments = ("drivers:Locator", "--credentials", "key", "--url", "http://127.0.0.1:9", "C02", "C06")
     supports, sizes = report(run, *arguments)["rules"]
@@ -164,7 +164,7 @@ def test_what_is_not_offered_is_read_off_the_driver(run: Run) -> None:
     assert (sizes["status"], sizes["reasons"]) == ("skipped", ["the driver does not offer list_sizes"])
 
 
-def test_a_test_class_says_what_is_not_offered(run: Run) -> None:
+def test_what_a_test_class_does_not_offer(run: Run) -> None:
     """A test class is run with the fixtures of its module and its own `not_offered`."""
     data = report(run, "suites:TestLister", "c2", "7", status=1)
     assert [rule["status"] for rule in data["rules"]] == ["broken", "broken"]
@@ -194,7 +194,7 @@ def test_settings_of_other_plugins_do_not_matter(run: Run, folder: Path) -> None
     assert report(run, "suites:TestLister", "C06")["kept"] == 1
 
 
-def test_what_is_left_over_is_told(run: Run) -> None:
+def test_leftovers_are_named(run: Run) -> None:
     """Nodes of the rules that still exist at the end are named, and the exit status is 1."""
     program = (
         "from polycloud.testing import ComputeConformance\nComputeConformance.patience = 0.0\n"
@@ -208,7 +208,7 @@ def test_what_is_left_over_is_told(run: Run) -> None:
     assert last.endswith("-asked-for (id 3): it was removed, and is still listed")
 
 
-def test_a_mistake_is_told_with_its_place(run: Run) -> None:
+def test_an_error_has_its_place(run: Run) -> None:
     """An error of the driver's code is reported with file and line, in a rule and before one."""
     (line,) = (number for number, text in enumerate(DRIVERS.splitlines(), 1) if "node.ip4" in text)
     for rule in ("C15", "C04"):
@@ -258,7 +258,7 @@ def test_no_nodes_are_made_elsewhere_without_consent(run: Run) -> None:
     assert done.stdout.startswith(("kept", "broken"))
 
 
-def test_no_secret_is_told(run: Run) -> None:
+def test_no_secret_is_shown(run: Run) -> None:
     """A reason shows neither a credential nor the output of a driver."""
     data = report(run, "drivers:Talkative", "--credentials", "very-secret", "C08", status=1)
     assert "very-secret" not in str(data)

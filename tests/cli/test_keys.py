@@ -82,7 +82,7 @@ def test_import_and_delete(run: Run, both: dict[str, str], tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("text", ["", "ssh-rsa x\n", keys.generate()[0]])
-def test_what_is_no_public_key(run: Run, both: dict[str, str], tmp_path: Path, text: str) -> None:
+def test_invalid_public_keys(run: Run, both: dict[str, str], tmp_path: Path, text: str) -> None:
     """A file without a public key is refused before anything is sent."""
     file = tmp_path / "id"
     file.write_text(text)

@@ -43,9 +43,9 @@ def test_every_noun_has_a_list(run: Run, dummies: dict[str, str], noun: str) -> 
     """Each noun lists the account's resources, as lines of text and as JSON with the account."""
     done = run(noun, "list", **dummies)
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(run(noun, "list", "--json", **dummies).stdout)
-    assert len(done.stdout.splitlines()) == len(told) + 1
-    assert {one["account"] for one in told} == ({"home"} if told else set())
+    records = json.loads(run(noun, "list", "--json", **dummies).stdout)
+    assert len(done.stdout.splitlines()) == len(records) + 1
+    assert {one["account"] for one in records} == ({"home"} if records else set())
 
 
 def test_one_account_has_no_account_column(run: Run, dummies: dict[str, str]) -> None:
@@ -84,8 +84,8 @@ def test_a_provider_with_the_environment(run: Run) -> None:
 def test_csv(run: Run, dummies: dict[str, str]) -> None:
     """CSV has a header, and one line for each row."""
     done = run("sizes", "list", "--csv", **dummies)
-    told = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert [(size["account"], size["name"], size["ram_mb"], size["usd_month"]) for size in told] == [
+    sizes = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(size["account"], size["name"], size["ram_mb"], size["usd_month"]) for size in sizes] == [
         ("home", "Small", "128", "2920"),
         ("home", "Medium", "512", "5840"),
         ("home", "Big", "4096", "23360"),
@@ -291,12 +291,12 @@ def test_wide_signs(run: Run, configured: Callable[[str], Path]) -> None:
             '[profiles."名前"]\nprovider = "dummy"\nkey = "x"\n[profiles.lab]\nprovider = "dummy"\nkey="x"\n'
         )
     )
-    told = ("nodes", "list", "--all", "--columns", "account,id")
-    lines = run(*told, POLYCLOUD_CONFIG=file).stdout.splitlines()
+    command = ("nodes", "list", "--all", "--columns", "account,id")
+    lines = run(*command, POLYCLOUD_CONFIG=file).stdout.splitlines()
     assert lines == ["account  id", "名前     1", "名前     2", "lab      1", "lab      2"]
-    done = run(*told, POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
+    done = run(*command, POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout.splitlines()[1]) == (0, "\\u540d\\u524d     1")
-    done = run(*told, "--json", POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
+    done = run(*command, "--json", POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout)[0]["account"] == "名前"
 
 

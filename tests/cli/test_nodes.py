@@ -167,7 +167,7 @@ def test_what_cannot_be_done(
     assert changes(office) == []
 
 
-def test_what_a_dry_run_tells(run: Run, both: dict[str, str], key: Path) -> None:
+def test_a_dry_run_describes_the_order(run: Run, both: dict[str, str], key: Path) -> None:
     """A dry run describes the order, by the most distinctive names, and the steps of the deployment."""
     order = shlex.split("--name w --size s-1vcpu-1gb --image ubuntu-24 --location nyc1 -p prod")
     done = run("nodes", "create", *order, "--tag", "a", "--tag", "b", "--dry-run", **both)
@@ -211,7 +211,9 @@ def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: di
     assert names(office) == ["seed-2"]
 
 
-def test_ctrl_c_is_no(terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]) -> None:
+def test_ctrl_c_at_the_question(
+    terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]
+) -> None:
     """Ctrl-C at the question destroys nothing and exits with 130."""
     screen = terminal("nodes", "destroy", "seed-1", **account)
     screen.until("Are you sure? [y/N] ")

@@ -45,7 +45,7 @@ def test_list(run: Run, configured: Callable[[str], Path]) -> None:
     assert [one["profile"] for one in shown if one["default"]] == ["ring"]
 
 
-def test_list_of_none(run: Run) -> None:
+def test_an_empty_list(run: Run) -> None:
     """Without a configuration `list` names its place."""
     done = run("profiles", "list")
     assert done.returncode == 0

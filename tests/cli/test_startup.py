@@ -33,7 +33,7 @@ except SystemExit:
         ((), "_POLYCLOUD_COMPLETE=complete_bash;COMP_WORDS=polycloud nodes st;COMP_CWORD=2"),
     ],
 )
-def test_what_needs_no_cloud_loads_none(run: Run, arguments: tuple[str, ...], variables: str) -> None:
+def test_commands_without_a_cloud_import_little(run: Run, arguments: tuple[str, ...], variables: str) -> None:
     """The version, help, and completion of commands import neither drivers nor tables nor an HTTP client."""
     done = run(variables, *arguments, program=LOADED)
     assert done.stdout.splitlines()[-1] == "loaded:", done.stdout + done.stderr

@@ -18,7 +18,7 @@ def run() -> None:
     _prepare()
     printed = sys.stdout  # Typer replaces it when a reader goes away
     try:
-        import rich  # noqa: F401 - commands import it later, where nobody could say this
+        import rich  # noqa: F401 - commands import it later, where the error would be a traceback
 
         from polycloud.cli.app import DEBUG, app
     except ModuleNotFoundError as missing:
