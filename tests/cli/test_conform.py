@@ -273,7 +273,7 @@ def test_no_secret_is_told(run: Run) -> None:
         (
             ("drivers:Lister", "--credentials", "a", "--sandbox", "nephoscale"),
             2,
-            "give only one of --credentials, --profile and --sandbox",
+            "give only one of --cred",
         ),
         (("drivers:Lister", "--credentials", "a", "C99"), 2, "there is no rule C99; there are C01 to C"),
         (("drivers:Listr", "--credentials", "a"), 2, "no test class 'Listr'; it has Lister, Talkative"),

@@ -73,7 +73,7 @@ def test_without_moto(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     with Sandbox("nephoscale") as cloud:
         amazon(Session(cloud, build=0.0))
     assert capsys.readouterr().out == (
-        "Left out: the sandbox's AWS needs moto: pip install 'polycloud[moto]'\n"
+        "Skipped: the sandbox's AWS needs moto: pip install 'polycloud[moto]'\n"
     )
 
 
@@ -86,7 +86,7 @@ def test_ctrl_c_names_the_nodes(start: Start) -> None:
                 break
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=30)
-        assert "Nodes at that moment: web (id 88001), web (id 88002)." in rest
+        assert "Nodes at that time: web (id 88001), web (id 88002)." in rest
         assert "nothing is left behind" in rest
         assert errors.splitlines()[0] == "interrupted"
         assert process.returncode == 130
@@ -96,7 +96,7 @@ def test_a_step_that_should_be_refused_and_is_not() -> None:
     """The demo fails if an expected error does not occur, or another one does."""
     with Sandbox("nephoscale") as cloud:
         session = Session(cloud, build=0.0)
-        with pytest.raises(PolycloudError, match="gave 2, where NotFoundError was expected"):
+        with pytest.raises(PolycloudError, match="must raise NotFoundError, got 2"):
             session.refused("1 + 1", "NotFoundError")
         session.names["NotFoundError"] = NotFoundError
         with pytest.raises(NotFoundError):

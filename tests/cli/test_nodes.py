@@ -225,8 +225,8 @@ def test_nobody_to_ask(run: Run, office: Sandbox, account: dict[str, str]) -> No
     """Without a terminal nothing is destroyed without --yes, even if the input says y."""
     done = run("nodes", "destroy", "seed-1", "seed-2", input="y\n", **account)
     assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        done.stderr == "destroy 2 nodes of office? There is no terminal to ask at; --yes skips the question\n"
+    assert done.stderr == (
+        "destroy 2 nodes of office? There is no terminal to ask at; --yes skips the question\n"
     )
     assert changes(office) == []
 
