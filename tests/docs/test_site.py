@@ -48,7 +48,7 @@ def _has_all(file: Path) -> bool:
 
 
 def _is_private(file: Path) -> bool:
-    """Return whether its name begins with an underscore, or it belongs to the command (docs/cli.md)."""
+    """Whether a name in its path begins with an underscore, or it is part of the command line."""
     parts = file.relative_to(SOURCE).with_suffix("").parts
     return not {"cli", "scaffold"}.isdisjoint(parts) or any(
         part.startswith("_") and part != "__init__" for part in parts
