@@ -157,19 +157,19 @@ class DigitalOceanResponse(JsonResponse):
             raise error(self.status, message, self.headers)
         return message
 
-    def member(self, name: str, type_: type[T]) -> Item[T]:
+    def member(self, name: str, type_: Any) -> Item[Any]:
         """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
-        return Item(self._under(name, _envelope, type_), self._under(name, _envelope, msgspec.Raw))
+        raw = getattr(self.decode(_envelope(name, msgspec.Raw)), name)
+        return self.items([raw], type_, _envelope(name, type_))[0]
 
-    def page(self, name: str, type_: type[T], here: int) -> Page:
+    def page(self, name: str, type_: Any, here: int) -> Page:
         """Return the `Item`s of page `here` of the list under `name`, its number of pages and its total.
 
         A null is an empty list. The provider may give smaller pages than requested: if the first page has no
         links to others, its length is taken for the page size.
         """
-        values = self._under(name, _page, type_)
         payload = self.decode(_page(name, msgspec.Raw))
-        items = list(map(Item, values or (), getattr(payload, name) or ()))
+        items = self.items(getattr(payload, name) or (), type_, _page(name, type_))
         total = payload.meta.total if payload.meta else None
         linked, size = _last_page(payload.links), self._per_page()
         if here == 1 and linked == 1 and items:
@@ -178,9 +178,6 @@ class DigitalOceanResponse(JsonResponse):
         if pages > MOST_PAGES:
             raise self.malformed(f"the list claims {pages:,} pages; at most {MOST_PAGES:,} are read")
         return Page(items, pages, total)
-
-    def _under(self, name: str, shape: Callable[[str, Any], Any], type_: Any) -> Any:
-        return getattr(self.decode(shape(name, type_)), name)
 
     def _per_page(self) -> int:
         assert isinstance(self.connection, DigitalOceanConnection)
@@ -315,9 +312,10 @@ class DigitalOceanConnection(BearerConnection):
 def _action(response: DigitalOceanResponse) -> DigitalOceanAction:
     # The document has no envelope around actions of images
     bare = "action" not in response.decode(dict[str, msgspec.Raw])
-    return (
+    action: DigitalOceanAction = (
         response.decode(DigitalOceanAction) if bare else response.member("action", DigitalOceanAction).value
     )
+    return action
 
 
 class DigitalOceanBaseDriver(BearerDriver):

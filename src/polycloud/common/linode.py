@@ -169,17 +169,16 @@ class LinodeResponse(JsonResponse):
                 raise error(self.status, message, self.headers)
         return message or super().parse_error()
 
-    def item(self, type_: type[T]) -> Item[T]:
+    def item(self, type_: Any) -> Item[Any]:
         """Return the object. Raises `MalformedResponseError` unless it is as documented."""
-        return Item(self.decode(type_), msgspec.Raw(self.content))
+        return Item(self.decode(type_), self.content)
 
     def page(self, type_: Any) -> Page:
         """Return a page: its `Item`s, the number of pages and of all items."""
-        page = self.decode(_page(type_))
+        page = self.decode(_page(msgspec.Raw))
         if (page.pages or 0) > MOST_PAGES:
             raise self.malformed(f"the list claims {page.pages:,} pages; at most {MOST_PAGES:,} are read")
-        raws = self.decode(_page(msgspec.Raw)).data
-        return Page(list(map(Item, page.data, raws)), page.pages or 1, page.results)
+        return Page(self.items(page.data, type_, _page(type_)), page.pages or 1, page.results)
 
 
 def _error_for(reason: Reason) -> type[ProviderHTTPError] | None:

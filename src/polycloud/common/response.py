@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from polycloud.common.payload import decoder
+from polycloud.common.payload import Item, decode_items, decoder
 from polycloud.concurrency.forks import cached_property
 from polycloud.errors import (
     Exchange,
@@ -178,6 +178,17 @@ class JsonResponse(Response):
             raise self.malformed(f"the response is not as documented: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self.malformed(f"the response is not JSON: {error}") from None
+
+    def items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> list[Item[Any]]:
+        """Decode parts of the body as `type_`, each with its bytes.
+
+        Raises the error of decoding the body as `complete`, since that names a field by its complete path.
+        """
+        try:
+            return decode_items(raws, type_)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.decode(complete)
+            raise
 
 
 def _message(body: Any) -> str | None:

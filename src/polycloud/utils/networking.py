@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
 __all__ = [
+    "address_test",
     "increment_ipv4_segments",
     "is_ip",
     "is_private_subnet",
@@ -20,8 +21,13 @@ __all__ = [
     "split_by_privacy",
 ]
 
-_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_IPV4 = re.compile(rf"({_BYTE})\.({_BYTE})\.{_BYTE}\.{_BYTE}", re.ASCII)
+
+@cache
+def _ipv4() -> re.Pattern[str]:
+    """Return the pattern of an IPv4 address, with a group that matches in those of RFC 1918 only."""
+    byte = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+    private = rf"10\.{byte}|192\.168|172\.(?:1[6-9]|2\d|3[01])"
+    return re.compile(rf"(?:({private})|{byte}\.{byte})\.{byte}\.{byte}", re.ASCII)
 
 
 def is_private_subnet(ip: str) -> bool:
@@ -61,20 +67,15 @@ def split_by_privacy(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
     """
     public: list[str] = []
     private: list[str] = []
+    match = _ipv4().fullmatch
     for address in addresses:
-        (private if _is_private(address) else public).append(address)
-    return public, private
-
-
-def _is_private(address: str) -> bool:
-    # Ten times as quick as ip_address() for the common form: lists of 10,000 nodes come through here
-    common = _IPV4.fullmatch(address)
-    if common is None:
-        return is_private_subnet(address)
-    first, second = common.groups()
-    return (
-        first == "10" or (first == "192" and second == "168") or (first == "172" and 16 <= int(second) <= 31)  # noqa: PLR2004 - 172.16.0.0/12
-    )
+        # Ten times faster than ip_address() for the common form: lists of 10,000 nodes come through here
+        common = match(address)
+        if is_private_subnet(address) if common is None else common[1]:
+            private.append(address)
+        else:
+            public.append(address)
+    return public[:], private[:]  # copies without the spare room of lists that grew
 
 
 def is_valid_ip_address(address: str, family: int | None = None) -> bool:
@@ -90,11 +91,17 @@ def is_valid_ip_address(address: str, family: int | None = None) -> bool:
 
 def is_ip(address: str, version: int) -> bool:
     """Return whether `address` is a complete address of IP version 4 or 6."""
-    if version == 4:  # noqa: PLR2004 - named; the pattern is quick: see above
-        return _IPV4.fullmatch(address) is not None
+    return bool(address_test(version)(address))
+
+
+@cache
+def address_test(version: int) -> Callable[[str], object]:
+    """Return a function that is true of the complete addresses of IP version 4 or 6, for many of them."""
+    if version == 4:  # noqa: PLR2004 - named; the pattern is faster: see above
+        return _ipv4().fullmatch
     import socket
 
-    return is_valid_ip_address(address, socket.AF_INET6)
+    return partial(is_valid_ip_address, family=socket.AF_INET6)
 
 
 def join_ipv4_segments(segments: Iterable[int | str]) -> str:
