@@ -68,17 +68,16 @@ FINAL_STATUSES = frozenset({"completed", "errored"})
 MATCHED_CHARACTERS = 1000
 """How much of a message is matched against the patterns, which take quadratic time."""
 
-QUOTA = re.compile(
-    r"^(?!.*\b(length|characters?)\b).*("
+QUOTA = (
+    r"(?is)^(?!.*\b(length|characters?)\b).*("
     r"\bquota|(exceed|reach)\w* (your|the maximum number)\b|reached the (\w+ limit|limit of)\b"
-    r"|limit( of \w+( \(\d+\))?)? ((is|was|has been|will be|would be) )?(exceeded|reached))",
-    re.IGNORECASE | re.DOTALL,
+    r"|limit( of \w+( \(\d+\))?)? ((is|was|has been|will be|would be) )?(exceeded|reached))"
 )
-BUSY = re.compile(r"pending event|is (currently )?locked|already (in use|exists?|attached)", re.IGNORECASE)
+BUSY = r"(?i)pending event|is (currently )?locked|already (in use|exists?|attached)"
 REFUSALS = (
-    (re.compile(r"hostname|\bname\b.*\b(characters?|valid|blank|long)\b", re.IGNORECASE), InvalidNameError),
-    (re.compile(r"\bimage\b.*(available|invalid)|invalid image", re.IGNORECASE), ImageUnavailableError),
-    (re.compile(r"not available|unavailable", re.IGNORECASE), UnavailableError),
+    (r"(?i)hostname|\bname\b.*\b(characters?|valid|blank|long)\b", InvalidNameError),
+    (r"(?i)\bimage\b.*(available|invalid)|invalid image", ImageUnavailableError),
+    (r"(?i)not available|unavailable", UnavailableError),
 )
 """Pattern of the message of a 422, error; the first row that matches is used."""
 
@@ -160,7 +159,7 @@ class DigitalOceanResponse(JsonResponse):
     def member(self, name: str, type_: Any) -> Item[Any]:
         """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
         raw = getattr(self.decode(_envelope(name, msgspec.Raw)), name)
-        return self.items([raw], type_, _envelope(name, type_))[0]
+        return self.decode_items([raw], type_, _envelope(name, type_))[0]
 
     def page(self, name: str, type_: Any, here: int) -> Page:
         """Return the `Item`s of page `here` of the list under `name`, its number of pages and its total.
@@ -169,7 +168,7 @@ class DigitalOceanResponse(JsonResponse):
         links to others, its length is taken for the page size.
         """
         payload = self.decode(_page(name, msgspec.Raw))
-        items = self.items(getattr(payload, name) or (), type_, _page(name, type_))
+        items = self.decode_items(getattr(payload, name) or (), type_, _page(name, type_))
         total = payload.meta.total if payload.meta else None
         linked, size = _last_page(payload.links), self._per_page()
         if here == 1 and linked == 1 and items:
@@ -188,12 +187,12 @@ def _refusal(status: int, message: str) -> type[ProviderHTTPError] | None:
     """Return the error that a refusal's message identifies, if any."""
     if status not in REFUSED_STATUSES:
         return None
-    if QUOTA.search(message):
+    if re.search(QUOTA, message):
         return QuotaExceededError
-    if BUSY.search(message):
+    if re.search(BUSY, message):
         return ConflictError
     rows = REFUSALS if status == HTTPStatus.UNPROCESSABLE_ENTITY else ()
-    return next((error for pattern, error in rows if pattern.search(message)), None)
+    return next((error for pattern, error in rows if re.search(pattern, message)), None)
 
 
 def _last_page(links: Links | None) -> int:

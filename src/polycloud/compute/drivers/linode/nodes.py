@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from sys import intern
@@ -51,7 +50,8 @@ NODE_KEYS = ("alerts", "backups", "hypervisor", "ipv6", "region", "specs", "tags
 MARKER_PREFIX = "polycloud-"
 """Start of the marker that a create puts into the node's `group`; see `creating`."""
 RESCUE_DEVICES = "abcdefg"  # sdh is the rescue system's own
-UNIQUE_LOCAL = re.compile("f[cd][0-9a-f]{2}:", re.IGNORECASE)
+UNIQUE_LOCAL = ("fc", "fd")
+"""The first digits of private IPv6 addresses, in four digits before a colon."""
 
 
 class Instance(msgspec.Struct, gc=False):
@@ -230,7 +230,8 @@ def _addresses(instance: Instance) -> tuple[list[str], list[str]]:
     if not v6:
         return public, private
     # Ten times faster than split_by_privacy
-    return (public, [*private, v6]) if UNIQUE_LOCAL.match(v6) else ([*public, v6], private)
+    is_private = v6.find(":") == 4 and v6[:2].lower() in UNIQUE_LOCAL
+    return (public, [*private, v6]) if is_private else ([*public, v6], private)
 
 
 def _node_extra(raw: bytes) -> dict[str, Any]:

@@ -103,11 +103,11 @@ class NephoscaleResponse(JsonResponse):
         """Return the data as `type_`. Raises `MalformedResponseError` with the path of a wrong field."""
         return self.decode(_envelope(type_)).data
 
-    def list_items(self, type_: Any) -> list[Item[Any]]:
+    def items(self, type_: Any) -> list[Item[Any]]:
         """Return each object of a list as `type_`, with its bytes."""
         data = self.envelope.data
         raws = data if isinstance(data, list) else self.data(list[msgspec.Raw])
-        return self.items(raws, type_, _envelope(list[type_]))
+        return self.decode_items(raws, type_, _envelope(list[type_]))
 
 
 class NephoscaleConnection(ConnectionUserAndKey):
@@ -180,7 +180,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         response = self.connection.request("/datacenter/zone/")
         return [
             NodeLocation(str(zone.id), zone.name or "", "US", self, LazyExtra(raw, msgspec.json.decode))
-            for zone, raw in response.list_items(Zone)
+            for zone, raw in response.items(Zone)
             if zone.activated is not False
         ]
 
@@ -190,7 +190,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         response = self.connection.request("/image/server/", params=params)
         return [
             NodeImage(str(image.id), image.friendly_name or "", self, LazyExtra(raw, _image_extra))
-            for image, raw in response.list_items(Image)
+            for image, raw in response.items(Image)
         ]
 
     def list_sizes(
@@ -207,7 +207,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
     def list_nodes(self, *, ex_dedicated: bool = False) -> list[Node]:
         """Return the cloud servers; with `ex_dedicated` the dedicated servers too."""
         response = self.connection.request("/server/" if ex_dedicated else "/server/cloud/")
-        return list(map(self._to_node, response.list_items(Server)))
+        return list(map(self._to_node, response.items(Server)))
 
     def get_node(self, node_id: str) -> Node:
         """Return the server with this id, cloud or dedicated. Raises `NotFoundError` if it does not exist."""
