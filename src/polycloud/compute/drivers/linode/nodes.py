@@ -51,7 +51,7 @@ MARKER_PREFIX = "polycloud-"
 """Start of the marker that a create puts into the node's `group`; see `creating`."""
 RESCUE_DEVICES = "abcdefg"  # sdh is the rescue system's own
 UNIQUE_LOCAL = ("fc", "fd")
-"""The first digits of private IPv6 addresses, in four digits before a colon."""
+"""The first of the four digits with which private IPv6 addresses begin."""
 
 
 class Instance(msgspec.Struct, gc=False):
@@ -230,7 +230,7 @@ def _addresses(instance: Instance) -> tuple[list[str], list[str]]:
     if not v6:
         return public, private
     # Ten times faster than split_by_privacy
-    is_private = v6.find(":") == 4 and v6[:2].lower() in UNIQUE_LOCAL
+    is_private = v6.find(":") == len("fd00") and v6[:2].lower() in UNIQUE_LOCAL
     return (public, [*private, v6]) if is_private else ([*public, v6], private)
 
 
