@@ -22,7 +22,7 @@ from polycloud.compute.drivers.digitalocean.images import DigitalOceanImages, Im
 from polycloud.compute.objects import Node, NodeImage, NodeSize
 from polycloud.compute.types import NodeState
 from polycloud.errors import InvalidArgumentError, MalformedResponseError
-from polycloud.utils.networking import address_test
+from polycloud.utils.networking import is_ip
 
 NODE_STATES = {
     "new": NodeState.PENDING,
@@ -234,14 +234,11 @@ def _addresses(droplet: Droplet) -> tuple[list[str], list[str]]:
     if not isinstance(networks, Networks):
         return public, private
     for version, addresses in ((4, networks.v4), (6, networks.v6)):
-        if not addresses:
-            continue
-        is_valid = address_test(version)
-        for address in addresses:
+        for address in addresses or ():
             text = address.ip_address
             if not text:  # not assigned yet
                 continue
-            if not is_valid(text):
+            if not is_ip(text, version):
                 raise MalformedResponseError(f"droplet {droplet.id} has the address {text!r}")
             (private if address.type == "private" else public).append(text)
     return public, private

@@ -27,7 +27,7 @@ from polycloud.compute.objects import (
 )
 from polycloud.compute.types import NodeState
 from polycloud.errors import InvalidArgumentError, MalformedResponseError
-from polycloud.utils.networking import address_test, split_by_privacy
+from polycloud.utils.networking import is_ip, split_by_privacy
 
 NODE_STATES = {
     "running": NodeState.RUNNING,
@@ -223,7 +223,7 @@ def _addresses(instance: Instance) -> tuple[list[str], list[str]]:
     v6 = (instance.ipv6 or "").partition("/")[0]
     try:
         public, private = split_by_privacy(instance.ipv4 or ())
-        if v6 and not address_test(6)(v6):
+        if v6 and not is_ip(v6, 6):
             raise ValueError(f"{v6!r} is not an IPv6 address")
     except ValueError as error:
         raise MalformedResponseError(f"Linode {instance.id} has an invalid address: {error}") from None
