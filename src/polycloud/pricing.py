@@ -6,7 +6,6 @@ Each provider's table names its source and the date on which it was true. Prices
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from polycloud.common.payload import decoder
@@ -39,6 +38,8 @@ class PriceSource(NamedTuple):
 
 def get_pricing_file_path(file_path: str | None = None) -> str:
     """Return the path of the pricing data: the caller's, or the file that polycloud ships."""
+    from pathlib import Path
+
     return file_path or str(Path(__file__).parent / "data" / "pricing.json")
 
 
@@ -47,6 +48,8 @@ Tables = dict[str, dict[str, dict[str, Any]]]
 
 @cache
 def _tables(path: str) -> Tables:
+    from pathlib import Path
+
     try:
         tables: Tables = decoder(Tables).decode(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:

@@ -7,9 +7,10 @@ import weakref
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
-from polycloud.common.payload import LazyExtra
+from polycloud.common.payload import LazyExtra, decode_items
 from polycloud.compute import base, types
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.objects import (
@@ -99,6 +100,14 @@ def test_extra_is_lazy() -> None:
     assert decoded == []
     node.extra["mine"] = 1
     assert (node.extra, decoded) == ({"size": 3, "mine": 1}, [b"abc"])
+
+
+def test_items_are_copies() -> None:
+    """An item has a copy of its own bytes, so the page that it was on can be freed."""
+    page = bytearray(b'[{"id": 1}, {"id": 2}]')
+    items = decode_items(msgspec.json.decode(page, type=list[msgspec.Raw]), dict[str, int])
+    page.clear()  # raises while anything refers to the bytes
+    assert items == [({"id": 1}, b'{"id": 1}'), ({"id": 2}, b'{"id": 2}')]
 
 
 def test_objects_are_small() -> None:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polycloud.common import xmltree
+from polycloud.common.aws.xml import local_name, plain, plain_root
 from polycloud.common.response import XmlResponse, XMLRPCResponse
 from polycloud.errors import MalformedResponseError, PolycloudError
 from support.fuzz import answer, outcome, peak, scrambled
@@ -75,6 +77,15 @@ def test_body(body: bytes, kind: type[XmlResponse]) -> None:
     """A body is parsed, or is a `MalformedResponseError`."""
     parsed = outcome(lambda: answer(kind, body).object)
     assert kind is XMLRPCResponse or isinstance(parsed, MalformedResponseError | ET.Element | str)
+
+
+@given(bodies())
+def test_plain_values(body: bytes) -> None:
+    """A document has the same plain values whether a tree is built from it or not."""
+    tree = outcome(lambda: xmltree.parse(body), ValueError)
+    values = outcome(lambda: plain_root(body), ValueError)
+    if isinstance(tree, ET.Element):
+        assert values == (local_name(tree), plain(tree))
 
 
 @given(bodies(), st.integers(100, 599), st.sampled_from(KINDS))

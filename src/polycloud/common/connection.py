@@ -42,7 +42,7 @@ __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAn
 
 T = TypeVar("T")
 REDIRECTS = range(300, 400)
-HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+HOST = r"[A-Za-z0-9._:%-]+"
 PORTS = range(1, 65536)
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
 
@@ -482,7 +482,7 @@ def _split_url(url: str) -> SplitResult:
 
 def _host(host: str) -> str:
     bare = host.strip("[]") if isinstance(host, str) else ""
-    if not bare or not HOST.fullmatch(bare):
+    if not bare or not re.fullmatch(HOST, bare):
         # The part before an @ may be a password
         raise InvalidArgumentError(
             f"host must be a host name or address, got {str(host).rpartition('@')[2]!r}"

@@ -68,17 +68,16 @@ FINAL_STATUSES = frozenset({"completed", "errored"})
 MATCHED_CHARACTERS = 1000
 """How much of a message is matched against the patterns, which take quadratic time."""
 
-QUOTA = re.compile(
-    r"^(?!.*\b(length|characters?)\b).*("
+QUOTA = (
+    r"(?is)^(?!.*\b(length|characters?)\b).*("
     r"\bquota|(exceed|reach)\w* (your|the maximum number)\b|reached the (\w+ limit|limit of)\b"
-    r"|limit( of \w+( \(\d+\))?)? ((is|was|has been|will be|would be) )?(exceeded|reached))",
-    re.IGNORECASE | re.DOTALL,
+    r"|limit( of \w+( \(\d+\))?)? ((is|was|has been|will be|would be) )?(exceeded|reached))"
 )
-BUSY = re.compile(r"pending event|is (currently )?locked|already (in use|exists?|attached)", re.IGNORECASE)
+BUSY = r"(?i)pending event|is (currently )?locked|already (in use|exists?|attached)"
 REFUSALS = (
-    (re.compile(r"hostname|\bname\b.*\b(characters?|valid|blank|long)\b", re.IGNORECASE), InvalidNameError),
-    (re.compile(r"\bimage\b.*(available|invalid)|invalid image", re.IGNORECASE), ImageUnavailableError),
-    (re.compile(r"not available|unavailable", re.IGNORECASE), UnavailableError),
+    (r"(?i)hostname|\bname\b.*\b(characters?|valid|blank|long)\b", InvalidNameError),
+    (r"(?i)\bimage\b.*(available|invalid)|invalid image", ImageUnavailableError),
+    (r"(?i)not available|unavailable", UnavailableError),
 )
 """Pattern of the message of a 422, error; the first row that matches is used."""
 
@@ -157,19 +156,19 @@ class DigitalOceanResponse(JsonResponse):
             raise error(self.status, message, self.headers)
         return message
 
-    def member(self, name: str, type_: type[T]) -> Item[T]:
+    def member(self, name: str, type_: Any) -> Item[Any]:
         """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
-        return Item(self._under(name, _envelope, type_), self._under(name, _envelope, msgspec.Raw))
+        raw = getattr(self.decode(_envelope(name, msgspec.Raw)), name)
+        return self.decode_items([raw], type_, _envelope(name, type_))[0]
 
-    def page(self, name: str, type_: type[T], here: int) -> Page:
+    def page(self, name: str, type_: Any, here: int) -> Page:
         """Return the `Item`s of page `here` of the list under `name`, its number of pages and its total.
 
         A null is an empty list. The provider may give smaller pages than requested: if the first page has no
         links to others, its length is taken for the page size.
         """
-        values = self._under(name, _page, type_)
         payload = self.decode(_page(name, msgspec.Raw))
-        items = list(map(Item, values or (), getattr(payload, name) or ()))
+        items = self.decode_items(getattr(payload, name) or (), type_, _page(name, type_))
         total = payload.meta.total if payload.meta else None
         linked, size = _last_page(payload.links), self._per_page()
         if here == 1 and linked == 1 and items:
@@ -178,9 +177,6 @@ class DigitalOceanResponse(JsonResponse):
         if pages > MOST_PAGES:
             raise self.malformed(f"the list claims {pages:,} pages; at most {MOST_PAGES:,} are read")
         return Page(items, pages, total)
-
-    def _under(self, name: str, shape: Callable[[str, Any], Any], type_: Any) -> Any:
-        return getattr(self.decode(shape(name, type_)), name)
 
     def _per_page(self) -> int:
         assert isinstance(self.connection, DigitalOceanConnection)
@@ -191,12 +187,12 @@ def _refusal(status: int, message: str) -> type[ProviderHTTPError] | None:
     """Return the error that a refusal's message identifies, if any."""
     if status not in REFUSED_STATUSES:
         return None
-    if QUOTA.search(message):
+    if re.search(QUOTA, message):
         return QuotaExceededError
-    if BUSY.search(message):
+    if re.search(BUSY, message):
         return ConflictError
     rows = REFUSALS if status == HTTPStatus.UNPROCESSABLE_ENTITY else ()
-    return next((error for pattern, error in rows if pattern.search(message)), None)
+    return next((error for pattern, error in rows if re.search(pattern, message)), None)
 
 
 def _last_page(links: Links | None) -> int:
@@ -315,9 +311,10 @@ class DigitalOceanConnection(BearerConnection):
 def _action(response: DigitalOceanResponse) -> DigitalOceanAction:
     # The document has no envelope around actions of images
     bare = "action" not in response.decode(dict[str, msgspec.Raw])
-    return (
+    action: DigitalOceanAction = (
         response.decode(DigitalOceanAction) if bare else response.member("action", DigitalOceanAction).value
     )
+    return action
 
 
 class DigitalOceanBaseDriver(BearerDriver):

@@ -63,7 +63,7 @@ API_VERSION = "v4"
 MOST_PAGES = 10_000
 REFUSED_STATUSES = frozenset({400, 403, 408, 409, 422})
 UNREADABLE_STATUSES = frozenset({401, 403, 404})
-NUMERIC_SEGMENT = re.compile(r"/\d+")
+NUMERIC_SEGMENT = r"/\d+"
 FINAL_EVENTS = frozenset({"finished", "failed", "notification"})
 
 Filter = Mapping[str, Any]
@@ -81,29 +81,26 @@ class LabelTakenError(ConflictError):
 MATCHED_CHARACTERS = 1000
 """How much of a reason is matched against `REFUSALS`."""
 
-REFUSALS: tuple[tuple[str, re.Pattern[str], type[ProviderHTTPError]], ...] = tuple(
-    (field, re.compile(pattern, re.IGNORECASE), error)
-    for field, pattern, error in (
-        ("", r"\bbusy\b", LinodeBusyError),
-        ("label", r"\bunique|\balready\b|\bin use\b|\btaken\b|\bexists\b", LabelTakenError),
-        ("label", "", InvalidNameError),
+REFUSALS: tuple[tuple[str, str, type[ProviderHTTPError]], ...] = (
+    ("", r"\bbusy\b", LinodeBusyError),
+    ("label", r"\bunique|\balready\b|\bin use\b|\btaken\b|\bexists\b", LabelTakenError),
+    ("label", "", InvalidNameError),
+    (
+        "",
         (
-            "",
-            (
-                r"^(?!.*\b(length|characters?|bytes)\b).*("
-                r"\blimit (has been |was |is )?(exceeded|reached)|reached (your|the|an?) [^.]*(limit|maximum)"
-                r"|exceeds? (your|the) [^.]*limit|maximum number|\bquota)"
-            ),
-            QuotaExceededError,
+            r"^(?!.*\b(length|characters?|bytes)\b).*("
+            r"\blimit (has been |was |is )?(exceeded|reached)|reached (your|the|an?) [^.]*(limit|maximum)"
+            r"|exceeds? (your|the) [^.]*limit|maximum number|\bquota)"
         ),
-        ("image", "", ImageUnavailableError),
-        (
-            "",
-            r"\bnot (currently )?available\b|\bunavailable\b|sold out|no (capacity|open slots)",
-            UnavailableError,
-        ),
-        ("", r"\balready\b|\bin use\b|\b(is|currently) attached\b", ConflictError),
-    )
+        QuotaExceededError,
+    ),
+    ("image", "", ImageUnavailableError),
+    (
+        "",
+        r"\bnot (currently )?available\b|\bunavailable\b|sold out|no (capacity|open slots)",
+        UnavailableError,
+    ),
+    ("", r"\balready\b|\bin use\b|\b(is|currently) attached\b", ConflictError),
 )
 """Field ("" for any), pattern of the reason, error; the first row that matches is used."""
 
@@ -169,23 +166,22 @@ class LinodeResponse(JsonResponse):
                 raise error(self.status, message, self.headers)
         return message or super().parse_error()
 
-    def item(self, type_: type[T]) -> Item[T]:
+    def item(self, type_: Any) -> Item[Any]:
         """Return the object. Raises `MalformedResponseError` unless it is as documented."""
-        return Item(self.decode(type_), msgspec.Raw(self.content))
+        return Item(self.decode(type_), self.content)
 
     def page(self, type_: Any) -> Page:
         """Return a page: its `Item`s, the number of pages and of all items."""
-        page = self.decode(_page(type_))
+        page = self.decode(_page(msgspec.Raw))
         if (page.pages or 0) > MOST_PAGES:
             raise self.malformed(f"the list claims {page.pages:,} pages; at most {MOST_PAGES:,} are read")
-        raws = self.decode(_page(msgspec.Raw)).data
-        return Page(list(map(Item, page.data, raws)), page.pages or 1, page.results)
+        return Page(self.decode_items(page.data, type_, _page(type_)), page.pages or 1, page.results)
 
 
 def _error_for(reason: Reason) -> type[ProviderHTTPError] | None:
     field, text = re.split(r"[.\[]", reason.field or "")[0], (reason.reason or "")[:MATCHED_CHARACTERS]
     for concerned, pattern, error in REFUSALS:
-        if concerned in {"", field} and pattern.search(text):
+        if concerned in {"", field} and re.search(pattern, text, re.IGNORECASE):
             return error
     return None
 
@@ -207,7 +203,7 @@ class LinodeConnection(BearerConnection):
 
     def limiter_for(self, request: Request) -> RateLimiter:
         """Return the limiter of this kind of request: the provider counts creates, lists and others apart."""
-        kind = request.method, NUMERIC_SEGMENT.sub("/", request.path)
+        kind = request.method, re.sub(NUMERIC_SEGMENT, "/", request.path)
         return self._limiters.get(kind) or self._limiters.setdefault(kind, limiter_of((self.account(), kind)))
 
     def __getstate__(self) -> dict[str, Any]:

@@ -17,7 +17,16 @@ import msgspec
 
 from polycloud.errors import MalformedResponseError
 
-__all__ = ["Item", "LazyExtra", "decode", "decoder", "parse_datetime", "value_of", "with_defaults"]
+__all__ = [
+    "Item",
+    "LazyExtra",
+    "decode",
+    "decode_items",
+    "decoder",
+    "parse_datetime",
+    "value_of",
+    "with_defaults",
+]
 
 T = TypeVar("T")
 
@@ -42,7 +51,13 @@ class Item(NamedTuple, Generic[T]):
     """A decoded object of a response, and its bytes."""
 
     value: T
-    raw: msgspec.Raw
+    raw: bytes
+
+
+def decode_items(raws: Iterable[msgspec.Raw], type_: Any) -> list[Item[Any]]:
+    """Decode the objects of a list, whose bytes are copied: a `msgspec.Raw` keeps the complete list alive."""
+    contents = list(map(bytes, raws))
+    return list(map(Item, map(decoder(type_, strict=False).decode, contents), contents))
 
 
 def value_of(item: Item[T]) -> T:
@@ -50,18 +65,11 @@ def value_of(item: Item[T]) -> T:
     return item.value
 
 
-class LazyExtra:
-    """An `extra` that is decoded on first use.
+class LazyExtra(msgspec.Struct, gc=False):
+    """An `extra` that is decoded on first use: `raw` is the object's JSON, `build` makes the dict from it."""
 
-    `raw` is the object's JSON, `build` makes the dict from it. The bytes are copied, since a kept
-    `msgspec.Raw` would keep the whole response alive.
-    """
-
-    __slots__ = ("build", "raw")
-
-    def __init__(self, raw: bytes | msgspec.Raw, build: Callable[[bytes], dict[str, Any]]) -> None:
-        self.raw = bytes(raw)
-        self.build = build
+    raw: bytes
+    build: Callable[[bytes], dict[str, Any]]
 
     def __call__(self) -> dict[str, Any]:
         """Decode the dict. Raises `MalformedResponseError` if that fails."""
@@ -90,7 +98,8 @@ def parse_datetime(text: str | None) -> datetime | None:
         parsed = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    # Three times faster than parsed.replace()
+    return parsed if parsed.tzinfo else datetime.combine(parsed, parsed.time(), UTC)
 
 
 def _malformed(raw: bytes, error: Exception) -> MalformedResponseError:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from polycloud.common.payload import decoder
+from polycloud.common.payload import Item, decode_items, decoder
 from polycloud.concurrency.forks import cached_property
 from polycloud.errors import (
     Exchange,
@@ -29,7 +29,7 @@ __all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
-CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
+CHARSET = r"(?i)charset=\"?([\w-]+)"
 NOT_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 """Python codecs that no response may declare: some take quadratic time, some warn."""
 
@@ -68,7 +68,7 @@ class Response:
     @cached_property
     def body(self) -> str:
         """The body as text, in the declared charset (default UTF-8)."""
-        declared = CHARSET.search(self.headers.get("content-type", ""))
+        declared = re.search(CHARSET, self.headers.get("content-type", ""))
         try:
             charset = codecs.lookup(declared[1]).name if declared else "utf-8"
             return self.content.decode("utf-8" if charset in NOT_CHARSETS else charset, "replace")
@@ -178,6 +178,17 @@ class JsonResponse(Response):
             raise self.malformed(f"the response is not as documented: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self.malformed(f"the response is not JSON: {error}") from None
+
+    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> list[Item[Any]]:
+        """Decode parts of the body as `type_`, each with its bytes.
+
+        Raises the error of decoding the body as `complete`, since that names a field by its complete path.
+        """
+        try:
+            return decode_items(raws, type_)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.decode(complete)
+            raise
 
 
 def _message(body: Any) -> str | None:

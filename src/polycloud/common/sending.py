@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
+
+from msgspec import Struct
 
 from polycloud.concurrency.calls import RetryRules
 from polycloud.errors import (
@@ -29,8 +30,7 @@ __all__ = ["Sending"]
 Outcome = RawResponse | PolycloudError
 
 
-@dataclass(slots=True)
-class Sending:
+class Sending(Struct):
     """One request on its way; `result` sends it.
 
     `sign` is applied to each attempt anew, since signatures expire; None if requests are not signed.

@@ -63,7 +63,7 @@ class Node(ComputeResource):
         self.driver = driver
         self.size = size
         self.image = image
-        self.extra = extra
+        self._extra = {} if extra is None else extra
         self.created_at = created_at
 
     def reboot(self) -> bool:

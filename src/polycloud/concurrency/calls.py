@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from functools import wraps
 from types import GeneratorType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from polycloud.errors import InvalidArgumentError
 
@@ -55,8 +57,7 @@ class RetryRules(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CallOptions:
+class CallOptions(Struct, frozen=True):
     """The settings of the calls in a block, and the operation in progress.
 
     `ends_at` is a time of `time.monotonic()`; `timeout` the connect and read timeouts in seconds.

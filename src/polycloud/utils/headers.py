@@ -25,7 +25,7 @@ __all__ = [
 
 EPOCH = 1e9
 """A reset above this is a time (seconds since 1970); one below it is a duration in seconds."""
-DRAFT = re.compile(r"(?:^|[;,\s])(limit|remaining|reset|r|t)\s*=\s*(\d{1,15})\b", re.IGNORECASE)
+DRAFT = r"(?i)(?:^|[;,\s])(limit|remaining|reset|r|t)\s*=\s*(\d{1,15})\b"
 DRAFT_NAMES = {"r": "remaining", "t": "reset"}
 LONGEST = 15
 """The most digits that a number may have."""
@@ -84,7 +84,7 @@ def _field(part: str, headers: Mapping[str, str]) -> str:
 def _draft(text: str) -> dict[str, float]:
     """Parse the single `RateLimit` header; of several limits, return the one with the least remaining."""
     limits = [
-        {DRAFT_NAMES.get(name.lower(), name.lower()): float(value) for name, value in DRAFT.findall(part)}
+        {DRAFT_NAMES.get(name.lower(), name.lower()): float(value) for name, value in re.findall(DRAFT, part)}
         for part in (text.split(",") if '"' in text else [text])
     ]
     return min(limits, key=lambda limit: limit.get("remaining", float("inf")))

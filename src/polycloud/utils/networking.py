@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,8 +19,11 @@ __all__ = [
     "split_by_privacy",
 ]
 
-_BYTE = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_IPV4 = re.compile(rf"({_BYTE})\.({_BYTE})\.{_BYTE}\.{_BYTE}", re.ASCII)
+
+_PRIVATE = frozenset(
+    bytes(start) for start in ((192, 168), *((172, n) for n in range(16, 32)), *((10, n) for n in range(256)))
+)
+"""The first two bytes of private IPv4 addresses (RFC 1918)."""
 
 
 def is_private_subnet(ip: str) -> bool:
@@ -61,20 +63,15 @@ def split_by_privacy(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
     """
     public: list[str] = []
     private: list[str] = []
+    pack = _packer(4)
     for address in addresses:
-        (private if _is_private(address) else public).append(address)
-    return public, private
-
-
-def _is_private(address: str) -> bool:
-    # Ten times as quick as ip_address() for the common form: lists of 10,000 nodes come through here
-    common = _IPV4.fullmatch(address)
-    if common is None:
-        return is_private_subnet(address)
-    first, second = common.groups()
-    return (
-        first == "10" or (first == "192" and second == "168") or (first == "172" and 16 <= int(second) <= 31)  # noqa: PLR2004 - 172.16.0.0/12
-    )
+        # Ten times faster than ip_address() for the common form: lists of 10,000 nodes come through here
+        try:
+            is_private = pack(address)[:2] in _PRIVATE
+        except (OSError, ValueError):
+            is_private = is_private_subnet(address)
+        (private if is_private else public).append(address)
+    return public[:], private[:]  # copies without the spare room of lists that grew
 
 
 def is_valid_ip_address(address: str, family: int | None = None) -> bool:
@@ -90,11 +87,19 @@ def is_valid_ip_address(address: str, family: int | None = None) -> bool:
 
 def is_ip(address: str, version: int) -> bool:
     """Return whether `address` is a complete address of IP version 4 or 6."""
-    if version == 4:  # noqa: PLR2004 - named; the pattern is quick: see above
-        return _IPV4.fullmatch(address) is not None
+    try:
+        _packer(version)(address)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+@cache
+def _packer(version: int) -> Callable[[str], bytes]:
+    """Return the function that packs addresses of IP version 4 or 6 and raises for anything else."""
     import socket
 
-    return is_valid_ip_address(address, socket.AF_INET6)
+    return partial(socket.inet_pton, {4: socket.AF_INET, 6: socket.AF_INET6}[version])
 
 
 def join_ipv4_segments(segments: Iterable[int | str]) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from polycloud.common.aws.credentials import AWSCredentials, Chain, ambient_region, of_environment
 from polycloud.common.aws.errors import REFUSALS, AWSCredsError, Refusals, error_from_code, is_throttling
 from polycloud.common.aws.signing import signed
-from polycloud.common.aws.xml import LISTS, converted, local_name, plain
+from polycloud.common.aws.xml import LISTS, converted, local_name, plain_root
 from polycloud.common.base import BaseDriver, ConnectionUserAndKey, XmlResponse
 from polycloud.common.credentials import Credential
 from polycloud.errors import (
@@ -61,9 +61,12 @@ class AWSResponse(XmlResponse):
         Raises `MalformedResponseError` for another root, and if it is not as documented.
         """
         try:
-            fields = plain(self.root(name), self.lists) or {}
-        except RecursionError as error:
-            raise self.malformed(f"the response is not as documented: {error}") from None
+            root, fields = plain_root(self.content, self.lists) if self.content.strip() else ("", None)
+        except ValueError as error:
+            raise self.malformed(f"the response is not XML: {error}") from None
+        if root != name:
+            raise self.malformed(f"the response must be <{name}>")
+        fields = fields or {}
         if within is not None and isinstance(fields, dict):
             fields = fields.get(within) or {}
         return self.typed(fields, type_)

@@ -1,8 +1,8 @@
 """XML of Amazon's services, as dicts, lists and strings, and as Structs.
 
-A response is converted twice: the tree of elements to plain values, whatever its namespace (`plain`), and
-these to Structs (`converted`). The plain values of a resource are kept beside its Struct (`Item`), because
-they become its `extra`.
+A response is converted twice: the document (`plain_root`) or an element (`plain`) to plain values, whatever
+its namespace, and these to Structs (`converted`). The plain values of a resource are kept beside its Struct
+(`Item`), because they become its `extra`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,21 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from polycloud.common import xmltree
 from polycloud.common.payload import decoder
 from polycloud.errors import InvalidArgumentError, MalformedResponseError
 
-__all__ = ["LISTS", "Item", "converted", "document", "item_of", "local_name", "plain", "text_of"]
+__all__ = [
+    "LISTS",
+    "Item",
+    "converted",
+    "document",
+    "item_of",
+    "local_name",
+    "plain",
+    "plain_root",
+    "text_of",
+]
 
 T = TypeVar("T")
 SHOWN = 200
@@ -47,10 +58,45 @@ def plain(element: ET.Element, lists: frozenset[str] = LISTS) -> Any:
     """
     children = list(element)
     if not children:
-        text = element.text or ""
-        return (text.strip() if text.startswith(LINE_BREAKS) else text) if text.strip() else None
-    names = [child.tag.rpartition("}")[2] for child in children]
-    values = [plain(child, lists) for child in children]
+        return _plain_text(element.text or "")
+    return _plain_fields(list(map(local_name, children)), [plain(child, lists) for child in children], lists)
+
+
+def plain_root(content: bytes, lists: frozenset[str] = LISTS) -> tuple[str, Any]:
+    """Return the name of a document's root element, and the element as `plain` does, without a tree.
+
+    Raises `ValueError` for malformed and for dangerous XML.
+    """
+    names: list[str] = []
+    values: list[Any] = []
+    texts: list[str] = []
+    firsts: list[int] = []  # of each open element: how many of `names` are of earlier elements
+
+    def start(_name: str, _attributes: list[str]) -> None:
+        firsts.append(len(names))
+        texts.clear()
+
+    def end(name: str) -> None:
+        first = firsts.pop()
+        if first == len(names):
+            value = _plain_text("".join(texts))
+        else:
+            value = _plain_fields(names[first:], values[first:], lists)
+            del names[first:], values[first:]
+        names.append(name.rpartition(":")[2])
+        values.append(value)
+
+    xmltree.scan(content, start, texts.append, end)
+    return names[0], values[0]
+
+
+def _plain_text(text: str) -> str | None:
+    if not text or text.isspace():
+        return None
+    return text.strip() if text.startswith(LINE_BREAKS) else text
+
+
+def _plain_fields(names: list[str], values: list[Any], lists: frozenset[str]) -> Any:
     if lists.issuperset(names):
         return values
     fields = dict(zip(names, values, strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, Unpack
 
@@ -77,16 +76,31 @@ class DigitalOceanVPC(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DigitalOceanFloatingIp:
+class DigitalOceanFloatingIp(msgspec.Struct, frozen=True, eq=False):
     """A reserved address, also its `id`; `node_id` is None while it is unassigned, `region` is a slug."""
 
     id: str
     ip_address: str
     node_id: str | None
     region: str | None
-    driver: DigitalOceanNetworks | None = field(default=None, compare=False, repr=False)
-    extra: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    driver: DigitalOceanNetworks | None = None
+    extra: dict[str, Any] = {}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DigitalOceanFloatingIp):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
+
+    def __repr__(self) -> str:
+        names = ("id", "ip_address", "node_id", "region")
+        fields = ", ".join(f"{name}={value!r}" for name, value in zip(names, self._compared(), strict=True))
+        return f"DigitalOceanFloatingIp({fields})"
+
+    def _compared(self) -> tuple[str | None, ...]:
+        return self.id, self.ip_address, self.node_id, self.region
 
     def delete(self) -> bool:
         """Release the address; see `ex_delete_floating_ip`."""
@@ -95,8 +109,7 @@ class DigitalOceanFloatingIp:
         return self.driver.ex_delete_floating_ip(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DigitalOceanFirewallRule:
+class DigitalOceanFirewallRule(msgspec.Struct, frozen=True, kw_only=True):
     """Traffic that a firewall allows; it blocks traffic without a rule.
 
     `protocol` is "tcp", "udp" or "icmp"; `ports` is one port, a range ("8000-9000") or "0" for all. The
@@ -112,8 +125,7 @@ class DigitalOceanFirewallRule:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DigitalOceanFirewall:
+class DigitalOceanFirewall(msgspec.Struct, frozen=True):
     """A firewall of the nodes in `node_ids` and of those that have one of `tags`.
 
     `status` is "waiting", "succeeded" or "failed".

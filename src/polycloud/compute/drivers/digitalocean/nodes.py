@@ -34,6 +34,8 @@ NODE_KEYS = (
     *("backup_ids", "created_at", "disk", "features", "image", "locked", "memory", "networks"),
     *("region", "region_slug", "size", "size_slug", "snapshot_ids", "tags", "vcpus"),
 )
+ABSENT = {b"": None, b"null": None}
+"""The bytes of an absent size or image."""
 MARKER_PREFIX = "polycloud-create-"
 """Start of the tag that marks a create; see `creating`."""
 
@@ -175,11 +177,11 @@ class DigitalOceanNodes(DigitalOceanImages):
 
     def _build_nodes(self) -> Callable[[Item[Droplet]], Node]:
         """Return the conversion for one list, whose nodes share their sizes and images."""
-        return partial(self._to_node, shared={})
+        return partial(self._to_node, shared=dict(ABSENT))
 
     def _to_node(self, item: Item[Droplet], shared: dict[bytes, Any] | None = None) -> Node:
         droplet, raw = item
-        shared = {} if shared is None else shared
+        shared = dict(ABSENT) if shared is None else shared
         public, private = _addresses(droplet)
         return Node(
             str(droplet.id),
@@ -195,14 +197,14 @@ class DigitalOceanNodes(DigitalOceanImages):
             parse_datetime(droplet.created_at),
         )
 
-    def _inner_size(self, raw: msgspec.Raw) -> NodeSize | str | None:
+    def _inner_size(self, raw: bytes) -> NodeSize | str | None:
         """Return the size inside a droplet, or its slug if it is incomplete."""
         try:
             return self._to_size(Item(decode(raw, Size), raw))
         except MalformedResponseError:
             return _slug(raw)
 
-    def _inner_image(self, raw: msgspec.Raw) -> NodeImage | str | None:
+    def _inner_image(self, raw: bytes) -> NodeImage | str | None:
         """Return the image inside a droplet, or its slug if it is incomplete."""
         try:
             return self._to_image(Item(decode(raw, Image), raw))
@@ -210,26 +212,27 @@ class DigitalOceanNodes(DigitalOceanImages):
             return _slug(raw)
 
 
-def _slug(raw: msgspec.Raw) -> str | None:
+def _slug(raw: bytes) -> str | None:
     inner: Reference = decode(raw, Reference)
     return inner.slug
 
 
-def _once(shared: dict[bytes, Any], raw: msgspec.Raw, build: Callable[[msgspec.Raw], Any]) -> Any:
-    """Return what `build` makes of these bytes, building it once; None for an absent object."""
+def _once(shared: dict[bytes, Any], raw: msgspec.Raw, build: Callable[[bytes], Any]) -> Any:
+    """Return what `build` makes of these bytes, building it once."""
     content = bytes(raw)
-    if content in {b"", b"null"}:
-        return None
-    if content not in shared:
-        shared[content] = build(msgspec.Raw(content))
-    return shared[content]
+    try:
+        return shared[content]
+    except KeyError:
+        return shared.setdefault(content, build(content))
 
 
 def _addresses(droplet: Droplet) -> tuple[list[str], list[str]]:
     """Return the public and the private addresses."""
-    networks = droplet.networks if isinstance(droplet.networks, Networks) else Networks()
     public: list[str] = []
     private: list[str] = []
+    networks = droplet.networks
+    if not isinstance(networks, Networks):
+        return public, private
     for version, addresses in ((4, networks.v4), (6, networks.v6)):
         for address in addresses or ():
             text = address.ip_address

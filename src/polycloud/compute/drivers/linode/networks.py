@@ -183,7 +183,7 @@ class LinodeNetworks(LinodeActions):
 
 def items_of(raws: Iterable[msgspec.Raw] | None, type_: type[T]) -> Iterator[Item[T]]:
     """Return the items of a list inside an object; the list and its items may be null or missing."""
-    return (Item(decode(raw, type_), raw) for raw in raws or () if bytes(raw) not in {b"", b"null"})
+    return (Item(decode(raw, type_), raw) for raw in map(bytes, raws or ()) if raw not in {b"", b"null"})
 
 
 def vpc_items(raws: Iterable[msgspec.Raw] | None) -> Iterator[Item[Address]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ import msgspec
 
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse
 from polycloud.common.credentials import Credential
-from polycloud.common.payload import LazyExtra, decoder
+from polycloud.common.payload import Item, LazyExtra
 from polycloud.common.resource import with_id
 from polycloud.compute.drivers.nephoscale.creating import NephoscaleCreating
 from polycloud.compute.drivers.nephoscale.keys import NodeKey
@@ -65,7 +66,12 @@ class Envelope(msgspec.Struct):
     success: bool
     response: int = HTTPStatus.OK
     message: str | None = None
-    data: msgspec.Raw = msgspec.Raw(b"null")
+    data: list[msgspec.Raw] | dict[str, msgspec.Raw] | str | float | bool | None = None
+
+
+@lru_cache(maxsize=128)
+def _envelope(type_: Any) -> Any:
+    return msgspec.defstruct("Envelope", [("data", type_)])
 
 
 class NephoscaleResponse(JsonResponse):
@@ -95,18 +101,13 @@ class NephoscaleResponse(JsonResponse):
 
     def data(self, type_: Any) -> Any:
         """Return the data as `type_`. Raises `MalformedResponseError` with the path of a wrong field."""
-        try:
-            return decoder(type_, strict=False).decode(self.envelope.data)
-        except RecursionError:
-            raise self.malformed("the response is nested too deeply") from None
-        except (msgspec.ValidationError, UnicodeDecodeError) as error:
-            problem = str(error).replace("`$", "`$.data") if "`$" in str(error) else f"{error} - at `$.data`"
-            raise self.malformed(f"the response is not as documented: {problem}") from None
+        return self.decode(_envelope(type_)).data
 
-    def items(self, type_: Any) -> list[tuple[Any, msgspec.Raw]]:
+    def items(self, type_: Any) -> list[Item[Any]]:
         """Return each object of a list as `type_`, with its bytes."""
-        raws = self.data(list[msgspec.Raw])
-        return list(zip(self.data(list[type_]), raws, strict=True))
+        data = self.envelope.data
+        raws = data if isinstance(data, list) else self.data(list[msgspec.Raw])
+        return self.decode_items(raws, type_, _envelope(list[type_]))
 
 
 class NephoscaleConnection(ConnectionUserAndKey):
@@ -206,7 +207,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
     def list_nodes(self, *, ex_dedicated: bool = False) -> list[Node]:
         """Return the cloud servers; with `ex_dedicated` the dedicated servers too."""
         response = self.connection.request("/server/" if ex_dedicated else "/server/cloud/")
-        return [self._to_node(server, raw) for server, raw in response.items(Server)]
+        return list(map(self._to_node, response.items(Server)))
 
     def get_node(self, node_id: str) -> Node:
         """Return the server with this id, cloud or dedicated. Raises `NotFoundError` if it does not exist."""

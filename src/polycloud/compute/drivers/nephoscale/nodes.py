@@ -8,7 +8,7 @@ import msgspec
 
 from polycloud.common import arguments
 from polycloud.common.base import quote_segment
-from polycloud.common.payload import LazyExtra, parse_datetime
+from polycloud.common.payload import Item, LazyExtra, parse_datetime
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
@@ -23,13 +23,13 @@ EXTRA_KEYS = ("create_time", "network_ports", "is_console_enabled", "hostname")
 OPTIONAL_EXTRA_KEYS = ("memory", "server_keys", "console_keys", "postinit_state", "uri")
 
 
-class ServiceType(msgspec.Struct):
+class ServiceType(msgspec.Struct, gc=False):
     """The size of a server, inside the server."""
 
     billable_type: int | None = None
 
 
-class Server(msgspec.Struct):
+class Server(msgspec.Struct, gc=False):
     """A server: the fields that a `Node` is built from. The payload's other fields become its `extra`."""
 
     id: int | str
@@ -56,7 +56,8 @@ class NephoscaleNodes(NodeDriver):
         self.connection.request(server_path(node), data=form, method="PUT")
         return True
 
-    def _to_node(self, server: Server, raw: msgspec.Raw) -> Node:
+    def _to_node(self, item: Item[Server]) -> Node:
+        server, raw = item
         try:
             public, private = split_by_privacy((server.ipaddresses or "").replace(",", " ").split())
         except ValueError as error:
@@ -70,8 +71,10 @@ class NephoscaleNodes(NodeDriver):
             public,
             private,
             self,
-            extra=LazyExtra(raw, _node_extra),
-            created_at=parse_datetime(server.create_time),
+            None,
+            None,
+            LazyExtra(raw, _node_extra),
+            parse_datetime(server.create_time),
         )
 
 
