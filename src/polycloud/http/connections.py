@@ -95,6 +95,8 @@ class _Bounded:
             wire.receive_into(reader)
         if reader.status not in SUCCESS:
             raise OSError(f"{reader.status} {reader.reason}")
+        if reader.surplus:
+            raise OSError("it sent more than its response to CONNECT")
         self.tunnel_stands = True
         self._bound(conn.sock)  # for TLS
 

@@ -93,7 +93,7 @@ class ResponseReader:
 
     `headers` is None until they are complete; then `status`, `reason` and `keep_alive` (whether the
     connection may carry another request afterwards) hold too, and `take` returns what has come of the body.
-    `complete` says that the response has ended.
+    `complete` says that the response has ended, `surplus` that bytes followed which nobody asked for.
     """
 
     def __init__(self, method: str) -> None:
@@ -103,6 +103,7 @@ class ResponseReader:
         self.headers: Headers | None = None
         self.keep_alive = False
         self.complete = False
+        self.surplus = False
         self.body_size = 0
         self._framing = 0
         self._head_size = 0
@@ -116,7 +117,7 @@ class ResponseReader:
         if not data:
             return
         if self.complete:
-            self.keep_alive = False  # nobody asked for what follows
+            self._refuse_rest()
             return
         before = self.body_size
         self._feed(data)
@@ -192,13 +193,16 @@ class ResponseReader:
             return  # `_finish_head` refuses it
         except HttpParserError as error:
             if self.complete and self.headers is not None:  # what follows the response
-                self.keep_alive = False
+                self._refuse_rest()
                 return
             reason = error.__context__ if isinstance(error.__context__, TransportError) else None
             raise reason or TransportError(f"the response is not valid HTTP: {error}") from None
         finally:
             if self.complete and self.headers is not None:
                 self._parser = None
+
+    def _refuse_rest(self) -> None:
+        self.surplus, self.keep_alive = True, False
 
     def _end(self) -> None:
         self.complete = True

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator
+from math import inf
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -144,19 +145,20 @@ class _Exchange:
 
     def _read(self, limit: int) -> bytes:
         pieces, size = [], 0
-        for piece in self._pieces():
+        for piece in self._pieces(limit):
             size += len(piece)
-            require_size(max(size, self.reader.body_size), limit)
+            require_size(size, limit)
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _pieces(self, undecoded_limit: float = inf) -> Iterator[bytes]:
         """Yield the decoded body; wait for more where there is none."""
         reader = self.reader
         assert reader.headers is not None
         coding = reader.headers.get("content-encoding")
         decoder = Decoder(coding) if coding else None
         while True:
+            require_size(reader.body_size, undecoded_limit)
             for data in reader.take():
                 yield from decoder.decode(data) if decoder else (data,)
             if reader.complete:
