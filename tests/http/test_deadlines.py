@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import signal
 import socket
 import threading
 import time
@@ -105,6 +106,13 @@ def soon(url: str, method: str = "GET", **fields: Any) -> Request:
 
 HALF_A_RECORD = drip(b"\x16\x03\x03\x40\x00", b"\x02", reads=False)
 
+
+def half_a_record_in_a_tunnel(connection: socket.socket, over: threading.Event) -> None:
+    connection.recv(65536)
+    connection.sendall(OK + b"\r\n")
+    HALF_A_RECORD(connection, over)
+
+
 # Deadlines
 
 
@@ -183,8 +191,11 @@ def test_a_tunnel_ends_at_the_deadline(script: Script) -> None:
 
 def test_a_handshake_in_a_tunnel_ends_at_the_deadline() -> None:
     """A TLS handshake that drips behind a proxy ends at the deadline."""
-    script = drip(OK + b"\r\n", b"\x16")
-    with served(script) as port, ends_within(SLACK), pytest.raises((ReadTimeoutError, TransportError)):
+    with (
+        served(half_a_record_in_a_tunnel) as port,
+        ends_within(SLACK),
+        pytest.raises(ReadTimeoutError, match="deadline"),
+    ):
         send(soon("https://api.example/"), proxy_url=f"http://127.0.0.1:{port}")
 
 
@@ -214,6 +225,34 @@ def test_a_full_pool_ends_at_the_deadline() -> None:
             with ends_within(SLACK), pytest.raises(ReadTimeoutError, match="deadline"):
                 transport.send(soon(url))
         transport.close()
+
+
+@pytest.mark.parametrize("script", [silence, drip(OK + b"X: ", b"y"), half_a_record_in_a_tunnel])
+def test_a_tunnel_of_a_secure_proxy(
+    certificate: Certificate, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that speaks TLS itself, and is silent or drips in it, ends at the deadline."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
+
+    def secure(connection: socket.socket, over: threading.Event) -> None:
+        with certificate.server_context().wrap_socket(connection, server_side=True) as secured:
+            script(secured, over)
+
+    with served(secure) as port, ends_within(SLACK), pytest.raises(ReadTimeoutError, match="deadline"):
+        send(soon("https://api.example/"), proxy_url=f"https://localhost:{port}")
+
+
+def test_a_name_that_is_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that does not respond costs no more than the deadline, or the time to connect."""
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(SLACK) and [])
+    try:
+        with ends_within(SLACK / 2), pytest.raises(ReadTimeoutError, match="deadline"):
+            send(soon("http://api.example/"))
+        with ends_within(SLACK / 2), pytest.raises(ConnectError, match="resolved in time"):
+            send(Request("POST", "http://api.example/", connect_timeout=DEADLINE))
+    finally:
+        over.set()
 
 
 # What was sent
@@ -291,9 +330,9 @@ def test_a_connection_closed_while_idle() -> None:
         transport = Urllib3Transport()
         for _ in range(5):
             assert transport.send(Request("POST", web.url, body=b"x")).status == 200
-            (pool,) = transport._pools.values()
-            assert pool.pool is not None
-            wait_until_readable(pool.pool.queue[-1].sock)
+            places: Any
+            (places,) = (pool.pool for pool in transport._pools.values())
+            wait_until_readable(places.idle[-1].sock)
         transport.close()
     assert len(web.seen) == 5
 
@@ -356,3 +395,41 @@ def test_a_truncated_body_is_refused() -> None:
     head = OK + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(packed)
     with raw_answers(head + packed) as web:
         assert "too early" in str(error_of(Request("GET", web.url)))
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_forgotten_streams_cost_no_place(begun: bool) -> None:
+    """A stream that nobody closes, read in part or not at all, gives its place back when it is forgotten."""
+    with served(drip(CHUNKED + b"\r\n", b"1\r\na\r\n")) as port:
+        transport = Urllib3Transport(TransportOptions(pool_size=2))
+        for _ in range(5):
+            response = transport.send(
+                Request("GET", f"http://127.0.0.1:{port}/", stream=True, read_timeout=1)
+            )
+            if begun:
+                next(iter(response.chunks or ()))
+            del response
+        transport.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
+def test_a_signal_handler_may_send() -> None:
+    """A signal handler that sends while its thread is in the middle of sending does not wait for itself."""
+    sent = []
+
+    def handle(*_: object) -> None:
+        sent.append(transport.send(Request("POST", web.url, read_timeout=5)).status)
+
+    with serve() as web:
+        transport = Urllib3Transport(TransportOptions(pool_size=8))
+        before = signal.signal(signal.SIGALRM, handle)
+        try:
+            for number in range(200):
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 * (number % 100 + 1))
+                assert transport.send(Request("GET", web.url, read_timeout=5)).status == 200
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            transport.close()
+    assert len(sent) > 100
+    assert set(sent) == {200}

@@ -11,14 +11,17 @@ import re
 import socket
 import ssl
 import time
-from queue import LifoQueue
-from typing import Any
+from collections.abc import Iterable
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager, exceptions, make_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection, port_by_scheme
 from urllib3.util import Url, parse_url
 from urllib3.util.connection import allowed_gai_family
+from urllib3.util.ssl_ import is_ipaddress as is_ip_address
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from polycloud.concurrency.forks import renew_after_fork
@@ -58,9 +61,7 @@ class _Bounded:
         self.tunnel_stands = False
         host = conn._dns_host.strip("[]")  # noqa: SLF001 - what urllib3 resolves
         failure = OSError("the name has no address")
-        for family, _, _, _, address in socket.getaddrinfo(
-            host, conn.port, allowed_gai_family(), socket.SOCK_STREAM
-        ):
+        for family, address in _addresses(host, conn.port, self._seconds()):
             try:
                 return self._opened(family, address, conn.socket_options or ())
             except OSError as error:
@@ -80,8 +81,11 @@ class _Bounded:
             raise
         return sock
 
-    def _bound(self, sock: socket.socket) -> None:
-        sock.settimeout(seconds_left(self.opened_for, self.opened_for.connect_timeout))
+    def _bound(self, sock: Any) -> None:
+        sock.settimeout(self._seconds())
+
+    def _seconds(self) -> float:
+        return seconds_left(self.opened_for, self.opened_for.connect_timeout)
 
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel."""
@@ -106,21 +110,71 @@ class _Connection(_Bounded, HTTPConnection):
 
 
 class _TLSConnection(_Bounded, HTTPSConnection):
-    pass
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        secured = super()._connect_tls_proxy(hostname, sock)
+        return _Outer(secured, self) if self.proxy_is_tunneling else secured
 
 
-class _Connections(LifoQueue[Any]):
-    """The connections of a pool. A forked child drops them: they and the lock belong to its parent."""
+class _Outer:
+    """The socket to a proxy that speaks TLS itself, where TLS to the provider runs inside of it.
+
+    urllib3 reads several records of it in one wait of ours, each with the timeout of the wait; so each is
+    bounded by the deadline here.
+    """
+
+    def __init__(self, sock: Any, connection: _Bounded) -> None:
+        self._sock, self._connection = sock, connection
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Wait for bytes."""
+        self._bound()
+        data: bytes = self._sock.recv(size, flags)
+        return data
+
+    def sendall(self, data: bytes, flags: int = 0) -> None:
+        """Send all of `data`, a record or a few."""
+        self._bound()
+        self._sock.sendall(data, flags)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def _bound(self) -> None:
+        self._sock.settimeout(seconds_left(self._connection.opened_for, self._sock.gettimeout()))
+
+
+class _Connections:
+    """The connections of a pool, in the place of urllib3's queue: the last one used is the next.
+
+    There is a place for each connection, open or not. Neither queue nor list has a lock that Python code
+    holds, so a signal handler or a garbage collector that comes in the middle may use the pool too. A forked
+    child drops the connections: they belong to its parent.
+    """
 
     def __init__(self, maxsize: int) -> None:
-        super().__init__(maxsize)
+        self.idle: list[Any] = []
+        self._renew()
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        parents = self.queue
-        super().__init__(self.maxsize)
-        for connection in filter(None, parents):
+        parents, self.idle = self.idle, []
+        self._places: SimpleQueue[None] = SimpleQueue()
+        for connection in parents:
             connection.close()  # the child's copy of the socket; nothing is sent
+
+    def put(self, connection: Any, block: bool = True) -> None:
+        """Give a place back, with its connection or None."""
+        if connection is not None:
+            self.idle.append(connection)
+        self._places.put(None)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Take a place; return a connection, or None where none is open. Raises `queue.Empty`."""
+        self._places.get(block, timeout)
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return None
 
 
 class Pool(HTTPConnectionPool):
@@ -141,6 +195,7 @@ class Pool(HTTPConnectionPool):
         One that the server has closed, or may be about to close, is opened anew.
         """
         conn = self._free_connection(request)
+        conn.opened_for = request
         try:
             idle = 0.0 if conn.last_used is None else time.monotonic() - conn.last_used
             if idle > IDLE_LIMIT and request.method in UNREPEATABLE:
@@ -173,7 +228,6 @@ class Pool(HTTPConnectionPool):
 
     def _open(self, conn: Any, request: Request) -> None:
         """Connect. Errors of urllib3 and the socket become errors of our tree, without the original."""
-        conn.opened_for = request
         try:
             if self.proxy is not None and not self.prefix:
                 self._prepare_proxy(conn)
@@ -235,6 +289,36 @@ def _host_header(where: Url) -> str:
 def _proxy_login(proxy: str) -> dict[str, Any]:
     user_info, at, _ = urlsplit(proxy).netloc.rpartition("@")
     return {"proxy_headers": make_headers(proxy_basic_auth=unquote(user_info))} if at else {}
+
+
+def _addresses(host: str, port: int, seconds: float) -> Iterable[tuple[int, Any]]:
+    """Resolve a name; yield families and addresses.
+
+    No system call does so in a given time, hence a thread, which is left to itself when the time is over.
+    """
+    if is_ip_address(host):
+        return _resolved(host, port)
+    outcome: SimpleQueue[Any] = SimpleQueue()
+
+    def resolve() -> None:
+        try:
+            outcome.put(_resolved(host, port))
+        except (OSError, UnicodeError) as error:
+            outcome.put(error)
+
+    Thread(target=resolve, name=f"resolve {host}", daemon=True).start()
+    try:
+        found = outcome.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError("the name was not resolved in time") from None
+    if isinstance(found, Exception):
+        raise found
+    return cast("list[tuple[int, Any]]", found)
+
+
+def _resolved(host: str, port: int) -> list[tuple[int, Any]]:
+    found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
 
 
 def _late(request: Request) -> ReadTimeoutError | None:

@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Callable, Generator, Iterator
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from polycloud.concurrency.forks import renew_after_fork
@@ -41,7 +41,7 @@ class Urllib3Transport:
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in the middle
         self._pools: dict[str, Pool] = {}
 
     def send(self, request: Request) -> RawResponse:
@@ -68,7 +68,7 @@ class Urllib3Transport:
     def _new_pool(self, origin: str) -> Pool:
         with self._lock:
             if origin not in self._pools:
-                self._pools[origin] = new_pool(origin, self.options)
+                self._pools.setdefault(origin, new_pool(origin, self.options))
             return self._pools[origin]
 
     def __reduce__(self) -> tuple[type[Urllib3Transport], tuple[TransportOptions]]:
@@ -86,8 +86,10 @@ class _Exchange:
     """A request that was sent, and its response up to the end of the headers; the body is read from here.
 
     The pool gets the connection back exactly once: when the response has ended, at the first error, or when
-    the exchange is closed.
+    the exchange is closed, or when nobody has it any more: a stream that was forgotten.
     """
+
+    _conn: Any = None
 
     def __init__(self, pool: Pool, request: Request, target: str) -> None:
         self._pool, self._request = pool, request
@@ -118,6 +120,9 @@ class _Exchange:
         if conn is not None:
             reusable = self._sent_whole and self.reader.complete and self.reader.keep_alive
             self._pool.give_back(conn, reusable=reusable)
+
+    def __del__(self) -> None:
+        self.close()
 
     def _begin(self, head: bytes) -> None:
         try:
