@@ -110,6 +110,7 @@ HALF_A_RECORD = drip(b"\x16\x03\x03\x40\x00", b"\x02", reads=False)
 def half_a_record_in_a_tunnel(connection: socket.socket, over: threading.Event) -> None:
     connection.recv(65536)
     connection.sendall(OK + b"\r\n")
+    connection.recv(65536)
     HALF_A_RECORD(connection, over)
 
 
