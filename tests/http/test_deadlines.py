@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import select
 import signal
 import socket
 import threading
@@ -241,6 +243,32 @@ def test_a_tunnel_of_a_secure_proxy(
 
     with served(secure) as port, ends_within(SLACK), pytest.raises(ReadTimeoutError, match="deadline"):
         send(soon("https://api.example/"), proxy_url=f"https://localhost:{port}")
+
+
+def test_a_request_through_a_secure_proxy(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests share a connection through the tunnel of a proxy that speaks TLS itself."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
+
+    def tunnel(connection: socket.socket, over: threading.Event) -> None:
+        with certificate.server_context().wrap_socket(connection, server_side=True) as near:
+            port = int(near.recv(65536).split()[1].rpartition(b":")[2])
+            near.sendall(OK + b"\r\n")
+            with socket.create_connection(("127.0.0.1", port)) as far, suppress(OSError):
+                sides: dict[Any, Any] = {near: far, far: near}
+                data = OK
+                while data:
+                    for side in select.select(list(sides), [], [], SLACK)[0]:
+                        data = side.recv(65536)
+                        sides[side].sendall(data)
+
+    with serve(ssl_context=certificate.server_context()) as web, served(tunnel) as port:
+        options = TransportOptions(f"https://localhost:{port}", str(certificate.authority))
+        transport = Urllib3Transport(options)
+        url = f"https://localhost:{web.port}/"
+        bodies = [transport.send(Request("POST", url, body=b"x" * 50_000)).body for _ in range(3)]
+        transport.close()
+    assert [json.loads(body)["connection"] for body in bodies] == [1, 1, 1]
+    assert json.loads(bodies[0])["body"] == "x" * 50_000
 
 
 def test_a_name_that_is_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,15 +159,15 @@ class ResponseReader:
         if self._head_size > HEAD_LIMIT:
             raise TransportError(f"the response's headers are longer than {HEAD_LIMIT:,} bytes")
         self._feed(data[:stop])
-        if self._head_complete != (found >= 0) or (
-            self._head_complete and not self._head.startswith(b"HTTP/1.")
-        ):
-            raise TransportError("the response is not valid HTTP/1.1")
+        if self._head_complete != (found >= 0):
+            raise TransportError("the response is not valid HTTP: its headers end twice")
         if self._head_complete:
             self._finish_head()
         return data[stop:]
 
     def _finish_head(self) -> None:
+        if not self._head.startswith(b"HTTP/1."):  # llhttp reads HTTP/2.0 and RTSP too
+            raise TransportError("the response is not valid HTTP/1.1")
         assert self._parser is not None
         self.status = self._parser.get_status_code()
         if self.status < HTTPStatus.CONTINUE or self.status == HTTPStatus.SWITCHING_PROTOCOLS:
