@@ -35,7 +35,7 @@ fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz
 
 threads: $(VENV)/.dev ## have many threads make 20,000 calls on one driver, for minutes
-	POLYCLOUD_THREADS=long $(BIN)/pytest -n 0 --timeout 1800 tests/common/test_threads.py
+	POLYCLOUD_THREADS=long $(BIN)/pytest -n 0 --timeout 1800 tests/concurrency/test_threads.py
 
 faults: $(VENV)/.dev ## make 44,000 calls while the network fails, for minutes; SEED=7 repeats a plan
 	$(BIN)/python tests/faults/campaign.py --creates 1000 --others 10000 $(if $(SEED),--seed $(SEED))

@@ -1,4 +1,4 @@
-"""How `make docs` builds the site; nothing is fetched, and a warning is an error."""  # noqa: INP001
+"""Configuration of the site that `make docs` builds: nothing is downloaded, and warnings are errors."""  # noqa: INP001
 
 import sys
 from pathlib import Path
@@ -13,10 +13,10 @@ release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "matrix", "reference"]
 exclude_patterns = ["_ext"]
-default_role = "py:obj"  # `NodeDriver` in a docstring is a link where there is such a thing
+default_role = "py:obj"  # `NodeDriver` in a docstring becomes a link if it names an object
 
 myst_heading_anchors = 3
-suppress_warnings = ["ref.python"]  # of two things of one name a signature's link takes one
+suppress_warnings = ["ref.python"]  # if two objects have one name, a link in a signature takes either
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"show-inheritance": True}

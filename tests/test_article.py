@@ -151,7 +151,7 @@ def test_the_articles_driver_works() -> None:
 
 
 def test_the_articles_prompt() -> None:
-    """What the article types at a prompt prints what the article shows."""
+    """The article's input at the prompt prints the output that it shows."""
     with Sandbox("nephoscale", seed_nodes=1) as cloud:
         driver = get_driver(Provider.NEPHOSCALE)
         conn = driver("user", "correct_password", **cloud.options)

@@ -18,6 +18,7 @@ from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.concurrency.calls import call_options
 from polycloud.config import ConfigError, ConfigWarning
+from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
 from polycloud.sandbox import Sandbox
 
@@ -133,6 +134,21 @@ def test_which_profile(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write("")
     with pytest.raises(ConfigError, match=r"which profile\? there is none yet; write .* into .*config.toml"):
         polycloud.connect()
+
+
+def test_a_profile_for_one_service(write: Write) -> None:
+    """A profile with a service makes drivers of that service by default, and no others."""
+    file = write(
+        '[profiles.lab]\nprovider = "dummy"\nservice = "dns"\nkey = "x"\n[profiles.b]\nprovider = "dummy"\n'
+    )
+    assert isinstance(polycloud.connect(profile="lab"), DummyDNSDriver)
+    assert isinstance(polycloud.connect(profile="lab", service="dns"), DummyDNSDriver)
+    assert refused(service="compute") == f"{file}: profiles.lab.service: it is for dns, not for compute"
+    of_service = config.load().of_service
+    assert [one.name for one in of_service("compute")] == ["b"]
+    assert [one.name for one in of_service("dns")] == [one.name for one in of_service(None)] == ["lab", "b"]
+    write('[profiles.lab]\nprovider = "dummy"\nservice = "toys"\n')
+    assert ".service must be one of compute, storage, loadbalancer, dns, got 'toys'" in refused()
 
 
 def test_an_unknown_profile(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

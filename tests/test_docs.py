@@ -49,7 +49,7 @@ def examples() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(("page", "block", "printed"), examples())
 def test_examples_run(page: str, block: str, printed: str) -> None:
-    """Each Python block of a page runs as it stands and prints what it promises."""
+    """Each Python block of a page runs as it is and prints what it promises."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", block], capture_output=True, text=True, check=False, timeout=60
     )

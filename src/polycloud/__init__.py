@@ -85,7 +85,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'polycloud' has no attribute {name!r}")
+        import sys
+
+        message = f"module 'polycloud' has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=sys.modules[__name__])
     from importlib import import_module
 
     value = globals()[name] = getattr(import_module(_HOMES.get(name, "polycloud.errors")), name)
@@ -93,4 +96,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from polycloud.common.driver import credentials_from_environment, credentials_of
-from polycloud.common.providers import get_driver
+from polycloud.common.providers import DriverType, get_driver
 from polycloud.concurrency.calls import remaining
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError, printable
 
@@ -57,6 +57,7 @@ NEAREST = 3
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 """A name of a variable that messages may show; other text may be a secret in its place."""
 TOP = ("default", "profiles")
+DEFAULT_SERVICE = "compute"
 NUMBER = (int, float)
 OPTIONS: dict[str, tuple[type, ...]] = {
     "allow_insecure": (bool,),
@@ -107,11 +108,13 @@ class Profile:
     provider: str
     settings: Mapping[str, Any] = field(repr=False)
     file: Path
+    service: str | None = None
 
-    def connect(self, service: str = "compute", **options: Any) -> Any:
-        """Make its driver; `options` override those of the profile.
+    def connect(self, service: str | None = None, **options: Any) -> Any:
+        """Make its driver for a service; `options` override those of the profile.
 
-        Raises `ConfigError` if a setting is invalid, or a credential is missing or cannot be resolved.
+        The default is the profile's own service, else compute. Raises `ConfigError` if the profile is for
+        another service, a setting is invalid, or a credential is missing or cannot be resolved.
         """
         kind = self.driver(service)
         names = [one.name for one in credentials_of(kind)]
@@ -132,10 +135,15 @@ class Profile:
         except InvalidArgumentError as error:
             raise ConfigError(f"{self.where()}: {error}") from None
 
-    def driver(self, service: str = "compute") -> Any:
-        """Return the class of its driver. Raises `ConfigError` for an unknown provider."""
+    def driver(self, service: str | None = None) -> Any:
+        """Return the class of its driver for a service.
+
+        Raises `ConfigError` for an unknown provider, and for a service that the profile is not for.
+        """
+        if service and self.service and service != self.service:
+            raise ConfigError(f"{self.where('service')}: it is for {self.service}, not for {service}")
         try:
-            return get_driver(service, self.provider)
+            return get_driver(service or self.service or DEFAULT_SERVICE, self.provider)
         except UnknownProviderError as error:
             raise ConfigError(f"{self.where('provider')}: {error}") from None
 
@@ -183,6 +191,12 @@ class Config:
             raise ConfigError(f"no profile is called {name!r}{by}{hint}")
         return self.profiles[name]
 
+    def of_service(self, service: str | None) -> list[Profile]:
+        """Return the profiles that are for a service: its own, and those for every service."""
+        return [
+            one for one in self.profiles.values() if not (service and one.service) or one.service == service
+        ]
+
     def _known(self) -> str:
         if not self.profiles:
             return f"there is none yet; write [profiles.NAME] with its provider into {self.file}"
@@ -192,7 +206,7 @@ class Config:
 def connect(
     provider: str | None = None,
     *credentials: Any,
-    service: str = "compute",
+    service: str | None = None,
     profile: str | None = None,
     **options: Any,
 ) -> Any:
@@ -204,7 +218,7 @@ def connect(
     Args:
         provider: The provider's name.
         *credentials: The first arguments of its driver: a key, or a user and a password.
-        service: The service, such as "compute".
+        service: The service, such as "dns"; the default is that of the profile, else compute.
         profile: The name of an account of the configuration.
         **options: Options of the driver, such as `host` or `timeout`; see
             `polycloud.common.base.ConnectionOptions`.
@@ -217,7 +231,7 @@ def connect(
         if provider is not None or credentials:
             raise ConfigError("give a provider with its credentials or a profile=, not both")
         return load().profile(profile).connect(service, **options)
-    kind = get_driver(service, provider)
+    kind = get_driver(service or DEFAULT_SERVICE, provider)
     if credentials:
         return kind(*credentials, **options)
     found = credentials_from_environment(kind)
@@ -314,8 +328,11 @@ def _profile(file: Path, name: str, table: Any) -> Profile:
         raise ConfigError(f"{where} names no provider{hint}")
     if not isinstance(provider, str):
         raise ConfigError(f"{where}.provider must be a string, got {_kind(provider)}")
-    settings = {key: value for key, value in table.items() if key != "provider"}
-    return Profile(name, provider, settings, file)
+    service = table.get("service")
+    if service is not None and service not in list(DriverType):
+        raise ConfigError(f"{where}.service must be one of {', '.join(DriverType)}, got {service!r}")
+    settings = {key: value for key, value in table.items() if key not in {"provider", "service"}}
+    return Profile(name, provider, settings, file, service)
 
 
 def _check(value: Any, types: tuple[type, ...] | None) -> None:

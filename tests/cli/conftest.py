@@ -29,7 +29,7 @@ AtTerminal = Callable[..., str]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a user who has set nothing that decides about colour, and has no account."""
+    """The environment of a user without settings of colour and without accounts."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -39,7 +39,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class Terminal:
-    """The command at a terminal: what it sends, and keys that are typed."""
+    """The command at a terminal: its output, and typed keys."""
 
     def __init__(self, *arguments: str, columns: int = 80, **variables: str) -> None:
         self._ours, theirs = pty.openpty()
@@ -58,7 +58,7 @@ class Terminal:
         self._decoder = getincrementaldecoder("utf-8")("replace")
 
     def until(self, text: str) -> str:
-        """What was sent, once `text` stands in it."""
+        """The output, once it contains `text`."""
         while text not in self.sent:
             assert self._read(), self.sent
         return self.sent
@@ -68,13 +68,13 @@ class Terminal:
         os.write(self._ours, keys.encode())
 
     def end(self) -> int:
-        """Read to the end; the exit status."""
+        """Read to the end; return the exit status."""
         while self._read():
             pass
         return self.process.wait(30)
 
     def close(self) -> None:
-        """End what still runs."""
+        """Stop the command if it still runs."""
         self.process.kill()
         self.process.wait()
         os.close(self._ours)
@@ -82,10 +82,10 @@ class Terminal:
     def _read(self) -> bool:
         readable, _, _ = select.select([self._ours], [], [], 60)
         assert readable, self.sent
-        # Where the last writer has gone, Linux reports an error and others the end of the file.
+        # When the last writer has gone, Linux reports an error and others the end of the file.
         with contextlib.suppress(OSError):
             part = os.read(self._ours, 65536)
-            self.sent += self._decoder.decode(part)  # a sign may come in two pieces
+            self.sent += self._decoder.decode(part)  # a character may arrive in two pieces
             return bool(part)
         return False
 
@@ -147,7 +147,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 @pytest.fixture
 def at_terminal(terminal: Callable[..., Terminal]) -> AtTerminal:
-    """Runs the command at a terminal of 80 columns; what the terminal was sent."""
+    """Runs the command at a terminal of 80 columns; returns its output."""
 
     def run_it(*arguments: str, status: int = 0, **variables: str) -> str:
         started = terminal(*arguments, **variables)
@@ -172,7 +172,7 @@ def configured(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def dummies(configured: Callable[[str], Path]) -> dict[str, str]:
-    """The environment of somebody with two accounts in memory, two nodes each; the first is the default."""
+    """The environment of a user with two accounts in memory, two nodes each; the first is the default."""
     file = configured(
         'default = "home"\n'
         '[profiles.home]\nprovider = "dummy"\nkey = "x"\n'
@@ -183,7 +183,7 @@ def dummies(configured: Callable[[str], Path]) -> dict[str, str]:
 
 @pytest.fixture
 def office() -> Iterator[Sandbox]:
-    """A quick NephoScale with two servers."""
+    """A fast NephoScale with two servers."""
     knobs: Any = {"appear": 0.05, "build": 0.3, "power": 0.05, "destroy": 0.05}
     with Sandbox("nephoscale", seed_nodes=2, no_isolation=True, **knobs) as cloud:
         yield cloud
@@ -191,14 +191,14 @@ def office() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def prod() -> Iterator[Sandbox]:
-    """A quick DigitalOcean with two droplets."""
+    """A fast DigitalOcean with two droplets."""
     with Sandbox("digitalocean", ssh="off", seed_droplets=2, build=0.3, power=0.05, attach=0.05) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def both(office: Sandbox, prod: Sandbox, configured: Callable[[str], Path]) -> dict[str, str]:
-    """The environment of somebody with an account at each, and one where nobody answers."""
+    """The environment of a user with an account at each."""
     user, password = office.credentials
     file = configured(
         f'[profiles.office]\nprovider = "nephoscale"\nurl = "{office.url}"\n'
@@ -211,11 +211,11 @@ def both(office: Sandbox, prod: Sandbox, configured: Callable[[str], Path]) -> d
 
 @pytest.fixture
 def wait_for() -> Callable[[Callable[[], object]], None]:
-    """Returns once what it is given sees something."""
+    """Returns when the given function returns a true value."""
 
-    def wait(look: Callable[[], object]) -> None:
+    def wait(condition: Callable[[], object]) -> None:
         ends_at = time.monotonic() + 30
-        while not look():
+        while not condition():
             assert time.monotonic() < ends_at
             time.sleep(0.02)  # noqa: TID251 - a test waits for a process
 

@@ -22,7 +22,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 def offered(run: Run, line: str, **variables: str) -> list[str]:
-    """What is offered for the last word of a line."""
+    """The completions of the last word of a line."""
     done = run(
         _POLYCLOUD_COMPLETE="complete_bash",
         COMP_WORDS=line,
@@ -34,7 +34,7 @@ def offered(run: Run, line: str, **variables: str) -> list[str]:
 
 
 def test_commands(run: Run) -> None:
-    """Names of commands are completed, and those of their own commands."""
+    """Names of commands and of their subcommands are completed."""
     assert offered(run, "polycloud pro") == ["profiles", "providers"]
     assert offered(run, "polycloud nodes st") == ["start", "stop"]
 
@@ -56,12 +56,12 @@ def test_commands(run: Run) -> None:
     ],
 )
 def test_names(run: Run, dummies: dict[str, str], line: str, names: list[str]) -> None:
-    """Names of profiles, providers, and what an account has are completed; by id where a name has spaces."""
+    """Names of profiles, providers and resources are completed; the id if a name has spaces."""
     assert offered(run, line, **dummies) == names
 
 
-def test_a_cloud_that_does_not_answer(run: Run, configured: Callable[[str], Path]) -> None:
-    """Where the provider is late or nothing is configured, nothing is offered and nothing is said."""
+def test_a_cloud_that_does_not_respond(run: Run, configured: Callable[[str], Path]) -> None:
+    """If the provider is late or nothing is configured, nothing is offered and nothing printed."""
     with Sandbox("nephoscale", ssh="off", latency=600.0) as cloud:
         file = configured(
             f'[profiles.a]\nprovider = "nephoscale"\nurl = "{cloud.url}"\nuser = "u"\npassword = "p"\n'
@@ -75,7 +75,7 @@ def test_a_cloud_that_does_not_answer(run: Run, configured: Callable[[str], Path
 
 
 def test_bash_completes(run: Run, dummies: dict[str, str], tmp_path: Path) -> None:
-    """`--install-completion` teaches bash; what it writes completes names."""
+    """`--install-completion` installs a script for bash that completes names."""
     home = tmp_path / "home"
     home.mkdir()
     command = tmp_path / "polycloud"
@@ -105,7 +105,7 @@ def test_bash_completes(run: Run, dummies: dict[str, str], tmp_path: Path) -> No
 
 
 def test_show_completion(dummies: dict[str, str], tmp_path: Path) -> None:
-    """`--show-completion` prints the script for the shell that it is called from."""
+    """`--show-completion` prints the script for the shell that calls it."""
     shown = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m polycloud.cli.main --show-completion; true"],
         capture_output=True,
@@ -121,5 +121,5 @@ def test_show_completion(dummies: dict[str, str], tmp_path: Path) -> None:
     [("bash", "complete -o"), ("zsh", "#compdef polycloud"), ("fish", "complete --command")],
 )
 def test_scripts_for_other_shells(run: Run, shell: str, said: str) -> None:
-    """The script for a shell is printed whichever shell asks, as a package of the command needs it."""
+    """`_POLYCLOUD_COMPLETE` prints the script for a shell from any shell."""
     assert said in run(_POLYCLOUD_COMPLETE=f"source_{shell}").stdout

@@ -47,8 +47,8 @@ class Locator(NodeDriver):
     type, name, connectionCls = "locator", "Locator", Line
 
     def list_locations(self):
-        answer = self.connection.request("/").object
-        return [NodeLocation(one["id"], one["name"], "US", self) for one in answer]
+        locations = self.connection.request("/").object
+        return [NodeLocation(one["id"], one["name"], "US", self) for one in locations]
 
 
 class Unmade(NodeDriver):
@@ -118,23 +118,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(run: Run, *arguments: str, status: int = 0) -> dict[str, Any]:
+def report(run: Run, *arguments: str, status: int = 0) -> dict[str, Any]:
     done = run("conform", *arguments, "--json")
     assert (done.returncode, done.stderr) == (status, "")
     data: dict[str, Any] = json.loads(done.stdout)
     return data
 
 
-def test_every_rule_is_told_with_its_sentence(run: Run) -> None:
-    """Each rule of the suite is told once, with the sentence that is its docstring."""
-    data = told(run, "dummy", "--credentials", "key")
+def test_every_rule_is_reported(run: Run) -> None:
+    """Each rule of the suite is reported once, with its docstring as the sentence."""
+    data = report(run, "dummy", "--credentials", "key")
     sentences = rules(ComputeConformance)
     assert [(rule["number"], rule["sentence"]) for rule in data["rules"]] == list(sentences.items())
     assert (data["broken"], data["kept"] + data["skipped"]) == (0, len(sentences))
 
 
-def test_a_broken_rule_is_told_with_its_reason(run: Run) -> None:
-    """A broken rule is told with what broke it, and the exit status is 1."""
+def test_a_broken_rule_has_its_reason(run: Run) -> None:
+    """A broken rule is reported with the reason, and the exit status is 1."""
     done = run("conform", "drivers:Lister", "--credentials", "key", "C06", "C07")
     assert done.returncode == 1
     kept, broken, reason, _, summary = done.stdout.splitlines()
@@ -145,8 +145,8 @@ def test_a_broken_rule_is_told_with_its_reason(run: Run) -> None:
 
 
 def test_a_rule_with_several_cases_says_which_broke_it(run: Run) -> None:
-    """Where a rule has cases, the reason begins with the case."""
-    data = told(
+    """The reason of a rule with cases begins with the case."""
+    data = report(
         run, "drivers:Locator", "--credentials", "key", "--url", "http://127.0.0.1:9", "C42", status=1
     )
     (rule,) = data["rules"]
@@ -156,34 +156,34 @@ def test_a_rule_with_several_cases_says_which_broke_it(run: Run) -> None:
     }
 
 
-def test_what_is_not_offered_is_read_off_the_driver(run: Run) -> None:
-    """A driver class is asked what it offers: the other rules are skipped, and the reason tells why."""
+def test_what_a_driver_class_does_not_offer(run: Run) -> None:
+    """Rules about operations that a driver class does not offer are skipped, with that reason."""
     arguments = ("drivers:Locator", "--credentials", "key", "--url", "http://127.0.0.1:9", "C02", "C06")
-    supports, sizes = told(run, *arguments)["rules"]
+    supports, sizes = report(run, *arguments)["rules"]
     assert supports["status"] == "kept"
     assert (sizes["status"], sizes["reasons"]) == ("skipped", ["the driver does not offer list_sizes"])
 
 
-def test_a_test_class_says_what_is_not_offered(run: Run) -> None:
-    """A test class is run as it stands, with the fixtures of its module and its own `not_offered`."""
-    data = told(run, "suites:TestLister", "c2", "7", status=1)
+def test_what_a_test_class_does_not_offer(run: Run) -> None:
+    """A test class is run with the fixtures of its module and its own `not_offered`."""
+    data = report(run, "suites:TestLister", "c2", "7", status=1)
     assert [rule["status"] for rule in data["rules"]] == ["broken", "broken"]
     assert "supports() is false for ['deploy_node'], which not_offered" in data["rules"][0]["reasons"][0]
 
 
 def test_a_test_class_may_be_named_by_its_file(run: Run, folder: Path) -> None:
-    """FILE.py:CLASS is the class of a file, in whatever folder."""
+    """FILE.py:CLASS is the class of a file, in any folder."""
     (folder / "below").mkdir()
     for name in ("suites.py", "drivers.py"):
         (folder / name).rename(folder / "below" / name)
-    assert told(run, "below/suites.py:TestLister", "C06")["kept"] == 1
+    assert report(run, "below/suites.py:TestLister", "C06")["kept"] == 1
 
 
 def test_what_fails_before_a_test_breaks_its_rule(run: Run) -> None:
     """A fixture that fails, or is missing, breaks the rules that use it."""
-    (rule,) = told(run, "suites:TestNothing", "C04", status=1)["rules"]
+    (rule,) = report(run, "suites:TestNothing", "C04", status=1)["rules"]
     assert rule["reasons"] == ["raised RuntimeError: the server did not start"]
-    (rule,) = told(run, "suites:TestBare", "C04", status=1)["rules"]
+    (rule,) = report(run, "suites:TestBare", "C04", status=1)["rules"]
     assert rule["reasons"] == ["there is no fixture 'driver'"]
 
 
@@ -191,11 +191,11 @@ def test_settings_of_other_plugins_do_not_matter(run: Run, folder: Path) -> None
     """Options and settings of the folder's own tests do not change the run."""
     settings = "[pytest]\naddopts = -n 4 --no-such-option\ntimeout = 1\nfilterwarnings = error\n"
     (folder / "pytest.ini").write_text(settings)
-    assert told(run, "suites:TestLister", "C06")["kept"] == 1
+    assert report(run, "suites:TestLister", "C06")["kept"] == 1
 
 
-def test_what_is_left_over_is_told(run: Run) -> None:
-    """Nodes of the rules that are still there in the end are named, and the exit status is 1."""
+def test_leftovers_are_named(run: Run) -> None:
+    """Nodes of the rules that still exist at the end are named, and the exit status is 1."""
     program = (
         "from polycloud.testing import ComputeConformance\nComputeConformance.patience = 0.0\n"
         "from polycloud.cli.main import run\nimport sys\n"
@@ -208,27 +208,27 @@ def test_what_is_left_over_is_told(run: Run) -> None:
     assert last.endswith("-asked-for (id 3): it was removed, and is still listed")
 
 
-def test_a_mistake_is_told_with_its_place(run: Run) -> None:
-    """What a driver's code raises is told with the file and line, in a rule and before one."""
+def test_an_error_has_its_place(run: Run) -> None:
+    """An error of the driver's code is reported with file and line, in a rule and before one."""
     (line,) = (number for number, text in enumerate(DRIVERS.splitlines(), 1) if "node.ip4" in text)
     for rule in ("C15", "C04"):
-        (told_of,) = told(run, "drivers:Careless", "--credentials", "key", rule, status=1)["rules"]
-        assert "has no attribute 'ip4'" in told_of["reasons"][0]
-        assert f"(drivers.py:{line})" in told_of["reasons"][0]
+        (rule_,) = report(run, "drivers:Careless", "--credentials", "key", rule, status=1)["rules"]
+        assert "has no attribute 'ip4'" in rule_["reasons"][0]
+        assert f"(drivers.py:{line})" in rule_["reasons"][0]
 
 
 def test_a_driver_that_is_not_registered_is_named_with_its_module(run: Run) -> None:
-    """Two classes of one name are told apart by their modules."""
-    (rule,) = told(run, "drivers:Lister", "--credentials", "key", "C01", status=1)["rules"]
+    """Two classes of the same name are distinguished by their modules."""
+    (rule,) = report(run, "drivers:Lister", "--credentials", "key", "C01", status=1)["rules"]
     expected = "returns polycloud.compute.drivers.dummy.DummyNodeDriver, not drivers.Lister"
     assert expected in rule["reasons"][0]
 
 
 def test_a_sandbox_is_started(run: Run) -> None:
-    """With --sandbox the driver is given a sandbox of its own."""
-    assert told(run, "nephoscale", "--sandbox", "nephoscale", "C05", "C18", "C38")["kept"] == 3
+    """With --sandbox the driver gets a sandbox of its own."""
+    assert report(run, "nephoscale", "--sandbox", "nephoscale", "C05", "C18", "C38")["kept"] == 3
     given = ("--sandbox", "digitalocean", "--region", "nyc1")
-    assert told(run, "digitalocean", *given, "C33", "C38")["kept"] == 2
+    assert report(run, "digitalocean", *given, "C33", "C38")["kept"] == 2
 
 
 def test_a_profile_gives_the_driver(run: Run, folder: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_profile_gives_the_driver(run: Run, folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     refused = run("conform", "nephoscale", "--profile", "lab", POLYCLOUD_CONFIG=str(file))
     assert refused.returncode == 2
-    assert "the profile lab is of DummyNodeDriver, not NephoscaleNodeDriver" in refused.stderr
+    assert "the driver of the profile lab must be NephoscaleNodeDriver, got DummyNodeDriver" in refused.stderr
 
 
 def test_the_environment_gives_credentials(run: Run) -> None:
@@ -250,7 +250,7 @@ def test_the_environment_gives_credentials(run: Run) -> None:
 
 
 def test_no_nodes_are_made_elsewhere_without_consent(run: Run) -> None:
-    """Where nodes would be created on another machine, nothing is sent before somebody agreed."""
+    """If nodes would be created on another machine, nothing is sent without confirmation."""
     refused = run("conform", "drivers:Creator", "--credentials", "key", "C01")
     assert refused.returncode == 2
     assert "This creates nodes at api.example.com, which may cost money" in refused.stderr
@@ -258,9 +258,9 @@ def test_no_nodes_are_made_elsewhere_without_consent(run: Run) -> None:
     assert done.stdout.startswith(("kept", "broken"))
 
 
-def test_no_secret_is_told(run: Run) -> None:
-    """A reason does not show a credential, and what a driver prints is not shown."""
-    data = told(run, "drivers:Talkative", "--credentials", "very-secret", "C08", status=1)
+def test_no_secret_is_shown(run: Run) -> None:
+    """A reason shows neither a credential nor the output of a driver."""
+    data = report(run, "drivers:Talkative", "--credentials", "very-secret", "C08", status=1)
     assert "very-secret" not in str(data)
     assert "no locations for" in data["rules"][0]["reasons"][0]
 
@@ -270,13 +270,17 @@ def test_no_secret_is_told(run: Run) -> None:
     [
         (("drivers:Lister",), 2, "Lister needs key: give --credentials KEY, or set POLYCLOUD_DUMMY_KEY"),
         (("drivers:Lister", "--credentials", "a", "--credentials", "b"), 2, "Lister needs key"),
-        (("drivers:Lister", "--credentials", "a", "--sandbox", "nephoscale"), 2, "not several of them"),
+        (
+            ("drivers:Lister", "--credentials", "a", "--sandbox", "nephoscale"),
+            2,
+            "give only one of --cred",
+        ),
         (("drivers:Lister", "--credentials", "a", "C99"), 2, "there is no rule C99; there are C01 to C"),
         (("drivers:Listr", "--credentials", "a"), 2, "no test class 'Listr'; it has Lister, Talkative"),
         (("imports:NAME",), 2, "no test class 'NAME'; it has Lister of drivers"),
         (("json:NAME",), 2, "no test class 'NAME'; it has none"),
-        (("drivers:Unmade", "--credentials", "hushed"), 1, "KeyError: 'no endpoint for [secret]'"),
-        (("suites:TestLister", "--url", "http://127.0.0.1:9"), 2, "which makes its driver itself"),
+        (("drivers:Unmade", "--credentials", "hushed"), 1, "KeyError: 'no endpoint for REDACTED'"),
+        (("suites:TestLister", "--url", "http://127.0.0.1:9"), 2, "which creates its driver itself"),
         (("nothing:Driver",), 1, "nothing cannot be imported: ModuleNotFoundError"),
         (("needy:Driver",), 1, "is a_module_that_is_not_there installed? (pip install -e .)"),
         (("broken:Driver",), 1, "broken cannot be imported: ZeroDivisionError: division by zero"),
@@ -287,7 +291,7 @@ def test_no_secret_is_told(run: Run) -> None:
 def test_what_cannot_be_tested_is_one_line(
     run: Run, arguments: tuple[str, ...], status: int, message: str
 ) -> None:
-    """A driver that cannot be found, imported or made ends the command with one line that says why."""
+    """A driver that cannot be found, imported or created ends the command with one line that says why."""
     done = run("conform", *arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert message in done.stderr
@@ -295,7 +299,7 @@ def test_what_cannot_be_tested_is_one_line(
 
 
 def test_without_pytest_it_says_what_to_install(run: Run) -> None:
-    """Without pytest the command names the extra that brings it."""
+    """Without pytest the command names the extra to install."""
     program = (
         "import sys; sys.modules['pytest'] = None\n"
         "from polycloud.cli.main import run\nsys.argv[:] = ['polycloud', 'conform', 'dummy']\nrun()"
@@ -306,7 +310,15 @@ def test_without_pytest_it_says_what_to_install(run: Run) -> None:
 
 
 def test_progress_at_a_terminal(at_terminal: AtTerminal) -> None:
-    """At a terminal the rule that is being tested is shown, and the results after it."""
+    """At a terminal the current rule is shown, and the results afterwards."""
     sent = at_terminal("conform", "dummy", "--credentials", "key", "C11", "C18")
     assert sent.index("C18 `wait_until_running`") < sent.index("kept     C11")
     assert f"{DummyNodeDriver.api_name}: 2 kept, 0 broken, 0 skipped" in sent
+
+
+def test_another_service(run: Run) -> None:
+    """--service selects the driver and the rules of another service."""
+    data = report(run, "dummy", "--service", "dns", "--credentials", "key", "d1", "D51")
+    assert [(rule["number"], rule["status"]) for rule in data["rules"]] == [("D01", "kept"), ("D51", "kept")]
+    done = run("conform", "dummy", "--service", "dns", "--credentials", "key", "C05")
+    assert (done.returncode, "there is no rule C05; there are D01 to D" in done.stderr) == (2, True)

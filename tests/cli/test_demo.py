@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from polycloud.cli.demo import STEPS, Session, amazon
+from polycloud.cli.commands.demo import STEPS, Session, amazon
 from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.sandbox import Sandbox
 
@@ -40,7 +40,7 @@ ACTIONS = (
 
 
 def test_the_walk_without_a_terminal(run: Run) -> None:
-    """The demo shows every step and error in plain lines of valid Python, and leaves nothing."""
+    """The demo shows every step and error in plain lines of valid Python, and leaves nothing behind."""
     done = run("demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
@@ -68,17 +68,17 @@ def test_the_walk_at_a_terminal(at_terminal: AtTerminal) -> None:
 
 
 def test_without_moto(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where moto is missing, the demo says in one line what to install, and goes on."""
+    """Without moto the demo names in one line what to install, and continues."""
     monkeypatch.setitem(sys.modules, "moto", None)
     with Sandbox("nephoscale") as cloud:
         amazon(Session(cloud, build=0.0))
     assert capsys.readouterr().out == (
-        "Left out: the sandbox's AWS needs moto: pip install 'polycloud[moto]'\n"
+        "Skipped: the sandbox's AWS needs moto: pip install 'polycloud[moto]'\n"
     )
 
 
 def test_ctrl_c_names_the_nodes(start: Start) -> None:
-    """Ctrl-C in the middle names the nodes that existed and exits with 130."""
+    """Ctrl-C names the nodes that existed and exits with 130."""
     with start("demo") as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -86,17 +86,17 @@ def test_ctrl_c_names_the_nodes(start: Start) -> None:
                 break
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=30)
-        assert "Nodes at that moment: web (id 88001), web (id 88002)." in rest
+        assert "Nodes at that time: web (id 88001), web (id 88002)." in rest
         assert "nothing is left behind" in rest
         assert errors.splitlines()[0] == "interrupted"
         assert process.returncode == 130
 
 
 def test_a_step_that_should_be_refused_and_is_not() -> None:
-    """Where an error is expected and none comes, or another one, the demo fails."""
+    """The demo fails if an expected error does not occur, or another one does."""
     with Sandbox("nephoscale") as cloud:
         session = Session(cloud, build=0.0)
-        with pytest.raises(PolycloudError, match="gave 2, where NotFoundError was expected"):
+        with pytest.raises(PolycloudError, match="must raise NotFoundError, got 2"):
             session.refused("1 + 1", "NotFoundError")
         session.names["NotFoundError"] = NotFoundError
         with pytest.raises(NotFoundError):

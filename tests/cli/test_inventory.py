@@ -38,50 +38,50 @@ def inventory(run: Run, *arguments: str, **variables: str) -> Any:
 
 def test_hosts_and_groups(run: Run, both: dict[str, str], tagged: str) -> None:
     """Every node is a host with its public address, in groups by account, provider, state, location, tags."""
-    told = inventory(run, "--list", **both)
-    assert told == inventory(run, **both)
-    variables = told["_meta"]["hostvars"]
+    found = inventory(run, "--list", **both)
+    assert found == inventory(run, **both)
+    variables = found["_meta"]["hostvars"]
     assert variables.keys() == {"seed-1", "seed-2", "seed-00001", "seed-00002", "web"}
     web = variables["web"]
     assert web["ansible_host"] == web["polycloud_public_ips"][0]
     assert (web["polycloud_id"], web["polycloud_tags"]) == (tagged, ["tier:front"])
-    assert told["account_office"]["hosts"] == ["seed-1", "seed-2"]
-    assert told["provider_digitalocean"]["hosts"] == ["seed-00001", "seed-00002", "web"]
-    assert told["tag_tier_front"]["hosts"] == ["web"]
-    assert set(told["state_running"]["hosts"]) == set(variables)
-    assert told["location_SJC_1"]["hosts"] == ["seed-1"]
-    assert set(told["all"]["children"]) == {"ungrouped", *(told.keys() - {"_meta", "all"})}
+    assert found["account_office"]["hosts"] == ["seed-1", "seed-2"]
+    assert found["provider_digitalocean"]["hosts"] == ["seed-00001", "seed-00002", "web"]
+    assert found["tag_tier_front"]["hosts"] == ["web"]
+    assert set(found["state_running"]["hosts"]) == set(variables)
+    assert found["location_SJC_1"]["hosts"] == ["seed-1"]
+    assert set(found["all"]["children"]) == {"ungrouped", *(found.keys() - {"_meta", "all"})}
 
 
 def test_selected_accounts(run: Run, both: dict[str, str]) -> None:
-    """Accounts that are named are asked alone."""
-    told = inventory(run, "-p", "office", **both)
-    assert told["_meta"]["hostvars"].keys() == {"seed-1", "seed-2"}
+    """Only the named accounts are listed."""
+    found = inventory(run, "-p", "office", **both)
+    assert found["_meta"]["hostvars"].keys() == {"seed-1", "seed-2"}
 
 
 def test_names_that_several_have(run: Run, dummies: dict[str, str]) -> None:
-    """Hosts of the same name are told apart by account and id."""
+    """Hosts of the same name are distinguished by account and id."""
     assert inventory(run, **dummies)["_meta"]["hostvars"].keys() == {
         f"dummy-{id_}-{account}-{id_}" for account in ("home", "work") for id_ in (1, 2)
     }
 
 
 def test_one_host(run: Run, dummies: dict[str, str]) -> None:
-    """`--host` gives the variables of one host, and none for a name that is no host's."""
+    """`--host` prints the variables of one host, and none for an unknown host."""
     assert inventory(run, "--host", "dummy-1-home-1", **dummies)["ansible_host"] == "203.0.113.1"
     assert inventory(run, "--host", "nobody", **dummies) == {}
 
 
 def test_names_of_others_are_no_templates(run: Run, office: Sandbox, both: dict[str, str]) -> None:
-    """A name that Ansible would take for a template is marked, and no host is called so."""
+    """A name that Ansible would execute as a template is marked unsafe, and is not a host name."""
     order = ("--size", "5", "--image", "49", "-p", "office")
     run("nodes", "create", "--name", "{{ 7 * 7 }}", *order, **both)
-    told = inventory(run, "-p", "office", **both)["_meta"]["hostvars"]
-    assert told["___7___7___"]["polycloud_name"] == {"__ansible_unsafe": "{{ 7 * 7 }}"}
+    found = inventory(run, "-p", "office", **both)["_meta"]["hostvars"]
+    assert found["___7___7___"]["polycloud_name"] == {"__ansible_unsafe": "{{ 7 * 7 }}"}
 
 
 def test_an_account_that_fails(run: Run, dummies: dict[str, str]) -> None:
-    """Where an account fails the others are printed, and the exit status is 1: Ansible takes none of it."""
+    """If an account fails, the others are printed, and the exit status is 1."""
     file = Path(dummies["POLYCLOUD_CONFIG"])
     file.write_text(f'{file.read_text()}[profiles.old]\nprovider = "dummy"\nkey = {{ env = "NOT_SET" }}\n')
     done = run("inventory", "--ansible", **dummies)
@@ -92,13 +92,13 @@ def test_an_account_that_fails(run: Run, dummies: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("--ansible", "--list", "--host", "x")])
 def test_wrong_calls(run: Run, dummies: dict[str, str], arguments: tuple[str, ...]) -> None:
-    """Another tool's inventory is refused, and so is asking for all and for one."""
+    """Another kind of inventory is refused, and so is --list with --host."""
     assert run("inventory", *arguments, **dummies).returncode == 2
 
 
 @pytest.mark.skipif(ANSIBLE is None, reason="ansible-inventory is not installed; `make ansible` has it")
 def test_ansible_reads_it(both: dict[str, str], tagged: str, tmp_path: Path) -> None:
-    """Ansible itself takes the inventory: its hosts, their addresses, and its groups."""
+    """Ansible reads hosts, their addresses and groups from the inventory."""
     script = tmp_path / "cloud"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m polycloud.cli.main inventory --ansible "$@"\n')
     script.chmod(0o755)
@@ -111,7 +111,7 @@ def test_ansible_reads_it(both: dict[str, str], tagged: str, tmp_path: Path) -> 
         env={**os.environ, **both, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"},
     )
     assert (done.returncode, "WARNING" in done.stderr) == (0, False), done.stderr
-    told = json.loads(done.stdout)
-    assert told["_meta"]["hostvars"]["web"]["polycloud_id"] == tagged
-    assert told["tag_tier_front"]["hosts"] == ["web"]
-    assert set(told["account_office"]["hosts"]) == {"seed-1", "seed-2"}
+    found = json.loads(done.stdout)
+    assert found["_meta"]["hostvars"]["web"]["polycloud_id"] == tagged
+    assert found["tag_tier_front"]["hosts"] == ["web"]
+    assert set(found["account_office"]["hosts"]) == {"seed-1", "seed-2"}

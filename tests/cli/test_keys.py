@@ -20,7 +20,7 @@ PROD = ("-p", "prod")
 
 
 def test_a_key_is_made(run: Run, both: dict[str, str], tmp_path: Path) -> None:
-    """`create` writes the private key for its owner alone, and the public one beside it."""
+    """`create` writes the private key for its owner only, and the public one beside it."""
     file = tmp_path / "id"
     done = run("keys", "create", "laptop", "--to", str(file), *PROD, **both)
     assert done.returncode == 0, done.stderr
@@ -33,33 +33,33 @@ def test_a_key_is_made(run: Run, both: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_no_file_is_overwritten(run: Run, prod: Sandbox, both: dict[str, str], tmp_path: Path) -> None:
-    """A file that is there stays as it is, and nothing is sent."""
+    """An existing file is not changed, and nothing is sent."""
     file = tmp_path / "id"
     file.write_text("mine")
     done = run("keys", "create", "laptop", "--to", str(file), *PROD, **both)
     assert (done.returncode, file.read_text()) == (2, "mine")
-    assert f"the file {file} cannot be made: File exists" in done.stderr
+    assert f"the file {file} cannot be created: File exists" in done.stderr
     assert all(request.method == "GET" for request in prod.requests)
 
 
 def test_no_public_file_is_overwritten(run: Run, prod: Sandbox, both: dict[str, str], tmp_path: Path) -> None:
-    """What is already where the public half would go stays, no private half is left, and nothing is sent."""
+    """An existing file at the place of the public half is kept, no private half is left, nothing is sent."""
     file, public = tmp_path / "id", tmp_path / "id.pub"
     public.write_text("mine")
     done = run("keys", "create", "laptop", "--to", str(file), *PROD, **both)
     assert (done.returncode, public.read_text(), file.exists()) == (2, "mine", False)
-    assert f"the file {public} cannot be made: File exists" in done.stderr
+    assert f"the file {public} cannot be created: File exists" in done.stderr
     assert all(request.method == "GET" for request in prod.requests)
 
 
 def test_the_home_folder(run: Run, both: dict[str, str], tmp_path: Path) -> None:
-    """A `~` that no shell has seen, as in `--to=~/id`, is the home folder."""
+    """A `~` that the shell does not expand, as in `--to=~/id`, is the home folder."""
     done = run("keys", "create", "laptop", "--to=~/id", *PROD, **both, HOME=str(tmp_path))
     assert (done.returncode, (tmp_path / "id.pub").is_file()) == (0, True), done.stderr
 
 
 def test_no_file_is_left(run: Run, prod: Sandbox, configured: Callable[[str], Path], tmp_path: Path) -> None:
-    """Where the provider refuses, no file stays."""
+    """If the provider refuses, no file is left."""
     file = tmp_path / "id"
     wrong = configured(f'[profiles.a]\nprovider = "digitalocean"\nurl = "{prod.url}/v2"\ntoken = "wrong"\n')
     done = run("keys", "create", "laptop", "--to", str(file), POLYCLOUD_CONFIG=str(wrong))
@@ -68,7 +68,7 @@ def test_no_file_is_left(run: Run, prod: Sandbox, configured: Callable[[str], Pa
 
 
 def test_import_and_delete(run: Run, both: dict[str, str], tmp_path: Path) -> None:
-    """A public key is imported from a file, and deleted by its name once that is confirmed."""
+    """A public key is imported from a file, and deleted by its name after confirmation."""
     public = tmp_path / "id.pub"
     public.write_text(keys.generate()[1])
     assert run("keys", "import", "old", str(public), *PROD, **both).stdout.startswith("imported key old (id ")
@@ -82,7 +82,7 @@ def test_import_and_delete(run: Run, both: dict[str, str], tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("text", ["", "ssh-rsa x\n", keys.generate()[0]])
-def test_what_is_no_public_key(run: Run, both: dict[str, str], tmp_path: Path, text: str) -> None:
+def test_invalid_public_keys(run: Run, both: dict[str, str], tmp_path: Path, text: str) -> None:
     """A file without a public key is refused before anything is sent."""
     file = tmp_path / "id"
     file.write_text(text)

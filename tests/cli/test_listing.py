@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from polycloud.cli import listing, tables
+from polycloud.cli import listing, output
 from polycloud.cli.listing import Listing, View
 from polycloud.sandbox import Sandbox
 
@@ -33,23 +33,23 @@ def rows(text: str) -> list[list[str]]:
 
 @pytest.fixture
 def silent() -> Any:
-    """A cloud that answers nothing until it is told to end."""
+    """A cloud that does not respond until it is stopped."""
     with Sandbox("nephoscale", ssh="off", latency=600) as cloud:
         yield cloud
 
 
 @pytest.mark.parametrize("noun", NOUNS)
 def test_every_noun_has_a_list(run: Run, dummies: dict[str, str], noun: str) -> None:
-    """Each noun lists what the account has, as lines of words and as JSON with the account."""
+    """Each noun lists the account's resources, as lines of text and as JSON with the account."""
     done = run(noun, "list", **dummies)
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(run(noun, "list", "--json", **dummies).stdout)
-    assert len(done.stdout.splitlines()) == len(told) + 1
-    assert {one["account"] for one in told} == ({"home"} if told else set())
+    records = json.loads(run(noun, "list", "--json", **dummies).stdout)
+    assert len(done.stdout.splitlines()) == len(records) + 1
+    assert {one["account"] for one in records} == ({"home"} if records else set())
 
 
 def test_one_account_has_no_account_column(run: Run, dummies: dict[str, str]) -> None:
-    """A table of one account does without its name; one of several begins with it."""
+    """A table of several accounts begins with their names; one of a single account has none."""
     assert rows(run("nodes", "list", **dummies).stdout)[0][:3] == ["name", "id", "state"]
     several = rows(run("nodes", "list", "-p", "work", "-p", "home", **dummies).stdout)
     assert [row[:2] for row in several] == [
@@ -73,7 +73,7 @@ def test_all_accounts_of_two_clouds(run: Run, both: dict[str, str]) -> None:
 
 
 def test_a_provider_with_the_environment(run: Run) -> None:
-    """`--provider` takes the credentials of the environment, and says which it looked for."""
+    """`--provider` takes credentials from the environment, and names the variables if they are missing."""
     done = run("nodes", "list", "--provider", "dummy", "--json", POLYCLOUD_DUMMY_KEY="x")
     assert [node["account"] for node in json.loads(done.stdout)] == ["dummy", "dummy"]
     done = run("nodes", "list", "--provider", "dummy")
@@ -84,8 +84,8 @@ def test_a_provider_with_the_environment(run: Run) -> None:
 def test_csv(run: Run, dummies: dict[str, str]) -> None:
     """CSV has a header, and one line for each row."""
     done = run("sizes", "list", "--csv", **dummies)
-    told = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert [(size["account"], size["name"], size["ram_mb"], size["usd_month"]) for size in told] == [
+    sizes = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(size["account"], size["name"], size["ram_mb"], size["usd_month"]) for size in sizes] == [
         ("home", "Small", "128", "2920"),
         ("home", "Medium", "512", "5840"),
         ("home", "Big", "4096", "23360"),
@@ -107,26 +107,26 @@ def test_csv(run: Run, dummies: dict[str, str]) -> None:
     ],
 )
 def test_which_rows(run: Run, dummies: dict[str, str], arguments: tuple[str, ...], names: list[str]) -> None:
-    """Filters must all hold, numbers are ordered as numbers, and a limit cuts what is left."""
+    """All filters must match, numbers are sorted as numbers, and the limit is applied last."""
     done = run("sizes", "list", "--columns", "name", *arguments, **dummies)
     assert done.stdout.split() == ["name", *names]
 
 
 def test_a_filter_looks_at_each_of_several_values() -> None:
-    """A filter on a column of lists holds where one of the values fits."""
+    """A filter on a column of lists matches if one of the values does."""
     found = Listing(["a"], {"a": [{"ips": ["10.0.0.1", "192.0.2.1"]}, {"ips": []}]})
     assert found.rows(View(filters=["ips=192.*"])) == [{"ips": ["10.0.0.1", "192.0.2.1"]}]
 
 
 def test_what_has_no_value_comes_last() -> None:
-    """Rows without a value in the column of the order come last, whichever way round."""
+    """Rows without a value in the sorted column come last, in either order."""
     found = Listing(["a"], {"a": [{"n": None}, {"n": 10}, {"n": 9}]})
     assert [row["n"] for row in found.rows(View(sort="n"))] == [9, 10, None]
     assert [row["n"] for row in found.rows(View(sort="n", reverse=True))] == [10, 9, None]
 
 
 def test_texts_of_others_are_harmless() -> None:
-    """What a provider tells has no control characters in a table."""
+    """Text of a provider has no control characters in a table."""
     assert listing.cell("a\x1b[2Jb\n") == "a [2Jb "
 
 
@@ -136,20 +136,20 @@ def test_texts_of_others_are_harmless() -> None:
         (("--columns", "nam"), "no column is called 'nam'; did you mean name? there are account, name, id,"),
         (("--sort", "xyz"), "no column is called 'xyz'; there are account, name,"),
         (("--filter", "xyz=1"), "no column is called 'xyz'; "),
-        (("--filter", "name"), "--filter 'name' is not COLUMN=PATTERN, such as name=web*"),
-        (("--json", "--csv"), "give --json or --csv, not both"),
-        (("--all", "-p", "home"), "give --profile, --provider or --all, not several of them"),
-        (("-p", "home", "--provider", "dummy"), "give --profile, --provider or --all"),
+        (("--filter", "name"), "--filter must be COLUMN=PATTERN, such as name=web*, got 'name'"),
+        (("--json", "--csv"), "give only one of --json and --csv"),
+        (("--all", "-p", "home"), "give only one of --profile, --provider and --all"),
+        (("-p", "home", "--provider", "dummy"), "give only one of --profile, --provider and --all"),
         (("-p", "hoem"), "no profile is called 'hoem' in "),
         (
             ("--provider", "dumy"),
             "no provider is called 'dumy'; the nearest names: dummy",
         ),
-        (("--deadline", "0"), "deadline=0.0 is no number of seconds above 0"),
+        (("--deadline", "0"), "deadline must be a number of seconds above 0, got 0.0"),
     ],
 )
 def test_a_wrong_call(run: Run, dummies: dict[str, str], arguments: tuple[str, ...], said: str) -> None:
-    """A call that cannot be carried out is one line that says what to do, and the exit status is 2."""
+    """A wrong call is one line that says what is right, and the exit status is 2."""
     done = run("nodes", "list", *arguments, **dummies)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
@@ -157,7 +157,7 @@ def test_a_wrong_call(run: Run, dummies: dict[str, str], arguments: tuple[str, .
 
 
 def test_no_profiles(run: Run) -> None:
-    """Without any account a list says where one is written."""
+    """Without any account a list names the place of the configuration."""
     done = run("nodes", "list")
     assert done.returncode == 2
     assert "write [profiles.NAME] with its provider into /nowhere/polycloud/config.toml" in done.stderr
@@ -165,7 +165,7 @@ def test_no_profiles(run: Run) -> None:
 
 
 def test_a_file_that_others_can_read(run: Run, dummies: dict[str, str]) -> None:
-    """The warning of the configuration is one line on stderr, and the list is printed."""
+    """A warning of the configuration is one line on stderr, and the list is printed."""
     Path(dummies["POLYCLOUD_CONFIG"]).chmod(0o644)
     done = run("nodes", "list", **dummies)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 3)
@@ -187,7 +187,7 @@ def failing(both: dict[str, str]) -> dict[str, str]:
 
 
 def test_a_failure_hides_nothing(run: Run, both: dict[str, str]) -> None:
-    """What fails is told beside the results of the others, and the exit status is 1."""
+    """An account that fails is reported beside the results of the others, and the exit status is 1."""
     done = run("nodes", "list", "--all", "--json", **failing(both))
     assert done.returncode == 1
     assert {node["account"] for node in json.loads(done.stdout)} == {"office", "prod"}
@@ -197,14 +197,14 @@ def test_a_failure_hides_nothing(run: Run, both: dict[str, str]) -> None:
 
 
 def test_the_only_account_fails(run: Run, both: dict[str, str]) -> None:
-    """Where the one account fails there is its error alone."""
+    """If the only account fails, its error is the only output."""
     done = run("nodes", "list", "-p", "old", **failing(both))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("InvalidCredsError: ")
 
 
 def test_a_deadline_gives_up(run: Run, both: dict[str, str], silent: Sandbox) -> None:
-    """An account that has not answered by the deadline is a failure beside the others."""
+    """An account that has not responded by the deadline is reported as failed beside the others."""
     file = Path(both["POLYCLOUD_CONFIG"])
     file.write_text(
         f'{file.read_text()}[profiles.silent]\nprovider = "nephoscale"\nurl = "{silent.url}"\n'
@@ -219,7 +219,7 @@ def test_a_deadline_gives_up(run: Run, both: dict[str, str], silent: Sandbox) ->
 def test_ctrl_c_does_not_wait(
     start: Start, configured: Callable[[str], Path], silent: Sandbox, wait_for: Callable[..., None]
 ) -> None:
-    """Ctrl-C ends a list at once with 130, whatever answer it waits for."""
+    """Ctrl-C ends a list at once with 130, while it waits for a response."""
     file = configured(
         f'[profiles.a]\nprovider = "nephoscale"\nurl = "{silent.url}"\nuser = "u"\npassword = "p"\n'
     )
@@ -231,7 +231,7 @@ def test_ctrl_c_does_not_wait(
 
 
 def test_the_debug_file(run: Run, both: dict[str, str], tmp_path: Path) -> None:
-    """POLYCLOUD_DEBUG writes the requests of a command into a file, without the secret."""
+    """POLYCLOUD_DEBUG records the requests of a command in a file, without the secret."""
     run("nodes", "list", "-p", "prod", **both, POLYCLOUD_DEBUG=str(tmp_path / "debug"))
     text = (tmp_path / "debug").read_text()
     assert "DigitalOcean list_nodes" in text
@@ -243,7 +243,7 @@ def test_the_debug_file(run: Run, both: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_a_table_at_a_terminal(at_terminal: AtTerminal, dummies: dict[str, str]) -> None:
-    """A table is no wider than the terminal; what has no room is named."""
+    """A table is not wider than the terminal; columns that do not fit are named."""
     sent = STYLE.sub("", at_terminal("nodes", "list", **dummies))
     assert max(map(len, sent.splitlines())) <= 80
     assert "dummy-1" in sent
@@ -253,14 +253,14 @@ def test_a_table_at_a_terminal(at_terminal: AtTerminal, dummies: dict[str, str])
 
 
 def test_columns_that_were_asked_for_are_shown(at_terminal: AtTerminal, dummies: dict[str, str]) -> None:
-    """Columns that are named are shown, folded where they must be."""
+    """All requested columns are shown, folded if necessary."""
     sent = STYLE.sub("", at_terminal("nodes", "list", "--columns", "name,created_at,public_ips", **dummies))
     assert "2026-01-01" in sent
     assert "wider window" not in sent
 
 
 def test_the_table_grows(terminal: Callable[..., Any], both: dict[str, str], silent: Sandbox) -> None:
-    """At a terminal what has come is shown while others are waited for, by name."""
+    """At a terminal the rows so far are shown, with the names of the accounts that are missing."""
     file = Path(both["POLYCLOUD_CONFIG"])
     file.write_text(
         f'{file.read_text()}[profiles.slow]\nprovider = "nephoscale"\nurl = "{silent.url}"\n'
@@ -277,7 +277,7 @@ def test_the_table_grows(terminal: Callable[..., Any], both: dict[str, str], sil
 
 @pytest.mark.parametrize("calm", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_calm_terminals(at_terminal: AtTerminal, dummies: dict[str, str], calm: dict[str, str]) -> None:
-    """With NO_COLOR, or at a terminal that cannot, nothing moves and nothing is coloured."""
+    """With NO_COLOR, or at a terminal without these capabilities, nothing moves or is coloured."""
     sent = at_terminal("nodes", "list", "--all", **dummies, **calm)
     assert "waiting for" not in sent
     assert re.search(r"\x1b\[(?:\d+;)*(?:3|4|9)\d", sent) is None
@@ -285,36 +285,36 @@ def test_calm_terminals(at_terminal: AtTerminal, dummies: dict[str, str], calm: 
 
 
 def test_wide_signs(run: Run, configured: Callable[[str], Path]) -> None:
-    """Signs that take two columns are counted as two, and escaped where the encoding lacks them."""
+    """Characters of double width count as two columns, and are escaped if the encoding lacks them."""
     file = str(
         configured(
             '[profiles."名前"]\nprovider = "dummy"\nkey = "x"\n[profiles.lab]\nprovider = "dummy"\nkey="x"\n'
         )
     )
-    told = ("nodes", "list", "--all", "--columns", "account,id")
-    lines = run(*told, POLYCLOUD_CONFIG=file).stdout.splitlines()
+    command = ("nodes", "list", "--all", "--columns", "account,id")
+    lines = run(*command, POLYCLOUD_CONFIG=file).stdout.splitlines()
     assert lines == ["account  id", "名前     1", "名前     2", "lab      1", "lab      2"]
-    done = run(*told, POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
+    done = run(*command, POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout.splitlines()[1]) == (0, "\\u540d\\u524d     1")
-    done = run(*told, "--json", POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
+    done = run(*command, "--json", POLYCLOUD_CONFIG=file, PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout)[0]["account"] == "名前"
 
 
 def test_a_table_has_room_for_wide_signs() -> None:
-    """Columns are left out rather than wide signs folded."""
+    """Columns with characters of double width are left out before they are folded."""
     row = [("名前" * 4, False), ("x" * 8, False), ("y" * 8, False)]
-    assert tables.fitted("abc", [row], 40, whole=False)[1] == ["c"]
-    assert tables.fitted("abc", [row], 42, whole=False)[1] == []
+    assert output.fitted("abc", [row], 40, full=False)[1] == ["c"]
+    assert output.fitted("abc", [row], 42, full=False)[1] == []
 
 
 def test_failures_in_order() -> None:
-    """Accounts that failed are told in the order in which they were asked for, as the results are."""
+    """Accounts that failed are reported in the requested order, like the results."""
     found = Listing(["a", "b", "c"], failures={"c": ValueError("late"), "a": ValueError("first")})
-    assert list(found.told()) == ["a: ValueError: first", "c: ValueError: late"]
+    assert list(found.errors()) == ["a: ValueError: first", "c: ValueError: late"]
 
 
 def test_a_closed_pipe(start: Start, dummies: dict[str, str]) -> None:
-    """A reader that goes away ends a list without a word."""
+    """A reader that goes away ends a list without a message."""
     for form in ("--json", "--csv", "--all"):
         with start("nodes", "list", form, **dummies) as process:
             assert process.stdout is not None

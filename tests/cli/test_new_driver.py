@@ -57,7 +57,7 @@ def installed(package: Path) -> dict[str, str]:
 
 
 def python(package: Path, *arguments: str) -> str:
-    """What a Python command prints in the folder of the installed package, where it succeeds."""
+    """What a Python command prints in the folder of the installed package; it must succeed."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=package,
@@ -99,47 +99,47 @@ def payloads(package: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("auth", ["key", "user-and-key", "token"])
 def test_a_new_package_is_green(run: Run, auth: str) -> None:
-    """Whatever the way to log in, the package's tests pass and its files lint before a line is added."""
+    """With each kind of authentication the tests of a new package pass, and so does ruff."""
     require_green(made(run, "acme_cloud", "--auth", auth))
 
 
 def test_a_new_package_is_typed(run: Run) -> None:
-    """The package passes mypy --strict as it is written."""
+    """A new package passes mypy --strict."""
     require_typed(made(run, "acme", "--auth", "token"))
 
 
 def test_the_address_stands_once(run: Run) -> None:
-    """With --url host and base path are the address's; a base that is changed there is changed everywhere."""
+    """--url sets host and base path of the connection; a base changed there is changed everywhere."""
     package = made(run, "acme", "--url", "https://api.acme.test/v1/", "--auth", "token")
     driver = package / "src/polycloud_acme/driver.py"
     assert '    host = "api.acme.test"\n    request_path = "/v1"\n' in driver.read_text()
     driver.write_text(driver.read_text().replace('"/v1"', '"/compute/v2"'))
     require_green(package)
     for url in ("http://api.acme.test", "api.acme.test", "https://a b", 'https://a/"', "https://a/v1?x=y"):
-        assert "is no address such as https://" in run("new-driver", "other", "--url", url).stderr
+        assert "--url must be an address such as https://" in run("new-driver", "other", "--url", url).stderr
 
 
 def test_every_operation_is_named_once(run: Run) -> None:
-    """NOT_OFFERED names every operation that a driver writes itself, each with a line of guidance."""
+    """NOT_OFFERED names every operation that a driver implements, with a line of guidance for each."""
     text = (made(run, "acme") / "src/polycloud_acme/driver.py").read_text()
     assert re.findall(r'^        "(\w+)",  # \(.*\) -> \S', text, re.MULTILINE) == OWN
 
 
 def test_a_known_provider_keeps_its_constant(run: Run) -> None:
-    """The driver of a provider that has a constant, and no driver yet, has the constant as its type."""
+    """The type of the driver is the provider's constant, if there is one that has no driver yet."""
     text = (made(run, "ninefold") / "src/polycloud_ninefold/driver.py").read_text()
     assert "    type = Provider.NINEFOLD\n" in text
     require_green(Path("polycloud-ninefold").resolve())
 
 
 def test_the_conformance_tests_are_short(run: Run) -> None:
-    """The file that holds the driver to the rules has 25 lines at most."""
+    """The conformance tests of a new package have 25 lines at most."""
     text = (made(run, "acme") / "tests/test_conformance.py").read_text()
     assert len(text.splitlines()) <= 25
 
 
 def test_the_tests_find_a_wrong_list(run: Run) -> None:
-    """An operation that has a method and stands in NOT_OFFERED breaks rule C02."""
+    """An operation that has a method and is named in NOT_OFFERED breaks rule C02."""
     package = made(run, "acme")
     with (package / "src/polycloud_acme/driver.py").open("a") as driver:
         driver.write("\n    def list_volumes(self):\n        return []\n")
@@ -153,33 +153,33 @@ def test_the_tests_find_a_wrong_list(run: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Acme-Cloud", "'Acme-Cloud' is no name for a provider"),
+        ("Acme-Cloud", "'Acme-Cloud' cannot name a provider"),
         ("Acme-Cloud", "try acme_cloud"),
-        ("class", "'class' is no name for a provider"),
+        ("class", "'class' cannot name a provider"),
         ("2cool", "try cool"),
         ("a__b", "try a_b"),
         ("../up", "try up"),
-        ("", "'' is no name for a provider"),
-        ("über", "'über' is no name"),
-        ("nephoscale", "'nephoscale' has a driver already: polycloud.compute.drivers.nephoscale"),
+        ("", "'' cannot name a provider"),
+        ("über", "'über' cannot name a provider"),
+        ("nephoscale", "'nephoscale' already has a driver: polycloud.compute.drivers.nephoscale"),
     ],
 )
-def test_names_that_cannot_be(run: Run, folder: Path, name: str, message: str) -> None:
-    """A name that is no Python name, or that has a driver, is refused, and nothing is written."""
+def test_invalid_names(run: Run, folder: Path, name: str, message: str) -> None:
+    """A name that is not a Python name, or that has a driver, is refused, and nothing is written."""
     done = run("new-driver", name)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_is_not_empty_is_left_alone(run: Run, folder: Path) -> None:
-    """Where the folder holds something nothing is written; an empty one is filled."""
+def test_only_an_empty_folder_is_filled(run: Run, folder: Path) -> None:
+    """Nothing is written into a folder that is not empty; an empty one is filled."""
     (folder / "full").mkdir()
     (folder / "full" / "README.md").write_text("mine")
     (folder / "empty").mkdir()
     done = run("new-driver", "acme", "--folder", "full")
     assert done.returncode == 2
-    assert "full exists already; name another --folder, or say --force" in done.stderr
+    assert "full already exists; choose another --folder, or use --force" in done.stderr
     assert run("new-driver", "acme", "--folder", "empty").returncode == 0
     assert [file.name for file in (folder / "full").iterdir()] == ["README.md"]
     assert (folder / "empty" / "pyproject.toml").exists()
@@ -187,7 +187,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(run: Run, folder: Path) -> Non
 
 
 def test_force_replaces_its_own_files_only(run: Run, folder: Path) -> None:
-    """--force replaces the files that it writes, and leaves all others."""
+    """--force replaces the files of the package and leaves all others."""
     package = made(run, "acme")
     (package / "README.md").write_text("changed")
     (package / "notes.txt").write_text("mine")
@@ -198,29 +198,29 @@ def test_force_replaces_its_own_files_only(run: Run, folder: Path) -> None:
 
 
 def test_all_files_or_none(run: Run, folder: Path) -> None:
-    """Where one of the files cannot be written, none is."""
+    """If one of the files cannot be written, none is."""
     (folder / "polycloud-acme" / "README.md").mkdir(parents=True)
     done = run("new-driver", "acme", "--force")
     assert done.returncode == 2
-    assert "README.md is a folder, where a file is to be" in done.stderr
+    assert "README.md must be a file, but is a folder" in done.stderr
     assert [file.name for file in (folder / "polycloud-acme").iterdir()] == ["README.md"]
     (folder / "file").write_text("")
     assert "cannot be written" in run("new-driver", "acme", "--folder", "file/below").stderr
 
 
-def test_one_may_begin_anew_with_an_installed_package(run: Run) -> None:
-    """A name is not taken by the package that is written anew."""
+def test_an_installed_package_can_be_rewritten(run: Run) -> None:
+    """A name is not taken by the package that is rewritten."""
     package = made(run, "acme")
     paths = installed(package)["PYTHONPATH"]
     assert run("new-driver", "acme", "--force", PYTHONPATH=paths).returncode == 0
     refused = run("new-driver", "acme", PYTHONPATH=paths)
-    assert "polycloud-acme exists already" in refused.stderr
+    assert "polycloud-acme already exists" in refused.stderr
 
 
 # OpenAPI
 
 
-def answer(schema: dict[str, Any], status: str = "200") -> dict[str, Any]:
+def responding(schema: dict[str, Any], status: str = "200") -> dict[str, Any]:
     return {"responses": {status: {"content": {"application/json": {"schema": schema}}}}}
 
 
@@ -235,16 +235,16 @@ DOCUMENT: dict[str, Any] = {
     "paths": {
         "/{version}/servers": {
             "parameters": [{"name": "version", "in": "path", "schema": {"enum": ["v3", "v4"]}}],
-            "get": answer({"properties": {"items": {"type": "array", "items": ref("Server")}}}),
-            "post": answer({"properties": {"server": ref("Server"), "job": {"type": "string"}}}, "201"),
+            "get": responding({"properties": {"items": {"type": "array", "items": ref("Server")}}}),
+            "post": responding({"properties": {"server": ref("Server"), "job": {"type": "string"}}}, "201"),
         },
-        "/{version}/servers/{id}": {"get": answer(ref("Server")), "delete": {}},
+        "/{version}/servers/{id}": {"get": responding(ref("Server")), "delete": {}},
         "/{version}/servers/{id}/reboot": {"post": {}},
         "/{version}/servers/{id}/disks/{disk}/reset": {"post": {}},
-        "/{version}/database/servers": {"get": answer(ref("Server"))},
-        "/{version}/plans": {"get": answer({"type": "array", "items": ref("Plan")})},
-        "/{version}/ssh-keys": {"get": answer(ref("Keys")), "post": {}},
-        "/{version}/keys": {"get": answer(ref("Keys"))},
+        "/{version}/database/servers": {"get": responding(ref("Server"))},
+        "/{version}/plans": {"get": responding({"type": "array", "items": ref("Plan")})},
+        "/{version}/ssh-keys": {"get": responding(ref("Keys")), "post": {}},
+        "/{version}/keys": {"get": responding(ref("Keys"))},
         '/{version}/images\nraise SystemExit("injected")': {"get": {}},
     },
     "components": {
@@ -282,14 +282,14 @@ DOCUMENT: dict[str, Any] = {
 
 @pytest.fixture
 def document(folder: Path) -> Path:
-    """An OpenAPI document of every sort of thing."""
+    """An OpenAPI document that uses most features."""
     file = folder / "acme.json"
     file.write_text(json.dumps(DOCUMENT))
     return file
 
 
-def test_a_document_fills_the_package_in(run: Run, document: Path) -> None:
-    """Address, base path, the way to log in and the calls that look like operations are the document's."""
+def test_a_document_fills_in_the_package(run: Run, document: Path) -> None:
+    """Address, base path, authentication and the calls that match operations come from the document."""
     package = made(run, "acme", "--openapi", str(document))
     driver = (package / "src/polycloud_acme/driver.py").read_text()
     assert '    host = "eu.acme.test"\n    request_path = "/api/v3"\n' in driver
@@ -309,15 +309,15 @@ def test_a_document_fills_the_package_in(run: Run, document: Path) -> None:
 
 
 @pytest.mark.parametrize(("path", "base"), [("", "/api/v3"), ("/api/v3", "/api/v3"), ("/lab", "/lab")])
-def test_an_address_goes_before_the_documents(run: Run, document: Path, path: str, base: str) -> None:
-    """With --url too the host is that address's, and so is the base path, unless it has none."""
+def test_url_overrides_the_document(run: Run, document: Path, path: str, base: str) -> None:
+    """--url overrides the document's host, and its base path if it has a path."""
     package = made(run, "acme", "--openapi", str(document), "--url", f"https://lab.acme.test{path}")
     driver = (package / "src/polycloud_acme/driver.py").read_text()
     assert f'    host = "lab.acme.test"\n    request_path = "{base}"\n' in driver
 
 
 def test_payloads_require_what_an_object_needs(run: Run, document: Path) -> None:
-    """Only the list and the ids are required; anything else may be missing, null or of an unknown value."""
+    """Only lists and ids are required; other fields may be missing, null, or have unknown values."""
     kinds = payloads(made(run, "acme", "--openapi", str(document)))
     assert {"ServerList", "Server", "ServerCreated", "Plan", "SshKeyList", "SshKey"} <= kinds.keys()
     body = b'{"items": [{"id": 7, "status": "odd", "name": null, "class": "x", "str": true, "imageId": "i"}]}'
@@ -343,8 +343,8 @@ def test_payloads_require_what_an_object_needs(run: Run, document: Path) -> None
         ),
     ],
 )
-def test_ways_to_log_in(run: Run, folder: Path, scheme: dict[str, Any], line: str) -> None:
-    """The connection logs in by the document's scheme, and so does the fake that it is tested with."""
+def test_authentication(run: Run, folder: Path, scheme: dict[str, Any], line: str) -> None:
+    """The connection and the fake use the authentication scheme of the document."""
     document = {"openapi": "3.0.3", "paths": {}, "components": {"securitySchemes": {"only": scheme}}}
     (folder / "acme.json").write_text(json.dumps(document))
     package = made(run, "acme", "--openapi", "acme.json")
@@ -357,15 +357,15 @@ def test_ways_to_log_in(run: Run, folder: Path, scheme: dict[str, Any], line: st
     [
         (None, "cannot be read"),
         ("{", "is not JSON"),
-        ("[]", "is no OpenAPI document of version 3"),
-        ('{"swagger": "2.0", "paths": {}}', "is no OpenAPI document of version 3"),
-        ('{"openapi": "3.0.0", "paths": {"/servers": {"get": 7}}}', "is not as OpenAPI has it"),
+        ("[]", "is not an OpenAPI document of version 3"),
+        ('{"swagger": "2.0", "paths": {}}', "is not an OpenAPI document of version 3"),
+        ('{"openapi": "3.0.0", "paths": {"/servers": {"get": 7}}}', "is not a valid OpenAPI document"),
         ('{"openapi": "3.0.0", "paths": {"/a": {"$ref": "#/paths/~1a"}}}', "refers to itself"),
-        ('{"openapi": "3.0.0", "paths": {"/a": {"$ref": "#/nowhere"}}}', "is not as OpenAPI has it"),
+        ('{"openapi": "3.0.0", "paths": {"/a": {"$ref": "#/nowhere"}}}', "is not a valid OpenAPI document"),
     ],
 )
-def test_documents_that_are_none(run: Run, folder: Path, text: str | None, message: str) -> None:
-    """A file that is no OpenAPI document ends the command with one line, and nothing is written."""
+def test_invalid_documents(run: Run, folder: Path, text: str | None, message: str) -> None:
+    """A file that is not an OpenAPI document ends the command with one line, and nothing is written."""
     if text is not None:
         (folder / "acme.json").write_text(text)
     done = run("new-driver", "acme", "--openapi", "acme.json")
@@ -374,9 +374,9 @@ def test_documents_that_are_none(run: Run, folder: Path, text: str | None, messa
     assert not (folder / "polycloud-acme").exists()
 
 
-def test_yaml_is_read_where_there_is_a_parser(run: Run, folder: Path) -> None:
-    """A document in YAML tells the same; without a parser the command says what to install."""
-    pytest.importorskip("yaml", reason="PyYAML is missing, with which documents in YAML are read")
+def test_yaml(run: Run, folder: Path) -> None:
+    """A YAML document is read like JSON; without PyYAML the command says what to install."""
+    pytest.importorskip("yaml", reason="PyYAML is not installed")
     (folder / "acme.yaml").write_text("openapi: 3.0.0\nservers: [{url: 'https://a.test/v9'}]\npaths: {}\n")
     package = made(run, "acme", "--openapi", "acme.yaml")
     assert 'request_path = "/v9"' in (package / "src/polycloud_acme/driver.py").read_text()
@@ -405,7 +405,7 @@ def test_yaml_is_read_where_there_is_a_parser(run: Run, folder: Path) -> None:
     ],
 )
 def test_documents_of_providers(run: Run, name: str, calls: dict[str, str]) -> None:
-    """A provider's own document makes a package that is green and typed, and finds its calls."""
+    """A provider's own document gives a package that passes its tests and mypy, and names the right calls."""
     document = SPECS / f"{name}.json"
     if not document.exists():
         pytest.skip(f"{document} is missing; POLYCLOUD_SPECS names the folder of such documents")
@@ -422,7 +422,7 @@ def test_documents_of_providers(run: Run, name: str, calls: dict[str, str]) -> N
 
 @pytest.fixture
 def venv(tmp_path: Path) -> Path:
-    """The Python of a fresh environment, which sees what this one has."""
+    """The Python of a new environment that has the packages of this one."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=60)
     site = next(Path(tmp_path, "venv").glob("lib/python*/site-packages"))
     ours = next(path for path in sys.path if path.endswith("site-packages"))
@@ -435,7 +435,7 @@ def blocks(language: str) -> Iterator[str]:
 
 
 def follow(package: Path) -> list[str]:
-    """Do what the how-to tells: put its blocks in their places. The operations that are there then."""
+    """Put the blocks of the how-to in their places; return the operations that it adds."""
     structs, imports, operations, cases, *_ = blocks("python")
     source = package / "src" / "polycloud_acme"
     head, _, _ = (source / "payloads.py").read_text().partition("class Server(")
@@ -453,7 +453,7 @@ def follow(package: Path) -> list[str]:
 
 
 def conformed(package: Path, *rules: str) -> dict[str, Any]:
-    """What `polycloud conform` tells of the package's test class."""
+    """The result of `polycloud conform` for the package's test class."""
     target = "tests/test_conformance.py:TestAcme"
     done = subprocess.run(
         [sys.executable, "-m", "polycloud", "conform", target, *rules, "--json"],
@@ -465,12 +465,12 @@ def conformed(package: Path, *rules: str) -> dict[str, Any]:
         timeout=100,
     )
     assert done.stderr == ""
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def test_the_how_to_runs(run: Run, venv: Path) -> None:
-    """Who follows docs/new-driver.md has a driver in the end that keeps as many rules as it says."""
+    """A driver made as docs/new-driver.md says keeps as many rules as the page says."""
     package = made(run, "acme")
     pip = [sys.executable, "-m", "pip", "--python", str(venv), "install", "--quiet", "--no-index"]
     install = [*pip, "--no-deps", "--no-build-isolation", "-e", "."]
@@ -494,17 +494,17 @@ def test_the_how_tos_deployment_runs(run: Run) -> None:
     require_green(package)
 
 
-def test_the_how_tos_ways_out_keep_the_rules(run: Run) -> None:
-    """Without tags, and with a 409 while a server is built, the how-to's ways keep every rule."""
+def test_the_how_tos_variants_keep_the_rules(run: Run) -> None:
+    """The how-to's variants, for no tags and for a 409 during a build, keep every rule."""
     package = made(run, "acme")
     follow(package)
     *_, untagged, busy, _ = blocks("python")
     driver, fake = package / "src/polycloud_acme/driver.py", package / "tests/fake_cloud.py"
     text = fake.read_text().replace('"status": "on",', '"status": "on", "new": True,')
     fake.write_text(text.replace('            case "DELETE"', f'{BUILDING}            case "DELETE"'))
-    told = conformed(package, "C11", "C15", "C50")
-    assert [rule["status"] for rule in told["rules"]] == ["kept", "kept", "broken"]
-    assert (told["left_over"], "it is being built" in told["rules"][-1]["reasons"][0]) == ([], True)
+    result = conformed(package, "C11", "C15", "C50")
+    assert [rule["status"] for rule in result["rules"]] == ["kept", "kept", "broken"]
+    assert (result["left_over"], "it is being built" in result["rules"][-1]["reasons"][0]) == ([], True)
     text, tagged, _ = driver.read_text().partition("\n\nclass ServerCreation(")
     assert tagged
     text = re.sub(r"    def destroy_node.*?(?=    def )", f"{busy}\n", text, flags=re.DOTALL)
@@ -512,12 +512,12 @@ def test_the_how_tos_ways_out_keep_the_rules(run: Run) -> None:
         r"        creation = .*\n.*\n", "        return self._create_once(ServerCreation(self, body))\n", text
     )
     text = text.replace("        *,\n        idempotency_key: str | None = None,\n", "")
-    more = "from polycloud.common.types import AmbiguousCreateError, ConflictError\n"
+    more = "from polycloud.errors import AmbiguousCreateError, ConflictError\n"
     more += "from polycloud.concurrency.waiting import poll\nfrom polycloud.compute.base import ("
     text = text.replace("from polycloud.compute.base import (", more).replace(
-        "Creation, mark_for", "Creation"
+        "Creation, marker_for", "Creation"
     )
     driver.write_text(f"{text}\n\n{untagged}")
-    told = conformed(package)
-    assert (told["broken"], told["left_over"]) == (0, [])
+    result = conformed(package)
+    assert (result["broken"], result["left_over"]) == (0, [])
     require_typed(package)

@@ -27,7 +27,7 @@ CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 
 @pytest.fixture
 def account(office: Sandbox, configured: Callable[[str], Path]) -> dict[str, str]:
-    """The environment of somebody with the account `office`."""
+    """The environment of a user with the account `office`."""
     user, password = office.credentials
     file = configured(
         f'[profiles.office]\nprovider = "nephoscale"\nurl = "{office.url}"\n'
@@ -56,7 +56,7 @@ def changes(cloud: Sandbox) -> list[str]:
 
 
 def test_a_life(run: Run, office: Sandbox, account: dict[str, str]) -> None:
-    """A node is created, waited for, shown, told what to do, and destroyed, by its name."""
+    """A node is created, awaited, shown, changed and destroyed by its name."""
     created = run("nodes", "create", "--name", "web", *ORDER, "--wait", "--json", **account)
     assert created.returncode == 0, created.stderr
     assert "creating the node web ..." in created.stderr
@@ -68,15 +68,15 @@ def test_a_life(run: Run, office: Sandbox, account: dict[str, str]) -> None:
     assert waited.stdout == f"node web (id {node['id']}) is running at {node['public_ips'][0]}\n"
     assert json.loads(run("nodes", "wait", "web", "--json", **account).stdout)[0]["id"] == node["id"]
     for command in ("reboot", "stop", "start", "shutdown"):
-        told = run("nodes", command, "web", **account)
-        assert (told.returncode, told.stdout.startswith("told to ")) == (0, True)
+        done = run("nodes", command, "web", **account)
+        assert (done.returncode, " requested: node web" in done.stdout) == (0, True)
     gone = run("nodes", "destroy", "web", "--yes", **account)
     assert gone.stdout == f"destroyed node web (id {node['id']})\n"
     assert "web" not in names(office)
 
 
 def test_a_key_gives_the_same_node(run: Run, office: Sandbox, account: dict[str, str]) -> None:
-    """A create with the same idempotency key gives the node that is there."""
+    """A create that is repeated with the same idempotency key returns the existing node."""
     create = ("nodes", "create", "--name", "web", *ORDER, "--json", "--idempotency-key", "k1")
     first, second = (json.loads(run(*create, **account).stdout)["id"] for _ in range(2))
     assert first == second
@@ -84,7 +84,7 @@ def test_a_key_gives_the_same_node(run: Run, office: Sandbox, account: dict[str,
 
 
 def test_a_dry_run_changes_nothing(run: Run, office: Sandbox, account: dict[str, str], key: Path) -> None:
-    """`--dry-run` says what would be done, and sends nothing that changes something."""
+    """`--dry-run` prints what would be done, and changes nothing."""
     dry = [
         ("nodes", "create", "--name", "web", *ORDER, "--idempotency-key", "k"),
         ("nodes", "deploy", "--name", "web", *ORDER, "--key", str(key), "--script", __file__),
@@ -137,17 +137,21 @@ def test_a_name_of_two_nodes(run: Run, office: Sandbox, account: dict[str, str])
         (("create", "--name", "w", "--size", "5", "--image", "Linx"), 3, "has no image 'Linx'"),
         (("create", "--name", "w", *ORDER[:4], "--location", "nyc"), 3, "has no location 'nyc'"),
         (("create", "--name", "", *ORDER), 2, "name must be a non-empty str, got ''"),
-        (("create", "--name", "w", *ORDER, "--tag", "t"), 1, "NephoScale creates no nodes with tags"),
+        (
+            ("create", "--name", "w", *ORDER, "--tag", "t"),
+            1,
+            "NephoScale does not take tags when a node is created",
+        ),
         (("create", "--name", "w", *ORDER, "--key", "/no/key"), 2, "the key file /no/key cannot be read"),
         (("create", "--name", "w", *ORDER, "--key", __file__), 2, "not a public key in OpenSSH's format"),
         (("deploy", "--name", "w", *ORDER, "--key", "/k"), 2, "nothing to deploy: give --script FILE or"),
-        (("deploy", "--name", "w", *ORDER, "--script", "/k"), 2, "which SSH key is let in? "),
+        (("deploy", "--name", "w", *ORDER, "--script", "/k"), 2, "there is no SSH key in "),
         (
             ("deploy", "--name", "w", *ORDER, "--key", "/k", "--script", "/no"),
             2,
             "the file /no cannot be read",
         ),
-        (("deploy", "--name", "w", *ORDER, "--key", "/k", "--file", "a"), 2, "--file 'a' is not SRC:DST"),
+        (("deploy", "--name", "w", *ORDER, "--key", "/k", "--file", "a"), 2, "--file must be SRC:DST"),
         (("create", "--size", "5", "--image", "49"), 2, "Missing option '--name'"),
         (("wait", "seed-1", "--timeout", "-1"), 2, "'--timeout'"),
     ],
@@ -155,7 +159,7 @@ def test_a_name_of_two_nodes(run: Run, office: Sandbox, account: dict[str, str])
 def test_what_cannot_be_done(
     run: Run, office: Sandbox, account: dict[str, str], arguments: tuple[str, ...], status: int, said: str
 ) -> None:
-    """What is not there, not clear or not to be used is told before anything is changed."""
+    """An unknown, ambiguous or unusable argument is an error before anything is changed."""
     done = run("nodes", *arguments, HOME="/nowhere", **account)
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
@@ -163,28 +167,28 @@ def test_what_cannot_be_done(
     assert changes(office) == []
 
 
-def test_what_a_dry_run_tells(run: Run, both: dict[str, str], key: Path) -> None:
-    """A dry run tells in words what was ordered, by the names that tell most, and what is done there."""
+def test_a_dry_run_describes_the_order(run: Run, both: dict[str, str], key: Path) -> None:
+    """A dry run describes the order, by the most distinctive names, and the steps of the deployment."""
     order = shlex.split("--name w --size s-1vcpu-1gb --image ubuntu-24 --location nyc1 -p prod")
     done = run("nodes", "create", *order, "--tag", "a", "--tag", "b", "--dry-run", **both)
     assert "size s-1vcpu-1gb, image ubuntu-24-04-x64 (id 155133621), location" in done.stdout
     assert done.stdout.endswith(", tags a b\n")
     steps = ("--key", str(key), "--file", f"{key}:/etc/k", "--script", __file__)
     done = run("nodes", "deploy", *order, *steps, "--dry-run", **both)
-    assert done.stdout.endswith(f", then put {key}:/etc/k, run {__file__}\n")
+    assert done.stdout.endswith(f", then copy {key}:/etc/k, run {__file__}\n")
     done = run("nodes", "create", *order[:5], "ubuntu", *order[6:], **both)
     assert "give the id of one: 155133621 (ubuntu-24-04-x64), 1" in done.stderr
 
 
 def test_how_many_there_are(run: Run, office: Sandbox, account: dict[str, str]) -> None:
-    """Where no name is near, it is told how many there are, and what lists them."""
+    """If no name is near, the error says how many there are, and which command lists them."""
     done = run("sizes", "show", "zzz", **account)
     assert re.search(r"no size 'zzz'; it has \d+ sizes, see `polycloud sizes list`\n$", done.stderr)
     assert run("keys", "show", "zzz", **account).stderr.endswith("no key 'zzz'; it has no key\n")
 
 
 def test_one_warning(run: Run, account: dict[str, str]) -> None:
-    """What the configuration warns of is told once."""
+    """A warning of the configuration is printed once."""
     Path(account["POLYCLOUD_CONFIG"]).chmod(0o644)
     done = run("nodes", "destroy", "seed-1", **account)
     assert done.stderr.count("warning: ") == 1
@@ -194,7 +198,7 @@ def test_one_warning(run: Run, account: dict[str, str]) -> None:
 
 
 def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]) -> None:
-    """At a terminal the nodes are listed and one is asked; only yes destroys them."""
+    """At a terminal the nodes are listed before the question; only yes destroys them."""
     for answer, status in (("n\r", 1), ("\r", 1), ("\x04", 1), ("y\r", 0)):
         screen = terminal("nodes", "destroy", "seed-1", columns=200, **account)
         screen.until("Are you sure? [y/N] ")
@@ -203,11 +207,13 @@ def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: di
         assert names(office) == ["seed-1", "seed-2"]
         screen.type(answer)
         assert screen.end() == status, screen.sent
-        assert ("\nnothing was done, 1 node of office stay" in screen.sent) == (status == 1)
+        assert ("\nnothing was done to 1 node of office" in screen.sent) == (status == 1)
     assert names(office) == ["seed-2"]
 
 
-def test_ctrl_c_is_no(terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]) -> None:
+def test_ctrl_c_at_the_question(
+    terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]
+) -> None:
     """Ctrl-C at the question destroys nothing and exits with 130."""
     screen = terminal("nodes", "destroy", "seed-1", **account)
     screen.until("Are you sure? [y/N] ")
@@ -218,10 +224,12 @@ def test_ctrl_c_is_no(terminal: Callable[..., Any], office: Sandbox, account: di
 
 
 def test_nobody_to_ask(run: Run, office: Sandbox, account: dict[str, str]) -> None:
-    """Without a terminal nothing is destroyed unless --yes says so; an input that says y is no terminal."""
+    """Without a terminal nothing is destroyed without --yes, even if the input says y."""
     done = run("nodes", "destroy", "seed-1", "seed-2", input="y\n", **account)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "destroy 2 nodes of office? There is no terminal to ask at; --yes does it\n"
+    assert done.stderr == (
+        "destroy 2 nodes of office? There is no terminal to ask at; --yes skips the question\n"
+    )
     assert changes(office) == []
 
 
@@ -238,7 +246,7 @@ def script(tmp_path: Path) -> Path:
 
 
 def deploy(office: Sandbox, key: Path, script: Path, status: int) -> list[str]:
-    """The command that deploys a script which ends with `status`."""
+    """The arguments of a deployment of a script that ends with `status`."""
     folder = script.parent
     (folder / "app.conf").write_text("workers = 4\n")
     (folder / "status").write_text(f"{status}\n")
@@ -248,7 +256,7 @@ def deploy(office: Sandbox, key: Path, script: Path, status: int) -> list[str]:
 
 
 def test_deploy(run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path) -> None:
-    """Files are put, the script runs, what it prints is shown without what would command a terminal."""
+    """Files are copied, the script runs, and its output is shown without control characters."""
     done = run(*deploy(office, key, script, 0), **account)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("workers = 4\na\\x1b[2Jb\nnode")
@@ -260,7 +268,7 @@ def test_deploy(run: Run, office: Sandbox, account: dict[str, str], key: Path, s
 def test_a_deployment_that_fails(
     run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
 ) -> None:
-    """A script that fails ends with 1, and says that the node exists, or that it was destroyed."""
+    """A script that fails ends the command with 1 and a message that the node exists, or was destroyed."""
     done = run(*deploy(office, key, script, 3), **account)
     assert done.returncode == 1
     assert "exists, and its deployment failed" in done.stderr
@@ -275,7 +283,7 @@ def test_a_deployment_that_fails(
 def test_the_result_stays_apart(
     run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
 ) -> None:
-    """With --json stdout has the node alone, and what the script prints goes to stderr."""
+    """With --json stdout has only the node, and the output of the script goes to stderr."""
     done = run(*deploy(office, key, script, 0), "--json", **account)
     assert json.loads(done.stdout)["name"] == "app"
     assert "workers = 4\n" in done.stderr
@@ -284,7 +292,7 @@ def test_the_result_stays_apart(
 def test_an_interrupted_deployment(
     start: Start, office: Sandbox, account: dict[str, str], key: Path, script: Path
 ) -> None:
-    """Ctrl-C in the middle of a script exits with 130 and names the node that exists."""
+    """Ctrl-C during a script exits with 130 and names the node that exists."""
     script.write_text("#!/bin/sh\necho begun\nsleep 60\n")
     with start(*deploy(office, key, script, 0), **account) as process:
         assert process.stdout is not None
@@ -298,7 +306,7 @@ def test_an_interrupted_deployment(
 def test_deploy_at_a_terminal(
     terminal: Callable[..., Any], office: Sandbox, account: dict[str, str], key: Path, script: Path
 ) -> None:
-    """At a terminal it is said what is under way until the script prints something."""
+    """At a terminal the progress is shown until the script prints something."""
     screen = terminal(*deploy(office, key, script, 0), **account)
     assert screen.end() == 0, screen.sent
     sent = STYLE.sub("", screen.sent)
@@ -310,7 +318,7 @@ def test_deploy_at_a_terminal(
 def test_an_interrupted_create(
     start: Start, configured: Callable[[str], Path], wait_for: Callable[..., None]
 ) -> None:
-    """Ctrl-C in the middle of a create exits with 130 and says what may exist."""
+    """Ctrl-C during a create exits with 130 and says what may exist."""
     with Sandbox("nephoscale", ssh="off", appear=600.0) as cloud:
         user, password = cloud.credentials
         file = configured(
@@ -329,7 +337,7 @@ def test_an_interrupted_create(
 def test_an_interrupted_destruction(
     start: Start, configured: Callable[[str], Path], wait_for: Callable[..., None]
 ) -> None:
-    """Ctrl-C between several nodes says which may be destroyed, and which were not begun."""
+    """Ctrl-C between several nodes names the one that may be destroyed, and those not attempted."""
     with Sandbox("nephoscale", ssh="off", seed_nodes=2, latency=3.0) as cloud:
         user, password = cloud.credentials
         file = configured(
@@ -344,12 +352,12 @@ def test_an_interrupted_destruction(
     assert (process.returncode, out) == (130, "")
     assert errors.splitlines()[-2:] == [
         "interrupted",
-        "node seed-1 (id 88001) may be destroyed or not; not begun: node seed-2 (id 88002)",
+        "node seed-1 (id 88001): destroy may have been carried out; not attempted: node seed-2 (id 88002)",
     ]
 
 
 def test_a_wait_that_is_too_short(run: Run, configured: Callable[[str], Path]) -> None:
-    """A wait that ends too early says what it waited for and exits with 1."""
+    """A wait that times out names what it waited for and exits with 1."""
     with Sandbox("nephoscale", ssh="off", appear=0.0, build=600.0) as cloud:
         user, password = cloud.credentials
         file = configured(
@@ -363,7 +371,7 @@ def test_a_wait_that_is_too_short(run: Run, configured: Callable[[str], Path]) -
 
 
 def test_deploy_without_its_extra(run: Run, account: dict[str, str], key: Path, tmp_path: Path) -> None:
-    """Without the packages for SSH a deployment says what to install, before it creates a node."""
+    """Without the packages for SSH a deployment names what to install, before it creates a node."""
     program = "import sys; sys.modules['asyncssh'] = None\nfrom polycloud.cli.main import run; run()"
     (tmp_path / "id.pub").write_text(keys.generate()[1])
     command = ("nodes", "deploy", "--name", "w", *ORDER, "--key", str(key), "--script", __file__)

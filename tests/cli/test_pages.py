@@ -34,7 +34,7 @@ COMMANDS = [line for text in blocks(CLI, "sh") for line in text.splitlines() if 
 def test_examples_print_what_they_promise(
     run: Run, configured: Callable[[str], Path], command: str, printed: str
 ) -> None:
-    """Each example of the page about the command prints what stands below it."""
+    """Each example of docs/cli.md prints the output below it."""
     file = configured(blocks(CLI, "toml")[0])
     done = run(*shlex.split(command), POLYCLOUD_CONFIG=str(file))
     assert sorted((done.stdout + done.stderr).splitlines()) == sorted(printed.splitlines())
@@ -42,7 +42,7 @@ def test_examples_print_what_they_promise(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_called_right(run: Run, command: str) -> None:
-    """Each command of the page that needs a provider exists, with the options that it is given."""
+    """Each command of docs/cli.md that needs a provider exists, with its options."""
     _, *words = shlex.split(command)
     done = run(*words[:2], "--help")
     assert done.returncode == 0
@@ -51,7 +51,7 @@ def test_commands_are_called_right(run: Run, command: str) -> None:
 
 
 def test_the_configuration_is_one(configured: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The configurations of both pages are read as they stand."""
+    """The configurations of both pages are valid."""
     for text in (*blocks(CLI, "toml"), *blocks(PROFILES, "toml")):
         monkeypatch.setenv("POLYCLOUD_CONFIG", str(configured(text)))
         loaded = config.load()
@@ -60,7 +60,7 @@ def test_the_configuration_is_one(configured: Callable[[str], Path], monkeypatch
 
 
 def test_the_program_runs() -> None:
-    """The program of the page about profiles runs as it stands."""
+    """The program of docs/profiles.md runs."""
     (block,) = blocks(PROFILES, "python")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", block], capture_output=True, text=True, check=False, timeout=60

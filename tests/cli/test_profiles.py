@@ -39,24 +39,24 @@ def test_list(run: Run, configured: Callable[[str], Path]) -> None:
         ["vault", "digitalocean"],
         ["ring", "digitalocean"],
     ]
-    told = json.loads(
+    shown = json.loads(
         run("profiles", "list", "--json", POLYCLOUD_CONFIG=file, POLYCLOUD_PROFILE="ring").stdout
     )
-    assert [one["profile"] for one in told if one["default"]] == ["ring"]
+    assert [one["profile"] for one in shown if one["default"]] == ["ring"]
 
 
-def test_list_of_none(run: Run) -> None:
-    """Without a configuration `list` says where it would be."""
+def test_an_empty_list(run: Run) -> None:
+    """Without a configuration `list` names its place."""
     done = run("profiles", "list")
     assert done.returncode == 0
     assert done.stderr == "there are no profiles in /nowhere/polycloud/config.toml\n"
 
 
-def test_show_tells_no_secret(run: Run, configured: Callable[[str], Path]) -> None:
-    """`show` tells the settings, and of what may be secret only where it comes from."""
+def test_show_prints_no_secret(run: Run, configured: Callable[[str], Path]) -> None:
+    """`show` prints the settings, and of those that may be secret only the source."""
     file = str(configured(TEXT))
-    told = json.loads(run("profiles", "show", "--json", POLYCLOUD_CONFIG=file).stdout)
-    assert told == {
+    shown = json.loads(run("profiles", "show", "--json", POLYCLOUD_CONFIG=file).stdout)
+    assert shown == {
         "profile": "lab",
         "provider": "nephoscale",
         "file": file,
@@ -72,9 +72,9 @@ def test_show_tells_no_secret(run: Run, configured: Callable[[str], Path]) -> No
 
 
 def test_check(run: Run, both: dict[str, str]) -> None:
-    """`check` connects, and says who answers; an account that fails is told beside the others."""
+    """`check` connects and reports who responds; an account that fails is reported beside the others."""
     done = run("profiles", "check", "office", **both)
-    assert re.fullmatch(r"office: NephoScale answers at 127\.0\.0\.1:\d+ in \d+ ms\n", done.stdout)
+    assert re.fullmatch(r"office: NephoScale responds at 127\.0\.0\.1:\d+ in \d+ ms\n", done.stdout)
     file = Path(both["POLYCLOUD_CONFIG"])
     file.write_text(file.read_text() + TEXT.partition("\n")[2])
     done = run("profiles", "check", "--all", "--json", **both, MY_USER="me")
@@ -87,7 +87,7 @@ def test_check(run: Run, both: dict[str, str]) -> None:
 
 
 def test_check_gives_up(terminal: Callable[..., Any], configured: Callable[[str], Path]) -> None:
-    """At a terminal `check` says who is asked, and `--deadline` gives up who does not answer."""
+    """At a terminal `check` names the accounts, and `--deadline` gives up those that do not respond."""
     with Sandbox("nephoscale", ssh="off", latency=600) as cloud:
         file = configured(
             f'[profiles.slow]\nprovider = "nephoscale"\nurl = "{cloud.url}"\nuser = "u"\npassword = "p"\n'
@@ -99,14 +99,14 @@ def test_check_gives_up(terminal: Callable[..., Any], configured: Callable[[str]
 
 
 def test_a_command_that_hangs(run: Run, configured: Callable[[str], Path]) -> None:
-    """The deadline counts for the command of a secret; how long it had is told in few digits."""
+    """The deadline limits the command of a secret; the message has the limit in few digits."""
     file = configured('[profiles.a]\nprovider = "dummy"\nkey = { command = "sleep 600" }\n')
     done = run("profiles", "check", "--deadline", "0.5", POLYCLOUD_CONFIG=str(file))
     assert re.search(r"the command 'sleep' did not end within 0\.\d{1,3} s\n$", done.stderr)
 
 
 def test_wrong_calls(run: Run, configured: Callable[[str], Path]) -> None:
-    """An unknown name gives the nearest, and names beside --all are refused."""
+    """The error of an unknown name has the nearest one, and names beside --all are refused."""
     file = str(configured(TEXT))
     done = run("profiles", "show", "valt", POLYCLOUD_CONFIG=file)
     assert (done.returncode, "the nearest are vault" in done.stderr) == (2, True)

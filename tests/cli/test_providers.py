@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from polycloud.common.providers import get_driver
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
-from polycloud.compute.providers import DRIVERS, get_driver, names
+from polycloud.compute.providers import DRIVERS, names
 
 if TYPE_CHECKING:
     import subprocess
@@ -43,13 +44,22 @@ def other_package(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_matrix_tells_what_the_classes_tell(run: Run) -> None:
-    """The JSON has every driver, and for every operation what `offers` of its class says."""
-    told = json.loads(run("providers", "--json").stdout)
-    assert told["service"] == "compute"
-    assert [provider["name"] for provider in told["providers"]] == names()
-    for provider in told["providers"]:
-        driver = get_driver(provider["name"])
+def compute(run: Run, **variables: str) -> list[dict[str, Any]]:
+    """The providers of compute, as JSON."""
+    (shown,) = json.loads(run("providers", "--service", "compute", "--json", **variables).stdout)
+    assert shown["service"] == "compute"
+    providers: list[dict[str, Any]] = shown["providers"]
+    return providers
+
+
+def test_json(run: Run) -> None:
+    """The JSON has every service and driver, and each operation of the driver with the result of `offers`."""
+    shown = {one["service"]: one["providers"] for one in json.loads(run("providers", "--json").stdout)}
+    assert {"compute", "dns"} <= shown.keys()
+    assert shown["compute"] == compute(run)
+    assert [provider["name"] for provider in shown["compute"]] == names()
+    for service, provider in [(name, one) for name, known in shown.items() for one in known]:
+        driver = get_driver(service, provider["name"])
         assert provider["title"] == driver.name
         assert provider["error"] is None
         assert provider["extensions"] == driver.extensions()
@@ -57,12 +67,12 @@ def test_the_matrix_tells_what_the_classes_tell(run: Run) -> None:
 
 
 def test_plain_lines_without_a_terminal(run: Run) -> None:
-    """Without a terminal every operation is one line of words, and nothing else is sent."""
+    """Without a terminal every operation is one line of plain words below the names of the drivers."""
     done = run("providers")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
-    assert done.stdout.split("\n")[0].split() == ["operation", *sorted(DRIVERS)]
-    cells = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    assert done.stdout.split("\n")[0].split() == ["compute", *sorted(DRIVERS)]
+    cells = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
     at = sorted(DRIVERS).index("nephoscale")
     for name in NodeDriver.operations():
         assert cells[name][at] == ("yes" if NephoscaleNodeDriver.offers(name) else "-")
@@ -70,28 +80,28 @@ def test_plain_lines_without_a_terminal(run: Run) -> None:
 
 def test_a_table_at_a_terminal(at_terminal: AtTerminal, other_package: Path) -> None:
     """At a terminal of 80 columns no line is longer or broken, however many drivers there are."""
-    sent = at_terminal("providers", PYTHONPATH=str(other_package))
+    sent = at_terminal("providers", "--service", "compute", PYTHONPATH=str(other_package))
     lines = [STYLE.sub("", line) for line in sent.splitlines()]
     assert max(map(len, lines)) <= 80
     assert "✓" in sent
     for number in range(6):
         assert sum(f"acme_region_number_{number}" in line for line in lines) == 1
-    parts = sum("operation" in line for line in lines)
+    parts = sum(" compute " in line for line in lines)
     assert parts > 1
     for name in NodeDriver.operations():
         assert sum(f" {name} " in line for line in lines) == parts
 
 
 def test_no_color(at_terminal: AtTerminal) -> None:
-    """NO_COLOR keeps colours away."""
+    """With NO_COLOR nothing is coloured."""
     assert COLOUR.search(at_terminal("sandbox", "--help", NO_COLOR="1")) is None
     assert COLOUR.search(at_terminal("providers", NO_COLOR="1")) is None
 
 
 def test_drivers_of_other_packages(run: Run, other_package: Path) -> None:
     """A driver that another package registers is shown among the others."""
-    told = json.loads(run("providers", "--json", PYTHONPATH=str(other_package)).stdout)
-    acme = next(provider for provider in told["providers"] if provider["name"] == "acme")
+    shown = compute(run, PYTHONPATH=str(other_package))
+    acme = next(provider for provider in shown if provider["name"] == "acme")
     assert acme["title"] == "Acme"
     assert acme["extensions"] == ["ex_wave"]
     assert acme["offers"]["get_node"] is True
@@ -99,11 +109,11 @@ def test_drivers_of_other_packages(run: Run, other_package: Path) -> None:
 
 
 def test_a_driver_that_cannot_be_imported(run: Run, other_package: Path) -> None:
-    """A driver that cannot be imported is named with the reason and hides no other."""
+    """A driver that cannot be imported is named with the reason; the others are shown."""
     done = run("providers", PYTHONPATH=str(other_package))
     assert done.returncode == 0
     reason = "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"
     assert f"broken              {reason}" in done.stdout
     assert {"acme", "dummy", "nephoscale"} <= set(done.stdout.split("\n")[0].split())
-    told = json.loads(run("providers", "--json", PYTHONPATH=str(other_package)).stdout)
-    assert {provider["name"]: provider["error"] for provider in told["providers"]}["broken"] == reason
+    shown = compute(run, PYTHONPATH=str(other_package))
+    assert {provider["name"]: provider["error"] for provider in shown}["broken"] == reason

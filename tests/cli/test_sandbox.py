@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def test_it_serves_until_ctrl_c(start: Start) -> None:
-    """The JSON has what a driver needs to connect, the knobs count, and Ctrl-C ends it with 0."""
+    """The JSON has the arguments of a driver, settings take effect, and Ctrl-C ends the command with 0."""
     with start("sandbox", "nephoscale", "--json", "--seed-nodes", "3", "--build", "0.5") as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        assert told["url"] == f"http://127.0.0.1:{told['options']['port']}"
-        assert told["started_in"] > 0
-        with get_driver(told["name"])(*told["credentials"], **told["options"]) as driver:
+        started = json.loads(process.stdout.readline())
+        assert started["url"] == f"http://127.0.0.1:{started['options']['port']}"
+        assert started["started_in"] > 0
+        with get_driver(started["name"])(*started["credentials"], **started["options"]) as driver:
             assert len(driver.list_nodes()) == 3
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30) == ("", "")
@@ -36,9 +36,9 @@ def test_it_serves_until_ctrl_c(start: Start) -> None:
 
 
 def test_ctrl_c_at_a_terminal_ends_moto(terminal: Callable[..., Any]) -> None:
-    """EC2's sandbox ends at Ctrl-C with its second process, which Ctrl-C itself does not reach."""
+    """Ctrl-C ends EC2's sandbox with its second process, which does not receive the signal."""
     started = terminal("sandbox", "ec2")
-    started.until("Ctrl-C ends it.")
+    started.until("Ctrl-C stops it.")
     (moto,) = psutil.Process(started.process.pid).children()
     assert os.getpgid(moto.pid) != os.getpgid(started.process.pid)
     started.type("\x03")
@@ -47,19 +47,19 @@ def test_ctrl_c_at_a_terminal_ends_moto(terminal: Callable[..., Any]) -> None:
 
 
 def test_the_example_can_be_pasted(start: Start, run: Run) -> None:
-    """The Python that is printed connects to the sandbox as it stands."""
+    """The printed Python code connects to the sandbox."""
     with start("sandbox", "nephoscale") as process:
         assert process.stdout is not None
-        text = "".join(takewhile(lambda line: line != "Ctrl-C ends it.\n", process.stdout))
+        text = "".join(takewhile(lambda line: line != "Ctrl-C stops it.\n", process.stdout))
         example = text[text.index("from polycloud") :]
         done = run(program=example)
         assert (done.stdout, done.stderr) == ("[]\n", "")
-        assert text.startswith("nephoscale answers at http://127.0.0.1:")
+        assert text.startswith("nephoscale listens at http://127.0.0.1:")
         assert "credentials: user, correct_password\n" in text
 
 
 def test_the_port_is_ones_choice(start: Start) -> None:
-    """`--port` decides on the port."""
+    """`--port` sets the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with start("sandbox", "nephoscale", "--json", "--port", str(port)) as process:
@@ -68,7 +68,7 @@ def test_the_port_is_ones_choice(start: Start) -> None:
 
 
 def test_a_taken_port(run: Run) -> None:
-    """A port that is taken is one line and exit status 1."""
+    """A port that is in use is reported in one line, and the exit status is 1."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         done = run("sandbox", "nephoscale", "--port", port)
@@ -87,7 +87,7 @@ def test_a_taken_port(run: Run) -> None:
     ],
 )
 def test_an_unsuitable_setting(run: Run, arguments: list[str], said: str) -> None:
-    """An unknown name or an unsuitable setting is one line that says what would do, and exit status 2."""
+    """An unknown name or an invalid setting is reported in one line with the valid ones, and exits with 2."""
     done = run("sandbox", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(said)

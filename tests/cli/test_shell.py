@@ -14,7 +14,7 @@ pytest.importorskip("readline")
 
 
 def test_conn_and_fleet(run: Run, dummies: dict[str, str]) -> None:
-    """The prompt has `conn` for one account, and `fleet` for all that were asked for."""
+    """The prompt has `conn` for one account, and `fleet` for all selected accounts."""
     done = run("shell", input="print(len(conn.list_nodes()), [*fleet.accounts])\n", **dummies)
     assert done.returncode == 0
     assert "2 ['home']" in done.stdout

@@ -33,14 +33,14 @@ except SystemExit:
         ((), "_POLYCLOUD_COMPLETE=complete_bash;COMP_WORDS=polycloud nodes st;COMP_CWORD=2"),
     ],
 )
-def test_what_needs_no_cloud_loads_none(run: Run, arguments: tuple[str, ...], variables: str) -> None:
-    """The version, help, and the completion of commands load neither drivers nor tables nor a client."""
+def test_commands_without_a_cloud_import_little(run: Run, arguments: tuple[str, ...], variables: str) -> None:
+    """The version, help, and completion of commands import neither drivers nor tables nor an HTTP client."""
     done = run(variables, *arguments, program=LOADED)
     assert done.stdout.splitlines()[-1] == "loaded:", done.stdout + done.stderr
 
 
 def test_a_list_loads_one_driver(run: Run, dummies: dict[str, str]) -> None:
-    """A list loads the driver that it uses, and neither the sandbox nor SSH nor another driver."""
+    """A list imports its driver, and neither the sandbox nor SSH nor another driver."""
     others = '"polycloud.sandbox", "polycloud.compute.drivers.digitalocean"'
     done = run("", "nodes", "list", program=LOADED.replace('"rich.table"', others), **dummies)
     loaded = set(done.stdout.splitlines()[-1].split())

@@ -29,8 +29,8 @@ def test_a_life(run: Run, both: dict[str, str]) -> None:
     assert "data" in run("volumes", "show", "data", *PROD, **both).stdout
     attached = run("volumes", "attach", "data", node, *PROD, **both)
     assert re.match(r"attached volume data \(id .*\) to node seed-0000", attached.stdout)
-    (told,) = json.loads(run("volumes", "list", "--json", *PROD, **both).stdout)
-    assert (told["attached_to"], told["location"]) == ([node], place)
+    (message,) = json.loads(run("volumes", "list", "--json", *PROD, **both).stdout)
+    assert (message["attached_to"], message["location"]) == ([node], place)
     assert run("volumes", "detach", "data", *PROD, **both).stdout.startswith("detached volume data (id ")
     assert run("volumes", "destroy", "data", *PROD, **both).returncode == 2
     gone = run("volumes", "destroy", "data", "--yes", *PROD, **both)
@@ -39,7 +39,7 @@ def test_a_life(run: Run, both: dict[str, str]) -> None:
 
 
 def test_one_failure_stops_no_other(run: Run, both: dict[str, str]) -> None:
-    """Where one of several fails, the others are done, it is named, and the exit status is 1."""
+    """If one of several fails, the others are changed, it is named, and the exit status is 1."""
     node, place = node_and_place(run, both)
     for name in ("used", "free"):
         run("volumes", "create", "--name", name, "--size", "1", "--location", place, *PROD, **both)
@@ -53,23 +53,23 @@ def test_one_failure_stops_no_other(run: Run, both: dict[str, str]) -> None:
 
 
 def test_a_dry_run_changes_nothing(run: Run, prod: Sandbox, both: dict[str, str]) -> None:
-    """`--dry-run` says what would be done, and sends nothing that changes something."""
+    """`--dry-run` prints what would be done, and changes nothing."""
     node, place = node_and_place(run, both)
     run("volumes", "create", "--name", "data", "--size", "10", "--location", place, *PROD, **both)
     before = [request.method for request in prod.requests if request.method != "GET"]
-    for command, told in (
+    for command, message in (
         (("create", "--name", "n", "--size", "5", "--location", place), "would create the volume n of 5 GB"),
         (("attach", "data", node), "would attach volume data (id "),
         (("detach", "data"), "would detach volume data (id "),
         (("destroy", "data"), "would destroy volume data (id "),
     ):
         done = run("volumes", *command, "--dry-run", *PROD, **both)
-        assert (done.returncode, done.stdout.startswith(told)) == (0, True), done.stdout
+        assert (done.returncode, done.stdout.startswith(message)) == (0, True), done.stdout
     assert [request.method for request in prod.requests if request.method != "GET"] == before
 
 
 def test_what_the_provider_does_not_offer(run: Run, both: dict[str, str]) -> None:
-    """Where the provider has no volumes, that is said."""
+    """A driver without volumes is reported."""
     done = run("volumes", "list", "-p", "office", **both)
     assert done.returncode == 1
     assert done.stderr.startswith("UnsupportedOperationError: NephoScale does not offer list_volumes")

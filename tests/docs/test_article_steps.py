@@ -27,7 +27,7 @@ from test_article import NephoscaleNodeDriver
 
 
 class DriverWithKeys(NephoscaleNodeDriver):
-    """The article's driver, whose `create_node` waits as the article tells and takes a key."""
+    """The article's driver, whose `create_node` waits as in the article and takes a key."""
 
     def create_node(self, name: str, size: NodeSize, image: NodeImage, **kwargs: Any) -> Node:  # type: ignore[override]
         params = {
@@ -39,7 +39,7 @@ class DriverWithKeys(NephoscaleNodeDriver):
         }
         self.connection.request("/server/cloud/", data=urlencode(params), method="POST")
         while True:
-            time.sleep(0.05)  # noqa: TID251 - as somebody who follows the article would
+            time.sleep(0.05)  # noqa: TID251 - as a reader of the article would
             created = [node for node in self.list_nodes() if node.name == name]
             if created:
                 return created[0]
@@ -80,8 +80,8 @@ def test_json_by_encode_data() -> None:
     assert (json.loads(seen["body"]), seen["headers"]["content-type"]) == ({"a": [1]}, "application/json")
 
 
-def test_answers_in_xml_rpc() -> None:
-    """A response derived from XMLRPCResponse gives the returned value, and its `parse_error` is asked."""
+def test_responses_in_xml_rpc() -> None:
+    """A subclass of XMLRPCResponse returns the call's value, and its `parse_error` raises for a fault."""
 
     class Response(XMLRPCResponse):
         def parse_error(self) -> Any:
@@ -96,19 +96,19 @@ def test_answers_in_xml_rpc() -> None:
         "<name>faultString</name><value>no</value></member></struct></value></fault>"
     )
 
-    def answer(content: str) -> bytes:
+    def reply(content: str) -> bytes:
         text = f"<?xml version='1.0'?><methodResponse>{content}</methodResponse>"
         return http("200 OK", text).replace(b"text/html", b"text/xml")
 
-    with serve_same(lambda _: answer(value)) as server:
+    with serve_same(lambda _: reply(value)) as server:
         assert Connection("key", url=server.url).call("list") == 7
-    with serve_same(lambda _: answer(fault)) as server:
+    with serve_same(lambda _: reply(fault)) as server:
         with pytest.raises(InvalidCredsError, match="no such key"):
             Connection("key", url=server.url).call("list")
 
 
 def test_hard_coded_prices(conn: DriverWithKeys) -> None:
-    """Prices that the provider does not tell are the shipped ones, or what `set_pricing` put there."""
+    """Prices that the provider's API lacks are the shipped ones, or those of `set_pricing`."""
     assert {size.id: size.price for size in conn.list_sizes()}["5"] == 0.031
     set_pricing("compute", "nephoscale", {"5": 0.04})
     try:
@@ -118,7 +118,7 @@ def test_hard_coded_prices(conn: DriverWithKeys) -> None:
 
 
 def test_deploy_a_key_and_a_script(conn: DriverWithKeys) -> None:
-    """`deploy_node` is not overridden, and puts a public key and runs a script on the article's node."""
+    """The inherited `deploy_node` adds a public key and runs a script on the article's node."""
     (private, public), (_, another) = keys.generate(), keys.generate()
     form = {"name": "mine", "public_key": public, "key_group": 1}
     key = conn.connection.request("/key/sshrsa/", data=form, method="POST").object["data"]["id"]

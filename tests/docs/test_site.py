@@ -9,29 +9,31 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCS, SOURCE = ROOT / "docs", ROOT / "src"
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TOLD = re.compile(r"^```\{public-module\} (\S+)$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^```\{public-module\} (\S+)$", re.MULTILINE)
 
 
 def test_every_public_module_has_its_place_in_the_reference() -> None:
-    """Each module that has an `__all__` and is no private one stands on one page of docs/reference, once."""
+    """Each public module that has an `__all__` is on one page of docs/reference, once."""
     public = sorted(
         ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
         for file in SOURCE.rglob("*.py")
         if _has_all(file) and not _is_private(file)
     )
-    told = sorted(name for page in (DOCS / "reference").glob("*.md") for name in TOLD.findall(_text(page)))
-    assert told == public, "give each a {public-module} in docs/reference, and take out what is gone"
+    documented = sorted(
+        name for page in (DOCS / "reference").glob("*.md") for name in DIRECTIVE.findall(_text(page))
+    )
+    assert documented == public, "docs/reference must have one {public-module} for each public module"
 
 
 def test_every_page_is_in_a_table_of_contents() -> None:
     """Each page of the documentation is in a toctree, and each entry of a toctree is a page."""
     pages = {file for file in DOCS.rglob("*.md") if "_ext" not in file.parts}
     listed = {entry for page in pages for entry in _entries(page)}
-    assert listed == pages - {DOCS / "index.md"}, "docs/index.md lists pages: each, and no other"
+    assert listed == pages - {DOCS / "index.md"}, "the toctrees must list each page, and nothing else"
 
 
 def test_the_first_example() -> None:
-    """The example of the first page runs as it stands."""
+    """The example of the first page runs as it is."""
     block = re.search(r"^```python\n(.*?)^```$", _text(DOCS / "index.md"), re.MULTILINE | re.DOTALL)
     assert block
     command = [sys.executable, "-W", "error", "-c", block[1]]
@@ -46,13 +48,15 @@ def _has_all(file: Path) -> bool:
 
 
 def _is_private(file: Path) -> bool:
-    """Whether its name begins with an underscore, or it is the command, which docs/cli.md tells of."""
+    """Whether a name in its path begins with an underscore, or it is part of the command line."""
     parts = file.relative_to(SOURCE).with_suffix("").parts
-    return "cli" in parts or any(part.startswith("_") and part != "__init__" for part in parts)
+    return not {"cli", "scaffold"}.isdisjoint(parts) or any(
+        part.startswith("_") and part != "__init__" for part in parts
+    )
 
 
 def _entries(page: Path) -> set[Path]:
-    """What a page's toctrees list."""
+    """Return the pages that a page's toctrees list."""
     lines = [line for tree in TOCTREE.findall(_text(page)) for line in tree.splitlines()]
     names = [line for line in lines if line and not line.startswith(":")]
     return {

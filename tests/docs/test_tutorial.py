@@ -15,9 +15,7 @@ import pytest
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PART = re.compile(r"^## (?=Part )", re.MULTILINE)
-NAMED = re.compile(
-    r"# (?P<file>[\w./]+\.\w+)(?:, (?P<where>at the end|at the top|in the place of (?P<old>\w+)))?"
-)
+NAMED = re.compile(r"# (?P<file>[\w./]+\.\w+)(?:, (?P<where>at the end|at the top|replacing (?P<old>\w+)))?")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 PROMPT = f"""
 import doctest, sys
@@ -26,12 +24,12 @@ exec(compile(open("start.py").read(), "start.py", "exec"), names)
 test = doctest.DocTestParser().get_doctest(sys.stdin.read(), names, "the prompt", None, 0)
 sys.exit(doctest.DocTestRunner(optionflags={FLAGS & ~doctest.IGNORE_EXCEPTION_DETAIL}).run(test).failed)
 """
-"""What `python -i start.py` shows of the lines on stdin, compared with what stands below them."""
+"""Runs the lines on stdin as `python -i start.py` would, and compares the output with that in the text."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of the page: its language, its text and the line of the page where it begins."""
+    """A block of the page: its language, its text and the line where it begins."""
 
     language: str
     text: str
@@ -39,7 +37,7 @@ class Block:
 
 
 def parts() -> list[list[Block]]:
-    """The blocks of each part that begins with nothing; pictures are left out."""
+    """Return the blocks of each part; each part begins in an empty folder. Blocks of text are left out."""
     page = TUTORIAL.read_text(encoding="utf-8")
     starts = [match.start() for match in PART.finditer(page)]
     blocks = [
@@ -53,7 +51,7 @@ def parts() -> list[list[Block]]:
 
 
 class Reader:
-    """Somebody who does what the page says, in an empty folder."""
+    """Follows the page in an empty folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,7 +77,7 @@ class Reader:
                 self.write(block.text)
 
     def write(self, text: str) -> None:
-        """Do with the named file what the first line says."""
+        """Change the named file as the first line says."""
         head, _, code = text.partition("\n")
         named = NAMED.fullmatch(head)
         assert named, f"{head!r} names no file"
@@ -100,7 +98,7 @@ class Reader:
             compile(new, file, "exec")
 
     def run(self, command: str, expected: str) -> None:
-        """Run a command; what is typed at a prompt runs as a doctest."""
+        """Run a command; input for the prompt runs as a doctest."""
         line = ["bash", "-c", command]
         at_prompt = command.endswith(" -i start.py")
         if at_prompt:
@@ -119,27 +117,27 @@ class Reader:
         if at_prompt:
             assert done.returncode == 0, done.stdout
             return
-        difference = f"{command}\nprinted\n{done.stdout}\nin the place of\n{expected}"
+        difference = f"{command}\nprinted\n{done.stdout}\ninstead of\n{expected}"
         assert doctest.OutputChecker().check_output(expected, done.stdout, FLAGS), difference
 
 
 def _typed(text: str) -> Iterator[tuple[str, str]]:
-    """Each command of a console block, with the lines below it."""
+    """Yield each command of a console block, with the output below it."""
     for entry in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, _, printed = entry.partition("\n")
         yield command, printed
 
 
 def _replaced(text: str, name: str, code: str) -> str:
-    """The text with `code` in the place of the statement that gives `name` its meaning."""
+    """Return the text with the statement that defines `name` replaced by `code`."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.stmt) and name in _meanings(node):
+        if isinstance(node, ast.stmt) and name in _names(node):
             lines = text.splitlines(keepends=True)
             return "".join([*lines[: node.lineno - 1], code, *lines[node.end_lineno :]])
     raise AssertionError(f"there is no {name} to replace")
 
 
-def _meanings(node: ast.stmt) -> list[str]:
+def _names(node: ast.stmt) -> list[str]:
     match node:
         case ast.FunctionDef() | ast.ClassDef():
             return [node.name]
@@ -153,7 +151,7 @@ def _meanings(node: ast.stmt) -> list[str]:
 @pytest.mark.timeout(400)  # it runs the rules of compute
 @pytest.mark.parametrize("blocks", parts(), ids=["nephoscale", "your-provider"])
 def test_the_tutorial(blocks: list[Block], tmp_path: Path) -> None:
-    """Whoever does what a part of the tutorial says, block by block, sees what it shows."""
+    """A reader who follows a part of the tutorial block by block gets the output that it shows."""
     reader = Reader(tmp_path)
     for block in blocks:
         try:

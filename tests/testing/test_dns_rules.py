@@ -101,10 +101,12 @@ class OwnLoop(DummyDNSDriver):
 
     def list_records(self, zone: Zone) -> list[Record]:
         records = super().list_records(zone)
+        pause = asyncio.sleep(0)
         loop = asyncio.Runner()
         try:
-            loop.run(asyncio.sleep(0))
+            loop.run(pause)
         finally:
+            pause.close()  # on a thread whose loop runs already it was not awaited
             loop.close()
         return records
 

@@ -1,1 +1,1 @@
-"""The command `polycloud` (extra `cli`): one file a command."""
+"""The command `polycloud` (extra `cli`)."""

@@ -1,4 +1,4 @@
-"""Which accounts a command is about: profiles of the configuration, or a provider with the environment."""
+"""The accounts of a command: profiles, or a provider with credentials from the environment."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from polycloud.compute.base import NodeDriver
     from polycloud.config import Config
 
-__all__ = ["Accounts", "configuration", "name_of", "one", "several"]
+__all__ = ["Accounts", "configuration", "connect_all", "connect_one", "name_of"]
 
-Accounts = Mapping[str, Callable[[], "NodeDriver"]]
-"""What makes the driver of an account, by the account's name."""
+Accounts = Mapping[str, Callable[[], Any]]
+"""Functions that make the driver of an account, by the account's name."""
 
 
 @cache
 def configuration() -> Config:
-    """The configuration, read once; what it warns of is one line on stderr."""
+    """Read the configuration, once; each of its warnings is one line on stderr."""
     from polycloud import config
 
     with warnings.catch_warnings(record=True) as caught:
@@ -35,41 +34,47 @@ def configuration() -> Config:
 
 
 @contextmanager
-def one(profile: str | None, provider: str | None) -> Iterator[NodeDriver]:
-    """The driver of one account, closed in the end."""
-    ((_, connect),) = several(None if profile is None else [profile], provider).items()
+def connect_one(service: str, profile: str | None, provider: str | None) -> Iterator[Any]:
+    """Make the driver of one account for a service, and close it at the end of the block."""
+    ((_, connect),) = connect_all(service, None if profile is None else [profile], provider).items()
     with connect() as driver:
         yield driver
 
 
 def name_of(profile: str | None, provider: str | None) -> str:
-    """What messages call that account."""
+    """The name of that account in messages."""
     return provider or configuration().profile(profile).name
 
 
-def several(profiles: Sequence[str] | None, provider: str | None, *, every: bool = False) -> Accounts:
-    """The accounts asked for; the default one where none is.
+def connect_all(
+    service: str | None, profiles: Sequence[str] | None, provider: str | None, *, every: bool = False
+) -> Accounts:
+    """The accounts that were asked for, or the default one; with `every`, all that are for the service.
 
-    Raises `InvalidArgumentError` where more than one of the ways to ask is used, and `ConfigError` for
-    names that are none.
+    Without a service each account's driver is for the service of its profile, which is compute by default.
+    Raises `InvalidArgumentError` if several of the options are given, and `ConfigError` for unknown names.
     """
     if sum(map(bool, (profiles, provider, every))) > 1:
-        raise InvalidArgumentError("give --profile, --provider or --all, not several of them")
+        raise InvalidArgumentError("give only one of --profile, --provider and --all")
     if provider:
-        return {provider: _from_environment(provider)}
+        return {provider: _from_environment(service, provider)}
     loaded = configuration()
-    if every and not loaded.profiles:
-        raise InvalidArgumentError(f"there are no profiles in {loaded.file}")
     names: Sequence[str | None] = profiles or [None]
-    found = loaded.profiles.values() if every else map(loaded.profile, names)
-    return {profile.name: profile.connect for profile in found}
+    found = loaded.of_service(service) if every else list(map(loaded.profile, names))
+    if not found:
+        which = f" for {service}" if service and loaded.profiles else ""
+        raise InvalidArgumentError(f"there are no profiles{which} in {loaded.file}")
+    return {profile.name: _from_profile(service, profile) for profile in found}
 
 
-def _from_environment(provider: str) -> Callable[[], NodeDriver]:
-    def connect() -> NodeDriver:
+def _from_profile(service: str | None, profile: Any) -> Callable[[], Any]:
+    return lambda: profile.connect(service)
+
+
+def _from_environment(service: str | None, provider: str) -> Callable[[], Any]:
+    def connect() -> Any:
         from polycloud import config
 
-        driver: NodeDriver = config.connect(provider)
-        return driver
+        return config.connect(provider, service=service)
 
     return connect

@@ -1,6 +1,6 @@
-"""The commands together, their common options, and how errors end.
+"""The table of commands, their common options, and the exit status of errors.
 
-A command's module is imported when the command is called or completed: the others cost nothing then.
+A command's module is imported when the command is called or completed, so the others cost nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from polycloud.cli import output
 from polycloud.version import __version__
 
-__all__ = ["COMMANDS", "DEBUG", "app"]
+__all__ = ["COMMANDS", "DEBUG", "app", "load"]
 
 DEBUG = "--debug"
 COMMANDS = {
@@ -24,39 +24,45 @@ COMMANDS = {
     "locations": "Places where nodes can be.",
     "keys": "SSH keys of the account.",
     "volumes": "Block volumes: list, create, attach, destroy them.",
-    "profiles": "Your accounts, as the configuration has them.",
+    "profiles": "Your accounts in the configuration.",
     "prices": "Compare sizes of several accounts by price.",
     "inventory": "Print the nodes as an inventory for other tools.",
-    "shell": "Open a Python prompt that is connected.",
+    "shell": "Open a Python prompt with connected drivers.",
     "demo": "Walk through a server's life.",
     "sandbox": "Run a small cloud on this machine.",
-    "providers": "Show what each provider's driver offers.",
+    "providers": "Show the operations of each provider's drivers.",
     "new-driver": "Write the package of a driver for another provider.",
-    "conform": "Hold a driver to the rules that every driver keeps.",
+    "conform": "Check a driver against the rules of every driver.",
 }
-"""Each command with its summary; its module is `polycloud.cli.NAME`, and has its `app`."""
+"""The summaries of the commands; a command is the `app` of the module `polycloud.cli.commands.NAME`."""
+
+
+def load(name: str) -> Any:
+    """Import a command; one with subcommands has its summary as help."""
+    module = import_module(f"polycloud.cli.commands.{name.replace('-', '_')}")
+    command = typer.main.get_command(module.app)
+    command.name, command.help = name, command.help or COMMANDS[name]
+    return command
 
 
 class Commands(TyperGroup):
-    """Commands that are imported when wanted, and whose known errors end as one line."""
+    """Commands that are imported on demand, and whose known errors end as one line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read `args`; `--debug` counts behind the command too, where one adds it to a line that failed."""
-        behind = [DEBUG] if DEBUG in args else []
-        rest: list[str] = super().parse_args(ctx, behind + [one for one in args if one != DEBUG])
+        """Parse `args`; `--debug` is accepted after the command too, where users append it."""
+        debug = [DEBUG] if DEBUG in args else []
+        rest: list[str] = super().parse_args(ctx, debug + [text for text in args if text != DEBUG])
         return rest
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that `args` call, where there was its summary only."""
+        """Find the command that `args` call, and import it."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in COMMANDS:
-            module = import_module(f"polycloud.cli.{name.replace('-', '_')}")
-            command = typer.main.get_command(module.app)
-            command.name = name
+            command = load(name)
         return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. With `--debug` an error passes through, and Python shows where it came from."""
+        """Run the command. With `--debug` an error is not caught, so that Python shows the traceback."""
         from polycloud.errors import PolycloudError
 
         try:
@@ -109,9 +115,9 @@ def _common(
     """One Python API for every cloud."""
 
 
-def _later() -> None:
-    """Stands for a command until its module is imported."""
+def _placeholder() -> None:
+    """A placeholder until the command is imported."""
 
 
 for _name, _summary in COMMANDS.items():
-    app.command(_name, help=_summary)(_later)
+    app.command(_name, help=_summary)(_placeholder)

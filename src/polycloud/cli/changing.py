@@ -1,4 +1,4 @@
-"""What changes something: it is said before, asked about where it destroys, and told after."""
+"""Commands that change resources: announced before, confirmed if they destroy, and reported after."""
 
 from __future__ import annotations
 
@@ -16,72 +16,74 @@ __all__ = ["confirm", "each", "would"]
 
 
 def would(what: str) -> None:
-    """Tell a dry run's one line."""
+    """Print the line of a dry run."""
     output.line(f"would {what}")
 
 
-def confirm(noun: Noun, things: Sequence[Any], act: str, account: str) -> None:
-    """Show what will be destroyed and ask; ends the command unless the answer is yes.
+def confirm(noun: Noun, items: Sequence[Any], act: str, account: str) -> None:
+    """List what will be destroyed and ask; end the command unless the user confirms.
 
-    Where nobody can be asked, the command is refused with 2.
+    Without a terminal the command ends with 2.
     """
-    them = f"{noun.count(things)} of {account}"
+    them = f"{noun.count(items)} of {account}"
     if sys.stdin is None or not (sys.stdin.isatty() and output.at_terminal(sys.stderr)):
-        output.fail(f"{act} {them}? There is no terminal to ask at; --yes does it", code=output.WRONG_CALL)
+        output.fail(
+            f"{act} {them}? There is no terminal to ask at; --yes skips the question", code=output.WRONG_CALL
+        )
     output.note(f"{act} {them}:")
-    _show(noun, things)
+    _show(noun, items)
     answer = ""
     try:
         print("Are you sure? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 - stdout is for results
         answer = sys.stdin.readline()
     finally:
-        if not answer:  # Ctrl-C and Ctrl-D leave the cursor behind the question
+        if not answer:  # Ctrl-C and Ctrl-D leave the cursor after the question
             output.note("")
     if answer.strip().lower() not in {"y", "yes"}:
-        output.fail(f"nothing was done, {them} stay")
+        output.fail(f"nothing was done to {them}")
 
 
-def _show(noun: Noun, things: Sequence[Any]) -> None:
-    """Who they are, as much as the width takes, on stderr."""
-    from polycloud.cli import tables
-
+def _show(noun: Noun, items: Sequence[Any]) -> None:
+    """Print a table of them on stderr, with as many columns as fit."""
     names, console = [column.name for column in noun.columns], output.errors()
-    rows = listing.cells(list(map(noun.record, things)), names)
-    console.print(tables.fitted(names, rows, console.width, whole=False)[0])
+    rows = listing.cells(list(map(noun.record, items)), names)
+    console.print(output.fitted(names, rows, console.width, full=False)[0])
 
 
 def each(
     noun: Noun,
-    things: Sequence[Any],
+    items: Sequence[Any],
     act: Callable[[Any], object],
     words: tuple[str, str],
     *,
     dry_run: bool,
     where: str = "",
 ) -> None:
-    """Do it to each; `words` say what is done and what was done, such as "destroy" and "destroyed".
+    """Call `act` for each item; `words` say what it does and has done: "destroy" and "destroyed".
 
-    `where` follows the thing in what is said, such as " to node web". One that fails stops none of the
-    others, and the exit status is 1.
+    `where` follows the item in messages, such as " to node web". If one fails, the others are still changed,
+    and the exit status is 1.
     """
     doing, did = words
     failed = []
-    for at, thing in enumerate(things):
+    for at, item in enumerate(items):
         if dry_run:
-            would(f"{doing} {noun.title(thing)}{where}")
+            would(f"{doing} {noun.title(item)}{where}")
             continue
         try:
-            with output.working(f"{doing} {noun.title(thing)}{where}"):
-                act(thing)
+            with output.working(f"{doing} {noun.title(item)}{where}"):
+                act(item)
         except PolycloudError as error:
-            if len(things) == 1:
+            if len(items) == 1:
                 raise
-            failed.append(f"{noun.title(thing)}: {output.reason(error)}")
+            failed.append(f"{noun.title(item)}: {output.reason(error)}")
         except KeyboardInterrupt as interruption:
-            rest = ", ".join(map(noun.title, things[at + 1 :])) or "no other"
-            interruption.add_note(f"{noun.title(thing)} may be {did} or not; not begun: {rest}")
+            rest = ", ".join(map(noun.title, items[at + 1 :])) or "none"
+            interruption.add_note(
+                f"{noun.title(item)}: {doing} may have been carried out; not attempted: {rest}"
+            )
             raise
         else:
-            output.line(f"{did} {noun.title(thing)}{where}")
+            output.line(f"{did} {noun.title(item)}{where}")
     if failed:
         output.fail(failed[0], failed[1:])

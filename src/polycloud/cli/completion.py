@@ -1,6 +1,6 @@
-"""What the shell completes: names from the configuration, and from the provider where it answers soon.
+"""Shell completion: names from the configuration, and from the provider if it responds in time.
 
-Whatever goes wrong, nothing is offered and nothing is said: the shell shows what a completion prints.
+If anything goes wrong, nothing is offered and nothing is printed: the shell shows what a completion prints.
 """
 
 from __future__ import annotations
@@ -8,14 +8,19 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
 
-__all__ = ["images", "keys", "locations", "nodes", "profiles", "providers", "sizes", "volumes"]
+if TYPE_CHECKING:
+    from polycloud.cli.resources import Noun
 
-PATIENCE = 2.0
-"""Seconds that one waits for a completion."""
+__all__ = ["of", "profiles", "providers"]
+
+DEADLINE = 2.0
+"""Seconds that a completion may take."""
 Offers = list[tuple[str, str]]
+"""Words, each with a description."""
 
 
 def profiles() -> Offers:
@@ -30,27 +35,30 @@ def profiles() -> Offers:
 
 
 def providers() -> Offers:
-    """Names of providers."""
+    """Names of providers, with the services for which they have a driver."""
 
     def find() -> Offers:
-        from polycloud.compute.providers import names
+        from polycloud.cli.services import provider_names
 
-        return [(name, "") for name in names()]
+        found: dict[str, list[str]] = {}
+        for service, names in provider_names().items():
+            for name in names:
+                found.setdefault(name, []).append(service)
+        return [(name, ", ".join(services)) for name, services in sorted(found.items())]
 
     return _quietly(find)
 
 
-def _listed(noun: str) -> Callable[[typer.Context], Offers]:
-    """What offers names or ids of what the account has."""
+def of(noun: Noun) -> Callable[[typer.Context], Offers]:
+    """A function that offers names or ids of the account's resources."""
 
     def find(ctx: typer.Context) -> Offers:
-        from polycloud.cli import accounts, resources
+        from polycloud.cli import accounts
         from polycloud.concurrency.calls import call_options
 
-        kind: resources.Noun = getattr(resources, noun)
-        asked = accounts.one(ctx.params.get("profile"), ctx.params.get("provider"))
-        with call_options(deadline=PATIENCE), asked as driver:
-            return _offers([(kind.names(thing), kind.id(thing)) for thing in kind.fetch(driver)])
+        account = accounts.connect_one(noun.service, ctx.params.get("profile"), ctx.params.get("provider"))
+        with call_options(deadline=DEADLINE), account as driver:
+            return _offers([(noun.names(item), noun.id(item)) for item in noun.fetch(driver)])
 
     def offer(ctx: typer.Context) -> Offers:
         return _quietly(lambda: find(ctx))
@@ -58,11 +66,11 @@ def _listed(noun: str) -> Callable[[typer.Context], Offers]:
     return offer
 
 
-def _offers(things: list[tuple[list[str], str]]) -> Offers:
-    """For each its first name that is one word and no other's, else its id; with the rest to tell it by."""
-    count = Counter(name for names, _ in things for name in names)
+def _offers(items: list[tuple[list[str], str]]) -> Offers:
+    """The first name of each item that is one word and unique, else its id; described by another name."""
+    count = Counter(name for names, _ in items for name in names)
     found: Offers = []
-    for names, id_ in things:
+    for names, id_ in items:
         fit = [name for name in names if len(name.split()) == 1 and count[name] == 1] or [id_]
         found.append((fit[0], next((other for other in (*names, id_) if other != fit[0]), "")))
     return found
@@ -73,9 +81,5 @@ def _quietly(find: Callable[[], Offers]) -> Offers:
         warnings.simplefilter("ignore")
         try:
             return find()
-        except Exception:  # noqa: BLE001 - whatever it is, a prompt is no place to tell it
+        except Exception:  # noqa: BLE001 - a prompt cannot show an error
             return []
-
-
-nodes, sizes, images = map(_listed, ("NODES", "SIZES", "IMAGES"))
-locations, keys, volumes = map(_listed, ("LOCATIONS", "KEYS", "VOLUMES"))

@@ -1,9 +1,10 @@
-"""Things by what people call them: an id, a name, or the beginning of one."""
+"""Find resources by what a user types: an id, a name, or the beginning of one."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
@@ -11,71 +12,69 @@ from polycloud.errors import InvalidArgumentError, NotFoundError
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
-    from polycloud.compute.base import NodeDriver
 
 __all__ = ["choose", "find", "find_all"]
 
-NOT_FOUND = 404
 NEAREST = 3
 MOST_SHOWN = 10
 
 
-def find(driver: NodeDriver, noun: Noun, text: str) -> Any:
-    """The one with this id or else this name.
+def find(driver: Any, noun: Noun, text: str) -> Any:
+    """The resource with this id, or else with this name.
 
-    Raises `InvalidArgumentError` where several have the name, and `NotFoundError` with the nearest names.
+    Raises `InvalidArgumentError` if several have the name, and `NotFoundError` with the nearest names.
     """
     return find_all(driver, noun, [text])[0]
 
 
-def find_all(driver: NodeDriver, noun: Noun, texts: Sequence[str]) -> list[Any]:
-    """Each of these once, as `find` does with one list for all of them."""
-    things = _asked(driver, noun)
-    found = {noun.id(thing): thing for thing in (_exact(noun, things, text, driver.name) for text in texts)}
+def find_all(driver: Any, noun: Noun, texts: Sequence[str]) -> list[Any]:
+    """The resources with these ids or names, each once; like `find`, but with one list for all of them."""
+    items = _fetch(driver, noun)
+    found = {noun.id(item): item for item in (_exact(noun, items, text, driver.name) for text in texts)}
     return list(found.values())
 
 
-def choose(driver: NodeDriver, noun: Noun, text: str, *args: Any) -> Any:
-    """As `find`, or the only one whose id or name begins so; `args` go to the driver's list."""
-    things = _asked(driver, noun, *args)
-    begin = _matching(noun, things, lambda name: name.lower().startswith(text.lower()))
-    same = _matching(noun, things, lambda name: name.lower() == text.lower())
-    if not any(_matches(noun, things, text)) and (near := same or begin):
+def choose(driver: Any, noun: Noun, text: str, *args: Any) -> Any:
+    """Like `find`, or the only one whose id or name begins with the text; `args` are those of the list."""
+    items = _fetch(driver, noun, *args)
+    begin = _matching(noun, items, lambda name: name.lower().startswith(text.lower()))
+    same = _matching(noun, items, lambda name: name.lower() == text.lower())
+    if not any(_matches(noun, items, text)) and (near := same or begin):
         return _only(noun, near, f"begins with {text!r}")
-    return _exact(noun, things, text, driver.name)
+    return _exact(noun, items, text, driver.name)
 
 
-def _asked(driver: NodeDriver, noun: Noun, *args: Any) -> list[Any]:
+def _fetch(driver: Any, noun: Noun, *args: Any) -> list[Any]:
     with output.asking(f"{driver.name} for its {noun.many}"):
         return noun.fetch(driver, *args)
 
 
-def _exact(noun: Noun, things: list[Any], text: str, provider: str) -> Any:
-    by_id, by_name = _matches(noun, things, text)
+def _exact(noun: Noun, items: list[Any], text: str, provider: str) -> Any:
+    by_id, by_name = _matches(noun, items, text)
     if not (by_id or by_name):
-        names = [name for thing in things for name in (*noun.names(thing), noun.id(thing))]
+        names = [name for item in items for name in (*noun.names(item), noun.id(item))]
         near = list(dict.fromkeys(difflib.get_close_matches(text, names, NEAREST)))
-        has = f"it has {noun.count(things)}" + (f", see `polycloud {noun.many} list`" if things else "")
+        has = f"it has {noun.count(items)}" + (f", see `polycloud {noun.many} list`" if items else "")
         hint = f"the nearest are {', '.join(near)}" if near else has
-        raise NotFoundError(NOT_FOUND, f"{provider} has no {noun.one} {text!r}; {hint}")
+        raise NotFoundError(HTTPStatus.NOT_FOUND, f"{provider} has no {noun.one} {text!r}; {hint}")
     return _only(noun, by_id or by_name, f"is called {text!r}")
 
 
-def _matches(noun: Noun, things: list[Any], text: str) -> tuple[list[Any], list[Any]]:
+def _matches(noun: Noun, items: list[Any], text: str) -> tuple[list[Any], list[Any]]:
     """Those with the id, and those with the name."""
     return (
-        [thing for thing in things if noun.id(thing) == text],
-        [thing for thing in things if text in noun.names(thing)],
+        [item for item in items if noun.id(item) == text],
+        [item for item in items if text in noun.names(item)],
     )
 
 
-def _matching(noun: Noun, things: list[Any], fits: Callable[[str], bool]) -> list[Any]:
-    return [thing for thing in things if any(map(fits, (*noun.names(thing), noun.id(thing))))]
+def _matching(noun: Noun, items: list[Any], fits: Callable[[str], bool]) -> list[Any]:
+    return [item for item in items if any(map(fits, (*noun.names(item), noun.id(item))))]
 
 
 def _only(noun: Noun, found: list[Any], why: str) -> Any:
     if len(found) > 1:
-        shown = [_shown(noun.id(thing), noun.label(thing)) for thing in found[:MOST_SHOWN]]
+        shown = [_shown(noun.id(item), noun.label(item)) for item in found[:MOST_SHOWN]]
         more = f" and {len(found) - MOST_SHOWN} others" if len(found) > MOST_SHOWN else ""
         raise InvalidArgumentError(
             f"more than one {noun.one} {why}; give the id of one: {', '.join(shown)}{more}"

@@ -14,23 +14,23 @@ __all__ = ["run"]
 
 
 def run() -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrongly called, 3 not found, 130 interrupted."""
+    """Run the command line and exit: 0 success, 1 failure, 2 wrong call, 3 not found, 130 interrupted."""
     _prepare()
-    printed = sys.stdout  # Typer puts another one there when a reader goes away
+    printed = sys.stdout  # Typer replaces it when a reader goes away
     try:
-        import rich  # noqa: F401 - commands import it later, where nobody could say this
+        import rich  # noqa: F401 - commands import it later, where the error would be a traceback
 
         from polycloud.cli.app import DEBUG, app
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in {"rich", "typer"}:
             raise
-        sys.exit("the command polycloud needs: pip install 'polycloud[cli]'")
+        sys.exit("the command polycloud requires: pip install 'polycloud[cli]'")
     try:
         app(prog_name="polycloud")
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            _leave()
-        _hand_over(printed)
+            _exit_at_once()
+        _flush(printed)
         raise
     except OSError as error:
         if DEBUG in sys.argv:
@@ -39,7 +39,7 @@ def run() -> None:
 
 
 def _prepare() -> None:
-    """Have streams that take every text: what is closed goes nowhere, what an encoding lacks is escaped."""
+    """Make the streams accept every text: a closed one discards it, other encodings escape characters."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
         setattr(sys, name, stream)
@@ -47,8 +47,8 @@ def _prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _hand_over(printed: IO[str]) -> None:
-    """Print what is left to print."""
+def _flush(printed: IO[str]) -> None:
+    """Print buffered output."""
     try:
         printed.flush()
     except OSError as error:
@@ -56,7 +56,7 @@ def _hand_over(printed: IO[str]) -> None:
 
 
 def _give_up(error: OSError, printed: IO[str]) -> NoReturn:
-    """End with 1, and without what cannot be printed; a reader that went away has no more to be told."""
+    """End with 1, without the output that cannot be written; without a message if the reader went away."""
     with contextlib.suppress(OSError):
         printed.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), printed.fileno())
@@ -65,8 +65,8 @@ def _give_up(error: OSError, printed: IO[str]) -> NoReturn:
     fail(reason(error))
 
 
-def _leave() -> None:
-    """End at once: an interrupted command does not wait for the answers that its threads wait for."""
+def _exit_at_once() -> None:
+    """Exit at once: an interrupted command does not wait for the requests of its threads."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()

@@ -1,14 +1,16 @@
-"""What commands have in common at the shell: how Typer is set up, and options and arguments by name."""
+"""Options and arguments that several commands have, and the settings of Typer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from polycloud.cli import completion
+
+if TYPE_CHECKING:
+    from polycloud.cli.resources import Noun
 
 __all__ = [
     "Columns",
@@ -17,24 +19,19 @@ __all__ = [
     "DryRun",
     "Every",
     "Filters",
-    "IdempotencyKey",
-    "ImageName",
     "Json",
-    "KeyFile",
     "Limit",
-    "LocationName",
     "NewName",
-    "NodeName",
-    "NodeNames",
     "Profile",
     "Profiles",
     "Provider",
     "Reverse",
-    "SizeName",
     "Sort",
-    "Tags",
     "Timeout",
     "Yes",
+    "argument",
+    "arguments",
+    "choice",
     "group",
     "single",
 ]
@@ -47,7 +44,7 @@ Profile = Annotated[
         "--profile",
         "-p",
         metavar="NAME",
-        help="The account, by its name in the configuration.",
+        help="The profile of the account.",
         autocompletion=completion.profiles,
     ),
 ]
@@ -57,7 +54,7 @@ Profiles = Annotated[
         "--profile",
         "-p",
         metavar="NAME",
-        help="The account, by its name in the configuration; may be given again.",
+        help="The profile of an account; may be repeated.",
         autocompletion=completion.profiles,
     ),
 ]
@@ -65,83 +62,69 @@ Provider = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Instead of a profile: a provider, with the credentials of the environment.",
+        help="A provider instead of a profile, with credentials from the environment.",
         autocompletion=completion.providers,
     ),
 ]
 Every = Annotated[bool, typer.Option("--all", help="All accounts of the configuration.")]
 Deadline = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Give accounts up that have not answered by then.")
+    float | None, typer.Option(metavar="SECONDS", help="Give up accounts that have not responded by then.")
 ]
 
-# What is printed
+# Output
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-Columns = Annotated[str | None, typer.Option(metavar="A,B", help="These columns only, in this order.")]
+Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Only these columns, in this order.")]
 Filters = Annotated[
     list[str] | None,
     typer.Option(
-        "--filter", metavar="COLUMN=PATTERN", help="Such as name=web* or state=running; all given must hold."
+        "--filter",
+        metavar="COLUMN=PATTERN",
+        help="Such as name=web* or state=running; may be repeated, and all must match.",
     ),
 ]
-Sort = Annotated[str | None, typer.Option(metavar="COLUMN", help="Order by this column.")]
-Reverse = Annotated[bool, typer.Option("--reverse", help="The other way round.")]
-Limit = Annotated[int | None, typer.Option(metavar="NUMBER", min=0, help="So many at most.")]
+Sort = Annotated[str | None, typer.Option(metavar="COLUMN", help="Sort by this column.")]
+Reverse = Annotated[bool, typer.Option("--reverse", help="Reverse the order.")]
+Limit = Annotated[int | None, typer.Option(metavar="NUMBER", min=0, help="At most so many.")]
 
-# What is changed
+# Changes
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=0, help="How long to wait.")]
-IdempotencyKey = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", help="The same text gives the same node, however often it is run."),
-]
 
-# Nodes and what they are made from
+# Resources
 
-NodeName = Annotated[
-    str, typer.Argument(metavar="NODE", help="Its id or name.", autocompletion=completion.nodes)
-]
-NodeNames = Annotated[
-    list[str], typer.Argument(metavar="NODE...", help="Ids or names.", autocompletion=completion.nodes)
-]
-NewName = Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it.")]
-SizeName = Annotated[
-    str,
-    typer.Option(
-        "--size",
-        metavar="SIZE",
-        help="Id or name of a size, or its beginning.",
-        autocompletion=completion.sizes,
-    ),
-]
-ImageName = Annotated[
-    str,
-    typer.Option(
-        "--image",
-        metavar="IMAGE",
-        help="Id or name of an image, or its beginning.",
-        autocompletion=completion.images,
-    ),
-]
-LocationName = Annotated[
-    str | None,
-    typer.Option(
-        "--location",
-        metavar="LOCATION",
-        help="Id or name of a location, or its beginning.",
-        autocompletion=completion.locations,
-    ),
-]
-Tags = Annotated[
-    list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag the node; may be given again.")
-]
-KeyFile = Annotated[
-    Path | None,
-    typer.Option("--key", metavar="FILE", help="The SSH key that is let in: a private key, or a public one."),
-]
+NewName = Annotated[str, typer.Option("--name", metavar="NAME", help="Its name.")]
+
+
+def argument(noun: Noun) -> Any:
+    """The argument for one resource."""
+    return typer.Argument(
+        metavar=noun.one.upper(), help="Its id or name.", autocompletion=completion.of(noun)
+    )
+
+
+def arguments(noun: Noun) -> Any:
+    """The argument for several resources."""
+    return typer.Argument(
+        metavar=f"{noun.one.upper()}...", help="Ids or names.", autocompletion=completion.of(noun)
+    )
+
+
+def choice(noun: Noun) -> Any:
+    """The option `--NOUN`, for a resource that may be named by the beginning of its id or name."""
+    article = "an" if noun.one[0] in "aeiou" else "a"
+    return typer.Option(
+        f"--{noun.one}",
+        metavar=noun.one.upper(),
+        help=f"Id or name of {article} {noun.one}, or its beginning.",
+        autocompletion=completion.of(noun),
+    )
+
+
+# Commands
 
 SETTINGS: dict[str, Any] = {
     "rich_markup_mode": None,
@@ -151,19 +134,19 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def group(help: str) -> typer.Typer:
-    """Several commands under one noun."""
+def group() -> typer.Typer:
+    """A command with subcommands."""
 
     def common() -> None:
         pass
 
-    made = typer.Typer(no_args_is_help=True, help=help, **SETTINGS)
+    made = typer.Typer(no_args_is_help=True, **SETTINGS)
     made.callback()(common)
     return made
 
 
 def single(command: Callable[..., Any]) -> typer.Typer:
-    """One command."""
+    """A command without subcommands."""
     made = typer.Typer(**SETTINGS)
     made.command()(command)
     return made

@@ -1,4 +1,4 @@
-"""What a new node is to be: its size, image, location and key by name, and what is done on it."""
+"""Orders of new nodes: size, image, location and key by name, and the steps of a deployment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from polycloud.cli import finding, output
 from polycloud.cli.listing import cell
-from polycloud.cli.resources import IMAGES, LOCATIONS, SIZES
+from polycloud.cli.nouns import IMAGES, LOCATIONS, SIZES
 from polycloud.compute.deployment import (
     Deployment,
     FileDeployment,
@@ -20,22 +20,21 @@ from polycloud.compute.deployment import (
 )
 from polycloud.compute.keys import require_public_key
 from polycloud.compute.objects import NodeAuthSSHKey
-from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.errors import printable as harmless
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError, printable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from polycloud.compute.base import NodeDriver
 
-__all__ = ["Order", "Progress", "login_key", "steps", "steps_told", "told"]
+__all__ = ["Order", "Progress", "describe", "describe_steps", "login_key", "steps"]
 
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a node is to be, as it was typed."""
+    """The order of a node, as the user typed it."""
 
     name: str
     size: str
@@ -46,7 +45,7 @@ class Order:
     idempotency_key: str | None
 
     def arguments(self, driver: NodeDriver) -> dict[str, Any]:
-        """The arguments of `create_node`; what the names stand for is looked up."""
+        """The arguments of `create_node`, with the resources that the names refer to."""
         auth = None if self.key is None else NodeAuthSSHKey(public_key(self.key))
         place = finding.choose(driver, LOCATIONS, self.location) if self.location else None
         there = () if place is None else (place,)
@@ -56,36 +55,36 @@ class Order:
             "image": finding.choose(driver, IMAGES, self.image, *there),
             **({} if place is None else {"location": place}),
             **({} if auth is None else {"auth": auth}),
-            **_taken(driver, "tags", list(self.tags)),
-            **_taken(driver, "idempotency_key", self.idempotency_key),
+            **_if_supported(driver, "tags", list(self.tags)),
+            **_if_supported(driver, "idempotency_key", self.idempotency_key),
         }
 
     def private_key(self) -> str:
-        """The file to log in with."""
+        """The file of the private key."""
         return str(login_key(self.key).expanduser()).removesuffix(".pub")
 
 
-def told(driver: NodeDriver, arguments: dict[str, Any]) -> str:
-    """The order in words."""
+def describe(driver: NodeDriver, arguments: dict[str, Any]) -> str:
+    """Describe an order."""
     nouns = {"size": SIZES, "image": IMAGES, "location": LOCATIONS}
-    parts = [nouns[name].title(thing) for name, thing in arguments.items() if name in nouns]
+    parts = [nouns[name].title(item) for name, item in arguments.items() if name in nouns]
     more = [f"{name} {cell(arguments[name])}" for name in ("tags", "idempotency_key") if name in arguments]
     return f"the node {arguments['name']} at {driver.name}: {', '.join([*parts, *more])}"
 
 
 def login_key(key: Path | None) -> Path:
-    """The key to log in with: this one, or the first of `~/.ssh`."""
+    """The file of the key for logging in: this one, or the first of `~/.ssh`."""
     if key is not None:
         return key
     folder = Path("~/.ssh").expanduser()
     found = next((folder / name for name in USUAL_KEYS if (folder / name).is_file()), None)
     if found is None:
-        raise InvalidArgumentError(f"which SSH key is let in? {folder} has none; give --key FILE")
+        raise InvalidArgumentError(f"there is no SSH key in {folder}; give --key FILE")
     return found
 
 
 def public_key(file: Path) -> str:
-    """The public key in a file, in the file beside it, or of the private key in it."""
+    """The public key from a file, from the .pub file beside it, or of the private key in it."""
     file = file.expanduser()
     beside = file.with_name(f"{file.name}.pub")
     try:
@@ -103,7 +102,7 @@ def _public_half(file: Path, private: str) -> str:
         import asyncssh
     except ImportError:
         raise InvalidArgumentError(
-            f"there is no {file.name}.pub beside {file}; making it needs: pip install 'polycloud[deploy]'"
+            f"{file.name}.pub is missing beside {file}; creating it requires: pip install 'polycloud[deploy]'"
         ) from None
     try:
         return asyncssh.import_private_key(private).export_public_key().decode().strip()
@@ -112,7 +111,7 @@ def _public_half(file: Path, private: str) -> str:
 
 
 def steps(script: Path | None, files: Sequence[str]) -> MultiStepDeployment:
-    """What is done on the node: first the files, then the script."""
+    """The steps of a deployment: first the files, then the script."""
     found: list[Deployment] = [_file(text) for text in files]
     if script is not None:
         found.append(ScriptFileDeployment(str(script), delete=True))
@@ -121,37 +120,37 @@ def steps(script: Path | None, files: Sequence[str]) -> MultiStepDeployment:
     return MultiStepDeployment(found)
 
 
-def steps_told(script: Path | None, files: Sequence[str]) -> str:
-    """The same in words."""
-    return ", ".join([*(f"put {text}" for text in files), *([] if script is None else [f"run {script}"])])
+def describe_steps(script: Path | None, files: Sequence[str]) -> str:
+    """Describe these steps."""
+    return ", ".join([*(f"copy {text}" for text in files), *([] if script is None else [f"run {script}"])])
 
 
 def _file(text: str) -> FileDeployment:
     source, _, target = text.rpartition(":")
     if not source or not target:
-        raise InvalidArgumentError(f"--file {text!r} is not SRC:DST, such as app.conf:/etc/app.conf")
+        raise InvalidArgumentError(f"--file must be SRC:DST, such as app.conf:/etc/app.conf, got {text!r}")
     return FileDeployment(source, target)
 
 
-def _taken(driver: NodeDriver, name: str, value: Any) -> dict[str, Any]:
-    """The argument, where it has a value. Raises where the driver's `create_node` takes none such."""
+def _if_supported(driver: NodeDriver, name: str, value: Any) -> dict[str, Any]:
+    """The argument, if it has a value. Raises `UnsupportedOperationError` if the driver does not take it."""
     if not value:
         return {}
     parameters = signature(driver.create_node).parameters
     if name not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
-        raise UnsupportedOperationError(f"{driver.name} creates no nodes with {name}", driver)
+        raise UnsupportedOperationError(f"{driver.name} does not take {name} when a node is created", driver)
     return {name: value}
 
 
 class Progress:
-    """What is under way, until the node prints something: from then on that is shown instead.
+    """Shows progress until the node prints something, and from then on its output.
 
-    With `aside` all of it goes to stderr, since stdout is for the result alone.
+    With `to_stderr` the output goes to stderr, since stdout is for the result.
     """
 
-    def __init__(self, what: str, *, aside: bool) -> None:
+    def __init__(self, what: str, *, to_stderr: bool) -> None:
         self._working: AbstractContextManager[None] | None = output.working(what)
-        self._aside = aside
+        self._to_stderr = to_stderr
 
     def __enter__(self) -> Self:
         if self._working is not None:
@@ -164,8 +163,8 @@ class Progress:
             working.__exit__(None, None, None)
 
     def output(self, stream: str, text: str) -> None:
-        """Show what a script printed on `stream`, "stdout" or "stderr"."""
+        """Show the output of a script on `stream`, "stdout" or "stderr"."""
         self.__exit__()
-        where = sys.stderr if self._aside or stream == "stderr" else sys.stdout
-        where.write(harmless(text))
+        where = sys.stderr if self._to_stderr or stream == "stderr" else sys.stdout
+        where.write(printable(text))
         where.flush()

@@ -1,6 +1,6 @@
-"""What commands print: tables, records, JSON and errors, in colour at a terminal, plain elsewhere.
+"""Print tables, records, JSON and errors: in colour at a terminal, plain elsewhere.
 
-Results go to stdout; what is under way, warnings and errors go to stderr.
+Results go to stdout; progress, warnings and errors go to stderr. Rich is imported only for a terminal.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = [
     "FAILED",
     "INTERRUPTED",
     "NOT_FOUND",
     "WRONG_CALL",
+    "Cell",
     "asking",
     "at_terminal",
     "code",
@@ -29,6 +31,7 @@ __all__ = [
     "console",
     "errors",
     "fail",
+    "fitted",
     "json",
     "line",
     "lively",
@@ -43,18 +46,24 @@ __all__ = [
 FAILED, WRONG_CALL, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
 """Exit statuses."""
 GAP = 2
+BORDER = 3
+"""The width of a column beside its cells: two spaces and a line."""
+WIDEST = 40
+"""A wider column is folded before others are left out."""
 SHELL_WORDS = {
     r"ask supports\(.*?\) first": "`polycloud providers` shows what it offers",
     "ex_destroy_on_failure=True": "--destroy-on-failure",
 }
-"""What errors advise a program to do, and what that is at a shell."""
-ASKED = ("FORCE_COLOR", "TTY_COMPATIBLE")
-"""Variables by which others than a terminal ask to be written to as one."""
+"""Advice of errors to programs, and what it is at a shell."""
+FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Variables that request output as for a terminal."""
+Cell = tuple[str, bool]
+"""A text, and whether it is a number."""
 
 
 @cache
 def console() -> Console:
-    """Where results go."""
+    """The console for results."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False)
@@ -62,21 +71,21 @@ def console() -> Console:
 
 @cache
 def errors() -> Console:
-    """Where everything else goes."""
+    """The console for everything else."""
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False, stderr=True)
 
 
 def at_terminal(stream: IO[str] | None = None) -> bool:
-    """Whether `stream`, or else stdout, goes to a terminal; where none is, nothing of Rich is loaded."""
+    """Whether `stream` (default stdout) is a terminal. Does not import Rich if it is not."""
     stream = stream or sys.stdout
-    asked = any(map(os.environ.get, ASKED))
-    return (asked or stream.isatty()) and _console(stream).is_terminal
+    forced = any(map(os.environ.get, FORCED))
+    return (forced or stream.isatty()) and _console(stream).is_terminal
 
 
 def lively(stream: IO[str] | None = None) -> bool:
-    """Whether something may move there: at a terminal that can, unless NO_COLOR asks for calm."""
+    """Whether output may move there: at a capable terminal, unless NO_COLOR is set."""
     return at_terminal(stream) and not (_console(stream).is_dumb_terminal or os.environ.get("NO_COLOR"))
 
 
@@ -85,12 +94,12 @@ def _console(stream: IO[str] | None) -> Console:
 
 
 def printable(text: object) -> str:
-    """`text` without control characters, which a terminal would obey."""
-    return "".join(sign if sign.isprintable() else " " for sign in str(text))
+    """`text` without control characters, which a terminal would execute."""
+    return "".join(character if character.isprintable() else " " for character in str(text))
 
 
 def line(text: object = "", style: str = "") -> None:
-    """Print one line as it is, however long."""
+    """Print one line without wrapping it."""
     if not at_terminal():
         print(printable(text), flush=True)  # noqa: T201 - flushed, as below
         return
@@ -105,17 +114,17 @@ def note(text: object) -> None:
 
 
 def json(data: Any) -> None:
-    """Print `data` as JSON: laid out at a terminal, one line elsewhere."""
+    """Print `data` as JSON: indented at a terminal, one line elsewhere."""
     if at_terminal():
         console().print_json(data=data, indent=2, default=str)
     else:
-        # Flushed, since a program may be waiting for it while the command goes on
-        everything = (sys.stdout.encoding or "").lower().startswith("utf")
-        print(json_format.dumps(data, ensure_ascii=not everything, default=str), flush=True)  # noqa: T201
+        # Flushed, since a program may wait for it while the command continues
+        is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        print(json_format.dumps(data, ensure_ascii=not is_unicode, default=str), flush=True)  # noqa: T201
 
 
 def code(text: str) -> None:
-    """Print Python as it is."""
+    """Print Python code, highlighted."""
     from rich.syntax import Syntax
 
     shown = Syntax(text, "python", theme="ansi_dark", background_color="default").highlight(text)
@@ -124,9 +133,9 @@ def code(text: str) -> None:
 
 
 def table(headers: Sequence[str], *sections: Iterable[Sequence[object]]) -> None:
-    """Print a table: ruled at a terminal, in columns that `grep` and `awk` understand elsewhere.
+    """Print a table: ruled at a terminal, in columns for `grep` and `awk` elsewhere.
 
-    A section is a group of rows; lines part the sections.
+    A section is a group of rows; at a terminal, lines separate the sections.
     """
     cells = [[[printable(cell) for cell in row] for row in rows] for rows in sections]
     if not at_terminal():
@@ -135,9 +144,7 @@ def table(headers: Sequence[str], *sections: Iterable[Sequence[object]]) -> None
         return
     from rich.text import Text
 
-    from polycloud.cli import tables
-
-    ruled = tables.ruled(headers)
+    ruled = _ruled(headers)
     for rows in cells:
         for row in rows:
             ruled.add_row(*map(Text, row))
@@ -145,14 +152,49 @@ def table(headers: Sequence[str], *sections: Iterable[Sequence[object]]) -> None
     console().print(ruled)
 
 
+def _ruled(headers: Sequence[str]) -> Table:
+    """A table with rules around it."""
+    from rich.box import ROUNDED
+    from rich.table import Table
+
+    table = Table(box=ROUNDED, header_style="bold", border_style="dim")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def fitted(
+    headers: Sequence[str], rows: Sequence[Sequence[Cell]], width: int, *, full: bool
+) -> tuple[Table, list[str]]:
+    """A table of the first columns that fit, or with `full` of all; and the names of the others."""
+    from rich.text import Text
+
+    room = len(headers) if full else _room(headers, rows, width)
+    table = _ruled(headers[:room])
+    for row in rows:
+        table.add_row(*(Text(text, justify="right" if number else "left") for text, number in row[:room]))
+    return table, list(headers[room:])
+
+
+def _room(headers: Sequence[str], rows: Sequence[Sequence[Cell]], available: int) -> int:
+    """The number of columns that fit; at least two."""
+    used = 1
+    for at, header in enumerate(headers):
+        widest = max(map(width, (header, *(row[at][0] for row in rows))))
+        used += min(widest, WIDEST) + BORDER
+        if used > available:
+            return max(at, 2)
+    return len(headers)
+
+
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """One text a row, its cells padded to columns."""
+    """Each row as one text, its cells padded to columns."""
     widths = [max(map(width, column)) + GAP for column in zip(*rows, strict=True)]
     return ["".join(map(_padded, row, widths)).rstrip() for row in rows]
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal a text takes: signs of some scripts take two."""
+    """The width of a text at a terminal: characters of some scripts take two columns."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -166,7 +208,7 @@ def _padded(text: str, columns: int) -> str:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Say what is under way: with a spinner and the time it takes at a terminal, in a line elsewhere."""
+    """Show what is in progress: with a spinner and the time at a terminal, in a line elsewhere."""
     if not lively(sys.stderr):
         note(f"{what} ...")
         yield
@@ -180,19 +222,19 @@ def working(what: str) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """What failed and why, in a line."""
+    """The type and the message of an error."""
     return f"{type(error).__name__}: {error}"
 
 
 @contextmanager
 def asking(whom: str) -> Iterator[None]:
-    """Say who is waited for, where that may move; what is printed elsewhere has no need of it."""
+    """Show at a terminal whose response is awaited."""
     with working(f"asking {whom}") if lively(sys.stderr) else nullcontext():
         yield
 
 
 def fail(message: object, notes: Iterable[str] = (), code: int = FAILED) -> NoReturn:
-    """End the command with one line on stderr (and one for each note) and the exit status `code`."""
+    """End the command with one line on stderr, one for each note, and the exit status `code`."""
     for text in (message, *notes):
         note(_advice(str(text)))
     sys.exit(code)

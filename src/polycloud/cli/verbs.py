@@ -1,4 +1,4 @@
-"""The commands that nouns have in common: `list`, `show`, and those that change several things."""
+"""The commands that nouns have in common: `list`, `show`, and those that change several resources."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from polycloud.cli import accounts, changing, completion, finding, listing, options, output
+from polycloud.cli import accounts, changing, finding, listing, options, output
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["add_change", "add_destruction", "add_list", "add_show", "record"]
+__all__ = ["add_change", "add_destruction", "group", "print_record"]
 
 Words = tuple[str, str]
+"""What a command does and what it has done, such as "destroy" and "destroyed"."""
 
 
-def add_list(app: typer.Typer, noun: Noun) -> None:
-    """The command `list`."""
+def group(noun: Noun) -> typer.Typer:
+    """The command of a noun, with `list` and `show`."""
+    app = options.group()
+    _add_list(app, noun)
+    _add_show(app, noun)
+    return app
 
+
+def _add_list(app: typer.Typer, noun: Noun) -> None:
     def list_(
         *,
         profile: options.Profiles = None,
@@ -34,64 +41,66 @@ def add_list(app: typer.Typer, noun: Noun) -> None:
         deadline: options.Deadline = None,
     ) -> None:
         view = listing.View(as_json, as_csv, columns, filters or (), sort, reverse, limit)
-        listing.show(accounts.several(profile, provider, every=every), noun, view, deadline)
+        asked = accounts.connect_all(noun.service, profile, provider, every=every)
+        listing.show(asked, noun, view, deadline)
 
     names = ", ".join(column.name for column in noun.columns)
     app.command("list", help=f"List the {noun.many}.\n\nColumns: account, {names}.")(list_)
 
 
-def add_show(app: typer.Typer, noun: Noun) -> None:
-    """The command `show`."""
-    offered = getattr(completion, noun.many)
-    called = typer.Argument(metavar=noun.one.upper(), help="Its id or name.", autocompletion=offered)
+def _add_show(app: typer.Typer, noun: Noun) -> None:
+    argument = options.argument(noun)
 
-    def show_(
+    def show(
         *,
-        name: str = called,
+        name: str = argument,
         profile: options.Profile = None,
         provider: options.Provider = None,
         as_json: options.Json = False,
     ) -> None:
-        with accounts.one(profile, provider) as driver:
-            record(noun, finding.choose(driver, noun, name), as_json=as_json)
+        with accounts.connect_one(noun.service, profile, provider) as driver:
+            print_record(noun, finding.choose(driver, noun, name), as_json=as_json)
 
-    app.command("show", help=f"Show one {noun.one}; with --json all that the provider tells.")(show_)
+    app.command("show", help=f"Show one {noun.one}; with --json also the provider's own fields.")(show)
 
 
 def add_change(app: typer.Typer, noun: Noun, operation: str, words: Words, help: str) -> None:
-    """A command, called as the driver's `operation` begins, that does it to things; `words` as in `each`."""
-    called = _several(noun)
+    """Add a command that calls the driver's `operation` for each of several resources.
+
+    Its name is the first word of the operation; `words` are those of `changing.each`.
+    """
+    argument = options.arguments(noun)
 
     def change(
         *,
-        names: list[str] = called,
+        names: list[str] = argument,
         profile: options.Profile = None,
         provider: options.Provider = None,
         dry_run: options.DryRun = False,
     ) -> None:
-        _do(noun, operation, words, names, (profile, provider), dry_run=dry_run)
+        _change(noun, operation, words, names, (profile, provider), dry_run=dry_run)
 
     app.command(_first_word(operation), help=help)(change)
 
 
 def add_destruction(app: typer.Typer, noun: Noun, operation: str, words: Words, help: str) -> None:
-    """The same, asking before."""
-    called = _several(noun)
+    """Add a command like that of `add_change` that asks first."""
+    argument = options.arguments(noun)
 
     def destroy(
         *,
-        names: list[str] = called,
+        names: list[str] = argument,
         yes: options.Yes = False,
         profile: options.Profile = None,
         provider: options.Provider = None,
         dry_run: options.DryRun = False,
     ) -> None:
-        _do(noun, operation, words, names, (profile, provider), dry_run=dry_run, ask=not yes)
+        _change(noun, operation, words, names, (profile, provider), dry_run=dry_run, ask=not yes)
 
-    app.command(_first_word(operation), help=f"{help} Asks before.")(destroy)
+    app.command(_first_word(operation), help=f"{help} Asks first.")(destroy)
 
 
-def _do(
+def _change(
     noun: Noun,
     operation: str,
     words: Words,
@@ -101,26 +110,21 @@ def _do(
     dry_run: bool,
     ask: bool = False,
 ) -> None:
-    with accounts.one(*account) as driver:
+    with accounts.connect_one(noun.service, *account) as driver:
         found = finding.find_all(driver, noun, names)
         if ask and not dry_run:
             changing.confirm(noun, found, words[0], accounts.name_of(*account))
         changing.each(noun, found, getattr(driver, operation), words, dry_run=dry_run)
 
 
-def _several(noun: Noun) -> Any:
-    offered = getattr(completion, noun.many)
-    return typer.Argument(metavar=f"{noun.one.upper()}...", help="Ids or names.", autocompletion=offered)
-
-
 def _first_word(operation: str) -> str:
     return operation.partition("_")[0]
 
 
-def record(noun: Noun, thing: Any, *, as_json: bool) -> None:
-    """Print one thing: a line for each of its columns; in JSON its `extra` too."""
-    told = noun.record(thing)
+def print_record(noun: Noun, item: Any, *, as_json: bool) -> None:
+    """Print one resource: a line for each of its columns; in JSON its `extra` too."""
+    record = noun.record(item)
     if as_json:
-        output.json(told | {"extra": thing.extra})
+        output.json(record | {"extra": item.extra})
         return
-    output.table([noun.one, noun.id(thing)], [(name, listing.cell(value)) for name, value in told.items()])
+    output.table([noun.one, noun.id(item)], [(name, listing.cell(value)) for name, value in record.items()])

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from polycloud.errors import InvalidArgumentError
 
-__all__ = ["as_list", "drop_none", "id_of", "number"]
+__all__ = ["as_list", "drop_none", "id_of", "number", "require_count"]
 
 T = TypeVar("T")
 
@@ -29,6 +29,15 @@ def number(id_: object, provider: str) -> int:
     if text.isascii() and text.isdigit():
         return int(text)
     raise InvalidArgumentError(f"an id of {provider} must be a number, got {id_!r}")
+
+
+def require_count(name: str, value: Any, limit: int | None = None) -> int:
+    """Return an int from 1 to `limit`. Raises `InvalidArgumentError` that names the argument."""
+    valid = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= (limit or value)
+    if not valid:
+        wanted = f"an int from 1 to {limit}" if limit else "an int above 0"
+        raise InvalidArgumentError(f"{name} must be {wanted}, got {value!r}")
+    return int(value)
 
 
 def drop_none(fields: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from polycloud.common.arguments import require_count
 from polycloud.common.base import BaseDriver, ConnectionKey
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
@@ -17,7 +18,8 @@ class BearerConnection(ConnectionKey):
 
     def __init__(self, *args: Any, per_page: int | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.per_page = self.most_a_page if per_page is None else per_page
+        limit = self.most_a_page
+        self.per_page = limit if per_page is None else require_count("ex_per_page", per_page, limit)
 
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
         """Add the token."""

@@ -15,6 +15,8 @@ from polycloud.http.messages import Request
 __all__ = ["build_request", "quote_path", "quote_segment"]
 
 METHOD = re.compile(r"[A-Za-z]+")
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A header's name (RFC 9110, 5.6.2)."""
 PATH_SAFE = "/%:=&?~+!$,;'@()*-._"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -65,7 +67,7 @@ def build_request(
     Raises:
         InvalidArgumentError: A part cannot be sent.
     """
-    if not METHOD.fullmatch(method):
+    if not isinstance(method, str) or not METHOD.fullmatch(method):
         raise InvalidArgumentError(f"method must be a word such as GET, got {method!r}")
     method = method.upper()
     body, content_type = _encode_json(json) if json is not None else _encode_body(data, json_text)
@@ -125,6 +127,8 @@ def _body_start(body: Any) -> int | None:
 
 def _require_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
+        if not isinstance(name, str) or not HEADER.fullmatch(name):
+            raise InvalidArgumentError(f"a header's name must be a token such as X-Request-Id, got {name!r}")
         if not isinstance(value, str):
             raise InvalidArgumentError(f"header {name!r} must be a str, got {type(value).__name__}")
         if any(character in f"{name}{value}" for character in "\r\n\0"):

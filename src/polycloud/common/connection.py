@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypedDict, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
 from polycloud import security
+from polycloud.common.arguments import as_list, require_count
 from polycloud.common.building import build_request, quote_path
 from polycloud.common.response import UNDOCUMENTED, JsonResponse, Response
 from polycloud.common.sending import Sending
@@ -127,16 +128,16 @@ class Connection:
             proxy_url=proxy_url,
             ca_cert=ca_cert or security.CA_CERTS_PATH,
             client_cert=client_cert,
-            pool_size=None if pool_size is None else _count("pool_size", pool_size),
-            body_limit=_count("body_limit", body_limit),
+            pool_size=None if pool_size is None else require_count("pool_size", pool_size),
+            body_limit=require_count("body_limit", body_limit),
         )
+        if transport is not None and not callable(getattr(transport, "send", None)):
+            raise InvalidArgumentError(f"transport must have a method send, got {transport!r}")
         self.single_flight = waiting.SingleFlight()
         self._rate_limiter: RateLimiter | None = None
         self._own_transport = transport
         self._transport: Transport | None = None
-        self._user_agent_words = (
-            (user_agent_append,) if isinstance(user_agent_append, str) else tuple(user_agent_append)
-        )
+        self._user_agent_words = tuple(as_list(user_agent_append))
 
     def _locate(self, secure: bool, host: str | None, port: int | None, url: str | None) -> None:
         if url:
@@ -317,15 +318,16 @@ class Connection:
         stream: bool,
         idempotent: bool | None,
     ) -> Request:
+        _require_arguments(action, params, headers)
         body = None if data is None or json is not None else self.encode_data(data)
         fields = {"User-Agent": self._user_agent(), "Accept-Encoding": "gzip, deflate", **(headers or {})}
-        fields = self.add_default_headers(fields)
+        fields = _returned_dict("add_default_headers", self.add_default_headers(fields))
         if headers:
             fields = _named_once(fields)
         return build_request(
             method,
             self._origin() + quote_path(f"{self.request_path}/{action.lstrip('/')}"),
-            self.add_default_params(dict(params or {})),
+            _returned_dict("add_default_params", self.add_default_params(dict(params or {}))),
             fields,
             body,
             json,
@@ -355,9 +357,6 @@ class Connection:
             if response.success():
                 return response
             raise response.to_error()
-        except UNDOCUMENTED as error:
-            raw.close()
-            raise response.undocumented(error) from None
         except PolycloudError as error:
             raw.close()
             error.locate(response.exchange)
@@ -366,6 +365,9 @@ class Connection:
             # An earlier attempt deleted it, as asked
             gone = replace(raw, status=204, reason="No Content", body=b"", chunks=None)
             return self.responseCls(gone, self, request)
+        except UNDOCUMENTED as error:
+            raw.close()
+            raise response.undocumented(error) from None
         except BaseException:
             raw.close()
             raise
@@ -435,6 +437,21 @@ class ConnectionUserAndKey(ConnectionKey):
         self.user_id = user_id
 
 
+def _require_arguments(action: Any, params: Any, headers: Any) -> None:
+    if not isinstance(action, str):
+        raise InvalidArgumentError(f"action must be a path such as /servers, got {action!r}")
+    for name, value in (("params", params), ("headers", headers)):
+        if value is not None and not isinstance(value, Mapping):
+            raise InvalidArgumentError(f"{name} must be a dict, got {value!r}")
+
+
+def _returned_dict(hook: str, value: Any) -> dict[str, Any]:
+    """Return what a hook returned; forgetting the `return` is the usual mistake in one."""
+    if not isinstance(value, dict):
+        raise InvalidArgumentError(f"{hook} must return a dict, got {value!r}")
+    return value
+
+
 def _named_once(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers without those that a later one of the same name, in any case, replaces."""
     last = {name.lower(): name for name in headers}
@@ -481,9 +498,3 @@ def _port(port: int | str) -> int:
     if number not in PORTS:
         raise InvalidArgumentError(f"port must be 1 to 65535, got {port!r}")
     return number
-
-
-def _count(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidArgumentError(f"{name} must be an int above 0, got {value!r}")
-    return value

@@ -56,12 +56,12 @@ def marker_for(idempotency_key: str | None = None) -> str:
 class Creation(ABC, Generic[T]):
     """One create of one resource; a driver says how to send it and how to find the resource.
 
-    `what` names the resource in messages ("the droplet 'web-1'"), `mark` its marker ("the tag
+    `what` names the resource in messages ("the droplet 'web-1'"), `marker` its marker ("the tag
     'polycloud-create-0123456789ab'"), `keyed` says whether the create has an idempotency key.
     """
 
-    def __init__(self, what: str, mark: str, *, keyed: bool) -> None:
-        self.what, self.mark, self.keyed = what, mark, keyed
+    def __init__(self, what: str, marker: str, *, keyed: bool) -> None:
+        self.what, self.marker, self.keyed = what, marker, keyed
         self._created: T | None = None
         self._in_flight = False
 
@@ -135,20 +135,20 @@ class Creation(ABC, Generic[T]):
             return self._search(timeout)
         except PolycloudError as error:
             raise AmbiguousCreateError(
-                f"the response to the create of {self.what} was lost ({lost}), and nothing with {self.mark} "
+                f"the response to the create of {self.what} was lost ({lost}); nothing with {self.marker} "
                 f"was found ({error}); look for that before creating another",
-                look_for=self.mark,
+                look_for=self.marker,
             ) from error
 
     def _search(self, timeout: float) -> T:
-        listed = f"{self.what} with {self.mark} to be listed"
+        listed = f"{self.what} with {self.marker} to be listed"
         return waiting.poll(self.find, waiting_for=listed, timeout=timeout)
 
     def _location_note(self) -> str:
         if self._created is None:
-            return f"the create of {self.what} was sent; it may exist or appear, with {self.mark}"
+            return f"the create of {self.what} was sent; it may exist or appear, with {self.marker}"
         created: Any = self._created
-        return f"{self.what} exists: id {created.id}; it has, or had, {self.mark}"
+        return f"{self.what} exists: id {created.id}; it has, or had, {self.marker}"
 
 
 class UniqueCreation(Creation[T]):

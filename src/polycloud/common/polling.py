@@ -70,8 +70,8 @@ class PollingConnection(Connection):
         self, response: Any, context: Mapping[str, Any] | None, request_kwargs: dict[str, Any]
     ) -> dict[str, Any]:
         """Return the arguments of the `request` that polls the job."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define get_poll_request_kwargs")
 
     def has_completed(self, response: Any) -> bool:
         """Return whether the response says that the job has completed."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define has_completed")

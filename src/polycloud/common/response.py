@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
 SHOWN = 200
-UNDOCUMENTED = (AttributeError, LookupError, TypeError)
+UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 CHARSET = re.compile(r"charset=\"?([\w-]+)", re.IGNORECASE)
 NOT_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from polycloud.concurrency.calls import RetryRules
-from polycloud.errors import ConnectError, PolycloudError, RateLimitReachedError, TransportError
+from polycloud.errors import (
+    ConnectError,
+    InvalidArgumentError,
+    PolycloudError,
+    RateLimitReachedError,
+    TransportError,
+)
 from polycloud.http.messages import RawResponse, Request, Sender, Transport
 from polycloud.http.ratelimits import RateLimiter
 from polycloud.http.retry import RetryBudget, has_retry_after, may_have_acted
@@ -86,7 +92,8 @@ class Sending:
         sent = self.request
         began = time.perf_counter()
         try:
-            sent = self.sign(sent) if self.sign else sent
+            if self.sign:
+                sent = _signed(self.sign(sent))
             outcome = self.transport().send(sent)
         except PolycloudError as error:
             outcome = error
@@ -133,6 +140,12 @@ class Sending:
         except (OSError, ValueError):  # the file reported a position but cannot seek to it
             return False
         return True
+
+
+def _signed(request: Request) -> Request:
+    if not isinstance(request, Request):  # a hook without `return`
+        raise InvalidArgumentError(f"sign must return the request, got {request!r}")
+    return request
 
 
 def _is_final(status: int) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from polycloud.common.base import Connection
+from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.http.messages import Request
 
 __all__ = ["Token", "TokenConnection"]
 
 EARLY = timedelta(seconds=60)
+"""How long before its end a token is renewed."""
+_authenticating: ContextVar[tuple[TokenConnection, ...]] = ContextVar("polycloud_authenticating", default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,14 @@ class Token:
 
     value: str = field(repr=False)
     expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, str) or not self.value:
+            raise InvalidArgumentError("the value of a Token must be a non-empty str")
+        aware = isinstance(self.expires_at, datetime) and self.expires_at.tzinfo is not None
+        if self.expires_at is not None and not aware:
+            message = f"expires_at must be a datetime with a time zone, got {self.expires_at!r}"
+            raise InvalidArgumentError(message)
 
     def lasts(self) -> bool:
         """Return whether it is valid for a request that is sent now."""
@@ -61,8 +73,21 @@ class TokenConnection(Connection):
 
     def _renewed(self, old: Token | None) -> Token:
         if self._token is old or self._token is None:  # else another caller renewed it
-            self._token = self.authenticate()
+            self._token = self._authenticated()
         return self._token
+
+    def _authenticated(self) -> Token:
+        """Return a new token. Requests of this connection while it authenticates would ask for it again."""
+        if self in _authenticating.get():
+            raise PolycloudError("authenticate must use another connection, since this one needs the token")
+        entered = _authenticating.set((*_authenticating.get(), self))
+        try:
+            token = self.authenticate()
+        finally:
+            _authenticating.reset(entered)
+        if not isinstance(token, Token):
+            raise InvalidArgumentError(f"authenticate must return a Token, got {type(token).__name__}")
+        return token
 
     def secrets(self) -> tuple[str, ...]:
         """Return the credentials and the token."""

@@ -95,8 +95,10 @@ def call_options(
         retry: The policy to use instead of the driver's; the driver's retry budget stays.
 
     Raises:
-        InvalidArgumentError: A time is not a number of seconds above 0.
+        InvalidArgumentError: A time is not a number of seconds above 0, or `retry` is not a policy.
     """
+    if retry is not None and (isinstance(retry, type) or not callable(getattr(retry, "allows", None))):
+        raise InvalidArgumentError(f"retry must be a RetryPolicy, got {retry!r}")
     outer = _current.get()
     inner = replace(outer, retry=retry or outer.retry)
     if timeout is not None:

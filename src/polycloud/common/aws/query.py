@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
+from polycloud.common.arguments import require_count
 from polycloud.common.aws.connection import AWSConnection, AWSResponse
 from polycloud.common.aws.xml import Item, item_of, text_of
 from polycloud.common.pagination import follow_marker
@@ -58,7 +59,8 @@ class AWSQueryConnection(AWSConnection):
 
     def __init__(self, *args: Any, per_page: int | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.per_page = self.page_limit if per_page is None else per_page
+        limit = self.page_limit
+        self.per_page = limit if per_page is None else require_count("ex_per_page", per_page, limit)
 
     def call(
         self, action: str, fields: Mapping[str, Any], type_: Any = Done, *, idempotent: bool = False
@@ -116,9 +118,9 @@ class AWSQueryConnection(AWSConnection):
         first = attrgetter(f"value.{type_.__struct_fields__[0]}")  # type: ignore[attr-defined] # a Struct
         return follow_marker(fetch, key or first)
 
-    def exchange(self, request: Request, answer: RawResponse | None = None) -> Exchange:
+    def exchange(self, request: Request, response: RawResponse | None = None) -> Exchange:
         """Return the exchange with the action in its path, which is the same for all actions."""
-        exchange = super().exchange(request, answer)
+        exchange = super().exchange(request, response)
         action = ACTION.match(request.body) if isinstance(request.body, bytes) else None
         return exchange._replace(path=f"{exchange.path}?Action={action[1].decode()}") if action else exchange
 

@@ -5,9 +5,9 @@ services: a balancer needs EC2's subnets, for instance. The scope of a request's
 it is for; a request without a signature is taken for S3.
 
 moto knows the states, ids, errors and responses of the services; signatures are checked here, those of
-presigned URLs too. Nothing takes time. There are no machines, so nothing responds at an instance's addresses.
-A `ClientToken` means nothing to moto: the same one starts a second instance. `stop()` ends the process, and
-with it everything that was created.
+presigned URLs (signature version 4) too. Nothing takes time. There are no machines, so nothing responds at an
+instance's addresses. A `ClientToken` means nothing to moto: the same one starts a second instance. `stop()`
+ends the process, and with it everything that was created.
 """
 
 from polycloud.sandbox.aws.cloud import AWS, AWSSettings

@@ -104,7 +104,7 @@ class InstanceCreation(Creation[Node]):
         try:
             return self.find()
         except PolycloudError as error:
-            refusal.add_note(f"the search for an instance with {self.mark} failed: {error}")
+            refusal.add_note(f"the search for an instance with {self.marker} failed: {error}")
             return None
 
     def find(self) -> Node | None:

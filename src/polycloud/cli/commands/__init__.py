@@ -1,0 +1,1 @@
+"""The commands of `polycloud`, one module a command, each with its `app`."""

@@ -1,0 +1,127 @@
+"""`polycloud profiles`: the accounts of the configuration, and whether they can be reached."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from polycloud.cli import accounts, completion, listing, options, output
+from polycloud.cli.nouns import main_noun
+from polycloud.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from polycloud.cli.listing import Record
+    from polycloud.config import Config
+
+__all__ = ["app"]
+
+app = options.group()
+
+NOT_SECRET = {"api_version", "deadline", "host", "port", "region", "secure", "timeout", "url"}
+"""Settings whose values are shown; for all others, their source."""
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PROFILE...", help="Names of profiles.", autocompletion=completion.profiles),
+]
+
+
+@app.command("list")
+def list_(*, as_json: options.Json = False) -> None:
+    """List the profiles, and mark the default one."""
+    config = accounts.configuration()
+    default = _default(config)
+    rows = [
+        {
+            "profile": name,
+            "provider": profile.provider,
+            "service": profile.service,
+            "default": name == default,
+        }
+        for name, profile in config.profiles.items()
+    ]
+    if as_json:
+        output.json(rows)
+        return
+    if not rows:
+        output.note(f"there are no profiles in {config.file}")
+    output.table(
+        ["profile", "provider", "service", "default"],
+        [
+            (row["profile"], row["provider"], row["service"] or "", "default" if row["default"] else "")
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+def show(
+    *,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="PROFILE", help="Its name.", autocompletion=completion.profiles),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show a profile's settings, and where its secrets are kept."""
+    profile = accounts.configuration().profile(name)
+    shown: dict[str, Any] = {"provider": profile.provider, "file": str(profile.file)}
+    shown |= {"service": profile.service} if profile.service else {}
+    shown |= {name: _shown(name, value) for name, value in profile.settings.items()}
+    if as_json:
+        output.json({"profile": profile.name, **shown})
+        return
+    output.table(["profile", profile.name], shown.items())
+
+
+@app.command()
+def check(
+    *,
+    names: Names = None,
+    every: options.Every = False,
+    deadline: options.Deadline = None,
+    as_json: options.Json = False,
+) -> None:
+    """Connect, and report which accounts respond."""
+    if names and every:
+        raise InvalidArgumentError("give either names of profiles or --all")
+    asked = accounts.connect_all(None, names, None, every=every)
+    with output.asking(", ".join(asked)):
+        found = listing.ask(asked, _check, deadline)
+    rows = found.rows(listing.View())
+    if as_json:
+        output.json(rows)
+    else:
+        for row in rows:
+            output.line("{account}: {provider} responds at {address} in {ms} ms".format(**row))
+    listing.end(found)
+
+
+def _check(driver: Any) -> list[Record]:
+    """List resources, which requires valid credentials, and measure the time."""
+    began = time.perf_counter()
+    noun = main_noun(driver.service)
+    if noun is not None:
+        noun.probe(driver)
+    passed = round(1000 * (time.perf_counter() - began))
+    connection = driver.connection
+    return [{"provider": driver.name, "address": f"{connection.host}:{connection.port}", "ms": passed}]
+
+
+def _default(config: Config) -> str | None:
+    from polycloud.config import ConfigError
+
+    try:
+        return config.profile().name
+    except ConfigError:
+        return None
+
+
+def _shown(name: str, value: Any) -> Any:
+    """The value of a setting; its source if it may be secret, as an address with a password is."""
+    from polycloud.config import source_of
+
+    is_public = name in NOT_SECRET and not isinstance(value, dict) and "@" not in str(value)
+    return value if is_public else source_of(value)

@@ -1,0 +1,165 @@
+"""The nouns of all services, in one table: what `list`, `show`, completion and other commands know of them.
+
+To add a noun, define it here and put it into `NOUNS`; then write its command in `commands/`, and add the
+command to `COMMANDS` in `app`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+from polycloud.cli.resources import Column, Noun
+
+__all__ = [
+    "IMAGES",
+    "KEYS",
+    "LOCATIONS",
+    "NODES",
+    "NOUNS",
+    "SIZES",
+    "VOLUMES",
+    "main_noun",
+    "nouns_of",
+]
+
+COMPUTE = "compute"
+HOURS_A_MONTH = 730
+LOCATION_KEYS = ("region_slug", "zone", "location", "region")
+"""Where providers put the location of a node or a volume."""
+ATTACHED_KEYS = ("droplet_ids", "linode_id", "instance_id")
+"""Where providers put the nodes that a volume is attached to."""
+
+
+def main_noun(service: str) -> Noun | None:
+    """The first noun of a service, to which operations belong that name none; None if it has no nouns."""
+    return next(iter(nouns_of(service)), None)
+
+
+def nouns_of(service: str) -> list[Noun]:
+    """The nouns of a service."""
+    return [noun for noun in NOUNS.values() if noun.service == service]
+
+
+# Values of columns
+
+
+def _location(item: Any) -> str | None:
+    return _first_text(item, LOCATION_KEYS)
+
+
+def _tags(node: Any) -> list[str]:
+    return list(node.extra.get("tags") or ())
+
+
+def _month(size: Any) -> float | None:
+    return None if size.price is None else round(size.price * HOURS_A_MONTH, 2)
+
+
+def _named(attribute: str, *keys: str) -> Column:
+    """The name of another resource, given as an object, as a name, or under the provider's `keys`."""
+
+    def get(node: Any) -> Any:
+        other = getattr(node, attribute)
+        return _slug(other) or getattr(other, "name", other) or _first_text(node, keys)
+
+    return Column(attribute, get)
+
+
+def _first_text(item: Any, keys: Sequence[str]) -> str | None:
+    texts = (item.extra.get(key) for key in keys)
+    return next((text for text in texts if isinstance(text, str) and text), None)
+
+
+def _slug(item: Any) -> str | None:
+    """The provider's name for programs; its name for people may be ambiguous."""
+    slug: str | None = getattr(item, "extra", {}).get("slug")
+    return slug
+
+
+def _attached_to(volume: Any) -> list[str]:
+    found = [volume.extra.get(key) for key in ATTACHED_KEYS]
+    return [str(id_) for ids in found if ids for id_ in (ids if isinstance(ids, list) else [ids])]
+
+
+def _key_id(pair: Any) -> str:
+    return str(pair.extra.get("id") or pair.name)
+
+
+# Compute
+
+NODES = Noun(
+    COMPUTE,
+    "node",
+    "nodes",
+    "list_nodes",
+    (
+        Column.of("name"),
+        Column.of("id"),
+        Column.of("state"),
+        Column.of("public_ips"),
+        Column("location", _location),
+        _named("size", "service_type"),
+        _named("image", "image"),
+        Column.of("private_ips"),
+        Column("tags", _tags),
+        Column.of_time("created_at"),
+    ),
+)
+SIZES = Noun(
+    COMPUTE,
+    "size",
+    "sizes",
+    "list_sizes",
+    (
+        Column.of("id"),
+        Column.of("name"),
+        Column("cpus", lambda size: size.extra.get("vcpus")),
+        Column("ram_mb", attrgetter("ram")),
+        Column("disk_gb", attrgetter("disk")),
+        Column("usd_month", _month),
+        Column("usd_hour", attrgetter("price")),
+        Column("traffic_gb", attrgetter("bandwidth")),
+    ),
+)
+IMAGES = Noun(
+    COMPUTE,
+    "image",
+    "images",
+    "list_images",
+    (Column.of("id"), Column.of("name"), Column("slug", _slug)),
+    alias=_slug,
+)
+LOCATIONS = Noun(
+    COMPUTE,
+    "location",
+    "locations",
+    "list_locations",
+    (Column.of("id"), Column.of("name"), Column.of("country")),
+)
+KEYS = Noun(
+    COMPUTE,
+    "key",
+    "keys",
+    "list_key_pairs",
+    (Column.of("name"), Column("id", _key_id), Column.of("fingerprint"), Column.of("public_key")),
+    id=_key_id,
+)
+VOLUMES = Noun(
+    COMPUTE,
+    "volume",
+    "volumes",
+    "list_volumes",
+    (
+        Column.of("name"),
+        Column.of("id"),
+        Column("size_gb", attrgetter("size")),
+        Column.of("state"),
+        Column("attached_to", _attached_to),
+        Column("location", _location),
+    ),
+)
+
+NOUNS = {noun.many: noun for noun in (NODES, SIZES, IMAGES, LOCATIONS, KEYS, VOLUMES)}
+"""All nouns by their plural; the main noun of a service comes first."""

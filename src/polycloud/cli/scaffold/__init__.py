@@ -1,1 +1,0 @@
-"""What `polycloud new-driver` writes: `templates/`, filled in, with what an OpenAPI document tells."""

@@ -1,0 +1,150 @@
+"""How a driver authenticates, as text of the generated files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from polycloud.scaffold.api import Api, Auth
+
+__all__ = ["Login", "login"]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The pieces of one kind of authentication.
+
+    Attributes:
+        names: The names of the credentials, as in a profile.
+        description: One sentence for users.
+        imports: What the connection's module imports.
+        bases: The base classes of the connection.
+        methods: The methods of the connection.
+        check: The statements by which the fake cloud refuses wrong credentials.
+        fake_imports: What these statements import.
+    """
+
+    names: tuple[str, ...]
+    description: str
+    imports: tuple[str, ...]
+    bases: str
+    methods: str
+    check: str
+    fake_imports: tuple[str, ...] = ()
+
+
+WRONG = 'return 401, {"message": "wrong credentials"}'
+COMMON = "polycloud.common.base"
+BASIC = """credentials = f"{self.user_id}:{self.key}".encode()"""
+BASIC_OF_FAKE = """basic = base64.b64encode(":".join(self.credentials).encode()).decode()"""
+
+
+def login(api: Api) -> Login:
+    """The authentication of `api`."""
+    return KINDS[api.auth](api)
+
+
+def _key(api: Api) -> Login:
+    if api.parameter:
+        return _key_in_query(api.parameter)
+    name, scheme = api.header or "Authorization", "" if api.header else "Bearer "
+    value = f'f"{scheme}{{self.key}}"' if scheme else "self.key"
+    expected = f'f"{scheme}{{self.credentials[0]}}"' if scheme else "self.credentials[0]"
+    return Login(
+        names=("key",),
+        description="A key authenticates every request.",
+        imports=(f"from {COMMON} import ConnectionKey, JsonResponse",),
+        bases="ConnectionKey",
+        methods=f'''
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Send the key with every request."""
+        headers["{name}"] = {value}
+        return headers''',
+        check=f"""
+        if request.headers["{name}"] != {expected}:
+            {WRONG}""",
+    )
+
+
+def _key_in_query(parameter: str) -> Login:
+    return Login(
+        names=("key",),
+        description="A key authenticates every request.",
+        imports=("from typing import Any", f"from {COMMON} import ConnectionKey, JsonResponse"),
+        bases="ConnectionKey",
+        methods=f'''
+    def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Send the key in the query of every request."""
+        params["{parameter}"] = self.key
+        return params''',
+        check=f"""
+        if request.query.get("{parameter}") != [*self.credentials]:
+            {WRONG}""",
+    )
+
+
+def _user_and_key(_: Api) -> Login:
+    return Login(
+        names=("user", "password"),
+        description="A user name and a password authenticate every request.",
+        imports=("import base64", f"from {COMMON} import ConnectionUserAndKey, JsonResponse"),
+        bases="ConnectionUserAndKey",
+        methods=f'''
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Send user name and password with every request (basic authentication)."""
+        {BASIC}
+        headers["Authorization"] = f"Basic {{base64.b64encode(credentials).decode()}}"
+        return headers''',
+        check=f"""
+        {BASIC_OF_FAKE}
+        if request.headers["Authorization"] != f"Basic {{basic}}":
+            {WRONG}""",
+        fake_imports=("import base64",),
+    )
+
+
+def _token(api: Api) -> Login:
+    response = {"access_token": "fake-token", "expires_in": 3600}
+    parts = ", ".join(map(json.dumps, api.token_path.strip("/").split("/")))
+    return Login(
+        names=("user", "password"),
+        description="A user name and a password give a token, which authenticates every request.",
+        imports=(
+            "import base64",
+            "from datetime import UTC, datetime, timedelta",
+            f"from {COMMON} import ConnectionUserAndKey, JsonResponse",
+            "from polycloud.common.tokens import Token, TokenConnection",
+        ),
+        bases="TokenConnection, ConnectionUserAndKey",
+        methods=f'''
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Send the token with every request but the one that gets it."""
+        if "Authorization" not in headers:
+            headers["Authorization"] = f"Bearer {{self.token}}"
+        return headers
+
+    def authenticate(self) -> Token:
+        """Get a token for the user name and the password."""
+        {BASIC}
+        headers = {{"Authorization": f"Basic {{base64.b64encode(credentials).decode()}}"}}
+        response = self.request("{api.token_path}", headers=headers, method="POST", idempotent=True)
+        token = response.decode(payloads.AccessToken)
+        return Token(token.access_token, datetime.now(UTC) + timedelta(seconds=token.expires_in or 3600))''',
+        check=f"""
+        {BASIC_OF_FAKE}
+        if (request.method, path) == ("POST", [{parts}]):
+            if request.headers["Authorization"] != f"Basic {{basic}}":
+                {WRONG}
+            return 200, {json.dumps(response)}
+        if request.headers["Authorization"] != "Bearer fake-token":
+            {WRONG}""",
+        fake_imports=("import base64",),
+    )
+
+
+KINDS: dict[Auth, Callable[[Api], Login]] = {
+    Auth.KEY: _key,
+    Auth.USER_AND_KEY: _user_and_key,
+    Auth.TOKEN: _token,
+}
