@@ -11,17 +11,13 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, cast
+from queue import SimpleQueue
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager, exceptions, make_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection, port_by_scheme
 from urllib3.util import Url, parse_url
-from urllib3.util.connection import allowed_gai_family
-from urllib3.util.ssl_ import is_ipaddress as is_ip_address
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from polycloud.concurrency.forks import renew_after_fork
@@ -35,6 +31,7 @@ from polycloud.errors import (
 )
 from polycloud.http.messages import Request, TransportOptions
 from polycloud.http.protocol import ResponseReader, request_head
+from polycloud.http.resolving import resolve
 from polycloud.http.wire import Wire, seconds_left
 
 __all__ = ["Pool", "new_pool"]
@@ -61,7 +58,7 @@ class _Bounded:
         self.tunnel_stands = False
         host = conn._dns_host.strip("[]")  # noqa: SLF001 - what urllib3 resolves
         failure = OSError("the name has no address")
-        for family, address in _addresses(host, conn.port, self._seconds()):
+        for family, address in resolve(host, conn.port, self._seconds()):
             try:
                 return self._opened(family, address, conn.socket_options or ())
             except OSError as error:
@@ -289,36 +286,6 @@ def _host_header(where: Url) -> str:
 def _proxy_login(proxy: str) -> dict[str, Any]:
     user_info, at, _ = urlsplit(proxy).netloc.rpartition("@")
     return {"proxy_headers": make_headers(proxy_basic_auth=unquote(user_info))} if at else {}
-
-
-def _addresses(host: str, port: int, seconds: float) -> Iterable[tuple[int, Any]]:
-    """Resolve a name; yield families and addresses.
-
-    No system call does so in a given time, hence a thread, which is left to itself when the time is over.
-    """
-    if is_ip_address(host):
-        return _resolved(host, port)
-    outcome: SimpleQueue[Any] = SimpleQueue()
-
-    def resolve() -> None:
-        try:
-            outcome.put(_resolved(host, port))
-        except (OSError, UnicodeError) as error:
-            outcome.put(error)
-
-    Thread(target=resolve, name=f"resolve {host}", daemon=True).start()
-    try:
-        found = outcome.get(timeout=seconds)
-    except Empty:
-        raise TimeoutError("the name was not resolved in time") from None
-    if isinstance(found, Exception):
-        raise found
-    return cast("list[tuple[int, Any]]", found)
-
-
-def _resolved(host: str, port: int) -> list[tuple[int, Any]]:
-    found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
-    return [(family, address) for family, _, _, _, address in found]
 
 
 def _late(request: Request) -> ReadTimeoutError | None:

@@ -110,7 +110,7 @@ class _Gzip(_Inflate):
 
 
 class _Deflate(_Inflate):
-    """A zlib stream, as the standard says, or a raw one, as some servers send; the first two bytes tell."""
+    """A zlib stream, as specified, or a raw one, as some servers send; its first two bytes decide which."""
 
     def __init__(self) -> None:
         super().__init__(zlib.MAX_WBITS)

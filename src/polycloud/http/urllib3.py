@@ -96,20 +96,20 @@ class _Exchange:
         headers = {**request.headers, **pool.proxy_headers} if pool.prefix else request.headers
         head = request_head(request.method, pool.prefix + target, pool.host_header, headers, request.body)
         self.reader = ResponseReader(request.method)
-        self._sent_whole = False
+        self._fully_sent = False
         self._conn = pool.lease(request)
         self._wire = Wire(self._conn.sock, request, request.read_timeout)
-        self._do(lambda: self._begin(head))
+        self._run(lambda: self._begin(head))
 
     def read(self, limit: int) -> bytes:
         """Return the decoded body. Raises `MalformedResponseError` after `limit` bytes."""
-        return self._do(lambda: self._read(limit))
+        return self._run(lambda: self._read(limit))
 
     def chunks(self) -> Generator[bytes]:
         """Yield the decoded body in pieces."""
         pieces = self._pieces()
         try:
-            while piece := self._do(lambda: next(pieces, b"")):
+            while piece := self._run(lambda: next(pieces, b"")):
                 yield piece
         finally:
             self.close()
@@ -118,7 +118,7 @@ class _Exchange:
         """Give the connection back; it is closed unless the response has ended."""
         conn, self._conn = self._conn, None
         if conn is not None:
-            reusable = self._sent_whole and self.reader.complete and self.reader.keep_alive
+            reusable = self._fully_sent and self.reader.complete and self.reader.keep_alive
             self._pool.give_back(conn, reusable=reusable)
 
     def __del__(self) -> None:
@@ -127,7 +127,7 @@ class _Exchange:
     def _begin(self, head: bytes) -> None:
         try:
             self._send(head)
-            self._sent_whole = True
+            self._fully_sent = True
         except (BrokenPipeError, ConnectionResetError):
             if not self._wire.sent:
                 raise
@@ -173,7 +173,7 @@ class _Exchange:
             decoder.finish()
         self.close()
 
-    def _do(self, call: Callable[[], T]) -> T:
+    def _run(self, call: Callable[[], T]) -> T:
         """Return the result of `call`; errors of the socket become errors of our tree.
 
         The original is not kept, not even as context: its arguments may hold the query, its frames the
