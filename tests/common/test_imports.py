@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-CLIENTS = ["urllib3", "aiohttp", "asyncio", "requests", "asyncssh"]
+CLIENTS = ["urllib3", "httptools", "aiohttp", "asyncio", "requests", "asyncssh"]
 LATER = ["socket", "hashlib", "secrets", "random", "difflib", "json", "xml.etree.ElementTree"]
 
 

@@ -40,6 +40,7 @@ LEFT_BEHIND = {
     "queue",
     "asyncio",
     "urllib3",
+    "httptools",
     "_io",
 }
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEZ0eHQgZm9yIGEgdGVzdCwgMzIgYnl0ZXMgbG9uZyEh a@b"

@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from queue import LifoQueue
 from typing import Any
 
 import pytest
-from urllib3 import HTTPConnectionPool
 
 from polycloud.common.base import BaseDriver, ConnectionKey, JsonResponse
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
@@ -208,7 +206,6 @@ def test_a_child_does_not_end_its_parents_tls(tmp_path: Path) -> None:
 
 LOCKS: dict[str, Callable[[EchoDriver], Any]] = {
     "the transport": lambda driver: transport_of(driver)._lock,
-    "the places of a pool": lambda driver: places_of(driver).mutex,
     "single flight": lambda driver: driver.connection.single_flight._lock,
     "the rate limiter": lambda driver: driver.connection.rate_limiter._lock,
     "the limiters of all accounts": lambda _: ratelimits._limiters._lock,
@@ -221,13 +218,6 @@ def transport_of(driver: EchoDriver) -> Urllib3Transport:
     transport = driver.connection.transport()
     assert isinstance(transport, Urllib3Transport)
     return transport
-
-
-def places_of(driver: EchoDriver) -> LifoQueue[Any]:
-    (pool,) = transport_of(driver)._pools.values()
-    assert isinstance(pool, HTTPConnectionPool)
-    assert pool.pool is not None
-    return pool.pool
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -305,9 +295,10 @@ connection.request("/")
 places, holds = pool.pool, threading.Event()
 
 def hold(pool):
-    with places.mutex:
-        holds.set()
-        threading.Event().wait()
+    while True:
+        if places._places.empty():
+            holds.set()
+        places.get()  # the last one waits for ever, and holds the queue's own lock
 
 threading.Thread(target=hold, args=(pool,), daemon=True).start()
 holds.wait()

@@ -249,7 +249,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def require_size(size: int, limit: int) -> None:
+def require_size(size: int, limit: float) -> None:
     """Raise `MalformedResponseError` for a body of more than `limit` bytes."""
     if size > limit:
         raise MalformedResponseError(f"the response is longer than {limit:,} bytes (body_limit=)")

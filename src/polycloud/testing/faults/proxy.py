@@ -108,6 +108,7 @@ class FaultProxy:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._outages = 0
+        self._changing = asyncio.Lock()  # a server that is still being opened cannot be closed without a leak
         with _reserved_port() as self._port:
             await self._listen()
             ready.set()
@@ -119,20 +120,23 @@ class FaultProxy:
         await _turns()  # sockets are closed in these
 
     async def _listen(self) -> None:
-        self._server = await self._loop.create_server(
-            self._protocol, HOST, self._port, backlog=BACKLOG, reuse_port=SHARED_PORTS
-        )
+        async with self._changing:
+            if not self._outages and not self._stopping.is_set():
+                self._server = await self._loop.create_server(
+                    self._protocol, HOST, self._port, backlog=BACKLOG, reuse_port=SHARED_PORTS
+                )
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
         reader = Reader(limit=LIMIT)
         return asyncio.StreamReaderProtocol(reader, partial(self._accept, reader))
 
     async def _stop_listening(self) -> None:
-        # asyncio leaks a connection that is accepted in the same iteration in which its server is closed
-        for listener in self._server.sockets:
-            self._loop.remove_reader(listener)
-        await _turns()
-        self._server.close()
+        async with self._changing:
+            # asyncio leaks a connection that is accepted in the same iteration in which its server is closed
+            for listener in self._server.sockets:
+                self._loop.remove_reader(listener)
+            await _turns()
+            self._server.close()
 
     async def _cut(self) -> None:
         """Refuse connections for the time of an outage."""
@@ -143,8 +147,7 @@ class FaultProxy:
     async def _end_outage(self) -> None:
         await asyncio.sleep(self._outage)
         self._outages -= 1
-        if not self._outages and not self._stopping.is_set():
-            await self._listen()
+        await self._listen()
 
     def _hold(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
