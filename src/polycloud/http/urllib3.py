@@ -152,7 +152,8 @@ class _Exchange:
         pieces, size = [], 0
         for piece in self._pieces(limit):
             size += len(piece)
-            require_size(size, limit)
+            if size > limit:
+                require_size(size, limit)
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -163,7 +164,8 @@ class _Exchange:
         coding = reader.headers.get("content-encoding")
         decoder = Decoder(coding) if coding else None
         while True:
-            require_size(reader.body_size, undecoded_limit)
+            if reader.body_size > undecoded_limit:
+                require_size(reader.body_size, undecoded_limit)
             for data in reader.take():
                 yield from decoder.decode(data) if decoder else (data,)
             if reader.complete:

@@ -60,4 +60,5 @@ class Wire:
 
 def seconds_left(request: Request, most: float) -> float:
     """Return how long the next wait may take. Raises `ReadTimeoutError` after the deadline."""
-    return min(most, request.remaining(), LONGEST)
+    left = LONGEST if request.deadline is None else request.remaining()
+    return min(most, left, LONGEST)
