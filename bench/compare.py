@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -44,9 +45,11 @@ def serving(droplets: int, latency: float) -> Iterator[list[str]]:
 
 
 def measure(python: str, script: str, *arguments: str) -> dict[str, float]:
-    """The figures of one task in a process of its own."""
+    """Return the figures of one task, measured in a process of its own."""
+    # Both sides run from compiled files, as installed programs do
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
-        [python, str(HERE / script), *arguments], capture_output=True, text=True, check=False
+        [python, str(HERE / script), *arguments], capture_output=True, text=True, check=False, env=environment
     )
     if done.returncode:
         sys.exit(done.stderr)
@@ -55,14 +58,14 @@ def measure(python: str, script: str, *arguments: str) -> dict[str, float]:
 
 
 Way = tuple[str, ...]
-"""A program beside this one and its first arguments."""
+"""A program beside this one, and its first arguments."""
 
 
 def medians(*ways: tuple[str, Way], where: Sequence[str] = ()) -> list[dict[str, float]]:
-    """The medians of several rounds of each way, an interpreter and a program, taken in turn."""
+    """Return the medians of several rounds of each way, an interpreter and a program, in turn."""
     rounds = [[measure(python, *way, *where) for python, way in ways] for _ in range(ROUNDS)]
     return [
-        {name: statistics.median(told[name] for told in results) for name in results[0]}
+        {name: statistics.median(result[name] for result in results) for name in results[0]}
         for results in zip(*rounds, strict=True)
     ]
 
@@ -74,7 +77,7 @@ def row(
     ours: dict[str, float],
     raw: dict[str, float] | None = None,
 ) -> tuple[str, ...]:
-    """A line of the table for the figure that `unit` tells."""
+    """Return a line of the table for the figure in `unit`."""
     name = FIGURES[unit]
     limit = f"{raw[name]:,.1f}" if raw and name in raw else ""
     return (
