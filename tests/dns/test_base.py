@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from polycloud.common.base import Connection
-from polycloud.dns.base import DNSDriver, relative_name, require_ttl
+from polycloud.dns.base import DNSDriver
+from polycloud.dns.content import Content, require_ttl
 from polycloud.dns.drivers.dummy import DummyDNSDriver
+from polycloud.dns.names import relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.providers import get_driver, names
 from polycloud.dns.types import (
@@ -148,23 +150,51 @@ def test_errors_of_the_provider_become_those_of_dns() -> None:
         assert str(error.value) in str(caught.value)
 
 
-def test_creates_happen_once(zone: Zone) -> None:
-    """If the response to a create is lost, a record with its content is adopted; nothing is resent."""
-    driver = Lists("")
-    driver.settle_time = 0.2  # type: ignore[misc] # shorter than a provider's
-    sent = []
+class Loses(Lists):
+    """A driver that lists nothing until its create was sent, whose response is always lost."""
 
-    def send() -> Record:
-        sent.append(1)
-        raise ServerError(502, "lost").locate(Exchange("Lists", "POST", "/records", 502))
+    settle_time = 0.2  # shorter than a provider's
+    before: tuple[Record, ...] = ()
+    after: tuple[Record, ...] = ()
+    sent = 0
 
-    record = driver.list_records(zone)[0]
-    assert driver._create_once("the record", send, lambda: record) is record
-    assert len(sent) == 1
-    with pytest.raises(AmbiguousCreateError) as caught:
-        driver._create_once("the record", send, lambda: None)
+    def send(self) -> Record:
+        self.sent += 1
+        raise ServerError(502, "lost").locate(Exchange("Loses", "POST", "/records", 502))
+
+    def candidates(self) -> list[Record]:
+        return [*self.before, *(self.after if self.sent else ())]
+
+    def create(self, zone: Zone, content: Content) -> Record:
+        return self._create_record_once(zone, content, self.send, self.candidates)
+
+
+CONTENT = Content("www", RecordType.A, "192.0.2.1", {})
+
+
+def _www(zone: Zone, id_: str, data: str = "192.0.2.1") -> Record:
+    return Record(id_, "www", RecordType.A, data, zone, zone.driver)
+
+
+def test_a_lost_create_returns_the_record_that_was_not_there_before(zone: Zone) -> None:
+    """If the response to a create is lost, the new record with its content is returned; nothing is resent."""
+    driver = Loses("")
+    driver.before = (_www(zone, "1"), _www(zone, "2", "192.0.2.2"))
+    driver.after = (_www(zone, "3", "192.0.2.2"), _www(zone, "4"))
+    assert driver.create(zone, CONTENT).id == "4"
+    assert driver.sent == 1
+
+
+@pytest.mark.parametrize("new", [(), ("2", "3")])
+def test_a_lost_create_that_is_ambiguous(zone: Zone, new: tuple[str, ...]) -> None:
+    """If the response is lost and none or several new records have the content, the create is ambiguous."""
+    driver = Loses("")
+    driver.before = (_www(zone, "1"),)
+    driver.after = tuple(_www(zone, id_) for id_ in new)
+    with pytest.raises(AmbiguousCreateError, match="this content and a new id") as caught:
+        driver.create(zone, CONTENT)
     assert caught.value.driver is driver
-    assert len(sent) == 2
+    assert driver.sent == 1
 
 
 def test_objects_pickle_and_show_no_secret(zone: Zone) -> None:
@@ -214,7 +244,9 @@ def test_export(zone: Zone) -> None:
     zone.create_record("", RecordType.A, "192.0.2.1", {"ttl": 60})
     zone.create_record("@", RecordType.MX, "mail.example.org", {"priority": 10})
     zone.create_record(None, RecordType.TXT, 'v=spf1 "quoted" \\ -all')
-    zone.create_record("_sip._tcp", RecordType.SRV, "10 5060 sip.example.org", {"priority": 5})
+    zone.create_record(
+        "_sip._tcp", RecordType.SRV, "sip.example.org", {"priority": 5, "weight": 10, "port": 5060}
+    )
     assert zone.export_to_bind_format() == ZONE_FILE
 
 
