@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -19,6 +19,30 @@ from polycloud.testing.conformance.checks import Checks, with_id
 CreateZone = Callable[..., Zone]
 
 ADDRESS = "192.0.2.1"
+DATA = {
+    RecordType.A: ADDRESS,
+    RecordType.AAAA: "2001:db8::1",
+    RecordType.CAA: "ca.example.org",
+    RecordType.CNAME: "host.example.org",
+    RecordType.MX: "mail.example.org",
+    RecordType.NS: "ns.example.org",
+    RecordType.SRV: "sip.example.org",
+    RecordType.TXT: "plain text",
+}
+EXTRA: Mapping[RecordType, dict[str, Any]] = {
+    RecordType.CAA: {"flags": 0, "tag": "issue"},
+    RecordType.MX: {"priority": 10},
+    RecordType.SRV: {"priority": 10, "weight": 20, "port": 5060},
+}
+"""The fields of `extra` that a type needs."""
+EXPORTED = {
+    RecordType.A: ADDRESS,
+    RecordType.CAA: '0 issue "ca.example.org"',
+    RecordType.CNAME: "host.example.org.",
+    RecordType.MX: "10 mail.example.org.",
+    RecordType.SRV: "10 20 5060 sip.example.org.",
+}
+"""The values of `DATA` and `EXTRA` as zone files write them."""
 
 
 class DNSSuite(Checks[DNSDriver]):
