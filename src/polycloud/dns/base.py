@@ -225,8 +225,8 @@ class DNSDriver(OperationsDriver):
         raise UnsupportedOperationError(message + hint, self)
 
     def _check_zone(self, type_: object, ttl: object, extra: object) -> None:
-        """Check the arguments of `create_zone` or `update_zone`; None is not given."""
-        if type_ not in (None, *ZONE_TYPES):
+        """Check the arguments that a zone shall have."""
+        if type_ not in ZONE_TYPES:
             raise InvalidArgumentError(f"type must be 'master' or 'slave', got {type_!r}")
         require_ttl(ttl)
         check_extra(extra)

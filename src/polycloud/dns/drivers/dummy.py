@@ -68,12 +68,12 @@ class DummyDNSDriver(DNSDriver):
     ) -> Zone:
         """Change a zone; its id stays, and cannot be the domain of another zone as long as it exists."""
         kept = self._listed(zone)
-        self._check_zone(type, ttl, extra)
+        new_type = kept.type if type is None else type
+        self._check_zone(new_type, ttl, extra)
         new = kept.domain if domain is None else normalize_domain(domain)
         if new != kept.domain:
             self._check_free(new, kept)
-        kept.domain = new
-        kept.type = type or kept.type
+        kept.domain, kept.type = new, new_type
         kept.ttl = kept.ttl if ttl is None else ttl
         kept.extra = {**kept.extra, **(extra or {})}
         return kept
