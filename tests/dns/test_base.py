@@ -304,6 +304,19 @@ def test_a_lost_create_that_is_ambiguous(zone: Zone, new: tuple[str, ...]) -> No
     assert driver.sent == 1
 
 
+def test_a_conflict_of_records(zone: Zone) -> None:
+    """A conflict in the create of a record is a `RecordAlreadyExistsError` with its request."""
+
+    def refuse() -> Record:
+        raise ConflictError(409, "is there").locate(Exchange("Lists", "POST", "/records", 409))
+
+    driver = Lists("")
+    with pytest.raises(RecordAlreadyExistsError, match="is there") as caught, driver._zone_errors("1"):
+        driver._create_record_once(zone, CONTENT, refuse, list)
+    assert caught.value.exchange is not None
+    assert caught.value.exchange.status == 409
+
+
 def test_objects_pickle_and_show_no_secret(zone: Zone) -> None:
     """Zones and records survive a pickle, and their repr names them without credentials."""
     record = zone.create_record("www", RecordType.A, "192.0.2.1", {"ttl": 60})

@@ -176,6 +176,11 @@ def test_srv(driver: DigitalOceanDNSDriver, zone: Zone) -> None:
     assert "_sip._tcp 600 IN SRV 1 2 3 sip.example.net.\n" in driver.export_zone_to_bind_format(zone)
 
 
+def test_null_mx(driver: DigitalOceanDNSDriver, zone: Zone) -> None:
+    """The host of MX may be the root, which is returned as it was given."""
+    assert driver.create_record("", zone, RecordType.MX, ".", {"priority": 0}).data == "."
+
+
 def _listing(record: dict[str, Any]) -> Callable[..., list[Record]]:
     """Return a function that lists a zone in which the provider has this record."""
 
@@ -246,7 +251,7 @@ def test_an_update_to_another_type(driver: DigitalOceanDNSDriver, zone: Zone, re
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"type": "slave"}, "of type 'master', got 'slave'"), ({"ttl": 60}, "ttl must be None, got 60")],
+    [({"type": "slave"}, "type must be 'master', got 'slave'"), ({"ttl": 60}, "ttl must be None, got 60")],
 )
 def test_zones_that_cannot_be(
     driver: DigitalOceanDNSDriver, requests: list[str], arguments: dict[str, Any], message: str

@@ -231,7 +231,7 @@ class TypesAsText(DummyDNSDriver):
 
     def create_record(self, *args: Any, **kwargs: Any) -> Record:
         record = super().create_record(*args, **kwargs)
-        record.type = str(record.type)  # type: ignore[assignment]
+        record.type = str(record.type)
         return record
 
 

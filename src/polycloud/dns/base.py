@@ -28,6 +28,7 @@ from polycloud.dns.names import check_name, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import (
     Provider,
+    RecordAlreadyExistsError,
     RecordDoesNotExistError,
     RecordError,
     RecordType,
@@ -315,7 +316,7 @@ class DNSDriver(OperationsDriver):
         send: Callable[[], Record],
         candidates: Callable[[], Sequence[Record]],
     ) -> Record:
-        """Run a create of a record that happens exactly once.
+        """Run a create of a record that happens exactly once, with `RecordAlreadyExistsError` for a conflict.
 
         `candidates` lists the records of that name and type, if the provider can select them, or all. It is
         called before the create, which costs a request: records may be equal in all but their ids, so that
@@ -327,7 +328,10 @@ class DNSDriver(OperationsDriver):
 
         what = f"the {content.type} record {content.name or '@'!r} of {zone.domain}"
         known = [one.id for one in equal()]
-        return self._create_once(UniqueCreation(what, send, equal, known))
+        try:
+            return self._create_once(UniqueCreation(what, send, equal, known))
+        except ConflictError as error:
+            raise _translated(error, RecordAlreadyExistsError(error.message, self)) from error
 
     def _create_once(self, creation: UniqueCreation[T]) -> T:
         """Run a create whose resource the provider lists within `settle_time`."""

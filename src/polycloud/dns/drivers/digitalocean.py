@@ -49,7 +49,7 @@ class DomainRecord(msgspec.Struct):
 class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
     """DigitalOcean's zones; the id of a zone is its domain. `DigitalOceanDNSDriver("token")`.
 
-    Zones cannot be changed, and have no TTL of their own: `create_zone` refuses one.
+    Zones cannot be changed, and their TTL cannot be set: `create_zone` refuses one.
     """
 
     type = Provider.DIGITAL_OCEAN
@@ -83,13 +83,11 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         name = normalize_domain(domain)
         self._check_zone(type, ttl, extra)
         if type != "master":
-            raise UnsupportedOperationError(
-                f"{self.name} has only zones of type 'master', got {type!r}", self
-            )
+            message = f"type must be 'master', got {type!r}: {self.name} has no other zones"
+            raise UnsupportedOperationError(message, self)
         if ttl is not None:
-            raise UnsupportedOperationError(
-                f"{self.name} has no TTL of zones: ttl must be None, got {ttl!r}", self
-            )
+            message = f"ttl must be None, got {ttl!r}: {self.name} does not let callers set the TTL of a zone"
+            raise UnsupportedOperationError(message, self)
         body = {"name": name, **drop_none({"ip_address": (extra or {}).get("ip_address")})}
 
         def existing() -> list[Zone]:
@@ -187,7 +185,7 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         type_, data = record_type(payload.type), payload.data or ""
         extra = drop_none({field: getattr(payload, field) for field in FIELDS})
         if is_host_name(type_, extra):
-            data = zone.domain if data == "@" else data.removesuffix(".")
+            data = zone.domain if data == "@" else data.removesuffix(".") or data
         name = self._received_name(payload.name, zone)
         return Record(str(payload.id), name, type_, data, zone, self, payload.ttl, extra)
 

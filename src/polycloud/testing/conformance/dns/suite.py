@@ -11,7 +11,7 @@ import pytest
 
 from polycloud.dns.base import DNSDriver
 from polycloud.dns.objects import Record, Zone
-from polycloud.dns.types import RecordDoesNotExistError, RecordType, ZoneDoesNotExistError
+from polycloud.dns.types import RecordType
 from polycloud.errors import NotFoundError
 from polycloud.testing.cleanup import RUN, Kind
 from polycloud.testing.conformance.checks import Checks, with_id
@@ -49,7 +49,7 @@ class DNSSuite(Checks[DNSDriver]):
     """The settings and fixtures of the rules of DNS."""
 
     base_driver = DNSDriver
-    gone = (NotFoundError, ZoneDoesNotExistError, RecordDoesNotExistError)
+    gone = (NotFoundError,)
 
     suffix: ClassVar[str] = "net"
     """What the domains of zones end with: "net" makes zones such as conformance-0123abcd-1.net."""
