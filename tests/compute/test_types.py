@@ -25,6 +25,7 @@ from polycloud.compute.objects import (
     VolumeSnapshot,
 )
 from polycloud.compute.types import KeyPairDoesNotExistError, NodeState
+from polycloud.errors import NotFoundError
 
 DRIVER = DummyNodeDriver("creds")
 NODE = Node("7", "web", NodeState.RUNNING, ["203.0.113.7"], ["10.0.0.7"], DRIVER)
@@ -143,8 +144,11 @@ def test_states() -> None:
 
 
 def test_key_pair_errors() -> None:
-    """The error for a missing key pair names it."""
+    """The error for a missing key pair names it, and is a `NotFoundError`."""
     error = KeyPairDoesNotExistError("deploy", DRIVER)
+    assert isinstance(error, NotFoundError)
+    assert (error.code, error.message, error.headers) == (404, str(error), {})
+    assert pickle.loads(pickle.dumps(error)).name == "deploy"
     assert (error.name, error.driver) == ("deploy", DRIVER)
     assert "'deploy'" in str(error)
 

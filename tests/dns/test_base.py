@@ -1,23 +1,29 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from polycloud.common.base import Connection
-from polycloud.dns.base import DNSDriver, relative_name, require_ttl
+from polycloud.dns.base import DNSDriver
+from polycloud.dns.content import Content, require_ttl
 from polycloud.dns.drivers.dummy import DummyDNSDriver
+from polycloud.dns.names import relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.providers import get_driver, names
 from polycloud.dns.types import (
     Provider,
+    RecordAlreadyExistsError,
     RecordDoesNotExistError,
     RecordType,
     ZoneAlreadyExistsError,
     ZoneDoesNotExistError,
+    ZoneError,
 )
+from polycloud.dns.zonefile import to_bind
 from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
@@ -25,6 +31,7 @@ from polycloud.errors import (
     InvalidArgumentError,
     NotFoundError,
     PolycloudError,
+    ProviderHTTPError,
     ServerError,
     UnsupportedOperationError,
 )
@@ -92,11 +99,16 @@ def test_missing_zones_and_records() -> None:
         driver.get_record("2", "7")
 
 
-def test_types_that_a_provider_lacks() -> None:
-    """A type that the provider lacks, or that nobody has, is refused with the types that there are."""
+def test_types_that_a_provider_does_not_have() -> None:
+    """A type that the provider does not have is refused with those that it has, and a hint about the case."""
     for type_ in (RecordType.MX, "NOSUCH"):
-        with pytest.raises(UnsupportedOperationError, match="only A"):
+        with pytest.raises(UnsupportedOperationError, match=r"only A$"):
             Lists("")._provider_type(type_)
+    with pytest.raises(UnsupportedOperationError, match="did you mean A\\?"):
+        Lists("")._provider_type("a")
+    wrong: Any = ["A"]
+    with pytest.raises(InvalidArgumentError, match=r"type must be a str, got \['A'\]"):
+        Lists("")._provider_type(wrong)
 
 
 @pytest.mark.parametrize(
@@ -117,11 +129,85 @@ def test_relative_names(zone: Zone, name: str | None, relative: str) -> None:
     assert relative_name(name, zone) == relative
 
 
+def test_the_case_of_the_zone(driver: DummyDNSDriver) -> None:
+    """The domain of the zone may have any case and a trailing dot."""
+    zone = Zone("1", "Example.ORG.", "master", None, driver)
+    assert relative_name("www.example.org.", zone) == "www"
+
+
 def test_names_outside_the_zone(zone: Zone) -> None:
     """An absolute name outside the zone is refused."""
     for name in ("www.example.com.", "notexample.org."):
         with pytest.raises(InvalidArgumentError, match="outside the zone"):
             relative_name(name, zone)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": 7}, "name must be a str or None, got 7"),
+        ({"name": "a..b"}, "name must consist of labels of 1 to 63 characters between dots, got 'a..b'"),
+        ({"name": 64 * "a"}, "name must consist of labels of 1 to 63 characters"),
+        ({"name": "."}, "name must not be empty, got '.'"),
+        ({"name": "a\nb"}, "name must not contain spaces or control characters, got 'a\\nb'"),
+        ({"name": ".".join(60 * ["abcde"])}, "name must have at most 253 characters"),
+        ({"zone": "example.org"}, "zone must be a Zone, got 'example.org'"),
+        ({"type": ["A"]}, "type must be a str, got ['A']"),
+        ({"data": None}, "data must be a str, got None"),
+        ({"extra": "ttl=60"}, "extra must be a dict, got 'ttl=60'"),
+        ({"extra": {"ttl": "60"}}, "ttl must be an int from 0 to 2147483647, got '60'"),
+        ({"extra": {"priority": "10"}}, "priority must be an int from 0 to 65535, got '10'"),
+        ({"extra": {"port": 65536}}, "port must be an int from 0 to 65535, got 65536"),
+        ({"extra": {"weight": -1}}, "weight must be an int from 0 to 65535, got -1"),
+        ({"extra": {"flags": 256}}, "flags must be an int from 0 to 255, got 256"),
+        ({"extra": {"tag": "a b"}}, "tag must be a str of ASCII letters and digits, got 'a b'"),
+        ({"type": "MX"}, "a record of type MX needs priority in extra, got {}"),
+        ({"type": "SRV", "extra": {"priority": 1}}, "type SRV needs weight, port in extra"),
+        ({"type": "CAA"}, "a record of type CAA needs flags, tag in extra, got {}"),
+    ],
+)
+def test_arguments_of_records(zone: Zone, arguments: dict[str, Any], message: str) -> None:
+    """An argument of a record that has a wrong type or range is refused with what it must be."""
+    valid: dict[str, Any] = {"name": "www", "zone": zone, "type": RecordType.A, "data": "192.0.2.1"}
+    with pytest.raises(InvalidArgumentError, match=re.escape(message)):
+        zone.driver.create_record(**valid | arguments)
+    assert zone.list_records() == []
+
+
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        (None, "domain must be a str, got None"),
+        ("", "domain must not be empty, got ''"),
+        ("a..b", "domain must consist of labels of 1 to 63 characters between dots, got 'a..b'"),
+        (f"{64 * 'a'}.org", "domain must consist of labels"),
+        (f"{64 * 'ä'}.org", "domain has no form in ASCII"),
+        ("a.org\n", "domain must not contain spaces or control characters, got 'a.org\\n'"),
+    ],
+)
+def test_domains(driver: DummyDNSDriver, domain: Any, message: str) -> None:
+    """A domain that is invalid is refused with what it must be."""
+    with pytest.raises(InvalidArgumentError, match=re.escape(message)):
+        driver.create_zone(domain)
+    assert driver.list_zones() == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "other", "same"),
+    [
+        (RecordType.AAAA, "2001:DB8:0:0::1", "2001:db8::1", True),
+        (RecordType.A, "192.0.2.1", "192.0.2.2", False),
+        (RecordType.A, "no address", "no address", True),
+        (RecordType.CNAME, "Host.Example.ORG.", "host.example.org", True),
+        (RecordType.TXT, "Text", "text", False),
+    ],
+)
+def test_spellings_of_data(zone: Zone, type_: RecordType, data: str, other: str, *, same: bool) -> None:
+    """Addresses and host names are compared in one spelling, texts exactly, and TTLs if given."""
+    record = Record("1", "x", type_, other, zone, zone.driver, 60, {"ttl": 60})
+    assert Content("x", type_, data, {}).matches(record) is same
+    assert not Content("x", type_, data, {"ttl": 61}).matches(record)
+    assert not Content("y", type_, data, {}).matches(record)
 
 
 def test_ttl() -> None:
@@ -148,23 +234,87 @@ def test_errors_of_the_provider_become_those_of_dns() -> None:
         assert str(error.value) in str(caught.value)
 
 
-def test_creates_happen_once(zone: Zone) -> None:
-    """If the response to a create is lost, a record with its content is adopted; nothing is resent."""
-    driver = Lists("")
-    driver.settle_time = 0.2  # type: ignore[misc] # shorter than a provider's
-    sent = []
+@pytest.mark.parametrize(
+    ("kind", "base", "code"),
+    [
+        (ZoneDoesNotExistError, NotFoundError, 404),
+        (RecordDoesNotExistError, NotFoundError, 404),
+        (ZoneAlreadyExistsError, ConflictError, 409),
+        (RecordAlreadyExistsError, ConflictError, 409),
+    ],
+)
+def test_errors_of_dns_are_those_of_all_services(
+    driver: DummyDNSDriver, kind: type[Any], base: type[ProviderHTTPError], code: int
+) -> None:
+    """Errors of DNS are built as in Libcloud, are those of all services, and survive a pickle."""
+    error = kind("the text", driver, "7")
+    assert isinstance(error, base)
+    assert error.driver is driver
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        assert (one.code, one.http_code, one.message, one.headers) == (code, code, "the text", {})
+        assert "7" in {getattr(one, "zone_id", None), getattr(one, "record_id", None)}
+        assert str(one) == one.value == "the text"
+    assert "'7'" in str(kind(zone_id="7") if issubclass(kind, ZoneError) else kind(record_id="7"))
 
-    def send() -> Record:
-        sent.append(1)
-        raise ServerError(502, "lost").locate(Exchange("Lists", "POST", "/records", 502))
 
-    record = driver.list_records(zone)[0]
-    assert driver._create_once("the record", send, lambda: record) is record
-    assert len(sent) == 1
-    with pytest.raises(AmbiguousCreateError) as caught:
-        driver._create_once("the record", send, lambda: None)
+class Loses(Lists):
+    """A driver that lists nothing until its create was sent, whose response is always lost."""
+
+    settle_time = 0.2  # shorter than a provider's
+    before: tuple[Record, ...] = ()
+    after: tuple[Record, ...] = ()
+    sent = 0
+
+    def send(self) -> Record:
+        self.sent += 1
+        raise ServerError(502, "lost").locate(Exchange("Loses", "POST", "/records", 502))
+
+    def candidates(self) -> list[Record]:
+        return [*self.before, *(self.after if self.sent else ())]
+
+    def create(self, zone: Zone, content: Content) -> Record:
+        return self._create_record_once(zone, content, self.send, self.candidates)
+
+
+CONTENT = Content("www", RecordType.A, "192.0.2.1", {})
+
+
+def _www(zone: Zone, id_: str, data: str = "192.0.2.1") -> Record:
+    return Record(id_, "www", RecordType.A, data, zone, zone.driver)
+
+
+def test_a_lost_create_returns_the_record_that_was_not_there_before(zone: Zone) -> None:
+    """If the response to a create is lost, the new record with its content is returned; nothing is resent."""
+    driver = Loses("")
+    driver.before = (_www(zone, "1"), _www(zone, "2", "192.0.2.2"))
+    driver.after = (_www(zone, "3", "192.0.2.2"), _www(zone, "4"))
+    assert driver.create(zone, CONTENT).id == "4"
+    assert driver.sent == 1
+
+
+@pytest.mark.parametrize("new", [(), ("2", "3")])
+def test_a_lost_create_that_is_ambiguous(zone: Zone, new: tuple[str, ...]) -> None:
+    """If the response is lost and none or several new records have the content, the create is ambiguous."""
+    driver = Loses("")
+    driver.before = (_www(zone, "1"),)
+    driver.after = tuple(_www(zone, id_) for id_ in new)
+    with pytest.raises(AmbiguousCreateError, match="this content and a new id") as caught:
+        driver.create(zone, CONTENT)
     assert caught.value.driver is driver
-    assert len(sent) == 2
+    assert driver.sent == 1
+
+
+def test_a_conflict_of_records(zone: Zone) -> None:
+    """A conflict in the create of a record is a `RecordAlreadyExistsError` with its request."""
+
+    def refuse() -> Record:
+        raise ConflictError(409, "is there").locate(Exchange("Lists", "POST", "/records", 409))
+
+    driver = Lists("")
+    with pytest.raises(RecordAlreadyExistsError, match="is there") as caught, driver._zone_errors("1"):
+        driver._create_record_once(zone, CONTENT, refuse, list)
+    assert caught.value.exchange is not None
+    assert caught.value.exchange.status == 409
 
 
 def test_objects_pickle_and_show_no_secret(zone: Zone) -> None:
@@ -195,6 +345,8 @@ def test_a_zone_file_that_cannot_be_written(zone: Zone, tmp_path: Path) -> None:
     """A file that cannot be written is an error that names it."""
     with pytest.raises(InvalidArgumentError, match="no/such/folder"):
         zone.export_to_bind_zone_file(str(tmp_path / "no/such/folder/zone"))
+    with pytest.raises(InvalidArgumentError, match="file_path must not be empty"):
+        zone.export_to_bind_zone_file("")
 
 
 ZONE_FILE = """\
@@ -214,8 +366,61 @@ def test_export(zone: Zone) -> None:
     zone.create_record("", RecordType.A, "192.0.2.1", {"ttl": 60})
     zone.create_record("@", RecordType.MX, "mail.example.org", {"priority": 10})
     zone.create_record(None, RecordType.TXT, 'v=spf1 "quoted" \\ -all')
-    zone.create_record("_sip._tcp", RecordType.SRV, "10 5060 sip.example.org", {"priority": 5})
+    zone.create_record(
+        "_sip._tcp", RecordType.SRV, "sip.example.org", {"priority": 5, "weight": 10, "port": 5060}
+    )
     assert zone.export_to_bind_format() == ZONE_FILE
+
+
+HOSTILE_NAMES = (
+    "x 60 IN NS evil\nevil",
+    "x\ty",
+    'semi;colon"quote',
+    "$INCLUDE",
+    "a\\b",
+    "@x",
+    "(",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_export_of_hostile_names(driver: DummyDNSDriver, name: str) -> None:
+    """Whatever the provider has as a name, domain or host is one name in the zone file."""
+    from dns import zone as dns_zone
+
+    zone = Zone("1", f"{name}.org", "master", None, driver)
+    record = Record("1", name, RecordType.CNAME, f"{name}.example.net", zone, driver)
+    parsed = dns_zone.from_text(to_bind(zone, [record]), relativize=False, check_origin=False)
+    label = name.encode()
+    assert parsed.origin is not None
+    assert parsed.origin.labels == (label, b"org", b"")
+    ((owner, _, data),) = parsed.iterate_rdatas()
+    assert owner.labels == (label, label, b"org", b"")
+    target: Any = data
+    assert target.target.labels == (label, b"example", b"net", b"")
+
+
+def test_export_of_international_names(driver: DummyDNSDriver) -> None:
+    """Names, domains and hosts in other scripts are punycode in the zone file."""
+    zone = driver.create_zone("bücher.example")
+    zone.create_record("例え", RecordType.CNAME, "bücher.example")
+    text = zone.export_to_bind_format()
+    assert "$ORIGIN xn--bcher-kva.example.\n" in text
+    assert "xn--r8jz45g IN CNAME xn--bcher-kva.example.\n" in text
+
+
+def test_export_of_names_that_cannot_be(driver: DummyDNSDriver) -> None:
+    """A name that DNS cannot have is an error that names it."""
+    zone = Zone("1", "example.org", "master", None, driver)
+    record = Record("1", "a..b", RecordType.A, "192.0.2.1", zone, driver)
+    with pytest.raises(InvalidArgumentError, match=r"the name 'a\.\.b\.example\.org' cannot be"):
+        to_bind(zone, [record])
+
+
+def test_export_of_null_mx(zone: Zone) -> None:
+    """The host of MX may be the root, which says that the domain takes no mail."""
+    zone.create_record("", RecordType.MX, ".", {"priority": 0})
+    assert "@ IN MX 0 .\n" in zone.export_to_bind_format()
 
 
 def test_export_of_long_text(zone: Zone) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from polycloud.common.creation import UniqueCreation
 from polycloud.concurrency import waiting
 from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 from polycloud.dns.drivers.dummy import DummyDNSDriver
@@ -230,7 +231,7 @@ class TypesAsText(DummyDNSDriver):
 
     def create_record(self, *args: Any, **kwargs: Any) -> Record:
         record = super().create_record(*args, **kwargs)
-        record.type = str(record.type)  # type: ignore[assignment]
+        record.type = str(record.type)
         return record
 
 
@@ -299,11 +300,11 @@ class SecretInErrors(DigitalOceanDNSDriver):
 class SendsAgain(DigitalOceanDNSDriver):
     """Retries a create whose response was lost."""
 
-    def _create_once(self, what: str, send: Callable[[], Any], find: Callable[[], Any]) -> Any:
+    def _create_once(self, creation: UniqueCreation[Any]) -> Any:
         try:
-            return send()
+            return creation.send()
         except (TransportError, MalformedResponseError, ServerError):
-            return send()
+            return creation.send()
 
 
 IN_MEMORY: Mapping[type[Any], str] = {

@@ -11,7 +11,7 @@ provider that recognises a repeated request (an idempotency token) needs none of
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
@@ -152,24 +152,34 @@ class Creation(ABC, Generic[T]):
 
 
 class UniqueCreation(Creation[T]):
-    """A create of a resource that its content identifies, such as a zone by its domain: it needs no marker.
+    """A create of a resource that has no marker: its content alone describes it, as that of a DNS record.
 
-    `what` names the resource in messages, `send` creates it, `find` searches for one with its content. If the
-    response is lost and `find` returns one, that is the resource: where content is identity, it does not
-    matter which program created it.
+    `what` names the resource in messages, `send` creates it, `equal` lists the resources with its content,
+    and `known` are the ids that `equal` listed before the create. If the response is lost, the resource is
+    the one with its content and another id. If there are several, another program has created an equal one in
+    the meantime, and the create is ambiguous. If there is one, but the create failed and another program made
+    it in the meantime, this is not noticed.
     """
 
-    def __init__(self, what: str, send: Callable[[], T], find: Callable[[], T | None]) -> None:
-        super().__init__(what, "this content", keyed=False)
-        self._send, self._find = send, find
+    def __init__(
+        self,
+        what: str,
+        send: Callable[[], T],
+        equal: Callable[[], Sequence[T]],
+        known: Iterable[str] = (),
+    ) -> None:
+        super().__init__(what, "this content and a new id", keyed=False)
+        self._send, self._equal, self._known = send, equal, frozenset(known)
 
     def send(self) -> T:
         """Send the create."""
         return self._send()
 
     def find(self) -> T | None:
-        """Return the resource with this content."""
-        return self._find()
+        """Return the only resource with this content that was not there before."""
+        equal: Sequence[Any] = self._equal()
+        new = [one for one in equal if one.id not in self._known]
+        return new[0] if len(new) == 1 else None
 
     def settle(self, resource: T) -> None:
         """Do nothing: there is no marker."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from polycloud.common.resource import without_driver
@@ -11,7 +12,9 @@ from polycloud.errors import (
     InvalidCredsException,
     LibcloudError,
     MalformedResponseError,
+    NotFoundError,
     PolycloudError,
+    ProviderHTTPError,
     printable,
 )
 
@@ -173,16 +176,21 @@ class VolumeSnapshotState(Type):
     UPDATING = "updating"
 
 
-class KeyPairError(PolycloudError):
+class KeyPairError(ProviderHTTPError):
     """An error about the key pair `name`."""
 
+    status = 0
+
     def __init__(self, name: str = "", driver: object = None) -> None:
-        super().__init__(f"there is no key pair called {name!r}", driver)
+        super().__init__(self.status, f"there is no key pair called {name!r}")
+        self.driver = driver
         self.name = name
 
 
-class KeyPairDoesNotExistError(KeyPairError):
+class KeyPairDoesNotExistError(KeyPairError, NotFoundError):
     """There is no key pair of that name."""
+
+    status = HTTPStatus.NOT_FOUND
 
 
 class SSHError(PolycloudError):

@@ -8,7 +8,7 @@ words for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -16,10 +16,21 @@ from typing import Any, ClassVar, TypeVar
 from polycloud.common.base import BaseDriver
 from polycloud.common.creation import UniqueCreation
 from polycloud.common.operations import OperationsDriver, optional, template
+from polycloud.dns.content import (
+    Content,
+    check_data,
+    check_extra,
+    check_kind,
+    record_type,
+    require_ttl,
+)
+from polycloud.dns.names import check_name, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import (
     Provider,
+    RecordAlreadyExistsError,
     RecordDoesNotExistError,
+    RecordError,
     RecordType,
     ZoneAlreadyExistsError,
     ZoneDoesNotExistError,
@@ -29,15 +40,17 @@ from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
     InvalidArgumentError,
+    MalformedResponseError,
     NotFoundError,
+    ProviderHTTPError,
     UnsupportedOperationError,
 )
 
 __all__ = ["BaseDriver", "DNSDriver", "Provider", "Record", "RecordType", "Zone"]
 
 T = TypeVar("T", Zone, Record)
-APEX = frozenset({"", "@"})
-LONGEST_TTL = 2**31 - 1
+E = TypeVar("E", bound=ProviderHTTPError)
+ZONE_TYPES = ("master", "slave")
 
 
 class DNSDriver(OperationsDriver):
@@ -86,8 +99,9 @@ class DNSDriver(OperationsDriver):
     ) -> Zone:
         """Create a zone for `domain` (with or without a trailing dot), with `ttl` as its records' default.
 
-        It happens exactly once: if the provider's response is lost, the driver searches for the zone. Raises
-        `ZoneAlreadyExistsError` if there is one of this domain.
+        It happens exactly once: if the provider's response is lost, the driver searches for the zone, and
+        raises `AmbiguousCreateError` if it finds none. Raises `ZoneAlreadyExistsError` if there is a zone of
+        this domain.
         """
 
     @optional
@@ -140,17 +154,21 @@ class DNSDriver(OperationsDriver):
         """Create a record beside those that its name has already.
 
         It happens exactly once: if the provider's response is lost, the driver searches for a record with
-        this content.
+        this content that was not there before, and raises `AmbiguousCreateError` if it does not find exactly
+        one. Records without a marker can be distinguished by their ids only, so that a driver may list the
+        equal records before the create, which is a second request.
 
         Args:
             name: The name relative to the zone; "", "@" or None for the zone itself.
             zone: The zone.
             type: The type of the record.
             data: The value as text: an address, a host name, the unquoted text of TXT.
-            extra: `ttl` in seconds, `priority` of MX and SRV, and what else the provider has.
+            extra: `ttl` in seconds; `priority` of MX; `priority`, `weight` and `port` of SRV; `flags` and
+                `tag` of CAA; and what else the provider has.
 
         Raises:
-            UnsupportedOperationError: The provider lacks this type; nothing was sent.
+            InvalidArgumentError: An argument is invalid; nothing was sent.
+            UnsupportedOperationError: The provider does not have this type; nothing was sent.
         """
 
     @optional
@@ -162,7 +180,11 @@ class DNSDriver(OperationsDriver):
         data: str | None = None,
         extra: dict[str, Any] | None = None,
     ) -> Record:
-        """Change a record, where an argument is given; return it as it is now."""
+        """Change a record, where an argument is given; return it as it is now.
+
+        If the provider can, what is not given keeps the value that it has there, also if it changed since
+        `record` was read.
+        """
 
     @optional
     def delete_record(self, record: Record) -> bool:
@@ -183,6 +205,8 @@ class DNSDriver(OperationsDriver):
 
         Raises `InvalidArgumentError` if the file cannot be written.
         """
+        if not file_path:
+            raise InvalidArgumentError("file_path must not be empty")
         text = self.export_zone_to_bind_format(zone)
         try:
             Path(file_path).expanduser().write_text(text, encoding="utf-8")
@@ -192,71 +216,132 @@ class DNSDriver(OperationsDriver):
     # For drivers
 
     def _provider_type(self, type_: RecordType | str) -> str:
-        """Return the provider's word for a type. Raises `UnsupportedOperationError` for one that it lacks."""
+        """Return the provider's word for a type. Raises `UnsupportedOperationError` if it has none."""
+        check_kind(type_, str, "type")
+        known = record_type(type_)
+        if isinstance(known, RecordType) and known in self.RECORD_TYPE_MAP:
+            return self.RECORD_TYPE_MAP[known]
+        message = f"{self.name} has no records of type {type_!s}, only {', '.join(self.RECORD_TYPE_MAP)}"
+        hint = f"; did you mean {type_.upper()}?" if type_.upper() in self.RECORD_TYPE_MAP else ""
+        raise UnsupportedOperationError(message + hint, self)
+
+    def _check_zone(self, type_: object, ttl: object, extra: object) -> None:
+        """Check the arguments that a zone shall have."""
+        if type_ not in ZONE_TYPES:
+            raise InvalidArgumentError(f"type must be 'master' or 'slave', got {type_!r}")
+        require_ttl(ttl)
+        check_extra(extra)
+
+    def _check_record(
+        self, zone: Zone, name: str | None, type_: RecordType | str, data: str, extra: dict[str, Any] | None
+    ) -> Content:
+        """Check the arguments of `create_record`; return the content of the record."""
+        check_kind(zone, Zone, "zone")
+        self._provider_type(type_)
+        relative = relative_name(check_name(name), zone)
+        content = Content(relative, RecordType(type_), check_data(data), check_extra(extra))
+        content.require_fields()
+        return content
+
+    def _check_update(
+        self,
+        record: Record,
+        name: str | None,
+        type_: RecordType | str | None,
+        data: str | None,
+        extra: dict[str, Any] | None,
+    ) -> Content:
+        """Check the arguments of `update_record`; return the content that the record will have."""
+        check_kind(record, Record, "record")
+        if type_ is not None:
+            self._provider_type(type_)
+        content = Content(
+            record.name if name is None else relative_name(check_name(name), record.zone),
+            record.type if type_ is None else RecordType(type_),
+            record.data if data is None else check_data(data),
+            {**record.extra, **check_extra(extra)},
+        )
+        if content.type != record.type:
+            content.require_fields()
+        return content
+
+    def _received_name(self, name: str | None, zone: Zone) -> str:
+        """Return the relative name in a response.
+
+        Raises `MalformedResponseError` for an absolute name outside the zone.
+        """
         try:
-            return self.RECORD_TYPE_MAP[RecordType(type_)]
-        except (ValueError, KeyError):
-            known = ", ".join(self.RECORD_TYPE_MAP)
-            message = f"{self.name} has no records of type {type_!s}, only {known}"
-            raise UnsupportedOperationError(message, self) from None
+            return relative_name(name, zone)
+        except InvalidArgumentError as error:
+            raise MalformedResponseError(f"the record {error}", driver=self) from error
 
     @contextmanager
     def _zone_errors(self, zone_id: str) -> Iterator[None]:
         """Raise "not found" and "exists already" as the errors of zones."""
-        kinds: dict[type[Exception], type[ZoneError]] = {
-            NotFoundError: ZoneDoesNotExistError,
-            ConflictError: ZoneAlreadyExistsError,
-        }
         try:
             yield
-        except (NotFoundError, ConflictError) as error:
-            ours = kinds[NotFoundError if isinstance(error, NotFoundError) else ConflictError](
-                error.message, self, zone_id
-            )
-            ours.exchange = error.exchange
-            raise ours from error
+        except (ZoneError, RecordError):
+            raise
+        except NotFoundError as error:
+            raise _translated(error, ZoneDoesNotExistError(error.message, self, zone_id)) from error
+        except ConflictError as error:
+            raise _translated(error, ZoneAlreadyExistsError(error.message, self, zone_id)) from error
 
     @contextmanager
     def _record_errors(self, record_id: str) -> Iterator[None]:
         """Raise "not found" as `RecordDoesNotExistError`."""
         try:
             yield
+        except (ZoneError, RecordError):
+            raise
         except NotFoundError as error:
-            ours = RecordDoesNotExistError(error.message, self, record_id)
-            ours.exchange = error.exchange
-            raise ours from error
+            raise _translated(error, RecordDoesNotExistError(error.message, self, record_id)) from error
 
-    def _create_once(self, what: str, send: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """Run a create that happens exactly once: zones and records are identified by their content."""
+    def _create_zone_once(
+        self, domain: str, send: Callable[[], Zone], equal: Callable[[], Sequence[Zone]]
+    ) -> Zone:
+        """Run a create of a zone that happens exactly once; `equal` lists the zones of the domain.
+
+        `equal` is called before the create, which costs a request: a zone that existed before must not be
+        taken for the one that a create with a lost response made.
+        """
+        if equal():
+            raise ZoneAlreadyExistsError(driver=self, zone_id=domain)
+        return self._create_once(UniqueCreation(f"the zone {domain!r}", send, equal))
+
+    def _create_record_once(
+        self,
+        zone: Zone,
+        content: Content,
+        send: Callable[[], Record],
+        candidates: Callable[[], Sequence[Record]],
+    ) -> Record:
+        """Run a create of a record that happens exactly once, with `RecordAlreadyExistsError` for a conflict.
+
+        `candidates` lists the records of that name and type, if the provider can select them, or all. It is
+        called before the create, which costs a request: records may be equal in all but their ids, so that
+        only the ids that were there before show which record a create with a lost response made.
+        """
+
+        def equal() -> list[Record]:
+            return [one for one in candidates() if content.matches(one)]
+
+        what = f"the {content.type} record {content.name or '@'!r} of {zone.domain}"
+        known = [one.id for one in equal()]
         try:
-            return UniqueCreation(what, send, find).run(
-                settle_time=self.settle_time, timeout=self.settle_time
-            )
+            return self._create_once(UniqueCreation(what, send, equal, known))
+        except ConflictError as error:
+            raise _translated(error, RecordAlreadyExistsError(error.message, self)) from error
+
+    def _create_once(self, creation: UniqueCreation[T]) -> T:
+        """Run a create whose resource the provider lists within `settle_time`."""
+        try:
+            return creation.run(settle_time=self.settle_time, timeout=self.settle_time)
         except AmbiguousCreateError as error:
             error.driver = self
             raise
 
 
-def relative_name(name: str | None, zone: Zone) -> str:
-    """Return a name as it is relative to the zone, "" for the zone itself; a name may also be absolute.
-
-    Raises `InvalidArgumentError` for an absolute name outside the zone.
-    """
-    text = (name or "").lower()
-    if text in APEX:
-        return ""
-    if not text.endswith("."):
-        return text
-    inner = text.rstrip(".")
-    if inner == zone.domain:
-        return ""
-    if inner.endswith(f".{zone.domain}"):
-        return inner.removesuffix(f".{zone.domain}")
-    raise InvalidArgumentError(f"{name} is outside the zone {zone.domain}")
-
-
-def require_ttl(ttl: object) -> int | None:
-    """Return a TTL in seconds, or None. Raises `InvalidArgumentError` for anything but 0 to 2147483647."""
-    if ttl is None or (isinstance(ttl, int) and not isinstance(ttl, bool) and 0 <= ttl <= LONGEST_TTL):
-        return ttl
-    raise InvalidArgumentError(f"ttl must be 0 to {LONGEST_TTL} seconds, got {ttl!r}")
+def _translated(error: ProviderHTTPError, ours: E) -> E:
+    ours.exchange, ours.headers = error.exchange, error.headers
+    return ours

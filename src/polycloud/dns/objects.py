@@ -72,9 +72,10 @@ class Zone(Resource):
 class Record(Resource):
     """One value of a name in a zone.
 
-    `name` is relative to the zone, "" for the zone itself; `type` a `RecordType`; `data` the value as text,
-    without the quotes of TXT. The TTL in seconds is in `ttl` and `extra["ttl"]`, the priority of MX and SRV
-    in `extra["priority"]`.
+    `name` is relative to the zone, "" for the zone itself; `type` a `RecordType`, or the provider's text for
+    a type that `RecordType` does not have; `data` the value as text, without the quotes of TXT. The TTL in
+    seconds is in `ttl` and `extra["ttl"]`. The other parts of a value are in `extra`: `priority` of MX;
+    `priority`, `weight` and `port` of SRV; `flags` and `tag` of CAA.
     """
 
     __slots__ = ("data", "name", "ttl", "type", "zone")
@@ -85,7 +86,7 @@ class Record(Resource):
         self,
         id: str,
         name: str,
-        type: RecordType,
+        type: RecordType | str,
         data: str,
         zone: Zone,
         driver: DNSDriver,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from polycloud.common.types import Type
-from polycloud.errors import PolycloudError
+from polycloud.errors import ConflictError, NotFoundError, ProviderHTTPError
 
 __all__ = [
     "Provider",
@@ -93,45 +95,56 @@ class RecordType(Type):
     WKS = "WKS"
 
 
-class ZoneError(PolycloudError):
-    """An error about the zone `zone_id`."""
+class ZoneError(ProviderHTTPError):
+    """An error about the zone `zone_id`.
+
+    `code` is the usual status of this error; that of the response, if there was one, is in `exchange`.
+    """
 
     default = "the operation on the zone failed"
+    status = 0
 
     def __init__(self, value: object = "", driver: object = None, zone_id: str = "") -> None:
-        super().__init__(value or f"{self.default}: {zone_id!r}", driver)
+        super().__init__(self.status, value or f"{self.default}: {zone_id!r}")
+        self.driver = driver
         self.zone_id = zone_id
 
 
-class ZoneDoesNotExistError(ZoneError):
+class ZoneDoesNotExistError(ZoneError, NotFoundError):
     """There is no zone with this id."""
 
     default = "the zone does not exist"
+    status = HTTPStatus.NOT_FOUND
 
 
-class ZoneAlreadyExistsError(ZoneError):
+class ZoneAlreadyExistsError(ZoneError, ConflictError):
     """There is a zone of this domain already."""
 
     default = "the zone already exists"
+    status = HTTPStatus.CONFLICT
 
 
-class RecordError(PolycloudError):
-    """An error about the record `record_id`."""
+class RecordError(ProviderHTTPError):
+    """An error about the record `record_id`; `code` is as in `ZoneError`."""
 
     default = "the operation on the record failed"
+    status = 0
 
     def __init__(self, value: object = "", driver: object = None, record_id: str = "") -> None:
-        super().__init__(value or f"{self.default}: {record_id!r}", driver)
+        super().__init__(self.status, value or f"{self.default}: {record_id!r}")
+        self.driver = driver
         self.record_id = record_id
 
 
-class RecordDoesNotExistError(RecordError):
+class RecordDoesNotExistError(RecordError, NotFoundError):
     """There is no record with this id in the zone."""
 
     default = "the record does not exist"
+    status = HTTPStatus.NOT_FOUND
 
 
-class RecordAlreadyExistsError(RecordError):
+class RecordAlreadyExistsError(RecordError, ConflictError):
     """There is such a record already."""
 
     default = "the record already exists"
+    status = HTTPStatus.CONFLICT

@@ -1,19 +1,26 @@
-"""Zone files in BIND's format; dnspython writes and checks the data of each record (extra `dns`)."""
+"""Zone files in BIND's format; dnspython writes and checks names and data (extra `dns`).
+
+Names and data come from the provider: nothing in them may end a line or a column. dnspython therefore writes
+each name from its labels, with spaces, quotes and other special characters escaped, and each value from what
+it has parsed as one value.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from polycloud.dns.content import HOST_NAMES, VALUE_FIELDS
+from polycloud.dns.names import ascii_label
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import RecordType
 from polycloud.errors import InvalidArgumentError
 
+if TYPE_CHECKING:
+    from dns.name import Name
+
 __all__ = ["to_bind"]
 
-WITH_PRIORITY = frozenset({RecordType.MX, RecordType.SRV})
-HOST_NAMES = frozenset(
-    {RecordType.CNAME, RecordType.DNAME, RecordType.MX, RecordType.NS, RecordType.PTR, RecordType.SRV}
-)
 DEFAULT_TTL = 3600
 TEXT_LIMIT = 255
 
@@ -21,21 +28,42 @@ TEXT_LIMIT = 255
 def to_bind(zone: Zone, records: Iterable[Record]) -> str:
     """Return a zone file, sorted by name and type.
 
-    Raises `InvalidArgumentError` for invalid data of a record.
+    Raises `InvalidArgumentError` for an invalid name or invalid data of a record.
     """
-    lines = [f"$ORIGIN {zone.domain}.", f"$TTL {DEFAULT_TTL if zone.ttl is None else zone.ttl}"]
+    lines = [f"$ORIGIN {_origin(zone)}", f"$TTL {DEFAULT_TTL if zone.ttl is None else zone.ttl}"]
     for record in sorted(records, key=lambda one: (one.name or "", one.type, one.data)):
         ttl = record.extra.get("ttl") if record.ttl is None else record.ttl
-        columns = [record.name or "@", "" if ttl is None else str(ttl), "IN", record.type, _rdata(record)]
+        columns = [_owner(record), "" if ttl is None else str(ttl), "IN", record.type, _rdata(record)]
         lines.append(" ".join(filter(None, columns)))
     return "\n".join(lines) + "\n"
 
 
-def _rdata(record: Record) -> str:
+def _origin(zone: Zone) -> Name:
+    return _name(zone.domain)
+
+
+def _owner(record: Record) -> str:
+    if not record.name:
+        return "@"
+    return _name(f"{record.name}.{record.zone.domain}").relativize(_origin(record.zone)).to_text()
+
+
+def _name(text: str) -> Name:
+    """Return an absolute name from its labels, which may contain any characters."""
     try:
-        from dns import exception, rdata
+        from dns import exception, name
     except ModuleNotFoundError:
         raise ImportError("zone files need dnspython: pip install 'polycloud[dns]'") from None
+    try:
+        labels = [] if text == "." else text.removesuffix(".").split(".")
+        return name.Name([*map(ascii_label, labels), b""])
+    except (exception.DNSException, UnicodeError) as error:
+        raise InvalidArgumentError(f"the name {text!r} cannot be in a zone file: {error}") from error
+
+
+def _rdata(record: Record) -> str:
+    from dns import exception, rdata
+
     try:
         parsed = rdata.from_text("IN", str(record.type), _text(record), relativize=False)
     except (exception.DNSException, ValueError) as error:
@@ -47,15 +75,16 @@ def _rdata(record: Record) -> str:
 
 
 def _text(record: Record) -> str:
-    """Return the data as zone files write it: priority first, host names absolute, TXT quoted."""
+    """Return the value as zone files write it: fields of `extra` first, host names absolute, texts quoted."""
     data = record.data
     if record.type in {RecordType.TXT, RecordType.SPF}:
         return _quoted(data)
-    if record.type in HOST_NAMES and not data.endswith("."):
-        data += "."
-    if record.type in WITH_PRIORITY:
-        data = f"{record.extra.get('priority') or 0} {data}"
-    return data
+    if record.type in HOST_NAMES:
+        data = _name(data).to_text()
+    if record.type == RecordType.CAA:
+        data = _quoted(data)
+    fields = (record.extra.get(name) for name in VALUE_FIELDS.get(record.type, ()))
+    return " ".join([*(str(field) for field in fields if field is not None), data])
 
 
 def _quoted(text: str) -> str:

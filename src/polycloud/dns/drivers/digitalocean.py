@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from operator import attrgetter
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import msgspec
@@ -12,18 +12,15 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
 from polycloud.common.digitalocean import DigitalOceanBaseDriver
 from polycloud.common.payload import Item
-from polycloud.dns.base import DNSDriver, relative_name, require_ttl
+from polycloud.dns.base import DNSDriver
+from polycloud.dns.content import FIELDS, Content, check_kind, is_host_name, record_type
+from polycloud.dns.names import normalize_domain
 from polycloud.dns.objects import Record, Zone
-from polycloud.dns.types import Provider, RecordType
+from polycloud.dns.types import Provider, RecordType, ZoneDoesNotExistError
 from polycloud.dns.zonefile import to_bind
 from polycloud.errors import UnsupportedOperationError
 
 __all__ = ["DigitalOceanDNSDriver"]
-
-HOST_NAMES = frozenset({RecordType.CNAME, RecordType.MX, RecordType.NS, RecordType.SRV})
-"""Types whose data is a host name, which requests must end with a dot and responses do not."""
-FIELDS = ("ttl", "priority", "port", "weight", "flags", "tag")
-"""Fields of a record that are in `extra`."""
 
 
 class Domain(msgspec.Struct):
@@ -52,7 +49,7 @@ class DomainRecord(msgspec.Struct):
 class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
     """DigitalOcean's zones; the id of a zone is its domain. `DigitalOceanDNSDriver("token")`.
 
-    Zones cannot be changed, and have no TTL of their own: `create_zone` refuses one.
+    Zones cannot be changed, and their TTL cannot be set: `create_zone` refuses one.
     """
 
     type = Provider.DIGITAL_OCEAN
@@ -72,57 +69,77 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
 
     def get_zone(self, zone_id: str) -> Zone:
         """Return the zone of this domain."""
-        with self._zone_errors(zone_id):
-            return self._to_zone(self.connection.fetch(_zone_path(zone_id), "domain", Domain))
+        name = normalize_domain(zone_id, "zone_id")
+        with self._zone_errors(name):
+            return self._to_zone(self.connection.fetch(f"/domains/{quote_segment(name)}", "domain", Domain))
 
     def create_zone(
         self, domain: str, type: str = "master", ttl: int | None = None, extra: dict[str, Any] | None = None
     ) -> Zone:
-        """Create a zone; `extra["ip_address"]` also creates an A record for it."""
-        if type != "master" or ttl is not None:
-            raise UnsupportedOperationError(f"{self.name} has master zones without a TTL of their own", self)
-        name = domain.rstrip(".").lower()
+        """Create a zone; `extra["ip_address"]` also creates an A record for it.
+
+        It sends two requests: whether the zone exists is asked first.
+        """
+        name = normalize_domain(domain)
+        self._check_zone(type, ttl, extra)
+        if type != "master":
+            message = f"type must be 'master', got {type!r}: {self.name} has no other zones"
+            raise UnsupportedOperationError(message, self)
+        if ttl is not None:
+            message = f"ttl must be None, got {ttl!r}: {self.name} does not let callers set the TTL of a zone"
+            raise UnsupportedOperationError(message, self)
         body = {"name": name, **drop_none({"ip_address": (extra or {}).get("ip_address")})}
+
+        def existing() -> list[Zone]:
+            with suppress(ZoneDoesNotExistError):
+                return [self.get_zone(name)]
+            return []
+
         with self._zone_errors(name):
-            return self._create_once(
-                f"the zone {name!r}",
+            return self._create_zone_once(
+                name,
                 lambda: self._to_zone(self.connection.create("/domains", "domain", Domain, body)),
-                lambda: next((zone for zone in self.list_zones() if zone.id == name), None),
+                existing,
             )
 
     def delete_zone(self, zone: Zone) -> bool:
         """Delete a zone and all its records."""
+        path = _zone_path(zone)
         with self._zone_errors(zone.id):
-            return self.connection.delete(_zone_path(zone.id))
+            return self.connection.delete(path)
 
     # Records
 
     def list_records(self, zone: Zone) -> list[Record]:
         """Return all records of a zone."""
+        return self._select(zone)
+
+    def _select(self, zone: Zone, **params: str) -> list[Record]:
+        """Return the records that have the given `name` (in full) and `type`."""
+        path, build = _records_path(zone), self._builder(zone)
         with self._zone_errors(zone.id):
-            return self.connection.list_all(
-                f"{_zone_path(zone.id)}/records", "domain_records", DomainRecord, self._builder(zone)
-            )
+            return self.connection.list_all(path, "domain_records", DomainRecord, build, params=params)
 
     def get_record(self, zone_id: str, record_id: str) -> Record:
         """Return the record with this id."""
         zone = self.get_zone(zone_id)
-        path = f"{_zone_path(zone_id)}/records/{quote_segment(record_id)}"
+        path = f"{_records_path(zone)}/{quote_segment(record_id)}"
         with self._record_errors(record_id):
             return self._builder(zone)(self.connection.fetch(path, "domain_record", DomainRecord))
 
     def create_record(
         self, name: str | None, zone: Zone, type: RecordType, data: str, extra: dict[str, Any] | None = None
     ) -> Record:
-        """Create a record; SRV takes `port` and `weight`, CAA `flags` and `tag` in `extra`."""
-        fields = self._fields(zone, name, type, data, extra or {})
-        path, build = f"{_zone_path(zone.id)}/records", self._builder(zone)
-        wanted = self._to_record(zone, msgspec.convert({"id": 0, **fields}, DomainRecord))
+        """Create a record. It sends two requests: the equal records are listed first."""
+        wanted = self._check_record(zone, name, type, data, extra)
+        path, build, body = _records_path(zone), self._builder(zone), self._body(wanted)
+        full_name = f"{wanted.name}.{zone.domain}".lstrip(".")
         with self._zone_errors(zone.id):
-            return self._create_once(
-                f"the {type} record {name or '@'!r} of {zone.domain}",
-                lambda: build(self.connection.create(path, "domain_record", DomainRecord, fields)),
-                lambda: next((one for one in self.list_records(zone) if _is_same(one, wanted)), None),
+            return self._create_record_once(
+                zone,
+                wanted,
+                lambda: build(self.connection.create(path, "domain_record", DomainRecord, body)),
+                lambda: self._select(zone, name=full_name, type=body["type"]),
             )
 
     def update_record(
@@ -133,22 +150,23 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         data: str | None = None,
         extra: dict[str, Any] | None = None,
     ) -> Record:
-        """Change a record."""
-        fields = self._fields(
-            record.zone,
-            record.name if name is None else name,
-            type or record.type,
-            record.data if data is None else data,
-            {**record.extra, **(extra or {})},
-        )
+        """Change the given fields of a record. Its type cannot be changed."""
+        wanted = self._check_update(record, name, type, data, extra)
+        if wanted.type != record.type:
+            raise UnsupportedOperationError(
+                f"{self.name} cannot change the type of a record from {record.type} to {wanted.type}", self
+            )
+        given = {"type", *drop_none({"name": name, "data": data, **(extra or {})})}
+        body = {field: value for field, value in self._body(wanted).items() if field in given}
         with self._record_errors(record.id):
-            changed = self.connection.put(_record_path(record), "domain_record", DomainRecord, fields)
+            changed = self.connection.patch(_record_path(record), "domain_record", DomainRecord, body)
             return self._builder(record.zone)(changed)
 
     def delete_record(self, record: Record) -> bool:
         """Delete a record."""
+        path = _record_path(record)
         with self._record_errors(record.id):
-            return self.connection.delete(_record_path(record))
+            return self.connection.delete(path)
 
     def export_zone_to_bind_format(self, zone: Zone) -> str:
         """Return the zone as a BIND zone file, without SOA: the provider shows its TTL only."""
@@ -164,36 +182,31 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         return lambda item: self._to_record(zone, item.value)
 
     def _to_record(self, zone: Zone, payload: DomainRecord) -> Record:
-        type_, data = RecordType(payload.type), payload.data or ""
-        if type_ in HOST_NAMES:
-            data = zone.domain if data == "@" else data.rstrip(".")
+        type_, data = record_type(payload.type), payload.data or ""
         extra = drop_none({field: getattr(payload, field) for field in FIELDS})
-        name = relative_name(payload.name, zone)
+        if is_host_name(type_, extra):
+            data = zone.domain if data == "@" else data.removesuffix(".") or data
+        name = self._received_name(payload.name, zone)
         return Record(str(payload.id), name, type_, data, zone, self, payload.ttl, extra)
 
-    def _fields(
-        self, zone: Zone, name: str | None, type_: RecordType | str, data: str, extra: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return the body of a create or update."""
-        require_ttl(extra.get("ttl"))
-        if type_ in HOST_NAMES:
-            data = data.rstrip(".") + "."
+    def _body(self, content: Content) -> dict[str, Any]:
+        """Return the body of a request with this content: host names end with a dot, unlike in responses."""
+        dot = "." if is_host_name(content.type, content.extra) else ""
         return {
-            "type": self._provider_type(type_),
-            "name": relative_name(name, zone) or "@",
-            "data": data,
-            **drop_none({field: extra.get(field) for field in FIELDS}),
+            "type": self._provider_type(content.type),
+            "name": content.name or "@",
+            "data": content.data.removesuffix(dot) + dot,
+            **{field: content.extra[field] for field in FIELDS if field in content.extra},
         }
 
 
-def _zone_path(zone_id: str) -> str:
-    return f"/domains/{quote_segment(zone_id)}"
+def _zone_path(zone: Zone) -> str:
+    return f"/domains/{quote_segment(check_kind(zone, Zone, 'zone').id)}"
+
+
+def _records_path(zone: Zone) -> str:
+    return f"{_zone_path(zone)}/records"
 
 
 def _record_path(record: Record) -> str:
-    return f"{_zone_path(record.zone.id)}/records/{quote_segment(record.id)}"
-
-
-def _is_same(one: Record, other: Record) -> bool:
-    content = attrgetter("name", "type", "data")
-    return bool(content(one) == content(other))
+    return f"{_records_path(check_kind(record, Record, 'record').zone)}/{quote_segment(record.id)}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from polycloud.dns.base import DNSDriver, relative_name, require_ttl
+from polycloud.common.arguments import drop_none
+from polycloud.dns.base import DNSDriver
+from polycloud.dns.content import check_kind
+from polycloud.dns.names import normalize_domain
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import (
     Provider,
@@ -40,14 +43,18 @@ class DummyDNSDriver(DNSDriver):
         """Return the zones that were not deleted."""
         return list(self._zones.values())
 
+    def get_zone(self, zone_id: str) -> Zone:
+        """Return the zone with this id."""
+        return self._zone(normalize_domain(zone_id, "zone_id"))
+
     def create_zone(
         self, domain: str, type: str = "master", ttl: int | None = None, extra: dict[str, Any] | None = None
     ) -> Zone:
         """Create a zone, whose id is its domain."""
-        domain = domain.rstrip(".").lower()
-        if domain in self._zones:
-            raise ZoneAlreadyExistsError(driver=self, zone_id=domain)
-        zone = Zone(domain, domain, type, require_ttl(ttl), self, dict(extra or {}))
+        domain = normalize_domain(domain)
+        self._check_zone(type, ttl, extra)
+        self._check_free(domain)
+        zone = Zone(domain, domain, type, ttl, self, dict(extra or {}))
         self._zones[domain], self._records[domain] = zone, {}
         return zone
 
@@ -59,23 +66,27 @@ class DummyDNSDriver(DNSDriver):
         ttl: int | None = None,
         extra: dict[str, Any] | None = None,
     ) -> Zone:
-        """Change a zone; its id stays."""
-        kept = self._zone(zone.id)
-        kept.domain = (domain or kept.domain).rstrip(".").lower()
-        kept.type = type or kept.type
-        kept.ttl = kept.ttl if ttl is None else require_ttl(ttl)
+        """Change a zone; its id stays, and cannot be the domain of another zone as long as it exists."""
+        kept = self._listed(zone)
+        new_type = kept.type if type is None else type
+        self._check_zone(new_type, ttl, extra)
+        new = kept.domain if domain is None else normalize_domain(domain)
+        if new != kept.domain:
+            self._check_free(new, kept)
+        kept.domain, kept.type = new, new_type
+        kept.ttl = kept.ttl if ttl is None else ttl
         kept.extra = {**kept.extra, **(extra or {})}
         return kept
 
     def delete_zone(self, zone: Zone) -> bool:
         """Delete a zone and its records."""
-        self._zone(zone.id)
+        self._listed(zone)
         del self._zones[zone.id], self._records[zone.id]
         return True
 
     def list_records(self, zone: Zone) -> list[Record]:
         """Return the records of a zone."""
-        self._zone(zone.id)
+        self._listed(zone)
         return list(self._records[zone.id].values())
 
     def create_record(
@@ -87,14 +98,10 @@ class DummyDNSDriver(DNSDriver):
         extra: dict[str, Any] | None = None,
     ) -> Record:
         """Create a record; ids count from 1."""
-        self._zone(zone.id)
-        self._provider_type(type)
+        name_, type_, data_, fields = self._check_record(zone, name, type, data, extra)
+        self._listed(zone)
         self._last_id += 1
-        fields = dict(extra or {})
-        ttl = require_ttl(fields.get("ttl"))
-        record = Record(
-            str(self._last_id), relative_name(name, zone), RecordType(type), data, zone, self, ttl, fields
-        )
+        record = Record(str(self._last_id), name_, type_, data_, zone, self, fields.get("ttl"), fields)
         self._records[zone.id][record.id] = record
         return record
 
@@ -107,14 +114,11 @@ class DummyDNSDriver(DNSDriver):
         extra: dict[str, Any] | None = None,
     ) -> Record:
         """Change a record."""
+        changed = self._check_update(record, name, type, data, extra)
         kept = self._record(record)
-        kept.name = kept.name if name is None else relative_name(name, kept.zone)
-        if type is not None:
-            self._provider_type(type)
-            kept.type = RecordType(type)
-        kept.data = kept.data if data is None else data
-        kept.extra = {**kept.extra, **(extra or {})}
-        kept.ttl = require_ttl(kept.extra.get("ttl"))
+        kept.name, kept.type, kept.data = changed.name, changed.type, changed.data
+        kept.extra = {**kept.extra, **drop_none(extra or {})}
+        kept.ttl = kept.extra.get("ttl")
         return kept
 
     def delete_record(self, record: Record) -> bool:
@@ -123,13 +127,22 @@ class DummyDNSDriver(DNSDriver):
         del self._records[record.zone.id][record.id]
         return True
 
+    def _check_free(self, domain: str, own: Zone | None = None) -> None:
+        """Raise `ZoneAlreadyExistsError` if the domain is that of another zone, or its id."""
+        if any(domain in {zone.id, zone.domain} for zone in self._zones.values() if zone is not own):
+            raise ZoneAlreadyExistsError(driver=self, zone_id=domain)
+
+    def _listed(self, zone: Zone) -> Zone:
+        return self._zone(check_kind(zone, Zone, "zone").id)
+
     def _zone(self, zone_id: str) -> Zone:
         if zone_id not in self._zones:
             raise ZoneDoesNotExistError(driver=self, zone_id=zone_id)
         return self._zones[zone_id]
 
     def _record(self, record: Record) -> Record:
-        self._zone(record.zone.id)
+        check_kind(record, Record, "record")
+        self._listed(record.zone)
         if record.id not in self._records[record.zone.id]:
             raise RecordDoesNotExistError(driver=self, record_id=record.id)
         return self._records[record.zone.id][record.id]
