@@ -146,7 +146,9 @@ def test_it_ends_with_its_block(web: Web) -> None:
     with stalled, bombed:
         assert received(stalled)[0] == b""
         received(bombed)
-    assert threading.active_count() == before
+    assert until(
+        lambda: threading.active_count() <= before
+    )  # the upstream server ends its thread a little later
     assert proxy.open_connections == 0
     with pytest.raises(RuntimeError):
         _ = proxy.port
