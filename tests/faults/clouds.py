@@ -25,7 +25,6 @@ class Hasty(NodeDriver):
 
     settle_time = 0.4
     busy_time = 0.4
-    tidy_time = 0.4
     cleanup_time = 0.4
 
 

@@ -52,7 +52,6 @@ __all__ = [
     "DigitalOceanConnection",
     "DigitalOceanResponse",
     "StartedAction",
-    "identity",
     "number",
 ]
 
@@ -122,11 +121,6 @@ class StartedAction(NamedTuple):
 
     action: DigitalOceanAction
     path: str
-
-
-def identity(item: Item[T]) -> Item[T]:
-    """Return the item itself, with its bytes."""
-    return item
 
 
 @lru_cache(maxsize=128)

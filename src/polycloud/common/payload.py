@@ -23,6 +23,7 @@ __all__ = [
     "decode",
     "decode_items",
     "decoder",
+    "identity",
     "parse_datetime",
     "value_of",
     "with_defaults",
@@ -58,6 +59,11 @@ def decode_items(raws: Iterable[msgspec.Raw], type_: Any) -> list[Item[Any]]:
     """Decode the objects of a list, whose bytes are copied: a `msgspec.Raw` keeps the complete list alive."""
     contents = list(map(bytes, raws))
     return list(map(Item, map(decoder(type_, strict=False).decode, contents), contents))
+
+
+def identity(item: Item[T]) -> Item[T]:
+    """Return the item itself, with its bytes."""
+    return item
 
 
 def value_of(item: Item[T]) -> T:

@@ -67,9 +67,6 @@ __all__ = [
     "require_id",
 ]
 
-CLEANUP_TIME = 60.0
-"""Seconds to delete a key that was lent for a deployment."""
-
 
 class NodeDriver(OperationsDriver):
     """The servers of a provider.
@@ -284,7 +281,7 @@ class NodeDriver(OperationsDriver):
             yield
         finally:
             try:
-                with cleanup(CLEANUP_TIME):
+                with cleanup():
                     forget()
             except PolycloudError as error:
                 import logging

@@ -17,8 +17,6 @@ from polycloud.errors import InvalidArgumentError, PolycloudError
 
 __all__ = ["deploy", "login_for", "require_deployable"]
 
-CLEANUP_TIME = 60.0
-"""Seconds to destroy a node whose deployment failed."""
 REFUSED_HINT = "did create_node pass on auth=, and is ssh_username the image's user?"
 
 
@@ -115,7 +113,7 @@ def _account_for(driver: NodeOwner, node: Node, error: BaseException, *, destroy
         error.add_note(f"{exists}; ex_destroy_on_failure=True would have destroyed it")
         return
     try:
-        with cleanup(CLEANUP_TIME):
+        with cleanup():
             driver.destroy_node(node)
     except PolycloudError as second:
         error.add_note(f"{exists}, and destroying it failed: {second}")

@@ -39,6 +39,9 @@ T = TypeVar("T")
 CONNECT = 10.0
 """The connect timeout in seconds unless a pair of timeouts is given: a host that is up accepts sooner."""
 
+CLEANUP = 60.0
+"""Seconds for cleanup: to destroy a node whose deployment failed, or a key that was lent for one."""
+
 
 class RetryRules(Protocol):
     """What a call knows of a retry policy; `polycloud.http.retry.RetryPolicy` is one."""
@@ -112,7 +115,7 @@ def call_options(
 
 
 @contextmanager
-def cleanup(deadline: float) -> Iterator[None]:
+def cleanup(deadline: float = CLEANUP) -> Iterator[None]:
     """Allow `deadline` seconds for cleanup, even after the enclosing deadline."""
     ends_at = time.monotonic() + seconds("deadline", deadline)
     with _set(replace(_current.get(), ends_at=ends_at)):

@@ -29,7 +29,6 @@ __all__ = [
     "Transports",
     "is_loopback",
     "origin_of",
-    "read_whole",
     "require_size",
 ]
 
@@ -253,13 +252,3 @@ def require_size(size: int, limit: float) -> None:
     """Raise `MalformedResponseError` for a body of more than `limit` bytes."""
     if size > limit:
         raise MalformedResponseError(f"the response is longer than {limit:,} bytes (body_limit=)")
-
-
-def read_whole(chunks: Iterable[bytes], limit: int) -> bytes:
-    """Join the chunks. Raises `MalformedResponseError` after `limit` bytes."""
-    pieces, size = [], 0
-    for piece in chunks:
-        size += len(piece)
-        require_size(size, limit)
-        pieces.append(piece)
-    return b"".join(pieces)

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 from xml.etree import ElementTree as ET
 
@@ -40,7 +41,6 @@ OTHER_DOMAINS = {
 """The domains of regions in other partitions, by how their names begin."""
 
 THROTTLING_STATUSES = frozenset({400, 503})
-TOO_MANY = 429
 SKEW = 120.0
 """Seconds by which two clocks may differ; the provider's own limit is 300."""
 
@@ -121,7 +121,7 @@ class _ThrottlingTransport:
             and response.status in THROTTLING_STATUSES
             and is_throttling(response.body)
         ):
-            response.status = TOO_MANY
+            response.status = HTTPStatus.TOO_MANY_REQUESTS.value
         return response
 
     def close(self) -> None:

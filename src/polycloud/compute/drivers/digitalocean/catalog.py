@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from polycloud.common.arguments import id_of
-from polycloud.common.digitalocean import DigitalOceanBaseDriver, identity
-from polycloud.common.payload import Item, LazyExtra, with_defaults
+from polycloud.common.digitalocean import DigitalOceanBaseDriver
+from polycloud.common.payload import Item, LazyExtra, identity, with_defaults
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import NodeLocation, NodeSize
 from polycloud.errors import InvalidArgumentError

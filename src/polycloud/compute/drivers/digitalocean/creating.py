@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 
 from polycloud.common.arguments import as_list, drop_none, id_of
 from polycloud.common.creation import Creation, marker_for
-from polycloud.common.digitalocean import identity
-from polycloud.common.payload import Item
+from polycloud.common.payload import Item, identity
 from polycloud.compute.drivers.digitalocean.catalog import reference
 from polycloud.compute.drivers.digitalocean.keys import DigitalOceanKeys
 from polycloud.compute.drivers.digitalocean.nodes import MARKER_PREFIX, DigitalOceanNodes, Droplet

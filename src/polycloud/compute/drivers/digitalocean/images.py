@@ -9,8 +9,8 @@ import msgspec
 
 from polycloud.common.arguments import id_of
 from polycloud.common.base import quote_segment
-from polycloud.common.digitalocean import identity, number
-from polycloud.common.payload import Item, LazyExtra, value_of, with_defaults
+from polycloud.common.digitalocean import number
+from polycloud.common.payload import Item, LazyExtra, identity, value_of, with_defaults
 from polycloud.compute.drivers.digitalocean.actions import DigitalOceanActions, droplet_id
 from polycloud.compute.drivers.digitalocean.catalog import DigitalOceanCatalog, is_in
 from polycloud.compute.objects import Node, NodeImage, NodeLocation

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Unpack
 from polycloud.common.arguments import as_list, drop_none, id_of
 from polycloud.common.creation import Creation, marker_for
 from polycloud.common.linode import LabelTakenError
-from polycloud.common.payload import Item
+from polycloud.common.payload import Item, identity
 from polycloud.compute.drivers.linode.actions import Waiting, linode_id
 from polycloud.compute.drivers.linode.catalog import LinodeCatalog
 from polycloud.compute.drivers.linode.nodes import MARKER_PREFIX, Instance, LinodeNodes, metadata_of
@@ -224,8 +224,3 @@ def create_attributes(given: Mapping[str, Any] | None) -> dict[str, Any]:
     if "group" in (given or {}):
         raise InvalidArgumentError("group is reserved for the marker of the create; use tags= instead")
     return dict(given or {})
-
-
-def identity(item: Item[Instance]) -> Item[Instance]:
-    """Return the item itself, with its bytes."""
-    return item
