@@ -8,7 +8,6 @@ import pickle
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote, quote_plus
 

@@ -6,10 +6,11 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, ClassVar, TypedDict, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec.structs import replace
 
 from polycloud import security
 from polycloud.common.arguments import as_list, require_count

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from polycloud.common.base import Connection
 from polycloud.errors import InvalidArgumentError, PolycloudError
@@ -19,11 +20,10 @@ EARLY = timedelta(seconds=60)
 _authenticating: ContextVar[tuple[TokenConnection, ...]] = ContextVar("polycloud_authenticating", default=())
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """The result of authentication: a token, and when it expires (None if the provider does not say)."""
 
-    value: str = field(repr=False)
+    value: str
     expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -33,6 +33,9 @@ class Token:
         if self.expires_at is not None and not aware:
             message = f"expires_at must be a datetime with a time zone, got {self.expires_at!r}"
             raise InvalidArgumentError(message)
+
+    def __repr__(self) -> str:
+        return f"Token(expires_at={self.expires_at!r})"
 
     def lasts(self) -> bool:
         """Return whether it is valid for a request that is sent now."""

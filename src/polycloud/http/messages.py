@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Protocol, Self
 from urllib.parse import urlsplit
+
+import msgspec
 
 from polycloud.errors import Exchange, InvalidArgumentError, MalformedResponseError, ReadTimeoutError
 from polycloud.utils.headers import Headers
@@ -42,9 +43,10 @@ CONNECTION_HEADERS = frozenset(
 """Headers that describe the connection or the encoded bytes on it; records leave them out."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A complete request, as a signing hook sees it and a transport sends it.
+
+    Immutable: `msgspec.structs.replace(request, headers=...)` returns a changed copy.
 
     `url` is absolute. `connect_timeout` and `read_timeout` are seconds; `deadline` is a time of
     `time.monotonic()` at which the request must have ended, or None. `stream` leaves the response's body
@@ -54,7 +56,7 @@ class Request:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     body: Body | None = None
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
@@ -98,8 +100,7 @@ class Request:
         return left
 
 
-@dataclass(slots=True)
-class RawResponse:
+class RawResponse(msgspec.Struct):
     """A response: `body` is complete, unless the request has `stream`: then `chunks` yields it."""
 
     status: int
@@ -159,8 +160,7 @@ class Transports(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TransportOptions:
+class TransportOptions(msgspec.Struct, frozen=True):
     """How a transport connects.
 
     `proxy_url` (None: the environment's `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`; never for loopback),
@@ -169,7 +169,7 @@ class TransportOptions:
     event loop), `body_limit` the most bytes of a response that is not streamed.
     """
 
-    proxy_url: str | None = field(default=None, repr=False)
+    proxy_url: str | None = None
     ca_cert: str | None = None
     client_cert: str | tuple[str, str] | None = None
     pool_size: int | None = None
@@ -178,6 +178,10 @@ class TransportOptions:
     def __post_init__(self) -> None:
         if self.proxy_url:
             _proxy(self.proxy_url, "proxy_url=")
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "proxy_url")
+        return f"TransportOptions({', '.join(shown)})"  # the proxy's URL may hold a password
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy for a request to `url`, or None. Raises `InvalidArgumentError` for an invalid one.

@@ -8,8 +8,9 @@ repeated request (an idempotency token).
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from http import HTTPStatus
+
+import msgspec
 
 from polycloud.concurrency.forks import renew_after_fork
 from polycloud.errors import (
@@ -29,8 +30,7 @@ SUCCESSES_PER_RETRY = 10
 """Responses without failure that earn one retry back."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, frozen=True):
     """How often a request is tried and how long the pauses are.
 
     `attempts` counts the first one; the pause before attempt n+1 is random up to `base * factor ** n`, at
@@ -51,7 +51,7 @@ class RetryPolicy:
     budget: int = 50
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in self.__struct_fields__:
             value, least = getattr(self, name), int(name == "attempts")
             integral = name in {"attempts", "budget"}
             kind = int if integral else int | float

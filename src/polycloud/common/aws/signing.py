@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
+
+from msgspec.structs import replace
 
 from polycloud.common.aws.credentials import AWSCredentials
 from polycloud.http.messages import Request
