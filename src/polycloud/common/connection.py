@@ -7,8 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, TypedDict, TypeVar, cast
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -38,6 +37,9 @@ from polycloud.http.messages import (
 from polycloud.http.ratelimits import RateLimiter, limiter_of
 from polycloud.http.retry import RetryBudget, RetryPolicy
 from polycloud.version import __version__
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAndKey"]
 
@@ -468,6 +470,8 @@ def _retry_policy(retry_delay: float | None, backoff: float | None) -> RetryPoli
 
 
 def _split_url(url: str) -> SplitResult:
+    from urllib.parse import urlsplit  # takes 2 ms to import
+
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0

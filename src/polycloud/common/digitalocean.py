@@ -22,7 +22,6 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -196,6 +195,8 @@ def _last_page(links: Links | None) -> int:
 
 
 def _page_number(link: str) -> int:
+    from urllib.parse import parse_qs, urlsplit  # takes 2 ms to import
+
     try:
         return max(1, int(parse_qs(urlsplit(link).query)["page"][0]))
     except (KeyError, ValueError):

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Protocol, Self
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -68,7 +67,8 @@ class Request(msgspec.Struct, frozen=True):
     @property
     def path(self) -> str:
         """The path without its query (which may hold secrets)."""
-        return urlsplit(self.url).path
+        origin = ORIGIN.match(self.url)
+        return re.split("[?#]", self.url[origin.end() if origin else 0 :], maxsplit=1)[0]
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
@@ -188,6 +188,7 @@ class TransportOptions(msgspec.Struct, frozen=True):
 
         Reading the environment takes 100 µs: transports ask once per origin.
         """
+        from urllib.parse import urlsplit
         from urllib.request import getproxies, proxy_bypass
 
         if self.proxy_url:
@@ -222,6 +223,8 @@ class TransportOptions(msgspec.Struct, frozen=True):
 
 def _proxy(url: str, named: str) -> str:
     """Return the URL of a proxy, by default `http://`; the error does not repeat its password."""
+    from urllib.parse import urlsplit
+
     try:
         complete = url if "://" in url else f"http://{url}"
         parts = urlsplit(complete)
