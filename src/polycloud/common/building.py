@@ -1,11 +1,13 @@
-"""Build a request: the URL, the headers and the body from what a driver passes to `Connection.request`."""
+"""Build a request: the URL, the headers and the body from what a driver passes to `Connection.request`.
+
+Most paths and queries hold safe characters only and are sent as they are; `urllib.parse`, which takes 2 ms to
+import and 5 µs a query, quotes the others.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -14,10 +16,13 @@ from polycloud.http.messages import Request
 
 __all__ = ["build_request", "quote_path", "quote_segment"]
 
-METHOD = re.compile(r"[A-Za-z]+")
-HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""A header's name (RFC 9110, 5.6.2)."""
+ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 PATH_SAFE = "/%:=&?~+!$,;'@()*-._"
+IN_PATH = frozenset(ALPHANUMERIC + PATH_SAFE)
+UNRESERVED = frozenset(ALPHANUMERIC + "-._~")
+"""Characters that a query or a segment of a path holds as they are (RFC 3986, 2.3)."""
+IN_HEADER_NAME = frozenset(ALPHANUMERIC + "!#$%&'*+.^_`|~-")
+"""RFC 9110, 5.6.2."""
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -29,10 +34,10 @@ def quote_segment(text: object) -> str:
     Raises `InvalidArgumentError` for an empty text, `.` and `..`, which a server could resolve to another
     path.
     """
-    quoted = quote(str(text), safe="")
-    if quoted in {"", ".", ".."}:
+    segment = str(text)
+    if segment in {"", ".", ".."}:
         raise InvalidArgumentError(f"{text!r} cannot be a path segment")
-    return quoted
+    return segment if UNRESERVED.issuperset(segment) else _quote(segment, "")
 
 
 def build_request(
@@ -67,7 +72,7 @@ def build_request(
     Raises:
         InvalidArgumentError: A part cannot be sent.
     """
-    if not isinstance(method, str) or not METHOD.fullmatch(method):
+    if not isinstance(method, str) or not (method.isascii() and method.isalpha()):
         raise InvalidArgumentError(f"method must be a word such as GET, got {method!r}")
     method = method.upper()
     body, content_type = _encode_json(json) if json is not None else _encode_body(data, json_text)
@@ -127,20 +132,37 @@ def _body_start(body: Any) -> int | None:
 
 def _require_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
-        if not isinstance(name, str) or not HEADER.fullmatch(name):
+        if not isinstance(name, str) or not name or not IN_HEADER_NAME.issuperset(name):
             raise InvalidArgumentError(f"a header's name must be a token such as X-Request-Id, got {name!r}")
         if not isinstance(value, str):
             raise InvalidArgumentError(f"header {name!r} must be a str, got {type(value).__name__}")
-        if any(character in f"{name}{value}" for character in "\r\n\0"):
+        if not value.isprintable() and any(character in value for character in "\r\n\0"):
             raise InvalidArgumentError(f"header {name!r} must not contain a line break or NUL")
-        if not f"{name}{value}".isascii():
+        if not value.isascii():
             raise InvalidArgumentError(f"header {name!r} must be ASCII; percent-encode other characters")
 
 
 def _form(fields: Mapping[str, Any]) -> str:
-    return urlencode({name: value for name, value in fields.items() if value is not None}, doseq=True)
+    """Return a query or a form, percent-encoded."""
+    pairs = [(name, value) for name, value in fields.items() if value is not None]
+    texts = [f"{name}={value}" for name, value in pairs if _is_plain(name) and _is_plain(value)]
+    if len(texts) == len(pairs):
+        return "&".join(texts)
+    from urllib.parse import urlencode
+
+    return urlencode(pairs, doseq=True)
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) is int or (type(value) is str and UNRESERVED.issuperset(value))
 
 
 def quote_path(path: str) -> str:
     """Percent-encode what cannot be in a path as it is; what is encoded already stays."""
-    return quote(path, safe=PATH_SAFE)
+    return path if IN_PATH.issuperset(path) else _quote(path, PATH_SAFE)
+
+
+def _quote(text: str, safe: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe=safe)

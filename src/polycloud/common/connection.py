@@ -6,7 +6,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, cast
 
 from msgspec.structs import replace
@@ -36,6 +35,7 @@ from polycloud.http.messages import (
 )
 from polycloud.http.ratelimits import RateLimiter, limiter_of
 from polycloud.http.retry import RetryBudget, RetryPolicy
+from polycloud.utils.status import HTTPStatus
 from polycloud.version import __version__
 
 if TYPE_CHECKING:

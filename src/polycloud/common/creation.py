@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from polycloud.concurrency import waiting
@@ -28,6 +27,7 @@ from polycloud.errors import (
     TransportError,
     UnsupportedOperationError,
 )
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["Creation", "UniqueCreation", "is_refusal", "marker_for"]
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache, partial
-from http import HTTPStatus
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -43,6 +42,7 @@ from polycloud.errors import (
     RateLimitReachedError,
     UnavailableError,
 )
+from polycloud.utils.status import HTTPStatus
 
 __all__ = [
     "API_HOST",
@@ -195,6 +195,8 @@ def _last_page(links: Links | None) -> int:
 
 
 def _page_number(link: str) -> int:
+    if not link:
+        return 1
     from urllib.parse import parse_qs, urlsplit  # takes 2 ms to import
 
     try:

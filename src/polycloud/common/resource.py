@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from polycloud.common.payload import LazyExtra
 from polycloud.errors import NotFoundError
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["Resource", "provider_of", "with_id", "without_driver"]
 

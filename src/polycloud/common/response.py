@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +19,7 @@ from polycloud.errors import (
     error_from_status,
 )
 from polycloud.http.messages import RawResponse, Request, Sender
+from polycloud.utils.status import HTTPStatus
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

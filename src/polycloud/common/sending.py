@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 
 from msgspec import Struct
 
@@ -24,6 +23,7 @@ from polycloud.errors import (
 from polycloud.http.messages import RawResponse, Request, Sender, Transport
 from polycloud.http.ratelimits import RateLimiter
 from polycloud.http.retry import RetryBudget, has_retry_after, may_have_acted
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["Sending"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from http import HTTPStatus
 
 from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, NotFoundError, OperationTimeoutError, PolycloudError
 from polycloud.utils.networking import is_ip
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["RunningWait", "require_id", "require_interface"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 from polycloud.common.resource import without_driver
@@ -17,6 +16,7 @@ from polycloud.errors import (
     ProviderHTTPError,
     printable,
 )
+from polycloud.utils.status import HTTPStatus
 
 __all__ = [
     "DeploymentError",

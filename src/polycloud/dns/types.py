@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from polycloud.common.types import Type
 from polycloud.errors import ConflictError, NotFoundError, ProviderHTTPError
+from polycloud.utils.status import HTTPStatus
 
 __all__ = [
     "Provider",

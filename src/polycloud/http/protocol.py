@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from http import HTTPStatus
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -23,6 +22,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from polycloud.errors import InvalidArgumentError, TransportError
 from polycloud.http.messages import CHUNK, Body
 from polycloud.utils.headers import Headers
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["HEADERS_LIMIT", "HEAD_LIMIT", "ResponseReader", "body_pieces", "request_head"]
 

@@ -20,12 +20,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
-from http import HTTPStatus
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 from polycloud.concurrency.forks import renew_after_fork
 from polycloud.utils.headers import RateLimits, parse_number, rate_limits, requested_pause
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["RateLimiter", "limiter_of"]
 

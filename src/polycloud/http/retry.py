@@ -8,7 +8,6 @@ repeated request (an idempotency token).
 from __future__ import annotations
 
 import threading
-from http import HTTPStatus
 
 import msgspec
 
@@ -22,6 +21,7 @@ from polycloud.errors import (
 )
 from polycloud.http.messages import RawResponse, Request
 from polycloud.utils.headers import requested_pause, retry_after_seconds
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["RetryBudget", "RetryPolicy", "has_retry_after", "may_have_acted"]
 

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 from xml.etree import ElementTree as ET
 
@@ -25,6 +24,7 @@ from polycloud.errors import (
     PolycloudError,
 )
 from polycloud.http.messages import RawResponse, Request, Transport
+from polycloud.utils.status import HTTPStatus
 
 T = TypeVar("T")
 DEFAULT_REGION = "us-east-1"
@@ -121,7 +121,7 @@ class _ThrottlingTransport:
             and response.status in THROTTLING_STATUSES
             and is_throttling(response.body)
         ):
-            response.status = HTTPStatus.TOO_MANY_REQUESTS.value
+            response.status = HTTPStatus.TOO_MANY_REQUESTS
         return response
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 from polycloud.compute import keys
@@ -27,6 +26,7 @@ from polycloud.compute.types import (
     VolumeSnapshotState,
 )
 from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["DummyNodeDriver"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from http import HTTPStatus
 from math import ceil
 from typing import Any
 
@@ -18,6 +17,7 @@ from polycloud.compute.drivers.digitalocean.catalog import DigitalOceanCatalog, 
 from polycloud.compute.objects import Node, NodeLocation, StorageVolume, VolumeSnapshot
 from polycloud.compute.types import StorageVolumeState, VolumeSnapshotState
 from polycloud.errors import ConflictError, MalformedResponseError
+from polycloud.utils.status import HTTPStatus
 
 VOLUME_KEYS = ("created_at", "droplet_ids", "region")
 SNAPSHOT_KEYS = ("created_at", "min_disk_size", "regions", "resource_id")

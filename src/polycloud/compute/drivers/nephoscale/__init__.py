@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 import msgspec
@@ -43,6 +42,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
     error_from_status,
 )
+from polycloud.utils.status import HTTPStatus
 
 __all__ = [
     "API_HOST",
