@@ -23,6 +23,7 @@ UNRESERVED = frozenset(ALPHANUMERIC + "-._~")
 """Characters that a query or a segment of a path holds as they are (RFC 3986, 2.3)."""
 IN_HEADER_NAME = frozenset(ALPHANUMERIC + "!#$%&'*+.^_`|~-")
 """RFC 9110, 5.6.2."""
+PLAIN_TYPES = frozenset({int, str})
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -75,7 +76,11 @@ def build_request(
     if not isinstance(method, str) or not (method.isascii() and method.isalpha()):
         raise InvalidArgumentError(f"method must be a word such as GET, got {method!r}")
     method = method.upper()
-    body, content_type = _encode_json(json) if json is not None else _encode_body(data, json_text)
+    body, content_type = None, None
+    if json is not None:
+        body, content_type = _encode_json(json)
+    elif data is not None:
+        body, content_type = _encode_body(data, json_text)
     if content_type and "content-type" not in map(str.lower, headers):
         headers["Content-Type"] = content_type
     _require_headers(headers)
@@ -90,7 +95,7 @@ def build_request(
         deadline,
         stream,
         method in REPEATABLE if idempotent is None else idempotent,
-        _body_start(body),
+        None if body is None else _body_start(body),
     )
 
 
@@ -113,7 +118,7 @@ def _encode_body(data: Any, json_text: bool) -> tuple[Any, str | None]:
         return _form(data).encode(), FORM
     if isinstance(data, str):
         return data.encode(), JSON if json_text and data[:1] in {"{", "["} else None
-    if data is not None and not isinstance(data, bytes) and not isinstance(data, Iterable):
+    if not isinstance(data, bytes | Iterable):
         raise InvalidArgumentError(
             f"data must be text, bytes, a dict, a file or an iterable of bytes, got {data!r}"
         )
@@ -122,7 +127,7 @@ def _encode_body(data: Any, json_text: bool) -> tuple[Any, str | None]:
 
 def _body_start(body: Any) -> int | None:
     """Return the position in its file where a body begins; None if it cannot or need not be rewound."""
-    if isinstance(body, bytes | None) or not hasattr(body, "seek"):
+    if isinstance(body, bytes) or not hasattr(body, "seek"):
         return None
     try:
         return int(body.tell()) if body.seekable() else None
@@ -144,17 +149,20 @@ def _require_headers(headers: Mapping[str, str]) -> None:
 
 def _form(fields: Mapping[str, Any]) -> str:
     """Return a query or a form, percent-encoded."""
-    pairs = [(name, value) for name, value in fields.items() if value is not None]
-    texts = [f"{name}={value}" for name, value in pairs if _is_plain(name) and _is_plain(value)]
-    if len(texts) == len(pairs):
-        return "&".join(texts)
+    parts = []
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if type(value) not in PLAIN_TYPES or not UNRESERVED.issuperset(f"{name}{value}"):
+            return _quoted_form(fields)
+        parts.append(f"{name}={value}")
+    return "&".join(parts)
+
+
+def _quoted_form(fields: Mapping[str, Any]) -> str:
     from urllib.parse import urlencode
 
-    return urlencode(pairs, doseq=True)
-
-
-def _is_plain(value: Any) -> bool:
-    return type(value) is int or (type(value) is str and UNRESERVED.issuperset(value))
+    return urlencode({name: value for name, value in fields.items() if value is not None}, doseq=True)
 
 
 def quote_path(path: str) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, cast
 
 from msgspec.structs import replace
@@ -323,13 +324,13 @@ class Connection:
     ) -> Request:
         _require_arguments(action, params, headers)
         body = None if data is None or json is not None else self.encode_data(data)
-        fields = {"User-Agent": self._user_agent(), "Accept-Encoding": "gzip, deflate", **(headers or {})}
+        fields = {**_fixed_headers(self._api_name(), self._user_agent_words), **(headers or {})}
         fields = _returned_dict("add_default_headers", self.add_default_headers(fields))
         if headers:
             fields = _named_once(fields)
         return build_request(
             method,
-            self._origin() + quote_path(f"{self.request_path}/{action.lstrip('/')}"),
+            _prefix(self.secure, self.host, self.port, self.request_path) + quote_path(action.lstrip("/")),
             _returned_dict("add_default_params", self.add_default_params(dict(params or {}))),
             fields,
             body,
@@ -343,13 +344,10 @@ class Connection:
 
     def _ends_at(self, call: CallOptions) -> float | None:
         """Return when a request that begins now must have ended: the earlier of the two deadlines."""
-        own = None if self.deadline is None else time.monotonic() + self.deadline
-        return min((end for end in (own, call.ends_at) if end is not None), default=None)
-
-    def _origin(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        scheme, default = ("https", 443) if self.secure else ("http", 80)
-        return f"{scheme}://{host}" if self.port == default else f"{scheme}://{host}:{self.port}"
+        if self.deadline is None:
+            return call.ends_at
+        own = time.monotonic() + self.deadline
+        return own if call.ends_at is None else min(own, call.ends_at)
 
     def _checked(self, request: Request, raw: RawResponse, *, repeated: bool) -> Response:
         response = self.responseCls(raw, self, request)
@@ -406,11 +404,8 @@ class Connection:
         name = getattr(driver, "name", None) or self.host
         return Exchange(name, request.method, request.path, status, request_id)
 
-    def _user_agent(self) -> str:
-        name = getattr(getattr(self, "driver", None), "api_name", None)
-        return " ".join(
-            [f"polycloud/{__version__}", *([f"({name})"] if name else []), *self._user_agent_words]
-        )
+    def _api_name(self) -> str | None:
+        return getattr(getattr(self, "driver", None), "api_name", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_transport": None, "_rate_limiter": None}
@@ -440,11 +435,27 @@ class ConnectionUserAndKey(ConnectionKey):
         self.user_id = user_id
 
 
+@lru_cache(maxsize=256)
+def _prefix(secure: bool, host: str, port: int, request_path: str) -> str:
+    """Return the URL of all paths of a connection; a subclass may set its parts until the first request."""
+    scheme, default = ("https", 443) if secure else ("http", 80)
+    name = f"[{host}]" if ":" in host else host
+    place = name if port == default else f"{name}:{port}"
+    return f"{scheme}://{place}{quote_path(request_path)}/"
+
+
+@lru_cache(maxsize=256)
+def _fixed_headers(name: str | None, words: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the headers that are the same in all requests of a connection."""
+    agent = " ".join([f"polycloud/{__version__}", *([f"({name})"] if name else []), *words])
+    return {"User-Agent": agent, "Accept-Encoding": "gzip, deflate"}
+
+
 def _require_arguments(action: Any, params: Any, headers: Any) -> None:
     if not isinstance(action, str):
         raise InvalidArgumentError(f"action must be a path such as /servers, got {action!r}")
     for name, value in (("params", params), ("headers", headers)):
-        if value is not None and not isinstance(value, Mapping):
+        if value is not None and not isinstance(value, dict | Mapping):
             raise InvalidArgumentError(f"{name} must be a dict, got {value!r}")
 
 

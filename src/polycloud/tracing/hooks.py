@@ -46,7 +46,9 @@ def _remove(key: object) -> None:
 
 def listeners() -> list[Hook]:
     """Return the functions to call with the trace of an attempt."""
-    hooks = [*([_log] if logger.isEnabledFor(logging.DEBUG) else []), *_hooks.values()]
+    hooks = [*_hooks.values()]
+    if logger.isEnabledFor(logging.DEBUG):
+        hooks.insert(0, _log)
     if file := os.environ.get(DEBUG_VARIABLE):
         hooks.append(_writer(file))
     return hooks
