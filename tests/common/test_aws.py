@@ -20,9 +20,10 @@ from polycloud.common.aws import AWSConnection, AWSCredentials, AWSCredsError, s
 from polycloud.common.aws.credentials import Chain, ambient_region
 from polycloud.common.aws.query import flatten
 from polycloud.common.aws.xml import plain
+from polycloud.compute.base import NodeImage, NodeSize
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.concurrency import waiting
-from polycloud.errors import InvalidArgumentError, InvalidCredsError, PolycloudError
+from polycloud.errors import InvalidArgumentError, InvalidCredsError, PolycloudError, ServerError
 from polycloud.http.messages import Request
 from polycloud.http.retry import RetryPolicy
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
@@ -231,6 +232,31 @@ def test_throttling(code: str, status: int) -> None:
         with driver_of(server, retry=RetryPolicy(base=0.01, cap=0.01)) as driver:
             assert driver.ex_allocate_address().ip == "198.51.100.1"
     assert server.count("AllocateAddress") == 3
+
+
+@pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("Unavailable", 503)])
+def test_server_errors_are_transient(code: str, status: int) -> None:
+    """After 500 and 503, reads and creates with a token are sent again; what has no token is sent once."""
+    failures = dict.fromkeys(("DescribeInstances", "RunInstances", "AllocateAddress"), 2)
+
+    def failing_first(action: str, reply: Any) -> Any:
+        def respond(fields: dict[str, str]) -> Any:
+            failures[action] -= 1
+            return refusal(code, status=status) if failures[action] >= 0 else reply(fields)
+
+        return respond
+
+    with SmallEC2() as server, driver_of(server, retry=RetryPolicy(base=0.01, cap=0.01)) as driver:
+        address = response("AllocateAddress", "<publicIp>198.51.100.1</publicIp>")
+        replies = {**server.acts, "AllocateAddress": lambda _: address}
+        server.acts.update({action: failing_first(action, replies[action]) for action in failures})
+        size = NodeSize("t3.nano", "t3.nano", 512, 0, 0, 0.0, driver)
+        node = driver.create_node("web", size, NodeImage("ami-1", "image", driver))
+        assert [listed.id for listed in driver.list_nodes()] == [node.id]
+        with pytest.raises(ServerError):
+            driver.ex_allocate_address()
+        counts = [server.count(action) for action in failures]
+    assert counts == [3, 3, 1]
 
 
 # Credentials

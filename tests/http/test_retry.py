@@ -14,6 +14,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,13 +93,18 @@ def reply(status: int, **headers: str) -> RawResponse:
 @pytest.mark.parametrize(
     ("outcome", "get", "post"),
     [
-        (reply(429), True, True),
+        (reply(429), True, False),
+        (reply(429, retry_after="1"), True, False),
         (reply(503), True, False),
-        (reply(503, retry_after="1"), True, True),
+        (reply(503, retry_after="1"), True, False),
         (reply(502), True, False),
         (reply(408), True, False),
         (reply(504, retry_after="1"), True, False),
+        (reply(520), True, False),
+        (reply(530), True, False),
+        (reply(499), False, False),
         (reply(500), False, False),
+        (reply(531), False, False),
         (reply(404), False, False),
         (reply(200), False, False),
         (reply(429, retry_after="61"), False, False),
@@ -107,8 +113,36 @@ def reply(status: int, **headers: str) -> RawResponse:
     ],
 )
 def test_which_responses_are_retried(outcome: RawResponse, get: bool, post: bool) -> None:
-    """429 repeats all, 503 what it turned away, 408 and 502 to 504 what does no harm; patience bounds all."""
+    """408, 429, 502 to 504 and 520 to 530 are retried where that does no harm, if patience lasts."""
     assert (RetryPolicy().allows(GET, 1, outcome), RetryPolicy().allows(POST, 1, outcome)) == (get, post)
+
+
+def test_a_provider_names_transient_statuses() -> None:
+    """A further transient status of the provider is retried as 503 is: a GET, but not a POST."""
+    get, post = (msgspec.structs.replace(request, transient=frozenset({500})) for request in (GET, POST))
+    assert RetryPolicy().allows(get, 1, reply(500))
+    assert not RetryPolicy().allows(post, 1, reply(500))
+
+
+@pytest.mark.parametrize("status", [408, 429, 499, 500, 502, 503, 504, 520, 525, 530])
+def test_an_edge_may_respond_after_the_deed(status: int) -> None:
+    """A status that an edge may send says nothing of the deed, unless the provider itself refused."""
+    for headers in ({}, {"retry_after": "1"}):
+        assert may_have_acted(reply(status, **headers))
+    assert not may_have_acted(msgspec.structs.replace(reply(status), refused=True))
+
+
+@pytest.mark.parametrize(("status", "acted"), [(200, True), (401, False), (409, False), (422, False)])
+def test_what_a_definite_status_says(status: int, acted: bool) -> None:
+    """A 2xx status says that the provider acted, one of its refusals that it did not."""
+    assert may_have_acted(reply(status)) is acted
+
+
+def test_what_the_provider_itself_refused_is_sent_again() -> None:
+    """A POST that the provider itself refused, in passing, is retried."""
+    refused = msgspec.structs.replace(reply(429), refused=True)
+    assert RetryPolicy().allows(POST, 1, refused)
+    assert not RetryPolicy().allows(POST, 1, msgspec.structs.replace(reply(400), refused=True))
 
 
 def test_what_the_provider_announces_is_polite() -> None:
@@ -224,7 +258,7 @@ def test_an_announced_pause_costs_no_budget(status: int) -> None:
     policy = RetryPolicy(base=0.001, cap=0.002, budget=0)
     with serve(lambda _: next(replies, Answer())) as web, connected(web.options, retry=policy) as connection:
         began = time.monotonic()
-        assert call(connection, method="POST") == 200
+        assert call(connection) == 200
         assert (time.monotonic() - began >= 1, len(web.seen)) == (True, 2)
 
 
@@ -257,6 +291,29 @@ def test_retries_after_a_lost_response(arguments: dict[str, Any], sent: int) -> 
     with serve(failing(1)) as web, connected(web.options) as connection:
         assert call(connection, **arguments) == (200 if sent == 2 else "TransportError")
         assert len(web.seen) == sent
+
+
+@pytest.mark.parametrize("status", [408, 429, 503, 520])
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}], ids=["", "Retry-After"])
+def test_retries_after_an_edge_responded(status: int, headers: dict[str, str]) -> None:
+    """After a response that an edge may have sent, a GET is sent again and a POST is not."""
+    with serve(failing(1, Answer(status, b"", headers))) as web, connected(web.options) as connection:
+        assert call(connection) == 200
+        assert call(connection, method="POST") != 200
+        assert Counter(seen.method for seen in web.seen) == {"GET": 2, "POST": 1}
+
+
+def test_a_connection_names_transient_statuses() -> None:
+    """A connection whose provider fails in passing with 500 retries a GET after it, and no POST."""
+
+    class Patient(Connection):
+        transient_statuses = frozenset({500})
+
+    with serve(failing(1, Answer(500))) as web:
+        connection = Patient(**web.options, retry=QUICK)
+        assert (call(connection), call(connection, method="POST")) == (200, "ServerError")
+        connection.close()
+        assert len(web.seen) == 3
 
 
 @pytest.mark.parametrize("last", [Answer(429), Answer(503), None], ids=["429", "503", "a cut connection"])

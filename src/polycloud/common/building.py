@@ -54,6 +54,7 @@ def build_request(
     deadline: float | None,
     stream: bool,
     idempotent: bool | None,
+    transient: frozenset[int],
 ) -> Request:
     """Return the request.
 
@@ -69,6 +70,7 @@ def build_request(
         deadline: A time of `time.monotonic()`, or None.
         stream: Leave the response's body unread.
         idempotent: Whether the request may be sent again; by default the method decides.
+        transient: The provider's further transient statuses.
 
     Raises:
         InvalidArgumentError: A part cannot be sent.
@@ -96,6 +98,7 @@ def build_request(
         stream,
         method in REPEATABLE if idempotent is None else idempotent,
         None if body is None else _body_start(body),
+        transient,
     )
 
 

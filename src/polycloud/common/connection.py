@@ -85,7 +85,8 @@ class Connection:
 
     A driver's connection overrides `host` and `responseCls`, and where the provider needs it
     `request_path` (a prefix of every path), `timeout`, `add_default_params`, `add_default_headers`,
-    `encode_data` and `sign`.
+    `encode_data`, `sign`, and `transient_statuses`: those that pass by themselves at this provider, beyond
+    408, 429, 502 to 504 and 520 to 530. Requests that may be repeated are sent again after them.
     """
 
     responseCls: ClassVar[type[Response]] = Response
@@ -95,6 +96,7 @@ class Connection:
     request_path: str = ""
     timeout: float = 60.0
     connect_timeout: float = 10.0
+    transient_statuses: ClassVar[frozenset[int]] = frozenset()
     driver: Any
     """The driver that made this connection; set by `BaseDriver`."""
 
@@ -340,6 +342,7 @@ class Connection:
             deadline=self._ends_at(call),
             stream=stream,
             idempotent=idempotent,
+            transient=self.transient_statuses,
         )
 
     def _ends_at(self, call: CallOptions) -> float | None:

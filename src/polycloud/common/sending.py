@@ -22,7 +22,7 @@ from polycloud.errors import (
 )
 from polycloud.http.messages import RawResponse, Request, Sender, Transport
 from polycloud.http.ratelimits import RateLimiter
-from polycloud.http.retry import RetryBudget, has_retry_after, may_have_acted
+from polycloud.http.retry import RetryBudget, has_retry_after, is_transient, may_have_acted
 from polycloud.utils.status import HTTPStatus
 
 __all__ = ["Sending"]
@@ -123,7 +123,7 @@ class Sending(Struct):
 
     def _pause(self, attempt: int, outcome: Outcome) -> float | None:
         """Return the seconds until the next attempt; None if there must not be one."""
-        if isinstance(outcome, RawResponse) and _is_final(outcome.status):
+        if isinstance(outcome, RawResponse) and self._is_final(outcome.status):
             if not self.budget.full:
                 self.budget.earn()
             return None
@@ -133,6 +133,9 @@ class Sending(Struct):
         if pause > self._left():
             return None
         return pause if has_retry_after(outcome) or self.budget.spend() else None
+
+    def _is_final(self, status: int) -> bool:
+        return status < HTTPStatus.INTERNAL_SERVER_ERROR and not is_transient(self.request, status)
 
     def _rewound(self) -> bool:
         try:
@@ -146,7 +149,3 @@ def _signed(request: Request) -> Request:
     if not isinstance(request, Request):  # a hook without `return`
         raise InvalidArgumentError(f"sign must return the request, got {request!r}")
     return request
-
-
-def _is_final(status: int) -> bool:
-    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS

@@ -50,7 +50,7 @@ class Request(msgspec.Struct, frozen=True):
     `url` is absolute. `connect_timeout` and `read_timeout` are seconds; `deadline` is a time of
     `time.monotonic()` at which the request must have ended, or None. `stream` leaves the response's body
     unread. `repeatable` says that carrying it out twice changes nothing; `body_start` is the position in its
-    file at which the body begins, or None.
+    file at which the body begins, or None; `transient` are the provider's further transient statuses.
     """
 
     method: str
@@ -63,6 +63,7 @@ class Request(msgspec.Struct, frozen=True):
     stream: bool = False
     repeatable: bool = False
     body_start: int | None = None
+    transient: frozenset[int] = frozenset()
 
     @property
     def path(self) -> str:
@@ -101,7 +102,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class RawResponse(msgspec.Struct):
-    """A response: `body` is complete, unless the request has `stream`: then `chunks` yields it."""
+    """A response: `body` is complete, unless the request has `stream`: then `chunks` yields it.
+
+    `refused` says that the provider itself certainly did nothing, whatever the status.
+    """
 
     status: int
     reason: str
@@ -109,6 +113,10 @@ class RawResponse(msgspec.Struct):
     body: bytes = b""
     chunks: Iterator[bytes] | None = None
     close: Callable[[], None] = lambda: None
+    refused: bool = False
+
+    def __repr__(self) -> str:
+        return f"<RawResponse {self.status}>"  # headers and body may hold secrets
 
     def __enter__(self) -> Self:
         return self

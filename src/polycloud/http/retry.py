@@ -3,6 +3,10 @@
 A request is retried if it cannot have been carried out, or if carrying it out twice changes nothing. `POST`
 and `PATCH` are retried in the first case only, unless the driver says that the provider recognises the
 repeated request (an idempotency token).
+
+A status proves little: an edge between the caller and the provider (a load balancer, a rate limiter, a CDN)
+sends `LOST_STATUSES` also after the provider has acted, whatever their headers. So these count as a lost
+response, unless the provider's own words say that it refused (`RawResponse.refused`).
 """
 
 from __future__ import annotations
@@ -23,9 +27,14 @@ from polycloud.http.messages import RawResponse, Request
 from polycloud.utils.headers import requested_pause, retry_after_seconds
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["RetryBudget", "RetryPolicy", "has_retry_after", "may_have_acted"]
+__all__ = ["LOST_STATUSES", "RetryBudget", "RetryPolicy", "has_retry_after", "is_transient", "may_have_acted"]
 
-TRANSIENT = frozenset({408, 429, 502, 503, 504})
+EDGE = frozenset(range(520, 531))
+"""Statuses of Cloudflare, for what happened between it and the provider."""
+TRANSIENT = frozenset({408, 429, 502, 503, 504}) | EDGE
+LOST_STATUSES = frozenset({408, 429, 499, 500, 502, 503, 504}) | EDGE
+"""Statuses that may come after the provider has carried out the request."""
+NAMES_TIME = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 SUCCESSES_PER_RETRY = 10
 """Responses without failure that earn one retry back."""
 
@@ -86,9 +95,9 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         return isinstance(outcome, TransportError) and request.repeatable
 
     def _is_transient(self, request: Request, response: RawResponse) -> bool:
-        if response.status not in TRANSIENT or (_requested_pause(response) or 0.0) > self.patience:
+        if not is_transient(request, response.status) or (_requested_pause(response) or 0.0) > self.patience:
             return False
-        return _was_refused(response) or request.repeatable
+        return response.refused or request.repeatable
 
 
 class RetryBudget:
@@ -129,19 +138,21 @@ def _requested_pause(response: RawResponse) -> float | None:
     return read(response.headers)
 
 
-def _was_refused(response: RawResponse) -> bool:
-    """Return whether the provider certainly did nothing."""
-    unavailable = response.status == HTTPStatus.SERVICE_UNAVAILABLE and "retry-after" in response.headers
-    return response.status == HTTPStatus.TOO_MANY_REQUESTS or unavailable
+def is_transient(request: Request, status: int) -> bool:
+    """Return whether the same request may succeed after a response with this status."""
+    return status in TRANSIENT or status in request.transient
 
 
 def has_retry_after(outcome: RawResponse | PolycloudError) -> bool:
     """Return whether the response names a retry time; such retries cost no budget."""
-    return isinstance(outcome, RawResponse) and _was_refused(outcome) and bool(_requested_pause(outcome))
+    if not isinstance(outcome, RawResponse):
+        return False
+    return outcome.status in NAMES_TIME and bool(_requested_pause(outcome))
 
 
 def may_have_acted(outcome: RawResponse | PolycloudError) -> bool:
     """Return whether the server may have carried out a request that ended with `outcome`."""
     if isinstance(outcome, RawResponse):
-        return outcome.status != HTTPStatus.TOO_MANY_REQUESTS
+        done = outcome.status < HTTPStatus.MULTIPLE_CHOICES
+        return done or (outcome.status in LOST_STATUSES and not outcome.refused)
     return not isinstance(outcome, ConnectError | TLSError)

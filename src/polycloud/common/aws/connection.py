@@ -40,7 +40,7 @@ OTHER_DOMAINS = {
 }
 """The domains of regions in other partitions, by how their names begin."""
 
-THROTTLING_STATUSES = frozenset({400, 503})
+THROTTLING_STATUSES = frozenset({400, 429, 503})
 SKEW = 120.0
 """Seconds by which two clocks may differ; the provider's own limit is 300."""
 
@@ -109,7 +109,10 @@ class AWSResponse(XmlResponse):
 
 
 class _ThrottlingTransport:
-    """Maps AWS throttling responses (400, 503), which differ from others by their code only, to 429."""
+    """Maps AWS throttling responses (400, 429, 503), which differ from others by their code only, to 429.
+
+    The code is the provider's own word that it did nothing.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -121,7 +124,7 @@ class _ThrottlingTransport:
             and response.status in THROTTLING_STATUSES
             and is_throttling(response.body)
         ):
-            response.status = HTTPStatus.TOO_MANY_REQUESTS
+            response.status, response.refused = HTTPStatus.TOO_MANY_REQUESTS, True
         return response
 
     def close(self) -> None:
@@ -138,6 +141,7 @@ class AWSConnection(ConnectionUserAndKey):
 
     service: ClassVar[str] = ""
     responseCls = AWSResponse
+    transient_statuses = frozenset({HTTPStatus.INTERNAL_SERVER_ERROR})
 
     def __init__(
         self,

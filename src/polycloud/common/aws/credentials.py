@@ -228,7 +228,7 @@ def _decoded(body: bytes) -> AWSCredentials:
 # The container's service and the instance's metadata
 
 
-class _Direct(TransportOptions):
+class _Direct(TransportOptions, frozen=True):
     """Never uses a proxy: the credentials are for this machine alone."""
 
     def proxy_for(self, url: str) -> str | None:
