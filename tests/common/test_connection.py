@@ -505,7 +505,7 @@ class OwnWords(Connection):
 
 @pytest.mark.parametrize("kind", [Connection, OwnWords])
 def test_a_delete_that_was_turned_away_first(kind: type[Connection]) -> None:
-    """A 404 to a DELETE that is retried after 429 is a success, but an error if the provider itself refused."""
+    """A 404 to a DELETE retried after 429 is a success, but an error if the provider itself refused."""
     replies = [Answer(429), Answer(404)]
     with serve(lambda _: replies.pop(0)) as web:
         connection = kind(**web.options, retry=QUICK)

@@ -75,7 +75,7 @@ class RateLimiter:
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in the middle
         self._in_flight = 0
         self._left, self._window_ends, self._probing = INFINITE, 0.0, False
         self._closed_until = self._next_at = 0.0
@@ -170,7 +170,7 @@ class _Limiters:
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in the middle
 
     def __call__(self, account: Hashable) -> RateLimiter:
         with self._lock:

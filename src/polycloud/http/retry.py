@@ -109,7 +109,7 @@ class RetryBudget:
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in the middle
         self.full = True
         self._left = self.size * SUCCESSES_PER_RETRY  # in responses: tenths would not add up exactly
 
