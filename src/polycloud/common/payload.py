@@ -35,7 +35,7 @@ SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may come in the middle
 if hasattr(os, "register_at_fork"):
     # A child that found the lock released would continue with a half-read type
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

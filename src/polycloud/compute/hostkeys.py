@@ -34,7 +34,7 @@ class HostKeys:
             self.seen.update(_read_known_hosts(self._path))
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in the middle
 
     def allows(self, machine: str, key: str) -> bool:
         """Return whether `machine` may have `key`: one of its known keys, or any key if it has none."""
