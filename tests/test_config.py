@@ -261,7 +261,7 @@ def test_a_file_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         ("client_cert = [1, 2]", "client_cert: it must be a string, got an integer"),
         ("user_agent_append = [5]", "user_agent_append: it must be a string, got an integer"),
         ("timeout = -1", "lab: timeout must be a number of seconds above 0, got -1"),
-        ("pool_size = 0", "lab: pool_size must be an int above 0, got 0"),
+        ("pool_size = 0", "lab: pool_size must be an int from 1 to 10000, got 0"),
         ("proxy_url = 5", "proxy_url: it must be a string, got an integer"),
         ("tiemout = 5", "lab: NephoscaleNodeDriver has no option 'tiemout'; did you mean 'timeout'?"),
         ("retry = 5", "retry: it cannot be set in a file"),

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from polycloud.common.arguments import number
 from polycloud.common.base import (
     Connection,
     ConnectionKey,
@@ -20,6 +21,7 @@ from polycloud.concurrency.calls import call_options
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, PolycloudError
 from polycloud.http.messages import Request
 from polycloud.http.retry import RetryPolicy
+from polycloud.utils.values import shown
 from support.web import Answer, serve
 
 
@@ -171,17 +173,129 @@ def test_sizes_of_pages(per_page: Any) -> None:
     assert BearerConnection("key", per_page=100).per_page == 100
 
 
+HUGE = 10**5000
+"""An int that has no text: Python refuses to write it."""
+
+
+class Speechless:
+    """A value that cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+ODD_SECONDS = [0, -1, True, "5", float("nan"), float("inf"), 1e10, 10**400, HUGE, [5, 5], Speechless()]
+ODD: dict[str, list[Any]] = {
+    "timeout": [*ODD_SECONDS, (5,), (5, 0), (1e10, 5)],
+    "deadline": ODD_SECONDS,
+    "retry": [3, "x", RetryPolicy, Speechless()],
+    "retry_delay": [-1, True, "1", float("nan"), 1e10, HUGE],
+    "backoff": [-1, True, "1", float("inf"), 1e10, HUGE],
+    "secure": ["no", None, 2, []],
+    "allow_insecure": ["yes", None, {}],
+    "host": [5, True, "a b", "a/b", HUGE],
+    "port": [0, 65536, True, 80.5, "x", "", "٣", HUGE, []],
+    "url": [5, True, "ftp://x", HUGE],
+    "pool_size": [0, True, 2.5, "5", 10_001, HUGE],
+    "body_limit": [0, True, 2.5, "5", Speechless()],
+    "user_agent_append": [5, True, [5], "é", "a\nb", b"x", HUGE, Speechless()],
+    "proxy_url": [5, True, "ftp://x", {}, HUGE],
+    "ca_cert": [5, True, [], HUGE],
+    "client_cert": [5, True, ["a", "b"], ("a",), ("a", 5), HUGE],
+    "transport": [5, "x", Speechless()],
+}
+
+
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [({"transport": 5}, "transport must have a method send"), ({"user_agent_append": 5}, "expected a list")],
+    ("name", "value"), [(name, value) for name, values in ODD.items() for value in values], ids=shown
 )
-def test_options_of_another_type(options: dict[str, Any], message: str) -> None:
-    """An option of another type is refused when the connection is made."""
-    with pytest.raises(InvalidArgumentError, match=message):
-        Connection(**options)
+def test_options_of_another_type(name: str, value: Any) -> None:
+    """An option that cannot be meant is refused when the connection is made, by its name."""
+    with pytest.raises(InvalidArgumentError, match=f"^{name}"):
+        Connection(**{name: value})
 
 
-@pytest.mark.parametrize("retry", [3, "x", RetryPolicy, False])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("timeout", "x"), ("timeout", True), ("timeout", (5,)), ("timeout", 1e10), ("connect_timeout", "x"),
+        ("host", 5), ("port", "x"), ("port", 0), ("request_path", 5), ("request_path", "a\nb"),
+    ],
+)  # fmt: skip
+def test_what_a_class_declares(name: str, value: Any) -> None:
+    """A class attribute that cannot be meant is refused when the connection is made, by its name."""
+    with pytest.raises(InvalidArgumentError, match=name.removeprefix("connect_")):
+        type("Own", (Connection,), {name: value})()
+
+
+def test_a_class_declares_both_timeouts() -> None:
+    """`timeout` of a class may be seconds, or the pair of both timeouts, as the argument may be."""
+    both: Any = type("Both", (Connection,), {"timeout": (2, 30)})()
+    one: Any = type("One", (Connection,), {"timeout": 30})()
+    assert [(it.connect_timeout, it.timeout) for it in (both, one)] == [(2, 30), (10, 30)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("action", 5), ("action", None), ("action", b"/"), ("action", HUGE),
+        ("method", 5), ("method", ""), ("method", "G T"), ("method", None), ("method", "GÉT"),
+        ("params", 5), ("params", [("a", 1)]), ("params", {5: 1}), ("params", {"a": HUGE}),
+        ("headers", 5), ("headers", {5: "x"}), ("headers", {"X": 5}), ("headers", {"": "x"}),
+        ("headers", {"X": "a\nb"}), ("data", 5), ("data", True), ("data", [1, 2]), ("data", (b"a", 1)),
+        ("data", {"a": HUGE}), ("data", Speechless()), ("json", Speechless()), ("json", HUGE),
+    ],
+    ids=shown,
+)  # fmt: skip
+def test_arguments_that_cannot_be_sent(name: str, value: Any) -> None:
+    """An argument of a request that cannot be sent is refused by its name, before anything is sent."""
+    arguments = {"action": "/", **({"method": "POST"} if name in {"data", "json"} else {}), name: value}
+    with serve() as web:
+        with pytest.raises(InvalidArgumentError, match=name.removesuffix("s")):
+            Connection(**web.options).request(**arguments)
+    assert web.seen == []
+
+
+@pytest.mark.parametrize("body", [bytearray(b"abc"), memoryview(b"abc")])
+def test_bodies_of_bytes(body: Any) -> None:
+    """A body of any type of bytes is sent as bytes, and again where bytes are."""
+    replies = iter([Answer(503)])
+    with serve(lambda _: next(replies, Answer())) as web:
+        connection = Connection(**web.options, retry=RetryPolicy(base=0))
+        assert connection.request("/", data=body, method="PUT").status == 200
+        connection.close()
+    assert [seen.body for seen in web.seen] == [b"abc"] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("deadline", value) for value in ODD_SECONDS] + [("timeout", value) for value in [*ODD_SECONDS, (5,)]],
+    ids=shown,
+)
+def test_times_of_a_block(name: str, value: Any) -> None:
+    """A time of a block that cannot be meant is refused when the block begins, by its name."""
+    with pytest.raises(InvalidArgumentError, match=f"^{name} must be"):
+        call_options(**{name: value}).__enter__()
+
+
+class Half:
+    """Looks like a policy as far as `allows`."""
+
+    def allows(self, *_: Any) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "id_", [-1, True, 1.5, "", "x", "1" * 21, "٣", 10**20, HUGE, None, Speechless()], ids=shown
+)
+def test_ids_that_are_numbers(id_: Any) -> None:
+    """An id that is not a number of at most 20 digits is refused where the provider's ids are numbers."""
+    with pytest.raises(InvalidArgumentError, match="an id of Cloud must be a number"):
+        number(id_, "Cloud")
+    assert number("007", "Cloud") == number(7, "Cloud") == 7
+
+
+@pytest.mark.parametrize("retry", [3, "x", RetryPolicy, False, Half(), Speechless()])
 def test_policies_of_a_block(retry: Any) -> None:
     """A retry policy of a block that is not a policy is refused when the block begins."""
     with pytest.raises(InvalidArgumentError, match="retry must be a RetryPolicy"):

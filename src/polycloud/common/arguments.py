@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
 
-__all__ = ["as_list", "drop_none", "id_of", "number", "require_count"]
+__all__ = ["as_list", "drop_none", "id_of", "number", "require_bool", "require_count", "require_text"]
 
 T = TypeVar("T")
+ID_DIGITS = 20
 
 
 def id_of(value: Any, kind: type[Any]) -> str:
@@ -20,15 +22,16 @@ def id_of(value: Any, kind: type[Any]) -> str:
     id_ = value.id if isinstance(value, kind) else value
     if isinstance(id_, str) and id_:
         return id_
-    raise InvalidArgumentError(f"expected a {kind.__name__} or its id, got {value!r}")
+    raise InvalidArgumentError(f"expected a {kind.__name__} or its id, got {shown(value)}")
 
 
 def number(id_: object, provider: str) -> int:
     """Return an id as the int that the provider wants. Raises `InvalidArgumentError` for other text."""
-    text = str(id_)
-    if text.isascii() and text.isdigit():
-        return int(text)
-    raise InvalidArgumentError(f"an id of {provider} must be a number, got {id_!r}")
+    if isinstance(id_, str) and id_.isascii() and id_.isdigit() and len(id_) <= ID_DIGITS:
+        return int(id_)
+    if isinstance(id_, int) and not isinstance(id_, bool) and 0 <= id_ < 10**ID_DIGITS:
+        return id_
+    raise InvalidArgumentError(f"an id of {provider} must be a number, got {shown(id_)}")
 
 
 def require_count(name: str, value: Any, limit: int | None = None) -> int:
@@ -36,8 +39,22 @@ def require_count(name: str, value: Any, limit: int | None = None) -> int:
     valid = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= (limit or value)
     if not valid:
         wanted = f"an int from 1 to {limit}" if limit else "an int above 0"
-        raise InvalidArgumentError(f"{name} must be {wanted}, got {value!r}")
+        raise InvalidArgumentError(f"{name} must be {wanted}, got {shown(value)}")
     return int(value)
+
+
+def require_bool(name: str, value: Any) -> bool:
+    """Return True or False, for 1 and 0 too. Raises `InvalidArgumentError` that names the argument."""
+    if not isinstance(value, int) or value not in (True, False):
+        raise InvalidArgumentError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
+
+
+def require_text(name: str, value: Any) -> str:
+    """Return a str without control characters. Raises `InvalidArgumentError` that names the argument."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise InvalidArgumentError(f"{name} must be printable text, got {shown(value)}")
+    return value
 
 
 def drop_none(fields: dict[str, Any]) -> dict[str, Any]:
@@ -52,4 +69,4 @@ def as_list(values: Iterable[T] | None) -> list[T]:
     try:
         return [] if values is None else list(values)
     except TypeError:
-        raise InvalidArgumentError(f"expected a list, got {values!r}") from None
+        raise InvalidArgumentError(f"expected a list, got {shown(values)}") from None

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from polycloud.common.arguments import require_count
 from polycloud.common.base import BaseDriver, ConnectionKey
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.utils.values import shown
 
 __all__ = ["BearerConnection", "BearerDriver"]
 
@@ -56,8 +57,9 @@ class BearerDriver(BaseDriver):
         **options: Any,
     ) -> None:
         known = self.api_versions
-        if api_version not in {None, *known}:
-            raise UnsupportedOperationError(f"{self.name} has no API {api_version}, only {known[0]}", self)
+        if api_version not in (None, *known):
+            message = f"{self.name} has no API {shown(api_version)}, only {known[0]!r}"
+            raise UnsupportedOperationError(message, self)
         if secret:
             raise InvalidArgumentError(f"{self.name} takes a token and no secret; leave secret= out")
         self._per_page = ex_per_page

@@ -13,6 +13,7 @@ import msgspec
 
 from polycloud.errors import InvalidArgumentError
 from polycloud.http.messages import Request
+from polycloud.utils.values import shown
 
 __all__ = ["build_request", "quote_path", "quote_segment"]
 
@@ -76,7 +77,7 @@ def build_request(
         InvalidArgumentError: A part cannot be sent.
     """
     if not isinstance(method, str) or not (method.isascii() and method.isalpha()):
-        raise InvalidArgumentError(f"method must be a word such as GET, got {method!r}")
+        raise InvalidArgumentError(f"method must be a word such as GET, got {shown(method)}")
     method = method.upper()
     body, content_type = None, None
     if json is not None:
@@ -103,7 +104,7 @@ def build_request(
 
 
 def _url(address: str, query: Mapping[str, Any]) -> str:
-    text = _form(query)
+    text = _form("params", query)
     if not text:
         return address
     return f"{address}{'&' if '?' in address else '?'}{text}"
@@ -118,12 +119,15 @@ def _encode_json(value: Any) -> tuple[bytes, str]:
 
 def _encode_body(data: Any, json_text: bool) -> tuple[Any, str | None]:
     if isinstance(data, Mapping):
-        return _form(data).encode(), FORM
+        return _form("data", data).encode(), FORM
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data), None
     if isinstance(data, str):
         return data.encode(), JSON if json_text and data[:1] in {"{", "["} else None
-    if not isinstance(data, bytes | Iterable):
+    pieces = data if isinstance(data, list | tuple) else ()
+    if not isinstance(data, bytes | Iterable) or not all(isinstance(piece, bytes | str) for piece in pieces):
         raise InvalidArgumentError(
-            f"data must be text, bytes, a dict, a file or an iterable of bytes, got {data!r}"
+            f"data must be text, bytes, a dict, a file or an iterable of bytes, got {shown(data)}"
         )
     return data, None
 
@@ -141,7 +145,8 @@ def _body_start(body: Any) -> int | None:
 def _require_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not isinstance(name, str) or not name or not IN_HEADER_NAME.issuperset(name):
-            raise InvalidArgumentError(f"a header's name must be a token such as X-Request-Id, got {name!r}")
+            message = f"a header's name must be a token such as X-Request-Id, got {shown(name)}"
+            raise InvalidArgumentError(message)
         if not isinstance(value, str):
             raise InvalidArgumentError(f"header {name!r} must be a str, got {type(value).__name__}")
         if not value.isprintable() and any(character in value for character in "\r\n\0"):
@@ -150,15 +155,20 @@ def _require_headers(headers: Mapping[str, str]) -> None:
             raise InvalidArgumentError(f"header {name!r} must be ASCII; percent-encode other characters")
 
 
-def _form(fields: Mapping[str, Any]) -> str:
-    """Return a query or a form, percent-encoded."""
+def _form(argument: str, fields: Mapping[str, Any]) -> str:
+    """Return a query or a form, percent-encoded; `argument` names the fields in errors."""
     parts = []
-    for name, value in fields.items():
-        if value is None:
-            continue
-        if type(value) not in PLAIN_TYPES or not UNRESERVED.issuperset(f"{name}{value}"):
-            return _quoted_form(fields)
-        parts.append(f"{name}={value}")
+    try:
+        for name, value in fields.items():
+            if value is None:
+                continue
+            if type(value) not in PLAIN_TYPES or not UNRESERVED.issuperset(f"{name}{value}"):
+                return _quoted_form(fields)
+            parts.append(f"{name}={value}")
+    except UnicodeEncodeError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"{argument} cannot be sent: {error}") from None
     return "&".join(parts)
 
 

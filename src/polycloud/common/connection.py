@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, cast
 from msgspec.structs import replace
 
 from polycloud import security
-from polycloud.common.arguments import as_list, require_count
+from polycloud.common.arguments import require_bool, require_count, require_text
 from polycloud.common.building import build_request, quote_path
 from polycloud.common.response import UNDOCUMENTED, JsonResponse, Response
 from polycloud.common.sending import Sending
@@ -37,6 +37,7 @@ from polycloud.http.messages import (
 from polycloud.http.ratelimits import RateLimiter, limiter_of
 from polycloud.http.retry import RetryBudget, RetryPolicy
 from polycloud.utils.status import HTTPStatus
+from polycloud.utils.values import LONGEST, is_number, shown
 from polycloud.version import __version__
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ T = TypeVar("T")
 REDIRECTS = range(300, 400)
 HOST = r"[A-Za-z0-9._:%-]+"
 PORTS = range(1, 65536)
+LARGEST_POOL = 10_000
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
 
 
@@ -122,28 +124,32 @@ class Connection:
         body_limit: int = BODY_LIMIT,
     ) -> None:
         self._locate(secure, host, port, url)
-        self._require_secure(allow_insecure)
-        if timeout is not None:
-            self.connect_timeout, self.timeout = timeouts(timeout)
+        self._require_secure(require_bool("allow_insecure", allow_insecure))
+        self.connect_timeout, self.timeout = self._timeouts() if timeout is None else timeouts(timeout)
         self.deadline = None if deadline is None else seconds("deadline", deadline)
         if not isinstance(retry, RetryPolicy | None):
-            raise InvalidArgumentError(f"retry must be a RetryPolicy, got {retry!r}")
+            raise InvalidArgumentError(f"retry must be a RetryPolicy, got {shown(retry)}")
         self.retry = retry or _retry_policy(retry_delay, backoff)
         self.retry_budget = RetryBudget(self.retry.budget)
         self.transport_options = TransportOptions(
             proxy_url=proxy_url,
-            ca_cert=ca_cert or security.CA_CERTS_PATH,
+            ca_cert=security.CA_CERTS_PATH if ca_cert is None else ca_cert,
             client_cert=client_cert,
-            pool_size=None if pool_size is None else require_count("pool_size", pool_size),
+            pool_size=None if pool_size is None else require_count("pool_size", pool_size, LARGEST_POOL),
             body_limit=require_count("body_limit", body_limit),
         )
         if transport is not None and not callable(getattr(transport, "send", None)):
-            raise InvalidArgumentError(f"transport must have a method send, got {transport!r}")
+            raise InvalidArgumentError(f"transport must have a method send, got {shown(transport)}")
         self.single_flight = waiting.SingleFlight()
         self._rate_limiter: RateLimiter | None = None
         self._own_transport = transport
         self._transport: Transport | None = None
-        self._user_agent_words = tuple(as_list(user_agent_append))
+        self._user_agent_words = _user_agent_words(user_agent_append)
+
+    def _timeouts(self) -> tuple[float, float]:
+        """Return the timeouts that the class declares; `timeout` may be a pair there too."""
+        own: Any = self.timeout
+        return timeouts(own if isinstance(own, tuple) else (self.connect_timeout, own))
 
     def _locate(self, secure: bool, host: str | None, port: int | None, url: str | None) -> None:
         if url:
@@ -153,12 +159,12 @@ class Connection:
             if parts.path:
                 self.request_path = parts.path.rstrip("/")
             return
-        self.secure = secure
-        self.host = _host(host) if host else self.host
-        if port is not None:
-            self.port = _port(port)
-        elif not secure and self.port == Connection.port:
-            self.port = 80
+        self.secure = require_bool("secure", secure)
+        self.host = _host(host or self.host)
+        self.request_path = require_text("request_path", self.request_path)
+        if port is None and not secure and self.port == Connection.port:
+            port = 80
+        self.port = _port(self.port if port is None else port)
 
     def _require_secure(self, allowed: bool) -> None:
         exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
@@ -456,16 +462,21 @@ def _fixed_headers(name: str | None, words: tuple[str, ...]) -> Mapping[str, str
 
 def _require_arguments(action: Any, params: Any, headers: Any) -> None:
     if not isinstance(action, str):
-        raise InvalidArgumentError(f"action must be a path such as /servers, got {action!r}")
+        raise InvalidArgumentError(f"action must be a path such as /servers, got {shown(action)}")
     for name, value in (("params", params), ("headers", headers)):
-        if value is not None and not isinstance(value, dict | Mapping):
-            raise InvalidArgumentError(f"{name} must be a dict, got {value!r}")
+        if value is None:
+            continue
+        if not isinstance(value, dict | Mapping):
+            raise InvalidArgumentError(f"{name} must be a dict, got {shown(value)}")
+        for key in value:
+            if not isinstance(key, str):
+                raise InvalidArgumentError(f"the names in {name} must be str, got {shown(key)}")
 
 
 def _returned_dict(hook: str, value: Any) -> dict[str, Any]:
     """Return what a hook returned; forgetting the `return` is the usual mistake in one."""
     if not isinstance(value, dict):
-        raise InvalidArgumentError(f"{hook} must return a dict, got {value!r}")
+        raise InvalidArgumentError(f"{hook} must return a dict, got {shown(value)}")
     return value
 
 
@@ -476,11 +487,25 @@ def _named_once(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _retry_policy(retry_delay: float | None, backoff: float | None) -> RetryPolicy:
-    policy = RetryPolicy()
-    return RetryPolicy(
-        base=policy.base if retry_delay is None else retry_delay,
-        factor=policy.factor if backoff is None else backoff,
-    )
+    given = {"retry_delay": ("base", retry_delay), "backoff": ("factor", backoff)}
+    numbers: dict[str, Any] = {}
+    for name, (field, value) in given.items():
+        if value is None:
+            continue
+        if not is_number(value) or not 0 <= value <= LONGEST:
+            message = f"{name} must be a number of at least 0 and at most {LONGEST:,.0f}, got {shown(value)}"
+            raise InvalidArgumentError(message)
+        numbers[field] = value
+    return RetryPolicy(**numbers)
+
+
+def _user_agent_words(append: str | Iterable[str]) -> tuple[str, ...]:
+    several = isinstance(append, Iterable) and not isinstance(append, str | bytes)
+    words: tuple[Any, ...] = tuple(append) if several else (append,)
+    for word in words:
+        if not isinstance(word, str) or not word.isascii() or not word.isprintable():
+            raise InvalidArgumentError(f"user_agent_append must be printable ASCII text, got {shown(word)}")
+    return words
 
 
 def _split_url(url: str) -> SplitResult:
@@ -501,19 +526,15 @@ def _split_url(url: str) -> SplitResult:
 
 def _host(host: str) -> str:
     bare = host.strip("[]") if isinstance(host, str) else ""
-    if not bare or not re.fullmatch(HOST, bare):
-        # The part before an @ may be a password
-        raise InvalidArgumentError(
-            f"host must be a host name or address, got {str(host).rpartition('@')[2]!r}"
-        )
+    if not re.fullmatch(HOST, bare):
+        given = host.rpartition("@")[2] if isinstance(host, str) else host  # before an @ may be a password
+        raise InvalidArgumentError(f"host must be a host name or address, got {shown(given)}")
     return bare
 
 
 def _port(port: int | str) -> int:
-    try:
-        number = int(port)
-    except (TypeError, ValueError):
-        number = 0
+    valid = isinstance(port, int) and not isinstance(port, bool)
+    number = int(port) if valid or (isinstance(port, str) and re.fullmatch(r"[0-9]{1,5}", port)) else 0
     if number not in PORTS:
-        raise InvalidArgumentError(f"port must be 1 to 65535, got {port!r}")
+        raise InvalidArgumentError(f"port must be 1 to 65535, got {shown(port)}")
     return number

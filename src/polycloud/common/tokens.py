@@ -12,6 +12,7 @@ import msgspec
 from polycloud.common.base import Connection
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.http.messages import Request
+from polycloud.utils.values import shown
 
 __all__ = ["Token", "TokenConnection"]
 
@@ -31,7 +32,7 @@ class Token(msgspec.Struct, frozen=True):
             raise InvalidArgumentError("the value of a Token must be a non-empty str")
         aware = isinstance(self.expires_at, datetime) and self.expires_at.tzinfo is not None
         if self.expires_at is not None and not aware:
-            message = f"expires_at must be a datetime with a time zone, got {self.expires_at!r}"
+            message = f"expires_at must be a datetime with a time zone, got {shown(self.expires_at)}"
             raise InvalidArgumentError(message)
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import LONGEST, is_number, shown
 
 __all__ = [
     "CallOptions",
@@ -101,8 +102,8 @@ def call_options(
     Raises:
         InvalidArgumentError: A time is not a number of seconds above 0, or `retry` is not a policy.
     """
-    if retry is not None and (isinstance(retry, type) or not callable(getattr(retry, "allows", None))):
-        raise InvalidArgumentError(f"retry must be a RetryPolicy, got {retry!r}")
+    if retry is not None and not _is_policy(retry):
+        raise InvalidArgumentError(f"retry must be a RetryPolicy, got {shown(retry)}")
     outer = _current.get()
     inner = replace(outer, retry=retry or outer.retry)
     if timeout is not None:
@@ -112,6 +113,11 @@ def call_options(
         inner = replace(inner, ends_at=ends_at if outer.ends_at is None else min(ends_at, outer.ends_at))
     with _set(inner):
         yield
+
+
+def _is_policy(retry: Any) -> bool:
+    methods = (getattr(retry, name, None) for name in ("allows", "pause"))
+    return not isinstance(retry, type) and all(map(callable, methods)) and hasattr(retry, "patience")
 
 
 @contextmanager
@@ -136,7 +142,8 @@ def timeouts(timeout: float | tuple[float, float]) -> tuple[float, float]:
     if not isinstance(timeout, tuple):
         return min(seconds("timeout", timeout), CONNECT), timeout
     if len(timeout) != len(("connect", "read")):
-        raise InvalidArgumentError(f"timeout must be seconds or the pair (connect, read), got {timeout!r}")
+        message = f"timeout must be seconds or the pair (connect, read), got {shown(timeout)}"
+        raise InvalidArgumentError(message)
     return seconds("timeout", timeout[0]), seconds("timeout", timeout[1])
 
 
@@ -191,6 +198,8 @@ class _operation:
 
 def seconds(name: str, value: float) -> float:
     """Return a duration above 0. Raises `InvalidArgumentError`, naming `name`, for an invalid value."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InvalidArgumentError(f"{name} must be a number of seconds above 0, got {value!r}")
+    if not is_number(value) or value <= 0:
+        raise InvalidArgumentError(f"{name} must be a number of seconds above 0, got {shown(value)}")
+    if value > LONGEST:
+        raise InvalidArgumentError(f"{name} must be at most {LONGEST:,.0f} seconds, got {shown(value)}")
     return value

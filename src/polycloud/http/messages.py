@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Protocol, Self
+from os import PathLike
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
 from polycloud.errors import Exchange, InvalidArgumentError, MalformedResponseError, ReadTimeoutError
 from polycloud.utils.headers import Headers
+from polycloud.utils.values import shown
 
 if TYPE_CHECKING:
     import ssl
@@ -184,8 +186,12 @@ class TransportOptions(msgspec.Struct, frozen=True):
     body_limit: int = BODY_LIMIT
 
     def __post_init__(self) -> None:
-        if self.proxy_url:
+        if self.proxy_url not in (None, ""):
             _proxy(self.proxy_url, "proxy_url=")
+        if self.ca_cert is not None and not isinstance(self.ca_cert, str | PathLike):
+            raise InvalidArgumentError(f"ca_cert must be the name of a file, got {shown(self.ca_cert)}")
+        if self.client_cert is not None and not _is_certificate(self.client_cert):
+            raise InvalidArgumentError("client_cert must be the name of a file, or the pair of two names")
 
     def __repr__(self) -> str:
         shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "proxy_url")
@@ -216,7 +222,7 @@ class TransportOptions(msgspec.Struct, frozen=True):
             context = ssl.create_default_context(cafile=self.ca_cert)
             if self.client_cert is not None:
                 given = self.client_cert
-                certificate, key = (given, None) if isinstance(given, str) else given
+                certificate, key = given if isinstance(given, tuple) else (given, None)
                 # An encrypted key is refused: OpenSSL would ask for its passphrase at the terminal
                 context.load_cert_chain(certificate, key, password=bytes)
         except (OSError, TypeError, ValueError) as error:
@@ -229,12 +235,17 @@ class TransportOptions(msgspec.Struct, frozen=True):
         return context
 
 
+def _is_certificate(given: Any) -> bool:
+    files = given if isinstance(given, tuple) and len(given) == 2 else (given,)  # noqa: PLR2004 - a pair
+    return all(isinstance(file, str | PathLike) for file in files)
+
+
 def _proxy(url: str, named: str) -> str:
     """Return the URL of a proxy, by default `http://`; the error does not repeat its password."""
     from urllib.parse import urlsplit
 
     try:
-        complete = url if "://" in url else f"http://{url}"
+        complete = url if "://" in url else "http://" + url
         parts = urlsplit(complete)
         if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
             return complete

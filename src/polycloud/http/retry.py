@@ -26,6 +26,7 @@ from polycloud.errors import (
 from polycloud.http.messages import RawResponse, Request
 from polycloud.utils.headers import requested_pause, retry_after_seconds
 from polycloud.utils.status import HTTPStatus
+from polycloud.utils.values import LONGEST, is_number, shown
 
 __all__ = ["LOST_STATUSES", "RetryBudget", "RetryPolicy", "has_retry_after", "is_transient", "may_have_acted"]
 
@@ -49,7 +50,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     policy with which it was made.
 
     Raises:
-        InvalidArgumentError: A number is below 0, or `attempts` is below 1.
+        InvalidArgumentError: A number is below 0 or above 1e9, or `attempts` is below 1.
     """
 
     attempts: int = 4
@@ -63,10 +64,11 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         for name in self.__struct_fields__:
             value, least = getattr(self, name), int(name == "attempts")
             integral = name in {"attempts", "budget"}
-            kind = int if integral else int | float
-            if isinstance(value, bool) or not isinstance(value, kind) or not value >= least:
-                kind_name = "an int" if integral else "a number"
-                raise InvalidArgumentError(f"{name} must be {kind_name} of at least {least}, got {value!r}")
+            valid = is_number(value) and (isinstance(value, int) or not integral)
+            if not valid or not least <= value <= LONGEST:
+                kind = "an int" if integral else "a number"
+                wanted = f"{kind} of at least {least} and at most {LONGEST:,.0f}"
+                raise InvalidArgumentError(f"{name} must be {wanted}, got {shown(value)}")
 
     def pause(self, attempt: int, outcome: RawResponse | PolycloudError) -> float:
         """Return the seconds to wait after attempt number `attempt` (from 1) ended with `outcome`."""
@@ -79,7 +81,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     def _longest_jitter(self, attempt: int) -> float:
         try:
             return min(self.cap, self.base * float(self.factor) ** attempt)
-        except OverflowError:
+        except OverflowError:  # there is no limit of attempts
             return self.cap
 
     def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:

@@ -1,0 +1,26 @@
+"""Check and show the values that callers pass."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+__all__ = ["LONGEST", "is_number", "shown"]
+
+LONGEST = 1e9
+"""The most seconds that a caller may ask for, 30 years; clocks and sockets overflow at some more."""
+SHOWN = 100
+
+
+def is_number(value: Any) -> bool:
+    """Return whether `value` is an int or a finite float; a bool is neither."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -inf < value < inf
+
+
+def shown(value: object) -> str:
+    """Return the `repr` of a value for a message, shortened; it never fails."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a value's own code; an int of 5,000 digits has none either
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
