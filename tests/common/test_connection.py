@@ -10,11 +10,11 @@ import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, ClassVar
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -939,3 +939,34 @@ def test_response_defaults() -> None:
         response = Connection(**web.options).request("/")
     assert isinstance(response, Response)
     assert (response.success(), response.object, response.content) == (True, "text", b"text")
+
+
+def test_what_a_constructor_sets_last() -> None:
+    """A request goes where the connection points when it is made, also if the constructor set that last."""
+
+    class Versioned(ConnectionKey):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.request_path = "/v2 beta"
+
+    with serve() as web:
+        connection = Versioned("key", **web.options)
+        connection.request("/servers")
+        connection.request_path = "/v3"
+        connection.request("servers", params={"a": "b", "c": "ö/ü", "d": None})
+        connection.close()
+    assert [seen.target for seen in web.seen] == ["/v2%20beta/servers", "/v3/servers?a=b&c=%C3%B6%2F%C3%BC"]
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_size=3))
+
+
+@given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), st.text(max_size=9))
+def test_urls_are_quoted_as_the_standard_library_quotes(params: dict[str, Any], name: str) -> None:
+    """Parameters are encoded by the rules of `urllib.parse.urlencode`, a segment by those of `quote`."""
+    transport = RecordingTransport()
+    assume(name not in {"", ".", ".."})
+    Connection(transport=transport, host="api.example").request(f"/{quote_segment(name)}", params=params)
+    given = {name: value for name, value in params.items() if value is not None}
+    url, _, query = transport.requests[0].url.partition("?")
+    assert (url, query) == (f"https://api.example/{quote(name, safe='')}", urlencode(given, doseq=True))

@@ -256,11 +256,11 @@ class Connection:
         return Sending(
             request,
             self,
-            policy=call.retry or self.retry,
-            limiter=self.limiter_for(request),
-            budget=self.retry_budget,
-            transport=self.transport,
-            sign=None if type(self).sign is Connection.sign else self.sign,
+            call.retry or self.retry,
+            self.limiter_for(request),
+            self.retry_budget,
+            self.transport,
+            None if type(self).sign is Connection.sign else self.sign,
         ).result()
 
     def gather(self, calls: Iterable[Callable[[], T]], *, limit: int = waiting.SIDE_BY_SIDE) -> list[T]:
@@ -463,14 +463,18 @@ def _fixed_headers(name: str | None, words: tuple[str, ...]) -> Mapping[str, str
 def _require_arguments(action: Any, params: Any, headers: Any) -> None:
     if not isinstance(action, str):
         raise InvalidArgumentError(f"action must be a path such as /servers, got {shown(action)}")
-    for name, value in (("params", params), ("headers", headers)):
-        if value is None:
-            continue
-        if not isinstance(value, dict | Mapping):
-            raise InvalidArgumentError(f"{name} must be a dict, got {shown(value)}")
-        for key in value:
-            if not isinstance(key, str):
-                raise InvalidArgumentError(f"the names in {name} must be str, got {shown(key)}")
+    if params is not None:
+        _require_names("params", params)
+    if headers is not None:
+        _require_names("headers", headers)
+
+
+def _require_names(argument: str, value: Any) -> None:
+    if not isinstance(value, (dict, Mapping)):
+        raise InvalidArgumentError(f"{argument} must be a dict, got {shown(value)}")
+    for name in value:
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"the names in {argument} must be str, got {shown(name)}")
 
 
 def _returned_dict(hook: str, value: Any) -> dict[str, Any]:

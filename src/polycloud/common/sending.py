@@ -86,7 +86,7 @@ class Sending(Struct):
         return math.inf if deadline is None else deadline - time.monotonic()
 
     def _attempt(self, number: int) -> Outcome:
-        from polycloud.tracing import hooks  # logging waits for the first request
+        from polycloud.tracing.hooks import note_attempt  # logging waits for the first request
 
         outcome: Outcome | None = None
         sent = self.request
@@ -100,7 +100,7 @@ class Sending(Struct):
         finally:
             ms = (time.perf_counter() - began) * 1e3
             self.limiter.give_back(outcome if isinstance(outcome, RawResponse) else None)
-        hooks.note_attempt(self.sender, sent, outcome, number, ms)
+        note_attempt(self.sender, sent, outcome, number, ms)
         return outcome
 
     def _retries(self, attempt: int, outcome: Outcome) -> bool:
@@ -108,9 +108,9 @@ class Sending(Struct):
         pause = self._pause(attempt, outcome)
         if pause is None or not self._rewound():
             return False
-        from polycloud.tracing import hooks
+        from polycloud.tracing.hooks import note_retry
 
-        hooks.note_retry(self.sender, self.request, outcome, attempt, pause)
+        note_retry(self.sender, self.request, outcome, attempt, pause)
         if isinstance(outcome, RawResponse):
             outcome.close()
             outcome.chunks = None

@@ -56,8 +56,7 @@ def listeners() -> list[Hook]:
 
 def note_attempt(sender: Sender, request: Request, outcome: Outcome, attempt: int, ms: float) -> None:
     """Pass an attempt, which took `ms` milliseconds, and its outcome to all listeners."""
-    hooks = listeners()
-    if not hooks:
+    if not (hooks := listeners()):
         return
     from polycloud.tracing.trace import Trace
 
