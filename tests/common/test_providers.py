@@ -10,6 +10,7 @@ from polycloud import DriverType
 from polycloud.common import providers as registry
 from polycloud.compute import providers
 from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.providers import DRIVERS, get_driver, set_driver
 from polycloud.compute.types import Provider
@@ -63,18 +64,21 @@ def test_a_name_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_drivers_of_other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A driver that an installed package announces by entry point is found without a call."""
+    """A driver that an installed package announces is found without a call; ours keep their names."""
     info = tmp_path / "othercloud-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: othercloud\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[polycloud.compute]\nothercloud = polycloud.compute.drivers.dummy:DummyNodeDriver\n"
+        "[polycloud.compute]\n"
+        "othercloud = polycloud.compute.drivers.dummy:DummyNodeDriver\n"
+        "Linode = polycloud.compute.drivers.dummy:DummyNodeDriver\n"
     )
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     registry._entry_points.cache_clear()
     try:
         assert get_driver("othercloud") is DummyNodeDriver
         assert "othercloud" in providers.names()
+        assert get_driver("linode") is get_driver("Linode") is LinodeNodeDriver
     finally:
         registry._entry_points.cache_clear()
 

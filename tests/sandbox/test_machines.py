@@ -178,10 +178,12 @@ def test_a_command_that_is_killed(account: Account) -> None:
 
 
 def test_input_and_environment(account: Account) -> None:
-    """A command gets input and its end, and the client's environment besides its own, and starts at home."""
+    """A command gets input and its end, an environment without the client's variables, and starts at home."""
     server = account.create()
-    done = account.run(server, 'cat; echo "$USER $A"', input="hello\n", env={"A": "b c"})
-    assert done.stdout == "hello\nroot b c\n"
+    env = {"A": "b c", "LD_PRELOAD": "/nonexistent.so", "PATH": "/nonexistent", "BASH_ENV": "/nonexistent"}
+    command = 'cat; echo "$USER $A$LD_PRELOAD$BASH_ENV"'
+    done = account.run(server, command, input="hello\n", env=env)
+    assert (done.stdout, done.stderr) == ("hello\nroot \n", "")
     assert account.output(server, 'cd /; cd; test "$PWD" = "$HOME" && test -d /usr && echo yes') == "yes"
 
 
@@ -219,6 +221,16 @@ def test_a_terminal(account: Account) -> None:
     seen, done = asyncio.run(work())
     assert re.fullmatch(r"/dev/pts/\d+\s+40 100\s+xterm-mono", seen)
     assert done.returncode != 0
+
+
+def test_a_terminal_that_leads_elsewhere(isolated: Account) -> None:
+    """A machine whose terminals are links or other files gets no terminal, and its commands still run."""
+    server = isolated.create()
+    for device in ("ln -s /dev/tty /dev/pts/ptmx", "mkfifo /dev/pts/ptmx", "true"):
+        isolated.output(server, f"mount -t tmpfs tmpfs /dev/pts; {device}")
+        done = isolated.run(server, "echo ran", term_type="xterm")
+        assert (done.exit_status, done.stdout) == (126, "")
+    assert isolated.output(server, "echo up") == "up"
 
 
 def test_signals(account: Account) -> None:
@@ -400,6 +412,22 @@ def test_sftp_and_commands_see_the_same_files(account: Account) -> None:
                 return str(await result.read())
 
     assert asyncio.run(work()) == "done\n"
+
+
+def test_only_regular_files_are_opened(account: Account) -> None:
+    """Opening a pipe, a device or a link to one over SFTP is refused at once, and the server goes on."""
+    server = account.create()
+    account.output(server, "mkfifo pipe; ln -s pipe link; ln -s /dev/tty tty")
+
+    async def work() -> None:
+        async with account.connect(server) as connection, connection.start_sftp_client() as sftp:
+            for name in ("pipe", "link", "tty"):
+                for mode in ("r", "w", "a"):
+                    with pytest.raises(asyncssh.SFTPError):
+                        await asyncio.wait_for(sftp.open(name, mode), 10)
+            assert await sftp.exists("pipe")
+
+    asyncio.run(work())
 
 
 def test_links_stay_inside(files: tuple[Account, dict[str, Any]], tmp_path: Path) -> None:

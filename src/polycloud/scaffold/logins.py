@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from polycloud.scaffold.api import Api, Auth
+from polycloud.scaffold.source import literal
 
 __all__ = ["Login", "login"]
 
@@ -59,10 +60,10 @@ def _key(api: Api) -> Login:
         methods=f'''
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
         """Send the key with every request."""
-        headers["{name}"] = {value}
+        headers[{literal(name)}] = {value}
         return headers''',
         check=f"""
-        if request.headers["{name}"] != {expected}:
+        if request.headers[{literal(name)}] != {expected}:
             {WRONG}""",
     )
 
@@ -76,10 +77,10 @@ def _key_in_query(parameter: str) -> Login:
         methods=f'''
     def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
         """Send the key in the query of every request."""
-        params["{parameter}"] = self.key
+        params[{literal(parameter)}] = self.key
         return params''',
         check=f"""
-        if request.query.get("{parameter}") != [*self.credentials]:
+        if request.query.get({literal(parameter)}) != [*self.credentials]:
             {WRONG}""",
     )
 
@@ -106,7 +107,7 @@ def _user_and_key(_: Api) -> Login:
 
 def _token(api: Api) -> Login:
     response = {"access_token": "fake-token", "expires_in": 3600}
-    parts = ", ".join(map(json.dumps, api.token_path.strip("/").split("/")))
+    parts = ", ".join(map(literal, api.token_path.strip("/").split("/")))
     return Login(
         names=("user", "password"),
         description="A user name and a password give a token, which authenticates every request.",
@@ -128,7 +129,7 @@ def _token(api: Api) -> Login:
         """Get a token for the user name and the password."""
         {BASIC}
         headers = {{"Authorization": f"Basic {{base64.b64encode(credentials).decode()}}"}}
-        response = self.request("{api.token_path}", headers=headers, method="POST", idempotent=True)
+        response = self.request({literal(api.token_path)}, headers=headers, method="POST", idempotent=True)
         token = response.decode(payloads.AccessToken)
         return Token(token.access_token, datetime.now(UTC) + timedelta(seconds=token.expires_in or 3600))''',
         check=f"""

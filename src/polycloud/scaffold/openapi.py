@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from math import inf
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ JSON = "application/json"
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 DEEPEST = 20
 """References in a row; a document that has more refers to itself."""
+MOST = 100_000
+"""Schemas read from a document that was loaded; real ones have some hundreds.
+
+Schemas that each refer twice to the next double at every step.
+"""
 PARAMETER = re.compile(r"{([^{}]+)}")
 
 
@@ -47,10 +53,11 @@ Operations = Mapping[Call, Mapping[str, Any]]
 
 
 class Document:
-    """An OpenAPI 3 document; `content` is its JSON."""
+    """An OpenAPI 3 document; `content` is its JSON, of which at most `limit` schemas are read."""
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    def __init__(self, content: Mapping[str, Any], limit: float = inf) -> None:
         self.content = content
+        self._left = limit
 
     @classmethod
     def load(cls, file: Path) -> Document:
@@ -62,7 +69,7 @@ class Document:
         version = str(content.get("openapi", "")) if isinstance(content, dict) else ""
         if not version.startswith("3.") or not isinstance(content.get("paths"), dict):
             raise InvalidArgumentError(f"{file} is not an OpenAPI document of version 3")
-        return cls(content)
+        return cls(content, MOST)
 
     @property
     def servers(self) -> list[str]:
@@ -156,6 +163,7 @@ class Document:
 
     def merged(self, schema: Schema, seen: frozenset[str] = frozenset()) -> Schema:
         """The schema with all its parts merged into it: those of `allOf`, and of a `oneOf` of one type."""
+        self._count()
         if schema.get("$ref") in seen:
             return {}
         seen |= {str(schema["$ref"])} if "$ref" in schema else set()
@@ -167,6 +175,7 @@ class Document:
 
     def parts(self, schema: Schema, seen: frozenset[str] = frozenset()) -> Iterator[Schema]:
         """The schema and every schema that it is composed of, alternatives included."""
+        self._count()
         if schema.get("$ref") in seen:
             return
         seen |= {str(schema["$ref"])} if "$ref" in schema else set()
@@ -175,6 +184,11 @@ class Document:
         for joint in JOINTS:
             for part in schema.get(joint, ()):
                 yield from self.parts(part, seen)
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("its schemas refer to each other too often")
 
 
 def _responses(operation: Mapping[str, Any]) -> dict[str, Schema]:

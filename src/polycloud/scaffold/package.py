@@ -16,6 +16,7 @@ from polycloud.scaffold.api import Api, Auth
 from polycloud.scaffold.logins import Login, login
 from polycloud.scaffold.naming import Names
 from polycloud.scaffold.openapi import Call
+from polycloud.scaffold.source import literal, one_line, require_valid
 from polycloud.version import __version__
 
 __all__ = ["contents", "write"]
@@ -67,10 +68,15 @@ ACCESS_STRUCT = '''class AccessToken(Struct):
 
 
 def contents(names: Names, api: Api) -> dict[str, str]:
-    """The text of every file, by its path in the package's folder."""
+    """The text of every file, by its path in the package's folder.
+
+    Raises `InvalidArgumentError` if one of them would not be valid.
+    """
     values = _values(names, api, login(api))
     places = {"package": names.package, "provider": names.provider}
-    return {place.format(**places): _filled(name, values) for name, place in PLACES.items()}
+    texts = {place.format(**places): _filled(name, values) for name, place in PLACES.items()}
+    require_valid(texts)
+    return texts
 
 
 def _filled(name: str, values: Mapping[str, str]) -> str:
@@ -130,7 +136,7 @@ def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
         "arguments": ", ".join(f'"{name}"' for name in how.names),
         "credentials": _tuple(f'Credential("{name}", ("{one}",))' for name, one in variables.items()),
         "host": api.host,
-        "website": api.host.removeprefix("api."),
+        "website": literal(f"https://{api.host.removeprefix('api.')}"),
         "base": api.base,
         "login": how.description,
         "profile": "\n".join(f'{name} = {{ env = "{one}" }}' for name, one in variables.items()),
@@ -183,8 +189,8 @@ def _connection(names: Names, api: Api, how: Login) -> str:
     return f'''class {names.prefix}Connection({how.bases}):
     """Requests to {names.title}."""
 
-    host = "{api.host}"
-    request_path = "{api.base}"
+    host = {literal(api.host)}
+    request_path = {literal(api.base)}
     responseCls = {names.prefix}Response
 {how.methods}'''
 
@@ -218,4 +224,4 @@ def _summary(name: str, api: Api) -> str:
 
 
 def _with_response(call: Call, api: Api) -> str:
-    return f"{call} -> {api.responses[call]}" if call in api.responses else str(call)
+    return one_line(f"{call} -> {api.responses[call]}" if call in api.responses else str(call))

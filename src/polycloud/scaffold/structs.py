@@ -17,6 +17,7 @@ from polycloud.scaffold.matching import singular
 from polycloud.scaffold.openapi import Call, Document
 from polycloud.scaffold.responses import Response
 from polycloud.scaffold.schemas import Schema, kind_of
+from polycloud.scaffold.source import docstring, identifier, literal
 
 __all__ = ["payloads"]
 
@@ -27,8 +28,8 @@ DEEPEST = 4
 LONGEST = 90
 """Characters of a description that becomes a docstring."""
 FORBIDDEN = frozenset('"\\')
-"""Characters that the name of a Struct's field may not have."""
-TAKEN = frozenset({*dir(builtins), *keyword.kwlist, "Any", "Struct", "annotations", "field"})
+"""Characters that msgspec refuses in the JSON name of a field."""
+TAKEN = frozenset({*dir(builtins), *keyword.kwlist, "AccessToken", "Any", "Struct", "annotations", "field"})
 """Names that a field or a Struct would shadow."""
 
 Field = tuple[str, str, str]
@@ -140,7 +141,7 @@ class _Structs:
             return self._known[same]
         name = self._known[same] = self._free(name)
         doc = _sentence(schema.get("description")) or doc
-        lines = [f"class {name}(Struct):", f'    """{doc}"""', ""]
+        lines = [f"class {identifier(name)}(Struct):", f"    {docstring(doc)}", ""]
         ordered = sorted(_once(fields), key=lambda one: one[1] not in required)  # required fields come first
         lines += [_line(*one, required=one[1] in required) for one in ordered]
         self._texts[name] = "\n".join(lines) + "\n"
@@ -180,11 +181,11 @@ def _once(fields: Iterable[Field]) -> list[Field]:
 
 
 def _line(name: str, key: str, type_: str, *, required: bool) -> str:
-    type_ = type_ if required or type_ == ANY else f"{type_} | None"
+    name, type_ = identifier(name), type_ if required or type_ == ANY else f"{type_} | None"
     if name == key:
         return f"    {name}: {type_}" + ("" if required else " = None")
     default = "" if required else "default=None, "
-    return f'    {name}: {type_} = field({default}name="{key}")'
+    return f"    {name}: {type_} = field({default}name={literal(key)})"
 
 
 def _field_name(key: str) -> str:

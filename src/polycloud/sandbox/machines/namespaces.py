@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from polycloud.sandbox.machines import addresses
+from polycloud.sandbox.machines.inside import find
 from polycloud.sandbox.machines.isolation import Isolation, Machine, MachineError, loopback_problem
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -34,6 +37,8 @@ _SETUP, _BOOT = (
     Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("setup.sh", "boot.sh")
 )
 _SSH_PORT = 22
+_UNLOCK, _OPEN_PEER = 0x40045431, 0x5441
+"""TIOCSPTLCK and TIOCGPTPEER of ioctl_tty(2)."""
 _KEPT = ("net", "uts", "ipc", "mnt")
 _OPTIONS = {"user": "--user", "net": "--net", "uts": "--uts", "ipc": "--ipc", "mnt": "--mount"}
 # Capabilities with which the root of a machine could harm this computer by accident.
@@ -205,13 +210,16 @@ class _Namespaces(Machine):
 
     def terminal(self) -> tuple[int, int]:
         """Return both ends of a new terminal."""
-        ours = os.open(f"{self.root}/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-        name = ctypes.create_string_buffer(64)
-        libc = ctypes.CDLL(None)
-        if libc.unlockpt(ours) or libc.ptsname_r(ours, name, len(name)):
+        flags = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
+        with find(os.fsencode(self.root), b"/dev/pts/ptmx") as found:
+            ours = os.open(found.named(), flags)
+        try:
+            fcntl.ioctl(ours, _UNLOCK, struct.pack("i", 0))
+            # Asked of the terminal itself: its path could lead to another, such as this process's own
+            return ours, fcntl.ioctl(ours, _OPEN_PEER, flags)
+        except OSError as error:
             os.close(ours)
-            raise OSError("the machine cannot create a terminal")
-        return ours, os.open(self.root + name.value.decode(), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+            raise OSError(f"the machine cannot create a terminal: {error}") from error
 
 
 class _RootMachine(_Namespaces):

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import struct
 import termios
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 65536
 _CANNOT_EXECUTE = 126
+_TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 
 
 async def run(process: asyncssh.SSHServerProcess[bytes], machine: Machine, user: str) -> None:
@@ -56,7 +58,8 @@ async def _start(
         stdin=ends,
         stdout=ends,
         stderr=ends,
-        env={**_environment(process, user, shell), **machine.environment, **process.env},
+        # Nothing that the client sends: it would change programs of this computer, by LD_PRELOAD for one
+        env={**_environment(process, user, shell), **machine.environment},
         cwd=machine.workplace,
         # With a terminal, the machine's command line starts the session to which the terminal belongs.
         start_new_session=terminal is None,
@@ -77,7 +80,8 @@ def _environment(process: asyncssh.SSHServerProcess[bytes], user: str, shell: st
     client, server = (process.get_extra_info(name) for name in ("peername", "sockname"))
     connection = f"{client[0]} {client[1]} {server[0]} {server[1]}"
     variables = {"USER": user, "LOGNAME": user, "SHELL": shell, "SSH_CONNECTION": connection}
-    return variables | ({"TERM": process.term_type} if process.term_type else {})
+    term = process.term_type
+    return variables | ({"TERM": term} if term and _TERM.fullmatch(term) else {})
 
 
 class _Terminal:

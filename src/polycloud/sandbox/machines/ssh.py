@@ -96,6 +96,7 @@ class Listener:
                 process_factory=self._begin,
                 sftp_factory=lambda channel: Files(channel, machine.root, machine.home),
                 allow_scp=True,
+                agent_forwarding=False,  # it would open a socket on this computer
                 line_editor=False,
                 encoding=None,
             )
