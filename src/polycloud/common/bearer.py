@@ -58,8 +58,8 @@ class BearerDriver(BaseDriver):
     ) -> None:
         known = self.api_versions
         if api_version not in (None, *known):
-            message = f"{self.name} has no API {shown(api_version)}, only {known[0]!r}"
-            raise UnsupportedOperationError(message, self)
+            given = api_version if isinstance(api_version, str) else shown(api_version)
+            raise UnsupportedOperationError(f"{self.name} has no API {given}, only {known[0]}", self)
         if secret:
             raise InvalidArgumentError(f"{self.name} takes a token and no secret; leave secret= out")
         self._per_page = ex_per_page
