@@ -35,9 +35,9 @@ from polycloud.http.messages import (
     is_loopback,
 )
 from polycloud.http.ratelimits import RateLimiter, limiter_of
-from polycloud.http.retry import RetryBudget, RetryPolicy
+from polycloud.http.retry import RetryBudget, RetryPolicy, require_number
 from polycloud.utils.status import HTTPStatus
-from polycloud.utils.values import LONGEST, is_number, shown
+from polycloud.utils.values import shown
 from polycloud.version import __version__
 
 if TYPE_CHECKING:
@@ -152,6 +152,8 @@ class Connection:
         return timeouts(own if isinstance(own, tuple) else (self.connect_timeout, own))
 
     def _locate(self, secure: bool, host: str | None, port: int | None, url: str | None) -> None:
+        self.secure = require_bool("secure", secure)
+        self.request_path = require_text("request_path", self.request_path)
         if url:
             parts = _split_url(url)
             self.secure, self.host = parts.scheme == "https", parts.hostname or ""
@@ -159,9 +161,7 @@ class Connection:
             if parts.path:
                 self.request_path = parts.path.rstrip("/")
             return
-        self.secure = require_bool("secure", secure)
         self.host = _host(host or self.host)
-        self.request_path = require_text("request_path", self.request_path)
         if port is None and not secure and self.port == Connection.port:
             port = 80
         self.port = _port(self.port if port is None else port)
@@ -446,7 +446,7 @@ class ConnectionUserAndKey(ConnectionKey):
 
 @lru_cache(maxsize=256)
 def _prefix(secure: bool, host: str, port: int, request_path: str) -> str:
-    """Return the URL of all paths of a connection; a subclass may set its parts until the first request."""
+    """Return how the URLs of a connection begin; made once for each of the few places that requests go to."""
     scheme, default = ("https", 443) if secure else ("http", 80)
     name = f"[{host}]" if ":" in host else host
     place = name if port == default else f"{name}:{port}"
@@ -491,16 +491,14 @@ def _named_once(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _retry_policy(retry_delay: float | None, backoff: float | None) -> RetryPolicy:
-    given = {"retry_delay": ("base", retry_delay), "backoff": ("factor", backoff)}
-    numbers: dict[str, Any] = {}
-    for name, (field, value) in given.items():
-        if value is None:
-            continue
-        if not is_number(value) or not 0 <= value <= LONGEST:
-            message = f"{name} must be a number of at least 0 and at most {LONGEST:,.0f}, got {shown(value)}"
-            raise InvalidArgumentError(message)
-        numbers[field] = value
-    return RetryPolicy(**numbers)
+    for name, value in (("retry_delay", retry_delay), ("backoff", backoff)):
+        if value is not None:
+            require_number(name, value)
+    policy = RetryPolicy()
+    return RetryPolicy(
+        base=policy.base if retry_delay is None else retry_delay,
+        factor=policy.factor if backoff is None else backoff,
+    )
 
 
 def _user_agent_words(append: str | Iterable[str]) -> tuple[str, ...]:

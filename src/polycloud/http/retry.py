@@ -12,6 +12,7 @@ response, unless the provider's own words say that it refused (`RawResponse.refu
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import msgspec
 
@@ -28,7 +29,15 @@ from polycloud.utils.headers import requested_pause, retry_after_seconds
 from polycloud.utils.status import HTTPStatus
 from polycloud.utils.values import LONGEST, is_number, shown
 
-__all__ = ["LOST_STATUSES", "RetryBudget", "RetryPolicy", "has_retry_after", "is_transient", "may_have_acted"]
+__all__ = [
+    "LOST_STATUSES",
+    "RetryBudget",
+    "RetryPolicy",
+    "has_retry_after",
+    "is_transient",
+    "may_have_acted",
+    "require_number",
+]
 
 EDGE = frozenset(range(520, 531))
 """Statuses of Cloudflare, for what happened between it and the provider."""
@@ -62,13 +71,8 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            value, least = getattr(self, name), int(name == "attempts")
-            integral = name in {"attempts", "budget"}
-            valid = is_number(value) and (isinstance(value, int) or not integral)
-            if not valid or not least <= value <= LONGEST:
-                kind = "an int" if integral else "a number"
-                wanted = f"{kind} of at least {least} and at most {LONGEST:,.0f}"
-                raise InvalidArgumentError(f"{name} must be {wanted}, got {shown(value)}")
+            integral, least = name in {"attempts", "budget"}, int(name == "attempts")
+            require_number(name, getattr(self, name), least, integral=integral)
 
     def pause(self, attempt: int, outcome: RawResponse | PolycloudError) -> float:
         """Return the seconds to wait after attempt number `attempt` (from 1) ended with `outcome`."""
@@ -100,6 +104,14 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         if not is_transient(request, response.status) or (_requested_pause(response) or 0.0) > self.patience:
             return False
         return response.refused or request.repeatable
+
+
+def require_number(name: str, value: Any, least: int = 0, *, integral: bool = False) -> None:
+    """Raise `InvalidArgumentError`, naming the argument, unless `value` is from `least` to 1e9."""
+    valid = is_number(value) and (isinstance(value, int) or not integral)
+    if not valid or not least <= value <= LONGEST:
+        wanted = f"{'an int' if integral else 'a number'} of at least {least} and at most {LONGEST:,.0f}"
+        raise InvalidArgumentError(f"{name} must be {wanted}, got {shown(value)}")
 
 
 class RetryBudget:

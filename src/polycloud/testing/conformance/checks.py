@@ -310,7 +310,7 @@ class Checks(Conformance[D]):
                     assert passed < DEADLINE + GRACE, f"{name} took {passed:.1f} s, not {DEADLINE:g} s"
 
 
-class _UntilAllowed(RetryPolicy):
+class _UntilAllowed(RetryPolicy, frozen=True):
     """Retries a request that was refused because of a rate limit, and nothing else."""
 
     def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
