@@ -35,14 +35,11 @@ class Headers(dict[str, str]):
     """Headers by lower-case name; looked up in any case. Repeated ones are joined by a comma."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        items = list(items)
-        super().__init__([(name.lower(), value) for name, value in items])
-        if len(self) == len(items):
-            return
-        self.clear()
+        found: dict[str, str] = {}
         for name, value in items:
             key = name.lower()
-            super().__setitem__(key, f"{super().__getitem__(key)}, {value}" if key in self else value)
+            found[key] = f"{found[key]}, {value}" if key in found else value
+        super().__init__(found)
 
     def __getitem__(self, name: str) -> str:
         return super().__getitem__(name.lower())
