@@ -25,6 +25,7 @@ UNRESERVED = frozenset(ALPHANUMERIC + "-._~")
 IN_HEADER_NAME = frozenset(ALPHANUMERIC + "!#$%&'*+.^_`|~-")
 """RFC 9110, 5.6.2."""
 PLAIN_TYPES = frozenset({int, str})
+BYTES = bytes | bytearray | memoryview
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -120,12 +121,12 @@ def _encode_json(value: Any) -> tuple[bytes, str]:
 def _encode_body(data: Any, json_text: bool) -> tuple[Any, str | None]:
     if isinstance(data, Mapping):
         return _form("data", data).encode(), FORM
-    if isinstance(data, bytearray | memoryview):
+    if isinstance(data, BYTES):
         return bytes(data), None
     if isinstance(data, str):
         return data.encode(), JSON if json_text and data[:1] in {"{", "["} else None
     pieces = data if isinstance(data, list | tuple) else ()
-    if not isinstance(data, bytes | Iterable) or not all(isinstance(piece, bytes | str) for piece in pieces):
+    if not isinstance(data, Iterable) or not all(isinstance(piece, BYTES | str) for piece in pieces):
         raise InvalidArgumentError(
             f"data must be text, bytes, a dict, a file or an iterable of bytes, got {shown(data)}"
         )

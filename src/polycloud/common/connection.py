@@ -99,7 +99,7 @@ class Connection:
     timeout: float = 60.0
     connect_timeout: float = 10.0
     transient_statuses: ClassVar[frozenset[int]] = frozenset()
-    driver: Any
+    driver: Any = None
     """The driver that made this connection; set by `BaseDriver`."""
 
     def __init__(
@@ -332,7 +332,10 @@ class Connection:
     ) -> Request:
         _require_arguments(action, params, headers)
         body = None if data is None or json is not None else self.encode_data(data)
-        fields = {**_fixed_headers(self._api_name(), self._user_agent_words), **(headers or {})}
+        fields = {
+            **_fixed_headers(getattr(self.driver, "api_name", None), self._user_agent_words),
+            **(headers or {}),
+        }
         fields = _returned_dict("add_default_headers", self.add_default_headers(fields))
         if headers:
             fields = _named_once(fields)
@@ -409,12 +412,8 @@ class Connection:
         if response is not None:
             status, headers = response.status, response.headers
             request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
-        driver = getattr(self, "driver", None)
-        name = getattr(driver, "name", None) or self.host
+        name = getattr(self.driver, "name", None) or self.host
         return Exchange(name, request.method, request.path, status, request_id)
-
-    def _api_name(self) -> str | None:
-        return getattr(getattr(self, "driver", None), "api_name", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_transport": None, "_rate_limiter": None}

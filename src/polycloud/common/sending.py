@@ -135,6 +135,8 @@ class Sending(Struct):
         return pause if has_retry_after(outcome) or self.budget.spend() else None
 
     def _is_final(self, status: int) -> bool:
+        if status < HTTPStatus.BAD_REQUEST:
+            return True
         return status < HTTPStatus.INTERNAL_SERVER_ERROR and not is_transient(self.request, status)
 
     def _rewound(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -37,15 +36,17 @@ class CreatedKey(msgspec.Struct):
     id: int | str
 
 
-@dataclass(frozen=True, slots=True)
-class NodeKey:
+class NodeKey(msgspec.Struct, frozen=True):
     """A key of the account: `key_group` is 1 for servers, 4 for consoles."""
 
     id: str
     name: str | None
     public_key: str | None
     key_group: int | None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"NodeKey(id={self.id!r}, name={self.name!r}, key_group={self.key_group!r})"
 
 
 class NephoscaleKeys(NodeDriver):

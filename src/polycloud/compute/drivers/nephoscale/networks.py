@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -35,8 +34,7 @@ class Domain(msgspec.Struct):
     cidr: list[Cidr] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NephoscaleSubnet:
+class NephoscaleSubnet(msgspec.Struct, frozen=True):
     """A subnet: `addresses` are all its addresses, or the free ones if those were requested."""
 
     id: str
@@ -45,8 +43,7 @@ class NephoscaleSubnet:
     status: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class NephoscaleNetwork:
+class NephoscaleNetwork(msgspec.Struct, frozen=True):
     """A network; `zone` is as in the provider's payload."""
 
     id: str
