@@ -332,10 +332,8 @@ class Connection:
     ) -> Request:
         _require_arguments(action, params, headers)
         body = None if data is None or json is not None else self.encode_data(data)
-        fields = {
-            **_fixed_headers(getattr(self.driver, "api_name", None), self._user_agent_words),
-            **(headers or {}),
-        }
+        fixed = _fixed_headers(getattr(self.driver, "api_name", None), self._user_agent_words)
+        fields = {**fixed, **(headers or {})}
         fields = _returned_dict("add_default_headers", self.add_default_headers(fields))
         if headers:
             fields = _named_once(fields)
