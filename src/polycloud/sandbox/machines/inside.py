@@ -17,8 +17,6 @@ import stat
 from collections.abc import Iterator
 from typing import Self
 
-__all__ = ["Found", "find"]
-
 _MAX_LINKS = 40
 _HANDLE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
