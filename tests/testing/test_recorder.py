@@ -542,14 +542,14 @@ OPENERS = (
 )
 
 
-@pytest.mark.parametrize("before", ["", "<a>", "<password><![CDATA[", 'password="', "a"])
+@pytest.mark.parametrize("before", ["", "<password><![CDATA["])
 def test_long_text(before: str) -> None:
-    """The search of a long text takes linear time, whatever it repeats: seconds, not the hours of quadratic time."""
+    """The search of a long text takes linear time, whatever it repeats: no minutes for 100 KB."""
     for opener in OPENERS:
-        text = before + opener * (300_000 // len(opener))
+        text = before + opener * (100_000 // len(opener))
         began = time.monotonic()
         redacted = Redaction([KEY]).text(text)
-        assert time.monotonic() - began < 20, opener
+        assert time.monotonic() - began < 5, opener
         assert KEY not in redacted
 
 

@@ -43,6 +43,7 @@ from polycloud.sandbox import Sandbox
 from polycloud.tracing.hooks import add_hook
 from polycloud.tracing.otel import instrument
 from polycloud.tracing.trace import Trace
+from support.recorded import everything_recorded, traced
 from support.web import Answer, Seen, serve
 
 KEY = "k3y of/the=cloud"
@@ -64,17 +65,6 @@ class Cloud(ConnectionKey):
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
         headers["Authorization"] = f"Bearer {self.key}"
         return headers
-
-
-@contextmanager
-def traced() -> Iterator[list[Trace]]:
-    """The traces of the block."""
-    traces: list[Trace] = []
-    remove = add_hook(traces.append)
-    try:
-        yield traces
-    finally:
-        remove()
 
 
 @contextmanager
@@ -353,34 +343,6 @@ def forms(secret: str) -> set[str]:
     written |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
     written |= {shlex.quote(form).strip("'") for form in written}
     return written | {base64.b64encode(secret.encode()).decode().rstrip("=")}
-
-
-@contextmanager
-def everything_recorded() -> Iterator[list[str]]:
-    """Everything that logs, hooks, spans and the debug file record of the block; to be read after it."""
-    recorded: list[str] = []
-    spans, records = InMemorySpanExporter(), logging.Handler()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    records.emit = lambda record: recorded.append(f"{record.getMessage()} {vars(record)}")  # type: ignore[method-assign]
-    logger = logging.getLogger("polycloud")
-    logger.addHandler(records)
-    logger.setLevel(logging.DEBUG)
-    undo = instrument(provider)
-    with traced() as traces, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POLYCLOUD_DEBUG", f"{folder}/debug.log")
-        try:
-            yield recorded
-        finally:
-            undo()
-            logger.removeHandler(records)
-            logger.setLevel(logging.NOTSET)
-            recorded.append(Path(folder, "debug.log").read_text(encoding="utf-8"))
-    recorded += [span.to_json() for span in spans.get_finished_spans()]
-    public = [name for name in dir(Trace) if not name.startswith("_")]
-    recorded += [f"{trace!r} {trace} {[getattr(trace, name) for name in public]}" for trace in traces]
-    recorded += [f"{trace.fields()} {(trace.body or b'').decode()}" for trace in traces]
-    provider.shutdown()
 
 
 def assert_not_recorded(secret: str, recorded: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Remove secrets from errors: the one place through which every error of a request goes.
 
-Providers repeat what they are sent: in a message, a header, a page of HTML. So everything that an error carries
-is cleaned: its arguments, attributes and notes, and the errors that it came from. Long texts are cut.
+Providers repeat what they are sent: in a message, a header, a page of HTML. So everything that an error
+carries is cleaned: its arguments, attributes and notes, and the errors that it came from. Long texts are cut.
 """
 
 from __future__ import annotations
