@@ -38,8 +38,15 @@ CREDENTIALS_REFUSED = re.compile(
 RIGHT_MISSING = re.compile(r"Not authorized for (\w+)|not belong|not own")
 """Words of an `AuthFailure` that is about a resource, not about the credentials."""
 
+
+class AWSThrottlingError(RateLimitReachedError):
+    """Too many requests, by Amazon's own code."""
+
+    definite = True
+
+
 REFUSALS: Refusals = (
-    (THROTTLED, RateLimitReachedError),
+    (THROTTLED, AWSThrottlingError),
     (re.compile(r"InvalidAMIID\..*"), ImageUnavailableError),
     (re.compile(r".*\.(NotFound|NotFoundException|Unknown|Malformed)|NoSuch\w+"), NotFoundError),
     (
