@@ -440,6 +440,10 @@ class ConnectionUserAndKey(ConnectionKey):
         super().__init__(key, secure, *args, **options)
         self.user_id = user_id
 
+    def account(self) -> tuple[Any, ...]:
+        """Return what identifies the account: two users may have the same key."""
+        return (*super().account(), self.user_id)
+
 
 @lru_cache(maxsize=256)
 def _prefix(secure: bool, host: str, port: int, request_path: str) -> str:

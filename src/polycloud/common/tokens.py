@@ -99,7 +99,7 @@ class TokenConnection(Connection):
 
     def account(self) -> tuple[Any, ...]:
         """Return the credentials only: the account stays the same when its token changes."""
-        return (self.host, self.port, *super().secrets())
+        return (self.host, self.port, getattr(self, "user_id", None), *super().secrets())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_token": None}
