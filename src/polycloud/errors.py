@@ -148,7 +148,13 @@ class UnsupportedOperationError(PolycloudError, NotImplementedError):
 
 
 class ProviderError(PolycloudError):
-    """The provider refused. `http_code` is the HTTP status of its response, or the equivalent one."""
+    """The provider refused. `http_code` is the HTTP status of its response, or the equivalent one.
+
+    `definite` says that the provider's own words, not those of an edge before it, led to this error: it did
+    nothing, whatever the status.
+    """
+
+    definite = False
 
     def __init__(self, value: object = "", http_code: int = 0, driver: object = None) -> None:
         super().__init__(value, driver)

@@ -13,13 +13,21 @@ from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.objects import Node
-from polycloud.errors import AmbiguousCreateError, InvalidArgumentError, PolycloudError
+from polycloud.errors import (
+    AmbiguousCreateError,
+    ConflictError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    PolycloudError,
+    ProviderHTTPError,
+)
 from polycloud.sandbox import Sandbox
-from polycloud.sandbox.faults import Slow
+from polycloud.sandbox.faults import Answer, Slow
 from support.clock import ends_within
 
 SETTLE_TIME = 1.0
 SLOW = 60.0
+REFUSAL = '{"success": false, "id": "no", "message": "no"}'
 FORK = multiprocessing.get_context("fork")
 
 
@@ -94,6 +102,44 @@ def test_a_lost_response_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) 
     node = create(driver)
     assert [server["id"] for server in cloud.servers] == [int(node.id)]
     assert (node.name, creates(cloud)) == ("web", 1)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}], ids=["", "Retry-After"])
+@pytest.mark.parametrize("status", [408, 429, 499, 501, 503, 520, 530])
+def test_an_edge_may_respond_after_the_create(
+    cloud: Sandbox, driver: Any, status: int, headers: dict[str, str]
+) -> None:
+    """A create after which an edge sent a status of its own returns its node, and is not sent again."""
+    late = Answer(status, headers, "{}", acted=True)
+    cloud.fault(late, method="POST", path=CREATES[cloud.name])
+    node = create(driver)
+    assert ([server["id"] for server in cloud.servers], creates(cloud)) == ([int(node.id)], 1)
+
+
+@pytest.mark.parametrize("status", [408, 429, 499, 503, 520])
+def test_a_lost_status_without_a_node_is_ambiguous(cloud: Sandbox, driver: Any, status: int) -> None:
+    """A create that an edge answered, and whose node is not found, is ambiguous, and sent once."""
+    early = Answer(status, {"Retry-After": "0"}, "{}")
+    cloud.fault(early, method="POST", path=CREATES[cloud.name])
+    with pytest.raises(AmbiguousCreateError, match=f"HTTP {status}"):
+        create(driver)
+    assert (cloud.servers, creates(cloud)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, InvalidCredsError), (403, ProviderHTTPError), (409, ConflictError), (422, ProviderHTTPError)],
+)
+def test_a_refusal_is_raised_at_once(
+    cloud: Sandbox, driver: Any, status: int, error: type[Exception]
+) -> None:
+    """A create that the provider refuses raises its refusal, and nothing is searched for."""
+    refusal = Answer(status, {"Content-Type": "application/json"}, REFUSAL)
+    cloud.fault(refusal, method="POST", path=CREATES[cloud.name])
+    with pytest.raises(error) as caught:
+        create(driver)
+    assert not isinstance(caught.value, AmbiguousCreateError)
+    assert (cloud.requests[-1].method, creates(cloud)) == ("POST", 1)
 
 
 class ReadingTwice(Creation[Node]):

@@ -42,7 +42,7 @@ __all__ = [
 EDGE = frozenset(range(520, 531))
 """Statuses of Cloudflare, for what happened between it and the provider."""
 TRANSIENT = frozenset({408, 429, 502, 503, 504}) | EDGE
-LOST_STATUSES = frozenset({408, 429, 499, 500, 502, 503, 504}) | EDGE
+LOST_STATUSES = frozenset({408, 429, 460, 499, *range(500, 1000)})
 """Statuses that may come after the provider has carried out the request."""
 NAMES_TIME = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 SUCCESSES_PER_RETRY = 10
