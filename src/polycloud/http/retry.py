@@ -20,6 +20,7 @@ from polycloud.concurrency.forks import renew_after_fork
 from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
+    LoginError,
     PolycloudError,
     TLSError,
     TransportError,
@@ -94,7 +95,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
             return False
         if isinstance(outcome, RawResponse):
             return self._is_transient(request, outcome)
-        if isinstance(outcome, TLSError):
+        if isinstance(outcome, TLSError | LoginError):
             return False
         if isinstance(outcome, ConnectError):
             return True
