@@ -112,7 +112,7 @@ def test_items_are_copies() -> None:
 
 
 def test_addresses_as_text() -> None:
-    """A node's addresses may be one text, split by privacy when read; both lists can be changed and replaced."""
+    """Addresses given as one text are split by privacy when read; both lists can be changed and replaced."""
     text = "203.0.113.1, fd00::1,10.0.0.1 2001:db8::1"
     node = Node("1", "n", NodeState.RUNNING, text, text, DRIVER)
     assert node.private_ips == ["fd00::1", "10.0.0.1"]
