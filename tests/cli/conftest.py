@@ -29,13 +29,14 @@ AtTerminal = Callable[..., str]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a user without settings of colour and without accounts."""
+    """The environment of a user without settings of colour, accounts, and a cache."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if name not in DECIDES_ABOUT_COLOUR and not name.startswith(CREDENTIALS)
     }
-    return {**kept, "TERM": "xterm-256color", "XDG_CONFIG_HOME": "/nowhere", **more}
+    nowhere = {"XDG_CONFIG_HOME": "/nowhere", "XDG_CACHE_HOME": "/dev/null"}
+    return {**kept, "TERM": "xterm-256color", **nowhere, **more}
 
 
 class Terminal:

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from polycloud.cli import output
+from polycloud.cli.offers import forget
 from polycloud.version import __version__
 
 __all__ = ["COMMANDS", "DEBUG", "app", "load"]
@@ -73,6 +74,8 @@ class Commands(TyperGroup):
             output.fail(output.reason(error), getattr(error, "__notes__", ()), _status(error))
         except KeyboardInterrupt as interruption:
             output.fail("interrupted", getattr(interruption, "__notes__", ()), output.INTERRUPTED)
+        finally:
+            forget()
 
 
 def _status(error: Exception) -> int:

@@ -15,12 +15,14 @@ import typer
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["of", "profiles", "providers"]
+__all__ = ["looked_up", "of", "profiles", "providers"]
 
 DEADLINE = 2.0
 """Seconds that a completion may take."""
 Offers = list[tuple[str, str]]
 """Words, each with a description."""
+looked_up: list[Offers] = []
+"""What was offered in this process that may change: accounts, providers and resources."""
 
 
 def profiles() -> Offers:
@@ -80,6 +82,8 @@ def _quietly(find: Callable[[], Offers]) -> Offers:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return find()
+            found = find()
         except Exception:  # noqa: BLE001 - a prompt cannot show an error
-            return []
+            found = []
+    looked_up.append(found)
+    return found

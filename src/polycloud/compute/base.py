@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from polycloud import pricing
 from polycloud.common.base import BaseDriver
-from polycloud.common.creation import Creation
+from polycloud.common.creation import Creation, led_by_one
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.common.resource import with_id
 from polycloud.compute import keys
@@ -434,7 +435,8 @@ class NodeDriver(OperationsDriver):
     ) -> Node:
         """Run a create that happens exactly once (see `polycloud.common.creation`) and return its node.
 
-        Callers of one process that use the same `idempotency_key` at the same time get the same node.
+        Callers of one process that use the same `idempotency_key` at the same time get the same node,
+        whichever of the account's drivers they use.
         """
 
         def run() -> Node:
@@ -446,7 +448,12 @@ class NodeDriver(OperationsDriver):
 
         if idempotency_key is None:
             return run()
-        return self.connection.single_flight(("create", idempotency_key), run, alone=True)
+        account = (*self.connection.account(), self.connection.request_path)
+        node = led_by_one(account, idempotency_key, run)
+        if node.driver is not self:  # another driver of the account led
+            node = copy(node)
+            node.driver = self
+        return node
 
     def _require_auth(self, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> None:
         """Refuse, before anything is sent, an `auth` of a kind that `features["create_node"]` does not name.
