@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,9 +22,6 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from polycloud.common.base import (
     Connection,
@@ -41,7 +37,6 @@ from polycloud.http.aiohttp import AiohttpTransports
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.tracing.hooks import add_hook
-from polycloud.tracing.otel import instrument
 from polycloud.tracing.trace import Trace
 from support.recorded import everything_recorded, traced
 from support.web import Answer, Seen, serve
