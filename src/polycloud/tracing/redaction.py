@@ -62,6 +62,8 @@ _CREDENTIAL_HEADERS = {"authorization", "proxy-authorization"}
 _VALUE_NAMES = {"id", "key", "value", "data"}
 
 _CREDENTIALS = re.compile(rf"(?P<scheme>{SCHEME})?.+", re.DOTALL)
+SHORTEST_LINE = 12
+MOST_LINES = 1000
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 
 
@@ -80,6 +82,10 @@ def _contained(value: str) -> Iterator[str]:
     """Yield what a secret value holds: credentials after their scheme, a password in base64."""
     word = value.rpartition(" ")[2]
     yield word
+    # Where a provider repeats a script, it may be cut or on one line
+    yield from (
+        line.strip() for line in value.splitlines()[:MOST_LINES] if len(line.strip()) >= SHORTEST_LINE
+    )
     if BASE64.fullmatch(word):
         try:
             decoded = base64.b64decode(word + "==", altchars="-_" if {"-", "_"} & {*word} else None).decode()
@@ -87,6 +93,7 @@ def _contained(value: str) -> Iterator[str]:
             return
         if decoded.isprintable() or "\n" in decoded:
             yield decoded
+            yield from _contained(decoded)
             yield decoded.partition(":")[2]
 
 
