@@ -20,6 +20,7 @@ from polycloud.common.base import ConnectionUserAndKey, JsonResponse, XmlRespons
 from polycloud.compute.base import NodeImage, NodeLocation, NodeSize
 from polycloud.compute.providers import get_driver
 from polycloud.concurrency.bridge import bridged
+from polycloud.concurrency.calls import call_options
 from polycloud.errors import PolycloudError
 from polycloud.http.aiohttp import AiohttpTransports
 from polycloud.http.retry import RetryPolicy
@@ -176,7 +177,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def linode(web: Web) -> Any:
-    driver = get_driver("linode")(TOKEN, **web.options, retry=ONCE, deadline=2)
+    driver = get_driver("linode")(TOKEN, **web.options, retry=ONCE)
     size = NodeSize("g6-nanode-1", "", 1024, 25, 1000, 0.0075, driver)
     image, location = NodeImage("linode/debian12", "", driver), NodeLocation("us-east", "", "US", driver)
     return driver, lambda: driver.create_node(
@@ -185,7 +186,7 @@ def linode(web: Web) -> Any:
 
 
 def digitalocean(web: Web) -> Any:
-    driver = get_driver("digitalocean")(TOKEN, **web.options, retry=ONCE, deadline=2)
+    driver = get_driver("digitalocean")(TOKEN, **web.options, retry=ONCE)
     size, image = NodeSize("s", "", 1024, 25, 1000, 0.0075, driver), NodeImage("1", "", driver)
     location = NodeLocation("nyc1", "", "US", driver)
     return driver, lambda: driver.create_node("web", size, image, location, user_data=USER_DATA)
@@ -200,7 +201,7 @@ def ec2(web: Web) -> Any:
 
 
 def nephoscale(web: Web) -> Any:
-    driver = get_driver("nephoscale")("me", PASSWORD, **web.options, retry=ONCE, deadline=2)
+    driver = get_driver("nephoscale")("me", PASSWORD, **web.options, retry=ONCE)
     size, image = NodeSize("1", "", 1024, 25, 1000, 0.1, driver), NodeImage("1", "", driver)
     return driver, lambda: driver.create_node("web", size, image)
 
@@ -211,7 +212,8 @@ CLOUDS = {"linode": linode, "digitalocean": digitalocean, "ec2": ec2, "nephoscal
 def error_of(world: World, call: Callable[[], Any]) -> str:
     """What the error of a call shows; nothing if it raises none."""
     try:
-        world(call)
+        with call_options(deadline=3):
+            world(call)
     except PolycloudError as error:
         return shown(error)
     return ""

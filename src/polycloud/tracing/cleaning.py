@@ -33,6 +33,7 @@ class _Cleaner:
     def __init__(self, redaction: Redaction) -> None:
         self._redaction = redaction
         self._done: set[int] = set()
+        self._texts: dict[tuple[str, bool], str] = {}  # a message stands in several places
 
     def error(self, error: BaseException | None) -> None:
         """Clean an error of ours, and unlink what cannot be cleaned of those that it came from."""
@@ -72,8 +73,7 @@ class _Cleaner:
 
     def _value(self, value: Any, depth: int = 0) -> Any:
         if isinstance(value, str):
-            text = self._redaction.beginning(value, LONGEST)
-            return value if text == value else text
+            return self._text(value)
         if isinstance(value, bytes | bytearray):
             return self._redaction.beginning(value.decode("latin-1"), LONGEST).encode("latin-1", "replace")
         if isinstance(value, PolycloudError):
@@ -98,4 +98,11 @@ class _Cleaner:
             return self._value(value, depth)
         if value and is_secret(name):
             return REDACTED
-        return self._redaction.beginning(value, LONGEST, named=True)
+        return self._text(value, named=True)
+
+    def _text(self, text: str, *, named: bool = False) -> str:
+        key = (text, named)
+        if key not in self._texts:
+            cleaned = self._redaction.beginning(text, LONGEST, named=named)
+            self._texts[key] = text if cleaned == text else cleaned
+        return self._texts[key]

@@ -61,6 +61,9 @@ _CREDENTIAL_HEADERS = {"authorization", "proxy-authorization"}
 # The member that holds the secret in {"token": {"id": ..., "expires": ...}}
 _VALUE_NAMES = {"id", "key", "value", "data"}
 
+# Most texts have neither, and are not searched further
+_ENCODED = re.compile(r"[%\\&+]")
+_NAMING = re.compile(r"[=:<]|-----")
 _CREDENTIALS = re.compile(rf"(?P<scheme>{SCHEME})?.+", re.DOTALL)
 SHORTEST_LINE = 12
 MOST_LINES = 1000
@@ -166,6 +169,7 @@ class Redaction:
             raise ValueError(f"a secret must have at least {SHORTEST} characters")
         self._forms = {form for secret in known for form in _forms(secret)}
         self._cores = {core for secret in known for core in _cores(secret)}
+        self._needles = (*self._forms, *self._cores)
         self._longest = max(map(len, known), default=0)
 
     def request(self, method: str, target: str, body: bytes, *, form: bool) -> dict[str, Any]:
@@ -235,6 +239,10 @@ class Redaction:
         return f"{shown}\u2026 {len(text) - length:,} more characters"
 
     def _without(self, text: str, *, named: bool) -> str:
+        if not (_ENCODED.search(text) or any(needle in text for needle in self._needles)) and (
+            not named or not _NAMING.search(text)
+        ):
+            return text
         spans: list[Span] = []
         for view in views(text):
             folded = view._replace(text=view.text.replace("+", " "))
