@@ -28,7 +28,7 @@ PolycloudError (LibcloudError)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from polycloud.utils.headers import requested_pause
 
@@ -150,11 +150,11 @@ class UnsupportedOperationError(PolycloudError, NotImplementedError):
 class ProviderError(PolycloudError):
     """The provider refused. `http_code` is the HTTP status of its response, or the equivalent one.
 
-    `definite` says that the provider itself, not an edge before it, refused and did nothing, whatever the
-    status: its own words, not the status, led to this class of error.
+    `definite` says that the provider's own words, not those of an edge before it, led to this error: it did
+    nothing, whatever the status.
     """
 
-    definite: ClassVar[bool] = False
+    definite = False
 
     def __init__(self, value: object = "", http_code: int = 0, driver: object = None) -> None:
         super().__init__(value, driver)
@@ -163,8 +163,6 @@ class ProviderError(PolycloudError):
 
 class InvalidCredsError(ProviderError):
     """The credentials are wrong, expired or missing."""
-
-    definite = True
 
     def __init__(
         self, value: object = "Invalid credentials with the provider", driver: object = None
@@ -191,25 +189,17 @@ BaseHTTPError = ProviderHTTPError
 class NotFoundError(ProviderHTTPError):
     """The resource does not exist (404)."""
 
-    definite = True
-
 
 class ConflictError(ProviderHTTPError):
     """The resource exists already, or is busy (409)."""
-
-    definite = True
 
 
 class InvalidNameError(ProviderHTTPError):
     """The provider refuses the name."""
 
-    definite = True
-
 
 class UnavailableError(ProviderHTTPError):
     """The resource exists but is not available there, such as a size in a region without it."""
-
-    definite = True
 
 
 class ImageUnavailableError(UnavailableError):
@@ -218,8 +208,6 @@ class ImageUnavailableError(UnavailableError):
 
 class QuotaExceededError(ProviderHTTPError):
     """The account has reached its limit of this resource."""
-
-    definite = True
 
 
 class RateLimitReachedError(ProviderHTTPError):

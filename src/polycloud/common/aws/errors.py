@@ -38,15 +38,8 @@ CREDENTIALS_REFUSED = re.compile(
 RIGHT_MISSING = re.compile(r"Not authorized for (\w+)|not belong|not own")
 """Words of an `AuthFailure` that is about a resource, not about the credentials."""
 
-
-class AWSThrottlingError(RateLimitReachedError):
-    """Too many requests, by Amazon's own code."""
-
-    definite = True
-
-
 REFUSALS: Refusals = (
-    (THROTTLED, AWSThrottlingError),
+    (THROTTLED, RateLimitReachedError),
     (re.compile(r"InvalidAMIID\..*"), ImageUnavailableError),
     (re.compile(r".*\.(NotFound|NotFoundException|Unknown|Malformed)|NoSuch\w+"), NotFoundError),
     (
@@ -95,7 +88,10 @@ def error_from_code(
     if CREDENTIALS_REFUSED.fullmatch(code):
         return AWSCredsError(text, code, http_date(headers.get("date", "")))
     matching = (kind for pattern, kind in refusals if pattern.fullmatch(code))
-    return next((kind(status, text, headers) for kind in matching), None)
+    error = next((kind(status, text, headers) for kind in matching), None)
+    if error is not None:
+        error.definite = True
+    return error
 
 
 def is_throttling(body: bytes) -> bool:
