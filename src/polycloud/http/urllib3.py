@@ -142,7 +142,7 @@ class _Exchange(Exchange):
         self.close()
 
     def _run(self, call: Callable[[], T]) -> T:
-        """Return the result of `call`; errors of the socket become errors of our tree without the original."""
+        """Return the result of `call`; errors of the socket become ours, without the original."""
         try:
             return call()
         except PolycloudError as error:
