@@ -301,7 +301,8 @@ class _Exchange(Exchange):
 
     async def whole(self, limit: int) -> RawResponse:
         """Return the response with its decoded body. Raises `MalformedResponseError` after `limit` bytes."""
-        await self.begin(ENOUGH)
+        least = min(ENOUGH, limit + 1)
+        await self.begin(least)
         wire, pieces, size = self._wire, [], 0
         assert wire is not None
         while True:
@@ -315,7 +316,7 @@ class _Exchange(Exchange):
             if self.reader.complete:
                 break
             wire.took()
-            await wire.receive(ENOUGH)
+            await wire.receive(least)
         self._end()
         self.opened.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return self.opened

@@ -136,13 +136,16 @@ class LoopWire(asyncio.Protocol):
     # Waiting
 
     def _ready(self) -> bool:
+        """Return whether `receive` has what it waits for: what came before an error counts first."""
         reader = self._reader
+        assert reader is not None
+        if reader.complete and reader.headers is not None:
+            return True
+        if reader.headers is not None and reader.body_size - self._taken >= self._least:
+            return True
         if self._error is not None:
             raise self._error
-        assert reader is not None
-        if reader.headers is None:
-            return False
-        return reader.complete or reader.body_size - self._taken >= self._least
+        return False
 
     async def _wait(self) -> None:
         if self._error is not None:
