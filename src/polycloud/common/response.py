@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from polycloud.common.payload import Item, decode_items, decoder
+from polycloud.common.payload import UNDECODABLE, Item, decode_items, decoder
 from polycloud.concurrency.forks import cached_property
 from polycloud.errors import (
     Exchange,
@@ -168,7 +168,7 @@ class JsonResponse(Response):
         """Return the text under `message`, `error` or `errors` if the body has one, else its beginning."""
         try:
             return _message(decoder(Any, strict=False).decode(self.content)) or super().parse_error()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             return super().parse_error()
 
     @overload
@@ -186,17 +186,17 @@ class JsonResponse(Response):
             return decoder(type_, strict=False).decode(self.content)
         except msgspec.ValidationError as error:
             raise self.malformed(f"the response is not as documented: {error}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise self.malformed(f"the response is not JSON: {error}") from None
 
-    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> list[Item[Any]]:
-        """Decode parts of the body as `type_`, each with its bytes.
+    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> Iterator[Item[Any]]:
+        """Decode parts of the body as `type_`, each with its bytes, one by one.
 
         Raises the error of decoding the body as `complete`, since that names a field by its complete path.
         """
         try:
-            return decode_items(raws, type_)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield from decode_items(raws, type_)
+        except UNDECODABLE:
             self.decode(complete)
             raise
 
