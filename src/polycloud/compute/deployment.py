@@ -45,6 +45,8 @@ EXECUTABLE = 0o755
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 CLEANUP_TIMEOUT = 5.0
 LAST_ATTEMPT = 0.1
+KEYS_TIME = 30.0
+"""Seconds after its first refused login in which a new machine may still get its keys."""
 
 
 class Deployment:
@@ -231,8 +233,9 @@ class Login:
 
     Each attempt tries all `usernames` at all addresses, with `ssh_timeout` seconds for each connection. Two
     failures are expected while a machine boots. If nothing listens yet, attempts go on for `timeout` seconds.
-    If its SSH server does not have the keys yet and refuses the login, they end after `max_tries` refusals.
-    Pauses between attempts grow to `wait_period` seconds. Raises `InvalidArgumentError` for invalid values.
+    If its SSH server does not have the keys yet and refuses the login, they go on for `KEYS_TIME` seconds,
+    and for `max_tries` refusals at least. Pauses between attempts grow to `wait_period` seconds. Raises
+    `InvalidArgumentError` for invalid values.
     """
 
     usernames: Sequence[str]
@@ -271,21 +274,21 @@ class Login:
     def connect(self, node: Node, addresses: Sequence[str]) -> SSHClient:
         """Return a client that is logged in to `node`, at the first of `addresses` that accepts the login.
 
-        Raises the last `SSHError` after `timeout` seconds, or after `max_tries` refused logins.
+        Raises the last `SSHError` after `timeout` seconds, or once refused logins are final.
         """
         deadline = time.monotonic() + self.timeout
         clients = [self.client(a, user, node.uuid) for a in addresses for user in self.usernames]
-        refusals = 0
+        refused_at: list[float] = []
         last: list[SSHError] = []
 
         def attempt() -> SSHClient | None:
             connected, errors = _first_connected(clients, self.ssh_timeout, deadline)
             last[:] = errors
             refused = [error for error in errors if isinstance(error, SSHAuthenticationError)]
-            nonlocal refusals
-            refusals += bool(refused)
-            if connected is None and refused and refusals >= self.max_tries:
-                raise refused[-1]
+            if connected is None and refused:
+                refused_at.append(time.monotonic())
+                if len(refused_at) >= self.max_tries and refused_at[-1] - refused_at[0] >= KEYS_TIME:
+                    raise refused[-1]
             return connected
 
         login = f"an SSH login of {' or '.join(self.usernames)}"
