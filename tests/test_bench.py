@@ -55,7 +55,7 @@ def test_limits(pages: list[str], step: str) -> None:
 
 
 def test_the_table() -> None:
-    """The table has the medians of each side and their ratio; a row that fails says so and makes the status 1."""
+    """The table has each side's median and their ratios; a row that fails says so, and the status is 1."""
     options = [f"--{side}={sys.executable}" for side in ("core", "peer", "nephoscale")]
     command = [sys.executable, "-c", SMALLER, str(BENCH), *options, "--json=-"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
