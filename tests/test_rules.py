@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ SENTENCE_END = re.compile(r"[.!?] +[A-Z`]")
 SHORTEST = 15
 """Characters of a sentence that says something."""
 CONFORMANCE_LINES, DRIVER_LINES = 25, 400
+INTERRUPTED = "concurrency/test_waiting.py::test_ctrl_c_ends_a_wait_and_names_it"
 
 Test = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -81,3 +84,12 @@ def test_sizes_of_driver_modules() -> None:
     assert lines, "there are no driver modules"
     long = {name: count for name, count in lines.items() if count > DRIVER_LINES}
     assert not long, f"split {long}"
+
+
+def test_run_in_the_background() -> None:
+    """A test that interrupts itself passes in a run that ignores SIGINT, as a shell's background jobs do."""
+    run = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", str(TESTS / INTERRUPTED)]
+    shell = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, *run]
+    ended = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stdout
+    assert "1 passed" in ended.stdout

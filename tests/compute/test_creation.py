@@ -1,25 +1,37 @@
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from polycloud import aio
+from polycloud.common.base import ConnectionUserAndKey
 from polycloud.common.creation import Creation, marker_for
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.objects import Node
-from polycloud.errors import AmbiguousCreateError, InvalidArgumentError, PolycloudError
+from polycloud.errors import (
+    AmbiguousCreateError,
+    ConflictError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    PolycloudError,
+    ProviderHTTPError,
+)
 from polycloud.sandbox import Sandbox
-from polycloud.sandbox.faults import Slow
+from polycloud.sandbox.faults import Answer, Slow
 from support.clock import ends_within
 
 SETTLE_TIME = 1.0
 SLOW = 60.0
+REFUSAL = '{"success": false, "id": "no", "message": "no"}'
 FORK = multiprocessing.get_context("fork")
 
 
@@ -94,6 +106,44 @@ def test_a_lost_response_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) 
     node = create(driver)
     assert [server["id"] for server in cloud.servers] == [int(node.id)]
     assert (node.name, creates(cloud)) == ("web", 1)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}], ids=["", "Retry-After"])
+@pytest.mark.parametrize("status", [408, 429, 499, 503, 520, 599])
+def test_an_edge_may_respond_after_the_create(
+    cloud: Sandbox, driver: Any, status: int, headers: dict[str, str]
+) -> None:
+    """A create after which an edge sent a status of its own returns its node, and is not sent again."""
+    late = Answer(status, headers, "{}", acted=True)
+    cloud.fault(late, method="POST", path=CREATES[cloud.name])
+    node = create(driver)
+    assert ([server["id"] for server in cloud.servers], creates(cloud)) == ([int(node.id)], 1)
+
+
+@pytest.mark.parametrize("status", [408, 429, 499, 503, 520])
+def test_a_lost_status_without_a_node_is_ambiguous(cloud: Sandbox, driver: Any, status: int) -> None:
+    """A create that an edge answered, and whose node is not found, is ambiguous, and sent once."""
+    early = Answer(status, {"Retry-After": "0"}, "{}")
+    cloud.fault(early, method="POST", path=CREATES[cloud.name])
+    with pytest.raises(AmbiguousCreateError, match=f"HTTP {status}"):
+        create(driver)
+    assert (cloud.servers, creates(cloud)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, InvalidCredsError), (403, ProviderHTTPError), (409, ConflictError), (422, ProviderHTTPError)],
+)
+def test_a_refusal_is_raised_at_once(
+    cloud: Sandbox, driver: Any, status: int, error: type[Exception]
+) -> None:
+    """A create that the provider refuses raises its refusal, and nothing is searched for."""
+    refusal = Answer(status, {"Content-Type": "application/json"}, REFUSAL)
+    cloud.fault(refusal, method="POST", path=CREATES[cloud.name])
+    with pytest.raises(error) as caught:
+        create(driver)
+    assert not isinstance(caught.value, AmbiguousCreateError)
+    assert (cloud.requests[-1].method, creates(cloud)) == ("POST", 1)
 
 
 class ReadingTwice(Creation[Node]):
@@ -183,6 +233,44 @@ def test_threads_with_one_key(cloud: Sandbox, driver: Any) -> None:
         nodes = list(pool.map(lambda _: create(driver, idempotency_key="order 17"), range(8)))
     assert len({node.id for node in nodes}) == 1
     assert (len(cloud.servers), creates(cloud)) == (1, 1)
+
+
+def test_drivers_with_one_key(cloud: Sandbox) -> None:
+    """Threads that create with one key by several drivers of an account get one node, each its driver's."""
+    with ExitStack() as stack:
+        drivers = [stack.enter_context(driver_of(cloud)) for _ in range(8)]
+        pool = stack.enter_context(ThreadPoolExecutor(8))
+        nodes = list(pool.map(lambda driver: create(driver, idempotency_key="order 17"), drivers))
+        assert [node.driver for node in nodes] == drivers
+        assert nodes[-1].destroy()
+    assert len({node.id for node in nodes}) == 1
+    assert creates(cloud) == 1
+
+
+def test_tasks_and_threads_with_one_key(cloud: Sandbox) -> None:
+    """Tasks and threads that create with one key, each by a driver of its own, get one node."""
+
+    async def created() -> str:
+        async with aio.wrap(driver_of(cloud)) as driver:
+            return (await driver.run(create, driver.driver, idempotency_key="order 17")).id
+
+    async def all_of_them() -> list[str]:
+        return await asyncio.gather(*(created() for _ in range(4)))
+
+    def in_a_thread() -> list[str]:
+        with driver_of(cloud) as driver:
+            return [create(driver, idempotency_key="order 17").id]
+
+    with ThreadPoolExecutor(5) as pool:
+        futures = [pool.submit(asyncio.run, all_of_them()), *(pool.submit(in_a_thread) for _ in range(4))]
+        ids = [id_ for future in futures for id_ in future.result()]
+    assert (len(ids), len(set(ids)), creates(cloud)) == (8, 1, 1)
+
+
+def test_accounts_are_told_apart() -> None:
+    """Two users with one secret are two accounts."""
+    ours, same, theirs = (ConnectionUserAndKey(name, "secret", host="here") for name in ("a", "a", "b"))
+    assert ours.account() == same.account() != theirs.account()
 
 
 def test_one_name_from_threads_and_processes(cloud: Sandbox) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import asyncssh
 import pytest
 
+from polycloud.compute import deployment
 from polycloud.compute.deployment import (
     Deployment,
     FileDeployment,
@@ -294,11 +296,11 @@ def test_alternate_user_names(driver: LocalDriver, server: SSHServer) -> None:
 
 
 def test_a_key_that_comes_late(driver: LocalDriver, server: SSHServer) -> None:
-    """A machine that refuses a login before it has its keys is tried again."""
+    """A machine that refuses logins for seconds, before it has its keys, is tried again."""
     server.public_keys = []
-    threading.Timer(0.4, server.public_keys.append, [PUBLIC]).start()
+    threading.Timer(3, server.public_keys.append, [PUBLIC]).start()
     step = ScriptDeployment("echo in")
-    deploy(driver, server, step, max_tries=30)
+    deploy(driver, server, step)
     assert step.stdout == "in\n"
 
 
@@ -438,12 +440,17 @@ def test_a_node_that_reboots_in_the_middle(driver: LocalDriver, server: SSHServe
     assert isinstance(error.value, SSHConnectionLostError)
 
 
-def test_a_login_that_is_refused(driver: LocalDriver, server: SSHServer) -> None:
-    """A login that is refused again and again ends after `max_tries`, long before the timeout."""
+def test_a_login_that_is_refused(
+    driver: LocalDriver, server: SSHServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login that is refused ends after `KEYS_TIME` and `max_tries`, long before the timeout."""
+    monkeypatch.setattr(deployment, "KEYS_TIME", 0.3)
     wrong = NodeAuthPassword("wrong")
+    began = time.monotonic()
     with ends_within(30):
-        error = failing(driver, server, ScriptDeployment("true"), auth=wrong, timeout=60, max_tries=4)
-    assert len(server.connections) == 4
+        error = failing(driver, server, ScriptDeployment("true"), auth=wrong, timeout=60, max_tries=2)
+    assert time.monotonic() - began > 0.3
+    assert len(server.connections) > 2
     assert isinstance(error.value, SSHAuthenticationError)
     assert "refuses 'root' with a password" in str(error)
     assert "did create_node pass on auth=" in str(error)

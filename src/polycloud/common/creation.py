@@ -6,6 +6,8 @@ the resource with the marker until the provider's settle time is over, and never
 time. If the search finds nothing, nobody can know, and `AmbiguousCreateError` says what to look for. A
 provider that recognises a repeated request (an idempotency token) needs none of this: send the request with
 `idempotent=True`.
+
+A response is lost not only where none arrives: `LOST_STATUSES` may come from an edge after the create.
 """
 
 from __future__ import annotations
@@ -22,18 +24,18 @@ from polycloud.errors import (
     MalformedResponseError,
     OperationTimeoutError,
     PolycloudError,
-    ServerError,
+    ProviderError,
     TLSError,
     TransportError,
     UnsupportedOperationError,
 )
-from polycloud.utils.status import HTTPStatus
+from polycloud.http.retry import LOST_STATUSES
 
-__all__ = ["Creation", "UniqueCreation", "is_refusal", "marker_for"]
+__all__ = ["Creation", "UniqueCreation", "is_refusal", "led_by_one", "marker_for"]
 
 T = TypeVar("T")
-UNSETTLED = frozenset({500, 502, 503, 504})
-REDIRECTS = range(300, 400)
+REDIRECTS = frozenset({301, 302, 307, 308})
+"""Statuses that name another place for the same request; a 303 names the result of one."""
 READS = frozenset({"GET", "HEAD"})
 
 
@@ -51,6 +53,21 @@ def marker_for(idempotency_key: str | None = None) -> str:
     import hashlib
 
     return hashlib.sha256(idempotency_key.encode(errors="surrogatepass")).hexdigest()[:12]
+
+
+_keyed = waiting.SingleFlight()
+
+
+def led_by_one(account: tuple[Any, ...], idempotency_key: str, create: Callable[[], T]) -> T:
+    """Return the result of `create`, which one caller runs for all that use this key of an account now.
+
+    They may be threads and tasks of this process, and use several drivers.
+    """
+    import hashlib
+
+    # A digest: an account has secrets, and keys are shown by debuggers
+    identity = hashlib.sha256(repr((account, idempotency_key)).encode(errors="surrogatepass")).digest()
+    return _keyed(identity, create, alone=True)
 
 
 class Creation(ABC, Generic[T]):
@@ -202,7 +219,4 @@ def is_refusal(error: PolycloudError) -> bool:
         return status in REDIRECTS
     if isinstance(error, TransportError):
         return False
-    if status == HTTPStatus.REQUEST_TIMEOUT:  # some servers still carry it out
-        return False
-    # A server error may have come after the create; one in the provider's own envelope is a refusal
-    return not (isinstance(error, ServerError) and status in UNSETTLED)
+    return status not in LOST_STATUSES or (isinstance(error, ProviderError) and error.definite)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from polycloud import pricing
 from polycloud.common.base import BaseDriver
-from polycloud.common.creation import Creation
+from polycloud.common.creation import Creation, led_by_one
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.common.resource import with_id
 from polycloud.compute import keys
@@ -165,18 +166,25 @@ class NodeDriver(OperationsDriver):
         Args:
             nodes: The nodes to wait for, identified by id.
             wait_period: The longest pause between two lists, in seconds; the first ones are shorter.
-            timeout: Seconds to wait in total.
+            timeout: Seconds to wait in total; failures that may pass (a broken connection, a server error)
+                do not end it earlier.
             ssh_interface: The addresses that count, "public_ips" or "private_ips".
             force_ipv4: Leave IPv6 addresses out.
             ex_list_nodes_kwargs: Keyword arguments for the driver's `list_nodes`.
 
         Raises:
             OperationTimeoutError: They did not all run in time.
-            NotFoundError: One of them was listed, and vanished.
+            NotFoundError: One of them was listed, and was not for `settle_time` seconds.
             PolycloudError: One of them failed.
             InvalidArgumentError: One of them has no id yet, or a time is invalid.
         """
-        wait = RunningWait(nodes, ssh_interface, force_ipv4=force_ipv4, provider=self.name)
+        wait = RunningWait(
+            nodes,
+            ssh_interface,
+            force_ipv4=force_ipv4,
+            provider=self.name,
+            settle_time=self.settle_time,
+        )
         try:
             return wait.until_ready(
                 lambda: self.list_nodes(**(ex_list_nodes_kwargs or {})),
@@ -226,8 +234,8 @@ class NodeDriver(OperationsDriver):
             auth: An SSH key or a password to create the node with, if `features["create_node"]` names it; a
                 password is also used to log in, as is one of the driver's `password_arguments`.
             timeout: Seconds to wait for the node to run, and again for its SSH.
-            max_tries: Attempts after which a refused login is final; nodes accept connections before they
-                have keys.
+            max_tries: Attempts after which a refused login is final, but not within 30 s of the first:
+                nodes accept connections before they have keys.
             ssh_interface: The addresses to connect to, "public_ips" or "private_ips".
             at_exit_func: Called with the node if an interruption (Ctrl-C) ends the deployment.
             wait_period: The longest pause between two attempts, in seconds.
@@ -442,7 +450,8 @@ class NodeDriver(OperationsDriver):
     ) -> Node:
         """Run a create that happens exactly once (see `polycloud.common.creation`) and return its node.
 
-        Callers of one process that use the same `idempotency_key` at the same time get the same node.
+        Callers of one process that use the same `idempotency_key` at the same time get the same node,
+        whichever of the account's drivers they use.
         """
 
         def run() -> Node:
@@ -454,7 +463,12 @@ class NodeDriver(OperationsDriver):
 
         if idempotency_key is None:
             return run()
-        return self.connection.single_flight(("create", idempotency_key), run, alone=True)
+        account = (*self.connection.account(), self.connection.request_path)
+        node = led_by_one(account, idempotency_key, run)
+        if node.driver is not self:  # another driver of the account led
+            node = copy(node)
+            node.driver = self
+        return node
 
     def _require_auth(self, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> None:
         """Refuse, before anything is sent, an `auth` of a kind that `features["create_node"]` does not name.

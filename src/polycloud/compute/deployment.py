@@ -49,6 +49,8 @@ CLEANUP_TIMEOUT = 5.0
 LAST_ATTEMPT = 0.1
 REPEATS = 3
 T = TypeVar("T")
+KEYS_TIME = 30.0
+"""Seconds after its first refused login in which a new machine may still get its keys."""
 
 
 class Deployment:
@@ -262,9 +264,10 @@ class Login:
 
     Each attempt tries all `usernames` at all addresses, with `ssh_timeout` seconds for each connection. Two
     failures are expected while a machine boots. If nothing listens yet, attempts go on for `timeout` seconds.
-    If its SSH server does not have the keys yet and refuses the login, they end after `max_tries` refusals. A
-    login that is accepted and may do nothing, as images refuse users, is a refused login.
-    Pauses between attempts grow to `wait_period` seconds. Raises `InvalidArgumentError` for invalid values.
+    If its SSH server does not have the keys yet and refuses the login, they go on for `KEYS_TIME` seconds,
+    and for `max_tries` refusals at least. `max_tries` refusals are final where the server took the login and
+    then refused to do anything, as images refuse users, or got too many keys. Pauses between attempts grow to
+    `wait_period` seconds. Raises `InvalidArgumentError` for invalid values.
     """
 
     usernames: Sequence[str]
@@ -307,10 +310,10 @@ class Login:
         """Return a client that is logged in to `node`, at the first of `addresses` that accepts the login.
 
         The addresses are asked for before each attempt, since nodes get further ones while they boot. Raises
-        the last `SSHError` after `timeout` seconds, or after `max_tries` refused logins.
+        the last `SSHError` after `timeout` seconds, or once refused logins are final.
         """
         deadline = time.monotonic() + self.timeout
-        refusals = 0
+        refused_at: list[float] = []
         last: list[SSHError] = []
 
         made = cache(lambda address, user: self.client(address, user, node.uuid))
@@ -320,10 +323,11 @@ class Login:
             connected, errors = _first_connected(clients, self.ssh_timeout, deadline)
             last[:] = errors
             refused = [error for error in errors if isinstance(error, SSHAuthenticationError)]
-            nonlocal refusals
-            refusals += bool(refused)
-            if connected is None and refused and refusals >= self.max_tries:
-                raise refused[-1]
+            if connected is None and refused:
+                refused_at.append(time.monotonic())
+                patience = 0.0 if all(_is_definite(error) for error in errors) else KEYS_TIME
+                if len(refused_at) >= self.max_tries and refused_at[-1] - refused_at[0] >= patience:
+                    raise refused[-1]
             return connected
 
         login = f"an SSH login of {' or '.join(self.usernames)}"
@@ -336,6 +340,10 @@ class Login:
             )
         except OperationTimeoutError as error:
             raise (last[-1] if last else error) from error
+
+
+def _is_definite(error: SSHError) -> bool:
+    return isinstance(error, SSHAuthenticationError) and error.is_definite
 
 
 def _first_connected(

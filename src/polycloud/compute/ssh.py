@@ -299,7 +299,8 @@ class SSHClient(BaseSSHClient):
             if self._is_lost() or isinstance(error, SSHTimeoutError):
                 raise
             raise SSHAuthenticationError(
-                f"{self!r} is let in, but can do nothing there; it says: {words or 'nothing'}"
+                f"{self!r} is let in, but can do nothing there; it says: {words or 'nothing'}",
+                is_definite=True,
             ) from None
         waiting.run(lambda: exit_sftp(files))
 

@@ -156,7 +156,7 @@ class Connecting:
             raise SSHConnectError(f"{target} cannot be reached: {error}{owner.said()}") from error
         except lib.DisconnectError as error:
             if owner.verified and REFUSED.search(error.reason):
-                raise _refusal(target, owner, error) from error
+                raise _refusal(target, owner, error, is_definite=True) from error
             raise SSHConnectError(f"{target} cannot be reached: {error}{owner.said()}") from error
         except (OSError, UnicodeError, ValueError, lib.Error) as error:
             raise SSHConnectError(f"{target} cannot be reached: {error}") from error
@@ -167,9 +167,12 @@ class Connecting:
         return owner
 
 
-def _refusal(target: Target, owner: Any, error: Exception) -> SSHAuthenticationError:
+def _refusal(
+    target: Target, owner: Any, error: Exception, *, is_definite: bool = False
+) -> SSHAuthenticationError:
     return SSHAuthenticationError(
-        f"{target} refuses {target.username!r} with {target.offered()}: {error}{owner.said()}"
+        f"{target} refuses {target.username!r} with {target.offered()}: {error}{owner.said()}",
+        is_definite=is_definite,
     )
 
 

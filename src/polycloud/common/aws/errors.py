@@ -88,7 +88,10 @@ def error_from_code(
     if CREDENTIALS_REFUSED.fullmatch(code):
         return AWSCredsError(text, code, http_date(headers.get("date", "")))
     matching = (kind for pattern, kind in refusals if pattern.fullmatch(code))
-    return next((kind(status, text, headers) for kind in matching), None)
+    error = next((kind(status, text, headers) for kind in matching), None)
+    if error is not None:
+        error.definite = True
+    return error
 
 
 def is_throttling(body: bytes) -> bool:
