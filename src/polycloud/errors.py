@@ -19,6 +19,7 @@ PolycloudError (LibcloudError)
 ├── MalformedResponseError        the response is not as the provider documents it
 ├── TransportError                the connection broke: the request may have been carried out
 │   ├── ConnectError              nothing was sent
+│   │   └── LoginError            the login before the request failed
 │   ├── ReadTimeoutError          no response in time
 │   └── TLSError                  the server's certificate or the handshake failed
 ├── OperationTimeoutError         a wait timed out
@@ -45,6 +46,7 @@ __all__ = [
     "InvalidCredsException",
     "InvalidNameError",
     "LibcloudError",
+    "LoginError",
     "MalformedResponseError",
     "NotFoundError",
     "OperationTimeoutError",
@@ -242,6 +244,10 @@ class ConnectError(TransportError):
     """No connection was established; nothing was carried out."""
 
 
+class LoginError(ConnectError):
+    """The login that the request needs failed, so it was not sent; `__cause__` is the error of the login."""
+
+
 class ReadTimeoutError(TransportError):
     """The response did not arrive in time; the request may have been carried out."""
 
@@ -251,10 +257,18 @@ class TLSError(TransportError):
 
 
 class OperationTimeoutError(PolycloudError):
-    """A wait for `waiting_for` gave up after `timeout` seconds."""
+    """A wait for `waiting_for` gave up after `timeout` seconds; `cause` is why its last check failed."""
 
-    def __init__(self, waiting_for: str = "", timeout: float = 0.0, driver: object = None) -> None:
-        super().__init__(f"gave up after {timeout:g} s waiting for {waiting_for}", driver)
+    def __init__(
+        self,
+        waiting_for: str = "",
+        timeout: float = 0.0,
+        driver: object = None,
+        *,
+        cause: BaseException | None = None,
+    ) -> None:
+        why = "" if cause is None else f"; the last check failed: {cause}"
+        super().__init__(f"gave up after {timeout:g} s waiting for {waiting_for}{why}", driver)
         self.waiting_for = waiting_for
         self.timeout = timeout
 

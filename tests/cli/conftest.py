@@ -11,7 +11,7 @@ import sys
 import termios
 import time
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +29,26 @@ AtTerminal = Callable[..., str]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a user without settings of colour and without accounts."""
+    """The environment of a user without settings of colour, accounts, and a cache."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if name not in DECIDES_ABOUT_COLOUR and not name.startswith(CREDENTIALS)
     }
-    return {**kept, "TERM": "xterm-256color", "XDG_CONFIG_HOME": "/nowhere", **more}
+    nowhere = {"XDG_CONFIG_HOME": "/nowhere", "XDG_CACHE_HOME": "/dev/null"}
+    return {**kept, "TERM": "xterm-256color", **nowhere, **more}
 
 
 class Terminal:
-    """The command at a terminal: its output, and typed keys."""
+    """The command, or another program, at a terminal: its output, and typed keys."""
 
-    def __init__(self, *arguments: str, columns: int = 80, **variables: str) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 80, program: Sequence[str] = POLYCLOUD, **variables: str
+    ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen(
-            [*POLYCLOUD, *arguments],
+            [*program, *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -137,8 +140,8 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
     """Starts the command at a terminal."""
     with contextlib.ExitStack() as stack:
 
-        def start_it(*arguments: str, columns: int = 80, **variables: str) -> Terminal:
-            started = Terminal(*arguments, columns=columns, **variables)
+        def start_it(*arguments: str, **settings: Any) -> Terminal:
+            started = Terminal(*arguments, **settings)
             stack.callback(started.close)
             return started
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -12,13 +11,11 @@ from polycloud.common.base import (
     Connection,
     ConnectionKey,
     JsonResponse,
-    PollingConnection,
     XmlResponse,
 )
 from polycloud.common.bearer import BearerConnection
-from polycloud.common.tokens import Token, TokenConnection
 from polycloud.concurrency.calls import call_options
-from polycloud.errors import InvalidArgumentError, MalformedResponseError, PolycloudError
+from polycloud.errors import InvalidArgumentError, MalformedResponseError
 from polycloud.http.messages import Request
 from polycloud.http.retry import RetryPolicy
 from polycloud.utils.values import shown
@@ -108,60 +105,6 @@ def test_parsers_of_ones_own(kind: type[Any]) -> None:
         connection = Own(**web.options)
         with pytest.raises(MalformedResponseError, match="the response is not as documented"):
             _ = connection.request("/").object
-        connection.close()
-
-
-@pytest.mark.parametrize("expires_at", [datetime(2030, 1, 1), 5.0, "tomorrow"])  # noqa: DTZ001 - the mistake
-def test_tokens_without_a_time_zone(expires_at: Any) -> None:
-    """A token whose end is not a datetime with a time zone is refused when it is made."""
-    with pytest.raises(InvalidArgumentError, match="expires_at must be a datetime with a time zone"):
-        Token("secret", expires_at)
-    assert Token("secret", datetime(2099, 1, 1, tzinfo=UTC)).lasts()
-
-
-class Returns(TokenConnection):
-    result: Any = None
-
-    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        headers["X-Token"] = self.token
-        return headers
-
-    def authenticate(self) -> Token:
-        token: Token = self.result
-        return token
-
-
-class AsksItself(Returns):
-    def authenticate(self) -> Token:
-        return Token(self.request("/login").body)
-
-
-@pytest.mark.parametrize("result", [None, "secret"])
-def test_logins_that_return_no_token(result: Any) -> None:
-    """A login that does not return a `Token` is an error that says so, without the value."""
-    with serve() as web:
-        connection = Returns(**web.options)
-        connection.result = result
-        with pytest.raises(InvalidArgumentError, match="authenticate must return a Token") as caught:
-            connection.request("/")
-    assert "secret" not in str(caught.value)
-    assert web.seen == []
-
-
-def test_a_login_over_its_own_connection() -> None:
-    """A login that sends a request over the connection that needs the token ends as an error at once."""
-    with serve() as web:
-        with pytest.raises(PolycloudError, match="authenticate must use another connection"):
-            AsksItself(**web.options).request("/")
-    assert web.seen == []
-
-
-def test_jobs_without_hooks() -> None:
-    """A polling connection that lacks a hook names it."""
-    with serve() as web:
-        connection = PollingConnection(**web.options)
-        with pytest.raises(NotImplementedError, match="PollingConnection must define has_completed"):
-            connection.async_request("/")
         connection.close()
 
 

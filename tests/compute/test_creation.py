@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from polycloud import aio
+from polycloud.common.base import ConnectionUserAndKey
 from polycloud.common.creation import Creation, marker_for
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
@@ -105,7 +109,7 @@ def test_a_lost_response_costs_nothing(cloud: Sandbox, driver: Any, fault: Any) 
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}], ids=["", "Retry-After"])
-@pytest.mark.parametrize("status", [408, 429, 499, 501, 503, 520, 530])
+@pytest.mark.parametrize("status", [408, 429, 499, 503, 520, 599])
 def test_an_edge_may_respond_after_the_create(
     cloud: Sandbox, driver: Any, status: int, headers: dict[str, str]
 ) -> None:
@@ -229,6 +233,44 @@ def test_threads_with_one_key(cloud: Sandbox, driver: Any) -> None:
         nodes = list(pool.map(lambda _: create(driver, idempotency_key="order 17"), range(8)))
     assert len({node.id for node in nodes}) == 1
     assert (len(cloud.servers), creates(cloud)) == (1, 1)
+
+
+def test_drivers_with_one_key(cloud: Sandbox) -> None:
+    """Threads that create with one key by several drivers of an account get one node, each its driver's."""
+    with ExitStack() as stack:
+        drivers = [stack.enter_context(driver_of(cloud)) for _ in range(8)]
+        pool = stack.enter_context(ThreadPoolExecutor(8))
+        nodes = list(pool.map(lambda driver: create(driver, idempotency_key="order 17"), drivers))
+        assert [node.driver for node in nodes] == drivers
+        assert nodes[-1].destroy()
+    assert len({node.id for node in nodes}) == 1
+    assert creates(cloud) == 1
+
+
+def test_tasks_and_threads_with_one_key(cloud: Sandbox) -> None:
+    """Tasks and threads that create with one key, each by a driver of its own, get one node."""
+
+    async def created() -> str:
+        async with aio.wrap(driver_of(cloud)) as driver:
+            return (await driver.run(create, driver.driver, idempotency_key="order 17")).id
+
+    async def all_of_them() -> list[str]:
+        return await asyncio.gather(*(created() for _ in range(4)))
+
+    def in_a_thread() -> list[str]:
+        with driver_of(cloud) as driver:
+            return [create(driver, idempotency_key="order 17").id]
+
+    with ThreadPoolExecutor(5) as pool:
+        futures = [pool.submit(asyncio.run, all_of_them()), *(pool.submit(in_a_thread) for _ in range(4))]
+        ids = [id_ for future in futures for id_ in future.result()]
+    assert (len(ids), len(set(ids)), creates(cloud)) == (8, 1, 1)
+
+
+def test_accounts_are_told_apart() -> None:
+    """Two users with one secret are two accounts."""
+    ours, same, theirs = (ConnectionUserAndKey(name, "secret", host="here") for name in ("a", "a", "b"))
+    assert ours.account() == same.account() != theirs.account()
 
 
 def test_one_name_from_threads_and_processes(cloud: Sandbox) -> None:

@@ -8,9 +8,13 @@ import os
 import sys
 from typing import IO, NoReturn
 
-from polycloud.cli.output import FAILED, INTERRUPTED, fail, reason
+from polycloud.cli.statuses import FAILED, INTERRUPTED
+from polycloud.version import __version__
 
 __all__ = ["run"]
+
+QUESTION, COMPLETE = "_POLYCLOUD_COMPLETE", "complete_"
+"""The variable by which a shell's script asks, and how a question for offers begins."""
 
 
 def run() -> None:
@@ -18,24 +22,43 @@ def run() -> None:
     _prepare()
     printed = sys.stdout  # Typer replaces it when a reader goes away
     try:
-        import rich  # noqa: F401 - commands import it later, where the error would be a traceback
-
-        from polycloud.cli.app import DEBUG, app
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in {"rich", "typer"}:
-            raise
-        sys.exit("the command polycloud requires: pip install 'polycloud[cli]'")
-    try:
-        app(prog_name="polycloud")
+        _run()
     except SystemExit as end:
         if end.code == INTERRUPTED:
             _exit_at_once()
         _flush(printed)
         raise
     except OSError as error:
-        if DEBUG in sys.argv:
+        if "--debug" in sys.argv:
             raise
         _give_up(error, printed)
+
+
+def _run() -> NoReturn:
+    """Run a command. The version, and what a shell has asked for lately, need no Typer, which is slow."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"polycloud {__version__}")  # noqa: T201 - the result
+        sys.exit()
+    if os.environ.get(QUESTION, "").startswith(COMPLETE):
+        from polycloud.cli.offers import answer
+
+        sys.exit(answer(os.environ[QUESTION].removeprefix(COMPLETE), _run_typer))
+    _run_typer({})
+
+
+def _run_typer(question: dict[str, str]) -> NoReturn:
+    """Run the command line, or answer the question that a shell's script asks with these variables."""
+    os.environ |= question
+    try:
+        import rich  # noqa: F401 - commands import it later, where the error would be a traceback
+
+        from polycloud.cli.app import app
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in {"rich", "typer"}:
+            raise
+        sys.exit("the command polycloud requires: pip install 'polycloud[cli]'")
+    app(prog_name="polycloud")
+    sys.exit()
 
 
 def _prepare() -> None:
@@ -62,6 +85,8 @@ def _give_up(error: OSError, printed: IO[str]) -> NoReturn:
     os.dup2(os.open(os.devnull, os.O_WRONLY), printed.fileno())
     if isinstance(error, BrokenPipeError):
         sys.exit(FAILED)
+    from polycloud.cli.output import fail, reason
+
     fail(reason(error))
 
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
+from polycloud.cli.statuses import FAILED, INTERRUPTED, NOT_FOUND, WRONG_CALL
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -43,8 +45,6 @@ __all__ = [
     "working",
 ]
 
-FAILED, WRONG_CALL, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
-"""Exit statuses."""
 GAP = 2
 BORDER = 3
 """The width of a column beside its cells: two spaces and a line."""

@@ -24,7 +24,9 @@ from polycloud.errors import (
     InvalidArgumentError,
     NotFoundError,
     PolycloudError,
+    ProviderError,
     ProviderHTTPError,
+    TransportError,
 )
 from polycloud.http.messages import (
     BODY_LIMIT,
@@ -205,6 +207,10 @@ class Connection:
         """Return whether there are newer credentials than those with which `request` was refused (401)."""
         return False
 
+    def _logs_in(self) -> bool:
+        """Return whether the request is part of a login, which has no token to send yet."""
+        return False
+
     # What drivers call
 
     def request(
@@ -260,7 +266,7 @@ class Connection:
             self.limiter_for(request),
             self.retry_budget,
             self.transport,
-            None if type(self).sign is Connection.sign else self.sign,
+            None if type(self).sign is Connection.sign or self._logs_in() else self.sign,
         ).result()
 
     def gather(self, calls: Iterable[Callable[[], T]], *, limit: int = waiting.SIDE_BY_SIDE) -> list[T]:
@@ -317,6 +323,10 @@ class Connection:
         except UnicodeEncodeError as error:
             text = error.object[error.start : error.end]
             raise InvalidArgumentError(f"{text!r} cannot be encoded as UTF-8") from None
+        except (ProviderError, TransportError) as error:  # of a login, which a hook began
+            _, action, _, _, _, method, *_ = arguments
+            error.locate(Exchange(self._name(), method, action))
+            raise
 
     def _build(
         self,
@@ -334,13 +344,16 @@ class Connection:
         body = None if data is None or json is not None else self.encode_data(data)
         fixed = _fixed_headers(getattr(self.driver, "api_name", None), self._user_agent_words)
         fields = {**fixed, **(headers or {})}
-        fields = _returned_dict("add_default_headers", self.add_default_headers(fields))
+        query = dict(params or {})
+        if not self._logs_in():
+            fields = _returned_dict("add_default_headers", self.add_default_headers(fields))
+            query = _returned_dict("add_default_params", self.add_default_params(query))
         if headers:
             fields = _named_once(fields)
         return build_request(
             method,
             _prefix(self.secure, self.host, self.port, self.request_path) + quote_path(action.lstrip("/")),
-            _returned_dict("add_default_params", self.add_default_params(dict(params or {}))),
+            query,
             fields,
             body,
             json,
@@ -410,8 +423,10 @@ class Connection:
         if response is not None:
             status, headers = response.status, response.headers
             request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
-        name = getattr(self.driver, "name", None) or self.host
-        return Exchange(name, request.method, request.path, status, request_id)
+        return Exchange(self._name(), request.method, request.path, status, request_id)
+
+    def _name(self) -> str:
+        return getattr(self.driver, "name", None) or self.host
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_transport": None, "_rate_limiter": None}
@@ -439,6 +454,10 @@ class ConnectionUserAndKey(ConnectionKey):
     def __init__(self, user_id: str, key: str, secure: bool = True, *args: Any, **options: Any) -> None:
         super().__init__(key, secure, *args, **options)
         self.user_id = user_id
+
+    def account(self) -> tuple[Any, ...]:
+        """Return what identifies the account: two users may have the same key."""
+        return (*super().account(), self.user_id)
 
 
 @lru_cache(maxsize=256)

@@ -31,7 +31,7 @@ from polycloud.errors import (
 )
 from polycloud.http.retry import LOST_STATUSES
 
-__all__ = ["Creation", "UniqueCreation", "is_refusal", "marker_for"]
+__all__ = ["Creation", "UniqueCreation", "is_refusal", "led_by_one", "marker_for"]
 
 T = TypeVar("T")
 REDIRECTS = frozenset({301, 302, 307, 308})
@@ -53,6 +53,21 @@ def marker_for(idempotency_key: str | None = None) -> str:
     import hashlib
 
     return hashlib.sha256(idempotency_key.encode(errors="surrogatepass")).hexdigest()[:12]
+
+
+_keyed = waiting.SingleFlight()
+
+
+def led_by_one(account: tuple[Any, ...], idempotency_key: str, create: Callable[[], T]) -> T:
+    """Return the result of `create`, which one caller runs for all that use this key of an account now.
+
+    They may be threads and tasks of this process, and use several drivers.
+    """
+    import hashlib
+
+    # A digest: an account has secrets, and keys are shown by debuggers
+    identity = hashlib.sha256(repr((account, idempotency_key)).encode(errors="surrogatepass")).digest()
+    return _keyed(identity, create, alone=True)
 
 
 class Creation(ABC, Generic[T]):

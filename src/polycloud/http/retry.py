@@ -20,6 +20,7 @@ from polycloud.concurrency.forks import renew_after_fork
 from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
+    LoginError,
     PolycloudError,
     TLSError,
     TransportError,
@@ -42,8 +43,8 @@ __all__ = [
 EDGE = frozenset(range(520, 531))
 """Statuses of Cloudflare, for what happened between it and the provider."""
 TRANSIENT = frozenset({408, 429, 502, 503, 504}) | EDGE
-LOST_STATUSES = frozenset({408, 429, 460, 499, *range(500, 1000)})
-"""Statuses that may come after the provider has carried out the request."""
+LOST_STATUSES = frozenset({408, 429, 460, 499, *range(500, 1000)}) - {501, 505}
+"""Statuses that may come after the provider has carried out the request: not those of what it cannot do."""
 NAMES_TIME = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 SUCCESSES_PER_RETRY = 10
 """Responses without failure that earn one retry back."""
@@ -94,7 +95,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
             return False
         if isinstance(outcome, RawResponse):
             return self._is_transient(request, outcome)
-        if isinstance(outcome, TLSError):
+        if isinstance(outcome, TLSError | LoginError):
             return False
         if isinstance(outcome, ConnectError):
             return True

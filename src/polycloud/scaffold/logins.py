@@ -120,9 +120,8 @@ def _token(api: Api) -> Login:
         bases="TokenConnection, ConnectionUserAndKey",
         methods=f'''
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """Send the token with every request but the one that gets it."""
-        if "Authorization" not in headers:
-            headers["Authorization"] = f"Bearer {{self.token}}"
+        """Send the token with every request; those of `authenticate` are sent without it."""
+        headers["Authorization"] = f"Bearer {{self.token}}"
         return headers
 
     def authenticate(self) -> Token:

@@ -1,0 +1,7 @@
+"""The exit statuses of the command, apart from what prints: `polycloud --version` needs no more."""
+
+from __future__ import annotations
+
+__all__ = ["FAILED", "INTERRUPTED", "NOT_FOUND", "WRONG_CALL"]
+
+FAILED, WRONG_CALL, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
