@@ -22,7 +22,7 @@ from polycloud.compute.providers import get_driver
 from polycloud.concurrency.bridge import bridged
 from polycloud.concurrency.calls import call_options
 from polycloud.errors import PolycloudError
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.retry import RetryPolicy
 from support.recorded import everything_recorded
 from support.web import Answer, Seen, Web, serve
@@ -42,7 +42,7 @@ def plainly(call: Callable[[], Any]) -> Any:
 
 def on_a_loop(call: Callable[[], Any]) -> Any:
     async def main() -> Any:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             return await bridged(call, transports)
 
     return asyncio.run(main())
