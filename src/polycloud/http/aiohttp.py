@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from io import BytesIO
 from typing import Any, Self, TypeVar
 
 from aiohttp import (
@@ -109,16 +110,16 @@ class AiohttpTransport:
         """Return the response with its body, read at once: each wait costs a switch to the loop."""
         response = await self._open(request)
         try:
-            pieces = bytearray()
+            body = BytesIO()
             while piece := await response.content.readany():
-                pieces += piece
-                require_size(len(pieces), self.options.body_limit)
+                body.write(piece)
+                require_size(body.tell(), self.options.body_limit)
         except BaseException:
             response.close()
             raise
         response.release()
         raw = _raw(response)
-        raw.body = bytes(pieces)
+        raw.body = body.getvalue()
         return raw
 
     async def _open(self, request: Request) -> ClientResponse:

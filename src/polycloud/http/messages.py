@@ -36,7 +36,7 @@ __all__ = [
 
 Body = bytes | IO[bytes] | Iterable[bytes]
 CHUNK = 65536
-BODY_LIMIT = 256 * 1024 * 1024
+BODY_LIMIT = 64 * 1024 * 1024
 ORIGIN = re.compile(r"https?://[^/?#]+")
 CONNECTION_HEADERS = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
