@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAS", "ELEMENTS", "JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
+T = TypeVar("T")
 SHOWN = 200
 COMMAS = (b",",)
 VALUES = (*COMMAS, b"{", b"[")
@@ -52,6 +53,9 @@ class Response:
     - `parse_error()`: called if `success()` is false; raises an error of `polycloud.errors`, or returns the
       provider's message, from which the error for the status is made.
     """
+
+    first_response: Response | None = None
+    """What a polling connection received first, for the job that this response completes."""
 
     def __init__(self, response: RawResponse, connection: Sender, request: Request) -> None:
         self.raw = response
@@ -197,6 +201,12 @@ class JsonResponse(Response):
         except (MalformedResponseError, RecursionError):
             return super().parse_error()
 
+    @overload
+    def decode(self, type_: type[T], counted: Iterable[bytes] = VALUES) -> T: ...
+
+    @overload
+    def decode(self, type_: Any, counted: Iterable[bytes] = VALUES) -> Any: ...
+
     def decode(self, type_: Any, counted: Iterable[bytes] = VALUES) -> Any:
         """Decode the body as `type_` (a msgspec Struct, `list[Struct]`, a dict ...) in one pass.
 
@@ -249,6 +259,28 @@ class XmlResponse(Response):
 
         try:
             return xmltree.parse(self.content)
+        except ValueError as error:
+            raise self.malformed(f"the response is not XML: {error}") from None
+
+    @overload
+    def decode(self, type_: type[T]) -> T: ...
+
+    @overload
+    def decode(self, type_: Any) -> Any: ...
+
+    def decode(self, type_: Any) -> Any:
+        """Return the root element as `type_`, a msgspec Struct.
+
+        A field is read from the attribute or from the child element of that name, whatever its namespace; a
+        list from all children of that name, or from the children of the only one (`<disks><disk/></disks>`).
+        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
+        """
+        from polycloud.common import xmltree
+
+        try:
+            return xmltree.convert(xmltree.parse(self.content), type_)
+        except msgspec.ValidationError as error:
+            raise self.malformed(f"the response is not as documented: {error}") from None
         except ValueError as error:
             raise self.malformed(f"the response is not XML: {error}") from None
 
