@@ -44,7 +44,7 @@ from polycloud.errors import (
     ServerError,
     TransportError,
 )
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.messages import RawResponse, Request
 from polycloud.http.retry import RetryPolicy
 from polycloud.tracing.hooks import add_hook
@@ -885,7 +885,7 @@ def test_a_driver_works_in_a_bridge() -> None:
         def call() -> Any:
             return driver.connection.request("/x").object["target"]
 
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             return await asyncio.gather(*(bridged(call, transports) for _ in range(20)))
 
     with serve() as web:

@@ -35,7 +35,7 @@ from polycloud.errors import (
     ReadTimeoutError,
     ServerError,
 )
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.clock import ends_within
@@ -126,13 +126,13 @@ def test_tasks_have_settings_of_their_own() -> None:
         waiting.sleep(0.01)
         return waiting.gather([lambda: current_call().retry] * 3)
 
-    async def task(retry: RetryRules | None, transports: AiohttpTransports) -> list[RetryRules | None]:
+    async def task(retry: RetryRules | None, transports: LoopTransports) -> list[RetryRules | None]:
         with call_options(retry=retry):
             await asyncio.sleep(0)
             return await bridged(settings, transports)
 
     async def main() -> list[list[RetryRules | None]]:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             return await asyncio.gather(*(task(retry, transports) for retry in (ONCE, None, TWICE)))
 
     assert asyncio.run(main()) == [[ONCE] * 3, [None] * 3, [TWICE] * 3]
@@ -299,7 +299,7 @@ def test_the_deadline_holds_in_a_bridge() -> None:
     stop = threading.Event()
 
     async def main(connection: Connection) -> None:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             with call_options(deadline=0.2):
                 await bridged(lambda: connection.request("/"), transports)
 

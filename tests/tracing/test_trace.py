@@ -37,7 +37,7 @@ from polycloud.common.base import (
 from polycloud.compute.providers import get_driver
 from polycloud.concurrency.bridge import bridged
 from polycloud.errors import ConnectError, ProviderHTTPError
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.tracing.hooks import add_hook
@@ -262,7 +262,7 @@ def test_operations_on_an_event_loop() -> None:
     """On an event loop, too, traces name the operation, each task's its own."""
 
     async def both(driver: Any) -> None:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             await asyncio.gather(
                 bridged(driver.list_nodes, transports), bridged(driver.list_locations, transports)
             )

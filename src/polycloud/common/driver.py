@@ -104,8 +104,8 @@ def credentials_of(kind: type[BaseDriver]) -> tuple[Credential, ...]:
     default = (Credential("key"), Credential("secret")) if both else (Credential("key"),)
     prefix = f"POLYCLOUD_{kind.api_name or kind.__name__}".upper().replace("-", "_")
     return tuple(
-        Credential(name, (f"{prefix}_{name.upper()}", *variables))
-        for name, variables in kind.credentials or default
+        Credential(one.name, (f"{prefix}_{one.name.upper()}", *one.variables))
+        for one in kind.credentials or default
     )
 
 

@@ -1,6 +1,6 @@
 """`Request`, `RawResponse`, and the protocols of what sends them.
 
-There are two transports: `polycloud.http.urllib3` for plain code, `polycloud.http.aiohttp` for code on
+There are two transports: `polycloud.http.urllib3` for plain code, `polycloud.http.loop` for code on
 an event loop. A transport sends one request once. It knows nothing of providers, retries or credentials, and
 raises errors of `polycloud.errors` only.
 """
