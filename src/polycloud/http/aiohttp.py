@@ -44,6 +44,8 @@ T = TypeVar("T")
 POOL_SIZE = 100
 IDLE_LIMIT = 5.0
 """Seconds after which an idle connection is closed: a POST must not be lost on it."""
+GOODBYE = 0.1
+"""Seconds in which TLS connections end: asyncio closes their sockets only after the server's goodbye."""
 
 
 class AiohttpTransports:
@@ -104,6 +106,8 @@ class AiohttpTransport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+            if self._tls is not None:
+                await asyncio.sleep(GOODBYE)
 
     async def _whole(self, request: Request) -> RawResponse:
         """Return the response with its body, read at once: each wait costs a switch to the loop."""
