@@ -257,10 +257,18 @@ class TLSError(TransportError):
 
 
 class OperationTimeoutError(PolycloudError):
-    """A wait for `waiting_for` gave up after `timeout` seconds."""
+    """A wait for `waiting_for` gave up after `timeout` seconds; `cause` is why its last check failed."""
 
-    def __init__(self, waiting_for: str = "", timeout: float = 0.0, driver: object = None) -> None:
-        super().__init__(f"gave up after {timeout:g} s waiting for {waiting_for}", driver)
+    def __init__(
+        self,
+        waiting_for: str = "",
+        timeout: float = 0.0,
+        driver: object = None,
+        *,
+        cause: BaseException | None = None,
+    ) -> None:
+        why = "" if cause is None else f"; the last check failed: {cause}"
+        super().__init__(f"gave up after {timeout:g} s waiting for {waiting_for}{why}", driver)
         self.waiting_for = waiting_for
         self.timeout = timeout
 

@@ -24,7 +24,6 @@ from polycloud.common.base import (
     ConnectionKey,
     ConnectionUserAndKey,
     JsonResponse,
-    PollingConnection,
     Response,
     XmlResponse,
     quote_segment,
@@ -38,7 +37,6 @@ from polycloud.errors import (
     InvalidCredsError,
     MalformedResponseError,
     NotFoundError,
-    OperationTimeoutError,
     PolycloudError,
     ProviderHTTPError,
     RateLimitReachedError,
@@ -902,35 +900,6 @@ def test_a_transport_of_ones_own() -> None:
         assert not transport.closed
     assert [request.url for request in transport.requests] == ["https://api.example/x"]
     assert transport.closed
-
-
-# Polling
-
-
-class Polling(PollingConnection):
-    responseCls = JsonResponse
-    poll_interval = 0.01
-
-    def get_poll_request_kwargs(self, response: Any, context: Any, request_kwargs: Any) -> dict[str, Any]:
-        return {"action": f"/job/{response.object['job']}"}
-
-    def has_completed(self, response: Any) -> bool:
-        return bool(response.object.get("done"))
-
-
-def test_polling() -> None:
-    """A polling connection polls its job until it is done, and returns the last response."""
-    states = iter([{"done": False}, {"done": True, "id": 5}])
-    with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(states))) as web:
-        assert Polling(**web.options).async_request("/make", method="POST").object == {"done": True, "id": 5}
-        assert [seen.path for seen in web.seen] == ["/make", "/job/7", "/job/7"]
-
-
-def test_polling_gives_up() -> None:
-    """A job that never ends is given up, by name."""
-    with serve(lambda _: Answer(body={"job": 7})) as web:
-        with pytest.raises(OperationTimeoutError, match="POST /make"):
-            Polling(**web.options, timeout=0.1).async_request("/make", method="POST")
 
 
 def test_response_defaults() -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import asyncssh
 import pytest
 
+from polycloud.compute import deployment
 from polycloud.compute.deployment import (
     Deployment,
     FileDeployment,
@@ -39,26 +41,11 @@ from polycloud.compute.types import (
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.testing.sshd import SSHServer
 from support.clock import ends_within
+from support.nodes import LocalDriver
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 PRIVATE = KEY.export_private_key().decode()
 PUBLIC = KEY.export_public_key().decode().strip()
-
-
-class LocalDriver(DummyNodeDriver):
-    """A driver in memory whose nodes are this machine's SSH server."""
-
-    features = {"create_node": ["ssh_key", "password"]}  # noqa: RUF012
-    address = "127.0.0.1"
-
-    @classmethod
-    def offers(cls, name: str) -> bool:
-        return name == "deploy_node" or super().offers(name)
-
-    def create_node(self, name: str, *args: Any, **kwargs: Any) -> Node:
-        node = super().create_node(name, *args, **kwargs)
-        node.public_ips = [self.address]
-        return node
 
 
 @pytest.fixture
@@ -259,6 +246,47 @@ def test_a_generated_password(server: SSHServer) -> None:
     assert step.stdout == "in\n"
 
 
+def test_a_password_argument_of_the_driver(server: SSHServer) -> None:
+    """A password that the driver takes by an argument of its own is used to log in."""
+
+    class Own(LocalDriver):
+        password_arguments = ("root_pass",)
+
+    step = ScriptDeployment("echo in")
+    deploy(Own("creds"), server, step, ssh_key=[], root_pass="right-password")
+    assert step.stdout == "in\n"
+
+
+@pytest.mark.parametrize("auth", [None, NodeAuthSSHKey(PUBLIC)])
+def test_nothing_that_could_log_in_costs_no_node(
+    driver: LocalDriver,
+    server: SSHServer,
+    auth: NodeAuthSSHKey | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a key or a password here, nothing is created; a key of `~/.ssh` is enough."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for agent in (None, str(tmp_path / "no-agent")):
+        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+        if agent:
+            monkeypatch.setenv("SSH_AUTH_SOCK", agent)
+        with pytest.raises(InvalidArgumentError, match=r"nothing could log in to the node.*ssh_key="):
+            deploy(driver, server, ScriptDeployment("true"), ssh_key=None, auth=auth)
+    assert "web" not in names(driver)
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519").write_text(PRIVATE)
+    assert deploy(driver, server, ScriptDeployment("true"), ssh_key=None, auth=auth).name == "web"
+
+
+@pytest.mark.parametrize("jump", ["", "a b", "host:0", "host:x", "u@h:99999", "::1", "h,,h", "@h", "h\n", 5])
+def test_odd_jump_hosts_cost_no_node(driver: LocalDriver, server: SSHServer, jump: Any) -> None:
+    """Jump hosts that cannot be meant are refused before a node is created."""
+    with pytest.raises(InvalidArgumentError, match="jump"):
+        deploy(driver, server, ScriptDeployment("true"), ssh_jump=jump)
+    assert "web" not in names(driver)
+
+
 def test_alternate_user_names(driver: LocalDriver, server: SSHServer) -> None:
     """Where the first user name is refused, the others are tried."""
     server.users = ["ubuntu"]
@@ -268,11 +296,11 @@ def test_alternate_user_names(driver: LocalDriver, server: SSHServer) -> None:
 
 
 def test_a_key_that_comes_late(driver: LocalDriver, server: SSHServer) -> None:
-    """A machine that refuses a login before it has its keys is tried again."""
+    """A machine that refuses logins for seconds, before it has its keys, is tried again."""
     server.public_keys = []
-    threading.Timer(0.4, server.public_keys.append, [PUBLIC]).start()
+    threading.Timer(3, server.public_keys.append, [PUBLIC]).start()
     step = ScriptDeployment("echo in")
-    deploy(driver, server, step, max_tries=30)
+    deploy(driver, server, step)
     assert step.stdout == "in\n"
 
 
@@ -412,12 +440,17 @@ def test_a_node_that_reboots_in_the_middle(driver: LocalDriver, server: SSHServe
     assert isinstance(error.value, SSHConnectionLostError)
 
 
-def test_a_login_that_is_refused(driver: LocalDriver, server: SSHServer) -> None:
-    """A login that is refused again and again ends after `max_tries`, long before the timeout."""
+def test_a_login_that_is_refused(
+    driver: LocalDriver, server: SSHServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login that is refused ends after `KEYS_TIME` and `max_tries`, long before the timeout."""
+    monkeypatch.setattr(deployment, "KEYS_TIME", 0.3)
     wrong = NodeAuthPassword("wrong")
+    began = time.monotonic()
     with ends_within(30):
-        error = failing(driver, server, ScriptDeployment("true"), auth=wrong, timeout=60, max_tries=4)
-    assert len(server.connections) == 4
+        error = failing(driver, server, ScriptDeployment("true"), auth=wrong, timeout=60, max_tries=2)
+    assert time.monotonic() - began > 0.3
+    assert len(server.connections) > 2
     assert isinstance(error.value, SSHAuthenticationError)
     assert "refuses 'root' with a password" in str(error)
     assert "did create_node pass on auth=" in str(error)

@@ -4,6 +4,8 @@ import asyncio
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -297,6 +299,56 @@ def test_an_interrupted_leader_is_replaced() -> None:
     assert followed[0].startswith("done by ")
 
 
+def followed(world: World, follower: Callable[[Callable[[], str]], None]) -> None:
+    """Let `follower` ask for a key while a leader on another thread is at work, which ends afterwards."""
+    flight, begun, over = waiting.SingleFlight(), threading.Event(), threading.Event()
+
+    def work() -> str:
+        begun.set()
+        over.wait(20)
+        return "led"
+
+    leader = threading.Thread(target=flight, args=("key", work))
+    leader.start()
+    assert begun.wait(10)
+    try:
+        world(lambda: follower(lambda: flight("key", lambda: "its own")))
+    finally:
+        over.set()
+        leader.join()
+
+
+@both_worlds
+def test_a_follower_keeps_its_own_deadline(world: World) -> None:
+    """A caller that follows a flight waits no longer than its own deadline."""
+
+    def follow(ask: Callable[[], str]) -> None:
+        with ends_within(10), call_options(deadline=0.2), pytest.raises(OperationTimeoutError):
+            ask()
+
+    followed(world, follow)
+
+
+def test_a_leaders_deadline_is_its_own() -> None:
+    """Where a flight fails after its leader's deadline, a follower without one does the work itself."""
+    flight, begun = waiting.SingleFlight(), threading.Event()
+
+    def late() -> str:
+        begun.set()
+        waiting.sleep(0.5)
+        raise TransportError("the deadline has passed")
+
+    def lead() -> None:
+        with call_options(deadline=0.2), pytest.raises(TransportError):
+            flight("key", late)
+
+    leader = threading.Thread(target=lead)
+    leader.start()
+    assert begun.wait(10)
+    assert flight("key", lambda: "its own") == "its own"
+    leader.join()
+
+
 def test_followers_on_a_loop_get_the_leaders_error() -> None:
     """Tasks that follow a flight which fails get its very error and do not run their own function."""
     flight, error = waiting.SingleFlight(), PolycloudError("refused")
@@ -441,6 +493,44 @@ def test_ctrl_c_ends_a_gather() -> None:
         over.set()
 
 
+HANGING = """
+import os, signal, sys, threading, time
+from polycloud.concurrency import waiting
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.fleet import Fleet
+
+def hang(*_):
+    time.sleep(120)
+
+def interrupt_soon():
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    {call}
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "printed"),
+    [
+        ("interrupt_soon(); waiting.gather([hang, hang])", "interrupted"),
+        ("interrupt_soon(); list(Fleet({'a': DummyNodeDriver()}).each(hang))", "interrupted"),
+        ("print(*Fleet({'a': DummyNodeDriver()}, deadline=0.1).each(hang))", "OperationTimeoutError"),
+    ],
+    ids=["gather", "a fleet", "a fleet's deadline"],
+)
+def test_calls_that_hang_do_not_keep_the_program(call: str, printed: str) -> None:
+    """After Ctrl-C in a `gather` or a fleet, or a fleet's deadline, the program ends though calls hang."""
+    command = [sys.executable, "-c", HANGING.replace("{call}", call)]
+    with ends_within(45):
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert printed in ended.stdout
+    assert not ended.stderr
+
+
 def test_ctrl_c_cancels_what_runs_on_the_private_loop() -> None:
     """Ctrl-C during `run` cancels the coroutine on the private loop."""
     cancelled = threading.Event()
@@ -473,34 +563,72 @@ def test_run_after_fork() -> None:
 LIMITED = RateLimitReachedError(429, "later")
 
 
-def test_poll_is_patient_with_transient_errors() -> None:
-    """`poll` lives through four transient errors in a row; the fifth is raised, other errors at once."""
+def test_poll_lives_through_transient_errors(clock: Clock) -> None:
+    """`poll` lives through transient errors as long as its timeout lasts; other errors are raised at once."""
     transient = [ServerError(500), TransportError("cut"), MalformedResponseError("odd"), LIMITED]
+    checks = 0
 
-    def poll(*outcomes: Exception | str | None) -> tuple[object, int]:
-        left = list(outcomes)
+    def check() -> str | None:
+        nonlocal checks
+        checks += 1
+        if clock.now < 1290:
+            raise transient[checks % len(transient)]
+        return "seen"
 
-        def check() -> str | None:
-            outcome = left.pop(0)
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
+    assert waiting.poll(check, waiting_for="x", timeout=300) == "seen"
+    assert checks > 60
+    refused = PolycloudError("refused")
 
-        try:
-            found = waiting.poll(check, waiting_for="x", timeout=20, longest_pause=0.001)
-        except PolycloudError as error:
-            return error, len(left)
-        return found, len(left)
+    def refuse() -> None:
+        raise refused
 
-    assert poll(*transient, None, *transient, "seen") == ("seen", 0)
-    last = ServerError(500, "for ever")
-    assert poll(*transient, last, "not reached") == (last, 1)
-    other = PolycloudError("refused")
-    assert poll(other, "not reached") == (other, 1)
+    began = clock.now
+    with pytest.raises(PolycloudError) as caught:
+        waiting.poll(refuse, waiting_for="x", timeout=300)
+    assert caught.value is refused
+    assert clock.now == began
+
+
+def test_poll_that_only_failed_says_why(clock: Clock) -> None:
+    """Where the last check of `poll` failed, the timeout error has that failure in its text and as cause."""
+    failure = ServerError(500, "the database is down")
+
+    def check() -> None:
+        raise failure
+
+    with pytest.raises(OperationTimeoutError, match="for x; the last check failed: the database") as caught:
+        waiting.poll(check, waiting_for="x", timeout=20)
+    assert caught.value.__cause__ is failure
+
+
+@both_worlds
+def test_a_check_that_hangs(world: World) -> None:
+    """The timeout of `poll` is a deadline for its checks, in plain code and inside a bridge."""
+
+    def check() -> None:
+        waiting.run(lambda: asyncio.sleep(60))
+
+    with ends_within(10), pytest.raises(OperationTimeoutError, match="waiting for the moon") as caught:
+        world(lambda: waiting.poll(check, waiting_for="the moon", timeout=0.3))
+    assert caught.value.timeout == 0.3
+
+
+def test_a_wait_inside_a_check() -> None:
+    """A wait inside a check that times out by itself ends the outer `poll`."""
+
+    def check() -> None:
+        waiting.poll(lambda: None, waiting_for="the inner one", timeout=0.05)
+
+    with ends_within(10), pytest.raises(OperationTimeoutError, match="waiting for the inner one"):
+        waiting.poll(check, waiting_for="the outer one", timeout=30)
 
 
 @pytest.mark.parametrize(
-    ("timeout", "pause"), [(None, 1), ("5", 1), (-1, 1), (5, -1), (5, 0), (5, float("nan"))]
+    ("timeout", "pause"),
+    [
+        *((odd, 1) for odd in (None, "5", -1, True, 1e10, 10**400, float("inf"), float("nan"))),
+        *((5, odd) for odd in (None, "5", -1, True, 1e10, 10**400, float("inf"), float("nan"), 0)),
+    ],
 )
 def test_poll_refuses_invalid_times(timeout: Any, pause: Any) -> None:
     """Invalid times are refused before the first poll."""

@@ -23,12 +23,12 @@ READINGS = 4
 
 
 class Page(NamedTuple):
-    """One page of a numbered list: its items, and the size of the complete list.
+    """One page of a numbered list: its items, to be read once, and the size of the complete list.
 
     `pages` is the number of pages; `total` the number of items, None if the provider does not state it.
     """
 
-    items: list  # type: ignore[type-arg] # a generic NamedTuple keeps nothing of its parameter here
+    items: Iterable[Any]
     pages: int
     total: int | None = None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from polycloud.common.payload import Item, decode_items, decoder
+from polycloud.common.payload import UNDECODABLE, Item, decode_items, decoder
 from polycloud.concurrency.forks import cached_property
 from polycloud.errors import (
     Exchange,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
+T = TypeVar("T")
 SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
@@ -45,6 +46,9 @@ class Response:
     - `parse_error()`: called if `success()` is false; raises an error of `polycloud.errors`, or returns the
       provider's message, from which the error for the status is made.
     """
+
+    first_response: Response | None = None
+    """What a polling connection received first, for the job that this response completes."""
 
     def __init__(self, response: RawResponse, connection: Sender, request: Request) -> None:
         self.raw = response
@@ -164,8 +168,14 @@ class JsonResponse(Response):
         """Return the text under `message`, `error` or `errors` if the body has one, else its beginning."""
         try:
             return _message(decoder(Any, strict=False).decode(self.content)) or super().parse_error()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             return super().parse_error()
+
+    @overload
+    def decode(self, type_: type[T]) -> T: ...
+
+    @overload
+    def decode(self, type_: Any) -> Any: ...
 
     def decode(self, type_: Any) -> Any:
         """Decode the body as `type_` (a msgspec Struct, `list[Struct]`, a dict ...) in one pass.
@@ -176,17 +186,17 @@ class JsonResponse(Response):
             return decoder(type_, strict=False).decode(self.content)
         except msgspec.ValidationError as error:
             raise self.malformed(f"the response is not as documented: {error}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise self.malformed(f"the response is not JSON: {error}") from None
 
-    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> list[Item[Any]]:
-        """Decode parts of the body as `type_`, each with its bytes.
+    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> Iterator[Item[Any]]:
+        """Decode parts of the body as `type_`, each with its bytes, one by one.
 
         Raises the error of decoding the body as `complete`, since that names a field by its complete path.
         """
         try:
-            return decode_items(raws, type_)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield from decode_items(raws, type_)
+        except UNDECODABLE:
             self.decode(complete)
             raise
 
@@ -213,6 +223,28 @@ class XmlResponse(Response):
 
         try:
             return xmltree.parse(self.content)
+        except ValueError as error:
+            raise self.malformed(f"the response is not XML: {error}") from None
+
+    @overload
+    def decode(self, type_: type[T]) -> T: ...
+
+    @overload
+    def decode(self, type_: Any) -> Any: ...
+
+    def decode(self, type_: Any) -> Any:
+        """Return the root element as `type_`, a msgspec Struct.
+
+        A field is read from the attribute or from the child element of that name, whatever its namespace; a
+        list from all children of that name, or from the children of the only one (`<disks><disk/></disks>`).
+        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
+        """
+        from polycloud.common import xmltree
+
+        try:
+            return xmltree.convert(xmltree.parse(self.content), type_)
+        except msgspec.ValidationError as error:
+            raise self.malformed(f"the response is not as documented: {error}") from None
         except ValueError as error:
             raise self.malformed(f"the response is not XML: {error}") from None
 

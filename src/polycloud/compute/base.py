@@ -83,6 +83,9 @@ class NodeDriver(OperationsDriver):
     features: ClassVar[Mapping[str, Sequence[str]]] = {}
     """The ways to log in to a node of `create_node`: "ssh_key", "password", "generates_password"."""
 
+    password_arguments: ClassVar[Sequence[str]] = ()
+    """The arguments of `create_node` that are the password of the user that logs in."""
+
     custom_sizes: ClassVar[bool] = False
     """Whether the provider accepts any number of CPUs, RAM and disk; see `custom_size`."""
 
@@ -163,18 +166,25 @@ class NodeDriver(OperationsDriver):
         Args:
             nodes: The nodes to wait for, identified by id.
             wait_period: The longest pause between two lists, in seconds; the first ones are shorter.
-            timeout: Seconds to wait in total.
+            timeout: Seconds to wait in total; failures that may pass (a broken connection, a server error)
+                do not end it earlier.
             ssh_interface: The addresses that count, "public_ips" or "private_ips".
             force_ipv4: Leave IPv6 addresses out.
             ex_list_nodes_kwargs: Keyword arguments for the driver's `list_nodes`.
 
         Raises:
             OperationTimeoutError: They did not all run in time.
-            NotFoundError: One of them was listed, and vanished.
+            NotFoundError: One of them was listed, and was not for `settle_time` seconds.
             PolycloudError: One of them failed.
             InvalidArgumentError: One of them has no id yet, or a time is invalid.
         """
-        wait = RunningWait(nodes, ssh_interface, force_ipv4=force_ipv4, provider=self.name)
+        wait = RunningWait(
+            nodes,
+            ssh_interface,
+            force_ipv4=force_ipv4,
+            provider=self.name,
+            settle_time=self.settle_time,
+        )
         try:
             return wait.until_ready(
                 lambda: self.list_nodes(**(ex_list_nodes_kwargs or {})),
@@ -206,6 +216,8 @@ class NodeDriver(OperationsDriver):
         ex_destroy_on_failure: bool = False,
         ex_known_hosts: str | None = None,
         ex_on_output: OnOutput | None = None,
+        force_ipv4: bool = False,
+        ssh_jump: str | None = None,
         **create_node_kwargs: Any,
     ) -> Node:
         """Create a node, wait until it accepts SSH, run the step `deploy` on it, and return the running node.
@@ -220,21 +232,27 @@ class NodeDriver(OperationsDriver):
                 keys in `~/.ssh`.
             ssh_key_password: Passphrase of that key.
             auth: An SSH key or a password to create the node with, if `features["create_node"]` names it; a
-                password is also used to log in.
+                password is also used to log in, as is one of the driver's `password_arguments`.
             timeout: Seconds to wait for the node to run, and again for its SSH.
-            max_tries: Attempts after which a refused login is final; nodes accept connections before they
-                have keys.
+            max_tries: Attempts after which a refused login is final, but not within 30 s of the first:
+                nodes accept connections before they have keys.
             ssh_interface: The addresses to connect to, "public_ips" or "private_ips".
             at_exit_func: Called with the node if an interruption (Ctrl-C) ends the deployment.
             wait_period: The longest pause between two attempts, in seconds.
             ex_destroy_on_failure: Destroy the node if its deployment fails or is interrupted.
             ex_known_hosts: A known_hosts file in which to remember the node's key (under its uuid).
             ex_on_output: Called with "stdout" or "stderr" and text, as scripts print it.
+            force_ipv4: Wait for an IPv4 address, and connect to no other. By default a node may have IPv6
+                addresses only; IPv4 addresses are tried first.
+            ssh_jump: Jump hosts (bastions) to connect through, as of `ssh -J`: `[user@]host[:port]`, several
+                with commas between.
             **create_node_kwargs: For `create_node`: `name`, `size`, `image` and so on.
 
         Raises:
             DeploymentError: The node exists, and a step after its creation failed.
             SSHKeyError: The private key cannot be used; nothing was created.
+            InvalidArgumentError: There is nothing that could log in (no `ssh_key`, no password, no key in the
+                agent or `~/.ssh`), or another argument is invalid; nothing was created.
             UnsupportedOperationError: The driver cannot create nodes with this kind of `auth`.
         """
         from polycloud.compute import deploying
@@ -243,7 +261,9 @@ class NodeDriver(OperationsDriver):
         waiting.require_times(timeout, wait_period)
         alternates = ssh_alternate_usernames or ()
         login = deploying.login_for(
+            self,
             auth,
+            create_node_kwargs,
             ex_known_hosts,
             usernames=(ssh_username, *([alternates] if isinstance(alternates, str) else alternates)),
             port=ssh_port,
@@ -254,6 +274,7 @@ class NodeDriver(OperationsDriver):
             max_tries=max_tries,
             wait_period=wait_period,
             on_output=ex_on_output,
+            jump=ssh_jump,
         )
         with self._authorized(auth, create_node_kwargs) as kwargs:
             return deploying.deploy(
@@ -262,6 +283,7 @@ class NodeDriver(OperationsDriver):
                 deploy,
                 login,
                 interface=ssh_interface,
+                force_ipv4=force_ipv4,
                 with_auth=auth is not None,
                 at_exit=at_exit_func,
                 destroy_on_failure=ex_destroy_on_failure,

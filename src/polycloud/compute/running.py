@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from polycloud.common.arguments import as_list
 from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
 from polycloud.concurrency import waiting
@@ -14,21 +15,24 @@ from polycloud.utils.status import HTTPStatus
 
 __all__ = ["RunningWait", "require_id", "require_interface"]
 
-VANISHED_CHECKS = 3
-"""Successive lists without a node that was listed before, after which it has vanished."""
 DEAD = frozenset({NodeState.ERROR, NodeState.TERMINATED})
 
 
 class RunningWait:
-    """A wait for `nodes`, identified by id, to run with an address in `interface`."""
+    """A wait for `nodes`, identified by id, to run with an address in `interface`.
 
-    def __init__(self, nodes: Sequence[Node], interface: str, *, force_ipv4: bool, provider: str) -> None:
+    `settle_time` are the seconds in which a list may omit a node that exists.
+    """
+
+    def __init__(
+        self, nodes: Sequence[Node], interface: str, *, force_ipv4: bool, provider: str, settle_time: float
+    ) -> None:
         require_interface(interface)
-        self.nodes = nodes
-        self.ids = [require_id(node) for node in nodes]
+        self.nodes = as_list(nodes)
+        self.ids = [require_id(node) for node in self.nodes]
         self.interface = interface
         self.force_ipv4 = force_ipv4
-        self._missing = _Missing(provider)
+        self._missing = _Missing(provider, settle_time)
         self._listed: dict[str, Node] = {}
 
     def until_ready(
@@ -38,7 +42,7 @@ class RunningWait:
 
         Raises:
             OperationTimeoutError: They did not all run within `timeout` seconds; it says what each lacks.
-            NotFoundError: One of them was listed, and vanished.
+            NotFoundError: One of them was listed, and was not for `settle_time` seconds.
             PolycloudError: One of them failed.
         """
         names = ", ".join(f"{node.name} (id {node.id})" for node in self.nodes)
@@ -57,9 +61,12 @@ class RunningWait:
         try:
             return waiting.poll(check, waiting_for=condition, timeout=timeout, longest_pause=longest_pause)
         except OperationTimeoutError as error:
-            if error.waiting_for != condition:  # raised by a list that did not come in time
+            if error.waiting_for != condition:  # raised by a list
                 raise
-            raise OperationTimeoutError(f"{condition}: {self._report()}", error.timeout) from None
+            cause = error.__cause__
+            raise OperationTimeoutError(
+                f"{condition}: {self._report()}", error.timeout, cause=cause
+            ) from cause
 
     def _report(self) -> str:
         problems = ((node, self._problem(self._listed.get(node.id))) for node in self.nodes)
@@ -92,21 +99,19 @@ class RunningWait:
 
 
 class _Missing:
-    """Distinguishes a node that vanished from one that is not listed yet."""
+    """Distinguishes a node that vanished from one that is not listed yet, or not at the moment."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, settle_time: float) -> None:
         self.provider = provider
-        self.seen: set[str] = set()
-        self.checks: Counter[str] = Counter()
+        self.settle_time = settle_time
+        self.last_seen: dict[str, float] = {}
 
     def note(self, ids: Iterable[str], listed: Mapping[str, Node]) -> None:
+        now = time.monotonic()
         for id_ in ids:
             if id_ in listed:
-                self.seen.add(id_)
-                del self.checks[id_]
-            elif id_ in self.seen:
-                self.checks[id_] += 1
-            if self.checks[id_] >= VANISHED_CHECKS:
+                self.last_seen[id_] = now
+            elif now - self.last_seen.get(id_, now) >= self.settle_time:
                 message = f"the {self.provider} node with the id {id_!r} has vanished"
                 raise NotFoundError(HTTPStatus.NOT_FOUND, message)
 

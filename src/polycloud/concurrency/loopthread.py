@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from polycloud.concurrency.forks import renew_after_fork
+from polycloud.concurrency.threads import DaemonThreads
 from polycloud.errors import OperationTimeoutError
 
 __all__ = ["run_on_private_loop", "until_deadline"]
@@ -51,6 +52,7 @@ class _LoopThread:
         with self._lock:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
+                loop.set_default_executor(DaemonThreads())  # for names that are not resolved
                 threading.Thread(target=loop.run_forever, name="polycloud-loop", daemon=True).start()
                 self._loop = loop
             return self._loop

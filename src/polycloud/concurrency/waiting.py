@@ -7,8 +7,9 @@ other tasks meanwhile. Drivers and base code wait through nothing else.
 `SingleFlight` is the one way to share work between callers: the first caller of a key leads and runs the
 function; callers that arrive meanwhile follow, and receive its result or its error. An interruption (Ctrl-C,
 cancellation) concerns the leader alone, so the flight ends without an outcome and one of the followers takes
-the lead. A thread that would wait for its own flight (plain code called from a task of the loop that leads)
-would wait for ever, so it runs the function itself.
+the lead. The same holds for a leader whose own deadline has passed; and a follower waits no longer than its
+own deadline. A thread that would wait for its own flight (plain code called from a task of the loop that
+leads) would wait for ever, so it runs the function itself.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextvars import copy_context
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from polycloud.concurrency import calls
@@ -44,7 +47,8 @@ SIDE_BY_SIDE = 8
 FIRST_PAUSE = 0.05
 PAUSE_GROWTH = 1.5
 TRANSIENT = (MalformedResponseError, RateLimitReachedError, ServerError, TransportError)
-FAILED_CHECKS = 5
+LAST_CHECK = 1.0
+"""Seconds that a check may take even if the timeout is nearly over."""
 
 
 def bridge() -> BridgeGreenlet | None:
@@ -88,7 +92,8 @@ _inline = _Inline()
 def gather(calls: Iterable[Callable[[], T]], *, limit: int = SIDE_BY_SIDE) -> list[T]:
     """Run independent calls concurrently, at most `limit` at once; return their results in order.
 
-    The first error is raised after the calls in progress have ended; calls not yet begun are dropped.
+    The first error is raised after the calls in progress have ended; calls not yet begun are dropped. An
+    interruption (Ctrl-C) is raised at once; the calls in progress do not keep the program from ending.
     A `gather` inside a `gather` runs one call after another, since bounded pools would deadlock.
     """
     if limit < 1:
@@ -101,21 +106,40 @@ def gather(calls: Iterable[Callable[[], T]], *, limit: int = SIDE_BY_SIDE) -> li
         from polycloud.concurrency.bridge import gather_bridged
 
         return current.wait(gather_bridged(calls, current.transports, limit))
-    from concurrent.futures import ThreadPoolExecutor
+    return _gather_on_threads(calls, limit)
 
-    pool = ThreadPoolExecutor(min(limit, len(calls)), "polycloud-gather", _mark_inline)
-    futures = [pool.submit(copy_context().run, call) for call in calls]
+
+def _gather_on_threads(calls: list[Callable[[], T]], limit: int) -> list[T]:
+    from polycloud.concurrency.threads import DaemonThreads
+
+    todo = deque(enumerate(calls))
+    results: dict[int, T] = {}
+    errors: dict[int, BaseException] = {}
+
+    def work() -> None:
+        _inline.active = True
+        while True:
+            try:
+                number, call = todo.popleft()
+            except IndexError:
+                return
+            try:
+                results[number] = copy_context().run(call)
+            except BaseException as error:  # noqa: BLE001 - raised by `gather`
+                errors[number] = error
+                todo.clear()
+
+    threads = DaemonThreads()
+    workers = [threads.submit(work) for _ in range(min(limit, len(calls)))]
     try:
-        return [future.result() for future in futures]
-    except BaseException as error:
-        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
-        raise
+        for worker in workers:
+            worker.result()
+        if errors:
+            raise errors[min(errors)]
     finally:
-        pool.shutdown(wait=False)
-
-
-def _mark_inline() -> None:
-    _inline.active = True
+        todo.clear()
+        errors.clear()  # their tracebacks hold this frame
+    return [results[number] for number in range(len(calls))]
 
 
 class SingleFlight:
@@ -126,14 +150,15 @@ class SingleFlight:
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in the middle
         self._flights: dict[Hashable, tuple[Future[Any], int]] = {}
 
     def __call__(self, key: Hashable, fn: Callable[[], T], *, alone: bool = False) -> T:
         """Return the result of `fn`, run by this caller unless another one is running it for `key`.
 
         Plain code on an event loop's thread cannot wait for a task of that loop: it runs `fn` too or, if `fn`
-        must run `alone`, raises `PolycloudError`.
+        must run `alone`, raises `PolycloudError`. Raises `OperationTimeoutError` if the deadline of
+        `call_options` passes while another caller runs it.
         """
         while True:
             with self._lock:
@@ -157,8 +182,9 @@ class SingleFlight:
             result = fn()
         except BaseException as error:
             self._forget(key)
-            # An interruption concerns this caller alone: None makes a follower take the lead.
-            flight.set_result(None) if not isinstance(error, Exception) else flight.set_exception(error)
+            # What concerns this caller alone ends with None, which makes a follower take the lead
+            own = not isinstance(error, Exception) or calls.remaining() <= 0
+            flight.set_result(None) if own else flight.set_exception(error)
             raise
         self._forget(key)
         flight.set_result((result,))
@@ -179,14 +205,25 @@ def _new_flight() -> Future[Any]:
 
 
 def _outcome(flight: Future[Any]) -> tuple[bool, Any]:
-    current = bridge()
+    current, left = bridge(), calls.remaining()
     if current is None:
-        outcome = flight.result()
+        outcome = _awaited(flight, left)
     else:
         from polycloud.concurrency.bridge import await_flight
+        from polycloud.concurrency.loopthread import until_deadline
 
-        outcome = current.wait(await_flight(flight))
+        outcome = current.wait(until_deadline(lambda: await_flight(flight), left)())
     return (False, None) if outcome is None else (True, outcome[0])
+
+
+def _awaited(flight: Future[Any], left: float) -> Any:
+    try:
+        return flight.result(None if left == inf else max(0.0, left))
+    except TimeoutError:
+        if flight.done():  # in this moment, or by an error of this type
+            return flight.result()
+        message = "another caller to end the same operation (deadline=)"
+        raise OperationTimeoutError(message, max(0.0, left)) from None
 
 
 def poll(check: Callable[[], T | None], *, waiting_for: str, timeout: float, longest_pause: float = 5.0) -> T:
@@ -194,56 +231,51 @@ def poll(check: Callable[[], T | None], *, waiting_for: str, timeout: float, lon
 
     Pauses between two checks grow from 0.05 s to `longest_pause` (seconds) and vary at random, so that many
     waiters do not poll in step. A check with a transient failure (a broken connection, a server error, a rate
-    limit) counts as one that returned None, up to five in a row. Raises `OperationTimeoutError` after
-    `timeout` seconds or at the deadline of `call_options`, and `InvalidArgumentError` for invalid times; an
-    interruption (Ctrl-C, cancellation) passes through with a note of what was being waited for.
+    limit) counts as one that returned None, for as long as the timeout lasts; other errors are raised.
+
+    The timeout is a deadline for the checks too: one that hangs ends with it. Raises `OperationTimeoutError`
+    with the last failure after `timeout` seconds or at the deadline of `call_options`, and
+    `InvalidArgumentError` for invalid times; an interruption (Ctrl-C, cancellation) passes through with a
+    note of what was being waited for.
     """
     import random
 
     require_times(timeout, longest_pause)
     timeout = max(0.0, min(timeout, calls.remaining()))
-    deadline = time.monotonic() + timeout
+    ends_at = time.monotonic() + timeout
     pause = min(FIRST_PAUSE, longest_pause)
-    patient = _patient(check)
     try:
-        while (found := patient()) is None:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise OperationTimeoutError(waiting_for, timeout)
-            sleep(min(pause * random.uniform(0.75, 1.25), remaining))  # noqa: S311 - not a secret
+        while True:
+            found, failure = _check(check, ends_at)
+            if found is not None:
+                return found
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                raise OperationTimeoutError(waiting_for, timeout, cause=failure) from failure
+            sleep(min(pause * random.uniform(0.75, 1.25), left))  # noqa: S311 - not a secret
             pause = min(pause * PAUSE_GROWTH, longest_pause)
     except Exception:
         raise
     except BaseException as interruption:
         interruption.add_note(f"interrupted while waiting for {waiting_for}")
         raise
-    return found
 
 
-def _patient(check: Callable[[], T | None]) -> Callable[[], T | None]:
-    failed = 0
-
-    def patient() -> T | None:
-        nonlocal failed
-        try:
-            found = check()
-        except TRANSIENT:
-            failed += 1
-            if failed >= FAILED_CHECKS:
-                raise
-            return None
-        failed = 0
-        return found
-
-    return patient
+def _check(check: Callable[[], T | None], ends_at: float) -> tuple[T | None, PolycloudError | None]:
+    """Return what `check` returns, or the failure that may pass."""
+    try:
+        with calls.call_options(deadline=max(ends_at - time.monotonic(), LAST_CHECK)):
+            return check(), None
+    except TRANSIENT as failure:
+        return None, failure
+    except OperationTimeoutError as failure:
+        if time.monotonic() < ends_at:  # a wait of its own
+            raise
+        return None, failure
 
 
 def require_times(timeout: float, longest_pause: float = 1.0) -> None:
     """Raise `InvalidArgumentError` for invalid times: better before a create than after it."""
-    for name, seconds in (("timeout", timeout), ("longest pause", longest_pause)):
-        if not isinstance(seconds, int | float) or not seconds >= 0:
-            raise InvalidArgumentError(f"the {name} must be a number of seconds, got {seconds!r}")
-    if longest_pause == 0:
-        raise InvalidArgumentError(
-            "the longest pause must be above 0 seconds, or polling floods the provider"
-        )
+    if timeout != 0 or isinstance(timeout, bool):
+        calls.seconds("timeout", timeout)
+    calls.seconds("the longest pause", longest_pause)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from contextvars import copy_context
-from functools import partial
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any, TypeVar
 
 from polycloud.common.driver import BaseDriver
 from polycloud.compute.objects import Node
+from polycloud.concurrency.threads import DaemonThreads
 from polycloud.errors import InvalidArgumentError
 from polycloud.fleet.accounts import LIMIT, PlainAccounts, Running, abandoned_at, seconds_until
 from polycloud.fleet.results import Result
@@ -34,8 +32,9 @@ class Fleet(PlainAccounts):
         limit: The most calls at once.
         deadline: Seconds for each round of calls, from when its first result is requested; calls that have
             not ended by then get an `OperationTimeoutError`.
-        executor: Runs the calls instead of threads of this process. Executors in other processes and on other
-            machines receive pickled tasks, and drivers with their credentials.
+        executor: Runs the calls instead of daemon threads of this process, which never keep it from ending.
+            Executors in other processes and on other machines receive pickled tasks, and drivers with their
+            credentials.
 
     Raises:
         InvalidArgumentError: An argument is of another type.
@@ -74,18 +73,18 @@ class Fleet(PlainAccounts):
         waiting, running = deque(tasks), dict[Future[Result[R]], Task[R]]()
         total = self.total_time()
         ends_at = time.monotonic() + total
-        with self._pool(len(tasks)) as pool:
-            try:
-                while waiting or running:
-                    yield from self._submit(pool, waiting, running, ends_at)
-                    done, _ = wait(running, seconds_until(abandoned_at(ends_at)), FIRST_COMPLETED)
-                    if not done:
-                        break
-                    for future in done:
-                        yield _outcome(running.pop(future), future)
-            finally:
-                for future in running:
-                    future.cancel()
+        pool = self.executor or DaemonThreads()
+        try:
+            while waiting or running:
+                yield from self._submit(pool, waiting, running, ends_at)
+                done, _ = wait(running, seconds_until(abandoned_at(ends_at)), FIRST_COMPLETED)
+                if not done:
+                    break
+                for future in done:
+                    yield _outcome(running.pop(future), future)
+        finally:
+            for future in running:
+                future.cancel()
         for task in [*running.values(), *waiting]:
             yield task.late(total)
 
@@ -102,24 +101,6 @@ class Fleet(PlainAccounts):
                 running[pool.submit(task)] = task
             except Exception as error:  # noqa: BLE001 - an executor may raise anything
                 yield task.refused(error)
-
-    @contextmanager
-    def _pool(self, tasks: int) -> Iterator[Executor]:
-        if self.executor is not None:
-            yield self.executor
-            return
-        pool = _Threads(min(self.limit, max(tasks, 1)), "polycloud-fleet")
-        try:
-            yield pool
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-class _Threads(ThreadPoolExecutor):
-    """Threads whose work runs in the context of its submitter: its trace, its limits."""
-
-    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
-        return super().submit(copy_context().run, partial(fn, *args, **kwargs))
 
 
 def _outcome(task: Task[R], future: Future[Result[R]]) -> Result[R]:

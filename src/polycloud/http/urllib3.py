@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator
+from io import BytesIO
 from math import inf
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -149,13 +150,17 @@ class _Exchange:
                 self._wire.send(piece)
 
     def _read(self, limit: int) -> bytes:
-        pieces, size = [], 0
-        for piece in self._pieces(limit):
-            size += len(piece)
-            if size > limit:
-                require_size(size, limit)
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces = self._pieces(limit)
+        first = next(pieces, b"")
+        require_size(len(first), limit)
+        body = None
+        for piece in pieces:
+            if body is None:  # unlike a list of pieces, it never holds a long body twice
+                body = BytesIO()
+                body.write(first)
+            body.write(piece)
+            require_size(body.tell(), limit)
+        return first if body is None else body.getvalue()
 
     def _pieces(self, undecoded_limit: float = inf) -> Iterator[bytes]:
         """Yield the decoded body; wait for more where there is none."""
