@@ -99,8 +99,10 @@ class Connection:
 
     def send_beneath(self, data: bytes) -> None:
         """Send bytes past TLS, if the connection speaks it."""
-        with socket.socket(fileno=os.dup(self._writer.get_extra_info("socket").fileno())) as beneath:
-            beneath.send(data)
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None:  # else the caller has left already
+            with socket.socket(fileno=os.dup(sock.fileno())) as beneath:
+                beneath.send(data)
 
     def end(self) -> None:
         """Close regularly; the caller can still read what was sent before."""
@@ -120,9 +122,10 @@ class Connection:
     def reset(self) -> None:
         """Close at once, with a reset."""
         self.is_open = False
-        # With a linger time of 0 a close sends RST, not FIN
-        linger = struct.pack("ii", 1, 0)
-        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None:  # else the caller has left already
+            # With a linger time of 0 a close sends RST, not FIN
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
 
