@@ -8,12 +8,10 @@ import pytest
 
 from faults.clouds import ROUTES, Cloud, cloud_of, driver_of, routed
 from polycloud import aio
-from polycloud.concurrency.bridge import bridged
 from polycloud.errors import ConnectError, MalformedResponseError, PolycloudError, TLSError, TransportError
-from polycloud.http.aiohttp import AiohttpTransports
-from polycloud.http.messages import Request, TransportOptions
-from polycloud.http.urllib3 import Urllib3Transport
+from polycloud.http.messages import Request
 from polycloud.testing.faults import Fault, FaultList, FaultProxy, SeenRequest
+from support.transports import WORLDS, World
 from support.web import Answer, Web, serve
 
 BEFORE = (Fault.RESET_BEFORE, Fault.CLOSE, Fault.STALL)
@@ -27,26 +25,11 @@ REFUSED = (*BEFORE, Fault.GARBAGE, Fault.BAD_GATEWAY, Fault.TOO_MANY, Fault.EDGE
 TIMEOUT = 0.5
 
 
-def over_urllib3(request: Request, options: TransportOptions) -> Any:
-    transport = Urllib3Transport(options)
-    try:
-        return transport.send(request)
-    finally:
-        transport.close()
-
-
-def over_aiohttp(request: Request, options: TransportOptions) -> Any:
-    async def main() -> Any:
-        async with AiohttpTransports() as transports:
-            return await bridged(lambda: transports(options).send(request), transports)
-
-    return asyncio.run(main())
-
-
-@pytest.fixture(params=[over_urllib3, over_aiohttp])
-def send(request: pytest.FixtureRequest) -> Any:
-    """Sends one request by a transport with these options."""
-    return request.param
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest) -> World:
+    """Calls a function with a transport that has these options, in plain code or on an event loop."""
+    world: World = request.param
+    return world
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +46,23 @@ def is_no_tunnel(request: SeenRequest) -> bool:
     return request.method != "CONNECT"
 
 
-def post_to(options: dict[str, Any], send: Any) -> Any:
+def post_to(options: dict[str, Any], world: World) -> Any:
     """What a POST to a fault proxy with these options leads to."""
     scheme = "https" if options.pop("secure") else "http"
     url = f"{scheme}://{options.pop('host')}:{options.pop('port')}/nodes"
     request = Request("POST", url, body=b"{}", read_timeout=TIMEOUT, connect_timeout=TIMEOUT)
     try:
-        return send(request, TransportOptions(**options))
+        return world(lambda transport: transport.send(request), **options)
     except PolycloudError as error:
         return error
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_response_arrives(web: Web, send: Any, route: str) -> None:
+def test_a_response_arrives(web: Web, world: World, route: str) -> None:
     """A POST and its response pass unchanged on every route, and the proxy sees the same path."""
     web.seen.clear()
     with routed(route, web.port, FaultList()) as (proxy, options):
-        response = post_to(options, send)
+        response = post_to(options, world)
     assert (response.status, response.body) == (200, b"{}")
     assert [(seen.method, seen.target, seen.body) for seen in web.seen] == [("POST", "/nodes", b"{}")]
     assert [seen.path for seen in proxy.requests if not is_tunnel(seen)] == ["/nodes"]
@@ -88,23 +71,21 @@ def test_a_response_arrives(web: Web, send: Any, route: str) -> None:
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("fault", [*BEFORE, *AFTER])
-def test_after_a_byte_was_sent(web: Web, send: Any, route: str, fault: Fault) -> None:
+def test_after_a_byte_was_sent(web: Web, world: World, route: str, fault: Fault) -> None:
     """Whatever breaks after the request was sent is an error that says that it may have been carried out."""
     with routed(route, web.port, FaultList(fault, spare=is_tunnel)) as (proxy, options):
-        error = post_to(options, send)
+        error = post_to(options, world)
     assert isinstance(error, TransportError | MalformedResponseError)
     assert not isinstance(error, ConnectError | TLSError)
     assert proxy.requests[-1].reached is fault.acts
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_before_a_byte_was_sent(web: Web, send: Any, fault: Fault) -> None:
-    """Whatever a proxy does to a CONNECT is an error; in plain code it says that nothing was carried out."""
-    # On a loop it may say less: aiohttp's error for a connection that broke is the same in both cases
+def test_before_a_byte_was_sent(web: Web, world: World, fault: Fault) -> None:
+    """Whatever a proxy does to a CONNECT is an error that says that nothing was carried out."""
     with routed("tunnel", web.port, FaultList(fault, spare=is_no_tunnel)) as (proxy, options):
-        error = post_to(options, send)
-    certain = ConnectError | TLSError if send is over_urllib3 else TransportError
-    assert isinstance(error, certain), repr(error)
+        error = post_to(options, world)
+    assert isinstance(error, ConnectError | TLSError), repr(error)
     assert [(seen.method, seen.reached) for seen in proxy.requests] == [("CONNECT", False)]
 
 
