@@ -85,8 +85,7 @@ class Response:
         try:
             return self.parse_body()
         except PolycloudError as error:
-            error.locate(self.exchange)
-            raise
+            raise self._cleaned(error)  # noqa: B904 - the same error
         except UNDOCUMENTED as error:
             raise self.undocumented(error) from None
 
@@ -107,8 +106,7 @@ class Response:
         try:
             yield from self.raw.chunks or (self.content,)
         except PolycloudError as error:
-            error.locate(self.exchange)
-            raise
+            raise self._cleaned(error)  # noqa: B904 - the same error
         finally:
             self.close()
 
@@ -133,17 +131,26 @@ class Response:
 
     def malformed(self, problem: str) -> MalformedResponseError:
         """Return the error for a response that breaks the provider's documentation; `problem` says how."""
-        error = MalformedResponseError(self.connection.redact(problem), self._beginning())
-        return error.locate(self.exchange)
+        error = MalformedResponseError(problem, self._beginning())
+        self._cleaned(error)
+        return error
 
     def undocumented(self, error: Exception) -> MalformedResponseError:
         """Return the error for a response of another form than the driver's code assumes."""
         return self.malformed(f"the response is not as documented: {type(error).__name__}: {error}")
 
+    def _cleaned(self, error: PolycloudError) -> PolycloudError:
+        """Return the error with its request named and every secret of connection and request removed."""
+        from polycloud.tracing.cleaning import clean
+
+        return clean(error.locate(self.exchange), self.connection.secrets_of(self.request))
+
     def _beginning(self) -> str:
-        """Return the start of the body; secrets are removed before the cut, which could halve one."""
-        start: str = self.connection.redact(self.body[: SHOWN * 50])[:SHOWN]
-        return start
+        """Return the start of the body without secrets, those that it names itself included."""
+        from polycloud.tracing.redaction import redaction_of
+
+        redaction = redaction_of(self.connection.secrets_of(self.request))
+        return redaction.beginning(self.body, SHOWN, named=True)
 
 
 class JsonResponse(Response):

@@ -470,6 +470,10 @@ class NodeDriver(OperationsDriver):
             node.driver = self
         return node
 
+    def _why_dead(self, node: Node) -> str:
+        """Return why a node will not run, in the provider's words; empty if it does not say."""
+        return ""
+
     def _require_auth(self, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> None:
         """Refuse, before anything is sent, an `auth` of a kind that `features["create_node"]` does not name.
 
