@@ -89,15 +89,12 @@ class Response:
     @cached_property
     def body(self) -> str:
         """The body as text, in the declared charset (default UTF-8)."""
-        return self._text(self.content)
-
-    def _text(self, content: bytes) -> str:
         declared = re.search(CHARSET, self.headers.get("content-type", ""))
         try:
             charset = codecs.lookup(declared[1]).name if declared else "utf-8"
-            return content.decode("utf-8" if charset in NOT_CHARSETS else charset, "replace")
+            return self.content.decode("utf-8" if charset in NOT_CHARSETS else charset, "replace")
         except (LookupError, UnicodeError):
-            return content.decode("utf-8", "replace")
+            return self.content.decode("utf-8", "replace")
 
     @cached_property
     def object(self) -> Any:
@@ -105,8 +102,7 @@ class Response:
         try:
             return self.parse_body()
         except PolycloudError as error:
-            error.locate(self.exchange)
-            raise
+            raise self._cleaned(error)  # noqa: B904 - the same error
         except UNDOCUMENTED as error:
             raise self.undocumented(error) from None
 
@@ -127,8 +123,7 @@ class Response:
         try:
             yield from self.raw.chunks or (self.content,)
         except PolycloudError as error:
-            error.locate(self.exchange)
-            raise
+            raise self._cleaned(error)  # noqa: B904 - the same error
         finally:
             self.close()
 
@@ -163,17 +158,26 @@ class Response:
 
     def malformed(self, problem: str) -> MalformedResponseError:
         """Return the error for a response that breaks the provider's documentation; `problem` says how."""
-        error = MalformedResponseError(self.connection.redact(problem), self._beginning())
-        return error.locate(self.exchange)
+        error = MalformedResponseError(problem, self._beginning())
+        self._cleaned(error)
+        return error
 
     def undocumented(self, error: Exception) -> MalformedResponseError:
         """Return the error for a response of another form than the driver's code assumes."""
         return self.malformed(f"the response is not as documented: {type(error).__name__}: {error}")
 
+    def _cleaned(self, error: PolycloudError) -> PolycloudError:
+        """Return the error with its request named and every secret of connection and request removed."""
+        from polycloud.tracing.cleaning import clean
+
+        return clean(error.locate(self.exchange), self.connection.secrets_of(self.request))
+
     def _beginning(self) -> str:
-        """Return the start of the body; secrets are removed before the cut, which could halve one."""
-        start: str = self.connection.redact(self._text(self.content[: SHOWN * 50]))[:SHOWN]
-        return start
+        """Return the start of the body without secrets, those that it names itself included."""
+        from polycloud.tracing.redaction import redaction_of
+
+        redaction = redaction_of(self.connection.secrets_of(self.request))
+        return redaction.beginning(self.body, SHOWN, named=True)
 
 
 class JsonResponse(Response):

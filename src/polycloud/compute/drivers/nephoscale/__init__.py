@@ -35,7 +35,7 @@ from polycloud.compute.drivers.nephoscale.nodes import (
     id_of,
     server_path,
 )
-from polycloud.compute.objects import Node, NodeImage, NodeLocation, NodeSize
+from polycloud.compute.objects import Node, NodeImage, NodeLocation, NodeSize, cheapest_first
 from polycloud.compute.types import Provider
 from polycloud.errors import (
     MalformedResponseError,
@@ -216,8 +216,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         """Return the sizes of cloud or dedicated servers, cheapest first; all locations have the same."""
         kind = "dedicated" if ex_dedicated else "cloud"
         response = self.connection.request(f"/server/type/{kind}/")
-        sizes = response.built(ServerType, self._to_size)
-        return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram))
+        return cheapest_first(response.built(ServerType, self._to_size))
 
     # Nodes; `create_node` is in `creating`
 
