@@ -34,7 +34,7 @@ from polycloud.compute.drivers.nephoscale.nodes import (
     id_of,
     server_path,
 )
-from polycloud.compute.objects import Node, NodeImage, NodeLocation, NodeSize
+from polycloud.compute.objects import Node, NodeImage, NodeLocation, NodeSize, cheapest_first
 from polycloud.compute.types import Provider
 from polycloud.errors import (
     MalformedResponseError,
@@ -216,7 +216,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         kind = "dedicated" if ex_dedicated else "cloud"
         response = self.connection.request(f"/server/type/{kind}/")
         sizes = [self._to_size(type_) for type_ in response.data(list[ServerType])]
-        return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram))
+        return cheapest_first(sizes)
 
     # Nodes; `create_node` is in `creating`
 
