@@ -95,7 +95,12 @@ class Connection:
 
     async def secure(self, settings: ssl.SSLContext) -> None:
         """Speak TLS from here on, as its server. Raises `OSError` if the handshake fails."""
-        await self._writer.start_tls(settings)
+        try:
+            await self._writer.start_tls(settings)
+        except OSError:
+            self.drop()
+            self.reader.feed_eof()  # asyncio tells nobody but us that the connection has ended
+            raise
 
     def send_beneath(self, data: bytes) -> None:
         """Send bytes past TLS, if the connection speaks it."""
@@ -112,8 +117,9 @@ class Connection:
 
     async def closed(self) -> None:
         """Wait until everything that was sent before the end is flushed."""
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        if not self.reader.has_ended:
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
 
     def drop(self) -> None:
         """Close at once and discard unsent bytes."""
