@@ -49,6 +49,8 @@ __all__ = [
     "with_id",
 ]
 
+PATIENCE = 1.5
+"""Seconds for an operation whose every response is broken."""
 E = TypeVar("E", bound=PolycloudError)
 R = TypeVar("R", bound=Resource)
 Read = Callable[[], Sequence[Any]]
@@ -209,7 +211,8 @@ class Checks(Conformance[D]):
             for name, call in self.own_calls(pointed).items():
                 before = server.requests
                 try:
-                    result = call()
+                    with call_options(deadline=PATIENCE):  # a wait lives through failures that may pass
+                        result = call()
                 except PolycloudError:
                     continue
                 # a list may be known without a request; any other result is a claim
