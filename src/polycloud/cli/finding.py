@@ -20,7 +20,7 @@ MOST_SHOWN = 10
 
 
 def find(driver: Any, noun: Noun, text: str) -> Any:
-    """The resource with this id, or else with this name.
+    """The resource with this id, or else the living one with this name.
 
     Raises `InvalidArgumentError` if several have the name, and `NotFoundError` with the nearest names.
     """
@@ -52,24 +52,35 @@ def _fetch(driver: Any, noun: Noun, *args: Any) -> list[Any]:
 def _exact(noun: Noun, items: list[Any], text: str, provider: str) -> Any:
     by_id, by_name = _matches(noun, items, text)
     if not (by_id or by_name):
-        names = [name for item in items for name in (*noun.names(item), noun.id(item))]
-        near = list(dict.fromkeys(difflib.get_close_matches(text, names, NEAREST)))
-        has = f"it has {noun.count(items)}" + (f", see `polycloud {noun.many} list`" if items else "")
-        hint = f"the nearest are {', '.join(near)}" if near else has
+        hint = _hint(noun, items, text)
         raise NotFoundError(HTTPStatus.NOT_FOUND, f"{provider} has no {noun.one} {text!r}; {hint}")
     return _only(noun, by_id or by_name, f"is called {text!r}")
 
 
+def _hint(noun: Noun, items: list[Any], text: str) -> str:
+    """What there is instead: one that had the name, the nearest names, or how many there are."""
+    if gone := [noun.id(item) for item in items if noun.is_gone(item) and text in noun.names(item)]:
+        return f"of that name are destroyed: {', '.join(gone)}"
+    names = [name for item in _living(noun, items) for name in (*noun.names(item), noun.id(item))]
+    if near := list(dict.fromkeys(difflib.get_close_matches(text, names, NEAREST))):
+        return f"the nearest are {', '.join(near)}"
+    return f"it has {noun.count(items)}" + (f", see `polycloud {noun.many} list`" if items else "")
+
+
 def _matches(noun: Noun, items: list[Any], text: str) -> tuple[list[Any], list[Any]]:
-    """Those with the id, and those with the name."""
+    """Those with the id, and the living ones with the name."""
     return (
         [item for item in items if noun.id(item) == text],
-        [item for item in items if text in noun.names(item)],
+        [item for item in _living(noun, items) if text in noun.names(item)],
     )
 
 
+def _living(noun: Noun, items: list[Any]) -> list[Any]:
+    return [item for item in items if not noun.is_gone(item)]
+
+
 def _matching(noun: Noun, items: list[Any], fits: Callable[[str], bool]) -> list[Any]:
-    return [item for item in items if any(map(fits, (*noun.names(item), noun.id(item))))]
+    return [item for item in _living(noun, items) if any(map(fits, (*noun.names(item), noun.id(item))))]
 
 
 def _only(noun: Noun, found: list[Any], why: str) -> Any:
