@@ -25,7 +25,7 @@ from support.ec2account import EC2Account
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FOUND = os.environ.get("POLYCLOUD_ANSIBLE") or shutil.which("ansible") or ""
 MISSING = pytest.mark.skip(reason="ansible is not installed; `make ansible` has several versions")
-ANSIBLES: list[Any] = [Path(file) for file in FOUND.split()] or [pytest.param(None, marks=MISSING)]
+ANSIBLES: list[Any] = [Path(file).absolute() for file in FOUND.split()] or [pytest.param(None, marks=MISSING)]
 with_ansible = pytest.mark.parametrize(
     "ansible",
     ANSIBLES or [pytest.param(None, marks=MISSING)],

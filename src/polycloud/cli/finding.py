@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
-from polycloud.errors import InvalidArgumentError, NotFoundError
+from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPError
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
@@ -17,6 +17,8 @@ __all__ = ["choose", "find", "find_all"]
 
 NEAREST = 3
 MOST_SHOWN = 10
+NO_SUCH_ID = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
+"""How providers refuse an id that does not exist, or that cannot be one."""
 
 
 def find(driver: Any, noun: Noun, text: str) -> Any:
@@ -35,13 +37,34 @@ def find_all(driver: Any, noun: Noun, texts: Sequence[str]) -> list[Any]:
 
 
 def choose(driver: Any, noun: Noun, text: str, *args: Any) -> Any:
-    """Like `find`, or the only one whose id or name begins with the text; `args` are those of the list."""
+    """Like `find`; else an unlisted one of this id, or the only one whose id or name begins with the text.
+
+    `args` are those of the list.
+    """
     items = _fetch(driver, noun, *args)
-    begin = _matching(noun, items, lambda name: name.lower().startswith(text.lower()))
+    if any(_matches(noun, items, text)):
+        return _exact(noun, items, text, driver.name)
     same = _matching(noun, items, lambda name: name.lower() == text.lower())
-    if not any(_matches(noun, items, text)) and (near := same or begin):
+    if not same and (unlisted := _unlisted(driver, noun, text)) is not None:
+        return unlisted
+    if near := same or _matching(noun, items, lambda name: name.lower().startswith(text.lower())):
         return _only(noun, near, f"begins with {text!r}")
     return _exact(noun, items, text, driver.name)
+
+
+def _unlisted(driver: Any, noun: Noun, text: str) -> Any | None:
+    """The resource with this id, if the driver can fetch it; its list may be a selection."""
+    fetch = getattr(driver, noun.by_id, None)
+    if fetch is None or hasattr(fetch, "needs"):  # the base's way is to list
+        return None
+    try:
+        return fetch(text)
+    except InvalidArgumentError:
+        return None
+    except ProviderHTTPError as error:
+        if error.code in NO_SUCH_ID:
+            return None
+        raise
 
 
 def _fetch(driver: Any, noun: Noun, *args: Any) -> list[Any]:

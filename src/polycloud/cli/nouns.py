@@ -141,6 +141,7 @@ IMAGES = Noun(
     "list_images",
     (Column.of("id"), Column.of("name"), Column("slug", _slug)),
     alias=_slug,
+    by_id="get_image",
 )
 LOCATIONS = Noun(
     COMPUTE,
