@@ -11,7 +11,6 @@ from polycloud.common.base import (
     Connection,
     ConnectionKey,
     JsonResponse,
-    PollingConnection,
     XmlResponse,
 )
 from polycloud.common.bearer import BearerConnection
@@ -106,15 +105,6 @@ def test_parsers_of_ones_own(kind: type[Any]) -> None:
         connection = Own(**web.options)
         with pytest.raises(MalformedResponseError, match="the response is not as documented"):
             _ = connection.request("/").object
-        connection.close()
-
-
-def test_jobs_without_hooks() -> None:
-    """A polling connection that lacks a hook names it."""
-    with serve() as web:
-        connection = PollingConnection(**web.options)
-        with pytest.raises(NotImplementedError, match="PollingConnection must define has_completed"):
-            connection.async_request("/")
         connection.close()
 
 

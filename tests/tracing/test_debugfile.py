@@ -225,7 +225,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "xml": {"action": "/x", "method": "POST", "data": "<a>&amp;\n</a>", "headers": {"content-type": "a/b"}},
     "binary": {"action": "/x", "method": "PUT", "data": bytes(range(256))},
     "nul": {"action": "/x", "method": "PUT", "data": b"a\0b"},
-    "some KB": {"action": "/x", "method": "POST", "json": {"user_data": f"#!/bin/sh\n{ODD}\n" * 500}},
+    "some KB": {"action": "/x", "method": "POST", "json": {"script": f"#!/bin/sh\n{ODD}\n" * 500}},
     "more than an argument holds": {"action": "/x", "method": "POST", "json": {"text": f"{ODD}\n" * 4000}},
     "delete with a body": {"action": "/x", "method": "DELETE", "json": {"tag": "t"}},
 }  # fmt: skip

@@ -25,7 +25,6 @@ from polycloud.errors import (
     NotFoundError,
     PolycloudError,
     ProviderError,
-    ProviderHTTPError,
     TransportError,
 )
 from polycloud.http.messages import (
@@ -259,6 +258,10 @@ class Connection:
             raise self._located(error, request)  # noqa: B904 - the same error
 
     def _send(self, call: CallOptions, request: Request) -> tuple[RawResponse, bool]:
+        if request.body and call.sent is not None:  # later responses may repeat a node's password
+            from polycloud.tracing.redaction import secret_fields
+
+            call.sent.update(secret_fields("", request.headers, request.body))
         return Sending(
             request,
             self,
@@ -279,9 +282,21 @@ class Connection:
 
     def redact(self, text: str) -> str:
         """Return `text` without this connection's secrets."""
-        from polycloud.tracing.redaction import redact
+        from polycloud.tracing.redaction import redaction_of
 
-        return redact(text, self.secrets())
+        return redaction_of(self.secrets_of()).known(text)
+
+    def secrets_of(self, request: Request | None = None) -> tuple[str, ...]:
+        """Return what no error, log or trace may show, of `request` or of all.
+
+        These are `secrets()`, the credentials of proxies, the secrets that the current operation sent, and
+        what the request itself names as secret.
+        """
+        from polycloud.tracing.redaction import secret_fields
+
+        sent = secret_fields(request.url, request.headers, request.body) if request else ()
+        earlier = current_call().sent or ()
+        return tuple(dict.fromkeys((*self.secrets(), *self.transport_options.secrets(), *earlier, *sent)))
 
     def close(self) -> None:
         """Close all connections; a later request opens new ones."""
@@ -398,24 +413,9 @@ class Connection:
 
     def _located(self, error: PolycloudError, request: Request) -> PolycloudError:
         """Return the error with its request named and every secret of connection and request removed."""
-        from polycloud.tracing.redaction import redact, secret_fields
+        from polycloud.tracing.cleaning import clean
 
-        secrets = [*self.secrets(), *secret_fields(request.url, request.headers, request.body)]
-
-        def clean(value: Any) -> Any:
-            if isinstance(value, Mapping):
-                return {name: clean(part) for name, part in value.items()}
-            return redact(value, secrets) if isinstance(value, str) else value
-
-        error.locate(self.exchange(request))
-        error.exchange = Exchange(*map(clean, error.exchange or ()))
-        for name in ("value", "message", "body"):
-            if hasattr(error, name):
-                setattr(error, name, clean(getattr(error, name)))
-        if isinstance(error, ProviderHTTPError):
-            error.headers = clean(error.headers)
-        error.args = tuple(map(clean, error.args))
-        return error
+        return clean(error.locate(self.exchange(request)), self.secrets_of(request))
 
     def exchange(self, request: Request, response: RawResponse | None = None) -> Exchange:
         """Return what errors and traces say about a request and its response."""

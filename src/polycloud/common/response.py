@@ -5,11 +5,11 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from polycloud.common.payload import Item, decode_items, decoder
+from polycloud.common.payload import UNDECODABLE, Item, decode_items, decoder
 from polycloud.concurrency.forks import cached_property
 from polycloud.errors import (
     Exchange,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
+T = TypeVar("T")
 SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
@@ -45,6 +46,9 @@ class Response:
     - `parse_error()`: called if `success()` is false; raises an error of `polycloud.errors`, or returns the
       provider's message, from which the error for the status is made.
     """
+
+    first_response: Response | None = None
+    """What a polling connection received first, for the job that this response completes."""
 
     def __init__(self, response: RawResponse, connection: Sender, request: Request) -> None:
         self.raw = response
@@ -81,8 +85,7 @@ class Response:
         try:
             return self.parse_body()
         except PolycloudError as error:
-            error.locate(self.exchange)
-            raise
+            raise self._cleaned(error)  # noqa: B904 - the same error
         except UNDOCUMENTED as error:
             raise self.undocumented(error) from None
 
@@ -103,8 +106,7 @@ class Response:
         try:
             yield from self.raw.chunks or (self.content,)
         except PolycloudError as error:
-            error.locate(self.exchange)
-            raise
+            raise self._cleaned(error)  # noqa: B904 - the same error
         finally:
             self.close()
 
@@ -129,17 +131,26 @@ class Response:
 
     def malformed(self, problem: str) -> MalformedResponseError:
         """Return the error for a response that breaks the provider's documentation; `problem` says how."""
-        error = MalformedResponseError(self.connection.redact(problem), self._beginning())
-        return error.locate(self.exchange)
+        error = MalformedResponseError(problem, self._beginning())
+        self._cleaned(error)
+        return error
 
     def undocumented(self, error: Exception) -> MalformedResponseError:
         """Return the error for a response of another form than the driver's code assumes."""
         return self.malformed(f"the response is not as documented: {type(error).__name__}: {error}")
 
+    def _cleaned(self, error: PolycloudError) -> PolycloudError:
+        """Return the error with its request named and every secret of connection and request removed."""
+        from polycloud.tracing.cleaning import clean
+
+        return clean(error.locate(self.exchange), self.connection.secrets_of(self.request))
+
     def _beginning(self) -> str:
-        """Return the start of the body; secrets are removed before the cut, which could halve one."""
-        start: str = self.connection.redact(self.body[: SHOWN * 50])[:SHOWN]
-        return start
+        """Return the start of the body without secrets, those that it names itself included."""
+        from polycloud.tracing.redaction import redaction_of
+
+        redaction = redaction_of(self.connection.secrets_of(self.request))
+        return redaction.beginning(self.body, SHOWN, named=True)
 
 
 class JsonResponse(Response):
@@ -164,8 +175,14 @@ class JsonResponse(Response):
         """Return the text under `message`, `error` or `errors` if the body has one, else its beginning."""
         try:
             return _message(decoder(Any, strict=False).decode(self.content)) or super().parse_error()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             return super().parse_error()
+
+    @overload
+    def decode(self, type_: type[T]) -> T: ...
+
+    @overload
+    def decode(self, type_: Any) -> Any: ...
 
     def decode(self, type_: Any) -> Any:
         """Decode the body as `type_` (a msgspec Struct, `list[Struct]`, a dict ...) in one pass.
@@ -176,17 +193,17 @@ class JsonResponse(Response):
             return decoder(type_, strict=False).decode(self.content)
         except msgspec.ValidationError as error:
             raise self.malformed(f"the response is not as documented: {error}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise self.malformed(f"the response is not JSON: {error}") from None
 
-    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> list[Item[Any]]:
-        """Decode parts of the body as `type_`, each with its bytes.
+    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> Iterator[Item[Any]]:
+        """Decode parts of the body as `type_`, each with its bytes, one by one.
 
         Raises the error of decoding the body as `complete`, since that names a field by its complete path.
         """
         try:
-            return decode_items(raws, type_)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield from decode_items(raws, type_)
+        except UNDECODABLE:
             self.decode(complete)
             raise
 
@@ -213,6 +230,28 @@ class XmlResponse(Response):
 
         try:
             return xmltree.parse(self.content)
+        except ValueError as error:
+            raise self.malformed(f"the response is not XML: {error}") from None
+
+    @overload
+    def decode(self, type_: type[T]) -> T: ...
+
+    @overload
+    def decode(self, type_: Any) -> Any: ...
+
+    def decode(self, type_: Any) -> Any:
+        """Return the root element as `type_`, a msgspec Struct.
+
+        A field is read from the attribute or from the child element of that name, whatever its namespace; a
+        list from all children of that name, or from the children of the only one (`<disks><disk/></disks>`).
+        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
+        """
+        from polycloud.common import xmltree
+
+        try:
+            return xmltree.convert(xmltree.parse(self.content), type_)
+        except msgspec.ValidationError as error:
+            raise self.malformed(f"the response is not as documented: {error}") from None
         except ValueError as error:
             raise self.malformed(f"the response is not XML: {error}") from None
 

@@ -83,6 +83,9 @@ class NodeDriver(OperationsDriver):
     features: ClassVar[Mapping[str, Sequence[str]]] = {}
     """The ways to log in to a node of `create_node`: "ssh_key", "password", "generates_password"."""
 
+    password_arguments: ClassVar[Sequence[str]] = ()
+    """The arguments of `create_node` that are the password of the user that logs in."""
+
     custom_sizes: ClassVar[bool] = False
     """Whether the provider accepts any number of CPUs, RAM and disk; see `custom_size`."""
 
@@ -213,6 +216,8 @@ class NodeDriver(OperationsDriver):
         ex_destroy_on_failure: bool = False,
         ex_known_hosts: str | None = None,
         ex_on_output: OnOutput | None = None,
+        force_ipv4: bool = False,
+        ssh_jump: str | None = None,
         **create_node_kwargs: Any,
     ) -> Node:
         """Create a node, wait until it accepts SSH, run the step `deploy` on it, and return the running node.
@@ -227,7 +232,7 @@ class NodeDriver(OperationsDriver):
                 keys in `~/.ssh`.
             ssh_key_password: Passphrase of that key.
             auth: An SSH key or a password to create the node with, if `features["create_node"]` names it; a
-                password is also used to log in.
+                password is also used to log in, as is one of the driver's `password_arguments`.
             timeout: Seconds to wait for the node to run, and again for its SSH.
             max_tries: Attempts after which a refused login is final, but not within 30 s of the first:
                 nodes accept connections before they have keys.
@@ -237,11 +242,17 @@ class NodeDriver(OperationsDriver):
             ex_destroy_on_failure: Destroy the node if its deployment fails or is interrupted.
             ex_known_hosts: A known_hosts file in which to remember the node's key (under its uuid).
             ex_on_output: Called with "stdout" or "stderr" and text, as scripts print it.
+            force_ipv4: Wait for an IPv4 address, and connect to no other. By default a node may have IPv6
+                addresses only; IPv4 addresses are tried first.
+            ssh_jump: Jump hosts (bastions) to connect through, as of `ssh -J`: `[user@]host[:port]`, several
+                with commas between.
             **create_node_kwargs: For `create_node`: `name`, `size`, `image` and so on.
 
         Raises:
             DeploymentError: The node exists, and a step after its creation failed.
             SSHKeyError: The private key cannot be used; nothing was created.
+            InvalidArgumentError: There is nothing that could log in (no `ssh_key`, no password, no key in the
+                agent or `~/.ssh`), or another argument is invalid; nothing was created.
             UnsupportedOperationError: The driver cannot create nodes with this kind of `auth`.
         """
         from polycloud.compute import deploying
@@ -250,7 +261,9 @@ class NodeDriver(OperationsDriver):
         waiting.require_times(timeout, wait_period)
         alternates = ssh_alternate_usernames or ()
         login = deploying.login_for(
+            self,
             auth,
+            create_node_kwargs,
             ex_known_hosts,
             usernames=(ssh_username, *([alternates] if isinstance(alternates, str) else alternates)),
             port=ssh_port,
@@ -261,6 +274,7 @@ class NodeDriver(OperationsDriver):
             max_tries=max_tries,
             wait_period=wait_period,
             on_output=ex_on_output,
+            jump=ssh_jump,
         )
         with self._authorized(auth, create_node_kwargs) as kwargs:
             return deploying.deploy(
@@ -269,6 +283,7 @@ class NodeDriver(OperationsDriver):
                 deploy,
                 login,
                 interface=ssh_interface,
+                force_ipv4=force_ipv4,
                 with_auth=auth is not None,
                 at_exit=at_exit_func,
                 destroy_on_failure=ex_destroy_on_failure,
