@@ -44,7 +44,7 @@ from polycloud.errors import (
     ServerError,
     TransportError,
 )
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.messages import RawResponse, Request
 from polycloud.http.retry import RetryPolicy
 from polycloud.tracing.hooks import add_hook
@@ -576,7 +576,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("padding", ["", "x" * 190], ids=["at the beginning", "where the body is cut"])
+@pytest.mark.parametrize("padding", ["", "x " * 95], ids=["at the beginning", "where the body is cut"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("status", [200, 403])
 def test_secrets_do_not_show_however_they_are_written(form: str, status: int, padding: str) -> None:
@@ -885,7 +885,7 @@ def test_a_driver_works_in_a_bridge() -> None:
         def call() -> Any:
             return driver.connection.request("/x").object["target"]
 
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             return await asyncio.gather(*(bridged(call, transports) for _ in range(20)))
 
     with serve() as web:

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -115,7 +115,7 @@ class DigitalOceanAction(msgspec.Struct, frozen=True, kw_only=True):
     region_slug: str | None = None
 
 
-class StartedAction(NamedTuple):
+class StartedAction(msgspec.Struct, frozen=True):
     """An action as it was accepted, and the path from which to read it again."""
 
     action: DigitalOceanAction
@@ -286,7 +286,7 @@ class DigitalOceanConnection(BearerConnection):
 
         Raises `OperationTimeoutError` after `timeout` seconds, and `ProviderError` if the action failed.
         """
-        latest, path = started
+        latest, path = started.action, started.path
 
         def poll() -> DigitalOceanAction | None:
             nonlocal latest

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from polycloud.concurrency import waiting
 from polycloud.errors import MalformedResponseError
@@ -22,7 +24,7 @@ Marker = str | int
 READINGS = 4
 
 
-class Page(NamedTuple):
+class Page(msgspec.Struct, frozen=True):
     """One page of a numbered list: its items, to be read once, and the size of the complete list.
 
     `pages` is the number of pages; `total` the number of items, None if the provider does not state it.
@@ -115,7 +117,7 @@ def built(fetch: Callable[[int], Page], build: Callable[[Any], Any]) -> Callable
 
     def fetch_and_build(number: int) -> Page:
         page = fetch(number)
-        return page._replace(items=list(map(build, page.items)))
+        return Page(list(map(build, page.items)), page.pages, page.total)
 
     return fetch_and_build
 
