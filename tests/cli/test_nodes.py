@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import asyncssh
 import pytest
 
 from polycloud.compute import keys
 from polycloud.sandbox import Sandbox
+from support.opensshd import openssh
 
 if TYPE_CHECKING:
     import contextlib
@@ -263,6 +265,41 @@ def test_deploy(run: Run, office: Sandbox, account: dict[str, str], key: Path, s
     assert "deploying the node app ...\n" in done.stderr
     assert "to stderr\n" in done.stderr
     assert "app" in names(office)
+
+
+def test_deploy_through_a_jump_host(
+    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """A deployment goes through the jump hosts, as root where asked, and fails if one cannot be reached."""
+    public = asyncssh.read_private_key(key).export_public_key().decode().strip()
+    with openssh(public) as bastion:
+        jump = f"{bastion.username}@{bastion.host}:{bastion.port}"
+        done = run(*deploy(office, key, script, 0), "--ssh-jump", jump, "--sudo", **account)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("workers = 4\n")
+    done = run(
+        *deploy(office, key, script, 0),
+        "--ssh-jump",
+        jump,
+        "--timeout",
+        "2",
+        "--destroy-on-failure",
+        **account,
+    )
+    assert done.returncode == 1
+    assert f"the jump host {bastion.host}:{bastion.port} cannot be reached" in done.stderr
+
+
+def test_deploy_to_another_interface(
+    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """`--ssh-interface` says which addresses of the node are used; there are two kinds."""
+    order = [*deploy(office, key, script, 0), "--destroy-on-failure"]
+    done = run(*order, "--ssh-interface", "private_ips", "--timeout", "2", **account)
+    assert done.returncode == 1
+    assert "app (id" in done.stderr
+    assert "198.18." not in done.stderr
+    assert run(*order, "--ssh-interface", "odd", **account).returncode == 2
 
 
 def test_a_deployment_that_fails(

@@ -155,7 +155,7 @@ def test_an_iterator_is_an_operation() -> None:
     """The requests of an iterator belong to its operation whenever they are sent, however it is written."""
 
     @as_operation
-    def iterate_inner() -> Iterator[str | None]:
+    def iterate_inner(_: None) -> Iterator[str | None]:
         try:
             yield current_call().operation
             yield current_call().operation
@@ -163,11 +163,11 @@ def test_an_iterator_is_an_operation() -> None:
             closed.append(current_call().operation)
 
     @as_operation
-    def iterate_items() -> Iterator[str | None]:
-        return iterate_inner()
+    def iterate_items(_: None) -> Iterator[str | None]:
+        return iterate_inner(None)
 
     closed: list[str | None] = []
-    items = iterate_items()
+    items = iterate_items(None)
     assert current_call().operation is None
     assert (next(items), current_call().operation, list(items)) == (
         "iterate_items",
@@ -190,10 +190,10 @@ def test_an_iterator_that_is_left_is_closed() -> None:
     generator = generate()
 
     @as_operation
-    def iterate_items() -> Iterator[int]:
+    def iterate_items(_: None) -> Iterator[int]:
         return generator
 
-    items: Any = iterate_items()
+    items: Any = iterate_items(None)
     next(items)
     items.close()
     assert closed == [True]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from polycloud.common.connection import Connection, ConnectionKey, ConnectionOptions, ConnectionUserAndKey
 from polycloud.common.credentials import Credential
-from polycloud.errors import InvalidArgumentError, InvalidCredsError
+from polycloud.errors import InvalidArgumentError, InvalidCredsError, PolycloudError
 
 __all__ = ["BaseDriver", "credentials_from_environment", "credentials_of"]
 
@@ -83,6 +83,12 @@ class BaseDriver:
             near = difflib.get_close_matches(name, [*known, "host", "port", "secure", "region"], 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
             raise InvalidArgumentError(f"{type(self).__name__} has no option {name!r}{hint}")
+
+    def clean_error(self, error: PolycloudError) -> None:
+        """Remove from an error what no error may show: the driver's secrets, and those that it sent."""
+        from polycloud.tracing.cleaning import clean
+
+        clean(error, self.connection.secrets_of())
 
     def close(self) -> None:
         """Close the driver's connections; a later call opens new ones."""

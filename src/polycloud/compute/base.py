@@ -24,6 +24,7 @@ from polycloud.compute.objects import (
     NodeSize,
     StorageVolume,
     VolumeSnapshot,
+    cheapest_first,
 )
 from polycloud.compute.running import RunningWait, require_id
 from polycloud.compute.types import (
@@ -64,6 +65,7 @@ __all__ = [
     "StorageVolumeState",
     "VolumeSnapshot",
     "VolumeSnapshotState",
+    "cheapest_first",
     "is_private_subnet",
     "require_id",
 ]
@@ -470,14 +472,19 @@ class NodeDriver(OperationsDriver):
             node.driver = self
         return node
 
-    def _require_auth(self, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> None:
+    def _why_dead(self, node: Node) -> str:
+        """Return why a node will not run, in the provider's words; empty if it does not say."""
+        return ""
+
+    def _require_auth(self, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> str | None:
         """Refuse, before anything is sent, an `auth` of a kind that `features["create_node"]` does not name.
 
-        Raises `UnsupportedOperationError`, and `InvalidArgumentError` for another object.
+        Returns the public key of a `NodeAuthSSHKey`, None for other kinds. Raises
+        `UnsupportedOperationError`, and `InvalidArgumentError` for another object.
         """
         kinds = {NodeAuthSSHKey: "ssh_key", NodeAuthPassword: "password"}
         if auth is None:
-            return
+            return None
         kind = next((name for type_, name in kinds.items() if isinstance(auth, type_)), None)
         if kind is None:
             raise InvalidArgumentError("auth must be a NodeAuthSSHKey or a NodeAuthPassword")
@@ -486,6 +493,7 @@ class NodeDriver(OperationsDriver):
             offered = ", ".join(features) or "none"
             message = f"{self.name} cannot create nodes with this auth ({kind}); it offers {offered}"
             raise UnsupportedOperationError(message, self)
+        return auth.pubkey if isinstance(auth, NodeAuthSSHKey) else None
 
     def _get_size_price(self, size_id: str | int) -> float | None:
         """Return the shipped price of a size in the driver's region, in USD per hour, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "NodeSize",
     "StorageVolume",
     "VolumeSnapshot",
+    "cheapest_first",
 ]
 
 
@@ -160,6 +162,11 @@ class NodeSize(ComputeResource):
             f"<NodeSize: id={self.id}, name={self.name}, ram={self.ram} disk={self.disk} "
             f"bandwidth={self.bandwidth} price={self.price} driver={provider_of(self)} ...>"
         )
+
+
+def cheapest_first(sizes: Iterable[NodeSize]) -> list[NodeSize]:
+    """Return the sizes in the order of `list_sizes`: by price, those without one last, then by RAM and id."""
+    return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram, size.id))
 
 
 class NodeImage(ComputeResource):

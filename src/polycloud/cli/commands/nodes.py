@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,13 @@ IdempotencyKey = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="A command that is repeated with the same text creates one node only."),
 ]
+
+
+class SSHInterface(StrEnum):
+    """The addresses of a node."""
+
+    PUBLIC = "public_ips"
+    PRIVATE = "private_ips"
 
 
 @app.command()
@@ -91,6 +99,18 @@ def deploy(
     ] = False,
     ssh_user: Annotated[str, typer.Option(metavar="NAME", help="The user to log in as.")] = "root",
     ssh_port: Annotated[int, typer.Option(metavar="PORT", help="The port of SSH.")] = 22,
+    ssh_interface: Annotated[
+        SSHInterface, typer.Option(help="The addresses of the node to connect to.")
+    ] = SSHInterface.PUBLIC,
+    ssh_jump: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[USER@]HOST[:PORT],...", help="Jump hosts (bastions) to connect through, as of ssh -J."
+        ),
+    ] = None,
+    sudo: Annotated[
+        bool, typer.Option("--sudo", help="Copy the files and run the script as root, by sudo.")
+    ] = False,
     timeout: options.Timeout = 300,
     profile: options.Profile = None,
     provider: options.Provider = None,
@@ -105,7 +125,7 @@ def deploy(
     from polycloud.cli import orders
 
     order = orders.Order(name, size, image, location, orders.login_key(key), tags or (), idempotency_key)
-    step = orders.steps(script, files or ())
+    step = orders.steps(script, files or (), sudo=sudo)
     with accounts.connect_one(NODES.service, profile, provider) as driver:
         arguments = order.arguments(driver)
         if dry_run:
@@ -117,6 +137,8 @@ def deploy(
                 step,
                 ssh_username=ssh_user,
                 ssh_port=ssh_port,
+                ssh_interface=ssh_interface.value,
+                ssh_jump=ssh_jump,
                 ssh_key=order.private_key(),
                 timeout=timeout,
                 wait_period=WAIT_PERIOD,
