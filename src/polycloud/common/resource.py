@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.payload import LazyExtra
 from polycloud.errors import NotFoundError
@@ -22,6 +22,9 @@ class Resource:
     """
 
     __slots__ = ("__dict__", "__weakref__", "_extra", "driver", "id")
+
+    _by_id: ClassVar[bool] = False
+    """Whether methods take the id of such an object in its place."""
 
     id: str
     driver: Any

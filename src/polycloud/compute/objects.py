@@ -101,6 +101,7 @@ class NodeSize(ComputeResource):
     """
 
     __slots__ = ("bandwidth", "disk", "name", "price", "ram")
+    _by_id = True
 
     def __init__(
         self,
@@ -133,6 +134,7 @@ class NodeImage(ComputeResource):
     """An operating system image to create nodes from."""
 
     __slots__ = ("name",)
+    _by_id = True
 
     def __init__(
         self, id: str, name: str, driver: NodeDriver, extra: dict[str, Any] | LazyExtra | None = None
@@ -150,6 +152,7 @@ class NodeLocation(ComputeResource):
     """A location of nodes: a zone or a region; `country` is an ISO 3166 code such as "US"."""
 
     __slots__ = ("country", "name")
+    _by_id = True
 
     def __init__(
         self,

@@ -153,11 +153,18 @@ def remaining() -> float:
     return float("inf") if ends_at is None else ends_at - time.monotonic()
 
 
-def as_operation(fn: Callable[P, R]) -> Callable[P, R]:
-    """Wrap `fn` so that traces attribute its requests to its name, unless an outer operation runs."""
+def as_operation(
+    fn: Callable[P, R], check: Callable[[tuple[Any, ...], dict[str, Any]], None] | None = None
+) -> Callable[P, R]:
+    """Wrap the method `fn` so that traces attribute its requests to its name, unless an outer operation runs.
+
+    `check` gets the arguments of each call that has any before `fn` does.
+    """
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if check is not None and (kwargs or len(args) > 1):
+            check(args, kwargs)
         with _operation(fn.__name__):
             result = fn(*args, **kwargs)
         return cast("R", _iterate(fn.__name__, result)) if isinstance(result, GeneratorType) else result

@@ -118,7 +118,7 @@ class EC2Images(EC2BaseDriver):
         fields: dict[str, Any] = {
             "SourceRegion": source_region,
             "SourceImageId": id_of(node_image, NodeImage),
-            "Name": name or node_image.name,
+            "Name": name or getattr(node_image, "name", node_image),
             "Description": description,
             "Encrypted": ex_encrypted,
             "KmsKeyId": ex_kms_key_id,
