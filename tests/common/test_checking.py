@@ -204,6 +204,15 @@ def test_resources_of_related_drivers() -> None:
     assert two.reboot_node(node) is True
 
 
+def test_a_resource_without_a_driver() -> None:
+    """An action of a resource that has no driver is refused, and the message says what to do."""
+    node = resources(None)["Node"]
+    zone = resources(None)["Zone"]
+    for action in (node.destroy, node.reboot, node.stop_node, zone.delete, zone.list_records):
+        with pytest.raises(InvalidArgumentError, match="has no driver; pass it to the method of a driver"):
+            action()
+
+
 def test_catalog_objects_are_given_by_id() -> None:
     """The id of a size, an image or a location may be passed in its place."""
     driver: Any = DummyNodeDriver()

@@ -7,10 +7,10 @@ from copy import copy
 from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.payload import LazyExtra
-from polycloud.errors import NotFoundError
+from polycloud.errors import InvalidArgumentError, NotFoundError
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["Resource", "provider_of", "with_id", "without_driver"]
+__all__ = ["Resource", "provider_of", "require_driver", "with_id", "without_driver"]
 
 N = TypeVar("N", bound="Resource")
 
@@ -60,6 +60,13 @@ class Resource:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+
+
+def require_driver(resource: Resource) -> None:
+    """Raise `InvalidArgumentError` for a resource without a driver, as in the pickle of an error."""
+    if resource.driver is None:
+        kind = type(resource).__name__
+        raise InvalidArgumentError(f"this {kind} has no driver; pass it to the method of a driver instead")
 
 
 def with_id(items: Sequence[N], id_: str, what: str) -> N:

@@ -89,7 +89,7 @@ def is_ip(address: str, version: int) -> bool:
     """Return whether `address` is a complete address of IP version 4 or 6."""
     try:
         _packer(version)(address)
-    except (OSError, ValueError):
+    except (OSError, TypeError, ValueError):
         return False
     return True
 
