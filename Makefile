@@ -37,17 +37,18 @@ fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 threads: $(VENV)/.dev ## have many threads make 20,000 calls on one driver, for minutes
 	POLYCLOUD_THREADS=long $(BIN)/pytest -n 0 --timeout 1800 tests/concurrency/test_threads.py
 
-faults: $(VENV)/.dev ## make 44,000 calls while the network fails, for minutes; SEED=7 repeats a plan
-	$(BIN)/python tests/faults/campaign.py --creates 1000 --others 10000 $(if $(SEED),--seed $(SEED))
+faults: $(VENV)/.dev ## make 44,000 calls while the network fails, for minutes; SEED=7 repeats a plan, ROUTES="tls proxy" names others than all
+	$(BIN)/python tests/faults/campaign.py --creates 250 --others 2500 $(if $(SEED),--seed $(SEED)) $(if $(ROUTES),--routes $(ROUTES))
 
 ansible: $(VENV)/.dev $(VENV)-ansible/.made ## have Ansible read the inventory
 	POLYCLOUD_ANSIBLE_INVENTORY=$(VENV)-ansible/bin/ansible-inventory $(BIN)/pytest -n 0 tests/cli/test_inventory.py
 
-bench: $(VENV)/.dev $(VENV)-peer/.made ## measure beside apache-libcloud
-	$(BIN)/python bench/compare.py $(VENV)-peer/bin/python
+bench: $(VENV)/.dev $(VENV)-core/.made $(VENV)-peer/.made $(VENV)-nephoscale/.made ## measure beside apache-libcloud, for minutes; ROWS=import,call only these, JSON=FILE
+	$(BIN)/python bench/compare.py $(if $(ROWS),--rows $(ROWS)) $(if $(JSON),--json $(JSON)) \
+		--core $(VENV)-core/bin/python --peer $(VENV)-peer/bin/python --nephoscale $(VENV)-nephoscale/bin/python
 
 clean: ## remove .venv and what the tools cached
-	rm -rf $(VENV) $(VENV)-ansible $(VENV)-peer .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV)-ansible $(VENV)-core $(VENV)-nephoscale $(VENV)-peer .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was made from, so that a second run is quick.
@@ -74,9 +75,23 @@ $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
 	@$(PIP) -r requirements/docs.txt
 	@touch $@
 
+# As `pip install polycloud` makes it: polycloud and its own dependencies
+$(VENV)-core/.made: requirements/build.txt requirements/runtime.txt pyproject.toml
+	@$(PYTHON) -m venv $(VENV)-core
+	@$(VENV)-core/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/build.txt
+	@$(VENV)-core/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+		-c requirements/runtime.txt -e .
+	@touch $@
+
 $(VENV)-peer/.made: requirements/peer.txt
 	@$(PYTHON) -m venv $(VENV)-peer
 	@$(VENV)-peer/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peer.txt
+	@touch $@
+
+$(VENV)-nephoscale/.made: requirements/peer-nephoscale.txt
+	@$(PYTHON) -m venv $(VENV)-nephoscale
+	@$(VENV)-nephoscale/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements/peer-nephoscale.txt
 	@touch $@
 
 $(VENV)-ansible/.made: requirements/ansible.txt

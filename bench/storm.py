@@ -15,12 +15,13 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from task import LIBRARY, connect
+from measure import LIBRARY, connect
 
 THREADS, ROUNDS = 8, 8
 TIMEOUT, RETRY_DELAY = 1.0, 0.1
@@ -56,7 +57,7 @@ class Storm:
 
     def run(self) -> dict[str, Any]:
         """All of them; a node in two is destroyed again."""
-        self.driver = connect(*self.where, timeout=TIMEOUT, retry_delay=RETRY_DELAY)
+        self.driver = connect("digitalocean", *self.where, timeout=TIMEOUT, retry_delay=RETRY_DELAY)
         for round_ in range(ROUNDS):
             node = self.create(f"web-{self.number}-{round_}")
             for name in self.numbers.sample(["list_nodes", "list_sizes", "list_locations"], 3):
@@ -84,7 +85,7 @@ class Storm:
         thread.join(CUT_OFF)
         self.told["hangs"] += time.monotonic() - began > DEADLINE + GRACE
         if not box:
-            self.driver = connect(*self.where, timeout=TIMEOUT, retry_delay=RETRY_DELAY)
+            self.driver = connect("digitalocean", *self.where, timeout=TIMEOUT, retry_delay=RETRY_DELAY)
             return TimeoutError()
         return box[0]
 
@@ -105,6 +106,21 @@ def order(driver: Any) -> tuple[Any, Any, Any]:
     size = base.NodeSize("s-1vcpu-1gb", "s-1vcpu-1gb", 1024, 25, 1000, 0.01, driver)
     image = base.NodeImage("ubuntu-24-04-x64", "Ubuntu", driver, {"slug": "ubuntu-24-04-x64"})
     return size, image, base.NodeLocation("nyc3", "New York 3", "US", driver)
+
+
+def count(told: Sequence[dict[str, Any]], servers: Sequence[str]) -> dict[str, float]:
+    """What is wrong between what the threads were told and the names of the servers that the cloud has."""
+    created = {name for each in told for name in each["created"]}
+    failed = {name: text for each in told for name, text in each["failed"].items()}
+    gone = {name for each in told for name in each["gone"]}
+    missing = sum(name not in servers for name in created - gone)
+    unknown = sum(name in servers and name not in text for name, text in failed.items())
+    return {
+        "duplicates": sum(number - 1 for number in Counter(servers).values()),
+        "losses": missing + unknown,
+        "hangs past the deadline": sum(each["hangs"] for each in told),
+        "foreign exceptions": sum(each["foreign"] for each in told),
+    }
 
 
 def main(*where: str) -> None:

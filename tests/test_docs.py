@@ -33,6 +33,23 @@ PRINTED = {
         "60 minutes; 1 request sent\n",
         "True 1\nlook for the tag\n",
     ],
+    "shapes.md": [
+        "['a', 'b']\nwrong signature\n",
+        (
+            "[Server(id='7', name='web', running=True, memory_mb=512, disks=[Disk(size=20)])]\nno such path\n"
+            "the response is not as documented: Object missing required field `servers`\n"
+        ),
+        (
+            "8 pages, 1 login\n['a', 'b'] 3 logins\n"
+            "the login failed: wrong password (127.0.0.1: POST /login, HTTP 401)\n"
+        ),
+        (
+            "{'name': 'listZones'}\nthe reboot may have happened\n"
+            "['listZones', 'listZones', 'rebootVirtualMachine']\n"
+        ),
+        "done s7\nno capacity; while polling the job GET /jobs/j2, which POST /broken began\n",
+        '{"name":"web","cpus":1,"memory":1024,"disk":20}\n{"name":"db","cpus":2,"memory":4096,"disk":40}\n',
+    ],
 }
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -64,6 +64,7 @@ OPTIONS: dict[str, tuple[type, ...]] = {
     "api_version": (str,),
     "backoff": NUMBER,
     "body_limit": (int,),
+    "value_limit": (int,),
     "ca_cert": (str,),
     "client_cert": (str, list),
     "deadline": NUMBER,

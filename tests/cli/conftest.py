@@ -11,7 +11,7 @@ import sys
 import termios
 import time
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,15 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class Terminal:
-    """The command at a terminal: its output, and typed keys."""
+    """The command, or another program, at a terminal: its output, and typed keys."""
 
-    def __init__(self, *arguments: str, columns: int = 80, **variables: str) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 80, program: Sequence[str] = POLYCLOUD, **variables: str
+    ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen(
-            [*POLYCLOUD, *arguments],
+            [*program, *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -138,8 +140,8 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
     """Starts the command at a terminal."""
     with contextlib.ExitStack() as stack:
 
-        def start_it(*arguments: str, columns: int = 80, **variables: str) -> Terminal:
-            started = Terminal(*arguments, columns=columns, **variables)
+        def start_it(*arguments: str, **settings: Any) -> Terminal:
+            started = Terminal(*arguments, **settings)
             stack.callback(started.close)
             return started
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from polycloud import connect
+from polycloud.cli import shells
 from polycloud.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -123,3 +128,108 @@ def test_show_completion(dummies: dict[str, str], tmp_path: Path) -> None:
 def test_scripts_for_other_shells(run: Run, shell: str, said: str) -> None:
     """`_POLYCLOUD_COMPLETE` prints the script for a shell from any shell."""
     assert said in run(_POLYCLOUD_COMPLETE=f"source_{shell}").stdout
+
+
+HOSTILE = {
+    "a": "a$(touch${IFS}$PWNED)-end-a",
+    "b": "b`touch${IFS}$PWNED`-end-b",
+    "c": "c;touch${IFS}$PWNED;-end-c",
+    "d": "d'$(touch${IFS}$PWNED)'-end-d",
+    "e": 'e"|touch${IFS}$PWNED|"-end-e',
+    "f": "f*{x,y}?[a]~!!^#<>&-end-f",
+    "g": "g\\:\\n%s\\-end-g",
+}
+"""Names that a shell would run or change, by the key that begins them."""
+UNFIT = ("--yes", "h\x1b]0;x\x07", "i\u202etxt", "j\u009b2J", "k\u200bx", "l [/x] " + "m" * 80)
+"""Names that are an option, that a terminal would execute or not show, or not one word."""
+STARTS = {
+    "bash": ("bash", "--norc", "--noprofile", "-i"),
+    "zsh": ("zsh", "-f", "-i"),
+    "fish": ("fish", "--no-config", "--private", "-i"),
+}
+PREPARE = {
+    "bash": "PS1='REA''DY> '; source ./script",
+    "zsh": "PS1='REA''DY> '; autoload -Uz compinit; compinit -u -D; source ./script",
+    "fish": "function fish_prompt; printf 'REA''DY> '; end; source ./script",
+}
+
+
+@pytest.fixture
+def hostile(run: Run, configured: Callable[[str], Path]) -> Iterator[dict[str, str]]:
+    """The environment of a user whose nodes have such names."""
+    with Sandbox("nephoscale", ssh="off", appear=0.0, build=0.0) as cloud:
+        user, password = cloud.credentials
+        file = configured(
+            f'[profiles.a]\nprovider = "nephoscale"\nurl = "{cloud.url}"\n'
+            f'user = "{user}"\npassword = "{password}"\n'
+        )
+        with connect("nephoscale", *cloud.credentials, url=cloud.url) as driver:
+            size, image = driver.list_sizes()[0], driver.list_images()[0]
+            for name in (*HOSTILE.values(), *UNFIT):
+                driver.create_node(name, size, image)
+        yield {"POLYCLOUD_CONFIG": str(file)}
+
+
+def test_names_that_are_no_words(run: Run, hostile: dict[str, str]) -> None:
+    """For a name that is an option or has control or invisible characters, the id is offered."""
+    words = [shlex.split(text)[0] for text in offered(run, "polycloud nodes stop ", **hostile)]
+    assert set(HOSTILE.values()) < set(words)
+    assert [word.isdigit() for word in words].count(True) == len(UNFIT)
+    for shell in ("zsh", "fish", "powershell"):
+        line = {
+            "_TYPER_COMPLETE_ARGS": "polycloud nodes stop ",
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        }
+        text = run(_POLYCLOUD_COMPLETE=f"complete_{shell}", **line, **hostile).stdout
+        assert text.replace("\n", "").replace("\t", "").isprintable()
+        assert "--yes" in text  # as the description of its id
+
+
+@pytest.mark.parametrize("shell", STARTS)
+def test_a_shell_runs_no_name(
+    terminal: Callable[..., Any],
+    run: Run,
+    hostile: dict[str, str],
+    wait_for: Callable[..., None],
+    tmp_path: Path,
+    shell: str,
+) -> None:
+    """In a real shell each completed name reaches the command as it is, and nothing of it is run."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    received, pwned = tmp_path / "received", tmp_path / "pwned"
+    command = folder / "polycloud"
+    command.write_text(
+        '#!/bin/sh\nif [ -n "$_POLYCLOUD_COMPLETE" ]; then\n'
+        f'  exec {sys.executable} -m polycloud.cli.main "$@"\nfi\n'
+        f"printf '%s\\n' \"$3\" >>{received}\n"
+    )
+    command.chmod(0o755)
+    script = tmp_path / "script"
+    script.write_text(run(_POLYCLOUD_COMPLETE=f"source_{shell}").stdout)
+    started = terminal(
+        program=("sh", "-c", f'cd {tmp_path} && exec "$@"', "sh", *STARTS[shell]),
+        columns=300,
+        HOME=str(tmp_path),
+        PWNED=str(pwned),
+        PATH=f"{folder}:{os.environ['PATH']}",
+        **hostile,
+    )
+    started.type(f"{PREPARE[shell]}\r")
+    started.until("READY> ")
+    for count, key in enumerate(HOSTILE, 1):
+        started.type(f"polycloud nodes stop {key}\t")
+        started.until(f"-end-{key}")
+        started.type("\r")
+        wait_for(lambda n=count: received.exists() and len(received.read_text().splitlines()) == n)
+    assert received.read_text().splitlines() == list(HOSTILE.values())
+    assert not pwned.exists()
+
+
+def test_powershell_quotes() -> None:
+    """PowerShell gets a name with special characters in quotes, and each kind of its quotes doubled."""
+    assert shells.SHELLS["pwsh"]([("web-1", "")]) == ("web-1::: ", 0)
+    assert shells.SHELLS["pwsh"]([("$(x)", "a")]) == ("'$(x)':::a", 0)
+    assert shells.SHELLS["pwsh"]([("it's\u2019", "")]) == ("'it''s\u2019\u2019'::: ", 0)

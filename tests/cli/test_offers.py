@@ -132,7 +132,11 @@ def test_a_broken_file(run: Run, user: dict[str, str], content: str) -> None:
 @pytest.mark.parametrize(
     ("shell", "line", "answer"),
     [
-        ("zsh", "polycloud nodes sto", """_arguments '*: :(("stop":"Power nodes off."))'\n"""),
+        (
+            "zsh",
+            "polycloud nodes sto",
+            "local -a offers; offers=('stop:Power nodes off.'); _describe argument offers\n",
+        ),
         ("zsh", "polycloud nodes x", "_files\n"),
         ("fish", "polycloud nodes sto", "stop\tPower nodes off.\n"),
         ("powershell", "polycloud nodes sto", "stop:::Power nodes off.\n"),

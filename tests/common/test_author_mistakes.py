@@ -11,7 +11,6 @@ from polycloud.common.base import (
     Connection,
     ConnectionKey,
     JsonResponse,
-    PollingConnection,
     XmlResponse,
 )
 from polycloud.common.bearer import BearerConnection
@@ -109,15 +108,6 @@ def test_parsers_of_ones_own(kind: type[Any]) -> None:
         connection.close()
 
 
-def test_jobs_without_hooks() -> None:
-    """A polling connection that lacks a hook names it."""
-    with serve() as web:
-        connection = PollingConnection(**web.options)
-        with pytest.raises(NotImplementedError, match="PollingConnection must define has_completed"):
-            connection.async_request("/")
-        connection.close()
-
-
 @pytest.mark.parametrize("per_page", [0, -1, 101, "5", 2.5, True])
 def test_sizes_of_pages(per_page: Any) -> None:
     """A page size that is not an int from 1 to the provider's limit is refused when the driver is made."""
@@ -151,6 +141,7 @@ ODD: dict[str, list[Any]] = {
     "url": [5, True, "ftp://x", HUGE],
     "pool_size": [0, True, 2.5, "5", 10_001, HUGE],
     "body_limit": [0, True, 2.5, "5", Speechless()],
+    "value_limit": [0, True, 2.5, "5", Speechless()],
     "user_agent_append": [5, True, [5], "é", "a\nb", b"x", HUGE, Speechless()],
     "proxy_url": [5, True, "ftp://x", {}, HUGE],
     "ca_cert": [5, True, [], HUGE],

@@ -24,7 +24,6 @@ from polycloud.common.base import (
     ConnectionKey,
     ConnectionUserAndKey,
     JsonResponse,
-    PollingConnection,
     Response,
     XmlResponse,
     quote_segment,
@@ -38,7 +37,6 @@ from polycloud.errors import (
     InvalidCredsError,
     MalformedResponseError,
     NotFoundError,
-    OperationTimeoutError,
     PolycloudError,
     ProviderHTTPError,
     RateLimitReachedError,
@@ -46,7 +44,7 @@ from polycloud.errors import (
     ServerError,
     TransportError,
 )
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.messages import RawResponse, Request
 from polycloud.http.retry import RetryPolicy
 from polycloud.tracing.hooks import add_hook
@@ -578,7 +576,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("padding", ["", "x" * 190], ids=["at the beginning", "where the body is cut"])
+@pytest.mark.parametrize("padding", ["", "x " * 95], ids=["at the beginning", "where the body is cut"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("status", [200, 403])
 def test_secrets_do_not_show_however_they_are_written(form: str, status: int, padding: str) -> None:
@@ -887,7 +885,7 @@ def test_a_driver_works_in_a_bridge() -> None:
         def call() -> Any:
             return driver.connection.request("/x").object["target"]
 
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             return await asyncio.gather(*(bridged(call, transports) for _ in range(20)))
 
     with serve() as web:
@@ -902,35 +900,6 @@ def test_a_transport_of_ones_own() -> None:
         assert not transport.closed
     assert [request.url for request in transport.requests] == ["https://api.example/x"]
     assert transport.closed
-
-
-# Polling
-
-
-class Polling(PollingConnection):
-    responseCls = JsonResponse
-    poll_interval = 0.01
-
-    def get_poll_request_kwargs(self, response: Any, context: Any, request_kwargs: Any) -> dict[str, Any]:
-        return {"action": f"/job/{response.object['job']}"}
-
-    def has_completed(self, response: Any) -> bool:
-        return bool(response.object.get("done"))
-
-
-def test_polling() -> None:
-    """A polling connection polls its job until it is done, and returns the last response."""
-    states = iter([{"done": False}, {"done": True, "id": 5}])
-    with serve(lambda seen: Answer(body={"job": 7} if seen.method == "POST" else next(states))) as web:
-        assert Polling(**web.options).async_request("/make", method="POST").object == {"done": True, "id": 5}
-        assert [seen.path for seen in web.seen] == ["/make", "/job/7", "/job/7"]
-
-
-def test_polling_gives_up() -> None:
-    """A job that never ends is given up, by name."""
-    with serve(lambda _: Answer(body={"job": 7})) as web:
-        with pytest.raises(OperationTimeoutError, match="POST /make"):
-            Polling(**web.options, timeout=0.1).async_request("/make", method="POST")
 
 
 def test_response_defaults() -> None:

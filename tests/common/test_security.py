@@ -36,7 +36,7 @@ from polycloud.errors import (
     TLSError,
     TransportError,
 )
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.retry import RetryPolicy
 from polycloud.testing.sshd import SSHServer
 from support.certificates import LOCALHOST, OLD, Authority, Certificate
@@ -75,7 +75,7 @@ def plainly(call: Callable[[], Any]) -> Any:
 
 def on_a_loop(call: Callable[[], Any]) -> Any:
     async def main() -> Any:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             return await bridged(call, transports)
 
     return asyncio.run(main())
@@ -83,7 +83,7 @@ def on_a_loop(call: Callable[[], Any]) -> Any:
 
 @pytest.fixture(params=[plainly, on_a_loop])
 def world(request: pytest.FixtureRequest) -> World:
-    """Over urllib3, and over aiohttp in a bridge."""
+    """Over urllib3, and over the loop in a bridge."""
     world: World = request.param
     return world
 

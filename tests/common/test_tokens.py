@@ -78,12 +78,6 @@ class ServerCreation(Creation[str]):
         self.connection.request("/servers")
         return None
 
-    def settle(self, resource: str) -> None:
-        """Keep the tag."""
-
-    def begun(self) -> bool:
-        return False
-
 
 def paths(seen: list[Seen]) -> list[str]:
     return [f"{one.method} {one.path}" for one in seen]

@@ -161,12 +161,6 @@ class ReadingTwice(Creation[Node]):
     def find(self) -> Node | None:
         return next(iter(self.driver.list_nodes()), None)
 
-    def settle(self, node: Node) -> None:
-        """Nothing."""
-
-    def begun(self) -> bool:
-        return False
-
 
 def test_a_failed_read_is_not_a_refusal(cloud: Sandbox, driver: Any) -> None:
     """A create that was accepted returns its node though reading it, in `send`, raised an error."""

@@ -41,26 +41,11 @@ from polycloud.compute.types import (
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.testing.sshd import SSHServer
 from support.clock import ends_within
+from support.nodes import LocalDriver
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
 PRIVATE = KEY.export_private_key().decode()
 PUBLIC = KEY.export_public_key().decode().strip()
-
-
-class LocalDriver(DummyNodeDriver):
-    """A driver in memory whose nodes are this machine's SSH server."""
-
-    features = {"create_node": ["ssh_key", "password"]}  # noqa: RUF012
-    address = "127.0.0.1"
-
-    @classmethod
-    def offers(cls, name: str) -> bool:
-        return name == "deploy_node" or super().offers(name)
-
-    def create_node(self, name: str, *args: Any, **kwargs: Any) -> Node:
-        node = super().create_node(name, *args, **kwargs)
-        node.public_ips = [self.address]
-        return node
 
 
 @pytest.fixture
@@ -259,6 +244,47 @@ def test_a_generated_password(server: SSHServer) -> None:
     step = ScriptDeployment("echo in")
     deploy(driver, server, step, ssh_key=[], password="right-password")
     assert step.stdout == "in\n"
+
+
+def test_a_password_argument_of_the_driver(server: SSHServer) -> None:
+    """A password that the driver takes by an argument of its own is used to log in."""
+
+    class Own(LocalDriver):
+        password_arguments = ("root_pass",)
+
+    step = ScriptDeployment("echo in")
+    deploy(Own("creds"), server, step, ssh_key=[], root_pass="right-password")
+    assert step.stdout == "in\n"
+
+
+@pytest.mark.parametrize("auth", [None, NodeAuthSSHKey(PUBLIC)])
+def test_nothing_that_could_log_in_costs_no_node(
+    driver: LocalDriver,
+    server: SSHServer,
+    auth: NodeAuthSSHKey | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a key or a password here, nothing is created; a key of `~/.ssh` is enough."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for agent in (None, str(tmp_path / "no-agent")):
+        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+        if agent:
+            monkeypatch.setenv("SSH_AUTH_SOCK", agent)
+        with pytest.raises(InvalidArgumentError, match=r"nothing could log in to the node.*ssh_key="):
+            deploy(driver, server, ScriptDeployment("true"), ssh_key=None, auth=auth)
+    assert "web" not in names(driver)
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519").write_text(PRIVATE)
+    assert deploy(driver, server, ScriptDeployment("true"), ssh_key=None, auth=auth).name == "web"
+
+
+@pytest.mark.parametrize("jump", ["", "a b", "host:0", "host:x", "u@h:99999", "::1", "h,,h", "@h", "h\n", 5])
+def test_odd_jump_hosts_cost_no_node(driver: LocalDriver, server: SSHServer, jump: Any) -> None:
+    """Jump hosts that cannot be meant are refused before a node is created."""
+    with pytest.raises(InvalidArgumentError, match="jump"):
+        deploy(driver, server, ScriptDeployment("true"), ssh_jump=jump)
+    assert "web" not in names(driver)
 
 
 def test_alternate_user_names(driver: LocalDriver, server: SSHServer) -> None:

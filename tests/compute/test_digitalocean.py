@@ -1117,6 +1117,54 @@ def test_detach_right_after_attach() -> None:
         assert volume.extra["droplet_ids"] == []
 
 
+def test_one_operation_of_a_volume_after_another() -> None:
+    """A volume is attached, detached, attached again, detached and destroyed, each as soon as it is free."""
+    with Sandbox("digitalocean", ssh="off", **{**QUICK, "attach": 0.3}) as slow, driver_of(slow) as driver:
+        ((node, _),) = driver.wait_until_running([create(driver)])
+        volume = driver.create_volume(10, "data", driver.list_locations()[0])
+        for _ in range(2):
+            assert driver.attach_volume(node, volume)
+            assert driver.detach_volume(volume)
+        assert driver.destroy_volume(volume)
+        assert driver.list_volumes() == []
+
+
+def test_a_volume_that_is_not_busy() -> None:
+    """A refusal that concerns a volume without actions is raised, after one look and one more request."""
+
+    def respond(seen: Seen) -> Answer:
+        return Answer(body={"actions": []}) if seen.method == "GET" else refusal(409, "attached volume")
+
+    with serve(respond) as web, on(web) as driver:
+        with pytest.raises(ConflictError, match="attached volume"):
+            driver.destroy_volume(volume_of(driver))
+        assert [seen.method for seen in web.seen] == ["DELETE", "GET", "DELETE"]
+
+
+def test_a_volume_that_stays_busy(hasty: DigitalOceanNodeDriver) -> None:
+    """A volume that stays busy for `busy_time` is the provider's refusal."""
+    going = {"id": 5, "status": "in-progress"}
+
+    def respond(seen: Seen) -> Answer:
+        return Answer(body={"actions": [going]}) if seen.method == "GET" else refusal(422, "not found")
+
+    with serve(respond) as web, on(web) as driver:
+        driver.busy_time = hasty.busy_time  # type: ignore[misc] # of this object only
+        with pytest.raises(ProviderHTTPError, match="not found"):
+            driver.destroy_volume(volume_of(driver))
+        assert [seen.method for seen in web.seen].count("DELETE") == 1
+
+
+def test_one_operation_of_an_address_after_another() -> None:
+    """A reserved address is assigned, unassigned and released, each as soon as it is free."""
+    with Sandbox("digitalocean", ssh="off", **{**QUICK, "attach": 0.3}) as slow, driver_of(slow) as driver:
+        ((node, _),) = driver.wait_until_running([create(driver)])
+        address = driver.ex_create_floating_ip(driver.list_locations()[0])
+        assert driver.ex_attach_floating_ip_to_node(node, address, ex_wait=False)
+        assert driver.ex_detach_floating_ip_from_node(node, address, ex_wait=False)
+        assert driver.ex_delete_floating_ip(address)
+
+
 def test_odd_payloads_that_are_accepted() -> None:
     """A null list is empty, an address not assigned yet is skipped, and sizes may be fractions."""
     assert result_of(Answer(body={"volumes": None}), lambda driver: driver.list_volumes()) == []

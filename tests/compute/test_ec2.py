@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from polycloud import aio
+from polycloud.compute import keys
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.objects import (
@@ -755,10 +756,12 @@ def test_the_key_of_a_deployment(driver: EC2NodeDriver) -> None:
     """A deployment's own key pair is deleted after it, even if it fails."""
     before = {pair.name for pair in driver.list_key_pairs()}
     mark = unique()
+    private, public = keys.generate()
     with pytest.raises(PolycloudError):
         driver.deploy_node(
             ScriptDeployment("true"), name="web", size=size_of(driver), image=driver.list_images()[0],
-            auth=NodeAuthSSHKey(PUBLIC_KEY), tags={"mark": mark}, timeout=0.5, ssh_timeout=0.3, max_tries=1,
+            auth=NodeAuthSSHKey(public), ssh_key=private, tags={"mark": mark}, timeout=0.5, ssh_timeout=0.3,
+            max_tries=1,
         )  # fmt: skip
     (node,) = driver.list_nodes(ex_filters={"tag:mark": mark})
     assert node.extra["key_name"].startswith("polycloud-")

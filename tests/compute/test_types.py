@@ -106,9 +106,21 @@ def test_extra_is_lazy() -> None:
 def test_items_are_copies() -> None:
     """An item has a copy of its own bytes, so the page that it was on can be freed."""
     page = bytearray(b'[{"id": 1}, {"id": 2}]')
-    items = decode_items(msgspec.json.decode(page, type=list[msgspec.Raw]), dict[str, int])
+    items = list(decode_items(msgspec.json.decode(page, type=list[msgspec.Raw]), dict[str, int]))
     page.clear()  # raises while anything refers to the bytes
     assert items == [({"id": 1}, b'{"id": 1}'), ({"id": 2}, b'{"id": 2}')]
+
+
+def test_addresses_as_text() -> None:
+    """Addresses given as one text are split by privacy when read; both lists can be changed and replaced."""
+    text = "203.0.113.1, fd00::1,10.0.0.1 2001:db8::1"
+    node = Node("1", "n", NodeState.RUNNING, text, text, DRIVER)
+    assert node.private_ips == ["fd00::1", "10.0.0.1"]
+    node.public_ips.append("203.0.113.2")
+    assert node.public_ips == ["203.0.113.1", "2001:db8::1", "203.0.113.2"]
+    node.public_ips = []
+    assert pickle.loads(pickle.dumps(node)).public_ips == []
+    assert Node("1", "n", NodeState.RUNNING, "", "", DRIVER).public_ips == []
 
 
 def test_objects_are_small() -> None:

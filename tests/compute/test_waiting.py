@@ -143,12 +143,6 @@ class LostCreate(Creation[Node]):
             raise ServerError(500, "down")
         return Node("7", "web", NodeState.PENDING, [], [], DummyNodeDriver())
 
-    def settle(self, resource: Node) -> None:
-        pass
-
-    def begun(self) -> bool:
-        return False
-
 
 def test_a_lost_create_is_searched_for_the_settle_time() -> None:
     """A lost create is found though lists fail for a while; it is ambiguous after the settle time only."""

@@ -35,7 +35,7 @@ from polycloud.errors import (
     ReadTimeoutError,
     ServerError,
 )
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.clock import ends_within
@@ -126,13 +126,13 @@ def test_tasks_have_settings_of_their_own() -> None:
         waiting.sleep(0.01)
         return waiting.gather([lambda: current_call().retry] * 3)
 
-    async def task(retry: RetryRules | None, transports: AiohttpTransports) -> list[RetryRules | None]:
+    async def task(retry: RetryRules | None, transports: LoopTransports) -> list[RetryRules | None]:
         with call_options(retry=retry):
             await asyncio.sleep(0)
             return await bridged(settings, transports)
 
     async def main() -> list[list[RetryRules | None]]:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             return await asyncio.gather(*(task(retry, transports) for retry in (ONCE, None, TWICE)))
 
     assert asyncio.run(main()) == [[ONCE] * 3, [None] * 3, [TWICE] * 3]
@@ -155,7 +155,7 @@ def test_an_iterator_is_an_operation() -> None:
     """The requests of an iterator belong to its operation whenever they are sent, however it is written."""
 
     @as_operation
-    def iterate_inner() -> Iterator[str | None]:
+    def iterate_inner(_: None) -> Iterator[str | None]:
         try:
             yield current_call().operation
             yield current_call().operation
@@ -163,11 +163,11 @@ def test_an_iterator_is_an_operation() -> None:
             closed.append(current_call().operation)
 
     @as_operation
-    def iterate_items() -> Iterator[str | None]:
-        return iterate_inner()
+    def iterate_items(_: None) -> Iterator[str | None]:
+        return iterate_inner(None)
 
     closed: list[str | None] = []
-    items = iterate_items()
+    items = iterate_items(None)
     assert current_call().operation is None
     assert (next(items), current_call().operation, list(items)) == (
         "iterate_items",
@@ -190,10 +190,10 @@ def test_an_iterator_that_is_left_is_closed() -> None:
     generator = generate()
 
     @as_operation
-    def iterate_items() -> Iterator[int]:
+    def iterate_items(_: None) -> Iterator[int]:
         return generator
 
-    items: Any = iterate_items()
+    items: Any = iterate_items(None)
     next(items)
     items.close()
     assert closed == [True]
@@ -299,7 +299,7 @@ def test_the_deadline_holds_in_a_bridge() -> None:
     stop = threading.Event()
 
     async def main(connection: Connection) -> None:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             with call_options(deadline=0.2):
                 await bridged(lambda: connection.request("/"), transports)
 

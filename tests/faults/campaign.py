@@ -1,8 +1,8 @@
 """Thousands of calls by several threads on one driver, while everything goes wrong on the way.
 
-    python tests/faults/campaign.py --creates 1000 --others 10000 --seed 7
+    python tests/faults/campaign.py --creates 1000 --others 10000 --seed 7 --routes plain tls proxy tunnel
 
-Prints what was found for each provider, and fails unless it is nothing.
+Prints what was found for each provider and route, and fails unless it is nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rich.progress import Progress
 
-from faults.clouds import HASTY, PROVIDERS, Cloud, cloud_of, driver_of, until
+from faults.clouds import HASTY, PROVIDERS, ROUTES, Cloud, cloud_of, driver_of, routed, until
 from faults.ledger import Ledger
 from polycloud.cli import output
 from polycloud.concurrency.calls import call_options
@@ -36,7 +37,7 @@ from polycloud.testing.faults import ALL, Fault, FaultPlan, FaultProxy
 THREADS, POOL_SIZE = 48, 32
 TIMEOUT, DEADLINE, SETTLE_TIME = 0.3, 2.5, 1.0
 CUT_OFF = 30.0
-FAULTS = [fault for fault in ALL if fault is not Fault.TOO_MANY]
+FAULTS = [fault for fault in ALL if fault not in {Fault.TOO_MANY, Fault.TOO_MANY_AFTER}]
 """A 429 slows the whole account down, so that most calls would end before anything is sent."""
 KEPT = 12
 KINDS = ("duplicates", "losses", "hangs", "foreign exceptions", "wrong answers", "leaked", "over the pool")
@@ -209,6 +210,7 @@ def campaign(
     seed: int,
     creates: int,
     others: int,
+    route: str = "plain",
     rate: float = 0.3,
     grace: float = 1.0,
     tick: Callable[[int], object] = lambda _: None,
@@ -218,10 +220,11 @@ def campaign(
     with ExitStack() as stack:
         cloud = stack.enter_context(cloud_of(provider))
         plan = FaultPlan(seed, rate, FAULTS)
-        proxy = stack.enter_context(FaultProxy("127.0.0.1", cloud.port, plan, outage=0.02, pause=0.05))
+        way = routed(route, cloud.port, plan, outage=0.02, pause=0.05)
+        proxy, options = stack.enter_context(way)
         plain = stack.enter_context(driver_of(cloud))
         limits = {"timeout": TIMEOUT, "pool_size": POOL_SIZE, "body_limit": 2**20}
-        driver = driver_of(cloud, patient, **proxy.options, **limits)
+        driver = driver_of(cloud, patient, **options, **limits)
         held = Campaign(driver, plain, seed, grace)
         held.run(jobs_of(creates, others, seed), tick)
         driver.close()
@@ -243,24 +246,27 @@ def _audit(held: Campaign, cloud: Cloud, proxy: FaultProxy) -> None:
 
 
 def main() -> None:
-    """Carry out a campaign for each provider, print what was found, and fail unless it is nothing."""
+    """Carry out a campaign for each provider and route; print what was found, fail unless it is nothing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--creates", type=int, default=1000)
     parser.add_argument("--others", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 10_000)
+    parser.add_argument("--routes", nargs="+", choices=ROUTES, default=ROUTES)
     chosen = parser.parse_args()
     output.line(f"seed {chosen.seed}")
+    amounts = {"seed": chosen.seed, "creates": chosen.creates, "others": chosen.others}
     reports = {}
     with Progress(disable=not sys.stdout.isatty(), transient=True) as bar:
-        for provider in PROVIDERS:
-            task = bar.add_task(provider, total=chosen.creates + chosen.others)
+        for provider, route in product(PROVIDERS, chosen.routes):
+            name = f"{provider}, {route}"
+            task = bar.add_task(name, total=chosen.creates + chosen.others)
 
             def tick(done: int, task: Any = task) -> None:
                 bar.update(task, completed=done)
 
-            reports[provider] = campaign(provider, **vars(chosen), tick=tick)
-    for provider, report in reports.items():
-        output.table([provider, ""], [(what, f"{count:,}") for what, count in report.rows()])
+            reports[name] = campaign(provider, route=route, **amounts, tick=tick)
+    for name, report in reports.items():
+        output.table([name, ""], [(what, f"{count:,}") for what, count in report.rows()])
         for kind, lines in report.found.items():
             for text in lines[:10]:
                 output.line(f"{kind}: {text}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
 
@@ -15,6 +17,8 @@ from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
+from polycloud.testing.faults import FaultPlan, FaultProxy
+from support.certificates import Authority
 from support.ec2account import EC2Account
 
 Cloud = Sandbox | EC2Account
@@ -51,6 +55,8 @@ HASTY: dict[str, type[Any]] = {
     "ec2": HastyEC2,
 }
 PROVIDERS = tuple(HASTY)
+ROUTES = ("plain", "tls", "proxy", "tunnel")
+"""How a driver reaches a cloud: plainly, in TLS, through a proxy that forwards, through a tunnel."""
 UNLIMITED = dict.fromkeys(("list_limit", "request_limit", "create_limit"), 1_000_000)
 SETTINGS: dict[str, dict[str, Any]] = {
     "nephoscale": {"appear": 0.02, "build": 0.05, "power": 0.01, "destroy": 0.02},
@@ -78,6 +84,20 @@ def driver_of(cloud: Cloud, kind: type[Any] | None = None, **options: Any) -> An
     retry = RetryPolicy(base=0.02, cap=0.2, budget=1_000_000)
     defaults = {**cloud.options, "retry": retry, "region": REGIONS.get(cloud.name)}
     return kind(*cloud.credentials[:2], **{**defaults, **options})
+
+
+@contextmanager
+def routed(
+    route: str, port: int, plan: FaultPlan, **times: Any
+) -> Iterator[tuple[FaultProxy, dict[str, Any]]]:
+    """A fault proxy before a port of this machine, and a driver's options for the route over it."""
+    with TemporaryDirectory() as folder:
+        certificate = Authority(Path(folder)).issue() if route in {"tls", "tunnel"} else None
+        tls = certificate.server_context() if certificate else None
+        trust = {"ca_cert": str(certificate.authority)} if certificate else {}
+        as_proxy = route in {"proxy", "tunnel"}
+        with FaultProxy("127.0.0.1", port, plan, tls=tls, as_proxy=as_proxy, **times) as proxy:
+            yield proxy, {**proxy.options, **trust}
 
 
 def until(condition: Callable[[], bool], patience: float = 10.0) -> bool:

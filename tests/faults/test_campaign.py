@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from faults.campaign import campaign
-from faults.clouds import PROVIDERS
+from faults.clouds import PROVIDERS, ROUTES
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_nothing_goes_wrong(provider: str) -> None:
+@pytest.mark.parametrize(("provider", "route"), zip(PROVIDERS, ROUTES, strict=True))
+def test_nothing_goes_wrong(provider: str, route: str) -> None:
     """However the network fails: no node twice or lost, no call hangs, no foreign exception, no leak."""
-    report = campaign(provider, seed=20261123, creates=30, others=150, grace=10)
+    report = campaign(provider, route=route, seed=20261123, creates=30, others=150, grace=10)
     assert report.is_clean, report.found
     assert report.figures["creates: a node"]
     assert report.figures["requests with faults"] > 30

@@ -178,7 +178,7 @@ def test_refuse(web: Web) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "ends"),
-    [("reset before", "reset"), ("reset after", "reset"), ("close", "end")],
+    [("reset before", "reset"), ("reset after", "reset"), ("close", "end"), ("close after", "end")],
 )
 def test_cut_before_the_response(web: Web, fault: str, ends: str) -> None:
     """A connection that is cut before the response ends by a reset or in the ordinary way."""
@@ -216,18 +216,19 @@ def test_delay(web: Web) -> None:
         assert caller.recv(65536).endswith(BODY)
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 499, 500, 502, 503, 504])
 @pytest.mark.parametrize("after", ["", " after"])
 def test_statuses(web: Web, status: int, after: str) -> None:
-    """Server errors come on a connection that stays open."""
+    """Statuses come on a connection that stays open."""
     with proxy_of(web, f"{status}{after}") as proxy:
         assert fetch(proxy)[0] == status
         assert fetch(proxy)[2] == BODY
 
 
-def test_429(web: Web) -> None:
-    """`429` has a `Retry-After` of `retry_after` seconds."""
-    with proxy_of(web, "429", retry_after=7) as proxy:
+@pytest.mark.parametrize("fault", ["429", "429 after"])
+def test_429(web: Web, fault: str) -> None:
+    """A 429 has a `Retry-After` of `retry_after` seconds."""
+    with proxy_of(web, fault, retry_after=7) as proxy:
         status, headers, _ = fetch(proxy)
     assert (status, headers["retry-after"]) == (429, "7")
 
@@ -338,14 +339,32 @@ def test_the_server_acts_where_the_fault_says_so(web: Web, fault: Fault) -> None
     assert seen.reached == fault.acts == len(web.seen)
 
 
-@pytest.mark.parametrize("fault", [fault for fault in ALL if fault.is_right])
+@pytest.mark.parametrize("fault", [fault for fault in ALL if fault.is_right and fault != "early hints"])
 def test_right_responses(web: Web, fault: Fault) -> None:
-    """The response of a fault that `is_right` ends with the server's body."""
-    with proxy_of(web, fault, delay=0, pause=0.0001) as proxy, call(proxy) as caller:
+    """The response of a fault that `is_right` has the server's body; early hints have a test of their own."""
+    with proxy_of(web, fault, delay=0, pause=0.0001) as proxy:
+        status, headers, body = fetch(proxy)
+    assert (status, gzip.decompress(body) if "content-encoding" in headers else body) == (200, BODY)
+
+
+@pytest.mark.parametrize(
+    ("fault", "end"),
+    [("drip chunk line", b";x"), ("drip trailer", b"X-Trailer: x"), ("drip gzip", b"\xff" + b"x")],
+)
+def test_drips_beneath_the_body(web: Web, fault: str, end: bytes) -> None:
+    """A drip beneath the body sends all before it at once, and no byte of a body after it for long."""
+    with proxy_of(web, fault, pause=FOR_EVER) as proxy, call(proxy) as caller:
         data = b""
-        while not data.endswith(BODY):
+        while not data.endswith(end):
             data += caller.recv(65536)
-    assert data.startswith(b"HTTP/1.1 ")
+        assert is_silent(caller)
+
+
+@pytest.mark.parametrize("fault", ["52x", "52x after"])
+def test_statuses_of_an_edge(web: Web, fault: str) -> None:
+    """An edge's statuses are 520 to 530, in turn."""
+    with proxy_of(web, *[fault] * 11) as proxy:
+        assert {fetch(proxy)[0] for _ in range(11)} == {*range(520, 531)}
 
 
 # Plans

@@ -1,4 +1,4 @@
-"""Real servers on loopback that are silent, drip or break, and what the plain transport makes of them."""
+"""Real servers on loopback that are silent, drip or break, and what the transports make of them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError, TLSError, TransportError
-from polycloud.http.messages import RawResponse, Request, TransportOptions
+from polycloud.http.messages import RawResponse, Request, Transport, TransportOptions
 from polycloud.http.urllib3 import Urllib3Transport
 from support.certificates import Authority, Certificate
 from support.clock import ends_within
+from support.transports import WORLDS, World
 from support.web import raw_answers, serve
 
 DEADLINE = 0.4
@@ -33,6 +34,8 @@ GZIP_NAME = b"\x1f\x8b\x08\x08\0\0\0\0\0\0"
 """A gzip header whose file name is still to come."""
 EMPTY_MEMBER = gzip.compress(b"", mtime=0)
 EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"
+Send = Callable[..., RawResponse]
+ErrorOf = Callable[..., PolycloudError]
 Script = Callable[[socket.socket, threading.Event], None]
 
 
@@ -89,16 +92,39 @@ def silence(connection: socket.socket, over: threading.Event) -> None:
     over.wait(SLACK)
 
 
-def send(request: Request, **options: Any) -> RawResponse:
-    """Send, and read the body too if it is a stream."""
-    transport = Urllib3Transport(TransportOptions(**options))
-    try:
-        response = transport.send(request)
-        if response.chunks is not None:
-            response.body = b"".join(response.chunks)
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest) -> World:
+    world: World = request.param
+    return world
+
+
+@pytest.fixture
+def send(world: World) -> Send:
+    """Sends a request, and reads the body too if it is a stream."""
+
+    def send(request: Request, **options: Any) -> RawResponse:
+        def use(transport: Transport) -> RawResponse:
+            response = transport.send(request)
+            if response.chunks is not None:
+                response.body = b"".join(response.chunks)
+            return response
+
+        response: RawResponse = world(use, **options)
         return response
-    finally:
-        transport.close()
+
+    return send
+
+
+@pytest.fixture
+def error_of(send: Send) -> ErrorOf:
+    """Sends a request that fails, and returns the error."""
+
+    def error_of(request: Request, **options: Any) -> PolycloudError:
+        with pytest.raises(PolycloudError) as caught:
+            send(request, **options)
+        return caught.value
+
+    return error_of
 
 
 def soon(url: str, method: str = "GET", **fields: Any) -> Request:
@@ -141,7 +167,7 @@ DRIPS = {
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("kind", list(DRIPS))
-def test_whatever_drips_ends_at_the_deadline(kind: str, stream: bool) -> None:
+def test_whatever_drips_ends_at_the_deadline(send: Send, kind: str, stream: bool) -> None:
     """A response that drips anywhere, so that no wait is long, ends at the deadline, as a stream too."""
     with served(drip(*DRIPS[kind])) as port, ends_within(SLACK):
         with pytest.raises(ReadTimeoutError, match="deadline"):
@@ -149,14 +175,14 @@ def test_whatever_drips_ends_at_the_deadline(kind: str, stream: bool) -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_an_upload_that_is_not_read(whole: bool) -> None:
+def test_an_upload_that_is_not_read(send: Send, whole: bool) -> None:
     """A body that the server does not read, in one piece or many, ends at the deadline."""
     body = b"x" * 30_000_000 if whole else [b"x" * 1_000_000] * 30
     with served(silence) as port, ends_within(SLACK), pytest.raises(ReadTimeoutError, match="deadline"):
         send(soon(f"http://127.0.0.1:{port}/", "PUT", body=body))
 
 
-def test_an_upload_that_is_read_slowly() -> None:
+def test_an_upload_that_is_read_slowly(send: Send) -> None:
     """A body that the server reads bit by bit, so that no wait is long, ends at the deadline."""
 
     def sip(connection: socket.socket, over: threading.Event) -> None:
@@ -168,14 +194,16 @@ def test_an_upload_that_is_read_slowly() -> None:
 
 
 @pytest.mark.parametrize("script", [silence, HALF_A_RECORD])
-def test_a_handshake_ends_at_the_deadline(script: Script, certificate: Certificate) -> None:
+def test_a_handshake_ends_at_the_deadline(send: Send, script: Script, certificate: Certificate) -> None:
     """A TLS handshake with a server that is silent or drips ends at the deadline."""
     with served(script) as port, ends_within(SLACK), pytest.raises(ReadTimeoutError, match="deadline"):
         send(soon(f"https://localhost:{port}/"), ca_cert=str(certificate.authority))
 
 
 @pytest.mark.parametrize("script", [silence, HALF_A_RECORD])
-def test_a_handshake_ends_in_the_time_to_connect(script: Script, certificate: Certificate) -> None:
+def test_a_handshake_ends_in_the_time_to_connect(
+    error_of: ErrorOf, script: Script, certificate: Certificate
+) -> None:
     """Without a deadline a handshake ends after the connect timeout: nothing was sent."""
     with served(script) as port, ends_within(SLACK):
         request = Request("POST", f"https://localhost:{port}/", connect_timeout=DEADLINE)
@@ -186,13 +214,13 @@ def test_a_handshake_ends_in_the_time_to_connect(script: Script, certificate: Ce
     "script",
     [silence, drip(b"HTTP/1.1 200 O", b"K"), drip(OK + b"X: ", b"y"), drip(b"", b"HTTP/1.1 103 x\r\n\r\n")],
 )
-def test_a_tunnel_ends_at_the_deadline(script: Script) -> None:
+def test_a_tunnel_ends_at_the_deadline(send: Send, script: Script) -> None:
     """A proxy that is silent or drips its response to CONNECT ends at the deadline."""
     with served(script) as port, ends_within(SLACK), pytest.raises(ReadTimeoutError, match="deadline"):
         send(soon("https://api.example/"), proxy_url=f"http://127.0.0.1:{port}")
 
 
-def test_a_handshake_in_a_tunnel_ends_at_the_deadline() -> None:
+def test_a_handshake_in_a_tunnel_ends_at_the_deadline(send: Send) -> None:
     """A TLS handshake that drips behind a proxy ends at the deadline."""
     with (
         served(half_a_record_in_a_tunnel) as port,
@@ -202,7 +230,7 @@ def test_a_handshake_in_a_tunnel_ends_at_the_deadline() -> None:
         send(soon("https://api.example/"), proxy_url=f"http://127.0.0.1:{port}")
 
 
-def test_a_connection_that_is_not_accepted() -> None:
+def test_a_connection_that_is_not_accepted(send: Send) -> None:
     """A TCP connection that nobody accepts ends at the deadline, or after the connect timeout."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
@@ -232,7 +260,7 @@ def test_a_full_pool_ends_at_the_deadline() -> None:
 
 @pytest.mark.parametrize("script", [silence, drip(OK + b"X: ", b"y"), half_a_record_in_a_tunnel])
 def test_a_tunnel_of_a_secure_proxy(
-    certificate: Certificate, script: Script, monkeypatch: pytest.MonkeyPatch
+    send: Send, certificate: Certificate, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy that speaks TLS itself, and is silent or drips in it, ends at the deadline."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
@@ -271,7 +299,7 @@ def test_a_request_through_a_secure_proxy(certificate: Certificate, monkeypatch:
     assert json.loads(bodies[0])["body"] == "x" * 50_000
 
 
-def test_a_name_that_is_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_not_resolved(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that does not respond costs no more than the deadline, or the time to connect."""
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(SLACK) and [])
@@ -291,13 +319,7 @@ def ends_after_request(connection: socket.socket, over: threading.Event) -> None
     connection.recv(65536)
 
 
-def error_of(request: Request, **options: Any) -> PolycloudError:
-    with pytest.raises(PolycloudError) as caught:
-        send(request, **options)
-    return caught.value
-
-
-def test_a_proxy_that_closes_after_a_forwarded_post() -> None:
+def test_a_proxy_that_closes_after_a_forwarded_post(error_of: ErrorOf) -> None:
     """A connection to a proxy that ends after a POST was forwarded is no ConnectError."""
     with served(ends_after_request) as port:
         error = error_of(
@@ -308,7 +330,9 @@ def test_a_proxy_that_closes_after_a_forwarded_post() -> None:
 
 @pytest.mark.parametrize("how", ["end", "garbage", "silence", "reset"])
 @pytest.mark.parametrize("proxied", [False, True])
-def test_tls_that_breaks_after_a_post(certificate: Certificate, how: str, proxied: bool) -> None:
+def test_tls_that_breaks_after_a_post(
+    error_of: ErrorOf, certificate: Certificate, how: str, proxied: bool
+) -> None:
     """What goes wrong in TLS after a POST was sent, through a tunnel too, is a plain TransportError."""
     seen = []
 
@@ -335,7 +359,7 @@ def test_tls_that_breaks_after_a_post(certificate: Certificate, how: str, proxie
     assert type(error) is (ReadTimeoutError if how == "silence" else TransportError)
 
 
-def test_tls_that_breaks_before_a_post(certificate: Certificate) -> None:
+def test_tls_that_breaks_before_a_post(error_of: ErrorOf, certificate: Certificate) -> None:
     """A server that does not speak TLS is a TLSError: nothing was sent."""
     with served(drip(b"HTTP/1.1 400 Bad Request\r\n\r\n", b"")) as port:
         assert type(error_of(Request("POST", f"https://localhost:{port}/"))) is TLSError
@@ -345,7 +369,7 @@ def test_tls_that_breaks_before_a_post(certificate: Certificate) -> None:
     "response",
     [b"", b"garbage\r\n\r\n", b"HTTP/1.1 503 Busy\r\n\r\n", OK + b"\r\nand more", OK + b"X: y\n\n"],
 )
-def test_a_tunnel_that_fails(response: bytes) -> None:
+def test_a_tunnel_that_fails(error_of: ErrorOf, response: bytes) -> None:
     """A proxy that does not open the tunnel as HTTP says is a ConnectError: nothing was sent."""
     with raw_answers(response) as web:
         error = error_of(Request("POST", "https://api.example/", body=b"x"), proxy_url=web.url)
@@ -371,7 +395,7 @@ def wait_until_readable(sock: socket.socket) -> None:
     assert sock.recv(1, socket.MSG_PEEK) == b""
 
 
-def test_an_early_response_to_an_upload() -> None:
+def test_an_early_response_to_an_upload(send: Send) -> None:
     """The response of a server that refuses before the end of a body and closes is returned."""
 
     def refuse(connection: socket.socket, over: threading.Event) -> None:
@@ -412,13 +436,13 @@ def test_a_body_error_of_the_caller_closes_the_connection() -> None:
         transport.close()
 
 
-def test_undecoded_bytes_have_a_limit() -> None:
+def test_undecoded_bytes_have_a_limit(error_of: ErrorOf) -> None:
     """A body that decodes to little or nothing is refused where its undecoded bytes exceed the limit."""
     with raw_answers(GZIPPED + GZIP_NAME + b"\0" + EMPTY_BLOCK * 100_000) as web:
         assert "100,000 bytes" in str(error_of(Request("GET", web.url), body_limit=100_000))
 
 
-def test_a_truncated_body_is_refused() -> None:
+def test_a_truncated_body_is_refused(error_of: ErrorOf) -> None:
     """A compressed body that ends too early is an error, not a short body."""
     packed = zlib.compress(b"abc" * 1000)[:-6]
     head = OK + b"Content-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(packed)

@@ -32,7 +32,7 @@ from polycloud.errors import (
     TLSError,
     TransportError,
 )
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.messages import RawResponse, Request
 from polycloud.http.retry import RetryBudget, RetryPolicy, has_retry_after, may_have_acted
 from polycloud.utils.headers import Headers
@@ -409,7 +409,7 @@ def on_a_loop(connection: Connection, **arguments: Any) -> int | str:
     """As `call`, inside a bridge."""
 
     async def main() -> int | str:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             return await bridged(lambda: call(connection, **arguments), transports)
 
     return asyncio.run(main())

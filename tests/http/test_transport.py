@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import base64
 import gzip
 import io
@@ -21,7 +20,6 @@ import pytest
 from urllib3 import HTTPConnectionPool
 
 from polycloud.concurrency import waiting
-from polycloud.concurrency.bridge import bridged
 from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
@@ -31,34 +29,17 @@ from polycloud.errors import (
     TLSError,
     TransportError,
 )
-from polycloud.http.aiohttp import AiohttpTransports
 from polycloud.http.messages import RawResponse, Request, Transport, TransportOptions, is_loopback
 from polycloud.http.urllib3 import Urllib3Transport
 from polycloud.utils.headers import Headers
 from support.clock import ends_within
+from support.transports import WORLDS, World
 from support.web import Answer, Seen, echo, raw_answers, serve
 
 Send = Callable[..., Any]
-World = Callable[..., Any]
 
 
-def over_urllib3(use: Callable[[Transport], Any], **options: Any) -> Any:
-    transport = Urllib3Transport(TransportOptions(**options))
-    try:
-        return use(transport)
-    finally:
-        transport.close()
-
-
-def over_aiohttp(use: Callable[[Transport], Any], **options: Any) -> Any:
-    async def main() -> Any:
-        async with AiohttpTransports() as transports:
-            return await bridged(lambda: use(transports(TransportOptions(**options))), transports)
-
-    return asyncio.run(main())
-
-
-@pytest.fixture(params=[over_urllib3, over_aiohttp])
+@pytest.fixture(params=WORLDS)
 def world(request: pytest.FixtureRequest) -> World:
     """Calls a function with a transport that has these options, and closes the transport."""
     world: World = request.param

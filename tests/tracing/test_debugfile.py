@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polycloud.common.base import Connection, ConnectionKey, ConnectionUserAndKey, JsonResponse
-from polycloud.errors import ConnectError
+from polycloud.errors import ConnectError, InvalidArgumentError
 from polycloud.http.retry import RetryPolicy
-from polycloud.tracing.debugfile import RECORD
+from polycloud.tracing.debugfile import RECORD, require_writable
+from support.clock import ends_within
 from support.web import Answer, Seen, Web, serve
 
 KEY = "k3y-of-the-cloud"
@@ -112,16 +113,79 @@ def test_mode(file: Path, web: Web, umask: int) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+UNWRITABLE = {
+    "a switch": ("1", "got '1'"),
+    "a missing folder": ("{}/missing/debug.log", "missing/debug.log' cannot be written: No such file"),
+    "a folder": ("{}", "cannot be written: Is a directory"),
+    "a FIFO": ("{}/fifo", "fifo' cannot be written: No such device"),
+    "a FIFO with a reader": ("{}/read", "read' is no regular file"),
+    "a device": ("/dev/null", "'/dev/null' is no regular file"),
+    "a name that is too long": ("{}/" + "x" * 300, "cannot be written: File name too long"),
+}
+
+
+@pytest.mark.parametrize("kind", UNWRITABLE)
 def test_a_file_that_cannot_be_written(
-    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """A file that cannot be written is logged and harms no call."""
-    monkeypatch.setenv("POLYCLOUD_DEBUG", str(tmp_path / "missing" / "debug.log"))
-    assert Cloud(KEY, **web.options).request("/x").object == {"ok": True}
+    """What cannot be written to is refused before anything is sent, with what is right, and nothing hangs."""
+    name, problem = UNWRITABLE[kind]
+    os.mkfifo(tmp_path / "fifo")
+    os.mkfifo(tmp_path / "read")
+    reader = os.open(tmp_path / "read", os.O_RDONLY | os.O_NONBLOCK)
+    monkeypatch.setenv("POLYCLOUD_DEBUG", name.format(tmp_path))
+    with ends_within(10), pytest.raises(InvalidArgumentError) as caught:
+        Cloud(KEY, **web.options).request("/x")
+    os.close(reader)
+    right = "POLYCLOUD_DEBUG must name a file such as debug.log, or - for stderr; "
+    assert str(caught.value).startswith(right)
+    assert problem in str(caught.value)
+    assert web.seen == []
+
+
+def test_a_name_with_a_nul() -> None:
+    """A NUL in the name, which no environment holds but a caller may give, is refused as others are."""
+    with pytest.raises(InvalidArgumentError, match="cannot be written: embedded null byte"):
+        require_writable("a\0b")
+
+
+def test_a_write_that_fails(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What fails when the request has been sent is logged and harms no call."""
+
+    def respond(seen: Seen) -> Answer:
+        file.unlink()
+        file.mkdir()
+        return Answer(body={"ok": True})
+
+    with serve(respond) as web:
+        assert Cloud(KEY, **web.options).request("/x").object == {"ok": True}
     (failed,) = caplog.records
     assert failed.getMessage() == "a trace was lost"
-    assert "missing/debug.log" in caplog.text
     assert KEY not in caplog.text
+
+
+def test_stderr(web: Web, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A hyphen stands for stderr."""
+    monkeypatch.setenv("POLYCLOUD_DEBUG", "-")
+    Cloud(KEY, **web.options).request("/x")
+    shown = capsys.readouterr().err
+    assert shown.count("\ncurl ") == 1
+    assert KEY not in shown
+
+
+def test_control_characters(file: Path) -> None:
+    """No control character and no bidirectional override is written as it is, whatever the provider sends."""
+    odd = "\x1b[31m\x07\x7f\x9b2J\u202e\u2028"
+    responses = iter([{"x": odd}, f"<a>{odd}</a>".encode()])
+    answer = {"X-Request-Id": "r\x9b31m", "X-Odd": "a\x9bb"}
+    with serve(lambda seen: Answer(body=next(responses), headers=answer)) as web:
+        for _ in range(2):
+            Connection(**web.options).request("/x", method="POST", data=odd)
+    written = file.read_text(encoding="utf-8")
+    assert {c for c in written if not c.isprintable()} == {"\n"}
+    assert [json.loads(lines[2].removeprefix(RECORD))["request"]["text"] for lines in entries(file)] == [
+        odd
+    ] * 2
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12, where there are threads
@@ -225,7 +289,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "xml": {"action": "/x", "method": "POST", "data": "<a>&amp;\n</a>", "headers": {"content-type": "a/b"}},
     "binary": {"action": "/x", "method": "PUT", "data": bytes(range(256))},
     "nul": {"action": "/x", "method": "PUT", "data": b"a\0b"},
-    "some KB": {"action": "/x", "method": "POST", "json": {"user_data": f"#!/bin/sh\n{ODD}\n" * 500}},
+    "some KB": {"action": "/x", "method": "POST", "json": {"script": f"#!/bin/sh\n{ODD}\n" * 500}},
     "more than an argument holds": {"action": "/x", "method": "POST", "json": {"text": f"{ODD}\n" * 4000}},
     "delete with a body": {"action": "/x", "method": "DELETE", "json": {"tag": "t"}},
 }  # fmt: skip

@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,9 +22,6 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from polycloud.common.base import (
     Connection,
@@ -37,12 +33,12 @@ from polycloud.common.base import (
 from polycloud.compute.providers import get_driver
 from polycloud.concurrency.bridge import bridged
 from polycloud.errors import ConnectError, ProviderHTTPError
-from polycloud.http.aiohttp import AiohttpTransports
+from polycloud.http.loop import LoopTransports
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.tracing.hooks import add_hook
-from polycloud.tracing.otel import instrument
 from polycloud.tracing.trace import Trace
+from support.recorded import everything_recorded, traced
 from support.web import Answer, Seen, serve
 
 KEY = "k3y of/the=cloud"
@@ -64,17 +60,6 @@ class Cloud(ConnectionKey):
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
         headers["Authorization"] = f"Bearer {self.key}"
         return headers
-
-
-@contextmanager
-def traced() -> Iterator[list[Trace]]:
-    """The traces of the block."""
-    traces: list[Trace] = []
-    remove = add_hook(traces.append)
-    try:
-        yield traces
-    finally:
-        remove()
 
 
 @contextmanager
@@ -262,7 +247,7 @@ def test_operations_on_an_event_loop() -> None:
     """On an event loop, too, traces name the operation, each task's its own."""
 
     async def both(driver: Any) -> None:
-        async with AiohttpTransports() as transports:
+        async with LoopTransports() as transports:
             await asyncio.gather(
                 bridged(driver.list_nodes, transports), bridged(driver.list_locations, transports)
             )
@@ -353,34 +338,6 @@ def forms(secret: str) -> set[str]:
     written |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
     written |= {shlex.quote(form).strip("'") for form in written}
     return written | {base64.b64encode(secret.encode()).decode().rstrip("=")}
-
-
-@contextmanager
-def everything_recorded() -> Iterator[list[str]]:
-    """Everything that logs, hooks, spans and the debug file record of the block; to be read after it."""
-    recorded: list[str] = []
-    spans, records = InMemorySpanExporter(), logging.Handler()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    records.emit = lambda record: recorded.append(f"{record.getMessage()} {vars(record)}")  # type: ignore[method-assign]
-    logger = logging.getLogger("polycloud")
-    logger.addHandler(records)
-    logger.setLevel(logging.DEBUG)
-    undo = instrument(provider)
-    with traced() as traces, tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POLYCLOUD_DEBUG", f"{folder}/debug.log")
-        try:
-            yield recorded
-        finally:
-            undo()
-            logger.removeHandler(records)
-            logger.setLevel(logging.NOTSET)
-            recorded.append(Path(folder, "debug.log").read_text(encoding="utf-8"))
-    recorded += [span.to_json() for span in spans.get_finished_spans()]
-    public = [name for name in dir(Trace) if not name.startswith("_")]
-    recorded += [f"{trace!r} {trace} {[getattr(trace, name) for name in public]}" for trace in traces]
-    recorded += [f"{trace.fields()} {(trace.body or b'').decode()}" for trace in traces]
-    provider.shutdown()
 
 
 def assert_not_recorded(secret: str, recorded: list[str]) -> None:

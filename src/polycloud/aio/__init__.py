@@ -1,11 +1,11 @@
-"""Drivers on an event loop: the same classes, awaited (extra `aio`).
+"""Drivers on an event loop: the same classes, awaited.
 
     async with aio.connect("nephoscale", "user", "password") as cloud:
         nodes = await cloud.list_nodes()
 
-A driver's code runs as it is, in a greenlet whose waits are awaited on the running loop; its requests go
-through aiohttp, its SSH through asyncssh on the same loop. Cancelling the awaiting task ends the driver's
-request at once. For methods that the facade does not name, use `run`: `await
+A driver's code runs as it is, in a greenlet whose waits are awaited on the running loop; its requests go out
+on asyncio's connections, its SSH through asyncssh on the same loop. Cancelling the awaiting task ends the
+driver's request at once. For methods that the facade does not name, use `run`: `await
 aio.run(cloud.driver.ex_list_tags)`.
 """
 

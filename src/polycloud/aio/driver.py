@@ -10,16 +10,10 @@ from weakref import WeakValueDictionary
 
 from polycloud.common.driver import BaseDriver
 from polycloud.common.operations import OperationsDriver
+from polycloud.concurrency.bridge import bridged, iterate_bridged
 from polycloud.errors import PolycloudError
+from polycloud.http.loop import LoopTransports
 from polycloud.http.messages import Transport, TransportOptions
-
-try:
-    from polycloud.concurrency.bridge import bridged, iterate_bridged
-    from polycloud.http.aiohttp import AiohttpTransports
-except ModuleNotFoundError as missing:
-    raise ImportError(
-        f"polycloud.aio needs {missing.name}: pip install 'polycloud[aio]'", name=missing.name
-    ) from None
 
 __all__ = ["AsyncDriver", "Awaited", "EventLoopError", "Iterated", "run"]
 
@@ -92,7 +86,7 @@ class AsyncDriver(Generic[D]):
         self.driver = driver
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._transports = AiohttpTransports()
+        self._transports = LoopTransports()
         _facades[id(driver), id(None)] = self
 
     async def run(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -182,7 +176,7 @@ async def run(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     facade = _facade_of(getattr(owner, "driver", owner))
     if facade is not None:
         return await facade.run(fn, *args, **kwargs)
-    async with AiohttpTransports() as transports:
+    async with LoopTransports() as transports:
         return await bridged(partial(fn, *args, **kwargs), transports)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from polycloud.cli import output
+from polycloud.cli import completion, output
 from polycloud.cli.offers import forget
 from polycloud.version import __version__
 
@@ -89,6 +89,8 @@ def _status(error: Exception) -> int:
     wrong_call = isinstance(error, InvalidArgumentError | ConfigError | UnknownProviderError)
     return output.WRONG_CALL if wrong_call else output.FAILED
 
+
+completion.prepare_typer()
 
 # Plain help and usage errors read the same at a terminal, in a file and by a screen reader; and Typer's own
 # tracebacks show local variables, credentials among them.

@@ -8,14 +8,18 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer import _completion_classes, _completion_shared
+
+from polycloud.cli.output import printable
+from polycloud.cli.shells import BASH_SCRIPT
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["looked_up", "of", "profiles", "providers"]
+__all__ = ["looked_up", "of", "prepare_typer", "profiles", "providers"]
 
 DEADLINE = 2.0
 """Seconds that a completion may take."""
@@ -23,6 +27,14 @@ Offers = list[tuple[str, str]]
 """Words, each with a description."""
 looked_up: list[Offers] = []
 """What was offered in this process that may change: accounts, providers and resources."""
+
+
+def prepare_typer() -> None:
+    """Have Typer print our script for bash, and descriptions as they are instead of as Rich's markup."""
+    classes: Any = _completion_classes
+    classes.BashComplete.source_template = BASH_SCRIPT
+    classes.FishComplete.format_completion = lambda _, item: f"{item.value}\t{printable(item.help or '')}"
+    _completion_shared._completion_scripts["bash"] = BASH_SCRIPT  # noqa: SLF001 - it has no other name
 
 
 def profiles() -> Offers:
@@ -73,16 +85,21 @@ def _offers(items: list[tuple[list[str], str]]) -> Offers:
     count = Counter(name for names, _ in items for name in names)
     found: Offers = []
     for names, id_ in items:
-        fit = [name for name in names if len(name.split()) == 1 and count[name] == 1] or [id_]
+        fit = [name for name in names if _is_word(name) and count[name] == 1] or [id_]
         found.append((fit[0], next((other for other in (*names, id_) if other != fit[0]), "")))
     return found
+
+
+def _is_word(text: str) -> bool:
+    """Whether it is one word that a terminal can show, and no option: a node may be called `--yes`."""
+    return text.isprintable() and len(text.split()) == 1 and not text.startswith("-")
 
 
 def _quietly(find: Callable[[], Offers]) -> Offers:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = find()
+            found = [offer for offer in find() if _is_word(offer[0])]
         except Exception:  # noqa: BLE001 - a prompt cannot show an error
             found = []
     looked_up.append(found)

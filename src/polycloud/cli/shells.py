@@ -2,6 +2,11 @@
 
 Shells ask as Typer's scripts do (`--install-completion`). Their questions are read here rather than by Typer,
 since a TAB is answered often and importing Typer takes most of the time: `offers` keeps answers for a while.
+
+Names come from other people, so each word is quoted by the rules of the shell that inserts it: a node may be
+called `$(command)`. bash gets a backslash before each character that may be special. So the common beginning
+of several words can be inserted, and even inside quotes that the user has opened nothing of a word is run.
+zsh gets code with the words in single quotes; it and fish quote what they insert themselves.
 """
 
 from __future__ import annotations
@@ -10,7 +15,24 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["SHELLS", "Offers", "line_of", "show"]
+__all__ = ["BASH_SCRIPT", "SHELLS", "Offers", "line_of", "show"]
+
+BASH_SCRIPT = r"""
+%(complete_func)s() {
+    local IFS=$'\n'
+    mapfile -t COMPREPLY < <(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD \
+                             %(autocomplete_var)s=complete_bash "$1")
+}
+
+complete -o default -F %(complete_func)s %(prog_name)s
+"""
+"""Typer's script for bash, but for patterns: there they are expanded in the words."""
+SPECIAL = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
+"""A character that bash may expand, if it is ASCII."""
+PLAIN = re.compile(r"[\w./:+=-]+", re.ASCII)
+"""A word that PowerShell takes as it is."""
+QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
+"""What ends a text in single quotes in PowerShell; doubled, each stands for itself."""
 
 Offers = Sequence[tuple[str, str]]
 """Words, each with a description, which may be empty."""
@@ -51,29 +73,39 @@ def show(shell: str, offers: Offers) -> int:
 
 
 def _for_bash(offers: Offers) -> tuple[str, int]:
-    return "\n".join(word for word, _ in offers), 0
+    return "\n".join(map(_quoted_for_bash, (word for word, _ in offers))), 0
+
+
+def _quoted_for_bash(word: str) -> str:
+    return "".join(f"\\{char}" if char.isascii() and SPECIAL.match(char) else char for char in word)
 
 
 def _for_zsh(offers: Offers) -> tuple[str, int]:
-    lines = "\n".join(":".join(f'"{_escape(text)}"' for text in offer if text) for offer in offers)
-    return f"_arguments '*: :(({lines}))'" if offers else "_files", 0
+    import shlex
+
+    entries = (":".join([_entry(word), *([text] if text else [])]) for word, text in offers)
+    array = " ".join(map(shlex.quote, entries))
+    return f"local -a offers; offers=({array}); _describe argument offers" if offers else "_files", 0
 
 
-def _escape(text: str) -> str:
-    for character, escaped in (('"', '""'), ("'", "''"), ("$", "\\$"), ("`", "\\`"), (":", "\\\\:")):
-        text = text.replace(character, escaped)
-    return text
+def _entry(word: str) -> str:
+    """A word as the first part of an entry of `_describe`, which a colon ends."""
+    return word.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _for_fish(offers: Offers) -> tuple[str, int]:
     """The words; or, where fish asks whether there are any, none and the exit status 1 if there are none."""
     if os.environ.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":
         return "", 0 if offers else 1
-    return "\n".join("\t".join(re.sub(r"\s", " ", text) for text in offer if text) for offer in offers), 0
+    return "\n".join("\t".join(filter(None, offer)) for offer in offers), 0
 
 
 def _for_powershell(offers: Offers) -> tuple[str, int]:
-    return "\n".join(f"{word}:::{text or ' '}" for word, text in offers), 0
+    return "\n".join(f"{_quoted_for_powershell(word)}:::{text or ' '}" for word, text in offers), 0
+
+
+def _quoted_for_powershell(word: str) -> str:
+    return word if PLAIN.fullmatch(word) else "'" + QUOTES.sub(r"\1\1", word) + "'"
 
 
 SHELLS: dict[str, Callable[[Offers], tuple[str, int]]] = {

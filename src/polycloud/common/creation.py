@@ -94,13 +94,18 @@ class Creation(ABC, Generic[T]):
     def find(self) -> T | None:
         """Return the resource with the marker; None while there is none."""
 
-    @abstractmethod
     def settle(self, resource: T) -> None:
-        """Remove the marker once the resource is known. Errors raised here get a note that names it."""
+        """Remove the marker once the resource is known; by default it stays.
 
-    @abstractmethod
+        Errors raised here get a note that names the resource.
+        """
+
     def begun(self) -> bool:
-        """Return whether an earlier run with this key started the create; otherwise record it."""
+        """Return whether an earlier run with this key started the create; otherwise record it.
+
+        By default False: the provider lists a new resource at once, so `find` would have found it.
+        """
+        return False
 
     def run(self, *, settle_time: float, timeout: float) -> T:
         """Create the resource and return it.
@@ -197,13 +202,6 @@ class UniqueCreation(Creation[T]):
         equal: Sequence[Any] = self._equal()
         new = [one for one in equal if one.id not in self._known]
         return new[0] if len(new) == 1 else None
-
-    def settle(self, resource: T) -> None:
-        """Do nothing: there is no marker."""
-
-    def begun(self) -> bool:
-        """Return False: there is no key."""
-        return False
 
 
 def is_refusal(error: PolycloudError) -> bool:

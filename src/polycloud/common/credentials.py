@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 __all__ = ["Credential"]
 
 
-class Credential(NamedTuple):
+class Credential(msgspec.Struct, frozen=True):
     """One of a driver's first arguments: its name in a configuration, and the variables that may hold it."""
 
     name: str

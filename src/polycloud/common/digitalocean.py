@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -115,7 +115,7 @@ class DigitalOceanAction(msgspec.Struct, frozen=True, kw_only=True):
     region_slug: str | None = None
 
 
-class StartedAction(NamedTuple):
+class StartedAction(msgspec.Struct, frozen=True):
     """An action as it was accepted, and the path from which to read it again."""
 
     action: DigitalOceanAction
@@ -152,7 +152,7 @@ class DigitalOceanResponse(JsonResponse):
     def member(self, name: str, type_: Any) -> Item[Any]:
         """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
         raw = getattr(self.decode(_envelope(name, msgspec.Raw)), name)
-        return self.decode_items([raw], type_, _envelope(name, type_))[0]
+        return next(self.decode_items([raw], type_, _envelope(name, type_)))
 
     def page(self, name: str, type_: Any, here: int) -> Page:
         """Return the `Item`s of page `here` of the list under `name`, its number of pages and its total.
@@ -161,11 +161,12 @@ class DigitalOceanResponse(JsonResponse):
         links to others, its length is taken for the page size.
         """
         payload = self.decode(_page(name, msgspec.Raw))
-        items = self.decode_items(getattr(payload, name) or (), type_, _page(name, type_))
+        raws = getattr(payload, name) or ()
+        items = self.decode_items(raws, type_, _page(name, type_))
         total = payload.meta.total if payload.meta else None
         linked, size = _last_page(payload.links), self._per_page()
-        if here == 1 and linked == 1 and items:
-            size = min(size, len(items))
+        if here == 1 and linked == 1 and raws:
+            size = min(size, len(raws))
         pages = max(linked, -(-(total or 0) // size))
         if pages > MOST_PAGES:
             raise self.malformed(f"the list claims {pages:,} pages; at most {MOST_PAGES:,} are read")
@@ -285,7 +286,7 @@ class DigitalOceanConnection(BearerConnection):
 
         Raises `OperationTimeoutError` after `timeout` seconds, and `ProviderError` if the action failed.
         """
-        latest, path = started
+        latest, path = started.action, started.path
 
         def poll() -> DigitalOceanAction | None:
             nonlocal latest

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from polycloud.common.connection import Connection, ConnectionKey, ConnectionOptions, ConnectionUserAndKey
 from polycloud.common.credentials import Credential
-from polycloud.errors import InvalidArgumentError, InvalidCredsError
+from polycloud.errors import InvalidArgumentError, InvalidCredsError, PolycloudError
 
 __all__ = ["BaseDriver", "credentials_from_environment", "credentials_of"]
 
@@ -84,6 +84,12 @@ class BaseDriver:
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
             raise InvalidArgumentError(f"{type(self).__name__} has no option {name!r}{hint}")
 
+    def clean_error(self, error: PolycloudError) -> None:
+        """Remove from an error what no error may show: the driver's secrets, and those that it sent."""
+        from polycloud.tracing.cleaning import clean
+
+        clean(error, self.connection.secrets_of())
+
     def close(self) -> None:
         """Close the driver's connections; a later call opens new ones."""
         self.connection.close()
@@ -104,8 +110,8 @@ def credentials_of(kind: type[BaseDriver]) -> tuple[Credential, ...]:
     default = (Credential("key"), Credential("secret")) if both else (Credential("key"),)
     prefix = f"POLYCLOUD_{kind.api_name or kind.__name__}".upper().replace("-", "_")
     return tuple(
-        Credential(name, (f"{prefix}_{name.upper()}", *variables))
-        for name, variables in kind.credentials or default
+        Credential(one.name, (f"{prefix}_{one.name.upper()}", *one.variables))
+        for one in kind.credentials or default
     )
 
 

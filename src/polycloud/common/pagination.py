@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from polycloud.concurrency import waiting
 from polycloud.errors import MalformedResponseError
@@ -22,13 +24,13 @@ Marker = str | int
 READINGS = 4
 
 
-class Page(NamedTuple):
-    """One page of a numbered list: its items, and the size of the complete list.
+class Page(msgspec.Struct, frozen=True):
+    """One page of a numbered list: its items, to be read once, and the size of the complete list.
 
     `pages` is the number of pages; `total` the number of items, None if the provider does not state it.
     """
 
-    items: list  # type: ignore[type-arg] # a generic NamedTuple keeps nothing of its parameter here
+    items: Iterable[Any]
     pages: int
     total: int | None = None
 
@@ -115,7 +117,7 @@ def built(fetch: Callable[[int], Page], build: Callable[[Any], Any]) -> Callable
 
     def fetch_and_build(number: int) -> Page:
         page = fetch(number)
-        return page._replace(items=list(map(build, page.items)))
+        return Page(list(map(build, page.items)), page.pages, page.total)
 
     return fetch_and_build
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -35,6 +35,9 @@ SHOWN = 200
 UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoders raise."""
+
 _lock = threading.RLock()  # a signal handler may come in the middle
 if hasattr(os, "register_at_fork"):
     # A child that found the lock released would continue with a half-read type
@@ -55,10 +58,15 @@ class Item(NamedTuple, Generic[T]):
     raw: bytes
 
 
-def decode_items(raws: Iterable[msgspec.Raw], type_: Any) -> list[Item[Any]]:
-    """Decode the objects of a list, whose bytes are copied: a `msgspec.Raw` keeps the complete list alive."""
-    contents = list(map(bytes, raws))
-    return list(map(Item, map(decoder(type_, strict=False).decode, contents), contents))
+def decode_items(raws: Iterable[msgspec.Raw], type_: Any) -> Iterator[Item[Any]]:
+    """Decode the objects of a list, whose bytes are copied: a `msgspec.Raw` keeps the complete list alive.
+
+    One by one: the objects of a long list are never in memory all at once.
+    """
+    decode, new = decoder(type_, strict=False).decode, tuple.__new__  # half the time of Item()
+    for raw in raws:
+        content = bytes(raw)
+        yield new(Item, (decode(content), content))
 
 
 def identity(item: Item[T]) -> Item[T]:
@@ -100,12 +108,18 @@ def with_defaults(names: Iterable[str], raw: bytes) -> dict[str, Any]:
 
 def parse_datetime(text: str | None) -> datetime | None:
     """Parse a provider's time (UTC unless it names a zone); None if it is absent or malformed."""
+    if not text:
+        return None
     try:
-        parsed = datetime.fromisoformat(text or "")
+        # With its zone in the text: five times faster than adding that to a datetime
+        return datetime.fromisoformat(text if text[-1] == "Z" else f"{text}Z")
+    except ValueError:
+        pass
+    try:
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
-    # Three times faster than parsed.replace()
-    return parsed if parsed.tzinfo else datetime.combine(parsed, parsed.time(), UTC)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _malformed(raw: bytes, error: Exception) -> MalformedResponseError:

@@ -54,8 +54,8 @@ class Resource:
 
     def __getstate__(self) -> dict[str, Any]:
         slots = [name for base in type(self).__mro__ for name in getattr(base, "__slots__", ())]
-        names = [name for name in slots if not name.startswith("_")]
-        return {**self.__dict__, **{name: getattr(self, name) for name in names}, "extra": self.extra}
+        names = [name.removeprefix("_") for name in slots if not name.startswith("__")]
+        return {**self.__dict__, **{name: getattr(self, name) for name in names}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from io import BytesIO
+from math import inf
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from polycloud.common.payload import Item, decode_items, decoder
+from polycloud.common.payload import UNDECODABLE, Item, decode_items, decoder
 from polycloud.concurrency.forks import cached_property
 from polycloud.errors import (
     Exchange,
@@ -18,15 +20,21 @@ from polycloud.errors import (
     ProviderError,
     error_from_status,
 )
-from polycloud.http.messages import RawResponse, Request, Sender
+from polycloud.http.messages import RawResponse, Request, Sender, require_size
 from polycloud.utils.status import HTTPStatus
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-__all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
+__all__ = ["COMMAS", "ELEMENTS", "JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
+T = TypeVar("T")
 SHOWN = 200
+COMMAS = (b",",)
+VALUES = (*COMMAS, b"{", b"[")
+"""What the values of JSON begin with, or come after."""
+ELEMENTS = (b"<", b"=")
+"""What tags and the values of attributes begin with in XML."""
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 CHARSET = r"(?i)charset=\"?([\w-]+)"
@@ -46,6 +54,9 @@ class Response:
       provider's message, from which the error for the status is made.
     """
 
+    first_response: Response | None = None
+    """What a polling connection received first, for the job that this response completes."""
+
     def __init__(self, response: RawResponse, connection: Sender, request: Request) -> None:
         self.raw = response
         self.connection: Any = connection
@@ -62,8 +73,18 @@ class Response:
 
     @cached_property
     def content(self) -> bytes:
-        """The body as bytes; of a stream, the part that is still unread."""
-        return self.raw.body if self.raw.chunks is None else b"".join(self.iter_bytes())
+        """The body as bytes; of a stream, the part that is still unread.
+
+        Streams may be of any length, but not that of an error: `MalformedResponseError` beyond `body_limit`.
+        """
+        if self.raw.chunks is None:
+            return self.raw.body
+        limit = inf if Response.success(self) else self.connection.body_limit
+        body = BytesIO()
+        for piece in self.iter_bytes():
+            body.write(piece)
+            require_size(body.tell(), limit)
+        return body.getvalue()
 
     @cached_property
     def body(self) -> str:
@@ -81,8 +102,7 @@ class Response:
         try:
             return self.parse_body()
         except PolycloudError as error:
-            error.locate(self.exchange)
-            raise
+            raise self._cleaned(error)  # noqa: B904 - the same error
         except UNDOCUMENTED as error:
             raise self.undocumented(error) from None
 
@@ -103,8 +123,7 @@ class Response:
         try:
             yield from self.raw.chunks or (self.content,)
         except PolycloudError as error:
-            error.locate(self.exchange)
-            raise
+            raise self._cleaned(error)  # noqa: B904 - the same error
         finally:
             self.close()
 
@@ -127,19 +146,38 @@ class Response:
     def _error(self, message: str) -> ProviderError:
         return error_from_status(self.status, message, self.headers)
 
+    def require_few_values(self, *marks: bytes) -> None:
+        """Raise `MalformedResponseError` if the body has more `marks` than the connection's `value_limit`.
+
+        Three bytes can become hundreds in memory, such as those of an empty object. So the marks with which
+        values begin are counted before a body is parsed, also where they are part of a text.
+        """
+        limit = self.connection.value_limit
+        if len(self.content) > limit and sum(map(self.content.count, marks)) > limit:
+            raise self.malformed(f"the response has more than {limit:,} values (value_limit=)")
+
     def malformed(self, problem: str) -> MalformedResponseError:
         """Return the error for a response that breaks the provider's documentation; `problem` says how."""
-        error = MalformedResponseError(self.connection.redact(problem), self._beginning())
-        return error.locate(self.exchange)
+        error = MalformedResponseError(problem, self._beginning())
+        self._cleaned(error)
+        return error
 
     def undocumented(self, error: Exception) -> MalformedResponseError:
         """Return the error for a response of another form than the driver's code assumes."""
         return self.malformed(f"the response is not as documented: {type(error).__name__}: {error}")
 
+    def _cleaned(self, error: PolycloudError) -> PolycloudError:
+        """Return the error with its request named and every secret of connection and request removed."""
+        from polycloud.tracing.cleaning import clean
+
+        return clean(error.locate(self.exchange), self.connection.secrets_of(self.request))
+
     def _beginning(self) -> str:
-        """Return the start of the body; secrets are removed before the cut, which could halve one."""
-        start: str = self.connection.redact(self.body[: SHOWN * 50])[:SHOWN]
-        return start
+        """Return the start of the body without secrets, those that it names itself included."""
+        from polycloud.tracing.redaction import redaction_of
+
+        redaction = redaction_of(self.connection.secrets_of(self.request))
+        return redaction.beginning(self.body, SHOWN, named=True)
 
 
 class JsonResponse(Response):
@@ -163,30 +201,41 @@ class JsonResponse(Response):
     def parse_error(self) -> Any:
         """Return the text under `message`, `error` or `errors` if the body has one, else its beginning."""
         try:
-            return _message(decoder(Any, strict=False).decode(self.content)) or super().parse_error()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _message(self.decode(Any)) or super().parse_error()
+        except (MalformedResponseError, RecursionError):
             return super().parse_error()
 
-    def decode(self, type_: Any) -> Any:
+    @overload
+    def decode(self, type_: type[T], counted: Iterable[bytes] = VALUES) -> T: ...
+
+    @overload
+    def decode(self, type_: Any, counted: Iterable[bytes] = VALUES) -> Any: ...
+
+    def decode(self, type_: Any, counted: Iterable[bytes] = VALUES) -> Any:
         """Decode the body as `type_` (a msgspec Struct, `list[Struct]`, a dict ...) in one pass.
 
-        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
+        Raises `MalformedResponseError` with the path of the field that is missing or of another type, and
+        for more values than `value_limit`. Commas alone may be `counted`, which saves time in long lists, if
+        no part of `type_` is of any type: then lists in lists cannot make many values without commas.
         """
+        self.require_few_values(*counted)
         try:
             return decoder(type_, strict=False).decode(self.content)
         except msgspec.ValidationError as error:
             raise self.malformed(f"the response is not as documented: {error}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except RecursionError:
+            raise self.malformed("the response is nested too deep") from None
+        except UNDECODABLE as error:
             raise self.malformed(f"the response is not JSON: {error}") from None
 
-    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> list[Item[Any]]:
-        """Decode parts of the body as `type_`, each with its bytes.
+    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> Iterator[Item[Any]]:
+        """Decode parts of the body as `type_`, each with its bytes, one by one.
 
         Raises the error of decoding the body as `complete`, since that names a field by its complete path.
         """
         try:
-            return decode_items(raws, type_)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield from decode_items(raws, type_)
+        except UNDECODABLE:
             self.decode(complete)
             raise
 
@@ -209,10 +258,33 @@ class XmlResponse(Response):
         """
         if not self.content.strip():
             return ""
+        self.require_few_values(*ELEMENTS)
         from polycloud.common import xmltree
 
         try:
             return xmltree.parse(self.content)
+        except ValueError as error:
+            raise self.malformed(f"the response is not XML: {error}") from None
+
+    @overload
+    def decode(self, type_: type[T]) -> T: ...
+
+    @overload
+    def decode(self, type_: Any) -> Any: ...
+
+    def decode(self, type_: Any) -> Any:
+        """Return the root element as `type_`, a msgspec Struct.
+
+        A field is read from the attribute or from the child element of that name, whatever its namespace; a
+        list from all children of that name, or from the children of the only one (`<disks><disk/></disks>`).
+        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
+        """
+        from polycloud.common import xmltree
+
+        try:
+            return xmltree.convert(xmltree.parse(self.content), type_)
+        except msgspec.ValidationError as error:
+            raise self.malformed(f"the response is not as documented: {error}") from None
         except ValueError as error:
             raise self.malformed(f"the response is not XML: {error}") from None
 

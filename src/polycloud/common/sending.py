@@ -51,6 +51,9 @@ class Sending(Struct):
         Raises the error of the last attempt, or `RateLimitReachedError` if the request's turn does not come
         within the policy's patience.
         """
+        from polycloud.tracing.hooks import require_debug_file  # logging waits for the first request
+
+        require_debug_file()
         self._wait_for_turn()
         attempt, acted = 1, False
         outcome = self._attempt(attempt)

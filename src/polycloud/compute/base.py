@@ -24,6 +24,7 @@ from polycloud.compute.objects import (
     NodeSize,
     StorageVolume,
     VolumeSnapshot,
+    cheapest_first,
 )
 from polycloud.compute.running import RunningWait, require_id
 from polycloud.compute.types import (
@@ -64,6 +65,7 @@ __all__ = [
     "StorageVolumeState",
     "VolumeSnapshot",
     "VolumeSnapshotState",
+    "cheapest_first",
     "is_private_subnet",
     "require_id",
 ]
@@ -82,6 +84,9 @@ class NodeDriver(OperationsDriver):
 
     features: ClassVar[Mapping[str, Sequence[str]]] = {}
     """The ways to log in to a node of `create_node`: "ssh_key", "password", "generates_password"."""
+
+    password_arguments: ClassVar[Sequence[str]] = ()
+    """The arguments of `create_node` that are the password of the user that logs in."""
 
     custom_sizes: ClassVar[bool] = False
     """Whether the provider accepts any number of CPUs, RAM and disk; see `custom_size`."""
@@ -213,6 +218,8 @@ class NodeDriver(OperationsDriver):
         ex_destroy_on_failure: bool = False,
         ex_known_hosts: str | None = None,
         ex_on_output: OnOutput | None = None,
+        force_ipv4: bool = False,
+        ssh_jump: str | None = None,
         **create_node_kwargs: Any,
     ) -> Node:
         """Create a node, wait until it accepts SSH, run the step `deploy` on it, and return the running node.
@@ -227,7 +234,7 @@ class NodeDriver(OperationsDriver):
                 keys in `~/.ssh`.
             ssh_key_password: Passphrase of that key.
             auth: An SSH key or a password to create the node with, if `features["create_node"]` names it; a
-                password is also used to log in.
+                password is also used to log in, as is one of the driver's `password_arguments`.
             timeout: Seconds to wait for the node to run, and again for its SSH.
             max_tries: Attempts after which a refused login is final, but not within 30 s of the first:
                 nodes accept connections before they have keys.
@@ -237,11 +244,17 @@ class NodeDriver(OperationsDriver):
             ex_destroy_on_failure: Destroy the node if its deployment fails or is interrupted.
             ex_known_hosts: A known_hosts file in which to remember the node's key (under its uuid).
             ex_on_output: Called with "stdout" or "stderr" and text, as scripts print it.
+            force_ipv4: Wait for an IPv4 address, and connect to no other. By default a node may have IPv6
+                addresses only; IPv4 addresses are tried first.
+            ssh_jump: Jump hosts (bastions) to connect through, as of `ssh -J`: `[user@]host[:port]`, several
+                with commas between.
             **create_node_kwargs: For `create_node`: `name`, `size`, `image` and so on.
 
         Raises:
             DeploymentError: The node exists, and a step after its creation failed.
             SSHKeyError: The private key cannot be used; nothing was created.
+            InvalidArgumentError: There is nothing that could log in (no `ssh_key`, no password, no key in the
+                agent or `~/.ssh`), or another argument is invalid; nothing was created.
             UnsupportedOperationError: The driver cannot create nodes with this kind of `auth`.
         """
         from polycloud.compute import deploying
@@ -250,7 +263,9 @@ class NodeDriver(OperationsDriver):
         waiting.require_times(timeout, wait_period)
         alternates = ssh_alternate_usernames or ()
         login = deploying.login_for(
+            self,
             auth,
+            create_node_kwargs,
             ex_known_hosts,
             usernames=(ssh_username, *([alternates] if isinstance(alternates, str) else alternates)),
             port=ssh_port,
@@ -261,6 +276,7 @@ class NodeDriver(OperationsDriver):
             max_tries=max_tries,
             wait_period=wait_period,
             on_output=ex_on_output,
+            jump=ssh_jump,
         )
         with self._authorized(auth, create_node_kwargs) as kwargs:
             return deploying.deploy(
@@ -269,6 +285,7 @@ class NodeDriver(OperationsDriver):
                 deploy,
                 login,
                 interface=ssh_interface,
+                force_ipv4=force_ipv4,
                 with_auth=auth is not None,
                 at_exit=at_exit_func,
                 destroy_on_failure=ex_destroy_on_failure,
@@ -455,14 +472,19 @@ class NodeDriver(OperationsDriver):
             node.driver = self
         return node
 
-    def _require_auth(self, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> None:
+    def _why_dead(self, node: Node) -> str:
+        """Return why a node will not run, in the provider's words; empty if it does not say."""
+        return ""
+
+    def _require_auth(self, auth: NodeAuthSSHKey | NodeAuthPassword | None) -> str | None:
         """Refuse, before anything is sent, an `auth` of a kind that `features["create_node"]` does not name.
 
-        Raises `UnsupportedOperationError`, and `InvalidArgumentError` for another object.
+        Returns the public key of a `NodeAuthSSHKey`, None for other kinds. Raises
+        `UnsupportedOperationError`, and `InvalidArgumentError` for another object.
         """
         kinds = {NodeAuthSSHKey: "ssh_key", NodeAuthPassword: "password"}
         if auth is None:
-            return
+            return None
         kind = next((name for type_, name in kinds.items() if isinstance(auth, type_)), None)
         if kind is None:
             raise InvalidArgumentError("auth must be a NodeAuthSSHKey or a NodeAuthPassword")
@@ -471,6 +493,7 @@ class NodeDriver(OperationsDriver):
             offered = ", ".join(features) or "none"
             message = f"{self.name} cannot create nodes with this auth ({kind}); it offers {offered}"
             raise UnsupportedOperationError(message, self)
+        return auth.pubkey if isinstance(auth, NodeAuthSSHKey) else None
 
     def _get_size_price(self, size_id: str | int) -> float | None:
         """Return the shipped price of a size in the driver's region, in USD per hour, or None."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from polycloud.compute.deployment import Deployment, Login, run_step
+from polycloud.compute.keys import has_usual_keys
 from polycloud.compute.objects import Node, NodeAuthPassword, NodeAuthSSHKey
 from polycloud.compute.running import require_interface
 from polycloud.compute.ssh import HostKeys
@@ -14,6 +16,7 @@ from polycloud.compute.types import DeploymentError, SSHAuthenticationError
 from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.utils.networking import is_ip
 
 __all__ = ["deploy", "login_for", "require_deployable"]
 
@@ -24,9 +27,15 @@ class NodeOwner(Protocol):
     """What deploying needs of a driver."""
 
     features: ClassVar[Mapping[str, Sequence[str]]]
+    password_arguments: ClassVar[Sequence[str]]
 
     def wait_until_running(
-        self, nodes: Sequence[Node], wait_period: float, timeout: float, ssh_interface: str
+        self,
+        nodes: Sequence[Node],
+        wait_period: float,
+        timeout: float,
+        ssh_interface: str,
+        force_ipv4: bool,
     ) -> list[tuple[Node, list[str]]]:
         """See `NodeDriver.wait_until_running`."""
         ...
@@ -51,13 +60,30 @@ def require_deployable(step: object, interface: str, *times: float) -> None:
 
 
 def login_for(
-    auth: NodeAuthSSHKey | NodeAuthPassword | None, known_hosts: str | None, **settings: Any
+    driver: NodeOwner,
+    auth: NodeAuthSSHKey | NodeAuthPassword | None,
+    create_arguments: Mapping[str, Any],
+    known_hosts: str | None,
+    **settings: Any,
 ) -> Login:
-    """Return how to log in. The keys are loaded once now, so that an unusable one costs no node."""
-    password = auth.password if isinstance(auth, NodeAuthPassword) else None
+    """Return how to log in. The keys are loaded once now, so that an unusable one costs no node.
+
+    Raises `InvalidArgumentError` if there is nothing that could log in.
+    """
+    own = [create_arguments[name] for name in driver.password_arguments if create_arguments.get(name)]
+    password = auth.password if isinstance(auth, NodeAuthPassword) else next(iter(own), None)
     login = Login(password=password, host_keys=HostKeys(known_hosts), **settings)
     login.client("127.0.0.1", "nobody", "nobody")
+    if not (login.keys or password or _generates_password(driver) or has_usual_keys()):
+        raise InvalidArgumentError(
+            "nothing could log in to the node: there is no key in ~/.ssh nor in an agent; pass ssh_key=, a "
+            "private key"
+        )
     return login
+
+
+def _generates_password(driver: NodeOwner) -> bool:
+    return "generates_password" in driver.features.get("create_node", ())
 
 
 def deploy(
@@ -67,6 +93,7 @@ def deploy(
     login: Login,
     *,
     interface: str,
+    force_ipv4: bool,
     with_auth: bool,
     at_exit: Callable[[Node], object] | None,
     destroy_on_failure: bool,
@@ -78,7 +105,7 @@ def deploy(
     created with `auth=`, so a refused login gets a hint.
     """
     try:
-        return _run(driver, node, step, login, interface)
+        return _run(driver, node, step, login, interface, force_ipv4=force_ipv4)
     except BaseException as error:
         if with_auth and isinstance(error, SSHAuthenticationError):
             error.value = f"{error.value}; {REFUSED_HINT}"
@@ -94,12 +121,26 @@ def deploy(
         raise failure from error
 
 
-def _run(driver: NodeOwner, node: Node, step: Deployment, login: Login, interface: str) -> Node:
-    ((running, addresses),) = driver.wait_until_running([node], login.wait_period, login.timeout, interface)
-    if "generates_password" in driver.features.get("create_node", ()) and login.password is None:
+def _run(
+    driver: NodeOwner, node: Node, step: Deployment, login: Login, interface: str, *, force_ipv4: bool
+) -> Node:
+    wait = partial(driver.wait_until_running, [node], login.wait_period, login.timeout, interface)
+    ((running, addresses),) = wait(force_ipv4)
+    if _generates_password(driver) and login.password is None:
         login = replace(login, password=node.extra.get("password"))
     node.state, node.public_ips, node.private_ips = running.state, running.public_ips, running.private_ips
-    client = login.connect(running, addresses)
+
+    looked = False
+
+    def current() -> list[str]:
+        """Return the addresses, IPv4 first; look again before each further attempt while there is no IPv4."""
+        nonlocal addresses, looked
+        if looked and not any(is_ip(text, 4) for text in addresses):
+            ((_, addresses),) = wait(force_ipv4)
+        looked = True
+        return sorted(addresses, key=lambda text: not is_ip(text, 4))
+
+    client = login.connect(running, current)
     try:
         return run_step(step, running, client)
     finally:

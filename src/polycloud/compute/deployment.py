@@ -10,11 +10,12 @@ import secrets
 import shlex
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypeVar, cast
 
 from polycloud.compute.keys import require_public_key
 from polycloud.compute.objects import Node
@@ -23,6 +24,7 @@ from polycloud.compute.types import (
     DeploymentError,
     SSHAuthenticationError,
     SSHConnectError,
+    SSHConnectionLostError,
     SSHError,
     SSHFileError,
     SSHTimeoutError,
@@ -45,12 +47,20 @@ EXECUTABLE = 0o755
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 CLEANUP_TIMEOUT = 5.0
 LAST_ATTEMPT = 0.1
+REPEATS = 3
+T = TypeVar("T")
 KEYS_TIME = 30.0
 """Seconds after its first refused login in which a new machine may still get its keys."""
 
 
 class Deployment:
-    """A deployment step. Subclasses override `run`."""
+    """A deployment step. Subclasses override `run`.
+
+    A step that is `repeatable` may be run again from its beginning: if the connection is lost in it, because
+    the node reboots or the network failed, it is repeated over a new connection.
+    """
+
+    repeatable = False
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
         """Run the step on `node`, over the connected `client`; return the node."""
@@ -66,6 +76,8 @@ class SSHKeyDeployment(Deployment):
     Raises `InvalidArgumentError` unless it is one.
     """
 
+    repeatable = True
+
     def __init__(self, key: str | IO[str]) -> None:
         text = key.read() if hasattr(key, "read") else key
         if not isinstance(text, str):
@@ -73,30 +85,37 @@ class SSHKeyDeployment(Deployment):
         self.key = require_public_key(text)
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
-        """Add the key to the user's `authorized_keys`, on a line of its own."""
-        made = client.run(f"umask 077; mkdir -p -m {PRIVATE_FOLDER:o} ~/.ssh")
+        """Add the key to the user's `authorized_keys`, on a line of its own, unless it is there."""
+        made = client.run(
+            f"umask 077; mkdir -p -m {PRIVATE_FOLDER:o} ~/.ssh || exit 1; "
+            f"grep -qsxF -- {shlex.quote(self.key)} ~/.ssh/authorized_keys && echo present; exit 0"
+        )
         if made.exit_status != 0:
             raise SSHFileError(f"~/.ssh cannot be created: {made.stderr.strip()}")
-        client.put(".ssh/authorized_keys", f"\n{self.key}\n", PRIVATE_FILE, "a")
+        if made.stdout.split()[-1:] != ["present"]:
+            client.put(".ssh/authorized_keys", f"\n{self.key}\n", PRIVATE_FILE, "a")
         return node
 
 
 class FileDeployment(Deployment):
-    """Copy the file `source` to `target` on the node, with its permissions.
+    """Copy the file `source` to `target` on the node, with its permissions; with `sudo` as root.
 
     Raises `InvalidArgumentError` if `source` cannot be read.
     """
 
-    def __init__(self, source: str, target: str) -> None:
+    repeatable = True
+
+    def __init__(self, source: str, target: str, *, sudo: bool = False) -> None:
         _require_file(source)
         self.source = source
         self.target = target
+        self.sudo = sudo
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
         """Copy the file."""
         path = Path(self.source).expanduser()
         with path.open("rb") as file:
-            client.putfo(self.target, file, stat.S_IMODE(path.stat().st_mode))
+            client.putfo(self.target, file, stat.S_IMODE(path.stat().st_mode), **_as_root(self.sudo))
         return node
 
     def __repr__(self) -> str:
@@ -112,6 +131,9 @@ class ScriptDeployment(Deployment):
         name: Its path on the node, absolute or below the user's home; default a unique one.
         delete: Delete it afterwards, even if it fails.
         timeout: Seconds after which it is killed; default never.
+        sudo: Run it as root, by sudo if the user is another one. The file stays the user's.
+        repeatable: Run it again, over a new connection, if the connection is lost in it. It may have done a
+            part of its work then, or all of it. Without this, a lost connection ends the deployment.
 
     Raises:
         InvalidArgumentError: The script has Windows line endings, `args` is a str instead of a list, or
@@ -126,6 +148,9 @@ class ScriptDeployment(Deployment):
         name: str | None = None,
         delete: bool = False,
         timeout: float | None = None,
+        *,
+        sudo: bool = False,
+        repeatable: bool = False,
     ) -> None:
         text = _text(script)
         if "\r\n" in text:
@@ -142,6 +167,8 @@ class ScriptDeployment(Deployment):
         self.name = name or f"polycloud_deployment_{secrets.token_hex(4)}.sh"
         self.delete = delete
         self.timeout = timeout
+        self.sudo = sudo
+        self.repeatable = repeatable
         self.exit_status: int | None = None
         self.stdout: str | None = None
         self.stderr: str | None = None
@@ -150,10 +177,11 @@ class ScriptDeployment(Deployment):
         """Copy the script to the node, run it, and delete it if `delete`."""
         # By a relative path: if SFTP serves a directory, absolute paths there differ from a command's
         path = self.name if self.name.startswith("/") else f"./{self.name}"
+        command = shlex.join([path, *self.args])
         with self._cleanup(client, path):
-            client.put(self.name, self.script, EXECUTABLE)
+            _repeated(client, lambda: client.put(self.name, self.script, EXECUTABLE))
             self.stdout, self.stderr, self.exit_status = client.run(
-                shlex.join([path, *self.args]), timeout=self.timeout
+                command, timeout=self.timeout, **_as_root(self.sudo)
             )
             if self.exit_status != 0:
                 raise DeploymentError(node, f"exit status {self.exit_status}", node.driver, step=self)
@@ -170,7 +198,7 @@ class ScriptDeployment(Deployment):
             except SSHError as second:
                 error.add_note(f"{path} may still be on the node: {second}")
             raise
-        self._delete(client, path)
+        _repeated(client, lambda: self._delete(client, path))
 
     def _delete(self, client: BaseSSHClient, path: str) -> None:
         if self.delete:
@@ -196,12 +224,15 @@ class ScriptFileDeployment(ScriptDeployment):
         name: str | None = None,
         delete: bool = False,
         timeout: float | None = None,
+        *,
+        sudo: bool = False,
+        repeatable: bool = False,
     ) -> None:
         _require_file(script_file)
         path = Path(script_file).expanduser()
         script = path.read_bytes()
         unique_name = f"{path.stem}_{secrets.token_hex(4)}{path.suffix}"
-        super().__init__(script, args, name or unique_name, delete, timeout)
+        super().__init__(script, args, name or unique_name, delete, timeout, sudo=sudo, repeatable=repeatable)
 
 
 class MultiStepDeployment(Deployment):
@@ -234,8 +265,9 @@ class Login:
     Each attempt tries all `usernames` at all addresses, with `ssh_timeout` seconds for each connection. Two
     failures are expected while a machine boots. If nothing listens yet, attempts go on for `timeout` seconds.
     If its SSH server does not have the keys yet and refuses the login, they go on for `KEYS_TIME` seconds,
-    and for `max_tries` refusals at least. Pauses between attempts grow to `wait_period` seconds. Raises
-    `InvalidArgumentError` for invalid values.
+    and for `max_tries` refusals at least. `max_tries` refusals are final where the server took the login and
+    then refused to do anything, as images refuse users, or got too many keys. Pauses between attempts grow to
+    `wait_period` seconds. Raises `InvalidArgumentError` for invalid values.
     """
 
     usernames: Sequence[str]
@@ -249,10 +281,11 @@ class Login:
     wait_period: float
     host_keys: HostKeys
     on_output: OnOutput | None
+    jump: str | None = None
 
     def __post_init__(self) -> None:
         for username in self.usernames:
-            SSHClient("127.0.0.1", self.port, username)
+            SSHClient("127.0.0.1", self.port, username, jump=self.jump)
         if not isinstance(self.max_tries, int) or self.max_tries < 1:
             raise InvalidArgumentError(f"max_tries must be an int of 1 or more, got {self.max_tries!r}")
 
@@ -269,25 +302,31 @@ class Login:
             machine=machine,
             host_keys=self.host_keys,
             on_output=self.on_output,
+            jump=self.jump,
+            reboot_timeout=self.timeout,
         )
 
-    def connect(self, node: Node, addresses: Sequence[str]) -> SSHClient:
+    def connect(self, node: Node, addresses: Callable[[], Sequence[str]]) -> SSHClient:
         """Return a client that is logged in to `node`, at the first of `addresses` that accepts the login.
 
-        Raises the last `SSHError` after `timeout` seconds, or once refused logins are final.
+        The addresses are asked for before each attempt, since nodes get further ones while they boot. Raises
+        the last `SSHError` after `timeout` seconds, or once refused logins are final.
         """
         deadline = time.monotonic() + self.timeout
-        clients = [self.client(a, user, node.uuid) for a in addresses for user in self.usernames]
         refused_at: list[float] = []
         last: list[SSHError] = []
 
+        made = cache(lambda address, user: self.client(address, user, node.uuid))
+
         def attempt() -> SSHClient | None:
+            clients = [made(address, user) for address in addresses() for user in self.usernames]
             connected, errors = _first_connected(clients, self.ssh_timeout, deadline)
             last[:] = errors
             refused = [error for error in errors if isinstance(error, SSHAuthenticationError)]
             if connected is None and refused:
                 refused_at.append(time.monotonic())
-                if len(refused_at) >= self.max_tries and refused_at[-1] - refused_at[0] >= KEYS_TIME:
+                patience = 0.0 if all(_is_definite(error) for error in errors) else KEYS_TIME
+                if len(refused_at) >= self.max_tries and refused_at[-1] - refused_at[0] >= patience:
                     raise refused[-1]
             return connected
 
@@ -303,6 +342,10 @@ class Login:
             raise (last[-1] if last else error) from error
 
 
+def _is_definite(error: SSHError) -> bool:
+    return isinstance(error, SSHAuthenticationError) and error.is_definite
+
+
 def _first_connected(
     clients: Iterable[SSHClient], ssh_timeout: float, deadline: float
 ) -> tuple[SSHClient | None, list[SSHError]]:
@@ -314,9 +357,15 @@ def _first_connected(
         client.timeout = min(ssh_timeout, max(remaining, LAST_ATTEMPT))
         try:
             client.connect()
-        except (SSHConnectError, SSHTimeoutError, SSHAuthenticationError) as error:
+            client.require_session()
+        except (SSHConnectError, SSHConnectionLostError, SSHTimeoutError, SSHAuthenticationError) as error:
+            client.close()
             errors.append(error)
+        except BaseException:
+            client.close()
+            raise
         else:
+            client.timeout = ssh_timeout
             return client, errors
     return None, errors
 
@@ -324,14 +373,34 @@ def _first_connected(
 def run_step(step: Deployment, node: Node, client: BaseSSHClient) -> Node:
     """Run one step and return its node, or `node` if it returns None.
 
-    Any `Exception` is raised as a `DeploymentError` that names the step.
+    A step that is `repeatable` is repeated if the connection is lost in it. Any `Exception` is raised as a
+    `DeploymentError` that names the step.
     """
-    try:
+
+    def run() -> Node:
         return cast("Node | None", step.run(node, client)) or node
+
+    try:
+        return _repeated(client, run) if getattr(step, "repeatable", False) else run()
     except DeploymentError:
         raise
     except Exception as error:
         raise DeploymentError(node, error, node.driver, step=step) from error
+
+
+def _repeated(client: BaseSSHClient, run: Callable[[], T]) -> T:
+    """Return what `run` returns; if the connection is lost in it, connect again and repeat it."""
+    for _ in range(REPEATS):
+        try:
+            return run()
+        except SSHConnectionLostError:
+            client.reconnect()
+    return run()
+
+
+def _as_root(sudo: bool) -> dict[str, bool]:
+    """Return the argument for `sudo`, which clients of other authors need not have."""
+    return {"sudo": True} if sudo else {}
 
 
 def _text(script: str | bytes) -> str:

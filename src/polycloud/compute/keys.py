@@ -20,6 +20,7 @@ RSA_BITS = 3072
 FIELDS = 2
 KEY_TYPES = ("ssh-", "ecdsa-", "sk-")
 LONGEST_NAME = 255
+AGENT_TIMEOUT = 5.0
 
 
 def _text(public_key: object) -> str:
@@ -116,6 +117,28 @@ def load_private_key(key: str | PathLike[str] | bytes, passphrase: str | None = 
             raise SSHKeyError(f"{name} cannot be decrypted with this passphrase") from error
         raise SSHKeyError(f"{name} must be in OpenSSH's format or PEM: {error}") from error
     return loaded
+
+
+def has_usual_keys() -> bool:
+    """Return whether the agent or `~/.ssh` has a key that `ssh` would log in with."""
+    from polycloud.concurrency import waiting
+
+    return waiting.run(_find_usual_keys)
+
+
+async def _find_usual_keys() -> bool:
+    import asyncio
+    from contextlib import suppress
+
+    lib = import_asyncssh()
+    # What asyncssh itself does where no keys are given; it has no public function for the keys of ~/.ssh
+    options = lib.SSHClientConnectionOptions(config=None, username="nobody", known_hosts=None)
+    if options.client_keys:
+        return True
+    with suppress(OSError, TimeoutError, lib.Error, ValueError):
+        async with asyncio.timeout(AGENT_TIMEOUT), lib.connect_agent() as agent:
+            return bool(await agent.get_keys())
+    return False
 
 
 def _is_key_text(source: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polycloud.common.payload import LazyExtra
 from polycloud.common.resource import Resource, provider_of, require_driver
 from polycloud.compute.types import NodeState, StorageVolumeState, VolumeSnapshotState
+from polycloud.utils.networking import listed, split_by_privacy
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver
@@ -22,6 +24,7 @@ __all__ = [
     "NodeSize",
     "StorageVolume",
     "VolumeSnapshot",
+    "cheapest_first",
 ]
 
 
@@ -43,17 +46,23 @@ class Node(ComputeResource):
 
     `id` and `name` (str), `state` (a `NodeState`), `public_ips` and `private_ips` (lists of str),
     `driver`, `size`, `image`, `created_at` (timezone-aware), `extra`.
+
+    A driver may pass one text as both lists: valid addresses with commas or spaces between them. It
+    is split when one of the lists is first read, which few programs do for each node of a long list.
     """
 
-    __slots__ = ("created_at", "image", "name", "private_ips", "public_ips", "size", "state")
+    __slots__ = ("_private_ips", "_public_ips", "created_at", "image", "name", "size", "state")
+
+    _private_ips: list[str] | str
+    _public_ips: list[str] | str
 
     def __init__(
         self,
         id: str,
         name: str | None,
         state: NodeState,
-        public_ips: list[str],
-        private_ips: list[str],
+        public_ips: list[str] | str,
+        private_ips: list[str] | str,
         driver: NodeDriver,
         size: NodeSize | str | None = None,
         image: NodeImage | str | None = None,
@@ -63,13 +72,35 @@ class Node(ComputeResource):
         self.id = str(id)
         self.name = name
         self.state = state
-        self.public_ips = public_ips or []
-        self.private_ips = private_ips or []
+        self._public_ips = public_ips or []
+        self._private_ips = private_ips or []
         self.driver = driver
         self.size = size
         self.image = image
         self._extra = {} if extra is None else extra
         self.created_at = created_at
+
+    @property
+    def public_ips(self) -> list[str]:
+        """The addresses that anybody can reach."""
+        if isinstance(self._public_ips, str):
+            self._public_ips = _split(self._public_ips)[0]
+        return self._public_ips
+
+    @public_ips.setter
+    def public_ips(self, value: list[str]) -> None:
+        self._public_ips = value
+
+    @property
+    def private_ips(self) -> list[str]:
+        """The addresses of private networks."""
+        if isinstance(self._private_ips, str):
+            self._private_ips = _split(self._private_ips)[1]
+        return self._private_ips
+
+    @private_ips.setter
+    def private_ips(self, value: list[str]) -> None:
+        self._private_ips = value
 
     def reboot(self) -> bool:
         """Restart the node; see `NodeDriver.reboot_node`."""
@@ -97,6 +128,10 @@ class Node(ComputeResource):
             f"<Node: uuid={self.uuid}, name={self.name}, state={state}, public_ips={self.public_ips}, "
             f"private_ips={self.private_ips}, provider={provider_of(self)} ...>"
         )
+
+
+def _split(addresses: str) -> tuple[list[str], list[str]]:
+    return split_by_privacy(listed(addresses))
 
 
 class NodeSize(ComputeResource):
@@ -133,6 +168,11 @@ class NodeSize(ComputeResource):
             f"<NodeSize: id={self.id}, name={self.name}, ram={self.ram} disk={self.disk} "
             f"bandwidth={self.bandwidth} price={self.price} driver={provider_of(self)} ...>"
         )
+
+
+def cheapest_first(sizes: Iterable[NodeSize]) -> list[NodeSize]:
+    """Return the sizes in the order of `list_sizes`: by price, those without one last, then by RAM and id."""
+    return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram, size.id))
 
 
 class NodeImage(ComputeResource):

@@ -88,7 +88,9 @@ class RunningWait:
         if node is None:
             return []
         if node.state in DEAD:
-            raise PolycloudError(f"{node.name} (id {node.id}) is {node.state} and will not run", node.driver)
+            why = node.driver._why_dead(node)  # noqa: SLF001 - a part of the driver
+            text = f"{node.name} (id {node.id}) is {node.state} and will not run{why and f': {why}'}"
+            raise PolycloudError(text, node.driver)
         if node.state != NodeState.RUNNING:
             return []
         addresses: list[str] = getattr(node, self.interface)

@@ -206,7 +206,15 @@ class SSHTimeoutError(SSHError):
 
 
 class SSHAuthenticationError(SSHError):
-    """The server refused the user with the offered keys and passwords."""
+    """The server refused the user with the offered keys and passwords.
+
+    It `is_definite` if this will not change while the machine boots: the server got too many keys, or took
+    the login and then refused to do anything for this user.
+    """
+
+    def __init__(self, value: object = "", driver: object = None, *, is_definite: bool = False) -> None:
+        super().__init__(value, driver)
+        self.is_definite = is_definite
 
 
 class SSHHostKeyError(SSHError):

@@ -6,6 +6,10 @@ switches back to the coroutine outside, handing it the awaitable. `_drive` await
 the loop runs other tasks, and then switches into the greenlet with the result (or throws the error into it).
 So the driver is written once, as plain code, and every wait in it becomes an `await`.
 
+Making a greenlet costs more than all its switches, mostly for the memory of its stack. So one whose function
+has returned is parked, and runs the function of a later call on the same thread. It keeps nothing of the
+earlier one: neither function nor result nor context. One that an exception leaves is not used again.
+
 An iterator works the same way, with one more reason to switch: `hand_over` switches with the sentinel
 `YIELDED` once an item is ready, and the greenlet sleeps until the next item is requested.
 
@@ -15,6 +19,7 @@ Imported by `polycloud.aio` only, so plain programs import neither greenlet nor 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from types import GeneratorType
@@ -28,15 +33,32 @@ Transports = Callable[[Any], Any]
 __all__ = ["BridgeGreenlet", "await_flight", "bridged", "gather_bridged", "iterate_bridged"]
 
 T = TypeVar("T")
+PARKED = 500
+"""The most parked greenlets of a thread; each takes some 20 KB."""
 YIELDED = object()
 """Sentinel: the greenlet has yielded an item and waits for the next request."""
 
 
 class BridgeGreenlet(greenlet):
-    """A greenlet whose waits are awaited by a coroutine; `transports` makes those of its requests."""
+    """A greenlet whose waits are awaited by a coroutine; `transports` makes those of its requests.
+
+    `work` is the function to run, None once it has returned: then `result` is there.
+    """
 
     transports: Transports
     in_gather: bool
+    work: Callable[[], Any] | None
+    result: Any = None
+
+    def run(self) -> None:
+        """Run one function after another; between them the greenlet is parked."""
+        while True:
+            assert self.work is not None
+            self.result = self.work()
+            self.work = None
+            del self.transports
+            assert self.parent is not None
+            self.parent.switch()
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Have the event loop await `awaitable`; return its result."""
@@ -58,7 +80,10 @@ def current_bridge() -> BridgeGreenlet | None:
 async def bridged(fn: Callable[[], T], transports: Transports, *, in_gather: bool = False) -> T:
     """Run plain `fn`; its waits are awaited here and its requests go through `transports`."""
     current = _bridge(fn, transports, in_gather=in_gather)
-    return cast("T", await _drive(current, current.switch()))
+    await _drive(current, current.switch())
+    result: T = current.result
+    _park(current)
+    return result
 
 
 async def iterate_bridged(fn: Callable[[], Iterator[T]], transports: Transports) -> AsyncGenerator[T]:
@@ -87,20 +112,40 @@ async def iterate_bridged(fn: Callable[[], Iterator[T]], transports: Transports)
             current.gr_context = getcurrent().gr_context  # another task may ask for the next one
             outcome = current.switch()
     finally:
-        if not current.dead:
+        if current.work is None:
+            _park(current)
+        elif not current.dead:
             await _drive(current, current.throw(GreenletExit))
 
 
+class _Parked(threading.local):
+    """The parked greenlets of a thread; greenlets cannot move to another one."""
+
+    def __init__(self) -> None:
+        self.greenlets: list[BridgeGreenlet] = []
+
+
+_parked = _Parked()
+
+
 def _bridge(fn: Callable[[], Any], transports: Transports, *, in_gather: bool = False) -> BridgeGreenlet:
-    current = BridgeGreenlet(fn)
-    current.transports, current.in_gather = transports, in_gather
-    current.gr_context = getcurrent().gr_context  # the caller's own, as in plain code
+    parked, caller = _parked.greenlets, getcurrent()
+    current = parked.pop() if parked else BridgeGreenlet()
+    current.parent = caller
+    current.work, current.transports, current.in_gather = fn, transports, in_gather
+    current.gr_context = caller.gr_context  # the caller's own, as in plain code
     return current
+
+
+def _park(current: BridgeGreenlet) -> None:
+    current.result = current.gr_context = None
+    if not current.dead and len(_parked.greenlets) < PARKED:
+        _parked.greenlets.append(current)
 
 
 async def _drive(current: BridgeGreenlet, outcome: Any) -> Any:
     """Await what `current` waits for until it returns or yields an item; return that outcome."""
-    while not current.dead and outcome is not YIELDED:
+    while current.work is not None and not current.dead and outcome is not YIELDED:
         try:
             result = await outcome
         except GeneratorExit:  # the awaiting task is gone
@@ -114,7 +159,7 @@ async def _drive(current: BridgeGreenlet, outcome: Any) -> Any:
 
 
 def _abandon(current: BridgeGreenlet) -> None:
-    while not current.dead:
+    while current.work is not None and not current.dead:
         wait = current.throw(GreenletExit)
         if asyncio.iscoroutine(wait):
             wait.close()

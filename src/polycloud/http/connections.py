@@ -7,17 +7,14 @@ and the proxy's response to CONNECT are ours, and TLS is given what is left of t
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 import time
 from queue import SimpleQueue
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager, exceptions, make_headers
-from urllib3.connection import HTTPConnection, HTTPSConnection, port_by_scheme
-from urllib3.util import Url, parse_url
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager, exceptions
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from polycloud.concurrency.forks import renew_after_fork
@@ -25,25 +22,19 @@ from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     PolycloudError,
-    ReadTimeoutError,
     TLSError,
     TransportError,
 )
+from polycloud.http.exchange import IDLE_LIMIT, UNREPEATABLE, late, require_tunnel, tunnel_head
 from polycloud.http.messages import Request, TransportOptions
-from polycloud.http.protocol import ResponseReader, request_head
+from polycloud.http.protocol import ResponseReader
 from polycloud.http.resolving import resolve
+from polycloud.http.route import Route, route_to
 from polycloud.http.wire import Wire, seconds_left
 
 __all__ = ["Pool", "new_pool"]
 
 POOL_SIZE = 32
-IDLE_LIMIT = 4.0
-"""Seconds after which an idle connection is not trusted with a request that must not be sent twice.
-
-Many servers close after 5 s.
-"""
-UNREPEATABLE = frozenset({"POST", "PATCH"})
-SUCCESS = range(200, 300)
 
 
 class _Bounded:
@@ -88,16 +79,12 @@ class _Bounded:
         """Ask the proxy for a tunnel."""
         conn: Any = self
         host, port, headers = conn._tunnel_host, conn._tunnel_port, conn._tunnel_headers  # noqa: SLF001
-        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         wire = Wire(conn.sock, self.opened_for, self.opened_for.connect_timeout)
         reader = ResponseReader("CONNECT")
-        wire.send(request_head("CONNECT", target, target, headers, None))
+        wire.send(tunnel_head(host, port, headers))
         while not reader.complete:
             wire.receive_into(reader)
-        if reader.status not in SUCCESS:
-            raise OSError(f"{reader.status} {reader.reason}")
-        if reader.surplus:
-            raise OSError("it sent more than its response to CONNECT")
+        require_tunnel(reader)
         self.tunnel_stands = True
         self._bound(conn.sock)  # for TLS
 
@@ -175,16 +162,11 @@ class _Connections:
 
 
 class Pool(HTTPConnectionPool):
-    """The connections to an origin, or through a proxy to it.
-
-    `host_header` names the origin in requests; `prefix` is the part before the path that a proxy wants, which
-    forwards what is not encrypted.
-    """
+    """The connections to an origin, or through a proxy to it: on the way `route`."""
 
     ConnectionCls: type[Any] = _Connection
     QueueCls: type[Any] = _Connections
-    host_header = ""
-    prefix = ""
+    route: Route
 
     def lease(self, request: Request) -> Any:
         """Return an open connection for `request`; it must be given back.
@@ -221,12 +203,12 @@ class Pool(HTTPConnectionPool):
             ours = ConnectError("no connection of the pool became free in time (pool_size=)")
         except exceptions.ClosedPoolError:
             ours = ConnectError("the transport was closed")
-        raise _late(request) or ours
+        raise late(request) or ours
 
     def _open(self, conn: Any, request: Request) -> None:
         """Connect. Errors of urllib3 and the socket become errors of our tree, without the original."""
         try:
-            if self.proxy is not None and not self.prefix:
+            if self.proxy is not None and not self.route.prefix:
                 self._prepare_proxy(conn)
             else:
                 conn.connect()
@@ -238,7 +220,7 @@ class Pool(HTTPConnectionPool):
             ours = self._connect_error(conn, error)
         else:
             return
-        raise _late(request) or ours
+        raise late(request) or ours
 
     def _connect_error(self, conn: Any, error: Exception) -> PolycloudError:
         """Return the error of a connection that was not made."""
@@ -246,7 +228,7 @@ class Pool(HTTPConnectionPool):
             return ConnectError(f"the proxy cannot be reached, or refused: {error}")
         if isinstance(error, ssl.SSLError | exceptions.SSLError | CertificateError):
             return TLSError(f"TLS failed: {error}")
-        return ConnectError(f"cannot connect to {self.host_header}: {error}")
+        return ConnectError(f"cannot connect to {self.route.host_header}: {error}")
 
 
 class _TLSPool(Pool, HTTPSConnectionPool):
@@ -258,40 +240,16 @@ POOLS = {"http": Pool, "https": _TLSPool}
 
 def new_pool(origin: str, options: TransportOptions) -> Pool:
     """Return the pool of an origin, or of the proxy before it. Raises `InvalidArgumentError`."""
-    try:
-        where = parse_url(origin)
-    except exceptions.LocationValueError:
-        raise InvalidArgumentError("not a usable URL") from None
+    route = route_to(origin, options)
     settings: dict[str, Any] = {"maxsize": options.pool_size or POOL_SIZE, "block": True}
-    if where.scheme == "https":  # loading the authorities takes 20 ms
+    if route.scheme == "https":  # loading the authorities takes 20 ms
         settings["ssl_context"] = options.ssl_context()
-    proxy = options.proxy_for(origin)
-    if proxy:
-        manager = ProxyManager(proxy, **_proxy_login(proxy), **settings)
+    if route.proxy_url:
+        manager = ProxyManager(route.proxy_url, proxy_headers=route.proxy_headers, **settings)
         manager.pool_classes_by_scheme = POOLS
-        pool = manager.connection_from_host(where.host, where.port, where.scheme)
+        pool = manager.connection_from_host(route.host, route.port, route.scheme)
     else:
-        pool = POOLS[where.scheme or ""](where.host or "", where.port, **settings)
+        pool = POOLS[route.scheme](route.host, route.port, **settings)
     assert isinstance(pool, Pool)
-    pool.host_header = _host_header(where)
-    pool.prefix = f"http://{pool.host_header}" if proxy and where.scheme == "http" else ""
+    pool.route = route
     return pool
-
-
-def _host_header(where: Url) -> str:
-    host = re.sub(r"%[^]]*", "", where.host or "").rstrip(".")  # without the scope of an IPv6 address
-    return host if where.port in {None, port_by_scheme[where.scheme or ""]} else f"{host}:{where.port}"
-
-
-def _proxy_login(proxy: str) -> dict[str, Any]:
-    user_info, at, _ = urlsplit(proxy).netloc.rpartition("@")
-    return {"proxy_headers": make_headers(proxy_basic_auth=unquote(user_info))} if at else {}
-
-
-def _late(request: Request) -> ReadTimeoutError | None:
-    """Return the error for a request whose deadline has passed."""
-    try:
-        request.remaining()
-    except ReadTimeoutError as error:
-        return error
-    return None

@@ -1,15 +1,17 @@
 """`Request`, `RawResponse`, and the protocols of what sends them.
 
-There are two transports: `polycloud.http.urllib3` for plain code, `polycloud.http.aiohttp` for code on
+There are two transports: `polycloud.http.urllib3` for plain code, `polycloud.http.loop` for code on
 an event loop. A transport sends one request once. It knows nothing of providers, retries or credentials, and
 raises errors of `polycloud.errors` only.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
@@ -36,8 +38,9 @@ __all__ = [
 
 Body = bytes | IO[bytes] | Iterable[bytes]
 CHUNK = 65536
-BODY_LIMIT = 256 * 1024 * 1024
+BODY_LIMIT = 64 * 1024 * 1024
 ORIGIN = re.compile(r"https?://[^/?#]+")
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 CONNECTION_HEADERS = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
 )
@@ -75,6 +78,9 @@ class Request(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("method", self.method), ("path", self.path)]
 
     @property
     def rewindable(self) -> bool:
@@ -120,6 +126,9 @@ class RawResponse(msgspec.Struct):
     def __repr__(self) -> str:
         return f"<RawResponse {self.status}>"  # headers and body may hold secrets
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("status", self.status)]
+
     def __enter__(self) -> Self:
         return self
 
@@ -145,12 +154,8 @@ class Sender(Protocol):
     A Protocol, so that these floors do not know the connection, which knows them.
     """
 
-    def secrets(self) -> tuple[str, ...]:
-        """Return the texts that no error, log or trace may show."""
-        ...
-
-    def redact(self, text: str) -> str:
-        """Return `text` without the secrets."""
+    def secrets_of(self, request: Request) -> tuple[str, ...]:
+        """Return the texts that no error, log or trace of a request may show."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -194,8 +199,15 @@ class TransportOptions(msgspec.Struct, frozen=True):
             raise InvalidArgumentError("client_cert must be the name of a file, or the pair of two names")
 
     def __repr__(self) -> str:
-        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "proxy_url")
-        return f"TransportOptions({', '.join(shown)})"  # the proxy's URL may hold a password
+        return f"TransportOptions({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        names = (name for name in self.__struct_fields__ if name != "proxy_url")  # it may hold a password
+        return [(name, getattr(self, name)) for name in names]
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the proxies' credentials, of the environment's too: the password, or a user without one."""
+        return _logins(self.proxy_url, *map(os.environ.get, PROXY_VARIABLES))
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy for a request to `url`, or None. Raises `InvalidArgumentError` for an invalid one.
@@ -252,6 +264,18 @@ def _proxy(url: str, named: str) -> str:
     except (TypeError, ValueError):
         pass
     raise InvalidArgumentError(f"{named} must be a URL such as http://user:password@proxy:3128")
+
+
+@lru_cache(maxsize=64)  # errors ask for them
+def _logins(*urls: str | None) -> tuple[str, ...]:
+    from urllib.parse import unquote
+
+    found: dict[str, None] = {}
+    for url in filter(None, urls):
+        user_info = url.rpartition("@")[0].rpartition("//")[2]
+        user, _, password = user_info.partition(":")
+        found |= dict.fromkeys((user_info, unquote(user_info), password or user, unquote(password or user)))
+    return tuple(filter(None, found))
 
 
 def origin_of(url: str) -> str:

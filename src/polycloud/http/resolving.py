@@ -14,18 +14,18 @@ from typing import Any, cast
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssl_ import is_ipaddress as is_ip_address
 
-__all__ = ["resolve"]
+__all__ = ["is_ip_address", "resolve", "resolved"]
 
 
 def resolve(host: str, port: int, seconds: float) -> list[tuple[int, Any]]:
     """Return families and addresses of a host. Raises `OSError`, which `TimeoutError` is, without them."""
     if is_ip_address(host):
-        return _resolved(host, port)
+        return resolved(host, port)
     outcome: SimpleQueue[Any] = SimpleQueue()
 
     def run() -> None:
         try:
-            outcome.put(_resolved(host, port))
+            outcome.put(resolved(host, port))
         except (OSError, UnicodeError) as error:
             outcome.put(error)
 
@@ -39,6 +39,7 @@ def resolve(host: str, port: int, seconds: float) -> list[tuple[int, Any]]:
     return cast("list[tuple[int, Any]]", found)
 
 
-def _resolved(host: str, port: int) -> list[tuple[int, Any]]:
+def resolved(host: str, port: int) -> list[tuple[int, Any]]:
+    """Return families and addresses of a host, however long that takes. Raises `OSError`, `UnicodeError`."""
     found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
     return [(family, address) for family, _, _, _, address in found]

@@ -1,7 +1,8 @@
 """The file of `POLYCLOUD_DEBUG`: each exchange as a curl command and as a record that can be replayed.
 
 An entry is a comment that summarises it, the command for bash on one line, and a line that begins with `#: `
-and holds the exchange as JSON. Commands have `$POLYCLOUD_SECRET` instead of a secret.
+and holds the exchange as JSON. Commands have `$POLYCLOUD_SECRET` instead of a secret. Control characters are
+escaped, so that the file may be shown at a terminal. `-` stands for stderr.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import base64
 import json
 import os
 import shlex
+import stat
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
 
+from polycloud.errors import InvalidArgumentError, printable
 from polycloud.tracing.redaction import REDACTED
 from polycloud.tracing.trace import Trace
 
-__all__ = ["RECORD", "write"]
+__all__ = ["RECORD", "require_writable", "write"]
 
 RECORD = "#: "
 """The start of the line that holds the exchange."""
@@ -28,14 +32,50 @@ ARGUMENT_LIMIT = 100_000
 """The longest body, in characters, that is passed as an argument: systems limit their length."""
 
 
+STDERR = "-"
+SWITCHES = {"0", "1", "true", "false", "yes", "no", "on", "off"}
+"""Values that are meant as a switch, and would make a file of that name."""
+
+
+def require_writable(file: str) -> None:
+    """Raise `InvalidArgumentError` unless entries can be written to `file`, which is made if missing."""
+    if file != STDERR:
+        os.close(_opened(file))
+
+
 def write(file: str, trace: Trace) -> None:
-    """Append an entry to a file; a new file is readable by its owner only. Raises `OSError`."""
-    entry = "\n".join([*_entry(trace), "", ""]).encode(errors="replace")
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    """Append an entry to a file; a new file is readable by its owner only.
+
+    Raises `InvalidArgumentError` for what is no file to write to, and `OSError` where the writing fails.
+    """
+    entry = "\n".join([*_entry(trace), "", ""])
+    if file == STDERR:
+        sys.stderr.write(entry.encode(sys.stderr.encoding or "ascii", "backslashreplace").decode("latin-1"))
+        return
+    descriptor = _opened(file)
     try:
-        os.write(descriptor, entry)  # in one call, so that entries of threads and processes do not mix
+        # in one call, so that entries of threads and processes do not mix
+        os.write(descriptor, entry.encode(errors="replace"))
     finally:
         os.close(descriptor)
+
+
+def _opened(file: str) -> int:
+    """Open a regular file to append to it. A FIFO without a reader, which would block, is refused too."""
+    wanted = f"POLYCLOUD_DEBUG must name a file such as debug.log, or {STDERR} for stderr"
+    if file.strip().lower() in SWITCHES:
+        raise InvalidArgumentError(f"{wanted}; got {file!r}")
+    try:
+        descriptor = os.open(
+            file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidArgumentError(f"{wanted}; {file!r} cannot be written: {reason}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InvalidArgumentError(f"{wanted}; {file!r} is no regular file")
+    return descriptor
 
 
 def _entry(trace: Trace) -> Iterator[str]:
@@ -43,17 +83,17 @@ def _entry(trace: Trace) -> Iterator[str]:
     call = f"{trace.provider} {trace.operation or 'request'}, attempt {trace.attempt}"
     ended = trace.status or f"{trace.error}: {trace.failure}"
     named = f", request {trace.request_id}" if trace.request_id else ""
-    yield " ".join(f"# {when} {call}: {ended} in {trace.ms:.0f} ms{named}".split())
+    yield printable(" ".join(f"# {when} {call}: {ended} in {trace.ms:.0f} ms{named}".split()))
     yield " ".join(_command(trace))
     if trace.response is not None and trace.body is not None:
         exchange = msgspec.to_builtins({"request": trace.request, "response": trace.response})
-        yield RECORD + json.dumps(exchange, ensure_ascii=False)
+        yield RECORD + "".join(map(_json_escaped, json.dumps(exchange, ensure_ascii=False)))
 
 
 def _command(trace: Trace) -> Iterator[str]:
     has_body = trace.body != b"" or trace.method in WITH_BODY
     yield "curl -sS --globoff --compressed"
-    yield "-I" if trace.method == "HEAD" else f"-X {trace.method}"
+    yield "-I" if trace.method == "HEAD" else f"-X {_word(trace.method)}"
     yield _word(trace.url)
     for name, value in trace.headers.items():
         if name.lower() != "content-length":
@@ -83,6 +123,10 @@ def _quoted(text: str) -> str:
     if text.isprintable():
         return shlex.quote(text) if text else ""
     return "$'" + "".join(map(_escaped, text)) + "'"
+
+
+def _json_escaped(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _escaped(character: str) -> str:

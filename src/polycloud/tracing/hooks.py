@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Outcome = RawResponse | PolycloudError
 
-__all__ = ["Hook", "add_hook", "listeners", "note_attempt", "note_retry"]
+__all__ = ["Hook", "add_hook", "listeners", "note_attempt", "note_retry", "require_debug_file"]
 
 DEBUG_VARIABLE = "POLYCLOUD_DEBUG"
 Hook = Callable[["Trace"], object]
@@ -52,6 +52,17 @@ def listeners() -> list[Hook]:
     if file := os.environ.get(DEBUG_VARIABLE):
         hooks.append(_writer(file))
     return hooks
+
+
+def require_debug_file() -> None:
+    """Raise `InvalidArgumentError` if `POLYCLOUD_DEBUG` names what cannot be written to.
+
+    It is asked before anything is sent; what fails later, such as a full disk, is logged and harms no call.
+    """
+    if file := os.environ.get(DEBUG_VARIABLE):
+        from polycloud.tracing.debugfile import require_writable
+
+        require_writable(file)
 
 
 def note_attempt(sender: Sender, request: Request, outcome: Outcome, attempt: int, ms: float) -> None:

@@ -1,13 +1,8 @@
 """Keep secrets out of what people read: errors, logs, traces, records.
 
-There is one list of names (`is_secret`) and one text that stands for a secret (`REDACTED`), and two depths:
-
-- `redact` is for errors. It replaces the exact forms in which a secret is usually written (plain,
-  percent-encoded, JSON, Basic) by `str.replace`, in microseconds, since errors may be raised a thousand times
-  a second.
-- `Redaction` is for what is written down: traces, debug files, recordings. It finds a secret in any mixture
-  of encodings, inside longer base64 text, and values whose names say that they are secret. Its pattern takes
-  milliseconds to compile, so it is made once for a set of secrets and kept.
+There is one list of names (`is_secret`), one text that stands for a secret (`REDACTED`), and one `Redaction`.
+It finds declared secrets in any mixture of encodings and inside longer base64 text, and values whose names
+say that they are secret; `scanning` says how. Errors pass through `cleaning`.
 
 A recorded request and response are dicts, in the form that `polycloud.testing.exchange` describes.
 """
@@ -15,19 +10,20 @@ A recorded request and response are dicts, in the form that `polycloud.testing.e
 from __future__ import annotations
 
 import base64
-import html
+import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlsplit
 
 import msgspec
 
 from polycloud.http.messages import CONNECTION_HEADERS
+from polycloud.tracing.scanning import SCHEME, Span, named_values, occurrences, views, words
 
-__all__ = ["REDACTED", "Redaction", "fields", "is_secret", "redact", "redaction_of", "secret_fields"]
+__all__ = ["REDACTED", "Redaction", "fields", "is_secret", "redaction_of", "secret_fields"]
 
 REDACTED = "REDACTED"
 """The text that replaces a secret."""
@@ -35,18 +31,28 @@ REDACTED = "REDACTED"
 SHORTEST = 4
 """Shorter secrets are left alone: a key of one letter would take that letter out of every message."""
 
+LONGEST_ESCAPE = 32
+"""The most characters in which a text writes one, in layers, as in `&amp;#x00000068;`."""
+
 FORM = "application/x-www-form-urlencoded"
 
 # The one list of names, without case and punctuation: rootPass, root_pass and Root-Pass are the same.
-LISTED_NAMES = (
-    r".*(password|passwd|passphrase|pwd|secret|token|apikey|authkey|subscriptionkey|accesskey|accesskeyid|secretkey"
-    r"|sessionkey|userkey|clientkey|privatekey|keymaterial|signature|credential|authorization|cookie|jwt)s?"
-    r"|(root|admin|user)?pass|x?auth"
+LISTED_NAMES = re.compile(
+    r"(?:.*(?:password|passwd|passphrase|passcode|passwordhash|pwd|secret|token|jwt|bearer|otp|credential|authorization"
+    r"|cookie|signature|assertion|apikey|authkey|accesskey|accesskeyid|secretkey|sessionkey|sessionid|userkey|clientkey"
+    r"|privatekey|privkey|privatepem|hostkeypem|subscriptionkey|accountkey|sharedkey|masterkey|signingkey|encryptionkey"
+    r"|presharedkey|keymaterial|connectionstring|kubeconfig|userdata|rootpw|adminpw|dbpw)s?"
+    r"|(?:root|admin|user|db)?pass|x?auth|sig|psk|pat|(?:new|old)?pw)"
+    r"(?:data|value|base64|b64|encoded|encrypted|plain)?[0-9]*"
 )
 # The word pass, as in db_pass, X-Pass and adminPass, but not in bypass
-LISTED_WORD = r"(?:\A|[^A-Za-z])(?i:pass)\Z|[a-z0-9]Pass\Z"
+LISTED_WORD = re.compile(r"(?:\A|[^A-Za-z])(?i:pass)[0-9]*\Z|[a-z0-9]Pass[0-9]*\Z")
 # These tokens lead to the next page or make a call idempotent; a replay needs them.
-HARMLESS_NAMES = r".*(next|page|paging|pagination|continuation|marker|client|sync|idempotency)token"
+HARMLESS_NAMES = re.compile(
+    r".*(?:next|page|paging|pagination|continuation|marker|client|sync|idempotency)token"
+)
+LONGEST_NAME = 200
+"""Characters of a name that are looked at: what is longer is no name, or ends in what says its kind."""
 
 # These describe the connection, or are no longer true of the stored body.
 _UNRECORDED_HEADERS = CONNECTION_HEADERS | {"content-encoding", "date", "server", "cookie", "set-cookie"}
@@ -55,69 +61,80 @@ _CREDENTIAL_HEADERS = {"authorization", "proxy-authorization"}
 # The member that holds the secret in {"token": {"id": ..., "expires": ...}}
 _VALUE_NAMES = {"id", "key", "value", "data"}
 
-# The scheme before the credentials in an Authorization header.
-_SCHEME = r"(?i:basic|bearer|token)\s+"
-_CREDENTIALS = re.compile(rf"(?P<scheme>{_SCHEME})?.+", re.DOTALL)
-
-# No possessive groups, such as (...)*+: early releases of Python 3.11 do not match them.
-# name=value, name: value, "name": "value"; in a URL, an XML attribute, a log, YAML
-_NAMED_VALUE = re.compile(
-    r"""(?P<head>(?<![\w.:-])(?P<name>[\w.-]++)["']?\s*[=:]\s*"""
-    rf"""(?:{_SCHEME})?)"""
-    r"""(?P<value>"[^"\\]*(?:\\.[^"\\]*)*"|'[^']*+'|[^\s&#<>,;"'{}\[\]]++)"""
-)
-_XML_TEXT = r"(?P<value>(?:[^<]++|<!\[CDATA\[(?:[^\]]|\](?!\]>))*\]\]>)+)"
-_XML_ELEMENT = re.compile(rf"(?P<head><(?:\w+:)?(?P<name>[\w.-]++)(?:\s[^<>]*)?>){_XML_TEXT}")
-# a member of XML-RPC: <name>password</name><value><string>...
-_XML_MEMBER = re.compile(
-    rf"(?P<head><name>\s*(?P<name>[\w.-]++)\s*</name>\s*<value>\s*(?:<\w++>)?){_XML_TEXT}"
-)
-_PEM_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^-]*(?:-(?!----)[^-]*)*-----END \1-----")
-_URL_PASSWORD = re.compile(r"(?<=://)[^/\s:@]++:[^/\s@]++(?=@)")
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace the secrets in `text`, plain or as URLs, JSON and Basic authentication write them."""
-    for secret in secrets:
-        if len(secret) >= SHORTEST:
-            for form in _forms(secret):
-                text = text.replace(form, REDACTED)
-    return text
-
-
-def _forms(secret: str) -> Iterable[str]:
-    raw = secret.encode(errors="surrogatepass")
-    yield secret
-    yield quote(raw, safe="")
-    yield quote(raw)
-    yield quote_plus(raw)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield base64.b64encode(raw).decode()
+# Most texts have neither, and are not searched further
+_ENCODED = re.compile(r"[%\\&+]")
+_NAMING = re.compile(r"[=:<]|-----")
+_CREDENTIALS = re.compile(rf"(?P<scheme>{SCHEME})?.+", re.DOTALL)
+SHORTEST_LINE = 12
+MOST_LINES = 1000
+BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 
 
 def secret_fields(url: str, headers: Mapping[str, str], body: object = None) -> list[str]:
     """Return the values in a request's query, headers and body whose names say that they are secret."""
-    pairs = [*parse_qsl(urlsplit(url).query), *headers.items()]
-    if isinstance(body, bytes):
+    found = [value for name, value in parse_qsl(urlsplit(url).query) if is_secret(name, field=True)]
+    found += [value for name, value in headers.items() if is_secret(name, field=True)]
+    if isinstance(body, bytes) and body:
+        text = body.decode(errors="replace")
         is_form = any(FORM in value for value in headers.values())
-        pairs += parse_qsl(body.decode(errors="replace")) if is_form else _json_fields(body)
-    found = [value for name, value in pairs if is_secret(name, field=True)]
-    # "Basic dXNlcjpwdw==": the second word alone is as secret as both
-    return [form for value in found for form in dict.fromkeys((value, value.rpartition(" ")[2]))]
+        found += _secrets_in_form(text) if is_form else _secrets_in(text)
+    return list(dict.fromkeys(form for value in found for form in (value, *_contained(value))))
 
 
-def _json_fields(body: bytes) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of the strings in a JSON body, at any depth."""
+def _contained(value: str) -> Iterator[str]:
+    """Yield what a secret value holds: credentials after their scheme, a password in base64."""
+    word = value.rpartition(" ")[2]
+    yield word
+    # Where a provider repeats a script, it may be cut or on one line
+    yield from (
+        line.strip() for line in value.splitlines()[:MOST_LINES] if len(line.strip()) >= SHORTEST_LINE
+    )
+    if BASE64.fullmatch(word):
+        try:
+            decoded = base64.b64decode(word + "==", altchars="-_" if {"-", "_"} & {*word} else None).decode()
+        except (binascii.Error, ValueError):
+            return
+        if decoded.isprintable() or "\n" in decoded:
+            yield decoded
+            yield from _contained(decoded)
+            yield decoded.partition(":")[2]
+
+
+def _secrets_in_form(text: str) -> Iterator[str]:
+    for name, value in parse_qsl(text):
+        if is_secret(name, field=True):
+            yield value
+        elif value[:1] in {"{", "["}:
+            yield from _secrets_in(value)
+
+
+def _secrets_in(text: str) -> Iterator[str]:
+    """Yield the secrets in JSON, at any depth, and what other text names as secret."""
     try:
-        values = [msgspec.json.decode(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        values = [(False, msgspec.json.decode(text))]
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        yield from (text[start:end] for start, end in named_values(text, is_secret))
         return
     while values:
-        value = values.pop()
-        pairs = value.items() if isinstance(value, dict) else ()
-        yield from ((name, text) for name, text in pairs if isinstance(text, str))
-        values += value if isinstance(value, list) else (inner for _, inner in pairs)
+        secret, value = values.pop()
+        if isinstance(value, dict):
+            named = _named_by_a_member(value)
+            values += [
+                (is_secret(name) or (secret and name in _VALUE_NAMES) or name in named, inner)
+                for name, inner in value.items()
+            ]
+        elif isinstance(value, list):
+            values += [(secret, inner) for inner in value]
+        elif secret and value is not None and not isinstance(value, bool):
+            yield str(value)
+        elif isinstance(value, str) and value[:1] in {"{", "["} and value != text:
+            yield from _secrets_in(value)
+
+
+def _named_by_a_member(value: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the members that another one names as secret: {"key": "DB_PASSWORD", "value": ...}."""
+    named = (value.get(member) for member in ("name", "key", "Name", "Key"))
+    return ("value", "Value") if any(isinstance(name, str) and is_secret(name) for name in named) else ()
 
 
 def is_secret(name: str, *, field: bool = False) -> bool:
@@ -126,11 +143,14 @@ def is_secret(name: str, *, field: bool = False) -> bool:
     `field`: it is a query parameter, form field or header, where `key` alone is an API key; in a JSON body it
     often names half of a tag.
     """
+    return _is_listed(name[-LONGEST_NAME:]) or (field and name.lower() == "key")
+
+
+@lru_cache(maxsize=1024)
+def _is_listed(name: str) -> bool:
     letters = re.sub(r"[^a-z0-9]", "", name.lower())
-    if field and letters == "key":
-        return True
-    listed = re.fullmatch(LISTED_NAMES, letters) or re.search(LISTED_WORD, name)
-    return bool(listed) and not re.fullmatch(HARMLESS_NAMES, letters)
+    listed = LISTED_NAMES.fullmatch(letters) or LISTED_WORD.search(name)
+    return bool(listed) and not HARMLESS_NAMES.fullmatch(letters)
 
 
 class Redaction:
@@ -144,13 +164,13 @@ class Redaction:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        # The longest first, in case one contains another.
-        known = sorted(set(secrets), key=len, reverse=True)
+        known = set(secrets)
         if any(len(secret) < SHORTEST for secret in known):
             raise ValueError(f"a secret must have at least {SHORTEST} characters")
-        forms = [form for secret in known for form in dict.fromkeys((secret, _in_headers(secret)))]
-        patterns = [*map(_written, forms), *map(_encoded, known)]
-        self._secrets = re.compile("|".join(patterns)) if patterns else None
+        self._forms = {form for secret in known for form in _forms(secret)}
+        self._cores = {core for secret in known for core in _cores(secret)}
+        self._needles = (*self._forms, *self._cores)
+        self._longest = max(map(len, known), default=0)
 
     def request(self, method: str, target: str, body: bytes, *, form: bool) -> dict[str, Any]:
         """Describe the request that a replay must match.
@@ -193,23 +213,57 @@ class Redaction:
         try:
             return self.text(body.decode()).encode()
         except UnicodeDecodeError:
-            return self._known_bytes(body)
+            return self._bytes(body)
 
     def known(self, text: str) -> str:
         """Return the text without the declared secrets."""
-        return self._secrets.sub(REDACTED, text) if self._secrets else text
+        return self._without(text, named=False) if self._forms else text
 
     def text(self, text: str) -> str:
         """Return the text without the declared secrets and without values that it names as secret itself."""
-        text = _URL_PASSWORD.sub(REDACTED, _PEM_KEY.sub(REDACTED, text))
-        for named in (_NAMED_VALUE, _XML_ELEMENT, _XML_MEMBER):
-            text = named.sub(_redact_named, text)
-        return self.known(text)
+        return self._without(text, named=True)
+
+    def beginning(self, text: str, length: int, *, named: bool = False) -> str:
+        """Return the first `length` characters of the text without secrets, and how many more there were.
+
+        `named`: also without values that it names as secret itself. No more is read than is needed, and
+        nothing is left of a secret that the cut halves.
+        """
+        if len(text) <= length:
+            return self._without(text, named=named)
+        spare = LONGEST_ESCAPE * self._longest
+        shown = self._without(text[: length + spare], named=named)
+        shown = (
+            shown[: max(0, min(length, len(shown) - spare))] if len(text) > length + spare else shown[:length]
+        )
+        return f"{shown}\u2026 {len(text) - length:,} more characters"
+
+    def _without(self, text: str, *, named: bool) -> str:
+        if not (_ENCODED.search(text) or any(needle in text for needle in self._needles)) and (
+            not named or not _NAMING.search(text)
+        ):
+            return text
+        spans: list[Span] = []
+        for view in views(text):
+            folded = view._replace(text=view.text.replace("+", " "))
+            for form in self._forms:
+                spans += occurrences(folded, form)
+            for core in self._cores:
+                spans += words(view, core)
+            if named:
+                spans += [view.span(*span) for span in named_values(view.text, is_secret)]
+        return _replaced(text, spans) if spans else text
 
     def json(self, value: Any, *, secret: bool = False) -> Any:
         """Return a JSON value without secrets; `secret`: it is the value of a secret name."""
         if isinstance(value, dict):
-            return {self.known(name): self._member(name, member, secret) for name, member in value.items()}
+            named = _named_by_a_member(value)
+            return {
+                self.known(name): self._member(name, member, secret or name in named)
+                if name not in named
+                else self.json(member, secret=True)
+                for name, member in value.items()
+            }
         if isinstance(value, list):
             return [self.json(member, secret=secret) for member in value]
         if isinstance(value, bool) or value is None or value == "":
@@ -278,15 +332,15 @@ class Redaction:
         try:
             return {"text": self.text(body.decode())}
         except UnicodeDecodeError:
-            return {"base64": self._known_bytes(body)}
+            return {"base64": self._bytes(body)}
 
-    def _known_bytes(self, data: bytes) -> bytes:
-        return self.known(data.decode("latin-1")).encode("latin-1")
+    def _bytes(self, data: bytes) -> bytes:
+        return self.text(data.decode("latin-1")).encode("latin-1")
 
 
 @lru_cache(maxsize=32)
 def redaction_of(secrets: tuple[str, ...]) -> Redaction:
-    """Return the redaction of these secrets, compiled once; those under four characters are ignored."""
+    """Return the redaction of these secrets, made once; those under four characters are ignored."""
     return Redaction(secret for secret in secrets if len(secret) >= SHORTEST)
 
 
@@ -317,48 +371,34 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _redact_named(match: re.Match[str]) -> str:
-    if not is_secret(match["name"]):
-        return match[0]
-    quote = match["value"][0] if match["value"][0] in "\"'" else ""
-    return f"{match['head']}{quote}{REDACTED}{quote}"
+def _replaced(text: str, spans: Iterable[Span]) -> str:
+    """Return the text with `REDACTED` in the place of each span; overlapping ones are one."""
+    pieces, at, last = [], 0, (-1, -1)
+    for start, end in sorted(spans):
+        if start < last[1] or (start, end) == last:
+            at = max(at, end)
+        else:
+            pieces += [text[at:start], REDACTED]
+            at = end
+        last = (start, max(end, last[1]))
+    return "".join([*pieces, text[at:]])
 
 
-def _in_headers(secret: str) -> str:
-    """Return the secret as http.client reads it in a header, and as it appears in binary data."""
-    return secret.encode().decode("latin-1")
+def _forms(secret: str) -> Iterator[str]:
+    """Yield what is looked for in the views of a text; where it has a plus sign, that may be a space."""
+    # As HTTP clients read it in a header, and as it appears in binary data
+    in_headers = secret.encode(errors="surrogatepass").decode("latin-1")
+    for written in (secret, in_headers):
+        # A secret that looks like an escape itself is decoded in the views, too
+        yield from (view.text.replace("+", " ") for view in views(written) if len(view.text) >= SHORTEST)
 
 
-def _written(text: str) -> str:
-    """Return a pattern for a text in every way in which URLs, JSON, XML and HTML write it."""
-    return "".join(f"(?:{'|'.join(_ways(character))})" for character in text)
-
-
-def _ways(character: str) -> list[str]:
-    code = ord(character)
-    utf16 = character.encode("utf-16-be", "surrogatepass")
-    escape = "".join(f"\\u{utf16[i]:02x}{utf16[i + 1]:02x}" for i in range(0, len(utf16), 2))
-    percent = "".join(f"%{byte:02x}" for byte in character.encode(errors="surrogatepass"))
-    any_case = [percent, escape, f"&#x{code:x};"]
-    exact = {character, f"&#{code};", html.escape(character), json.dumps(character)[1:-1]}
-    exact |= {" ": {"+"}, "/": {"\\/"}, "'": {"&apos;"}}.get(character, set())
-    ways = [f"(?i:{re.escape(way)})" for way in any_case]
-    # The longest first: a lone backslash must not match half of an escaped one.
-    return ways + [re.escape(way) for way in sorted(exact, key=len, reverse=True)]
-
-
-def _encoded(secret: str) -> str:
-    """Return a pattern for base64 text that contains a secret anywhere, such as that of `user:secret`."""
-    data = secret.encode()
-    cores: set[str] = set()
+def _cores(secret: str) -> Iterator[str]:
+    """Yield the parts of base64 text that a secret determines, such as in that of `user:secret`."""
+    data = secret.encode(errors="surrogatepass")
     for before in range(3):
         whole = base64.b64encode(bytes(before) + data).decode().rstrip("=")
         # The outermost characters also hold bits of their neighbours.
         core = whole[(0, 2, 3)[before] : (before + len(data)) * 8 // 6]
-        cores |= {core, core.replace("+", "-").replace("/", "_")}
-    found = "|".join(_written(core) for core in sorted(cores))
-    # The rest of the word goes too: it differs from user to user.
-    word = r"(?:[\w+-]|%2[bBfF])*"
-    # Search a word from its start only: from each of its letters it would take quadratic time.
-    start = r"(?:(?<![\w+%-])|(?<=%[\da-fA-F]{2})(?<!%2[bBfF]))"
-    return rf"(?:{start}{word})?(?:{found}){word}(?:=|%3[dD]){{0,2}}"
+        yield core
+        yield core.replace("+", "-").replace("/", "_")

@@ -10,7 +10,7 @@ from polycloud.concurrency.calls import current_call
 from polycloud.concurrency.forks import cached_property
 from polycloud.errors import PolycloudError
 from polycloud.http.messages import RawResponse, Request, Sender
-from polycloud.tracing.redaction import Redaction, redaction_of, secret_fields
+from polycloud.tracing.redaction import redaction_of
 
 __all__ = ["Trace"]
 
@@ -39,7 +39,7 @@ class Trace:
     def __init__(self, sender: Sender, request: Request, outcome: Outcome, attempt: int, ms: float) -> None:
         self.began_at = time.time() - ms / 1e3
         self._request, self._outcome = request, outcome
-        self._declared = sender.secrets()
+        self._redaction = redaction_of(sender.secrets_of(request))
         known = self._redaction.known
         response = outcome if isinstance(outcome, RawResponse) else None
         exchange = sender.exchange(request, response)
@@ -103,11 +103,6 @@ class Trace:
     def _is_form(self) -> bool:
         headers = self._request.headers
         return any("form-urlencoded" in headers[name] for name in headers if name.lower() == "content-type")
-
-    @cached_property
-    def _redaction(self) -> Redaction:
-        sent = secret_fields(self._request.url, self._request.headers)
-        return redaction_of((*self._declared, *sent))
 
     def __repr__(self) -> str:
         return f"<Trace {self.method} {self.path} {self.status or self.error}>"

@@ -16,6 +16,8 @@ __all__ = [
     "is_public_subnet",
     "is_valid_ip_address",
     "join_ipv4_segments",
+    "listed",
+    "require_addresses",
     "split_by_privacy",
 ]
 
@@ -74,6 +76,21 @@ def split_by_privacy(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
     return public[:], private[:]  # copies without the spare room of lists that grew
 
 
+def listed(addresses: str) -> list[str]:
+    """Return the addresses of a text, with commas or spaces between them."""
+    return addresses.replace(",", " ").split()
+
+
+def require_addresses(addresses: str) -> None:
+    """Raise `ValueError` unless all that is `listed` in a text are IP addresses."""
+    pack = _packer(4)
+    try:
+        for address in addresses.split(", "):  # the common form, as in `split_by_privacy`
+            pack(address)
+    except (OSError, ValueError):
+        split_by_privacy(listed(addresses))
+
+
 def is_valid_ip_address(address: str, family: int | None = None) -> bool:
     """Return whether `address` is a complete address of `family`: ``AF_INET`` (default) or ``AF_INET6``."""
     import socket
@@ -99,7 +116,8 @@ def _packer(version: int) -> Callable[[str], bytes]:
     """Return the function that packs addresses of IP version 4 or 6 and raises for anything else."""
     import socket
 
-    return partial(socket.inet_pton, {4: socket.AF_INET, 6: socket.AF_INET6}[version])
+    family = socket.AF_INET if version == 4 else socket.AF_INET6  # noqa: PLR2004 - IPv4
+    return partial(socket.inet_pton, int(family))  # an enum's member would be converted in each call
 
 
 def join_ipv4_segments(segments: Iterable[int | str]) -> str:

@@ -21,7 +21,7 @@ from polycloud.common.operations import OperationsDriver
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.http.messages import is_loopback
 from polycloud.testing.cleanup import LEFT_OVER
-from polycloud.tracing.redaction import redact
+from polycloud.tracing.redaction import redaction_of
 
 if TYPE_CHECKING:
     from polycloud.testing.conformance.base import Conformance
@@ -205,7 +205,7 @@ def _made(
     except PolycloudError:
         raise
     except Exception as error:
-        message = redact(f"{type(error).__name__}: {error}", credentials)
+        message = redaction_of(tuple(credentials)).known(f"{type(error).__name__}: {error}")
         raise PolycloudError(f"{kind.__name__} cannot be created: {message}") from error
 
 

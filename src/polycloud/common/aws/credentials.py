@@ -253,11 +253,12 @@ class MetadataConnection(Connection):
     """A connection to a metadata service, which responds at once or does not exist."""
 
     responseCls = MetadataResponse
+    body_limit = 2**20
 
     def __init__(self, url: str) -> None:
         retry = RetryPolicy(attempts=2, base=0.1)
         super().__init__(url=url, timeout=METADATA_TIMEOUT, retry=retry, allow_insecure=True)
-        self.transport_options = _Direct()
+        self.transport_options = _Direct(body_limit=self.body_limit)
 
     def get(self, path: str, headers: Mapping[str, str]) -> MetadataResponse:
         """Return the response for `path`."""

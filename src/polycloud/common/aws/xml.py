@@ -16,6 +16,7 @@ import msgspec
 
 from polycloud.common import xmltree
 from polycloud.common.payload import decoder
+from polycloud.common.xmltree import local_name
 from polycloud.errors import InvalidArgumentError, MalformedResponseError
 
 __all__ = [
@@ -73,6 +74,8 @@ def plain_root(content: bytes, lists: frozenset[str] = LISTS) -> tuple[str, Any]
     firsts: list[int] = []  # of each open element: how many of `names` are of earlier elements
 
     def start(_name: str, _attributes: list[str]) -> None:
+        if len(firsts) == xmltree.DEEPEST:
+            raise ValueError(xmltree.TOO_DEEP)
         firsts.append(len(names))
         texts.clear()
 
@@ -121,11 +124,6 @@ def item_of(fields: Any, type_: type[T]) -> Item[T]:
     except msgspec.ValidationError as error:
         start = str(fields)[:SHOWN]
         raise MalformedResponseError(f"the object is not as documented: {error}", start) from None
-
-
-def local_name(element: ET.Element) -> str:
-    """Return an element's name without its namespace."""
-    return element.tag.rpartition("}")[2]
 
 
 # Requests

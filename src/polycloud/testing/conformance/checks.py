@@ -267,7 +267,6 @@ class Checks(Conformance[D]):
 
     def check_event_loop(self, driver: D, *reads: Read) -> None:
         """Calls on an event loop return what they return without one."""
-        pytest.importorskip("aiohttp", reason="calls on an event loop need aiohttp")
         import asyncio
 
         from polycloud import aio

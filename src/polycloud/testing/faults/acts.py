@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import os
 import socket
+import ssl
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
@@ -22,12 +25,27 @@ HEADER_BYTES = 100_000
 HEADERS = 5000
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Please sign in.</body></html>\n"
 NOT_HTTP = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256))
+NOT_TLS = b"SSH-2.0-here\r\n" * 10
 BEFORE = {
+    Fault.REQUEST_TIMEOUT: "408 Request Timeout",
+    Fault.TOO_MANY: "429 Too Many Requests",
+    Fault.CLIENT_GONE: "499 Client Closed Request",
     Fault.ERROR: "500 Internal Server Error",
     Fault.BAD_GATEWAY: "502 Bad Gateway",
     Fault.UNAVAILABLE: "503 Service Unavailable",
     Fault.GATEWAY_TIMEOUT: "504 Gateway Timeout",
+    Fault.EDGE: "",
 }
+"""The status of each such fault; that of an edge is the next one of `EDGE`."""
+EDGE = range(520, 531)
+TOO_MANY = "429"
+DRIPPED = b"x" * 1000
+BENEATH_TLS = {
+    Fault.TLS_GARBAGE: NOT_TLS,
+    Fault.TLS_RECORD: b"\x17\x03\x03\x00\x40" + bytes(range(64)),
+    Fault.TLS_ALERT: b"\x15\x03\x03\x00\x02\x02\x50",
+}
+"""Bytes that are not TLS, a record sealed with other keys, the alert "internal error"."""
 AFTER = {Fault(f"{fault} after"): status for fault, status in BEFORE.items()}
 
 
@@ -71,19 +89,37 @@ class Connection:
     async def drip(self, data: bytes, pause: float) -> None:
         """Send one byte at a time, until the caller disconnects."""
         for place in range(len(data)):
-            await self.send(data[place : place + 1])
-            if await self.left(pause):
+            if place and await self.left(pause):
                 break
+            await self.send(data[place : place + 1])
+
+    async def secure(self, settings: ssl.SSLContext) -> None:
+        """Speak TLS from here on, as its server. Raises `OSError` if the handshake fails."""
+        try:
+            await self._writer.start_tls(settings)
+        except OSError:
+            self.drop()
+            self.reader.feed_eof()  # asyncio tells nobody but us that the connection has ended
+            raise
+
+    def send_beneath(self, data: bytes) -> None:
+        """Send bytes past TLS, if the connection speaks it."""
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None:  # else the caller has left already
+            with socket.socket(fileno=os.dup(sock.fileno())) as beneath:
+                beneath.send(data)
 
     def end(self) -> None:
         """Close regularly; the caller can still read what was sent before."""
         self.is_open = False
-        self._writer.close()
+        if not self._writer.transport.is_closing():  # a second close would keep TLS from being dropped
+            self._writer.close()
 
     async def closed(self) -> None:
         """Wait until everything that was sent before the end is flushed."""
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        if not self.reader.has_ended:
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
 
     def drop(self) -> None:
         """Close at once and discard unsent bytes."""
@@ -92,9 +128,10 @@ class Connection:
     def reset(self) -> None:
         """Close at once, with a reset."""
         self.is_open = False
-        # With a linger time of 0 a close sends RST, not FIN
-        linger = struct.pack("ii", 1, 0)
-        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None:  # else the caller has left already
+            # With a linger time of 0 a close sends RST, not FIN
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
 
@@ -121,14 +158,26 @@ class Upstream:
             writer.close()
 
 
+class Tunnel:
+    """In the place of a server: what a proxy opens at CONNECT."""
+
+    async def request(self, _: Message) -> Message:
+        """Return the response that says so."""
+        return Message(b"HTTP/1.1 200 Connection established", has_body=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and what a fault can do with it; times are in seconds."""
+    """A request and what a fault can do with it; times are in seconds.
+
+    `number` counts the proxy's requests, from 1.
+    """
 
     request: Message
     seen: SeenRequest
+    number: int
     caller: Connection
-    upstream: Upstream
+    upstream: Upstream | Tunnel
     cut: Callable[[], Awaitable[None]]
     delay: float
     pause: float
@@ -136,7 +185,7 @@ class Exchange:
 
     async def act(self) -> Message:
         """Let the server carry out the request; return its response."""
-        self.seen.reached = True
+        self.seen.reached = isinstance(self.upstream, Upstream)
         return await self.upstream.request(self.request)
 
     async def reply(self, message: Message) -> None:
@@ -192,6 +241,11 @@ async def _close(exchange: Exchange) -> None:
     exchange.caller.end()
 
 
+async def _close_after(exchange: Exchange) -> None:
+    await exchange.act()
+    exchange.caller.end()
+
+
 async def _stall(exchange: Exchange) -> None:
     await exchange.caller.left()
     exchange.caller.end()
@@ -210,14 +264,12 @@ async def _delay(exchange: Exchange) -> None:
         await exchange.reply(message)
 
 
-async def _refuse_for_the_limit(exchange: Exchange) -> None:
-    await exchange.reply(response("429 Too Many Requests", b"{}", Retry_After=str(exchange.retry_after)))
-
-
 async def _fail(exchange: Exchange, status: str, *, acts: bool) -> None:
     if acts:
         await exchange.act()
-    await exchange.reply(response(status, b"{}", Content_Type="application/json"))
+    status = status or f"{EDGE[exchange.number % len(EDGE)]} Edge"
+    pause = {"Retry_After": str(exchange.retry_after)} if status.startswith(TOO_MANY) else {}
+    await exchange.reply(response(status, b"{}", Content_Type="application/json", **pause))
 
 
 async def _garbage(exchange: Exchange) -> None:
@@ -285,17 +337,61 @@ async def _drip_body(exchange: Exchange) -> None:
     await exchange.caller.drip(body, exchange.pause)
 
 
+async def _drip_chunk_line(exchange: Exchange) -> None:
+    await _drip_chunked(exchange, b"%x;", b"\r\n%b\r\n0\r\n\r\n")
+
+
+async def _drip_trailer(exchange: Exchange) -> None:
+    await _drip_chunked(exchange, b"%x\r\n%b\r\n0\r\nX-Trailer: ", b"\r\n\r\n")
+
+
+async def _drip_chunked(exchange: Exchange, before: bytes, after: bytes) -> None:
+    """Send the body as a chunk: `before`, a drip, `after`, with its size for %x and its bytes for %b."""
+    message = await exchange.act()
+    if not message.body:  # a chunk of no bytes would be the last
+        await exchange.reply(message)
+        return
+    head = message.for_one_hop((b"Transfer-Encoding", b"chunked")).head()
+    values = {b"%x": b"%x" % len(message.body), b"%b": message.body}
+    for place, value in values.items():
+        before, after = before.replace(place, value), after.replace(place, value)
+    await exchange.caller.send(head + before)
+    await exchange.caller.drip(DRIPPED, exchange.pause)
+    await exchange.caller.send(after)
+
+
+async def _drip_gzip(exchange: Exchange) -> None:
+    """Send the body as a gzip file whose own name, in its header, drips: so nothing is decoded for long."""
+    message = await exchange.act()
+    if not message.has_body:
+        await exchange.reply(message)
+        return
+    packed = gzip.compress(message.body)
+    start, rest = packed[:3] + b"\x08" + packed[4:10], b"\0" + packed[10:]
+    length = b"%d" % (len(start) + len(DRIPPED) + len(rest))
+    head = message.for_one_hop((b"Content-Length", length), (b"Content-Encoding", b"gzip")).head()
+    await exchange.caller.send(head + start)
+    await exchange.caller.drip(DRIPPED, exchange.pause)
+    await exchange.caller.send(rest)
+
+
+async def _break_tls(exchange: Exchange, data: bytes) -> None:
+    await exchange.act()
+    exchange.caller.send_beneath(data)
+    exchange.caller.end()
+
+
 _ACTS: dict[Fault, Callable[[Exchange], Awaitable[None]]] = {
     Fault.REFUSE: _refuse,
     Fault.RESET_BEFORE: _reset_before,
     Fault.RESET_AFTER: _reset_after,
     Fault.RESET_MIDWAY: _reset_midway,
     Fault.CLOSE: _close,
+    Fault.CLOSE_AFTER: _close_after,
     Fault.TRUNCATE: _truncate,
     Fault.STALL: _stall,
     Fault.STALL_AFTER: _stall_after,
     Fault.DELAY: _delay,
-    Fault.TOO_MANY: _refuse_for_the_limit,
     **{fault: partial(_fail, status=status, acts=False) for fault, status in BEFORE.items()},
     **{fault: partial(_fail, status=status, acts=True) for fault, status in AFTER.items()},
     Fault.GARBAGE: _garbage,
@@ -310,4 +406,8 @@ _ACTS: dict[Fault, Callable[[Exchange], Awaitable[None]]] = {
     Fault.GZIP_BOMB: partial(_spoil, body=_bomb, Content_Encoding="gzip"),
     Fault.DRIP_HEAD: _drip_head,
     Fault.DRIP_BODY: _drip_body,
+    Fault.DRIP_CHUNK_LINE: _drip_chunk_line,
+    Fault.DRIP_TRAILER: _drip_trailer,
+    Fault.DRIP_GZIP: _drip_gzip,
+    **{fault: partial(_break_tls, data=data) for fault, data in BENEATH_TLS.items()},
 }

@@ -20,19 +20,27 @@ class Fault(StrEnum):
     RESET_AFTER = "reset after"
     RESET_MIDWAY = "reset midway"
     CLOSE = "close"
+    CLOSE_AFTER = "close after"
     TRUNCATE = "truncate"
     STALL = "stall"
     STALL_AFTER = "stall after"
     DELAY = "delay"
+    REQUEST_TIMEOUT = "408"
     TOO_MANY = "429"
+    CLIENT_GONE = "499"
     ERROR = "500"
     BAD_GATEWAY = "502"
     UNAVAILABLE = "503"
     GATEWAY_TIMEOUT = "504"
+    EDGE = "52x"
+    REQUEST_TIMEOUT_AFTER = "408 after"
+    TOO_MANY_AFTER = "429 after"
+    CLIENT_GONE_AFTER = "499 after"
     ERROR_AFTER = "500 after"
     BAD_GATEWAY_AFTER = "502 after"
     UNAVAILABLE_AFTER = "503 after"
     GATEWAY_TIMEOUT_AFTER = "504 after"
+    EDGE_AFTER = "52x after"
     GARBAGE = "garbage"
     GARBAGE_BODY = "garbage body"
     HTML = "html"
@@ -45,6 +53,12 @@ class Fault(StrEnum):
     GZIP_BOMB = "gzip bomb"
     DRIP_HEAD = "drip head"
     DRIP_BODY = "drip body"
+    DRIP_CHUNK_LINE = "drip chunk line"
+    DRIP_TRAILER = "drip trailer"
+    DRIP_GZIP = "drip gzip"
+    TLS_GARBAGE = "tls garbage"
+    TLS_RECORD = "tls record"
+    TLS_ALERT = "tls alert"
 
     @property
     def acts(self) -> bool:
@@ -58,10 +72,11 @@ class Fault(StrEnum):
 
 
 ALL = tuple(Fault)
-_KEPT_BACK = frozenset(map(Fault, ("refuse", "reset before", "close", "stall", "429", "html"))) | frozenset(
-    map(Fault, ("500", "502", "503", "504"))
+_BEFORE = ("408", "429", "499", "500", "502", "503", "504", "52x")
+_KEPT_BACK = frozenset(map(Fault, ("refuse", "reset before", "close", "stall", "html", *_BEFORE)))
+_RIGHT = frozenset(
+    map(Fault, ("delay", "no length", "early hints", *(fault for fault in Fault if fault.startswith("drip"))))
 )
-_RIGHT = frozenset(map(Fault, ("delay", "no length", "early hints", "drip head", "drip body")))
 
 
 @dataclass(eq=False, slots=True)
@@ -69,8 +84,8 @@ class SeenRequest:
     """A request that the proxy received.
 
     Attributes:
-        method: "GET", "POST" ...
-        path: as sent, percent-encoded, without the query.
+        method: "GET", "POST" ...; "CONNECT" for a tunnel.
+        path: as sent, percent-encoded, without the query; of a tunnel, its host and port.
         fault: the fault that it met, or None.
         reached: whether the server received it.
     """

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from polycloud.testing.faults.acts import Connection, Exchange, Reader, Upstream, carry_out
+from polycloud.testing.faults.acts import Connection, Exchange, Reader, Tunnel, Upstream, carry_out
 from polycloud.testing.faults.messages import LIMIT, read_request
 from polycloud.testing.faults.plan import FaultPlan, SeenRequest
 
@@ -19,6 +22,8 @@ __all__ = ["FaultProxy"]
 
 HOST = "127.0.0.1"
 BACKLOG = 1024
+ORIGIN = re.compile(r"^https?://[^/?#]*")
+"""The part of a target that a request to a proxy has more than one to a server."""
 SHARED_PORTS = hasattr(socket, "SO_REUSEPORT")
 TURNS = 10
 """Iterations of the event loop after which everything that had ended before has been noticed."""
@@ -27,6 +32,9 @@ TURNS = 10
 class FaultProxy:
     """Injects faults between callers and a server; runs inside a ``with`` block.
 
+    It stands in the server's place, or, with ``as_proxy``, as an HTTP proxy before it, which forwards plain
+    requests and opens tunnels: all to that server, whatever the request names.
+
     Args:
         host: the host of the server.
         port: the port of the server, which speaks HTTP without TLS.
@@ -34,7 +42,9 @@ class FaultProxy:
         delay: seconds by which the fault "delay" delays a response.
         pause: seconds between two bytes of the faults "drip head" and "drip body".
         outage: seconds for which the fault "refuse" closes the port.
-        retry_after: seconds in the Retry-After header of the fault "429".
+        retry_after: seconds in the Retry-After header of the faults "429" and "429 after".
+        tls: a server's settings, with which the caller is spoken to in TLS; as a proxy, within a tunnel.
+        as_proxy: whether callers use it as their proxy.
 
     Attributes:
         requests: the requests, in the order in which they met their faults.
@@ -52,9 +62,12 @@ class FaultProxy:
         pause: float = 0.02,
         outage: float = 0.1,
         retry_after: int = 1,
+        tls: ssl.SSLContext | None = None,
+        as_proxy: bool = False,
     ) -> None:
         self._upstream = Upstream(host, port)
         self._plan = plan
+        self._tls, self._as_proxy = tls, as_proxy
         self._times: dict[str, Any] = {"delay": delay, "pause": pause, "retry_after": retry_after}
         self._outage = outage
         self._thread: threading.Thread | None = None
@@ -76,13 +89,21 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:port``."""
-        return f"http://{HOST}:{self.port}"
+        """``http://127.0.0.1:port``; ``https://`` where it speaks TLS in the server's place."""
+        scheme = "https" if self._tls and not self._as_proxy else "http"
+        return f"{scheme}://{HOST}:{self.port}"
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that point a driver at it: host, port, secure."""
-        return {"host": HOST, "port": self.port, "secure": False}
+        """The keyword arguments that point a driver at it: host, port, secure; as a proxy, proxy_url too.
+
+        With TLS the driver also needs a ``ca_cert`` for the certificate.
+        """
+        secure = self._tls is not None
+        if not self._as_proxy:
+            return {"host": HOST, "port": self.port, "secure": secure}
+        server = {"host": self._upstream.host, "port": self._upstream.port}
+        return {**server, "secure": secure, "proxy_url": self.url}
 
     @property
     def open_connections(self) -> int:
@@ -123,7 +144,12 @@ class FaultProxy:
         async with self._changing:
             if not self._outages and not self._stopping.is_set():
                 self._server = await self._loop.create_server(
-                    self._protocol, HOST, self._port, backlog=BACKLOG, reuse_port=SHARED_PORTS
+                    self._protocol,
+                    HOST,
+                    self._port,
+                    backlog=BACKLOG,
+                    reuse_port=SHARED_PORTS,
+                    ssl=None if self._as_proxy else self._tls,
                 )
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
@@ -173,11 +199,24 @@ class FaultProxy:
 
     async def _serve_next(self, caller: Connection) -> None:
         request = await read_request(caller.reader)
-        method, target = request.start.decode("latin-1").split()[:2]
+        method, target, version = request.start.decode("latin-1").split()
+        tunnel = method == "CONNECT"
+        if not tunnel:
+            target = ORIGIN.sub("", target)
+            request = replace(request, start=f"{method} {target} {version}".encode("latin-1"))
         seen = SeenRequest(method, target.partition("?")[0])
         seen.fault = self._plan.decide(seen)
         self.requests.append(seen)
-        await carry_out(Exchange(request, seen, caller, self._upstream, self._cut, **self._times))
+        upstream = Tunnel() if tunnel else self._upstream
+        number = len(self.requests)
+        await carry_out(Exchange(request, seen, number, caller, upstream, self._cut, **self._times))
+        if (
+            tunnel
+            and self._tls is not None
+            and caller.is_open
+            and (seen.fault is None or seen.fault.is_right)
+        ):
+            await caller.secure(self._tls)
 
 
 @contextlib.contextmanager

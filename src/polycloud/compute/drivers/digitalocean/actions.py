@@ -2,7 +2,8 @@
 
 `DigitalOceanActions` is what the package's other classes for a noun share. A droplet carries out one action
 at a time and refuses any other one meanwhile: `_when_free` waits once for the droplet to be free and sends
-the request again. `_operate` waits for the end of an action that was accepted.
+the request again. `_when_idle` does so for a volume or a reserved address, whose actions are listed at their
+own path. `_operate` waits for the end of an action that was accepted.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from polycloud.common.payload import Item, decode, value_of
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.objects import Node
 from polycloud.concurrency import waiting
-from polycloud.errors import ConflictError, PolycloudError
+from polycloud.errors import ConflictError, PolycloudError, ProviderHTTPError
+from polycloud.utils.status import HTTPStatus
 
 R = TypeVar("R")
+BUSY_STATUSES = frozenset({HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
 class Waiting(TypedDict, total=False):
@@ -96,6 +99,28 @@ class DigitalOceanActions(DigitalOceanBaseDriver, NodeDriver):
             waiting.poll(poll, waiting_for=ending, timeout=self.busy_time)
         except PolycloudError:
             raise refusal from None
+
+    def _when_idle(self, path: str, send: Callable[[], R]) -> R:
+        """Call `send` and return its result; once more if it is refused, when what is at `path` is idle.
+
+        The message does not say which refusals pass: "Attachment not found" is one while a volume is being
+        attached.
+        """
+
+        def poll() -> bool | None:
+            actions = self.connection.list_all(f"{path}/actions", "actions", DigitalOceanAction, value_of)
+            return None if any(action.status == "in-progress" for action in actions) else True
+
+        try:
+            return send()
+        except ProviderHTTPError as refusal:
+            if refusal.code not in BUSY_STATUSES:
+                raise
+            try:
+                waiting.poll(poll, waiting_for=f"the actions of {path} to end", timeout=self.busy_time)
+            except PolycloudError:
+                raise refusal from None
+        return send()
 
     def _operate(self, started: StartedAction, ex_wait: bool = True, ex_timeout: float = 600.0) -> bool:
         """Wait for an action that was started, unless `ex_wait` is false; return True."""

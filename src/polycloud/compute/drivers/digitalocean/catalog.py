@@ -13,7 +13,7 @@ from polycloud.common.arguments import id_of
 from polycloud.common.digitalocean import DigitalOceanBaseDriver
 from polycloud.common.payload import Item, LazyExtra, identity, with_defaults
 from polycloud.compute.base import NodeDriver
-from polycloud.compute.objects import NodeLocation, NodeSize
+from polycloud.compute.objects import NodeLocation, NodeSize, cheapest_first
 from polycloud.errors import InvalidArgumentError
 
 COUNTRIES = {
@@ -70,7 +70,7 @@ class DigitalOceanCatalog(DigitalOceanBaseDriver, NodeDriver):
             for item in items
             if item.value.available is not False and is_in(item.value.regions, location)
         ]
-        return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram))
+        return cheapest_first(sizes)
 
     def list_locations(self, ex_available: bool = True) -> list[NodeLocation]:
         """Return the regions, without those in which no droplets can be created if `ex_available` is true."""

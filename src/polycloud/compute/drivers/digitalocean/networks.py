@@ -168,7 +168,12 @@ class DigitalOceanNetworks(DigitalOceanActions):
     def ex_delete_floating_ip(self, ip: DigitalOceanFloatingIp | str) -> bool:
         """Release a reserved address."""
         address = _address_of(ip)
-        return self._reserved(lambda path, _: self.connection.delete(f"{path}/{address}"))
+
+        def send(path: str, _: str) -> bool:
+            own = f"{path}/{address}"
+            return self._when_idle(own, lambda: self.connection.delete(own))
+
+        return self._reserved(send)
 
     def ex_attach_floating_ip_to_node(
         self, node: Node, ip: DigitalOceanFloatingIp | str, **wait: Unpack[Waiting]
@@ -185,7 +190,11 @@ class DigitalOceanNetworks(DigitalOceanActions):
         return self._operate(self._act_on_address(_address_of(ip), type="unassign"), **wait)
 
     def _act_on_address(self, address: str, **fields: Any) -> StartedAction:
-        return self._reserved(lambda path, _: self.connection.act(f"{path}/{address}/actions", **fields))
+        def send(path: str, _: str) -> StartedAction:
+            own = f"{path}/{address}"
+            return self._when_idle(own, lambda: self.connection.act(f"{own}/actions", **fields))
+
+        return self._reserved(send)
 
     def _reserved(self, call: Callable[[str, str], R]) -> R:
         """Call with the path and name of reserved addresses, with the older ones if those are not found."""

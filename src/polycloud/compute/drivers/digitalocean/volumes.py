@@ -11,6 +11,7 @@ import msgspec
 
 from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
+from polycloud.common.digitalocean import StartedAction
 from polycloud.common.payload import Item, LazyExtra, parse_datetime, with_defaults
 from polycloud.compute.drivers.digitalocean.actions import DigitalOceanActions, droplet_id
 from polycloud.compute.drivers.digitalocean.catalog import DigitalOceanCatalog, Reference, finite
@@ -87,8 +88,12 @@ class DigitalOceanVolumes(DigitalOceanActions, DigitalOceanCatalog):
         return True
 
     def destroy_volume(self, volume: StorageVolume) -> bool:
-        """Delete a volume that is not attached, and its data; its snapshots stay."""
-        return self.connection.delete(f"/volumes/{quote_segment(volume.id)}")
+        """Delete a volume that is not attached, and its data; its snapshots stay.
+
+        Waits, `busy_time` seconds at most, for one that is being detached.
+        """
+        path = f"/volumes/{quote_segment(volume.id)}"
+        return self._when_idle(path, lambda: self.connection.delete(path))
 
     def list_volume_snapshots(self, volume: StorageVolume) -> list[VolumeSnapshot]:
         """Return the snapshots of a volume."""
@@ -98,8 +103,12 @@ class DigitalOceanVolumes(DigitalOceanActions, DigitalOceanCatalog):
     def create_volume_snapshot(self, volume: StorageVolume, name: str | None = None) -> VolumeSnapshot:
         """Take a snapshot of a volume; its default name is the volume's name and the time."""
         body = {"name": name or f"{volume.name}-{datetime.now(UTC):%Y%m%d%H%M%S}"}
-        path = f"/volumes/{quote_segment(volume.id)}/snapshots"
-        return self._to_snapshot(self.connection.create(path, "snapshot", Snapshot, body))
+        path = f"/volumes/{quote_segment(volume.id)}"
+
+        def send() -> Item[Snapshot]:
+            return self.connection.create(f"{path}/snapshots", "snapshot", Snapshot, body)
+
+        return self._to_snapshot(self._when_idle(path, send))
 
     def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
         """Delete a snapshot."""
@@ -110,8 +119,12 @@ class DigitalOceanVolumes(DigitalOceanActions, DigitalOceanCatalog):
         return self.destroy_volume_snapshot(snapshot)
 
     def _move_volume(self, volume: StorageVolume, type_: str, node_id: int) -> None:
-        path = f"/volumes/{quote_segment(volume.id)}/actions"
-        self._when_free(node_id, lambda: self.connection.act(path, type=type_, droplet_id=node_id))
+        path = f"/volumes/{quote_segment(volume.id)}"
+
+        def send() -> StartedAction:
+            return self.connection.act(f"{path}/actions", type=type_, droplet_id=node_id)
+
+        self._when_free(node_id, lambda: self._when_idle(path, send))
 
     def _to_volume(self, item: Item[Volume]) -> StorageVolume:
         volume, raw = item

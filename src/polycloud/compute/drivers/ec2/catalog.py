@@ -13,7 +13,7 @@ from polycloud.common.aws.query import filters
 from polycloud.common.aws.xml import Item
 from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
 from polycloud.compute.drivers.ec2.payload import Payload, extra_of, lazy, snake
-from polycloud.compute.objects import NodeLocation, NodeSize
+from polycloud.compute.objects import NodeLocation, NodeSize, cheapest_first
 from polycloud.errors import InvalidArgumentError
 
 R = TypeVar("R")
@@ -127,7 +127,7 @@ class EC2Catalog(EC2BaseDriver):
             )
             available = frozenset(offered)
             sizes = [size for size in sizes if size.id in available]
-        return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram, size.id))
+        return cheapest_first(sizes)
 
     def list_locations(self) -> list[NodeLocation]:
         """Return the region's zones, each an `EC2NodeLocation`; `extra` has `region` and `state`."""

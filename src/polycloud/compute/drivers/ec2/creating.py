@@ -115,13 +115,6 @@ class InstanceCreation(Creation[Node]):
         self.nodes = list(nodes)
         return self.nodes[0] if self.nodes else None
 
-    def begun(self) -> bool:
-        """Return False: the provider itself recognizes the token when it is sent again."""
-        return False
-
-    def settle(self, node: Node) -> None:
-        """Do nothing: there is no marker to remove."""
-
 
 class EC2Creating(EC2Nodes, EC2Catalog, EC2Keys):
     """Methods that create nodes."""

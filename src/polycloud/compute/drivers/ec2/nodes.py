@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from operator import attrgetter
 from sys import intern
 from typing import Any
@@ -30,6 +31,8 @@ NODE_STATES = {
     "stopping": NodeState.STOPPING,
     "stopped": NodeState.STOPPED,
 }
+PASSING = frozenset({"pending", "stopping", "shutting-down"})
+"""States of an instance that pass by themselves."""
 NODE_KEYS = (
     *("architecture", "availability", "block_device_mapping", "client_token", "dns_name", "ebs_optimized"),
     *("groups", "hypervisor", "image_id", "instance_id", "instance_tenancy", "instance_type", "kernel_id"),
@@ -188,8 +191,19 @@ class EC2Nodes(EC2BaseDriver):
         }
 
     def _power(self, action: str, node: Node) -> bool:
-        self.connection.call(action, {"InstanceId": [require_id(node)]}, dict[str, Any] | None)
+        id_ = require_id(node)
+        send = partial(self.connection.call, action, {"InstanceId": [id_]}, dict[str, Any] | None)
+        self._when_settled(send, lambda: self._node_is_passing(id_))
         return True
+
+    def _node_is_passing(self, id_: str) -> bool:
+        """Return whether an instance starts or stops."""
+        found = self._instances(paged=False, InstanceId=[id_])
+        return any((item.value.instance_state or State()).name in PASSING for item in found)
+
+    def _why_dead(self, node: Node) -> str:
+        """Return the provider's reason for the state of a node, such as Client.VolumeLimitExceeded."""
+        return str((node.extra.get("state_reason") or {}).get("message") or node.extra.get("reason") or "")
 
     def _instances(self, **fields: Any) -> Iterator[Item[Instance]]:
         reservations = self.connection.iterate(

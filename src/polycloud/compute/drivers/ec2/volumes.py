@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from operator import attrgetter
 from typing import Any, TypedDict, TypeVar, Unpack
 
@@ -40,6 +41,8 @@ SNAPSHOT_STATES = {
     "recoverable": VolumeSnapshotState.UNKNOWN,
     "recovering": VolumeSnapshotState.RESTORING,
 }
+PASSING = frozenset({"creating", "deleting", "attaching", "detaching"})
+"""States of a volume and of its attachment that pass by themselves."""
 VOLUME_KEYS = (
     *("attach_time", "attachment_status", "create_time", "delete", "device", "instance_id", "iops"),
     *("snapshot_id", "state", "tags", "volume_type", "zone"),
@@ -64,6 +67,7 @@ class Attachment(Payload):
 
     instance_id: str | None = None
     device: str | None = None
+    status: str | None = None
 
 
 class Volume(Payload):
@@ -123,25 +127,38 @@ class EC2Volumes(EC2Nodes, EC2Catalog):
             "SnapshotId": snapshot.id if snapshot else None,
             "AvailabilityZone": self._zone(location) or self._first_zone(),
         }
-        created = self.connection.create("CreateVolume", None, Volume, idempotent=True, **fields)
-        return self._to_volume(created)
+        send = partial(self.connection.create, "CreateVolume", None, Volume, idempotent=True, **fields)
+        return self._to_volume(self._when_settled(send, lambda: self._snapshot_is_passing(snapshot)))
 
     def attach_volume(self, node: Node, volume: StorageVolume, device: str | None = None) -> bool:
-        """Attach a volume to an instance of its zone, by default as the first free one of /dev/sdf to sdp."""
+        """Attach a volume to an instance of its zone, by default as the first free one of /dev/sdf to sdp.
+
+        Waits, `busy_time` seconds at most, for a volume that is being created or detached, and for an
+        instance that starts or stops.
+        """
         fields = {"VolumeId": volume.id, "InstanceId": require_id(node)}
         fields["Device"] = device or self._free_device(node)
-        self.connection.call("AttachVolume", fields, dict[str, Any])
+        send = partial(self.connection.call, "AttachVolume", fields, dict[str, Any])
+        self._when_settled(
+            send, lambda: self._volume_is_passing(volume), lambda: self._node_is_passing(node.id)
+        )
         return True
 
     def detach_volume(self, volume: StorageVolume, ex_force: bool = False) -> bool:
         """Detach a volume from its instance. Raises `ConflictError` if it is not attached."""
         fields = {"InstanceId": self._attachment(volume).instance_id, "Force": ex_force or None}
-        self.connection.call("DetachVolume", {"VolumeId": volume.id, **fields}, dict[str, Any])
+        fields["VolumeId"] = volume.id
+        send = partial(self.connection.call, "DetachVolume", fields, dict[str, Any])
+        self._when_settled(send, lambda: self._volume_is_passing(volume))
         return True
 
     def destroy_volume(self, volume: StorageVolume) -> bool:
-        """Delete a volume that is not attached, with its data. Its snapshots stay."""
-        return self.connection.act("DeleteVolume", VolumeId=volume.id)
+        """Delete a volume that is not attached, with its data. Its snapshots stay.
+
+        Waits, `busy_time` seconds at most, for one that is being created or detached.
+        """
+        send = partial(self.connection.act, "DeleteVolume", VolumeId=volume.id)
+        return self._when_settled(send, lambda: self._volume_is_passing(volume))
 
     def list_volume_snapshots(self, volume: StorageVolume) -> list[VolumeSnapshot]:
         """Return the account's snapshots of a volume."""
@@ -168,17 +185,32 @@ class EC2Volumes(EC2Nodes, EC2Catalog):
             "Description": ex_description,
             "TagSpecification": tagging("snapshot", tags_of(name or "", ex_metadata)),
         }
-        return self._to_snapshot(self.connection.create("CreateSnapshot", None, Snapshot, **fields))
+        send = partial(self.connection.create, "CreateSnapshot", None, Snapshot, **fields)
+        return self._to_snapshot(self._when_settled(send, lambda: self._volume_is_passing(volume)))
 
     def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
         """Delete a snapshot."""
         return self.connection.act("DeleteSnapshot", SnapshotId=snapshot.id)
 
-    def _attachment(self, volume: StorageVolume) -> Attachment:
+    def _described(self, volume: StorageVolume) -> Volume:
         found: list[Volume] = self.connection.list_all(
             "DescribeVolumes", "volumeSet", Volume, attrgetter("value"), paged=False, VolumeId=[volume.id]
         )
-        attachments = the_one(found, volume.id).attachment_set
+        return the_one(found, volume.id)
+
+    def _volume_is_passing(self, volume: StorageVolume) -> bool:
+        """Return whether a volume is being created, deleted, attached or detached."""
+        current = self._described(volume)
+        states = (current.status, *(one.status for one in current.attachment_set or ()))
+        return not PASSING.isdisjoint(states)
+
+    def _snapshot_is_passing(self, snapshot: VolumeSnapshot | None) -> bool:
+        """Return whether a snapshot is being created."""
+        found = self.list_snapshots(snapshot) if snapshot else ()
+        return any(one.state == VolumeSnapshotState.CREATING for one in found)
+
+    def _attachment(self, volume: StorageVolume) -> Attachment:
+        attachments = self._described(volume).attachment_set
         if not attachments:
             raise ConflictError(409, f"the volume {volume.name} (id {volume.id}) is attached to no node")
         return attachments[0]

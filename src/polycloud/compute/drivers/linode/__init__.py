@@ -54,3 +54,4 @@ class LinodeNodeDriver(
 
     type = Provider.LINODE
     features: ClassVar = {"create_node": ["ssh_key", "password"]}
+    password_arguments: ClassVar = ("root_pass",)

@@ -13,7 +13,7 @@ from polycloud.common.arguments import id_of
 from polycloud.common.linode import LinodeBaseDriver
 from polycloud.common.payload import Item, LazyExtra, value_of, with_defaults
 from polycloud.compute.base import NodeDriver
-from polycloud.compute.objects import NodeLocation, NodeSize
+from polycloud.compute.objects import NodeLocation, NodeSize, cheapest_first
 from polycloud.errors import InvalidArgumentError, NotFoundError
 
 MB_PER_GB = 1024
@@ -69,7 +69,7 @@ class LinodeCatalog(LinodeBaseDriver, NodeDriver):
         unavailable = self._unavailable_sizes(region) if location is not None and region else frozenset()
         sizes = self.connection.list_all("/linode/types", Size, partial(self._to_size, region=region))
         available = [size for size in sizes if size.id not in unavailable]
-        return sorted(available, key=lambda size: (size.price is None, size.price or 0.0, size.ram))
+        return cheapest_first(available)
 
     def list_locations(self) -> list[NodeLocation]:
         """Return the regions."""

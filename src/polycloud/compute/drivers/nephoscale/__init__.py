@@ -10,16 +10,17 @@ Source: the provider's API as its users recorded it between 2013 and 2020; it is
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse
 from polycloud.common.credentials import Credential
-from polycloud.common.payload import Item, LazyExtra
+from polycloud.common.payload import UNDECODABLE, Item, LazyExtra, decoder
 from polycloud.common.resource import with_id
+from polycloud.common.response import COMMAS
 from polycloud.compute.drivers.nephoscale.creating import NephoscaleCreating
 from polycloud.compute.drivers.nephoscale.keys import NodeKey
 from polycloud.compute.drivers.nephoscale.networks import (
@@ -34,7 +35,7 @@ from polycloud.compute.drivers.nephoscale.nodes import (
     id_of,
     server_path,
 )
-from polycloud.compute.objects import Node, NodeImage, NodeLocation, NodeSize
+from polycloud.compute.objects import Node, NodeImage, NodeLocation, NodeSize, cheapest_first
 from polycloud.compute.types import Provider
 from polycloud.errors import (
     MalformedResponseError,
@@ -56,7 +57,9 @@ __all__ = [
     "NodeKey",
 ]
 
+T = TypeVar("T")
 API_HOST = "api.nephoscale.com"
+SIZE_KEYS = ("vcpus", "billable_type", "sku", "uri")
 IMAGE_KEYS = ("architecture", "disks", "billable_type", "pcpus", "cores", "uri", "storage")
 
 
@@ -85,7 +88,7 @@ class NephoscaleResponse(JsonResponse):
             return False
         empty = self.status == HTTPStatus.NO_CONTENT or self.exchange.method == "HEAD"
         if self.raw.chunks is None and not empty:
-            self.envelope = self.decode(Envelope)
+            self.envelope = self.decode(Envelope, COMMAS)
         accepted = HTTPStatus.OK <= self.envelope.response < HTTPStatus.MULTIPLE_CHOICES
         return self.envelope.success and accepted
 
@@ -103,11 +106,26 @@ class NephoscaleResponse(JsonResponse):
         """Return the data as `type_`. Raises `MalformedResponseError` with the path of a wrong field."""
         return self.decode(_envelope(type_)).data
 
-    def items(self, type_: Any) -> list[Item[Any]]:
-        """Return each object of a list as `type_`, with its bytes."""
+    def items(self, type_: Any) -> Iterator[Item[Any]]:
+        """Yield each object of a list as `type_`, with its bytes."""
+        return self.decode_items(self._raws(), type_, _envelope(list[type_]))
+
+    def built(self, type_: Any, build: Callable[[Any, bytes], T]) -> list[T]:
+        """Return what `build` makes of each object of a list, as a `type_`, and its bytes.
+
+        All servers come in one response, so this is one loop without generators: a quarter less time.
+        """
+        decode = decoder(type_, strict=False).decode
+        try:
+            return [build(decode(content), content) for content in map(bytes, self._raws())]
+        except UNDECODABLE:
+            self.data(list[type_])  # its error names the field by the complete path
+            raise
+
+    def _raws(self) -> list[msgspec.Raw]:
         data = self.envelope.data
-        raws = data if isinstance(data, list) else self.data(list[msgspec.Raw])
-        return self.decode_items(raws, type_, _envelope(list[type_]))
+        raws: list[msgspec.Raw] = data if isinstance(data, list) else self.data(list[msgspec.Raw])
+        return raws
 
 
 class NephoscaleConnection(ConnectionUserAndKey):
@@ -116,6 +134,9 @@ class NephoscaleConnection(ConnectionUserAndKey):
     host = API_HOST
     responseCls = NephoscaleResponse
     timeout = 180.0
+    body_limit = 256 * 1024 * 1024
+    """All servers come in one response: 100,000 of them have 110 to 200 MB."""
+    value_limit = 10_000_000
 
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
         """Add the credentials."""
@@ -152,10 +173,6 @@ class ServerType(msgspec.Struct):
     ram: int
     friendly_name: str | None = None
     storage: int | None = None
-    vcpus: int | None = None
-    billable_type: int | None = None
-    sku: dict[str, Any] | None = None
-    uri: str | None = None
 
 
 class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
@@ -199,15 +216,15 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         """Return the sizes of cloud or dedicated servers, cheapest first; all locations have the same."""
         kind = "dedicated" if ex_dedicated else "cloud"
         response = self.connection.request(f"/server/type/{kind}/")
-        sizes = [self._to_size(type_) for type_ in response.data(list[ServerType])]
-        return sorted(sizes, key=lambda size: (size.price is None, size.price or 0.0, size.ram))
+        return cheapest_first(response.built(ServerType, self._to_size))
 
     # Nodes; `create_node` is in `creating`
 
     def list_nodes(self, *, ex_dedicated: bool = False) -> list[Node]:
         """Return the cloud servers; with `ex_dedicated` the dedicated servers too."""
         response = self.connection.request("/server/" if ex_dedicated else "/server/cloud/")
-        return list(map(self._to_node, response.items(Server)))
+        nodes: list[Node] = response.built(Server, self._to_node)
+        return nodes
 
     def get_node(self, node_id: str) -> Node:
         """Return the server with this id, cloud or dedicated. Raises `NotFoundError` if it does not exist."""
@@ -255,16 +272,16 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         self.connection.request(f"{server_path(node)}initiator/{action}/", method="POST")
         return True
 
-    def _to_size(self, type_: ServerType) -> NodeSize:
-        extra = {
-            "vcpus": type_.vcpus,
-            "billable_type": type_.billable_type,
-            "sku": type_.sku,
-            "uri": type_.uri,
-        }
+    def _to_size(self, type_: ServerType, raw: bytes) -> NodeSize:
+        extra = LazyExtra(raw, _size_extra)
         price = self._get_size_price(type_.id)
         name = type_.friendly_name or ""
         return NodeSize(str(type_.id), name, type_.ram, type_.storage or 0, None, price, self, extra)
+
+
+def _size_extra(raw: bytes) -> dict[str, Any]:
+    type_ = msgspec.json.decode(raw)
+    return {name: type_.get(name) for name in SIZE_KEYS}
 
 
 def _image_extra(raw: bytes) -> dict[str, Any]:

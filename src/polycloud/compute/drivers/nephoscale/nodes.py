@@ -8,12 +8,12 @@ import msgspec
 
 from polycloud.common import arguments
 from polycloud.common.base import quote_segment
-from polycloud.common.payload import Item, LazyExtra, parse_datetime
+from polycloud.common.payload import LazyExtra, parse_datetime
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
 from polycloud.errors import MalformedResponseError
-from polycloud.utils.networking import split_by_privacy
+from polycloud.utils.networking import require_addresses
 
 NODE_STATES = {"on": NodeState.RUNNING, "off": NodeState.STOPPED, "unknown": NodeState.UNKNOWN}
 DEDICATED = 2
@@ -56,20 +56,20 @@ class NephoscaleNodes(NodeDriver):
         self.connection.request(server_path(node), data=form, method="PUT")
         return True
 
-    def _to_node(self, item: Item[Server]) -> Node:
-        server, raw = item
+    def _to_node(self, server: Server, raw: bytes) -> Node:
+        addresses = server.ipaddresses or ""
         try:
-            public, private = split_by_privacy((server.ipaddresses or "").replace(",", " ").split())
+            require_addresses(addresses)
         except ValueError as error:
             raise MalformedResponseError(f"server {server.id} has an invalid address: {error}") from error
         type_ = server.service_type
         kind = DedicatedNode if type_ and type_.billable_type == DEDICATED else Node
         return kind(
-            str(server.id),
+            server.id,  # type: ignore[arg-type] # which makes a str of it
             server.name,
             NODE_STATES.get(server.power_status or "", NodeState.UNKNOWN),
-            public,
-            private,
+            addresses,
+            addresses,
             self,
             None,
             None,

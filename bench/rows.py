@@ -1,0 +1,184 @@
+"""What `make bench` measures: each row is named here, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["ROWS", "Row", "Way"]
+
+PAIRS = 5
+
+
+@dataclass(frozen=True)
+class Way:
+    """A program beside this one and its arguments, the server that it speaks to, and the Python that runs it.
+
+    `server` are the arguments of `servers.py`. `python` is "dev" (.venv), "core" (polycloud with nothing but
+    its own dependencies), "peer" (apache-libcloud 3.9.1) or "nephoscale" (2.8.3, the last with that driver).
+    """
+
+    program: str
+    arguments: str = ""
+    server: str | None = None
+    python: str = "dev"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A task, and who does it.
+
+    Attributes:
+        name: For `make bench ROWS=...`, which selects all rows of that name.
+        task: What is done, as the table says it.
+        figures: Names of figures that the programs print, with their units.
+        ours: How polycloud does it.
+        peer: How apache-libcloud does it, or what `beside` says.
+        limit: How it is done without a library for clouds, or what `at` says.
+        pairs: How often each is measured, in turn.
+    """
+
+    name: str
+    task: str
+    figures: dict[str, str]
+    ours: Way
+    peer: Way | None = None
+    limit: Way | None = None
+    beside: str = "libcloud"
+    at: str = ""
+    pairs: int = field(default=PAIRS)
+
+
+CALLS, ONE, TEN = "pages 10 0", "pages 1000 0", "pages 10000 0"
+CPU_CALL = {"cpu_us": "CPU µs a call"}
+CPU_NODE = {"cpu_us": "CPU µs a node"}
+BYTES = {"bytes": "bytes a node"}
+COMMAND = {"cpu_ms": "CPU ms"}
+
+
+def _measure(task: str, server: str = TEN, python: str = "dev") -> Way:
+    return Way("measure.py", task, server, python)
+
+
+def _limit(step: str, server: str = TEN, python: str = "peer") -> Way:
+    return Way("limits.py", step, server, python)
+
+
+def _lists(name: str, task: str, provider: str, raw: str, at: str, peer: str = "peer") -> list[Row]:
+    """CPU of a list of 10,000 nodes, and the memory of 1,000, which tracemalloc counts slowly and exactly."""
+    listed, kept = f"list {provider} 10000", f"memory {provider} 1000"
+    return [
+        Row(
+            name, task, CPU_NODE, _measure(listed), _measure(listed, TEN, peer), _limit(f"{raw} 10000"), at=at
+        ),
+        Row(name, "the memory of 1,000", BYTES, _measure(kept, ONE), _measure(kept, ONE, peer), pairs=1),
+    ]
+
+
+def _at_once(number: int) -> Row:
+    calls = f"calls {number}"
+    return Row(
+        "at-once",
+        f"{number:,} calls at once: asyncio; 100 threads",
+        CPU_CALL,
+        _measure(calls, CALLS),
+        _measure(calls, CALLS, "peer"),
+        _limit(f"aiohttp {number}", CALLS),
+        at="aiohttp",
+    )
+
+
+def _step(task: str, step: str, python: str = "dev") -> Row:
+    """A step of the ladder from a socket to a driver's call, in times of the socket."""
+    return Row(
+        "ladder", task, CPU_CALL, _limit(step, CALLS, python), limit=_limit("bare", CALLS), at="socket"
+    )
+
+
+def _growth(figures: dict[str, str], task: str, what: str, pairs: int) -> Row:
+    few, many = (
+        Way("measure.py", f"{what} digitalocean {number}", f"pages {number} 0") for number in (1_000, 100_000)
+    )
+    return Row("growth", task, figures, many, few, beside="a list of 1,000", pairs=pairs)
+
+
+def _command(task: str, what: str) -> Row:
+    bare = Way("commands.py", "python")
+    return Row("cli", task, COMMAND, Way("commands.py", what), limit=bare, at="python -c pass")
+
+
+SLOW = "pages 10000 0.02"
+ROWS = (
+    Row(
+        "import",
+        "import and get_driver",
+        {"cpu_ms": "CPU ms"},
+        Way("importing.py", "polycloud", python="core"),
+        Way("importing.py", "libcloud", python="peer"),
+        pairs=15,
+    ),
+    Row(
+        "call",
+        "one list_locations, connection kept",
+        CPU_CALL,
+        _measure("call", CALLS),
+        _measure("call", CALLS, "peer"),
+        _limit("urllib3", CALLS),
+        at="urllib3",
+    ),
+    _at_once(500),
+    _at_once(2_000),
+    *_lists("droplets", "list 10,000 droplets", "digitalocean", "droplets", "urllib3, msgspec"),
+    Row(
+        "wall",
+        "list 10,000 droplets, 20 ms a page of 200",
+        {"wall_s": "wall s"},
+        _measure("list digitalocean 10000", SLOW),
+        _measure("list digitalocean 10000", SLOW, "peer"),
+        _limit("droplets 10000", SLOW),
+        at="urllib3, 8 threads",
+    ),
+    *_lists(
+        "nephoscale",
+        "list 10,000 NephoScale servers",
+        "nephoscale",
+        "servers",
+        "urllib3, msgspec",
+        "nephoscale",
+    ),
+    *_lists("ec2", "list 10,000 EC2 instances", "ec2", "instances", "urllib3, ElementTree"),
+    _growth(CPU_NODE, "list 100,000 droplets", "list", PAIRS),
+    _growth(BYTES, "the memory of 100,000", "memory", 1),
+    Row(
+        "fleet",
+        "1,000 accounts, one call each: asyncio; 100 threads",
+        {"cpu_us": "CPU µs an account"},
+        _measure("fleet 1000", CALLS),
+        _measure("fleet 1000", CALLS, "peer"),
+    ),
+    Row(
+        "deployments",
+        "50 deployments over SSH at once",
+        {"wall_ms": "wall ms each", "cpu_ms": "CPU ms each"},
+        Way("deployments.py", "once 50", "nodes"),
+        Way("deployments.py", "each 5", "nodes"),
+        beside="one by one",
+    ),
+    _command("polycloud --version", "version"),
+    _command("polycloud nodes list", "list"),
+    _command("a TAB whose names are cached", "tab"),
+    _step("a socket and httptools", "bare", "peer"),
+    _step("http.client", "http.client", "peer"),
+    _step("urllib3", "urllib3", "peer"),
+    _step("our transport", "transport"),
+    _step("connection.request", "request"),
+    _step("driver.list_locations", "driver"),
+    Row(
+        "faults",
+        "288 calls, 64 of them creates, while the network fails",
+        dict.fromkeys(("duplicates", "losses", "hangs past the deadline", "foreign exceptions"), "count"),
+        Way("storm.py", "", "faults 7"),
+        Way("storm.py", "", "faults 7", "peer"),
+        pairs=1,
+    ),
+)
+"""All rows, in the order of the table."""

@@ -1,0 +1,121 @@
+"""One request and its response without I/O: what the transports of both worlds have in common.
+
+A transport sends what `pieces` yields, has `reader` read what arrives, and takes the body from `decoded`. It
+decides how to wait; what is sent, what a response means, whether its connection may be used again, and what
+an error of the socket says about the request is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import inf
+
+from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError, TransportError
+from polycloud.http.decoding import Decoder
+from polycloud.http.messages import RawResponse, Request, require_size
+from polycloud.http.protocol import ResponseReader, body_pieces, request_head
+from polycloud.http.route import Route
+
+__all__ = [
+    "IDLE_LIMIT",
+    "UNREPEATABLE",
+    "Exchange",
+    "late",
+    "require_tunnel",
+    "tunnel_head",
+]
+
+IDLE_LIMIT = 4.0
+"""Seconds after which an idle connection is not trusted with a request that must not be sent twice.
+
+Many servers close after 5 s.
+"""
+UNREPEATABLE = frozenset({"POST", "PATCH"})
+SMALL = 65536
+"""Bytes of a body that is sent together with its headers."""
+SUCCESS = range(200, 300)
+
+
+class Exchange:
+    """A request to `target` on its way, and its response.
+
+    `fully_sent` is set by the transport once the body's last byte was handed to the socket.
+    """
+
+    def __init__(self, request: Request, route: Route, target: str) -> None:
+        self.request = request
+        headers = {**request.headers, **route.proxy_headers} if route.prefix else request.headers
+        self.head = request_head(
+            request.method, route.prefix + target, route.host_header, headers, request.body
+        )
+        self.reader = ResponseReader(request.method)
+        self.fully_sent = False
+        self._decoder: Decoder | None = None
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """Yield the bytes to send: a small body together with the headers."""
+        body = self.request.body
+        if body is None:
+            yield self.head
+        elif isinstance(body, bytes) and len(body) <= SMALL:
+            yield self.head + body
+        else:
+            yield self.head
+            yield from body_pieces(body, self.request.headers)
+
+    def response(self, close: Callable[[], None]) -> RawResponse:
+        """Return the response, whose headers have arrived, without its body."""
+        reader = self.reader
+        assert reader.headers is not None
+        coding = reader.headers.get("content-encoding")
+        if coding:
+            self._decoder = Decoder(coding)
+        return RawResponse(reader.status, reader.reason, reader.headers, close=close)
+
+    def decoded(self, undecoded_limit: float = inf) -> Iterator[bytes]:
+        """Yield what has arrived of the body since the last time, decoded."""
+        if self.reader.body_size > undecoded_limit:
+            require_size(self.reader.body_size, undecoded_limit)
+        decoder = self._decoder
+        for data in self.reader.take():
+            yield from decoder.decode(data) if decoder else (data,)
+        if decoder and self.reader.complete:
+            decoder.finish()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection may carry another request."""
+        return self.fully_sent and self.reader.complete and self.reader.keep_alive
+
+    def error(self, error: OSError, *, sent: bool) -> PolycloudError:
+        """Return what an error of the socket means; `sent` says whether a byte of the request may have left.
+
+        The original is not part of it: its arguments may hold the query, its frames the headers.
+        """
+        if isinstance(error, TimeoutError):
+            return late(self.request) or ReadTimeoutError("no response in time (timeout=)")
+        kind = TransportError if sent else ConnectError
+        return kind(f"the connection broke: {error}")
+
+
+def late(request: Request) -> ReadTimeoutError | None:
+    """Return the error for a request whose deadline has passed, else None."""
+    try:
+        request.remaining()
+    except ReadTimeoutError as error:
+        return error
+    return None
+
+
+def tunnel_head(host: str, port: int, headers: Mapping[str, str]) -> bytes:
+    """Return the request for a tunnel that a proxy gets."""
+    target = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+    return request_head("CONNECT", target, target, headers, None)
+
+
+def require_tunnel(reader: ResponseReader) -> None:
+    """Raise `OSError` unless a proxy's response to CONNECT opens the tunnel."""
+    if reader.status not in SUCCESS:
+        raise OSError(f"{reader.status} {reader.reason}")
+    if reader.surplus:
+        raise OSError("it sent more than its response to CONNECT")

@@ -1,0 +1,255 @@
+"""A connection on an event loop whose every wait ends in time: what `wire` is for plain code.
+
+The loop calls the methods of `asyncio.Protocol`; whoever sends or reads awaits one future at a time, which
+the next event completes. No single wait lasts longer than the request's timeout, nor longer than what is left
+of its deadline.
+
+Making and cancelling a timer for each wait would cost more than the wait. So a wire has one timer, and the
+time `_due` at which the current wait must end. A timer that goes off too early is set anew.
+
+What arrives goes to the request's reader at once. Where nobody takes it in time, the wire stops reading, so a
+slow consumer makes a slow server; likewise `send` waits while the loop has not yet sent what it was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any, cast
+
+from urllib3.util.wait import wait_for_read
+
+from polycloud.errors import PolycloudError
+from polycloud.http.messages import CHUNK, Request
+from polycloud.http.protocol import ResponseReader
+from polycloud.http.wire import seconds_left
+
+__all__ = ["ENOUGH", "LoopWire"]
+
+ENOUGH = 4 * CHUNK
+"""Bytes of a body that are worth waking whoever reads all of it, and that stop the reading until then."""
+
+
+class LoopWire(asyncio.Protocol):
+    """One connection; `begin` gives it a request to serve.
+
+    `sent` says whether a byte of the request may have left this machine: bytes are taken for sent as soon as
+    the loop has accepted them without an error.
+    """
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._request: Request | None = None
+        self._most = 0.0
+        self._reader: ResponseReader | None = None
+        self._taken = 0
+        self._least = 0
+        self._error: Exception | None = None
+        self._reading = True
+        self._writable = True
+        self._encrypted = False
+        self.sent = False
+        self.idle_since = 0.0
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    # What a request needs
+
+    def begin(self, request: Request, reader: ResponseReader, most: float) -> None:
+        """Serve `request`: what arrives goes to `reader`, and no wait takes more than `most` seconds."""
+        self._request, self._reader, self._most = request, reader, most
+        self._taken = self._least = 0
+        self.sent = False
+
+    def end(self) -> None:
+        """Become idle; bytes that arrive from now on were asked for by nobody."""
+        self._request = self._reader = None
+        self.idle_since = self._loop.time()
+        self._resume()
+
+    async def send(self, data: bytes | memoryview) -> bool:
+        """Send all of `data`; return False if the response made that pointless by coming first."""
+        reader = self._reader
+        assert reader is not None
+        rest = memoryview(data)
+        while not reader.complete:
+            self._write(rest[:CHUNK])
+            rest = rest[CHUNK:]
+            while not self._writable and not reader.complete:
+                await self._wait()
+            if not rest:
+                return True
+            await asyncio.sleep(0)  # others have their turn, even if the other side reads as fast
+        return False
+
+    def _write(self, data: memoryview) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._transport.is_closing():
+            raise ConnectionResetError("it was closed")
+        assert self._request is not None
+        seconds_left(self._request, self._most)
+        self._transport.write(data)
+        self.sent = self.sent or self._encrypted or not self._transport.is_closing()
+
+    async def receive(self, least: int) -> None:
+        """Wait for the response's end, or until its headers and `least` more bytes of the body are there."""
+        self._least = least
+        self._resume()
+        while not self._ready():
+            await self._wait()
+
+    def took(self) -> None:
+        """Note that all of the body that has come was taken from the reader."""
+        assert self._reader is not None
+        self._taken = self._reader.body_size
+
+    @property
+    def drained(self) -> bool:
+        """Whether the loop has sent all that it was given."""
+        return self._transport.get_write_buffer_size() == 0
+
+    def is_open(self) -> bool:
+        """Return whether the other side has neither closed the connection nor sent anything while idle.
+
+        It asks the system: the loop may not have come to look yet.
+        """
+        return not self._transport.is_closing() and not wait_for_read(self._socket, 0.0)
+
+    async def start_tls(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
+        """Secure the connection."""
+        transport = await self._loop.start_tls(
+            self._transport, self, context, server_hostname=host, ssl_handshake_timeout=seconds
+        )
+        assert transport is not None
+        self._transport = transport
+        self._encrypted = True
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    # Waiting
+
+    def _ready(self) -> bool:
+        """Return whether `receive` has what it waits for: what came before an error counts first."""
+        reader = self._reader
+        assert reader is not None
+        if reader.complete and reader.headers is not None:
+            return True
+        if reader.headers is not None and reader.body_size - self._taken >= self._least:
+            return True
+        if self._error is not None:
+            raise self._error
+        return False
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._bound()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _bound(self) -> None:
+        assert self._request is not None
+        self._due = self._loop.time() + seconds_left(self._request, self._most)
+        if self._timer is not None and self._timer.when() > self._due:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._ring)
+        else:
+            self._wake(TimeoutError())
+
+    def _wake(self, error: Exception | None = None) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        if error is None:
+            self._waiter.set_result(None)
+        else:
+            self._waiter.set_exception(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._wake(self._error)
+
+    def _resume(self) -> None:
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    # What the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no class of asyncio
+        self._socket: Any = transport.get_extra_info("socket")
+
+    def data_received(self, data: bytes) -> None:
+        """Let the reader read what arrived."""
+        reader = self._reader
+        if reader is None or self._error is not None:  # nobody asked for it, or nobody wants it any more
+            self.abort()
+            return
+        try:
+            reader.receive(data)
+        except PolycloudError as error:
+            self._fail(error)
+            self.abort()
+            return
+        if self._ready():
+            self._wake()
+        elif self._waiter is not None:
+            try:
+                self._bound()
+            except PolycloudError as error:
+                self._fail(error)
+        if reader.body_size - self._taken >= ENOUGH and not reader.complete:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def eof_received(self) -> None:
+        """Let the reader know of the connection's end."""
+        if self._reader is not None and self._error is None:
+            try:
+                self._reader.end()
+            except PolycloudError as error:
+                self._fail(error)
+            else:
+                self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail, unless the response has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._reader is not None and not self._reader.complete:
+            if isinstance(error, OSError):
+                self._fail(error)
+            else:
+                self.eof_received()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Let `send` wait."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """Let `send` go on."""
+        self._writable = True
+        self._wake()

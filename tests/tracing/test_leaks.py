@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import copy
+import html
+import json
+import pickle
+import re
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from xml.sax.saxutils import escape
+
+import pytest
+
+from polycloud.common.base import ConnectionUserAndKey, JsonResponse, XmlResponse
+from polycloud.compute.base import NodeImage, NodeLocation, NodeSize
+from polycloud.compute.providers import get_driver
+from polycloud.concurrency.bridge import bridged
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import PolycloudError
+from polycloud.http.loop import LoopTransports
+from polycloud.http.retry import RetryPolicy
+from support.recorded import everything_recorded
+from support.web import Answer, Seen, Web, serve
+
+World = Callable[[Callable[[], Any]], Any]
+ONCE = RetryPolicy(attempts=1)
+TOKEN = "canarytoken0123456789abcdef"
+PASSWORD = "canaryroot\"&<p>/+x %41\\é'"
+USER_DATA = '#!/bin/sh\necho "canarydata & é" > /x\n'
+PROXY = "canaryproxy@:/%"
+CANARY = re.compile(r"canary[a-z]+")
+
+
+def plainly(call: Callable[[], Any]) -> Any:
+    return call()
+
+
+def on_a_loop(call: Callable[[], Any]) -> Any:
+    async def main() -> Any:
+        async with LoopTransports() as transports:
+            return await bridged(call, transports)
+
+    return asyncio.run(main())
+
+
+@pytest.fixture(params=[plainly, on_a_loop])
+def world(request: pytest.FixtureRequest) -> World:
+    world: World = request.param
+    return world
+
+
+def canaries(text: str) -> set[str]:
+    """The canaries in a text, in whatever encoding."""
+    found = set(CANARY.findall(text))
+    for _ in range(4):
+        words = re.findall(r"[A-Za-z0-9_+/-]{8,}", text)
+        text = html.unescape(unquote(text))
+        text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+        for word in words:
+            for cut in range(4):
+                some = word[cut:].replace("-", "+").replace("_", "/")
+                some = some[: len(some) // 4 * 4]
+                found.update(CANARY.findall(base64.b64decode(some).decode("latin-1")))
+        found.update(CANARY.findall(text))
+    return found
+
+
+def shown(error: BaseException | None, seen: frozenset[int] = frozenset()) -> str:
+    """All that an error and those that it came from hold."""
+    if error is None or id(error) in seen:
+        return ""
+    seen |= {id(error)}
+    copies = [copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))]
+    texts = [pickle.dumps(error).decode("latin-1"), *traceback.format_exception(error)]
+    for one in (error, *copies):
+        texts += [str(one), repr(one), repr(one.args), repr(vars(one)), *getattr(one, "__notes__", ())]
+    for name in dir(error):
+        if not name.startswith("__"):
+            texts.append(f"{getattr(error, name)!r}")
+    return "\n".join([*texts, shown(error.__cause__, seen), shown(error.__context__, seen)])
+
+
+# A server that repeats whatever it is sent
+
+
+def heard(seen: Seen) -> str:
+    """What a request holds, decoded as a server does."""
+    body = seen.body.decode("utf-8", "replace")
+    decoded = [unquote_plus(body)]
+    for word in re.findall(r"[\w+/]{8,}={0,2}", f"{seen.headers} {unquote_plus(body)}"):
+        try:
+            decoded.append(base64.b64decode(word + "==").decode())
+        except ValueError:
+            continue
+    with suppress(ValueError, AttributeError):
+        decoded += [str(value) for value in json.loads(body).values()]
+    return " | ".join([unquote(seen.target), *seen.headers.values(), body, *decoded])
+
+
+def entities(text: str) -> str:
+    return "".join(f"&#x{ord(c):x};" if i % 2 else f"&#{ord(c):03};" for i, c in enumerate(text))
+
+
+REPEATS: dict[str, Callable[[str], tuple[str, str]]] = {
+    "JSON": lambda text: ("application/json", json.dumps({"message": text, "errors": [{"reason": text}]})),
+    "JSON in JSON": lambda text: ("application/json", json.dumps({"message": json.dumps({"x": text})})),
+    "XML": lambda text: ("text/xml", f"<R><Message>{escape(text)}</Message><a b='{html.escape(text)}'/></R>"),
+    "CDATA": lambda text: ("text/xml", f"<R><Message><![CDATA[{text}]]></Message></R>"),
+    "HTML": lambda text: ("text/html", f"<html><p>{html.escape(text)}</p><p>{entities(text)}</p></html>"),
+    "URLs": lambda text: ("text/plain", f"{quote(text)} {quote(text, safe='')} {quote_plus(text)}"),
+    "base64": lambda text: ("text/plain", base64.b64encode(f"x{text}".encode()).decode()),
+    "text": lambda text: ("text/plain", text),
+    "broken JSON": lambda text: ("application/json", '{"id": "' + text),
+}
+
+
+def repeating(form: str, status: int) -> Callable[[Seen], Answer]:
+    def respond(seen: Seen) -> Answer:
+        text = heard(seen)
+        kind, body = REPEATS[form](text)
+        line = json.dumps(" ".join(text.split()))
+        headers = {
+            "Content-Type": kind,
+            "X-Said": line,
+            "X-Request-Id": quote(line),
+            "Location": f"/x?said={quote_plus(line)}",
+            "Set-Cookie": f"session={base64.b64encode(text.encode()).decode()}",
+            **{f"X-Your-{name}": value for name, value in seen.headers.items()},
+        }
+        return Answer(status, body.encode(), headers)
+
+    return respond
+
+
+# Requests full of secrets
+
+
+class Basic(ConnectionUserAndKey):
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        pair = base64.b64encode(f"{self.user_id}:{self.key}".encode()).decode()
+        return {**headers, "Authorization": f"Basic {pair}"}
+
+    def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {**params, "api_key": self.key}
+
+
+class JsonCloud(Basic):
+    responseCls = JsonResponse
+
+
+class XmlCloud(Basic):
+    responseCls = XmlResponse
+
+
+PART = 'Content-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+BODIES: dict[str, dict[str, Any]] = {
+    "JSON": {"json": {"root_pass": PASSWORD, "metadata": {"user_data": USER_DATA}}},
+    "JSON in a form": {"data": {"spec": json.dumps({"a": [{"adminPass": PASSWORD, "userData": USER_DATA}]})}},
+    "form": {"data": {"UserData": base64.b64encode(USER_DATA.encode()).decode(), "RootPassword": PASSWORD}},
+    "XML": {
+        "data": f"<a><rootPassword>{escape(PASSWORD)}</rootPassword>"
+        f"<user_data><![CDATA[{USER_DATA}]]></user_data></a>"
+    },
+    "multipart": {
+        "data": f"--b\r\n{PART.format('adminPass', PASSWORD)}"
+        f"--b\r\n{PART.format('user_data', USER_DATA)}--b--\r\n",
+        "headers": {"Content-Type": "multipart/form-data; boundary=b"},
+    },
+    "tag": {"json": {"env": [{"name": "ROOT_PASSWORD", "value": PASSWORD}]}},
+    "nothing": {},
+}  # fmt: skip
+
+
+def linode(web: Web) -> Any:
+    driver = get_driver("linode")(TOKEN, **web.options, retry=ONCE)
+    size = NodeSize("g6-nanode-1", "", 1024, 25, 1000, 0.0075, driver)
+    image, location = NodeImage("linode/debian12", "", driver), NodeLocation("us-east", "", "US", driver)
+    return driver, lambda: driver.create_node(
+        location=location, size=size, image=image, name="web", root_pass=PASSWORD, user_data=USER_DATA
+    )
+
+
+def digitalocean(web: Web) -> Any:
+    driver = get_driver("digitalocean")(TOKEN, **web.options, retry=ONCE)
+    size, image = NodeSize("s", "", 1024, 25, 1000, 0.0075, driver), NodeImage("1", "", driver)
+    location = NodeLocation("nyc1", "", "US", driver)
+    return driver, lambda: driver.create_node("web", size, image, location, user_data=USER_DATA)
+
+
+def ec2(web: Web) -> Any:
+    driver = get_driver("ec2")(
+        "AKIA", TOKEN, token=f"{TOKEN}2", region="us-east-1", **web.options, retry=ONCE
+    )
+    size, image = NodeSize("t3.micro", "", 1024, 0, 0, 0.01, driver), NodeImage("ami-1", "", driver)
+    return driver, lambda: driver.create_node("web", size, image, user_data=USER_DATA)
+
+
+def nephoscale(web: Web) -> Any:
+    driver = get_driver("nephoscale")("me", PASSWORD, **web.options, retry=ONCE)
+    size, image = NodeSize("1", "", 1024, 25, 1000, 0.1, driver), NodeImage("1", "", driver)
+    return driver, lambda: driver.create_node("web", size, image)
+
+
+CLOUDS = {"linode": linode, "digitalocean": digitalocean, "ec2": ec2, "nephoscale": nephoscale}
+
+
+def error_of(world: World, call: Callable[[], Any]) -> str:
+    """What the error of a call shows; nothing if it raises none."""
+    try:
+        with call_options(deadline=3):
+            world(call)
+    except PolycloudError as error:
+        return shown(error)
+    return ""
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 422, 500])
+@pytest.mark.parametrize("form", REPEATS)
+def test_what_a_provider_repeats(world: World, form: str, status: int) -> None:
+    """Whatever a provider repeats, in whatever form, nothing shows a secret that it was sent."""
+    texts = []
+    with everything_recorded() as recorded, serve(repeating(form, status)) as web:
+        for kind in (JsonCloud, XmlCloud):
+            for body in BODIES.values():
+                cloud = kind("me", TOKEN, **web.options, retry=ONCE)
+                method = "POST" if body else "GET"
+                texts.append(error_of(world, lambda: cloud.request("/x", method=method, **body).object))  # noqa: B023
+                texts.append(repr(cloud))
+    for text in (*texts, *recorded):
+        assert canaries(text) == set()
+
+
+@pytest.mark.parametrize("status", [200, 400, 429])
+@pytest.mark.parametrize("form", ["JSON", "XML", "HTML"])
+@pytest.mark.parametrize("provider", CLOUDS)
+def test_drivers(world: World, provider: str, form: str, status: int) -> None:
+    """Creates and lists of every driver show no secret, whatever their provider repeats."""
+    with everything_recorded() as recorded, serve(repeating(form, status)) as web:
+        driver, create = CLOUDS[provider](web)
+        texts = [error_of(world, call) for call in (create, driver.list_nodes, driver.list_sizes)]
+        texts.append(repr(driver))
+    assert any(texts[:3])
+    for text in (*texts, *recorded):
+        assert canaries(text) == set()
