@@ -160,8 +160,8 @@ def as_operation(
 ) -> Callable[P, R]:
     """Wrap the method `fn` so that traces attribute its requests to its name, unless an outer operation runs.
 
-    `check` gets the arguments of each call that has any before `fn` does. The object whose method it is cleans
-    an error that ends the operation, by its `clean_error(error)`.
+    `check` gets the arguments of each call that has any before `fn` does. The object whose method it is
+    cleans an error that ends the operation, by its `clean_error(error)`.
     """
 
     @wraps(fn)
