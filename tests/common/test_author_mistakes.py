@@ -141,6 +141,7 @@ ODD: dict[str, list[Any]] = {
     "url": [5, True, "ftp://x", HUGE],
     "pool_size": [0, True, 2.5, "5", 10_001, HUGE],
     "body_limit": [0, True, 2.5, "5", Speechless()],
+    "value_limit": [0, True, 2.5, "5", Speechless()],
     "user_agent_append": [5, True, [5], "é", "a\nb", b"x", HUGE, Speechless()],
     "proxy_url": [5, True, "ftp://x", {}, HUGE],
     "ca_cert": [5, True, [], HUGE],

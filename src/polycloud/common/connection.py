@@ -63,8 +63,9 @@ class ConnectionOptions(TypedDict, total=False):
     `ca_cert` (a file), `client_cert` (a file, or the pair of certificate and key file),
     `allow_insecure` (permit plain HTTP to other hosts), `transport` (instead of urllib3),
     `user_agent_append` (text for the end of the user agent), `pool_size` (the most connections),
-    `body_limit` (the most bytes of a response that is not streamed); `retry_delay` and `backoff` as in
-    Libcloud (seconds before the first retry, and the factor by which each pause grows).
+    `body_limit` (the most bytes of a response that is not streamed, after decompression), `value_limit` (the
+    most values in a response: of JSON all values, of XML tags and attributes); `retry_delay` and `backoff` as
+    in Libcloud (seconds before the first retry, and the factor by which each pause grows).
     """
 
     url: str | None
@@ -78,7 +79,8 @@ class ConnectionOptions(TypedDict, total=False):
     transport: Transport | None
     user_agent_append: str | Iterable[str]
     pool_size: int | None
-    body_limit: int
+    body_limit: int | None
+    value_limit: int | None
     retry_delay: float | None
     backoff: float | None
 
@@ -90,6 +92,9 @@ class Connection:
     `request_path` (a prefix of every path), `timeout`, `add_default_params`, `add_default_headers`,
     `encode_data`, `sign`, and `transient_statuses`: those that pass by themselves at this provider, beyond
     408, 429, 502 to 504 and 520 to 530. Requests that may be repeated are sent again after them.
+
+    `body_limit` and `value_limit` bound the memory and time that a response can take (see
+    `ConnectionOptions`); override them where the provider has long lists without pages.
     """
 
     responseCls: ClassVar[type[Response]] = Response
@@ -99,6 +104,8 @@ class Connection:
     request_path: str = ""
     timeout: float = 60.0
     connect_timeout: float = 10.0
+    body_limit: int = BODY_LIMIT
+    value_limit: int = 2_000_000
     transient_statuses: ClassVar[frozenset[int]] = frozenset()
     driver: Any = None
     """The driver that made this connection; set by `BaseDriver`."""
@@ -122,7 +129,8 @@ class Connection:
         transport: Transport | None = None,
         user_agent_append: str | Iterable[str] = (),
         pool_size: int | None = None,
-        body_limit: int = BODY_LIMIT,
+        body_limit: int | None = None,
+        value_limit: int | None = None,
     ) -> None:
         self._locate(secure, host, port, url)
         self._require_secure(require_bool("allow_insecure", allow_insecure))
@@ -132,13 +140,17 @@ class Connection:
             raise InvalidArgumentError(f"retry must be a RetryPolicy, got {shown(retry)}")
         self.retry = retry or _retry_policy(retry_delay, backoff)
         self.retry_budget = RetryBudget(self.retry.budget)
+        if body_limit is not None:
+            self.body_limit = require_count("body_limit", body_limit)
         self.transport_options = TransportOptions(
             proxy_url=proxy_url,
             ca_cert=security.CA_CERTS_PATH if ca_cert is None else ca_cert,
             client_cert=client_cert,
             pool_size=None if pool_size is None else require_count("pool_size", pool_size, LARGEST_POOL),
-            body_limit=require_count("body_limit", body_limit),
+            body_limit=self.body_limit,
         )
+        if value_limit is not None:
+            self.value_limit = require_count("value_limit", value_limit)
         if transport is not None and not callable(getattr(transport, "send", None)):
             raise InvalidArgumentError(f"transport must have a method send, got {shown(transport)}")
         self.single_flight = waiting.SingleFlight()

@@ -28,7 +28,7 @@ from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
 from polycloud.common.pagination import Page, built, each_of_pages, number_pages
-from polycloud.common.payload import UNDECODABLE, Item, decoder, value_of
+from polycloud.common.payload import Item, value_of
 from polycloud.concurrency import waiting
 from polycloud.errors import (
     ConflictError,
@@ -36,6 +36,7 @@ from polycloud.errors import (
     InvalidArgumentError,
     InvalidCredsError,
     InvalidNameError,
+    MalformedResponseError,
     ProviderError,
     ProviderHTTPError,
     QuotaExceededError,
@@ -157,8 +158,8 @@ class LinodeResponse(JsonResponse):
     def parse_error(self) -> Any:
         """Return all reasons with their fields. Raises a specific error where `REFUSALS` has one."""
         try:
-            reasons = decoder(ErrorBody, strict=False).decode(self.content).errors
-        except UNDECODABLE:
+            reasons = self.decode(ErrorBody).errors
+        except MalformedResponseError:
             return super().parse_error()
         message = "; ".join(filter(None, map(str, reasons)))
         for reason in reasons if self.status in REFUSED_STATUSES else ():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from io import BytesIO
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
@@ -18,16 +20,21 @@ from polycloud.errors import (
     ProviderError,
     error_from_status,
 )
-from polycloud.http.messages import RawResponse, Request, Sender
+from polycloud.http.messages import RawResponse, Request, Sender, require_size
 from polycloud.utils.status import HTTPStatus
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-__all__ = ["JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
+__all__ = ["COMMAS", "ELEMENTS", "JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
 
 T = TypeVar("T")
 SHOWN = 200
+COMMAS = (b",",)
+VALUES = (*COMMAS, b"{", b"[")
+"""What the values of JSON begin with, or come after."""
+ELEMENTS = (b"<", b"=")
+"""What tags and the values of attributes begin with in XML."""
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 CHARSET = r"(?i)charset=\"?([\w-]+)"
@@ -66,8 +73,18 @@ class Response:
 
     @cached_property
     def content(self) -> bytes:
-        """The body as bytes; of a stream, the part that is still unread."""
-        return self.raw.body if self.raw.chunks is None else b"".join(self.iter_bytes())
+        """The body as bytes; of a stream, the part that is still unread.
+
+        Streams may be of any length, but not that of an error: `MalformedResponseError` beyond `body_limit`.
+        """
+        if self.raw.chunks is None:
+            return self.raw.body
+        limit = inf if Response.success(self) else self.connection.body_limit
+        body = BytesIO()
+        for piece in self.iter_bytes():
+            body.write(piece)
+            require_size(body.tell(), limit)
+        return body.getvalue()
 
     @cached_property
     def body(self) -> str:
@@ -129,6 +146,16 @@ class Response:
     def _error(self, message: str) -> ProviderError:
         return error_from_status(self.status, message, self.headers)
 
+    def require_few_values(self, *marks: bytes) -> None:
+        """Raise `MalformedResponseError` if the body has more `marks` than the connection's `value_limit`.
+
+        Three bytes can become hundreds in memory, such as those of an empty object. So the marks with which
+        values begin are counted before a body is parsed, also where they are part of a text.
+        """
+        limit = self.connection.value_limit
+        if len(self.content) > limit and sum(map(self.content.count, marks)) > limit:
+            raise self.malformed(f"the response has more than {limit:,} values (value_limit=)")
+
     def malformed(self, problem: str) -> MalformedResponseError:
         """Return the error for a response that breaks the provider's documentation; `problem` says how."""
         error = MalformedResponseError(problem, self._beginning())
@@ -174,25 +201,30 @@ class JsonResponse(Response):
     def parse_error(self) -> Any:
         """Return the text under `message`, `error` or `errors` if the body has one, else its beginning."""
         try:
-            return _message(decoder(Any, strict=False).decode(self.content)) or super().parse_error()
-        except UNDECODABLE:
+            return _message(self.decode(Any)) or super().parse_error()
+        except (MalformedResponseError, RecursionError):
             return super().parse_error()
 
     @overload
-    def decode(self, type_: type[T]) -> T: ...
+    def decode(self, type_: type[T], counted: Iterable[bytes] = VALUES) -> T: ...
 
     @overload
-    def decode(self, type_: Any) -> Any: ...
+    def decode(self, type_: Any, counted: Iterable[bytes] = VALUES) -> Any: ...
 
-    def decode(self, type_: Any) -> Any:
+    def decode(self, type_: Any, counted: Iterable[bytes] = VALUES) -> Any:
         """Decode the body as `type_` (a msgspec Struct, `list[Struct]`, a dict ...) in one pass.
 
-        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
+        Raises `MalformedResponseError` with the path of the field that is missing or of another type, and
+        for more values than `value_limit`. Commas alone may be `counted`, which saves time in long lists, if
+        no part of `type_` is of any type: then lists in lists cannot make many values without commas.
         """
+        self.require_few_values(*counted)
         try:
             return decoder(type_, strict=False).decode(self.content)
         except msgspec.ValidationError as error:
             raise self.malformed(f"the response is not as documented: {error}") from None
+        except RecursionError:
+            raise self.malformed("the response is nested too deep") from None
         except UNDECODABLE as error:
             raise self.malformed(f"the response is not JSON: {error}") from None
 
@@ -226,6 +258,7 @@ class XmlResponse(Response):
         """
         if not self.content.strip():
             return ""
+        self.require_few_values(*ELEMENTS)
         from polycloud.common import xmltree
 
         try:

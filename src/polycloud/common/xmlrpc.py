@@ -16,6 +16,7 @@ class XMLRPCConnection(Connection):
     """Calls methods at `endpoint`; a fault becomes a `ProviderHTTPError` with the fault's string."""
 
     responseCls = XMLRPCResponse
+    value_limit = 500_000
     endpoint: str = "/"
 
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:

@@ -20,6 +20,10 @@ __all__ = ["convert", "local_name", "parse", "scan"]
 
 LONGEST_NAMESPACE = 500
 """Characters of a namespace's name, which ElementTree repeats in the name of every element."""
+DEEPEST = 200
+TOO_DEEP = f"its elements are nested more than {DEEPEST} deep"
+ASCII = "<=\"'>"
+DECLARED = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([\w.:-]+)")
 DOCTYPE = re.compile(r"\ufeff?(?>(?:\s|<\?.*?\?>|<!--.*?-->)*)<!DOCTYPE", re.DOTALL)
 UNIONS = (Union, UnionType)
 UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
@@ -29,9 +33,20 @@ def parse(content: bytes) -> ET.Element:
     """Return the root element of a document. Raises `ValueError` for malformed and for dangerous XML."""
     _refuse_early(content)
     try:
-        return ET.fromstring(content, ET.XMLParser(target=_PlainTree()))  # noqa: S314 - no entities
+        root = ET.fromstring(content, ET.XMLParser(target=_PlainTree()))  # noqa: S314 - no entities
     except (ET.ParseError, LookupError, Warning) as error:  # some encodings warn
         raise ValueError(str(error)) from None
+    _require_shallow(root)
+    return root
+
+
+def _require_shallow(root: ET.Element) -> None:
+    level = [root]
+    for _ in range(DEEPEST):
+        level = [child for element in level for child in element]
+        if not level:
+            return
+    raise ValueError(TOO_DEEP)
 
 
 def scan(
@@ -124,10 +139,23 @@ class _PlainTree(ET.TreeBuilder):
 
 
 def _refuse_early(content: bytes) -> None:
-    """Refuse document types before a parser, which reads on before it stops, and expands entities."""
+    """Refuse document types before a parser, which reads on before it stops, and expands entities.
+
+    Refuse encodings, too, in which ASCII's characters are other bytes: nobody could count the elements.
+    """
     start = content.removeprefix(b"\xef\xbb\xbf")
+    declared = DECLARED.match(start)
+    if declared and not _extends_ascii(declared[1].decode()):
+        raise ValueError("its encoding must be one that extends ASCII, such as UTF-8")
     if DOCTYPE.match(start.decode(UTF_16.get(start[:2], "latin-1"), "replace")):
         _refuse_doctype()
+
+
+def _extends_ascii(encoding: str) -> bool:
+    try:
+        return ASCII.encode(encoding) == ASCII.encode()
+    except (LookupError, ValueError, Warning):  # some encodings warn
+        return False
 
 
 def _refuse_doctype(*_: object) -> None:

@@ -38,7 +38,7 @@ __all__ = [
 
 Body = bytes | IO[bytes] | Iterable[bytes]
 CHUNK = 65536
-BODY_LIMIT = 256 * 1024 * 1024
+BODY_LIMIT = 64 * 1024 * 1024
 ORIGIN = re.compile(r"https?://[^/?#]+")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 CONNECTION_HEADERS = frozenset(

@@ -17,6 +17,7 @@ from polycloud.common.aws.signing import signed
 from polycloud.common.aws.xml import LISTS, converted, local_name, plain_root
 from polycloud.common.base import BaseDriver, ConnectionUserAndKey, XmlResponse
 from polycloud.common.credentials import Credential
+from polycloud.common.response import ELEMENTS
 from polycloud.errors import (
     InvalidArgumentError,
     InvalidCredsError,
@@ -60,6 +61,7 @@ class AWSResponse(XmlResponse):
 
         Raises `MalformedResponseError` for another root, and if it is not as documented.
         """
+        self.require_few_values(*ELEMENTS)
         try:
             root, fields = plain_root(self.content, self.lists) if self.content.strip() else ("", None)
         except ValueError as error:

@@ -84,6 +84,12 @@ class CredentialPayload(msgspec.Struct):
     session_token: str | None = msgspec.field(name="SessionToken", default=None)
     expires_at: datetime | None = msgspec.field(name="Expiration", default=None)
 
+    def __repr__(self) -> str:
+        return f"<CredentialPayload of {self.access_key}>"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("access_key", self.access_key)]
+
     def credentials(self) -> AWSCredentials:
         """Return them as `AWSCredentials`; a time without a zone is UTC."""
         end = self.expires_at
@@ -253,11 +259,12 @@ class MetadataConnection(Connection):
     """A connection to a metadata service, which responds at once or does not exist."""
 
     responseCls = MetadataResponse
+    body_limit = 2**20
 
     def __init__(self, url: str) -> None:
         retry = RetryPolicy(attempts=2, base=0.1)
         super().__init__(url=url, timeout=METADATA_TIMEOUT, retry=retry, allow_insecure=True)
-        self.transport_options = _Direct()
+        self.transport_options = _Direct(body_limit=self.body_limit)
 
     def get(self, path: str, headers: Mapping[str, str]) -> MetadataResponse:
         """Return the response for `path`."""

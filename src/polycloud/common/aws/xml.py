@@ -74,6 +74,8 @@ def plain_root(content: bytes, lists: frozenset[str] = LISTS) -> tuple[str, Any]
     firsts: list[int] = []  # of each open element: how many of `names` are of earlier elements
 
     def start(_name: str, _attributes: list[str]) -> None:
+        if len(firsts) == xmltree.DEEPEST:
+            raise ValueError(xmltree.TOO_DEEP)
         firsts.append(len(names))
         texts.clear()
 

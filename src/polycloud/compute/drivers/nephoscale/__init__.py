@@ -20,6 +20,7 @@ from polycloud.common.base import ConnectionUserAndKey, JsonResponse
 from polycloud.common.credentials import Credential
 from polycloud.common.payload import UNDECODABLE, Item, LazyExtra, decoder
 from polycloud.common.resource import with_id
+from polycloud.common.response import COMMAS
 from polycloud.compute.drivers.nephoscale.creating import NephoscaleCreating
 from polycloud.compute.drivers.nephoscale.keys import NodeKey
 from polycloud.compute.drivers.nephoscale.networks import (
@@ -58,6 +59,7 @@ __all__ = [
 
 T = TypeVar("T")
 API_HOST = "api.nephoscale.com"
+SIZE_KEYS = ("vcpus", "billable_type", "sku", "uri")
 IMAGE_KEYS = ("architecture", "disks", "billable_type", "pcpus", "cores", "uri", "storage")
 
 
@@ -86,7 +88,7 @@ class NephoscaleResponse(JsonResponse):
             return False
         empty = self.status == HTTPStatus.NO_CONTENT or self.exchange.method == "HEAD"
         if self.raw.chunks is None and not empty:
-            self.envelope = self.decode(Envelope)
+            self.envelope = self.decode(Envelope, COMMAS)
         accepted = HTTPStatus.OK <= self.envelope.response < HTTPStatus.MULTIPLE_CHOICES
         return self.envelope.success and accepted
 
@@ -132,6 +134,9 @@ class NephoscaleConnection(ConnectionUserAndKey):
     host = API_HOST
     responseCls = NephoscaleResponse
     timeout = 180.0
+    body_limit = 256 * 1024 * 1024
+    """All servers come in one response: 100,000 of them have 110 to 200 MB."""
+    value_limit = 10_000_000
 
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
         """Add the credentials."""
@@ -168,10 +173,6 @@ class ServerType(msgspec.Struct):
     ram: int
     friendly_name: str | None = None
     storage: int | None = None
-    vcpus: int | None = None
-    billable_type: int | None = None
-    sku: dict[str, Any] | None = None
-    uri: str | None = None
 
 
 class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
@@ -215,8 +216,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         """Return the sizes of cloud or dedicated servers, cheapest first; all locations have the same."""
         kind = "dedicated" if ex_dedicated else "cloud"
         response = self.connection.request(f"/server/type/{kind}/")
-        sizes = [self._to_size(type_) for type_ in response.data(list[ServerType])]
-        return cheapest_first(sizes)
+        return cheapest_first(response.built(ServerType, self._to_size))
 
     # Nodes; `create_node` is in `creating`
 
@@ -272,16 +272,16 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         self.connection.request(f"{server_path(node)}initiator/{action}/", method="POST")
         return True
 
-    def _to_size(self, type_: ServerType) -> NodeSize:
-        extra = {
-            "vcpus": type_.vcpus,
-            "billable_type": type_.billable_type,
-            "sku": type_.sku,
-            "uri": type_.uri,
-        }
+    def _to_size(self, type_: ServerType, raw: bytes) -> NodeSize:
+        extra = LazyExtra(raw, _size_extra)
         price = self._get_size_price(type_.id)
         name = type_.friendly_name or ""
         return NodeSize(str(type_.id), name, type_.ram, type_.storage or 0, None, price, self, extra)
+
+
+def _size_extra(raw: bytes) -> dict[str, Any]:
+    type_ = msgspec.json.decode(raw)
+    return {name: type_.get(name) for name in SIZE_KEYS}
 
 
 def _image_extra(raw: bytes) -> dict[str, Any]:
