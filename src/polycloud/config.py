@@ -20,14 +20,18 @@ file, `POLYCLOUD_PROFILE` the profile to use by default.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 import shlex
+import shutil
 import stat
 import subprocess
+import threading
 import tomllib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +39,8 @@ from typing import Any
 from polycloud.common.driver import credentials_from_environment, credentials_of
 from polycloud.common.providers import DriverType, get_driver
 from polycloud.concurrency.calls import remaining
-from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError, printable
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
+from polycloud.tracing.redaction import REDACTED, redaction_of
 
 __all__ = [
     "Config",
@@ -51,10 +56,22 @@ __all__ = [
 
 CONFIG_VARIABLE, PROFILE_VARIABLE = "POLYCLOUD_CONFIG", "POLYCLOUD_PROFILE"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+LONGEST_FILE = 1_000_000
+DRAIN = 0.5
+"""Seconds in which the output of a program that has ended is read; a process it started may hold the pipe."""
+LONGEST_SECRET = 100_000
+"""Bytes that a command may print; more is no secret."""
+# Deep keys take tomllib quadratic time: 19 s for 20,000 parts
+DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
+LONG_NUMBER = re.compile(r"(?<!\w)[+-]?[0-9_]{4300,}(?!\w)")
+LARGEST_NUMBER = 2**63
+"""Integers of TOML have 64 bits."""
 SECRET_TIMEOUT = 60.0
 """Seconds within which a command must print its secret."""
 NEAREST = 3
-VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+DEFAULT_NAMES = ", the default"
+SHOWN = 20
+VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 """A name of a variable that messages may show; other text may be a secret in its place."""
 TOP = ("default", "profiles")
 DEFAULT_SERVICE = "compute"
@@ -133,8 +150,8 @@ class Profile:
             )
         try:
             return kind(*credentials, **{**given, **options})
-        except InvalidArgumentError as error:
-            raise ConfigError(f"{self.where()}: {error}") from None
+        except (InvalidArgumentError, TypeError) as error:  # TypeError: the driver has no such argument
+            raise ConfigError(f"{self.where()}: {_without_values(str(error), given)}") from None
 
     def driver(self, service: str | None = None) -> Any:
         """Return the class of its driver for a service.
@@ -146,7 +163,10 @@ class Profile:
         try:
             return get_driver(service or self.service or DEFAULT_SERVICE, self.provider)
         except UnknownProviderError as error:
-            raise ConfigError(f"{self.where('provider')}: {error}") from None
+            # Unless it resembles a provider's name, it may be a secret in the wrong place
+            known = "nearest" in str(error) or f"no {self.service or service}" in str(error)
+            message = error if known else "no provider is called that; `polycloud providers` lists them"
+            raise ConfigError(f"{self.where('provider')}: {message}") from None
 
     def where(self, setting: str = "") -> str:
         """Return the place of the profile, or of a setting, for messages."""
@@ -180,7 +200,7 @@ class Config:
         Raises `ConfigError` with the nearest names.
         """
         of_environment = None if name else os.environ.get(PROFILE_VARIABLE)
-        by = f", which {PROFILE_VARIABLE} names" if of_environment else "" if name else ", the default"
+        by = f", which {PROFILE_VARIABLE} names" if of_environment else "" if name else DEFAULT_NAMES
         name = name or of_environment or self.default
         if name is None and len(self.profiles) == 1:
             return next(iter(self.profiles.values()))
@@ -189,7 +209,8 @@ class Config:
         if name not in self.profiles:
             near = difflib.get_close_matches(name, self.profiles, NEAREST)
             hint = f" in {self.file}; the nearest are {', '.join(near)}" if near else f"; {self._known()}"
-            raise ConfigError(f"no profile is called {name!r}{by}{hint}")
+            called = repr(name) if near or by != DEFAULT_NAMES else "that"  # it may be a secret there
+            raise ConfigError(f"no profile is called {called}{by}{hint}")
         return self.profiles[name]
 
     def of_service(self, service: str | None) -> list[Profile]:
@@ -290,24 +311,52 @@ def config_file() -> Path:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        with file.open("rb") as stream:
-            if os.name == "posix" and os.fstat(stream.fileno()).st_mode & OTHERS:
-                warnings.warn(f"others can read {file}: chmod 600 {file}", ConfigWarning, stacklevel=3)
-            return tomllib.load(stream)
+        content = _content(file)
     except FileNotFoundError:
         if os.environ.get(CONFIG_VARIABLE):
             raise ConfigError(f"{CONFIG_VARIABLE} names {file}, which does not exist") from None
         return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = error.object[: error.start]
+        before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         raise ConfigError(f"{file}: it is not UTF-8 (at line {line}, column {column})") from None
+    if deep := DEEP.search(text):
+        raise ConfigError(f"{file}: it is nested too deep (at line {_line(text, deep)})")
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from None
     except RecursionError:
         raise ConfigError(f"{file}: it is nested too deep") from None
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError:  # Python's limit of digits
+        number = LONG_NUMBER.search(text)
+        place = f" (at line {_line(text, number)})" if number else ""
+        raise ConfigError(f"{file}: a number must have at most 19 digits{place}") from None
+
+
+def _content(file: Path) -> bytes:
+    """Return what is in a file; a FIFO, whose writer may never come, is refused."""
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise ValueError("it is no regular file")
+        if os.name == "posix" and mode & OTHERS:
+            warnings.warn(f"others can read {file}: chmod 600 {file}", ConfigWarning, stacklevel=4)
+        content = stream.read(LONGEST_FILE + 1)
+    if len(content) > LONGEST_FILE:
+        raise ValueError(f"it is longer than {LONGEST_FILE:,} bytes")
+    return content
+
+
+def _line(text: str, match: re.Match[str]) -> int:
+    return text.count("\n", 0, match.start()) + 1
 
 
 def _require_known(file: Path, content: Iterable[str]) -> None:
@@ -331,13 +380,27 @@ def _profile(file: Path, name: str, table: Any) -> Profile:
         raise ConfigError(f"{where}.provider must be a string, got {_kind(provider)}")
     service = table.get("service")
     if service is not None and service not in list(DriverType):
-        raise ConfigError(f"{where}.service must be one of {', '.join(DriverType)}, got {service!r}")
+        raise ConfigError(f"{where}.service must be one of {', '.join(DriverType)}")
     settings = {key: value for key, value in table.items() if key not in {"provider", "service"}}
     return Profile(name, provider, settings, file, service)
 
 
+def _without_values(message: str, given: Mapping[str, Any]) -> str:
+    """Return a message without the texts of a profile's settings: any may be a secret in the wrong place."""
+    values = [value for value in given.values() if isinstance(value, str)]
+    values += [part for value in given.values() if isinstance(value, tuple | list) for part in value]
+    texts = [value for value in values if isinstance(value, str) and value not in OPTIONS]
+    # A message has the beginning of a long value
+    for text in texts:
+        if len(text) > SHOWN and text[:SHOWN] in message:
+            message = message[: message.index(text[:SHOWN])] + REDACTED
+    return redaction_of(tuple(texts)).known(message)
+
+
 def _check(value: Any, types: tuple[type, ...] | None) -> None:
     """Raise `ConfigError` for a value of another type, without the value: it may be a secret."""
+    if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
+        raise ConfigError("it must be an integer of 64 bits")
     if types is None:
         return
     # True is an int
@@ -372,7 +435,7 @@ def source_of(value: Any) -> str:
         return "set here"
     try:
         ((source, where),) = value.items()
-        return f"{source} {_DESCRIBED[source](where)}"
+        return f"{source} {_DESCRIBED[source](where)}".strip()
     except (ConfigError, KeyError, TypeError, ValueError):
         return "nowhere: the table cannot be used"
 
@@ -400,20 +463,22 @@ def _of_environment(name: Any) -> str:
 def _of_command(command: Any) -> str:
     """Return the output of the command, without its last line break."""
     words = _words(command)
-    called = _called(command)
+    called = f"the command {_called(command)}".strip()
     try:
-        done = _run(words, min(SECRET_TIMEOUT, max(0.0, remaining())))
+        status, output = _run(words, min(SECRET_TIMEOUT, max(0.0, remaining())))
+        text = output.decode()
     except subprocess.TimeoutExpired as error:
-        raise ConfigError(f"the command {called!r} did not end within {error.timeout:.3g} s") from None
+        raise ConfigError(f"{called} did not end within {error.timeout:.3g} s") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"the output of the command {called!r} must be UTF-8") from None
+        raise ConfigError(f"the output of {called} must be UTF-8") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"the command {called!r} cannot be run: {reason}") from None
-    if done.returncode:
-        errors = printable(" ".join(done.stderr.split()[-30:]))
-        raise ConfigError(f"the command {called!r} ended with {done.returncode}" + (errors and f": {errors}"))
-    return done.stdout.removesuffix("\n").removesuffix("\r")
+        raise ConfigError(f"{called} cannot be run: {reason}") from None
+    if status:  # its stderr may hold the secret
+        raise ConfigError(f"{called} ended with {status}; run it yourself to see why")
+    if len(output) > LONGEST_SECRET:
+        raise ConfigError(f"{called} printed more than {LONGEST_SECRET:,} bytes")
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _variable(name: str) -> str:
@@ -421,8 +486,9 @@ def _variable(name: str) -> str:
 
 
 def _called(command: Any) -> str:
-    """Return a command without its arguments, and without the value of a variable before it."""
-    return _words(command)[0].partition("=")[0]
+    """Return the program of a command if there is such a program: else it may be a secret in its place."""
+    word = _words(command)[0]
+    return repr(word) if shutil.which(word) else ""
 
 
 def _words(command: Any) -> list[str]:
@@ -435,17 +501,35 @@ def _words(command: Any) -> list[str]:
     return words
 
 
-def _run(words: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
-    # Not subprocess.run(): after a timeout it waits for every process that still holds the pipe
+def _run(words: list[str], timeout: float) -> tuple[int, bytes]:
+    """Return the exit status and the output of a program, as far as it may be a secret.
+
+    The program's end counts, not that of processes which it started and which still hold the pipe.
+    """
     with subprocess.Popen(  # noqa: S603 - the words are the user's own, and no shell interprets them
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
     ) as process:
+        assert process.stdout is not None
+        output = bytearray()
+        reader = threading.Thread(target=_read_output, args=(process, output), daemon=True)
+        reader.start()
         try:
-            output, errors = process.communicate(timeout=timeout)
+            process.wait(timeout)
         except BaseException:
             process.kill()
             raise
-        return subprocess.CompletedProcess(words, process.returncode, output, errors)
+        reader.join(DRAIN)
+        return (0 if len(output) > LONGEST_SECRET else process.returncode), bytes(output)
+
+
+def _read_output(process: subprocess.Popen[bytes], output: bytearray) -> None:
+    pipe: Any = process.stdout
+    with suppress(OSError, ValueError):  # the pipe was closed
+        while data := pipe.read(65536):
+            output += data
+            if len(output) > LONGEST_SECRET:
+                process.kill()
+                return
 
 
 def _of_keyring(entry: Any) -> str:
@@ -462,7 +546,7 @@ def _of_keyring(entry: Any) -> str:
     except KeyringError as error:
         raise ConfigError(f"the system's keyring cannot be used: {error}") from None
     if found is None:
-        raise ConfigError(f"the system's keyring has no password of {user!r} for {service!r}")
+        raise ConfigError("the system's keyring has no password of that user for that service")
     return found
 
 

@@ -1694,11 +1694,14 @@ def test_keys_of_the_sandbox(driver: LinodeNodeDriver) -> None:
     assert "expired" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["key", "password"])
+@pytest.mark.parametrize("kind", ["key", "password", "root_pass"])
 def test_deployments(kind: str) -> None:
-    """A deployment logs in with the node's key or password."""
+    """A deployment logs in with the node's key or password, passed as `auth` or as `root_pass`."""
     private, public = keys.generate()
-    auth = NodeAuthSSHKey(public) if kind == "key" else NodeAuthPassword(PASSWORD)
+    auths: dict[str, NodeAuthSSHKey | NodeAuthPassword] = {
+        "key": NodeAuthSSHKey(public),
+        "password": NodeAuthPassword(PASSWORD),
+    }
     step = ScriptDeployment("echo deployed")
     with Sandbox("linode", ssh="folder", no_isolation=True, **QUICK) as cloud, driver_of(cloud) as driver:
         driver.deploy_node(
@@ -1706,7 +1709,8 @@ def test_deployments(kind: str) -> None:
             name="web",
             size=size_of(driver),
             image=image_of(driver),
-            auth=auth,
+            auth=auths.get(kind),
+            root_pass=PASSWORD if kind == "root_pass" else None,
             ssh_key=private if kind == "key" else None,
             ssh_port=cloud.ssh_port or 22,
             wait_period=0.1,
