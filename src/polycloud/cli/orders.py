@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from polycloud.compute.base import NodeDriver
 
-__all__ = ["Order", "Progress", "describe", "describe_steps", "login_key", "steps"]
+__all__ = ["Order", "Progress", "describe", "describe_steps", "login_key", "public_half", "steps"]
 
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -93,11 +93,12 @@ def public_key(file: Path) -> str:
         why = getattr(error, "strerror", None) or error
         raise InvalidArgumentError(f"the key file {file} cannot be read: {why}") from None
     if "PRIVATE KEY" in text:
-        return _public_half(file, text)
+        return public_half(file, text)
     return require_public_key(text)
 
 
-def _public_half(file: Path, private: str) -> str:
+def public_half(file: Path, private: str) -> str:
+    """The public key of the private key in a file. Raises `InvalidArgumentError` if it cannot be read."""
     try:
         import asyncssh
     except ImportError:

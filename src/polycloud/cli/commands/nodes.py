@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from polycloud.cli import accounts, changing, finding, options, output, verbs
 from polycloud.cli.nouns import IMAGES, LOCATIONS, NODES, SIZES
+from polycloud.errors import PolycloudError
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver
@@ -74,9 +76,23 @@ def create(
             return
         with output.working(f"creating the node {name}"):
             node = driver.create_node(**arguments)
-        if wait:
-            node = _wait(driver, [node], timeout)[0]
+        try:
+            if wait:
+                node = _wait(driver, [node], timeout)[0]
+        except (PolycloudError, KeyboardInterrupt) as error:
+            if as_json:
+                verbs.print_record(NODES, node, as_json=True)
+            error.add_note(_how_to_destroy(node, profile, provider))
+            raise
         verbs.print_record(NODES, node, as_json=as_json)
+
+
+def _how_to_destroy(node: Node, profile: str | None, provider: str | None) -> str:
+    """That a node exists, with the command that destroys it."""
+    account = ["-p", profile] if profile else ["--provider", provider] if provider else []
+    dashes = ["--"] if node.id.startswith("-") else []
+    command = shlex.join(["polycloud", "nodes", "destroy", *account, *dashes, node.id])
+    return f"{NODES.title(node)} exists; to destroy it: {command}"
 
 
 @app.command()
