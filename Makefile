@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ANSIBLES := 2.16.19 2.17.14 2.19.14
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs contract fuzz threads faults ansible bench clean
@@ -40,8 +41,8 @@ threads: $(VENV)/.dev ## have many threads make 20,000 calls on one driver, for 
 faults: $(VENV)/.dev ## make 44,000 calls while the network fails, for minutes; SEED=7 repeats a plan, ROUTES="tls proxy" names others than all
 	$(BIN)/python tests/faults/campaign.py --creates 250 --others 2500 $(if $(SEED),--seed $(SEED)) $(if $(ROUTES),--routes $(ROUTES))
 
-ansible: $(VENV)/.dev $(VENV)-ansible/.made ## have Ansible read the inventory
-	POLYCLOUD_ANSIBLE_INVENTORY=$(VENV)-ansible/bin/ansible-inventory $(BIN)/pytest -n 0 tests/cli/test_inventory.py
+ansible: $(VENV)/.dev $(ANSIBLES:%=$(VENV)-ansible/%/.made) ## have several versions of Ansible read the inventory
+	POLYCLOUD_ANSIBLE="$(ANSIBLES:%=$(VENV)-ansible/%/bin/ansible)" $(BIN)/pytest -n 2 tests/cli/test_inventory.py -k test_ansible
 
 bench: $(VENV)/.dev $(VENV)-core/.made $(VENV)-peer/.made $(VENV)-nephoscale/.made ## measure beside apache-libcloud, for minutes; ROWS=import,call only these, JSON=FILE
 	$(BIN)/python bench/compare.py $(if $(ROWS),--rows $(ROWS)) $(if $(JSON),--json $(JSON)) \
@@ -94,7 +95,8 @@ $(VENV)-nephoscale/.made: requirements/peer-nephoscale.txt
 		-r requirements/peer-nephoscale.txt
 	@touch $@
 
-$(VENV)-ansible/.made: requirements/ansible.txt
-	@$(PYTHON) -m venv $(VENV)-ansible
-	@$(VENV)-ansible/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/ansible.txt
+$(VENV)-ansible/%/.made: requirements/ansible.txt
+	@$(PYTHON) -m venv $(VENV)-ansible/$*
+	@$(VENV)-ansible/$*/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements/ansible.txt ansible-core==$*
 	@touch $@

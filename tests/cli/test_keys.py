@@ -10,6 +10,7 @@ import pytest
 
 from polycloud.compute import keys
 from polycloud.sandbox import Sandbox
+from support.ec2 import SmallEC2, response
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,6 +31,29 @@ def test_a_key_is_made(run: Run, both: dict[str, str], tmp_path: Path) -> None:
     public = (tmp_path / "id.pub").read_text().strip()
     assert private.export_public_key().decode().split()[1] == public.split()[1]
     assert (keys.fingerprint(public) or "no key") in run("keys", "list", *PROD, **both).stdout
+
+
+def test_a_provider_that_keeps_the_public_half(
+    run: Run, configured: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A public half that the provider does not send is derived; where it cannot be, no file has it."""
+    private, public = keys.generate()
+    material = "<keyName>laptop</keyName><keyMaterial>{}</keyMaterial>"
+    with SmallEC2(CreateKeyPair=lambda _: response("CreateKeyPair", material.format(private))) as cloud:
+        key, secret, _ = cloud.credentials
+        account = configured(
+            f'[profiles.a]\nprovider = "ec2"\nurl = "{cloud.url}"\nregion = "us-east-1"\n'
+            f'key = "{key}"\nsecret = "{secret}"\n'
+        )
+        create = ("keys", "create", "laptop", "--to")
+        done = run(*create, str(tmp_path / "id"), POLYCLOUD_CONFIG=str(account))
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "id.pub").read_text().split()[:2] == public.split()[:2]
+        program = "import sys; sys.modules['asyncssh'] = None\nfrom polycloud.cli.main import run; run()"
+        done = run(*create, str(tmp_path / "no"), program=program, POLYCLOUD_CONFIG=str(account))
+    assert (done.returncode, (tmp_path / "no.pub").exists()) == (0, False)
+    assert (tmp_path / "no").read_text().strip() == private.strip()
+    assert "pip install 'polycloud[deploy]'" in done.stderr
 
 
 def test_no_file_is_overwritten(run: Run, prod: Sandbox, both: dict[str, str], tmp_path: Path) -> None:

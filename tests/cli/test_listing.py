@@ -130,6 +130,57 @@ def test_texts_of_others_are_harmless() -> None:
     assert listing.cell("a\x1b[2Jb\n") == "a [2Jb "
 
 
+INVISIBLE = "a\u009b2J\u202e\u2066\u200b\ufeff\x7f\U000e0001\ud83d\n\x1b]0;x\x07é€😀"
+"""Controls, directions, signs without width, a tag, a half of a character; and three that can be seen."""
+
+
+def test_json_shows_every_character(run: Run, at_terminal: AtTerminal, dummies: dict[str, str]) -> None:
+    """JSON escapes what a terminal would execute or not show, at a terminal or elsewhere."""
+    name = INVISIBLE.replace("\ud83d", "")  # no argument of a program may have it
+    create = ("nodes", "create", "--name", name, "--size", "Small", "--image", "Ubuntu", "--json")
+    printed = run(*create, **dummies).stdout
+    assert json.loads(printed)["name"] == name
+    assert printed.removesuffix("\n").isprintable()
+    assert "é€😀" in printed
+    seen = STYLE.sub("", at_terminal(*create, **dummies))
+    found = seen[seen.index("{") :]
+    assert json.loads(found)["name"] == name
+    assert found.replace("\r\n", "").isprintable()
+
+
+def test_half_a_character_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON escapes what no encoding has."""
+    output.json([INVISIBLE])
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == [INVISIBLE]
+    assert printed.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        *((text, f"'{text}") for text in ("=1", "+1", "-1", "@x", "\uff1d1", "  =1", "-", "=a b")),
+        *(("\t=1", "' =1"), ("\r=1", "' =1"), (["=1", "b"], "'=1 b"), (["b", "=1"], "b =1")),
+        *((-1, "-1"), (-1.5, "-1.5"), ("a=1", "a=1"), ("", ""), (None, ""), ("'=1", "'=1")),
+    ],
+)
+def test_formulas(value: object, shown: str) -> None:
+    """For a spreadsheet, text that begins like a formula has a ' before it; numbers have none."""
+    assert listing.spreadsheet_cell(value) == shown
+
+
+def test_csv_for_a_spreadsheet(
+    run: Run, at_terminal: AtTerminal, office: Sandbox, both: dict[str, str]
+) -> None:
+    """`--csv` is as it is for programs, and for spreadsheets at a terminal; `--csv-safe` always is."""
+    run("nodes", "create", "--name", "=1+1", "--size", "5", "--image", "49", "-p", "office", **both)
+    lines = ("nodes", "list", "--filter", "name==1+1", "--columns", "name", "-p", "office")
+    assert run(*lines, "--csv", **both).stdout == "name\n=1+1\n"
+    assert run(*lines, "--csv-safe", **both).stdout == "name\n'=1+1\n"
+    assert at_terminal(*lines, "--csv", **both) == "name\r\n'=1+1\r\n"
+    assert run(*lines, "--csv-safe", "--json", **both).returncode == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -4,14 +4,17 @@ import json
 import re
 import shlex
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import asyncssh
 import pytest
 
+from polycloud import connect
 from polycloud.compute import keys
 from polycloud.sandbox import Sandbox
+from support.opensshd import openssh
 
 if TYPE_CHECKING:
     import contextlib
@@ -265,6 +268,41 @@ def test_deploy(run: Run, office: Sandbox, account: dict[str, str], key: Path, s
     assert "app" in names(office)
 
 
+def test_deploy_through_a_jump_host(
+    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """A deployment goes through the jump hosts, as root where asked, and fails if one cannot be reached."""
+    public = asyncssh.read_private_key(key).export_public_key().decode().strip()
+    with openssh(public) as bastion:
+        jump = f"{bastion.username}@{bastion.host}:{bastion.port}"
+        done = run(*deploy(office, key, script, 0), "--ssh-jump", jump, "--sudo", **account)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("workers = 4\n")
+    done = run(
+        *deploy(office, key, script, 0),
+        "--ssh-jump",
+        jump,
+        "--timeout",
+        "2",
+        "--destroy-on-failure",
+        **account,
+    )
+    assert done.returncode == 1
+    assert f"the jump host {bastion.host}:{bastion.port} cannot be reached" in done.stderr
+
+
+def test_deploy_to_another_interface(
+    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """`--ssh-interface` says which addresses of the node are used; there are two kinds."""
+    order = [*deploy(office, key, script, 0), "--destroy-on-failure"]
+    done = run(*order, "--ssh-interface", "private_ips", "--timeout", "2", **account)
+    assert done.returncode == 1
+    assert "app (id" in done.stderr
+    assert "198.18." not in done.stderr
+    assert run(*order, "--ssh-interface", "odd", **account).returncode == 2
+
+
 def test_a_deployment_that_fails(
     run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
 ) -> None:
@@ -356,18 +394,75 @@ def test_an_interrupted_destruction(
     ]
 
 
-def test_a_wait_that_is_too_short(run: Run, configured: Callable[[str], Path]) -> None:
-    """A wait that times out names what it waited for and exits with 1."""
+@pytest.fixture
+def slow(configured: Callable[[str], Path]) -> Iterator[tuple[Sandbox, dict[str, str]]]:
+    """A NephoScale whose servers never run, and the environment of a user with the account `a b` there."""
     with Sandbox("nephoscale", ssh="off", appear=0.0, build=600.0) as cloud:
         user, password = cloud.credentials
         file = configured(
-            f'[profiles.a]\nprovider = "nephoscale"\nurl = "{cloud.url}"\n'
+            f'[profiles."a b"]\nprovider = "nephoscale"\nurl = "{cloud.url}"\n'
             f'user = "{user}"\npassword = "{password}"\n'
         )
-        create = ("nodes", "create", "--name", "web", *ORDER, "--wait", "--timeout", "0.2")
-        done = run(*create, POLYCLOUD_CONFIG=str(file))
-    assert (done.returncode, done.stdout) == (1, "")
+        yield cloud, {"POLYCLOUD_CONFIG": str(file)}
+
+
+CREATE_AND_WAIT = ("nodes", "create", "--name", "web", *ORDER, "-p", "a b", "--wait")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_wait_that_is_too_short(run: Run, slow: tuple[Sandbox, dict[str, str]], as_json: bool) -> None:
+    """A create whose wait times out exits with 1, and names the node, and the command that destroys it."""
+    cloud, account = slow
+    done = run(*CREATE_AND_WAIT, "--timeout", "0.2", *(["--json"] if as_json else []), **account)
+    (server,) = cloud.servers
+    assert done.returncode == 1
     assert "gave up after 0.2 s waiting for web (id " in done.stderr
+    *_, note = done.stderr.splitlines()
+    known, _, command = note.partition(" exists; to destroy it: ")
+    assert known == f"node web (id {server['id']})"
+    if as_json:
+        assert json.loads(done.stdout)["id"] == str(server["id"])
+    else:
+        assert done.stdout == ""
+    program, *arguments = shlex.split(command)
+    assert program == "polycloud"
+    assert run(*arguments, "--yes", **account).returncode == 0
+
+
+def test_an_interrupted_wait(start: Start, slow: tuple[Sandbox, dict[str, str]]) -> None:
+    """Ctrl-C while a create waits for its node exits with 130 and names the node."""
+    cloud, account = slow
+    with start(*CREATE_AND_WAIT, **account) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("waiting for node web"):
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    (server,) = cloud.servers
+    assert process.returncode == 130
+    assert f"node web (id {server['id']}) exists; to destroy it: polycloud nodes destroy" in errors
+
+
+def test_an_image_that_no_list_selects(run: Run, configured: Callable[[str], Path]) -> None:
+    """An image of any id is found, though the list of images is a selection."""
+    with Sandbox("ec2", types="t3") as cloud:
+        key, secret = cloud.credentials
+        file = configured(
+            f'[profiles.a]\nprovider = "ec2"\nurl = "{cloud.url}"\nregion = "us-east-1"\n'
+            f'key = "{key}"\nsecret = "{secret}"\n'
+        )
+        account = {"POLYCLOUD_CONFIG": str(file)}
+        with connect("ec2", key, secret, **cloud.options) as driver:
+            listed = {image.id for image in driver.list_images()}
+            unlisted = next(
+                image.id for image in driver.list_images(ex_owner="amazon") if image.id not in listed
+            )
+        create = ("nodes", "create", "--name", "w", "--size", "t3.micro", "--dry-run", "--image")
+        assert f"(id {unlisted})" in run(*create, unlisted, **account).stdout
+        assert run(*create, "ami-1", **account).returncode == 3
+        assert run(*create, "no such image", **account).returncode == 3
+        assert run("images", "show", unlisted, **account).returncode == 0
 
 
 def test_deploy_without_its_extra(run: Run, account: dict[str, str], key: Path, tmp_path: Path) -> None:

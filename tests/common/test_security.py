@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import base64
 import gzip
 import re
@@ -27,7 +26,6 @@ from polycloud.common.pagination import path_and_query
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.ssh import SSHClient
 from polycloud.compute.types import SSHAuthenticationError
-from polycloud.concurrency.bridge import bridged
 from polycloud.errors import (
     InsecureConnectionError,
     InvalidArgumentError,
@@ -36,10 +34,10 @@ from polycloud.errors import (
     TLSError,
     TransportError,
 )
-from polycloud.http.loop import LoopTransports
 from polycloud.http.retry import RetryPolicy
 from polycloud.testing.sshd import SSHServer
 from support.certificates import LOCALHOST, OLD, Authority, Certificate
+from support.transports import bridged_on_loop, plainly
 from support.web import Answer, Seen, Web, echo, raw_answers, serve
 
 World = Callable[[Callable[[], Any]], Any]
@@ -69,19 +67,7 @@ def cloud(**options: Any) -> Cloud:
     return Cloud("user", SECRET, **{"retry": ONCE, **options})
 
 
-def plainly(call: Callable[[], Any]) -> Any:
-    return call()
-
-
-def on_a_loop(call: Callable[[], Any]) -> Any:
-    async def main() -> Any:
-        async with LoopTransports() as transports:
-            return await bridged(call, transports)
-
-    return asyncio.run(main())
-
-
-@pytest.fixture(params=[plainly, on_a_loop])
+@pytest.fixture(params=[plainly, bridged_on_loop])
 def world(request: pytest.FixtureRequest) -> World:
     """Over urllib3, and over the loop in a bridge."""
     world: World = request.param

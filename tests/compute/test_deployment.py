@@ -38,6 +38,7 @@ from polycloud.compute.types import (
     SSHKeyError,
     SSHTimeoutError,
 )
+from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.testing.sshd import SSHServer
 from support.clock import ends_within
@@ -434,9 +435,17 @@ def test_a_script_that_never_ends(driver: LocalDriver, server: SSHServer) -> Non
 
 
 def test_a_node_that_reboots_in_the_middle(driver: LocalDriver, server: SSHServer) -> None:
-    """A connection that is lost in the middle of a step says so."""
-    threading.Timer(0.5, server.drop_connections).start()
-    error = failing(driver, server, ScriptDeployment("sleep 60", delete=True))
+    """A connection that is lost in the middle of a script says so."""
+
+    def drop() -> None:
+        begun = server.home / "begun"
+        waiting.poll(lambda: begun.exists() or None, waiting_for="it", timeout=20, longest_pause=0.05)
+        server.drop_connections()
+
+    thread = threading.Thread(target=drop)
+    thread.start()
+    error = failing(driver, server, ScriptDeployment("touch begun; sleep 60", delete=True))
+    thread.join()
     assert isinstance(error.value, SSHConnectionLostError)
 
 
@@ -539,3 +548,4 @@ def test_output_in_a_message(driver: LocalDriver, server: SSHServer) -> None:
     text = str(caught.value)
     assert len(text) < 4000
     assert text.endswith("\\x1b[2Jend")
+    assert len(caught.value.stdout) > 1_000_000

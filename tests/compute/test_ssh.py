@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import asyncssh
 import pytest
@@ -359,6 +359,76 @@ def test_passwords(server: SSHServer) -> None:
     with pytest.raises(SSHAuthenticationError, match="refuses 'root' with a password") as caught:
         wrong.connect()
     assert "wr0ng-password" not in repr(caught.value) + repr(wrong)
+
+
+class Asking(asyncssh.SSHServer):
+    """A server that asks questions by keyboard-interactive: `prompts`, then `more` if they are answered."""
+
+    prompts: ClassVar[list[tuple[str, bool]]] = []
+    more: ClassVar[list[tuple[str, bool]]] = []
+    answers: ClassVar[list[str]] = []
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def kbdint_auth_supported(self) -> bool:
+        return True
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
+        return "", "Bitte Kennwort\x1b[2J eingeben, nicht right-password", "de", self.prompts
+
+    def validate_kbdint_response(self, username: str, responses: Any) -> Any:
+        self.answers.extend(responses)
+        if self.more and len(self.answers) == len(self.prompts):
+            return "", "", "de", self.more
+        return responses[:1] == ["right-password"] and not self.more
+
+
+@contextmanager
+def asking(prompts: list[tuple[str, bool]], more: list[tuple[str, bool]]) -> Iterator[int]:
+    """Run such a server; yield its port."""
+    kind = type("Kind", (Asking,), {"prompts": prompts, "more": more, "answers": []})
+
+    async def listen() -> asyncssh.SSHAcceptor:
+        return await asyncssh.listen("127.0.0.1", 0, server_factory=kind, server_host_keys=[KEY])
+
+    acceptor = waiting.run(listen)
+    try:
+        yield acceptor.get_port()
+    finally:
+
+        async def close() -> None:
+            acceptor.close()
+            await acceptor.wait_closed()
+
+        waiting.run(close)
+
+
+@pytest.mark.parametrize("prompt", ["Kennwort: ", "\u30d1\u30b9\u30ef\u30fc\u30c9:", "Contrase\u00f1a: ", ""])
+def test_prompts_of_any_language(prompt: str) -> None:
+    """One hidden prompt of keyboard-interactive is answered with the password, whatever its language."""
+    with asking([(prompt, False)], []) as port:
+        with SSHClient("127.0.0.1", port, password="right-password"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("prompts", "more", "words"),
+    [
+        ([("Name", True)], [], "Name"),
+        ([("Kennwort", False), ("Code", False)], [], "Code"),
+        ([("Kennwort", False)], [("Neues Kennwort", False)], "Neues Kennwort"),
+    ],
+)
+def test_a_password_that_is_repeated(
+    prompts: list[tuple[str, bool]], more: list[tuple[str, bool]], words: str
+) -> None:
+    """Other questions get no answer; they are in the error, without control characters and the password."""
+    with asking(prompts, more) as port:
+        with pytest.raises(SSHAuthenticationError, match=f"it says: .*{words}") as caught:
+            SSHClient("127.0.0.1", port, password="right-password").connect()
+    assert "right-password" not in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_a_key_that_is_refused(server: SSHServer) -> None:

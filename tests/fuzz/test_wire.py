@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from polycloud.common.base import Connection, JsonResponse
 from polycloud.http.retry import RetryPolicy
 from support.fuzz import outcome, peak, scrambled
+from support.transports import bridged_on_loop, plainly
 from support.web import Answer, raw_answers, serve
 
 JSON = b'{"message": "a word"}'
@@ -61,19 +63,24 @@ def messages(draw: st.DrawFn) -> bytes:
     return line + b"\r\n" + draw(st.sampled_from(ODD_LINES)) + end + rest
 
 
-@given(messages() | st.binary(max_size=60))
-@example(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n")
-def test_response(message: bytes) -> None:
-    """Whatever comes over the wire is a response or an error of our tree."""
+both_worlds = pytest.mark.parametrize("world", [plainly, bridged_on_loop])
+
+
+@both_worlds
+@given(message=messages() | st.binary(max_size=60))
+@example(message=b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n")
+def test_response(world: Callable[..., Any], message: bytes) -> None:
+    """Whatever comes over the wire is a response or an error of our tree, on an event loop too."""
     with raw_answers(message) as web, closing(JsonConnection(**web.options, **ONCE)) as connection:
-        outcome(lambda: connection.request("/").object)
+        world(lambda: outcome(lambda: connection.request("/").object))
 
 
-@given(messages())
-def test_stream(message: bytes) -> None:
-    """Whatever comes over the wire piece by piece is bytes or an error of our tree."""
+@both_worlds
+@given(message=messages())
+def test_stream(world: Callable[..., Any], message: bytes) -> None:
+    """Whatever comes over the wire piece by piece is bytes or an error of our tree, on an event loop too."""
     with raw_answers(message) as web, closing(Connection(**web.options, **ONCE)) as connection:
-        outcome(lambda: b"".join(connection.request("/", stream=True).iter_bytes()))
+        world(lambda: outcome(lambda: b"".join(connection.request("/", stream=True).iter_bytes())))
 
 
 @pytest.mark.parametrize("times", [1, 2])

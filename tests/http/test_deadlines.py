@@ -247,15 +247,17 @@ def test_a_connection_that_is_not_accepted(send: Send) -> None:
             each.close()
 
 
-def test_a_full_pool_ends_at_the_deadline() -> None:
+def test_a_full_pool_ends_at_the_deadline(world: World) -> None:
     """Waiting for a free connection ends at the deadline."""
     with served(drip(CHUNKED + b"\r\n", b"1\r\na\r\n")) as port:
-        transport = Urllib3Transport(TransportOptions(pool_size=1))
         url = f"http://127.0.0.1:{port}/"
-        with transport.send(Request("GET", url, stream=True)):
-            with ends_within(SLACK), pytest.raises(ReadTimeoutError, match="deadline"):
-                transport.send(soon(url))
-        transport.close()
+
+        def use(transport: Transport) -> None:
+            with transport.send(Request("GET", url, stream=True)):
+                with ends_within(SLACK), pytest.raises(ReadTimeoutError, match="deadline"):
+                    transport.send(soon(url))
+
+        world(use, pool_size=1)
 
 
 @pytest.mark.parametrize("script", [silence, drip(OK + b"X: ", b"y"), half_a_record_in_a_tunnel])
@@ -273,7 +275,9 @@ def test_a_tunnel_of_a_secure_proxy(
         send(soon("https://api.example/"), proxy_url=f"https://localhost:{port}")
 
 
-def test_a_request_through_a_secure_proxy(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_through_a_secure_proxy(
+    world: World, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Requests share a connection through the tunnel of a proxy that speaks TLS itself."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
 
@@ -290,11 +294,12 @@ def test_a_request_through_a_secure_proxy(certificate: Certificate, monkeypatch:
                         sides[side].sendall(data)
 
     with serve(ssl_context=certificate.server_context()) as web, served(tunnel) as port:
-        options = TransportOptions(f"https://localhost:{port}", str(certificate.authority))
-        transport = Urllib3Transport(options)
-        url = f"https://localhost:{web.port}/"
-        bodies = [transport.send(Request("POST", url, body=b"x" * 50_000)).body for _ in range(3)]
-        transport.close()
+        request = Request("POST", f"https://localhost:{web.port}/", body=b"x" * 50_000)
+        bodies = world(
+            lambda transport: [transport.send(request).body for _ in range(3)],
+            proxy_url=f"https://localhost:{port}",
+            ca_cert=str(certificate.authority),
+        )
     assert [json.loads(body)["connection"] for body in bodies] == [1, 1, 1]
     assert json.loads(bodies[0])["body"] == "x" * 50_000
 
@@ -377,22 +382,17 @@ def test_a_tunnel_that_fails(error_of: ErrorOf, response: bytes) -> None:
     assert "proxy" in str(error)
 
 
-def test_a_connection_closed_while_idle() -> None:
+def test_a_connection_closed_while_idle(world: World) -> None:
     """A connection that the server closed while it idled is opened anew before a POST is written."""
-    with raw_answers(OK + b"Content-Length: 0\r\n\r\n") as web:
-        transport = Urllib3Transport()
+
+    def use(transport: Transport) -> None:
         for _ in range(5):
             assert transport.send(Request("POST", web.url, body=b"x")).status == 200
-            places: Any
-            (places,) = (pool.pool for pool in transport._pools.values())
-            wait_until_readable(places.idle[-1].sock)
-        transport.close()
+            threading.Event().wait(0.1)  # it blocks an event loop too, which does not come to look
+
+    with raw_answers(OK + b"Content-Length: 0\r\n\r\n") as web:
+        world(use)
     assert len(web.seen) == 5
-
-
-def wait_until_readable(sock: socket.socket) -> None:
-    sock.settimeout(SLACK)
-    assert sock.recv(1, socket.MSG_PEEK) == b""
 
 
 def test_an_early_response_to_an_upload(send: Send) -> None:
@@ -411,16 +411,15 @@ def test_an_early_response_to_an_upload(send: Send) -> None:
         assert send(Request("PUT", f"http://127.0.0.1:{port}/", body=body)).status == 413
 
 
-def test_bytes_that_nobody_asked_for() -> None:
+def test_bytes_that_nobody_asked_for(world: World) -> None:
     """What a server sends beyond a response is never part of the next one."""
     poison = OK + b"Content-Length: 4\r\n\r\nevil"
     with raw_answers(OK + b"Content-Length: 1\r\n\r\na" + poison, OK + b"Content-Length: 1\r\n\r\nb") as web:
-        transport = Urllib3Transport()
-        assert [transport.send(Request("GET", web.url)).body for _ in range(2)] == [b"a", b"b"]
-        transport.close()
+        request = Request("GET", web.url)
+        assert world(lambda transport: [transport.send(request).body for _ in range(2)]) == [b"a", b"b"]
 
 
-def test_a_body_error_of_the_caller_closes_the_connection() -> None:
+def test_a_body_error_of_the_caller_closes_the_connection(world: World) -> None:
     """An exception in the caller's own body goes to the caller, and costs no place in the pool."""
 
     def broken() -> Iterator[bytes]:
@@ -428,12 +427,14 @@ def test_a_body_error_of_the_caller_closes_the_connection() -> None:
         raise ValueError("mine")
 
     with serve() as web:
-        transport = Urllib3Transport(TransportOptions(pool_size=1))
-        for _ in range(3):
-            with pytest.raises(ValueError, match="mine"):
-                transport.send(Request("PUT", web.url, body=broken(), read_timeout=1))
-        assert transport.send(Request("GET", web.url, read_timeout=1)).status == 200
-        transport.close()
+
+        def use(transport: Transport) -> None:
+            for _ in range(3):
+                with pytest.raises(ValueError, match="mine"):
+                    transport.send(Request("PUT", web.url, body=broken(), read_timeout=1))
+            assert transport.send(Request("GET", web.url, read_timeout=1)).status == 200
+
+        world(use, pool_size=1)
 
 
 def test_undecoded_bytes_have_a_limit(error_of: ErrorOf) -> None:
@@ -451,18 +452,19 @@ def test_a_truncated_body_is_refused(error_of: ErrorOf) -> None:
 
 
 @pytest.mark.parametrize("begun", [True, False])
-def test_forgotten_streams_cost_no_place(begun: bool) -> None:
+def test_forgotten_streams_cost_no_place(world: World, begun: bool) -> None:
     """A stream that nobody closes, read in part or not at all, gives its place back when it is forgotten."""
     with served(drip(CHUNKED + b"\r\n", b"1\r\na\r\n")) as port:
-        transport = Urllib3Transport(TransportOptions(pool_size=2))
-        for _ in range(5):
-            response = transport.send(
-                Request("GET", f"http://127.0.0.1:{port}/", stream=True, read_timeout=1)
-            )
-            if begun:
-                next(iter(response.chunks or ()))
-            del response
-        transport.close()
+        request = Request("GET", f"http://127.0.0.1:{port}/", stream=True, read_timeout=1)
+
+        def use(transport: Transport) -> None:
+            for _ in range(40):
+                response = transport.send(request)
+                if begun:
+                    next(iter(response.chunks or ()))
+                del response
+
+        world(use, pool_size=2)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")

@@ -122,45 +122,46 @@ def test_a_stream_that_is_not_read_frees_its_connection(world: World) -> None:
 
 
 @pytest.mark.parametrize("leave", ["close", "break", "limit"])
-def test_streams_that_are_left_cost_no_place(leave: str) -> None:
+def test_streams_that_are_left_cost_no_place(world: World, leave: str) -> None:
     """A stream that is closed, left in the middle or too long gives its place in the pool back."""
     with serve(lambda _: Answer(200, b"x" * 500_000)) as web:
-        transport = Urllib3Transport(TransportOptions(pool_size=2, body_limit=1000))
-        for _ in range(5):
-            request = Request("GET", web.url, stream=leave != "limit", read_timeout=2)
-            if leave == "limit":
-                with pytest.raises(MalformedResponseError):
-                    transport.send(request)
-                continue
-            response = transport.send(request)
-            if leave == "break":
-                next(iter(response.chunks or ()))
-            response.close()
-        transport.close()
+        request = Request("GET", web.url, stream=leave != "limit", read_timeout=2)
+
+        def use(transport: Transport) -> None:
+            for _ in range(5):
+                if leave == "limit":
+                    with pytest.raises(MalformedResponseError):
+                        transport.send(request)
+                    continue
+                response = transport.send(request)
+                if leave == "break":
+                    next(iter(response.chunks or ()))
+                response.close()
+
+        world(use, pool_size=2, body_limit=1000)
 
 
-def test_connections_are_kept() -> None:
+def test_connections_are_kept(world: World) -> None:
     """Requests one after another share one connection."""
     with serve() as web:
-        transport = Urllib3Transport()
-        numbers = {json_of(transport.send(Request("GET", web.url)))["connection"] for _ in range(5)}
-        transport.close()
-    assert numbers == {1}
+        request = Request("GET", web.url)
+        responses = world(lambda transport: [transport.send(request) for _ in range(5)])
+    assert {json_of(response)["connection"] for response in responses} == {1}
 
 
-def test_no_more_connections_than_the_pool_holds() -> None:
-    """Threads that share a transport wait for a free connection instead of opening more."""
+def test_no_more_connections_than_the_pool_holds(world: World) -> None:
+    """Callers that share a transport wait for a free connection instead of opening more."""
 
     def slowly(seen: Seen) -> Answer:
         waiting.sleep(0.02)
         return echo(seen)
 
     with serve(slowly) as web:
-        transport = Urllib3Transport(TransportOptions(pool_size=3))
-        calls = [lambda: json_of(transport.send(Request("GET", web.url)))["connection"]] * 40
-        numbers = waiting.gather(calls, limit=16)
-        transport.close()
-    assert set(numbers) <= {1, 2, 3}
+        request = Request("GET", web.url)
+        responses = world(
+            lambda transport: waiting.gather([lambda: transport.send(request)] * 40, limit=16), pool_size=3
+        )
+    assert {json_of(response)["connection"] for response in responses} == {1, 2, 3}
 
 
 def test_nobody_listens(send: Send) -> None:

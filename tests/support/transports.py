@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -24,11 +25,34 @@ def over_urllib3(use: Callable[[Transport], Any], **options: Any) -> Any:
 
 
 def over_loop(use: Callable[[Transport], Any], **options: Any) -> Any:
-    async def main() -> Any:
-        async with LoopTransports() as transports:
-            return await bridged(lambda: use(transports(TransportOptions(**options))), transports)
+    return asyncio.run(_on_loop(use, TransportOptions(**options)))
 
-    return asyncio.run(main())
+
+def over_uvloop(use: Callable[[Transport], Any], **options: Any) -> Any:
+    uvloop: Any = importlib.import_module("uvloop")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_on_loop(use, TransportOptions(**options)))
+
+
+async def _on_loop(use: Callable[[Transport], Any], options: TransportOptions) -> Any:
+    async with LoopTransports() as transports:
+        return await bridged(lambda: use(transports(options)), transports)
 
 
 WORLDS = [over_urllib3, over_loop]
+if importlib.util.find_spec("uvloop"):
+    WORLDS.append(over_uvloop)
+
+
+def plainly(call: Callable[[], Any]) -> Any:
+    return call()
+
+
+def bridged_on_loop(call: Callable[[], Any]) -> Any:
+    """Call in a bridge, whose requests go over a loop of its own."""
+
+    async def main() -> Any:
+        async with LoopTransports() as transports:
+            return await bridged(call, transports)
+
+    return asyncio.run(main())

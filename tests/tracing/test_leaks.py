@@ -5,27 +5,37 @@ import base64
 import copy
 import html
 import json
+import os
 import pickle
 import re
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 from xml.sax.saxutils import escape
 
 import pytest
+from rich.pretty import pretty_repr
 
+from polycloud.common.aws.credentials import AWSCredentials, CredentialPayload
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse, XmlResponse
+from polycloud.common.tokens import Token
 from polycloud.compute.base import NodeImage, NodeLocation, NodeSize
 from polycloud.compute.providers import get_driver
 from polycloud.concurrency.bridge import bridged
 from polycloud.concurrency.calls import call_options
-from polycloud.errors import PolycloudError
+from polycloud.errors import PolycloudError, ProviderHTTPError
 from polycloud.http.loop import LoopTransports
+from polycloud.http.messages import RawResponse, Request, TransportOptions
 from polycloud.http.retry import RetryPolicy
+from polycloud.tracing.cleaning import clean
+from polycloud.utils.headers import Headers
 from support.recorded import everything_recorded
-from support.web import Answer, Seen, Web, serve
+from support.web import Answer, Seen, Web, raw_answers, serve
 
 World = Callable[[Callable[[], Any]], Any]
 ONCE = RetryPolicy(attempts=1)
@@ -247,3 +257,120 @@ def test_drivers(world: World, provider: str, form: str, status: int) -> None:
     assert any(texts[:3])
     for text in (*texts, *recorded):
         assert canaries(text) == set()
+
+
+# Proxies
+
+
+@pytest.mark.parametrize("variable", [False, True], ids=["proxy_url=", "HTTPS_PROXY"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("status", ["407 No", "200 OK", ""])
+def test_what_a_proxy_repeats(
+    world: World, scheme: str, status: str, variable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy's credentials are in no error, wherever it repeats them: reason, header or body."""
+    pair = f"me:{PROXY}"
+    word = base64.b64encode(pair.encode()).decode()
+    said = f"{pair} {quote(pair, safe='')} {word} {html.escape(pair)}"
+    body = said.encode()
+    head = f"HTTP/1.1 {status} {said}\r\nX-Said: {said}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with everything_recorded() as recorded, raw_answers(head + body if status else b"") as web:
+        login = f"{quote('me', safe='')}:{quote(PROXY, safe='')}"
+        proxy = f"http://{login}@127.0.0.1:{web.port}"
+        if variable:
+            monkeypatch.setenv(f"{scheme}_proxy", proxy)
+        options: dict[str, Any] = {} if variable else {"proxy_url": proxy}
+        cloud = JsonCloud(
+            "me", TOKEN, host="api.example", port=80, secure=scheme == "https", allow_insecure=True,
+            retry=ONCE, **options,
+        )  # fmt: skip
+        text = (
+            error_of(world, lambda: cloud.request("/x").object) + repr(cloud) + repr(cloud.transport_options)
+        )
+        cloud.close()
+    assert "Error" in text
+    for shown_text in (text, *recorded):
+        assert canaries(shown_text) == set()
+        assert word not in shown_text
+
+
+# Sizes and representations
+
+
+def test_long_texts_are_cut(world: World) -> None:
+    """A message, a header and a body of 20 MB are cut in the error, which says how much there was."""
+    text = "long " * 4_000_000
+    answers = iter([Answer(400, {"message": text}), Answer(200, text.encode())])
+    with serve(lambda _: next(answers)) as web:
+        for limit in (10_000, 200):
+            cloud = JsonCloud("me", TOKEN, **web.options, retry=ONCE)
+            with pytest.raises(PolycloudError) as caught:
+                world(lambda: cloud.request("/x").object)  # noqa: B023
+            assert len(pickle.dumps(caught.value)) < 50_000
+            assert re.search(r"\u2026 [\d,]+ more characters", str(caught.value))
+            assert text[: limit - 1] in str(caught.value)
+
+
+def test_a_secret_that_the_cut_halves() -> None:
+    """Nothing is left of a secret where a text is cut, in whatever encoding it stands there."""
+    for written in (TOKEN, entities(TOKEN), base64.b64encode(f"u:{TOKEN}".encode()).decode()):
+        for before in range(9_960 - len(written), 10_001, 7):
+            error = PolycloudError("- " * (before // 2) + written + " -" * 20_000)
+            assert canaries(str(clean(error, (TOKEN,)))) == set()
+            assert "cana" not in str(error)
+
+
+def test_notes_and_chains() -> None:
+    """Notes, attributes, nested values and errors that it came from are cleaned; foreign ones go."""
+    error = ProviderHTTPError(400, TOKEN, {TOKEN: TOKEN, "X-Auth-Token": "other"})
+    error.add_note(f"it was {TOKEN}")
+    error.details = [{"a": (TOKEN, {TOKEN}), "b": TOKEN.encode()}]  # type: ignore[attr-defined]
+    error.__cause__ = PolycloudError(TOKEN)
+    error.__cause__.__context__ = foreign = ValueError("bad", TOKEN)
+    foreign.__context__ = KeyError("lost with it")
+    error.__context__ = harmless = LookupError("fine")
+    error.__suppress_context__ = False
+    text = shown(clean(error, (TOKEN,)))
+    assert canaries(text) == set()
+    assert "other" not in text
+    assert "it was REDACTED" in text
+    assert error.__context__ is harmless
+    assert str(foreign) not in text
+
+
+@pytest.mark.parametrize("show", [repr, str, pretty_repr])
+def test_representations(show: Callable[[Any], str]) -> None:
+    """No representation of a request, a response or a transport's options shows a secret, Rich's neither."""
+    things = [
+        Request("POST", f"http://h/?token={TOKEN}", {"Authorization": TOKEN}, TOKEN.encode()),
+        RawResponse(200, TOKEN, Headers({"x": TOKEN}.items()), TOKEN.encode()),
+        TransportOptions(proxy_url=f"http://u:{TOKEN}@h"),
+        JsonCloud("me", TOKEN),
+        Token(TOKEN),
+        CredentialPayload("AKIA", TOKEN, TOKEN, TOKEN),
+        AWSCredentials("AKIA", TOKEN, TOKEN),
+    ]
+    for thing in things:
+        assert canaries(show(thing)) == set()
+
+
+# The command
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """The command shows no secret, whatever the provider repeats."""
+    config = tmp_path / "config.toml"
+    with serve(repeating("JSON", 401)) as web:
+        config.write_text(
+            f'[profiles.lab]\nprovider = "digitalocean"\ntoken = "{TOKEN}"\nurl = "{web.url}"\n'
+        )
+        config.chmod(0o600)
+        environment = {**os.environ, "POLYCLOUD_CONFIG": str(config), "POLYCLOUD_DEBUG": "-"}
+        for options in ((), ("--debug",)):
+            command = [sys.executable, "-m", "polycloud.cli.main", *options, "nodes", "list", "-p", "lab"]
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=60, env=environment
+            )
+            assert done.returncode != 0
+            assert "REDACTED" in done.stderr
+            assert canaries(done.stdout + done.stderr) == set()

@@ -72,7 +72,8 @@ def of(noun: Noun) -> Callable[[typer.Context], Offers]:
 
         account = accounts.connect_one(noun.service, ctx.params.get("profile"), ctx.params.get("provider"))
         with call_options(deadline=DEADLINE), account as driver:
-            return _offers([(noun.names(item), noun.id(item)) for item in noun.fetch(driver)])
+            living = [item for item in noun.fetch(driver) if not noun.is_gone(item)]
+            return _offers([(noun.names(item), noun.id(item)) for item in living])
 
     def offer(ctx: typer.Context) -> Offers:
         return _quietly(lambda: find(ctx))

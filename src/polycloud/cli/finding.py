@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
-from polycloud.errors import InvalidArgumentError, NotFoundError
+from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPError
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
@@ -17,10 +17,12 @@ __all__ = ["choose", "find", "find_all"]
 
 NEAREST = 3
 MOST_SHOWN = 10
+NO_SUCH_ID = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
+"""How providers refuse an id that does not exist, or that cannot be one."""
 
 
 def find(driver: Any, noun: Noun, text: str) -> Any:
-    """The resource with this id, or else with this name.
+    """The resource with this id, or else the living one with this name.
 
     Raises `InvalidArgumentError` if several have the name, and `NotFoundError` with the nearest names.
     """
@@ -35,13 +37,34 @@ def find_all(driver: Any, noun: Noun, texts: Sequence[str]) -> list[Any]:
 
 
 def choose(driver: Any, noun: Noun, text: str, *args: Any) -> Any:
-    """Like `find`, or the only one whose id or name begins with the text; `args` are those of the list."""
+    """Like `find`; else an unlisted one of this id, or the only one whose id or name begins with the text.
+
+    `args` are those of the list.
+    """
     items = _fetch(driver, noun, *args)
-    begin = _matching(noun, items, lambda name: name.lower().startswith(text.lower()))
+    if any(_matches(noun, items, text)):
+        return _exact(noun, items, text, driver.name)
     same = _matching(noun, items, lambda name: name.lower() == text.lower())
-    if not any(_matches(noun, items, text)) and (near := same or begin):
+    if not same and (unlisted := _unlisted(driver, noun, text)) is not None:
+        return unlisted
+    if near := same or _matching(noun, items, lambda name: name.lower().startswith(text.lower())):
         return _only(noun, near, f"begins with {text!r}")
     return _exact(noun, items, text, driver.name)
+
+
+def _unlisted(driver: Any, noun: Noun, text: str) -> Any | None:
+    """The resource with this id, if the driver can fetch it; its list may be a selection."""
+    fetch = getattr(driver, noun.by_id, None)
+    if fetch is None or hasattr(fetch, "needs"):  # the base's way is to list
+        return None
+    try:
+        return fetch(text)
+    except InvalidArgumentError:
+        return None
+    except ProviderHTTPError as error:
+        if error.code in NO_SUCH_ID:
+            return None
+        raise
 
 
 def _fetch(driver: Any, noun: Noun, *args: Any) -> list[Any]:
@@ -52,24 +75,35 @@ def _fetch(driver: Any, noun: Noun, *args: Any) -> list[Any]:
 def _exact(noun: Noun, items: list[Any], text: str, provider: str) -> Any:
     by_id, by_name = _matches(noun, items, text)
     if not (by_id or by_name):
-        names = [name for item in items for name in (*noun.names(item), noun.id(item))]
-        near = list(dict.fromkeys(difflib.get_close_matches(text, names, NEAREST)))
-        has = f"it has {noun.count(items)}" + (f", see `polycloud {noun.many} list`" if items else "")
-        hint = f"the nearest are {', '.join(near)}" if near else has
+        hint = _hint(noun, items, text)
         raise NotFoundError(HTTPStatus.NOT_FOUND, f"{provider} has no {noun.one} {text!r}; {hint}")
     return _only(noun, by_id or by_name, f"is called {text!r}")
 
 
+def _hint(noun: Noun, items: list[Any], text: str) -> str:
+    """What there is instead: one that had the name, the nearest names, or how many there are."""
+    if gone := [noun.id(item) for item in items if noun.is_gone(item) and text in noun.names(item)]:
+        return f"of that name are destroyed: {', '.join(gone)}"
+    names = [name for item in _living(noun, items) for name in (*noun.names(item), noun.id(item))]
+    if near := list(dict.fromkeys(difflib.get_close_matches(text, names, NEAREST))):
+        return f"the nearest are {', '.join(near)}"
+    return f"it has {noun.count(items)}" + (f", see `polycloud {noun.many} list`" if items else "")
+
+
 def _matches(noun: Noun, items: list[Any], text: str) -> tuple[list[Any], list[Any]]:
-    """Those with the id, and those with the name."""
+    """Those with the id, and the living ones with the name."""
     return (
         [item for item in items if noun.id(item) == text],
-        [item for item in items if text in noun.names(item)],
+        [item for item in _living(noun, items) if text in noun.names(item)],
     )
 
 
+def _living(noun: Noun, items: list[Any]) -> list[Any]:
+    return [item for item in items if not noun.is_gone(item)]
+
+
 def _matching(noun: Noun, items: list[Any], fits: Callable[[str], bool]) -> list[Any]:
-    return [item for item in items if any(map(fits, (*noun.names(item), noun.id(item))))]
+    return [item for item in _living(noun, items) if any(map(fits, (*noun.names(item), noun.id(item))))]
 
 
 def _only(noun: Noun, found: list[Any], why: str) -> Any:

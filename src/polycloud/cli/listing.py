@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from polycloud.cli.accounts import Accounts
     from polycloud.cli.resources import Noun
 
-__all__ = ["Listing", "Record", "View", "ask", "cell", "cells", "collect", "end", "show"]
+__all__ = ["Listing", "Record", "View", "ask", "cell", "cells", "collect", "end", "show", "spreadsheet_cell"]
 
 ACCOUNT = "account"
+FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""How formulas begin in spreadsheets; the last four are the wide forms of the others."""
 MOST_NAMED = 8
 FRAME = 7
 """Lines of the screen that a growing table needs beside its rows."""
@@ -40,6 +42,7 @@ class View:
 
     as_json: bool = False
     as_csv: bool = False
+    safe_csv: bool = False
     columns: str | None = None
     filters: Sequence[str] = ()
     sort: str | None = None
@@ -171,6 +174,13 @@ def cell(value: Any) -> str:
     return output.printable(f"{value:.10g}" if isinstance(value, float) else value)
 
 
+def spreadsheet_cell(value: Any) -> str:
+    """A value as text that a spreadsheet does not take for a formula."""
+    text = cell(value)
+    is_formula = text.lstrip().startswith(FORMULAS) and not isinstance(value, int | float)
+    return f"'{text}" if is_formula else text
+
+
 # Rows and columns
 
 
@@ -228,9 +238,10 @@ def _print(rows: Sequence[Record], shown: Sequence[str], columns: Sequence[str],
     if view.as_json:
         output.json([{name: row[name] for name in columns} for row in rows])
     elif view.as_csv:
+        text = spreadsheet_cell if view.safe_csv or output.at_terminal() else cell
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([cell(row[name]) for name in columns] for row in rows)
+        writer.writerows([text(row[name]) for name in columns] for row in rows)
     elif output.at_terminal():
         _print_table(rows, shown, full=view.columns is not None)
     else:

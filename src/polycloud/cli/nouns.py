@@ -6,11 +6,12 @@ command to `COMMANDS` in `app`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 from polycloud.cli.resources import Column, Noun
+from polycloud.compute.types import NodeState
 
 __all__ = [
     "IMAGES",
@@ -26,7 +27,7 @@ __all__ = [
 
 COMPUTE = "compute"
 HOURS_A_MONTH = 730
-LOCATION_KEYS = ("region_slug", "zone", "location", "region")
+LOCATION_KEYS = ("region_slug", "zone", "availability", "location", "region")
 """Where providers put the location of a node or a volume."""
 ATTACHED_KEYS = ("droplet_ids", "linode_id", "instance_id")
 """Where providers put the nodes that a volume is attached to."""
@@ -50,7 +51,16 @@ def _location(item: Any) -> str | None:
 
 
 def _tags(node: Any) -> list[str]:
-    return list(node.extra.get("tags") or ())
+    """The tags, `key=value` where they have values; without the one that is the node's name."""
+    tags = node.extra.get("tags") or ()
+    if isinstance(tags, Mapping):
+        return [f"{key}={value}" if value else key for key, value in tags.items() if key != "Name"]
+    return list(tags)
+
+
+def _is_gone(node: Any) -> bool:
+    """Whether a node is destroyed, or on its way there, but still listed."""
+    return bool(node.state == NodeState.TERMINATED or node.extra.get("status") == "shutting-down")
 
 
 def _month(size: Any) -> float | None:
@@ -106,6 +116,7 @@ NODES = Noun(
         Column("tags", _tags),
         Column.of_time("created_at"),
     ),
+    is_gone=_is_gone,
 )
 SIZES = Noun(
     COMPUTE,
@@ -130,6 +141,7 @@ IMAGES = Noun(
     "list_images",
     (Column.of("id"), Column.of("name"), Column("slug", _slug)),
     alias=_slug,
+    by_id="get_image",
 )
 LOCATIONS = Noun(
     COMPUTE,

@@ -26,6 +26,7 @@ __all__ = [
     "Profiles",
     "Provider",
     "Reverse",
+    "SafeCsv",
     "Sort",
     "Timeout",
     "Yes",
@@ -75,6 +76,13 @@ Deadline = Annotated[
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+SafeCsv = Annotated[
+    bool,
+    typer.Option(
+        "--csv-safe",
+        help="Print CSV for a spreadsheet: ' before what it would take for a formula. At a terminal always.",
+    ),
+]
 Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Only these columns, in this order.")]
 Filters = Annotated[
     list[str] | None,

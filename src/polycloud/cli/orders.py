@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from polycloud.compute.base import NodeDriver
 
-__all__ = ["Order", "Progress", "describe", "describe_steps", "login_key", "steps"]
+__all__ = ["Order", "Progress", "describe", "describe_steps", "login_key", "public_half", "steps"]
 
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -93,11 +93,12 @@ def public_key(file: Path) -> str:
         why = getattr(error, "strerror", None) or error
         raise InvalidArgumentError(f"the key file {file} cannot be read: {why}") from None
     if "PRIVATE KEY" in text:
-        return _public_half(file, text)
+        return public_half(file, text)
     return require_public_key(text)
 
 
-def _public_half(file: Path, private: str) -> str:
+def public_half(file: Path, private: str) -> str:
+    """The public key of the private key in a file. Raises `InvalidArgumentError` if it cannot be read."""
     try:
         import asyncssh
     except ImportError:
@@ -110,11 +111,11 @@ def _public_half(file: Path, private: str) -> str:
         raise InvalidArgumentError(f"the key file {file} cannot be used: {error}") from None
 
 
-def steps(script: Path | None, files: Sequence[str]) -> MultiStepDeployment:
-    """The steps of a deployment: first the files, then the script."""
-    found: list[Deployment] = [_file(text) for text in files]
+def steps(script: Path | None, files: Sequence[str], *, sudo: bool = False) -> MultiStepDeployment:
+    """The steps of a deployment: first the files, then the script; with `sudo` as root."""
+    found: list[Deployment] = [_file(text, sudo=sudo) for text in files]
     if script is not None:
-        found.append(ScriptFileDeployment(str(script), delete=True))
+        found.append(ScriptFileDeployment(str(script), delete=True, sudo=sudo))
     if not found:
         raise InvalidArgumentError("nothing to deploy: give --script FILE or --file SRC:DST")
     return MultiStepDeployment(found)
@@ -125,11 +126,11 @@ def describe_steps(script: Path | None, files: Sequence[str]) -> str:
     return ", ".join([*(f"copy {text}" for text in files), *([] if script is None else [f"run {script}"])])
 
 
-def _file(text: str) -> FileDeployment:
+def _file(text: str, *, sudo: bool) -> FileDeployment:
     source, _, target = text.rpartition(":")
     if not source or not target:
         raise InvalidArgumentError(f"--file must be SRC:DST, such as app.conf:/etc/app.conf, got {text!r}")
-    return FileDeployment(source, target)
+    return FileDeployment(source, target, sudo=sudo)
 
 
 def _if_supported(driver: NodeDriver, name: str, value: Any) -> dict[str, Any]:

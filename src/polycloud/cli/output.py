@@ -114,13 +114,29 @@ def note(text: object) -> None:
 
 
 def json(data: Any) -> None:
-    """Print `data` as JSON: indented at a terminal, one line elsewhere."""
+    """Print `data` as JSON: indented at a terminal, one line elsewhere.
+
+    Characters that a terminal would execute, or not show, are escaped.
+    """
     if at_terminal():
-        console().print_json(data=data, indent=2, default=str)
+        from rich.highlighter import JSONHighlighter
+
+        text = json_format.dumps(data, ensure_ascii=False, default=str, indent=2)
+        console().print(JSONHighlighter()(_visible(text)), soft_wrap=True)
     else:
         # Flushed, since a program may wait for it while the command continues
         is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-        print(json_format.dumps(data, ensure_ascii=not is_unicode, default=str), flush=True)  # noqa: T201
+        text = json_format.dumps(data, ensure_ascii=not is_unicode, default=str)
+        print(_visible(text), flush=True)  # noqa: T201
+
+
+def _visible(text: str) -> str:
+    """JSON with escapes for control, format and other invisible characters; its own line ends stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\n" else json_format.dumps(char)[1:-1] for char in text
+    )
 
 
 def code(text: str) -> None:

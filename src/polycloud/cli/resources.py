@@ -46,6 +46,8 @@ class Noun:
         id: Returns the id of a resource.
         name: Returns its name.
         alias: Returns a second name, which providers have for programs; None if there is none.
+        by_id: The driver's operation that returns one by its id, where the list is a selection; else empty.
+        is_gone: Whether a resource is destroyed though it is still listed: its name may be another's by now.
     """
 
     service: str
@@ -56,6 +58,8 @@ class Noun:
     id: Callable[[Any], str] = attrgetter("id")
     name: Callable[[Any], str | None] = attrgetter("name")
     alias: Callable[[Any], str | None] = lambda _: None
+    by_id: str = ""
+    is_gone: Callable[[Any], bool] = lambda _: False
 
     def fetch(self, driver: Any, *args: Any) -> list[Any]:
         """All resources of the account."""

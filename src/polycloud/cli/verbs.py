@@ -33,6 +33,7 @@ def _add_list(app: typer.Typer, noun: Noun) -> None:
         every: options.Every = False,
         as_json: options.Json = False,
         as_csv: options.Csv = False,
+        safe_csv: options.SafeCsv = False,
         columns: options.Columns = None,
         filters: options.Filters = None,
         sort: options.Sort = None,
@@ -40,7 +41,9 @@ def _add_list(app: typer.Typer, noun: Noun) -> None:
         limit: options.Limit = None,
         deadline: options.Deadline = None,
     ) -> None:
-        view = listing.View(as_json, as_csv, columns, filters or (), sort, reverse, limit)
+        view = listing.View(
+            as_json, as_csv or safe_csv, safe_csv, columns, filters or (), sort, reverse, limit
+        )
         asked = accounts.connect_all(noun.service, profile, provider, every=every)
         listing.show(asked, noun, view, deadline)
 

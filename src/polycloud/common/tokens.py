@@ -54,6 +54,9 @@ class Token(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Token(expires_at={self.expires_at!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("expires_at", self.expires_at)]
+
     def lasts(self) -> bool:
         """Return whether it is valid for a request that is sent now."""
         return self.expires_at is None or datetime.now(UTC) + EARLY < self.expires_at

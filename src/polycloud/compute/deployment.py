@@ -30,6 +30,7 @@ from polycloud.compute.types import (
     SSHTimeoutError,
 )
 from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import cleanup
 from polycloud.errors import InvalidArgumentError, OperationTimeoutError
 
 __all__ = [
@@ -316,12 +317,12 @@ class Login:
         refused_at: list[float] = []
         last: list[SSHError] = []
 
-        made = cache(lambda address, user: self.client(address, user, node.uuid))
+        made = cache(lambda place, user: self.client(place, user, node.uuid))
 
         def attempt() -> SSHClient | None:
-            clients = [made(address, user) for address in addresses() for user in self.usernames]
+            clients = [made(place, user) for place in addresses() for user in self.usernames]
             connected, errors = _first_connected(clients, self.ssh_timeout, deadline)
-            last[:] = errors
+            last[:] = errors or last
             refused = [error for error in errors if isinstance(error, SSHAuthenticationError)]
             if connected is None and refused:
                 refused_at.append(time.monotonic())
@@ -339,7 +340,13 @@ class Login:
                 longest_pause=self.wait_period,
             )
         except OperationTimeoutError as error:
-            raise (last[-1] if last else error) from error
+            late = SSHTimeoutError(f"{node.name} did not complete {login} within {self.timeout:g} s")
+            raise (last[-1] if last else late) from error
+
+
+def _close(client: SSHClient) -> None:
+    with cleanup():
+        client.close()
 
 
 def _is_definite(error: SSHError) -> bool:
@@ -359,10 +366,12 @@ def _first_connected(
             client.connect()
             client.require_session()
         except (SSHConnectError, SSHConnectionLostError, SSHTimeoutError, SSHAuthenticationError) as error:
-            client.close()
+            _close(client)
             errors.append(error)
+        except OperationTimeoutError:  # the time for all attempts is over
+            _close(client)
         except BaseException:
-            client.close()
+            _close(client)
             raise
         else:
             client.timeout = ssh_timeout

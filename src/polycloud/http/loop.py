@@ -82,10 +82,9 @@ class LoopTransport:
         assert current is not None, "the loop's transport serves code inside a bridge only"
         if not request.stream:
             return current.wait(self.exchange(request))
-        exchange: _Exchange = current.wait(self._begun(request))
-        raw = exchange.opened
-        raw.chunks = exchange.chunks()
-        return raw
+        exchange, response = current.wait(self._begun(request))
+        response.chunks = exchange.chunks()
+        return response
 
     async def exchange(self, request: Request) -> RawResponse:
         """Send once and return the response with its body."""
@@ -109,10 +108,9 @@ class LoopTransport:
             message = "connections were left open: use `async with`, or await close() (polycloud.aio)"
             warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
 
-    async def _begun(self, request: Request) -> _Exchange:
+    async def _begun(self, request: Request) -> tuple[_Exchange, RawResponse]:
         exchange = self._new_exchange(request)
-        await exchange.run(exchange.begin(0))
-        return exchange
+        return exchange, await exchange.run(exchange.begin(0))
 
     def _new_exchange(self, request: Request) -> _Exchange:
         running = asyncio.get_running_loop()
@@ -266,7 +264,6 @@ class _Exchange(Exchange):
     """An exchange on a connection of the pool, which gets it back exactly once, as in plain code."""
 
     _wire: LoopWire | None = None
-    opened: RawResponse
 
     def __init__(self, pool: _Pool, request: Request, target: str) -> None:
         super().__init__(request, pool.opener.route, target)
@@ -287,8 +284,8 @@ class _Exchange(Exchange):
         ours.__cause__ = ours.__context__ = None
         raise ours
 
-    async def begin(self, least: int) -> None:
-        """Send the request; wait for its headers and `least` bytes of the body, or for all of it."""
+    async def begin(self, least: int) -> RawResponse:
+        """Send; return the response once headers and `least` bytes of its body, or all of it, are there."""
         request = self.request
         self._wire = wire = await self._pool.lease(request)
         wire.begin(request, self.reader, request.read_timeout)
@@ -297,12 +294,12 @@ class _Exchange(Exchange):
         else:
             self.fully_sent = await self._send_blocking(wire)
         await wire.receive(least)
-        self.opened = self.response(self.close)
+        return self.response(self.close)  # not kept: it holds this exchange
 
     async def whole(self, limit: int) -> RawResponse:
         """Return the response with its decoded body. Raises `MalformedResponseError` after `limit` bytes."""
         least = min(ENOUGH, limit + 1)
-        await self.begin(least)
+        response = await self.begin(least)
         wire, pieces, size = self._wire, [], 0
         assert wire is not None
         while True:
@@ -318,19 +315,18 @@ class _Exchange(Exchange):
             wire.took()
             await wire.receive(least)
         self._end()
-        self.opened.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        return self.opened
+        response.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return response
 
     def chunks(self) -> Generator[bytes]:
         """Yield the decoded body in pieces."""
+        complete = False
         try:
-            while True:
-                for piece in self.decoded():
+            while not complete:
+                arrived, complete = self._wait(self._next)
+                for piece in self.decode(arrived, complete=complete):
                     yield piece
                     self.request.remaining()
-                if self.reader.complete:
-                    return
-                self._wait(self._more)
         finally:
             self.close()
 
@@ -373,12 +369,17 @@ class _Exchange(Exchange):
                 if not await wire.send(piece):
                     return False
 
-    async def _more(self) -> None:
+    async def _next(self) -> tuple[list[bytes], bool]:
+        """Return what has come of the body, and whether it is the last of it: both are asked on the loop."""
         wire = self._wire
         if wire is None:
             raise PolycloudError("the stream was closed")
-        wire.took()
         await wire.receive(1)
+        wire.took()
+        arrived, complete = self.reader.take(), self.reader.complete
+        if complete:
+            self._end()
+        return arrived, complete
 
     def _wait(self, step: Callable[[], Awaitable[T]]) -> T:
         """Return the result of a step, in the bridge, or on a thread that the loop does not wait for."""

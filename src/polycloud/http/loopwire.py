@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from typing import Any, cast
 
 from urllib3.util.wait import wait_for_read
@@ -30,6 +31,10 @@ ENOUGH = 4 * CHUNK
 """Bytes of a body that are worth waking whoever reads all of it, and that stop the reading until then."""
 
 
+CLOCK = 0.001
+"""Seconds by which clocks of loops are imprecise."""
+
+
 class LoopWire(asyncio.Protocol):
     """One connection; `begin` gives it a request to serve.
 
@@ -43,7 +48,7 @@ class LoopWire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._due = self._rings_at = 0.0
         self._request: Request | None = None
         self._most = 0.0
         self._reader: ResponseReader | None = None
@@ -159,19 +164,25 @@ class LoopWire(asyncio.Protocol):
 
     def _bound(self) -> None:
         assert self._request is not None
-        self._due = self._loop.time() + seconds_left(self._request, self._most)
-        if self._timer is not None and self._timer.when() > self._due:
+        seconds = seconds_left(self._request, self._most)
+        self._due = time.monotonic() + seconds  # uvloop's own clock lags
+        if self._timer is not None and self._rings_at > self._due:
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
-            self._timer = self._loop.call_at(self._due, self._ring)
+            self._ring_in(seconds)
+
+    def _ring_in(self, seconds: float) -> None:
+        self._rings_at = self._due
+        self._timer = self._loop.call_later(seconds, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
         if self._waiter is None:
             return
-        if self._loop.time() < self._due:
-            self._timer = self._loop.call_at(self._due, self._ring)
+        left = self._due - time.monotonic()
+        if left > 0:
+            self._ring_in(left + CLOCK)
         else:
             self._wake(TimeoutError())
 

@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from polycloud.cli import accounts, changing, options, output, verbs
 from polycloud.cli.nouns import KEYS
 from polycloud.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from polycloud.compute.objects import KeyPair
 
 __all__ = ["app"]
 
@@ -44,8 +47,23 @@ def create(
             with output.working(f"creating the key {name}"):
                 pair = driver.create_key_pair(name)
             file.write(pair.private_key or "")
-            beside.write(f"{pair.public_key}\n")
-        output.line(f"created {KEYS.title(pair)}: {to}, {public.name}")
+            beside.write(half := _public_half(pair, to))
+        if half:
+            output.line(f"created {KEYS.title(pair)}: {to}, {public.name}")
+        else:
+            public.unlink()
+            output.line(f"created {KEYS.title(pair)}: {to}")
+
+
+def _public_half(pair: KeyPair, file: Path) -> str:
+    """The line of the public key, which some providers do not send; empty if it cannot be derived."""
+    from polycloud.cli.orders import public_half
+
+    try:
+        return f"{pair.public_key or public_half(file, pair.private_key or '')}\n"
+    except InvalidArgumentError as error:
+        output.note(error)  # the private key, which the provider sends only once, is kept
+        return ""
 
 
 @app.command("import")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from polycloud.cli import accounts, changing, finding, options, output, verbs
 from polycloud.cli.nouns import IMAGES, LOCATIONS, NODES, SIZES
+from polycloud.errors import PolycloudError
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver
@@ -33,6 +36,13 @@ IdempotencyKey = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="A command that is repeated with the same text creates one node only."),
 ]
+
+
+class SSHInterface(StrEnum):
+    """The addresses of a node."""
+
+    PUBLIC = "public_ips"
+    PRIVATE = "private_ips"
 
 
 @app.command()
@@ -66,9 +76,23 @@ def create(
             return
         with output.working(f"creating the node {name}"):
             node = driver.create_node(**arguments)
-        if wait:
-            node = _wait(driver, [node], timeout)[0]
+        try:
+            if wait:
+                node = _wait(driver, [node], timeout)[0]
+        except (PolycloudError, KeyboardInterrupt) as error:
+            if as_json:
+                verbs.print_record(NODES, node, as_json=True)
+            error.add_note(_how_to_destroy(node, profile, provider))
+            raise
         verbs.print_record(NODES, node, as_json=as_json)
+
+
+def _how_to_destroy(node: Node, profile: str | None, provider: str | None) -> str:
+    """That a node exists, with the command that destroys it."""
+    account = ["-p", profile] if profile else ["--provider", provider] if provider else []
+    dashes = ["--"] if node.id.startswith("-") else []
+    command = shlex.join(["polycloud", "nodes", "destroy", *account, *dashes, node.id])
+    return f"{NODES.title(node)} exists; to destroy it: {command}"
 
 
 @app.command()
@@ -91,6 +115,18 @@ def deploy(
     ] = False,
     ssh_user: Annotated[str, typer.Option(metavar="NAME", help="The user to log in as.")] = "root",
     ssh_port: Annotated[int, typer.Option(metavar="PORT", help="The port of SSH.")] = 22,
+    ssh_interface: Annotated[
+        SSHInterface, typer.Option(help="The addresses of the node to connect to.")
+    ] = SSHInterface.PUBLIC,
+    ssh_jump: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[USER@]HOST[:PORT],...", help="Jump hosts (bastions) to connect through, as of ssh -J."
+        ),
+    ] = None,
+    sudo: Annotated[
+        bool, typer.Option("--sudo", help="Copy the files and run the script as root, by sudo.")
+    ] = False,
     timeout: options.Timeout = 300,
     profile: options.Profile = None,
     provider: options.Provider = None,
@@ -105,7 +141,7 @@ def deploy(
     from polycloud.cli import orders
 
     order = orders.Order(name, size, image, location, orders.login_key(key), tags or (), idempotency_key)
-    step = orders.steps(script, files or ())
+    step = orders.steps(script, files or (), sudo=sudo)
     with accounts.connect_one(NODES.service, profile, provider) as driver:
         arguments = order.arguments(driver)
         if dry_run:
@@ -117,6 +153,8 @@ def deploy(
                 step,
                 ssh_username=ssh_user,
                 ssh_port=ssh_port,
+                ssh_interface=ssh_interface.value,
+                ssh_jump=ssh_jump,
                 ssh_key=order.private_key(),
                 timeout=timeout,
                 wait_period=WAIT_PERIOD,

@@ -34,6 +34,7 @@ def prices(
     provider: options.Provider = None,
     as_json: options.Json = False,
     as_csv: options.Csv = False,
+    safe_csv: options.SafeCsv = False,
     columns: options.Columns = None,
     filters: options.Filters = None,
     sort: options.Sort = "usd_hour",
@@ -46,10 +47,10 @@ def prices(
     Prices are USD per hour, and per month of 730 hours. Without --profile or --provider all accounts are
     listed. If a provider's API has no prices, those of polycloud are shown, with their date and source below.
     """
-    view = listing.View(as_json, as_csv, columns, filters or (), sort, reverse, limit)
+    view = listing.View(as_json, as_csv or safe_csv, safe_csv, columns, filters or (), sort, reverse, limit)
     asked = accounts.connect_all(SIZES.service, profile, provider, every=not (profile or provider))
     enough = _Minimum(cpu, ram)
-    with _dated(quiet=as_json or as_csv) as sizes:
+    with _dated(quiet=view.as_json or view.as_csv) as sizes:
         listing.show(asked, sizes, view, deadline, enough)
 
 

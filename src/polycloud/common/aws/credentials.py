@@ -84,6 +84,12 @@ class CredentialPayload(msgspec.Struct):
     session_token: str | None = msgspec.field(name="SessionToken", default=None)
     expires_at: datetime | None = msgspec.field(name="Expiration", default=None)
 
+    def __repr__(self) -> str:
+        return f"<CredentialPayload of {self.access_key}>"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("access_key", self.access_key)]
+
     def credentials(self) -> AWSCredentials:
         """Return them as `AWSCredentials`; a time without a zone is UTC."""
         end = self.expires_at

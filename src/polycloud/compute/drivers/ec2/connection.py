@@ -34,7 +34,8 @@ ENDS = ("Delete", "Deregister", "Release", "Terminate")
 ID = re.compile(rb">\s*([a-z]+(?:-[a-z]+)*-[0-9a-f]{8,32})\s*<")
 NOT_FOUND = re.compile(r"[\w.]+\.(NotFound|Unknown)\b")
 BUSY = re.compile(
-    r"Incorrect(Instance)?State\b|[\w.]+\.IncorrectState\b|VolumeInUse\b|IncorrectModificationState\b"
+    r"Incorrect(Instance|Modification)?State\b|[\w.]+\.(IncorrectState|InUse)\b|VolumeInUse\b"
+    r"|InvalidInstanceID:|DependencyViolation\b"
 )
 """Codes for a state in which a request is refused: that may pass, or not."""
 FRESH = 30.0
