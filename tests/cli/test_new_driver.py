@@ -512,8 +512,8 @@ def test_the_how_tos_variants_keep_the_rules(run: Run) -> None:
         r"        creation = .*\n.*\n", "        return self._create_once(ServerCreation(self, body))\n", text
     )
     text = text.replace("        *,\n        idempotency_key: str | None = None,\n", "")
-    more = "from polycloud.errors import AmbiguousCreateError, ConflictError\n"
-    more += "from polycloud.concurrency.waiting import poll\nfrom polycloud.compute.base import ("
+    more = "from polycloud.errors import AmbiguousCreateError\n"
+    more += "from polycloud.common.busy import when_free\nfrom polycloud.compute.base import ("
     text = text.replace("from polycloud.compute.base import (", more).replace(
         "Creation, marker_for", "Creation"
     )
