@@ -11,7 +11,6 @@ from operator import attrgetter
 from typing import Any
 
 from polycloud.cli.resources import Column, Noun
-from polycloud.compute.types import NodeState
 
 __all__ = [
     "IMAGES",
@@ -60,6 +59,8 @@ def _tags(node: Any) -> list[str]:
 
 def _is_gone(node: Any) -> bool:
     """Whether a node is destroyed, or on its way there, but still listed."""
+    from polycloud.compute.types import NodeState  # help and completion need no drivers
+
     return bool(node.state == NodeState.TERMINATED or node.extra.get("status") == "shutting-down")
 
 

@@ -11,7 +11,7 @@ from polycloud.cli import accounts, changing, finding, listing, options, output
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["add_change", "add_destruction", "group", "print_record"]
+__all__ = ["add_change", "add_destruction", "full_record", "group", "print_record"]
 
 Words = tuple[str, str]
 """What a command does and what it has done, such as "destroy" and "destroyed"."""
@@ -126,8 +126,13 @@ def _first_word(operation: str) -> str:
 
 def print_record(noun: Noun, item: Any, *, as_json: bool) -> None:
     """Print one resource: a line for each of its columns; in JSON its `extra` too."""
-    record = noun.record(item)
     if as_json:
-        output.json(record | {"extra": item.extra})
+        output.json(full_record(noun, item))
         return
-    output.table([noun.one, noun.id(item)], [(name, listing.cell(value)) for name, value in record.items()])
+    record = noun.record(item).items()
+    output.table([noun.one, noun.id(item)], [(name, listing.cell(value)) for name, value in record])
+
+
+def full_record(noun: Noun, item: Any) -> dict[str, Any]:
+    """The values of the columns by name, and the provider's own fields."""
+    return noun.record(item) | {"extra": item.extra}
