@@ -46,8 +46,9 @@ def prices(
 ) -> None:
     """Compare sizes of several accounts by price.
 
-    Prices are USD per hour, and per month of 730 hours. Without --profile or --provider all accounts are
-    listed. If a provider's API has no prices, those of polycloud are shown, with their date and source below.
+    Prices are USD per hour, and per month: the provider's own, else that of 730 hours. Without --profile or
+    --provider all accounts are listed. If a provider's API has no prices, those of polycloud are shown, with
+    their date and source below.
     """
     form = listing.format_of(output_format, as_json=as_json, as_csv=as_csv, safe_csv=safe_csv)
     view = listing.View(form, not no_header, columns, filters or (), sort, reverse, limit)
