@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from email.message import Message
 from functools import partial, wraps
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 import pytest
 
 from polycloud.common.operations import OperationsDriver
+from polycloud.common.tokens import TokenConnection
 from polycloud.concurrency import waiting
 from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.http.retry import RetryPolicy
@@ -34,7 +35,7 @@ from polycloud.testing.cleanup import LEFT_OVER, RUN, Kind, remove
 from polycloud.testing.faults import FaultPlan, FaultProxy
 from polycloud.testing.replies import SameReply, serve
 
-__all__ = ["Conformance", "number_of", "place_of", "rule", "rules"]
+__all__ = ["NOT_REACHED", "Conformance", "number_of", "place_of", "rule", "rules"]
 
 P = ParamSpec("P")
 D = TypeVar("D", bound=OperationsDriver)
@@ -42,6 +43,8 @@ S = TypeVar("S", bound="Conformance[Any]")
 T = TypeVar("T")
 
 NUMBER = re.compile(r"test_([a-z]\d+)_")
+NOT_REACHED = "not reached: "
+"""What the reason begins with where a rule could not test what it is about."""
 
 
 def rule(
@@ -196,6 +199,37 @@ class Conformance(Generic[D]):
             pytest.skip("the driver does not speak HTTP")
         with serve(reply) as server, self.broken_driver(driver, server.url) as broken:
             yield broken, server
+
+    @contextmanager
+    def logged_in(self, driver: D, reply: Callable[[Message], bytes]) -> Iterator[tuple[D, SameReply]]:
+        """Return the same driver for a server that sends the same response to every request after a login.
+
+        The driver lists something first, for which its requests are passed on: a login that breaks would hide
+        what the driver makes of all other responses. The test is skipped at its end if the driver needs a
+        login, and nothing could be listed.
+        """
+        if not self.over_http:
+            pytest.skip("the driver does not speak HTTP")
+        line = driver.connection
+        upstream = None if line.secure else (line.host, line.port)
+        with (
+            serve(reply, upstream) as server,
+            self.broken_driver(driver, f"{server.url}{line.request_path}/") as broken,
+        ):
+            reached = upstream is not None and self.log_in(broken)
+            server.passes = False
+            yield broken, server
+        if not reached and isinstance(line, TokenConnection):
+            pytest.skip(f"{NOT_REACHED}the driver could not log in before the responses broke")
+
+    def log_in(self, driver: D) -> bool:
+        """Have the driver list something, so that it has logged in; return whether it could."""
+        for name, call in self.own_calls(driver).items():
+            if name.startswith("list_"):
+                with suppress(PolycloudError):
+                    call()
+                    return True
+        return False
 
     @contextmanager
     def behind(self, driver: D, plan: FaultPlan) -> Iterator[D]:

@@ -88,11 +88,11 @@ class DriverRules(ComputeSuite):
         """A create whose response is lost returns its node or is ambiguous, and makes no second node."""
         before = {node.id for node in driver.list_nodes()}
 
-        def existing() -> list[Node]:
+        def existing(name: str) -> list[Node]:
             new = (node for node in driver.list_nodes() if node.id not in before)
-            return [node for node in new if "-lost" in (node.name or "")]
+            return [node for node in new if f"-{name}" in (node.name or "")]
 
-        self.check_lost_create(driver, fault, lambda far: create("lost", by=far), existing)
+        self.check_lost_create(driver, fault, lambda far, name: create(name, by=far), existing)
 
     @rule()
     def test_c49_deadlines(self, driver: NodeDriver) -> None:

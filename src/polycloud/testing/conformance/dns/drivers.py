@@ -114,21 +114,23 @@ class DriverRules(DNSSuite):
         """A zone's create whose response is lost returns its zone or is ambiguous, and makes no other."""
         domain = self.new_domain()
 
-        def existing() -> list[Zone]:
-            return [zone for zone in driver.list_zones() if zone.domain == domain]
+        def existing(name: str) -> list[Zone]:
+            return [zone for zone in driver.list_zones() if zone.domain == f"{name}-{domain}"]
 
-        self.check_lost_create(driver, fault, lambda far: create_zone(domain, by=far), existing)
+        self.check_lost_create(
+            driver, fault, lambda far, name: create_zone(f"{name}-{domain}", by=far), existing
+        )
 
     @rule("create_record", "list_records")
     @pytest.mark.parametrize("fault", LOST)
     def test_d17_lost_records(self, driver: DNSDriver, zone: Zone, fault: str) -> None:
         """A record's create whose response is lost returns its record or is ambiguous, and makes no other."""
 
-        def existing() -> list[Record]:
-            return [record for record in driver.list_records(zone) if record.name == "lost"]
+        def existing(name: str) -> list[Record]:
+            return [record for record in driver.list_records(zone) if record.name == name]
 
         self.check_lost_create(
-            driver, fault, lambda far: far.create_record("lost", zone, RecordType.A, ADDRESS), existing
+            driver, fault, lambda far, name: far.create_record(name, zone, RecordType.A, ADDRESS), existing
         )
 
     @rule()
