@@ -33,6 +33,7 @@ from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.http.retry import RetryPolicy
 from polycloud.testing.cleanup import LEFT_OVER, RUN, Kind, remove
 from polycloud.testing.faults import FaultPlan, FaultProxy
+from polycloud.testing.loopback import Failure, noted_failures
 from polycloud.testing.replies import SameReply, serve
 
 __all__ = ["NOT_REACHED", "Conformance", "number_of", "place_of", "rule", "rules"]
@@ -52,7 +53,8 @@ def rule(
 ) -> Callable[[Callable[Concatenate[S, P], None]], Callable[Concatenate[S, P], None]]:
     """Mark a test as a rule: it is skipped unless the driver offers the operations in `needs`.
 
-    Its failure begins with the rule. Any exception but an AssertionError is a failure too.
+    Its failure begins with the rule. Any exception but an AssertionError is a failure too, and so is an
+    exception in a fake server (`LoopbackServer`), whatever the driver made of it.
     """
 
     def decorate(test: Callable[Concatenate[S, P], None]) -> Callable[Concatenate[S, P], None]:
@@ -61,18 +63,29 @@ def rule(
         @wraps(test)
         def checked(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
             self.need(*needs)
-            try:
-                test(self, *args, **kwargs)
-            except AssertionError as error:
-                error.args = (f"{text}: {error}",)
-                raise
-            except Exception as error:
-                place = place_of(error, kwargs.get("driver"))
-                raise AssertionError(f"{text}: raised {error!r}{place}") from error
+            with noted_failures() as failures:
+                try:
+                    test(self, *args, **kwargs)
+                except AssertionError as error:
+                    error.args = (f"{text}: {_blame(failures)}{error}",)
+                    raise
+                except Exception as error:
+                    place = place_of(error, kwargs.get("driver"))
+                    raise AssertionError(f"{text}: {_blame(failures)}raised {error!r}{place}") from error
+                except pytest.skip.Exception as skipped:
+                    if failures:
+                        raise AssertionError(f"{text}: {_blame(failures)}{skipped}") from skipped
+                    raise
+            assert not failures, f"{text}: {failures[0]}"
 
         return checked
 
     return decorate
+
+
+def _blame(failures: Sequence[Failure]) -> str:
+    """Return what went wrong first in a fake server, since the rest follows from it; "" if nothing did."""
+    return f"{failures[0]}; " if failures else ""
 
 
 def number_of(test: str) -> str:
@@ -275,9 +288,9 @@ class Conformance(Generic[D]):
         require_gone(remove(remove_one, items, self.patience, self.gone))
 
     @classmethod
-    def leftovers(cls, driver: D) -> list[str]:
+    def leftovers(cls, driver: D, patience: float) -> list[str]:
         """Wait until nothing that the run has created is listed any more; return what stays, with reasons."""
-        return RUN.leftovers(cls.created(driver), cls.patience)
+        return RUN.leftovers(cls.created(driver), patience)
 
 
 def require_gone(left: Sequence[str]) -> None:
