@@ -16,10 +16,12 @@ these a suite describes its service: `base_driver`, `arguments`, `created` and `
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from email.message import Message
 from functools import partial, wraps
+from http import HTTPStatus
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
@@ -29,7 +31,7 @@ import pytest
 from polycloud.common.operations import OperationsDriver
 from polycloud.common.tokens import TokenConnection
 from polycloud.concurrency import waiting
-from polycloud.errors import NotFoundError, PolycloudError
+from polycloud.errors import NotFoundError, PolycloudError, ProviderHTTPError
 from polycloud.http.retry import RetryPolicy
 from polycloud.testing.cleanup import LEFT_OVER, RUN, Kind, remove
 from polycloud.testing.faults import FaultPlan, FaultProxy
@@ -44,6 +46,9 @@ S = TypeVar("S", bound="Conformance[Any]")
 T = TypeVar("T")
 
 NUMBER = re.compile(r"test_([a-z]\d+)_")
+BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.LOCKED})
+PAUSE = 0.1
+"""Seconds between two attempts at an action that was refused with one of these."""
 NOT_REACHED = "not reached: "
 """What the reason begins with where a rule could not test what it is about."""
 
@@ -151,8 +156,11 @@ class Conformance(Generic[D]):
     gone: ClassVar[tuple[type[PolycloudError], ...]] = (NotFoundError,)
     """The errors that say that a resource does not exist."""
 
-    def arguments(self, driver: D) -> dict[str, tuple[Any, ...]]:
-        """Return valid arguments of the operations that need some, by name."""
+    def arguments(self, driver: D, id_: str = "") -> dict[str, tuple[Any, ...]]:
+        """Return arguments of the operations that need some, by name.
+
+        `id_` is the id, or the name, of the resources in them; "" for one of the provider's form.
+        """
         raise NotImplementedError
 
     @classmethod
@@ -187,19 +195,19 @@ class Conformance(Generic[D]):
         if missing:
             pytest.skip(f"the driver does not offer {', '.join(missing)}")
 
-    def calls(self, driver: D) -> dict[str, Callable[[], object]]:
-        """Return all operations of the service by name, ready to be called."""
-        arguments = self.arguments(driver)
+    def calls(self, driver: D, id_: str = "") -> dict[str, Callable[[], object]]:
+        """Return all operations of the service by name, ready to be called with these `arguments`."""
+        arguments = self.arguments(driver, id_)
         return {
             name: partial(_exhaust, getattr(driver, name), *arguments.get(name, ()))
             for name in driver.operations()
         }
 
-    def own_calls(self, driver: D) -> dict[str, Callable[[], object]]:
-        """Return the operations that the driver implements itself; templates of the base call these."""
+    def own_calls(self, driver: D, id_: str = "") -> dict[str, Callable[[], object]]:
+        """Return the `calls` that the driver implements itself; templates of the base call these."""
         return {
             name: call
-            for name, call in self.calls(driver).items()
+            for name, call in self.calls(driver, id_).items()
             if driver.supports(name) and not hasattr(getattr(type(driver), name), "needs")
         }
 
@@ -257,6 +265,21 @@ class Conformance(Generic[D]):
             yield far
 
     # For the tests: waiting and removing
+
+    def while_busy(self, action: Callable[[], T]) -> T:
+        """Return the result of an action, repeated as long as the provider refuses it since it is busy.
+
+        A provider may report an action as done while its resource is still locked (409, 423). How long a
+        driver waits for that is its own choice, so the last refusal is raised when patience ends.
+        """
+        ends = time.monotonic() + self.patience
+        while True:
+            try:
+                return action()
+            except ProviderHTTPError as error:
+                if error.code not in BUSY or time.monotonic() >= ends:
+                    raise
+            waiting.sleep(PAUSE)
 
     def until(self, check: Callable[[], T | None], waiting_for: str) -> T:
         """Return the first true result of `check`; raise `OperationTimeoutError` when patience ends."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,7 @@ from polycloud.errors import (
 from polycloud.http.messages import RawResponse, Request
 from polycloud.http.retry import RetryPolicy
 from polycloud.testing.conformance.base import NOT_REACHED, Conformance, D
+from polycloud.testing.conformance.blocking import noted_blocks
 from polycloud.testing.conformance.creates import FaultAt, Observer
 from polycloud.testing.faults import FaultPlan
 from polycloud.testing.replies import BROKEN, UNEXPECTED, echo, http
@@ -292,6 +294,45 @@ class Checks(Conformance[D]):
         expected = [_seen(read) for read in reads]
         found = [_identities(items) for items in asyncio.run(call())]
         assert found == expected, f"on an event loop the calls return {found}, not {expected}"
+
+    def check_unblocked(self, driver: D, *steps: Callable[[], object]) -> None:
+        """The steps, which use the driver one after another on an event loop, never block the loop."""
+        import asyncio
+
+        from polycloud import aio
+
+        async def run() -> None:
+            async with aio.AsyncDriver(driver) as cloud:
+                for step in steps:
+                    await cloud.run(step)
+
+        def observed() -> list[str]:
+            with noted_blocks() as found:
+                asyncio.run(run())
+            return found
+
+        with ThreadPoolExecutor(1) as pool:
+            found = list(dict.fromkeys(pool.submit(observed).result()))
+        message = "wait by connection.sleep or waiting.poll, and send by connection.request"
+        assert not found, f"on an event loop it blocks all other tasks: {', '.join(found)}; {message}"
+
+    # Paths
+
+    def check_quoted_paths(self, driver: D) -> None:
+        """Ids and names are quoted where an operation puts them into the path of a request."""
+        left = f"left-{secrets.token_hex(4)}"
+        hostile = f"{left}/right?a=b#c d%2Fe"
+        quoted, paths = quote(hostile, safe=""), []
+        with self.logged_in(driver, lambda _: http("404 Not Found", "{}")) as (pointed, server):
+            for name, call in self.own_calls(pointed, hostile).items():
+                before = server.requests
+                with suppress(PolycloudError), call_options(deadline=SHORT):
+                    call()
+                found = [target.partition("?")[0] for _, target in server.seen[before:]]
+                paths += [path for path in found if left in path]
+                wrong = [path for path in found if left in path and quoted not in path]
+                assert not wrong, f"{name} sends {hostile!r} as {wrong[0]}: quote_segment() is missing"
+        require_reached(paths, "no operation sends an id of text in a path")
 
     # Faults
 

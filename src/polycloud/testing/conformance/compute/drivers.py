@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import LOST
-from polycloud.testing.conformance.compute.suite import ComputeSuite, Create
+from polycloud.testing.conformance.compute.suite import POWER_ACTIONS, ComputeSuite, Create
 from polycloud.testing.replies import BROKEN, UNEXPECTED
 
 
@@ -98,3 +101,27 @@ class DriverRules(ComputeSuite):
     def test_c49_deadlines(self, driver: NodeDriver) -> None:
         """A deadline ends a list whose response does not come, with an error."""
         self.check_deadlines(driver)
+
+    @rule()
+    def test_c55_quoted_paths(self, driver: NodeDriver) -> None:
+        """Ids and names are quoted in the paths of requests, whatever their characters."""
+        self.check_quoted_paths(driver)
+
+    @rule()
+    def test_c56_unblocked_loops(self, driver: NodeDriver, create: Create) -> None:
+        """On an event loop, creating, changing and destroying a node never blocks other tasks."""
+        made: list[Node] = []
+
+        def run() -> None:
+            made.append(create("loop"))
+            self.seen(driver, made[0], NodeState.RUNNING)
+
+        actions = [name for name in POWER_ACTIONS if name not in self.not_offered]
+        steps = [partial(self._done, driver, name, made) for name in (*actions, "destroy_node")]
+        self.check_unblocked(driver, run, driver.list_nodes, *steps)
+
+    def _done(self, driver: NodeDriver, name: str, nodes: list[Node]) -> None:
+        states = {"stop_node": NodeState.STOPPED, "shutdown_node": NodeState.STOPPED}
+        self.while_busy(partial(getattr(driver, name), nodes[0]))
+        if name != "destroy_node":
+            self.seen(driver, nodes[0], states.get(name, NodeState.RUNNING))

@@ -64,8 +64,10 @@ class NodeRules(ComputeSuite):
         self.check_complete_list(made, driver.list_nodes())
 
     @rule()
-    def test_c12_iterate_nodes(self, driver: NodeDriver, node: Node) -> None:
-        """`iterate_nodes` yields the nodes that `list_nodes` returns."""
+    def test_c12_iterate_nodes(self, driver: NodeDriver, create: Create) -> None:
+        """`iterate_nodes` yields the nodes that `list_nodes` returns, over all pages."""
+        for made in driver.connection.gather([create] * self.several):
+            self.seen(driver, made)
         self.check_same_items(driver.iterate_nodes(), driver.list_nodes())
 
     @rule()
@@ -95,7 +97,7 @@ class NodeRules(ComputeSuite):
         if self.unique_names:
             error_of(ConflictError, "the second create", create, "twin")
             return
-        second = create("twin")
+        second = self.namesake(create, "twin")
         assert first.id != second.id, f"both creates returned the node {first.id!r}"
         for twin in (first, second):
             self.seen(driver, twin)
