@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +85,28 @@ def test_unreadable_file(tmp_path: Path, content: str | None) -> None:
         path.write_text(content)
     with pytest.raises(InvalidArgumentError, match=r"prices\.json"):
         pricing.get_pricing("compute", "mine", str(path))
+
+
+ODD_NAMES: list[Any] = [None, 7, [], {}, object()]
+
+
+@pytest.mark.parametrize("odd", ODD_NAMES)
+def test_names_that_are_no_text(odd: Any) -> None:
+    """A service or a provider that is not a str is refused by the name of the argument."""
+    for call in (pricing.has_prices, pricing.get_pricing, pricing.get_price_source):
+        with pytest.raises(InvalidArgumentError, match="driver_type must be a str"):
+            call(odd, "nephoscale")
+        with pytest.raises(InvalidArgumentError, match="driver_name must be a str"):
+            call("compute", odd)
+    with pytest.raises(InvalidArgumentError, match="driver_type must be a str"):
+        pricing.set_pricing(odd, "mine", {})
+    with pytest.raises(InvalidArgumentError, match="pricing must be a dict"):
+        pricing.set_pricing("compute", "mine", 5)  # type: ignore[arg-type] # refused
+
+
+def test_what_has_no_prices_leaves_nothing() -> None:
+    """A lookup that fails adds nothing to `PRICING_DATA`."""
+    for service, provider in (("x", "nephoscale"), ("compute", "x")):
+        with pytest.raises(InvalidArgumentError, match="there are"):
+            pricing.get_size_price(service, provider, "1")
+    assert pricing.PRICING_DATA == {"compute": {}, "storage": {}}

@@ -40,7 +40,6 @@ from polycloud.common.driver import credentials_from_environment, credentials_of
 from polycloud.common.providers import DriverType, get_driver
 from polycloud.concurrency.calls import remaining
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
-from polycloud.tracing.redaction import REDACTED, redaction_of
 
 __all__ = [
     "Config",
@@ -387,6 +386,8 @@ def _profile(file: Path, name: str, table: Any) -> Profile:
 
 def _without_values(message: str, given: Mapping[str, Any]) -> str:
     """Return a message without the texts of a profile's settings: any may be a secret in the wrong place."""
+    from polycloud.tracing.redaction import REDACTED, redaction_of  # msgspec waits until it is needed
+
     values = [value for value in given.values() if isinstance(value, str)]
     values += [part for value in given.values() if isinstance(value, tuple | list) for part in value]
     texts = [value for value in values if isinstance(value, str) and value not in OPTIONS]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from polycloud.common.payload import decoder
 from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
 
 __all__ = [
     "PRICING_DATA",
@@ -57,7 +58,14 @@ def _tables(path: str) -> Tables:
     return tables
 
 
+def _require_names(**names: str) -> None:
+    for argument, name in names.items():
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"{argument} must be a str, got {shown(name)}")
+
+
 def _table(driver_type: str, driver_name: str, path: str | None = None) -> dict[str, Any]:
+    _require_names(driver_type=driver_type, driver_name=driver_name)
     tables = _tables(get_pricing_file_path(path)).get(driver_type, {})
     if driver_name not in tables:
         known = ", ".join(sorted(tables)) or "none"
@@ -67,6 +75,7 @@ def _table(driver_type: str, driver_name: str, path: str | None = None) -> dict[
 
 def has_prices(driver_type: str, driver_name: str) -> bool:
     """Return whether there are prices for a provider, shipped or set."""
+    _require_names(driver_type=driver_type, driver_name=driver_name)
     shipped = _tables(get_pricing_file_path()).get(driver_type, {})
     return driver_name in PRICING_DATA.get(driver_type, {}) or driver_name in shipped
 
@@ -82,12 +91,14 @@ def get_pricing(
     Raises `InvalidArgumentError` if there are none. `cache_all` is accepted as in Libcloud; the file
     is read once in any case.
     """
-    cached: dict[str, dict[str, Any]] = PRICING_DATA.setdefault(driver_type, {})
+    _require_names(driver_type=driver_type, driver_name=driver_name)
+    cached: dict[str, dict[str, Any]] = PRICING_DATA.get(driver_type, {})
     if driver_name not in cached:
         table = _table(driver_type, driver_name, pricing_file_path)
         prices = table.get("prices", table)
         if not isinstance(prices, dict):
             raise InvalidArgumentError(f"the {driver_type} prices for {driver_name!r} must be a table")
+        cached = PRICING_DATA.setdefault(driver_type, {})  # now that there are such prices
         cached[driver_name] = dict(prices)
     return cached[driver_name]
 
@@ -115,7 +126,13 @@ def get_size_price(
 
 
 def set_pricing(driver_type: str, driver_name: str, pricing: dict[str, Any]) -> None:
-    """Put prices (by size id, USD an hour) in the place of the shipped ones, for this process."""
+    """Put prices (by size id, USD an hour) in the place of the shipped ones, for this process.
+
+    Raises `InvalidArgumentError` for a name that is not a str, and for prices that are not a dict.
+    """
+    _require_names(driver_type=driver_type, driver_name=driver_name)
+    if not isinstance(pricing, dict):
+        raise InvalidArgumentError(f"pricing must be a dict, got {shown(pricing)}")
     PRICING_DATA.setdefault(driver_type, {})[driver_name] = pricing
 
 

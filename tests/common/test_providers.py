@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,3 +102,22 @@ def test_libclouds_constants() -> None:
     assert Provider.tostring("ec2") == "EC2"
     assert Provider.fromstring("ec2") is Provider.EC2
     assert Provider.fromstring("nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None, "a", "b"), "provider must be a non-empty str, got None"),
+        (("mine", "", "b"), "module must be a non-empty str, got ''"),
+        (("mine", b"x", "b"), "module must be a non-empty str, got b'x'"),
+        (("mine", "polycloud.pricing", DummyNodeDriver), "klass must be a non-empty str"),
+        (("mine", "polycloud.pricing", "PRICING_DATA"), "polycloud.pricing.PRICING_DATA must be a class"),
+        (("mine", ".relative", "b"), "there is no driver .relative.b"),
+    ],
+)
+def test_what_is_no_driver_is_not_registered(arguments: Any, message: str) -> None:
+    """What is not the name of a class that can be imported is refused, and not registered."""
+    before = dict(DRIVERS)
+    with pytest.raises(InvalidArgumentError, match=re.escape(message)):
+        set_driver(*arguments)
+    assert before == DRIVERS

@@ -548,3 +548,4 @@ def test_output_in_a_message(driver: LocalDriver, server: SSHServer) -> None:
     text = str(caught.value)
     assert len(text) < 4000
     assert text.endswith("\\x1b[2Jend")
+    assert len(caught.value.stdout) > 1_000_000

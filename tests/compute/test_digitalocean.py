@@ -382,7 +382,7 @@ def test_arguments_of_another_type() -> None:
     wrong: Any = 7
     with serve() as web, on(web) as driver:
         image = NodeImage("1", "", driver)
-        with pytest.raises(InvalidArgumentError, match="expected a Node, got 7"):
+        with pytest.raises(InvalidArgumentError, match="node must be a Node, got 7"):
             driver.reboot_node(wrong)
         with pytest.raises(InvalidArgumentError, match="expected a NodeSize or its id, got 7"):
             driver.create_node("web", wrong, image)

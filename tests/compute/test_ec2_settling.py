@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from polycloud.compute.drivers.ec2 import EC2Address, EC2NetworkSubnet, EC2NodeDriver
 from polycloud.compute.objects import Node, StorageVolume
 from polycloud.compute.types import NodeState
 from polycloud.concurrency.calls import call_options
@@ -217,20 +217,57 @@ def test_a_state_that_takes_too_long() -> None:
         assert server.count("DeleteVolume") == 1
 
 
-def test_a_node_that_starts() -> None:
-    """A node that is still starting is stopped when it runs."""
-    states = ["pending", "running"]
+def node_of(driver: EC2NodeDriver) -> Node:
+    return Node("i-1", "web", NodeState.PENDING, [], [], driver)
+
+
+AFTER_A_NODE: dict[str, tuple[str, str, Callable[[EC2NodeDriver], Any]]] = {
+    "stop": ("StopInstances", "IncorrectInstanceState", lambda driver: driver.stop_node(node_of(driver))),
+    "modify": (
+        *("ModifyInstanceAttribute", "IncorrectInstanceState"),
+        lambda driver: driver.ex_modify_instance_attribute(
+            node_of(driver), {"InstanceType.Value": "t3.nano"}
+        ),
+    ),
+    "address": (
+        *("AssociateAddress", "InvalidInstanceID"),
+        lambda driver: (
+            driver.ex_associate_address_with_node(
+                node_of(driver), EC2Address("192.0.2.1", "vpc", None, {"allocation_id": "eipalloc-1"})
+            )
+            is None
+        ),
+    ),
+    "group": (
+        *("DeleteSecurityGroup", "DependencyViolation"),
+        lambda driver: driver.ex_delete_security_group_by_id("sg-1"),
+    ),
+    "group by name": (
+        *("DeleteSecurityGroup", "InvalidGroup.InUse"),
+        lambda driver: driver.ex_delete_security_group_by_name("web"),
+    ),
+    "subnet": (
+        *("DeleteSubnet", "DependencyViolation"),
+        lambda driver: driver.ex_delete_subnet(EC2NetworkSubnet("subnet-1", "web", "available")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("action", "code", "call"), AFTER_A_NODE.values(), ids=AFTER_A_NODE)
+def test_a_node_that_changes(action: str, code: str, call: Callable[[EC2NodeDriver], Any]) -> None:
+    """What a node that starts or stops does not allow is sent again when it has done so."""
+    states = ["pending", "shutting-down", "terminated"]
 
     def described(_: dict[str, str]) -> Answer:
         of_it = f"<code>0</code><name>{states.pop(0)}</name>"
         item = f"<item><instancesSet>{instance('i-1', instanceState=of_it)}</instancesSet></item>"
         return response("DescribeInstances", f"<reservationSet>{item}</reservationSet>")
 
-    acts: dict[str, Any] = {"DescribeInstances": described, "StopInstances": busy("IncorrectInstanceState")}
+    acts: dict[str, Any] = {"DescribeInstances": described, action: busy(code)}
     with Settling(**acts) as server, driver_of(server) as driver:
         server.unknown = 0
-        assert driver.stop_node(Node("i-1", "web", NodeState.PENDING, [], [], driver))
-        assert (server.count("StopInstances"), states) == (2, [])
+        assert call(driver)
+        assert (server.count(action), states) == (2, [])
 
 
 # Nodes that will not run

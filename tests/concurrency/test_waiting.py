@@ -661,5 +661,5 @@ def test_gather_lets_what_runs_end(world: World) -> None:
         with pytest.raises(PolycloudError, match="first"):
             world(partial(waiting.gather, calls))
         assert ended == ["slow"]
-    with pytest.raises(InvalidArgumentError, match="limit must be at least 1, got 0"):
+    with pytest.raises(InvalidArgumentError, match="limit must be an int of at least 1, got 0"):
         world(lambda: waiting.gather([slow, slow], limit=0))

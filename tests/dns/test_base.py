@@ -154,7 +154,7 @@ def test_names_outside_the_zone(zone: Zone) -> None:
         ({"zone": "example.org"}, "zone must be a Zone, got 'example.org'"),
         ({"type": ["A"]}, "type must be a str, got ['A']"),
         ({"data": None}, "data must be a str, got None"),
-        ({"extra": "ttl=60"}, "extra must be a dict, got 'ttl=60'"),
+        ({"extra": "ttl=60"}, "extra must be a dict or None, got str"),
         ({"extra": {"ttl": "60"}}, "ttl must be an int from 0 to 2147483647, got '60'"),
         ({"extra": {"priority": "10"}}, "priority must be an int from 0 to 65535, got '10'"),
         ({"extra": {"port": 65536}}, "port must be an int from 0 to 65535, got 65536"),
@@ -285,7 +285,7 @@ def _www(zone: Zone, id_: str, data: str = "192.0.2.1") -> Record:
 
 def test_a_lost_create_returns_the_record_that_was_not_there_before(zone: Zone) -> None:
     """If the response to a create is lost, the new record with its content is returned; nothing is resent."""
-    driver = Loses("")
+    zone.driver = driver = Loses("")
     driver.before = (_www(zone, "1"), _www(zone, "2", "192.0.2.2"))
     driver.after = (_www(zone, "3", "192.0.2.2"), _www(zone, "4"))
     assert driver.create(zone, CONTENT).id == "4"
@@ -295,7 +295,7 @@ def test_a_lost_create_returns_the_record_that_was_not_there_before(zone: Zone) 
 @pytest.mark.parametrize("new", [(), ("2", "3")])
 def test_a_lost_create_that_is_ambiguous(zone: Zone, new: tuple[str, ...]) -> None:
     """If the response is lost and none or several new records have the content, the create is ambiguous."""
-    driver = Loses("")
+    zone.driver = driver = Loses("")
     driver.before = (_www(zone, "1"),)
     driver.after = tuple(_www(zone, id_) for id_ in new)
     with pytest.raises(AmbiguousCreateError, match="this content and a new id") as caught:

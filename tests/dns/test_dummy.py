@@ -65,7 +65,7 @@ def test_an_update_to_an_existing_domain(driver: DummyDNSDriver, zone: Zone) -> 
 def test_types_of_zones(driver: DummyDNSDriver, type_: Any) -> None:
     """A zone is created as master or slave; any other type is refused."""
     assert driver.create_zone("slave.example.org", type="slave").type == "slave"
-    with pytest.raises(InvalidArgumentError, match="type must be 'master' or 'slave', got"):
+    with pytest.raises(InvalidArgumentError, match="type must be "):
         driver.create_zone("example.org", type=type_)
     assert [each.domain for each in driver.list_zones()] == ["slave.example.org"]
 

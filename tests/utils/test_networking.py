@@ -1,6 +1,7 @@
 import re
 import socket
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,8 +50,10 @@ def test_not_an_address(ip: str) -> None:
             question(ip)
 
 
-@pytest.mark.parametrize("address", ["10.0.0", "", "x", "::1", "1.2.3.256", "1.2.3.4 ", "\0", "é"])
-def test_invalid_ipv4(address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["10.0.0", "", "x", "::1", "1.2.3.256", "1.2.3.4 ", "\0", "é", None, 7, b"1.2.3.4", []]
+)
+def test_invalid_ipv4(address: Any) -> None:
     """Only four segments of 0 to 255 are a valid IPv4 address."""
     assert not is_valid_ip_address(address)
     assert not is_ip(address, 4)

@@ -12,8 +12,10 @@ from types import FunctionType
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from polycloud.common.base import BaseDriver
+from polycloud.common.checking import ArgumentChecks
 from polycloud.concurrency.calls import as_operation
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.utils.values import shown
 
 __all__ = ["OperationsDriver", "optional", "template"]
 
@@ -40,6 +42,8 @@ def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare an operation that the base implements for drivers that offer all of `needs`."""
 
     def mark(fn: Callable[P, R]) -> Callable[P, R]:
+        check = ArgumentChecks(fn)
+
         @wraps(fn)
         def carry_out(*args: P.args, **kwargs: P.kwargs) -> R:
             driver: Any = args[0]
@@ -47,6 +51,7 @@ def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 missing = " and ".join(need for need in needs if not driver.supports(need))
                 which = f", which needs {missing}" if missing else ""
                 raise UnsupportedOperationError(f"{driver.name} does not offer {fn.__name__}{which}", driver)
+            check(args, kwargs)
             return fn(*args, **kwargs)
 
         carry_out.needs = needs  # type: ignore[attr-defined]
@@ -58,8 +63,8 @@ def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 class OperationsDriver(BaseDriver):
     """A driver that knows which of its service's operations it offers.
 
-    `service` is the name of the service, such as "compute". Each public method of a driver is an operation;
-    traces attribute requests to its name.
+    `service` is the name of the service, such as "compute". Each public method of a driver is an operation:
+    its arguments are checked (`polycloud.common.checking`), and traces attribute requests to its name.
     """
 
     service: ClassVar[str] = ""
@@ -68,7 +73,8 @@ class OperationsDriver(BaseDriver):
         super().__init_subclass__(**kwargs)
         for name, member in list(vars(cls).items()):
             if isinstance(member, FunctionType) and not name.startswith("_"):
-                setattr(cls, name, as_operation(member))
+                declared = hasattr(member, "needs")  # it refuses, or checks by itself
+                setattr(cls, name, as_operation(member, None if declared else ArgumentChecks(member, cls)))
 
     @classmethod
     def operations(cls) -> list[str]:
@@ -88,6 +94,8 @@ class OperationsDriver(BaseDriver):
 
         Raises `InvalidArgumentError` for a name that is not an operation and does not begin with `ex_`.
         """
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"the name of an operation must be a str, got {shown(name)}")
         operation = getattr(cls, name, None)
         if name.startswith("ex_"):
             return callable(operation)

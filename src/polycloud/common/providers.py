@@ -13,6 +13,7 @@ from typing import Any
 
 from polycloud.common.types import Type
 from polycloud.errors import InvalidArgumentError, UnknownProviderError
+from polycloud.utils.values import shown
 
 __all__ = ["DriverType", "Drivers", "find_driver", "get_driver", "names", "register"]
 
@@ -71,15 +72,21 @@ def names(service: str, drivers: Mapping[str, tuple[str, str]]) -> list[str]:
 def register(drivers: Drivers, provider: str, module: str, klass: str) -> None:
     """Add a driver to a registry.
 
-    Raises `InvalidArgumentError` if the provider has one already, or if it cannot be imported.
+    Raises `InvalidArgumentError` if the provider has one already, or if it is not a class that can be
+    imported.
     """
-    name = str(provider).lower()
+    for argument, text in (("provider", provider), ("module", module), ("klass", klass)):
+        if not isinstance(text, str) or not text:
+            raise InvalidArgumentError(f"{argument} must be a non-empty str, got {shown(text)}")
+    name = provider.lower()
     if name in drivers:
         raise InvalidArgumentError(f"provider {name!r} has a driver already: {'.'.join(drivers[name])}")
     try:
-        getattr(import_module(module), klass)
-    except (ImportError, AttributeError) as error:
+        found = getattr(import_module(module), klass)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # such as of a relative module
         raise InvalidArgumentError(f"there is no driver {module}.{klass}: {error}") from error
+    if not isinstance(found, type):
+        raise InvalidArgumentError(f"{module}.{klass} must be a class, got {shown(found)}")
     drivers[name] = (module, klass)
 
 

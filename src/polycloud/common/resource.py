@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.payload import LazyExtra
-from polycloud.errors import NotFoundError
+from polycloud.errors import InvalidArgumentError, NotFoundError
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["Resource", "provider_of", "with_id", "without_driver"]
+__all__ = ["Resource", "provider_of", "require_driver", "with_id", "without_driver"]
 
 N = TypeVar("N", bound="Resource")
 
@@ -22,6 +22,9 @@ class Resource:
     """
 
     __slots__ = ("__dict__", "__weakref__", "_extra", "driver", "id")
+
+    _by_id: ClassVar[bool] = False
+    """Whether methods take the id of such an object in its place."""
 
     id: str
     driver: Any
@@ -57,6 +60,13 @@ class Resource:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+
+
+def require_driver(resource: Resource) -> None:
+    """Raise `InvalidArgumentError` for a resource without a driver, as in the pickle of an error."""
+    if resource.driver is None:
+        kind = type(resource).__name__
+        raise InvalidArgumentError(f"this {kind} has no driver; pass it to the method of a driver instead")
 
 
 def with_id(items: Sequence[N], id_: str, what: str) -> N:

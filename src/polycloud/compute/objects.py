@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from polycloud.common.payload import LazyExtra
-from polycloud.common.resource import Resource, provider_of
+from polycloud.common.resource import Resource, provider_of, require_driver
 from polycloud.compute.types import NodeState, StorageVolumeState, VolumeSnapshotState
 from polycloud.utils.networking import listed, split_by_privacy
 
@@ -34,6 +34,11 @@ class ComputeResource(Resource):
     __slots__ = ()
 
     driver: NodeDriver
+
+    @property
+    def _own(self) -> NodeDriver:
+        require_driver(self)
+        return self.driver
 
 
 class Node(ComputeResource):
@@ -99,23 +104,23 @@ class Node(ComputeResource):
 
     def reboot(self) -> bool:
         """Restart the node; see `NodeDriver.reboot_node`."""
-        return self.driver.reboot_node(self)
+        return self._own.reboot_node(self)
 
     def start(self) -> bool:
         """Start the stopped node; see `NodeDriver.start_node`."""
-        return self.driver.start_node(self)
+        return self._own.start_node(self)
 
     def stop_node(self) -> bool:
         """Stop the node; see `NodeDriver.stop_node`."""
-        return self.driver.stop_node(self)
+        return self._own.stop_node(self)
 
     def shutdown(self) -> bool:
         """Ask the node's system to shut down; see `NodeDriver.shutdown_node`."""
-        return self.driver.shutdown_node(self)
+        return self._own.shutdown_node(self)
 
     def destroy(self) -> bool:
         """Delete the node; see `NodeDriver.destroy_node`."""
-        return self.driver.destroy_node(self)
+        return self._own.destroy_node(self)
 
     def __repr__(self) -> str:
         state = NodeState.tostring(self.state) if self.state in list(NodeState) else self.state
@@ -136,6 +141,7 @@ class NodeSize(ComputeResource):
     """
 
     __slots__ = ("bandwidth", "disk", "name", "price", "ram")
+    _by_id = True
 
     def __init__(
         self,
@@ -173,6 +179,7 @@ class NodeImage(ComputeResource):
     """An operating system image to create nodes from."""
 
     __slots__ = ("name",)
+    _by_id = True
 
     def __init__(
         self, id: str, name: str, driver: NodeDriver, extra: dict[str, Any] | LazyExtra | None = None
@@ -190,6 +197,7 @@ class NodeLocation(ComputeResource):
     """A location of nodes: a zone or a region; `country` is an ISO 3166 code such as "US"."""
 
     __slots__ = ("country", "name")
+    _by_id = True
 
     def __init__(
         self,
@@ -282,23 +290,23 @@ class StorageVolume(ComputeResource):
 
     def attach(self, node: Node, device: str | None = None) -> bool:
         """Attach the volume to a node; see `NodeDriver.attach_volume`."""
-        return self.driver.attach_volume(node, self, device)
+        return self._own.attach_volume(node, self, device)
 
     def detach(self) -> bool:
         """Detach the volume; see `NodeDriver.detach_volume`."""
-        return self.driver.detach_volume(self)
+        return self._own.detach_volume(self)
 
     def list_snapshots(self) -> list[VolumeSnapshot]:
         """Return the volume's snapshots; see `NodeDriver.list_volume_snapshots`."""
-        return self.driver.list_volume_snapshots(self)
+        return self._own.list_volume_snapshots(self)
 
     def snapshot(self, name: str | None = None) -> VolumeSnapshot:
         """Take a snapshot; see `NodeDriver.create_volume_snapshot`."""
-        return self.driver.create_volume_snapshot(self, name)
+        return self._own.create_volume_snapshot(self, name)
 
     def destroy(self) -> bool:
         """Delete the volume; see `NodeDriver.destroy_volume`."""
-        return self.driver.destroy_volume(self)
+        return self._own.destroy_volume(self)
 
     def __repr__(self) -> str:
         return f"<StorageVolume id={self.id} size={self.size} driver={provider_of(self)}>"
@@ -329,7 +337,7 @@ class VolumeSnapshot(ComputeResource):
 
     def destroy(self) -> bool:
         """Delete the snapshot; see `NodeDriver.destroy_volume_snapshot`."""
-        return self.driver.destroy_volume_snapshot(self)
+        return self._own.destroy_volume_snapshot(self)
 
     def __repr__(self) -> str:
         return (

@@ -155,14 +155,19 @@ def remaining() -> float:
     return float("inf") if ends_at is None else ends_at - time.monotonic()
 
 
-def as_operation(fn: Callable[P, R]) -> Callable[P, R]:
+def as_operation(
+    fn: Callable[P, R], check: Callable[[tuple[Any, ...], dict[str, Any]], None] | None = None
+) -> Callable[P, R]:
     """Wrap the method `fn` so that traces attribute its requests to its name, unless an outer operation runs.
 
-    The object whose method it is cleans an error that ends the operation, by its `clean_error(error)`.
+    `check` gets the arguments of each call that has any before `fn` does. The object whose method it is
+    cleans an error that ends the operation, by its `clean_error(error)`.
     """
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if check is not None and (kwargs or len(args) > 1):
+            check(args, kwargs)
         owner = args[0]
         with _operation(fn.__name__, owner):
             result = fn(*args, **kwargs)

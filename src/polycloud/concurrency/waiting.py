@@ -34,6 +34,7 @@ from polycloud.errors import (
     ServerError,
     TransportError,
 )
+from polycloud.utils.values import shown
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -96,8 +97,8 @@ def gather(calls: Iterable[Callable[[], T]], *, limit: int = SIDE_BY_SIDE) -> li
     interruption (Ctrl-C) is raised at once; the calls in progress do not keep the program from ending.
     A `gather` inside a `gather` runs one call after another, since bounded pools would deadlock.
     """
-    if limit < 1:
-        raise InvalidArgumentError(f"limit must be at least 1, got {limit}")
+    if not isinstance(limit, int) or limit < 1:
+        raise InvalidArgumentError(f"limit must be an int of at least 1, got {shown(limit)}")
     calls = list(calls)
     current = bridge()
     if len(calls) < 2 or (_inline.active if current is None else current.in_gather):  # noqa: PLR2004

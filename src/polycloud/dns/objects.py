@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polycloud.common.payload import LazyExtra
-from polycloud.common.resource import Resource, provider_of
+from polycloud.common.resource import Resource, provider_of, require_driver
 from polycloud.dns.types import RecordType
 
 if TYPE_CHECKING:
@@ -16,12 +16,23 @@ __all__ = ["Record", "Zone"]
 Extra = dict[str, Any] | LazyExtra | None
 
 
-class Zone(Resource):
+class DNSResource(Resource):
+    """An object of a DNS driver."""
+
+    __slots__ = ()
+
+    driver: DNSDriver
+
+    @property
+    def _own(self) -> DNSDriver:
+        require_driver(self)
+        return self.driver
+
+
+class Zone(DNSResource):
     """A zone: its `domain` without a trailing dot, `type` ("master" or "slave"), `ttl` in seconds or None."""
 
     __slots__ = ("domain", "ttl", "type")
-
-    driver: DNSDriver
 
     def __init__(
         self, id: str, domain: str, type: str, ttl: int | None, driver: DNSDriver, extra: Extra = None
@@ -35,13 +46,13 @@ class Zone(Resource):
 
     def list_records(self) -> list[Record]:
         """Return the records; see `DNSDriver.list_records`."""
-        return self.driver.list_records(self)
+        return self._own.list_records(self)
 
     def create_record(
         self, name: str | None, type: RecordType, data: str, extra: dict[str, Any] | None = None
     ) -> Record:
         """Create a record; see `DNSDriver.create_record`."""
-        return self.driver.create_record(name, self, type, data, extra)
+        return self._own.create_record(name, self, type, data, extra)
 
     def update(
         self,
@@ -51,25 +62,25 @@ class Zone(Resource):
         extra: dict[str, Any] | None = None,
     ) -> Zone:
         """Change the zone; see `DNSDriver.update_zone`."""
-        return self.driver.update_zone(self, domain, type, ttl, extra)
+        return self._own.update_zone(self, domain, type, ttl, extra)
 
     def delete(self) -> bool:
         """Delete the zone and its records; see `DNSDriver.delete_zone`."""
-        return self.driver.delete_zone(self)
+        return self._own.delete_zone(self)
 
     def export_to_bind_format(self) -> str:
         """Return the zone as a BIND zone file; see `DNSDriver.export_zone_to_bind_format`."""
-        return self.driver.export_zone_to_bind_format(self)
+        return self._own.export_zone_to_bind_format(self)
 
     def export_to_bind_zone_file(self, file_path: str) -> None:
         """Write the zone as a BIND zone file; see `DNSDriver.export_zone_to_bind_zone_file`."""
-        self.driver.export_zone_to_bind_zone_file(self, file_path)
+        self._own.export_zone_to_bind_zone_file(self, file_path)
 
     def __repr__(self) -> str:
         return f"<Zone: domain={self.domain}, ttl={self.ttl}, provider={provider_of(self)} ...>"
 
 
-class Record(Resource):
+class Record(DNSResource):
     """One value of a name in a zone.
 
     `name` is relative to the zone, "" for the zone itself; `type` a `RecordType`, or the provider's text for
@@ -79,8 +90,6 @@ class Record(Resource):
     """
 
     __slots__ = ("data", "name", "ttl", "type", "zone")
-
-    driver: DNSDriver
 
     def __init__(
         self,
@@ -110,11 +119,11 @@ class Record(Resource):
         extra: dict[str, Any] | None = None,
     ) -> Record:
         """Change the record; see `DNSDriver.update_record`."""
-        return self.driver.update_record(self, name, type, data, extra)
+        return self._own.update_record(self, name, type, data, extra)
 
     def delete(self) -> bool:
         """Delete the record; see `DNSDriver.delete_record`."""
-        return self.driver.delete_record(self)
+        return self._own.delete_record(self)
 
     def __repr__(self) -> str:
         zone = getattr(self.zone, "domain", None)

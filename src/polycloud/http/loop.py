@@ -11,6 +11,7 @@ exchange otherwise, cancellation at any point included, closes the connection.
 from __future__ import annotations
 
 import asyncio
+import time
 import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
@@ -192,7 +193,7 @@ class _Pool:
             await asyncio.wait(closing, timeout=CLOSING)
 
     def _is_usable(self, wire: LoopWire) -> bool:
-        return self.loop.time() - wire.idle_since < IDLE_LIMIT and wire.is_open()
+        return time.monotonic() - wire.sent_at < IDLE_LIMIT and wire.is_open()  # uvloop's own clock lags
 
     async def _opened(self, request: Request) -> LoopWire:
         if not self._closed:
@@ -242,9 +243,10 @@ class _Pool:
     def _sweep(self) -> None:
         """Close what has been idle for too long."""
         self._sweeping = False
-        limit = self.loop.time() - IDLE_LIMIT
-        while self._idle and self._idle[0].idle_since <= limit:
-            self._drop(self._idle.pop(0))
+        limit = time.monotonic() - IDLE_LIMIT
+        for wire in [wire for wire in self._idle if wire.sent_at <= limit]:
+            self._idle.remove(wire)
+            self._drop(wire)
         if self._idle:
             self._sweep_later()
 
@@ -359,15 +361,16 @@ class _Exchange(Exchange):
     async def _send_blocking(self, wire: LoopWire) -> bool:
         """Like `_send`, for a body that may block."""
         pieces = self.pieces()
+        is_wanted = await wire.send(next(pieces))  # the head, at once: the connection may be about to close
         with Worker() as worker:
-            while True:
+            while is_wanted:
                 left = self.request.remaining()
                 async with asyncio.timeout(None if left == float("inf") else left):
                     piece = await worker.run(lambda: next(pieces, None))
                 if piece is None:
                     return True
-                if not await wire.send(piece):
-                    return False
+                is_wanted = await wire.send(piece)
+        return False
 
     async def _next(self) -> tuple[list[bytes], bool]:
         """Return what has come of the body, and whether it is the last of it: both are asked on the loop."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 Clock = Callable[[], float]
 """Seconds that never run backwards, such as `time.monotonic`."""
 
+LONGEST = 1e9
+"""The most seconds of a setting."""
 _AWS = "polycloud.sandbox.aws:AWS"
 CLOUDS: dict[str, str] = {
     **dict.fromkeys(("aws", "ec2", "elb", "route53", "s3"), _AWS),
@@ -48,7 +49,7 @@ class Settings:
 def check_value(name: str, value: object, kind: type) -> None:
     """Raise ValueError unless the value has that type and, if it is a number, is finite and not negative."""
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not (math.isfinite(value) and value >= 0):
+        if not 0 <= value <= LONGEST:
             raise ValueError(f"{name} must be a number of seconds from 0 on, got {value!r}")
     elif type(value) is not kind:
         raise ValueError(f"{name} must be of type {kind.__name__}, got {value!r}")
@@ -90,7 +91,7 @@ class Cloud(ABC):
 
 def find(name: str) -> type[Cloud]:
     """Return the class of the cloud of that name; ValueError, which lists the names, if there is none."""
-    if name not in CLOUDS:
+    if not isinstance(name, str) or name not in CLOUDS:
         raise ValueError(f"unknown cloud {name!r}: choose from {', '.join(sorted(CLOUDS))}")
     module, _, attribute = CLOUDS[name].partition(":")
     cloud: type[Cloud] = getattr(importlib.import_module(module), attribute)

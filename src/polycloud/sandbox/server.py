@@ -67,7 +67,8 @@ class Sandbox:
         ssh_delay: float = 0.0,
         **settings: Any,
     ) -> None:
-        if not 0 <= port <= _LAST_PORT:
+        check_value("port", port, int)
+        if port > _LAST_PORT:
             raise ValueError(f"port must be from 0 to {_LAST_PORT}, got {port!r}")
         check_value("latency", latency, float)
         check_value("ssh_delay", ssh_delay, float)

@@ -1,7 +1,8 @@
 """Remove secrets from errors: the one place through which every error of a request goes.
 
 Providers repeat what they are sent: in a message, a header, a page of HTML. So everything that an error
-carries is cleaned: its arguments, attributes and notes, and the errors that it came from. Long texts are cut.
+carries is cleaned: its arguments, attributes and notes, and the errors that it came from. Long texts are cut,
+but for the output of a script, which is its user's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ __all__ = ["clean"]
 
 LONGEST = 10_000
 """The most characters of a text in an error."""
+OUTPUT = frozenset({"stdout", "stderr"})
+"""The attributes of an error that are the output of a script on a node."""
 DEEPEST = 20
 
 
@@ -42,7 +45,10 @@ class _Cleaner:
             if isinstance(error, PolycloudError):
                 error.args = tuple(map(self._value, error.args))
                 for name, value in list(vars(error).items()):
-                    setattr(error, name, value if name == "driver" else self._value(value))
+                    if name in OUTPUT and isinstance(value, str):
+                        setattr(error, name, self._redaction.known(value))
+                    elif name != "driver":
+                        setattr(error, name, self._value(value))
             self._unlink(error)
             if error.__cause__ is not error.__context__:
                 self.error(error.__cause__)

@@ -70,7 +70,7 @@ def split_by_privacy(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
         # Ten times faster than ip_address() for the common form: lists of 10,000 nodes come through here
         try:
             is_private = pack(address)[:2] in _PRIVATE
-        except (OSError, ValueError):
+        except (OSError, TypeError, ValueError):
             is_private = is_private_subnet(address)
         (private if is_private else public).append(address)
     return public[:], private[:]  # copies without the spare room of lists that grew
@@ -97,7 +97,7 @@ def is_valid_ip_address(address: str, family: int | None = None) -> bool:
 
     try:
         socket.inet_pton(socket.AF_INET if family is None else family, address)
-    except (OSError, UnicodeError, ValueError):
+    except (OSError, TypeError, ValueError):
         return False
     return True
 
@@ -106,7 +106,7 @@ def is_ip(address: str, version: int) -> bool:
     """Return whether `address` is a complete address of IP version 4 or 6."""
     try:
         _packer(version)(address)
-    except (OSError, ValueError):
+    except (OSError, TypeError, ValueError):
         return False
     return True
 

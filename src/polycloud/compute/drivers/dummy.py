@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from polycloud.common.arguments import id_of
 from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import (
@@ -92,7 +93,7 @@ class DummyNodeDriver(NodeDriver):
             return earlier
         id_ = self._next_id()
         address = f"203.0.113.{int(id_) % 254 or 254}"
-        extra = {"location": location.name if location else LOCATIONS[0][0], **kwargs}
+        extra = {"location": getattr(location, "name", location) or LOCATIONS[0][0], **kwargs}
         node = Node(id_, name, NodeState.RUNNING, [address], [], self, size, image, extra, CREATED_AT)
         self._nodes[id_] = node
         return node
@@ -138,12 +139,13 @@ class DummyNodeDriver(NodeDriver):
         self, source_region: str, node_image: NodeImage, name: str, description: str | None = None
     ) -> NodeImage:
         """Create an image."""
-        return self._add_image(name, {"description": description, "source": node_image.id})
+        return self._add_image(name, {"description": description, "source": id_of(node_image, NodeImage)})
 
     def delete_image(self, node_image: NodeImage) -> bool:
         """Delete the image."""
-        _find(self._images, node_image.id, "image")
-        del self._images[node_image.id]
+        id_ = id_of(node_image, NodeImage)
+        _find(self._images, id_, "image")
+        del self._images[id_]
         return True
 
     def _add_image(self, name: str, extra: dict[str, Any]) -> NodeImage:

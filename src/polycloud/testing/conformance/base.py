@@ -16,7 +16,6 @@ these a suite describes its service: `base_driver`, `arguments`, `created` and `
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from email.message import Message
@@ -28,10 +27,11 @@ from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 import pytest
 
+from polycloud.common.busy import when_free
 from polycloud.common.operations import OperationsDriver
 from polycloud.common.tokens import TokenConnection
 from polycloud.concurrency import waiting
-from polycloud.errors import NotFoundError, PolycloudError, ProviderHTTPError
+from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.http.retry import RetryPolicy
 from polycloud.testing.cleanup import LEFT_OVER, RUN, Kind, remove
 from polycloud.testing.faults import FaultPlan, FaultProxy
@@ -47,8 +47,6 @@ T = TypeVar("T")
 
 NUMBER = re.compile(r"test_([a-z]\d+)_")
 BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.LOCKED})
-PAUSE = 0.1
-"""Seconds between two attempts at an action that was refused with one of these."""
 NOT_REACHED = "not reached: "
 """What the reason begins with where a rule could not test what it is about."""
 
@@ -272,14 +270,7 @@ class Conformance(Generic[D]):
         A provider may report an action as done while its resource is still locked (409, 423). How long a
         driver waits for that is its own choice, so the last refusal is raised when patience ends.
         """
-        ends = time.monotonic() + self.patience
-        while True:
-            try:
-                return action()
-            except ProviderHTTPError as error:
-                if error.code not in BUSY or time.monotonic() >= ends:
-                    raise
-            waiting.sleep(PAUSE)
+        return when_free(action, timeout=self.patience, is_busy=lambda refusal: refusal.http_code in BUSY)
 
     def until(self, check: Callable[[], T | None], waiting_for: str) -> T:
         """Return the first true result of `check`; raise `OperationTimeoutError` when patience ends."""

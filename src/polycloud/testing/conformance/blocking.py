@@ -21,14 +21,14 @@ from polycloud.concurrency import waiting
 
 __all__ = ["noted_blocks"]
 
-BLOCKING = (time.sleep, os.wait, os.waitpid)
+BLOCKING = (time.sleep, os.wait, os.waitpid)  # noqa: TID251 - what is looked for
 BLOCKING_METHODS = frozenset({"accept", "connect", "recv", "recv_into", "send", "sendall"})
 """Methods of a socket that block, unless it is one of an event loop, whose timeout is 0."""
 
 
 @contextmanager
 def noted_blocks() -> Iterator[list[str]]:
-    """Return a list of the calls by which a driver blocks the event loop of this thread, until the block ends.
+    """Return a list of the calls by which a driver blocks this thread's event loop, until the block ends.
 
     A greenlet that was started before is not observed, so use it in a thread without any.
     """

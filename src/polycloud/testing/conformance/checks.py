@@ -14,7 +14,7 @@ import base64
 import pickle
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
@@ -54,6 +54,8 @@ __all__ = [
     "with_id",
 ]
 
+PATIENCE = 1.5
+"""Seconds for an operation whose every response is broken."""
 E = TypeVar("E", bound=PolycloudError)
 R = TypeVar("R", bound=Resource)
 Read = Callable[[], Sequence[Any]]
@@ -63,8 +65,6 @@ LOST = ("reset after", "truncate", "502 after")
 
 THREADS = 8
 DEADLINE, GRACE = 0.3, 10.0
-SHORT = 2.0
-"""Seconds for an operation whose responses are broken: a create would search for its resource for longer."""
 
 
 def with_id(items: Iterable[R], id_: str) -> R | None:
@@ -222,7 +222,7 @@ class Checks(Conformance[D]):
             for name, call in self.own_calls(pointed).items():
                 before = server.requests
                 try:
-                    with call_options(deadline=SHORT):
+                    with call_options(deadline=PATIENCE):  # a wait lives through failures that may pass
                         result = call()
                 except PolycloudError:
                     continue
@@ -318,15 +318,18 @@ class Checks(Conformance[D]):
 
     # Paths
 
-    def check_quoted_paths(self, driver: D) -> None:
-        """Ids and names are quoted where an operation puts them into the path of a request."""
+    def check_quoted_paths(self, driver: D, slashed: Collection[str] = ()) -> None:
+        """Ids and names are quoted where an operation puts them into the path of a request.
+
+        Slashes may stay in the ids of the operations `slashed`.
+        """
         left = f"left-{secrets.token_hex(4)}"
         hostile = f"{left}/right?a=b#c d%2Fe"
-        quoted, paths = quote(hostile, safe=""), []
+        paths: list[str] = []
         with self.logged_in(driver, lambda _: http("404 Not Found", "{}")) as (pointed, server):
             for name, call in self.own_calls(pointed, hostile).items():
-                before = server.requests
-                with suppress(PolycloudError), call_options(deadline=SHORT):
+                quoted, before = quote(hostile, safe="/" * (name in slashed)), server.requests
+                with suppress(PolycloudError), call_options(deadline=PATIENCE):
                     call()
                 found = [target.partition("?")[0] for _, target in server.seen[before:]]
                 paths += [path for path in found if left in path]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypedDict
 
 import msgspec
 
 from polycloud.common.aws.query import one_or_more
 from polycloud.common.aws.xml import Item
-from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
+from polycloud.compute.drivers.ec2.nodes import EC2Nodes
 from polycloud.compute.drivers.ec2.payload import Payload, extra_of
 from polycloud.compute.drivers.ec2.tags import tagging
 from polycloud.errors import ConflictError, MalformedResponseError
@@ -85,7 +86,7 @@ class Group(Payload):
     ip_permissions_egress: list[Permission] | None = None
 
 
-class EC2Firewalls(EC2BaseDriver):
+class EC2Firewalls(EC2Nodes):
     """Methods of security groups."""
 
     def ex_list_security_groups(self) -> list[str]:
@@ -124,11 +125,13 @@ class EC2Firewalls(EC2BaseDriver):
 
     def ex_delete_security_group_by_name(self, group_name: str) -> bool:
         """Delete a security group of the default network by its name."""
-        return self.connection.act("DeleteSecurityGroup", GroupName=group_name)
+        send = partial(self.connection.act, "DeleteSecurityGroup", GroupName=group_name)
+        return self._when_settled(send, lambda: self._members_are_passing("instance.group-name", group_name))
 
     def ex_delete_security_group_by_id(self, group_id: str) -> bool:
-        """Delete a security group without members."""
-        return self.connection.act("DeleteSecurityGroup", GroupId=group_id)
+        """Delete a security group without members; waits for those that are being terminated."""
+        send = partial(self.connection.act, "DeleteSecurityGroup", GroupId=group_id)
+        return self._when_settled(send, lambda: self._members_are_passing("instance.group-id", group_id))
 
     def ex_authorize_security_group(
         self, name: str, from_port: int | None, to_port: int | None, cidr_ip: str, protocol: str = "tcp"

@@ -15,7 +15,7 @@ from polycloud.common.aws.xml import Item
 from polycloud.common.pagination import unique
 from polycloud.common.resource import with_id
 from polycloud.compute.base import require_id
-from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
+from polycloud.compute.drivers.ec2.nodes import EC2Nodes
 from polycloud.compute.drivers.ec2.payload import Payload, client_token, disks_of, extra_of, lazy
 from polycloud.compute.objects import Node, NodeImage, NodeLocation
 from polycloud.errors import ImageUnavailableError, NotFoundError
@@ -45,7 +45,7 @@ class Image(Payload):
     image_location: str | None = None
 
 
-class EC2Images(EC2BaseDriver):
+class EC2Images(EC2Nodes):
     """Methods of images."""
 
     def list_images(
@@ -101,7 +101,8 @@ class EC2Images(EC2BaseDriver):
             "NoReboot": not reboot,
             "BlockDeviceMapping": block_device_mapping,
         }
-        created = self.connection.create("CreateImage", None, Image, **fields)
+        send = partial(self.connection.create, "CreateImage", None, Image, **fields)
+        created = self._when_settled(send, lambda: self._node_is_passing(node.id))
         return self._new_image(created, name, description)
 
     def copy_image(
@@ -118,7 +119,7 @@ class EC2Images(EC2BaseDriver):
         fields: dict[str, Any] = {
             "SourceRegion": source_region,
             "SourceImageId": id_of(node_image, NodeImage),
-            "Name": name or node_image.name,
+            "Name": name or getattr(node_image, "name", node_image),
             "Description": description,
             "Encrypted": ex_encrypted,
             "KmsKeyId": ex_kms_key_id,

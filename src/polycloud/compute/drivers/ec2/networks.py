@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from polycloud.common.aws.query import one_or_more
 from polycloud.common.aws.xml import Item
 from polycloud.compute.base import require_id
-from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
+from polycloud.compute.drivers.ec2.nodes import EC2Nodes
 from polycloud.compute.drivers.ec2.payload import Payload, extra_of
 from polycloud.compute.drivers.ec2.tags import Tag, name_of, tagging
 from polycloud.compute.objects import Node
@@ -75,7 +76,7 @@ class Subnet(Payload):
     tag_set: list[Tag] | None = None
 
 
-class EC2Networks(EC2BaseDriver):
+class EC2Networks(EC2Nodes):
     """Methods of Elastic IPs and private networks."""
 
     # Elastic IPs
@@ -109,11 +110,14 @@ class EC2Networks(EC2BaseDriver):
     ) -> str | None:
         """Associate an Elastic IP with a node, and return the id of the association.
 
+        Waits, `busy_time` seconds at most, for a node that is starting.
+
         Raises `ConflictError` if it is associated with another resource.
         """
         fields = {**_address_field(elastic_ip, "allocation_id"), "AllowReassociation": False}
-        fields["InstanceId"] = require_id(node)
-        result = self.connection.call("AssociateAddress", fields, dict[str, Any])
+        id_ = fields["InstanceId"] = require_id(node)
+        send = partial(self.connection.call, "AssociateAddress", fields, dict[str, Any])
+        result = self._when_settled(send, lambda: self._node_is_passing(id_))
         association_id: str | None = result.get("associationId")
         return association_id
 
@@ -140,8 +144,9 @@ class EC2Networks(EC2BaseDriver):
         return to_network(self.connection.create("CreateVpc", "vpc", Vpc, **fields))
 
     def ex_delete_network(self, vpc: EC2Network) -> bool:
-        """Delete an empty private network."""
-        return self.connection.act("DeleteVpc", VpcId=vpc.id)
+        """Delete an empty private network; waits for instances that are being terminated."""
+        send = partial(self.connection.act, "DeleteVpc", VpcId=vpc.id)
+        return self._when_settled(send, lambda: self._members_are_passing("vpc-id", vpc.id))
 
     def ex_list_subnets(
         self, subnet_ids: Iterable[str] | None = None, filters: Mapping[str, Any] | None = None
@@ -162,8 +167,9 @@ class EC2Networks(EC2BaseDriver):
         return to_subnet(self.connection.create("CreateSubnet", "subnet", Subnet, **fields))
 
     def ex_delete_subnet(self, subnet: EC2NetworkSubnet) -> bool:
-        """Delete an empty subnet."""
-        return self.connection.act("DeleteSubnet", SubnetId=subnet.id)
+        """Delete an empty subnet; waits for instances that are being terminated."""
+        send = partial(self.connection.act, "DeleteSubnet", SubnetId=subnet.id)
+        return self._when_settled(send, lambda: self._members_are_passing("subnet-id", subnet.id))
 
 
 def to_address(item: Item[Address]) -> EC2Address:

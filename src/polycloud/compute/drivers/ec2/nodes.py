@@ -164,8 +164,11 @@ class EC2Nodes(EC2BaseDriver):
 
         The provider accepts one attribute per request, so each has a request of its own.
         """
-        for name, value in attributes.items():
-            self.connection.act("ModifyInstanceAttribute", InstanceId=require_id(node), **{name: value})
+        id_ = require_id(node)
+        for field in attributes.items():
+            fields = dict([field])
+            send = partial(self.connection.act, "ModifyInstanceAttribute", InstanceId=id_, **fields)
+            self._when_settled(send, lambda: self._node_is_passing(id_))
         return True
 
     def ex_change_node_size(self, node: Node, new_size: NodeSize) -> bool:
@@ -198,8 +201,11 @@ class EC2Nodes(EC2BaseDriver):
 
     def _node_is_passing(self, id_: str) -> bool:
         """Return whether an instance starts or stops."""
-        found = self._instances(paged=False, InstanceId=[id_])
-        return any((item.value.instance_state or State()).name in PASSING for item in found)
+        return _any_passing(self._instances(paged=False, InstanceId=[id_]))
+
+    def _members_are_passing(self, what: str, name: str) -> bool:
+        """Return whether one of the instances whose `what` is `name` starts or stops."""
+        return _any_passing(self._instances(Filter=filters({what: name})))
 
     def _why_dead(self, node: Node) -> str:
         """Return the provider's reason for the state of a node, such as Client.VolumeLimitExceeded."""
@@ -235,6 +241,10 @@ class EC2Nodes(EC2BaseDriver):
             lazy(item.fields, node_extra),
             parse_datetime(instance.launch_time),
         )
+
+
+def _any_passing(instances: Iterable[Item[Instance]]) -> bool:
+    return any((item.value.instance_state or State()).name in PASSING for item in instances)
 
 
 def instances_of(reservation: Reservation) -> Iterator[Item[Instance]]:

@@ -44,8 +44,8 @@ class LinodeVolumes(LinodeActions, LinodeCatalog):
 
     def create_volume(
         self,
-        size: int,
-        name: str,
+        size: int | str,
+        name: str | int,
         location: NodeLocation | None = None,
         snapshot: VolumeSnapshot | Node | None = None,
         *,

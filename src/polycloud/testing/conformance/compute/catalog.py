@@ -10,7 +10,6 @@ from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import check_objects
 from polycloud.testing.conformance.compute.suite import ComputeSuite
 
-
 RAM, DISK = range(128, 2**18), range(10_000)
 """MB of RAM and GB of disk that a provider's smallest size may have."""
 

@@ -11,8 +11,10 @@ from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import LOST
-from polycloud.testing.conformance.compute.suite import POWER_ACTIONS, ComputeSuite, Create
+from polycloud.testing.conformance.compute.suite import ComputeSuite, Create
 from polycloud.testing.replies import BROKEN, UNEXPECTED
+
+IMAGE_ACTIONS = ("get_image", "copy_image", "delete_image")
 
 
 class DriverRules(ComputeSuite):
@@ -105,7 +107,9 @@ class DriverRules(ComputeSuite):
     @rule()
     def test_c55_quoted_paths(self, driver: NodeDriver) -> None:
         """Ids and names are quoted in the paths of requests, whatever their characters."""
-        self.check_quoted_paths(driver)
+        # an image may have an id such as linode/debian12, whose slash belongs to the path
+        slashes = driver.supports("list_images") and any("/" in one.id for one in driver.list_images())
+        self.check_quoted_paths(driver, IMAGE_ACTIONS if slashes else ())
 
     @rule()
     def test_c56_unblocked_loops(self, driver: NodeDriver, create: Create) -> None:
@@ -116,7 +120,8 @@ class DriverRules(ComputeSuite):
             made.append(create("loop"))
             self.seen(driver, made[0], NodeState.RUNNING)
 
-        actions = [name for name in POWER_ACTIONS if name not in self.not_offered]
+        order = ("reboot_node", "stop_node", "start_node", "shutdown_node")
+        actions = [name for name in order if name not in self.not_offered]
         steps = [partial(self._done, driver, name, made) for name in (*actions, "destroy_node")]
         self.check_unblocked(driver, run, driver.list_nodes, *steps)
 

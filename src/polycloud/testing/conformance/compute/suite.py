@@ -85,7 +85,8 @@ class ComputeSuite(Checks[NodeDriver]):
         with self.clearing(driver) as made:
 
             def create(name: str = "node", by: NodeDriver = driver, **options: Any) -> Node:
-                node = by.create_node(f"{prefix}-{name}", **self.node_options(driver), **options)
+                options = {**self.node_options(driver), **options}
+                node = by.create_node(f"{prefix}-{name}", **options)
                 made.append(node)
                 return node
 

@@ -137,3 +137,24 @@ class DriverRules(DNSSuite):
     def test_d18_deadlines(self, driver: DNSDriver) -> None:
         """A deadline ends a list whose response does not come, with an error."""
         self.check_deadlines(driver)
+
+    # Details
+
+    @rule()
+    def test_d54_quoted_paths(self, driver: DNSDriver) -> None:
+        """Ids and names are quoted in the paths of requests, whatever their characters."""
+        self.check_quoted_paths(driver)
+
+    @rule("create_record", "delete_record")
+    def test_d55_unblocked_loops(self, driver: DNSDriver, create_zone: CreateZone) -> None:
+        """On an event loop, creating and deleting a zone and a record never blocks other tasks."""
+        zones: list[Zone] = []
+
+        def run() -> None:
+            zones.append(create_zone())
+            self.zone_seen(driver, zones[0])
+            record = driver.create_record("loop", zones[0], RecordType.A, ADDRESS)
+            self.listed(driver, record)
+            driver.delete_record(record)
+
+        self.check_unblocked(driver, run, driver.list_zones, lambda: driver.delete_zone(zones[0]))

@@ -138,7 +138,7 @@ class DNSSuite(Checks[DNSDriver]):
             pytest.skip(f"the provider has no records of type {type_}")
 
     def arguments(self, driver: DNSDriver, id_: str = "") -> dict[str, tuple[Any, ...]]:
-        """Return arguments of the operations of DNS that any provider could be given; without `id_`, no id exists."""
+        """Return arguments of the operations of DNS; of resources that do not exist, without `id_`."""
         zone = self.no_zone(driver, id_)
         record = self.no_record(driver, zone, id_)
         return {
