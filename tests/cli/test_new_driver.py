@@ -106,10 +106,11 @@ def payloads(package: Path) -> dict[str, Any]:
 # The package
 
 
-@pytest.mark.parametrize("auth", ["key", "user-and-key", "token"])
-def test_a_new_package_is_green(run: Run, auth: str) -> None:
-    """With each kind of authentication the tests of a new package pass, and so does ruff."""
-    require_green(made(run, "acme_cloud", "--auth", auth))
+@pytest.mark.parametrize("auth", ["key", "user-and-key", "token", "signature"])
+@pytest.mark.parametrize("form", [(), ("--xml",)], ids=["json", "xml"])
+def test_a_new_package_is_green(run: Run, auth: str, form: tuple[str, ...]) -> None:
+    """With each kind of authentication, in JSON and XML, a new package passes its tests and ruff."""
+    require_green(made(run, "acme_cloud", "--auth", auth, *form))
 
 
 def test_a_new_package_is_typed(run: Run) -> None:
@@ -493,6 +494,23 @@ def test_the_how_to_runs(run: Run, venv: Path) -> None:
     data = json.loads(done.stdout)
     assert f"now keeps {data['kept']} rules and skips {data['skipped']}." in HOW_TO
     require_clean(package)
+    require_typed(package)
+
+
+def test_the_how_to_runs_in_xml_with_signatures(run: Run) -> None:
+    """With `--xml` and `--auth signature` the how-to's driver keeps every rule, and is typed."""
+    package = made(run, "acme", "--xml", "--auth", "signature")
+    driver = package / "src/polycloud_acme/driver.py"
+    imports = driver.read_text().partition("\nNOT_OFFERED")[0]
+    follow(package)
+    text = driver.read_text().replace("import ConnectionKey, JsonResponse, quote", "import quote")
+    text = text.replace("json=self.body", "data=self.body")
+    text = text[text.index("from typing import Any, ClassVar") :]
+    driver.write_text(f"{imports}\n{text}")
+    result = conformed(package)
+    broken = [rule for rule in result["rules"] if rule["status"] == "broken"]
+    assert (broken, result["left_over"]) == ([], [])
+    assert f"now keeps {result['kept']} rules" in HOW_TO
     require_typed(package)
 
 

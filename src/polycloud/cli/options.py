@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polycloud.cli import completion
+from polycloud.cli.command import App
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
@@ -148,13 +149,13 @@ def group() -> typer.Typer:
     def common() -> None:
         pass
 
-    made = typer.Typer(no_args_is_help=True, **SETTINGS)
+    made = App(no_args_is_help=True, **SETTINGS)
     made.callback()(common)
     return made
 
 
 def single(command: Callable[..., Any]) -> typer.Typer:
     """A command without subcommands."""
-    made = typer.Typer(**SETTINGS)
+    made = App(**SETTINGS)
     made.command()(command)
     return made

@@ -35,6 +35,7 @@ VALUES = (*COMMAS, b"{", b"[")
 """What the values of JSON begin with, or come after."""
 ELEMENTS = (b"<", b"=")
 """What tags and the values of attributes begin with in XML."""
+HTML = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?<(?:!doctype\s++)?html\b")
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 CHARSET = r"(?i)charset=\"?([\w-]+)"
@@ -250,6 +251,17 @@ def _message(body: Any) -> str | None:
 
 class XmlResponse(Response):
     """A response in XML; `object` is its root `Element`."""
+
+    def success(self) -> bool:
+        """Return whether the status is 2xx.
+
+        Raises `MalformedResponseError` for an HTML page with such a status.
+        """
+        if not super().success():
+            return False
+        if self.raw.chunks is None and HTML.match(self.raw.body):
+            raise self.malformed("the response must be XML")
+        return True
 
     def parse_body(self) -> Element | str:
         """Return the root element; an empty body is an empty string.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from polycloud.scaffold.formats import JSON, Format
 from polycloud.scaffold.openapi import Call
 
 __all__ = ["Api", "Auth"]
@@ -17,6 +18,7 @@ class Auth(StrEnum):
     KEY = "key"
     USER_AND_KEY = "user-and-key"
     TOKEN = "token"  # noqa: S105 - not a secret
+    SIGNATURE = "signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Api:
         host: The host name.
         base: The path before the path of every call.
         auth: How a driver authenticates.
+        format: How requests and responses are encoded.
         header: The header that carries a key; `Authorization: Bearer` if neither this nor `parameter` is set.
         parameter: The query parameter that carries a key.
         token_path: The path that returns a token for a user and a key.
@@ -38,6 +41,7 @@ class Api:
     host: str = "api.example.com"
     base: str = ""
     auth: Auth = Auth.KEY
+    format: Format = JSON
     header: str | None = None
     parameter: str | None = None
     token_path: str = "/token"  # noqa: S105 - not a secret

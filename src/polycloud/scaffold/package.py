@@ -41,7 +41,6 @@ DRIVER_IMPORTS = (
     "from polycloud.compute.base import NodeDriver",
 )
 FAKE_IMPORTS = (
-    "import json",
     "from threading import Lock",
     "from typing import Any",
     "from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest",
@@ -141,15 +140,22 @@ def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
         "login": how.description,
         "profile": "\n".join(f'{name} = {{ env = "{one}" }}' for name, one in variables.items()),
         "imports": _imports(names, api, how),
+        "format": api.format.name,
+        "response": api.format.response,
+        "media": api.format.media,
+        "sent": api.format.sent,
+        "body": api.format.body,
+        "helper": api.format.helper,
         "operations": _operations(api),
         "templates": _templates(api),
         "connection": _connection(names, api, how),
         "fake_imports": _sorted_imports(
-            (*how.fake_imports, *FAKE_IMPORTS),
+            {*how.fake_imports, *api.format.imports, *FAKE_IMPORTS},
             (f"from {names.package}.driver import {names.prefix}Connection",),
         ),
         "fake_credentials": _tuple(f'"fake-{name}"' for name in how.names),
         "check": how.check.strip("\n"),
+        "constants": how.fake_constants,
         "payload_imports": _payload_imports("\n".join(structs)),
         "structs": "\n\n".join(structs).rstrip(),
     }

@@ -89,7 +89,7 @@ def create(
 
 def _how_to_destroy(node: Node, profile: str | None, provider: str | None) -> str:
     """That a node exists, with the command that destroys it."""
-    account = ["-p", profile] if profile else ["--provider", provider] if provider else []
+    account = accounts.flags(profile, provider)
     dashes = ["--"] if node.id.startswith("-") else []
     command = shlex.join(["polycloud", "nodes", "destroy", *account, *dashes, node.id])
     return f"{NODES.title(node)} exists; to destroy it: {command}"
