@@ -159,6 +159,26 @@ def test_the_tests_find_a_wrong_list(run: Run) -> None:
         python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "c02")
 
 
+def test_what_a_repository_needs(run: Run) -> None:
+    """A package has a licence, what git ignores, and a workflow that runs the README's checks and ruff."""
+    package = made(run, "acme")
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    assert (project["license"], project["license-files"]) == ("MIT", ["LICENSE"])
+    assert (
+        (package / "LICENSE")
+        .read_text()
+        .startswith("MIT License\n\nCopyright (c) the authors of polycloud-acme")
+    )
+    assert {"__pycache__/", ".venv/", "dist/"} <= {*(package / ".gitignore").read_text().split()}
+    workflow = (package / ".github/workflows/test.yml").read_text()
+    commands = re.findall(r"^      - run: (.*)$", workflow, re.MULTILINE)
+    assert commands[1:3] == ["ruff check .", "ruff format --check ."]
+    readme = (package / "README.md").read_text()
+    (block,) = re.findall(r"^```console\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert ["$ pip install -e '.[test]'", *(f"$ {one}" for one in commands[3:])] == block.splitlines()
+    assert "python-version: ${{ matrix.python }}" in workflow
+
+
 # Names and folders
 
 

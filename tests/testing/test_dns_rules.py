@@ -289,7 +289,10 @@ class EmptyForAnError(DigitalOceanDNSDriver):
 
 
 class SecretInErrors(DigitalOceanDNSDriver):
-    """Adds the token to errors, which loses the request."""
+    """Adds the token to errors, which loses the request, and does not let them be cleaned."""
+
+    def clean_error(self, error: PolycloudError) -> None:
+        """Leave the error as it is."""
 
     def list_zones(self) -> list[Zone]:
         try:

@@ -9,12 +9,21 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError, PolycloudError
 
 if TYPE_CHECKING:
     from polycloud.config import Config
 
-__all__ = ["Accounts", "configuration", "connect_all", "connect_one", "flags", "name_of", "overrides"]
+__all__ = [
+    "Accounts",
+    "configuration",
+    "connect_all",
+    "connect_one",
+    "driver_class",
+    "flags",
+    "name_of",
+    "overrides",
+]
 
 Accounts = Mapping[str, Callable[[], Any]]
 """Functions that make the driver of an account, by the account's name."""
@@ -46,6 +55,16 @@ def connect_one(service: str, profile: str | None, provider: str | None) -> Iter
 def name_of(profile: str | None, provider: str | None) -> str:
     """The name of that account in messages."""
     return provider or configuration().profile(profile).name
+
+
+def driver_class(service: str, profile: str | None, provider: str | None) -> Any:
+    """The class of an account's driver; None if there is no such account."""
+    from polycloud.common.providers import get_driver
+
+    try:
+        return get_driver(service, provider) if provider else configuration().profile(profile).driver(service)
+    except PolycloudError:
+        return None
 
 
 def flags(profile: str | None, provider: str | None) -> list[str]:

@@ -11,10 +11,12 @@ from typer.core import TyperCommand
 
 from polycloud.cli.accounts import overrides
 
-__all__ = ["App"]
+__all__ = ["App", "Command"]
 
 ACCOUNT = {"profile", "provider"}
 """The parameters that choose an account."""
+GIVEN = "polycloud.given"
+"""Where a command keeps its options as they were typed, for its help."""
 
 
 class App(typer.Typer):
@@ -22,7 +24,7 @@ class App(typer.Typer):
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
         """As in Typer."""
-        return super().command(name, cls=Command, **settings)
+        return super().command(name, **{"cls": Command, **settings})
 
 
 class Command(TyperCommand):
@@ -37,13 +39,27 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse `args`; refuse an option that is repeated, of which Typer would take the last."""
-        if not ctx.resilient_parsing:
-            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        if not ctx.resilient_parsing and args:
+            given, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            ctx.meta[GIVEN] = given
             for param, times in Counter(order).items():
                 if times > 1 and not getattr(param, "multiple", False) and param.nargs == 1:
                     name = param.opts[0]
                     ctx.fail(f"{name} was given {times} times; this command takes one")
         return super().parse_args(ctx, args)
+
+    def more_help(self, profile: str | None, provider: str | None) -> tuple[str, list[tuple[str, str]]]:
+        """Return the title and the lines of another section of the help for an account, if there is one."""
+        return "", []
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the section of `more_help`."""
+        given = ctx.meta.get(GIVEN, {})
+        title, lines = self.more_help(given.get("profile"), given.get("provider"))
+        if lines:
+            with formatter.section(title):
+                formatter.write_dl(lines)
+        super().format_epilog(ctx, formatter)
 
 
 def _override(name: str) -> Any:
