@@ -364,9 +364,6 @@ class SecretInErrors(NephoscaleNodeDriver):
             error.value = f"{error.value}; the password was {self.secret}"
             raise
 
-    def clean_error(self, error: PolycloudError) -> None:
-        """Leave it as it is."""
-
 
 class ErrorsOfItsOwn(NephoscaleNodeDriver):
     """Replaces every error by one of its own."""

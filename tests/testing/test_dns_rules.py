@@ -300,9 +300,6 @@ class SecretInErrors(DigitalOceanDNSDriver):
         except PolycloudError as error:
             raise PolycloudError(f"{error.value}; the token was {self.key}") from error
 
-    def clean_error(self, error: PolycloudError) -> None:
-        """Leave it as it is."""
-
 
 class SendsAgain(DigitalOceanDNSDriver):
     """Retries a create whose response was lost."""
