@@ -430,8 +430,8 @@ class OneSize(DummyNodeDriver):
 class Gigabytes(NephoscaleNodeDriver):
     """Lists sizes with RAM in GB."""
 
-    def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
-        sizes = super().list_sizes(location)
+    def list_sizes(self, location: NodeLocation | None = None, **kwargs: Any) -> list[NodeSize]:
+        sizes = super().list_sizes(location, **kwargs)
         for size in sizes:
             size.ram //= 1024
         return sizes
