@@ -281,6 +281,9 @@ def test_an_error_in_a_stream_is_read_first() -> None:
         {"message": "the words"},
         {"error": {"message": "the words"}},
         {"errors": [{"detail": "the words"}]},
+        {"errors": [{"field": "label", "reason": "the words"}]},
+        {"type": "about:blank", "title": "the words"},
+        {"code": 7, "description": "the words"},
         b"the words",
     ],
 )

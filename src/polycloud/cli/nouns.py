@@ -26,6 +26,8 @@ __all__ = [
 
 COMPUTE = "compute"
 HOURS_A_MONTH = 730
+MONTHLY_KEYS = ("price_monthly", "monthly_price")
+"""Where providers put the price of a month."""
 LOCATION_KEYS = ("region_slug", "zone", "availability", "location", "region")
 """Where providers put the location of a node or a volume."""
 ATTACHED_KEYS = ("droplet_ids", "linode_id", "instance_id")
@@ -65,7 +67,12 @@ def _is_gone(node: Any) -> bool:
 
 
 def _month(size: Any) -> float | None:
-    return None if size.price is None else round(size.price * HOURS_A_MONTH, 2)
+    """The price of a month: the provider's own, which may be less than its hours cost."""
+    own = (size.extra.get(key) for key in MONTHLY_KEYS)
+    price = next((price for price in own if price is not None), None)
+    if price is None and size.price is not None:
+        price = round(size.price * HOURS_A_MONTH, 2)
+    return price
 
 
 def _named(attribute: str, *keys: str) -> Column:
@@ -134,6 +141,7 @@ SIZES = Noun(
         Column("usd_hour", attrgetter("price")),
         Column("traffic_gb", attrgetter("bandwidth")),
     ),
+    by_id="ex_get_size",
 )
 IMAGES = Noun(
     COMPUTE,

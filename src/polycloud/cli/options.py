@@ -9,6 +9,7 @@ import typer
 
 from polycloud.cli import completion
 from polycloud.cli.command import App
+from polycloud.cli.listing import Format
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
@@ -23,6 +24,8 @@ __all__ = [
     "Json",
     "Limit",
     "NewName",
+    "NoHeader",
+    "Output",
     "Profile",
     "Profiles",
     "Provider",
@@ -84,13 +87,26 @@ SafeCsv = Annotated[
         help="Print CSV for a spreadsheet: ' before what it would take for a formula. At a terminal always.",
     ),
 ]
-Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Only these columns, in this order.")]
+Output = Annotated[
+    Format | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="The format; value prints the values only, with a tab between them.",
+        show_default=False,
+    ),
+]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="Leave out the names of the columns.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Only these columns, in this order; tag:NAME is a tag's value."),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option(
         "--filter",
-        metavar="COLUMN=PATTERN",
-        help="Such as name=web* or state=running; may be repeated, and all must match.",
+        metavar="CONDITION",
+        help="Such as name=web*, state!=running, ram_mb>1000, tag:env~'prod|test'; all must be met.",
     ),
 ]
 Sort = Annotated[str | None, typer.Option(metavar="COLUMN", help="Sort by this column.")]

@@ -30,6 +30,8 @@ __all__ = ["COMMAS", "ELEMENTS", "JsonResponse", "Response", "XMLRPCResponse", "
 
 T = TypeVar("T")
 SHOWN = 200
+MESSAGES = ("message", "error", "errors", "detail", "reason", "title", "description")
+"""The fields in which providers have the message of an error, the best first."""
 COMMAS = (b",",)
 VALUES = (*COMMAS, b"{", b"[")
 """What the values of JSON begin with, or come after."""
@@ -200,7 +202,7 @@ class JsonResponse(Response):
         return self.decode(Any) if self.content.strip() else {}
 
     def parse_error(self) -> Any:
-        """Return the text under `message`, `error` or `errors` if the body has one, else its beginning."""
+        """Return the text under `message`, `errors`, `detail` or the like, else the body's beginning."""
         try:
             return _message(self.decode(Any)) or super().parse_error()
         except (MalformedResponseError, RecursionError):
@@ -245,7 +247,7 @@ def _message(body: Any) -> str | None:
     while isinstance(body, dict | list):
         if isinstance(body, list):
             return "; ".join(filter(None, map(_message, body))) or None
-        body = next((body[name] for name in ("message", "error", "errors", "detail") if body.get(name)), None)
+        body = next((body[name] for name in MESSAGES if body.get(name)), None)
     return body if isinstance(body, str) else None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
+from polycloud.compute.types import NodeState
 from polycloud.scaffold.formats import JSON, Format
 from polycloud.scaffold.openapi import Call
 
@@ -36,6 +38,8 @@ class Api:
         calls: The calls that match an operation, by its name, the best match first.
         responses: The type of a call's response, and how its pages are read.
         payloads: The Structs of the responses, as Python text.
+        states: What each state of a node means.
+        fake: What the fake cloud answers; see `faking`.
     """
 
     host: str = "api.example.com"
@@ -48,3 +52,5 @@ class Api:
     calls: Mapping[str, Sequence[Call]] = field(default_factory=dict)
     responses: Mapping[Call, str] = field(default_factory=dict)
     payloads: str = ""
+    states: Mapping[str, NodeState] = field(default_factory=dict)
+    fake: Mapping[str, Any] | None = None
