@@ -466,11 +466,11 @@ def blocks(language: str) -> Iterator[str]:
     return (text for kind, text in BLOCK.findall(HOW_TO) if kind == language)
 
 
-def follow(package: Path) -> list[str]:
+def follow(package: Path, *, fake_too: bool = True) -> list[str]:
     """Put the blocks of the how-to in their places; return the operations that it adds."""
     structs, imports, operations, cases, *_ = blocks("python")
     source = package / "src" / "polycloud_acme"
-    head, _, _ = (source / "payloads.py").read_text().partition("class Server(")
+    head, _, _ = (source / "payloads.py").read_text().partition("class ")
     (source / "payloads.py").write_text(head + structs)
     text = (source / "driver.py").read_text()
     head, rest = text[: text.index("from polycloud")], text[text.index("NOT_OFFERED =") :]
@@ -479,8 +479,9 @@ def follow(package: Path) -> list[str]:
         rest = re.sub(rf'^        "{name}",.*\n', "", rest, flags=re.MULTILINE)
     (source / "driver.py").write_text(f"{head}{imports}\n{rest}\n{operations}")
     fake = (package / "tests" / "fake_cloud.py").read_text()
-    head, tail = fake[: fake.index("            # case")], fake[fake.index("            case _") :]
-    (package / "tests" / "fake_cloud.py").write_text(head + cases + tail)
+    if fake_too:
+        head, tail = fake[: fake.index("            # case")], fake[fake.index("            case _") :]
+        (package / "tests" / "fake_cloud.py").write_text(head + cases + tail)
     return names
 
 
@@ -532,6 +533,67 @@ def test_the_how_to_runs_in_xml_with_signatures(run: Run) -> None:
     assert (broken, result["left_over"]) == ([], [])
     assert f"now keeps {result['kept']} rules" in HOW_TO
     require_typed(package)
+
+
+def listing(key: str, **fields: Any) -> dict[str, Any]:
+    """The response of a list of objects with these fields."""
+    items = {"type": "array", "items": {"type": "object", "properties": fields}}
+    return {"type": "object", "properties": {key: items}, "required": [key]}
+
+
+TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+SERVER = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {
+        "id": NUMBER,
+        "name": TEXT,
+        "status": {"type": "string", "enum": ["building", "on", "off"]},
+        "addresses": {"type": "array", "items": TEXT, "example": ["203.0.113.1", "10.0.0.1"]},
+        "tags": {"type": "array", "items": TEXT},
+    },
+}
+PAGES = {"servers": {"type": "array", "items": SERVER}, "pages": NUMBER, "total": NUMBER}
+OF_THE_HOW_TO = {
+    "openapi": "3.1.0",
+    "servers": [{"url": "https://api.acme.test"}],
+    "paths": {
+        "/regions": {
+            "get": responding(listing("regions", id=TEXT, name=TEXT, country=TEXT | {"example": "NL"}))
+        },
+        "/plans": {
+            "get": responding(
+                listing(
+                    "plans",
+                    slug=TEXT,
+                    memory_mb={"type": "integer", "example": 512},
+                    disk_gb=NUMBER,
+                    usd_an_hour={"type": "number", "example": 0.01},
+                )
+            )
+        },
+        "/images": {"get": responding(listing("images", id=TEXT, name=TEXT))},
+        "/servers": {
+            "get": {
+                **responding({"type": "object", "properties": PAGES, "required": [*PAGES]}),
+                "parameters": [{"name": "page", "in": "query", "schema": NUMBER}],
+            },
+            "post": responding(SERVER, "201"),
+        },
+        "/servers/{id}": {"delete": {"responses": {"204": {}}}},
+    },
+}
+
+
+def test_the_fake_of_a_document_keeps_the_rules(run: Run, folder: Path) -> None:
+    """On the fake that a document becomes, the how-to's driver keeps the same rules."""
+    (folder / "acme.json").write_text(json.dumps(OF_THE_HOW_TO))
+    package = made(run, "acme", "--openapi", "acme.json")
+    follow(package, fake_too=False)
+    result = conformed(package)
+    broken = [rule for rule in result["rules"] if rule["status"] == "broken"]
+    assert (broken, result["left_over"]) == ([], [])
+    assert f"now keeps {result['kept']} rules" in HOW_TO
 
 
 def test_the_how_tos_deployment_runs(run: Run) -> None:

@@ -7,6 +7,7 @@ import os
 import runpy
 import sys
 from collections.abc import Mapping
+from email.message import Message
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from polycloud.scaffold.discovery import discover
 from polycloud.scaffold.openapi import Document
 from polycloud.scaffold.package import contents
 from polycloud.testing.contract import Contract
+from polycloud.testing.loopback import SeenRequest
 
 ROOT = Path(__file__).parents[2]
 SPECS = Path(os.environ.get("POLYCLOUD_SPECS", ROOT.parent / "shared" / "specs"))
@@ -68,9 +70,9 @@ META = record(
 )
 SERVERS = record("servers", "meta", servers=listed(ref("Server")), meta=META)
 ID = {"name": "id", "in": "path", "required": True, "schema": NUMBER}
-PATHS = {
+PATHS: dict[str, Any] = {
     "/servers": {
-        "get": responding(SERVERS),
+        "get": {**responding(SERVERS), "parameters": [{"name": "page", "in": "query", "schema": NUMBER}]},
         "post": responding(record(server=ref("Server"), job=ref("Job")), 202, record("name", "plan")),
     },
     "/servers/{id}": {
@@ -110,7 +112,8 @@ class Cloud:
         return "/".join("1" if part.startswith("{") else part for part in parts)
 
     def send(self, method: str, path: str, sent: Any = None) -> tuple[int, Any]:
-        status, body = self.fake.reply(method, path.strip("/").split("/"), sent)
+        request = SeenRequest(method, path, Message(), b"")
+        status, body = self.fake.reply(request, request.path.strip("/").split("/"), sent)
         content = b"" if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         self.problems += self.contract.response_problems(method, self.base + path, status, headers, content)
@@ -145,6 +148,30 @@ def test_the_life_of_a_server(acme: Cloud) -> None:
 
 
 META_OF_NONE = {"total": 0, "pages": 1, "next": None}
+
+
+@pytest.mark.parametrize(
+    ("field", "schema", "name", "last", "value"),
+    [
+        ("next", {"type": "string", "nullable": True}, "page", None, "/servers?page=2"),
+        ("next_page", {"type": "integer", "nullable": True}, "page", None, 2),
+        ("next_token", TEXT, "page_token", ..., "2"),
+        ("marker", TEXT, "marker", ..., "2"),
+    ],
+)
+def test_pages(tmp_path: Path, field: str, schema: Any, name: str, last: Any, value: Any) -> None:
+    """A list has two servers a page; the next one is a link, a number or a marker, until there is none."""
+    envelope = record("servers", servers=listed(ref("Server")), total=NUMBER, **{field: schema})
+    listing = {**responding(envelope), "parameters": [{"name": name, "in": "query", "schema": TEXT}]}
+    paths = {**PATHS, "/servers": {"get": listing, "post": PATHS["/servers"]["post"]}}
+    (tmp_path / "acme.json").write_text(json.dumps({**DOCUMENT, "paths": paths}))
+    cloud = Cloud(tmp_path / "acme.json", tmp_path)
+    for _ in range(3):
+        cloud.send("POST", "/servers", {"name": "web", "plan": "small"})
+    first, second = (cloud.send("GET", f"/servers?{name}={page}")[1] for page in (1, 2))
+    assert [[one["id"] for one in page["servers"]] for page in (first, second)] == [[1, 2], [3]]
+    assert (first["total"], first[field], second.get(field, ...)) == (3, value, last)
+    assert cloud.problems == []
 
 
 def test_refusals(acme: Cloud) -> None:

@@ -6,6 +6,7 @@ item of it. Everything here is data: the code that reads it is the same in all p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from polycloud.compute.types import NodeState
 from polycloud.scaffold.examples import example
 from polycloud.scaffold.matching import ACTIONS, COLLECTIONS, GIVEN, ITEMS, LISTS, PARTS, singular
 from polycloud.scaffold.openapi import Call, Document, Operations, json_schema
-from polycloud.scaffold.paging import COUNTS, NEXT
+from polycloud.scaffold.paging import COUNTS, NEXT, parameter
 from polycloud.scaffold.responses import Response
 from polycloud.scaffold.schemas import Schema, is_nullable, kind_of
 from polycloud.scaffold.states import state_field, states
@@ -33,13 +34,15 @@ RESULTS = {
     "stop_node": NodeState.STOPPED,
     "shutdown_node": NodeState.STOPPED,
 }
-PAGES, TOTALS, PAGE = COUNTS
+COUNTED = dict(zip(("pages", "total", "page"), COUNTS, strict=True))
 OTHERS = ("first", "last", "prev", "previous", "prev_page", "previous_page")
 """Further links between pages, beside those of `NEXT`."""
 MESSAGES = ("message", "detail", "reason", "title", "description", "error")
 REFUSALS = (404, 400, 422)
 
 Path = tuple[str | int, ...]
+Field = dict[str, Any]
+"""The path of a field that tells of pages, and what it has."""
 
 
 def documented(
@@ -102,9 +105,9 @@ def _entry(
     """A call: what it does, the status and body of its response; `at` is the place of the item or list."""
     does = DOES[name]
     body: Any = None
-    totals: list[Path] = []
+    fields: list[Field] = []
     if response and does == "list":
-        body, totals = _page(response.envelope, document, response.key)
+        body, fields = _page(response.envelope, document, response.key)
     elif schema := document.success(operation):
         body = _of_one(example(schema, document), response.key if response else None)
     shows = response is not None and (does == "list" or _is(resource, response))
@@ -117,7 +120,7 @@ def _entry(
         "status": _status(operation, has_body=body is not None),
         "body": body,
         "at": place if shows else None,
-        "totals": totals,
+        "pages": {"parameter": parameter(operation, document), "fields": fields} if fields else None,
         "required": [str(one) for one in sent.get("required") or ()] if does == "create" else [],
     }
 
@@ -141,28 +144,40 @@ def _status(operation: Mapping[str, Any], *, has_body: bool) -> int:
     return next((one for one in numbers if has_body == (one != 204)), 200 if has_body else 204)  # noqa: PLR2004
 
 
-def _page(schema: Schema, document: Document, key: str | None, at: Path = ()) -> tuple[Any, list[Path]]:
-    """The only page of an empty list, and the paths of its fields with the number of all items."""
+def _page(schema: Schema, document: Document, key: str | None, at: Path = ()) -> tuple[Any, list[Field]]:
+    """The only page of an empty list, and its fields that tell of pages."""
     envelope = document.merged(schema)
     if kind_of(envelope) == "array":
         return [], []
     page: dict[str, Any] = {}
-    totals: list[Path] = []
+    fields: list[Field] = []
     for name, value in (envelope.get("properties") or {}).items():
         field, plain = document.merged(value), name.strip("_").lower()
         if not at and name == key:
             page[name] = []
-        elif NEXT.fullmatch(plain) or plain in OTHERS:
-            if is_nullable(field) or name in (envelope.get("required") or ()):
-                page[name] = None
         elif field.get("properties"):
             page[name], inner = _page(value, document, None, (*at, name))
-            totals += inner
+            fields += inner
+        elif NEXT.fullmatch(plain) or plain in OTHERS or (at and NEXT.fullmatch(str(at[-1]).strip("_"))):
+            if is_nullable(field) or name in (envelope.get("required") or ()):
+                page[name] = None
+            fields += [] if plain in OTHERS else [{"at": (*at, name), "has": _next(plain, field)}]
         else:
-            counts = PAGES.fullmatch(plain) or PAGE.fullmatch(plain)
-            page[name] = 1 if counts else example(value, document)
-            totals += [(*at, name)] if TOTALS.fullmatch(plain) else []
-    return page, totals
+            page[name] = example(value, document)
+            has = next((has for has, names in COUNTED.items() if names.fullmatch(plain)), None)
+            fields += (
+                [{"at": (*at, name), "has": has}] if has and kind_of(field) in {"integer", "number"} else []
+            )
+    return page, fields
+
+
+def _next(name: str, field: Schema) -> str:
+    """What leads to the next page: its number, a text to be sent, or a link."""
+    if kind_of(field) in {"integer", "number"}:
+        return "next number"
+    shown = str(field.get("example", ""))
+    is_link = field.get("format") == "uri" or "/" in shown or re.search("link|ur[il]|href|^next$", name)
+    return "next link" if is_link else "next text"
 
 
 # States and errors

@@ -54,7 +54,7 @@ CASE = """            # case "GET", ["servers"]:
             #     return 200, {"servers": list(self.servers.values())}
 """
 UNKNOWN = """404, {"message": f"unknown: {request.method} {request.path}"}"""
-FROM_DOCUMENT = "self.documented.reply(request.method, path, sent)"
+FROM_DOCUMENT = "self.documented.reply(request, path, sent)"
 EXAMPLE = '''class Server(Struct):
     """A server."""
 
