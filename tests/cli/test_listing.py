@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from polycloud import connect
 from polycloud.cli import listing, output
-from polycloud.cli.listing import Listing, View
+from polycloud.cli.listing import Listing, View, with_tags
 from polycloud.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -104,12 +105,66 @@ def test_csv(run: Run, dummies: dict[str, str]) -> None:
         (("--limit", "1"), ["Small"]),
         (("--limit", "0"), []),
         (("--filter", "name=small"), []),
+        (("--filter", "name!=*m*"), ["Big"]),
+        (("--filter", "name~^[SM].*l"), ["Small"]),
+        (("--filter", "ram_mb>512"), ["Big"]),
+        (("--filter", "ram_mb<=512", "--filter", "id>1"), ["Medium"]),
+        (("--filter", "cpus>0"), []),
     ],
 )
 def test_which_rows(run: Run, dummies: dict[str, str], arguments: tuple[str, ...], names: list[str]) -> None:
     """All filters must match, numbers are sorted as numbers, and the limit is applied last."""
     done = run("sizes", "list", "--columns", "name", *arguments, **dummies)
     assert done.stdout.split() == ["name", *names]
+
+
+def test_values_only(run: Run, dummies: dict[str, str]) -> None:
+    """--output value prints values with tabs, and --no-header leaves out the names of a table or CSV."""
+    columns = ("sizes", "list", "--columns", "id,cpus,name", "--limit", "1")
+    assert run(*columns, "--output", "value", **dummies).stdout == "1\t\tSmall\n"
+    assert run(*columns, "--no-header", **dummies).stdout == "1  -  Small\n"
+    assert run(*columns, "--no-header", "--csv", **dummies).stdout == "1,,Small\n"
+    assert run(*columns, "-o", "csv", **dummies).stdout == "id,cpus,name\n1,,Small\n"
+
+
+def test_columns_of_one(run: Run, dummies: dict[str, str]) -> None:
+    """`show` takes --columns and --output as `list` does."""
+    show = ("nodes", "show", "dummy-2", "--columns", "state,id")
+    assert run(*show, **dummies).stdout == "node   2\nstate  running\nid     2\n"
+    assert run(*show, "--output", "value", **dummies).stdout == "running\t2\n"
+    assert json.loads(run(*show, "--json", **dummies).stdout) == {"state": "running", "id": "2"}
+    assert "no column is called 'stat'" in run(*show[:3], "--columns", "stat", **dummies).stderr
+
+
+def test_columns_of_tags(run: Run, prod: Sandbox, both: dict[str, str]) -> None:
+    """A tag's value is a column, for lists, filters and order; a tag without a value is "yes"."""
+    with connect("digitalocean", *prod.credentials, url=f"{prod.url}/v2") as driver:
+        size = next(size for size in driver.list_sizes() if size.id == "s-1vcpu-1gb")
+        for tags in (["env:prod", "front"], ["env:test"]):
+            driver.create_node("w", size, driver.list_images()[0], driver.list_locations()[0], tags=tags)
+    nodes = ("nodes", "list", "-p", "prod", "--columns", "tag:env,tag:front", "-o", "value")
+    found = run(*nodes, "--filter", "tag:env~.", "--sort", "tag:env", **both).stdout
+    assert found == "prod\tyes\ntest\t\n"
+    assert run(*nodes, "--filter", "tag:env=t*", **both).stdout == "test\t\n"
+    assert (
+        "no column is called 'tag:env'"
+        in run("sizes", "list", "-p", "prod", "--columns", "tag:env", **both).stderr
+    )
+
+
+@pytest.mark.parametrize(("tags", "value"), [(["a=b:c"], "b:c"), (["a"], "yes"), (["ab=c"], None)])
+def test_values_of_tags(tags: list[str], value: str | None) -> None:
+    """The value of a tag is what follows = or :, the first of them."""
+    assert with_tags({"tags": tags}, ["tag:a"])["tag:a"] == value
+
+
+def test_states_and_errors_have_colours(at_terminal: AtTerminal, dummies: dict[str, str]) -> None:
+    """At a terminal a state has its colour, and the kind of an error is red; not with NO_COLOR."""
+    assert "\x1b[32mrunning" in at_terminal("nodes", "list", "--columns", "state", **dummies)
+    assert "\x1b[32mrunning" in at_terminal("nodes", "show", "dummy-1", **dummies)
+    missing = ("nodes", "show", "zzz")
+    assert "\x1b[1;31mNotFoundError\x1b[0m: Dummy" in at_terminal(*missing, status=3, **dummies)
+    assert "\x1b[1;31m" not in at_terminal(*missing, status=3, NO_COLOR="1", **dummies)
 
 
 def test_a_filter_looks_at_each_of_several_values() -> None:
@@ -187,8 +242,9 @@ def test_csv_for_a_spreadsheet(
         (("--columns", "nam"), "no column is called 'nam'; did you mean name? there are account, name, id,"),
         (("--sort", "xyz"), "no column is called 'xyz'; there are account, name,"),
         (("--filter", "xyz=1"), "no column is called 'xyz'; "),
+        (("--filter", "name~("), "--filter name~ must be a regular expression: missing )"),
         (("--filter", "name"), "--filter must be COLUMN=PATTERN, such as name=web*, got 'name'"),
-        (("--json", "--csv"), "give only one of --json and --csv"),
+        (("--json", "--csv"), "give only one of --output, --json and --csv"),
         (("--all", "-p", "home"), "give only one of --profile, --provider and --all"),
         (("-p", "home", "--provider", "dummy"), "give only one of --profile, --provider and --all"),
         (("-p", "hoem"), "no profile is called 'hoem' in "),

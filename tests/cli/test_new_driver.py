@@ -26,6 +26,15 @@ MYPY_CACHE = ROOT / ".mypy_cache" / "packages"
 BUILDING = """            case "DELETE", ["servers", number] if self.servers.get(number, {}).pop("new", None):
                 return 409, {"message": "it is being built"}
 """
+TYPES = """from typing import assert_type
+
+from polycloud_acme import AcmeNodeDriver
+from polycloud_acme.driver import AcmeConnection
+
+
+def connection_of(driver: AcmeNodeDriver) -> AcmeConnection:
+    return assert_type(driver.connection, AcmeConnection)
+"""
 OWN = [name for name in NodeDriver.operations() if getattr(NodeDriver, name).needs is None]
 
 
@@ -97,15 +106,18 @@ def payloads(package: Path) -> dict[str, Any]:
 # The package
 
 
-@pytest.mark.parametrize("auth", ["key", "user-and-key", "token"])
-def test_a_new_package_is_green(run: Run, auth: str) -> None:
-    """With each kind of authentication the tests of a new package pass, and so does ruff."""
-    require_green(made(run, "acme_cloud", "--auth", auth))
+@pytest.mark.parametrize("auth", ["key", "user-and-key", "token", "signature"])
+@pytest.mark.parametrize("form", [(), ("--xml",)], ids=["json", "xml"])
+def test_a_new_package_is_green(run: Run, auth: str, form: tuple[str, ...]) -> None:
+    """With each kind of authentication, in JSON and XML, a new package passes its tests and ruff."""
+    require_green(made(run, "acme_cloud", "--auth", auth, *form))
 
 
 def test_a_new_package_is_typed(run: Run) -> None:
-    """A new package passes mypy --strict."""
-    require_typed(made(run, "acme", "--auth", "token"))
+    """A new package passes mypy --strict, which knows the methods of its own connection."""
+    package = made(run, "acme", "--auth", "token")
+    (package / "tests" / "test_types.py").write_text(TYPES)
+    require_typed(package)
 
 
 def test_the_address_stands_once(run: Run) -> None:
@@ -145,6 +157,26 @@ def test_the_tests_find_a_wrong_list(run: Run) -> None:
         driver.write("\n    def list_volumes(self):\n        return []\n")
     with pytest.raises(AssertionError, match=r"supports\(\) is true for \['list_volumes'\]"):
         python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "c02")
+
+
+def test_what_a_repository_needs(run: Run) -> None:
+    """A package has a licence, what git ignores, and a workflow that runs the README's checks and ruff."""
+    package = made(run, "acme")
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    assert (project["license"], project["license-files"]) == ("MIT", ["LICENSE"])
+    assert (
+        (package / "LICENSE")
+        .read_text()
+        .startswith("MIT License\n\nCopyright (c) the authors of polycloud-acme")
+    )
+    assert {"__pycache__/", ".venv/", "dist/"} <= {*(package / ".gitignore").read_text().split()}
+    workflow = (package / ".github/workflows/test.yml").read_text()
+    commands = re.findall(r"^      - run: (.*)$", workflow, re.MULTILINE)
+    assert commands[1:3] == ["ruff check .", "ruff format --check ."]
+    readme = (package / "README.md").read_text()
+    (block,) = re.findall(r"^```console\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert ["$ pip install -e '.[test]'", *(f"$ {one}" for one in commands[3:])] == block.splitlines()
+    assert "python-version: ${{ matrix.python }}" in workflow
 
 
 # Names and folders
@@ -434,11 +466,11 @@ def blocks(language: str) -> Iterator[str]:
     return (text for kind, text in BLOCK.findall(HOW_TO) if kind == language)
 
 
-def follow(package: Path) -> list[str]:
+def follow(package: Path, *, fake_too: bool = True) -> list[str]:
     """Put the blocks of the how-to in their places; return the operations that it adds."""
     structs, imports, operations, cases, *_ = blocks("python")
     source = package / "src" / "polycloud_acme"
-    head, _, _ = (source / "payloads.py").read_text().partition("class Server(")
+    head, _, _ = (source / "payloads.py").read_text().partition("class ")
     (source / "payloads.py").write_text(head + structs)
     text = (source / "driver.py").read_text()
     head, rest = text[: text.index("from polycloud")], text[text.index("NOT_OFFERED =") :]
@@ -447,8 +479,9 @@ def follow(package: Path) -> list[str]:
         rest = re.sub(rf'^        "{name}",.*\n', "", rest, flags=re.MULTILINE)
     (source / "driver.py").write_text(f"{head}{imports}\n{rest}\n{operations}")
     fake = (package / "tests" / "fake_cloud.py").read_text()
-    head, tail = fake[: fake.index("            # case")], fake[fake.index("            case _") :]
-    (package / "tests" / "fake_cloud.py").write_text(head + cases + tail)
+    if fake_too:
+        head, tail = fake[: fake.index("            # case")], fake[fake.index("            case _") :]
+        (package / "tests" / "fake_cloud.py").write_text(head + cases + tail)
     return names
 
 
@@ -485,6 +518,84 @@ def test_the_how_to_runs(run: Run, venv: Path) -> None:
     require_typed(package)
 
 
+def test_the_how_to_runs_in_xml_with_signatures(run: Run) -> None:
+    """With `--xml` and `--auth signature` the how-to's driver keeps every rule, and is typed."""
+    package = made(run, "acme", "--xml", "--auth", "signature")
+    driver = package / "src/polycloud_acme/driver.py"
+    imports = driver.read_text().partition("\nNOT_OFFERED")[0]
+    follow(package)
+    text = driver.read_text().replace("import ConnectionKey, JsonResponse, quote", "import quote")
+    text = text.replace("json=self.body", "data=self.body")
+    text = text[text.index("from typing import Any, ClassVar") :]
+    driver.write_text(f"{imports}\n{text}")
+    result = conformed(package)
+    broken = [rule for rule in result["rules"] if rule["status"] == "broken"]
+    assert (broken, result["left_over"]) == ([], [])
+    assert f"now keeps {result['kept']} rules" in HOW_TO
+    require_typed(package)
+
+
+def listing(key: str, **fields: Any) -> dict[str, Any]:
+    """The response of a list of objects with these fields."""
+    items = {"type": "array", "items": {"type": "object", "properties": fields}}
+    return {"type": "object", "properties": {key: items}, "required": [key]}
+
+
+TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+SERVER = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {
+        "id": NUMBER,
+        "name": TEXT,
+        "status": {"type": "string", "enum": ["building", "on", "off"]},
+        "addresses": {"type": "array", "items": TEXT, "example": ["203.0.113.1", "10.0.0.1"]},
+        "tags": {"type": "array", "items": TEXT},
+    },
+}
+PAGES = {"servers": {"type": "array", "items": SERVER}, "pages": NUMBER, "total": NUMBER}
+OF_THE_HOW_TO = {
+    "openapi": "3.1.0",
+    "servers": [{"url": "https://api.acme.test"}],
+    "paths": {
+        "/regions": {
+            "get": responding(listing("regions", id=TEXT, name=TEXT, country=TEXT | {"example": "NL"}))
+        },
+        "/plans": {
+            "get": responding(
+                listing(
+                    "plans",
+                    slug=TEXT,
+                    memory_mb={"type": "integer", "example": 512},
+                    disk_gb=NUMBER,
+                    usd_an_hour={"type": "number", "example": 0.01},
+                )
+            )
+        },
+        "/images": {"get": responding(listing("images", id=TEXT, name=TEXT))},
+        "/servers": {
+            "get": {
+                **responding({"type": "object", "properties": PAGES, "required": [*PAGES]}),
+                "parameters": [{"name": "page", "in": "query", "schema": NUMBER}],
+            },
+            "post": responding(SERVER, "201"),
+        },
+        "/servers/{id}": {"delete": {"responses": {"204": {}}}},
+    },
+}
+
+
+def test_the_fake_of_a_document_keeps_the_rules(run: Run, folder: Path) -> None:
+    """On the fake that a document becomes, the how-to's driver keeps the same rules."""
+    (folder / "acme.json").write_text(json.dumps(OF_THE_HOW_TO))
+    package = made(run, "acme", "--openapi", "acme.json")
+    follow(package, fake_too=False)
+    result = conformed(package)
+    broken = [rule for rule in result["rules"] if rule["status"] == "broken"]
+    assert (broken, result["left_over"]) == ([], [])
+    assert f"now keeps {result['kept']} rules" in HOW_TO
+
+
 def test_the_how_tos_deployment_runs(run: Run) -> None:
     """The how-to's test of a deployment passes on the how-to's driver and fake."""
     package = made(run, "acme")
@@ -512,8 +623,8 @@ def test_the_how_tos_variants_keep_the_rules(run: Run) -> None:
         r"        creation = .*\n.*\n", "        return self._create_once(ServerCreation(self, body))\n", text
     )
     text = text.replace("        *,\n        idempotency_key: str | None = None,\n", "")
-    more = "from polycloud.errors import AmbiguousCreateError, ConflictError\n"
-    more += "from polycloud.concurrency.waiting import poll\nfrom polycloud.compute.base import ("
+    more = "from polycloud.errors import AmbiguousCreateError\n"
+    more += "from polycloud.common.busy import when_free\nfrom polycloud.compute.base import ("
     text = text.replace("from polycloud.compute.base import (", more).replace(
         "Creation, marker_for", "Creation"
     )

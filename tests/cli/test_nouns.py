@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from polycloud.cli.nouns import NOUNS, nouns_of
 from polycloud.common.providers import DriverType, get_driver
+from polycloud.sandbox import Sandbox
 
 if TYPE_CHECKING:
     import subprocess
@@ -163,3 +165,19 @@ def test_the_table_of_nouns() -> None:
         assert noun.many == name
         assert noun in nouns_of(noun.service)
         assert noun.operation in get_driver(noun.service, "dummy").operations()
+
+
+def test_exact_ids_cost_no_list(run: Run, configured: Callable[[str], Path]) -> None:
+    """A dry run with exact ids of a size and an image asks for these two only, and for no list."""
+    with Sandbox("linode", ssh="off") as cloud:
+        file = configured(
+            f'[profiles.a]\nprovider = "linode"\nurl = "{cloud.url}/v4"\ntoken = "{cloud.credentials[0]}"\n'
+        )
+        order = ("--name", "web", "--size", "g6-nanode-1", "--image", "linode/debian12")
+        done = run("nodes", "create", *order, "--dry-run", POLYCLOUD_CONFIG=str(file))
+        assert done.returncode == 0, done.stderr
+        asked = [request.path for request in cloud.requests]
+    assert sorted(path.rpartition("/v4")[2] for path in asked) == [
+        "/images/linode/debian12",
+        "/linode/types/g6-nanode-1",
+    ]

@@ -56,7 +56,7 @@ def test_the_version_imports_nothing(run: Run) -> None:
     [
         ("polycloud ", "polycloud pro", ["profiles", "providers"]),
         ("polycloud nodes s", "polycloud nodes st", ["start", "stop"]),
-        ("polycloud nodes list --", "polycloud nodes list --re", ["--reverse"]),
+        ("polycloud nodes list --", "polycloud nodes list --rev", ["--reverse"]),
         ("polycloud nodes list -p ", "polycloud nodes list -p w", ["work"]),
         ("polycloud nodes stop x", "polycloud nodes stop ", ["dummy-1", "dummy-2"]),
     ],

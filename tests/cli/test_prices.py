@@ -21,8 +21,16 @@ def test_sizes_of_all_accounts_by_price(run: Run, both: dict[str, str]) -> None:
     prices = [size["usd_hour"] for size in found if size["usd_hour"] is not None]
     assert prices == sorted(prices)
     for size in found:
-        if size["usd_hour"] is not None:
+        if size["usd_hour"] is not None and size["account"] == "office":
             assert size["usd_month"] == round(size["usd_hour"] * 730, 2)
+
+
+def test_the_price_of_a_month(run: Run, both: dict[str, str]) -> None:
+    """The price of a month is the provider's own where it has one."""
+    done = run(
+        "sizes", "show", "s-1vcpu-1gb", "-p", "prod", "--columns", "usd_hour,usd_month", "--json", **both
+    )
+    assert json.loads(done.stdout) == {"usd_hour": 0.00893, "usd_month": 6}
 
 
 def test_a_selection(run: Run, both: dict[str, str]) -> None:

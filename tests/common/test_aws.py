@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polycloud import connect
@@ -78,6 +78,7 @@ def test_published_signatures(request_: Request, service: str, signature: str) -
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text of a fresh checkout takes seconds
 @given(
     method=st.sampled_from(["GET", "POST", "DELETE"]),
     service=st.sampled_from(["ec2", "s3"]),
@@ -267,6 +268,9 @@ def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Remove Amazon's settings from the environment."""
     for name in (
         "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_EC2",
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
         "AWS_ACCESS_KEY_ID",
@@ -406,13 +410,54 @@ def test_credential_process() -> None:
 
 
 @pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_a_misspelt_profile(env: Set, variable: str) -> None:
+    """A profile that does not exist is an error with the nearest names, never another source's identity."""
+    with pytest.raises(InvalidCredsError, match=r"'prdo' is not in .*; the nearest are prod"):
+        EC2NodeDriver(ex_profile="prdo")
+    env(variable, "prdo")
+    env("AWS_ACCESS_KEY_ID", "AKIAENV")
+    env("AWS_SECRET_ACCESS_KEY", "of env")
+    with pytest.raises(InvalidCredsError, match=f"'prdo', which {variable} names, .* nearest are prod"):
+        EC2NodeDriver()
+    with pytest.raises(InvalidCredsError, match="'prdo'"):
+        _ = EC2NodeDriver(region="eu-west-1").connection.credentials
+    assert EC2NodeDriver("AKIA", "given").connection.credentials.access_key == "AKIA"
+
+
+def test_addresses_of_the_environment(env: Set, tmp_path: Path) -> None:
+    """The address is that of the service's variable, the general one, or the profile; a given one counts."""
+
+    def address(*credentials: str, **options: Any) -> str:
+        connection = EC2NodeDriver(*credentials, **options).connection
+        return f"{connection.host}:{connection.port}"
+
+    keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = x\n"
+    (tmp_path / "credentials").write_text(f"{keys}endpoint_url = http://127.0.0.1:1001\n")
+    assert address() == "127.0.0.1:1001"
+    assert address("AKIA", "given") == "ec2.us-east-1.amazonaws.com:443"
+    env("AWS_ENDPOINT_URL", "http://127.0.0.1:1002")
+    assert address() == address("AKIA", "given") == "127.0.0.1:1002"
+    env("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:1003")
+    assert address() == "127.0.0.1:1003"
+    assert address(url="http://127.0.0.1:1004") == "127.0.0.1:1004"
+    assert address(host="ec2.example") == "ec2.example:443"
+    env("AWS_ENDPOINT_URL_EC2", "nowhere:1003")
+    with pytest.raises(InvalidArgumentError, match="AWS_ENDPOINT_URL_EC2 must be like https://"):
+        EC2NodeDriver()
+    env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    assert address() == "ec2.us-east-1.amazonaws.com:443"
+
+
+@pytest.mark.usefixtures("files")
 def test_what_the_files_cannot_do(tmp_path: Path) -> None:
-    """A profile with a role, an unknown profile and a broken file are errors, which do not show a secret."""
+    """A profile with a role or without keys, and a broken file are errors, which do not show a secret."""
     for profile in ("role", "both"):  # keys beside a role are those that it is assumed with
         with pytest.raises(InvalidCredsError, match="role_arn, which is not supported"):
             Chain(profile).find()
-    with pytest.raises(InvalidCredsError, match="'nobody' has no credentials"):
-        Chain("nobody").find()
+    (tmp_path / "config").write_text("[profile bare]\nregion = eu-west-3\n")
+    with pytest.raises(InvalidCredsError, match="'bare' has no credentials"):
+        Chain("bare").find()
     (tmp_path / "credentials").write_text("aws_secret_access_key = plain secret\n")
     with pytest.raises(InvalidCredsError) as caught:
         Chain().find()

@@ -281,6 +281,9 @@ def test_an_error_in_a_stream_is_read_first() -> None:
         {"message": "the words"},
         {"error": {"message": "the words"}},
         {"errors": [{"detail": "the words"}]},
+        {"errors": [{"field": "label", "reason": "the words"}]},
+        {"type": "about:blank", "title": "the words"},
+        {"code": 7, "description": "the words"},
         b"the words",
     ],
 )
@@ -320,14 +323,23 @@ def test_the_articles_parse_error() -> None:
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("body", [b"<html>login</html>", b"  \n<!DOCTYPE html>"])
-def test_html_with_status_200(body: bytes) -> None:
-    """HTML where JSON was expected is refused with its beginning, even if the body is never read."""
-    with (
-        serve(lambda _: Answer(200, body)) as web,
-        pytest.raises(MalformedResponseError, match="body begins: "),
-    ):
-        JsonConnection(**web.options).request("/")
+@pytest.mark.parametrize("kind", [JsonResponse, XmlResponse])
+@pytest.mark.parametrize(
+    "body", [b"<html>login</html>", b"  \n<!DOCTYPE html>", b"<?xml version='1.0'?>\n<!doctype  HTML>"]
+)
+def test_html_with_status_200(kind: type[Response], body: bytes) -> None:
+    """HTML where JSON or XML was expected is refused with its beginning, even if the body is never read."""
+    with serve(lambda _: Answer(200, body)) as web:
+        connection = type("Other", (Connection,), {"responseCls": kind})(**web.options)
+        with pytest.raises(MalformedResponseError, match="body begins: "):
+            connection.request("/")
+
+
+def test_a_resource_called_html() -> None:
+    """XML whose root only begins like HTML is read, and so are spaces before it, in linear time."""
+    with serve(lambda _: Answer(200, b" " * 200_000 + b"<htmlPages/>")) as web, ends_within(10):
+        connection = type("Other", (Connection,), {"responseCls": XmlResponse})(**web.options)
+        assert connection.request("/").object.tag == "htmlPages"
 
 
 @pytest.mark.parametrize("body", [b'{"a": [1, 2', b"nonsense", b"\xff\xfe{}"])

@@ -79,7 +79,12 @@ class XmlConnection(Connection):
 
 @pytest.mark.parametrize(
     ("body", "message"),
-    [(b"<html><body/></html>", "not as documented: .*`server`"), (b"<a>", "not XML"), (b"", "not XML")],
+    [
+        (b"<other><body/></other>", "not as documented: .*`server`"),
+        (b"<status>maintenance</status>", "not as documented: .*`server`"),
+        (b"<a>", "not XML"),
+        (b"", "not XML"),
+    ],
 )
 def test_foreign_documents(body: bytes, message: str) -> None:
     """A response that is another document, or none, is no empty list but a `MalformedResponseError`."""

@@ -622,6 +622,15 @@ def test_sizes(driver: EC2NodeDriver) -> None:
     assert {size.id for size in driver.list_sizes(zone)} <= set(sizes)
 
 
+def test_one_size(driver: EC2NodeDriver) -> None:
+    """A size is fetched by its exact id; a pattern, or what is no id, is a NotFoundError."""
+    micro = driver.ex_get_size("t3.micro")
+    assert (micro.id, micro.ram, micro.price) == ("t3.micro", 1024, 0.0104)
+    for unknown in ("t3.*", "t3", "none"):
+        with pytest.raises(NotFoundError, match="there is no Amazon EC2 size"):
+            driver.ex_get_size(unknown)
+
+
 def test_images(driver: EC2NodeDriver) -> None:
     """By default the account's images and those of known distributions are listed; with arguments, any."""
     listed = {image.id: image for image in driver.list_images()}
@@ -1095,6 +1104,7 @@ CALLS: dict[str, Callable[[EC2NodeDriver], Any]] = {
     "list_nodes": lambda driver: driver.list_nodes(),
     "iterate_nodes": lambda driver: list(driver.iterate_nodes()),
     "list_sizes": lambda driver: driver.list_sizes(),
+    "ex_get_size": lambda driver: driver.ex_get_size("t3.micro"),
     "list_images": lambda driver: driver.list_images(),
     "list_locations": lambda driver: driver.list_locations(),
     "list_key_pairs": lambda driver: driver.list_key_pairs(),

@@ -368,6 +368,7 @@ CALLS: dict[str, Callable[[LinodeNodeDriver], Any]] = {
 ONE: dict[str, Callable[[LinodeNodeDriver], Any]] = {
     "get_node": lambda driver: driver.get_node("1"),
     "get_image": lambda driver: driver.get_image("linode/debian12"),
+    "ex_get_size": lambda driver: driver.ex_get_size("g6-nanode-1"),
     "ex_get_volume": lambda driver: driver.ex_get_volume("1"),
     "ex_list_backups": lambda driver: driver.ex_list_backups(node_of(driver)),
     "ex_list_node_addresses": lambda driver: driver.ex_list_node_addresses(node_of(driver)),
@@ -977,6 +978,14 @@ def test_sizes_have_the_prices_of_their_region() -> None:
     with serve(lambda _: answer) as web, on(web, region="br-gru") as driver:
         prices = [(one.price, one.extra["monthly_price"]) for one in driver.list_sizes()]
     assert prices == [(0.0075, None), (0.036, 24), (None, None)]
+
+
+def test_one_size() -> None:
+    """A size is fetched by its id by one request, with the price of the driver's region."""
+    with serve(lambda _: Answer(body=TYPE)) as web, on(web, region="br-gru") as driver:
+        size = driver.ex_get_size("g6/x")
+    assert (size.id, size.price) == (TYPE["id"], 0.036)
+    assert [seen.path for seen in web.seen] == ["/v4/linode/types/g6%2Fx"]
 
 
 def test_sizes_that_are_unavailable_in_a_region() -> None:

@@ -16,8 +16,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+import uvicorn
 
 from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError, TLSError, TransportError
+from polycloud.http import connections
+from polycloud.http import loop as of_loop
+from polycloud.http.exchange import IDLE_LIMIT
 from polycloud.http.messages import RawResponse, Request, Transport, TransportOptions
 from polycloud.http.urllib3 import Urllib3Transport
 from support.certificates import Authority, Certificate
@@ -393,6 +397,39 @@ def test_a_connection_closed_while_idle(world: World) -> None:
     with raw_answers(OK + b"Content-Length: 0\r\n\r\n") as web:
         world(use)
     assert len(web.seen) == 5
+
+
+def test_a_response_that_was_read_late(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A POST is not lost where the server's idle time had nearly ended before its last response was read."""
+    monkeypatch.setattr(of_loop, "IDLE_LIMIT", 0.3)
+    monkeypatch.setattr(connections, "IDLE_LIMIT", 0.3)
+    numbers = []
+
+    def impatient(connection: socket.socket, over: threading.Event) -> None:
+        """Close after 0.5 s, at the very moment in which another request arrives."""
+        responded = None
+        while connection.recv(65536) and (responded is None or time.monotonic() - responded < 0.5):
+            connection.sendall(OK + b"Content-Length: 4\r\n\r\n")
+            over.wait(0.1)
+            connection.sendall(b"body")
+            responded = time.monotonic()
+            numbers.append(connection.getpeername()[1])
+
+    def use(transport: Transport) -> None:
+        for _ in range(2):
+            response = transport.send(Request("POST", f"http://127.0.0.1:{port}/", body=b"x", stream=True))
+            threading.Event().wait(0.7)  # it blocks an event loop too
+            assert response.chunks is not None
+            assert b"".join(response.chunks) == b"body"
+
+    with served(impatient) as port:
+        world(use)
+    assert len(set(numbers)) == 2
+
+
+def test_servers_are_more_patient() -> None:
+    """Connections are not trusted for a second before the 5 s at which many servers close, ours too."""
+    assert uvicorn.Config("").timeout_keep_alive - 1 >= IDLE_LIMIT
 
 
 def test_an_early_response_to_an_upload(send: Send) -> None:

@@ -447,7 +447,7 @@ def test_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_idle_connection_is_not_trusted_with_a_post() -> None:
-    """A POST does not go out on a connection that idled for over 4 s; a GET may."""
+    """A POST does not go out on a connection whose last request is over 4 s old; a GET may."""
     with serve() as web:
         transport = Urllib3Transport()
         first = json_of(transport.send(Request("GET", web.url)))["connection"]
@@ -462,7 +462,7 @@ def age_idle_connections(transport: Urllib3Transport) -> None:
     places: Any
     (places,) = (pool.pool for pool in transport._pools.values() if isinstance(pool, HTTPConnectionPool))
     for connection in places.idle:
-        connection.last_used -= 4.1
+        connection.last_sent -= 4.1
 
 
 def test_a_transport_pickles_without_sockets() -> None:

@@ -45,7 +45,15 @@ EVIL = (
     " ",
     "\n    evil()\n",
 )
-MODULES = {*sys.stdlib_module_names, "msgspec", "pytest", "polycloud", "polycloud_acme", "fake_cloud"}
+MODULES = {
+    *sys.stdlib_module_names,
+    "msgspec",
+    "pytest",
+    "polycloud",
+    "polycloud_acme",
+    "fake_cloud",
+    "documented",
+}
 """What a generated package may import."""
 TEXTS = st.one_of(
     st.sampled_from(EVIL),
@@ -101,7 +109,10 @@ def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 PLAIN = st.builds(
-    lambda kind, text: {"type": kind, "description": text}, st.sampled_from(("string", "integer")), TEXTS
+    lambda kind, text, value: {"type": kind, "description": text, "enum": [value], "example": value},
+    st.sampled_from(("string", "integer")),
+    TEXTS,
+    TEXTS,
 )
 SCHEMAS = st.recursive(st.one_of(PLAIN, st.builds(refer, TEXTS)), composed, max_leaves=8)
 OPERATIONS = st.dictionaries(

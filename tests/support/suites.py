@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httptools  # noqa: F401 - each run of pytester would import these two again, with other classes
 import pytest
 
+import polycloud.aio  # noqa: F401
 from polycloud.testing.conformance.base import number_of
 
 DOCUMENTS = Path(__file__).parents[2] / "docs" / "rules"

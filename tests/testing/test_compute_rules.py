@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
@@ -351,7 +352,10 @@ class EmptyForAnError(NephoscaleNodeDriver):
 
 
 class SecretInErrors(NephoscaleNodeDriver):
-    """Adds the password to errors."""
+    """Adds the password to errors, and does not let them be cleaned."""
+
+    def clean_error(self, error: PolycloudError) -> None:
+        """Leave the error as it is."""
 
     def list_nodes(self, *, ex_dedicated: bool = False) -> list[Node]:
         try:
@@ -416,6 +420,31 @@ class DeploysNothing(NephoscaleNodeDriver):
         return self.create_node(kwargs["name"], kwargs["size"], kwargs["image"])
 
 
+class OneSize(DummyNodeDriver):
+    """Creates nodes of one size."""
+
+    def create_node(self, name: str, size: NodeSize, *args: Any, **kwargs: Any) -> Node:
+        return super().create_node(name, self.list_sizes()[0], *args, **kwargs)
+
+
+class Gigabytes(NephoscaleNodeDriver):
+    """Lists sizes with RAM in GB."""
+
+    def list_sizes(self, location: NodeLocation | None = None, **kwargs: Any) -> list[NodeSize]:
+        sizes = super().list_sizes(location, **kwargs)
+        for size in sizes:
+            size.ram //= 1024
+        return sizes
+
+
+class Sleeps(DummyNodeDriver):
+    """Waits by `time.sleep`."""
+
+    def stop_node(self, node: Node) -> bool:
+        time.sleep(0.001)  # noqa: TID251 - the fault
+        return super().stop_node(node)
+
+
 class HoldsLock(DummyNodeDriver):
     """Has an attribute that cannot be pickled."""
 
@@ -454,9 +483,12 @@ IN_MEMORY: Mapping[type[Any], str] = {
     HoldsLock: "C46",
     ForgetsKeys: "C48",
     BusyAtFirst: "C24 C50",
+    OneSize: "C54",
+    Sleeps: "C56",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
-    DeletesByGet: "C24",
+    DeletesByGet: "C24 C55",
+    Gigabytes: "C06",
     StopsByGet: "C21",
     SendsNothing: "C26 C41",
     Stub: "C02 C41",

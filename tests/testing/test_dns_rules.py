@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -288,7 +289,10 @@ class EmptyForAnError(DigitalOceanDNSDriver):
 
 
 class SecretInErrors(DigitalOceanDNSDriver):
-    """Adds the token to errors, which loses the request."""
+    """Adds the token to errors, which loses the request, and does not let them be cleaned."""
+
+    def clean_error(self, error: PolycloudError) -> None:
+        """Leave the error as it is."""
 
     def list_zones(self) -> list[Zone]:
         try:
@@ -305,6 +309,22 @@ class SendsAgain(DigitalOceanDNSDriver):
             return creation.send()
         except (TransportError, MalformedResponseError, ServerError):
             return creation.send()
+
+
+class Unquoted(DigitalOceanDNSDriver):
+    """Puts the domain into paths as it is."""
+
+    def delete_zone(self, zone: Zone) -> bool:
+        self.connection.request(f"/domains/{zone.id}", method="DELETE")
+        return True
+
+
+class Sleeps(DummyDNSDriver):
+    """Waits by `time.sleep`."""
+
+    def delete_record(self, record: Record) -> bool:
+        time.sleep(0.001)  # noqa: TID251 - the fault
+        return super().delete_record(record)
 
 
 IN_MEMORY: Mapping[type[Any], str] = {
@@ -331,11 +351,13 @@ IN_MEMORY: Mapping[type[Any], str] = {
     IgnoresTTL: "D37 D39",
     ZoneFileData: "D38 D40 D42 D44",
     OneValue: "D45",
+    Sleeps: "D55",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
     EmptyForAnError: "D06 D09 D10 D18",
     SecretInErrors: "D08 D11",
     SendsAgain: "D16 D17",
+    Unquoted: "D54",
 }
 SEEDED = {**IN_MEMORY, **OVER_HTTP}
 

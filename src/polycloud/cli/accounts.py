@@ -9,15 +9,26 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError, PolycloudError
 
 if TYPE_CHECKING:
     from polycloud.config import Config
 
-__all__ = ["Accounts", "configuration", "connect_all", "connect_one", "name_of"]
+__all__ = [
+    "Accounts",
+    "configuration",
+    "connect_all",
+    "connect_one",
+    "driver_class",
+    "flags",
+    "name_of",
+    "overrides",
+]
 
 Accounts = Mapping[str, Callable[[], Any]]
 """Functions that make the driver of an account, by the account's name."""
+overrides: dict[str, str] = {}
+"""Options of the command line that replace those of its accounts: `region` and `url`."""
 
 
 @cache
@@ -46,6 +57,22 @@ def name_of(profile: str | None, provider: str | None) -> str:
     return provider or configuration().profile(profile).name
 
 
+def driver_class(service: str, profile: str | None, provider: str | None) -> Any:
+    """The class of an account's driver; None if there is no such account."""
+    from polycloud.common.providers import get_driver
+
+    try:
+        return get_driver(service, provider) if provider else configuration().profile(profile).driver(service)
+    except PolycloudError:
+        return None
+
+
+def flags(profile: str | None, provider: str | None) -> list[str]:
+    """The options of a command line that choose that account, as this command did."""
+    account = ["-p", profile] if profile else ["--provider", provider] if provider else []
+    return [*account, *(word for name, value in overrides.items() for word in (f"--{name}", value))]
+
+
 def connect_all(
     service: str | None, profiles: Sequence[str] | None, provider: str | None, *, every: bool = False
 ) -> Accounts:
@@ -64,17 +91,19 @@ def connect_all(
     if not found:
         which = f" for {service}" if service and loaded.profiles else ""
         raise InvalidArgumentError(f"there are no profiles{which} in {loaded.file}")
+    if len(found) > 1 and "url" in overrides:
+        raise InvalidArgumentError("--url is for one account; several would send it their credentials")
     return {profile.name: _from_profile(service, profile) for profile in found}
 
 
 def _from_profile(service: str | None, profile: Any) -> Callable[[], Any]:
-    return lambda: profile.connect(service)
+    return lambda: profile.connect(service, **overrides)
 
 
 def _from_environment(service: str | None, provider: str) -> Callable[[], Any]:
     def connect() -> Any:
         from polycloud import config
 
-        return config.connect(provider, service=service)
+        return config.connect(provider, service=service, **overrides)
 
     return connect

@@ -37,28 +37,30 @@ def find_all(driver: Any, noun: Noun, texts: Sequence[str]) -> list[Any]:
 
 
 def choose(driver: Any, noun: Noun, text: str, *args: Any) -> Any:
-    """Like `find`; else an unlisted one of this id, or the only one whose id or name begins with the text.
+    """Like `find`; else the only one whose id or name begins with the text.
 
-    `args` are those of the list.
+    A driver that can fetch one by its id is asked for that first: lists are long, or a selection. `args` are
+    those of the list.
     """
+    if (found := _by_id(driver, noun, text)) is not None:
+        return found
     items = _fetch(driver, noun, *args)
     if any(_matches(noun, items, text)):
         return _exact(noun, items, text, driver.name)
     same = _matching(noun, items, lambda name: name.lower() == text.lower())
-    if not same and (unlisted := _unlisted(driver, noun, text)) is not None:
-        return unlisted
     if near := same or _matching(noun, items, lambda name: name.lower().startswith(text.lower())):
         return _only(noun, near, f"begins with {text!r}")
     return _exact(noun, items, text, driver.name)
 
 
-def _unlisted(driver: Any, noun: Noun, text: str) -> Any | None:
-    """The resource with this id, if the driver can fetch it; its list may be a selection."""
+def _by_id(driver: Any, noun: Noun, text: str) -> Any | None:
+    """The resource with this id, if the driver can fetch it without the list; None if there is none."""
     fetch = getattr(driver, noun.by_id, None)
     if fetch is None or hasattr(fetch, "needs"):  # the base's way is to list
         return None
     try:
-        return fetch(text)
+        with output.asking(f"{driver.name} for the {noun.one} {text}"):
+            return fetch(text)
     except InvalidArgumentError:
         return None
     except ProviderHTTPError as error:

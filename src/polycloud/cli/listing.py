@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import partial
+from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
@@ -24,7 +27,23 @@ if TYPE_CHECKING:
     from polycloud.cli.accounts import Accounts
     from polycloud.cli.resources import Noun
 
-__all__ = ["Listing", "Record", "View", "ask", "cell", "cells", "collect", "end", "show", "spreadsheet_cell"]
+__all__ = [
+    "Format",
+    "Listing",
+    "Record",
+    "View",
+    "ask",
+    "cell",
+    "cells",
+    "chosen_columns",
+    "collect",
+    "end",
+    "format_of",
+    "print_rows",
+    "show",
+    "spreadsheet_cell",
+    "with_tags",
+]
 
 ACCOUNT = "account"
 FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
@@ -32,22 +51,49 @@ FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 MOST_NAMED = 8
 FRAME = 7
 """Lines of the screen that a growing table needs beside its rows."""
+TAGS, TAG = "tags", "tag:"
+"""The column of all tags, and how the column of one tag begins."""
+FILTER = re.compile(r"(.+?)(!=|>=|<=|=|~|>|<)(.*)", re.DOTALL)
+COMPARE = {">": gt, ">=": ge, "<": lt, "<=": le}
 Record = Mapping[str, Any]
 Watched = AbstractContextManager[Callable[[], None]]
+
+
+class Format(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    CSV_SAFE = "csv-safe"
+    VALUE = "value"
+
+
+def format_of(asked: Format | None, *, as_json: bool, as_csv: bool, safe_csv: bool) -> Format:
+    """The format that was asked for by its name or by a flag. Raises `InvalidArgumentError` for two."""
+    flags = {Format.JSON: as_json, Format.CSV_SAFE: safe_csv, Format.CSV: as_csv and not safe_csv}
+    found = [*([asked] if asked else ()), *(name for name, given in flags.items() if given)]
+    if len(found) > 1:
+        raise InvalidArgumentError("give only one of --output, --json and --csv")
+    return found[0] if found else Format.TABLE
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """How a list is printed: which rows, in which order, and in which format."""
 
-    as_json: bool = False
-    as_csv: bool = False
-    safe_csv: bool = False
+    format: Format = Format.TABLE
+    header: bool = True
     columns: str | None = None
     filters: Sequence[str] = ()
     sort: str | None = None
     reverse: bool = False
     limit: int | None = None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is for people."""
+        return self.format is Format.TABLE
 
 
 @dataclass(slots=True)
@@ -67,8 +113,8 @@ class Listing:
         """The records, in the order of the accounts unless the view has another."""
         found = [record for name in self.accounts for record in self.records.get(name, ())]
         if view.filters:
-            wanted = [_condition(text) for text in view.filters]
-            found = [record for record in found if all(_fits(record, *one) for one in wanted)]
+            wanted = [condition(text) for text in view.filters]
+            found = [record for record in found if all(fits(record) for fits in wanted)]
         if view.sort:
             # Records without a value come last, in either order
             known = [record for record in found if record[view.sort] is not None]
@@ -96,7 +142,7 @@ def show(
     """List the resources of the accounts. Exits with 1 if one of several accounts failed."""
     listing = collect(asked, noun, view, deadline, keep)
     columns = _columns(noun, view)
-    _print(listing.rows(view), _shown(columns, asked, view), columns, view)
+    print_rows(listing.rows(view), _shown(columns, asked, view), columns, view)
     end(listing)
 
 
@@ -109,9 +155,11 @@ def collect(
 ) -> Listing:
     """Fetch the records that `keep` accepts; if the result is a table, show it while it grows."""
     columns = _columns(noun, view)
+    named = [*columns, *_filtered(view), *([view.sort] if view.sort else ())]
 
     def records(driver: Any) -> list[Record]:
-        return [record for record in map(noun.record, noun.fetch(driver)) if keep(record)]
+        found = (with_tags(noun.record(item), named) for item in noun.fetch(driver))
+        return [record for record in found if keep(record)]
 
     return ask(asked, records, deadline, lambda so_far: _watched(so_far, _shown(columns, asked, view), view))
 
@@ -149,7 +197,7 @@ def ask(
 
 def _watched(listing: Listing, columns: Sequence[str], view: View) -> Watched:
     """Show a table while it grows, unless the output is not a table or may not move."""
-    if view.as_json or view.as_csv or not output.lively():
+    if not view.is_table or not output.lively():
         return nullcontext(_do_nothing)
     return _growing(listing, columns, view)
 
@@ -186,17 +234,37 @@ def spreadsheet_cell(value: Any) -> str:
 
 def _columns(noun: Noun, view: View) -> list[str]:
     """The requested columns, or all. Raises `InvalidArgumentError` for a view that names unknown ones."""
-    if view.as_json and view.as_csv:
-        raise InvalidArgumentError("give only one of --json and --csv")
     known = [ACCOUNT, *(column.name for column in noun.columns)]
-    for name in (*([view.sort] if view.sort else ()), *(_condition(text)[0] for text in view.filters)):
+    for name in (*([view.sort] if view.sort else ()), *_filtered(view)):
         _require(name, known)
-    if view.columns is None:
-        return known
-    chosen = [name.strip() for name in view.columns.split(",")]
+    for text in view.filters:
+        condition(text)
+    return known if view.columns is None else chosen_columns(view.columns, known)
+
+
+def chosen_columns(text: str, known: Sequence[str]) -> list[str]:
+    """The names in a list with commas. Raises `InvalidArgumentError` for unknown ones."""
+    chosen = [name.strip() for name in text.split(",")]
     for name in chosen:
         _require(name, known)
     return chosen
+
+
+def with_tags(record: Record, names: Sequence[str]) -> Record:
+    """The record with those of these columns that are a tag's value: `tag:env` of `env=prod` is "prod"."""
+    wanted = {name: name.removeprefix(TAG) for name in names if name.startswith(TAG)}
+    return {**record, **{name: _tag(record[TAGS], tag) for name, tag in wanted.items()}} if wanted else record
+
+
+def _tag(tags: Sequence[str], wanted: str) -> str | None:
+    """The value of a tag `wanted=value` or `wanted:value`; "yes" for one without a value, None without it."""
+    for tag in tags:
+        name, _, value = tag.partition("=" if "=" in tag else ":")
+        if tag == wanted:
+            return "yes"
+        if name == wanted:
+            return value
+    return None
 
 
 def _shown(columns: list[str], asked: Accounts, view: View) -> list[str]:
@@ -205,23 +273,56 @@ def _shown(columns: list[str], asked: Accounts, view: View) -> list[str]:
 
 
 def _require(name: str, known: Sequence[str]) -> None:
-    if name not in known:
+    if name not in known and not (TAGS in known and name.startswith(TAG) and name != TAG):
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise InvalidArgumentError(f"no column is called {name!r}; {hint}there are {', '.join(known)}")
 
 
-def _condition(text: str) -> tuple[str, str]:
-    name, equals, pattern = text.partition("=")
-    if not equals:
+def _filtered(view: View) -> list[str]:
+    """The columns that filters name."""
+    return [_parts(text)[0] for text in view.filters]
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """The column, the comparison and the pattern of a filter."""
+    found = FILTER.fullmatch(text)
+    if found is None:
         raise InvalidArgumentError(f"--filter must be COLUMN=PATTERN, such as name=web*, got {text!r}")
-    return name, pattern
+    name, sign, pattern = found.groups()
+    return name, sign, pattern
 
 
-def _fits(record: Record, name: str, pattern: str) -> bool:
-    value = record[name]
-    values = value if isinstance(value, list | tuple) else [value]
-    return any(fnmatchcase(cell(one), pattern) for one in values)
+def condition(text: str) -> Callable[[Record], bool]:
+    """Whether a record fits a filter: `=`, `!=` with a shell's pattern, `~` a regular expression, `<` ..."""
+    name, sign, pattern = _parts(text)
+    if sign in COMPARE:
+        return lambda record: _compares(record[name], sign, pattern)
+    try:
+        expression = re.compile(pattern) if sign == "~" else None
+    except re.error as error:
+        raise InvalidArgumentError(f"--filter {name}~ must be a regular expression: {error}") from None
+
+    def fits(record: Record) -> bool:
+        value = record[name]
+        texts = map(cell, value if isinstance(value, list | tuple) else [value])
+        if expression is not None:
+            return any(map(expression.search, texts))
+        return any(fnmatchcase(one, pattern) for one in texts) is (sign == "=")
+
+    return fits
+
+
+def _compares(value: Any, sign: str, text: str) -> bool:
+    """Whether a value is greater or less: as numbers where it is one, as texts otherwise; not without one."""
+    if value is None:
+        return False
+    if not isinstance(value, int | float):
+        return bool(COMPARE[sign](cell(value), text))
+    try:
+        return bool(COMPARE[sign](value, float(text)))
+    except ValueError:
+        raise InvalidArgumentError(f"--filter must compare with a number, got {text!r}") from None
 
 
 def _order(name: str, record: Record) -> tuple[bool, Any]:
@@ -234,24 +335,31 @@ def _order(name: str, record: Record) -> tuple[bool, Any]:
 # Printing
 
 
-def _print(rows: Sequence[Record], shown: Sequence[str], columns: Sequence[str], view: View) -> None:
-    if view.as_json:
+def print_rows(rows: Sequence[Record], shown: Sequence[str], columns: Sequence[str], view: View) -> None:
+    """Print rows; a table has the columns `shown`, which leave out the account where there is one."""
+    if view.format is Format.JSON:
         output.json([{name: row[name] for name in columns} for row in rows])
-    elif view.as_csv:
-        text = spreadsheet_cell if view.safe_csv or output.at_terminal() else cell
+    elif view.format in {Format.CSV, Format.CSV_SAFE}:
+        safe = view.format is Format.CSV_SAFE or output.at_terminal()
+        text = spreadsheet_cell if safe else cell
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerows([columns] if view.header else [])
         writer.writerows([text(row[name]) for name in columns] for row in rows)
+    elif view.format is Format.VALUE:
+        sys.stdout.write("".join("\t".join(cell(row[name]) for name in shown) + "\n" for row in rows))
     elif output.at_terminal():
-        _print_table(rows, shown, full=view.columns is not None)
+        _print_table(rows, shown, view)
     else:
-        lines = [list(shown), *([cell(row[name]) or "-" for name in shown] for row in rows)]
+        lines = [[cell(row[name]) or "-" for name in shown] for row in rows]
+        lines = [list(shown), *lines] if view.header else lines
         sys.stdout.write("".join(f"{line}\n" for line in output.columns(lines)))
 
 
-def _print_table(rows: Sequence[Record], shown: Sequence[str], *, full: bool) -> None:
+def _print_table(rows: Sequence[Record], shown: Sequence[str], view: View) -> None:
     console = output.console()
+    full = view.columns is not None
     table, left_out = output.fitted(shown, cells(rows, shown), console.width, full=full)
+    table.show_header = view.header
     console.print(table)
     if left_out:
         console.print(f"--columns or a wider window shows {', '.join(left_out)}", style="dim")

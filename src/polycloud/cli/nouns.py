@@ -11,7 +11,6 @@ from operator import attrgetter
 from typing import Any
 
 from polycloud.cli.resources import Column, Noun
-from polycloud.compute.types import NodeState
 
 __all__ = [
     "IMAGES",
@@ -27,6 +26,8 @@ __all__ = [
 
 COMPUTE = "compute"
 HOURS_A_MONTH = 730
+MONTHLY_KEYS = ("price_monthly", "monthly_price")
+"""Where providers put the price of a month."""
 LOCATION_KEYS = ("region_slug", "zone", "availability", "location", "region")
 """Where providers put the location of a node or a volume."""
 ATTACHED_KEYS = ("droplet_ids", "linode_id", "instance_id")
@@ -60,11 +61,18 @@ def _tags(node: Any) -> list[str]:
 
 def _is_gone(node: Any) -> bool:
     """Whether a node is destroyed, or on its way there, but still listed."""
+    from polycloud.compute.types import NodeState  # help and completion need no drivers
+
     return bool(node.state == NodeState.TERMINATED or node.extra.get("status") == "shutting-down")
 
 
 def _month(size: Any) -> float | None:
-    return None if size.price is None else round(size.price * HOURS_A_MONTH, 2)
+    """The price of a month: the provider's own, which may be less than its hours cost."""
+    own = (size.extra.get(key) for key in MONTHLY_KEYS)
+    price = next((price for price in own if price is not None), None)
+    if price is None and size.price is not None:
+        price = round(size.price * HOURS_A_MONTH, 2)
+    return price
 
 
 def _named(attribute: str, *keys: str) -> Column:
@@ -133,6 +141,7 @@ SIZES = Noun(
         Column("usd_hour", attrgetter("price")),
         Column("traffic_gb", attrgetter("bandwidth")),
     ),
+    by_id="ex_get_size",
 )
 IMAGES = Noun(
     COMPUTE,

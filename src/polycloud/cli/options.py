@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polycloud.cli import completion
+from polycloud.cli.command import App
+from polycloud.cli.listing import Format
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
@@ -22,6 +24,8 @@ __all__ = [
     "Json",
     "Limit",
     "NewName",
+    "NoHeader",
+    "Output",
     "Profile",
     "Profiles",
     "Provider",
@@ -83,13 +87,26 @@ SafeCsv = Annotated[
         help="Print CSV for a spreadsheet: ' before what it would take for a formula. At a terminal always.",
     ),
 ]
-Columns = Annotated[str | None, typer.Option(metavar="A,B", help="Only these columns, in this order.")]
+Output = Annotated[
+    Format | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="The format; value prints the values only, with a tab between them.",
+        show_default=False,
+    ),
+]
+NoHeader = Annotated[bool, typer.Option("--no-header", help="Leave out the names of the columns.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Only these columns, in this order; tag:NAME is a tag's value."),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option(
         "--filter",
-        metavar="COLUMN=PATTERN",
-        help="Such as name=web* or state=running; may be repeated, and all must match.",
+        metavar="CONDITION",
+        help="Such as name=web*, state!=running, ram_mb>1000, tag:env~'prod|test'; all must be met.",
     ),
 ]
 Sort = Annotated[str | None, typer.Option(metavar="COLUMN", help="Sort by this column.")]
@@ -148,13 +165,13 @@ def group() -> typer.Typer:
     def common() -> None:
         pass
 
-    made = typer.Typer(no_args_is_help=True, **SETTINGS)
+    made = App(no_args_is_help=True, **SETTINGS)
     made.callback()(common)
     return made
 
 
 def single(command: Callable[..., Any]) -> typer.Typer:
     """A command without subcommands."""
-    made = typer.Typer(**SETTINGS)
+    made = App(**SETTINGS)
     made.command()(command)
     return made

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from polycloud.cli import finding, output
+from polycloud.cli import extras, finding, output
 from polycloud.cli.listing import cell
-from polycloud.cli.nouns import IMAGES, LOCATIONS, SIZES
+from polycloud.cli.nouns import IMAGES, KEYS, LOCATIONS, SIZES
 from polycloud.compute.deployment import (
     Deployment,
     FileDeployment,
@@ -20,7 +20,7 @@ from polycloud.compute.deployment import (
 )
 from polycloud.compute.keys import require_public_key
 from polycloud.compute.objects import NodeAuthSSHKey
-from polycloud.errors import InvalidArgumentError, UnsupportedOperationError, printable
+from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError, printable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -39,14 +39,23 @@ class Order:
     name: str
     size: str
     image: str
-    location: str | None
-    key: Path | None
-    tags: Sequence[str]
-    idempotency_key: str | None
+    location: str | None = None
+    key: str | None = None
+    tags: Sequence[str] = ()
+    idempotency_key: str | None = None
+    user_data: Path | None = None
+    security_groups: Sequence[str] = ()
+    networks: Sequence[str] = ()
+    settings: Sequence[str] = ()
 
     def arguments(self, driver: NodeDriver) -> dict[str, Any]:
         """The arguments of `create_node`, with the resources that the names refer to."""
-        auth = None if self.key is None else NodeAuthSSHKey(public_key(self.key))
+        more = merged(
+            extras.parsed(driver, self.settings),
+            extras.usual(driver, "security-group", self.security_groups),
+            extras.usual(driver, "network", self.networks),
+            self._login(driver),
+        )
         place = finding.choose(driver, LOCATIONS, self.location) if self.location else None
         there = () if place is None else (place,)
         return {
@@ -54,21 +63,83 @@ class Order:
             "size": finding.choose(driver, SIZES, self.size, *there),
             "image": finding.choose(driver, IMAGES, self.image, *there),
             **({} if place is None else {"location": place}),
-            **({} if auth is None else {"auth": auth}),
+            **more,
             **_if_supported(driver, "tags", list(self.tags)),
+            **_if_supported(driver, "user_data", _text("user data", self.user_data)),
             **_if_supported(driver, "idempotency_key", self.idempotency_key),
         }
 
+    def own(self) -> dict[str, Any]:
+        """The arguments that are its own among several."""
+        key = self.idempotency_key
+        return {"name": self.name, **({"idempotency_key": key} if key else {})}
+
     def private_key(self) -> str:
-        """The file of the private key."""
-        return str(login_key(self.key).expanduser()).removesuffix(".pub")
+        """The file of the private key: that of `--key` if it is one, else the first of `~/.ssh`."""
+        return str(login_key(self.key_file)).removesuffix(".pub")
+
+    @property
+    def key_file(self) -> Path | None:
+        """The file that `--key` names; None if it is the name of a registered key."""
+        if self.key is None:
+            return None
+        file = Path(self.key).expanduser()
+        is_path = file.name != self.key or file.suffix == ".pub" or file.is_file()
+        return file if is_path else None
+
+    def _login(self, driver: NodeDriver) -> dict[str, Any]:
+        """The argument for the key, from its file or by the name under which the account has it."""
+        if self.key is None:
+            return {}
+        if (file := self.key_file) is not None:
+            return {"auth": NodeAuthSSHKey(public_key(file))}
+        try:
+            pair = finding.find(driver, KEYS, self.key)
+        except NotFoundError as error:
+            error.add_note(f"nor is there a file {self.key}")
+            raise
+        if "key" in driver.create_names:
+            return extras.usual(driver, "key", [KEYS.id(pair)])
+        return {"auth": NodeAuthSSHKey(require_public_key(pair.public_key or ""))}
+
+    def several(self, count: int) -> list[Self]:
+        """Orders of so many such nodes: `NAME-1`, `NAME-2` and so on; the order itself if it is one."""
+        if count == 1:
+            return [self]
+        key = self.idempotency_key
+        return [
+            replace(self, name=f"{self.name}-{at}", idempotency_key=key and f"{key}-{at}")
+            for at in range(1, count + 1)
+        ]
+
+
+def merged(*parts: dict[str, Any]) -> dict[str, Any]:
+    """One dict of these, dicts of the same name joined. Raises `InvalidArgumentError` for other twins."""
+    found: dict[str, Any] = {}
+    for name, value in (item for part in parts for item in part.items()):
+        if name in found and not (isinstance(value, dict) and isinstance(found[name], dict)):
+            raise InvalidArgumentError(f"{name} was given twice: by --set and by an option of its own")
+        found[name] = {**found[name], **value} if name in found else value
+    return found
+
+
+def _text(what: str, file: Path | None) -> str | None:
+    """The text in a file."""
+    if file is None:
+        return None
+    try:
+        return file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InvalidArgumentError(f"the file of {what} {file} cannot be read: {why}") from None
 
 
 def describe(driver: NodeDriver, arguments: dict[str, Any]) -> str:
     """Describe an order."""
     nouns = {"size": SIZES, "image": IMAGES, "location": LOCATIONS}
     parts = [nouns[name].title(item) for name, item in arguments.items() if name in nouns]
-    more = [f"{name} {cell(arguments[name])}" for name in ("tags", "idempotency_key") if name in arguments]
+    hidden = ("name", "auth", "user_data", *nouns)
+    more = [f"{name} {cell(value)}" for name, value in arguments.items() if name not in hidden]
     return f"the node {arguments['name']} at {driver.name}: {', '.join([*parts, *more])}"
 
 

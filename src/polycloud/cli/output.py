@@ -57,6 +57,17 @@ SHELL_WORDS = {
 """Advice of errors to programs, and what it is at a shell."""
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")
 """Variables that request output as for a terminal."""
+STATE = "state"
+STATES = {
+    "running": "green",
+    "available": "green",
+    "inuse": "green",
+    "stopped": "dim",
+    "terminated": "red",
+    "error": "red",
+    "unknown": "red",
+}
+"""The colours of states; others, which pass, are yellow."""
 Cell = tuple[str, bool]
 """A text, and whether it is a number."""
 
@@ -162,8 +173,8 @@ def table(headers: Sequence[str], *sections: Iterable[Sequence[object]]) -> None
 
     ruled = _ruled(headers)
     for rows in cells:
-        for row in rows:
-            ruled.add_row(*map(Text, row))
+        for name, *rest in rows:
+            ruled.add_row(Text(name), *(Text(text, _colour(name, text)) for text in rest))
         ruled.add_section()
     console().print(ruled)
 
@@ -188,8 +199,19 @@ def fitted(
     room = len(headers) if full else _room(headers, rows, width)
     table = _ruled(headers[:room])
     for row in rows:
-        table.add_row(*(Text(text, justify="right" if number else "left") for text, number in row[:room]))
+        texts = zip(headers, row[:room], strict=False)
+        table.add_row(
+            *(
+                Text(text, _colour(name, text), justify="right" if number else "left")
+                for name, (text, number) in texts
+            )
+        )
     return table, list(headers[room:])
+
+
+def _colour(name: str, text: str) -> str:
+    """The style of a value of the column or line `name`: that of a state."""
+    return STATES.get(text, "yellow") if name == STATE and text else ""
 
 
 def _room(headers: Sequence[str], rows: Sequence[Sequence[Cell]], available: int) -> int:
@@ -252,8 +274,20 @@ def asking(whom: str) -> Iterator[None]:
 def fail(message: object, notes: Iterable[str] = (), code: int = FAILED) -> NoReturn:
     """End the command with one line on stderr, one for each note, and the exit status `code`."""
     for text in (message, *notes):
-        note(_advice(str(text)))
+        _error(_advice(str(text)))
     sys.exit(code)
+
+
+def _error(text: str) -> None:
+    """Print a line on stderr; at a terminal what comes before its first colon, the kind of error, is red."""
+    if not at_terminal(sys.stderr):
+        note(text)
+        return
+    from rich.text import Text
+
+    kind, colon, rest = printable(text).partition(": ")
+    parts = [(kind, "bold red"), f"{colon}{rest}"] if colon else [kind]
+    errors().print(Text.assemble(*parts), soft_wrap=True)
 
 
 def _advice(text: str) -> str:

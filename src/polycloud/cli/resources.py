@@ -46,7 +46,7 @@ class Noun:
         id: Returns the id of a resource.
         name: Returns its name.
         alias: Returns a second name, which providers have for programs; None if there is none.
-        by_id: The driver's operation that returns one by its id, where the list is a selection; else empty.
+        by_id: The driver's operation that returns one by its id, which is asked before the list; or empty.
         is_gone: Whether a resource is destroyed though it is still listed: its name may be another's by now.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from polycloud.common.operations import OperationsDriver
     from polycloud.testing.conformance.base import Conformance
+    from polycloud.testing.loopback import Failure
 
 __all__ = ["BROKEN", "KEPT", "SKIPPED", "SUITES", "Rule", "base", "load", "rules_of", "run", "test_file"]
 
@@ -38,12 +39,17 @@ QUIETLY = (
 
 @dataclass
 class Rule:
-    """One rule, and whether the driver keeps it; `reasons` say why it does not."""
+    """One rule, and whether the driver keeps it; `reasons` say why it does not.
+
+    `seconds` is the time that its tests took, `tracebacks` are those of a fake server's exceptions.
+    """
 
     number: str
     sentence: str
     status: str = SKIPPED
     reasons: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    tracebacks: list[str] = field(default_factory=list)
 
     def note(self, status: str, reason: str) -> None:
         """Record the outcome of one of its tests: broken overrides kept, and kept overrides skipped."""
@@ -115,12 +121,15 @@ class _Recorder:
         asked: Collection[str],
         driver: OperationsDriver | None,
         step: Callable[[str], None],
+        failures: list[Failure],
+        settings: Mapping[str, Any],
     ) -> None:
         self.rules = {number: Rule(number, sentence) for number, sentence in rules.items()}
         self.seen: set[str] = set()
         self.problems: list[str] = []
         self.left: list[str] = []
         self._asked, self._driver, self._step = asked, driver, step
+        self._failures, self._settings = failures, settings
 
     def found(self) -> list[Rule]:
         """The rules that were tested."""
@@ -135,6 +144,9 @@ class _Recorder:
         """Select the tests of the rules that were requested."""
         asked = self._asked or self.rules.keys()
         items[:] = [item for item in items if _number(item) in asked]
+        for item in items:
+            for name, value in self._settings.items():
+                setattr(item.cls, name, value)  # type: ignore[attr-defined] # a rule is in a class
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Record the outcome of a test, of its setup or of its teardown."""
@@ -142,6 +154,9 @@ class _Recorder:
 
         rule = self.rules[_number(item)]
         self.seen.add(rule.number)
+        rule.seconds = round(rule.seconds + call.duration, 2)
+        failures = [self._failures.pop(0) for _ in tuple(self._failures)]
+        rule.tracebacks += [self._redacted(failure.traceback) for failure in failures]
         self._step(f"{rule.number} {rule.sentence}")
         if call.excinfo is None:
             if call.when == "call":
@@ -150,12 +165,21 @@ class _Recorder:
         error = call.excinfo.value
         skipped = isinstance(error, pytest.skip.Exception)
         case = f"{item.name[item.name.index('[') + 1 : -1]}: " if "[" in item.name and not skipped else ""
-        reason = self._reason(rule, error, getattr(item, "funcargs", {}).get("driver"))
+        reason = self._reason(rule, error, getattr(item, "funcargs", {}).get("driver"), failures)
         rule.note(SKIPPED if skipped else BROKEN, case + reason)
         if reason.startswith(LEFT_OVER):
             self.left.append(reason.removeprefix(LEFT_OVER))
 
-    def _reason(self, rule: Rule, error: BaseException, driver: OperationsDriver | None) -> str:
+    def _redacted(self, text: str) -> str:
+        return text if self._driver is None else self._driver.connection.redact(text)
+
+    def _reason(
+        self,
+        rule: Rule,
+        error: BaseException,
+        driver: OperationsDriver | None,
+        failures: Sequence[Failure],
+    ) -> str:
         import pytest
 
         from polycloud.testing.conformance.base import place_of
@@ -166,7 +190,9 @@ class _Recorder:
         elif not isinstance(error, (AssertionError, pytest.fail.Exception, pytest.skip.Exception)):
             text = f"raised {type(error).__name__}: {text}{place_of(error, driver)}"
         text = text.removeprefix(f"{rule.number} {rule.sentence.rstrip('.')}: ")
-        return _short(text if self._driver is None else self._driver.connection.redact(text))
+        if failures and str(failures[0]) not in text:
+            text = f"{failures[0]}; {text}"
+        return _short(self._redacted(text))
 
 
 def _number(item: pytest.Item) -> str:
@@ -181,16 +207,23 @@ def _short(text: str) -> str:
 
 
 def run(
-    suite: type[Conformance[Any]], file: str, asked: Collection[str], driver: OperationsDriver | None
+    suite: type[Conformance[Any]],
+    file: str,
+    asked: Collection[str],
+    driver: OperationsDriver | None,
+    settings: Mapping[str, Any],
 ) -> tuple[list[Rule], list[str]]:
     """Run the tests of `file` for the rules `asked` (all if empty); return the rules, and what is left over.
 
-    Without a driver the test class of the file creates it. Raises `PolycloudError` if no test can be run.
+    Without a driver the test class of the file creates it. `settings` are attributes that the test class
+    gets. Raises `PolycloudError` if no test can be run.
     """
     import pytest
 
-    with _progress() as step, _without_plugins():
-        recorder = _Recorder(rules_of(suite), asked, driver, step)
+    from polycloud.testing.loopback import noted_failures
+
+    with _progress() as step, _without_plugins(), noted_failures() as failures:
+        recorder = _Recorder(rules_of(suite), asked, driver, step, failures, settings)
         status = pytest.main([*QUIETLY, file], plugins=[recorder])
     if status == pytest.ExitCode.INTERRUPTED and not recorder.problems:
         raise KeyboardInterrupt
@@ -198,7 +231,10 @@ def run(
         raise PolycloudError(f"no rule could be tested: {'; '.join(recorder.problems) or 'none was found'}")
     if driver is None:
         return recorder.found(), recorder.left
-    return recorder.found(), [driver.connection.redact(text) for text in suite.leftovers(driver)]
+    return recorder.found(), [
+        driver.connection.redact(text)
+        for text in suite.leftovers(driver, settings.get("patience", suite.patience))
+    ]
 
 
 @contextmanager

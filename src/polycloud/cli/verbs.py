@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +12,7 @@ from polycloud.cli import accounts, changing, finding, listing, options, output
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["add_change", "add_destruction", "group", "print_record"]
+__all__ = ["add_change", "add_destruction", "full_record", "group", "print_record"]
 
 Words = tuple[str, str]
 """What a command does and what it has done, such as "destroy" and "destroyed"."""
@@ -34,6 +35,8 @@ def _add_list(app: typer.Typer, noun: Noun) -> None:
         as_json: options.Json = False,
         as_csv: options.Csv = False,
         safe_csv: options.SafeCsv = False,
+        output_format: options.Output = None,
+        no_header: options.NoHeader = False,
         columns: options.Columns = None,
         filters: options.Filters = None,
         sort: options.Sort = None,
@@ -41,9 +44,8 @@ def _add_list(app: typer.Typer, noun: Noun) -> None:
         limit: options.Limit = None,
         deadline: options.Deadline = None,
     ) -> None:
-        view = listing.View(
-            as_json, as_csv or safe_csv, safe_csv, columns, filters or (), sort, reverse, limit
-        )
+        form = listing.format_of(output_format, as_json=as_json, as_csv=as_csv, safe_csv=safe_csv)
+        view = listing.View(form, not no_header, columns, filters or (), sort, reverse, limit)
         asked = accounts.connect_all(noun.service, profile, provider, every=every)
         listing.show(asked, noun, view, deadline)
 
@@ -60,9 +62,22 @@ def _add_show(app: typer.Typer, noun: Noun) -> None:
         profile: options.Profile = None,
         provider: options.Provider = None,
         as_json: options.Json = False,
+        output_format: options.Output = None,
+        columns: options.Columns = None,
     ) -> None:
+        form = listing.format_of(output_format, as_json=as_json, as_csv=False, safe_csv=False)
+        known = [column.name for column in noun.columns]
+        chosen = known if columns is None else listing.chosen_columns(columns, known)
         with accounts.connect_one(noun.service, profile, provider) as driver:
-            print_record(noun, finding.choose(driver, noun, name), as_json=as_json)
+            item = finding.choose(driver, noun, name)
+        record = listing.with_tags(noun.record(item), chosen)
+        if form is listing.Format.TABLE:
+            _print_table(noun, item, {name: record[name] for name in chosen})
+        elif form is listing.Format.JSON:
+            shown = {name: record[name] for name in chosen}
+            output.json(shown if columns else full_record(noun, item))
+        else:
+            listing.print_rows([record], chosen, chosen, listing.View(form, columns=columns))
 
     app.command("show", help=f"Show one {noun.one}; with --json also the provider's own fields.")(show)
 
@@ -126,8 +141,17 @@ def _first_word(operation: str) -> str:
 
 def print_record(noun: Noun, item: Any, *, as_json: bool) -> None:
     """Print one resource: a line for each of its columns; in JSON its `extra` too."""
-    record = noun.record(item)
     if as_json:
-        output.json(record | {"extra": item.extra})
+        output.json(full_record(noun, item))
         return
-    output.table([noun.one, noun.id(item)], [(name, listing.cell(value)) for name, value in record.items()])
+    _print_table(noun, item, noun.record(item))
+
+
+def _print_table(noun: Noun, item: Any, record: Mapping[str, Any]) -> None:
+    rows = [(name, listing.cell(value)) for name, value in record.items()]
+    output.table([noun.one, noun.id(item)], rows)
+
+
+def full_record(noun: Noun, item: Any) -> dict[str, Any]:
+    """The values of the columns by name, and the provider's own fields."""
+    return noun.record(item) | {"extra": item.extra}

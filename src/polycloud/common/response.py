@@ -30,11 +30,14 @@ __all__ = ["COMMAS", "ELEMENTS", "JsonResponse", "Response", "XMLRPCResponse", "
 
 T = TypeVar("T")
 SHOWN = 200
+MESSAGES = ("message", "error", "errors", "detail", "reason", "title", "description")
+"""The fields in which providers have the message of an error, the best first."""
 COMMAS = (b",",)
 VALUES = (*COMMAS, b"{", b"[")
 """What the values of JSON begin with, or come after."""
 ELEMENTS = (b"<", b"=")
 """What tags and the values of attributes begin with in XML."""
+HTML = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?<(?:!doctype\s++)?html\b")
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 CHARSET = r"(?i)charset=\"?([\w-]+)"
@@ -199,7 +202,7 @@ class JsonResponse(Response):
         return self.decode(Any) if self.content.strip() else {}
 
     def parse_error(self) -> Any:
-        """Return the text under `message`, `error` or `errors` if the body has one, else its beginning."""
+        """Return the text under `message`, `errors`, `detail` or the like, else the body's beginning."""
         try:
             return _message(self.decode(Any)) or super().parse_error()
         except (MalformedResponseError, RecursionError):
@@ -244,12 +247,23 @@ def _message(body: Any) -> str | None:
     while isinstance(body, dict | list):
         if isinstance(body, list):
             return "; ".join(filter(None, map(_message, body))) or None
-        body = next((body[name] for name in ("message", "error", "errors", "detail") if body.get(name)), None)
+        body = next((body[name] for name in MESSAGES if body.get(name)), None)
     return body if isinstance(body, str) else None
 
 
 class XmlResponse(Response):
     """A response in XML; `object` is its root `Element`."""
+
+    def success(self) -> bool:
+        """Return whether the status is 2xx.
+
+        Raises `MalformedResponseError` for an HTML page with such a status.
+        """
+        if not super().success():
+            return False
+        if self.raw.chunks is None and HTML.match(self.raw.body):
+            raise self.malformed("the response must be XML")
+        return True
 
     def parse_body(self) -> Element | str:
         """Return the root element; an empty body is an empty string.

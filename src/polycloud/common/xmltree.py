@@ -104,7 +104,8 @@ def _field(element: ET.Element, field: msgspec.structs.FieldInfo) -> Any:
     if get_origin(type_) is not list:
         return _value(matches[0], type_) if matches else element.attrib.get(name)
     if not matches:
-        return None if len(element) else []  # with other children, it is another document
+        filled = len(element) or (element.text or "").strip()
+        return None if filled else []  # with other children, or a text, it is another document
     (of,) = get_args(type_) or (Any,)
     return _value(matches[0], type_) if _wraps(matches, of) else [_value(match, of) for match in matches]
 

@@ -88,6 +88,11 @@ class NodeDriver(OperationsDriver):
     password_arguments: ClassVar[Sequence[str]] = ()
     """The arguments of `create_node` that are the password of the user that logs in."""
 
+    create_names: ClassVar[Mapping[str, str]] = {}
+    """What `create_node` calls the registered "key", a "security-group" and a "network"; "argument.member"
+    for a member of a dict. The option of that name at a shell sets it.
+    """
+
     custom_sizes: ClassVar[bool] = False
     """Whether the provider accepts any number of CPUs, RAM and disk; see `custom_size`."""
 

@@ -41,7 +41,7 @@ class _Bounded:
     """A connection whose opening ends in the time of the request that needs it."""
 
     opened_for: Request
-    last_used: float | None = None
+    last_sent: float | None = None
     tunnel_stands = False
 
     def _new_conn(self) -> socket.socket:
@@ -176,7 +176,7 @@ class Pool(HTTPConnectionPool):
         conn = self._free_connection(request)
         conn.opened_for = request
         try:
-            idle = 0.0 if conn.last_used is None else time.monotonic() - conn.last_used
+            idle = 0.0 if conn.last_sent is None else time.monotonic() - conn.last_sent
             if idle > IDLE_LIMIT and request.method in UNREPEATABLE:
                 conn.close()
             if conn.sock is None:
@@ -186,10 +186,10 @@ class Pool(HTTPConnectionPool):
             raise
         return conn
 
-    def give_back(self, conn: Any, *, reusable: bool) -> None:
-        """Take a connection back; close it unless it may carry another request."""
+    def give_back(self, conn: Any, *, reusable: bool, last_sent: float = 0.0) -> None:
+        """Take a connection back, which was written to at `last_sent`; close it unless it is reusable."""
         if reusable:
-            conn.last_used = time.monotonic()
+            conn.last_sent = last_sent
             self._put_conn(conn)
         else:
             conn.close()

@@ -27,9 +27,11 @@ __all__ = [
 ]
 
 IDLE_LIMIT = 4.0
-"""Seconds after which an idle connection is not trusted with a request that must not be sent twice.
+"""Seconds after which a connection is not trusted with a request that must not be sent twice.
 
-Many servers close after 5 s.
+Many servers close a connection that has been idle for 5 s. When the server's time began is not known: its
+response may have waited here for long before anybody read it. So the seconds are counted from when the last
+byte of the previous request was sent, which was earlier in any case.
 """
 UNREPEATABLE = frozenset({"POST", "PATCH"})
 SMALL = 65536

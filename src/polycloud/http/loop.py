@@ -37,7 +37,7 @@ CLOSING = 2.0
 IN_MEMORY = (bytes, bytearray, memoryview, list, tuple)
 """Bodies whose pieces are there; those of others may block, and are read on a thread."""
 BRIEF = 0.05
-"""Seconds of idleness after which a connection is looked at also for a request that may be repeated."""
+"""Seconds after which a connection is looked at for requests that may be repeated, too."""
 CLOCK = 0.001
 """Seconds by which clocks of loops are imprecise."""
 TURN = 16
@@ -202,10 +202,10 @@ class _Pool:
             await asyncio.wait(closing, timeout=CLOSING)
 
     def _is_usable(self, wire: LoopWire, request: Request) -> bool:
-        idle = self.loop.time() - wire.idle_since
-        if idle < BRIEF and request.method not in UNREPEATABLE:
+        age = time.monotonic() - wire.sent_at  # uvloop's own clock lags
+        if age < BRIEF and request.method not in UNREPEATABLE:
             return not wire.is_closing()
-        return idle < IDLE_LIMIT and wire.is_open()
+        return age < IDLE_LIMIT and wire.is_open()
 
     async def _opened(self, request: Request) -> LoopWire:
         if not self._closed:
@@ -272,9 +272,10 @@ class _Pool:
     def _sweep(self) -> None:
         """Close what has been idle for too long."""
         self._sweeping = False
-        limit = self.loop.time() - IDLE_LIMIT
-        while self._idle and self._idle[0].idle_since <= limit:
-            self._drop(self._idle.pop(0))
+        limit = time.monotonic() - IDLE_LIMIT
+        for wire in [wire for wire in self._idle if wire.sent_at <= limit]:
+            self._idle.remove(wire)
+            self._drop(wire)
         if self._idle:
             self._sweep_later()
 
@@ -399,15 +400,16 @@ class _Exchange(Exchange):
     async def _send_blocking(self, wire: LoopWire) -> bool:
         """Like `_send`, for a body that may block."""
         pieces = self.pieces()
+        is_wanted = await wire.send(next(pieces))  # the head, at once: the connection may be about to close
         with Worker() as worker:
-            while True:
+            while is_wanted:
                 left = self.request.remaining()
                 async with asyncio.timeout(None if left == float("inf") else left):
                     piece = await worker.run(lambda: next(pieces, None))
                 if piece is None:
                     return True
-                if not await wire.send(piece):
-                    return False
+                is_wanted = await wire.send(piece)
+        return False
 
     async def _next(self) -> tuple[list[bytes], bool]:
         """Return what has come of the body, and whether it is the last of it: both are asked on the loop."""

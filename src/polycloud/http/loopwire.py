@@ -39,7 +39,7 @@ class LoopWire(asyncio.Protocol):
     """One connection; `begin` gives it a request to serve.
 
     `sent` says whether a byte of the request may have left this machine: bytes are taken for sent as soon as
-    the loop has accepted them without an error.
+    the loop has accepted them without an error. `sent_at` is when it got the last ones.
     """
 
     _transport: asyncio.Transport
@@ -59,7 +59,7 @@ class LoopWire(asyncio.Protocol):
         self._writable = True
         self._encrypted = False
         self.sent = False
-        self.idle_since = 0.0
+        self.sent_at = 0.0
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     # What a request needs
@@ -73,7 +73,6 @@ class LoopWire(asyncio.Protocol):
     def end(self) -> None:
         """Become idle; bytes that arrive from now on were asked for by nobody."""
         self._request = self._reader = None
-        self.idle_since = self._loop.time()
         self._resume()
 
     async def send(self, data: bytes | memoryview) -> bool:
@@ -98,6 +97,7 @@ class LoopWire(asyncio.Protocol):
             raise ConnectionResetError("it was closed")
         assert self._request is not None
         seconds_left(self._request, self._most)
+        self.sent_at = time.monotonic()
         self._transport.write(data)
         self.sent = self.sent or self._encrypted or not self._transport.is_closing()
 

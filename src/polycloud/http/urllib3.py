@@ -104,7 +104,7 @@ class _Exchange(Exchange):
         """Give the connection back; it is closed unless the response has ended."""
         conn, self._conn = self._conn, None
         if conn is not None:
-            self._pool.give_back(conn, reusable=self.reusable)
+            self._pool.give_back(conn, reusable=self.reusable, last_sent=self._wire.sent_at)
 
     def __del__(self) -> None:
         self.close()

@@ -9,6 +9,7 @@ bounds it by the same timeout, however many they are.
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 from polycloud.http.messages import CHUNK, Request
@@ -24,8 +25,11 @@ class Wire:
     """The socket of a connection while it serves one request; no wait on it takes more than `most` seconds.
 
     `sent` says whether a byte of the request may have left this machine. Inside TLS it may have as soon as
-    OpenSSL was asked to send, even if that failed.
+    OpenSSL was asked to send, even if that failed. `sent_at` is when the last bytes left, or a
+    little earlier.
     """
+
+    sent_at = 0.0
 
     def __init__(self, sock: Any, request: Request, most: float) -> None:
         self._sock = sock
@@ -40,6 +44,7 @@ class Wire:
         while rest:
             self._bound()
             self.sent = self.sent or self._encrypted
+            self.sent_at = time.monotonic()
             count = self._sock.send(rest[:CHUNK])
             self.sent = True
             rest = rest[count:]

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 from polycloud.errors import InvalidArgumentError, printable
 from polycloud.scaffold import responses
 from polycloud.scaffold.api import Api, Auth
+from polycloud.scaffold.faking import documented
 from polycloud.scaffold.matching import LISTS, VERSION, candidates
 from polycloud.scaffold.openapi import Call, Document, Operations
 from polycloud.scaffold.paging import paging
+from polycloud.scaffold.states import states
 from polycloud.scaffold.structs import payloads
 
 __all__ = ["discover"]
@@ -43,7 +45,8 @@ def _api(document: Document) -> Api:
     prefix, text = _prefix(operations, document)
     operations = dict(_below(prefix, operations))
     calls = candidates(operations)
-    texts, types = payloads(responses.read(calls, operations, document).values(), document)
+    found = responses.read(calls, operations, document)
+    texts, types = payloads(found.values(), document)
     lists = {call for name in LISTS for call in calls.get(name, ())}
     pages = {call: paging(operations[call], document) for call in lists}
     return Api(
@@ -52,6 +55,10 @@ def _api(document: Document) -> Api:
         calls=calls,
         responses={call: "; ".join(filter(None, [kind, pages.get(call)])) for call, kind in types.items()},
         payloads=texts,
+        states=next(
+            (states(found[one].resource, document) for one in calls.get("list_nodes", ()) if one in found), {}
+        ),
+        fake=documented(calls, found, operations, document),
         **_login(document),
     )
 

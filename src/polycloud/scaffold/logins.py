@@ -24,6 +24,7 @@ class Login:
         methods: The methods of the connection.
         check: The statements by which the fake cloud refuses wrong credentials.
         fake_imports: What these statements import.
+        fake_constants: The constants that they use.
     """
 
     names: tuple[str, ...]
@@ -33,6 +34,7 @@ class Login:
     methods: str
     check: str
     fake_imports: tuple[str, ...] = ()
+    fake_constants: str = ""
 
 
 WRONG = 'return 401, {"message": "wrong credentials"}'
@@ -48,14 +50,14 @@ def login(api: Api) -> Login:
 
 def _key(api: Api) -> Login:
     if api.parameter:
-        return _key_in_query(api.parameter)
+        return _key_in_query(api, api.parameter)
     name, scheme = api.header or "Authorization", "" if api.header else "Bearer "
     value = f'f"{scheme}{{self.key}}"' if scheme else "self.key"
     expected = f'f"{scheme}{{self.credentials[0]}}"' if scheme else "self.credentials[0]"
     return Login(
         names=("key",),
         description="A key authenticates every request.",
-        imports=(f"from {COMMON} import ConnectionKey, JsonResponse",),
+        imports=(f"from {COMMON} import ConnectionKey, {api.format.response}",),
         bases="ConnectionKey",
         methods=f'''
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
@@ -68,11 +70,11 @@ def _key(api: Api) -> Login:
     )
 
 
-def _key_in_query(parameter: str) -> Login:
+def _key_in_query(api: Api, parameter: str) -> Login:
     return Login(
         names=("key",),
         description="A key authenticates every request.",
-        imports=("from typing import Any", f"from {COMMON} import ConnectionKey, JsonResponse"),
+        imports=("from typing import Any", f"from {COMMON} import ConnectionKey, {api.format.response}"),
         bases="ConnectionKey",
         methods=f'''
     def add_default_params(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -85,11 +87,11 @@ def _key_in_query(parameter: str) -> Login:
     )
 
 
-def _user_and_key(_: Api) -> Login:
+def _user_and_key(api: Api) -> Login:
     return Login(
         names=("user", "password"),
         description="A user name and a password authenticate every request.",
-        imports=("import base64", f"from {COMMON} import ConnectionUserAndKey, JsonResponse"),
+        imports=("import base64", f"from {COMMON} import ConnectionUserAndKey, {api.format.response}"),
         bases="ConnectionUserAndKey",
         methods=f'''
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
@@ -114,7 +116,7 @@ def _token(api: Api) -> Login:
         imports=(
             "import base64",
             "from datetime import UTC, datetime, timedelta",
-            f"from {COMMON} import ConnectionUserAndKey, JsonResponse",
+            f"from {COMMON} import ConnectionUserAndKey, {api.format.response}",
             "from polycloud.common.tokens import Token, TokenConnection",
         ),
         bases="TokenConnection, ConnectionUserAndKey",
@@ -143,8 +145,44 @@ def _token(api: Api) -> Login:
     )
 
 
+def _signature(api: Api) -> Login:
+    return Login(
+        names=("user", "secret"),
+        description="A secret signs every request.",
+        imports=(
+            "import hashlib",
+            "import hmac",
+            "from time import time",
+            "from msgspec.structs import replace",
+            f"from {COMMON} import ConnectionUserAndKey, {api.format.response}",
+            "from polycloud.http.messages import Request",
+        ),
+        bases="ConnectionUserAndKey",
+        methods='''
+    def sign(self, request: Request) -> Request:
+        """Sign each attempt: method, path with query, time and body. Follow the provider's documentation."""
+        now, target = str(int(time())), "/" + request.url.split("/", 3)[3]
+        body = request.body if isinstance(request.body, bytes) else b""
+        text = "\\n".join([request.method, target, now, hashlib.sha256(body).hexdigest()])
+        signature = hmac.new(self.key.encode(), text.encode(), hashlib.sha256).hexdigest()
+        headers = {"X-User": self.user_id, "X-Time": now, "X-Signature": signature}
+        return replace(request, headers={**request.headers, **headers})''',
+        check=f"""
+        user, secret = self.credentials
+        sent_at, hashed = request.headers.get("X-Time", "0"), hashlib.sha256(request.body).hexdigest()
+        signed = f"{{request.method}}\\n{{request.target}}\\n{{sent_at}}\\n{{hashed}}"
+        expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+        right = (request.headers["X-User"], request.headers["X-Signature"]) == (user, expected)
+        if not right or abs(time() - int(sent_at)) > LATEST:
+            {WRONG}""",
+        fake_imports=("import hashlib", "import hmac", "from time import time"),
+        fake_constants="\nLATEST = 300  # seconds after which a signature is refused",
+    )
+
+
 KINDS: dict[Auth, Callable[[Api], Login]] = {
     Auth.KEY: _key,
     Auth.USER_AND_KEY: _user_and_key,
     Auth.TOKEN: _token,
+    Auth.SIGNATURE: _signature,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -33,19 +34,27 @@ PLACES = {
     "tests/test_conformance.py": "tests/test_conformance.py",
     "tests/test_driver.py": "tests/test_driver.py",
     "docs/provider.md": "docs/{provider}.md",
+    "gitignore": ".gitignore",
+    "workflow.yml": ".github/workflows/test.yml",
+    "LICENSE": "LICENSE",
 }
 """The file that each template becomes."""
+OF_DOCUMENTS = {"tests/documented.py": "tests/documented.py"}
+"""Further ones, for an API with a document."""
 
-DRIVER_IMPORTS = (
-    "from polycloud.common.credentials import Credential",
-    "from polycloud.compute.base import NodeDriver",
-)
+DRIVER_IMPORTS = ("from polycloud.common.credentials import Credential",)
 FAKE_IMPORTS = (
-    "import json",
     "from threading import Lock",
     "from typing import Any",
     "from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest",
 )
+OTHERS = {"documented", "msgspec", "polycloud"}
+"""What the files import that is neither the standard library's nor their own package's."""
+CASE = """            # case "GET", ["servers"]:
+            #     return 200, {"servers": list(self.servers.values())}
+"""
+UNKNOWN = """404, {"message": f"unknown: {request.method} {request.path}"}"""
+FROM_DOCUMENT = "self.documented.reply(request, path, sent)"
 EXAMPLE = '''class Server(Struct):
     """A server."""
 
@@ -74,7 +83,10 @@ def contents(names: Names, api: Api) -> dict[str, str]:
     """
     values = _values(names, api, login(api))
     places = {"package": names.package, "provider": names.provider}
-    texts = {place.format(**places): _filled(name, values) for name, place in PLACES.items()}
+    templates = PLACES | (OF_DOCUMENTS if api.fake else {})
+    texts = {place.format(**places): _filled(name, values) for name, place in templates.items()}
+    if api.fake:
+        texts["tests/documented.json"] = json.dumps(api.fake, indent=1, allow_nan=False) + "\n"
     require_valid(texts)
     return texts
 
@@ -141,15 +153,32 @@ def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
         "login": how.description,
         "profile": "\n".join(f'{name} = {{ env = "{one}" }}' for name, one in variables.items()),
         "imports": _imports(names, api, how),
+        "format": api.format.name,
+        "response": api.format.response,
+        "media": api.format.media,
+        "sent": api.format.sent,
+        "body": api.format.body,
+        "helper": api.format.helper,
         "operations": _operations(api),
+        "states": _states(api),
         "templates": _templates(api),
         "connection": _connection(names, api, how),
         "fake_imports": _sorted_imports(
-            (*how.fake_imports, *FAKE_IMPORTS),
+            {
+                *how.fake_imports,
+                *api.format.imports,
+                *FAKE_IMPORTS,
+                *(["from documented import Documented"] if api.fake else []),
+            },
             (f"from {names.package}.driver import {names.prefix}Connection",),
         ),
+        "fake_state": "documented = Documented()" if api.fake else "servers: dict[str, Any] = {}",
+        "documented": ", unless\n   `tests/documented.json` has it" if api.fake else "",
+        "fake_cases": "" if api.fake else CASE,
+        "fake_rest": FROM_DOCUMENT if api.fake else UNKNOWN,
         "fake_credentials": _tuple(f'"fake-{name}"' for name in how.names),
         "check": how.check.strip("\n"),
+        "constants": how.fake_constants,
         "payload_imports": _payload_imports("\n".join(structs)),
         "structs": "\n\n".join(structs).rstrip(),
     }
@@ -164,7 +193,8 @@ def _tuple(items: Iterable[str]) -> str:
 def _imports(names: Names, api: Api, how: Login) -> str:
     own = (f"from {names.package} import payloads",) if api.auth is Auth.TOKEN else ()
     types = ("from polycloud.compute.types import Provider",) if "." in names.constant else ()
-    return _sorted_imports((*how.imports, *DRIVER_IMPORTS, *types), own)
+    base = f"from polycloud.compute.base import NodeDriver{', NodeState' if api.states else ''}"
+    return _sorted_imports((*how.imports, *DRIVER_IMPORTS, base, *types), own)
 
 
 def _payload_imports(text: str) -> str:
@@ -176,7 +206,7 @@ def _payload_imports(text: str) -> str:
 def _sorted_imports(lines: Iterable[str], own: Iterable[str] = ()) -> str:
     """Imports in their usual order: the standard library's, other packages', the package's own."""
     lines = list(lines)
-    others = [line for line in lines if line.split()[1].partition(".")[0] in {"msgspec", "polycloud"}]
+    others = [line for line in lines if line.split()[1].partition(".")[0] in OTHERS]
     groups = ([line for line in lines if line not in others], others, list(own))
     return "\n\n".join("\n".join(sorted(group, key=_import_order)) for group in groups if group)
 
@@ -193,6 +223,19 @@ def _connection(names: Names, api: Api, how: Login) -> str:
     request_path = {literal(api.base)}
     responseCls = {names.prefix}Response
 {how.methods}'''
+
+
+def _states(api: Api) -> str:
+    """The table of states, if the document has them."""
+    lines = [f"    {literal(name)}: NodeState.{state.name}," for name, state in api.states.items()]
+    table = [
+        "",
+        "STATES = {",
+        *lines,
+        "}",
+        '"""States of a node, from the document: check what they mean."""',
+    ]
+    return "\n".join([*table, ""]) if lines else ""
 
 
 def _operations(api: Api) -> str:

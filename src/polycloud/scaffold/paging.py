@@ -9,7 +9,7 @@ from typing import Any
 from polycloud.scaffold.openapi import Document
 from polycloud.scaffold.schemas import Schema, kind_of
 
-__all__ = ["paging"]
+__all__ = ["COUNTS", "NEXT", "paging", "parameter"]
 
 DEEPEST = 3
 NUMBERED = re.compile(r"page|page\W?_?number\W?", re.IGNORECASE)
@@ -17,6 +17,7 @@ NEXT = re.compile(
     r"(next|continuation)_?(page)?_?(cursor|marker|token|link|url|uri|href|id|key)?|cursor|marker",
     re.IGNORECASE,
 )
+MARKER = re.compile(r"(next|page|continuation)?_?(cursor|marker|token)", re.IGNORECASE)
 COUNTS = (
     re.compile(r"pages|(total|num|number_of)_?pages|page_?(count|total)|last_?page", re.IGNORECASE),
     re.compile(r"total|total_?(count|items|entries|results|records|size)|\w+_total", re.IGNORECASE),
@@ -57,5 +58,14 @@ def _is_marker(path: tuple[str, ...], kind: str) -> bool:
 
 
 def _is_numbered(operation: Mapping[str, Any], document: Document) -> bool:
-    names = (str(parameter.get("name")) for parameter in document.parameters(operation))
-    return any(NUMBERED.fullmatch(name) for name in names)
+    return any(NUMBERED.fullmatch(name) for name in _parameters(operation, document))
+
+
+def parameter(operation: Mapping[str, Any], document: Document) -> str | None:
+    """The parameter that asks for a page, by its number or its marker; None if there is none."""
+    names = _parameters(operation, document)
+    return next((name for kind in (NUMBERED, MARKER) for name in names if kind.fullmatch(name)), None)
+
+
+def _parameters(operation: Mapping[str, Any], document: Document) -> list[str]:
+    return [str(one.get("name")) for one in document.parameters(operation) if one.get("in") == "query"]

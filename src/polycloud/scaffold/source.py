@@ -6,6 +6,7 @@ stands in the source in any other form, and `require_valid` reads the source bef
 
 from __future__ import annotations
 
+import json
 import keyword
 import tomllib
 from collections.abc import Mapping
@@ -48,6 +49,8 @@ def require_valid(texts: Mapping[str, str]) -> None:
                 compile(text, place, "exec", dont_inherit=True)
             elif place.endswith(".toml"):
                 tomllib.loads(text)
+            elif place.endswith(".json"):
+                json.loads(text)
             text.encode()
         except (SyntaxError, ValueError, RecursionError) as error:
             raise InvalidArgumentError(f"the document cannot become a driver: {place}: {error}") from error

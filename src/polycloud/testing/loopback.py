@@ -1,16 +1,25 @@
-"""A loopback server: the base of those that record and serve exchanges."""
+"""A loopback server: the base of those that record and serve exchanges, and of fakes of providers.
 
+A mistake in a fake must not look like one of the driver. So an exception in `answer` becomes a response that
+names it and its place, with a status after which nothing is sent again and no create is searched for (501);
+the server keeps it in `failures`, and its traceback is printed to stderr. A `ConnectionError` is different:
+with it a fake disconnects on purpose.
+"""
+
+import json
 import socket
 import sys
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
+from pathlib import Path
 from socketserver import TCPServer
 from threading import Lock, Thread
 from types import TracebackType
@@ -19,7 +28,7 @@ from typing import Any, Self
 from polycloud.http.messages import CONNECTION_HEADERS
 from polycloud.tracing.redaction import fields
 
-__all__ = ["NO_BODY", "Answer", "LoopbackServer", "SeenRequest"]
+__all__ = ["NO_BODY", "Answer", "Failure", "LoopbackServer", "SeenRequest", "noted_failures"]
 
 NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
@@ -60,14 +69,70 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True)
+class Failure:
+    """An exception in the `answer` of a server, and the request that it was about."""
+
+    error: Exception
+    request: SeenRequest
+    module: str
+
+    def __str__(self) -> str:
+        frames = list(traceback.walk_tb(self.error.__traceback__))
+        own = [one for one in frames if one[0].f_globals.get("__name__") == self.module] or frames
+        frame, line = own[-1]
+        place = f"{Path(frame.f_code.co_filename).name}:{line}"
+        asked = f"{self.request.method} {self.request.path}"
+        return f"the fake server raised {self.error!r} at {asked} ({place})"
+
+    @property
+    def traceback(self) -> str:
+        """The traceback as Python prints it."""
+        return "".join(traceback.format_exception(self.error))
+
+
+_listeners: list[list[Failure]] = []
+
+
+@contextmanager
+def noted_failures() -> Iterator[list[Failure]]:
+    """Return a list to which the failures of all servers of this process are added, until the block ends."""
+    failures: list[Failure] = []
+    _listeners.append(failures)
+    try:
+        yield failures
+    finally:
+        _listeners[:] = [one for one in _listeners if one is not failures]
+
+
 class LoopbackServer(ABC):
-    """A threaded HTTP/1.1 server on a free port of 127.0.0.1, which runs inside a ``with`` block."""
+    """A threaded HTTP/1.1 server on a free port of 127.0.0.1, which runs inside a ``with`` block.
+
+    `failures` are the exceptions of `answer` since the block began; see the module.
+    """
 
     _server: "_Server | None" = None
+    failures: list[Failure]
 
     @abstractmethod
     def answer(self, request: SeenRequest) -> Answer:
-        """Return the response to a request; called in the thread of the request's connection."""
+        """Return the response to a request; called in the thread of the request's connection.
+
+        A `ConnectionError` that it raises ends the connection without a response.
+        """
+
+    def _respond(self, request: SeenRequest) -> Answer:
+        try:
+            return _valid(self.answer(request))
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fake may raise anything, and it is shown
+            failure = Failure(error, request, type(self).__module__)
+        for failures in (self.failures, *_listeners):
+            failures.append(failure)
+        sys.stderr.write(failure.traceback)
+        body = json.dumps({"message": str(failure)}).encode()
+        return Answer(HTTPStatus.NOT_IMPLEMENTED, [("Content-Type", "application/json")], body)
 
     @property
     def port(self) -> int:
@@ -91,7 +156,8 @@ class LoopbackServer(ABC):
         return {"host": "127.0.0.1", "port": self.port, "secure": False}
 
     def __enter__(self) -> Self:
-        self._server = _Server(self.answer)
+        self.failures = []
+        self._server = _Server(self._respond)
         self._server.start()
         return self
 
@@ -173,6 +239,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not head and response.status not in NO_BODY:
             self.wfile.write(response.body)
+
+
+def _valid(answer: object) -> Answer:
+    """Return what can be sent. Raises `TypeError` for anything else."""
+    if not isinstance(answer, Answer):
+        raise TypeError(f"answer must return an Answer, got {answer!r}")
+    if not isinstance(answer.body, bytes):
+        raise TypeError(f"the body of an Answer must be bytes, got {answer.body!r}")
+    return answer
 
 
 def _sent_headers(response: Answer, *, head: bool) -> Iterator[tuple[str, str]]:

@@ -1,11 +1,17 @@
-"""A server that sends the same response to every request, and responses that no driver expects."""
+"""A server that sends the same response to every request, and responses that no driver expects.
+
+It may stand before another server, whose responses it passes on until it is told to send its own: so a driver
+can log in before its responses break.
+"""
 
 from __future__ import annotations
 
+import shutil
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import Message
 from http.client import parse_headers
 
@@ -14,7 +20,8 @@ __all__ = ["BROKEN", "UNEXPECTED", "SameReply", "echo", "http", "serve"]
 
 def http(status: str, body: str, length: int | None = None) -> bytes:
     """Return a response that ends its connection, with a right or a wrong Content-Length."""
-    kind = "text/html" if body.startswith("<") else "application/json"
+    marked = "text/xml" if body.startswith("<?xml") else "text/html"
+    kind = marked if body.startswith("<") else "application/json"
     size = len(body) if length is None else length
     head = (f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {size}", "Connection: close")
     return "\r\n".join((*head, "", body)).encode()
@@ -34,6 +41,8 @@ UNEXPECTED = {
     "fields": '{"unexpected": 1}',
     "items": "[1]",
     "null": "null",
+    "HTML": "<!DOCTYPE html>\n<html><body><p>Please sign in.</p></body></html>",
+    "XML": "<?xml version='1.0'?><unexpected xmlns='urn:foreign'><thing><id>1</id></thing></unexpected>",
 }
 """Bodies that are not a list of any provider's objects, by name."""
 
@@ -44,17 +53,26 @@ def echo(headers: Message) -> bytes:
 
 
 class SameReply(socketserver.TCPServer):
-    """The server at `url`. `requests` counts the requests, `last` is method and target of the last one."""
+    """The server at `url`, which sends one response unless it `passes` requests on to `upstream`.
+
+    `seen` has method and target of each request that it has not passed on.
+    """
 
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, reply: Callable[[Message], bytes]) -> None:
+    def __init__(self, reply: Callable[[Message], bytes], upstream: tuple[str, int] | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.reply = reply
-        self.requests = 0
-        self.last = ("", "")
+        self.upstream = upstream
+        self.passes = upstream is not None
+        self.seen: list[tuple[str, str]] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def requests(self) -> int:
+        """The number of requests that it has not passed on."""
+        return len(self.seen)
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -62,19 +80,37 @@ class _Handler(socketserver.StreamRequestHandler):
     server: SameReply
 
     def handle(self) -> None:
-        method, _, rest = self.rfile.readline().decode("latin-1").partition(" ")
+        start = self.rfile.readline()
         headers = parse_headers(self.rfile)
         # unread data would turn the end of the connection into a reset
-        self.rfile.read(int(headers.get("Content-Length", 0)))
-        self.server.requests += 1
-        self.server.last = (method, rest.partition(" ")[0])
+        body = self.rfile.read(int(headers.get("Content-Length", 0)))
+        if self.server.passes:
+            self._pass_on(start, headers, body)
+            return
+        method, _, rest = start.decode("latin-1").partition(" ")
+        self.server.seen.append((method, rest.partition(" ")[0]))
         self.wfile.write(self.server.reply(headers))
+
+    def _pass_on(self, start: bytes, headers: Message, body: bytes) -> None:
+        assert self.server.upstream is not None
+        del headers["Connection"]
+        lines = (f"{name}: {value}\r\n" for name, value in [*headers.items(), ("Connection", "close")])
+        # if it breaks, the driver sees that the connection ends
+        with suppress(OSError), socket.create_connection(self.server.upstream, self.timeout) as upstream:
+            upstream.sendall(start + "".join(lines).encode("latin-1") + b"\r\n" + body)
+            with upstream.makefile("rb") as response:
+                if status := response.readline():  # the caller must not keep a connection that is closed
+                    self.wfile.write(status + b"Connection: close\r\n")
+                shutil.copyfileobj(response, self.wfile)
 
 
 @contextmanager
-def serve(reply: Callable[[Message], bytes]) -> Iterator[SameReply]:
-    """Serve until the block ends; `reply` makes the response from the request's headers."""
-    with SameReply(reply) as server:
+def serve(reply: Callable[[Message], bytes], upstream: tuple[str, int] | None = None) -> Iterator[SameReply]:
+    """Serve until the block ends; `reply` makes the response from the request's headers.
+
+    With `upstream`, a host and a port, requests are passed on until `passes` is set to False.
+    """
+    with SameReply(reply, upstream) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:

@@ -35,6 +35,10 @@ SHORT = 0.05
 """Seconds of these settings."""
 REASONS = 2
 """The reasons of a rule that are shown."""
+SLOW = 5.0
+"""Seconds from which the time of a rule is shown."""
+TRACEBACKS = 3
+"""The tracebacks of a fake server's different exceptions that are shown."""
 
 
 def conform(
@@ -65,6 +69,13 @@ def conform(
     region: Annotated[
         str | None, typer.Option(metavar="NAME", help="The region, for a driver that requires one.")
     ] = None,
+    unique_names: Annotated[
+        bool, typer.Option("--unique-names", help="The provider refuses a second node of one name.")
+    ] = False,
+    patience: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="How long to wait for the effect of a request."),
+    ] = None,
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
@@ -77,6 +88,10 @@ def conform(
     suite = suites.load(kind.service if issubclass(kind, OperationsDriver) else kind.base_driver.service)
     asked = _numbers(suite, rules or ())
     given = {name: value for name, value in (("url", url), ("region", region)) if value}
+    chosen = {"unique_names": unique_names or None, "patience": patience}
+    settings = {name: value for name, value in chosen.items() if value is not None}
+    if unique_names and not hasattr(suite, "unique_names"):
+        raise InvalidArgumentError(f"--unique-names is about nodes: there are none in {suite.__name__}")
     with ExitStack() as stack:
         if issubclass(kind, OperationsDriver):
             driver = stack.enter_context(_driver(kind, credentials, profile, sandbox, given))
@@ -86,7 +101,7 @@ def conform(
             raise InvalidArgumentError(f"{target} is a test class, which creates its driver itself")
         else:
             driver, file = None, f"{sys.modules[kind.__module__].__file__}::{kind.__qualname__}"
-        found, left = suites.run(suite, file, asked, driver)
+        found, left = suites.run(suite, file, asked, driver, settings)
     _show(target, found, left, as_json=as_json)
     if left or any(rule.status == BROKEN for rule in found):
         raise typer.Exit(1)
@@ -234,9 +249,15 @@ def _show(target: str, rules: Sequence[Rule], left: Sequence[str], *, as_json: b
         return
     for rule in rules:
         why = f" ({'; '.join(rule.reasons)})" if rule.status == SKIPPED else ""
-        output.line(f"{rule.status:<8} {rule.number} {rule.sentence}{why}", STYLES[rule.status])
+        time = f" [{rule.seconds:.0f} s]" if rule.seconds >= SLOW else ""
+        output.line(f"{rule.status:<8} {rule.number} {rule.sentence}{why}{time}", STYLES[rule.status])
         for reason in rule.reasons[:REASONS] if rule.status == BROKEN else ():
             output.line(f"{'':<12} {reason}")
+    tracebacks = dict.fromkeys(text for rule in rules for text in rule.tracebacks)
+    for text in list(tracebacks)[:TRACEBACKS]:
+        output.line()
+        for part in text.rstrip().splitlines():
+            output.line(part)
     output.line()
     output.line(f"{target}: " + ", ".join(f"{count} {status}" for status, count in counts.items()), "bold")
     for text in left:

@@ -95,7 +95,7 @@ def inventory(
     if list_ and host is not None:
         raise InvalidArgumentError("give only one of --list and --host")
     asked = accounts.connect_all(HOSTS.service, profile, provider, every=not (profile or provider))
-    quiet = listing.View(as_json=True)
+    quiet = listing.View(listing.Format.JSON)
     found = listing.collect(asked, HOSTS, quiet, deadline)
     hosts = _hosts([node for node in found.rows(quiet) if not node["gone"]])
     output.json(_variables(hosts[host]) if host in hosts else {} if host is not None else _inventory(hosts))

@@ -15,6 +15,7 @@ from polycloud.errors import InvalidArgumentError
 from polycloud.scaffold import naming, package
 from polycloud.scaffold.api import Api, Auth
 from polycloud.scaffold.discovery import discover
+from polycloud.scaffold.formats import XML
 
 __all__ = ["app", "new_driver"]
 
@@ -29,8 +30,11 @@ def new_driver(
     ] = None,
     auth: Annotated[
         Auth | None,
-        typer.Option(help="How the driver authenticates: by a key, a user and a key, or a token for these."),
+        typer.Option(
+            help="How the driver authenticates: by a key, user and key, a token for these, or a signature."
+        ),
     ] = None,
+    xml: Annotated[bool, typer.Option("--xml", help="The provider answers in XML, not in JSON.")] = False,
     spec: Annotated[
         Path | None,
         typer.Option("--openapi", metavar="FILE", help="The provider's OpenAPI document, to start from."),
@@ -46,8 +50,11 @@ def new_driver(
     It can be installed and tested at once. The driver offers nothing yet: operations are added one by one.
     """
     names = naming.checked(name)
+    if xml and spec:
+        raise InvalidArgumentError("--xml cannot be used with --openapi, of which only JSON is read")
     api = discover(spec) if spec else Api()
     api = replace(api, auth=auth) if auth else api
+    api = replace(api, format=XML) if xml else api
     api = _at(api, url) if url else api
     target = folder or Path(names.distribution)
     texts = package.contents(names, api)

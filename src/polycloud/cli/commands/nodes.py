@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycloud.cli import accounts, changing, finding, options, output, verbs
-from polycloud.cli.nouns import IMAGES, LOCATIONS, NODES, SIZES
+from polycloud.cli import accounts, changing, completion, finding, options, output, verbs
+from polycloud.cli.command import Command
+from polycloud.cli.nouns import IMAGES, KEYS, LOCATIONS, NODES, SIZES
 from polycloud.errors import PolycloudError
 
 if TYPE_CHECKING:
@@ -27,9 +29,37 @@ WAIT_PERIOD = 2.0
 Size = Annotated[str, options.choice(SIZES)]
 Image = Annotated[str, options.choice(IMAGES)]
 Location = Annotated[str | None, options.choice(LOCATIONS)]
-KeyFile = Annotated[
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        help="The SSH key for logging in: a file, private or public, or the name of a key of the account.",
+        autocompletion=completion.of(KEYS),
+    ),
+]
+UserData = Annotated[
     Path | None,
-    typer.Option("--key", metavar="FILE", help="The SSH key for logging in: a private key, or a public one."),
+    typer.Option("--user-data", metavar="FILE", help="A script or cloud-config for the first boot."),
+]
+SecurityGroups = Annotated[
+    list[str] | None,
+    typer.Option("--security-group", metavar="GROUP", help="A security group or firewall; may be repeated."),
+]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--network", metavar="NETWORK", help="Id of a network, or at Amazon of a subnet."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="What the provider has beyond; --help with a profile lists the names. May be repeated.",
+    ),
+]
+Count = Annotated[
+    int, typer.Option(metavar="NUMBER", min=1, max=1000, help="So many nodes: NAME-1, NAME-2 and so on.")
 ]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.")]
 IdempotencyKey = Annotated[
@@ -45,15 +75,31 @@ class SSHInterface(StrEnum):
     PRIVATE = "private_ips"
 
 
-@app.command()
+class CreateCommand(Command):
+    """A command whose help lists what `--set` takes for the account's driver."""
+
+    def more_help(self, profile: str | None, provider: str | None) -> tuple[str, list[tuple[str, str]]]:
+        """The title and the lines of another section of the help; nothing without an account."""
+        from polycloud.cli import extras
+
+        kind = accounts.driver_class(NODES.service, profile, provider)
+        return (f"--set for {kind.name}", extras.described(kind)) if kind else ("", [])
+
+
+@app.command(cls=CreateCommand)
 def create(
     *,
     name: options.NewName,
     size: Size,
     image: Image,
     location: Location = None,
-    key: KeyFile = None,
+    key: Key = None,
     tags: Tags = None,
+    user_data: UserData = None,
+    security_groups: SecurityGroups = None,
+    networks: Networks = None,
+    settings: Settings = None,
+    count: Count = 1,
     idempotency_key: IdempotencyKey = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs and has an address.")] = False,
     timeout: options.Timeout = 600,
@@ -62,48 +108,111 @@ def create(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Create a node.
+    """Create a node, or several.
 
-    It is created exactly once, even if the provider's response is lost.
+    Each is created exactly once, even if the provider's response is lost.
     """
     from polycloud.cli import orders
 
-    order = orders.Order(name, size, image, location, key, tags or (), idempotency_key)
+    order = orders.Order(
+        name,
+        size,
+        image,
+        location,
+        key,
+        tags or (),
+        idempotency_key,
+        user_data,
+        security_groups or (),
+        networks or (),
+        settings or (),
+    )
     with accounts.connect_one(NODES.service, profile, provider) as driver:
         arguments = order.arguments(driver)
+        asked = [{**arguments, **one.own()} for one in order.several(count)]
         if dry_run:
-            changing.would(f"create {orders.describe(driver, arguments)}")
+            for one in asked:
+                changing.would(f"create {orders.describe(driver, one)}")
             return
-        with output.working(f"creating the node {name}"):
-            node = driver.create_node(**arguments)
+        nodes, failures = _create(driver, asked, shlex.join(accounts.flags(profile, provider)))
         try:
-            if wait:
-                node = _wait(driver, [node], timeout)[0]
+            if wait and nodes:
+                nodes = _wait(driver, nodes, timeout)
         except (PolycloudError, KeyboardInterrupt) as error:
             if as_json:
-                verbs.print_record(NODES, node, as_json=True)
-            error.add_note(_how_to_destroy(node, profile, provider))
+                _print(nodes, as_json=True, several=count > 1)
+            error.add_note(_how_to_destroy(nodes, profile, provider))
             raise
+        _print(nodes, as_json=as_json, several=count > 1)
+        if failures:
+            output.fail(failures[0], failures[1:])
+
+
+def _create(
+    driver: NodeDriver, asked: Sequence[dict[str, Any]], account: str
+) -> tuple[list[Node], list[str]]:
+    """Create these nodes side by side; return those that were created, and why others were not.
+
+    The error of an only one is raised.
+    """
+
+    def attempt(arguments: dict[str, Any]) -> Node | PolycloudError:
+        try:
+            return driver.create_node(**arguments)
+        except PolycloudError as error:
+            if len(asked) == 1:
+                raise
+            return error
+
+    names = [arguments["name"] for arguments in asked]
+    try:
+        with output.working(f"creating the node{'s' * (len(asked) > 1)} {', '.join(names)}"):
+            made = driver.connection.gather([partial(attempt, arguments) for arguments in asked])
+    except KeyboardInterrupt as interruption:
+        if len(asked) > 1:
+            look = shlex.join(["polycloud", "nodes", "list", *shlex.split(account)])
+            interruption.add_note(f"{', '.join(names)} may exist; to look: {look}")
+        raise
+    nodes = [one for result in made for one in (result if isinstance(result, list) else [result])]
+    failures = zip(names, made, strict=True)
+    return (
+        [node for node in nodes if not isinstance(node, PolycloudError)],
+        [f"{name}: {output.reason(one)}" for name, one in failures if isinstance(one, PolycloudError)],
+    )
+
+
+def _print(nodes: Sequence[Node], *, as_json: bool, several: bool) -> None:
+    """Print the records of nodes; in JSON a list if there may be several."""
+    if as_json and (several or len(nodes) != 1):
+        output.json([verbs.full_record(NODES, node) for node in nodes])
+        return
+    for node in nodes:
         verbs.print_record(NODES, node, as_json=as_json)
 
 
-def _how_to_destroy(node: Node, profile: str | None, provider: str | None) -> str:
-    """That a node exists, with the command that destroys it."""
-    account = ["-p", profile] if profile else ["--provider", provider] if provider else []
-    dashes = ["--"] if node.id.startswith("-") else []
-    command = shlex.join(["polycloud", "nodes", "destroy", *account, *dashes, node.id])
-    return f"{NODES.title(node)} exists; to destroy it: {command}"
+def _how_to_destroy(nodes: Sequence[Node], profile: str | None, provider: str | None) -> str:
+    """That nodes exist, with the command that destroys them."""
+    ids = [node.id for node in nodes]
+    dashes = ["--"] if any(id_.startswith("-") for id_ in ids) else []
+    words = ["polycloud", "nodes", "destroy", *accounts.flags(profile, provider), *dashes, *ids]
+    exist, them = ("exists", "it") if len(nodes) == 1 else ("exist", "them")
+    return f"{', '.join(map(NODES.title, nodes))} {exist}; to destroy {them}: {shlex.join(words)}"
 
 
-@app.command()
+@app.command(cls=CreateCommand)
 def deploy(
     *,
     name: options.NewName,
     size: Size,
     image: Image,
     location: Location = None,
-    key: KeyFile = None,
+    key: Key = None,
     tags: Tags = None,
+    user_data: UserData = None,
+    security_groups: SecurityGroups = None,
+    networks: Networks = None,
+    settings: Settings = None,
+    count: Count = 1,
     idempotency_key: IdempotencyKey = None,
     script: Annotated[Path | None, typer.Option(metavar="FILE", help="A script to run on the node.")] = None,
     files: Annotated[
@@ -136,33 +245,48 @@ def deploy(
     """Create a node, and run a script on it over SSH.
 
     Files are copied first. The output of the script is shown as it arrives. Without --key the first key of
-    ~/.ssh is used.
+    ~/.ssh is used. Several nodes are deployed one after the other.
     """
     from polycloud.cli import orders
 
-    order = orders.Order(name, size, image, location, orders.login_key(key), tags or (), idempotency_key)
+    order = orders.Order(
+        name,
+        size,
+        image,
+        location,
+        key or str(orders.login_key(None)),
+        tags or (),
+        idempotency_key,
+        user_data,
+        security_groups or (),
+        networks or (),
+        settings or (),
+    )
+    private_key = order.private_key()
     step = orders.steps(script, files or (), sudo=sudo)
     with accounts.connect_one(NODES.service, profile, provider) as driver:
         arguments = order.arguments(driver)
-        if dry_run:
-            doing = orders.describe_steps(script, files or ())
-            changing.would(f"create {orders.describe(driver, arguments)}, then {doing}")
-            return
-        with orders.Progress(f"deploying the node {name}", to_stderr=as_json) as progress:
-            node = driver.deploy_node(
-                step,
-                ssh_username=ssh_user,
-                ssh_port=ssh_port,
-                ssh_interface=ssh_interface.value,
-                ssh_jump=ssh_jump,
-                ssh_key=order.private_key(),
-                timeout=timeout,
-                wait_period=WAIT_PERIOD,
-                ex_destroy_on_failure=destroy_on_failure,
-                ex_on_output=progress.output,
-                **arguments,
-            )
-        verbs.print_record(NODES, node, as_json=as_json)
+        for one in order.several(count):
+            arguments |= one.own()
+            if dry_run:
+                doing = orders.describe_steps(script, files or ())
+                changing.would(f"create {orders.describe(driver, arguments)}, then {doing}")
+                continue
+            with orders.Progress(f"deploying the node {one.name}", to_stderr=as_json) as progress:
+                node = driver.deploy_node(
+                    step,
+                    ssh_username=ssh_user,
+                    ssh_port=ssh_port,
+                    ssh_interface=ssh_interface.value,
+                    ssh_jump=ssh_jump,
+                    ssh_key=private_key,
+                    timeout=timeout,
+                    wait_period=WAIT_PERIOD,
+                    ex_destroy_on_failure=destroy_on_failure,
+                    ex_on_output=progress.output,
+                    **arguments,
+                )
+            verbs.print_record(NODES, node, as_json=as_json)
 
 
 @app.command()

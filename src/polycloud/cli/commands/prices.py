@@ -35,6 +35,8 @@ def prices(
     as_json: options.Json = False,
     as_csv: options.Csv = False,
     safe_csv: options.SafeCsv = False,
+    output_format: options.Output = None,
+    no_header: options.NoHeader = False,
     columns: options.Columns = None,
     filters: options.Filters = None,
     sort: options.Sort = "usd_hour",
@@ -44,13 +46,15 @@ def prices(
 ) -> None:
     """Compare sizes of several accounts by price.
 
-    Prices are USD per hour, and per month of 730 hours. Without --profile or --provider all accounts are
-    listed. If a provider's API has no prices, those of polycloud are shown, with their date and source below.
+    Prices are USD per hour, and per month: the provider's own, else that of 730 hours. Without --profile or
+    --provider all accounts are listed. If a provider's API has no prices, those of polycloud are shown, with
+    their date and source below.
     """
-    view = listing.View(as_json, as_csv or safe_csv, safe_csv, columns, filters or (), sort, reverse, limit)
+    form = listing.format_of(output_format, as_json=as_json, as_csv=as_csv, safe_csv=safe_csv)
+    view = listing.View(form, not no_header, columns, filters or (), sort, reverse, limit)
     asked = accounts.connect_all(SIZES.service, profile, provider, every=not (profile or provider))
     enough = _Minimum(cpu, ram)
-    with _dated(quiet=view.as_json or view.as_csv) as sizes:
+    with _dated(quiet=not view.is_table) as sizes:
         listing.show(asked, sizes, view, deadline, enough)
 
 

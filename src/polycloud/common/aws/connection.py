@@ -11,7 +11,13 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from polycloud.common.aws.credentials import AWSCredentials, Chain, ambient_region, of_environment
+from polycloud.common.aws.credentials import (
+    AWSCredentials,
+    Chain,
+    ambient_region,
+    ambient_url,
+    of_environment,
+)
 from polycloud.common.aws.errors import REFUSALS, AWSCredsError, Refusals, error_from_code, is_throttling
 from polycloud.common.aws.signing import signed
 from polycloud.common.aws.xml import LISTS, converted, local_name, plain_root
@@ -241,7 +247,8 @@ class AWSBaseDriver(BaseDriver):
     Without a key, credentials and the region are found where Amazon's tools find them: in the environment,
     the shared files (in the profile `ex_profile`, `AWS_PROFILE` or "default"), the container's service, the
     instance's metadata. They are requested when they are first needed. If the key and secret are those of
-    the environment, its token and region are used too.
+    the environment, its token and region are used too. Without `host`, `port` and `url` the address is that
+    of `AWS_ENDPOINT_URL_SERVICE` or `AWS_ENDPOINT_URL`, or without a key of the profile, else Amazon's own.
     """
 
     connectionCls = AWSConnection
@@ -278,6 +285,8 @@ class AWSBaseDriver(BaseDriver):
         if not isinstance(region, str) or not REGION.fullmatch(region):
             raise InvalidArgumentError(f"region must be a name such as 'us-east-1', got {region!r}")
         self._connection_options = {"token": token, "region": region, "profile": ex_profile}
+        if not (host or port or options.get("url")):
+            options["url"] = ambient_url(self.endpoint, with_files=not key, profile=ex_profile)
         host = host or self._region_host(region)
         super().__init__(key, secret, secure, host, port, None, region, **options)  # type: ignore[arg-type]
         self.token = token

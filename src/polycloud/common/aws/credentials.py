@@ -1,4 +1,4 @@
-"""Credentials and the region where Amazon's tools find them, in the same order.
+"""Credentials, region and endpoint where Amazon's tools find them, in the same order.
 
 The environment, the shared files (~/.aws/credentials and ~/.aws/config), the container's credential service,
 the metadata of the instance (version 2). Source: the reference guide of Amazon's SDKs and tools.
@@ -7,6 +7,7 @@ the metadata of the instance (version 2). Source: the reference guide of Amazon'
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 import shlex
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ from polycloud.errors import (
 from polycloud.http.messages import TransportOptions, is_loopback
 from polycloud.http.retry import RetryPolicy
 
-__all__ = ["AWSCredentials", "Chain", "ambient_region", "of_environment"]
+__all__ = ["AWSCredentials", "Chain", "ambient_region", "ambient_url", "of_environment"]
 
 INSTANCE = "http://169.254.169.254"
 CONTAINER = "http://169.254.170.2"
@@ -40,6 +41,9 @@ ROLES = "/latest/meta-data/iam/security-credentials/"
 TOKEN_SECONDS = "21600"  # noqa: S105 - a time
 METADATA_TIMEOUT = (1.0, 2.0)
 PROCESS_TIMEOUT = 60.0
+DEFAULT_PROFILE = "default"
+PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+"""Variables that name the profile; the first that is set counts, as for boto3."""
 EARLY = 300.0
 """Seconds before credentials expire at which they are renewed."""
 
@@ -105,7 +109,12 @@ class Chain:
     profile: str | None = None
 
     def find(self) -> AWSCredentials:
-        """Return the credentials. Raises an `InvalidCredsError` that lists the sources if none has any."""
+        """Return the credentials. Raises an `InvalidCredsError` that lists the sources if none has any.
+
+        A profile that is named but does not exist is an error: another source would be another identity.
+        """
+        if self.profile or _profile_of_variables()[1]:
+            _section(self.profile)
         sources: list[Callable[[], AWSCredentials | None]] = [of_files(self.profile)]
         if self.profile is None:
             sources = [_of_variables, *sources, of_container, of_instance]
@@ -124,6 +133,24 @@ def ambient_region(profile: str | None = None) -> str | None:
     """Return the region that the environment or the shared files name, or None."""
     named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return (named if profile is None else None) or _section(profile).get("region")
+
+
+def ambient_url(service: str, *, with_files: bool, profile: str | None = None) -> str | None:
+    """Return the address of a service ("ec2") that the environment names, or with `with_files` the profile.
+
+    Raises `InvalidArgumentError`, which names the variable or setting, for what is no HTTP address.
+    """
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return None
+    names = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+    found = {name: os.environ[name] for name in names if os.environ.get(name)}
+    if not found and with_files and (url := _section(profile).get("endpoint_url")):
+        found = {f"endpoint_url of the profile {_profile_name(profile)!r}": url}
+    for name, url in found.items():
+        if not url.startswith(("http://", "https://")):
+            raise InvalidArgumentError(f"{name} must be like https://ec2.example.com")
+        return url
+    return None
 
 
 def of_environment() -> AWSCredentials | None:
@@ -173,15 +200,35 @@ def of_files(profile: str | None) -> Callable[[], AWSCredentials | None]:
 
 
 def _profile_name(profile: str | None) -> str:
-    return profile or os.environ.get("AWS_PROFILE") or "default"
+    return profile or _profile_of_variables()[1] or DEFAULT_PROFILE
+
+
+def _profile_of_variables() -> tuple[str, str]:
+    """Return the variable that names a profile, and its value; empty if there is none."""
+    named = ((name, os.environ.get(name, "")) for name in PROFILE_VARIABLES)
+    return next(((name, value) for name, value in named if value), ("", ""))
 
 
 def _section(profile: str | None) -> dict[str, str]:
-    """Return a profile's settings in both files; the file of credentials takes precedence."""
+    """Return a profile's settings in both files; the file of credentials takes precedence.
+
+    Raises `InvalidCredsError` with the nearest names if the profile is named, but is in neither file.
+    """
     name = _profile_name(profile)
     settings = _read("AWS_CONFIG_FILE", "config")
-    of_config = settings.get(f"profile {name}") or (settings.get(name, {}) if name == "default" else {})
-    return {**of_config, **_read("AWS_SHARED_CREDENTIALS_FILE", "credentials").get(name, {})}
+    of_config = {
+        title.removeprefix("profile ").strip(): section
+        for title, section in sorted(settings.items())  # "profile default" after "default", which it replaces
+        if title.startswith("profile ") or title == DEFAULT_PROFILE
+    }
+    of_credentials = _read("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+    variable = "" if profile else _profile_of_variables()[0]
+    if (profile or variable) and name not in of_config.keys() | of_credentials.keys():
+        near = difflib.get_close_matches(name, of_config.keys() | of_credentials.keys(), 3)
+        by = f", which {variable} names," if variable else ""
+        hint = f"; the nearest are {', '.join(near)}" if near else ""
+        raise InvalidCredsError(f"the profile {name!r}{by} is not in Amazon's shared files{hint}")
+    return {**of_config.get(name, {}), **of_credentials.get(name, {})}
 
 
 def _read(variable: str, name: str) -> dict[str, dict[str, str]]:

@@ -17,24 +17,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from email.message import Message
 from functools import partial, wraps
+from http import HTTPStatus
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 import pytest
 
+from polycloud.common.busy import when_free
 from polycloud.common.operations import OperationsDriver
+from polycloud.common.tokens import TokenConnection
 from polycloud.concurrency import waiting
 from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.http.retry import RetryPolicy
 from polycloud.testing.cleanup import LEFT_OVER, RUN, Kind, remove
 from polycloud.testing.faults import FaultPlan, FaultProxy
+from polycloud.testing.loopback import Failure, noted_failures
 from polycloud.testing.replies import SameReply, serve
 
-__all__ = ["Conformance", "number_of", "place_of", "rule", "rules"]
+__all__ = ["NOT_REACHED", "Conformance", "number_of", "place_of", "rule", "rules"]
 
 P = ParamSpec("P")
 D = TypeVar("D", bound=OperationsDriver)
@@ -42,6 +46,9 @@ S = TypeVar("S", bound="Conformance[Any]")
 T = TypeVar("T")
 
 NUMBER = re.compile(r"test_([a-z]\d+)_")
+BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.LOCKED})
+NOT_REACHED = "not reached: "
+"""What the reason begins with where a rule could not test what it is about."""
 
 
 def rule(
@@ -49,7 +56,8 @@ def rule(
 ) -> Callable[[Callable[Concatenate[S, P], None]], Callable[Concatenate[S, P], None]]:
     """Mark a test as a rule: it is skipped unless the driver offers the operations in `needs`.
 
-    Its failure begins with the rule. Any exception but an AssertionError is a failure too.
+    Its failure begins with the rule. Any exception but an AssertionError is a failure too, and so is an
+    exception in a fake server (`LoopbackServer`), whatever the driver made of it.
     """
 
     def decorate(test: Callable[Concatenate[S, P], None]) -> Callable[Concatenate[S, P], None]:
@@ -58,18 +66,29 @@ def rule(
         @wraps(test)
         def checked(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
             self.need(*needs)
-            try:
-                test(self, *args, **kwargs)
-            except AssertionError as error:
-                error.args = (f"{text}: {error}",)
-                raise
-            except Exception as error:
-                place = place_of(error, kwargs.get("driver"))
-                raise AssertionError(f"{text}: raised {error!r}{place}") from error
+            with noted_failures() as failures:
+                try:
+                    test(self, *args, **kwargs)
+                except AssertionError as error:
+                    error.args = (f"{text}: {_blame(failures)}{error}",)
+                    raise
+                except Exception as error:
+                    place = place_of(error, kwargs.get("driver"))
+                    raise AssertionError(f"{text}: {_blame(failures)}raised {error!r}{place}") from error
+                except pytest.skip.Exception as skipped:
+                    if failures:
+                        raise AssertionError(f"{text}: {_blame(failures)}{skipped}") from skipped
+                    raise
+            assert not failures, f"{text}: {failures[0]}"
 
         return checked
 
     return decorate
+
+
+def _blame(failures: Sequence[Failure]) -> str:
+    """Return what went wrong first in a fake server, since the rest follows from it; "" if nothing did."""
+    return f"{failures[0]}; " if failures else ""
 
 
 def number_of(test: str) -> str:
@@ -135,8 +154,11 @@ class Conformance(Generic[D]):
     gone: ClassVar[tuple[type[PolycloudError], ...]] = (NotFoundError,)
     """The errors that say that a resource does not exist."""
 
-    def arguments(self, driver: D) -> dict[str, tuple[Any, ...]]:
-        """Return valid arguments of the operations that need some, by name."""
+    def arguments(self, driver: D, id_: str = "") -> dict[str, tuple[Any, ...]]:
+        """Return arguments of the operations that need some, by name.
+
+        `id_` is the id, or the name, of the resources in them; "" for one of the provider's form.
+        """
         raise NotImplementedError
 
     @classmethod
@@ -171,19 +193,19 @@ class Conformance(Generic[D]):
         if missing:
             pytest.skip(f"the driver does not offer {', '.join(missing)}")
 
-    def calls(self, driver: D) -> dict[str, Callable[[], object]]:
-        """Return all operations of the service by name, ready to be called."""
-        arguments = self.arguments(driver)
+    def calls(self, driver: D, id_: str = "") -> dict[str, Callable[[], object]]:
+        """Return all operations of the service by name, ready to be called with these `arguments`."""
+        arguments = self.arguments(driver, id_)
         return {
             name: partial(_exhaust, getattr(driver, name), *arguments.get(name, ()))
             for name in driver.operations()
         }
 
-    def own_calls(self, driver: D) -> dict[str, Callable[[], object]]:
-        """Return the operations that the driver implements itself; templates of the base call these."""
+    def own_calls(self, driver: D, id_: str = "") -> dict[str, Callable[[], object]]:
+        """Return the `calls` that the driver implements itself; templates of the base call these."""
         return {
             name: call
-            for name, call in self.calls(driver).items()
+            for name, call in self.calls(driver, id_).items()
             if driver.supports(name) and not hasattr(getattr(type(driver), name), "needs")
         }
 
@@ -198,6 +220,37 @@ class Conformance(Generic[D]):
             yield broken, server
 
     @contextmanager
+    def logged_in(self, driver: D, reply: Callable[[Message], bytes]) -> Iterator[tuple[D, SameReply]]:
+        """Return the same driver for a server that sends the same response to every request after a login.
+
+        The driver lists something first, for which its requests are passed on: a login that breaks would hide
+        what the driver makes of all other responses. The test is skipped at its end if the driver needs a
+        login, and nothing could be listed.
+        """
+        if not self.over_http:
+            pytest.skip("the driver does not speak HTTP")
+        line = driver.connection
+        upstream = None if line.secure else (line.host, line.port)
+        with (
+            serve(reply, upstream) as server,
+            self.broken_driver(driver, f"{server.url}{line.request_path}/") as broken,
+        ):
+            reached = upstream is not None and self.log_in(broken)
+            server.passes = False
+            yield broken, server
+        if not reached and isinstance(line, TokenConnection):
+            pytest.skip(f"{NOT_REACHED}the driver could not log in before the responses broke")
+
+    def log_in(self, driver: D) -> bool:
+        """Have the driver list something, so that it has logged in; return whether it could."""
+        for name, call in self.own_calls(driver).items():
+            if name.startswith("list_"):
+                with suppress(PolycloudError):
+                    call()
+                    return True
+        return False
+
+    @contextmanager
     def behind(self, driver: D, plan: FaultPlan) -> Iterator[D]:
         """Return the same driver, whose requests pass a proxy that injects faults by plan."""
         connection = driver.connection
@@ -210,6 +263,14 @@ class Conformance(Generic[D]):
             yield far
 
     # For the tests: waiting and removing
+
+    def while_busy(self, action: Callable[[], T]) -> T:
+        """Return the result of an action, repeated as long as the provider refuses it since it is busy.
+
+        A provider may report an action as done while its resource is still locked (409, 423). How long a
+        driver waits for that is its own choice, so the last refusal is raised when patience ends.
+        """
+        return when_free(action, timeout=self.patience, is_busy=lambda refusal: refusal.http_code in BUSY)
 
     def until(self, check: Callable[[], T | None], waiting_for: str) -> T:
         """Return the first true result of `check`; raise `OperationTimeoutError` when patience ends."""
@@ -241,9 +302,9 @@ class Conformance(Generic[D]):
         require_gone(remove(remove_one, items, self.patience, self.gone))
 
     @classmethod
-    def leftovers(cls, driver: D) -> list[str]:
+    def leftovers(cls, driver: D, patience: float) -> list[str]:
         """Wait until nothing that the run has created is listed any more; return what stays, with reasons."""
-        return RUN.leftovers(cls.created(driver), cls.patience)
+        return RUN.leftovers(cls.created(driver), patience)
 
 
 def require_gone(left: Sequence[str]) -> None:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import base64
 import pickle
+import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
@@ -30,13 +31,16 @@ from polycloud.errors import (
     AmbiguousCreateError,
     InvalidArgumentError,
     InvalidCredsError,
+    OperationTimeoutError,
     PolycloudError,
     UnsupportedOperationError,
 )
 from polycloud.http.messages import RawResponse, Request
 from polycloud.http.retry import RetryPolicy
-from polycloud.testing.conformance.base import Conformance, D
-from polycloud.testing.faults import FaultList, FaultPlan
+from polycloud.testing.conformance.base import NOT_REACHED, Conformance, D
+from polycloud.testing.conformance.blocking import noted_blocks
+from polycloud.testing.conformance.creates import FaultAt, Observer
+from polycloud.testing.faults import FaultPlan
 from polycloud.testing.replies import BROKEN, UNEXPECTED, echo, http
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "check_objects",
     "error_of",
     "require_no_secret",
+    "require_reached",
     "require_true",
     "with_id",
 ]
@@ -70,6 +75,12 @@ def with_id(items: Iterable[R], id_: str) -> R | None:
 def require_true(name: str, result: object) -> None:
     """Assert that an action returned True."""
     assert result is True, f"{name} returned {result!r}, not True"
+
+
+def require_reached(reached: object, why: str) -> None:
+    """Skip the test where it has not tested anything, for the reason `why`."""
+    if not reached:
+        pytest.skip(NOT_REACHED + why)
 
 
 def error_of(kind: type[E], what: str, call: Callable[..., object], *args: Any, **kwargs: Any) -> E:
@@ -201,13 +212,13 @@ class Checks(Conformance[D]):
 
     def check_secrets_in_errors(self, driver: D, name: str) -> None:
         """The error of the operation `name` shows no secret, even if the provider's message does."""
-        with self.pointed_at(driver, echo) as (pointed, _):
+        with self.logged_in(driver, echo) as (pointed, _):
             error = error_of(PolycloudError, name, self.calls(pointed)[name])
             require_no_secret(driver, error)
 
     def check_broken_responses(self, driver: D, broken: str) -> None:
         """Every operation raises a `PolycloudError` for a broken response (a key of `BROKEN`)."""
-        with self.pointed_at(driver, lambda _: BROKEN[broken]) as (pointed, server):
+        with self.logged_in(driver, lambda _: BROKEN[broken]) as (pointed, server):
             for name, call in self.own_calls(pointed).items():
                 before = server.requests
                 try:
@@ -218,27 +229,29 @@ class Checks(Conformance[D]):
                 # a list may be known without a request; any other result is a claim
                 unasked = isinstance(result, list) and server.requests == before
                 assert unasked, f"{name} returned {result!r} for {broken}: {BROKEN[broken]!r}"
+            require_reached(server.requests, "no operation of the driver sends a request")
 
     def check_unexpected_responses(self, driver: D, unexpected: str) -> None:
         """Every list raises a `PolycloudError` for a body of another form (a key of `UNEXPECTED`)."""
         body = UNEXPECTED[unexpected]
-        with self.pointed_at(driver, lambda _: http("200 OK", body)) as (pointed, server):
+        with self.logged_in(driver, lambda _: http("200 OK", body)) as (pointed, server):
             for name, call in self.own_calls(pointed).items():
                 before = server.requests
                 if name.startswith("list_"):
                     with suppress(PolycloudError):
                         result = call()
                         assert server.requests == before, f"{name} made {result!r} of {body}"
+            require_reached(server.requests, "no list of the driver sends a request")
 
     def check_error_location(self, driver: D, name: str) -> None:
         """The error of the operation `name` names the provider, the method, the path and the status."""
-        with self.pointed_at(driver, lambda _: BROKEN["error"]) as (pointed, server):
+        with self.logged_in(driver, lambda _: BROKEN["error"]) as (pointed, server):
             error = error_of(PolycloudError, name, self.calls(pointed)[name])
             place = error.exchange
             assert place is not None, f"{error!r} names no request"
             assert place.provider == driver.name, f"{error!r} does not name {driver.name}"
             assert place.status == HTTPStatus.INTERNAL_SERVER_ERROR, f"{error!r} does not name the status 500"
-            method, target = server.last
+            method, target = server.seen[-1]
             named, path = (text.partition("?")[0] for text in (place.path, target))
             assert (place.method, named) == (method, path), f"{error!r} does not name {method} {path}"
 
@@ -282,34 +295,99 @@ class Checks(Conformance[D]):
         found = [_identities(items) for items in asyncio.run(call())]
         assert found == expected, f"on an event loop the calls return {found}, not {expected}"
 
+    def check_unblocked(self, driver: D, *steps: Callable[[], object]) -> None:
+        """The steps, which use the driver one after another on an event loop, never block the loop."""
+        import asyncio
+
+        from polycloud import aio
+
+        async def run() -> None:
+            async with aio.AsyncDriver(driver) as cloud:
+                for step in steps:
+                    await cloud.run(step)
+
+        def observed() -> list[str]:
+            with noted_blocks() as found:
+                asyncio.run(run())
+            return found
+
+        with ThreadPoolExecutor(1) as pool:
+            found = list(dict.fromkeys(pool.submit(observed).result()))
+        message = "wait by connection.sleep or waiting.poll, and send by connection.request"
+        assert not found, f"on an event loop it blocks all other tasks: {', '.join(found)}; {message}"
+
+    # Paths
+
+    def check_quoted_paths(self, driver: D, slashed: Collection[str] = ()) -> None:
+        """Ids and names are quoted where an operation puts them into the path of a request.
+
+        Slashes may stay in the ids of the operations `slashed`.
+        """
+        left = f"left-{secrets.token_hex(4)}"
+        hostile = f"{left}/right?a=b#c d%2Fe"
+        paths: list[str] = []
+        with self.logged_in(driver, lambda _: http("404 Not Found", "{}")) as (pointed, server):
+            for name, call in self.own_calls(pointed, hostile).items():
+                quoted, before = quote(hostile, safe="/" * (name in slashed)), server.requests
+                with suppress(PolycloudError), call_options(deadline=PATIENCE):
+                    call()
+                found = [target.partition("?")[0] for _, target in server.seen[before:]]
+                paths += [path for path in found if left in path]
+                wrong = [path for path in found if left in path and quoted not in path]
+                assert not wrong, f"{name} sends {hostile!r} as {wrong[0]}: quote_segment() is missing"
+        require_reached(paths, "no operation sends an id of text in a path")
+
     # Faults
 
     def check_lost_create(
-        self, driver: D, fault: str, create: Callable[[D], Resource], existing: Callable[[], Sequence[Any]]
+        self,
+        driver: D,
+        fault: str,
+        create: Callable[[D, str], Resource],
+        existing: Callable[[str], Sequence[Any]],
     ) -> None:
         """A create whose response is lost returns its resource or is ambiguous, and happens once.
 
-        `existing` lists the resources that this create, and nothing else, can have made.
+        `create` makes a resource of a name by a driver; `existing` lists the resources that a create of this
+        name, and nothing else, can have made.
         """
-        plan = FaultList(fault, spare=lambda request: request.method == "GET")
+        observer = Observer(lambda: existing("observed"))
+        with self.behind(driver, observer) as far:
+            self.log_in(far)
+            observer.expect()
+            create(far, "observed")
+        place = observer.creating()
+        if place is None:
+            pytest.skip(f"{NOT_REACHED}the create sends no request")
+        plan = FaultAt(place, fault)
         made = None
         waits = call_options(retry=_UntilAllowed(attempts=10, base=0.5))
         with self.behind(driver, plan) as far, waits, suppress(AmbiguousCreateError):
-            made = create(far)
-        ids = [item.id for item in existing()]
+            self.log_in(far)
+            plan.expect()
+            made = create(far, "lost")
+        require_reached(plan.hit, "the request that creates was not sent a second time")
+        with suppress(OperationTimeoutError):
+            self.until(lambda: existing("lost"), "what was created to be listed")
+        ids = [item.id for item in existing("lost")]
         assert len(ids) <= 1, f"one create made {len(ids)} resources: {ids}"
         assert made is None or made.id in ids, f"{made!r} is not listed"
+        require_reached(ids, f"nothing was created by {place}, whose response was lost")
 
     def check_deadlines(self, driver: D) -> None:
         """A deadline ends every list whose response does not come, with an error."""
-        with self.behind(driver, FaultPlan(0, 1, ["stall"])) as far:
+        stalls: list[str] = []
+        with self.behind(driver, FaultPlan(0, 1, ["stall"], spare=lambda _: not stalls)) as far:
+            self.log_in(far)
             for name, call in self.own_calls(far).items():
                 if name.startswith("list_"):
+                    stalls.append(name)
                     began = time.monotonic()
                     with call_options(deadline=DEADLINE):
                         error_of(PolycloudError, name, call)
                     passed = time.monotonic() - began
                     assert passed < DEADLINE + GRACE, f"{name} took {passed:.1f} s, not {DEADLINE:g} s"
+        require_reached(stalls, "the driver offers no list")
 
 
 class _UntilAllowed(RetryPolicy, frozen=True):

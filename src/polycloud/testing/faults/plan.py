@@ -88,12 +88,16 @@ class SeenRequest:
         path: as sent, percent-encoded, without the query; of a tunnel, its host and port.
         fault: the fault that it met, or None.
         reached: whether the server received it.
+        query: as sent, percent-encoded; "" if there is none.
+        body: its bytes, without chunk framing.
     """
 
     method: str
     path: str
     fault: Fault | None = None
     reached: bool = False
+    query: str = ""
+    body: bytes = b""
 
 
 class FaultPlan:

@@ -204,7 +204,8 @@ class FaultProxy:
         if not tunnel:
             target = ORIGIN.sub("", target)
             request = replace(request, start=f"{method} {target} {version}".encode("latin-1"))
-        seen = SeenRequest(method, target.partition("?")[0])
+        path, _, query = target.partition("?")
+        seen = SeenRequest(method, path, query=query, body=request.body)
         seen.fault = self._plan.decide(seen)
         self.requests.append(seen)
         upstream = Tunnel() if tunnel else self._upstream

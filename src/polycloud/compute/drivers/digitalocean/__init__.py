@@ -44,3 +44,4 @@ class DigitalOceanNodeDriver(DigitalOceanCreating, DigitalOceanVolumes, DigitalO
 
     type = Provider.DIGITAL_OCEAN
     features: ClassVar = {"create_node": ["ssh_key"]}
+    create_names: ClassVar = {"key": "ex_ssh_key_ids", "network": "ex_create_attr.vpc_uuid"}

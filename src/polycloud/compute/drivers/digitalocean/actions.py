@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypedDict, TypeVar
 
 import msgspec
 
+from polycloud.common.busy import when_free
 from polycloud.common.digitalocean import (
     DigitalOceanAction,
     DigitalOceanBaseDriver,
@@ -23,8 +24,6 @@ from polycloud.common.digitalocean import (
 from polycloud.common.payload import Item, decode, value_of
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.objects import Node
-from polycloud.concurrency import waiting
-from polycloud.errors import ConflictError, PolycloudError, ProviderHTTPError
 from polycloud.utils.status import HTTPStatus
 
 R = TypeVar("R")
@@ -80,25 +79,12 @@ class DigitalOceanActions(DigitalOceanBaseDriver, NodeDriver):
         return self._when_free(id_, lambda: self.connection.act(path, type=type_, **fields))
 
     def _when_free(self, node_id: int, send: Callable[[], R]) -> R:
-        """Call `send` and return its result; once more after waiting if the node is busy."""
-        try:
-            return send()
-        except ConflictError as refusal:
-            self._wait_until_free(node_id, refusal)
-        return send()
+        """Call `send` and return its result; once more if the node is busy, when it is free."""
 
-    def _wait_until_free(self, node_id: int, refusal: ConflictError) -> None:
-        """Wait until a node is free. Raises `refusal` if it stays busy, or if that cannot be read."""
+        def is_free() -> bool:
+            return not self.connection.fetch(f"/droplets/{node_id}", "droplet", Lock).value.locked
 
-        def poll() -> bool | None:
-            locked = self.connection.fetch(f"/droplets/{node_id}", "droplet", Lock).value.locked
-            return None if locked else True
-
-        ending = f"the other action of droplet {node_id} to end"
-        try:
-            waiting.poll(poll, waiting_for=ending, timeout=self.busy_time)
-        except PolycloudError:
-            raise refusal from None
+        return when_free(send, timeout=self.busy_time, is_free=is_free)
 
     def _when_idle(self, path: str, send: Callable[[], R]) -> R:
         """Call `send` and return its result; once more if it is refused, when what is at `path` is idle.
@@ -107,20 +93,16 @@ class DigitalOceanActions(DigitalOceanBaseDriver, NodeDriver):
         attached.
         """
 
-        def poll() -> bool | None:
+        def is_idle() -> bool:
             actions = self.connection.list_all(f"{path}/actions", "actions", DigitalOceanAction, value_of)
-            return None if any(action.status == "in-progress" for action in actions) else True
+            return not any(action.status == "in-progress" for action in actions)
 
-        try:
-            return send()
-        except ProviderHTTPError as refusal:
-            if refusal.code not in BUSY_STATUSES:
-                raise
-            try:
-                waiting.poll(poll, waiting_for=f"the actions of {path} to end", timeout=self.busy_time)
-            except PolycloudError:
-                raise refusal from None
-        return send()
+        return when_free(
+            send,
+            timeout=self.busy_time,
+            is_busy=lambda refusal: refusal.http_code in BUSY_STATUSES,
+            is_free=is_idle,
+        )
 
     def _operate(self, started: StartedAction, ex_wait: bool = True, ex_timeout: float = 600.0) -> bool:
         """Wait for an action that was started, unless `ex_wait` is false; return True."""

@@ -47,3 +47,8 @@ class EC2NodeDriver(EC2Creating, EC2Images, EC2Volumes, EC2Networks, EC2Firewall
 
     type = Provider.EC2
     features: ClassVar = {"create_node": ["ssh_key"]}
+    create_names: ClassVar = {
+        "key": "ex_keyname",
+        "security-group": "ex_security_groups",
+        "network": "ex_subnet",
+    }

@@ -11,6 +11,7 @@ import msgspec
 from polycloud.common.arguments import id_of
 from polycloud.common.aws.query import filters
 from polycloud.common.aws.xml import Item
+from polycloud.common.resource import with_id
 from polycloud.compute.drivers.ec2.connection import EC2BaseDriver
 from polycloud.compute.drivers.ec2.payload import Payload, extra_of, lazy, snake
 from polycloud.compute.objects import NodeLocation, NodeSize, cheapest_first
@@ -128,6 +129,17 @@ class EC2Catalog(EC2BaseDriver):
             available = frozenset(offered)
             sizes = [size for size in sizes if size.id in available]
         return cheapest_first(sizes)
+
+    def ex_get_size(self, size_id: str) -> NodeSize:
+        """Return an instance type by its id, by one small request. Raises `NotFoundError`."""
+        sizes = self.connection.list_all(
+            "DescribeInstanceTypes",
+            "instanceTypeSet",
+            InstanceType,
+            self._to_size,
+            Filter=filters({"instance-type": size_id}),
+        )
+        return with_id(sizes, size_id, f"{self.name} size")
 
     def list_locations(self) -> list[NodeLocation]:
         """Return the region's zones, each an `EC2NodeLocation`; `extra` has `region` and `state`."""

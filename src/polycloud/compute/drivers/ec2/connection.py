@@ -19,10 +19,10 @@ from typing import Any, ClassVar, TypeVar
 from polycloud.common.aws import AWSBaseDriver
 from polycloud.common.aws.query import AWSQueryConnection, filters
 from polycloud.common.aws.xml import Item
+from polycloud.common.busy import when_free
 from polycloud.compute.base import NodeDriver
-from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import remaining
-from polycloud.errors import PolycloudError, ProviderHTTPError
+from polycloud.errors import ProviderHTTPError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -138,17 +138,9 @@ class EC2BaseDriver(AWSBaseDriver, NodeDriver):
 
         Each of `is_passing` looks whether a resource is in a state that passes by itself.
         """
-
-        def poll() -> bool | None:
-            return None if any(check() for check in is_passing) else True
-
-        try:
-            return send()
-        except ProviderHTTPError as refusal:
-            if not BUSY.match(str(refusal.message)):
-                raise
-            try:
-                waiting.poll(poll, waiting_for="the other operation to end", timeout=self.busy_time)
-            except PolycloudError:
-                raise refusal from None
-        return send()
+        return when_free(
+            send,
+            timeout=self.busy_time,
+            is_busy=lambda refusal: BUSY.match(str(refusal.value)) is not None,
+            is_free=lambda: not any(check() for check in is_passing),
+        )

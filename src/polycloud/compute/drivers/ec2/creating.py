@@ -32,6 +32,9 @@ from polycloud.compute.objects import (
 )
 from polycloud.errors import InvalidArgumentError, PolycloudError, ProviderHTTPError
 
+GROUP_ID = "sg-"
+"""The beginning of a security group's id, which no name has."""
+
 
 class InstanceOptions(TypedDict, total=False):
     """The keyword arguments of `create_node`."""
@@ -139,7 +142,8 @@ class EC2Creating(EC2Nodes, EC2Catalog, EC2Keys):
             location: A zone, one of `list_locations()`; by default the provider's choice.
             auth: An SSH key that may log in as the image's user; it becomes a key pair of the account.
             options: `ex_maxcount` and `ex_mincount` (how many instances), `ex_keyname` (a key pair),
-                `ex_security_groups` (names), `ex_security_group_ids`, `ex_subnet`, `ex_assign_public_ip`,
+                `ex_security_groups` (names or ids), `ex_security_group_ids`, `ex_subnet`,
+                `ex_assign_public_ip`,
                 `ex_blockdevicemappings` (dicts with the provider's names: `{"DeviceName": "/dev/xvda",
                 "Ebs": {"VolumeSize": 20}}`), `ex_iamprofile` (name or ARN), `ex_ebs_optimized`,
                 `ex_placement_group` (its name), `ex_spot` and `ex_spot_max_price` (USD an hour),
@@ -232,11 +236,13 @@ def _network_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     A public address is requested for an interface, which then has the subnet and the groups.
     """
     subnet = options.get("ex_subnet")
+    groups = one_or_more(options.get("ex_security_groups") or options.get("ex_securitygroup")) or []
+    ids = [group for group in groups if group.startswith(GROUP_ID)]
+    names = [group for group in groups if group not in ids] or None
     fields = {
         "SubnetId": getattr(subnet, "id", subnet),
-        "SecurityGroupId": one_or_more(options.get("ex_security_group_ids")),
+        "SecurityGroupId": [*(one_or_more(options.get("ex_security_group_ids")) or []), *ids] or None,
     }
-    names = one_or_more(options.get("ex_security_groups") or options.get("ex_securitygroup"))
     public = options.get("ex_assign_public_ip")
     if public is None:
         return {**fields, "SecurityGroup": names}

@@ -55,3 +55,4 @@ class LinodeNodeDriver(
     type = Provider.LINODE
     features: ClassVar = {"create_node": ["ssh_key", "password"]}
     password_arguments: ClassVar = ("root_pass",)
+    create_names: ClassVar = {"security-group": "ex_create_attr.firewall_id"}

@@ -12,16 +12,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Protocol, TypedDict, TypeVar
 
+from polycloud.common.busy import when_free
 from polycloud.common.linode import Filter, LinodeBaseDriver, LinodeBusyError, LinodeEvent, number
 from polycloud.common.payload import Item
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.objects import Node
 from polycloud.concurrency import waiting
-from polycloud.concurrency.calls import remaining
 
 R = TypeVar("R")
 T = TypeVar("T")
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 
 
 class Waiting(TypedDict, total=False):
@@ -90,16 +89,9 @@ class LinodeActions(LinodeBaseDriver, NodeDriver):
 
     def _when_free(self, send: Callable[[], R]) -> R:
         """Call `send`, repeating it while the resource is busy, and return its result."""
-        left, pause = self.busy_time, FIRST_PAUSE
-        while True:
-            try:
-                return send()
-            except LinodeBusyError:
-                if left <= 0:
-                    raise
-            pause = max(0.0, min(pause, left, remaining()))  # past the deadline the next request raises
-            self.connection.sleep(pause)
-            left, pause = left - pause, min(pause * 2, LONGEST_PAUSE)
+        return when_free(
+            send, timeout=self.busy_time, is_busy=lambda refusal: isinstance(refusal, LinodeBusyError)
+        )
 
     def _wait_for_status(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common.arguments import id_of
+from polycloud.common.base import quote_segment
 from polycloud.common.linode import LinodeBaseDriver
 from polycloud.common.payload import Item, LazyExtra, value_of, with_defaults
 from polycloud.compute.base import NodeDriver
@@ -70,6 +71,11 @@ class LinodeCatalog(LinodeBaseDriver, NodeDriver):
         sizes = self.connection.list_all("/linode/types", Size, partial(self._to_size, region=region))
         available = [size for size in sizes if size.id not in unavailable]
         return cheapest_first(available)
+
+    def ex_get_size(self, size_id: str) -> NodeSize:
+        """Return a size by its id, with the price of the driver's region. Raises `NotFoundError`."""
+        item = self.connection.fetch(f"/linode/types/{quote_segment(size_id)}", Size)
+        return self._to_size(item, self.region)
 
     def list_locations(self) -> list[NodeLocation]:
         """Return the regions."""

@@ -184,6 +184,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
 
     type = Provider.NEPHOSCALE
     api_name = "nephoscale"
+    create_names: ClassVar = {"key": "server_key", "network": "ex_networks"}
     name = "NephoScale"
     website = "http://www.nephoscale.com"
     credentials = (Credential("user"), Credential("password"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -21,27 +22,27 @@ class ActionRules(ComputeSuite):
     @rule("reboot_node")
     def test_c20_reboot_node(self, driver: NodeDriver, node: Node) -> None:
         """`reboot_node` returns True, and the node runs again."""
-        require_true("reboot_node", driver.reboot_node(node))
+        require_true("reboot_node", self.while_busy(partial(driver.reboot_node, node)))
         self.seen(driver, node, NodeState.RUNNING)
 
     @rule("stop_node")
     def test_c21_stop_node(self, driver: NodeDriver, node: Node) -> None:
         """`stop_node` returns True, and the node stops and stays listed."""
-        require_true("stop_node", driver.stop_node(node))
+        require_true("stop_node", self.while_busy(partial(driver.stop_node, node)))
         self.seen(driver, node, NodeState.STOPPED)
 
     @rule("start_node", "stop_node")
     def test_c22_start_node(self, driver: NodeDriver, node: Node) -> None:
         """`start_node` returns True, and the stopped node runs."""
-        driver.stop_node(node)
+        self.while_busy(partial(driver.stop_node, node))
         self.seen(driver, node, NodeState.STOPPED)
-        require_true("start_node", driver.start_node(node))
+        require_true("start_node", self.while_busy(partial(driver.start_node, node)))
         self.seen(driver, node, NodeState.RUNNING)
 
     @rule("shutdown_node")
     def test_c23_shutdown_node(self, driver: NodeDriver, node: Node) -> None:
         """`shutdown_node` returns True, and the node stops and stays listed."""
-        require_true("shutdown_node", driver.shutdown_node(node))
+        require_true("shutdown_node", self.while_busy(partial(driver.shutdown_node, node)))
         self.seen(driver, node, NodeState.STOPPED)
 
     @rule()
@@ -70,10 +71,10 @@ class ActionRules(ComputeSuite):
         """An action acts on the given node, never on another one of the same name."""
         if self.unique_names:
             pytest.skip("the provider's names are unique")
-        first, second = create("twin"), create("twin")
+        first, second = create("twin"), self.namesake(create, "twin")
         for twin in (first, second):
             self.seen(driver, twin, NodeState.RUNNING)
-        driver.stop_node(second)
+        self.while_busy(partial(driver.stop_node, second))
         self.seen(driver, second, NodeState.STOPPED)
         self.seen(driver, first, NodeState.RUNNING)
         driver.destroy_node(first)
@@ -90,7 +91,7 @@ class ActionRules(ComputeSuite):
             (node.shutdown, NodeState.STOPPED),
         )
         for step, state in steps:
-            require_true(step.__name__, step())
+            require_true(step.__name__, self.while_busy(step))
             self.seen(driver, node, state)
         require_true("destroy", node.destroy())
         self.vanished(driver, node)

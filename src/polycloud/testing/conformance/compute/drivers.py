@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import LOST
 from polycloud.testing.conformance.compute.suite import ComputeSuite, Create
 from polycloud.testing.replies import BROKEN, UNEXPECTED
+
+IMAGE_ACTIONS = ("get_image", "copy_image", "delete_image")
 
 
 class DriverRules(ComputeSuite):
@@ -88,13 +93,40 @@ class DriverRules(ComputeSuite):
         """A create whose response is lost returns its node or is ambiguous, and makes no second node."""
         before = {node.id for node in driver.list_nodes()}
 
-        def existing() -> list[Node]:
+        def existing(name: str) -> list[Node]:
             new = (node for node in driver.list_nodes() if node.id not in before)
-            return [node for node in new if "-lost" in (node.name or "")]
+            return [node for node in new if f"-{name}" in (node.name or "")]
 
-        self.check_lost_create(driver, fault, lambda far: create("lost", by=far), existing)
+        self.check_lost_create(driver, fault, lambda far, name: create(name, by=far), existing)
 
     @rule()
     def test_c49_deadlines(self, driver: NodeDriver) -> None:
         """A deadline ends a list whose response does not come, with an error."""
         self.check_deadlines(driver)
+
+    @rule()
+    def test_c55_quoted_paths(self, driver: NodeDriver) -> None:
+        """Ids and names are quoted in the paths of requests, whatever their characters."""
+        # an image may have an id such as linode/debian12, whose slash belongs to the path
+        slashes = driver.supports("list_images") and any("/" in one.id for one in driver.list_images())
+        self.check_quoted_paths(driver, IMAGE_ACTIONS if slashes else ())
+
+    @rule()
+    def test_c56_unblocked_loops(self, driver: NodeDriver, create: Create) -> None:
+        """On an event loop, creating, changing and destroying a node never blocks other tasks."""
+        made: list[Node] = []
+
+        def run() -> None:
+            made.append(create("loop"))
+            self.seen(driver, made[0], NodeState.RUNNING)
+
+        order = ("reboot_node", "stop_node", "start_node", "shutdown_node")
+        actions = [name for name in order if name not in self.not_offered]
+        steps = [partial(self._done, driver, name, made) for name in (*actions, "destroy_node")]
+        self.check_unblocked(driver, run, driver.list_nodes, *steps)
+
+    def _done(self, driver: NodeDriver, name: str, nodes: list[Node]) -> None:
+        states = {"stop_node": NodeState.STOPPED, "shutdown_node": NodeState.STOPPED}
+        self.while_busy(partial(getattr(driver, name), nodes[0]))
+        if name != "destroy_node":
+            self.seen(driver, nodes[0], states.get(name, NodeState.RUNNING))

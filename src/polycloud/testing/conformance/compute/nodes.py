@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from inspect import signature
+from typing import Any
 
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import Node, NodeImage, NodeSize
@@ -16,6 +19,8 @@ from polycloud.testing.conformance.checks import check_objects, error_of
 from polycloud.testing.conformance.compute.suite import ComputeSuite, Create
 from polycloud.utils.networking import is_ip, is_private_subnet
 
+ATTEMPTS = 3
+"""How many sizes, images and locations are tried until the provider accepts another one than usual."""
 HARD_NAMES = ('O\'Brien "the 1st"', "Grüße-Привет", "🐧-😀")
 
 
@@ -64,8 +69,11 @@ class NodeRules(ComputeSuite):
         self.check_complete_list(made, driver.list_nodes())
 
     @rule()
-    def test_c12_iterate_nodes(self, driver: NodeDriver, node: Node) -> None:
-        """`iterate_nodes` yields the nodes that `list_nodes` returns."""
+    def test_c12_iterate_nodes(self, driver: NodeDriver, create: Create) -> None:
+        """`iterate_nodes` yields the nodes that `list_nodes` returns, over all pages."""
+        calls = [partial(create, f"node-{number}") for number in range(self.several)]
+        for made in driver.connection.gather(calls):
+            self.seen(driver, made)
         self.check_same_items(driver.iterate_nodes(), driver.list_nodes())
 
     @rule()
@@ -95,7 +103,7 @@ class NodeRules(ComputeSuite):
         if self.unique_names:
             error_of(ConflictError, "the second create", create, "twin")
             return
-        second = create("twin")
+        second = self.namesake(create, "twin")
         assert first.id != second.id, f"both creates returned the node {first.id!r}"
         for twin in (first, second):
             self.seen(driver, twin)
@@ -129,6 +137,38 @@ class NodeRules(ComputeSuite):
         error = error_of(OperationTimeoutError, "wait_until_running", wait)
         assert "ghost" in str(error), f"{error!r} does not name the node"
 
+    @rule("list_sizes", "list_images")
+    def test_c54_what_was_asked_for(self, driver: NodeDriver, create: Create) -> None:
+        """A created node has the size and the image that were asked for, and the location, if it is known."""
+        offered: dict[str, list[Any]] = {"size": driver.list_sizes(), "image": driver.list_images()}
+        if "location" in signature(driver.create_node).parameters and driver.supports("list_locations"):
+            offered["location"] = driver.list_locations()
+        usual = self.node_options(driver)
+        for number, what in enumerate(["name", *offered]):
+            asked = getattr(usual.get(what), "id", None)
+            choices = [{what: one} for one in offered.get(what, ()) if one.id != asked] or [{}]
+            for options in choices[:ATTEMPTS]:
+                with suppress(PolycloudError):  # not every size is for every image and location
+                    node = create(f"order-{number}", **options)
+                    break
+            else:
+                continue
+            for one in (node, self.seen(driver, node)):
+                for name, value in {**usual, **options}.items():
+                    self._check_told(one, name, value, offered.get(name, []))
+
+    def _check_told(self, node: Node, what: str, asked: Any, offered: list[Any]) -> None:
+        """Assert that the size, image or location that a node tells is what was asked for."""
+        told = getattr(node, what, None)
+        texts = {str(getattr(told, "id", told))} if told is not None else _texts(node.extra)
+        known = {text for one in offered for text in _names(one)} & texts
+        if told is None and not known:
+            must = what in {"size", "image"} and what not in self.untold
+            hint = f"if the provider does not tell it, set `untold = frozenset({{{what!r}}})`"
+            assert not must, f"the {what} of {node!r} is None; {hint}"
+            return
+        assert texts & _names(asked), f"the {what} is {sorted(known or texts)}, not {sorted(_names(asked))}"
+
     @rule()
     def test_c48_idempotency_keys(self, driver: NodeDriver, create: Create) -> None:
         """A create with the `idempotency_key` of an earlier one returns the earlier one's node."""
@@ -143,3 +183,15 @@ class NodeRules(ComputeSuite):
         assert again.id == first.id, message
         other = create("other", idempotency_key=f"{key}-2")
         assert other.id != first.id, f"creates with two keys both returned {first!r}"
+
+
+def _names(one: Any) -> set[str]:
+    """Return what may stand for a size, an image or a location: its id, its name."""
+    return {str(one.id), str(one.name)}
+
+
+def _texts(extra: dict[str, Any]) -> set[str]:
+    """Return the texts in `extra` that are no numbers, which could mean anything."""
+    inner = (value.values() if isinstance(value, dict) else (value,) for value in extra.values())
+    texts = {value for values in inner for value in values if isinstance(value, str)}
+    return {text for text in texts if not text.isdigit()}

@@ -24,7 +24,7 @@ from polycloud.compute.objects import (
     VolumeSnapshot,
 )
 from polycloud.compute.types import KeyPairDoesNotExistError, NodeState, StorageVolumeState
-from polycloud.errors import NotFoundError, OperationTimeoutError
+from polycloud.errors import NotFoundError, OperationTimeoutError, PolycloudError
 from polycloud.testing.cleanup import RUN, Kind
 from polycloud.testing.conformance.checks import Checks, with_id
 
@@ -42,6 +42,12 @@ class ComputeSuite(Checks[NodeDriver]):
 
     unique_names: ClassVar[bool] = False
     """Whether the provider refuses a second node of one name, with a `ConflictError`."""
+
+    untold: ClassVar[frozenset[str]] = frozenset()
+    """What the provider does not tell of its nodes: "size", "image"."""
+
+    cheap: ClassVar[float] = 1.0
+    """USD an hour that the cheapest size does not cost."""
 
     volume_size: ClassVar[int] = 10
     """GB of the volumes that are created."""
@@ -79,7 +85,8 @@ class ComputeSuite(Checks[NodeDriver]):
         with self.clearing(driver) as made:
 
             def create(name: str = "node", by: NodeDriver = driver, **options: Any) -> Node:
-                node = by.create_node(f"{prefix}-{name}", **self.node_options(driver), **options)
+                options = {**self.node_options(driver), **options}
+                node = by.create_node(f"{prefix}-{name}", **options)
                 made.append(node)
                 return node
 
@@ -113,6 +120,14 @@ class ComputeSuite(Checks[NodeDriver]):
             yield volume
         finally:
             self.remove(driver.destroy_volume, [volume])
+
+    def namesake(self, create: Create, name: str) -> Node:
+        """Create another node of the same name."""
+        try:
+            return create(name)
+        except PolycloudError as error:
+            hint = "if the provider's names are unique, set `unique_names = True` (conform: --unique-names)"
+            raise AssertionError(f"a second node of one name was refused: {error!r}; {hint}") from error
 
     def ghost(self, driver: NodeDriver) -> Node:
         """Return a node that does not exist."""
@@ -159,35 +174,36 @@ class ComputeSuite(Checks[NodeDriver]):
         if not any(one.name == name or one.kind is one.VAR_KEYWORD for one in parameters):
             pytest.skip(f"create_node takes no {name}")
 
-    def arguments(self, driver: NodeDriver) -> dict[str, tuple[Any, ...]]:
+    def arguments(self, driver: NodeDriver, id_: str = "") -> dict[str, tuple[Any, ...]]:
         """Return arguments of compute's operations that any provider could be given."""
-        node = Node("1", "node", NodeState.RUNNING, [], [], driver)
+        id_, key_name = id_ or "1", id_ or "key"
+        node = Node(id_, "node", NodeState.RUNNING, [], [], driver)
         size = NodeSize("1", "size", 512, 10, 0, 0.01, driver)
-        image = NodeImage("1", "image", driver)
-        volume = StorageVolume("1", "volume", 10, driver)
+        image = NodeImage(id_, "image", driver)
+        volume = StorageVolume(id_, "volume", 10, driver)
         key = public_key()
         return {
-            "get_node": ("1",),
+            "get_node": (id_,),
             "create_node": ("node", size, image),
             **dict.fromkeys((*POWER_ACTIONS, "destroy_node"), (node,)),
             "wait_until_running": ([node], 0, 0),
             "deploy_node": (ScriptDeployment("true"),),
-            "get_image": ("1",),
+            "get_image": (id_,),
             "create_image": (node, "image"),
             "copy_image": ("region", image, "image"),
             "delete_image": (image,),
-            "get_key_pair": ("key",),
-            "create_key_pair": ("key",),
-            "import_key_pair_from_string": ("key", key),
-            "import_key_pair_from_file": ("key", os.devnull),
-            "delete_key_pair": (KeyPair("key", key, None, driver),),
+            "get_key_pair": (key_name,),
+            "create_key_pair": (key_name,),
+            "import_key_pair_from_string": (key_name, key),
+            "import_key_pair_from_file": (key_name, os.devnull),
+            "delete_key_pair": (KeyPair(key_name, key, None, driver),),
             "create_volume": (10, "volume"),
             "attach_volume": (node, volume),
             **dict.fromkeys(
                 ("detach_volume", "destroy_volume", "list_volume_snapshots", "create_volume_snapshot"),
                 (volume,),
             ),
-            "destroy_volume_snapshot": (VolumeSnapshot("1", driver),),
+            "destroy_volume_snapshot": (VolumeSnapshot(id_, driver),),
         }
 
 

@@ -114,24 +114,47 @@ class DriverRules(DNSSuite):
         """A zone's create whose response is lost returns its zone or is ambiguous, and makes no other."""
         domain = self.new_domain()
 
-        def existing() -> list[Zone]:
-            return [zone for zone in driver.list_zones() if zone.domain == domain]
+        def existing(name: str) -> list[Zone]:
+            return [zone for zone in driver.list_zones() if zone.domain == f"{name}-{domain}"]
 
-        self.check_lost_create(driver, fault, lambda far: create_zone(domain, by=far), existing)
+        self.check_lost_create(
+            driver, fault, lambda far, name: create_zone(f"{name}-{domain}", by=far), existing
+        )
 
     @rule("create_record", "list_records")
     @pytest.mark.parametrize("fault", LOST)
     def test_d17_lost_records(self, driver: DNSDriver, zone: Zone, fault: str) -> None:
         """A record's create whose response is lost returns its record or is ambiguous, and makes no other."""
 
-        def existing() -> list[Record]:
-            return [record for record in driver.list_records(zone) if record.name == "lost"]
+        def existing(name: str) -> list[Record]:
+            return [record for record in driver.list_records(zone) if record.name == name]
 
         self.check_lost_create(
-            driver, fault, lambda far: far.create_record("lost", zone, RecordType.A, ADDRESS), existing
+            driver, fault, lambda far, name: far.create_record(name, zone, RecordType.A, ADDRESS), existing
         )
 
     @rule()
     def test_d18_deadlines(self, driver: DNSDriver) -> None:
         """A deadline ends a list whose response does not come, with an error."""
         self.check_deadlines(driver)
+
+    # Details
+
+    @rule()
+    def test_d54_quoted_paths(self, driver: DNSDriver) -> None:
+        """Ids and names are quoted in the paths of requests, whatever their characters."""
+        self.check_quoted_paths(driver)
+
+    @rule("create_record", "delete_record")
+    def test_d55_unblocked_loops(self, driver: DNSDriver, create_zone: CreateZone) -> None:
+        """On an event loop, creating and deleting a zone and a record never blocks other tasks."""
+        zones: list[Zone] = []
+
+        def run() -> None:
+            zones.append(create_zone())
+            self.zone_seen(driver, zones[0])
+            record = driver.create_record("loop", zones[0], RecordType.A, ADDRESS)
+            self.listed(driver, record)
+            driver.delete_record(record)
+
+        self.check_unblocked(driver, run, driver.list_zones, lambda: driver.delete_zone(zones[0]))

@@ -124,23 +124,23 @@ class DNSSuite(Checks[DNSDriver]):
 
     # Arguments
 
-    def no_zone(self, driver: DNSDriver) -> Zone:
+    def no_zone(self, driver: DNSDriver, id_: str | None = None) -> Zone:
         """Return a zone that does not exist."""
-        return Zone(self.unknown_zone_id, "conformance-no-such-zone.net", "master", None, driver)
+        return Zone(id_ or self.unknown_zone_id, "conformance-no-such-zone.net", "master", None, driver)
 
-    def no_record(self, driver: DNSDriver, zone: Zone) -> Record:
+    def no_record(self, driver: DNSDriver, zone: Zone, id_: str | None = None) -> Record:
         """Return a record that does not exist."""
-        return Record(self.unknown_id, "no-such-record", RecordType.A, ADDRESS, zone, driver)
+        return Record(id_ or self.unknown_id, "no-such-record", RecordType.A, ADDRESS, zone, driver)
 
     def need_type(self, driver: DNSDriver, type_: RecordType) -> None:
         """Skip the test unless the provider has this type of record."""
         if type_ not in driver.list_record_types():
             pytest.skip(f"the provider has no records of type {type_}")
 
-    def arguments(self, driver: DNSDriver) -> dict[str, tuple[Any, ...]]:
-        """Return arguments of the operations of DNS that any provider could be given."""
-        zone = self.no_zone(driver)
-        record = self.no_record(driver, zone)
+    def arguments(self, driver: DNSDriver, id_: str = "") -> dict[str, tuple[Any, ...]]:
+        """Return arguments of the operations of DNS; of resources that do not exist, without `id_`."""
+        zone = self.no_zone(driver, id_)
+        record = self.no_record(driver, zone, id_)
         return {
             "get_zone": (zone.id,),
             "create_zone": (zone.domain,),

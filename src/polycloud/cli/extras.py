@@ -1,0 +1,164 @@
+"""What a driver's `create_node` takes beyond what every driver's does, read from its signature.
+
+`--set NAME=VALUE` gives any of it, and `--help` of a profile lists it. `--key`, `--security-group` and
+`--network` are options that many providers have under names of their own; a driver says so in `create_names`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import Parameter, signature
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+
+if TYPE_CHECKING:
+    from polycloud.compute.base import NodeDriver
+
+__all__ = ["described", "parsed", "usual"]
+
+USUAL = ("self", "name", "size", "image", "location", "auth", "tags", "user_data", "idempotency_key")
+"""Arguments that have options of their own."""
+NEAREST = 3
+ITEMS = {"true": True, "yes": True, "false": False, "no": False}
+WORDS = {bool: "true or false", int: "a number", float: "a number", str: "text", bytes: "text"}
+
+
+def parsed(driver: NodeDriver, texts: Sequence[str]) -> dict[str, Any]:
+    """The arguments that texts `NAME=VALUE` stand for. Raises `InvalidArgumentError` for what they cannot be.
+
+    An argument that is a list is given by several texts, or as JSON.
+    """
+    known, others = _known(type(driver))
+    values: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidArgumentError("--set must be NAME=VALUE, such as ex_dedicated=true")
+        _require(driver, name, known, others=others)
+        values.setdefault(name, []).append(value)
+    return {name: _converted(f"--set {name}", known.get(name, Any), found) for name, found in values.items()}
+
+
+def usual(driver: NodeDriver, option: str, values: Sequence[str]) -> dict[str, Any]:
+    """The argument for an option that providers name differently, such as "security-group".
+
+    Raises `UnsupportedOperationError` if the driver has none.
+    """
+    if not values:
+        return {}
+    if option not in driver.create_names:
+        raise UnsupportedOperationError(
+            f"{driver.name} does not take --{option} when a node is created", driver
+        )
+    name, _, member = driver.create_names[option].partition(".")
+    if not member:
+        return {name: _converted(f"--{option}", _known(type(driver))[0][name], values)}
+    value = _converted(f"--{option}", str, values)
+    return {name: {member: int(value) if value.isdecimal() else value}}
+
+
+def described(kind: type[NodeDriver]) -> list[tuple[str, str]]:
+    """What `--set` takes for a driver: each name, and what its value is."""
+    return [(name, _words(type_)) for name, type_ in _known(kind)[0].items()]
+
+
+def _known(kind: type[NodeDriver]) -> tuple[dict[str, Any], bool]:
+    """The arguments by name, each with its type; and whether there may be others."""
+    create = kind.create_node
+    hints, others = get_type_hints(create), False
+    found: dict[str, Any] = {}
+    for name, parameter in signature(create).parameters.items():
+        if parameter.kind is Parameter.VAR_KEYWORD:
+            options = get_args(hints.get(name))  # Unpack of a TypedDict
+            found |= get_type_hints(options[0]) if options else {}
+            others = not options
+        else:
+            found[name] = hints.get(name, Any)
+    hidden = (*USUAL, *kind.password_arguments)
+    return {name: type_ for name, type_ in found.items() if name not in hidden}, others
+
+
+def _require(driver: NodeDriver, name: str, known: Mapping[str, Any], *, others: bool) -> None:
+    if name in driver.password_arguments:
+        raise InvalidArgumentError(f"{name} is a secret, which does not belong on a command line; use --key")
+    if name in USUAL:
+        raise InvalidArgumentError(f"{name} has an option of its own")
+    if name not in known and not others:
+        near = difflib.get_close_matches(name, known, NEAREST)
+        hint = f"the nearest are {', '.join(near)}" if near else f"it has {', '.join(known)}"
+        raise InvalidArgumentError(f"create_node of {driver.name} has no {name!r}; {hint}")
+
+
+# Types
+
+
+def _members(type_: Any) -> list[Any]:
+    """The types of a union without None; or the only one."""
+    members = get_args(type_) if get_origin(type_) in {Union, UnionType} else (type_,)
+    return [member for member in members if member is not NoneType]
+
+
+def _items(type_: Any) -> Any:
+    """The type of the items, where it is a list; else None."""
+    for member in _members(type_):
+        origin = get_origin(member)
+        if isinstance(origin, type) and issubclass(origin, Iterable) and not issubclass(origin, Mapping):
+            return get_args(member)[0]
+    return None
+
+
+def _is_table(type_: Any) -> bool:
+    return any(isinstance(get_origin(member), type) for member in _members(type_)) and not _items(type_)
+
+
+def _words(type_: Any) -> str:
+    if (item := _items(type_)) is not None:
+        return "several tables in JSON" if _is_table(item) else f"{_words(item)}; may be repeated"
+    if _is_table(type_):
+        return "a table in JSON"
+    members = _members(type_)
+    return WORDS.get(str if str in members else members[0], "text")
+
+
+def _converted(option: str, type_: Any, texts: Sequence[str]) -> Any:
+    if (item := _items(type_)) is not None:
+        if len(texts) == 1 and texts[0].startswith("["):
+            return _from_json(option, texts[0], list)
+        return [_one(option, item, text) for text in texts]
+    if len(texts) > 1:
+        raise InvalidArgumentError(f"{option} takes one value, got {len(texts)}")
+    return _one(option, type_, texts[0])
+
+
+def _one(option: str, type_: Any, text: str) -> Any:
+    if _is_table(type_):
+        return _from_json(option, text, dict)
+    members = _members(type_)
+    if str in members:
+        return text
+    if bool in members:
+        if text.lower() not in ITEMS:
+            raise InvalidArgumentError(f"{option} must be true or false")
+        return ITEMS[text.lower()]
+    kind = next((member for member in (int, float) if member in members), None)
+    if kind is None:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidArgumentError(f"{option} must be a number") from None
+
+
+def _from_json(option: str, text: str, kind: type) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        shape = '{"name": "value"}' if kind is dict else '["value"]'
+        raise InvalidArgumentError(f"{option} must be JSON such as {shape}")
+    return value
