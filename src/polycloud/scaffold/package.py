@@ -50,6 +50,8 @@ FAKE_IMPORTS = (
 )
 OTHERS = {"documented", "msgspec", "polycloud"}
 """What the files import that is neither the standard library's nor their own package's."""
+ADDRESS = """    address = "203.0.113.1"  # of every server; a test of a deployment sets its own
+"""
 CASE = """            # case "GET", ["servers"]:
             #     return 200, {"servers": list(self.servers.values())}
 """
@@ -172,6 +174,7 @@ def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
             },
             (f"from {names.package}.driver import {names.prefix}Connection",),
         ),
+        "fake_address": "" if api.fake else ADDRESS,
         "fake_state": "documented = Documented()" if api.fake else "servers: dict[str, Any] = {}",
         "documented": ", unless\n   `tests/documented.json` has it" if api.fake else "",
         "fake_cases": "" if api.fake else CASE,
