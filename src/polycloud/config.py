@@ -34,12 +34,22 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from polycloud.common.driver import credentials_from_environment, credentials_of
 from polycloud.common.providers import DriverType, get_driver
 from polycloud.concurrency.calls import remaining
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
+
+if TYPE_CHECKING:
+    from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+    from polycloud.compute.drivers.dummy import DummyNodeDriver
+    from polycloud.compute.drivers.ec2 import EC2NodeDriver
+    from polycloud.compute.drivers.linode import LinodeNodeDriver
+    from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+    from polycloud.compute.types import Provider
+    from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
+    from polycloud.dns.drivers.dummy import DummyDNSDriver
 
 __all__ = [
     "Config",
@@ -224,6 +234,57 @@ class Config:
         return f"there are in {self.file}: {', '.join(self.profiles)}"
 
 
+@overload
+def connect(
+    provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"],
+    *credentials: Any,
+    service: Literal["compute"] | None = None,
+    **options: Any,
+) -> DigitalOceanNodeDriver: ...
+@overload
+def connect(
+    provider: Literal[Provider.DUMMY, "dummy"],
+    *credentials: Any,
+    service: Literal["compute"] | None = None,
+    **options: Any,
+) -> DummyNodeDriver: ...
+@overload
+def connect(
+    provider: Literal[Provider.LINODE, "linode"],
+    *credentials: Any,
+    service: Literal["compute"] | None = None,
+    **options: Any,
+) -> LinodeNodeDriver: ...
+@overload
+def connect(
+    provider: Literal[Provider.EC2, "ec2"],
+    *credentials: Any,
+    service: Literal["compute"] | None = None,
+    **options: Any,
+) -> EC2NodeDriver: ...
+@overload
+def connect(
+    provider: Literal[Provider.NEPHOSCALE, "nephoscale"],
+    *credentials: Any,
+    service: Literal["compute"] | None = None,
+    **options: Any,
+) -> NephoscaleNodeDriver: ...
+@overload
+def connect(
+    provider: Literal["digitalocean"], *credentials: Any, service: Literal["dns"], **options: Any
+) -> DigitalOceanDNSDriver: ...
+@overload
+def connect(
+    provider: Literal["dummy"], *credentials: Any, service: Literal["dns"], **options: Any
+) -> DummyDNSDriver: ...
+@overload
+def connect(
+    provider: str | None = None,
+    *credentials: Any,
+    service: str | None = None,
+    profile: str | None = None,
+    **options: Any,
+) -> Any: ...
 def connect(
     provider: str | None = None,
     *credentials: Any,

@@ -550,6 +550,9 @@ SERVER = {
         "name": TEXT,
         "status": {"type": "string", "enum": ["building", "on", "off"]},
         "addresses": {"type": "array", "items": TEXT, "example": ["203.0.113.1", "10.0.0.1"]},
+        "plan": TEXT,
+        "image": TEXT,
+        "region": TEXT,
         "tags": {"type": "array", "items": TEXT},
     },
 }

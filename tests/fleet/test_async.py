@@ -40,7 +40,7 @@ def test_results_and_failures(
     async def main() -> None:
         wrong = DigitalOceanNodeDriver(TOKEN, **droplets.options)
         accounts = {"prod": prod, "office": office, "wrong": wrong, "odd": partial(dict)}
-        async with AsyncFleet(accounts) as fleet:  # type: ignore[arg-type] # no drivers: dicts
+        async with AsyncFleet(accounts) as fleet:
             found = await collected(fleet.list_nodes())
         assert (len(found["prod"].get()), found["office"].get()) == (3, [])
         assert isinstance(found["wrong"].error, InvalidCredsError)

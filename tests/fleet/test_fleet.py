@@ -117,7 +117,7 @@ def test_failures_stand_beside_results(prod: DigitalOceanNodeDriver, droplets: S
 
 def test_an_error_of_the_call_is_told_as_it_is(prod: DigitalOceanNodeDriver) -> None:
     """What a call raises is its result's error, even where it looks like one of pickling."""
-    [result] = Fleet({"prod": prod}).each(lambda driver: driver.nonsense)
+    [result] = Fleet({"prod": prod}).each(lambda driver: driver.nonsense)  # type: ignore[attr-defined]
     assert isinstance(result.error, AttributeError)
     assert "nonsense" in str(result.error)
 

@@ -11,7 +11,7 @@ aio.run(cloud.driver.ex_list_tags)`.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from polycloud.aio.compute import AsyncNodeDriver
 from polycloud.aio.dns import AsyncDNSDriver
@@ -20,6 +20,16 @@ from polycloud.common.providers import get_driver
 from polycloud.compute.base import NodeDriver
 from polycloud.dns.base import DNSDriver
 from polycloud.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+    from polycloud.compute.drivers.dummy import DummyNodeDriver
+    from polycloud.compute.drivers.ec2 import EC2NodeDriver
+    from polycloud.compute.drivers.linode import LinodeNodeDriver
+    from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+    from polycloud.compute.types import Provider
+    from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
+    from polycloud.dns.drivers.dummy import DummyDNSDriver
 
 __all__ = [
     "AsyncDNSDriver",
@@ -40,6 +50,49 @@ FACADES: tuple[tuple[type[Any], type[AsyncDriver[Any]]], ...] = (
 """The base of each service's drivers, and their facade."""
 
 
+@overload
+def connect(
+    provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"],
+    *credentials: Any,
+    service: Literal["compute"] = "compute",
+    **options: Any,
+) -> AsyncNodeDriver[DigitalOceanNodeDriver]: ...
+@overload
+def connect(
+    provider: Literal[Provider.DUMMY, "dummy"],
+    *credentials: Any,
+    service: Literal["compute"] = "compute",
+    **options: Any,
+) -> AsyncNodeDriver[DummyNodeDriver]: ...
+@overload
+def connect(
+    provider: Literal[Provider.LINODE, "linode"],
+    *credentials: Any,
+    service: Literal["compute"] = "compute",
+    **options: Any,
+) -> AsyncNodeDriver[LinodeNodeDriver]: ...
+@overload
+def connect(
+    provider: Literal[Provider.EC2, "ec2"],
+    *credentials: Any,
+    service: Literal["compute"] = "compute",
+    **options: Any,
+) -> AsyncNodeDriver[EC2NodeDriver]: ...
+@overload
+def connect(
+    provider: Literal[Provider.NEPHOSCALE, "nephoscale"],
+    *credentials: Any,
+    service: Literal["compute"] = "compute",
+    **options: Any,
+) -> AsyncNodeDriver[NephoscaleNodeDriver]: ...
+@overload
+def connect(
+    provider: Literal["digitalocean"], *credentials: Any, service: Literal["dns"], **options: Any
+) -> AsyncDNSDriver[DigitalOceanDNSDriver]: ...
+@overload
+def connect(
+    provider: Literal["dummy"], *credentials: Any, service: Literal["dns"], **options: Any
+) -> AsyncDNSDriver[DummyDNSDriver]: ...
 @overload
 def connect(
     provider: str, *credentials: Any, service: Literal["compute"] = "compute", **options: Any

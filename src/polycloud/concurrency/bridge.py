@@ -33,8 +33,8 @@ Transports = Callable[[Any], Any]
 __all__ = ["BridgeGreenlet", "await_flight", "bridged", "gather_bridged", "iterate_bridged"]
 
 T = TypeVar("T")
-PARKED = 500
-"""The most parked greenlets of a thread; each takes some 20 KB."""
+PARKED = 2000
+"""The most parked greenlets of a thread; each takes some 10 KB."""
 YIELDED = object()
 """Sentinel: the greenlet has yielded an item and waits for the next request."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from polycloud.common.driver import BaseDriver
 from polycloud.compute.base import NodeDriver
@@ -16,7 +16,14 @@ from polycloud.errors import InvalidArgumentError
 from polycloud.fleet.results import Result
 from polycloud.fleet.tasks import FOREVER, Account, Deploy, Method, Task
 
-__all__ = ["LIMIT", "AwaitedAccounts", "PlainAccounts", "Running", "abandoned_at", "seconds_until"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as WithDefault
+
+    D = WithDefault("D", bound=BaseDriver, default=Any)
+else:
+    D = TypeVar("D", bound=BaseDriver)
+
+__all__ = ["LIMIT", "AwaitedAccounts", "D", "PlainAccounts", "Running", "abandoned_at", "seconds_until"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,17 +44,17 @@ class Each(Generic[P, R]):
     @overload
     def __get__(self, fleet: None, _: type) -> Self: ...
     @overload
-    def __get__(self, fleet: PlainAccounts, _: type) -> Callable[P, Generator[Result[R]]]: ...
+    def __get__(self, fleet: PlainAccounts[Any], _: type) -> Callable[P, Generator[Result[R]]]: ...
     @overload
-    def __get__(self, fleet: AwaitedAccounts, _: type) -> Callable[P, AsyncGenerator[Result[R]]]: ...
-    def __get__(self, fleet: PlainAccounts | AwaitedAccounts | None, _: type) -> Any:
+    def __get__(self, fleet: AwaitedAccounts[Any], _: type) -> Callable[P, AsyncGenerator[Result[R]]]: ...
+    def __get__(self, fleet: PlainAccounts[Any] | AwaitedAccounts[Any] | None, _: type) -> Any:
         return self if fleet is None else partial(self._call, fleet)
 
-    def _call(self, fleet: PlainAccounts | AwaitedAccounts, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, fleet: PlainAccounts[Any] | AwaitedAccounts[Any], *args: Any, **kwargs: Any) -> Any:
         return fleet.each(Method(self.name, args, kwargs))
 
 
-class Accounts:
+class Accounts(Generic[D]):
     """The accounts of a fleet and the calls on them; see `Fleet` for the arguments."""
 
     list_nodes = Each(NodeDriver.list_nodes)
@@ -59,7 +66,11 @@ class Accounts:
     list_zones = Each(DNSDriver.list_zones)
 
     def __init__(
-        self, accounts: Mapping[str, Account], *, limit: int = LIMIT, deadline: float | None = None
+        self,
+        accounts: Mapping[str, D | Callable[[], D]],
+        *,
+        limit: int = LIMIT,
+        deadline: float | None = None,
     ) -> None:
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise InvalidArgumentError(f"limit must be an int above 0, got {limit!r}")
@@ -73,11 +84,11 @@ class Accounts:
                 raise InvalidArgumentError(
                     f"the account {name!r} must be a driver or a function, got {type(account).__name__}"
                 )
-        self.accounts = dict(accounts)
+        self.accounts: dict[str, Account] = dict(accounts)
         self.limit = limit
         self.deadline = None if deadline is None else seconds("deadline", deadline)
 
-    def task(self, name: str, call: Callable[[Any], R]) -> Task[R]:
+    def task(self, name: str, call: Callable[[D], R]) -> Task[R]:
         """Return the task of a call on one account."""
         if name not in self.accounts:
             known = ", ".join(self.accounts) or "none"
@@ -88,7 +99,7 @@ class Accounts:
         """Return the seconds for a round that begins now."""
         return min(FOREVER if self.deadline is None else self.deadline, remaining())
 
-    def everywhere(self, call: Callable[[Any], R]) -> list[Task[R]]:
+    def everywhere(self, call: Callable[[D], R]) -> list[Task[R]]:
         """Return the tasks of a call on every account."""
         return [self.task(name, call) for name in self.accounts]
 
@@ -104,18 +115,18 @@ class Accounts:
         ]
 
 
-class PlainAccounts(Accounts):
+class PlainAccounts(Accounts[D]):
     """Accounts whose methods are iterators."""
 
-    def each(self, call: Callable[[Any], R]) -> Generator[Result[R]]:
+    def each(self, call: Callable[[D], R]) -> Generator[Result[R]]:
         """Yield the result of `call(driver)` for every account, as they arrive."""
         raise NotImplementedError
 
 
-class AwaitedAccounts(Accounts):
+class AwaitedAccounts(Accounts[D]):
     """Accounts whose methods are async generators."""
 
-    def each(self, call: Callable[[Any], R]) -> AsyncGenerator[Result[R]]:
+    def each(self, call: Callable[[D], R]) -> AsyncGenerator[Result[R]]:
         """Yield the result of `call(driver)` for every account, as they arrive; `call` is plain code."""
         raise NotImplementedError
 

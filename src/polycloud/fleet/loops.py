@@ -12,16 +12,16 @@ from polycloud.aio import AsyncDriver, wrap
 from polycloud.common.driver import BaseDriver
 from polycloud.compute.objects import Node
 from polycloud.concurrency.calls import call_options
-from polycloud.fleet.accounts import LIMIT, AwaitedAccounts, Running, abandoned_at, seconds_until
+from polycloud.fleet.accounts import LIMIT, AwaitedAccounts, D, Running, abandoned_at, seconds_until
 from polycloud.fleet.results import Result
-from polycloud.fleet.tasks import Account, Deploy, Method, Task
+from polycloud.fleet.tasks import Deploy, Method, Task
 
 __all__ = ["AsyncFleet"]
 
 R = TypeVar("R")
 
 
-class AsyncFleet(AwaitedAccounts):
+class AsyncFleet(AwaitedAccounts[D]):
     """A fleet on an event loop (extra `aio`): its methods are async generators over `Result`.
 
     `async with AsyncFleet(accounts) as fleet:` ends running calls and closes connections at its end. The
@@ -30,7 +30,11 @@ class AsyncFleet(AwaitedAccounts):
     """
 
     def __init__(
-        self, accounts: Mapping[str, Account], *, limit: int = LIMIT, deadline: float | None = None
+        self,
+        accounts: Mapping[str, D | Callable[[], D]],
+        *,
+        limit: int = LIMIT,
+        deadline: float | None = None,
     ) -> None:
         super().__init__(accounts, limit=limit, deadline=deadline)
         self._clouds: dict[str, AsyncDriver[Any]] = {}
@@ -51,7 +55,7 @@ class AsyncFleet(AwaitedAccounts):
         for cloud in clouds.values():
             await cloud.close()
 
-    def each(self, call: Callable[[Any], R]) -> AsyncGenerator[Result[R]]:
+    def each(self, call: Callable[[D], R]) -> AsyncGenerator[Result[R]]:
         """Yield the result of `call(driver)` for every account, as they arrive; `call` is plain code."""
         return self._results(self.everywhere(call))
 

@@ -12,16 +12,16 @@ from polycloud.common.driver import BaseDriver
 from polycloud.compute.objects import Node
 from polycloud.concurrency.threads import DaemonThreads
 from polycloud.errors import InvalidArgumentError
-from polycloud.fleet.accounts import LIMIT, PlainAccounts, Running, abandoned_at, seconds_until
+from polycloud.fleet.accounts import LIMIT, D, PlainAccounts, Running, abandoned_at, seconds_until
 from polycloud.fleet.results import Result
-from polycloud.fleet.tasks import Account, Deploy, KeyedDeploy, Method, Task
+from polycloud.fleet.tasks import Deploy, KeyedDeploy, Method, Task
 
 __all__ = ["Fleet"]
 
 R = TypeVar("R")
 
 
-class Fleet(PlainAccounts):
+class Fleet(PlainAccounts[D]):
     """Several accounts under one call.
 
     Each method is an iterator over `Result`; the calls begin when the first result is requested.
@@ -42,7 +42,7 @@ class Fleet(PlainAccounts):
 
     def __init__(
         self,
-        accounts: Mapping[str, Account],
+        accounts: Mapping[str, D | Callable[[], D]],
         *,
         limit: int = LIMIT,
         deadline: float | None = None,
@@ -53,7 +53,7 @@ class Fleet(PlainAccounts):
             raise InvalidArgumentError(f"executor must be an Executor, got {type(executor).__name__}")
         self.executor = executor
 
-    def each(self, call: Callable[[Any], R]) -> Generator[Result[R]]:
+    def each(self, call: Callable[[D], R]) -> Generator[Result[R]]:
         """Yield the result of `call(driver)` for every account, as they arrive."""
         return self._results(self.everywhere(call))
 

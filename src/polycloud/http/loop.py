@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 from polycloud.concurrency.waiting import bridge
 from polycloud.concurrency.worker import Worker
 from polycloud.errors import ConnectError, PolycloudError
-from polycloud.http.exchange import IDLE_LIMIT, Exchange, late
+from polycloud.http.exchange import IDLE_LIMIT, UNREPEATABLE, Exchange, late
 from polycloud.http.loopopening import Opener
 from polycloud.http.loopwire import ENOUGH, LoopWire
 from polycloud.http.messages import RawResponse, Request, TransportOptions, origin_of, require_size
@@ -36,6 +36,10 @@ CLOSING = 2.0
 """Seconds that `aclose` waits for connections to end."""
 IN_MEMORY = (bytes, bytearray, memoryview, list, tuple)
 """Bodies whose pieces are there; those of others may block, and are read on a thread."""
+BRIEF = 0.05
+"""Seconds after which a connection is looked at for requests that may be repeated, too."""
+CLOCK = 0.001
+"""Seconds by which clocks of loops are imprecise."""
 TURN = 16
 """Pieces of a body after which others have their turn."""
 
@@ -142,7 +146,9 @@ class _Pool:
         self.opener = opener
         self.loop = asyncio.get_running_loop()
         self._free = size
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[_Place] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
         self._idle: list[LoopWire] = []
         self._open: set[LoopWire] = set()
         self._closed = False
@@ -162,7 +168,7 @@ class _Pool:
         try:
             while self._idle:
                 wire = self._idle.pop()
-                if self._is_usable(wire):
+                if self._is_usable(wire, request):
                     return wire
                 self._drop(wire)
             return await self._opened(request)
@@ -188,12 +194,18 @@ class _Pool:
             self._drop(wire)
         self._idle.clear()
         while self._queue:
-            _settle(self._queue.popleft())
+            _settle(self._queue.popleft().given)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if closing:
             await asyncio.wait(closing, timeout=CLOSING)
 
-    def _is_usable(self, wire: LoopWire) -> bool:
-        return time.monotonic() - wire.sent_at < IDLE_LIMIT and wire.is_open()  # uvloop's own clock lags
+    def _is_usable(self, wire: LoopWire, request: Request) -> bool:
+        age = time.monotonic() - wire.sent_at  # uvloop's own clock lags
+        if age < BRIEF and request.method not in UNREPEATABLE:
+            return not wire.is_closing()
+        return age < IDLE_LIMIT and wire.is_open()
 
     async def _opened(self, request: Request) -> LoopWire:
         if not self._closed:
@@ -206,28 +218,45 @@ class _Pool:
 
     async def _place(self, request: Request) -> None:
         """Wait for a place."""
-        place = self.loop.create_future()
-        timer = self.loop.call_later(
-            seconds_left(request, request.read_timeout), _settle, place, TimeoutError()
-        )
+        place = _Place(self.loop, seconds_left(request, request.read_timeout))
         self._queue.append(place)
+        self._ring_at(place.due)
         try:
-            await place
+            await place.given
         except TimeoutError:
             ours = late(request) or ConnectError("no connection of the pool became free in time (pool_size=)")
         except BaseException:
-            if place.done() and not place.cancelled():
+            if place.given.done() and not place.given.cancelled():
                 self._release()  # it came together with the cancellation
             raise
         else:
             return
-        finally:
-            timer.cancel()
         raise ours
+
+    def _ring_at(self, due: float) -> None:
+        """Have `_ring` called at `due`, with one timer for the queue: most who wait need none."""
+        if self._timer is not None and due < self._rings_at:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._rings_at = due
+            self._timer = self.loop.call_later(max(0.0, due - time.monotonic()) + CLOCK, self._ring)
+
+    def _ring(self) -> None:
+        """End the wait of those in the queue whose time has passed."""
+        self._timer = None
+        waiting = [place for place in self._queue if not place.given.done()]
+        now = time.monotonic()
+        for place in waiting:
+            if place.due <= now:
+                _settle(place.given, TimeoutError())
+        self._queue = deque(place for place in waiting if place.due > now)
+        if self._queue:
+            self._ring_at(min(place.due for place in self._queue))
 
     def _release(self) -> None:
         while self._queue:
-            if _settle(self._queue.popleft()):
+            if _settle(self._queue.popleft().given):
                 return
         self._free += 1
 
@@ -249,6 +278,16 @@ class _Pool:
             self._drop(wire)
         if self._idle:
             self._sweep_later()
+
+
+class _Place:
+    """A place of a pool that somebody waits for until `due`; `given` is done once it is there."""
+
+    __slots__ = ("due", "given")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self.given: asyncio.Future[None] = loop.create_future()
+        self.due = time.monotonic() + seconds
 
 
 def _settle(future: asyncio.Future[None], error: Exception | None = None) -> bool:

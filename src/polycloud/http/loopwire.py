@@ -123,7 +123,11 @@ class LoopWire(asyncio.Protocol):
 
         It asks the system: the loop may not have come to look yet.
         """
-        return not self._transport.is_closing() and not wait_for_read(self._socket, 0.0)
+        return not self.is_closing() and not wait_for_read(self._socket, 0.0)
+
+    def is_closing(self) -> bool:
+        """Return whether the loop knows that the connection has ended."""
+        return self._transport.is_closing()
 
     async def start_tls(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
         """Secure the connection."""

@@ -177,6 +177,7 @@ def _values(names: Names, api: Api, how: Login) -> dict[str, str]:
         "fake_cases": "" if api.fake else CASE,
         "fake_rest": FROM_DOCUMENT if api.fake else UNKNOWN,
         "fake_credentials": _tuple(f'"fake-{name}"' for name in how.names),
+        "other_credentials": _tuple(f'"another-{name}"' for name in how.names),
         "check": how.check.strip("\n"),
         "constants": how.fake_constants,
         "payload_imports": _payload_imports("\n".join(structs)),
