@@ -76,10 +76,9 @@ def test_a_profile_until_it_stops(start: Start, run: Run, configured: Callable[[
     mine = '# mine\n[profiles.home]\nprovider = "dummy"\nkey = "x"'
     file = configured(mine)
     variables = {"POLYCLOUD_CONFIG": str(file)}
+    command = ("sandbox", "digitalocean", "--ssh", "off", "--profile")
     for _ in range(2):
-        with start(
-            "sandbox", "digitalocean", "--json", "--ssh", "off", "--profile", "lab", **variables
-        ) as process:
+        with start(*command, "lab", "--json", **variables) as process:
             assert process.stdout is not None
             assert json.loads(process.stdout.readline())["profile"] == "lab"
             assert run("nodes", "list", "-p", "lab", **variables).returncode == 0
