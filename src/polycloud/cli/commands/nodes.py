@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -78,11 +78,11 @@ class SSHInterface(StrEnum):
 class CreateCommand(Command):
     """A command whose help lists what `--set` takes for the account's driver."""
 
-    def more_help(self, profile: str | None, provider: str | None) -> tuple[str, list[tuple[str, str]]]:
+    def more_help(self, given: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
         """The title and the lines of another section of the help; nothing without an account."""
         from polycloud.cli import extras
 
-        kind = accounts.driver_class(NODES.service, profile, provider)
+        kind = accounts.driver_class(NODES.service, given.get("profile"), given.get("provider"))
         return (f"--set for {kind.name}", extras.described(kind)) if kind else ("", [])
 
 
