@@ -170,8 +170,9 @@ class EC2Account(SmallEC2):
         return f"<instanceTypeSet>{_items(items)}</instanceTypeSet>"
 
     def _DescribeImages(self, fields: dict[str, str]) -> str:
-        own = (f"<imageId>{id_}</imageId><name>{id_}</name>" for id_ in IMAGES if fields["Owner.1"] == "self")
-        return f"<imagesSet>{_items(own)}</imagesSet>"
+        asked, is_own = fields.get("ImageId.1"), fields.get("Owner.1") == "self"
+        found = (f"<imageId>{id_}</imageId><name>{id_}</name>" for id_ in IMAGES if is_own or id_ == asked)
+        return f"<imagesSet>{_items(found)}</imagesSet>"
 
     def _DescribeAvailabilityZones(self, _: dict[str, str]) -> str:
         zones = (f"<zoneName>{name}</zoneName><zoneState>available</zoneState>" for name in ZONES)

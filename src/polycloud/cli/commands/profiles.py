@@ -92,7 +92,7 @@ def add(
         bool, typer.Option("--no-check", help="Write it without asking the provider.")
     ] = False,
 ) -> None:
-    """Ask for the credentials of an account, try them, and write the profile.
+    """Ask for credentials, try them, write the profile.
 
     What you type is hidden. A credential may also be env:NAME, for a variable, or command:LINE, for what a
     program prints; nothing at all leaves it to the environment. Without a terminal each is a line of stdin.
