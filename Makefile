@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs contract fuzz threads faults ansible bench clean
+.PHONY: help demo test lint docs contract fuzz threads faults mutations ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -40,6 +40,9 @@ threads: $(VENV)/.dev ## have many threads make 20,000 calls on one driver, for 
 
 faults: $(VENV)/.dev ## make 44,000 calls while the network fails, for minutes; SEED=7 repeats a plan, ROUTES="tls proxy" names others than all
 	$(BIN)/python tests/faults/campaign.py --creates 250 --others 2500 $(if $(SEED),--seed $(SEED)) $(if $(ROUTES),--routes $(ROUTES))
+
+mutations: $(VENV)/.dev ## run all rules of compute on each mutation of a good driver, for minutes
+	POLYCLOUD_MUTATIONS=all $(BIN)/pytest -n 2 tests/testing/test_mutations.py
 
 ansible: $(VENV)/.dev $(ANSIBLES:%=$(VENV)-ansible/%/.made) ## have several versions of Ansible read the inventory
 	POLYCLOUD_ANSIBLE="$(ANSIBLES:%=$(VENV)-ansible/%/bin/ansible)" $(BIN)/pytest -n 2 tests/cli/test_inventory.py -k test_ansible

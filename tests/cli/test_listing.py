@@ -167,6 +167,28 @@ def test_states_and_errors_have_colours(at_terminal: AtTerminal, dummies: dict[s
     assert "\x1b[1;31m" not in at_terminal(*missing, status=3, NO_COLOR="1", **dummies)
 
 
+def test_narrow_tables(at_terminal: AtTerminal, both: dict[str, str]) -> None:
+    """A table of 60 columns has prices and states, and no names that are ids; --columns has them."""
+    head = at_terminal("sizes", "list", "-p", "office", "--limit", "2", columns=60, **both)
+    assert re.search(r"│ id .*│ usd_month", STYLE.sub("", head))
+    shown = STYLE.sub("", at_terminal("sizes", "list", "-p", "prod", "--limit", "2", columns=60, **both))
+    assert "usd_month" in shown
+    assert "│ name " not in shown
+    named = at_terminal("sizes", "list", "-p", "prod", "--columns", "id,name", columns=60, **both)
+    assert "│ name " in STYLE.sub("", named)
+    nodes = STYLE.sub("", at_terminal("nodes", "list", "--all", columns=44, **both))
+    assert nodes.rpartition("state")[2].count("running") == 4
+
+
+def test_public_keys_are_cut() -> None:
+    """A table at a terminal has a public key's kind and end."""
+    row = {"public_key": f"ssh-ed25519 {'A' * 68} me@home"}
+    [[(text, _)]] = listing.cells([row], ["public_key"])
+    assert text.startswith("ssh-ed25519 …")
+    assert text.endswith(" me@home")
+    assert len(text) < 40
+
+
 def test_a_filter_looks_at_each_of_several_values() -> None:
     """A filter on a column of lists matches if one of the values does."""
     found = Listing(["a"], {"a": [{"ips": ["10.0.0.1", "192.0.2.1"]}, {"ips": []}]})

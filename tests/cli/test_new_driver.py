@@ -106,11 +106,10 @@ def payloads(package: Path) -> dict[str, Any]:
 # The package
 
 
-@pytest.mark.parametrize("auth", ["key", "user-and-key", "token", "signature"])
-@pytest.mark.parametrize("form", [(), ("--xml",)], ids=["json", "xml"])
-def test_a_new_package_is_green(run: Run, auth: str, form: tuple[str, ...]) -> None:
-    """With each kind of authentication, in JSON and XML, a new package passes its tests and ruff."""
-    require_green(made(run, "acme_cloud", "--auth", auth, *form))
+@pytest.mark.parametrize("options", ["key", "user-and-key", "token", "signature", "token --xml"])
+def test_a_new_package_is_green(run: Run, options: str) -> None:
+    """With each kind of authentication, and in XML, a new package passes its tests and ruff."""
+    require_green(made(run, "acme_cloud", "--auth", *options.split()))
 
 
 def test_a_new_package_is_typed(run: Run) -> None:
@@ -550,6 +549,9 @@ SERVER = {
         "name": TEXT,
         "status": {"type": "string", "enum": ["building", "on", "off"]},
         "addresses": {"type": "array", "items": TEXT, "example": ["203.0.113.1", "10.0.0.1"]},
+        "plan": TEXT,
+        "image": TEXT,
+        "region": TEXT,
         "tags": {"type": "array", "items": TEXT},
     },
 }

@@ -370,6 +370,7 @@ def test_an_interrupted_create(
     assert process.returncode == 130
     assert "\ninterrupted\n" in errors
     assert "web" in errors.partition("interrupted\n")[2]
+    assert errors.endswith("\nto look: polycloud nodes list --filter 'name=web*'\n")
 
 
 def test_an_interrupted_destruction(

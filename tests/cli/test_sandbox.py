@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from itertools import takewhile
@@ -11,11 +12,13 @@ import psutil
 import pytest
 
 from polycloud.compute.providers import get_driver
+from polycloud.sandbox import Sandbox
 
 if TYPE_CHECKING:
     import contextlib
     import subprocess
     from collections.abc import Callable
+    from pathlib import Path
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
     Start = Callable[..., contextlib.AbstractContextManager[subprocess.Popen[str]]]
@@ -51,11 +54,62 @@ def test_the_example_can_be_pasted(start: Start, run: Run) -> None:
     with start("sandbox", "nephoscale") as process:
         assert process.stdout is not None
         text = "".join(takewhile(lambda line: line != "Ctrl-C stops it.\n", process.stdout))
-        example = text[text.index("from polycloud") :]
+        example = text[text.index("from polycloud") : text.index("As a profile")]
         done = run(program=example)
         assert (done.stdout, done.stderr) == ("[]\n", "")
         assert text.startswith("nephoscale listens at http://127.0.0.1:")
         assert "credentials: user, correct_password\n" in text
+
+
+def test_the_printed_profile_is_one(start: Start, run: Run, configured: Callable[[str], Path]) -> None:
+    """The printed TOML, pasted into the configuration, connects to the sandbox."""
+    with start("sandbox", "linode", "--seed-nodes", "2", "--ssh", "off") as process:
+        assert process.stdout is not None
+        text = "".join(takewhile(lambda line: line != "Ctrl-C stops it.\n", process.stdout))
+        file = configured(text[text.index("[profiles.linode]") :])
+        done = run("nodes", "list", "-p", "linode", "--columns", "state", POLYCLOUD_CONFIG=str(file))
+        assert done.stdout.split() == ["state", "running", "running"]
+
+
+def test_a_profile_until_it_stops(start: Start, run: Run, configured: Callable[[str], Path]) -> None:
+    """With --profile there is a profile until Ctrl-C, beside the user's own text; one of the user's stays."""
+    mine = '# mine\n[profiles.home]\nprovider = "dummy"\nkey = "x"'
+    file = configured(mine)
+    variables = {"POLYCLOUD_CONFIG": str(file)}
+    command = ("sandbox", "digitalocean", "--ssh", "off", "--profile")
+    for _ in range(2):
+        with start(*command, "lab", "--json", **variables) as process:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["profile"] == "lab"
+            assert run("nodes", "list", "-p", "lab", **variables).returncode == 0
+            assert file.stat().st_mode & 0o777 == 0o600
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+            assert file.read_text() == f"{mine}\n"
+    taken = run(*command, "home", **variables)
+    assert (taken.returncode, taken.stdout) == (2, "")
+    assert "there is a profile home in" in taken.stderr
+    assert file.read_text() == f"{mine}\n"
+
+
+@pytest.mark.parametrize("name", ["digitalocean", "linode", "nephoscale"])
+def test_settings_have_one_name(name: str) -> None:
+    """Seconds of a build, an action and a deletion, and servers from the start have one name."""
+    with Sandbox(name, ssh="off", seed_nodes=2, build=0.1, power=0.1, destroy=0.1) as cloud:
+        assert len(cloud.servers) == 2
+
+
+def test_help_and_set_of_a_cloud(run: Run) -> None:
+    """The help for a cloud lists its settings with their meaning, and --set has their types."""
+    text = run("sandbox", "digitalocean", "--help", COLUMNS="200").stdout
+    assert re.search(r"\n  page_size +Items on a page that asks for no number. Default 20.", text)
+    for wrong, said in (
+        ("page_size=many", "--set page_size must be a number"),
+        ("pagesize=1", "--set must be NAME=VALUE; digitalocean has token, "),
+    ):
+        done = run("sandbox", "digitalocean", "--set", wrong)
+        assert done.returncode == 2
+        assert said in done.stderr
 
 
 def test_the_port_is_ones_choice(start: Start) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from polycloud.common.base import ConnectionKey, JsonResponse
 from polycloud.common.busy import when_free
+from polycloud.concurrency.bridge import bridged
 from polycloud.concurrency.calls import call_options
 from polycloud.errors import ConflictError, NotFoundError, PolycloudError
+from polycloud.http.loop import LoopTransports
 from support.clock import ends_within
 from support.web import Answer, Web, serve
 
@@ -88,6 +91,23 @@ def test_a_resource_that_stays_busy() -> None:
     with serve(lambda _: BUSY) as web, ends_within(10), pytest.raises(ConflictError, match="it is busy"):
         reboot(web, timeout=0.3)
     assert len(web.seen) >= 2
+
+
+def test_in_an_event_loop() -> None:
+    """On an event loop other tasks run while an action waits."""
+
+    async def both(web: Web) -> list[Any]:
+        async with LoopTransports() as transports:
+            waiting = asyncio.create_task(bridged(lambda: reboot(web), transports))
+            turns = 0
+            while not waiting.done():
+                await asyncio.sleep(0.01)
+                turns += 1
+            return [await waiting, turns]
+
+    with serve(answering(BUSY)) as web:
+        result, turns = asyncio.run(both(web))
+    assert (result, turns >= 5) == ({"rebooted": True}, True)
 
 
 def test_a_deadline() -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from polycloud.scaffold.api import Api
 from polycloud.scaffold.discovery import discover
+from polycloud.scaffold.naming import checked
+from polycloud.scaffold.package import contents
 from support import clouds, digitalocean, linode
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +56,9 @@ def read(tmp_path: Path) -> Any:
         components = {"schemas": {**SCHEMAS, **schemas}}
         document = {"openapi": "3.1.0", "servers": [{"url": url}], "paths": paths, "components": components}
         (tmp_path / "acme.json").write_text(json.dumps(document))
-        return discover(tmp_path / "acme.json")
+        api = discover(tmp_path / "acme.json")
+        contents(checked("acme"), api)  # it must become a package whose files are valid
+        return api
 
     return made
 

@@ -54,6 +54,7 @@ SERVER = record(
     id=NUMBER,
     name=TEXT,
     status={"type": "string", "enum": ["on", "powered_off", "odd"]},
+    ips={"type": "array", "items": TEXT, "example": ["203.0.113.9", "10.0.0.1"]},
     plan=ref("Plan"),
     tags=listed(TEXT),
     labels={"type": "object", "additionalProperties": TEXT},
@@ -133,7 +134,15 @@ def test_the_life_of_a_server(acme: Cloud) -> None:
     status, created = acme.send("POST", "/servers", order)
     server = created["server"]
     assert (status, created["job"]) == (202, {"job": "text", "state": "text"})
-    expected = {"name": "web", "status": "on", "tags": ["a", "b"], "labels": {"x": "y"}, "note": "n"}
+    ips = ["203.0.113.9", "10.0.0.1"]
+    expected = {
+        "name": "web",
+        "status": "on",
+        "ips": ips,
+        "tags": ["a", "b"],
+        "labels": {"x": "y"},
+        "note": "n",
+    }
     assert server == {**expected, "id": 1, "plan": {"slug": "small", "memory": 512}}
     assert acme.send("POST", "/servers", order)[1]["server"]["id"] == 2
     listing = acme.send("GET", "/servers")[1]
@@ -172,6 +181,13 @@ def test_pages(tmp_path: Path, field: str, schema: Any, name: str, last: Any, va
     assert [[one["id"] for one in page["servers"]] for page in (first, second)] == [[1, 2], [3]]
     assert (first["total"], first[field], second.get(field, ...)) == (3, value, last)
     assert cloud.problems == []
+
+
+def test_an_address_for_deployments(acme: Cloud) -> None:
+    """A new node has the address that a test gives, in place of the document's public one."""
+    acme.fake.address = "127.0.0.5"
+    server = acme.send("POST", "/servers", {"name": "web", "plan": "small"})[1]["server"]
+    assert server["ips"] == ["127.0.0.5", "10.0.0.1"]
 
 
 def test_refusals(acme: Cloud) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any
 
@@ -48,14 +49,13 @@ class Command(TyperCommand):
                     ctx.fail(f"{name} was given {times} times; this command takes one")
         return super().parse_args(ctx, args)
 
-    def more_help(self, profile: str | None, provider: str | None) -> tuple[str, list[tuple[str, str]]]:
-        """Return the title and the lines of another section of the help for an account, if there is one."""
+    def more_help(self, given: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
+        """Return the title and the lines of another section of the help, if what was given has one."""
         return "", []
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the section of `more_help`."""
-        given = ctx.meta.get(GIVEN, {})
-        title, lines = self.more_help(given.get("profile"), given.get("provider"))
+        title, lines = self.more_help(ctx.meta.get(GIVEN, {}))
         if lines:
             with formatter.section(title):
                 formatter.write_dl(lines)

@@ -51,6 +51,7 @@ FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 MOST_NAMED = 8
 FRAME = 7
 """Lines of the screen that a growing table needs beside its rows."""
+PUBLIC_KEY, KEY_WIDTH = "public_key", 36
 TAGS, TAG = "tags", "tag:"
 """The column of all tags, and how the column of one tag begins."""
 FILTER = re.compile(r"(.+?)(!=|>=|<=|=|~|>|<)(.*)", re.DOTALL)
@@ -358,6 +359,7 @@ def print_rows(rows: Sequence[Record], shown: Sequence[str], columns: Sequence[s
 def _print_table(rows: Sequence[Record], shown: Sequence[str], view: View) -> None:
     console = output.console()
     full = view.columns is not None
+    shown = shown if full else _without_twins(rows, shown)
     table, left_out = output.fitted(shown, cells(rows, shown), console.width, full=full)
     table.show_header = view.header
     console.print(table)
@@ -366,8 +368,25 @@ def _print_table(rows: Sequence[Record], shown: Sequence[str], view: View) -> No
 
 
 def cells(rows: Sequence[Record], shown: Sequence[str]) -> list[list[tuple[str, bool]]]:
-    """The cells of a table: each text, and whether it is a number."""
-    return [[(cell(row[name]), isinstance(row[name], int | float)) for name in shown] for row in rows]
+    """The cells of a table at a terminal: each text, and whether it is a number; public keys are cut."""
+    return [
+        [(_short(name, cell(row[name])), isinstance(row[name], int | float)) for name in shown]
+        for row in rows
+    ]
+
+
+def _short(name: str, text: str) -> str:
+    """A text of a column; of a public key its type and its end, which tell keys apart."""
+    if name != PUBLIC_KEY or len(text) <= KEY_WIDTH:
+        return text
+    kind, _, rest = text.partition(" ")
+    return f"{kind} …{rest[-(KEY_WIDTH - len(kind)) :]}"
+
+
+def _without_twins(rows: Sequence[Record], shown: Sequence[str]) -> list[str]:
+    """The columns without the names, where each is equal to its id."""
+    is_twin = "id" in shown and "name" in shown and all(row["id"] == row["name"] for row in rows)
+    return [name for name in shown if not (is_twin and name == "name")]
 
 
 # A growing table
@@ -400,7 +419,8 @@ class _Growing:
         failures = [Text(output.printable(text), "red") for text in self.listing.errors()]
         seen = rows[: max(console.height - FRAME - len(failures), 1)]
         full = self.view.columns is not None
-        table, _ = output.fitted(self.columns, cells(seen, self.columns), console.width, full=full)
+        shown = self.columns if full else _without_twins(rows, self.columns)
+        table, _ = output.fitted(shown, cells(seen, shown), console.width, full=full)
         self.spinner.update(text=self._waiting(len(rows)))
         return Group(*([table] if rows else []), *failures, self.spinner)
 

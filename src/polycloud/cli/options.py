@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polycloud.cli import completion
-from polycloud.cli.command import App
+from polycloud.cli.command import App, Command
 from polycloud.cli.listing import Format
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def group() -> typer.Typer:
     return made
 
 
-def single(command: Callable[..., Any]) -> typer.Typer:
+def single(command: Callable[..., Any], kind: type[Command] = Command) -> typer.Typer:
     """A command without subcommands."""
     made = App(**SETTINGS)
-    made.command()(command)
+    made.command(cls=kind)(command)
     return made

@@ -57,6 +57,8 @@ SHELL_WORDS = {
 """Advice of errors to programs, and what it is at a shell."""
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")
 """Variables that request output as for a terminal."""
+ALWAYS, VITAL = 2, ("state", "usd_month")
+"""How many of the first columns, and which others, a table has however narrow it is."""
 STATE = "state"
 STATES = {
     "running": "green",
@@ -193,20 +195,20 @@ def _ruled(headers: Sequence[str]) -> Table:
 def fitted(
     headers: Sequence[str], rows: Sequence[Sequence[Cell]], width: int, *, full: bool
 ) -> tuple[Table, list[str]]:
-    """A table of the first columns that fit, or with `full` of all; and the names of the others."""
+    """A table of the columns that fit, or with `full` of all; and the names of the others."""
     from rich.text import Text
 
-    room = len(headers) if full else _room(headers, rows, width)
-    table = _ruled(headers[:room])
+    kept = range(len(headers)) if full else _fitting(headers, rows, width)
+    table = _ruled([headers[at] for at in kept])
     for row in rows:
-        texts = zip(headers, row[:room], strict=False)
+        texts = ((headers[at], *row[at]) for at in kept)
         table.add_row(
             *(
                 Text(text, _colour(name, text), justify="right" if number else "left")
-                for name, (text, number) in texts
+                for name, text, number in texts
             )
         )
-    return table, list(headers[room:])
+    return table, [name for at, name in enumerate(headers) if at not in kept]
 
 
 def _colour(name: str, text: str) -> str:
@@ -214,15 +216,18 @@ def _colour(name: str, text: str) -> str:
     return STATES.get(text, "yellow") if name == STATE and text else ""
 
 
-def _room(headers: Sequence[str], rows: Sequence[Sequence[Cell]], available: int) -> int:
-    """The number of columns that fit; at least two."""
-    used = 1
-    for at, header in enumerate(headers):
-        widest = max(map(width, (header, *(row[at][0] for row in rows))))
-        used += min(widest, WIDEST) + BORDER
-        if used > available:
-            return max(at, 2)
-    return len(headers)
+def _fitting(headers: Sequence[str], rows: Sequence[Sequence[Cell]], available: int) -> list[int]:
+    """The numbers of the columns that fit: the first two and the vital ones, and of the others the first."""
+    widths = [
+        min(max(map(width, (header, *(row[at][0] for row in rows)))), WIDEST) + BORDER
+        for at, header in enumerate(headers)
+    ]
+    kept = {at for at, header in enumerate(headers) if at < ALWAYS or header in VITAL}
+    for at in range(len(headers)):
+        if 1 + sum(widths[one] for one in kept | {at}) > available and at not in kept:
+            break
+        kept.add(at)
+    return sorted(kept)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,7 +82,7 @@ def demo(
             raise
     output.line()
     output.line(f"Done in {time.perf_counter() - began:.0f} s. What next:", "bold")
-    output.table(["to", "run"], NEXT)
+    _show_next()
 
 
 def _list_servers(cloud: Sandbox) -> None:
@@ -373,10 +377,23 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Clean up", clean_up),
 )
 NEXT = (
-    ("keep a sandbox running", "polycloud sandbox nephoscale"),
-    ("list the operations of each driver", "polycloud providers"),
-    ("read the driver that just ran", "python -m pydoc polycloud.compute.drivers.nephoscale"),
+    ("Keep a sandbox running, with a profile:", "{polycloud} sandbox nephoscale --profile demo"),
+    ("List the operations of each driver:", "{polycloud} providers"),
+    ("Read the driver that just ran:", "{python} -m pydoc polycloud.compute.drivers.nephoscale"),
 )
+
+
+def _show_next() -> None:
+    """Print what to run next, as lines for the shell in which the demo was started."""
+    python, called = shlex.quote(sys.executable), Path(sys.argv[0])
+    found = shutil.which(called.name)
+    if called.suffix == ".py":  # python -m polycloud
+        command = f"{python} -m polycloud"
+    else:
+        command = called.name if found and Path(found).samefile(called) else shlex.quote(str(called))
+    for purpose, line in NEXT:
+        output.line(purpose, "dim")
+        output.line(f"  {line.format(polycloud=command, python=python)}")
 
 
 @contextlib.contextmanager

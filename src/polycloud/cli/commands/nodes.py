@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 from polycloud.cli import accounts, changing, completion, finding, options, output, verbs
 from polycloud.cli.command import Command
 from polycloud.cli.nouns import IMAGES, KEYS, LOCATIONS, NODES, SIZES
-from polycloud.errors import PolycloudError
+from polycloud.errors import AmbiguousCreateError, PolycloudError
 
 if TYPE_CHECKING:
     from polycloud.compute.base import NodeDriver
@@ -78,11 +78,11 @@ class SSHInterface(StrEnum):
 class CreateCommand(Command):
     """A command whose help lists what `--set` takes for the account's driver."""
 
-    def more_help(self, profile: str | None, provider: str | None) -> tuple[str, list[tuple[str, str]]]:
+    def more_help(self, given: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
         """The title and the lines of another section of the help; nothing without an account."""
         from polycloud.cli import extras
 
-        kind = accounts.driver_class(NODES.service, profile, provider)
+        kind = accounts.driver_class(NODES.service, given.get("profile"), given.get("provider"))
         return (f"--set for {kind.name}", extras.described(kind)) if kind else ("", [])
 
 
@@ -134,7 +134,7 @@ def create(
             for one in asked:
                 changing.would(f"create {orders.describe(driver, one)}")
             return
-        nodes, failures = _create(driver, asked, shlex.join(accounts.flags(profile, provider)))
+        nodes, failures = _create(driver, name, asked, accounts.flags(profile, provider))
         try:
             if wait and nodes:
                 nodes = _wait(driver, nodes, timeout)
@@ -149,7 +149,7 @@ def create(
 
 
 def _create(
-    driver: NodeDriver, asked: Sequence[dict[str, Any]], account: str
+    driver: NodeDriver, name: str, asked: Sequence[dict[str, Any]], account: Sequence[str]
 ) -> tuple[list[Node], list[str]]:
     """Create these nodes side by side; return those that were created, and why others were not.
 
@@ -168,10 +168,8 @@ def _create(
     try:
         with output.working(f"creating the node{'s' * (len(asked) > 1)} {', '.join(names)}"):
             made = driver.connection.gather([partial(attempt, arguments) for arguments in asked])
-    except KeyboardInterrupt as interruption:
-        if len(asked) > 1:
-            look = shlex.join(["polycloud", "nodes", "list", *shlex.split(account)])
-            interruption.add_note(f"{', '.join(names)} may exist; to look: {look}")
+    except (AmbiguousCreateError, KeyboardInterrupt) as error:
+        error.add_note(_how_to_look(name, account))
         raise
     nodes = [one for result in made for one in (result if isinstance(result, list) else [result])]
     failures = zip(names, made, strict=True)
@@ -179,6 +177,11 @@ def _create(
         [node for node in nodes if not isinstance(node, PolycloudError)],
         [f"{name}: {output.reason(one)}" for name, one in failures if isinstance(one, PolycloudError)],
     )
+
+
+def _how_to_look(name: str, account: Sequence[str]) -> str:
+    """The command that shows whether a node of this name, or of one that begins with it, exists."""
+    return f"to look: {shlex.join(['polycloud', 'nodes', 'list', *account, '--filter', f'name={name}*'])}"
 
 
 def _print(nodes: Sequence[Node], *, as_json: bool, several: bool) -> None:
@@ -272,20 +275,24 @@ def deploy(
                 doing = orders.describe_steps(script, files or ())
                 changing.would(f"create {orders.describe(driver, arguments)}, then {doing}")
                 continue
-            with orders.Progress(f"deploying the node {one.name}", to_stderr=as_json) as progress:
-                node = driver.deploy_node(
-                    step,
-                    ssh_username=ssh_user,
-                    ssh_port=ssh_port,
-                    ssh_interface=ssh_interface.value,
-                    ssh_jump=ssh_jump,
-                    ssh_key=private_key,
-                    timeout=timeout,
-                    wait_period=WAIT_PERIOD,
-                    ex_destroy_on_failure=destroy_on_failure,
-                    ex_on_output=progress.output,
-                    **arguments,
-                )
+            try:
+                with orders.Progress(f"deploying the node {one.name}", to_stderr=as_json) as progress:
+                    node = driver.deploy_node(
+                        step,
+                        ssh_username=ssh_user,
+                        ssh_port=ssh_port,
+                        ssh_interface=ssh_interface.value,
+                        ssh_jump=ssh_jump,
+                        ssh_key=private_key,
+                        timeout=timeout,
+                        wait_period=WAIT_PERIOD,
+                        ex_destroy_on_failure=destroy_on_failure,
+                        ex_on_output=progress.output,
+                        **arguments,
+                    )
+            except (AmbiguousCreateError, KeyboardInterrupt) as error:
+                error.add_note(_how_to_look(one.name, accounts.flags(profile, provider)))
+                raise
             verbs.print_record(NODES, node, as_json=as_json)
 
 

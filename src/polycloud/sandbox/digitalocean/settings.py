@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from polycloud.sandbox.clouds import Settings
 
@@ -28,6 +30,8 @@ class DigitalOceanSettings(Settings):
         hourly_limit: requests an hour, and then 429; 0 refuses nothing.
         burst_limit: requests a minute, and then 429 with Retry-After; 0 refuses nothing.
     """
+
+    common_names: ClassVar[Mapping[str, str]] = {"seed_nodes": "seed_droplets", "destroy": "archive"}
 
     token: str = "dop_v1_sandbox"  # noqa: S105 - opens nothing but a sandbox
     read_only_token: str = "dop_v1_sandbox_read_only"  # noqa: S105

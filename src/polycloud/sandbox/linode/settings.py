@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from polycloud.sandbox.clouds import Settings
 
@@ -31,6 +33,8 @@ class LinodeSettings(Settings):
         request_limit: other requests a minute, and then 429; 0 refuses nothing.
         create_limit: creates of Linodes in 15 seconds, and then 429; 0 refuses nothing.
     """
+
+    common_names: ClassVar[Mapping[str, str]] = {"seed_nodes": "seed_instances", "destroy": "delete"}
 
     token: str = "linode_sandbox"  # noqa: S105 - opens nothing but a sandbox
     read_only_token: str = "linode_sandbox_read_only"  # noqa: S105

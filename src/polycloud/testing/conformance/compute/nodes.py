@@ -144,16 +144,19 @@ class NodeRules(ComputeSuite):
         if "location" in signature(driver.create_node).parameters and driver.supports("list_locations"):
             offered["location"] = driver.list_locations()
         usual = self.node_options(driver)
+        told: set[str] = set()  # by the first node, without a choice
         for number, what in enumerate(["name", *offered]):
-            asked = getattr(usual.get(what), "id", None)
-            choices = [{what: one} for one in offered.get(what, ()) if one.id != asked] or [{}]
+            known = told | {getattr(usual.get(what), "id", "")}
+            choices = [{what: one} for one in offered.get(what, ()) if not _names(one) & known] or [{}]
             for options in choices[:ATTEMPTS]:
                 with suppress(PolycloudError):  # not every size is for every image and location
                     node = create(f"order-{number}", **options)
                     break
             else:
                 continue
-            for one in (node, self.seen(driver, node)):
+            listed = self.seen(driver, node)
+            told = told or _texts(listed.extra)
+            for one in (node, listed):
                 for name, value in {**usual, **options}.items():
                     self._check_told(one, name, value, offered.get(name, []))
 
