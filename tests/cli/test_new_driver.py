@@ -602,16 +602,30 @@ def test_the_how_tos_deployment_runs(run: Run) -> None:
     """The how-to's test of a deployment passes on the how-to's driver and fake."""
     package = made(run, "acme")
     follow(package)
-    *_, deployment = blocks("python")
+    *_, deployment, suite = blocks("python")
     (package / "tests" / "test_deploy.py").write_text(deployment)
     require_green(package)
+    rules = package / "tests" / "test_conformance.py"
+    head = (
+        rules.read_text()
+        .partition("\n\nclass TestAcme")[0]
+        .replace(
+            "from polycloud.testing import ComputeConformance\n",
+            "from polycloud.testing import ComputeConformance, SSHServer\n"
+            "from polycloud.testing.loopback import SeenRequest\n",
+        )
+    )
+    head = head.replace("import pytest\n", "from typing import Any\n\nimport pytest\n", 1)
+    rules.write_text(f"{head}\n\n{suite}")
+    result = conformed(package, "C52", "C53")
+    assert [rule["status"] for rule in result["rules"]] == ["kept", "kept"], result
 
 
 def test_the_how_tos_variants_keep_the_rules(run: Run) -> None:
     """The how-to's variants, for no tags and for a 409 during a build, keep every rule."""
     package = made(run, "acme")
     follow(package)
-    *_, untagged, busy, _ = blocks("python")
+    *_, untagged, busy, _, _ = blocks("python")
     driver, fake = package / "src/polycloud_acme/driver.py", package / "tests/fake_cloud.py"
     text = fake.read_text().replace('"status": "on",', '"status": "on", "new": True,')
     fake.write_text(text.replace('            case "DELETE"', f'{BUILDING}            case "DELETE"'))
