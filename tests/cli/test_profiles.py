@@ -95,7 +95,7 @@ def test_check_gives_up(terminal: Callable[..., Any], configured: Callable[[str]
         screen = terminal("profiles", "check", "--deadline", "1", POLYCLOUD_CONFIG=str(file))
         screen.until("asking slow")
         assert screen.end() == 1
-    assert "ReadTimeoutError: the call's deadline has passed" in screen.sent
+    assert "ReadTimeoutError\x1b[0m: the call's deadline has passed" in screen.sent
 
 
 def test_a_command_that_hangs(run: Run, configured: Callable[[str], Path]) -> None:
@@ -111,3 +111,44 @@ def test_wrong_calls(run: Run, configured: Callable[[str], Path]) -> None:
     done = run("profiles", "show", "valt", POLYCLOUD_CONFIG=file)
     assert (done.returncode, "the nearest are vault" in done.stderr) == (2, True)
     assert run("profiles", "check", "lab", "--all", POLYCLOUD_CONFIG=file).returncode == 2
+
+
+def test_add_asks_and_checks(
+    terminal: Callable[..., Any], run: Run, prod: Sandbox, configured: Callable[[str], Path]
+) -> None:
+    """`profiles add` asks for the credentials without showing them, tries them, and writes the profile."""
+    file = configured("# mine")
+    where = ("profiles", "add", "shop", "--provider", "digitalocean", "--url", f"{prod.url}/v2")
+    started = terminal(*where, POLYCLOUD_CONFIG=str(file))
+    started.until("token (hidden, or env:NAME, or command:LINE): ")
+    started.type(f"{prod.credentials[0]}\n")
+    assert started.end() == 0
+    assert prod.credentials[0] not in started.sent
+    assert f"wrote the profile shop to {file}" in started.sent.replace("\r\n", "\n")
+    assert file.read_text().startswith("# mine\n\n[profiles.shop]\n")
+    assert run("nodes", "list", "-p", "shop", POLYCLOUD_CONFIG=str(file)).returncode == 0
+    again = run(*where, POLYCLOUD_CONFIG=str(file))
+    assert (again.returncode, "there is a profile shop" in again.stderr) == (2, True)
+
+
+def test_add_writes_nothing_that_fails(run: Run, prod: Sandbox, tmp_path: Path) -> None:
+    """Credentials that the provider refuses, and an unknown provider, are errors, and nothing is written."""
+    file = tmp_path / "polycloud" / "config.toml"
+    variables = {"XDG_CONFIG_HOME": str(tmp_path)}
+    url = ("--url", f"{prod.url}/v2")
+    for arguments, said in (
+        (("shop", "--provider", "digitalocean", *url), "InvalidCredsError"),
+        (("shop", "--provider", "digitalocaen"), "nearest"),
+        (("a b", "--provider", "digitalocean"), "a profile's name must be letters"),
+    ):
+        done = run("profiles", "add", *arguments, input=f"{SECRET}\n", **variables)
+        assert done.returncode != 0
+        assert said in done.stderr
+        assert SECRET not in done.stdout + done.stderr
+    assert not file.exists()
+    token = {"MY_TOKEN": prod.credentials[0]}
+    add = ("profiles", "add", "shop", "--provider", "digitalocean", *url)
+    done = run(*add, input="env:MY_TOKEN\n", **variables, **token)
+    assert done.returncode == 0, done.stderr
+    assert 'token = { env = "MY_TOKEN" }' in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600

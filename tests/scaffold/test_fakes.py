@@ -59,6 +59,7 @@ SERVER = record(
     tags=listed(TEXT),
     labels={"type": "object", "additionalProperties": TEXT},
     note={"type": "string", "nullable": True},
+    password={"type": "string", "writeOnly": True},
 )
 SCHEMAS = {
     "Server": SERVER,
@@ -181,6 +182,13 @@ def test_pages(tmp_path: Path, field: str, schema: Any, name: str, last: Any, va
     assert [[one["id"] for one in page["servers"]] for page in (first, second)] == [[1, 2], [3]]
     assert (first["total"], first[field], second.get(field, ...)) == (3, value, last)
     assert cloud.problems == []
+
+
+def test_an_id_becomes_what_it_names(acme: Cloud) -> None:
+    """Where an order has an id and the server an object, the server has the object of that id."""
+    acme.fake.collections["plans"].append({"slug": "large", "memory": 4096})
+    server = acme.send("POST", "/servers", {"name": "web", "plan": "large"})[1]["server"]
+    assert server["plan"] == {"slug": "large", "memory": 4096}
 
 
 def test_an_address_for_deployments(acme: Cloud) -> None:

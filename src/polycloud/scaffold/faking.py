@@ -12,7 +12,7 @@ from typing import Any
 
 from polycloud.compute.types import NodeState
 from polycloud.scaffold.examples import example
-from polycloud.scaffold.matching import ACTIONS, COLLECTIONS, GIVEN, ITEMS, LISTS, PARTS, singular
+from polycloud.scaffold.matching import ACTIONS, COLLECTIONS, GIVEN, ITEMS, LISTS, PARTS
 from polycloud.scaffold.openapi import Call, Document, Operations, json_schema
 from polycloud.scaffold.paging import COUNTS, NEXT, parameter
 from polycloud.scaffold.responses import Response
@@ -109,7 +109,7 @@ def _entry(
     if response and does == "list":
         body, fields = _page(response.envelope, document, response.key)
     elif schema := document.success(operation):
-        body = _of_one(example(schema, document), response.key if response else None)
+        body = example(schema, document)
     shows = response is not None and (does == "list" or _is(resource, response))
     place = [response.key] if response and response.key else []
     sent = document.merged(json_schema(document.request_body(operation)) or {})
@@ -123,13 +123,6 @@ def _entry(
         "pages": {"parameter": parameter(operation, document), "fields": fields} if fields else None,
         "required": [str(one) for one in sent.get("required") or ()] if does == "create" else [],
     }
-
-
-def _of_one(body: Any, key: str | None) -> Any:
-    """The body without a list beside the item: a document may merge responses for one and for several."""
-    if not isinstance(body, dict) or key is None:
-        return body
-    return {name: one for name, one in body.items() if name == key or singular(name) != singular(key)}
 
 
 def _is(resource: Response, response: Response) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from getpass import getpass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycloud.cli import accounts, completion, listing, options, output
+from polycloud.cli import accounts, completion, configfile, listing, options, output
 from polycloud.cli.nouns import main_noun
+from polycloud.common.driver import credentials_of
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -74,6 +77,54 @@ def show(
         output.json({"profile": profile.name, **shown})
         return
     output.table(["profile", profile.name], shown.items())
+
+
+@app.command()
+def add(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
+    provider: Annotated[
+        str, typer.Option(metavar="NAME", help="The provider.", autocompletion=completion.providers)
+    ],
+    region: Annotated[str | None, typer.Option(metavar="NAME", help="The region of the account.")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the API.")] = None,
+    unchecked: Annotated[
+        bool, typer.Option("--no-check", help="Write it without asking the provider.")
+    ] = False,
+) -> None:
+    """Ask for the credentials of an account, try them, and write the profile.
+
+    What you type is hidden. A credential may also be env:NAME, for a variable, or command:LINE, for what a
+    program prints; nothing at all leaves it to the environment. Without a terminal each is a line of stdin.
+    """
+    from polycloud.config import Profile, config_file
+
+    configfile.require_new(name)
+    given = {"region": region, "url": url}
+    settings: dict[str, Any] = {key: value for key, value in given.items() if value}
+    profile = Profile(name, provider, settings, config_file())
+    for credential in credentials_of(profile.driver()):
+        if text := _asked(f"{credential.name} (hidden, or env:NAME, or command:LINE): "):
+            settings[credential.name] = _source(text)
+    if not unchecked:
+        with output.asking(name), profile.connect() as driver:
+            (found,) = _check(driver)
+        output.line("{provider} responds at {address} in {ms} ms".format(**found))
+    file = configfile.add(name, {"provider": provider, **settings})
+    output.line(f"wrote the profile {name} to {file}")
+
+
+def _asked(question: str) -> str:
+    """A line that is typed without being shown, or the next one of stdin if that is no terminal."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        return getpass(question, stream=sys.stderr).strip()
+    return (sys.stdin.readline() if sys.stdin else "").strip()
+
+
+def _source(text: str) -> str | dict[str, str]:
+    """A credential as a file has it: the text, or where it comes from."""
+    kind, colon, rest = text.partition(":")
+    return {kind: rest.strip()} if colon and kind in {"env", "command"} else text
 
 
 @app.command()
