@@ -151,7 +151,7 @@ ROWS = (
     Row(
         "fleet",
         "1,000 accounts, one call each: asyncio; 100 threads",
-        {"cpu_us": "CPU µs an account"},
+        {"cpu_us": "CPU µs an account", "wall_s": "wall s"},
         _measure("fleet 1000", CALLS),
         _measure("fleet 1000", CALLS, "peer"),
     ),

@@ -82,12 +82,13 @@ def plain_root(content: bytes, lists: frozenset[str] = LISTS) -> tuple[str, Any]
     def end(name: str) -> None:
         first = firsts.pop()
         if first == len(names):
-            value = _plain_text("".join(texts))
+            text = texts[0] if len(texts) == 1 else "".join(texts)
+            values.append(text if text.isalnum() else _plain_text(text))
         else:
-            value = _plain_fields(names[first:], values[first:], lists)
+            fields = _plain_fields(names[first:], values[first:], lists)
             del names[first:], values[first:]
-        names.append(name.rpartition(":")[2])
-        values.append(value)
+            values.append(fields)
+        names.append(name.rpartition(":")[2] if ":" in name else name)
 
     xmltree.scan(content, start, texts.append, end)
     return names[0], values[0]
@@ -100,7 +101,7 @@ def _plain_text(text: str) -> str | None:
 
 
 def _plain_fields(names: list[str], values: list[Any], lists: frozenset[str]) -> Any:
-    if lists.issuperset(names):
+    if names[0] in lists and lists.issuperset(names):
         return values
     fields = dict(zip(names, values, strict=True))
     if len(fields) < len(names):
