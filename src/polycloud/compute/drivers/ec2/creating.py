@@ -237,7 +237,7 @@ def _network_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     subnet = options.get("ex_subnet")
     groups = one_or_more(options.get("ex_security_groups") or options.get("ex_securitygroup")) or []
-    ids = [group for group in groups if group.startswith(GROUP_ID)]
+    ids = [group for group in groups if str(group).startswith(GROUP_ID)]
     names = [group for group in groups if group not in ids] or None
     fields = {
         "SubnetId": getattr(subnet, "id", subnet),
