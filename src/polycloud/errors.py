@@ -89,10 +89,11 @@ class PolycloudError(Exception):
     """The root of every error that polycloud raises.
 
     `value` is the text, `driver` the driver concerned if known, `exchange` the request that failed (None if
-    none was sent).
+    none was sent), `changes` whether that request changes something, as it was not declared idempotent.
     """
 
     exchange: Exchange | None = None
+    changes: bool = False
 
     def __init__(self, value: object = "", driver: object = None) -> None:
         self.value = value

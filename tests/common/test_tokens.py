@@ -10,6 +10,7 @@ from polycloud.common.base import ConnectionKey, JsonResponse
 from polycloud.common.creation import Creation
 from polycloud.common.tokens import Token, TokenConnection
 from polycloud.errors import (
+    ConflictError,
     InvalidArgumentError,
     InvalidCredsError,
     LoginError,
@@ -34,6 +35,10 @@ class TokenKey(TokenConnection, ConnectionKey):
 
     def authenticate(self) -> Token:
         return Token(self.request("/login", json={"key": self.key}, method="POST").object["token"])
+
+
+class JsonKey(ConnectionKey):
+    responseCls = JsonResponse
 
 
 class Signing(TokenKey):
@@ -67,12 +72,12 @@ class AsksItself(Returns):
 class ServerCreation(Creation[str]):
     """A create whose resource is never found."""
 
-    def __init__(self, connection: TokenKey) -> None:
+    def __init__(self, connection: Any, method: str = "POST") -> None:
         super().__init__("the server 'web'", "the tag 'x'", keyed=False)
-        self.connection = connection
+        self.connection, self.method = connection, method
 
     def send(self) -> str:
-        return str(self.connection.request("/servers", method="POST").object["id"])
+        return str(self.connection.request("/servers", method=self.method, idempotent=False).object["id"])
 
     def find(self) -> str | None:
         self.connection.request("/servers")
@@ -163,13 +168,14 @@ def test_logins_that_are_refused() -> None:
         connection.close()
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("status", [401, 500])
-def test_creates_whose_login_fails(status: int) -> None:
+def test_creates_whose_login_fails(status: int, method: str) -> None:
     """A create whose login fails was not sent: it raises the error of the login at once, without a search."""
     with serve(lambda _: Answer(status)) as web:
         connection = TokenKey("key", **web.options)
         with ends_within(5), pytest.raises(InvalidCredsError if status == 401 else LoginError):
-            ServerCreation(connection).run(settle_time=30, timeout=30)
+            ServerCreation(connection, method).run(settle_time=30, timeout=30)
         connection.close()
     assert paths(web.seen) == ["POST /login"]
 
@@ -183,3 +189,14 @@ def test_a_renewal_that_fails() -> None:
             ServerCreation(connection).run(settle_time=30, timeout=30)
         connection.close()
     assert paths(web.seen) == ["POST /login", "POST /servers", "POST /login"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_creates_by_any_method(method: str) -> None:
+    """A create that the provider refuses is refused at once, by GET as by POST."""
+    with serve(lambda _: Answer(409, {"message": "the name is taken"})) as web:
+        connection = JsonKey("key", **web.options)
+        with ends_within(5), pytest.raises(ConflictError, match="the name is taken"):
+            ServerCreation(connection, method).run(settle_time=30, timeout=30)
+        connection.close()
+    assert paths(web.seen) == [f"{method} /servers"]

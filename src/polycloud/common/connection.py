@@ -351,7 +351,8 @@ class Connection:
             text = error.object[error.start : error.end]
             raise InvalidArgumentError(f"{text!r} cannot be encoded as UTF-8") from None
         except (ProviderError, TransportError) as error:  # of a login, which a hook began
-            _, action, _, _, _, method, *_ = arguments
+            _, action, _, _, _, method, *_, idempotent = arguments
+            error.changes = idempotent is False
             error.locate(Exchange(self._name(), method, action))
             raise
 
@@ -427,6 +428,7 @@ class Connection:
         """Return the error with its request named and every secret of connection and request removed."""
         from polycloud.tracing.cleaning import clean
 
+        error.changes = not request.repeatable
         return clean(error.locate(self.exchange(request)), self.secrets_of(request))
 
     def exchange(self, request: Request, response: RawResponse | None = None) -> Exchange:

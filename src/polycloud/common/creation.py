@@ -208,7 +208,7 @@ def is_refusal(error: PolycloudError) -> bool:
     """Return whether a create that ended with `error` was certainly not carried out."""
     if error.exchange is None:  # nothing was sent, or a check of the created resource failed
         return isinstance(error, InvalidArgumentError | UnsupportedOperationError)
-    if error.exchange.method in READS:  # a read of the created resource
+    if error.exchange.method in READS and not error.changes:  # a read of the created resource
         return False
     if isinstance(error, ConnectError | TLSError):
         return True
