@@ -515,6 +515,23 @@ def test_ctrl_c_names_the_node(driver: LocalDriver, server: SSHServer) -> None:
     assert any(f"web (id {node.id}, 127.0.0.1) exists" in note for note in caught.value.__notes__)
 
 
+class Interrupted(LocalDriver):
+    """A driver whose destruction of a node is interrupted."""
+
+    def destroy_node(self, node: Node) -> bool:
+        raise KeyboardInterrupt
+
+
+def test_a_second_ctrl_c_names_the_node(server: SSHServer) -> None:
+    """Ctrl-C while a node is destroyed, after a failure or another Ctrl-C, is raised with the node's name."""
+    driver = Interrupted("creds")
+    with pytest.raises(KeyboardInterrupt) as caught:
+        deploy(driver, server, ScriptDeployment("exit 1"), ex_destroy_on_failure=True)
+    (node,) = (node for node in driver.list_nodes() if node.name == "web")
+    left = f"the node web (id {node.id}, 127.0.0.1) exists, and destroying it was interrupted"
+    assert left in caught.value.__notes__
+
+
 def test_ten_megabytes_of_output(driver: LocalDriver, server: SSHServer) -> None:
     """10 MB of output are kept completely."""
     step = ScriptDeployment("head -c 10000000 /dev/zero | tr '\\0' x")

@@ -158,5 +158,8 @@ def _account_for(driver: NodeOwner, node: Node, error: BaseException, *, destroy
             driver.destroy_node(node)
     except PolycloudError as second:
         error.add_note(f"{exists}, and destroying it failed: {second}")
+    except BaseException as second:  # interrupted again
+        second.add_note(f"{exists}, and destroying it was interrupted")
+        raise
     else:
         error.add_note(f"the node {node.name} (id {node.id}) was destroyed")

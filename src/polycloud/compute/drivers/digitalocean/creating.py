@@ -71,11 +71,12 @@ class DropletCreation(Creation[Node]):
         return False
 
     def settle(self, node: Node) -> None:
-        """Delete the tag, in one attempt; a tag that stays does no harm."""
+        """Delete the tag, in one attempt; a tag that stays does no harm, and lists show it."""
         if not self.keyed:
             once = call_options(deadline=self.driver.cleanup_time, retry=RetryPolicy(attempts=1))
             with suppress(PolycloudError), once:
                 self.driver.connection.delete(f"/tags/{self.tag}")
+                node.extra["tags"] = [tag for tag in node.extra["tags"] if tag != self.tag]
 
 
 class DigitalOceanCreating(DigitalOceanNodes, DigitalOceanKeys, DigitalOceanTags):

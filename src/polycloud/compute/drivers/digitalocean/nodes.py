@@ -249,4 +249,4 @@ def _node_extra(raw: bytes) -> dict[str, Any]:
     if isinstance(region := extra["region"], dict):
         extra["region_slug"] = region.get("slug")
         extra["region"] = region.get("name") or region.get("slug")
-    return {**extra, "tags": [tag for tag in extra["tags"] or () if not tag.startswith(MARKER_PREFIX)]}
+    return {**extra, "tags": extra["tags"] or []}
