@@ -17,11 +17,13 @@ from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.objects import Node
+from polycloud.concurrency.calls import call_options
 from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
     InvalidArgumentError,
     InvalidCredsError,
+    OperationTimeoutError,
     PolycloudError,
     ProviderHTTPError,
 )
@@ -238,6 +240,22 @@ def test_drivers_with_one_key(cloud: Sandbox) -> None:
         assert [node.driver for node in nodes] == drivers
         assert nodes[-1].destroy()
     assert len({node.id for node in nodes}) == 1
+    assert creates(cloud) == 1
+
+
+def test_a_follower_that_gives_up(cloud: Sandbox) -> None:
+    """A caller that stops waiting for another one with its key is told so, and gets the node later."""
+    cloud.fault(Slow(2), method="POST", path=CREATES[cloud.name])
+    with ThreadPoolExecutor(1) as pool, driver_of(cloud) as leads, driver_of(cloud) as follows:
+        leader = pool.submit(create, leads, idempotency_key="order 17")
+        while creates(cloud) == 0:
+            time.sleep(0.01)  # noqa: TID251 - a thread of the test's own
+        with pytest.raises(OperationTimeoutError) as caught, call_options(deadline=0.3):
+            create(follows, idempotency_key="order 17")
+        assert caught.value.__notes__ == [
+            "another caller creates it with the same idempotency_key: call again with it"
+        ]
+        assert create(follows, idempotency_key="order 17").id == leader.result().id
     assert creates(cloud) == 1
 
 

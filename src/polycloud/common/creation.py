@@ -61,13 +61,28 @@ _keyed = waiting.SingleFlight()
 def led_by_one(account: tuple[Any, ...], idempotency_key: str, create: Callable[[], T]) -> T:
     """Return the result of `create`, which one caller runs for all that use this key of an account now.
 
-    They may be threads and tasks of this process, and use several drivers.
+    They may be threads and tasks of this process, and use several drivers. One that stops waiting for another
+    gets a note that the other goes on.
     """
     import hashlib
 
+    leads = False
+
+    def lead() -> T:
+        nonlocal leads
+        leads = True
+        return create()
+
     # A digest: an account has secrets, and keys are shown by debuggers
     identity = hashlib.sha256(repr((account, idempotency_key)).encode(errors="surrogatepass")).digest()
-    return _keyed(identity, create, alone=True)
+    try:
+        return _keyed(identity, lead, alone=True)
+    except BaseException as error:
+        if not leads and (isinstance(error, OperationTimeoutError) or not isinstance(error, Exception)):
+            error.add_note(
+                "another caller creates it with the same idempotency_key: call again with it"
+            )
+        raise
 
 
 class Creation(ABC, Generic[T]):
