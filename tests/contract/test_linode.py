@@ -172,6 +172,7 @@ CALLS: dict[str, list[Callable[[Driver], Any]]] = {
     "detach_volume": [lambda driver: driver.detach_volume(volume(driver))],
     "destroy_volume": [lambda driver: driver.destroy_volume(volume(driver))],
     "ex_get_node": [lambda driver: driver.ex_get_node("1")],
+    "ex_get_size": [lambda driver: driver.ex_get_size("g6-nanode-1")],
     "ex_start_node": [
         lambda driver: driver.ex_start_node(node(driver)),
         lambda driver: driver.ex_start_node(node(driver), config=CONFIG),

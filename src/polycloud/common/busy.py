@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -63,6 +62,8 @@ def _says_busy(error: ProviderError, is_busy: Callable[[ProviderError], bool] | 
 
 def _pauses(timeout: float) -> Iterator[bool]:
     """Yield True after each pause, until the time is over; past the deadline the next request raises."""
+    import random  # takes 1 ms
+
     ends_at, pause = time.monotonic() + timeout, FIRST_PAUSE
     while (left := ends_at - time.monotonic()) > 0:
         varied = pause * random.uniform(0.75, 1.25)  # noqa: S311 - not a secret

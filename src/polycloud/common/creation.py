@@ -79,9 +79,7 @@ def led_by_one(account: tuple[Any, ...], idempotency_key: str, create: Callable[
         return _keyed(identity, lead, alone=True)
     except BaseException as error:
         if not leads and (isinstance(error, OperationTimeoutError) or not isinstance(error, Exception)):
-            error.add_note(
-                "another caller creates it with the same idempotency_key: call again with it"
-            )
+            error.add_note("another caller creates it with the same idempotency_key: call again with it")
         raise
 
 

@@ -63,7 +63,7 @@ class _Bounded:
                 sock.setsockopt(*setting)
             self._bound(sock)
             sock.connect(address)
-            self._bound(sock)  # for TLS
+            self._before_tls(sock)
         except BaseException:
             sock.close()
             raise
@@ -71,6 +71,10 @@ class _Bounded:
 
     def _bound(self, sock: Any) -> None:
         sock.settimeout(self._seconds())
+
+    def _before_tls(self, sock: Any) -> None:
+        self._bound(sock)
+        sock.getpeername()  # one that has ended is an error here: Python's TLS would leave it open
 
     def _seconds(self) -> float:
         return seconds_left(self.opened_for, self.opened_for.connect_timeout)
@@ -86,7 +90,7 @@ class _Bounded:
             wire.receive_into(reader)
         require_tunnel(reader)
         self.tunnel_stands = True
-        self._bound(conn.sock)  # for TLS
+        self._before_tls(conn.sock)
 
 
 class _Connection(_Bounded, HTTPConnection):
