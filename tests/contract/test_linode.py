@@ -65,7 +65,7 @@ def events() -> list[dict[str, Any]]:
 def universal(seen: Seen) -> Answer:
     """A response that fits every request."""
     path = seen.path.removeprefix("/v4")
-    if path.startswith("/images") or path == "/linode/types":
+    if path.startswith(("/images", "/linode/types")):
         one: dict[str, Any] = {**EVERYTHING, "id": "private/7", "status": "available"}
     elif path == "/regions/availability":
         one = {"plan": "g6-nanode-1", "region": "us-east", "available": False}
