@@ -16,6 +16,8 @@ __all__ = ["App", "Command"]
 
 ACCOUNT = {"profile", "provider"}
 """The parameters that choose an account."""
+REGION = "A region instead of the account's own."
+URL = "The address of the API, such as that of a sandbox; for one account."
 GIVEN = "polycloud.given"
 """Where a command keeps its options as they were typed, for its help."""
 
@@ -62,38 +64,22 @@ class Command(TyperCommand):
         super().format_epilog(ctx, formatter)
 
 
-def _override(name: str) -> Any:
-    """A callback that notes an option for the drivers of the command's accounts."""
+def _override(name: str, metavar: str, text: str) -> Any:
+    """An option whose value is for the drivers of the command's accounts."""
 
     def note(value: str | None) -> None:
         if value:
             overrides[name] = value
 
-    return note
+    return typer.Option(metavar=metavar, help=text, callback=note, expose_value=False)
 
 
 @cache
 def _account_params() -> list[Any]:
     def params(
         *,
-        region: Annotated[
-            str | None,
-            typer.Option(
-                metavar="NAME",
-                help="A region instead of the account's own.",
-                callback=_override("region"),
-                expose_value=False,
-            ),
-        ] = None,
-        url: Annotated[
-            str | None,
-            typer.Option(
-                metavar="URL",
-                help="The address of the API, such as that of a sandbox; for one account.",
-                callback=_override("url"),
-                expose_value=False,
-            ),
-        ] = None,
+        region: Annotated[str | None, _override("region", "NAME", REGION)] = None,
+        url: Annotated[str | None, _override("url", "URL", URL)] = None,
     ) -> None:
         pass
 

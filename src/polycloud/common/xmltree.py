@@ -89,7 +89,7 @@ def local_name(element: ET.Element) -> str:
 def _value(element: ET.Element, type_: Any) -> Any:
     """Return an element as dicts, lists and texts in the form that `type_` requires; an empty one is None."""
     type_ = _present(type_)
-    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+    if _is_struct(type_):
         found = [(field.encode_name, _field(element, field)) for field in msgspec.structs.fields(type_)]
         return {name: value for name, value in found if value is not None}
     if get_origin(type_) is list:
@@ -117,9 +117,12 @@ def _wraps(matches: list[ET.Element], of: Any) -> bool:
     empty = not inner and not matches[0].attrib and not (matches[0].text or "").strip()
     if len(matches) > 1 or empty:
         return empty and len(matches) == 1
-    is_struct = isinstance(of, type) and issubclass(of, msgspec.Struct)
-    own = {field.encode_name for field in msgspec.structs.fields(of)} if is_struct else set()
+    own = {field.encode_name for field in msgspec.structs.fields(of)} if _is_struct(of) else set()
     return len(inner) == 1 and not inner & own
+
+
+def _is_struct(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, msgspec.Struct)
 
 
 def _present(type_: Any) -> Any:

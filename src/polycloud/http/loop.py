@@ -23,7 +23,7 @@ from polycloud.concurrency.worker import Worker
 from polycloud.errors import ConnectError, PolycloudError
 from polycloud.http.exchange import IDLE_LIMIT, UNREPEATABLE, Exchange, late
 from polycloud.http.loopopening import Opener
-from polycloud.http.loopwire import ENOUGH, LoopWire
+from polycloud.http.loopwire import CLOCK, ENOUGH, LoopWire
 from polycloud.http.messages import RawResponse, Request, TransportOptions, origin_of, require_size
 from polycloud.http.route import route_to, target_of
 from polycloud.http.wire import seconds_left
@@ -38,8 +38,6 @@ IN_MEMORY = (bytes, bytearray, memoryview, list, tuple)
 """Bodies whose pieces are there; those of others may block, and are read on a thread."""
 BRIEF = 0.05
 """Seconds after which a connection is looked at for requests that may be repeated, too."""
-CLOCK = 0.001
-"""Seconds by which clocks of loops are imprecise."""
 TURN = 16
 """Pieces of a body after which others have their turn."""
 

@@ -25,7 +25,7 @@ from polycloud.http.messages import CHUNK, Request
 from polycloud.http.protocol import ResponseReader
 from polycloud.http.wire import seconds_left
 
-__all__ = ["ENOUGH", "LoopWire"]
+__all__ = ["CLOCK", "ENOUGH", "LoopWire"]
 
 ENOUGH = 4 * CHUNK
 """Bytes of a body that are worth waking whoever reads all of it, and that stop the reading until then."""

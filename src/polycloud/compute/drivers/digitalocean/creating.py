@@ -18,7 +18,7 @@ from polycloud.common.creation import Creation, marker_for
 from polycloud.common.payload import Item, identity
 from polycloud.compute.drivers.digitalocean.catalog import reference
 from polycloud.compute.drivers.digitalocean.keys import DigitalOceanKeys
-from polycloud.compute.drivers.digitalocean.nodes import MARKER_PREFIX, DigitalOceanNodes, Droplet
+from polycloud.compute.drivers.digitalocean.nodes import DigitalOceanNodes, Droplet
 from polycloud.compute.drivers.digitalocean.tags import DigitalOceanTags, Tag
 from polycloud.compute.objects import (
     Node,
@@ -31,6 +31,9 @@ from polycloud.compute.objects import (
 from polycloud.concurrency.calls import call_options
 from polycloud.errors import InvalidArgumentError, NotFoundError, PolycloudError
 from polycloud.http.retry import RetryPolicy
+
+MARKER_PREFIX = "polycloud-create-"
+"""Start of the tag that marks a create."""
 
 
 class DropletCreation(Creation[Node]):

@@ -36,8 +36,6 @@ NODE_KEYS = (
 )
 ABSENT = {b"": None, b"null": None}
 """The bytes of an absent size or image."""
-MARKER_PREFIX = "polycloud-create-"
-"""Start of the tag that marks a create; see `creating`."""
 
 
 class Address(msgspec.Struct, gc=False):
