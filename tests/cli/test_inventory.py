@@ -12,7 +12,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polycloud import connect
@@ -207,6 +207,7 @@ def test_loopback_addresses_of_sandboxes() -> None:
     assert _is_address("127.96.0.1", is_local=True)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text of a fresh checkout takes seconds
 @given(
     st.lists(
         st.tuples(st.text("ä -_", max_size=3) | st.sampled_from(["a", "a-b-1", "a_", "all"]), st.booleans())
