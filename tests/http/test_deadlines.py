@@ -429,7 +429,7 @@ def test_a_response_that_was_read_late(world: World, monkeypatch: pytest.MonkeyP
 
 def test_servers_are_more_patient() -> None:
     """Connections are not trusted for a second before the 5 s at which many servers close, ours too."""
-    assert uvicorn.Config("").timeout_keep_alive - 1 >= IDLE_LIMIT
+    assert uvicorn.Config("", log_config=None).timeout_keep_alive - 1 >= IDLE_LIMIT
 
 
 def test_an_early_response_to_an_upload(send: Send) -> None:
