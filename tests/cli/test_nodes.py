@@ -12,8 +12,8 @@ import asyncssh
 import pytest
 
 from polycloud import connect
-from polycloud.compute import keys
 from polycloud.sandbox import Sandbox
+from support.keypairs import key_pair
 from support.opensshd import openssh
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def account(office: Sandbox, configured: Callable[[str], Path]) -> dict[str, str
 def key(tmp_path: Path) -> Path:
     """A private key in a file, without its public half."""
     file = tmp_path / "id"
-    file.write_text(keys.generate()[0])
+    file.write_text(key_pair()[0])
     return file
 
 
@@ -469,7 +469,7 @@ def test_an_image_that_no_list_selects(run: Run, configured: Callable[[str], Pat
 def test_deploy_without_its_extra(run: Run, account: dict[str, str], key: Path, tmp_path: Path) -> None:
     """Without the packages for SSH a deployment names what to install, before it creates a node."""
     program = "import sys; sys.modules['asyncssh'] = None\nfrom polycloud.cli.main import run; run()"
-    (tmp_path / "id.pub").write_text(keys.generate()[1])
+    (tmp_path / "id.pub").write_text(key_pair()[1])
     command = ("nodes", "deploy", "--name", "w", *ORDER, "--key", str(key), "--script", __file__)
     done = run(*command, program=program, **account)
     assert done.returncode == 1
