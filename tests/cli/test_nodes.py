@@ -58,7 +58,7 @@ def changes(cloud: Sandbox) -> list[str]:
 # One life
 
 
-def test_a_life(run: Run, office: Sandbox, account: dict[str, str]) -> None:
+def test_a_life(run: Run, office: Sandbox, account: dict[str, str], wait_for: Callable[..., None]) -> None:
     """A node is created, awaited, shown, changed and destroyed by its name."""
     created = run("nodes", "create", "--name", "web", *ORDER, "--wait", "--json", **account)
     assert created.returncode == 0, created.stderr
@@ -75,7 +75,7 @@ def test_a_life(run: Run, office: Sandbox, account: dict[str, str]) -> None:
         assert (done.returncode, " requested: node web" in done.stdout) == (0, True)
     gone = run("nodes", "destroy", "web", "--yes", **account)
     assert gone.stdout == f"destroyed node web (id {node['id']})\n"
-    assert "web" not in names(office)
+    wait_for(lambda: "web" not in names(office))
 
 
 def test_a_key_gives_the_same_node(run: Run, office: Sandbox, account: dict[str, str]) -> None:
@@ -200,7 +200,12 @@ def test_one_warning(run: Run, account: dict[str, str]) -> None:
 # Destruction asks
 
 
-def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]) -> None:
+def test_destroy_asks(
+    terminal: Callable[..., Any],
+    office: Sandbox,
+    account: dict[str, str],
+    wait_for: Callable[..., None],
+) -> None:
     """At a terminal the nodes are listed before the question; only yes destroys them."""
     for answer, status in (("n\r", 1), ("\r", 1), ("\x04", 1), ("y\r", 0)):
         screen = terminal("nodes", "destroy", "seed-1", columns=200, **account)
@@ -211,7 +216,7 @@ def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: di
         screen.type(answer)
         assert screen.end() == status, screen.sent
         assert ("\nnothing was done to 1 node of office" in screen.sent) == (status == 1)
-    assert names(office) == ["seed-2"]
+    wait_for(lambda: names(office) == ["seed-2"])
 
 
 def test_ctrl_c_at_the_question(
@@ -304,7 +309,12 @@ def test_deploy_to_another_interface(
 
 
 def test_a_deployment_that_fails(
-    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+    run: Run,
+    office: Sandbox,
+    account: dict[str, str],
+    key: Path,
+    script: Path,
+    wait_for: Callable[..., None],
 ) -> None:
     """A script that fails ends the command with 1 and a message that the node exists, or was destroyed."""
     done = run(*deploy(office, key, script, 3), **account)
@@ -315,7 +325,7 @@ def test_a_deployment_that_fails(
     assert "app" in names(office)
     done = run(*deploy(office, key, script, 3), "--destroy-on-failure", **account)
     assert (done.returncode, "was destroyed" in done.stderr) == (1, True)
-    assert names(office).count("app") == 1
+    wait_for(lambda: names(office).count("app") == 1)
 
 
 def test_the_result_stays_apart(
