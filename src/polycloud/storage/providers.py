@@ -15,10 +15,20 @@ if TYPE_CHECKING:
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
+STORES = "polycloud.storage.drivers.s3.stores"
 DRIVERS: providers.Drivers = {
+    Provider.BACKBLAZE_B2: (STORES, "BackblazeB2StorageDriver"),
+    Provider.DIGITALOCEAN_SPACES: (STORES, "DigitalOceanSpacesStorageDriver"),
     Provider.DUMMY: ("polycloud.storage.drivers.dummy", "DummyStorageDriver"),
+    Provider.LINODE: (STORES, "LinodeObjectStorageDriver"),
     Provider.LOCAL: ("polycloud.storage.drivers.local", "LocalStorageDriver"),
+    Provider.MINIO: (STORES, "MinIOStorageDriver"),
+    Provider.OVH: (STORES, "OvhStorageDriver"),
+    Provider.R2: (STORES, "CloudflareR2StorageDriver"),
+    Provider.RGW: (STORES, "CephRGWStorageDriver"),
     Provider.S3: ("polycloud.storage.drivers.s3", "S3StorageDriver"),
+    Provider.SCALEWAY: (STORES, "ScalewayStorageDriver"),
+    Provider.WASABI: (STORES, "WasabiStorageDriver"),
 }
 """The storage drivers of this package: constant to (module path, class name)."""
 

@@ -34,16 +34,19 @@ class Provider(Type):
     DUMMY = "dummy"
     GOOGLE_STORAGE = "google_storage"
     KTUCLOUD = "ktucloud"
+    LINODE = "linode"
     LOCAL = "local"
     MINIO = "minio"
     NIMBUS = "nimbus"
     NINEFOLD = "ninefold"
     OPENSTACK_SWIFT = "openstack_swift"
     OVH = "ovh"
+    R2 = "r2"
     RGW = "rgw"
     RGW_OUTSCALE = "rgw_outscale"
     S3 = "s3"
     SCALEWAY = "scaleway"
+    WASABI = "wasabi"
 
 
 class ContainerError(ProviderHTTPError):

@@ -21,8 +21,6 @@ from polycloud.storage.types import (
 if TYPE_CHECKING:
     from polycloud.storage.base import StorageDriver
 
-__all__ = ["LocalContainers"]
-
 
 class LocalContainers:
     """The folders in `base`."""

@@ -32,8 +32,6 @@ from polycloud.storage.uploads import Upload, require_object_name
 if TYPE_CHECKING:
     from polycloud.storage.base import StorageDriver
 
-__all__ = ["LocalObjects"]
-
 CHUNK = 1 << 18
 UNPUBLISHED = "uploads"
 BESIDE = "objects"

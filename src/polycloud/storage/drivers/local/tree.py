@@ -14,8 +14,6 @@ from contextlib import contextmanager, suppress
 
 from polycloud.errors import InvalidArgumentError
 
-__all__ = ["OWN", "alone", "folder", "is_segment", "open_file", "prune", "segments_of", "walk"]
-
 OWN = ".polycloud"
 """The folder of a container in which its uploads begin and its metadata is."""
 LONGEST_SEGMENT = 255

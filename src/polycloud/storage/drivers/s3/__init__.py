@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from polycloud.common.credentials import Credential
 from polycloud.errors import InvalidArgumentError, InvalidCredsError
 from polycloud.storage.drivers.s3.connection import S3Connection
 from polycloud.storage.drivers.s3.containers import S3Containers
@@ -39,7 +40,12 @@ class S3CompatibleStorageDriver(S3StorageDriver):
     """A store that speaks S3: `Driver("key", "secret", region=None)`; the credentials are always given."""
 
     finds_credentials = False
+    credentials = (Credential("key"), Credential("secret"))
     dialect: ClassVar[Dialect]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name, cls.api_name, cls.website = cls.dialect.title, str(cls.type), cls.dialect.website
 
     def __init__(
         self,

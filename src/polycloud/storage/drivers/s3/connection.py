@@ -27,8 +27,6 @@ from polycloud.storage.types import (
 )
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["S3BaseDriver", "S3Connection", "S3Response"]
-
 T = TypeVar("T")
 CONTAINER_ERRORS: Mapping[str, type[ContainerError]] = {
     "NoSuchBucket": ContainerDoesNotExistError,

@@ -12,8 +12,6 @@ from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response
 from polycloud.storage.objects import Container
 from polycloud.storage.types import ContainerAlreadyExistsError
 
-__all__ = ["S3Containers"]
-
 ALREADY_MINE = "BucketAlreadyOwnedByYou"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["AMAZON", "DIALECTS", "Dialect"]
+from polycloud.storage.types import Provider
 
 
 class Dialect(msgspec.Struct, frozen=True):
@@ -31,34 +31,36 @@ AMAZON = Dialect(
     "Amazon S3", "", "us-east-1", "https://aws.amazon.com/s3/", md5=False, location=True
 )  # its hosts are those of `AWSBaseDriver`, since partitions have other domains
 
-DIALECTS = {
-    "backblaze_b2": Dialect(
+DIALECTS: dict[Provider, Dialect] = {
+    Provider.BACKBLAZE_B2: Dialect(
         "Backblaze B2",
         "s3.{region}.backblazeb2.com",
         "us-west-004",
         "https://www.backblaze.com/cloud-storage",
     ),
-    "digitalocean_spaces": Dialect(
+    Provider.DIGITALOCEAN_SPACES: Dialect(
         "DigitalOcean Spaces",
         "{region}.digitaloceanspaces.com",
         "nyc3",
         "https://www.digitalocean.com/products/spaces",
     ),
-    "linode": Dialect(
+    Provider.LINODE: Dialect(
         "Linode Object Storage",
         "{region}.linodeobjects.com",
         "us-east-1",
         "https://www.linode.com/products/object-storage/",
     ),
-    "minio": Dialect("MinIO", "", "us-east-1", "https://min.io", location=True),
-    "ovh": Dialect("OVH", "s3.{region}.io.cloud.ovh.net", "gra", "https://www.ovhcloud.com", location=True),
-    "r2": Dialect("Cloudflare R2", "", "auto", "https://www.cloudflare.com/developer-platform/r2/"),
-    "rgw": Dialect("Ceph RGW", "", "default", "https://ceph.io"),
-    "scaleway": Dialect(
+    Provider.MINIO: Dialect("MinIO", "", "us-east-1", "https://min.io", location=True),
+    Provider.OVH: Dialect(
+        "OVH", "s3.{region}.io.cloud.ovh.net", "gra", "https://www.ovhcloud.com", location=True
+    ),
+    Provider.R2: Dialect("Cloudflare R2", "", "auto", "https://www.cloudflare.com/developer-platform/r2/"),
+    Provider.RGW: Dialect("Ceph RGW", "", "default", "https://ceph.io"),
+    Provider.SCALEWAY: Dialect(
         "Scaleway", "s3.{region}.scw.cloud", "fr-par", "https://www.scaleway.com/en/object-storage/"
     ),
-    "wasabi": Dialect(
+    Provider.WASABI: Dialect(
         "Wasabi", "s3.{region}.wasabisys.com", "us-east-1", "https://wasabi.com", location=True
     ),
 }
-"""The stores that have a constant, by its name."""
+"""The stores that have a constant."""

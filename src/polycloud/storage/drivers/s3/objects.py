@@ -16,8 +16,6 @@ from polycloud.storage.uploads import require_object_name
 from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["S3Objects"]
-
 META = "x-amz-meta-"
 KEPT = ("content-encoding", "content-disposition", "content-language", "cache-control", "last-modified")
 """Headers of an object that are in its `extra` if it has them, beside its content type and its ETag."""

@@ -12,8 +12,6 @@ from polycloud.storage.drivers.s3.connection import S3BaseDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.uploads import require_object_name
 
-__all__ = ["S3Presigning"]
-
 LONGEST = 7 * 24 * 3600
 METHODS = frozenset({"GET", "PUT", "HEAD", "DELETE"})
 

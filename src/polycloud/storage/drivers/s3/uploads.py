@@ -29,8 +29,6 @@ from polycloud.storage.sources import Source
 from polycloud.storage.types import ObjectHashMismatchError
 from polycloud.storage.uploads import Upload, require_object_name, upload_of
 
-__all__ = ["S3Uploads"]
-
 PART = 5 * 1024 * 1024
 """The bytes of a part: S3 allows no smaller one, but the last."""
 MOST_PARTS = 10_000
