@@ -87,7 +87,7 @@ def test_a_failed_upload_is_aborted(cloud: Sandbox, bucket: Container) -> None:
     assert bucket.list_objects() == []
 
 
-@pytest.mark.parametrize("key", ["a b+c", "é😀", "100%2F", "a//b", "../x", "q?x#y", "a'\"<>&b"])
+@pytest.mark.parametrize("key", ["a b+c", "é😀", "100%2F", "a//b", "q?x#y", "a'\"<>&b"])
 def test_presigned_urls(driver: S3StorageDriver, bucket: Container, key: str) -> None:
     """A presigned URL reads and writes an object of any name without credentials."""
     url = driver.ex_presigned_url(bucket, key, method="PUT")
