@@ -268,6 +268,12 @@ class StorageDriver(OperationsDriver):
 
     # For drivers
 
+    def same_account(self, other: StorageDriver) -> bool:
+        """Return whether `other` is for the same account of the same store: this one can copy its objects."""
+        if other is self:
+            return True
+        return type(other) is type(self) and other.connection.account() == self.connection.account()
+
     def _verified(self, obj: Object) -> Iterator[bytes]:
         """Yield the content. Raises `ObjectHashMismatchError` at the end if it is not what its hash says."""
         import hashlib

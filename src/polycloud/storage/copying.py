@@ -30,10 +30,7 @@ def copy(obj: Object, container: Container, name: str | None = None) -> Object:
 def verified_copy(obj: Object, container: Container, name: str) -> tuple[Object, bool]:
     """Copy an object as `copy` does; return the copy, and whether its MD5 is known to be the source's."""
     source, target = obj.driver, container.driver
-    one_account = source is target or (
-        type(source) is type(target) and source.connection.account() == target.connection.account()
-    )
-    if not one_account:
+    if not target.same_account(source):
         return streamed_copy(obj, container, name)
     made = target.copy_object(obj, container, name)
     return made, made.md5 is not None and made.md5 == obj.md5
