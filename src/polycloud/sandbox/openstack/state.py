@@ -383,6 +383,7 @@ class State(Account[Event]):
             id=str(uuid.uuid4()),
             project_id=group.project_id,
             security_group_id=group.id,
+            tags=(),
             number=self.new_number(),
             created_at=self.stamp(),
             updated_at=self.stamp(),
