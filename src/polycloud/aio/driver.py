@@ -43,7 +43,8 @@ class Awaited(Generic[P, R]):
         method = getattr(cloud.driver, self.name)
 
         async def call(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return await cloud.run(method, *args, **kwargs)
+            cloud._require_loop()  # noqa: SLF001 - as `run` does, which would be one more coroutine
+            return await bridged(partial(method, *args, **kwargs), cloud._transport)  # noqa: SLF001
 
         return _named_as(method, call)
 
