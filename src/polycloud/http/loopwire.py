@@ -32,8 +32,10 @@ ENOUGH = 4 * CHUNK
 """Bytes of a body that are worth waking whoever reads all of it, and that stop the reading until then."""
 
 
-class LoopWire(asyncio.Protocol):
+class LoopWire(asyncio.BufferedProtocol):
     """One connection; `begin` gives it a request to serve.
+
+    `buffer` is where what arrives is put. It is read at once, so all connections of a loop can share one.
 
     `sent` says whether a byte of the request may have left this machine: bytes are taken for sent as soon as
     the loop has accepted them without an error. `sent_at` is when it got the last ones.
@@ -41,7 +43,8 @@ class LoopWire(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, buffer: memoryview) -> None:
+        self._buffer = buffer
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._alarm = Alarm(self._loop)
@@ -200,14 +203,18 @@ class LoopWire(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no class of asyncio
         self._socket: Any = transport.get_extra_info("socket")
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what arrives; asyncio would allocate 256 KB each time."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Let the reader read what arrived."""
         reader = self._reader
         if reader is None or self._error is not None:  # nobody asked for it, or nobody wants it any more
             self.abort()
             return
         try:
-            reader.receive(data)
+            reader.receive(bytes(self._buffer[:nbytes]))
         except PolycloudError as error:
             self._fail(error)
             self.abort()
