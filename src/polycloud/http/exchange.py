@@ -75,7 +75,7 @@ class Exchange:
         reader = self.reader
         assert reader.headers is not None
         coding = reader.headers.get("content-encoding")
-        if coding:
+        if coding and self.request.headers.get("Accept-Encoding") != "identity":  # else it is how it is kept
             self._decoder = Decoder(coding)
         return RawResponse(reader.status, reader.reason, reader.headers, close=close)
 
