@@ -58,9 +58,7 @@ def _issue(state: State, call: Call) -> Reply:
         raise _expected("valid JSON", "request body") from None
     login = _login(state, _part(auth, "identity", "auth"))
     scope, target = _scope(state, auth, login)
-    token = state.identity.issue(
-        login.user, login.methods, scope, target, login.parent, login.credential
-    )
+    token = state.identity.issue(login.user, login.methods, scope, target, login.parent, login.credential)
     shown = {"token": _show_token(state, token, catalog="nocatalog" not in call.query)}
     return Reply(201, shown, {"X-Subject-Token": token.id})
 
