@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.process import Process
+
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
@@ -18,3 +20,13 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves the process changed for those after it, and undo the change."""
+    before = Process()
+    yield
+    if changes := before.changes():
+        before.restore()
+        pytest.fail(f"the test leaves behind: {'; '.join(changes)}", pytrace=False)
