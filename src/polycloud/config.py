@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from polycloud.compute.types import Provider
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
+    from polycloud.storage.drivers.dummy import DummyStorageDriver
+    from polycloud.storage.drivers.local import LocalStorageDriver
+    from polycloud.storage.drivers.s3 import S3StorageDriver
 
 __all__ = [
     "Config",
@@ -285,6 +288,18 @@ def connect(
 def connect(
     provider: Literal["dummy"], *credentials: Any, service: Literal["dns"], **options: Any
 ) -> DummyDNSDriver: ...
+@overload
+def connect(
+    provider: Literal["dummy"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> DummyStorageDriver: ...
+@overload
+def connect(
+    provider: Literal["local"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> LocalStorageDriver: ...
+@overload
+def connect(
+    provider: Literal["s3"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> S3StorageDriver: ...
 @overload
 def connect(
     provider: str | None = None,

@@ -12,7 +12,7 @@ import pytest
 
 from polycloud.compute.drivers.openstack import OpenStackNodeDriver
 from polycloud.testing import ComputeConformance
-from support.openstack import front
+from support.kitopenstack import front
 from support.web import Web
 
 
