@@ -1,8 +1,4 @@
-"""The rules of compute on the real services of OpenStack.
-
-Nova has stubs for networks and volumes here: servers of other projects than admin have no address, and it
-knows no volume of Cinder's nor any image that it has saved.
-"""
+"""The rules of compute on the real services of OpenStack."""
 
 from __future__ import annotations
 
@@ -15,6 +11,12 @@ from polycloud.testing import ComputeConformance
 from support.kitopenstack import front
 from support.web import Web
 
+STUBS = {
+    "test_c18_wait_until_running": "Nova's network is a stub: servers have no address",
+    "test_c35_attach_volume": "Nova's volumes are stubs: Cinder does not know of attachments",
+    "test_c37_images_of_nodes": "Nova's images are stubs: Glance does not know those that it saves",
+}
+
 
 @pytest.fixture(scope="module")
 def web() -> Iterator[Web]:
@@ -26,6 +28,12 @@ class TestOpenStack(ComputeConformance):
     not_offered = frozenset({"copy_image"})
     unknown_id = "00000000-0000-0000-0000-000000000000"
     volume_size = 1
+
+    @pytest.fixture(autouse=True)
+    def without_stubs(self, request: pytest.FixtureRequest) -> None:
+        """Skip what cannot work there."""
+        if reason := STUBS.get(request.function.__name__):
+            pytest.skip(reason)
 
     @pytest.fixture
     def driver(self, web: Web) -> Iterator[OpenStackNodeDriver]:

@@ -33,8 +33,11 @@ def services() -> dict[str, int]:
         pytest.skip("the real services of OpenStack take minutes: make openstack")
     if not (KIT / "servers").exists():
         pytest.skip(f"there are no servers of others at {KIT}")
-    command = [str(KIT / "servers"), "start", "--json", *NAMES]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    for command in (["install"], ["start", "--json"]):
+        arguments = [str(KIT / "servers"), *command, *NAMES]
+        run = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=900)
+        if run.returncode:
+            break
     if run.returncode:
         pytest.skip(f"the services of OpenStack do not start: {run.stderr.strip()}")
     return {one["name"]: one["port"] for one in map(json.loads, run.stdout.splitlines())}
