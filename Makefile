@@ -29,7 +29,7 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 	@echo "build/docs/index.html"
 
-contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
+contract: $(VENV)/.dev ## hold requests against the providers' documents, and the sandbox against the real OpenStack
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
 
 openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, for minutes

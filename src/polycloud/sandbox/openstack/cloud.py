@@ -95,7 +95,7 @@ class OpenStack(Service):
         path = scope["path"]
         region = next((name for name in services.REGIONS if path.startswith(f"/{name}/")), "RegionOne")
         path = _WITH_PROJECT.sub(r"\1", path.removeprefix(f"/{region}"))
-        if path.rstrip("/") in services.ROUTES:
+        if path not in services.ROUTES and path.rstrip("/") in services.ROUTES:
             path = path.rstrip("/")
         scope = {**scope, "path": path, "raw_path": path.encode(), "region": region}
         await super().app(scope, receive, send)

@@ -38,6 +38,7 @@ class Token:
         issued: when it was issued, in seconds since 1970.
         expires: when it expires.
         audit: the ids of it and of the token from which it was made.
+        credential: the application credential with which it was obtained.
     """
 
     id: str = field(repr=False)
@@ -49,6 +50,7 @@ class Token:
     issued: float
     expires: float
     audit: tuple[str, ...]
+    credential: Item | None
 
     @property
     def is_admin(self) -> bool:
@@ -129,7 +131,13 @@ class Identity:
         return token
 
     def issue(
-        self, user: Item, methods: Iterable[str], scope: str, target: Item | None, parent: Token | None = None
+        self,
+        user: Item,
+        methods: Iterable[str],
+        scope: str,
+        target: Item | None,
+        parent: Token | None = None,
+        credential: Item | None = None,
     ) -> Token:
         """Issue a token.
 
@@ -139,6 +147,7 @@ class Identity:
             scope: "project", "domain", "system" or "unscoped".
             target: the project.
             parent: the token with which it was obtained: the new one expires with it.
+            credential: the application credential with which it was obtained.
 
         Raises:
             UnauthorizedError: the user has no role there.
@@ -156,6 +165,7 @@ class Identity:
             issued=now,
             expires=parent.expires if parent else now + self._lifetime,
             audit=(secrets.token_urlsafe(16), *(parent.audit[:1] if parent else ())),
+            credential=credential,
         )
         self.tokens[token.id] = token
         return token

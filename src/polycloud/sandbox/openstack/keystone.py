@@ -58,7 +58,7 @@ def _issue(state: State, call: Call) -> Reply:
         raise _expected("valid JSON", "request body") from None
     login = _login(state, _part(auth, "identity", "auth"))
     scope, target = _scope(state, auth, login)
-    token = state.identity.issue(login.user, login.methods, scope, target, login.parent)
+    token = state.identity.issue(login.user, login.methods, scope, target, login.parent, login.credential)
     shown = {"token": _show_token(state, token, catalog="nocatalog" not in call.query)}
     return Reply(201, shown, {"X-Subject-Token": token.id})
 
@@ -121,7 +121,7 @@ def _scope(state: State, auth: Body, login: _Login) -> tuple[str, Item | None]:
     """Return the kind of the scope, and the project."""
     if login.credential:
         return "project", state.identity.projects[login.credential.project_id]
-    if auth.value("scope") == "unscoped" or (login.parent and "scope" not in auth):
+    if auth.value("scope") == "unscoped":
         return "unscoped", None
     scope = auth.part("scope")
     if "system" in scope:
@@ -157,6 +157,10 @@ def _show_token(state: State, token: Token, *, catalog: bool) -> Json:
     if token.project:
         shown["project"] = {"domain": DOMAIN, "id": token.project.id, "name": token.project.name}
         shown["is_domain"] = False
+    if token.credential:
+        restricted = not token.credential.unrestricted
+        credential = {"id": token.credential.id, "name": token.credential.name, "restricted": restricted}
+        shown["application_credential"] = credential
     if token.scope == "domain":
         shown["domain"] = DOMAIN
     if token.scope == "system":

@@ -125,6 +125,13 @@ def show_server(server: Server) -> Json:
     return {**_core(server), **_extended(server), **_since(server, version)}
 
 
+def show_listed(server: Server) -> Json:
+    """Render a server in a list of details, where its groups are left out."""
+    shown = show_server(server)
+    shown.pop("server_groups", None)
+    return shown
+
+
 def show_updated(server: Server) -> Json:
     """Render a server after an update or a rebuild, which shows less before 2.75."""
     version = server.state.version

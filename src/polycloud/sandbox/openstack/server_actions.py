@@ -345,14 +345,14 @@ def _console_output(_: State, server: Server, given: Body) -> Reply:
 
 def _old_console(state: State, _: Server, given: Body) -> Reply:
     if state.version >= (2, 6):
-        raise NotFoundError
+        raise NotFoundError("The resource could not be found.")
     return Reply(200, {"console": {"type": given.need("type", str), "url": _console_url(state)}})
 
 
 def console(state: State, server: Server, call: Call) -> Reply:
     """Return the address of a console."""
     if state.version < (2, 6):
-        raise NotFoundError
+        raise NotFoundError("The resource could not be found.")
     given = call.body.part("remote_console")
     protocol, kind = given.need("protocol", str), given.need("type", str)
     if protocol not in {"vnc", "spice", "rdp", "serial", "mks"}:

@@ -14,6 +14,7 @@ from polycloud.sandbox.openstack.resources import (
     Server,
     addresses,
     links,
+    show_listed,
     show_name,
     show_server,
     show_updated,
@@ -73,7 +74,7 @@ def _sorted(servers: list[Server], key: str, direction: str) -> list[Server]:
 
 
 def _detail(state: State, call: Call) -> Listing:
-    return Listing(_wanted(state, state, call), show_server, "servers")
+    return Listing(_wanted(state, state, call), show_listed, "servers")
 
 
 # Creating
@@ -240,7 +241,7 @@ def _tags(state: State, server: Server, _: Call) -> Reply:
 
 def _need_version(state: State, least: tuple[int, int]) -> None:
     if state.version < least:
-        raise NotFoundError
+        raise NotFoundError("The resource could not be found.")
 
 
 def _check_tags(tags: Iterable[str]) -> tuple[str, ...]:

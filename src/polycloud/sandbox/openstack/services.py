@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from polycloud.sandbox.openstack.state import State
-from polycloud.sandbox.rest.replies import Handler, Json, Reply, Routes
+from polycloud.sandbox.rest.replies import Call, Handler, Json, Reply, Routes
 
 REGIONS = {"RegionOne": "", "RegionTwo": "/RegionTwo"}
 """The prefix of the paths of each region."""
@@ -199,9 +199,9 @@ _DOCUMENTS: dict[str, tuple[int, Callable[[State], Json]]] = {
     "/image": (300, lambda state: {"versions": _image(state)}),
     "/image/versions": (200, lambda state: {"versions": _image(state)}),
     "/network": (200, lambda state: {"versions": [_network(state)]}),
-    "/network/v2.0": (200, lambda state: {"resources": _resources(state)}),
+    "/network/v2.0/": (200, lambda state: {"resources": _resources(state)}),
     "/volume": (300, lambda state: {"versions": [_volume(state)]}),
-    "/volume/v3": (200, lambda state: {"versions": [_volume(state)]}),
+    "/volume/v3/": (200, lambda state: {"versions": [_volume(state)]}),
 }
 
 
@@ -209,8 +209,16 @@ def _handler(status: int, body: Callable[[State], Json]) -> Handler:
     return lambda state, _: Reply(status, body(state))
 
 
-ROUTES: Routes = {path: {"GET": _handler(*document)} for path, document in _DOCUMENTS.items()}
-"""The documents about versions; a slash at the end of a path makes no difference."""
+def _to_slash(state: State, _: Call) -> Reply:
+    return Reply(302, None, {"Location": f"{state.here}/"})
+
+
+ROUTES: Routes = {
+    **{path: {"GET": _handler(*document)} for path, document in _DOCUMENTS.items()},
+    "/volume/v3": {"GET": _to_slash},
+    "/image/v2": {"GET": _to_slash},
+}
+"""The documents about versions; a slash at the end of a path makes no difference to the others."""
 
 OPEN = {*ROUTES, "/identity/v3/auth/tokens", "/identity/v2.0/tokens"}
 """The paths that need no token, the last two for POST only."""

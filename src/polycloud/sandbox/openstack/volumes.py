@@ -105,8 +105,8 @@ def _show_volume(volume: Item) -> Json:
     return shown
 
 
-def _short(path: str, item: Item) -> Json:
-    return {"id": item.id, "name": item.name, "links": _links(item.state, path, item.id)}
+def _name_of_volume(volume: Item) -> Json:
+    return {"id": volume.id, "name": volume.name, "links": _links(volume.state, "volumes", volume.id)}
 
 
 def _mine(collection: str, state: State, _: object, call: Call) -> list[Item]:
@@ -547,11 +547,10 @@ _PATHS: Routes = {
     "/os-availability-zone": {"GET": _zones},
 }
 
+_SHORT: dict[str, Callable[[Item], Json]] = {"/volumes": _name_of_volume, "/snapshots": _snapshot}
 ROUTES: Routes = {
     f"/volume/v3{path}": (
-        {**verbs, "GET": partial(_listed, path[1:], partial(_short, path[1:]))}
-        if path in {"/volumes", "/snapshots"}
-        else verbs
+        {**verbs, "GET": partial(_listed, path[1:], _SHORT[path])} if path in _SHORT else verbs
     )
     for path, verbs in _PATHS.items()
 }
