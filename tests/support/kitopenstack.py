@@ -33,14 +33,17 @@ def services() -> dict[str, int]:
         pytest.skip("the real services of OpenStack take minutes: make openstack")
     if not (KIT / "servers").exists():
         pytest.skip(f"there are no servers of others at {KIT}")
-    for command in (["install"], ["start", "--json"]):
-        arguments = [str(KIT / "servers"), *command, *NAMES]
-        run = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=900)
-        if run.returncode:
-            break
+    _run("install")
+    return {one["name"]: one["port"] for one in map(json.loads, _run("start", "--json").splitlines())}
+
+
+def _run(*command: str) -> str:
+    """Return the output of a command of the kit about the services; skip if it fails."""
+    arguments = [str(KIT / "servers"), *command, *NAMES]
+    run = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=900)
     if run.returncode:
         pytest.skip(f"the services of OpenStack do not start: {run.stderr.strip()}")
-    return {one["name"]: one["port"] for one in map(json.loads, run.stdout.splitlines())}
+    return run.stdout
 
 
 def front_of(ports: dict[str, int]) -> Any:
