@@ -7,13 +7,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
 # The targets that need the servers of ../shared/servers; .ci/run makes them where those are
-INTEGRATION :=
+INTEGRATION := openstack
 
 # Programs that tests start, and tests themselves, are compiled once, whatever the environment says
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaigns integration lint docs contract fuzz threads faults mutations ansible bench clean
+.PHONY: help demo test campaigns integration lint docs contract openstack fuzz threads faults mutations ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -41,6 +41,9 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 
 contract: $(VENV)/.dev ## hold requests against the providers' documents, and the sandbox against the real OpenStack
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
+
+openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, for minutes
+	POLYCLOUD_OPENSTACK=real $(BIN)/pytest -n 2 tests/openstack
 
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz
