@@ -85,7 +85,7 @@ class State(Account[Event]):
         self._seed_networks()
         self._seed_volume_types()
         project = identity.project_named(settings.user)
-        self._seed_servers(settings.seed_servers, project)
+        self._seed_servers(settings.seed_nodes, project)
         user = next(user for user in identity.users.values() if user.name == settings.user)
         for number in range(settings.seed_keypairs):
             self.add_keypair(user.id, f"seed-{number + 1:04}", KEY)
