@@ -358,7 +358,7 @@ def test_ctrl_c_does_not_wait(
     with start("nodes", "list", POLYCLOUD_CONFIG=str(file)) as process:
         wait_for(lambda: silent.requests)
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=20)
+        out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors) == (130, "", "interrupted\n")
 
 

@@ -414,7 +414,7 @@ def test_an_interrupted_create(
         with start("nodes", "create", "--name", "web", *ORDER, POLYCLOUD_CONFIG=str(file)) as process:
             wait_for(lambda: changes(cloud))
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "\ninterrupted\n" in errors
     assert "web" in errors.partition("interrupted\n")[2]
@@ -435,7 +435,7 @@ def test_an_interrupted_destruction(
         with start(*destroy, POLYCLOUD_CONFIG=str(file)) as process:
             wait_for(lambda: changes(cloud))
             process.send_signal(signal.SIGINT)
-            out, errors = process.communicate(timeout=30)
+            out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert errors.splitlines()[-2:] == [
         "interrupted",
@@ -487,7 +487,7 @@ def test_an_interrupted_wait(start: Start, slow: tuple[Sandbox, dict[str, str]])
             if line.startswith("waiting for node web"):
                 break
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     (server,) = cloud.servers
     assert process.returncode == 130
     assert f"node web (id {server['id']}) exists; to destroy it: polycloud nodes destroy" in errors
