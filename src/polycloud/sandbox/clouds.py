@@ -24,6 +24,7 @@ CLOUDS: dict[str, str] = {
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
     "linode": "polycloud.sandbox.linode:Linode",
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
+    "softlayer": "polycloud.sandbox.softlayer:SoftLayer",
 }
 """The class of each cloud as "module:Class"; a module is imported when its cloud is first used."""
 
