@@ -1,4 +1,4 @@
-"""One Python API for many clouds: servers and DNS.
+"""One Python API for many clouds: servers, object storage and DNS.
 
     driver = polycloud.connect("digitalocean", token)        # or polycloud.connect(profile="prod")
     nodes = driver.list_nodes()

@@ -47,10 +47,14 @@ if TYPE_CHECKING:
     from polycloud.compute.drivers.ec2 import EC2NodeDriver
     from polycloud.compute.drivers.linode import LinodeNodeDriver
     from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+    from polycloud.compute.drivers.openstack import OpenStackNodeDriver
     from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
     from polycloud.compute.types import Provider
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
+    from polycloud.storage.drivers.dummy import DummyStorageDriver
+    from polycloud.storage.drivers.local import LocalStorageDriver
+    from polycloud.storage.drivers.s3 import S3StorageDriver
 
 __all__ = [
     "Config",
@@ -272,6 +276,13 @@ def connect(
 ) -> NephoscaleNodeDriver: ...
 @overload
 def connect(
+    provider: Literal[Provider.OPENSTACK, "openstack"],
+    *credentials: Any,
+    service: Literal["compute"] | None = None,
+    **options: Any,
+) -> OpenStackNodeDriver: ...
+@overload
+def connect(
     provider: Literal[Provider.SOFTLAYER, "softlayer"],
     *credentials: Any,
     service: Literal["compute"] | None = None,
@@ -285,6 +296,18 @@ def connect(
 def connect(
     provider: Literal["dummy"], *credentials: Any, service: Literal["dns"], **options: Any
 ) -> DummyDNSDriver: ...
+@overload
+def connect(
+    provider: Literal["dummy"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> DummyStorageDriver: ...
+@overload
+def connect(
+    provider: Literal["local"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> LocalStorageDriver: ...
+@overload
+def connect(
+    provider: Literal["s3"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> S3StorageDriver: ...
 @overload
 def connect(
     provider: str | None = None,

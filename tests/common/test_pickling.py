@@ -148,7 +148,7 @@ def test_a_token_stays_at_home() -> None:
     """The pickle of a driver holds its credentials, and not the token that it got for them."""
     driver = LoginDriver("user", SECRET, host="127.0.0.1", secure=False)
     assert isinstance(driver.connection, LoginConnection)
-    driver.connection._token = Token("the-old-token")
+    driver.connection._tokens.token = Token("the-old-token")
     pickled = pickle.dumps(driver)
     assert SECRET.encode() in pickled
     assert b"the-old-token" not in pickled

@@ -241,7 +241,7 @@ def test_many_threads_authenticate_once(old: Token | None) -> None:
     gate = Gate()
     with serve(gate) as web:
         connection = LoginConnection("user", "password", **web.options)
-        connection._token = old
+        connection._tokens.token = old
         assert on_threads(lambda thread: connection.request(f"/{thread}").object["target"]) == [
             f"/{thread}" for thread in range(THREADS)
         ]
@@ -258,7 +258,7 @@ def test_a_token_is_renewed_a_minute_early(seconds: float | None, logins: int) -
     gate = Gate()
     with serve(gate) as web:
         connection = LoginConnection("user", "password", **web.options)
-        connection._token = Token("token-0", ends)
+        connection._tokens.token = Token("token-0", ends)
         assert connection.request("/x").object["headers"]["authorization"] == f"Bearer token-{logins}"
         connection.close()
     assert gate.logins == logins
@@ -268,10 +268,10 @@ def test_a_token_is_a_secret_and_not_the_account() -> None:
     """A token is among the secrets of its connection, and another token does not make another account."""
     connection = LoginConnection("user", "password", host="127.0.0.1", secure=False)
     before = connection.account()
-    connection._token = Token("token-of-mine")
+    connection._tokens.token = Token("token-of-mine")
     assert connection.secrets() == ("password", "token-of-mine")
     assert connection.account() == before
-    assert "token-of-mine" not in repr(connection._token)
+    assert "token-of-mine" not in repr(connection._tokens.token)
 
 
 def test_another_thread_was_quicker() -> None:
@@ -279,15 +279,15 @@ def test_another_thread_was_quicker() -> None:
     gate = Gate()
     with serve(gate) as web:
         connection = LoginConnection("user", "password", **web.options)
-        connection._token = EXPIRED
-        in_turn: Any = connection.single_flight
+        connection._tokens.token = EXPIRED
+        in_turn: Any = connection._tokens.single_flight
 
         def wait_for_turn(key: str, fn: Callable[[], Any]) -> Any:
             if key == "token":
-                connection._token = Token("token-0")
+                connection._tokens.token = Token("token-0")
             return in_turn(key, fn)
 
-        connection.single_flight = wait_for_turn  # type: ignore[assignment]
+        connection._tokens.single_flight = wait_for_turn  # type: ignore[assignment]
         assert connection.request("/x").object["headers"]["authorization"] == "Bearer token-0"
         connection.close()
     assert gate.logins == 0
@@ -299,7 +299,7 @@ def test_a_401_after_another_thread_renewed_the_token() -> None:
     with serve(gate) as web:
         connection = LoginConnection("user", "password", **web.options)
         stale = Request("GET", web.url, {"Authorization": "Bearer token-of-old"})
-        connection._token = Token("token-0")
+        connection._tokens.token = Token("token-0")
         assert connection.renew(stale)
         assert (connection.token, gate.logins) == ("token-0", 0)
         assert connection.renew(Request("GET", web.url, {"Authorization": "Bearer token-0"}))
@@ -325,7 +325,7 @@ def test_a_body_is_complete_with_the_new_token(kind: str) -> None:
     file.seek(13)
     with serve(Gate()) as web:
         connection = LoginConnection("user", "password", **web.options)
-        connection._token = REVOKED
+        connection._tokens.token = REVOKED
         response = connection.request("/x", data=b"body" if kind == "bytes" else file, method="POST").object
         connection.close()
         assert response["body"] == "body"
@@ -336,7 +336,7 @@ def test_a_body_that_cannot_be_rewound_is_not_sent_again() -> None:
     """A refused upload that cannot be rewound ends as an InvalidCredsError after one attempt."""
     with serve(Gate()) as web:
         connection = LoginConnection("user", "password", **web.options)
-        connection._token = REVOKED
+        connection._tokens.token = REVOKED
         with pytest.raises(InvalidCredsError):
             connection.request("/x", data=iter([b"body"]), method="POST")
         connection.close()
@@ -349,7 +349,7 @@ def test_connections_do_not_share_tokens() -> None:
         options: dict[str, Any] = web.options
         connections = [LoginConnection(f"user-{n}", "password", **options) for n in range(THREADS)]
         for number, connection in enumerate(connections):
-            connection._token = Token(f"token-of-{number}")
+            connection._tokens.token = Token(f"token-of-{number}")
         sent = on_threads(
             lambda n: [connections[n].request("/").object["headers"]["authorization"] for _ in range(10)]
         )

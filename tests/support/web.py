@@ -109,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
+        begin = self.send_response_only if "Date" in answer.headers else self.send_response
+        begin(answer.status)
         headers = {"Transfer-Encoding": "chunked"} if answer.chunks else {"Content-Length": str(len(body))}
         for name, value in {**headers, **answer.headers}.items():
             self.send_header(name, value)

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from polycloud.aio.compute import AsyncNodeDriver
 from polycloud.aio.dns import AsyncDNSDriver
 from polycloud.aio.driver import AsyncDriver, EventLoopError, run
+from polycloud.aio.storage import AsyncStorageDriver
 from polycloud.common.providers import get_driver
 from polycloud.compute.base import NodeDriver
 from polycloud.dns.base import DNSDriver
 from polycloud.errors import InvalidArgumentError
+from polycloud.storage.base import StorageDriver
 
 if TYPE_CHECKING:
     from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
@@ -31,11 +33,15 @@ if TYPE_CHECKING:
     from polycloud.compute.types import Provider
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
+    from polycloud.storage.drivers.dummy import DummyStorageDriver
+    from polycloud.storage.drivers.local import LocalStorageDriver
+    from polycloud.storage.drivers.s3 import S3StorageDriver
 
 __all__ = [
     "AsyncDNSDriver",
     "AsyncDriver",
     "AsyncNodeDriver",
+    "AsyncStorageDriver",
     "EventLoopError",
     "connect",
     "run",
@@ -44,9 +50,11 @@ __all__ = [
 
 D = TypeVar("D", bound=DNSDriver)
 N = TypeVar("N", bound=NodeDriver)
+S = TypeVar("S", bound=StorageDriver)
 FACADES: tuple[tuple[type[Any], type[AsyncDriver[Any]]], ...] = (
     (NodeDriver, AsyncNodeDriver),
     (DNSDriver, AsyncDNSDriver),
+    (StorageDriver, AsyncStorageDriver),
 )
 """The base of each service's drivers, and their facade."""
 
@@ -103,12 +111,28 @@ def connect(
 ) -> AsyncDNSDriver[DummyDNSDriver]: ...
 @overload
 def connect(
+    provider: Literal["dummy"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> AsyncStorageDriver[DummyStorageDriver]: ...
+@overload
+def connect(
+    provider: Literal["local"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> AsyncStorageDriver[LocalStorageDriver]: ...
+@overload
+def connect(
+    provider: Literal["s3"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> AsyncStorageDriver[S3StorageDriver]: ...
+@overload
+def connect(
     provider: str, *credentials: Any, service: Literal["compute"] = "compute", **options: Any
 ) -> AsyncNodeDriver[Any]: ...
 @overload
 def connect(
     provider: str, *credentials: Any, service: Literal["dns"], **options: Any
 ) -> AsyncDNSDriver[Any]: ...
+@overload
+def connect(
+    provider: str, *credentials: Any, service: Literal["storage"], **options: Any
+) -> AsyncStorageDriver[Any]: ...
 @overload
 def connect(provider: str, *credentials: Any, service: str, **options: Any) -> AsyncDriver[Any]: ...
 def connect(provider: str, *credentials: Any, service: str = "compute", **options: Any) -> AsyncDriver[Any]:
@@ -124,6 +148,8 @@ def connect(provider: str, *credentials: Any, service: str = "compute", **option
 def wrap(driver: N) -> AsyncNodeDriver[N]: ...
 @overload
 def wrap(driver: D) -> AsyncDNSDriver[D]: ...
+@overload
+def wrap(driver: S) -> AsyncStorageDriver[S]: ...
 def wrap(driver: Any) -> AsyncDriver[Any]:
     """Make a facade for an existing driver; type checkers keep its class."""
     for base, facade in FACADES:

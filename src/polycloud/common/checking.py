@@ -123,7 +123,8 @@ class _Check(NamedTuple):
         wanted = list(dict.fromkeys(map(_named, self.kinds)))
         if self.items is not None:
             wanted.insert(0, f"a list of {self.items[0].__name__}" if self.items else "a list")
-        getter = "get" + CAPITAL.sub(r"_\g<0>", (self.items or self.kinds)[0].__name__).lower()
+        kinds = self.items or self.kinds
+        getter = "get" + CAPITAL.sub(r"_\g<0>", kinds[0].__name__).lower() if kinds else ""
         hint = f"; {getter}() returns one" if hasattr(driver, getter) else ""
         message = f"{self.name} must be {' or '.join(wanted)}, got {self._shown(value)}{hint}"
         return InvalidArgumentError(message)

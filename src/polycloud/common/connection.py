@@ -168,7 +168,7 @@ class Connection:
         self.secure = require_bool("secure", secure)
         self.request_path = require_text("request_path", self.request_path)
         if url:
-            parts = _split_url(url)
+            parts = split_url(url)
             self.secure, self.host = parts.scheme == "https", parts.hostname or ""
             self.port = parts.port or (443 if self.secure else 80)
             if parts.path:
@@ -205,6 +205,10 @@ class Connection:
     def sign(self, request: Request) -> Request:
         """Return the request with its signature, for providers that require one."""
         return request
+
+    def base_url(self) -> str:
+        """Return how the URLs of requests begin; override it if the provider says it in a catalogue."""
+        return url_prefix(self.secure, self.host, self.port, self.request_path)
 
     def secrets(self) -> tuple[str, ...]:
         """Return the texts that no error, log or repr may show."""
@@ -384,7 +388,7 @@ class Connection:
             fields = _named_once(fields)
         return build_request(
             method,
-            _prefix(self.secure, self.host, self.port, self.request_path) + quote_path(action.lstrip("/")),
+            self.base_url() + quote_path(action.lstrip("/")),
             query,
             fields,
             body,
@@ -479,7 +483,7 @@ class ConnectionUserAndKey(ConnectionKey):
 
 
 @lru_cache(maxsize=256)
-def _prefix(secure: bool, host: str, port: int, request_path: str) -> str:
+def url_prefix(secure: bool, host: str, port: int, request_path: str) -> str:
     """Return how the URLs of a connection begin; made once for each of the few places that requests go to."""
     scheme, default = ("https", 443) if secure else ("http", 80)
     name = f"[{host}]" if ":" in host else host
@@ -544,7 +548,8 @@ def _user_agent_words(append: str | Iterable[str]) -> tuple[str, ...]:
     return words
 
 
-def _split_url(url: str) -> SplitResult:
+def split_url(url: str) -> SplitResult:
+    """Split an address of a provider. Raises `InvalidArgumentError` for other text, without showing it."""
     from urllib.parse import urlsplit  # takes 2 ms to import
 
     try:

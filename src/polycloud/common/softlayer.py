@@ -28,7 +28,7 @@ from polycloud.common import arguments
 from polycloud.common.arguments import require_count
 from polycloud.common.base import BaseDriver, ConnectionUserAndKey
 from polycloud.common.credentials import Credential
-from polycloud.common.pagination import Page, built, each_of_pages, number_pages
+from polycloud.common.pagination import Page, each_of_pages, number_pages
 from polycloud.common.payload import decoder
 from polycloud.common.xmlrpc import XMLRPCConnection, XMLRPCResponse
 from polycloud.errors import (
@@ -163,21 +163,21 @@ class SoftLayerResponse(XMLRPCResponse):
             raise self.malformed(f"the response must be a list, got {type(self.object).__name__}")
         return (self._record(type_, value) for value in self.object)
 
-    def page(self, type_: type[Any], number: int, size: int) -> Page:
-        """Return the page `number`, of `size` objects: its `Record`s, how many pages there are, the total.
+    def page(self, type_: type[Any], build: Callable[[Record], Any], number: int, size: int) -> Page:
+        """Return the page `number`, of `size` objects: what `build` makes of them, and the list's size.
 
         A server that does not state the total has another page after each one that is full.
         """
-        records = list(self.records(type_))
+        items = list(map(build, self.records(type_)))
         stated = self.headers.get(TOTAL, "")
         if not stated.isdecimal():
-            return Page(records, number + (len(records) == size))
+            return Page(items, number + (len(items) == size))
         pages = max(1, -(-int(stated) // size))
         if pages > MOST_PAGES:
             raise self.malformed(
                 f"the list claims {int(stated):,} items; at most {MOST_PAGES:,} pages are read"
             )
-        return Page(records, pages, int(stated))
+        return Page(items, pages, int(stated))
 
     def _record(self, type_: type[Any], value: Any) -> Record:
         fields = _without_blanks(value)
@@ -304,20 +304,28 @@ class SoftLayerConnection(XMLRPCConnection, ConnectionUserAndKey):
 
         Objects of the same `key` are one. Pages are read in parallel.
         """
-        return number_pages(built(partial(self._page, relation, type_, mask, only), build), key)
+        return number_pages(partial(self._page, relation, type_, build, mask, only), key)
 
     def iterate(
         self, relation: str, type_: type[Any], build: Callable[[Record], R], mask: str
     ) -> Iterator[R]:
         """As `list_all`, but read a page at a time, as the iterator is used."""
-        return each_of_pages(built(partial(self._page, relation, type_, mask, None), build), attrgetter("id"))
+        return each_of_pages(partial(self._page, relation, type_, build, mask, None), attrgetter("id"))
 
-    def _page(self, relation: str, type_: type[Any], mask: str, only: Filter | None, page: int) -> Page:
+    def _page(
+        self,
+        relation: str,
+        type_: type[Any],
+        build: Callable[[Record], Any],
+        mask: str,
+        only: Filter | None,
+        page: int,
+    ) -> Page:
         method = f"get{relation[0].upper()}{relation[1:]}"
         selected = {relation: {"id": IN_ORDER, **(only or {})}}
         part = (self.per_page, (page - 1) * self.per_page)
         response = self.invoke("SoftLayer_Account", method, mask=mask, only=selected, part=part)
-        return response.page(type_, page, self.per_page)
+        return response.page(type_, build, page, self.per_page)
 
 
 class SoftLayerBaseDriver(BaseDriver):

@@ -5,6 +5,9 @@ If it fails, that request was certainly not sent, whatever the login's own error
 error that is located at their request: `InvalidCredsError` or another refusal as the provider's status says,
 `LoginError` for everything that may pass. Otherwise a create would take a lost response to the login for its
 own, and search for a resource that cannot exist.
+
+A token belongs to an account. A connection keeps it in a `TokenStore` of its own, or in one that it shares
+with all connections of the account in this process.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common.base import Connection
+from polycloud.concurrency import waiting
 from polycloud.errors import (
     InvalidArgumentError,
     InvalidCredsError,
@@ -30,18 +34,22 @@ from polycloud.http.messages import Request
 from polycloud.http.retry import LOST_STATUSES
 from polycloud.utils.values import shown
 
-__all__ = ["Token", "TokenConnection"]
+__all__ = ["Token", "TokenConnection", "TokenStore", "login_failure"]
 
-EARLY = timedelta(seconds=60)
-"""How long before its end a token is renewed."""
+EARLY = 60.0
+"""Seconds before its end at which a token is renewed."""
 _authenticating: ContextVar[tuple[TokenConnection, ...]] = ContextVar("polycloud_authenticating", default=())
 
 
 class Token(msgspec.Struct, frozen=True):
-    """The result of authentication: a token, and when it expires (None if the provider does not say)."""
+    """The result of authentication: a token, and when it expires (None if the provider does not say).
+
+    It is renewed `early` seconds before that.
+    """
 
     value: str
     expires_at: datetime | None = None
+    early: float = EARLY
 
     def __post_init__(self) -> None:
         if not isinstance(self.value, str) or not self.value:
@@ -59,7 +67,17 @@ class Token(msgspec.Struct, frozen=True):
 
     def lasts(self) -> bool:
         """Return whether it is valid for a request that is sent now."""
-        return self.expires_at is None or datetime.now(UTC) + EARLY < self.expires_at
+        if self.expires_at is None:
+            return True
+        return datetime.now(UTC) + timedelta(seconds=self.early) < self.expires_at
+
+
+class TokenStore:
+    """The current token of an account, and the flight in which one caller renews it for all."""
+
+    def __init__(self) -> None:
+        self.token: Token | None = None
+        self.single_flight = waiting.SingleFlight()
 
 
 class TokenConnection(Connection):
@@ -72,7 +90,11 @@ class TokenConnection(Connection):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._token: Token | None = None
+        self._tokens = self.token_store()
+
+    def token_store(self) -> TokenStore:
+        """Return where the token is kept; by default a store of this connection alone."""
+        return TokenStore()
 
     @abstractmethod
     def authenticate(self) -> Token:
@@ -89,14 +111,18 @@ class TokenConnection(Connection):
         Raises `InvalidCredsError` or another `ProviderHTTPError` if the provider refuses the login, and
         `LoginError` if the login fails otherwise. `__cause__` is the error of `authenticate`.
         """
-        current = self._token
+        return self.current_token().value
+
+    def current_token(self) -> Token:
+        """Return the token as an object, like `token`."""
+        current = self._tokens.token
         if current is None or not current.lasts():
             current = self._login(current)
-        return current.value
+        return current
 
     def renew(self, request: Request) -> bool:
         """Request another token, unless there is a newer one than `request` carried."""
-        refused = self._token
+        refused = self._tokens.token
         sent = (request.url, *request.headers.values())
         if self._logs_in():  # the provider refused the credentials themselves
             return False
@@ -109,15 +135,16 @@ class TokenConnection(Connection):
         if self._logs_in():
             raise PolycloudError("authenticate must not use the token that it requests")
         try:
-            token: Token = self.single_flight("token", lambda: self._renewed(old))
+            token: Token = self._tokens.single_flight("token", lambda: self._renewed(old))
         except PolycloudError as error:
-            raise _failure(error) from error
+            raise login_failure(error) from error
         return token
 
     def _renewed(self, old: Token | None) -> Token:
-        if self._token is old or self._token is None:  # else another caller renewed it
-            self._token = self._authenticated()
-        return self._token
+        current = self._tokens.token
+        if current is old or current is None:  # else another caller renewed it
+            current = self._tokens.token = self._authenticated()
+        return current
 
     def _authenticated(self) -> Token:
         entered = _authenticating.set((*_authenticating.get(), self))
@@ -134,19 +161,24 @@ class TokenConnection(Connection):
 
     def secrets(self) -> tuple[str, ...]:
         """Return the credentials and the token."""
-        return (*super().secrets(), *([self._token.value] if self._token else ()))
+        token = self._tokens.token
+        return (*super().secrets(), *([token.value] if token else ()))
 
     def account(self) -> tuple[Any, ...]:
         """Return the credentials only: the account stays the same when its token changes."""
         return (self.host, self.port, getattr(self, "user_id", None), *super().secrets())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_token": None}
+        return {name: value for name, value in super().__getstate__().items() if name != "_tokens"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._tokens = self.token_store()
 
 
-def _failure(error: PolycloudError) -> PolycloudError:
-    """Return what the caller of a request is told about a login that failed with `error`; see the module."""
-    message = f"the login failed: {error}"
+def login_failure(error: PolycloudError, what: str = "the login failed") -> PolycloudError:
+    """Return the error for a request that was not sent, since what it needs failed with `error`."""
+    message = f"{what}: {error}"
     if isinstance(error, InvalidCredsError):
         return InvalidCredsError(message)
     if isinstance(error, ProviderHTTPError) and error.code not in LOST_STATUSES:

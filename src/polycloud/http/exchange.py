@@ -44,8 +44,11 @@ SUCCESS = range(200, 300)
 class Exchange:
     """A request to `target` on its way, and its response.
 
-    `fully_sent` is set by the transport once the body's last byte was handed to the socket.
+    The transport makes `reader` once it has a connection, and sets `fully_sent` once the body's last byte was
+    handed to the socket.
     """
+
+    reader: ResponseReader
 
     def __init__(self, request: Request, route: Route, target: str) -> None:
         self.request = request
@@ -53,7 +56,6 @@ class Exchange:
         self.head = request_head(
             request.method, route.prefix + target, route.host_header, headers, request.body
         )
-        self.reader = ResponseReader(request.method)
         self.fully_sent = False
         self._decoder: Decoder | None = None
 
@@ -73,7 +75,7 @@ class Exchange:
         reader = self.reader
         assert reader.headers is not None
         coding = reader.headers.get("content-encoding")
-        if coding:
+        if coding and self.request.headers.get("Accept-Encoding") != "identity":  # else it is how it is kept
             self._decoder = Decoder(coding)
         return RawResponse(reader.status, reader.reason, reader.headers, close=close)
 

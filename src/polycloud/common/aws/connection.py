@@ -190,9 +190,13 @@ class AWSConnection(ConnectionUserAndKey):
         self._current = found
         return found
 
+    def now(self) -> datetime:
+        """Return the time, by the provider's clock if it refused a request because of the time."""
+        return datetime.fromtimestamp(time.time() + self._clock_offset, UTC)
+
     def sign(self, request: Request) -> Request:
         """Return the request with its signature."""
-        now = datetime.fromtimestamp(time.time() + self._clock_offset, UTC)
+        now = self.now()
         return signed(request, self.credentials, region=self.region, service=self.service, now=now)
 
     def request(self, action: str, *args: Any, **options: Any) -> Any:
@@ -261,6 +265,7 @@ class AWSBaseDriver(BaseDriver):
     )
     endpoint: ClassVar[str] = ""
     """The first part of the host's name."""
+    region_names: ClassVar[re.Pattern[str]] = REGION
 
     def __init__(
         self,
@@ -282,7 +287,7 @@ class AWSBaseDriver(BaseDriver):
             token = token or environment.token
             region = region or ambient_region(ex_profile)
         region = region or (None if key else ambient_region(ex_profile)) or DEFAULT_REGION
-        if not isinstance(region, str) or not REGION.fullmatch(region):
+        if not isinstance(region, str) or not self.region_names.fullmatch(region):
             raise InvalidArgumentError(f"region must be a name such as 'us-east-1', got {region!r}")
         self._connection_options = {"token": token, "region": region, "profile": ex_profile}
         if not (host or port or options.get("url")):

@@ -16,6 +16,7 @@ from polycloud.common.aws.credentials import AWSCredentials
 from polycloud.http.messages import Request
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 
 def signed(
@@ -52,7 +53,7 @@ def signed(
         )
     )
     text = "\n".join((ALGORITHM, time, scope, hashlib.sha256(canonical.encode()).hexdigest()))
-    key = _signing_key(credentials.secret_key, time[:8], region, service)
+    key = signing_key(credentials.secret_key, time[:8], region, service)
     signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
     headers["Authorization"] = (
         f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, "
@@ -80,11 +81,12 @@ def _canonical_query(text: str) -> str:
 def _digest(body: Any) -> str:
     if body is None or isinstance(body, bytes):
         return hashlib.sha256(body or b"").hexdigest()
-    return "UNSIGNED-PAYLOAD"
+    return UNSIGNED_PAYLOAD
 
 
 @lru_cache(maxsize=64)  # the requests of one day share a key
-def _signing_key(secret_key: str, date: str, region: str, service: str) -> bytes:
+def signing_key(secret_key: str, date: str, region: str, service: str) -> bytes:
+    """Return the key that signs the requests of one day (`YYYYMMDD`) to one service of a region."""
     key = f"AWS4{secret_key}".encode()
     for part in (date, region, service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()

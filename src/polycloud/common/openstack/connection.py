@@ -1,0 +1,422 @@
+"""`OpenStackBaseConnection`, the base of the connections to all services of an OpenStack cloud.
+
+A subclass names its service: the types under which catalogues list it, the version of its API, and the
+microversion that it speaks. The address comes from the catalogue, which comes with the token, so nothing is
+known before the first request: `base_url` and `_build` put requests where the catalogue says.
+
+All connections with the same `Account` in a process share one token, whatever service they are for: see
+`TokenStore`, and `store_of`.
+
+Microversions: a service says in its version document which ones it offers. That is read once. Requests then
+carry the lower one of what both sides can; what a request needs beyond that, it asks for by `at`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from operator import attrgetter
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from polycloud.common.connection import split_url, url_prefix
+from polycloud.common.openstack.catalog import EndpointQuery, find_endpoint
+from polycloud.common.openstack.identity import Access, log_in
+from polycloud.common.openstack.login import Login
+from polycloud.common.openstack.response import OpenStackResponse
+from polycloud.common.pagination import unique
+from polycloud.common.payload import Item
+from polycloud.common.tokens import Token, TokenConnection, TokenStore, login_failure
+from polycloud.concurrency import waiting
+from polycloud.errors import (
+    InsecureConnectionError,
+    InvalidArgumentError,
+    InvalidCredsError,
+    MalformedResponseError,
+    NotFoundError,
+    PolycloudError,
+    ProviderHTTPError,
+    UnsupportedOperationError,
+)
+from polycloud.http.messages import is_loopback
+
+__all__ = ["Account", "OpenStackBaseConnection", "numbers_of"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+VERSION = re.compile(r"v\d+(\.\d+)?")
+MICROVERSION = re.compile(r"(\d+)\.(\d+)")
+READINGS = 4
+KEPT_ACCOUNTS = 128
+Range = tuple[tuple[int, int], tuple[int, int]]
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """What the connections of one account share: the login, and where the services are looked for.
+
+    Attributes:
+        login: Who logs in; None if only a token and a `base_url` are given.
+        identity_url: The root of Keystone, without a version.
+        region: The region; None for the first one of the catalogue.
+        interface: "public", "internal" or "admin".
+        urls: Addresses of services, by type, that replace those of the catalogue.
+        service_type: Overrides the type of the driver's own service in the catalogue.
+        service_name: The name that the driver's own service has in the catalogue.
+        microversion: Overrides the microversion of the driver's own service.
+    """
+
+    login: Login
+    identity_url: str | None = None
+    region: str | None = None
+    interface: str = "public"
+    urls: Mapping[str, str] = {}
+    service_type: str | None = None
+    service_name: str | None = None
+    microversion: str | None = None
+
+    def identity(self) -> str:
+        """Return a digest of who this is: the login with its secrets, at this identity service."""
+        content = msgspec.json.encode([self.identity_url, self.login])
+        return hashlib.sha256(content).hexdigest()
+
+
+class AccountStore(TokenStore):
+    """The token of an account, and the microversions of its services, by their address."""
+
+    token: Access | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.versions: dict[str, Range | None] = {}
+
+
+_stores: OrderedDict[str, AccountStore] = OrderedDict()
+_opening = waiting.SingleFlight()
+
+
+def store_of(account: Account) -> AccountStore:
+    """Return the store that all connections of an account share; the latest accounts are kept."""
+    identity = account.identity()
+
+    def find() -> AccountStore:
+        found = _stores.get(identity)
+        if found is None:
+            found = _stores[identity] = AccountStore()
+            while len(_stores) > KEPT_ACCOUNTS:
+                _stores.popitem(last=False)
+        return found
+
+    return _opening("store", find)
+
+
+class VersionPayload(msgspec.Struct):
+    """A version of an API: `version` and `min_version` are the bounds of its microversions."""
+
+    id: str | None = None
+    version: str | None = None
+    min_version: str | None = None
+
+
+class VersionDocument(msgspec.Struct):
+    """The version document of a service."""
+
+    version: VersionPayload | None = None
+    versions: list[VersionPayload] | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a service is: `root` (an address), and the path of the API's version below it ("/v3/PROJECT")."""
+
+    root: str
+    path: str
+
+
+class OpenStackBaseConnection(TokenConnection):
+    """A connection to one service of a cloud; its subclasses declare which.
+
+    An action that begins with `//` is a path below the service's root, such as its version document
+    `//v2.1/`; others are below the path of the API's version.
+    """
+
+    responseCls = OpenStackResponse
+    service_types: ClassVar[tuple[str, ...]] = ("identity",)
+    """The types that catalogues give to the service, the preferred one first."""
+    version: ClassVar[str] = "v3"
+    """The version of the API, for catalogues that name the root of the service."""
+    with_project: ClassVar[bool] = False
+    """Whether the project's id follows the version in paths."""
+    microversion: ClassVar[str | None] = None
+    """The microversion whose payloads this connection reads; None if the service has none."""
+    per_page: ClassVar[int] = 1000
+    """The number of items to ask for; services may return fewer."""
+
+    def __init__(self, *args: Any, account: Account, main: bool = True, **options: Any) -> None:
+        self.cloud = account
+        self._main = main
+        self._place: tuple[Access, Place] | None = None
+        super().__init__(*args, **options)
+        self._allows_insecure = bool(options.get("allow_insecure"))
+
+    def token_store(self) -> AccountStore:
+        """Return the store that all connections of the account share."""
+        return store_of(self.cloud)
+
+    def authenticate(self) -> Token:
+        """Log in, or take the token that was given; see `identity.log_in`."""
+        login = self.cloud.login
+        if self.cloud.identity_url is None:
+            if self._tokens.token is not None or login.token is None:
+                raise InvalidCredsError(
+                    "the token has expired or was refused; pass ex_force_auth_url= and credentials, "
+                    "by which it is renewed"
+                )
+            return Access(login.token)
+        return log_in(self, login, self._tokens.token)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the password, or what is in its place, and the token."""
+        return (*super().secrets(), *self.cloud.login.secrets())
+
+    def account(self) -> tuple[Any, ...]:
+        """Return what identifies the account; each service has limits of its own."""
+        return (self.host, self.port, self.service_types[0], self.cloud.identity())
+
+    # Where the service is
+
+    @property
+    def access(self) -> Access:
+        """The token with its catalogue and project; requested if there is none yet, as by `token`."""
+        access = self.current_token()
+        assert isinstance(access, Access)
+        return access
+
+    def place(self) -> Place:
+        """Return where the service is. Raises the errors of `find_endpoint` and `InsecureConnectionError`."""
+        access = self.access
+        if self._place is None or self._place[0] is not access:
+            self._place = access, self._placed(access)
+        return self._place[1]
+
+    def _placed(self, access: Access) -> Place:
+        types = self.service_types
+        if self._main and self.cloud.service_type is not None:
+            types = (self.cloud.service_type,)
+        url = next((self.cloud.urls[type_] for type_ in types if type_ in self.cloud.urls), None)
+        if url is None:
+            if access.endpoints is None:
+                raise InvalidArgumentError(
+                    f"the address of the service {types[0]!r} is unknown: pass ex_force_auth_url="
+                )
+            name = self.cloud.service_name if self._main else None
+            query = EndpointQuery(
+                types=types, region=self.cloud.region, interface=self.cloud.interface, name=name
+            )
+            url = find_endpoint(access.endpoints, query, self.driver).url
+        return self._split(url, access)
+
+    def _split(self, url: str, access: Access) -> Place:
+        """Return the place of an endpoint; its version and its project are completed."""
+        parts = split_url(url)
+        secure, host = parts.scheme == "https", parts.hostname or ""
+        if not (secure or is_loopback(host) or self._allows_insecure or host == self.host):
+            raise InsecureConnectionError(
+                f"the catalogue says plain HTTP for the service {self.service_types[0]!r} at {host}, "
+                "which would expose the token on the network; pass allow_insecure=True to permit that"
+            )
+        segments = [segment for segment in parts.path.split("/") if segment]
+        cut = next((n for n, segment in enumerate(segments) if VERSION.fullmatch(segment)), len(segments))
+        rest = segments[cut:] or [self.version]
+        if self.with_project and len(rest) == 1 and access.project_id:
+            rest.append(access.project_id)
+        root = url_prefix(
+            secure, host, parts.port or (443 if secure else 80), "/".join(["", *segments[:cut]])
+        )
+        return Place(root.rstrip("/"), "/" + "/".join(rest))
+
+    def base_url(self) -> str:
+        """Return the root of the service; that of Keystone while logging in."""
+        return super().base_url() if self._logs_in() else f"{self.place().root}/"
+
+    def _build(self, call: Any, action: str, params: Any, data: Any, headers: Any, *rest: Any) -> Any:
+        if not self._logs_in():
+            if action.startswith("//"):
+                action = action[1:]
+            else:
+                action = f"{self.place().path}/{action.lstrip('/')}"
+                headers = {**self._usual_version(headers), **(headers or {})}
+        return super()._build(call, action, params, data, headers, *rest)
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Add the token."""
+        headers.setdefault("Accept", "application/json")
+        headers["X-Auth-Token"] = self.token
+        return headers
+
+    # Microversions
+
+    def _usual_version(self, headers: Mapping[str, str] | None) -> dict[str, str]:
+        wanted = (self._main and self.cloud.microversion) or self.microversion
+        if wanted is None or "OpenStack-API-Version" in (headers or {}):
+            return {}
+        offered = self.offered_versions()
+        if offered is None:
+            return {}
+        least, most = offered
+        version = (
+            min(max(numbers_of(wanted), least), most) if not self.cloud.microversion else numbers_of(wanted)
+        )
+        return self._version_headers("{}.{}".format(*version))
+
+    def at(self, microversion: str, what: str) -> dict[str, str]:
+        """Return the headers of a request that needs a microversion.
+
+        Raises `UnsupportedOperationError`, which calls the request `what`, if the service does not offer it.
+        """
+        offered = self.offered_versions()
+        if offered is None or not offered[0] <= numbers_of(microversion) <= offered[1]:
+            most = "none" if offered is None else "{}.{}".format(*offered[1])
+            raise UnsupportedOperationError(
+                f"{what} needs microversion {microversion} of the service {self.service_types[0]!r}; "
+                f"this cloud offers {most}",
+                self.driver,
+            )
+        return self._version_headers(microversion)
+
+    def speaks(self, microversion: str) -> bool:
+        """Return whether the service offers a microversion."""
+        offered = self.offered_versions()
+        return offered is not None and offered[0] <= numbers_of(microversion) <= offered[1]
+
+    def offered_versions(self) -> Range | None:
+        """Return the lowest and the highest microversion of the service; None if it has none."""
+        store = self.token_store()
+        place = self.place()
+        version = place.path.split("/")[1]
+        key = f"{place.root}/{version}/"
+        if key not in store.versions:
+            store.single_flight(key, lambda: store.versions.setdefault(key, self._read_versions(version)))
+        return store.versions[key]
+
+    def _read_versions(self, version: str) -> Range | None:
+        try:
+            document = self.request(f"//{version}/").decode(VersionDocument)
+        except ProviderHTTPError as error:
+            if error.code in range(400, 500):
+                return None  # the service does not say, so it has none
+            raise login_failure(error, "the versions of the service cannot be read") from error
+        except PolycloudError as error:
+            raise login_failure(error, "the versions of the service cannot be read") from error
+        for one in (document.version, *(document.versions or ())):
+            if (
+                one
+                and one.version
+                and one.min_version
+                and (one.id or "").partition(".")[0] == version.partition(".")[0]
+            ):
+                return numbers_of(one.min_version), numbers_of(one.version)
+        return None
+
+    def _version_headers(self, version: str) -> dict[str, str]:
+        service = {"block-storage": "volume"}.get(self.service_types[0], self.service_types[0])
+        headers = {"OpenStack-API-Version": f"{service} {version}"}
+        if service == "compute":  # before 2.27
+            headers["X-OpenStack-Nova-API-Version"] = version
+        return headers
+
+    # What drivers call
+
+    def fetch(self, path: str, name: str, type_: type[T], **options: Any) -> Item[T]:
+        """Return the object under `name` in the response to a GET."""
+        return self._member("GET", path, name, type_, None, options)
+
+    def create(self, path: str, name: str, type_: type[T], body: Any, **options: Any) -> Item[T]:
+        """POST `body` under `name`; return the object under `name` in the response."""
+        return self._member("POST", path, name, type_, {name: body}, options)
+
+    def put(self, path: str, name: str, type_: type[T], body: Any, **options: Any) -> Item[T]:
+        """PUT `body` under `name`; return the object under `name` in the response."""
+        return self._member("PUT", path, name, type_, {name: body}, options)
+
+    def _member(self, method: str, path: str, name: str, type_: type[T], body: Any, options: Any) -> Item[T]:
+        response: OpenStackResponse = self.request(path, method=method, json=body, **options)
+        return response.member(name, type_)
+
+    def delete(self, path: str) -> bool:
+        """Delete the resource at `path` and return True."""
+        self.request(path, method="DELETE")
+        return True
+
+    def list_all(
+        self,
+        path: str,
+        name: str,
+        type_: type[T],
+        build: Callable[[Item[T]], R],
+        *,
+        key: Callable[[R], Hashable] = attrgetter("id"),
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> list[R]:
+        """Return what `build` makes of each item of a list, over all pages, each item once.
+
+        The marker of a page is its last item. If that is deleted before the next page is read, the list is
+        read again, up to four times.
+        """
+        for _ in range(READINGS - 1):
+            try:
+                return list(self.iterate(path, name, type_, build, key=key, params=params, headers=headers))
+            except _MarkerGoneError:
+                continue
+        return list(self.iterate(path, name, type_, build, key=key, params=params, headers=headers))
+
+    def iterate(
+        self,
+        path: str,
+        name: str,
+        type_: type[T],
+        build: Callable[[Item[T]], R],
+        *,
+        key: Callable[[R], Hashable] = attrgetter("id"),
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[R]:
+        """Like `list_all`, but yield the objects one by one, a page at a time.
+
+        Raises `NotFoundError` if the last item of a page is deleted before the next page is read.
+        """
+        query: dict[str, Any] = {"limit": self.per_page, **(params or {})}
+
+        def items() -> Iterator[R]:
+            marker: str | None = None
+            seen: set[str] = set()
+            while True:
+                try:
+                    response = self.request(path, params={**query, "marker": marker}, headers=headers)
+                except (NotFoundError, ProviderHTTPError) as error:
+                    if marker is None or not isinstance(error, NotFoundError):
+                        raise
+                    raise _MarkerGoneError(error.code, error.message, error.headers) from error
+                page, marker = response.page(name, type_)
+                yield from map(build, page)
+                if marker is None:
+                    return
+                if marker in seen:
+                    raise MalformedResponseError(f"the list returns to its page {marker!r} and has no end")
+                seen.add(marker)
+
+        return unique(items(), key)
+
+
+class _MarkerGoneError(NotFoundError):
+    """The item after which a page begins does not exist any more."""
+
+
+def numbers_of(version: str) -> tuple[int, int]:
+    """Return a microversion as numbers. Raises `InvalidArgumentError` for other text."""
+    match = MICROVERSION.fullmatch(version)
+    if match is None:
+        raise InvalidArgumentError(f"a microversion must be like '2.36', got {version!r}")
+    return int(match[1]), int(match[2])

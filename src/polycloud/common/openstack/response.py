@@ -1,0 +1,162 @@
+"""Responses of OpenStack's services: objects under their names, lists with markers, and errors.
+
+Each service has a form of its own for errors: Nova and Cinder name the kind of the error
+(`{"itemNotFound": {"message": ...}}`), Keystone says `{"error": {...}}`, Neutron `{"NeutronError": {...}}`,
+Octavia `{"faultstring": ...}`, Glance writes HTML. A status alone does not say much: an exceeded quota is a
+403, a 409 or a 413, as other refusals are.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from polycloud.common.base import JsonResponse
+from polycloud.common.payload import Item, identity
+from polycloud.errors import (
+    ImageUnavailableError,
+    InvalidNameError,
+    MalformedResponseError,
+    NotFoundError,
+    ProviderError,
+    ProviderHTTPError,
+    QuotaExceededError,
+    RateLimitReachedError,
+)
+from polycloud.utils.status import HTTPStatus
+
+__all__ = ["OpenStackResponse"]
+
+T = TypeVar("T")
+TOO_LARGE = 413
+MATCHED_CHARACTERS = 1000
+"""How much of a message is matched against patterns."""
+
+RATE = r"(?i)rate.?limit|too many requests|only \d+ .* request"
+QUOTA = r"(?i)\bquotas?\b|maximum (number|allowed)|limit exceeded|over ?quota"
+QUOTA_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, TOO_LARGE})
+REFUSALS: tuple[tuple[int, str, type[ProviderHTTPError]], ...] = (
+    (
+        HTTPStatus.BAD_REQUEST,
+        r"(?i)\bimage\b.*\bnot (be )?(found|active)|can not find requested image",
+        ImageUnavailableError,
+    ),
+    (HTTPStatus.CONFLICT, r"(?i)\bimage\b.*\bnot active|image .* (is being|still)", ImageUnavailableError),
+    (HTTPStatus.BAD_REQUEST, r"(?i)(attribute|field)\W+name\b|\bname\b.*(too long|empty)", InvalidNameError),
+    (
+        HTTPStatus.BAD_REQUEST,
+        r"(?i)marker.* (not|could not be) found|unable to find .*marker|invalid marker",
+        NotFoundError,
+    ),
+)
+"""Status and pattern of the message, error; the first row that matches is used."""
+TAGS = re.compile(r"<(?:title|head|style)\b.*?</(?:title|head|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+class Link(msgspec.Struct):
+    """A link of a list; that with the rel "next" leads to the next page."""
+
+    rel: str | None = None
+    href: str | None = None
+
+
+@lru_cache(maxsize=256)
+def _envelope(name: str, type_: Any) -> Any:
+    return msgspec.defstruct("Envelope", [(name, type_)])
+
+
+@lru_cache(maxsize=256)
+def _page(name: str, type_: Any) -> Any:
+    links = f"{name}_links"
+    return msgspec.defstruct(
+        "Page",
+        [
+            (name, list[type_]),
+            ("links", Any, None),
+            (links, list[Link] | None, None),
+            ("next", str | None, None),
+        ],
+    )
+
+
+class OpenStackResponse(JsonResponse):
+    """A response in JSON, with the errors of all services."""
+
+    def parse_error(self) -> Any:
+        """Return the service's message. Raises a specific error where status and message identify one."""
+        message = " ".join(self._message().split())[: 10 * MATCHED_CHARACTERS]
+        if error := _refusal(self.status, message[:MATCHED_CHARACTERS]):
+            raise error(self.status, message, self.headers)
+        return message
+
+    def to_error(self) -> Any:
+        """Return the error; a 5xx with the words of the service itself is definite only where it says so."""
+        error = super().to_error()
+        if isinstance(error, ProviderError) and self.status == TOO_LARGE:
+            error.definite = True
+        return error
+
+    def _message(self) -> str:
+        """Return the message, whatever its form."""
+        try:
+            body = self.decode(Any)
+        except MalformedResponseError:
+            return " ".join(TAGS.sub(" ", self.body).split()) or str(super().parse_error())
+        if isinstance(body, dict):
+            inner = next((value for value in body.values() if isinstance(value, dict)), None)
+            named = {"message": body.get("faultstring"), **body, **(inner or {})}
+            if text := next(
+                (named[key] for key in ("message", "detail", "msg") if isinstance(named.get(key), str)), None
+            ):
+                return str(text)
+            if len(body) == 1 and isinstance(text := next(iter(body.values())), str):  # Neutron's old form
+                return text
+        return str(super().parse_error())
+
+    def member(self, name: str, type_: Any) -> Item[Any]:
+        """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
+        raw = getattr(self.decode(_envelope(name, msgspec.Raw)), name)
+        found: Item[Any] = self.built([raw], type_, identity, _envelope(name, type_))[0]
+        return found
+
+    def whole(self, type_: type[T]) -> Item[T]:
+        """Return the body as an object: Glance puts no name around it."""
+        return Item(self.decode(type_), self.content)
+
+    def page(self, name: str, type_: Any) -> tuple[Any, str | None]:
+        """Return the `Item`s of the list under `name`, and the marker of the next page, if there is one.
+
+        Of the link to the next page only the marker is read, so no request follows a link to another host.
+        """
+        payload = self.decode(_page(name, msgspec.Raw))
+        items = self.built(getattr(payload, name), type_, identity, _page(name, type_))
+        links = getattr(payload, f"{name}_links") or ()
+        following = payload.next or next((link.href for link in links if link.rel == "next"), None)
+        return items, _marker(following)
+
+
+def _refusal(status: int, message: str) -> type[ProviderHTTPError] | None:
+    """Return the error that a refusal's status and message identify, if any."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS or (status == TOO_LARGE and re.search(RATE, message)):
+        return RateLimitReachedError
+    if status in QUOTA_STATUSES and re.search(QUOTA, message):
+        return QuotaExceededError
+    if status == TOO_LARGE:  # Nova and Cinder use it for limits only
+        return QuotaExceededError
+    found = (error for code, pattern, error in REFUSALS if code == status and re.search(pattern, message))
+    return next(found, None)
+
+
+def _marker(link: str | None) -> str | None:
+    """Return the marker in the link to the next page; None without one."""
+    if not link:
+        return None
+    from urllib.parse import parse_qs, urlsplit  # takes 2 ms to import
+
+    try:
+        return parse_qs(urlsplit(link).query)["marker"][-1]
+    except (KeyError, ValueError):
+        return None

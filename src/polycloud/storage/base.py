@@ -1,0 +1,363 @@
+"""`StorageDriver`, the base of all storage drivers, and the objects of storage at Libcloud's path.
+
+A driver author writes, in this order: `iterate_containers`, `create_container` and `delete_container`; then
+`iterate_container_objects` and `get_object` with their conversions; `upload_object_via_stream`,
+`download_object_range_as_stream` and `delete_object`. Lists, files, verification and resumed downloads
+follow from these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+from polycloud.common.base import BaseDriver
+from polycloud.common.operations import OperationsDriver, optional, template
+from polycloud.errors import InvalidArgumentError, TransportError
+from polycloud.storage import files
+from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import Source
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ObjectDoesNotExistError,
+    ObjectHashMismatchError,
+    Provider,
+)
+from polycloud.storage.uploads import HEADERS
+
+__all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
+
+
+class StorageDriver(OperationsDriver):
+    """The containers of a provider and their objects.
+
+    Lists are complete, and in the order of the names' bytes in UTF-8. An upload replaces an object of the
+    same name, at once and as a whole: readers find the earlier content or the new one. Actions return True or
+    raise. Every method raises `InvalidCredsError` for wrong credentials, other `ProviderError`s with the
+    provider's message, and `TransportError` if the connection breaks.
+    """
+
+    service = "storage"
+
+    hash_type: ClassVar[str] = "md5"
+    """What `Object.hash` is, if it looks like one; some objects have another, such as those of many parts."""
+
+    # Containers
+
+    @optional
+    def iterate_containers(self) -> Iterator[Container]:
+        """Yield the containers of the account as they arrive."""
+
+    @template("iterate_containers")
+    def list_containers(self) -> list[Container]:
+        """Return the containers of the account."""
+        return list(self.iterate_containers())
+
+    @template("iterate_containers")
+    def get_container(self, container_name: str) -> Container:
+        """Return the container of this name. Raises `ContainerDoesNotExistError` if there is none."""
+        found = next((one for one in self.iterate_containers() if one.name == container_name), None)
+        if found is None:
+            raise ContainerDoesNotExistError(driver=self, container_name=container_name)
+        return found
+
+    @optional
+    def create_container(self, container_name: str) -> Container:
+        """Create a container.
+
+        Raises `ContainerAlreadyExistsError` if there is one of this name, and `InvalidContainerNameError`.
+        """
+
+    @optional
+    def delete_container(self, container: Container) -> bool:
+        """Delete an empty container.
+
+        Raises `ContainerIsNotEmptyError`, and `ContainerDoesNotExistError` if there is none.
+        """
+
+    # Objects
+
+    @optional
+    def iterate_container_objects(
+        self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
+    ) -> Iterator[Object]:
+        """Yield the objects whose names begin with `prefix` as they arrive (`ex_prefix` is an older name).
+
+        Raises `ContainerDoesNotExistError`.
+        """
+
+    @template("iterate_container_objects")
+    def list_container_objects(
+        self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
+    ) -> list[Object]:
+        """Return the objects whose names begin with `prefix`."""
+        return list(self.iterate_container_objects(container, prefix, ex_prefix))
+
+    @optional
+    def get_object(self, container_name: str, object_name: str) -> Object:
+        """Return an object with its metadata.
+
+        Raises `ContainerDoesNotExistError` or `ObjectDoesNotExistError` if there is none.
+        """
+
+    @optional
+    def upload_object_via_stream(
+        self,
+        iterator: Iterable[bytes] | bytes,
+        container: Container,
+        object_name: str,
+        extra: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> Object:
+        """Create or replace an object with bytes as they come, in constant memory.
+
+        What the provider stored is verified by a checksum. If it fails, also by an interruption, nothing of
+        the upload stays.
+
+        Args:
+            iterator: Bytes, a file opened in binary mode, or an iterator of bytes; it need not be rewound.
+            container: The container.
+            object_name: The name: text of 1 to 1,024 bytes.
+            extra: `content_type`, `meta_data` (a dict of names and texts), `acl`, `content_encoding`,
+                `content_disposition`, `content_language`, `cache_control`.
+            headers: Further headers for the provider.
+            if_match: Upload only if the object's hash is this one.
+            if_none_match: "*": upload only if there is no such object.
+
+        Raises:
+            ContainerDoesNotExistError: There is no such container.
+            ObjectAlreadyExistsError: A condition is not met.
+            ObjectHashMismatchError: Something else arrived than was sent; it was deleted.
+            InvalidArgumentError: An argument is invalid; nothing was sent.
+        """
+
+    @template("upload_object_via_stream")
+    def upload_object(
+        self,
+        file_path: str,
+        container: Container,
+        object_name: str,
+        extra: dict[str, Any] | None = None,
+        verify_hash: bool = True,
+        headers: dict[str, str] | None = None,
+        *,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> Object:
+        """Create or replace an object with the content of a file; see `upload_object_via_stream`.
+
+        `verify_hash` is accepted for Libcloud's programs: what was stored is always verified. Raises
+        `InvalidArgumentError` if the file cannot be read.
+        """
+        try:
+            file = open(file_path, "rb")  # noqa: PTH123, SIM115 - bytes, too, and closed below
+        except (OSError, TypeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidArgumentError(f"the file {file_path!r} cannot be read: {reason}") from error
+        with file:
+            return self.upload_object_via_stream(
+                file, container, object_name, extra, headers, if_match=if_match, if_none_match=if_none_match
+            )
+
+    @optional
+    def download_object_range_as_stream(
+        self, obj: Object, start_bytes: int, end_bytes: int | None = None, chunk_size: int | None = None
+    ) -> Iterator[bytes]:
+        """Yield the bytes of an object from `start_bytes` to before `end_bytes`, or to its end.
+
+        Args:
+            obj: The object.
+            start_bytes: The first byte, from 0.
+            end_bytes: The byte after the last one.
+            chunk_size: The bytes of each piece but the last; None for pieces as they arrive.
+
+        Raises:
+            ObjectDoesNotExistError: There is no such object.
+            InvalidArgumentError: The range is empty, or begins after the end of the object.
+        """
+
+    @template("download_object_range_as_stream")
+    def download_object_as_stream(self, obj: Object, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Yield the content of an object, in pieces of `chunk_size` bytes or as they arrive.
+
+        If the connection breaks, it goes on where it was. Raises `ObjectHashMismatchError` at the end if the
+        content is not what its hash says, and `ObjectDoesNotExistError`.
+        """
+        self._require_chunk_size(chunk_size)
+        return rechunked(self._verified(obj), chunk_size)
+
+    @template("download_object_range_as_stream")
+    def download_object(
+        self,
+        obj: Object,
+        destination_path: str,
+        overwrite_existing: bool = False,
+        delete_on_failure: bool = True,
+    ) -> bool:
+        """Download an object to a file, which appears under its name when it is complete and verified.
+
+        Args:
+            obj: The object.
+            destination_path: The file, or a folder for a file with the last part of the object's name.
+            overwrite_existing: Replace a file that exists.
+            delete_on_failure: Delete what has arrived if the download fails.
+
+        Raises:
+            InvalidArgumentError: There is such a file, or it cannot be opened.
+            ObjectDoesNotExistError: There is no such object.
+            ObjectHashMismatchError: The content is not what its hash says.
+            PolycloudError: The file cannot be written, such as on a full disk.
+        """
+        path = files.destination_of(destination_path, obj.name, overwrite=overwrite_existing)
+        with files.writing(path, overwrite=overwrite_existing, keep=not delete_on_failure) as file:
+            for piece in self._verified(obj):
+                file.write(piece)
+        return True
+
+    @template("download_object_range_as_stream")
+    def download_object_range(
+        self,
+        obj: Object,
+        destination_path: str,
+        start_bytes: int,
+        end_bytes: int | None = None,
+        overwrite_existing: bool = False,
+        delete_on_failure: bool = True,
+    ) -> bool:
+        """Download a part of an object to a file; see `download_object`."""
+        path = files.destination_of(destination_path, obj.name, overwrite=overwrite_existing)
+        with files.writing(path, overwrite=overwrite_existing, keep=not delete_on_failure) as file:
+            for piece in self._resumed(obj, start_bytes, end_bytes):
+                file.write(piece)
+        return True
+
+    @template("upload_object_via_stream", "download_object_range_as_stream")
+    def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
+        """Copy an object of this account with its content type and metadata; return the copy.
+
+        If the provider can, it copies without a byte passing here. `polycloud.storage.copy` copies between
+        providers too. Raises what downloads and uploads raise.
+        """
+        found = self.get_object(obj.container.name, obj.name)
+        return streamed_copy(found, container, object_name or obj.name)[0]
+
+    @optional
+    def delete_object(self, obj: Object) -> bool:
+        """Delete an object. Raises `ObjectDoesNotExistError` if the provider says that there was none."""
+
+    # Public access
+
+    @optional
+    def get_container_cdn_url(self, container: Container) -> str:
+        """Return the address at which the public reads the container."""
+
+    @optional
+    def get_object_cdn_url(self, obj: Object) -> str:
+        """Return the address at which the public reads the object."""
+
+    @optional
+    def enable_container_cdn(self, container: Container) -> bool:
+        """Make a container readable for the public."""
+
+    @optional
+    def enable_object_cdn(self, obj: Object) -> bool:
+        """Make an object readable for the public."""
+
+    # For drivers
+
+    def same_account(self, other: StorageDriver) -> bool:
+        """Return whether `other` is for the same account of the same store: this one can copy its objects."""
+        if other is self:
+            return True
+        return type(other) is type(self) and other.connection.account() == self.connection.account()
+
+    def _verified(self, obj: Object) -> Iterator[bytes]:
+        """Yield the content. Raises `ObjectHashMismatchError` at the end if it is not what its hash says."""
+        import hashlib
+
+        expected = obj.md5
+        digest = None if expected is None else hashlib.md5(usedforsecurity=False)
+        for piece in self._resumed(obj, 0, None):
+            if digest is not None:
+                digest.update(piece)
+            yield piece
+        if digest is not None and digest.hexdigest() != expected:
+            message = f"the content of {obj.name!r} has the MD5 {digest.hexdigest()}, not {expected}"
+            raise ObjectHashMismatchError(message, self, obj.name)
+
+    def _resumed(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
+        """Yield a range; after a broken connection go on behind what has come, as long as something comes."""
+        position = start
+        while True:
+            begun = position
+            try:
+                for piece in self.download_object_range_as_stream(obj, position, end):
+                    position += len(piece)
+                    yield piece
+            except TransportError:
+                if position == begun:
+                    raise
+            else:
+                return
+
+    def _require_range(self, obj: Object, start: int, end: int | None, chunk_size: int | None = None) -> None:
+        """Raise `InvalidArgumentError` for a range that the object does not have."""
+        if start < 0:
+            raise InvalidArgumentError(f"start_bytes must be 0 or more, got {start}")
+        if start and start >= obj.size:
+            raise InvalidArgumentError(
+                f"start_bytes must be less than the {obj.size:,} bytes of {obj.name!r}, got {start}"
+            )
+        if end is not None and end <= start:
+            raise InvalidArgumentError(f"end_bytes must be more than start_bytes ({start}), got {end}")
+        self._require_chunk_size(chunk_size)
+
+    def _require_chunk_size(self, chunk_size: int | None) -> None:
+        if chunk_size is not None and chunk_size < 0:
+            raise InvalidArgumentError(f"chunk_size must be 0 or more, got {chunk_size}")
+
+    def _object_is_missing(self, obj: Object) -> ObjectDoesNotExistError:
+        return ObjectDoesNotExistError(driver=self, object_name=obj.name)
+
+
+def streamed_copy(obj: Object, container: Container, name: str) -> tuple[Object, bool]:
+    """Copy an object by a download and an upload at the same time.
+
+    Returns the copy, and whether its MD5 was compared with that of the source, which is computed on the way
+    if the source has none. Raises `ObjectHashMismatchError` if the copy has another content; it was deleted.
+    """
+    import hashlib
+
+    digest = None if obj.md5 else hashlib.md5(usedforsecurity=False)
+
+    def content() -> Iterator[bytes]:
+        for piece in obj.driver.download_object_as_stream(obj):
+            if digest is not None:
+                digest.update(piece)
+            yield piece
+
+    extra: dict[str, Any] = {key: obj.extra[key] for key in HEADERS if obj.extra.get(key)}
+    made = container.upload_object_via_stream(content(), name, {**extra, "meta_data": obj.meta_data})
+    expected = obj.md5 if digest is None else digest.hexdigest()
+    if made.size != obj.size or (made.md5 and made.md5 != expected):
+        made.delete()
+        message = f"the copy of {obj.name!r} has {made.size:,} bytes and the hash {made.hash!r}"
+        raise ObjectHashMismatchError(message, container.driver, name)
+    return made, made.md5 is not None
+
+
+def rechunked(pieces: Iterator[bytes], size: int | None) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of `size`, the last one shorter; None for pieces as they are.
+
+    With a size there is at least one piece, so that `next(stream(obj, obj.size))` is all of an empty object.
+    """
+    if size is None:
+        yield from pieces
+        return
+    source = Source(pieces)
+    yield source.read(size)
+    while piece := source.read(size or 1):
+        yield piece

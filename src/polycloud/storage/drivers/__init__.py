@@ -1,0 +1,1 @@
+"""Storage drivers, one module or package a provider."""

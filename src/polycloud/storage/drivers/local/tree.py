@@ -1,0 +1,121 @@
+"""Open, list and make folders and files below a folder, by descriptors, without following a link.
+
+A path is opened segment by segment, each relative to the descriptor of the folder before it (`dir_fd`), and
+refused if it is a link (`O_NOFOLLOW`). So neither a name with ".." nor a link leads out of the folder, and no
+program can put a link into the way between a check and the opening.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from polycloud.errors import InvalidArgumentError
+
+OWN = ".polycloud"
+"""The folder of a container in which its uploads begin and its metadata is."""
+LONGEST_SEGMENT = 255
+FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
+FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC
+
+
+def is_segment(name: str) -> bool:
+    """Return whether a file or a folder may have this name."""
+    return name not in {"", ".", ".."} and "\0" not in name and len(os.fsencode(name)) <= LONGEST_SEGMENT
+
+
+def segments_of(name: str) -> list[str]:
+    """Return the folders and the file that the name of an object is; `InvalidArgumentError` if it cannot."""
+    segments = name.split("/")
+    if not all(map(is_segment, segments)):
+        raise InvalidArgumentError(
+            f"object_name must be names of 1 to {LONGEST_SEGMENT} bytes with one '/' between them, none of "
+            f"them '.' or '..', for a file of this machine; got {name!r}"
+        )
+    if segments[0] == OWN:
+        raise InvalidArgumentError(
+            f"object_name must not begin with {OWN!r}, where local storage has its own"
+        )
+    return segments
+
+
+@contextmanager
+def folder(parent: int | str, segments: Sequence[str] = (), *, create: bool = False) -> Iterator[int]:
+    """Open a folder below `parent`, a descriptor or the path of one; with `create`, folders are made.
+
+    Raises `FileNotFoundError` or `NotADirectoryError`, also for a link.
+    """
+    fd = os.open(parent, FOLDER) if isinstance(parent, str) else os.dup(parent)
+    try:
+        for segment in segments:
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(segment, dir_fd=fd)
+            inner = os.open(segment, FOLDER, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def alone(fd: int) -> Iterator[None]:
+    """Exclude all others, in this program and in others, that want to be alone in this folder."""
+    import fcntl
+
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def open_file(parent: int, segments: Sequence[str]) -> int:
+    """Return the descriptor of a regular file below a folder.
+
+    Raises `FileNotFoundError` if there is none: a link and a device are none.
+    """
+    with folder(parent, segments[:-1]) as fd:
+        opened = os.open(segments[-1], FILE, dir_fd=fd)
+    if stat.S_ISREG(os.fstat(opened).st_mode):
+        return opened
+    os.close(opened)
+    raise FileNotFoundError
+
+
+def walk(parent: int, prefix: str, at: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the names of the regular files below a folder that begin with `prefix`, and their status.
+
+    They come in the order of the names' bytes: a folder is sorted as its name with a "/".
+    """
+    entries = []
+    with os.scandir(parent) as found:
+        for entry in found:
+            if not at and entry.name == OWN:
+                continue
+            name = at + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
+            if name.startswith(prefix) or (name.endswith("/") and prefix.startswith(name)):
+                entries.append(name)
+    for name in sorted(entries, key=os.fsencode):
+        last = name.removesuffix("/").rpartition("/")[2]
+        with suppress(FileNotFoundError, NotADirectoryError):  # another program was faster
+            if name.endswith("/"):
+                with folder(parent, [last]) as inner:
+                    yield from walk(inner, prefix, name)
+            else:
+                status = os.stat(last, dir_fd=parent, follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    yield name, status
+
+
+def prune(parent: int, segments: Sequence[str]) -> None:
+    """Delete folders that are empty, the innermost first."""
+    for depth in range(len(segments), 0, -1):
+        try:
+            with folder(parent, segments[: depth - 1]) as fd:
+                os.rmdir(segments[depth - 1], dir_fd=fd)
+        except OSError:  # it has something, or another program was faster
+            return

@@ -1,0 +1,71 @@
+"""Amazon S3's storage driver, and those of the stores that speak S3.
+
+One module a noun; what a store does otherwise is data (`dialects`).
+
+Source: Amazon's reference of the S3 REST API, version 2006-03-01.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from polycloud.common.credentials import Credential
+from polycloud.errors import InvalidArgumentError, InvalidCredsError
+from polycloud.storage.drivers.s3.connection import S3Connection
+from polycloud.storage.drivers.s3.containers import S3Containers
+from polycloud.storage.drivers.s3.dialects import AMAZON, DIALECTS, Dialect
+from polycloud.storage.drivers.s3.objects import S3Objects
+from polycloud.storage.drivers.s3.presigning import S3Presigning
+from polycloud.storage.drivers.s3.uploads import S3Uploads
+from polycloud.storage.types import Provider
+
+__all__ = ["DIALECTS", "Dialect", "S3CompatibleStorageDriver", "S3Connection", "S3StorageDriver"]
+
+
+class S3StorageDriver(S3Containers, S3Objects, S3Uploads, S3Presigning):
+    """Amazon S3's storage driver: `S3StorageDriver("access key", "secret", token=None, region="us-east-1")`.
+
+    Without a key, credentials and the region are found where Amazon's tools find them; see `AWSBaseDriver`.
+    Containers of all regions can be used; `create_container` makes them in the driver's. With `url=` it
+    speaks to any other store that speaks S3.
+    """
+
+    type = Provider.S3
+    api_name = "s3"
+    name = AMAZON.title
+    website = AMAZON.website
+
+
+class S3CompatibleStorageDriver(S3StorageDriver):
+    """A store that speaks S3: `Driver("key", "secret", region=None)`; the credentials are always given."""
+
+    finds_credentials = False
+    credentials = (Credential("key"), Credential("secret"))
+    dialect: ClassVar[Dialect]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name, cls.api_name, cls.website = cls.dialect.title, str(cls.type), cls.dialect.website
+
+    def __init__(
+        self,
+        key: str,
+        secret: str,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        region: str | None = None,
+        token: str | None = None,
+        **options: Any,
+    ) -> None:
+        if not key:
+            raise InvalidCredsError(f"{self.name} needs an access key", driver=self)
+        region = region or self.dialect.region
+        if not host and not options.get("url"):
+            host = self._region_host(region)
+        super().__init__(key, secret, secure, host, port, region, token, **options)
+
+    def _region_host(self, region: str) -> str:
+        if not self.dialect.host:
+            raise InvalidArgumentError(f"{self.name} has no default host; give host= or url=")
+        return self.dialect.host.format(region=region)

@@ -1,0 +1,177 @@
+"""Requests to S3: paths, errors by their codes, and buckets of other regions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote
+
+from polycloud.common.aws.connection import AWSBaseDriver
+from polycloud.common.aws.rest import AWSRestConnection, AWSRestResponse
+from polycloud.errors import InvalidCredsError, NotFoundError, ProviderHTTPError
+from polycloud.storage.base import StorageDriver
+from polycloud.storage.drivers.s3.dialects import AMAZON, Dialect
+from polycloud.storage.types import (
+    ContainerAlreadyExistsError,
+    ContainerDoesNotExistError,
+    ContainerError,
+    ContainerIsNotEmptyError,
+    InvalidContainerNameError,
+    ObjectAlreadyExistsError,
+    ObjectDoesNotExistError,
+    ObjectError,
+    ObjectHashMismatchError,
+)
+from polycloud.utils.status import HTTPStatus
+
+T = TypeVar("T")
+CONTAINER_ERRORS: Mapping[str, type[ContainerError]] = {
+    "NoSuchBucket": ContainerDoesNotExistError,
+    "BucketAlreadyExists": ContainerAlreadyExistsError,
+    "BucketAlreadyOwnedByYou": ContainerAlreadyExistsError,
+    "BucketNotEmpty": ContainerIsNotEmptyError,
+    "InvalidBucketName": InvalidContainerNameError,
+}
+OBJECT_ERRORS: Mapping[str, type[ObjectError]] = {
+    "NoSuchKey": ObjectDoesNotExistError,
+    "PreconditionFailed": ObjectAlreadyExistsError,
+    "ConditionalRequestConflict": ObjectAlreadyExistsError,
+    "BadDigest": ObjectHashMismatchError,
+    "XAmzContentChecksumMismatch": ObjectHashMismatchError,
+}
+REGION_HEADER = "x-amz-bucket-region"
+EXPECTED = re.compile(r"AuthorizationHeaderMalformed: .*expecting '([\w-]+)'", re.DOTALL)
+
+
+class S3Response(AWSRestResponse):
+    """A response of S3."""
+
+    lists: ClassVar[frozenset[str]] = frozenset()
+
+
+class S3Connection(AWSRestConnection):
+    """A connection to S3 in one region."""
+
+    service = "s3"
+    namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+    responseCls = S3Response
+
+    def in_region(self, region: str, host: str) -> S3Connection:
+        """Return a connection to another region, with the same credentials and options."""
+        other = copy(self)
+        other.region, other.host = region, host
+        return other
+
+
+class S3BaseDriver(AWSBaseDriver, StorageDriver):
+    """What the modules of the driver share.
+
+    Paths name the bucket first, at every store: one pool of connections serves all buckets.
+    """
+
+    connectionCls = S3Connection
+    connection: S3Connection
+    endpoint = "s3"
+    region_names = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+    dialect: ClassVar[Dialect] = AMAZON
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._elsewhere: dict[str, S3Connection] = {}
+
+    def close(self) -> None:
+        """Close the connections to all regions."""
+        for connection in (self.connection, *self._elsewhere.values()):
+            connection.close()
+
+    def _send(self, container_name: str, send: Callable[[S3Connection], T]) -> T:
+        """Return the result of `send`, given the connection to the region of a container.
+
+        A container in another region than the driver's is refused with the name of its region; then `send`
+        is called again. That signs the request anew, and for Amazon's own hosts only the region in the host's
+        name is replaced: a response cannot name the host to which a request goes.
+        """
+        connection = self._elsewhere.get(container_name, self.connection)
+        try:
+            return send(connection)
+        except ProviderHTTPError as error:
+            region = _region_of(error)
+            if region is None or region == connection.region or not self.region_names.fullmatch(region):
+                raise
+        elsewhere = self._connection_in(region)
+        result = send(elsewhere)
+        self._elsewhere[container_name] = elsewhere
+        return result
+
+    def _connection_in(self, region: str) -> S3Connection:
+        if region == self.connection.region:
+            return self.connection
+        known = (one for one in self._elsewhere.values() if one.region == region)
+        own = self.connection.host == self._region_host(self.connection.region)
+        host = self._region_host(region) if own else self.connection.host
+        return next(known, None) or self.connection.in_region(region, host)
+
+    def _path(self, container_name: str, object_name: str | None = None) -> str:
+        """Return the path of a container or of an object, as S3 signs it: all but "/" is encoded."""
+        if not container_name or "/" in container_name:
+            message = f"container_name must be a name without '/', got {container_name!r}"
+            raise InvalidContainerNameError(message, self, container_name)
+        path = f"/{quote(container_name, safe='~')}"
+        return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
+
+    def _address(self, container_name: str, object_name: str | None = None) -> str:
+        """Return the URL of a container or an object."""
+        one = self._elsewhere.get(container_name, self.connection)
+        scheme, default = ("https", 443) if one.secure else ("http", 80)
+        place = one.host if one.port == default else f"{one.host}:{one.port}"
+        return f"{scheme}://{place}{one.request_path}{self._path(container_name, object_name)}"
+
+    @contextmanager
+    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
+        """Raise what S3 refuses as the errors of containers and objects."""
+        try:
+            yield
+        except (ContainerError, ObjectError):
+            raise
+        except ProviderHTTPError as error:
+            ours = self._translated(error, container_name, object_name)
+            if ours is None:
+                raise
+            ours.exchange, ours.headers = error.exchange, error.headers
+            raise ours from error
+
+    def _translated(
+        self, error: ProviderHTTPError, container_name: str, object_name: str | None
+    ) -> ContainerError | ObjectError | None:
+        code = str(error.message).partition(":")[0]
+        if code in CONTAINER_ERRORS:
+            return CONTAINER_ERRORS[code](error.message, self, container_name)
+        if object_name is not None and code in OBJECT_ERRORS:
+            return OBJECT_ERRORS[code](error.message, self, object_name)
+        status = None if error.exchange is None else error.exchange.status
+        if object_name is not None and status == HTTPStatus.PRECONDITION_FAILED:
+            return ObjectAlreadyExistsError(driver=self, object_name=object_name)
+        if not isinstance(error, NotFoundError):
+            return None
+        if object_name is None:
+            return ContainerDoesNotExistError(driver=self, container_name=container_name)
+        if error.exchange is not None and error.exchange.method == "HEAD":  # it says nothing but 404
+            self._require_container(container_name)
+        return ObjectDoesNotExistError(driver=self, object_name=object_name)
+
+    def _require_container(self, name: str) -> None:
+        """Raise `ContainerDoesNotExistError` if there is none."""
+        with self._errors(name):
+            self._send(name, lambda connection: connection.request(self._path(name), method="HEAD"))
+
+
+def _region_of(error: ProviderHTTPError) -> str | None:
+    """Return the region in which a request should have been sent, if a response says so."""
+    if isinstance(error, InvalidCredsError | NotFoundError):
+        return None
+    found = {name.lower(): text for name, text in error.headers.items()}.get(REGION_HEADER)
+    expected = EXPECTED.match(str(error.message))
+    return expected[1] if expected else found

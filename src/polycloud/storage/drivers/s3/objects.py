@@ -1,0 +1,130 @@
+"""S3's objects: lists, metadata, downloads, and deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import methodcaller
+from typing import Any
+from urllib.parse import unquote
+
+from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
+from polycloud.storage.base import rechunked
+from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response
+from polycloud.storage.objects import Container, Object
+from polycloud.storage.types import ObjectError
+from polycloud.storage.uploads import require_object_name
+from polycloud.utils.headers import Headers
+from polycloud.utils.status import HTTPStatus
+
+META = "x-amz-meta-"
+KEPT = ("content-encoding", "content-disposition", "content-language", "cache-control", "last-modified")
+"""Headers of an object that are in its `extra` if it has them, beside its content type and its ETag."""
+AS_KEPT = {"Accept-Encoding": "identity"}
+"""The content as it is kept, whatever its `Content-Encoding`."""
+
+
+class S3Objects(S3BaseDriver):
+    """Objects as S3 has them."""
+
+    def iterate_container_objects(
+        self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
+    ) -> Iterator[Object]:
+        """Yield the objects, a page of 1,000 at a time."""
+        path = self._path(container.name)
+        # Names come percent-encoded, since XML cannot hold all characters
+        query = {"list-type": 2, "encoding-type": "url", "prefix": prefix or ex_prefix or None}
+        marker: str | None = None
+        while True:
+            page = {**query, "continuation-token": marker}
+            with self._errors(container.name):
+                response: S3Response = self._send(container.name, methodcaller("request", path, page))
+            yield from self._listed(response, container)
+            following = response.object.findtext("{*}NextContinuationToken")
+            if following and following == marker:
+                raise response.malformed("the list returns to the same page and has no end")
+            marker = following
+            if not marker:
+                return
+
+    def get_object(self, container_name: str, object_name: str) -> Object:
+        """Return an object with its metadata."""
+        path = self._path(container_name, require_object_name(object_name))
+        with self._errors(container_name, object_name):
+            response: S3Response = self._send(
+                container_name, lambda one: one.request(path, None, None, AS_KEPT, "HEAD")
+            )
+        container = Container(container_name, {}, self)
+        return self._object(container, object_name, response.headers)
+
+    def download_object_range_as_stream(
+        self, obj: Object, start_bytes: int, end_bytes: int | None = None, chunk_size: int | None = None
+    ) -> Iterator[bytes]:
+        """Yield a part of an object, as it is now if it was not changed since `obj` was read."""
+        self._require_range(obj, start_bytes, end_bytes, chunk_size)
+        return rechunked(self._content(obj, start_bytes, end_bytes), chunk_size)
+
+    def delete_object(self, obj: Object) -> bool:
+        """Delete an object; S3 does not say whether there was one."""
+        path = self._path(obj.container.name, obj.name)
+        with self._errors(obj.container.name, obj.name):
+            self._send(obj.container.name, lambda one: one.request(path, method="DELETE"))
+        return True
+
+    def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
+        path = self._path(obj.container.name, obj.name)
+        headers = {**AS_KEPT, **({"If-Match": f'"{obj.hash}"'} if obj.hash else {})}
+        if start or end is not None:
+            headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        try:
+            with self._errors(obj.container.name, obj.name):
+                response: S3Response = self._send(
+                    obj.container.name, lambda one: one.request(path, None, None, headers, stream=True)
+                )
+        except ProviderHTTPError as error:
+            raise self._unreadable(error, obj) from error
+        if "Range" in headers and not response.headers.get("content-range", "").startswith(f"bytes {start}-"):
+            response.close()
+            raise response.malformed(f"the response must be the range {headers['Range']}")
+        return response.iter_bytes()
+
+    def _unreadable(self, error: ProviderHTTPError, obj: Object) -> Exception:
+        status = error.exchange.status if error.exchange else None
+        if status == HTTPStatus.PRECONDITION_FAILED:
+            return ObjectError(f"the object {obj.name!r} was changed since it was listed", self, obj.name)
+        if status == HTTPStatus.RANGE_NOT_SATISFIABLE:
+            return InvalidArgumentError(f"start_bytes must be within the object {obj.name!r}", self)
+        return error
+
+    def _listed(self, response: S3Response, container: Container) -> Iterator[Object]:
+        root = response.root("ListBucketResult")
+        namespace = root.tag.removesuffix("ListBucketResult")
+        key, size, etag, modified, owner = (
+            namespace + name for name in ("Key", "Size", "ETag", "LastModified", "Owner")
+        )
+        encoded = root.findtext(f"{namespace}EncodingType") == "url"
+        for element in root.iterfind(f"{namespace}Contents"):
+            fields = {child.tag: child.text or "" for child in element}
+            try:
+                name = fields[key]
+                extra: dict[str, Any] = {"last_modified": fields.get(modified)}
+                length = int(fields[size])
+            except (KeyError, ValueError) as error:
+                raise response.undocumented(error) from None
+            if owner in fields:
+                found = element.find(owner)
+                assert found is not None
+                extra["owner"] = {one.tag.removeprefix(namespace).lower(): one.text for one in found}
+            name = unquote(name.replace("+", " ")) if encoded and ("%" in name or "+" in name) else name
+            yield Object(name, length, fields.get(etag, "").strip('"'), extra, None, container, self)
+
+    def _object(self, container: Container, name: str, headers: Headers) -> Object:
+        etag = headers.get("etag", "").strip('"')
+        try:
+            size = int(headers["content-length"])
+        except (KeyError, ValueError):
+            message = f"the response must have the length of {name!r}"
+            raise MalformedResponseError(message, driver=self) from None
+        extra = {"content_type": headers.get("content-type"), "etag": etag}
+        extra |= {one.replace("-", "_"): headers[one] for one in KEPT if one in headers}
+        meta = {one.removeprefix(META): text for one, text in headers.items() if one.startswith(META)}
+        return Object(name, size, etag, extra, meta, container, self)

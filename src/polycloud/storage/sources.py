@@ -1,0 +1,107 @@
+"""What is uploaded: bytes, a file, or an iterator, read in parts of a size that the driver chooses.
+
+The idea: a driver asks `Source.read(size)` for the next bytes and gets exactly as many, unless the end has
+come. So it knows after the first part whether one request is enough, whatever the size of the pieces in
+which an iterator yields. A regular file is also read by position (`part`), so that its parts can be sent side
+by side, each read when its turn comes: memory holds only those that are being sent.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.utils.values import shown
+
+__all__ = ["Source"]
+
+BYTES = bytes | bytearray | memoryview
+
+
+class Source:
+    """Bytes to upload, in order; `size` is their number, None if it is not known before the end.
+
+    Raises `InvalidArgumentError` for what has no bytes.
+    """
+
+    def __init__(self, content: Any) -> None:
+        self._buffer = bytearray()
+        self._pieces: Iterator[Any] = iter(())
+        self._file: Any = None
+        self._start = 0
+        self.size: int | None = None
+        if isinstance(content, BYTES):
+            self._buffer += content
+            self.size = len(self._buffer)
+        elif hasattr(content, "read"):
+            self._take_file(content)
+        elif isinstance(content, Iterable) and not isinstance(content, str | dict):
+            self._pieces = iter(content)
+        else:
+            raise InvalidArgumentError(
+                f"expected bytes, a file opened in binary mode or an iterator of bytes, got {shown(content)}"
+            )
+
+    def _take_file(self, file: Any) -> None:
+        try:
+            found = os.fstat(file.fileno())
+            if stat.S_ISREG(found.st_mode) and hasattr(os, "pread"):
+                self._start = file.tell()
+                self._file = file
+                self.size = max(0, found.st_size - self._start)
+                return
+        except (AttributeError, OSError, TypeError, ValueError):  # no file of the system's, such as BytesIO
+            pass
+        self._pieces = iter(lambda: file.read(65536), b"")
+
+    @property
+    def positioned(self) -> bool:
+        """Whether `part` can read it: a regular file."""
+        return self._file is not None
+
+    def part(self, offset: int, size: int) -> bytes:
+        """Return bytes of a regular file, at most `size`; other threads may read other parts.
+
+        Raises `PolycloudError` if the file has become shorter than it was.
+        """
+        assert self.size is not None
+        wanted = min(size, self.size - offset)
+        pieces: list[bytes] = []
+        while wanted > 0:
+            piece = os.pread(self._file.fileno(), wanted, self._start + offset)
+            if not piece:
+                raise PolycloudError(
+                    f"the file became shorter than its {self.size:,} bytes while it was read"
+                )
+            pieces.append(piece)
+            offset, wanted = offset + len(piece), wanted - len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer only at the end."""
+        if self._file is not None:
+            return self._read_file(size)
+        while len(self._buffer) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            if not isinstance(piece, BYTES):
+                raise InvalidArgumentError(f"an iterator must yield bytes, got {shown(piece)}")
+            self._buffer += piece
+        part = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return part
+
+    def _read_file(self, size: int) -> bytes:
+        done = self._file.tell() - self._start
+        part = self.part(done, size)
+        self._file.seek(self._start + done + len(part))
+        return part
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield all that is left, in pieces."""
+        while piece := self.read(1 << 18):
+            yield piece

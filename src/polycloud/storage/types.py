@@ -1,0 +1,135 @@
+"""The names of object storage: providers, and the errors of containers and objects."""
+
+from __future__ import annotations
+
+from polycloud.common.types import Type
+from polycloud.errors import (
+    ConflictError,
+    InvalidNameError,
+    NotFoundError,
+    PolycloudError,
+    ProviderHTTPError,
+)
+from polycloud.utils.status import HTTPStatus
+
+__all__ = [
+    "ContainerAlreadyExistsError",
+    "ContainerDoesNotExistError",
+    "ContainerError",
+    "ContainerIsNotEmptyError",
+    "InvalidContainerNameError",
+    "ObjectAlreadyExistsError",
+    "ObjectDoesNotExistError",
+    "ObjectError",
+    "ObjectHashMismatchError",
+    "Provider",
+    "UnsafePlanError",
+]
+
+
+class Provider(Type):
+    """The storage providers that have a name; `polycloud providers` shows which have a driver."""
+
+    ALIYUN_OSS = "aliyun_oss"
+    AURORAOBJECTS = "auroraobjects"
+    AZURE_BLOBS = "azure_blobs"
+    BACKBLAZE_B2 = "backblaze_b2"
+    CLOUDFILES = "cloudfiles"
+    CLOUDFILES_UK = "cloudfiles_uk"
+    CLOUDFILES_US = "cloudfiles_us"
+    DIGITALOCEAN_SPACES = "digitalocean_spaces"
+    DUMMY = "dummy"
+    GOOGLE_STORAGE = "google_storage"
+    KTUCLOUD = "ktucloud"
+    LINODE = "linode"
+    LOCAL = "local"
+    MINIO = "minio"
+    NIMBUS = "nimbus"
+    NINEFOLD = "ninefold"
+    OPENSTACK_SWIFT = "openstack_swift"
+    OVH = "ovh"
+    R2 = "r2"
+    RGW = "rgw"
+    RGW_OUTSCALE = "rgw_outscale"
+    S3 = "s3"
+    SCALEWAY = "scaleway"
+    WASABI = "wasabi"
+
+
+class ContainerError(ProviderHTTPError):
+    """An error about the container `container_name`.
+
+    `code` is the usual status of this error; that of the response, if there was one, is in `exchange`.
+    """
+
+    default = "the operation on the container failed"
+    status = 0
+
+    def __init__(self, value: object = "", driver: object = None, container_name: str = "") -> None:
+        super().__init__(self.status, value or f"{self.default}: {container_name!r}")
+        self.driver = driver
+        self.container_name = container_name
+
+
+class ContainerDoesNotExistError(ContainerError, NotFoundError):
+    """There is no container of this name."""
+
+    default = "the container does not exist"
+    status = HTTPStatus.NOT_FOUND
+
+
+class ContainerAlreadyExistsError(ContainerError, ConflictError):
+    """There is a container of this name already; at some providers that of another account."""
+
+    default = "the container already exists"
+    status = HTTPStatus.CONFLICT
+
+
+class ContainerIsNotEmptyError(ContainerError, ConflictError):
+    """The container has objects, so it cannot be deleted."""
+
+    default = "the container is not empty"
+    status = HTTPStatus.CONFLICT
+
+
+class InvalidContainerNameError(ContainerError, InvalidNameError):
+    """The provider does not allow this name for a container."""
+
+    default = "the name is not valid for a container"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ObjectError(ProviderHTTPError):
+    """An error about the object `object_name`; `code` is as in `ContainerError`."""
+
+    default = "the operation on the object failed"
+    status = 0
+
+    def __init__(self, value: object = "", driver: object = None, object_name: str = "") -> None:
+        super().__init__(self.status, value or f"{self.default}: {object_name!r}")
+        self.driver = driver
+        self.object_name = object_name
+
+
+class ObjectDoesNotExistError(ObjectError, NotFoundError):
+    """There is no object of this name in the container."""
+
+    default = "the object does not exist"
+    status = HTTPStatus.NOT_FOUND
+
+
+class ObjectAlreadyExistsError(ObjectError, ConflictError):
+    """The object exists, or is another than the call asked for (`if_none_match`, `if_match`)."""
+
+    default = "the object exists, or has changed"
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
+class UnsafePlanError(PolycloudError):
+    """A plan would delete more than it is allowed to; nothing was done."""
+
+
+class ObjectHashMismatchError(ObjectError):
+    """What arrived is not what was sent: the checksums differ. Nothing is kept of it."""
+
+    default = "the checksum of the object does not match"

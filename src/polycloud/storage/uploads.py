@@ -1,0 +1,126 @@
+"""What an upload says beside its bytes: names, metadata, headers and conditions, checked in one place.
+
+An object that one driver takes is taken by all, or refused by all in the same words, as far as that does not
+depend on the provider.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
+
+__all__ = ["LONGEST_NAME", "Upload", "require_object_name", "upload_of"]
+
+LONGEST_NAME = 1024
+"""The most bytes of an object's name, at S3, Google, Azure and Swift."""
+HEADERS = {
+    "content_type": "Content-Type",
+    "content_encoding": "Content-Encoding",
+    "content_disposition": "Content-Disposition",
+    "content_language": "Content-Language",
+    "cache_control": "Cache-Control",
+}
+"""The keys of `extra` that every provider keeps, and the headers that they are."""
+DEFAULT_TYPE = "application/octet-stream"
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """What an upload says beside its bytes.
+
+    `headers` are those of the object (its content type is always one of them) and those that the caller
+    added; `meta_data` the user's own names and texts; `acl` a word of the provider's, such as "public-read";
+    `if_match` the hash that the present object must have; `if_none_match` "*" if there must not be one.
+    """
+
+    headers: dict[str, str]
+    meta_data: dict[str, str]
+    acl: str | None = None
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+
+def upload_of(
+    object_name: str,
+    extra: Mapping[str, Any] | None,
+    headers: Mapping[str, str] | None = None,
+    if_match: str | None = None,
+    if_none_match: str | None = None,
+) -> Upload:
+    """Return the checked arguments of an upload; without a content type, it is guessed from the name.
+
+    Raises:
+        InvalidArgumentError: A key of `extra` is unknown, or a value cannot be sent as a header.
+    """
+    given = dict(extra or {})
+    meta_data = _texts("meta_data", given.pop("meta_data", None) or {})
+    acl = given.pop("acl", None)
+    if acl is not None and not isinstance(acl, str):
+        raise InvalidArgumentError(f'extra["acl"] must be a str, got {shown(acl)}')
+    if if_none_match not in {None, "*"}:
+        raise InvalidArgumentError(f"if_none_match must be '*' or None, got {shown(if_none_match)}")
+    for name in given.keys() - HEADERS.keys():
+        near = difflib.get_close_matches(str(name), [*HEADERS, "meta_data", "acl"], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; it has meta_data, acl, {', '.join(HEADERS)}"
+        raise InvalidArgumentError(f"extra has no key {name!r}{hint}")
+    own = {HEADERS[name]: text for name, text in given.items() if text is not None}
+    own.setdefault("Content-Type", _guessed_type(object_name))
+    return Upload(
+        {**_texts("extra", own), **_texts("headers", headers or {})},
+        {name.lower(): text for name, text in meta_data.items()},
+        acl,
+        if_match,
+        if_none_match,
+    )
+
+
+def require_object_name(name: object) -> str:
+    """Return the name of an object. Raises `InvalidArgumentError` if no provider can keep it."""
+    if not isinstance(name, str) or not name:
+        raise InvalidArgumentError(f"object_name must be a non-empty str, got {shown(name)}")
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        message = f"object_name must be text that UTF-8 can encode, got {shown(name)}"
+        raise InvalidArgumentError(message) from None
+    if size > LONGEST_NAME:
+        raise InvalidArgumentError(f"object_name must have at most {LONGEST_NAME} bytes, got {size}")
+    if "\0" in name:
+        raise InvalidArgumentError(f"object_name must not contain NUL, got {shown(name)}")
+    return name
+
+
+def _texts(argument: str, given: Any) -> dict[str, str]:
+    """Return names and texts that headers can hold; numbers become texts."""
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError(f"{argument} must be a dict, got {shown(given)}")
+    texts: dict[str, str] = {}
+    for name, value in given.items():
+        text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        if not isinstance(name, str) or not _is_token(name):
+            raise InvalidArgumentError(
+                f"names in {argument} must be letters, digits, '-', '_' and '.', got {shown(name)}"
+            )
+        if not isinstance(text, str) or not text.isascii() or not text.isprintable() or text != text.strip():
+            raise InvalidArgumentError(
+                f"{argument}[{name!r}] must be printable ASCII without spaces around it (percent-encode the "
+                f"rest), got {shown(value)}"
+            )
+        texts[name] = text
+    return texts
+
+
+def _is_token(name: str) -> bool:
+    return bool(name) and name.isascii() and name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+
+
+def _guessed_type(name: str) -> str:
+    import mimetypes  # reads the system's table when it is first used
+
+    guessed, coding = mimetypes.guess_type(name, strict=False)
+    return guessed if guessed and not coding else DEFAULT_TYPE

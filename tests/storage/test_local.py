@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.storage.base import Container
+from polycloud.storage.drivers.local import LocalStorageDriver
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ContainerIsNotEmptyError,
+    ObjectAlreadyExistsError,
+    ObjectDoesNotExistError,
+)
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> LocalStorageDriver:
+    return LocalStorageDriver(str(tmp_path))
+
+
+@pytest.fixture
+def photos(driver: LocalStorageDriver) -> Container:
+    return driver.create_container("photos")
+
+
+def names(driver: LocalStorageDriver, *folders: str) -> list[str]:
+    """Return the names of the files and folders in a folder below the base."""
+    return sorted(one.name for one in Path(driver.base_path, *folders).iterdir())
+
+
+def test_files_are_objects(driver: LocalStorageDriver, photos: Container) -> None:
+    """An object is a file below its container's folder, and a file of another program is an object."""
+    photos.upload_object_via_stream(b"one", "a/b.txt")
+    assert Path(driver.base_path, "photos", "a", "b.txt").read_bytes() == b"one"
+    Path(driver.base_path, "photos", "c.txt").write_bytes(b"two")
+    assert [(one.name, one.size) for one in photos.list_objects()] == [("a/b.txt", 3), ("c.txt", 3)]
+    assert photos.get_object("c.txt").hash == ""
+
+
+def test_the_base_folder_must_exist(tmp_path: Path) -> None:
+    """A base folder that does not exist is refused by its path."""
+    with pytest.raises(InvalidArgumentError, match=r"the base folder .*missing does not exist"):
+        LocalStorageDriver(str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/x", "a//b", "a/", ".", "a/./b", ".polycloud/x"])
+def test_names_that_files_cannot_have(driver: LocalStorageDriver, photos: Container, name: str) -> None:
+    """A name that leads elsewhere, or that no file can have, is refused for uploads and names no object."""
+    with pytest.raises(InvalidArgumentError, match="object_name must"):
+        photos.upload_object_via_stream(b"x", name)
+    with pytest.raises(ObjectDoesNotExistError):
+        photos.get_object(name)
+    assert names(driver) == ["photos"]
+
+
+def test_links_lead_nowhere(driver: LocalStorageDriver, photos: Container, tmp_path: Path) -> None:
+    """Links to files and folders are neither listed, read, followed nor deleted with a container."""
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    Path(driver.base_path, "photos", "file").symlink_to(outside / "secret")
+    Path(driver.base_path, "photos", "folder").symlink_to(outside)
+    assert photos.list_objects() == []
+    for name in ("file", "folder/secret"):
+        with pytest.raises(ObjectDoesNotExistError):
+            photos.get_object(name)
+    with pytest.raises(PolycloudError):
+        photos.upload_object_via_stream(b"x", "folder/secret")
+    with pytest.raises(ContainerIsNotEmptyError):
+        photos.delete()
+    assert (outside / "secret").read_bytes() == b"secret"
+    Path(driver.base_path, "linked").symlink_to(outside)
+    with pytest.raises(ContainerDoesNotExistError):
+        driver.get_container("linked")
+
+
+def test_metadata_of_a_changed_file(driver: LocalStorageDriver, photos: Container) -> None:
+    """Metadata and MD5 are kept beside a file until another program changes it."""
+    photos.upload_object_via_stream(b"one", "a", extra={"meta_data": {"Owner": "me"}})
+    found = photos.get_object("a")
+    assert (found.meta_data, found.hash) == ({"owner": "me"}, "f97c5d29941bfb1b2fdab0874906ab82")
+    Path(driver.base_path, "photos", "a").write_bytes(b"two!")
+    found = photos.get_object("a")
+    assert (found.meta_data, found.hash, found.size) == ({}, "", 4)
+
+
+def test_a_failed_upload_leaves_the_earlier_object(driver: LocalStorageDriver, photos: Container) -> None:
+    """An upload that fails in the middle leaves the earlier object, and no file of its own."""
+    photos.upload_object_via_stream(b"one", "a")
+
+    def failing() -> Iterator[bytes]:
+        yield b"tw"
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        photos.upload_object_via_stream(failing(), "a")
+    assert b"".join(photos.get_object("a").as_stream()) == b"one"
+    assert names(driver, "photos", ".polycloud", "uploads") == []
+
+
+def test_a_file_and_a_folder_of_one_name(photos: Container) -> None:
+    """An object whose name is the folder of another one is refused, and so is one below an object."""
+    photos.upload_object_via_stream(b"one", "a/b")
+    with pytest.raises(ObjectAlreadyExistsError, match="a file and a folder cannot have one name"):
+        photos.upload_object_via_stream(b"x", "a")
+    with pytest.raises(ObjectAlreadyExistsError, match="a file and a folder cannot have one name"):
+        photos.upload_object_via_stream(b"x", "a/b/c")
+
+
+def test_delete_prunes_folders(driver: LocalStorageDriver, photos: Container) -> None:
+    """Deleting an object deletes the folders that it leaves empty, what is kept beside it, and no others."""
+    photos.upload_object_via_stream(b"one", "a/b/c")
+    photos.upload_object_via_stream(b"two", "a/d")
+    photos.get_object("a/b/c").delete()
+    assert names(driver, "photos") == [".polycloud", "a"]
+    assert names(driver, "photos", "a") == ["d"]
+    assert len(names(driver, "photos", ".polycloud", "objects")) == 1
