@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,9 +55,9 @@ PRINTED = {
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def examples() -> list[tuple[str, str, str]]:
+def examples() -> list[Any]:
     return [
-        (page, block, printed)
+        pytest.param(page, block, printed, marks=[pytest.mark.campaign] if "LocalCluster" in block else [])
         for page, outputs in PRINTED.items()
         for block, printed in zip(
             BLOCK.findall((PAGES / page).read_text(encoding="utf-8")), outputs, strict=True

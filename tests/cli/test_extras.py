@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from polycloud.cli import extras
-from polycloud.compute import keys
 from polycloud.compute.providers import get_driver
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.sandbox import Sandbox
+from support.keypairs import key_pair
 from support.web import Answer, Seen, serve
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -133,7 +133,7 @@ def test_help_lists_what_set_takes(run: Run, account: dict[str, str]) -> None:
 def test_several_nodes(run: Run, prod: Sandbox, account: dict[str, str], tmp_path: Path) -> None:
     """--count creates numbered nodes, with a registered key, user data and tags; a repeat creates none."""
     public = tmp_path / "id.pub"
-    public.write_text(f"{keys.generate()[1]}\n")
+    public.write_text(f"{key_pair()[1]}\n")
     assert run("keys", "import", "laptop", str(public), **account).returncode == 0
     (tmp_path / "init").write_text("#!/bin/sh\n")
     command = (

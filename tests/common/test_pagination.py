@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from polycloud.common.pagination import (
     Page,
-    built,
     each_of_pages,
     follow_marker,
     number_pages,
@@ -116,11 +115,6 @@ def test_fewer_pages_are_announced_later() -> None:
     """A list that is read one page at a time is read to the highest number of pages that it announced."""
     pages = {1: 2, 2: 3, 3: 1}
     assert list(each_of_pages(lambda n: Page([n], pages[n]), key=lambda item: item)) == [1, 2, 3]
-
-
-def test_pages_are_built_with_their_counts() -> None:
-    """`built` builds the items of a page and keeps its counts."""
-    assert built(paged([1, 2, 3], 2), str)(1) == Page(["1", "2"], 2, 3)
 
 
 @given(lists, sizes)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from polycloud.common.payload import LazyExtra, decode_items
+from polycloud.common.payload import LazyExtra, built, identity
 from polycloud.compute import base, types
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.objects import (
@@ -106,7 +106,7 @@ def test_extra_is_lazy() -> None:
 def test_items_are_copies() -> None:
     """An item has a copy of its own bytes, so the page that it was on can be freed."""
     page = bytearray(b'[{"id": 1}, {"id": 2}]')
-    items = list(decode_items(msgspec.json.decode(page, type=list[msgspec.Raw]), dict[str, int]))
+    items = built(msgspec.json.decode(page, type=list[msgspec.Raw]), dict[str, int], identity)
     page.clear()  # raises while anything refers to the bytes
     assert items == [({"id": 1}, b'{"id": 1}'), ({"id": 2}, b'{"id": 2}')]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from polycloud.common.digitalocean import DigitalOceanConnection, DigitalOceanResponse
 from polycloud.common.pagination import Page, path_and_query
-from polycloud.common.payload import Item, value_of
+from polycloud.common.payload import Item, identity, value_of
 from polycloud.compute.drivers.nephoscale import NephoscaleResponse
 from polycloud.errors import MalformedResponseError, PolycloudError
 from polycloud.http.retry import RetryPolicy
@@ -47,7 +47,7 @@ def told(body: bytes, status: int = 200) -> DigitalOceanResponse:
 @given(mutated(LIST) | json_values().map(encode), st.integers(1, 3))
 def test_page(body: bytes, here: int) -> None:
     """A page is items and counts, or a `MalformedResponseError`."""
-    page = outcome(lambda: told(body).page("things", Thing, here))
+    page = outcome(lambda: told(body).page("things", Thing, identity, here))
     assert isinstance(page, Page | MalformedResponseError)
     assert isinstance(page, MalformedResponseError) or all(
         isinstance(item.value, Thing) for item in page.items
@@ -60,7 +60,7 @@ def test_links(last: str, following: str, total: int) -> None:
     body = encode(
         {"things": [], "links": {"pages": {"last": last, "next": following}}, "meta": {"total": total}}
     )
-    page = outcome(lambda: told(body).page("things", Thing, 1))
+    page = outcome(lambda: told(body).page("things", Thing, identity, 1))
     assert isinstance(page, MalformedResponseError) or 1 <= page.pages <= 10_000
 
 

@@ -29,8 +29,8 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
-from polycloud.common.pagination import Page, built, each_of_pages, number_pages
-from polycloud.common.payload import Item
+from polycloud.common.pagination import Page, each_of_pages, number_pages
+from polycloud.common.payload import Item, identity
 from polycloud.concurrency import waiting
 from polycloud.errors import (
     ConflictError,
@@ -152,17 +152,17 @@ class DigitalOceanResponse(JsonResponse):
     def member(self, name: str, type_: Any) -> Item[Any]:
         """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
         raw = getattr(self.decode(_envelope(name, msgspec.Raw)), name)
-        return next(self.decode_items([raw], type_, _envelope(name, type_)))
+        return self.built([raw], type_, identity, _envelope(name, type_))[0]
 
-    def page(self, name: str, type_: Any, here: int) -> Page:
-        """Return the `Item`s of page `here` of the list under `name`, its number of pages and its total.
+    def page(self, name: str, type_: Any, build: Callable[[Item[Any]], Any], here: int) -> Page:
+        """Return what `build` makes of the list under `name` on page `here`, its number of pages and total.
 
         A null is an empty list. The provider may give smaller pages than requested: if the first page has no
         links to others, its length is taken for the page size.
         """
         payload = self.decode(_page(name, msgspec.Raw))
         raws = getattr(payload, name) or ()
-        items = self.decode_items(raws, type_, _page(name, type_))
+        items = self.built(raws, type_, build, _page(name, type_))
         total = payload.meta.total if payload.meta else None
         linked, size = _last_page(payload.links), self._per_page()
         if here == 1 and linked == 1 and raws:
@@ -250,7 +250,7 @@ class DigitalOceanConnection(BearerConnection):
 
         `key` identifies an object: one that moved to another page meanwhile is returned once.
         """
-        return number_pages(built(partial(self._page, path, name, type_, params), build), key)
+        return number_pages(partial(self._page, path, name, type_, build, params), key)
 
     def iterate(
         self,
@@ -263,12 +263,20 @@ class DigitalOceanConnection(BearerConnection):
         params: dict[str, Any] | None = None,
     ) -> Iterator[R]:
         """Like `list_all`, but yield the objects one by one, fetching a page at a time."""
-        return each_of_pages(built(partial(self._page, path, name, type_, params), build), key)
+        return each_of_pages(partial(self._page, path, name, type_, build, params), key)
 
-    def _page(self, path: str, name: str, type_: type[T], params: dict[str, Any] | None, page: int) -> Page:
+    def _page(
+        self,
+        path: str,
+        name: str,
+        type_: type[T],
+        build: Callable[[Item[T]], R],
+        params: dict[str, Any] | None,
+        page: int,
+    ) -> Page:
         query = {**(params or {}), "page": page, "per_page": self.per_page}
-        response: DigitalOceanResponse = self.request(path, params=query)
-        return response.page(name, type_, page)
+        response: DigitalOceanResponse = self.request(path, query)
+        return response.page(name, type_, build, page)
 
     # Actions
 

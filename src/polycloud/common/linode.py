@@ -27,7 +27,7 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
-from polycloud.common.pagination import Page, built, each_of_pages, number_pages
+from polycloud.common.pagination import Page, each_of_pages, number_pages
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency import waiting
 from polycloud.errors import (
@@ -171,12 +171,12 @@ class LinodeResponse(JsonResponse):
         """Return the object. Raises `MalformedResponseError` unless it is as documented."""
         return Item(self.decode(type_), self.content)
 
-    def page(self, type_: Any) -> Page:
-        """Return a page: its `Item`s, the number of pages and of all items."""
+    def page(self, type_: Any, build: Callable[[Item[Any]], Any]) -> Page:
+        """Return a page: what `build` makes of its items, the number of pages and of all items."""
         page = self.decode(_page(msgspec.Raw))
         if (page.pages or 0) > MOST_PAGES:
             raise self.malformed(f"the list claims {page.pages:,} pages; at most {MOST_PAGES:,} are read")
-        return Page(self.decode_items(page.data, type_, _page(type_)), page.pages or 1, page.results)
+        return Page(self.built(page.data, type_, build, _page(type_)), page.pages or 1, page.results)
 
 
 def _error_for(reason: Reason) -> type[ProviderHTTPError] | None:
@@ -243,7 +243,7 @@ class LinodeConnection(BearerConnection):
 
         Pages are read in parallel.
         """
-        return number_pages(built(partial(self._page, path, type_, only), build), key)
+        return number_pages(partial(self._page, path, type_, build, only), key)
 
     def iterate(
         self,
@@ -255,12 +255,14 @@ class LinodeConnection(BearerConnection):
         only: Filter | None = None,
     ) -> Iterator[R]:
         """As `list_all`, but read a page at a time, as the iterator is used."""
-        return each_of_pages(built(partial(self._page, path, type_, only), build), key)
+        return each_of_pages(partial(self._page, path, type_, build, only), key)
 
-    def _page(self, path: str, type_: type[T], only: Filter | None, page: int) -> Page:
+    def _page(
+        self, path: str, type_: type[T], build: Callable[[Item[T]], R], only: Filter | None, page: int
+    ) -> Page:
         query = {"page": page, "page_size": self.per_page}
         response: LinodeResponse = self.request(path, params=query, headers=_filter_header(only))
-        return response.page(type_)
+        return response.page(type_, build)
 
     # Events
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
-from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from polycloud.concurrency import waiting
 from polycloud.errors import MalformedResponseError
 
-__all__ = ["Page", "built", "each_of_pages", "follow_marker", "number_pages", "path_and_query", "unique"]
+__all__ = ["Page", "each_of_pages", "follow_marker", "number_pages", "path_and_query", "unique"]
 
 T = TypeVar("T")
 Marker = str | int
@@ -25,12 +24,12 @@ READINGS = 4
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a numbered list: its items, to be read once, and the size of the complete list.
+    """One page of a numbered list: its items, and the size of the complete list.
 
     `pages` is the number of pages; `total` the number of items, None if the provider does not state it.
     """
 
-    items: Iterable[Any]
+    items: list[Any]
     pages: int
     total: int | None = None
 
@@ -55,11 +54,16 @@ def number_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable], *, 
     items: list[T] = []
     for _ in range(READINGS):
         pages = _all_pages(fetch, limit)
-        items = list(unique(chain.from_iterable(page.items for page in pages), key))
+        items = _once_each([item for page in pages for item in page.items], key)
         totals = {page.total for page in pages}
         if totals in ({None}, {len(items)}) and (len(pages) == 1 or _same(fetch(1), pages[0], key)):
             break
     return items
+
+
+def _once_each(items: list[T], key: Callable[[T], Hashable]) -> list[T]:
+    # Nearly always there is nothing to leave out, which C finds out in a fifth of the time
+    return items if len(set(map(key, items))) == len(items) else list(unique(items, key))
 
 
 def _same(page: Page, earlier: Page, key: Callable[[T], Hashable]) -> bool:
@@ -68,9 +72,11 @@ def _same(page: Page, earlier: Page, key: Callable[[T], Hashable]) -> bool:
 
 def _all_pages(fetch: Callable[[int], Page], limit: int) -> list[Page]:
     pages = [fetch(1)]
-    while len(pages) < (count := max(page.pages for page in pages)):  # a later page may state more
+    count = pages[0].pages
+    while len(pages) < count:
         further = range(len(pages) + 1, count + 1)
         pages += waiting.gather([partial(fetch, number) for number in further], limit=limit)
+        count = max(page.pages for page in pages)  # a later page may state more
     return pages
 
 
@@ -110,16 +116,6 @@ def each_of_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable]) ->
         return page.items, here + 1 if here < last else None
 
     return follow_marker(numbered, key)
-
-
-def built(fetch: Callable[[int], Page], build: Callable[[Any], Any]) -> Callable[[int], Page]:
-    """Wrap `fetch` so that `build` converts its items a page at a time, and the decoded page is freed."""
-
-    def fetch_and_build(number: int) -> Page:
-        page = fetch(number)
-        return Page(list(map(build, page.items)), page.pages, page.total)
-
-    return fetch_and_build
 
 
 def path_and_query(link: str) -> str:

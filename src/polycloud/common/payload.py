@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -20,8 +20,8 @@ from polycloud.errors import MalformedResponseError
 __all__ = [
     "Item",
     "LazyExtra",
+    "built",
     "decode",
-    "decode_items",
     "decoder",
     "identity",
     "parse_datetime",
@@ -29,6 +29,7 @@ __all__ = [
     "with_defaults",
 ]
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 SHOWN = 200
@@ -58,15 +59,14 @@ class Item(NamedTuple, Generic[T]):
     raw: bytes
 
 
-def decode_items(raws: Iterable[msgspec.Raw], type_: Any) -> Iterator[Item[Any]]:
-    """Decode the objects of a list, whose bytes are copied: a `msgspec.Raw` keeps the complete list alive.
+def built(raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], R]) -> list[R]:
+    """Return what `build` makes of the objects of a list.
 
-    One by one: the objects of a long list are never in memory all at once.
+    One by one: those of a long list are never in memory all at once. Their bytes are copied: a `msgspec.Raw`
+    keeps the complete list alive.
     """
     decode, new = decoder(type_, strict=False).decode, tuple.__new__  # half the time of Item()
-    for raw in raws:
-        content = bytes(raw)
-        yield new(Item, (decode(content), content))
+    return [build(new(Item, (decode(content), content))) for content in map(bytes, raws)]
 
 
 def identity(item: Item[T]) -> Item[T]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
-from polycloud.common.payload import UNDECODABLE, Item, decode_items, decoder
+from polycloud.common.payload import UNDECODABLE, Item, built, decoder
 from polycloud.concurrency.forks import cached_property
 from polycloud.errors import (
     Exchange,
@@ -231,13 +231,15 @@ class JsonResponse(Response):
         except UNDECODABLE as error:
             raise self.malformed(f"the response is not JSON: {error}") from None
 
-    def decode_items(self, raws: Iterable[msgspec.Raw], type_: Any, complete: Any) -> Iterator[Item[Any]]:
-        """Decode parts of the body as `type_`, each with its bytes, one by one.
+    def built(
+        self, raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], T], complete: Any
+    ) -> list[T]:
+        """Return what `build` makes of parts of the body, each decoded as `type_`, with its bytes.
 
         Raises the error of decoding the body as `complete`, since that names a field by its complete path.
         """
         try:
-            yield from decode_items(raws, type_)
+            return built(raws, type_, build)
         except UNDECODABLE:
             self.decode(complete)
             raise

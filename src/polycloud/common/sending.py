@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -25,12 +26,15 @@ from polycloud.http.ratelimits import RateLimiter
 from polycloud.http.retry import RetryBudget, has_retry_after, is_transient, may_have_acted
 from polycloud.utils.status import HTTPStatus
 
+if TYPE_CHECKING:
+    from polycloud.tracing.hooks import Hook
+
 __all__ = ["Sending"]
 
 Outcome = RawResponse | PolycloudError
 
 
-class Sending(Struct):
+class Sending(Struct, gc=False):
     """One request on its way; `result` sends it.
 
     `sign` is applied to each attempt anew, since signatures expire; None if requests are not signed.
@@ -51,16 +55,16 @@ class Sending(Struct):
         Raises the error of the last attempt, or `RateLimitReachedError` if the request's turn does not come
         within the policy's patience.
         """
-        from polycloud.tracing.hooks import require_debug_file  # logging waits for the first request
+        from polycloud.tracing.hooks import listeners  # logging waits for the first request
 
-        require_debug_file()
+        hooks = listeners()
         self._wait_for_turn()
         attempt, acted = 1, False
-        outcome = self._attempt(attempt)
+        outcome = self._attempt(attempt, hooks)
         while self._retries(attempt, outcome):
             acted = acted or may_have_acted(outcome)
             attempt += 1
-            outcome = self._attempt(attempt)
+            outcome = self._attempt(attempt, hooks)
         if isinstance(outcome, RawResponse):
             return outcome, acted
         if acted and not may_have_acted(outcome):
@@ -88,9 +92,7 @@ class Sending(Struct):
         deadline = self.request.deadline
         return math.inf if deadline is None else deadline - time.monotonic()
 
-    def _attempt(self, number: int) -> Outcome:
-        from polycloud.tracing.hooks import note_attempt  # logging waits for the first request
-
+    def _attempt(self, number: int, hooks: list[Hook]) -> Outcome:
         outcome: Outcome | None = None
         sent = self.request
         began = time.perf_counter()
@@ -103,7 +105,10 @@ class Sending(Struct):
         finally:
             ms = (time.perf_counter() - began) * 1e3
             self.limiter.give_back(outcome if isinstance(outcome, RawResponse) else None)
-        note_attempt(self.sender, sent, outcome, number, ms)
+        if hooks:
+            from polycloud.tracing.hooks import note_attempt
+
+            note_attempt(hooks, self.sender, sent, outcome, number, ms)
         return outcome
 
     def _retries(self, attempt: int, outcome: Outcome) -> bool:

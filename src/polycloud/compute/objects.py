@@ -161,7 +161,7 @@ class NodeSize(ComputeResource):
         self.bandwidth = bandwidth
         self.price = price
         self.driver = driver
-        self.extra = extra
+        self._extra = {} if extra is None else extra
 
     def __repr__(self) -> str:
         return (
@@ -187,7 +187,7 @@ class NodeImage(ComputeResource):
         self.id = str(id)
         self.name = name
         self.driver = driver
-        self.extra = extra
+        self._extra = {} if extra is None else extra
 
     def __repr__(self) -> str:
         return f"<NodeImage: id={self.id}, name={self.name}, driver={provider_of(self)}  ...>"
@@ -211,7 +211,7 @@ class NodeLocation(ComputeResource):
         self.name = name
         self.country = country
         self.driver = driver
-        self.extra = extra
+        self._extra = {} if extra is None else extra
 
     def __repr__(self) -> str:
         return (
@@ -286,7 +286,7 @@ class StorageVolume(ComputeResource):
         self.size = size
         self.driver = driver
         self.state = state
-        self.extra = extra
+        self._extra = {} if extra is None else extra
 
     def attach(self, node: Node, device: str | None = None) -> bool:
         """Attach the volume to a node; see `NodeDriver.attach_volume`."""
@@ -330,7 +330,7 @@ class VolumeSnapshot(ComputeResource):
         self.id = str(id)
         self.driver = driver
         self.size = size
-        self.extra = extra
+        self._extra = {} if extra is None else extra
         self.created = created
         self.state = state
         self.name = name

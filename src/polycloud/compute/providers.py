@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polycloud.compute.drivers.ec2 import EC2NodeDriver
     from polycloud.compute.drivers.linode import LinodeNodeDriver
     from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+    from polycloud.compute.drivers.openstack import OpenStackNodeDriver, OVHNodeDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
@@ -23,6 +24,8 @@ DRIVERS: providers.Drivers = {
     Provider.LINODE: ("polycloud.compute.drivers.linode", "LinodeNodeDriver"),
     Provider.EC2: ("polycloud.compute.drivers.ec2", "EC2NodeDriver"),
     Provider.NEPHOSCALE: ("polycloud.compute.drivers.nephoscale", "NephoscaleNodeDriver"),
+    Provider.OPENSTACK: ("polycloud.compute.drivers.openstack", "OpenStackNodeDriver"),
+    Provider.OVH: ("polycloud.compute.drivers.openstack", "OVHNodeDriver"),
 }
 """The compute drivers of this package: constant to (module path, class name)."""
 
@@ -37,6 +40,10 @@ def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeNodeD
 def get_driver(provider: Literal[Provider.EC2, "ec2"]) -> type[EC2NodeDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.NEPHOSCALE, "nephoscale"]) -> type[NephoscaleNodeDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.OPENSTACK, "openstack"]) -> type[OpenStackNodeDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.OVH, "ovh"]) -> type[OVHNodeDriver]: ...
 @overload
 def get_driver(provider: str) -> type[NodeDriver]: ...
 def get_driver(provider: str) -> type[Any]:

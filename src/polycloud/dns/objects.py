@@ -42,7 +42,7 @@ class Zone(DNSResource):
         self.type = type
         self.ttl = ttl
         self.driver = driver
-        self.extra = extra
+        self._extra = {} if extra is None else extra
 
     def list_records(self) -> list[Record]:
         """Return the records; see `DNSDriver.list_records`."""
@@ -109,7 +109,7 @@ class Record(DNSResource):
         self.zone = zone
         self.driver = driver
         self.ttl = ttl
-        self.extra = extra
+        self._extra = {} if extra is None else extra
 
     def update(
         self,

@@ -44,8 +44,11 @@ SUCCESS = range(200, 300)
 class Exchange:
     """A request to `target` on its way, and its response.
 
-    `fully_sent` is set by the transport once the body's last byte was handed to the socket.
+    The transport makes `reader` once it has a connection, and sets `fully_sent` once the body's last byte was
+    handed to the socket.
     """
+
+    reader: ResponseReader
 
     def __init__(self, request: Request, route: Route, target: str) -> None:
         self.request = request
@@ -53,7 +56,6 @@ class Exchange:
         self.head = request_head(
             request.method, route.prefix + target, route.host_header, headers, request.body
         )
-        self.reader = ResponseReader(request.method)
         self.fully_sent = False
         self._decoder: Decoder | None = None
 

@@ -14,17 +14,19 @@ import asyncio
 import time
 import warnings
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
 from polycloud.concurrency.waiting import bridge
 from polycloud.concurrency.worker import Worker
 from polycloud.errors import ConnectError, PolycloudError
+from polycloud.http.alarm import Alarm
 from polycloud.http.exchange import IDLE_LIMIT, UNREPEATABLE, Exchange, late
 from polycloud.http.loopopening import Opener
-from polycloud.http.loopwire import CLOCK, ENOUGH, LoopWire
+from polycloud.http.loopwire import ENOUGH, LoopWire
 from polycloud.http.messages import RawResponse, Request, TransportOptions, origin_of, require_size
+from polycloud.http.protocol import ResponseReader
 from polycloud.http.route import route_to, target_of
 from polycloud.http.wire import seconds_left
 
@@ -36,7 +38,7 @@ CLOSING = 2.0
 """Seconds that `aclose` waits for connections to end."""
 IN_MEMORY = (bytes, bytearray, memoryview, list, tuple)
 """Bodies whose pieces are there; those of others may block, and are read on a thread."""
-BRIEF = 0.05
+BRIEF = 0.5
 """Seconds after which a connection is looked at for requests that may be repeated, too."""
 TURN = 16
 """Pieces of a body after which others have their turn."""
@@ -89,10 +91,9 @@ class LoopTransport:
         response.chunks = exchange.chunks()
         return response
 
-    async def exchange(self, request: Request) -> RawResponse:
+    def exchange(self, request: Request) -> Coroutine[Any, Any, RawResponse]:
         """Send once and return the response with its body."""
-        exchange = self._new_exchange(request)
-        return await exchange.run(exchange.whole(self.options.body_limit))
+        return self._new_exchange(request).whole(self.options.body_limit)
 
     def close(self) -> None:
         """Close every connection, from inside a bridge."""
@@ -145,8 +146,7 @@ class _Pool:
         self.loop = asyncio.get_running_loop()
         self._free = size
         self._queue: deque[_Place] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-        self._rings_at = 0.0
+        self._alarm = Alarm(self.loop)
         self._idle: list[LoopWire] = []
         self._open: set[LoopWire] = set()
         self._closed = False
@@ -193,9 +193,7 @@ class _Pool:
         self._idle.clear()
         while self._queue:
             _settle(self._queue.popleft().given)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.cancel()
         if closing:
             await asyncio.wait(closing, timeout=CLOSING)
 
@@ -218,7 +216,7 @@ class _Pool:
         """Wait for a place."""
         place = _Place(self.loop, seconds_left(request, request.read_timeout))
         self._queue.append(place)
-        self._ring_at(place.due)
+        self._alarm.set(place.due, self._ring)  # one for the queue: most who wait need none
         try:
             await place.given
         except TimeoutError:
@@ -231,18 +229,8 @@ class _Pool:
             return
         raise ours
 
-    def _ring_at(self, due: float) -> None:
-        """Have `_ring` called at `due`, with one timer for the queue: most who wait need none."""
-        if self._timer is not None and due < self._rings_at:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._rings_at = due
-            self._timer = self.loop.call_later(max(0.0, due - time.monotonic()) + CLOCK, self._ring)
-
     def _ring(self) -> None:
         """End the wait of those in the queue whose time has passed."""
-        self._timer = None
         waiting = [place for place in self._queue if not place.given.done()]
         now = time.monotonic()
         for place in waiting:
@@ -250,7 +238,7 @@ class _Pool:
                 _settle(place.given, TimeoutError())
         self._queue = deque(place for place in waiting if place.due > now)
         if self._queue:
-            self._ring_at(min(place.due for place in self._queue))
+            self._alarm.set(min(place.due for place in self._queue), self._ring)
 
     def _release(self) -> None:
         while self._queue:
@@ -312,21 +300,25 @@ class _Exchange(Exchange):
         """Return the result of a step; errors of the socket become ours, without the original."""
         try:
             return await step
-        except PolycloudError as error:
-            ours = error
-        except OSError as error:
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failure = self._failed(error)
+        raise failure
+
+    def _failed(self, error: BaseException) -> BaseException:
+        """End the exchange and return the error to raise."""
+        ours = error
+        if isinstance(error, OSError):
             ours = self.error(error, sent=self._wire is not None and self._wire.sent)
-        except BaseException:
-            self._end()
-            raise
+        if isinstance(ours, PolycloudError):
+            ours.__cause__ = ours.__context__ = None
         self._end()
-        ours.__cause__ = ours.__context__ = None
-        raise ours
+        return ours
 
     async def begin(self, least: int) -> RawResponse:
         """Send; return the response once headers and `least` bytes of its body, or all of it, are there."""
         request = self.request
         self._wire = wire = await self._pool.lease(request)
+        self.reader = ResponseReader(request.method)
         wire.begin(request, self.reader, request.read_timeout)
         if request.body is None or isinstance(request.body, IN_MEMORY):
             self.fully_sent = await self._send(wire)
@@ -337,25 +329,30 @@ class _Exchange(Exchange):
 
     async def whole(self, limit: int) -> RawResponse:
         """Return the response with its decoded body. Raises `MalformedResponseError` after `limit` bytes."""
-        least = min(ENOUGH, limit + 1)
-        response = await self.begin(least)
-        wire, pieces, size = self._wire, [], 0
-        assert wire is not None
-        while True:
-            for piece in self.decoded(limit):
-                size += len(piece)
-                require_size(size, limit)
-                pieces.append(piece)
-                if len(pieces) % TURN == 0:
-                    await asyncio.sleep(0)
-                    self.request.remaining()
-            if self.reader.complete:
-                break
-            wire.took()
-            await wire.receive(least)
-        self._end()
-        response.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        return response
+        pieces, size, least = [], 0, min(ENOUGH, limit + 1)
+        try:
+            response = await self.begin(least)
+            wire = self._wire
+            assert wire is not None
+            while True:
+                for piece in self.decoded(limit):
+                    size += len(piece)
+                    require_size(size, limit)
+                    pieces.append(piece)
+                    if len(pieces) % TURN == 0:
+                        await asyncio.sleep(0)
+                        self.request.remaining()
+                if self.reader.complete:
+                    break
+                wire.took()
+                await wire.receive(least)
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failure = self._failed(error)
+        else:
+            self._end()
+            response.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return response
+        raise failure
 
     def chunks(self) -> Generator[bytes]:
         """Yield the decoded body in pieces."""

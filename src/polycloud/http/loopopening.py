@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from polycloud.concurrency.worker import Worker
 from polycloud.errors import ConnectError, PolycloudError, TLSError, TransportError
 from polycloud.http.exchange import late, require_tunnel, tunnel_head
-from polycloud.http.loopwire import LoopWire
+from polycloud.http.loopwire import ENOUGH, LoopWire
 from polycloud.http.messages import Request, TransportOptions
 from polycloud.http.protocol import ResponseReader
 from polycloud.http.resolving import is_ip_address, resolved
@@ -48,6 +48,7 @@ class Opener:
                 self._proxy_context = TransportOptions().ssl_context()
         self._host, self._port = host.strip("[]"), port
         self._lookup: asyncio.Task[list[Address]] | None = None
+        self._buffer = memoryview(bytearray(ENOUGH))
 
     async def open(self, request: Request) -> LoopWire:
         """Return a connection on which `request` can be sent. Errors of the socket become errors of ours."""
@@ -61,7 +62,7 @@ class Opener:
     async def _open(self, opening: _Opening) -> LoopWire:
         route = self.route
         addresses = await opening.bounded(self._addresses, "the name was not resolved in time")
-        wire = await opening.bounded(lambda: _connect(addresses), "timed out")
+        wire = await _wire(await opening.bounded(lambda: _connect(addresses), "timed out"), self._buffer)
         try:
             if self._proxy_context is not None:
                 await opening.secure(wire, self._proxy_context, self._host)
@@ -136,8 +137,8 @@ class _Opening:
         return seconds_left(self._request, self._request.connect_timeout)
 
 
-async def _connect(addresses: list[Address]) -> LoopWire:
-    """Return a connection to the first address that accepts one."""
+async def _connect(addresses: list[Address]) -> socket.socket:
+    """Return a socket that is connected to the first address that accepts it."""
     waiting = _by_turns(addresses)
     trying: set[asyncio.Task[socket.socket]] = set()
     failure: BaseException = OSError("the name has no address")
@@ -151,7 +152,7 @@ async def _connect(addresses: list[Address]) -> LoopWire:
                 trying.remove(task)
                 error = task.exception()
                 if error is None:
-                    return await _wire(task.result())
+                    return task.result()
                 failure = error
     finally:
         for task in trying:
@@ -184,9 +185,9 @@ def _discard(task: asyncio.Task[socket.socket]) -> None:
         task.result().close()
 
 
-async def _wire(sock: socket.socket) -> LoopWire:
+async def _wire(sock: socket.socket, buffer: memoryview) -> LoopWire:
     try:
-        return (await asyncio.get_running_loop().create_connection(LoopWire, sock=sock))[1]
+        return (await asyncio.get_running_loop().create_connection(lambda: LoopWire(buffer), sock=sock))[1]
     except BaseException:
         sock.close()
         raise

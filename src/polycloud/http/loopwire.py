@@ -4,8 +4,8 @@ The loop calls the methods of `asyncio.Protocol`; whoever sends or reads awaits 
 the next event completes. No single wait lasts longer than the request's timeout, nor longer than what is left
 of its deadline.
 
-Making and cancelling a timer for each wait would cost more than the wait. So a wire has one timer, and the
-time `_due` at which the current wait must end. A timer that goes off too early is set anew.
+Making and cancelling a timer for each wait would cost more than the wait. So a wire has one `Alarm`, and the
+time `_due` at which the current wait must end.
 
 What arrives goes to the request's reader at once. Where nobody takes it in time, the wire stops reading, so a
 slow consumer makes a slow server; likewise `send` waits while the loop has not yet sent what it was given.
@@ -21,22 +21,21 @@ from typing import Any, cast
 from urllib3.util.wait import wait_for_read
 
 from polycloud.errors import PolycloudError
+from polycloud.http.alarm import Alarm
 from polycloud.http.messages import CHUNK, Request
 from polycloud.http.protocol import ResponseReader
 from polycloud.http.wire import seconds_left
 
-__all__ = ["CLOCK", "ENOUGH", "LoopWire"]
+__all__ = ["ENOUGH", "LoopWire"]
 
 ENOUGH = 4 * CHUNK
 """Bytes of a body that are worth waking whoever reads all of it, and that stop the reading until then."""
 
 
-CLOCK = 0.001
-"""Seconds by which clocks of loops are imprecise."""
-
-
-class LoopWire(asyncio.Protocol):
+class LoopWire(asyncio.BufferedProtocol):
     """One connection; `begin` gives it a request to serve.
+
+    `buffer` is where what arrives is put. It is read at once, so all connections of a loop can share one.
 
     `sent` says whether a byte of the request may have left this machine: bytes are taken for sent as soon as
     the loop has accepted them without an error. `sent_at` is when it got the last ones.
@@ -44,11 +43,12 @@ class LoopWire(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, buffer: memoryview) -> None:
+        self._buffer = buffer
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = self._rings_at = 0.0
+        self._alarm = Alarm(self._loop)
+        self._due = 0.0
         self._request: Request | None = None
         self._most = 0.0
         self._reader: ResponseReader | None = None
@@ -168,25 +168,14 @@ class LoopWire(asyncio.Protocol):
 
     def _bound(self) -> None:
         assert self._request is not None
-        seconds = seconds_left(self._request, self._most)
-        self._due = time.monotonic() + seconds  # uvloop's own clock lags
-        if self._timer is not None and self._rings_at > self._due:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._ring_in(seconds)
-
-    def _ring_in(self, seconds: float) -> None:
-        self._rings_at = self._due
-        self._timer = self._loop.call_later(seconds, self._ring)
+        self._due = time.monotonic() + seconds_left(self._request, self._most)
+        self._alarm.set(self._due, self._ring)
 
     def _ring(self) -> None:
-        self._timer = None
         if self._waiter is None:
             return
-        left = self._due - time.monotonic()
-        if left > 0:
-            self._ring_in(left + CLOCK)
+        if time.monotonic() < self._due:
+            self._alarm.set(self._due, self._ring)
         else:
             self._wake(TimeoutError())
 
@@ -214,14 +203,18 @@ class LoopWire(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no class of asyncio
         self._socket: Any = transport.get_extra_info("socket")
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what arrives; asyncio would allocate 256 KB each time."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Let the reader read what arrived."""
         reader = self._reader
         if reader is None or self._error is not None:  # nobody asked for it, or nobody wants it any more
             self.abort()
             return
         try:
-            reader.receive(data)
+            reader.receive(bytes(self._buffer[:nbytes]))
         except PolycloudError as error:
             self._fail(error)
             self.abort()
@@ -249,9 +242,7 @@ class LoopWire(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail, unless the response has ended."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.cancel()
         if self._reader is not None and not self._reader.complete:
             if isinstance(error, OSError):
                 self._fail(error)

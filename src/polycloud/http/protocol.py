@@ -143,9 +143,9 @@ class ResponseReader:
         return body
 
     def _begin(self) -> None:
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self._parser: HttpResponseParser | None = None  # it and its methods take 1 KB
         self._head = bytearray()
-        self._items: list[tuple[str, str]] = []
+        self._items: list[tuple[bytes, bytes]] = []
         self._reason = b""
         self._head_complete = False
 
@@ -168,6 +168,8 @@ class ResponseReader:
     def _finish_head(self) -> None:
         if not self._head.startswith(b"HTTP/1."):  # llhttp reads HTTP/2.0 and RTSP too
             raise TransportError("the response is not valid HTTP/1.1")
+        if len(self._items) > HEADERS_LIMIT:
+            raise TransportError(f"the response has more than {HEADERS_LIMIT} headers")
         assert self._parser is not None
         self.status = self._parser.get_status_code()
         if self.status < HTTPStatus.CONTINUE or self.status == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -176,7 +178,9 @@ class ResponseReader:
             self.complete = False
             self._begin()
             return
-        headers = Headers(self._items)
+        headers = Headers(
+            (name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in self._items
+        )
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise TransportError("the response has a transfer coding other than chunked")
         self.reason = self._reason.decode("latin-1")
@@ -186,7 +190,8 @@ class ResponseReader:
 
     def _feed(self, data: bytes) -> None:
         """Let llhttp read; it calls the methods below."""
-        assert self._parser is not None
+        if self._parser is None:
+            self._parser = HttpResponseParser(self)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -219,11 +224,8 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, or a trailer, which is left out."""
-        if self._head_complete:
-            return
-        if len(self._items) == HEADERS_LIMIT:
-            raise TransportError(f"the response has more than {HEADERS_LIMIT} headers")
-        self._items.append((name.decode("latin-1"), value.decode("latin-1").strip(" \t")))
+        if not self._head_complete:
+            self._items.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Note the end of the headers, where llhttp knows of keep-alive."""

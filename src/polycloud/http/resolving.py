@@ -7,9 +7,7 @@ stopped. So a thread calls it, and is left to itself when the time is over. Addr
 from __future__ import annotations
 
 import socket
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, cast
+from typing import Any
 
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssl_ import is_ipaddress as is_ip_address
@@ -21,22 +19,13 @@ def resolve(host: str, port: int, seconds: float) -> list[tuple[int, Any]]:
     """Return families and addresses of a host. Raises `OSError`, which `TimeoutError` is, without them."""
     if is_ip_address(host):
         return resolved(host, port)
-    outcome: SimpleQueue[Any] = SimpleQueue()
+    from polycloud.concurrency.threads import DaemonThreads  # takes 4 ms to import
 
-    def run() -> None:
-        try:
-            outcome.put(resolved(host, port))
-        except (OSError, UnicodeError) as error:
-            outcome.put(error)
-
-    Thread(target=run, name=f"resolve {host}", daemon=True).start()
+    found = DaemonThreads().submit(resolved, host, port)
     try:
-        found = outcome.get(timeout=seconds)
-    except Empty:
+        return found.result(seconds)
+    except TimeoutError:
         raise TimeoutError("the name was not resolved in time") from None
-    if isinstance(found, Exception):
-        raise found
-    return cast("list[tuple[int, Any]]", found)
 
 
 def resolved(host: str, port: int) -> list[tuple[int, Any]]:

@@ -19,6 +19,7 @@ from polycloud.errors import PolycloudError
 from polycloud.http.connections import Pool, new_pool
 from polycloud.http.exchange import Exchange
 from polycloud.http.messages import RawResponse, Request, TransportOptions, origin_of, require_size
+from polycloud.http.protocol import ResponseReader
 from polycloud.http.route import target_of
 from polycloud.http.wire import Wire
 
@@ -82,6 +83,7 @@ class _Exchange(Exchange):
         self._pool = pool
         self._conn = pool.lease(request)
         self._wire = Wire(self._conn.sock, request, request.read_timeout)
+        self.reader = ResponseReader(request.method)
 
     def begin(self) -> RawResponse:
         """Send the request; return the response, whose body is still to be read."""

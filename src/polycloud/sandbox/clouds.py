@@ -24,6 +24,7 @@ CLOUDS: dict[str, str] = {
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
     "linode": "polycloud.sandbox.linode:Linode",
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
+    "openstack": "polycloud.sandbox.openstack:OpenStack",
 }
 """The class of each cloud as "module:Class"; a module is imported when its cloud is first used."""
 
@@ -77,6 +78,10 @@ class Cloud(ABC):
 
     @abstractmethod
     def __init__(self, settings: Any, clock: Clock, machines: Machines) -> None: ...
+
+    def options(self, host: str, port: int) -> dict[str, Any]:
+        """Return a driver's keyword arguments for the API on that host and port."""
+        return {"host": host, "port": port, "secure": False}
 
     def open(self) -> None:  # noqa: B027 - most clouds are in memory
         """Start, before the first request."""

@@ -149,7 +149,7 @@ class Sandbox:
     @property
     def options(self) -> dict[str, Any]:
         """The driver's keyword arguments; RuntimeError unless the sandbox is running."""
-        return {"host": _HOST, "port": self.port, "secure": False}
+        return self._cloud.options(_HOST, self.port)
 
     @property
     def ssh_port(self) -> int | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Outcome = RawResponse | PolycloudError
 
-__all__ = ["Hook", "add_hook", "listeners", "note_attempt", "note_retry", "require_debug_file"]
+__all__ = ["Hook", "add_hook", "listeners", "note_attempt", "note_retry"]
 
 DEBUG_VARIABLE = "POLYCLOUD_DEBUG"
 Hook = Callable[["Trace"], object]
@@ -45,30 +45,26 @@ def _remove(key: object) -> None:
 
 
 def listeners() -> list[Hook]:
-    """Return the functions to call with the trace of an attempt."""
+    """Return the functions to call with the traces of a request's attempts; asked before anything is sent.
+
+    Raises `InvalidArgumentError` if `POLYCLOUD_DEBUG` names what cannot be written to. What fails later, such
+    as a full disk, is logged and harms no call.
+    """
     hooks = [*_hooks.values()]
     if logger.isEnabledFor(logging.DEBUG):
         hooks.insert(0, _log)
     if file := os.environ.get(DEBUG_VARIABLE):
-        hooks.append(_writer(file))
+        from polycloud.tracing.debugfile import require_writable, write
+
+        require_writable(file)
+        hooks.append(partial(write, file))
     return hooks
 
 
-def require_debug_file() -> None:
-    """Raise `InvalidArgumentError` if `POLYCLOUD_DEBUG` names what cannot be written to.
-
-    It is asked before anything is sent; what fails later, such as a full disk, is logged and harms no call.
-    """
-    if file := os.environ.get(DEBUG_VARIABLE):
-        from polycloud.tracing.debugfile import require_writable
-
-        require_writable(file)
-
-
-def note_attempt(sender: Sender, request: Request, outcome: Outcome, attempt: int, ms: float) -> None:
-    """Pass an attempt, which took `ms` milliseconds, and its outcome to all listeners."""
-    if not (hooks := listeners()):
-        return
+def note_attempt(
+    hooks: list[Hook], sender: Sender, request: Request, outcome: Outcome, attempt: int, ms: float
+) -> None:
+    """Pass an attempt, which took `ms` milliseconds, and its outcome to those who listen."""
     from polycloud.tracing.trace import Trace
 
     with _harmless():
@@ -94,12 +90,6 @@ def note_retry(sender: Sender, request: Request, outcome: Outcome, attempt: int,
 def _log(trace: Trace) -> None:
     message = ("%s %s: %s in %.0f ms", trace.method, trace.path, trace.status or trace.error, trace.ms)
     logger.debug(*message, extra=trace.fields())
-
-
-def _writer(file: str) -> Hook:
-    from polycloud.tracing.debugfile import write
-
-    return partial(write, file)
 
 
 @contextmanager

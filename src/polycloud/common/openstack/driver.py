@@ -64,6 +64,8 @@ class OpenStackBaseDriver(BaseDriver):
     api_versions: ClassVar[tuple[str, ...]] = ()
     """The versions that `api_version` may name; an empty tuple for any."""
     default_method: ClassVar[str] = "3.x_password"
+    further_connections: ClassVar[Mapping[str, type[OpenStackBaseConnection]]] = {}
+    """Attributes that are connections to other services of the account, and their classes."""
     public_cloud: ClassVar[PublicCloud | None] = None
     """The public cloud whose identity service is used if no other one is given."""
 
@@ -141,16 +143,18 @@ class OpenStackBaseDriver(BaseDriver):
             defaults = {"ca_cert": found.ca_cert, "client_cert": found.client_cert, "timeout": found.timeout}
             options = {**{name: value for name, value in defaults.items() if value}, **options}
         options["url"] = url or ex_force_base_url
-        self._options = dict(options)
         region = self._account.region
         super().__init__(key, secret, True, None, None, api_version, region, **options)  # type: ignore[arg-type]
+        for name, kind in self.further_connections.items():
+            connection = kind(account=self._account, main=False, **options)
+            connection.driver = self
+            setattr(self, name, connection)
 
-    def connect_to(self, kind: type[OpenStackBaseConnection]) -> Any:
-        """Return a connection of the same account to another service."""
-        assert self._account is not None
-        connection = kind(account=self._account, main=False, **self._options)
-        connection.driver = self
-        return connection
+    def close(self) -> None:
+        """Close the connections to all services; a later call opens new ones."""
+        super().close()
+        for name in self.further_connections:
+            getattr(self, name).close()
 
     def _ex_connection_class_kwargs(self) -> dict[str, Any]:
         return {"account": self._account}

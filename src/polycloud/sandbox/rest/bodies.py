@@ -62,6 +62,15 @@ class Body:
         """Return whether the field is present, even if null."""
         return name in self._fields
 
+    @property
+    def fields(self) -> set[str]:
+        """The names of all fields."""
+        return set(self._fields)
+
+    def value(self, name: str) -> Any:
+        """Return the field's value, whatever its type; None if it is absent."""
+        return self._fields.get(name)
+
     def get(self, name: str, kind: type[T]) -> T | None:
         """Return the field's value, or None."""
         value = self._fields.get(name)
@@ -136,12 +145,25 @@ class Body:
 
 
 class Query(dict[str, str]):
-    """The parameters of a query; of a repeated one the last counts."""
+    """The parameters of a query; of a repeated one the last counts.
+
+    Attributes:
+        pairs: all names and values, in order.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, raw: bytes) -> Query:
         """Return the parameters after the question mark."""
-        return cls(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+        query = cls(pairs)
+        query.pairs = tuple(pairs)
+        return query
+
+    def every(self, name: str) -> list[str]:
+        """Return all values of a parameter."""
+        return [value for key, value in self.pairs if key == name]
 
     def number(self, name: str, default: int) -> int | None:
         """Return a parameter as an integer, None if it is not decimal digits."""

@@ -40,10 +40,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """A response; a body of None is empty."""
+    """A response; a body of None is empty, and bytes are sent as they are."""
 
     status: int
-    body: Json | None = None
+    body: Json | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -109,7 +109,7 @@ class Service(Cloud):
         self._machines = machines
         # The server's thread and whoever reads `servers` share the state.
         self._lock = threading.Lock()
-        self.credentials = (settings.token,)
+        self.credentials = self.login(settings)
         self.reset()
         self._api = Starlette(
             routes=[
@@ -122,6 +122,18 @@ class Service(Cloud):
         self._api.router.redirect_slashes = False
 
     # What a provider defines
+
+    def login(self, settings: Any) -> tuple[Any, ...]:
+        """Return the positional arguments of a driver for this provider."""
+        return (settings.token,)
+
+    def new_state(self) -> Any:
+        """Return the initial state: an account of `account_type`."""
+        return self.account_type(self.settings, self.clock, self._machines)
+
+    def state_of(self, request: Request) -> Any:
+        """Return the account that a request is about."""
+        return self._state
 
     def set_limits(self) -> None:
         """Make the rate limits, with nothing counted."""
@@ -153,7 +165,7 @@ class Service(Cloud):
         """Go back to the initial state."""
         with self._lock:
             self._machines.clear()
-            self._state: Account[Any] = self.account_type(self.settings, self.clock, self._machines)
+            self._state: Account[Any] = self.new_state()
             self.set_limits()
 
     def servers(self) -> list[dict[str, Any]]:
@@ -208,13 +220,14 @@ class Service(Cloud):
             known=request.scope["admission"].known,
         )
         with self._lock:
-            self._state.root = root
-            self._state.advance()
-            reply = handler(self._state, call)
-            return self.page(self._state, call, reply) if isinstance(reply, Listing) else reply
+            state = self.state_of(request)
+            state.root = root
+            state.advance()
+            reply = handler(state, call)
+            return self.page(state, call, reply) if isinstance(reply, Listing) else reply
 
     def _response(self, reply: Reply) -> Response:
-        body = b"" if reply.body is None else msgspec.json.encode(reply.body)
+        body = reply.body or b"" if isinstance(reply.body, bytes | None) else msgspec.json.encode(reply.body)
         return Response(body, reply.status, reply.headers, self.media_type)
 
     async def _on_http_error(self, request: Request, error: Exception) -> Response:

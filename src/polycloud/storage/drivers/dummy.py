@@ -144,6 +144,10 @@ class DummyStorageDriver(StorageDriver):
         content = self._stored(obj.container, obj.name)[1][start_bytes:end_bytes]
         return rechunked(iter((content,) if content else ()), chunk_size)
 
+    def same_account(self, other: StorageDriver) -> bool:
+        """Return whether `other` is this very driver: each has a memory of its own."""
+        return other is self
+
     def delete_object(self, obj: Object) -> bool:
         """Delete an object."""
         self._stored(obj.container, obj.name)

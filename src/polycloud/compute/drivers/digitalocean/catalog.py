@@ -29,6 +29,7 @@ COUNTRIES = {
 """The country of a region, by the letters at the start of its slug."""
 
 GB_PER_TB = 1000
+SLUG = attrgetter("value.slug")
 SIZE_KEYS = ("price_monthly", "regions", "vcpus")
 
 
@@ -64,7 +65,7 @@ class DigitalOceanCatalog(DigitalOceanBaseDriver, NodeDriver):
 
     def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
         """Return the available sizes, or those of `location`, with the current prices, cheapest first."""
-        items = self.connection.list_all("/sizes", "sizes", Size, identity, key=attrgetter("value.slug"))
+        items = self.connection.list_all("/sizes", "sizes", Size, identity, key=SLUG)
         sizes = [
             self._to_size(item)
             for item in items
@@ -74,9 +75,7 @@ class DigitalOceanCatalog(DigitalOceanBaseDriver, NodeDriver):
 
     def list_locations(self, ex_available: bool = True) -> list[NodeLocation]:
         """Return the regions, without those in which no droplets can be created if `ex_available` is true."""
-        items = self.connection.list_all(
-            "/regions", "regions", Region, identity, key=attrgetter("value.slug")
-        )
+        items = self.connection.list_all("/regions", "regions", Region, identity, key=SLUG)
         return [
             self._to_location(item) for item in items if item.value.available is not False or not ex_available
         ]

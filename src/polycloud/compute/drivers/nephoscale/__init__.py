@@ -10,15 +10,15 @@ Source: the provider's API as its users recorded it between 2013 and 2020; it is
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from polycloud.common.base import ConnectionUserAndKey, JsonResponse
 from polycloud.common.credentials import Credential
-from polycloud.common.payload import UNDECODABLE, Item, LazyExtra, decoder
+from polycloud.common.payload import Item, LazyExtra, identity
 from polycloud.common.resource import with_id
 from polycloud.common.response import COMMAS
 from polycloud.compute.drivers.nephoscale.creating import NephoscaleCreating
@@ -57,7 +57,6 @@ __all__ = [
     "NodeKey",
 ]
 
-T = TypeVar("T")
 API_HOST = "api.nephoscale.com"
 SIZE_KEYS = ("vcpus", "billable_type", "sku", "uri")
 IMAGE_KEYS = ("architecture", "disks", "billable_type", "pcpus", "cores", "uri", "storage")
@@ -106,26 +105,11 @@ class NephoscaleResponse(JsonResponse):
         """Return the data as `type_`. Raises `MalformedResponseError` with the path of a wrong field."""
         return self.decode(_envelope(type_)).data
 
-    def items(self, type_: Any) -> Iterator[Item[Any]]:
-        """Yield each object of a list as `type_`, with its bytes."""
-        return self.decode_items(self._raws(), type_, _envelope(list[type_]))
-
-    def built(self, type_: Any, build: Callable[[Any, bytes], T]) -> list[T]:
-        """Return what `build` makes of each object of a list, as a `type_`, and its bytes.
-
-        All servers come in one response, so this is one loop without generators: a quarter less time.
-        """
-        decode = decoder(type_, strict=False).decode
-        try:
-            return [build(decode(content), content) for content in map(bytes, self._raws())]
-        except UNDECODABLE:
-            self.data(list[type_])  # its error names the field by the complete path
-            raise
-
-    def _raws(self) -> list[msgspec.Raw]:
+    def items(self, type_: Any, build: Callable[[Item[Any]], Any] = identity) -> list[Any]:
+        """Return what `build` makes of each object of a list, as a `type_` with its bytes."""
         data = self.envelope.data
         raws: list[msgspec.Raw] = data if isinstance(data, list) else self.data(list[msgspec.Raw])
-        return raws
+        return self.built(raws, type_, build, _envelope(list[type_]))
 
 
 class NephoscaleConnection(ConnectionUserAndKey):
@@ -217,14 +201,14 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         """Return the sizes of cloud or dedicated servers, cheapest first; all locations have the same."""
         kind = "dedicated" if ex_dedicated else "cloud"
         response = self.connection.request(f"/server/type/{kind}/")
-        return cheapest_first(response.built(ServerType, self._to_size))
+        return cheapest_first(response.items(ServerType, self._to_size))
 
     # Nodes; `create_node` is in `creating`
 
     def list_nodes(self, *, ex_dedicated: bool = False) -> list[Node]:
         """Return the cloud servers; with `ex_dedicated` the dedicated servers too."""
         response = self.connection.request("/server/" if ex_dedicated else "/server/cloud/")
-        nodes: list[Node] = response.built(Server, self._to_node)
+        nodes: list[Node] = response.items(Server, self._to_node)
         return nodes
 
     def get_node(self, node_id: str) -> Node:
@@ -273,7 +257,8 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         self.connection.request(f"{server_path(node)}initiator/{action}/", method="POST")
         return True
 
-    def _to_size(self, type_: ServerType, raw: bytes) -> NodeSize:
+    def _to_size(self, item: Item[ServerType]) -> NodeSize:
+        type_, raw = item
         extra = LazyExtra(raw, _size_extra)
         price = self._get_size_price(type_.id)
         name = type_.friendly_name or ""

@@ -9,10 +9,11 @@
                 yield driver
 
 docs/rules/storage.md lists them. `drivers` has the rules that hold for the drivers of every service,
-`containers`, `objects`, `uploads` and `downloads` those of storage, `suite` what all of them use.
+`containers`, `objects`, `uploads`, `downloads` and `copies` those of storage, `suite` what all of them use.
 """
 
 from polycloud.testing.conformance.storage.containers import ContainerRules
+from polycloud.testing.conformance.storage.copies import CopyRules
 from polycloud.testing.conformance.storage.downloads import DownloadRules
 from polycloud.testing.conformance.storage.drivers import DriverRules
 from polycloud.testing.conformance.storage.objects import ObjectRules
@@ -21,5 +22,5 @@ from polycloud.testing.conformance.storage.uploads import UploadRules
 __all__ = ["StorageConformance"]
 
 
-class StorageConformance(DriverRules, ContainerRules, ObjectRules, UploadRules, DownloadRules):
+class StorageConformance(DriverRules, ContainerRules, ObjectRules, UploadRules, DownloadRules, CopyRules):
     """The rules of storage; a driver's test class gives a fixture `driver` and sets `not_offered`."""

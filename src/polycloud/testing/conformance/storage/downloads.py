@@ -41,7 +41,7 @@ class DownloadRules(StorageSuite):
 
     @rule("download_object_range_as_stream")
     def test_s66_streams(self, driver: StorageDriver, container: Container, obj: Object) -> None:
-        """`download_object_as_stream` yields the content, in one piece if a chunk is as large as the object."""
+        """`download_object_as_stream` yields the content, in one piece if a chunk is as large as it."""
         large = bytes_of(self.large)
         driver.upload_object_via_stream(large, container, "large")
         driver.upload_object_via_stream(b"", container, "empty")

@@ -95,6 +95,9 @@ class StorageSuite(Checks[StorageDriver]):
     conditions_of_parts: ClassVar[frozenset[str]] = CONDITIONS
     """Those that it knows for uploads in several parts too."""
 
+    sorted_lists: ClassVar[bool] = True
+    """Whether the provider lists objects in the order of their names' bytes."""
+
     verifies_uploads: ClassVar[bool] = True
     """Whether the test server notices that the content of an upload was changed on its way."""
 
@@ -246,6 +249,7 @@ class StorageSuite(Checks[StorageDriver]):
             "download_object": (obj, os.devnull, True),
             "download_object_range": (obj, os.devnull, 0, None, True),
             "download_object_range_as_stream": (obj, 0),
+            "copy_object": (obj, within, obj.name),
             **dict.fromkeys(
                 (
                     *("download_object_as_stream", "delete_object"),

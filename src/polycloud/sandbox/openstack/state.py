@@ -1,0 +1,441 @@
+"""Everything that one region has."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, ip_network
+from itertools import cycle, islice
+from typing import Any
+
+from polycloud.sandbox.clouds import Clock
+from polycloud.sandbox.machines import Access, Machines
+from polycloud.sandbox.openstack.addresses import Range
+from polycloud.sandbox.openstack.errors import NeutronConflictError, NeutronInputError
+from polycloud.sandbox.openstack.identity import Identity, Token
+from polycloud.sandbox.openstack.keys import fingerprint
+from polycloud.sandbox.openstack.resources import Server
+from polycloud.sandbox.openstack.settings import OpenStackSettings
+from polycloud.sandbox.rest.collection import Item, load_catalog
+from polycloud.sandbox.rest.pool import UNREACHED, Pool
+from polycloud.sandbox.rest.replies import Json
+from polycloud.sandbox.rest.timeline import Account, Event
+
+MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%f"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEZ0eHQgZm9yIGEgdGVzdCwgMzIgYnl0ZXMgbG9uZyEh seed"
+
+
+class State(Account[Event]):
+    """A region. What belongs to a project has a `project_id`.
+
+    Args:
+        settings: the cloud's settings.
+        clock: seconds that never run backwards.
+        machines: what runs behind the servers.
+        identity: the users and tokens, which all regions share.
+        prefix: what precedes this region's paths.
+        first: the region whose public addresses this one shares, None for the first one.
+
+    Attributes:
+        caller: the token of the present request.
+        version: the microversion of the present request.
+        service: the first segment of its path.
+        here: its address without the query.
+    """
+
+    event_type = Event
+    first_number = 1
+    caller: Token
+    version: tuple[int, int]
+    service: str
+    here: str
+
+    def __init__(
+        self,
+        settings: OpenStackSettings,
+        clock: Clock,
+        machines: Machines,
+        identity: Identity,
+        prefix: str,
+        first: State | None,
+    ) -> None:
+        super().__init__(settings, clock, machines, settings.errored)
+        self.identity = identity
+        self._prefix, self._first = prefix, first
+        items, _ = load_catalog(__package__)
+        self.flavors = {key: self._item(row) for key, row in items["flavors"].items()}
+        self.images: dict[str, Item] = {}
+        self.servers: dict[str, Server] = {}
+        self.keypairs: dict[tuple[str, str], Item] = {}
+        self.server_groups: dict[str, Item] = {}
+        self.networks: dict[str, Item] = {}
+        self.subnets: dict[str, Item] = {}
+        self.ports: dict[str, Item] = {}
+        self.security_groups: dict[str, Item] = {}
+        self.security_group_rules: dict[str, Item] = {}
+        self.floating_ips: dict[str, Item] = {}
+        self.routers: dict[str, Item] = {}
+        self.volumes: dict[str, Item] = {}
+        self.snapshots: dict[str, Item] = {}
+        self.attachments: dict[str, Item] = {}
+        self.volume_types: dict[str, Item] = {}
+        self._seed_images(items["images"].values())
+        self._seed_networks()
+        self._seed_volume_types()
+        project = identity.project_named(settings.user)
+        self._seed_servers(settings.seed_servers, project)
+        user = next(user for user in identity.users.values() if user.name == settings.user)
+        for number in range(settings.seed_keypairs):
+            self.add_keypair(user.id, f"seed-{number + 1:04}", KEY)
+
+    # The present request
+
+    @property
+    def base(self) -> str:
+        """Scheme, host and prefix of this region."""
+        return self.root + self._prefix
+
+    @property
+    def project_id(self) -> str:
+        """The project of the present request."""
+        return self.caller.project_id
+
+    def sees(self, item: Any) -> bool:
+        """Return whether the present request may see an item: its project's, or one for all."""
+        owner = getattr(item, "project_id", None)
+        return (
+            owner in {None, self.project_id} or self.caller.is_admin or bool(getattr(item, "shared", False))
+        )
+
+    def precise(self) -> str:
+        """Return the present time as Nova and Cinder write it in some fields."""
+        return self.date(MICROSECONDS)
+
+    def date(self, form: str) -> str:
+        """Return the present time in a format."""
+        return datetime.fromtimestamp(self.wall_time, UTC).strftime(form)
+
+    def stamp_of(self, seconds: float) -> str:
+        """Return seconds since 1970 as a date."""
+        return self.stamp(seconds - self._epoch)
+
+    def identified(self) -> Json:
+        """Return what every new item of a project has."""
+        return {"state": self, "id": str(uuid.uuid4()), "project_id": self.project_id}
+
+    @property
+    def addresses(self) -> Pool:
+        """The public addresses at which servers can have machines; all regions share them."""
+        return self._first.addresses if self._first else self.public_addresses
+
+    # The initial state
+
+    def _item(self, row: Item, **more: Any) -> Item:
+        return Item(state=self, **vars(row), **more)
+
+    def _seed_images(self, rows: Iterable[Item]) -> None:
+        owner = self.identity.project_named("admin").id
+        for row in rows:
+            fields = {**vars(row), "visibility": "public", "status": "active", "project_id": owner}
+            self.add_image(shared=True, **fields)
+
+    def add_image(self, *, name: str | None, project_id: str, **more: Any) -> Item:
+        """Add an image; `more` are its other fields."""
+        fields: Json = {
+            "state": self,
+            "id": str(uuid.uuid4()),
+            "container_format": "bare",
+            "disk_format": "qcow2",
+            "size": None,
+            "min_disk": 0,
+            "min_ram": 0,
+            "protected": False,
+            "os_hidden": False,
+            "tags": (),
+            "created_at": self.stamp(),
+            "updated_at": self.stamp(),
+            "properties": {},
+            "data": b"",
+            "locked": False,
+            "busy": "the image is being saved",
+            "members": (),
+            "shared": False,
+        }
+        image = Item(**{**fields, "name": name, "project_id": project_id, **more})
+        self.images[image.id] = image
+        return image
+
+    def _seed_networks(self) -> None:
+        owner = self.identity.project_named("admin").id
+        network = self.new_network(name="public", project_id=owner, external=True, shared=True)
+        self.add_subnet(network, None, self.addresses_lazily, project_id=owner, name="public-subnet")
+
+    def addresses_lazily(self) -> Pool:
+        """Return the public addresses, which are claimed when the first is needed."""
+        return self.addresses
+
+    def new_network(self, *, name: str, project_id: str, **more: Any) -> Item:
+        """Add a network; `more` are its other fields."""
+        dates = {"created_at": self.stamp(), "updated_at": self.stamp()}
+        defaults = {
+            "external": False,
+            "shared": False,
+            "admin_state_up": True,
+            "description": "",
+            "mtu": 1500,
+        }
+        fields = {**defaults, "port_security_enabled": True, **more}
+        network = Item(
+            state=self,
+            id=str(uuid.uuid4()),
+            name=name,
+            project_id=project_id,
+            tags=(),
+            revision=1,
+            **dates,
+            **fields,
+        )
+        self.networks[network.id] = network
+        return network
+
+    def add_subnet(
+        self, network: Item, cidr: str | None, pool: Any, *, project_id: str, name: str, **more: Any
+    ) -> Item:
+        """Add a subnet; `pool` returns its addresses, and without a CIDR they are the machines'."""
+        dates = {"created_at": self.stamp(), "updated_at": self.stamp()}
+        defaults = {"enable_dhcp": True, "dns_nameservers": (), "host_routes": (), "description": ""}
+        gateway = {"gateway_ip": str(ip_network(cidr)[1])} if cidr else {"gateway_ip": None}
+        subnet = Item(
+            state=self,
+            id=str(uuid.uuid4()),
+            name=name,
+            project_id=project_id,
+            network_id=network.id,
+            cidr=cidr,
+            pool=pool,
+            shared=network.shared,
+            tags=(),
+            revision=0,
+            **dates,
+            **{**defaults, "ip_version": 4, "allocation_pools": None, **gateway, **more},
+        )
+        self.subnets[subnet.id] = subnet
+        return subnet
+
+    def public_range(self) -> IPv4Network:
+        """Return the first network of public addresses."""
+        return next(iter(self.machines.isolation.networks()))
+
+    def _seed_volume_types(self) -> None:
+        for name, description in (("fast", None), ("__DEFAULT__", "Default Volume Type")):
+            kind = Item(state=self, id=str(uuid.uuid4()), name=name, description=description, extra_specs={})
+            self.volume_types[kind.id] = kind
+
+    def _seed_servers(self, number: int, project: Item) -> None:
+        flavors = list(self.flavors.values())[:5]
+        images = [image for image in self.images.values() if not image.min_ram]
+        user = next(iter(self.identity.users.values()))
+        network, subnet = next(iter(self.networks.values())), next(iter(self.subnets.values()))
+        pool = Pool([UNREACHED])
+        choices = islice(cycle(flavors), number)
+        for index, (flavor, image) in enumerate(zip(choices, cycle(images), strict=False), start=1):
+            server = self.add_server(
+                name=f"seed-{index:05}",
+                project_id=project.id,
+                user_id=user.id,
+                flavor=flavor,
+                image_id=image.id,
+                metadata={"seed": "true"},
+                vm_state="active",
+                task_state=None,
+                launched_at=self.precise(),
+            )
+            ip = pool.take()
+            fixed = [{"subnet_id": subnet.id, "ip_address": ip}]
+            self.add_port(
+                network, project.id, server, fixed_ips=fixed, borrowed=[(pool, ip)], made_by_nova=True
+            )
+
+    # Servers and their parts
+
+    def add_server(self, **fields: Any) -> Server:
+        """Add a server; `fields` are those of `Server`."""
+        now = self.stamp()
+        server = Server(
+            state=self, id=str(uuid.uuid4()), number=self.new_number(), created=now, updated=now, **fields
+        )
+        self.servers[server.id] = server
+        return server
+
+    def add_port(
+        self,
+        network: Item,
+        project_id: str,
+        server: Server | None = None,
+        *,
+        ip: str | None = None,
+        **more: Any,
+    ) -> Item:
+        """Add a port with an address of each of a network's subnets, or with the given one."""
+        fixed, borrowed = ([], []) if "fixed_ips" in more else self._fixed_addresses(network, ip)
+        fields: Json = {
+            "name": "",
+            "mac_address": "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3)),
+            "admin_state_up": True,
+            "description": "",
+            "device_id": server.id if server else "",
+            "device_owner": "compute:nova" if server else "",
+            "security_groups": (self.default_group(project_id).id,),
+            "fixed_ips": fixed,
+            "port_security_enabled": True,
+            "created_at": self.stamp(),
+            "updated_at": self.stamp(),
+            "tags": (),
+            "revision": 1,
+            "status": "DOWN",
+            "allowed_address_pairs": (),
+            "made_by_nova": False,
+            "borrowed": borrowed,
+            **more,
+        }
+        port = Item(state=self, id=str(uuid.uuid4()), project_id=project_id, network_id=network.id, **fields)
+        self.ports[port.id] = port
+        if server:
+            server.ports = (*server.ports, port)
+        return port
+
+    def _fixed_addresses(self, network: Item, ip: str | None) -> tuple[list[Json], list[Any]]:
+        """Take an address of a network; return it as ports show it, and where to give it back."""
+        subnets = [subnet for subnet in self.subnets.values() if subnet.network_id == network.id]
+        for subnet in subnets:
+            pool = subnet.pool()
+            if ip is None:
+                taken = pool.take()
+            elif isinstance(pool, Range) and pool.has(ip):
+                if not pool.claim(ip):
+                    raise NeutronConflictError(
+                        "IpAddressAlreadyAllocated",
+                        f"IP address {ip} already allocated in subnet {subnet.id}",
+                    )
+                taken = ip
+            else:
+                continue
+            if taken is None:
+                raise NeutronConflictError(
+                    "IpAddressGenerationFailure",
+                    f"No more IP addresses available on network {network.id}.",
+                )
+            return [{"subnet_id": subnet.id, "ip_address": taken}], [(pool, taken)]
+        if ip is not None:
+            raise NeutronInputError(
+                "InvalidIpForNetwork",
+                f"IP address {ip} is not a valid IP for any of the subnets on the specified network.",
+            )
+        return [], []
+
+    def remove_port(self, port: Item) -> None:
+        """Delete a port and free its addresses."""
+        del self.ports[port.id]
+        for pool, ip in port.borrowed:
+            pool.give(ip)
+        for floating in self.floating_ips.values():
+            if floating.port_id == port.id:
+                floating.port_id = floating.fixed_ip_address = floating.router_id = None
+
+    def default_group(self, project_id: str) -> Item:
+        """Return the project's security group "default", which is made when it is first needed."""
+        for group in self.security_groups.values():
+            if (group.project_id, group.name) == (project_id, "default"):
+                return group
+        group = self.add_security_group("default", "Default security group", project_id)
+        for ethertype in ("IPv4", "IPv6"):
+            self.add_rule(group, direction="ingress", ethertype=ethertype, remote_group_id=group.id)
+        return group
+
+    def add_security_group(self, name: str, description: str, project_id: str) -> Item:
+        """Add a security group, which allows what goes out."""
+        group = Item(
+            state=self,
+            id=str(uuid.uuid4()),
+            name=name,
+            description=description,
+            project_id=project_id,
+            stateful=True,
+            tags=(),
+            revision=1,
+            created_at=self.stamp(),
+            updated_at=self.stamp(),
+        )
+        self.security_groups[group.id] = group
+        for ethertype in ("IPv4", "IPv6"):
+            self.add_rule(group, direction="egress", ethertype=ethertype)
+        return group
+
+    def add_rule(self, group: Item, **fields: Any) -> Item:
+        """Add a rule to a security group."""
+        empty = dict.fromkeys(
+            ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
+        )
+        rule = Item(
+            state=self,
+            id=str(uuid.uuid4()),
+            project_id=group.project_id,
+            security_group_id=group.id,
+            tags=(),
+            number=self.new_number(),
+            created_at=self.stamp(),
+            updated_at=self.stamp(),
+            revision=0,
+            **{**empty, "description": "", **fields},
+        )
+        self.security_group_rules[rule.id] = rule
+        return rule
+
+    def add_keypair(self, user_id: str, name: str, public_key: str, *, type: str = "ssh") -> Item:
+        """Add a key pair of a user."""
+        pair = Item(
+            state=self,
+            id=self.new_number(),
+            user_id=user_id,
+            name=name,
+            public_key=public_key,
+            type=type,
+            fingerprint=fingerprint(public_key),
+            created_at=self.precise(),
+        )
+        self.keypairs[user_id, name] = pair
+        return pair
+
+    def machine_address(self, server: Server) -> str | None:
+        """Return the address at which a server has its machine: that of a public or floating address."""
+        external = {network.id for network in self.networks.values() if network.external}
+        for port in server.ports:
+            if port.network_id in external:
+                return next((str(fixed["ip_address"]) for fixed in port.fixed_ips), None)
+            for floating in self.floating_ips.values():
+                if floating.port_id == port.id:
+                    return str(floating.floating_ip_address)
+        return None
+
+    def add_machine(self, server: Server) -> None:
+        """Give a server with a public address a machine with empty files, which does not run yet."""
+        address = self.machine_address(server)
+        if address and not server.machine:
+            access = Access(public_keys=server.public_keys, passwords=(server.password,))
+            server.machine = self.machines.add(server.name, address, access)
+
+    def remove_machine(self, server: Server) -> None:
+        """Remove a server's machine."""
+        machine, server.machine = server.machine, None
+        if machine:
+            machine.remove()
+
+    def replace_machine(self, server: Server, *, running: bool) -> None:
+        """Give a server another machine, at its present address and with empty files."""
+        self.remove_machine(server)
+        self.add_machine(server)
+        machine = server.machine
+        if machine and running:
+            machine.start()
