@@ -38,7 +38,6 @@ class Plan:
         seconds: how long it takes.
         effect: called at the end, before the state changes.
         start: called on the server's machine at the start.
-        finish: called on the server's machine at the end.
         reply: the response.
     """
 
@@ -47,7 +46,6 @@ class Plan:
     seconds: float = 0.0
     effect: Callable[[], object] = lambda: None
     start: Callable[[Node], object] | None = None
-    finish: Callable[[Node], object] | None = None
     reply: Reply = ACCEPTED
 
 
@@ -114,8 +112,6 @@ def _begin(state: State, server: Server, name: str, plan: Plan) -> Reply:
     def effect() -> None:
         plan.effect()
         server.become(plan.then)
-        if server.machine and plan.finish:
-            plan.finish(server.machine)
 
     def undo() -> None:
         server.fault = {
@@ -158,7 +154,6 @@ def _reboot(state: State, server: Server, given: Body) -> Plan:
         then="active",
         seconds=state.settings.power,
         start=lambda node: node.restart(),
-        finish=_start_machine,
     )
 
 
@@ -237,14 +232,14 @@ def _rebuild(state: State, server: Server, given: Body) -> Plan:
 
     def effect() -> None:
         server.launched_at, server.fault = state.precise(), None
-        if server.machine:
-            state.replace_machine(server, running=then == "active")
 
     server.name, server.image_id = name, image.id
     if given.names("metadata"):
         server.metadata = texts(given, "metadata")
     if given.names("description") and state.version >= (2, 19):
         server.description = given.get("description", str)
+    if server.machine:
+        state.replace_machine(server, running=then == "active")
     server.task_state = "rebuilding"
     shown = {**show_updated(server), "adminPass": server.password}
     return Plan(
@@ -308,7 +303,7 @@ def _offload(_: State, __: Server, ___: Body) -> Plan:
 
 
 def _unshelve(state: State, _: Server, __: Body) -> Plan:
-    return Plan(task="unshelving", then="active", seconds=state.settings.copy, finish=_start_machine)
+    return Plan(task="unshelving", then="active", seconds=state.settings.copy, start=_start_machine)
 
 
 # What takes no time
