@@ -259,7 +259,7 @@ def test_arguments_of_a_create(cloud: Sandbox) -> None:
 
 def test_quotas() -> None:
     """A quota that is reached is a `QuotaExceededError` of every service, whatever its status."""
-    limits = {"server_limit": 1, "volume_limit": 0, "security_group_limit": 1}
+    limits: dict[str, Any] = {"server_limit": 1, "volume_limit": 0, "security_group_limit": 1}
     with Sandbox("openstack", **FAST, **limits) as cloud, driver_of(cloud) as driver:
         size, image = driver.list_sizes()[0], driver.list_images()[0]
         driver.create_node("web", size, image)
