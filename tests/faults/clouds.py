@@ -15,6 +15,7 @@ from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.testing.faults import FaultPlan, FaultProxy
@@ -44,6 +45,10 @@ class HastyLinode(Hasty, LinodeNodeDriver):
     pass
 
 
+class HastySoftLayer(Hasty, SoftLayerNodeDriver):
+    pass
+
+
 class HastyEC2(Hasty, EC2NodeDriver):
     pass
 
@@ -52,6 +57,7 @@ HASTY: dict[str, type[Any]] = {
     "nephoscale": HastyNephoscale,
     "digitalocean": HastyDigitalOcean,
     "linode": HastyLinode,
+    "softlayer": HastySoftLayer,
     "ec2": HastyEC2,
 }
 PROVIDERS = tuple(HASTY)
@@ -69,6 +75,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "linode_limit": 100_000,
         **UNLIMITED,
     },
+    "softlayer": {"build": 0.05, "power": 0.01, "guest_limit": 100_000},
 }
 REGIONS = {"linode": "us-east"}
 

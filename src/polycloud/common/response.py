@@ -320,7 +320,7 @@ class XMLRPCResponse(XmlResponse):
 
     def success(self) -> bool:
         """Return whether the call returned a value rather than a fault."""
-        return super().success() and self._fault is None
+        return super().success() and self.fault is None
 
     def parse_body(self) -> Any:
         """Return the value that the method returned."""
@@ -329,19 +329,25 @@ class XMLRPCResponse(XmlResponse):
     def parse_error(self) -> Any:
         """Return the fault's string."""
         try:
-            fault = self._fault
+            fault = self.fault
         except MalformedResponseError:
             return self._beginning()
         return fault[1] if fault else self._beginning()
 
     @property
-    def _fault(self) -> tuple[Any, str] | None:
+    def fault(self) -> tuple[Any, str] | None:
+        """The code and the string of the fault; None if the call returned a value.
+
+        Raises `MalformedResponseError` if the response is neither.
+        """
         return self._parsed[1]
 
     @cached_property
     def _parsed(self) -> tuple[Any, tuple[Any, str] | None]:
         import xmlrpc.client
 
+        if self.status == HTTPStatus.NO_CONTENT:
+            return None, None
         super().parse_body()
         try:
             values, _ = xmlrpc.client.loads(self.content, use_builtin_types=True)
