@@ -30,6 +30,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_FAMILIES, InstanceTypeBackend
+from moto.moto_server.utilities import RegexConverter
 from moto.moto_server.werkzeug_app import BackendRequest, MotoRequestHandler, create_backend_app
 from werkzeug import Response
 from werkzeug.serving import make_server
@@ -60,6 +61,7 @@ def main() -> None:
     key, secret, types = next(queries)
     if types:
         keep_types(types.split(","))
+    admit_newlines()
     app = Application(Credentials(key, secret))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -77,6 +79,17 @@ def keep_types(families: list[str]) -> None:
         sys.exit(f"there are no instance types {', '.join(sorted(unknown))}")
     types = InstanceTypeBackend.instance_types
     InstanceTypeBackend.instance_types = [one for one in types if one.name.split(".")[0] in families]
+
+
+def admit_newlines() -> None:
+    """Have moto's routes match the newlines that names of S3's objects may have."""
+    define = RegexConverter.__init__
+
+    def define_with_newlines(self: RegexConverter, url_map: Any, *items: Any) -> None:
+        define(self, url_map, *items)
+        self.regex = f"(?s:{self.regex})"
+
+    RegexConverter.__init__ = define_with_newlines  # type: ignore[method-assign]
 
 
 def servers() -> list[dict[str, Any]]:
