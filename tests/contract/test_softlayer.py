@@ -17,8 +17,7 @@ from polycloud.compute.base import NodeImage
 from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
 from polycloud.compute.types import NodeState
 from polycloud.errors import NotFoundError
-from support.servers import started
-from support.softlayer import PUBLIC_KEY
+from support.softlayer import PUBLIC_KEY, sdk_server
 
 
 class Log:
@@ -41,7 +40,7 @@ class Log:
 
 @pytest.fixture(scope="module")
 def server() -> dict[str, Any]:
-    return started("softlayer")["softlayer"]
+    return sdk_server()
 
 
 @pytest.fixture
