@@ -39,10 +39,10 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 	@echo "build/docs/index.html"
 
-contract: $(VENV)/.dev ## hold requests against the providers' documents, and the sandbox against the real OpenStack
+contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
 
-openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, for minutes
+openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, and compare the sandbox, for minutes
 	POLYCLOUD_OPENSTACK=real $(BIN)/pytest -n 2 tests/openstack
 
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes

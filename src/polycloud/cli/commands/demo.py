@@ -346,7 +346,7 @@ def _node_with_volume(cloud: Sandbox, session: Session) -> None:
     session.do("size, location = other.list_sizes()[0], other.list_locations()[0]")
     session.do("image = other.list_images(location)[0]")
     session.do(
-        'node = other.create_node("web", size, image, location,'
+        'node = other.create_node("web", size, image, location=location,'
         ' auth=NodeAuthSSHKey(pair.public_key), tags=["demo"])'
     )
     session.say("other.wait_until_running([node], wait_period=0.5)")
@@ -390,6 +390,7 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Deploy: a node with a key, a file and a script over SSH, with live output", deploy),
     ("Another cloud, the same methods: DigitalOcean, with a volume", partial(another_cloud, "digitalocean")),
     ("A third one: Linode", partial(another_cloud, "linode")),
+    ("OpenStack, which many clouds run", partial(another_cloud, "openstack")),
     ("SoftLayer: a size made by hand", by_hand),
     ("Amazon EC2", amazon),
     ("Errors: one type for each kind of failure", errors),

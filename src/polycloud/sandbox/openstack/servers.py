@@ -172,10 +172,7 @@ def delete(state: State, server: Server, _: Call) -> None:
         raise frozen(server)
     if server.task_state == "deleting":
         return
-    for event in state.events.values():
-        if event.subject is server and event.status == "running":
-            event.status = "cancelled"
-    server.locked = False
+    state.cancel(server)
     attaching.release(state, server)
     state.remove_machine(server)
     server.task_state, server.updated = "deleting", state.stamp()

@@ -85,7 +85,8 @@ class State(Account[Event]):
         self._seed_networks()
         self._seed_volume_types()
         project = identity.project_named(settings.user)
-        self._seed_servers(settings.seed_servers, project)
+        # The first region has them.
+        self._seed_servers(0 if first else settings.seed_servers, project)
         user = next(user for user in identity.users.values() if user.name == settings.user)
         for number in range(settings.seed_keypairs):
             self.add_keypair(user.id, f"seed-{number + 1:04}", KEY)
@@ -257,6 +258,14 @@ class State(Account[Event]):
             self.add_port(
                 network, project.id, server, fixed_ips=fixed, borrowed=[(pool, ip)], made_by_nova=True
             )
+
+    def cancel(self, subject: Any) -> None:
+        """Give up what is under way on a resource."""
+        for event in self.events.values():
+            if event.subject is subject and event.status == "running":
+                event.status = "cancelled"
+                for locked in event.locks:
+                    locked.locked = False
 
     # Servers and their parts
 
