@@ -5,7 +5,7 @@ microversion that it speaks. The address comes from the catalogue, which comes w
 known before the first request: `base_url` and `_build` put requests where the catalogue says.
 
 All connections with the same `Account` in a process share one token, whatever service they are for: see
-`TokenStore`, and `store_of`.
+`account.store_of`.
 
 Microversions: a service says in its version document which ones it offers. That is read once. Requests then
 carry the lower one of what both sides can; what a request needs beyond that, it asks for by `at`.
@@ -13,9 +13,7 @@ carry the lower one of what both sides can; what a request needs beyond that, it
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
@@ -23,14 +21,13 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from polycloud.common.connection import split_url, url_prefix
+from polycloud.common.openstack.account import Account, AccountStore, Range, numbers_of, store_of
 from polycloud.common.openstack.catalog import EndpointQuery, find_endpoint
 from polycloud.common.openstack.identity import Access, log_in
-from polycloud.common.openstack.login import Login
 from polycloud.common.openstack.response import OpenStackResponse
 from polycloud.common.pagination import unique
 from polycloud.common.payload import Item
-from polycloud.common.tokens import Token, TokenConnection, TokenStore, login_failure
-from polycloud.concurrency import waiting
+from polycloud.common.tokens import Token, TokenConnection, login_failure
 from polycloud.errors import (
     InsecureConnectionError,
     InvalidArgumentError,
@@ -43,73 +40,12 @@ from polycloud.errors import (
 )
 from polycloud.http.messages import is_loopback
 
-__all__ = ["Account", "OpenStackBaseConnection", "numbers_of"]
+__all__ = ["OpenStackBaseConnection"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 VERSION = re.compile(r"v\d+(\.\d+)?")
-MICROVERSION = re.compile(r"(\d+)\.(\d+)")
 READINGS = 4
-KEPT_ACCOUNTS = 128
-Range = tuple[tuple[int, int], tuple[int, int]]
-
-
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """What the connections of one account share: the login, and where the services are looked for.
-
-    Attributes:
-        login: Who logs in; None if only a token and a `base_url` are given.
-        identity_url: The root of Keystone, without a version.
-        region: The region; None for the first one of the catalogue.
-        interface: "public", "internal" or "admin".
-        urls: Addresses of services, by type, that replace those of the catalogue.
-        service_type: Overrides the type of the driver's own service in the catalogue.
-        service_name: The name that the driver's own service has in the catalogue.
-        microversion: Overrides the microversion of the driver's own service.
-    """
-
-    login: Login
-    identity_url: str | None = None
-    region: str | None = None
-    interface: str = "public"
-    urls: Mapping[str, str] = {}
-    service_type: str | None = None
-    service_name: str | None = None
-    microversion: str | None = None
-
-    def identity(self) -> str:
-        """Return a digest of who this is: the login with its secrets, at this identity service."""
-        content = msgspec.json.encode([self.identity_url, self.login])
-        return hashlib.sha256(content).hexdigest()
-
-
-class AccountStore(TokenStore):
-    """The token of an account, and the microversions of its services, by their address."""
-
-    token: Access | None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.versions: dict[str, Range | None] = {}
-
-
-_stores: OrderedDict[str, AccountStore] = OrderedDict()
-_opening = waiting.SingleFlight()
-
-
-def store_of(account: Account) -> AccountStore:
-    """Return the store that all connections of an account share; the latest accounts are kept."""
-    identity = account.identity()
-
-    def find() -> AccountStore:
-        found = _stores.get(identity)
-        if found is None:
-            found = _stores[identity] = AccountStore()
-            while len(_stores) > KEPT_ACCOUNTS:
-                _stores.popitem(last=False)
-        return found
-
-    return _opening("store", find)
 
 
 class VersionPayload(msgspec.Struct):
@@ -142,6 +78,7 @@ class OpenStackBaseConnection(TokenConnection):
     """
 
     responseCls = OpenStackResponse
+    transient_statuses = frozenset({413})  # a rate limit in old services; that of a quota is no read
     service_types: ClassVar[tuple[str, ...]] = ("identity",)
     """The types that catalogues give to the service, the preferred one first."""
     version: ClassVar[str] = "v3"
@@ -412,11 +349,3 @@ class OpenStackBaseConnection(TokenConnection):
 
 class _MarkerGoneError(NotFoundError):
     """The item after which a page begins does not exist any more."""
-
-
-def numbers_of(version: str) -> tuple[int, int]:
-    """Return a microversion as numbers. Raises `InvalidArgumentError` for other text."""
-    match = MICROVERSION.fullmatch(version)
-    if match is None:
-        raise InvalidArgumentError(f"a microversion must be like '2.36', got {version!r}")
-    return int(match[1]), int(match[2])

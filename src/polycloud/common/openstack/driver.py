@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.credentials import Credential
+from polycloud.common.openstack.account import Account, numbers_of
 from polycloud.common.openstack.clouds import CloudSettings, find_cloud
-from polycloud.common.openstack.connection import Account, OpenStackBaseConnection, numbers_of
+from polycloud.common.openstack.connection import OpenStackBaseConnection
 from polycloud.common.openstack.login import METHODS, Login, method_named
 from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, UnsupportedOperationError

@@ -204,7 +204,8 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
         if "possible networks" not in str(error.message):
             return
         try:
-            names = ", ".join(sorted(f"{one.name} ({one.id})" for one in self.ex_list_networks()))
+            usable = [one for one in self.ex_list_networks() if one.shared or not one.is_external]
+            names = ", ".join(sorted(f"{one.name} ({one.id})" for one in usable))
         except PolycloudError as failure:
             error.add_note(f"the networks cannot be listed: {failure}")
         else:
