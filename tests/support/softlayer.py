@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import xmlrpc.client
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
 from polycloud.http.retry import RetryPolicy
@@ -65,3 +71,22 @@ def answering(respond: Callable[[Call], Answer], **options: Any) -> Iterator[Sof
         once = {"retry": RetryPolicy(attempts=1), **web.options, **options}
         with SoftLayerNodeDriver("user", "0123456789abcdef", **once) as driver:
             yield driver
+
+
+KIT = Path(__file__).parents[3] / "shared" / "servers" / "servers"
+
+
+@cache
+def sdk_server() -> dict[str, Any]:
+    """Return what the kit beside this repository says of the SDK's server: `url`, `log`; skip without it.
+
+    It starts in a second, once it is installed (`make softlayer`).
+    """
+    if not KIT.exists():
+        pytest.skip(f"there are no servers of others at {KIT.parent}")
+    command = [str(KIT), "start", "--json", "softlayer"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    if run.returncode:
+        pytest.skip(f"the SDK's server does not start: {run.stderr.strip()}")
+    row: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return row

@@ -201,7 +201,7 @@ def size_fields(
     wanted = Numbers(cpus or own.cpus, ram or own.ram, disks[0] if disks else own.disk)
     flavor = None if size is None else id_of(size, NodeSize)
     is_flavor = flavor is not None and not NUMBERS.fullmatch(flavor)
-    if is_flavor and (wanted == named or not any(named)) and not (cpus or ram or disks):
+    if is_flavor and (wanted == named or not any(wanted)) and not (cpus or ram or disks):
         return {"supplementalCreateObjectOptions": {"flavorKeyName": flavor}}
     if wanted.cpus is None or wanted.ram is None:
         raise InvalidArgumentError("a node needs a size, or ex_cpus= and ex_ram= (in MB)")
