@@ -441,7 +441,7 @@ def test_one_login_for_all_services(cloud: Sandbox) -> None:
 
 
 def test_the_page() -> None:
-    """The examples of the page about OpenStack run as they are, on the sandbox, and it names every public cloud."""
+    """The examples of OpenStack's page run as they are, on the sandbox, and it names every public cloud."""
     page = Path(__file__).parents[2] / "docs" / "providers" / "openstack.md"
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
