@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from polycloud.common.openstack.publicclouds import PUBLIC_CLOUDS
 from polycloud.compute.drivers.openstack import OpenStackNodeDriver, OVHNodeDriver
 from polycloud.compute.objects import Node, NodeAuthSSHKey, NodeImage, NodeSize
 from polycloud.compute.providers import get_driver
@@ -435,3 +438,21 @@ def test_one_login_for_all_services(cloud: Sandbox) -> None:
     finally:
         remove()
     assert len([one for one in seen if "/auth/tokens" in one]) == 1
+
+
+def test_the_page() -> None:
+    """The examples of OpenStack's page run as they are, on the sandbox, and it names every public cloud."""
+    page = Path(__file__).parents[2] / "docs" / "providers" / "openstack.md"
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    scope: dict[str, Any] = {}
+    try:
+        for block in blocks:
+            exec(block, scope)  # noqa: S102 - our own page
+    finally:
+        if "cloud" in scope:
+            scope["driver"].close()
+            scope["cloud"].stop()
+    assert scope["addresses"]
+    for name, cloud in PUBLIC_CLOUDS.items():
+        assert f"`{name}`" in text, cloud.name

@@ -40,8 +40,6 @@ from polycloud.errors import (
 )
 from polycloud.http.messages import Transport, is_loopback
 
-__all__ = ["OpenStackBaseConnection"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 VERSION = re.compile(r"v\d+(\.\d+)?")

@@ -17,8 +17,6 @@ from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, UnsupportedOperationError
 from polycloud.utils.values import shown
 
-__all__ = ["OpenStackBaseDriver"]
-
 VERSIONS = ("/v3", "/v2.0", "/v2")
 
 

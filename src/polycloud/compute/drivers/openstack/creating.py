@@ -33,8 +33,6 @@ from polycloud.compute.objects import (
 from polycloud.compute.types import NodeState
 from polycloud.errors import ConflictError, InvalidArgumentError, PolycloudError
 
-__all__ = ["OpenStackCreating"]
-
 Networks = Iterable[OpenStackNetwork | str | Mapping[str, str]]
 
 

@@ -19,8 +19,6 @@ from polycloud.compute.types import StorageVolumeState, VolumeSnapshotState
 from polycloud.errors import ConflictError, ProviderError
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["OpenStackVolumes"]
-
 R = TypeVar("R")
 VOLUME_STATES = {
     "attaching": StorageVolumeState.ATTACHING,
