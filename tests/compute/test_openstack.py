@@ -27,6 +27,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.sandbox import Sandbox
+from polycloud.testing.faults import Fault, FaultList, FaultProxy, SeenRequest
 from polycloud.tracing.hooks import add_hook
 from support.keystone import Keystone
 from support.openstackwalk import PUBLIC_KEY, Walk, noted_operations
@@ -369,6 +370,29 @@ def test_volumes(cloud: Sandbox) -> None:
         loose = driver.create_volume(1, "loose")
         with pytest.raises(ConflictError, match="is not attached to a node"):
             driver.detach_volume(loose)
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.BAD_GATEWAY_AFTER])
+def test_lost_volumes(cloud: Sandbox, fault: Fault) -> None:
+    """A volume or a snapshot whose response is lost is found by its marker, and made once."""
+    posted: list[str] = []
+
+    def spare(seen: SeenRequest) -> bool:
+        created = seen.method == "POST" and seen.path.endswith(("/volumes", "/snapshots"))
+        if created:
+            posted.append(seen.path)
+        return not created
+
+    with FaultProxy("127.0.0.1", cloud.port, FaultList(fault, fault, spare=spare)) as proxy:
+        options = {**cloud.options, "ex_force_auth_url": f"{proxy.url}/identity"}
+        with OpenStackNodeDriver(*cloud.credentials, **options) as driver:
+            volume = driver.create_volume(1, "data", ex_metadata={"a": "b"})
+            snapshot = driver.create_volume_snapshot(volume, "copy")
+            assert [one.id for one in driver.list_volumes()] == [volume.id]
+            assert [one.id for one in driver.ex_list_snapshots()] == [snapshot.id]
+            raw = driver.volume_connection.request(f"/volumes/{volume.id}").object["volume"]
+            assert volume.extra["metadata"] == raw["metadata"] == {"a": "b"}
+    assert len(posted) == 2
 
 
 def test_api_versions(cloud: Sandbox) -> None:
