@@ -7,13 +7,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
 # The targets that need the servers of ../shared/servers; .ci/run makes them where those are
-INTEGRATION := openstack
+INTEGRATION := openstack softlayer stores
 
 # Programs that tests start, and tests themselves, are compiled once, whatever the environment says
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaigns integration lint docs contract openstack fuzz threads faults mutations ansible bench clean
+.PHONY: help demo test campaigns integration lint docs contract openstack softlayer stores fuzz threads faults mutations ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -39,11 +39,18 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 	@echo "build/docs/index.html"
 
-contract: $(VENV)/.dev ## hold requests against the providers' documents, and the sandbox against the real OpenStack
+contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
 
-openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, for minutes
+openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, and compare the sandbox, for minutes
 	POLYCLOUD_OPENSTACK=real $(BIN)/pytest -n 2 tests/openstack
+
+softlayer: $(VENV)/.dev ## run SoftLayer's driver on the server of its SDK, from the kit in ../shared
+	../shared/servers/servers install softlayer
+	$(BIN)/pytest -n 2 tests/contract/test_softlayer.py
+
+stores: $(VENV)/.dev ## run S3's driver on stores of the kit in ../shared: MiniStack, Swift, SeaweedFS, for minutes
+	POLYCLOUD_STORES=real $(BIN)/pytest -n 2 tests/stores
 
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz
@@ -82,9 +89,10 @@ $(VENV)/.runtime: $(VENV)/.made requirements/build.txt requirements/runtime.txt 
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/softlayer.txt
 	@echo "installing the tools of the checks into $(VENV)"
 	@$(PIP) -r requirements/dev.txt
+	@$(PIP) --no-deps -r requirements/softlayer.txt
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt

@@ -87,6 +87,8 @@ def test_what_set_refuses(provider: str, texts: list[str], said: str) -> None:
         ("digitalocean", "network", "a-b", {"ex_create_attr": {"vpc_uuid": "a-b"}}),
         ("linode", "security-group", "7", {"ex_create_attr": {"firewall_id": 7}}),
         ("nephoscale", "network", "3", {"ex_networks": ["3"]}),
+        ("softlayer", "key", "me", {"ex_keyname": ["me"]}),
+        ("softlayer", "network", "7", {"ex_private_vlan": "7"}),
     ],
 )
 def test_options_that_providers_name_differently(
@@ -102,7 +104,7 @@ def test_options_that_providers_name_differently(
 
 def driver_of(provider: str) -> Any:
     kind: Any = get_driver(provider)
-    return kind("user", "secret") if provider in {"ec2", "nephoscale"} else kind("token")
+    return kind("user", "secret") if provider in {"ec2", "nephoscale", "softlayer"} else kind("token")
 
 
 def test_groups_by_name_and_id() -> None:

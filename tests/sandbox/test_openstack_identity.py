@@ -150,6 +150,17 @@ def test_revoked_tokens(cloud: Client) -> None:
     assert cloud.send("GET", "compute/servers").status == 200
 
 
+def test_new_password(cloud: Client) -> None:
+    """A new password revokes all tokens of the user, and only the right old one permits it."""
+    path = f"identity/users/{cloud.user}/password"
+    given = {"original_password": PASSWORD, "password": "new"}
+    assert cloud.refused("POST", path, {"user": {**given, "original_password": "x"}})[0] == 401
+    cloud.ask("POST", path, {"user": given})
+    assert cloud.send("GET", "compute/servers").status == 401
+    cloud.log_in("demo", "new", "demo")
+    assert cloud.ask("GET", "compute/servers") == {"servers": []}
+
+
 def test_application_credentials(cloud: Client) -> None:
     """An application credential logs in to the project in which it was made, until it is deleted."""
     path = f"identity/users/{cloud.user}/application_credentials"

@@ -291,6 +291,19 @@ def test_volume_attachments(cloud: Client) -> None:
     assert cloud.ask("GET", f"volume/volumes/{volume}")["volume"]["status"] == "available"
 
 
+def test_delete_while_attaching(cloud: Client) -> None:
+    """A volume that is being attached to a server that is deleted is free."""
+    server = cloud.server()
+    volume = cloud.ask("POST", "volume/volumes", {"volume": {"size": 1}})["volume"]["id"]
+    cloud.later(2)
+    path = f"compute/servers/{server['id']}"
+    cloud.ask("POST", f"{path}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume}})
+    cloud.ask("DELETE", path)
+    cloud.later(2)
+    shown = cloud.ask("GET", f"volume/volumes/{volume}")["volume"]
+    assert (shown["status"], shown["attachments"]) == ("available", [])
+
+
 def test_interfaces(cloud: Client) -> None:
     """A server can have more ports, and loses them again."""
     server = cloud.server()

@@ -216,7 +216,19 @@ def nephoscale(web: Web) -> Any:
     return driver, lambda: driver.create_node("web", size, image)
 
 
-CLOUDS = {"linode": linode, "digitalocean": digitalocean, "ec2": ec2, "nephoscale": nephoscale}
+def softlayer(web: Web) -> Any:
+    driver = get_driver("softlayer")("me", TOKEN, **web.options, retry=ONCE)
+    size, image = driver.custom_size(1, 1024, 25), NodeImage("DEBIAN_12_64", "", driver)
+    return driver, lambda: driver.create_node("web", size, image, user_data=USER_DATA)
+
+
+CLOUDS = {
+    "linode": linode,
+    "digitalocean": digitalocean,
+    "ec2": ec2,
+    "nephoscale": nephoscale,
+    "softlayer": softlayer,
+}
 
 
 def error_of(world: World, call: Callable[[], Any]) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polycloud.compute.drivers.linode import LinodeNodeDriver
     from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
     from polycloud.compute.drivers.openstack import OpenStackNodeDriver, OVHNodeDriver
+    from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
@@ -26,6 +27,7 @@ DRIVERS: providers.Drivers = {
     Provider.NEPHOSCALE: ("polycloud.compute.drivers.nephoscale", "NephoscaleNodeDriver"),
     Provider.OPENSTACK: ("polycloud.compute.drivers.openstack", "OpenStackNodeDriver"),
     Provider.OVH: ("polycloud.compute.drivers.openstack", "OVHNodeDriver"),
+    Provider.SOFTLAYER: ("polycloud.compute.drivers.softlayer", "SoftLayerNodeDriver"),
 }
 """The compute drivers of this package: constant to (module path, class name)."""
 
@@ -44,6 +46,8 @@ def get_driver(provider: Literal[Provider.NEPHOSCALE, "nephoscale"]) -> type[Nep
 def get_driver(provider: Literal[Provider.OPENSTACK, "openstack"]) -> type[OpenStackNodeDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.OVH, "ovh"]) -> type[OVHNodeDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.SOFTLAYER, "softlayer"]) -> type[SoftLayerNodeDriver]: ...
 @overload
 def get_driver(provider: str) -> type[NodeDriver]: ...
 def get_driver(provider: str) -> type[Any]:

@@ -25,6 +25,7 @@ CLOUDS: dict[str, str] = {
     "linode": "polycloud.sandbox.linode:Linode",
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
     "openstack": "polycloud.sandbox.openstack:OpenStack",
+    "softlayer": "polycloud.sandbox.softlayer:SoftLayer",
 }
 """The class of each cloud as "module:Class"; a module is imported when its cloud is first used."""
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from polycloud.sandbox.openstack import (
+    cinder,
     compute,
     dialect,
     images,
     keystone,
     networks,
+    ports,
     routers,
     security,
     servers,
     services,
-    volumes,
 )
 from polycloud.sandbox.openstack.errors import VersionError
 from polycloud.sandbox.openstack.identity import Identity
@@ -40,9 +41,10 @@ ROUTES: Routes = {
     **compute.ROUTES,
     **images.ROUTES,
     **networks.ROUTES,
+    **ports.ROUTES,
     **security.ROUTES,
     **routers.ROUTES,
-    **volumes.ROUTES,
+    **cinder.ROUTES,
 }
 """Every path, with its methods and their handlers; the second region's have a prefix."""
 
@@ -157,7 +159,6 @@ class OpenStack(Service):
         shown = []
         for name, region in self._regions.items():
             region.advance()
-            region.caller = state.caller if hasattr(state, "caller") else None  # type: ignore[assignment]
             shown += [
                 {
                     "id": server.id,
@@ -168,6 +169,7 @@ class OpenStack(Service):
                     "region": name,
                     "addresses": [row["addr"] for rows in addresses(server).values() for row in rows],
                     "tags": list(server.tags),
+                    "metadata": dict(server.metadata),
                     "machine": machine_state(server),
                 }
                 for server in region.servers.values()

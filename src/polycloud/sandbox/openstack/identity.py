@@ -174,6 +174,10 @@ class Identity:
         """Revoke a token. Raises NotFoundError if there is none."""
         del self.tokens[self.need(id).id]
 
+    def revoke_all(self, user: Item) -> None:
+        """Revoke all tokens of a user."""
+        self.tokens = {key: token for key, token in self.tokens.items() if token.user is not user}
+
     def show_roles(self, names: Iterable[str]) -> list[Json]:
         """Render roles."""
         return [{"id": self.roles[name], "name": name} for name in names]

@@ -9,6 +9,7 @@ from typing import Any
 
 from polycloud.sandbox.openstack import attaching
 from polycloud.sandbox.openstack.dialect import DONE, Table, envelope, texts
+from polycloud.sandbox.openstack.instant import console
 from polycloud.sandbox.openstack.orders import Order, check_name, invalid, read_order
 from polycloud.sandbox.openstack.resources import (
     Server,
@@ -19,7 +20,7 @@ from polycloud.sandbox.openstack.resources import (
     show_server,
     show_updated,
 )
-from polycloud.sandbox.openstack.server_actions import act, console, frozen
+from polycloud.sandbox.openstack.server_actions import act, frozen
 from polycloud.sandbox.openstack.state import State
 from polycloud.sandbox.rest.collection import routes_of
 from polycloud.sandbox.rest.errors import ForbiddenError, InputError, NotFoundError
@@ -172,10 +173,7 @@ def delete(state: State, server: Server, _: Call) -> None:
         raise frozen(server)
     if server.task_state == "deleting":
         return
-    for event in state.events.values():
-        if event.subject is server and event.status == "running":
-            event.status = "cancelled"
-    server.locked = False
+    state.cancel(server)
     attaching.release(state, server)
     state.remove_machine(server)
     server.task_state, server.updated = "deleting", state.stamp()

@@ -16,8 +16,6 @@ from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.objects import Node, NodeImage, NodeLocation
 from polycloud.errors import MalformedResponseError, NotFoundError
 
-__all__ = ["OpenStackImages"]
-
 IMAGE_KEYS = {
     "created": "created_at",
     "minDisk": "min_disk",
@@ -31,6 +29,36 @@ IMAGE_KEYS = {
     "visibility": "visibility",
 }
 """Libcloud's keys of `extra`, and Glance's fields."""
+
+
+OWN_FIELDS = frozenset(
+    (
+        *(
+            "checksum",
+            "container_format",
+            "created_at",
+            "direct_url",
+            "disk_format",
+            "file",
+            "id",
+            "locations",
+        ),
+        *("locations", "min_disk", "min_ram", "name", "os_hash_algo", "os_hash_value", "os_hidden", "owner"),
+        *(
+            "protected",
+            "schema",
+            "self",
+            "size",
+            "status",
+            "stores",
+            "tags",
+            "updated_at",
+            "virtual_size",
+            "visibility",
+        ),
+    )
+)
+"""Glance's own fields of an image; all others are properties."""
 
 
 class Image(msgspec.Struct):
@@ -100,7 +128,7 @@ class OpenStackImages(OpenStackServices):
 
 def _image_extra(raw: bytes) -> dict[str, Any]:
     image = msgspec.json.decode(raw)
-    properties = {name: value for name, value in image.items() if isinstance(value, str)}
+    properties = {name: value for name, value in image.items() if name not in OWN_FIELDS}
     named = {key: image.get(field) for key, field in IMAGE_KEYS.items()}
     return {
         **image,

@@ -17,15 +17,6 @@ from polycloud.compute.objects import Node
 from polycloud.errors import InvalidArgumentError, NotFoundError
 from polycloud.utils.status import HTTPStatus
 
-__all__ = [
-    "OpenStackFloatingIpAddress",
-    "OpenStackNetwork",
-    "OpenStackNetworks",
-    "OpenStackPort",
-    "OpenStackRouter",
-    "OpenStackSubnet",
-]
-
 T = TypeVar("T")
 
 
@@ -312,15 +303,18 @@ class OpenStackNetworks(OpenStackServices):
         return self.network_connection.delete(f"/floatingips/{quote_segment(ip.id)}")
 
     def ex_attach_floating_ip_to_node(self, node: Node, ip: OpenStackFloatingIpAddress | str) -> bool:
-        """Lead a floating IP to a node's first port that has an IPv4 address."""
+        """Lead a floating IP to a node's first port with an IPv4 address, outside of the IP's own network."""
+        found = self.ex_get_floating_ip(ip) if isinstance(ip, str) else ip
         ports = [
             port
             for port in self.ex_get_node_ports(node)
-            if any("." in one.ip_address for one in port.fixed_ips)
+            if port.network_id != found.pool and any("." in one.ip_address for one in port.fixed_ips)
         ]
         if not ports:
-            raise InvalidArgumentError(f"{node.name} (id {node.id}) has no port with an IPv4 address")
-        return self._lead(ip, ports[0].id)
+            raise InvalidArgumentError(
+                f"{node.name} (id {node.id}) has no port that {found.ip_address} can lead to"
+            )
+        return self._lead(found, ports[0].id)
 
     def ex_detach_floating_ip_from_node(self, node: Node, ip: OpenStackFloatingIpAddress | str) -> bool:
         """Take a floating IP from its node."""

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import urllib3
 
+from support.kitopenstack import services
 from support.openstack import IMAGE, KEY, ORDER, Client, client, in_project, password_auth
-from support.servers import started
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 Shape = Any
@@ -570,18 +570,19 @@ def walked(cloud: Walker, walk: Callable[[Walker], None]) -> list[tuple[str, int
     return cloud.seen
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", WALKS)
 def test_same(name: str) -> None:
     """The same requests have the same statuses and shapes in the sandbox and at the real services."""
-    servers = started("keystone", "nova", "glance", "neutron", "cinder")
-    base = {name: row["url"] for name, row in servers.items()}
-    roots = {
-        "identity": base["keystone"],
-        "compute": base["nova"],
-        "image": f"{base['glance']}/v2",
-        "network": f"{base['neutron']}/v2.0",
-        "volume": base["cinder"],
+    ports = services()
+    paths = {
+        "identity": ("keystone", "v3"),
+        "compute": ("nova", "v2.1"),
+        "image": ("glance", "v2"),
+        "network": ("neutron", "v2.0"),
+        "volume": ("cinder", "v3"),
     }
+    roots = {name: f"http://127.0.0.1:{ports[server]}/{path}" for name, (server, path) in paths.items()}
     with urllib3.PoolManager(retries=False, timeout=30) as pool, client() as sandbox:
         real = Walker(roots, pool)
         real.log_in("demo", "demo", "demo")
