@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from support.process import Process
 
-
 # Whatever takes long on a busy machine is no failure; a test of a time has a bound of its own
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

@@ -8,7 +8,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-SIGNALS = (signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+# SIGALRM is pytest-timeout's
+SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 OF_A_LOGGER = ("level", "disabled", "propagate")
 OF_PYTEST = "PYTEST_CURRENT_TEST"
 
