@@ -95,6 +95,12 @@ class CloudBlockStorageConnection(OpenStackBaseConnection):
         return super().create(path, name, type_, renamed, **options)
 
 
+class VersionPayload(msgspec.Struct):
+    """The version of Nova that a region has."""
+
+    id: str
+
+
 class FlavorPayload(msgspec.Struct):
     """What tells of a flavor's class."""
 
@@ -181,10 +187,17 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
     # Locations and sizes
 
     def list_locations(self) -> list[NodeLocation]:
-        """Return the region of this driver; Rackspace's regions have no zones."""
-        region = (self.connection.cloud.region or self.default_region).upper()
-        city, country = REGIONS.get(region, (region, ""))
-        return [NodeLocation(region, city, country, self)]
+        """Return the region of this driver, once Cloud Servers responds there; regions have no zones.
+
+        Raises `InvalidArgumentError`, with the regions that there are, if there is no such region.
+        """
+        self.connection.fetch("//v2/", "version", VersionPayload)
+        city, country = REGIONS.get(self._region, (self._region, ""))
+        return [NodeLocation(self._region, city, country, self)]
+
+    @property
+    def _region(self) -> str:
+        return (self.connection.cloud.region or self.default_region).upper()
 
     def _to_size(self, item: Item[Flavor]) -> NodeSize:
         size = super()._to_size(item)
@@ -203,9 +216,10 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
     def _create_headers(self, server: dict[str, Any], *, with_tags: bool) -> dict[str, str] | None:
         """Complete the body of a create: regions are no zones, and some sizes have no disk."""
         zone = server["availability_zone"]
-        if zone is not None and zone.casefold() != self.list_locations()[0].id.casefold():
-            here = self.list_locations()[0].id
-            raise InvalidArgumentError(f"location must be {here}, the region of this driver, got {zone!r}")
+        if zone is not None and zone.upper() != self._region:
+            raise InvalidArgumentError(
+                f"location must be {self._region}, the region of this driver, got {zone!r}"
+            )
         server["availability_zone"] = None
         disks = server["block_device_mapping_v2"] or ()
         boots = any(str(disk.get("boot_index")) == "0" for disk in disks)
@@ -272,7 +286,8 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
         response = self.connection.request(
             f"{server_path(node)}/os-virtual-interfacesv2", method=method, json=body
         )
-        return response.decode(Interfaces).interfaces
+        found: list[VirtualInterface] = response.decode(Interfaces).interfaces
+        return found
 
     # Volumes
 
