@@ -7,13 +7,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
 # The targets that need the servers of ../shared/servers; .ci/run makes them where those are
-INTEGRATION := openstack softlayer
+INTEGRATION := openstack softlayer stores
 
 # Programs that tests start, and tests themselves, are compiled once, whatever the environment says
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaigns integration lint docs contract openstack softlayer fuzz threads faults mutations ansible bench clean
+.PHONY: help demo test campaigns integration lint docs contract openstack softlayer stores fuzz threads faults mutations ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -48,6 +48,9 @@ openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the ki
 softlayer: $(VENV)/.dev ## run SoftLayer's driver on the server of its SDK, from the kit in ../shared
 	../shared/servers/servers install softlayer
 	$(BIN)/pytest -n 2 tests/contract/test_softlayer.py
+
+stores: $(VENV)/.dev ## run S3's driver on stores of the kit in ../shared: MiniStack, Swift, SeaweedFS, for minutes
+	POLYCLOUD_STORES=real $(BIN)/pytest -n 2 tests/stores
 
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from polycloud.common.openstack.publicclouds import PUBLIC_CLOUDS
 from polycloud.compute.drivers.openstack import OpenStackNodeDriver, OVHNodeDriver
 from polycloud.compute.objects import Node, NodeAuthSSHKey, NodeImage, NodeSize
 from polycloud.compute.providers import get_driver
@@ -24,6 +27,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.sandbox import Sandbox
+from polycloud.testing.faults import Fault, FaultList, FaultProxy, SeenRequest
 from polycloud.tracing.hooks import add_hook
 from support.keystone import Keystone
 from support.openstackwalk import PUBLIC_KEY, Walk, noted_operations
@@ -368,6 +372,29 @@ def test_volumes(cloud: Sandbox) -> None:
             driver.detach_volume(loose)
 
 
+@pytest.mark.parametrize("fault", [Fault.RESET_AFTER, Fault.BAD_GATEWAY_AFTER])
+def test_lost_volumes(cloud: Sandbox, fault: Fault) -> None:
+    """A volume or a snapshot whose response is lost is found by its marker, and made once."""
+    posted: list[str] = []
+
+    def spare(seen: SeenRequest) -> bool:
+        created = seen.method == "POST" and seen.path.endswith(("/volumes", "/snapshots"))
+        if created:
+            posted.append(seen.path)
+        return not created
+
+    with FaultProxy("127.0.0.1", cloud.port, FaultList(fault, fault, spare=spare)) as proxy:
+        options = {**cloud.options, "ex_force_auth_url": f"{proxy.url}/identity"}
+        with OpenStackNodeDriver(*cloud.credentials, **options) as driver:
+            volume = driver.create_volume(1, "data", ex_metadata={"a": "b"})
+            snapshot = driver.create_volume_snapshot(volume, "copy")
+            assert [one.id for one in driver.list_volumes()] == [volume.id]
+            assert [one.id for one in driver.ex_list_snapshots()] == [snapshot.id]
+            raw = driver.volume_connection.request(f"/volumes/{volume.id}").object["volume"]
+            assert volume.extra["metadata"] == raw["metadata"] == {"a": "b"}
+    assert len(posted) == 2
+
+
 def test_api_versions(cloud: Sandbox) -> None:
     """Libcloud's `api_version`s are accepted, and others are refused."""
     for version in ("1.1", "2.0", "2.1", "2.2"):
@@ -435,3 +462,21 @@ def test_one_login_for_all_services(cloud: Sandbox) -> None:
     finally:
         remove()
     assert len([one for one in seen if "/auth/tokens" in one]) == 1
+
+
+def test_the_page() -> None:
+    """The examples of OpenStack's page run as they are, on the sandbox, and it names every public cloud."""
+    page = Path(__file__).parents[2] / "docs" / "providers" / "openstack.md"
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    scope: dict[str, Any] = {}
+    try:
+        for block in blocks:
+            exec(block, scope)  # noqa: S102 - our own page
+    finally:
+        if "cloud" in scope:
+            scope["driver"].close()
+            scope["cloud"].stop()
+    assert scope["addresses"]
+    for name, cloud in PUBLIC_CLOUDS.items():
+        assert f"`{name}`" in text, cloud.name

@@ -16,7 +16,6 @@ def cloud() -> Iterator[Sandbox]:
 class TestS3(StorageConformance):
     not_offered = frozenset({"enable_container_cdn", "enable_object_cdn"})
 
-    verifies_uploads = False
     conditions_of_parts = frozenset({"if_none_match"})
 
     @pytest.fixture

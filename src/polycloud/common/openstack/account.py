@@ -15,8 +15,6 @@ from polycloud.common.tokens import TokenStore
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError
 
-__all__ = ["Account", "AccountStore", "Range", "numbers_of", "store_of"]
-
 MICROVERSION = re.compile(r"(\d+)\.(\d+)")
 KEPT_ACCOUNTS = 128
 Range = tuple[tuple[int, int], tuple[int, int]]

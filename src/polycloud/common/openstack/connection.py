@@ -38,9 +38,7 @@ from polycloud.errors import (
     ProviderHTTPError,
     UnsupportedOperationError,
 )
-from polycloud.http.messages import is_loopback
-
-__all__ = ["OpenStackBaseConnection"]
+from polycloud.http.messages import Transport, is_loopback
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,6 +71,8 @@ class Place(msgspec.Struct, frozen=True):
 class OpenStackBaseConnection(TokenConnection):
     """A connection to one service of a cloud; its subclasses declare which.
 
+    Of the connections of a driver, the others use the transport of their `leader`.
+
     An action that begins with `//` is a path below the service's root, such as its version document
     `//v2.1/`; others are below the path of the API's version.
     """
@@ -90,9 +90,11 @@ class OpenStackBaseConnection(TokenConnection):
     per_page: ClassVar[int] = 1000
     """The number of items to ask for; services may return fewer."""
 
-    def __init__(self, *args: Any, account: Account, main: bool = True, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, account: Account, leader: OpenStackBaseConnection | None = None, **options: Any
+    ) -> None:
         self.cloud = account
-        self._main = main
+        self._leader = leader
         self._place: tuple[Access, Place] | None = None
         super().__init__(*args, **options)
         self._allows_insecure = bool(options.get("allow_insecure"))
@@ -112,6 +114,10 @@ class OpenStackBaseConnection(TokenConnection):
                 )
             return Access(login.token)
         return log_in(self, login, self._tokens.token)
+
+    def transport(self) -> Transport:
+        """Return the transport, which all connections of a driver share: `pool_size` bounds all of them."""
+        return super().transport() if self._leader is None else self._leader.transport()
 
     def secrets(self) -> tuple[str, ...]:
         """Return the password, or what is in its place, and the token."""
@@ -139,7 +145,7 @@ class OpenStackBaseConnection(TokenConnection):
 
     def _placed(self, access: Access) -> Place:
         types = self.service_types
-        if self._main and self.cloud.service_type is not None:
+        if self._leader is None and self.cloud.service_type is not None:
             types = (self.cloud.service_type,)
         url = next((self.cloud.urls[type_] for type_ in types if type_ in self.cloud.urls), None)
         if url is None:
@@ -147,7 +153,7 @@ class OpenStackBaseConnection(TokenConnection):
                 raise InvalidArgumentError(
                     f"the address of the service {types[0]!r} is unknown: pass ex_force_auth_url="
                 )
-            name = self.cloud.service_name if self._main else None
+            name = self.cloud.service_name if self._leader is None else None
             query = EndpointQuery(
                 types=types, region=self.cloud.region, interface=self.cloud.interface, name=name
             )
@@ -158,6 +164,8 @@ class OpenStackBaseConnection(TokenConnection):
         """Return the place of an endpoint; its version and its project are completed."""
         parts = split_url(url)
         secure, host = parts.scheme == "https", parts.hostname or ""
+        if (host, parts.port) == (self.host, self.port):  # behind a proxy that Keystone does not know of
+            secure = self.secure
         if not (secure or is_loopback(host) or self._allows_insecure or host == self.host):
             raise InsecureConnectionError(
                 f"the catalogue says plain HTTP for the service {self.service_types[0]!r} at {host}, "
@@ -195,16 +203,15 @@ class OpenStackBaseConnection(TokenConnection):
     # Microversions
 
     def _usual_version(self, headers: Mapping[str, str] | None) -> dict[str, str]:
-        wanted = (self._main and self.cloud.microversion) or self.microversion
+        forced = self.cloud.microversion if self._leader is None else None
+        wanted = forced or self.microversion
         if wanted is None or "OpenStack-API-Version" in (headers or {}):
             return {}
         offered = self.offered_versions()
         if offered is None:
             return {}
         least, most = offered
-        version = (
-            min(max(numbers_of(wanted), least), most) if not self.cloud.microversion else numbers_of(wanted)
-        )
+        version = min(max(numbers_of(wanted), least), most) if forced is None else numbers_of(wanted)
         return self._version_headers("{}.{}".format(*version))
 
     def at(self, microversion: str, what: str) -> dict[str, str]:

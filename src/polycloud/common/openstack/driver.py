@@ -17,8 +17,6 @@ from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, UnsupportedOperationError
 from polycloud.utils.values import shown
 
-__all__ = ["OpenStackBaseDriver"]
-
 VERSIONS = ("/v3", "/v2.0", "/v2")
 
 
@@ -84,7 +82,7 @@ class OpenStackBaseDriver(BaseDriver):
         ex_force_auth_url: str | None = None,
         ex_force_auth_version: str | None = None,
         ex_force_auth_token: str | None = None,
-        ex_token_scope: str = "project",  # noqa: S107 - a scope
+        ex_token_scope: str | None = None,
         ex_tenant_name: str | None = None,
         ex_tenant_domain_id: str | None = None,
         ex_domain_name: str | None = None,
@@ -114,11 +112,16 @@ class OpenStackBaseDriver(BaseDriver):
                 secret,
                 ex_force_auth_token,
                 method=ex_force_auth_version or self._method_of(ex_force_auth_url or options.get("url")),
-                scope=ex_token_scope,
+                scope=ex_token_scope or "project",
                 domain=ex_domain_name,
             )
         )
-        login = replace(login, **_changes(ex_tenant_name, ex_tenant_domain_id, ex_domain_name))
+        changes = dict(_changes(ex_tenant_name, ex_tenant_domain_id, ex_domain_name))
+        if found and ex_force_auth_version:
+            changes["method"] = method_named(ex_force_auth_version)
+        if found and ex_token_scope:
+            changes["scope"] = ex_token_scope
+        login = replace(login, **changes)
         url = self._identity_url(found, ex_force_auth_url, host, port, secure, options.pop("url", None))
         if url is None and not (ex_force_base_url and ex_force_auth_token):
             raise InvalidCredsError(
@@ -147,15 +150,9 @@ class OpenStackBaseDriver(BaseDriver):
         region = self._account.region
         super().__init__(key, secret, True, None, None, api_version, region, **options)  # type: ignore[arg-type]
         for name, kind in self.further_connections.items():
-            connection = kind(account=self._account, main=False, **options)
+            connection = kind(account=self._account, leader=self.connection, **options)
             connection.driver = self
             setattr(self, name, connection)
-
-    def close(self) -> None:
-        """Close the connections to all services; a later call opens new ones."""
-        super().close()
-        for name in self.further_connections:
-            getattr(self, name).close()
 
     def _ex_connection_class_kwargs(self) -> dict[str, Any]:
         return {"account": self._account}

@@ -27,8 +27,6 @@ from polycloud.errors import (
 )
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["OpenStackResponse"]
-
 T = TypeVar("T")
 TOO_LARGE = 413
 LONGEST_MESSAGE = 10_000

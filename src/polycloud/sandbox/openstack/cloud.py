@@ -177,6 +177,7 @@ class OpenStack(Service):
                     "region": name,
                     "addresses": [row["addr"] for rows in addresses(server).values() for row in rows],
                     "tags": list(server.tags),
+                    "metadata": dict(server.metadata),
                     "machine": machine_state(server),
                 }
                 for server in region.servers.values()

@@ -17,8 +17,6 @@ from polycloud.compute.drivers.openstack.nodes import OpenStackNodes, server_pat
 from polycloud.compute.objects import Node, NodeImage, NodeSize
 from polycloud.errors import ConflictError, InvalidArgumentError
 
-__all__ = ["OpenStackActions", "encode_user_data"]
-
 WAKING = {
     "PAUSED": "unpause",
     "SHELVED": "unshelve",

@@ -13,8 +13,6 @@ from polycloud.common.payload import Item, LazyExtra, decode
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.objects import NodeLocation, NodeSize, cheapest_first
 
-__all__ = ["OpenStackCatalog"]
-
 
 class Flavor(msgspec.Struct):
     """A flavor: `ram` is MB, `disk` GB (0: as large as the image)."""

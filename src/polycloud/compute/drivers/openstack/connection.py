@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
 from polycloud.compute.base import NodeDriver
 
-__all__ = ["GlanceConnection", "NeutronConnection", "NovaConnection", "OpenStackServices"]
-
 
 class NovaConnection(OpenStackBaseConnection):
     """A connection to the service for servers.

@@ -30,9 +30,8 @@ from polycloud.compute.objects import (
     NodeLocation,
     NodeSize,
 )
+from polycloud.compute.types import NodeState
 from polycloud.errors import ConflictError, InvalidArgumentError, PolycloudError
-
-__all__ = ["OpenStackCreating"]
 
 Networks = Iterable[OpenStackNetwork | str | Mapping[str, str]]
 
@@ -70,10 +69,21 @@ class ServerCreation(Creation[Node]):
             "/servers", method="POST", json=self.body, headers=self.headers
         )
         created: Created = response.member("server", Created).value
-        node = self.driver.get_node(created.id)
+        try:
+            node = self.driver.get_node(created.id)
+        except PolycloudError:  # what it is, is known without that
+            node = self._ordered(created.id)
         if created.password is not None:
             node.extra["password"] = created.password
         return node
+
+    def _ordered(self, id_: str) -> Node:
+        """Return the server as it was ordered, since Nova has accepted it."""
+        order = self.body["server"]
+        metadata = {key: value for key, value in order["metadata"].items() if key != self.key}
+        extra = {"metadata": metadata, "key_name": order.get("key_name"), "status": "BUILD"}
+        size, image = order["flavorRef"], order.get("imageRef")
+        return Node(id_, order["name"], NodeState.PENDING, [], [], self.driver, size, image, extra)
 
     def find(self) -> Node | None:
         """Return the server with the marker. Nova's filter by metadata is for administrators only."""

@@ -14,8 +14,6 @@ from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.drivers.openstack.nodes import server_path
 from polycloud.compute.objects import Node
 
-__all__ = ["OpenStackFirewalls", "OpenStackSecurityGroup", "OpenStackSecurityGroupRule"]
-
 
 class OpenStackSecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
     """Traffic that a security group allows; other traffic is blocked.

@@ -16,8 +16,6 @@ from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.objects import Node, NodeImage, NodeLocation
 from polycloud.errors import MalformedResponseError, NotFoundError
 
-__all__ = ["OpenStackImages"]
-
 IMAGE_KEYS = {
     "created": "created_at",
     "minDisk": "min_disk",

@@ -19,8 +19,6 @@ from polycloud.compute.objects import KeyPair, NodeAuthPassword, NodeAuthSSHKey
 from polycloud.compute.types import KeyPairDoesNotExistError
 from polycloud.errors import InvalidArgumentError, NotFoundError
 
-__all__ = ["OpenStackKeys"]
-
 
 class Key(msgspec.Struct):
     """A key pair; it has a private key only in the response to its create."""

@@ -17,15 +17,6 @@ from polycloud.compute.objects import Node
 from polycloud.errors import InvalidArgumentError, NotFoundError
 from polycloud.utils.status import HTTPStatus
 
-__all__ = [
-    "OpenStackFloatingIpAddress",
-    "OpenStackNetwork",
-    "OpenStackNetworks",
-    "OpenStackPort",
-    "OpenStackRouter",
-    "OpenStackSubnet",
-]
-
 T = TypeVar("T")
 
 

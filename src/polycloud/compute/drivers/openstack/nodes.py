@@ -20,8 +20,6 @@ from polycloud.compute.types import NodeState
 from polycloud.errors import ConflictError, MalformedResponseError, PolycloudError, ProviderError
 from polycloud.utils.networking import is_ip
 
-__all__ = ["MARKER", "OpenStackNodes", "Server", "server_path"]
-
 R = TypeVar("R")
 MARKER, KEYED_MARKER = "polycloud-create", "polycloud-idempotency-key"
 """Keys of metadata by which a create finds its server; `extra["metadata"]` is without them."""

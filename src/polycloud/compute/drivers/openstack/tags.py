@@ -14,8 +14,6 @@ from polycloud.common.payload import value_of
 from polycloud.compute.drivers.openstack.nodes import OpenStackNodes, server_path
 from polycloud.compute.objects import Node
 
-__all__ = ["OpenStackServerGroup", "OpenStackTags"]
-
 TAGS = "2.26"
 RULES = "2.64"
 

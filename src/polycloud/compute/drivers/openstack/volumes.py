@@ -1,8 +1,13 @@
-"""Volumes and their snapshots, which Cinder keeps."""
+"""Volumes and their snapshots, which Cinder keeps.
+
+Cinder has no idempotency tokens, and names are not unique. So each create puts a marker into the metadata, by
+which the volume or snapshot is found if the response is lost; then the marker is removed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -10,18 +15,21 @@ import msgspec
 from polycloud.common.arguments import drop_none, id_of
 from polycloud.common.base import quote_segment
 from polycloud.common.busy import when_free
-from polycloud.common.payload import Item, LazyExtra, parse_datetime
+from polycloud.common.creation import Creation, marker_for
+from polycloud.common.payload import Item, LazyExtra, parse_datetime, value_of
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.drivers.openstack.nodes import server_path
 from polycloud.compute.objects import Node, NodeLocation, StorageVolume, VolumeSnapshot
 from polycloud.compute.types import StorageVolumeState, VolumeSnapshotState
-from polycloud.errors import ConflictError, ProviderError
+from polycloud.concurrency.calls import call_options, cleanup
+from polycloud.errors import ConflictError, PolycloudError, ProviderError
+from polycloud.http.retry import RetryPolicy
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["OpenStackVolumes"]
-
 R = TypeVar("R")
+T = TypeVar("T", bound=StorageVolume | VolumeSnapshot)
+MARKER = "polycloud-create"
 VOLUME_STATES = {
     "attaching": StorageVolumeState.ATTACHING,
     "available": StorageVolumeState.AVAILABLE,
@@ -60,6 +68,51 @@ PASSING = frozenset(
 VOLUME_KEYS = ("attachments", "created_at", "description", "metadata", "snapshot_id", "volume_type")
 
 
+class Marked(msgspec.Struct):
+    """A volume or a snapshot, and its metadata."""
+
+    id: str
+    metadata: dict[str, str] | None = None
+
+
+class MarkedCreation(Creation[T]):
+    """The create of one `name`, "volume" or "snapshot", with a marker in its metadata; `read` reads it."""
+
+    def __init__(
+        self,
+        driver: OpenStackVolumes,
+        name: str,
+        body: dict[str, Any],
+        to_object: Callable[[Item[Any]], T],
+        read: Callable[[str], T],
+    ) -> None:
+        self.value = marker_for()
+        what, mark = f"the {name} {body.get('name')!r}", f"the metadata {MARKER}={self.value!r}"
+        super().__init__(what, mark, keyed=False)
+        self.driver, self.name, self.to_object, self.read = driver, name, to_object, read
+        self.body = {**body, "metadata": {**(body.get("metadata") or {}), MARKER: self.value}}
+
+    def send(self) -> T:
+        """Create it and return it."""
+        kind: Any = Volume if self.name == "volume" else Snapshot
+        path = f"/{self.name}s"
+        return self.to_object(self.driver.volume_connection.create(path, self.name, kind, self.body))
+
+    def find(self) -> T | None:
+        """Return the one with the marker."""
+        listed: list[Marked] = self.driver.volume_connection.list_all(
+            f"/{self.name}s/detail", f"{self.name}s", Marked, value_of
+        )
+        found = next((one.id for one in listed if (one.metadata or {}).get(MARKER) == self.value), None)
+        return None if found is None else self.read(found)
+
+    def settle(self, resource: T) -> None:
+        """Remove the marker, in one attempt; one that stays does no harm."""
+        once = call_options(retry=RetryPolicy(attempts=1))
+        with suppress(PolycloudError), cleanup(self.driver.cleanup_time), once:
+            self.driver.volume_connection.delete(f"/{self.name}s/{resource.id}/metadata/{MARKER}")
+
+
 class Attachment(msgspec.Struct):
     """Where a volume is attached."""
 
@@ -91,6 +144,8 @@ class OpenStackVolumes(OpenStackServices):
 
     volume_time: ClassVar[float] = 60.0
     """Seconds to wait for a volume that is still being created, attached or detached."""
+    cleanup_time: ClassVar[float] = 5.0
+    """Seconds allowed for removing the marker of a create; it stays after that."""
 
     def list_volumes(self) -> list[StorageVolume]:
         """Return the project's volumes."""
@@ -112,7 +167,7 @@ class OpenStackVolumes(OpenStackServices):
         ex_metadata: Mapping[str, str] | None = None,
         ex_source_volume: StorageVolume | str | None = None,
     ) -> StorageVolume:
-        """Create a volume of `size` GB.
+        """Create a volume of `size` GB, exactly once.
 
         Args:
             size: GB.
@@ -123,6 +178,10 @@ class OpenStackVolumes(OpenStackServices):
             ex_image_ref: The id of an image to write on it.
             ex_metadata: Metadata.
             ex_source_volume: A volume to copy.
+
+        Raises:
+            AmbiguousCreateError: The response was lost and no volume with the marker was found.
+            QuotaExceededError: The project's quota is reached.
         """
         body = {
             "size": size,
@@ -134,7 +193,7 @@ class OpenStackVolumes(OpenStackServices):
             "metadata": dict(ex_metadata) if ex_metadata else None,
             "source_volid": None if ex_source_volume is None else id_of(ex_source_volume, StorageVolume),
         }
-        return self._to_volume(self.volume_connection.create("/volumes", "volume", Volume, drop_none(body)))
+        return self._run(MarkedCreation(self, "volume", drop_none(body), self._to_volume, self.ex_get_volume))
 
     def attach_volume(self, node: Node, volume: StorageVolume, device: str | None = None) -> bool:
         """Attach a volume, as `device` (such as /dev/vdb) if the cloud can do that; "auto" is None."""
@@ -193,13 +252,15 @@ class OpenStackVolumes(OpenStackServices):
         ex_description: str | None = None,
         ex_force: bool = True,
     ) -> VolumeSnapshot:
-        """Take a snapshot of a volume; with `ex_force` also of one that is attached."""
+        """Take a snapshot of a volume, exactly once; with `ex_force` also of one that is attached."""
         body = {"volume_id": volume.id, "name": name, "description": ex_description, "force": ex_force}
 
-        def send() -> Item[Snapshot]:
-            return self.volume_connection.create("/snapshots", "snapshot", Snapshot, drop_none(body))
+        def read(id_: str) -> VolumeSnapshot:
+            path = f"/snapshots/{quote_segment(id_)}"
+            return self._to_snapshot(self.volume_connection.fetch(path, "snapshot", Snapshot))
 
-        return self._to_snapshot(self._when_ready(volume, send))
+        creation = MarkedCreation(self, "snapshot", drop_none(body), self._to_snapshot, read)
+        return self._when_ready(volume, lambda: self._run(creation))
 
     def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
         """Delete a snapshot; waits for one that is still being taken."""
@@ -221,6 +282,9 @@ class OpenStackVolumes(OpenStackServices):
         return self.volume_connection.list_all(path, "snapshots", Snapshot, self._to_snapshot, params=params)
 
     # Waiting and conversion
+
+    def _run(self, creation: MarkedCreation[T]) -> T:
+        return creation.run(settle_time=self.settle_time, timeout=self.volume_time)
 
     def _when_ready(self, volume: StorageVolume, send: Callable[[], R]) -> R:
         """Call `send`; once more if the volume is on its way to another state, when it is there.
@@ -273,6 +337,7 @@ def _volume_extra(raw: bytes) -> dict[str, Any]:
     return {
         **volume,
         **{name: volume.get(name) for name in VOLUME_KEYS},
+        "metadata": _unmarked(volume),
         "location": volume.get("availability_zone"),
         "state": volume.get("status"),
     }
@@ -280,4 +345,8 @@ def _volume_extra(raw: bytes) -> dict[str, Any]:
 
 def _snapshot_extra(raw: bytes) -> dict[str, Any]:
     snapshot = msgspec.json.decode(raw)
-    return {**snapshot, "created": snapshot.get("created_at")}
+    return {**snapshot, "created": snapshot.get("created_at"), "metadata": _unmarked(snapshot)}
+
+
+def _unmarked(payload: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in (payload.get("metadata") or {}).items() if name != MARKER}

@@ -72,7 +72,7 @@ class ContainerRules(StorageSuite):
     @rule()
     def test_s25_list_of_containers(self, driver: StorageDriver, create_container: CreateContainer) -> None:
         """`list_containers` lists every container once, by the bytes of their names."""
-        made = [create_container() for _ in range(self.several)]
+        made = [create_container() for _ in range(self.several_containers)]
         for container in made:
             self.container_seen(driver, container)
         listed = driver.list_containers()

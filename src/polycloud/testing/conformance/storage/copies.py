@@ -31,7 +31,8 @@ class CopyRules(StorageSuite):
         for content in (CONTENT, bytes_of(self.large), b""):
             driver.upload_object_via_stream(content, container, "an object+%2F", extra)
             source = driver.get_object(container.name, "an object+%2F")
-            for target, name in ((elsewhere, None), (container, "the copy é"), (elsewhere, "x")):
+            targets = ((elsewhere, None), (container, "the copy é"), (elsewhere, "x"))
+            for target, name in targets[: 1 if len(content) == self.large else 3]:
                 made = driver.copy_object(source, target, name)
                 expected = (name or source.name, target.name, len(content))
                 found = (made.name, made.container.name, made.size)

@@ -77,6 +77,9 @@ class StorageSuite(Checks[StorageDriver]):
     base_driver = StorageDriver
     gone = (NotFoundError,)
 
+    several_containers: ClassVar[int] = 3
+    """How many containers are more than one page of the provider's list."""
+
     large: ClassVar[int] = 6 * 1024 * 1024
     """The bytes of an object that the driver uploads in several parts."""
 
