@@ -338,7 +338,7 @@ def test_busy_servers() -> None:
 
 def test_long_lists() -> None:
     """Sizes, images, key pairs, volumes and nodes are complete over all pages."""
-    settings = {**FAST, "seed_servers": 7, "seed_keypairs": 7}
+    settings = {**FAST, "seed_nodes": 7, "seed_keypairs": 7}
     with Sandbox("openstack", **settings, page_size=2) as cloud, driver_of(cloud) as driver:
         volumes = {driver.create_volume(1, f"data-{number}").id for number in range(5)}
         with Sandbox("openstack", **settings) as one_page, driver_of(one_page) as other:
