@@ -17,6 +17,7 @@ import msgspec
 
 from polycloud.common.arguments import id_of
 from polycloud.common.base import quote_segment
+from polycloud.common.credentials import Credential
 from polycloud.common.openstack import OpenStackBaseConnection
 from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.common.payload import Item, LazyExtra
@@ -158,6 +159,7 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
     public_cloud = RACKSPACE
     default_region: ClassVar[str] = "DFW"
     finds_credentials = False
+    credentials = (Credential("username", ("RS_USERNAME",)), Credential("api_key", ("RS_API_KEY",)))
 
     def __init__(
         self,
