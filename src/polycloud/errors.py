@@ -29,7 +29,9 @@ PolycloudError (LibcloudError)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
+
+import msgspec
 
 from polycloud.utils.headers import requested_pause
 
@@ -70,7 +72,7 @@ UNAUTHORIZED = 401
 SERVER_ERRORS = 500
 
 
-class Exchange(NamedTuple):
+class Exchange(msgspec.Struct, frozen=True):
     """Where an error happened: the provider's name, the request, and the status of its response."""
 
     provider: str

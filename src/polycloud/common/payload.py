@@ -4,7 +4,7 @@ Decoders: msgspec reads a type when its first decoder is made, and two threads t
 time crash it. So decoders are made one after another under a lock, and a fork waits for that lock.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: typing would compile those of `Item`, at each import
 
 import os
 import threading

@@ -37,7 +37,7 @@ VALUES = (*COMMAS, b"{", b"[")
 """What the values of JSON begin with, or come after."""
 ELEMENTS = (b"<", b"=")
 """What tags and the values of attributes begin with in XML."""
-HTML = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?<(?:!doctype\s++)?html\b")
+HTML = rb"(?i)(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?<(?:!doctype\s++)?html\b"
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 CHARSET = r"(?i)charset=\"?([\w-]+)"
@@ -263,7 +263,7 @@ class XmlResponse(Response):
         """
         if not super().success():
             return False
-        if self.raw.chunks is None and HTML.match(self.raw.body):
+        if self.raw.chunks is None and re.match(HTML, self.raw.body):
             raise self.malformed("the response must be XML")
         return True
 

@@ -22,11 +22,12 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from polycloud.common.connection import split_url, url_prefix
+from polycloud.common.building import url_prefix
 from polycloud.common.openstack.catalog import EndpointQuery, find_endpoint
 from polycloud.common.openstack.identity import Access, log_in
 from polycloud.common.openstack.login import Login
 from polycloud.common.openstack.response import OpenStackResponse
+from polycloud.common.options import split_url
 from polycloud.common.pagination import unique
 from polycloud.common.payload import Item
 from polycloud.common.tokens import Token, TokenConnection, TokenStore, login_failure
