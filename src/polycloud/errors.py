@@ -29,9 +29,7 @@ PolycloudError (LibcloudError)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
-
-import msgspec
+from typing import Any, NamedTuple, Self
 
 from polycloud.utils.headers import requested_pause
 
@@ -72,7 +70,7 @@ UNAUTHORIZED = 401
 SERVER_ERRORS = 500
 
 
-class Exchange(msgspec.Struct, frozen=True):
+class Exchange(NamedTuple):
     """Where an error happened: the provider's name, the request, and the status of its response."""
 
     provider: str

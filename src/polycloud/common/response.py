@@ -232,16 +232,21 @@ class JsonResponse(Response):
             raise self.malformed(f"the response is not JSON: {error}") from None
 
     def built(
-        self, raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], T], complete: Any
+        self,
+        raws: Iterable[msgspec.Raw],
+        type_: Any,
+        build: Callable[[Item[Any]], T],
+        complete: Callable[[], Any],
     ) -> list[T]:
         """Return what `build` makes of parts of the body, each decoded as `type_`, with its bytes.
 
-        Raises the error of decoding the body as `complete`, since that names a field by its complete path.
+        Raises the error of decoding the body as the type that `complete` returns, since that names a field by
+        its complete path.
         """
         try:
             return built(raws, type_, build)
         except UNDECODABLE:
-            self.decode(complete)
+            self.decode(complete())
             raise
 
 

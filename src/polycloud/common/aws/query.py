@@ -15,7 +15,6 @@ from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
-from msgspec.structs import replace
 
 from polycloud.common.arguments import require_count
 from polycloud.common.aws.connection import AWSConnection, AWSResponse
@@ -123,7 +122,7 @@ class AWSQueryConnection(AWSConnection):
         """Return the exchange with the action in its path, which is the same for all actions."""
         exchange = super().exchange(request, response)
         action = ACTION.match(request.body) if isinstance(request.body, bytes) else None
-        return replace(exchange, path=f"{exchange.path}?Action={action[1].decode()}") if action else exchange
+        return exchange._replace(path=f"{exchange.path}?Action={action[1].decode()}") if action else exchange
 
 
 @lru_cache(maxsize=64)
