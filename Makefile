@@ -6,9 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
+# The targets that need the servers of ../shared/servers; .ci/run makes them where those are
+INTEGRATION := openstack softlayer stores
+
+# Programs that tests start, and tests themselves, are compiled once, whatever the environment says
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs contract fuzz threads faults mutations ansible bench clean
+.PHONY: help demo test campaigns integration lint docs contract openstack softlayer stores fuzz threads faults mutations ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -18,6 +23,11 @@ demo: $(VENV)/.runtime ## walk through a server's life on the sandbox
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/pytest
+
+campaigns: $(VENV)/.dev ## run the tests that `make test` leaves out since they take long
+	$(BIN)/pytest -m campaign
+
+integration: $(VENV)/.dev $(INTEGRATION) ## test against servers of others, which ../shared/servers starts
 
 lint: $(VENV)/.dev ## check style, types and layers
 	$(BIN)/ruff check .
@@ -32,6 +42,16 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
 
+openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, and compare the sandbox, for minutes
+	POLYCLOUD_OPENSTACK=real $(BIN)/pytest -n 2 tests/openstack
+
+softlayer: $(VENV)/.dev ## run SoftLayer's driver on the server of its SDK, from the kit in ../shared
+	../shared/servers/servers install softlayer
+	$(BIN)/pytest -n 2 tests/contract/test_softlayer.py
+
+stores: $(VENV)/.dev ## run S3's driver on stores of the kit in ../shared: MiniStack, Swift, SeaweedFS, for minutes
+	POLYCLOUD_STORES=real $(BIN)/pytest -n 2 tests/stores
+
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz
 
@@ -42,7 +62,7 @@ faults: $(VENV)/.dev ## make 44,000 calls while the network fails, for minutes; 
 	$(BIN)/python tests/faults/campaign.py --creates 250 --others 2500 $(if $(SEED),--seed $(SEED)) $(if $(ROUTES),--routes $(ROUTES))
 
 mutations: $(VENV)/.dev ## run all rules of compute on each mutation of a good driver, for minutes
-	POLYCLOUD_MUTATIONS=all $(BIN)/pytest -n 2 tests/testing/test_mutations.py
+	POLYCLOUD_MUTATIONS=long $(BIN)/pytest -n 2 --timeout 600 tests/testing/test_mutations.py
 
 ansible: $(VENV)/.dev $(ANSIBLES:%=$(VENV)-ansible/%/.made) ## have several versions of Ansible read the inventory
 	POLYCLOUD_ANSIBLE="$(ANSIBLES:%=$(VENV)-ansible/%/bin/ansible)" $(BIN)/pytest -n 2 tests/cli/test_inventory.py -k test_ansible
@@ -69,9 +89,10 @@ $(VENV)/.runtime: $(VENV)/.made requirements/build.txt requirements/runtime.txt 
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/softlayer.txt
 	@echo "installing the tools of the checks into $(VENV)"
 	@$(PIP) -r requirements/dev.txt
+	@$(PIP) --no-deps -r requirements/softlayer.txt
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt

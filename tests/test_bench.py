@@ -36,6 +36,7 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("provider", ["digitalocean", "nephoscale", "ec2"])
 def test_recorded_lists(pages: list[str], provider: str) -> None:
     """Recorded lists are complete lists to the drivers, and their CPU and memory are measured."""
@@ -47,6 +48,7 @@ def test_recorded_lists(pages: list[str], provider: str) -> None:
 STEPS = ("bare", "http.client", "urllib3", "transport", "request", "driver", "droplets 450", "instances 450")
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("step", STEPS)
 def test_limits(pages: list[str], step: str) -> None:
     """Each step of the ladder, and each list without a library, is measured."""
@@ -54,6 +56,7 @@ def test_limits(pages: list[str], step: str) -> None:
     assert json.loads(done.stdout)["cpu_us"] > 0, done.stderr
 
 
+@pytest.mark.campaign
 def test_the_table() -> None:
     """The table has each side's median and their ratios; a row that fails says so, and the status is 1."""
     options = [f"--{side}={sys.executable}" for side in ("core", "peer", "nephoscale")]

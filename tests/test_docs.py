@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,13 +51,31 @@ PRINTED = {
         "done s7\nno capacity; while polling the job GET /jobs/j2, which POST /broken began\n",
         '{"name":"web","cpus":1,"memory":1024,"disk":20}\n{"name":"db","cpus":2,"memory":4096,"disk":40}\n',
     ],
+    "storage.md": [
+        (
+            "['2026/a.jpg', '2026/b.jpg', 'old.jpg']\n['2026/a.jpg', '2026/b.jpg']\n"
+            "5 8b04d5e3775d298e78455efc5ca404d5 image/jpeg {'owner': 'ann'}\n2\n"
+        ),
+        (
+            "<Object: name='numbers.txt', size=3890, hash=b6f42041b389b22d1fb65ec3f1307ccd, "
+            "provider=Amazon S3>\n18 text/html\n"
+        ),
+        (
+            "b'The quick brown fox'\n[b'The quic', b'k brown ', b'fox']\nb'The quick brown fox'\n"
+            "b'quick' b'brown fox'\nThe quick brown fox\nTrue\n"
+        ),
+        "counter was not replaced\ncounter was not replaced\nb'2'\n",
+        "200\nb'hello'\n403\n",
+        "b {'owner': 'ann'} True\n",
+        "".join(f"day-{number} b'entry'\n" for number in range(5)),
+    ],
 }
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def examples() -> list[tuple[str, str, str]]:
+def examples() -> list[Any]:
     return [
-        (page, block, printed)
+        pytest.param(page, block, printed, marks=[pytest.mark.campaign] if "LocalCluster" in block else [])
         for page, outputs in PRINTED.items()
         for block, printed in zip(
             BLOCK.findall((PAGES / page).read_text(encoding="utf-8")), outputs, strict=True

@@ -12,12 +12,13 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"
 PRINTED = (
     r"web running [\d.]+\n",
     r"\$ORIGIN example\.com\.\n\$TTL \d+\n(@ .* NS .*\n)+www \d+ IN A 203\.0\.113\.7\n\n?",
+    r"\{'owner': 'ann'\}\n",
     r"\[<NodeLocation: .*SJC-1.*>\]\nTrue False\n",
 )
 
 
 @pytest.mark.parametrize(
-    ("block", "printed"), list(zip(BLOCKS, PRINTED, strict=True)), ids=["use", "dns", "driver"]
+    ("block", "printed"), list(zip(BLOCKS, PRINTED, strict=True)), ids=["use", "dns", "storage", "driver"]
 )
 def test_examples_run(block: str, printed: str) -> None:
     """Each Python block of the README runs as it is and prints what it promises."""

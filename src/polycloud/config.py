@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from polycloud.compute.drivers.ec2 import EC2NodeDriver
     from polycloud.compute.drivers.linode import LinodeNodeDriver
     from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+    from polycloud.compute.drivers.openstack import OpenStackNodeDriver
+    from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
     from polycloud.compute.types import Provider
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
@@ -272,6 +274,20 @@ def connect(
     service: Literal["compute"] | None = None,
     **options: Any,
 ) -> NephoscaleNodeDriver: ...
+@overload
+def connect(
+    provider: Literal[Provider.OPENSTACK, "openstack"],
+    *credentials: Any,
+    service: Literal["compute"] | None = None,
+    **options: Any,
+) -> OpenStackNodeDriver: ...
+@overload
+def connect(
+    provider: Literal[Provider.SOFTLAYER, "softlayer"],
+    *credentials: Any,
+    service: Literal["compute"] | None = None,
+    **options: Any,
+) -> SoftLayerNodeDriver: ...
 @overload
 def connect(
     provider: Literal["digitalocean"], *credentials: Any, service: Literal["dns"], **options: Any

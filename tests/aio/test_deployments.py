@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from polycloud import aio
-from polycloud.compute import keys
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.objects import Node
 from polycloud.compute.types import DeploymentError
 from polycloud.sandbox import Sandbox
+from support.keypairs import key_pair
 from support.loops import Run, until
 
-PRIVATE, PUBLIC = keys.generate()
+PRIVATE, PUBLIC = key_pair()
 Cloud = aio.AsyncNodeDriver[NephoscaleNodeDriver]
 
 

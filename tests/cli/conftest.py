@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
+from support.forked import READ_AT_START, Forker
 
 POLYCLOUD = [sys.executable, "-W", "error", "-m", "polycloud.cli.main"]
 DECIDES_ABOUT_COLOUR = {"CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"}
@@ -93,13 +94,22 @@ class Terminal:
         return False
 
 
+@pytest.fixture(scope="session")
+def forker() -> Iterator[Forker]:
+    """Forks processes of the command."""
+    with contextlib.closing(Forker()) as forker:
+        yield forker
+
+
 @pytest.fixture
-def run() -> Run:
+def run(forker: Forker) -> Run:
     """Runs the command to its end, or another Python program by `program=`, without a terminal."""
 
     def run_it(
         *arguments: str, program: str | None = None, input: str = "", **variables: str
     ) -> subprocess.CompletedProcess[str]:
+        if program is None and not any(name.startswith(READ_AT_START) for name in variables):
+            return forker.run(arguments, environment(**variables), input, 60)
         command = POLYCLOUD if program is None else [sys.executable, "-W", "error", "-c", program]
         return subprocess.run(
             [*command, *arguments],

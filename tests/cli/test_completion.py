@@ -185,6 +185,7 @@ def test_names_that_are_no_words(run: Run, hostile: dict[str, str]) -> None:
         assert "--yes" in text  # as the description of its id
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("shell", STARTS)
 def test_a_shell_runs_no_name(
     terminal: Callable[..., Any],

@@ -39,6 +39,7 @@ ACTIONS = (
 )
 
 
+@pytest.mark.campaign
 def test_the_walk_without_a_terminal(run: Run) -> None:
     """The demo shows every step and error in plain lines of valid Python, and leaves nothing behind."""
     done = run("demo")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from polycloud.cli import extras
-from polycloud.compute import keys
 from polycloud.compute.providers import get_driver
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.sandbox import Sandbox
+from support.keypairs import key_pair
 from support.web import Answer, Seen, serve
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -87,6 +87,11 @@ def test_what_set_refuses(provider: str, texts: list[str], said: str) -> None:
         ("digitalocean", "network", "a-b", {"ex_create_attr": {"vpc_uuid": "a-b"}}),
         ("linode", "security-group", "7", {"ex_create_attr": {"firewall_id": 7}}),
         ("nephoscale", "network", "3", {"ex_networks": ["3"]}),
+        ("openstack", "key", "me", {"ex_keyname": "me"}),
+        ("openstack", "security-group", "web", {"ex_security_groups": ["web"]}),
+        ("openstack", "network", "a-net", {"networks": ["a-net"]}),
+        ("softlayer", "key", "me", {"ex_keyname": ["me"]}),
+        ("softlayer", "network", "7", {"ex_private_vlan": "7"}),
     ],
 )
 def test_options_that_providers_name_differently(
@@ -102,7 +107,9 @@ def test_options_that_providers_name_differently(
 
 def driver_of(provider: str) -> Any:
     kind: Any = get_driver(provider)
-    return kind("user", "secret") if provider in {"ec2", "nephoscale"} else kind("token")
+    if provider == "openstack":
+        return kind("user", "secret", url="https://keystone.example")
+    return kind("user", "secret") if provider in {"ec2", "nephoscale", "softlayer"} else kind("token")
 
 
 def test_groups_by_name_and_id() -> None:
@@ -133,7 +140,7 @@ def test_help_lists_what_set_takes(run: Run, account: dict[str, str]) -> None:
 def test_several_nodes(run: Run, prod: Sandbox, account: dict[str, str], tmp_path: Path) -> None:
     """--count creates numbered nodes, with a registered key, user data and tags; a repeat creates none."""
     public = tmp_path / "id.pub"
-    public.write_text(f"{keys.generate()[1]}\n")
+    public.write_text(f"{key_pair()[1]}\n")
     assert run("keys", "import", "laptop", str(public), **account).returncode == 0
     (tmp_path / "init").write_text("#!/bin/sh\n")
     command = (

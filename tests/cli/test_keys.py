@@ -11,6 +11,7 @@ import pytest
 from polycloud.compute import keys
 from polycloud.sandbox import Sandbox
 from support.ec2 import SmallEC2, response
+from support.keypairs import key_pair
 
 if TYPE_CHECKING:
     import subprocess
@@ -94,7 +95,7 @@ def test_no_file_is_left(run: Run, prod: Sandbox, configured: Callable[[str], Pa
 def test_import_and_delete(run: Run, both: dict[str, str], tmp_path: Path) -> None:
     """A public key is imported from a file, and deleted by its name after confirmation."""
     public = tmp_path / "id.pub"
-    public.write_text(keys.generate()[1])
+    public.write_text(key_pair()[1])
     assert run("keys", "import", "old", str(public), *PROD, **both).stdout.startswith("imported key old (id ")
     assert "old" in run("keys", "show", "old", *PROD, **both).stdout
     refused = run("keys", "delete", "old", *PROD, **both)
@@ -105,7 +106,7 @@ def test_import_and_delete(run: Run, both: dict[str, str], tmp_path: Path) -> No
     assert run("keys", "delete", "old", "--yes", *PROD, **both).returncode == 3
 
 
-@pytest.mark.parametrize("text", ["", "ssh-rsa x\n", keys.generate()[0]])
+@pytest.mark.parametrize("text", ["", "ssh-rsa x\n", key_pair()[0]])
 def test_invalid_public_keys(run: Run, both: dict[str, str], tmp_path: Path, text: str) -> None:
     """A file without a public key is refused before anything is sent."""
     file = tmp_path / "id"

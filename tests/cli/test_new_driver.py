@@ -106,7 +106,17 @@ def payloads(package: Path) -> dict[str, Any]:
 # The package
 
 
-@pytest.mark.parametrize("options", ["key", "user-and-key", "token", "signature", "token --xml"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        "key",
+        "token --xml",
+        *(
+            pytest.param(other, marks=pytest.mark.campaign)
+            for other in ("user-and-key", "token", "signature")
+        ),
+    ],
+)
 def test_a_new_package_is_green(run: Run, options: str) -> None:
     """With each kind of authentication, and in XML, a new package passes its tests and ruff."""
     require_green(made(run, "acme_cloud", "--auth", *options.split()))
@@ -418,6 +428,7 @@ def test_yaml(run: Run, folder: Path) -> None:
     assert "to read YAML, install PyYAML" in run(program=program).stderr
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("name", "calls"),
     [
@@ -517,6 +528,7 @@ def test_the_how_to_runs(run: Run, venv: Path) -> None:
     require_typed(package)
 
 
+@pytest.mark.campaign
 def test_the_how_to_runs_in_xml_with_signatures(run: Run) -> None:
     """With `--xml` and `--auth signature` the how-to's driver keeps every rule, and is typed."""
     package = made(run, "acme", "--xml", "--auth", "signature")
@@ -587,6 +599,7 @@ OF_THE_HOW_TO = {
 }
 
 
+@pytest.mark.campaign
 def test_the_fake_of_a_document_keeps_the_rules(run: Run, folder: Path) -> None:
     """On the fake that a document becomes, the how-to's driver keeps the same rules."""
     (folder / "acme.json").write_text(json.dumps(OF_THE_HOW_TO))
@@ -598,6 +611,7 @@ def test_the_fake_of_a_document_keeps_the_rules(run: Run, folder: Path) -> None:
     assert f"now keeps {result['kept']} rules" in HOW_TO
 
 
+@pytest.mark.campaign
 def test_the_how_tos_deployment_runs(run: Run) -> None:
     """The how-to's test of a deployment passes on the how-to's driver and fake."""
     package = made(run, "acme")
@@ -621,6 +635,7 @@ def test_the_how_tos_deployment_runs(run: Run) -> None:
     assert [rule["status"] for rule in result["rules"]] == ["kept", "kept"], result
 
 
+@pytest.mark.campaign
 def test_the_how_tos_variants_keep_the_rules(run: Run) -> None:
     """The how-to's variants, for no tags and for a 409 during a build, keep every rule."""
     package = made(run, "acme")

@@ -12,8 +12,8 @@ import asyncssh
 import pytest
 
 from polycloud import connect
-from polycloud.compute import keys
 from polycloud.sandbox import Sandbox
+from support.keypairs import key_pair
 from support.opensshd import openssh
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def account(office: Sandbox, configured: Callable[[str], Path]) -> dict[str, str
 def key(tmp_path: Path) -> Path:
     """A private key in a file, without its public half."""
     file = tmp_path / "id"
-    file.write_text(keys.generate()[0])
+    file.write_text(key_pair()[0])
     return file
 
 
@@ -58,7 +58,7 @@ def changes(cloud: Sandbox) -> list[str]:
 # One life
 
 
-def test_a_life(run: Run, office: Sandbox, account: dict[str, str]) -> None:
+def test_a_life(run: Run, office: Sandbox, account: dict[str, str], wait_for: Callable[..., None]) -> None:
     """A node is created, awaited, shown, changed and destroyed by its name."""
     created = run("nodes", "create", "--name", "web", *ORDER, "--wait", "--json", **account)
     assert created.returncode == 0, created.stderr
@@ -75,7 +75,7 @@ def test_a_life(run: Run, office: Sandbox, account: dict[str, str]) -> None:
         assert (done.returncode, " requested: node web" in done.stdout) == (0, True)
     gone = run("nodes", "destroy", "web", "--yes", **account)
     assert gone.stdout == f"destroyed node web (id {node['id']})\n"
-    assert "web" not in names(office)
+    wait_for(lambda: "web" not in names(office))
 
 
 def test_a_key_gives_the_same_node(run: Run, office: Sandbox, account: dict[str, str]) -> None:
@@ -200,7 +200,12 @@ def test_one_warning(run: Run, account: dict[str, str]) -> None:
 # Destruction asks
 
 
-def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: dict[str, str]) -> None:
+def test_destroy_asks(
+    terminal: Callable[..., Any],
+    office: Sandbox,
+    account: dict[str, str],
+    wait_for: Callable[..., None],
+) -> None:
     """At a terminal the nodes are listed before the question; only yes destroys them."""
     for answer, status in (("n\r", 1), ("\r", 1), ("\x04", 1), ("y\r", 0)):
         screen = terminal("nodes", "destroy", "seed-1", columns=200, **account)
@@ -211,7 +216,7 @@ def test_destroy_asks(terminal: Callable[..., Any], office: Sandbox, account: di
         screen.type(answer)
         assert screen.end() == status, screen.sent
         assert ("\nnothing was done to 1 node of office" in screen.sent) == (status == 1)
-    assert names(office) == ["seed-2"]
+    wait_for(lambda: names(office) == ["seed-2"])
 
 
 def test_ctrl_c_at_the_question(
@@ -304,7 +309,12 @@ def test_deploy_to_another_interface(
 
 
 def test_a_deployment_that_fails(
-    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+    run: Run,
+    office: Sandbox,
+    account: dict[str, str],
+    key: Path,
+    script: Path,
+    wait_for: Callable[..., None],
 ) -> None:
     """A script that fails ends the command with 1 and a message that the node exists, or was destroyed."""
     done = run(*deploy(office, key, script, 3), **account)
@@ -315,7 +325,7 @@ def test_a_deployment_that_fails(
     assert "app" in names(office)
     done = run(*deploy(office, key, script, 3), "--destroy-on-failure", **account)
     assert (done.returncode, "was destroyed" in done.stderr) == (1, True)
-    assert names(office).count("app") == 1
+    wait_for(lambda: names(office).count("app") == 1)
 
 
 def test_the_result_stays_apart(
@@ -469,7 +479,7 @@ def test_an_image_that_no_list_selects(run: Run, configured: Callable[[str], Pat
 def test_deploy_without_its_extra(run: Run, account: dict[str, str], key: Path, tmp_path: Path) -> None:
     """Without the packages for SSH a deployment names what to install, before it creates a node."""
     program = "import sys; sys.modules['asyncssh'] = None\nfrom polycloud.cli.main import run; run()"
-    (tmp_path / "id.pub").write_text(keys.generate()[1])
+    (tmp_path / "id.pub").write_text(key_pair()[1])
     command = ("nodes", "deploy", "--name", "w", *ORDER, "--key", str(key), "--script", __file__)
     done = run(*command, program=program, **account)
     assert done.returncode == 1

@@ -369,13 +369,16 @@ def peak(call: Callable[[], Any]) -> int:
         tracemalloc.stop()
 
 
-BOMB = gzip.compress(b"\0" * 200 * MEGABYTE)
+@pytest.fixture(scope="session")
+def bomb() -> bytes:
+    """A body that unpacks to 200 MB."""
+    return gzip.compress(b"\0" * 200 * MEGABYTE)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 30])
-def test_a_bomb_takes_no_memory(world: World, layers: int) -> None:
+def test_a_bomb_takes_no_memory(world: World, bomb: bytes, layers: int) -> None:
     """A body that unpacks to 200 MB takes a few MB, however often packed; packed once it is refused."""
-    packed = BOMB if layers == 1 else gzip.compress(BOMB)
+    packed = bomb if layers == 1 else gzip.compress(bomb)
     encodings = {"Content-Encoding": ", ".join(["gzip"] * layers)}
 
     refusals: list[PolycloudError] = []
@@ -392,9 +395,9 @@ def test_a_bomb_takes_no_memory(world: World, layers: int) -> None:
     assert refusals or layers > 1  # aiohttp does not unpack several layers
 
 
-def test_a_streamed_bomb_comes_in_pieces(world: World) -> None:
+def test_a_streamed_bomb_comes_in_pieces(world: World, bomb: bytes) -> None:
     """Of a streamed body that unpacks to 200 MB no more than a piece is in memory."""
-    with serve(lambda _: Answer(200, BOMB, {"Content-Encoding": "gzip"})) as web:
+    with serve(lambda _: Answer(200, bomb, {"Content-Encoding": "gzip"})) as web:
 
         def call() -> int:
             response = driver.connection.request("/", stream=True)

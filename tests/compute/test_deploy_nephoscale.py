@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from polycloud.compute import keys
 from polycloud.compute.deployment import (
     FileDeployment,
     MultiStepDeployment,
@@ -19,8 +18,9 @@ from polycloud.compute.ssh import SSHClient
 from polycloud.compute.types import DeploymentError, SSHTimeoutError
 from polycloud.concurrency import waiting
 from polycloud.sandbox import MachineError, Sandbox
+from support.keypairs import key_pair
 
-PRIVATE, PUBLIC = keys.generate()
+PRIVATE, PUBLIC = key_pair()
 SETTINGS: dict[str, Any] = {"appear": 0.02, "build": 0.05, "power": 0.02, "destroy": 0.02}
 
 
@@ -61,7 +61,7 @@ def test_a_deployment(driver: NephoscaleNodeDriver, cloud: Sandbox, tmp_path: An
     """A key, a file and a script are deployed to a new node; the deployment's key is deleted afterwards."""
     (tmp_path / "app.conf").write_text("answer = 42\n")
     script = ScriptDeployment("#!/bin/sh\nhostname; cat app.conf; echo $1", args=["a b"], delete=True)
-    second_public = keys.generate()[1]
+    second_public = key_pair()[1]
     file = FileDeployment(str(tmp_path / "app.conf"), "app.conf")
     node = deploy(driver, cloud, MultiStepDeployment([SSHKeyDeployment(second_public), file, script]))
     assert (script.stdout or "").splitlines()[1:] == ["answer = 42", "a b"]

@@ -17,7 +17,6 @@ import pytest
 
 from polycloud.common.driver import credentials_from_environment
 from polycloud.common.linode import Entity
-from polycloud.compute import keys
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.drivers.linode import (
     LabelTakenError,
@@ -65,6 +64,7 @@ from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.tracing.hooks import add_hook
 from polycloud.tracing.trace import Trace
+from support.keypairs import key_pair
 from support.web import Answer, Seen, Web, serve
 
 Driver = LinodeNodeDriver
@@ -1706,7 +1706,7 @@ def test_keys_of_the_sandbox(driver: LinodeNodeDriver) -> None:
 @pytest.mark.parametrize("kind", ["key", "password", "root_pass"])
 def test_deployments(kind: str) -> None:
     """A deployment logs in with the node's key or password, passed as `auth` or as `root_pass`."""
-    private, public = keys.generate()
+    private, public = key_pair()
     auths: dict[str, NodeAuthSSHKey | NodeAuthPassword] = {
         "key": NodeAuthSSHKey(public),
         "password": NodeAuthPassword(PASSWORD),

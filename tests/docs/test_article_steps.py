@@ -134,3 +134,33 @@ def test_deploy_a_key_and_a_script(conn: DriverWithKeys) -> None:
     )
     assert (node.state, script.exit_status) == (NodeState.RUNNING, 0)
     assert int(script.stdout or 0) >= 1
+
+
+def test_sizes_passed_by_hand_and_chosen() -> None:
+    """At SoftLayer, CPU, RAM and disk are passed by hand, or one of the sizes of `list_sizes` is chosen."""
+    driver = get_driver(Provider.SOFTLAYER)
+    with (
+        Sandbox("softlayer", build=0.05, ssh="off") as cloud,
+        driver(*cloud.credentials, **cloud.options) as conn,
+    ):
+        image, location = conn.list_images()[0], conn.list_locations()[0]
+        changed = NodeSize("mine", "mine", 1024, 25, None, None, conn, {"vcpus": 1})
+        changed.ram = 2048
+        sizes = {
+            "chosen": next(size for size in conn.list_sizes() if size.ram == 4096),
+            "own": conn.custom_size(vcpus=4, ram=8192, disk=100),
+            "changed": changed,
+        }
+        for name, size in sizes.items():
+            conn.create_node(name, size, image, location)
+        conn.create_node("numbers", image=image, location=location, ex_cpus=2, ex_ram=1024, ex_disk=25)
+        nodes = [
+            (node.name, node.extra["maxCpu"], node.extra["maxMemory"], node.size)
+            for node in conn.list_nodes()
+        ]
+    assert nodes == [
+        ("chosen", sizes["chosen"].extra["vcpus"], 4096, sizes["chosen"].id),
+        ("own", 4, 8192, "4-8192-100"),
+        ("changed", 1, 2048, "1-2048-25"),
+        ("numbers", 2, 1024, "2-1024-25"),
+    ]

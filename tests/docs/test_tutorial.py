@@ -148,6 +148,7 @@ def _names(node: ast.stmt) -> list[str]:
     return []
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(400)  # it runs the rules of compute
 @pytest.mark.parametrize("blocks", parts(), ids=["nephoscale", "your-provider"])
 def test_the_tutorial(blocks: list[Block], tmp_path: Path) -> None:

@@ -9,15 +9,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.drivers.openstack import OpenStackNodeDriver
+from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
-from polycloud.testing.faults import FaultPlan, FaultProxy
+from polycloud.testing.faults import FaultPlan, FaultProxy, SeenRequest
 from support.certificates import Authority
 from support.ec2account import EC2Account
 
@@ -44,6 +47,14 @@ class HastyLinode(Hasty, LinodeNodeDriver):
     pass
 
 
+class HastySoftLayer(Hasty, SoftLayerNodeDriver):
+    pass
+
+
+class HastyOpenStack(Hasty, OpenStackNodeDriver):
+    pass
+
+
 class HastyEC2(Hasty, EC2NodeDriver):
     pass
 
@@ -52,6 +63,8 @@ HASTY: dict[str, type[Any]] = {
     "nephoscale": HastyNephoscale,
     "digitalocean": HastyDigitalOcean,
     "linode": HastyLinode,
+    "openstack": HastyOpenStack,
+    "softlayer": HastySoftLayer,
     "ec2": HastyEC2,
 }
 PROVIDERS = tuple(HASTY)
@@ -69,6 +82,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "linode_limit": 100_000,
         **UNLIMITED,
     },
+    "openstack": {"build": 0.05, "power": 0.01, "server_limit": 100_000, "core_limit": 100_000},
+    "softlayer": {"build": 0.05, "power": 0.01, "guest_limit": 100_000},
 }
 REGIONS = {"linode": "us-east"}
 
@@ -83,6 +98,10 @@ def driver_of(cloud: Cloud, kind: type[Any] | None = None, **options: Any) -> An
     kind = kind or HASTY[cloud.name]
     retry = RetryPolicy(base=0.02, cap=0.2, budget=1_000_000)
     defaults = {**cloud.options, "retry": retry, "region": REGIONS.get(cloud.name)}
+    if "ex_force_auth_url" in defaults and "host" in options:  # OpenStack's identity service has a path
+        path = urlsplit(defaults.pop("ex_force_auth_url")).path
+        scheme = "https" if options.pop("secure", True) else "http"
+        options["url"] = f"{scheme}://{options.pop('host')}:{options.pop('port')}{path}"
     return kind(*cloud.credentials[:2], **{**defaults, **options})
 
 
@@ -98,6 +117,11 @@ def routed(
         as_proxy = route in {"proxy", "tunnel"}
         with FaultProxy("127.0.0.1", port, plan, tls=tls, as_proxy=as_proxy, **times) as proxy:
             yield proxy, {**proxy.options, **trust}
+
+
+def is_login(request: SeenRequest) -> bool:
+    """Whether a request only prepares others: a login, or a question about versions."""
+    return request.path.endswith(("/auth/tokens", "/v2.1/"))
 
 
 def until(condition: Callable[[], bool], patience: float = 10.0) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from faults.clouds import HASTY, PROVIDERS, Cloud, cloud_of, driver_of
+from faults.clouds import HASTY, PROVIDERS, Cloud, cloud_of, driver_of, is_login
 from polycloud.common.base import Connection
 from polycloud.errors import ConnectError, TransportError
 from polycloud.http.retry import RetryPolicy
@@ -29,7 +29,7 @@ def patient(cloud: Cloud) -> type[Any]:
 
 @contextmanager
 def proxy_of(cloud: Cloud, *faults: Fault) -> Iterator[FaultProxy]:
-    with FaultProxy("127.0.0.1", cloud.port, FaultList(*faults), outage=0.2) as proxy:
+    with FaultProxy("127.0.0.1", cloud.port, FaultList(*faults, spare=is_login), outage=0.2) as proxy:
         yield proxy
 
 

@@ -129,11 +129,11 @@ def test_tokens_expire(cloud: Client) -> None:
 
 
 def test_token_from_token(cloud: Client) -> None:
-    """A token made with a token has no scope unless asked for, and ends when the first one does."""
+    """A token made with a token has the scope that is asked for, and ends when the first one does."""
     first = log_in(cloud, password_auth("demo", PASSWORD))
     cloud.later(100)
     identity = {"methods": ["token"], "token": {"id": first["id"]}}
-    plain = log_in(cloud, {"auth": {"identity": identity}})
+    plain = log_in(cloud, {"auth": {"identity": identity, "scope": "unscoped"}})
     scoped = log_in(cloud, {"auth": {"identity": identity, "scope": in_project("demo")}})
     assert "project" not in plain
     assert scoped["project"]["name"] == "demo"
@@ -148,6 +148,17 @@ def test_revoked_tokens(cloud: Client) -> None:
     cloud.ask("DELETE", "identity/auth/tokens", X_Subject_Token=other)
     assert cloud.send("GET", "identity/auth/tokens", X_Subject_Token=other).status == 404
     assert cloud.send("GET", "compute/servers").status == 200
+
+
+def test_new_password(cloud: Client) -> None:
+    """A new password revokes all tokens of the user, and only the right old one permits it."""
+    path = f"identity/users/{cloud.user}/password"
+    given = {"original_password": PASSWORD, "password": "new"}
+    assert cloud.refused("POST", path, {"user": {**given, "original_password": "x"}})[0] == 401
+    cloud.ask("POST", path, {"user": given})
+    assert cloud.send("GET", "compute/servers").status == 401
+    cloud.log_in("demo", "new", "demo")
+    assert cloud.ask("GET", "compute/servers") == {"servers": []}
 
 
 def test_application_credentials(cloud: Client) -> None:
@@ -201,15 +212,17 @@ def test_bodies_that_are_wrong(cloud: Client) -> None:
 def test_versions_need_no_token(cloud: Client) -> None:
     """The documents about versions can be read without a token, with and without a slash at the end."""
     cloud.token = ""
+    root = cloud.roots["compute"].removesuffix("/compute/v2.1")
+    cloud.roots = {"root": root}
     for path, status in (
-        ("identity", 200),
-        ("identity/", 200),
+        ("identity", 300),
+        ("identity/v3", 200),
         ("compute", 200),
-        ("compute/", 200),
-        ("volume/", 200),
-        ("network/", 200),
+        ("compute/v2.1", 200),
+        ("image", 300),
+        ("network", 200),
+        ("volume", 300),
     ):
-        assert cloud.send("GET", path).status == status
-    roots = {name: root.rpartition("/")[0] for name, root in cloud.roots.items()}
-    cloud.roots = roots
-    assert [cloud.send("GET", name).status for name in roots] == [300, 200, 300, 200, 300]
+        assert [cloud.send("GET", f"root/{path}{slash}").status for slash in ("", "/")] == [status] * 2
+    assert cloud.send("GET", "root/volume/v3").headers["Location"] == f"{root}/volume/v3/"
+    assert cloud.send("GET", "root/volume/v3/").json()["versions"][0]["version"] == "3.71"

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import psutil
 
-from polycloud.compute import keys
 from polycloud.compute.deployment import Deployment
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
@@ -23,6 +22,7 @@ from polycloud.compute.objects import NodeAuthSSHKey
 from polycloud.fleet import Deploy
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
+from support.keypairs import key_pair
 from support.web import Answer, Respond, Seen, Web, serve
 
 R = TypeVar("R")
@@ -33,7 +33,7 @@ DRIVERS: dict[str, type[Driver]] = {
 }
 CREATES = {"nephoscale": "/server/cloud/", "digitalocean": "/v2/droplets"}
 KNOBS: dict[str, dict[str, Any]] = {"nephoscale": {"appear": 0.02}, "digitalocean": {}}
-PRIVATE, PUBLIC = keys.generate()
+PRIVATE, PUBLIC = key_pair()
 NONE: dict[str, Any] = {"droplets": [], "links": {}, "meta": {"total": 0}}
 TOKEN = "a-token-that-nobody-shall-read"
 QUICK = RetryPolicy(base=0.01, cap=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,15 +29,17 @@ def judge(
     file: str,
     suite: type[Any],
     driver: type[Any],
+    numbers: Collection[str] = (),
 ) -> Outcome:
-    """Run a suite of `file`, whose driver is the class that the variable SEEDED names."""
+    """Run the rules with these numbers, or all, of a suite of `file`, whose driver is named by SEEDED."""
     monkeypatch.setenv("SEEDED", driver.__name__)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take seconds to load
     ini = pytester.makeini(
         f"[pytest]\npython_classes = {suite.__name__}\npython_functions = test_[a-z][0-9]*\n"
-        "addopts = --import-mode=importlib --assert=plain\nfilterwarnings = error\n"
+        "addopts = --import-mode=importlib --assert=plain --tb=native\nfilterwarnings = error\n"
     )
-    record = pytester.inline_run("-c", ini, "-k", suite.__name__, file)
+    selected = " or ".join(f"test_{number.lower()}_" for number in sorted(numbers)) or "test_"
+    record = pytester.inline_run("-c", ini, "-k", f"{suite.__name__} and ({selected})", file)
     reports = record.getreports("pytest_runtest_logreport")
     assert reports, "nothing was run"
     failed = [report for report in reports if report.failed]

@@ -40,7 +40,7 @@ UNIQUE = """        if query["name"] in [one["name"] for one in self.servers.val
             return 409, {"message": "the name is taken"}
 """
 CREATE_ONCE = "        return self._create_once(creation, idempotency_key=idempotency_key)\n"
-WHOLE = bool(os.environ.get("POLYCLOUD_MUTATIONS"))
+WHOLE = os.environ.get("POLYCLOUD_MUTATIONS") == "long"
 """Whether all rules are run for each mutation, as `make mutations` does."""
 
 MUTATIONS = {

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import xmlrpc.client
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
@@ -408,10 +409,15 @@ def test_keys_of_addresses() -> None:
     assert (trace.url, trace.body) == (f"{web.url}/x?key=REDACTED", b'{"key":"env"}')
 
 
-XML_RPC = "<member><name>password</name><value><string>Zq9-hidden</string></value></member>"
+XML_RPC = [
+    xmlrpc.client.dumps(({"password": "Zq9-hidden"},)),
+    xmlrpc.client.dumps(({"passwords": ["Zq9-hidden"]},)),
+    xmlrpc.client.dumps(({"userData": {"value": "Zq9-hidden"}},)),
+    xmlrpc.client.dumps(({"userData": [{"value": "Zq9-hidden"}]},)),
+]
 
 
-@pytest.mark.parametrize("text", ["<Password><![CDATA[Zq9-hidden]]></Password>", XML_RPC])
+@pytest.mark.parametrize("text", ["<Password><![CDATA[Zq9-hidden]]></Password>", *XML_RPC])
 def test_secrets_in_odd_xml(text: str) -> None:
     """What stands in a CDATA section or in a member of XML-RPC is known by its name as well."""
     with everything_recorded() as recorded, serve(lambda seen: Answer(body=text.encode())) as web:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from polycloud.compute.drivers.ec2 import EC2NodeDriver
     from polycloud.compute.drivers.linode import LinodeNodeDriver
     from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+    from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
     from polycloud.compute.types import Provider
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
@@ -93,6 +94,13 @@ def connect(
     service: Literal["compute"] = "compute",
     **options: Any,
 ) -> AsyncNodeDriver[NephoscaleNodeDriver]: ...
+@overload
+def connect(
+    provider: Literal[Provider.SOFTLAYER, "softlayer"],
+    *credentials: Any,
+    service: Literal["compute"] = "compute",
+    **options: Any,
+) -> AsyncNodeDriver[SoftLayerNodeDriver]: ...
 @overload
 def connect(
     provider: Literal["digitalocean"], *credentials: Any, service: Literal["dns"], **options: Any

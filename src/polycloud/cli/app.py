@@ -25,6 +25,7 @@ COMMANDS = {
     "locations": "Places where nodes can be.",
     "keys": "SSH keys of the account.",
     "volumes": "Block volumes: list, create, attach, destroy them.",
+    "storage": "Objects and containers: list, copy, sync, delete them.",
     "profiles": "Your accounts in the configuration.",
     "prices": "Compare sizes of several accounts by price.",
     "inventory": "Print the nodes as an inventory for other tools.",

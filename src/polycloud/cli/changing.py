@@ -12,7 +12,7 @@ from polycloud.errors import PolycloudError
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["confirm", "each", "would"]
+__all__ = ["ask", "confirm", "each", "would"]
 
 
 def would(what: str) -> None:
@@ -26,12 +26,20 @@ def confirm(noun: Noun, items: Sequence[Any], act: str, account: str) -> None:
     Without a terminal the command ends with 2.
     """
     them = f"{noun.count(items)} of {account}"
+    ask(f"{act} {them}", f"nothing was done to {them}", lambda: _show(noun, items))
+
+
+def ask(what: str, otherwise: str, show: Callable[[], object] = lambda: None) -> None:
+    """Ask whether to do `what`, below what `show` prints; unless confirmed, the command ends with a message.
+
+    Without a terminal the command ends with 2.
+    """
     if sys.stdin is None or not (sys.stdin.isatty() and output.at_terminal(sys.stderr)):
         output.fail(
-            f"{act} {them}? There is no terminal to ask at; --yes skips the question", code=output.WRONG_CALL
+            f"{what}? There is no terminal to ask at; --yes skips the question", code=output.WRONG_CALL
         )
-    output.note(f"{act} {them}:")
-    _show(noun, items)
+    output.note(f"{what}:")
+    show()
     answer = ""
     try:
         print("Are you sure? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 - stdout is for results
@@ -40,7 +48,7 @@ def confirm(noun: Noun, items: Sequence[Any], act: str, account: str) -> None:
         if not answer:  # Ctrl-C and Ctrl-D leave the cursor after the question
             output.note("")
     if answer.strip().lower() not in {"y", "yes"}:
-        output.fail(f"nothing was done to {them}")
+        output.fail(otherwise)
 
 
 def _show(noun: Noun, items: Sequence[Any]) -> None:

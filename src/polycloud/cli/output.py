@@ -53,6 +53,8 @@ WIDEST = 40
 SHELL_WORDS = {
     r"ask supports\(.*?\) first": "`polycloud providers` shows what it offers",
     "ex_destroy_on_failure=True": "--destroy-on-failure",
+    "pass overwrite_existing=True": "give --force",
+    "most_deleted=": "--most-deleted ",
 }
 """Advice of errors to programs, and what it is at a shell."""
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")

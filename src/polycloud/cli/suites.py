@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BROKEN", "KEPT", "SKIPPED", "SUITES", "Rule", "base", "load", "rules_of", "run", "test_file"]
 
-SUITES = {"compute": "ComputeConformance", "dns": "DNSConformance"}
+SUITES = {"compute": "ComputeConformance", "dns": "DNSConformance", "storage": "StorageConformance"}
 """The suite of each service, in `polycloud.testing`."""
 KEPT, BROKEN, SKIPPED = "kept", "broken", "skipped"
 SHOWN = 300

@@ -199,6 +199,10 @@ class Connection:
         """Return whether there are newer credentials than those with which `request` was refused (401)."""
         return False
 
+    def deletes(self, request: Request) -> bool:
+        """Return whether the request deletes something: once it was sent again, a 404 is success."""
+        return request.method == "DELETE"
+
     def _logs_in(self) -> bool:
         """Return whether the request is part of a login, which has no token to send yet."""
         return False
@@ -393,7 +397,7 @@ class Connection:
         except PolycloudError as error:
             raw.close()
             error.locate(response.exchange)
-            if not (repeated and request.method == "DELETE" and isinstance(error, NotFoundError)):
+            if not (repeated and self.deletes(request) and isinstance(error, NotFoundError)):
                 raise
             # An earlier attempt deleted it, as asked
             gone = replace(raw, status=204, reason="No Content", body=b"", chunks=None)

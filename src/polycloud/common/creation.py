@@ -230,4 +230,7 @@ def is_refusal(error: PolycloudError) -> bool:
         return status in REDIRECTS
     if isinstance(error, TransportError):
         return False
-    return status not in LOST_STATUSES or (isinstance(error, ProviderError) and error.definite)
+    if not isinstance(error, ProviderError):
+        return status not in LOST_STATUSES
+    # A provider may report in a 200 that it failed midway; then the error has the status of that
+    return error.definite or LOST_STATUSES.isdisjoint({status, error.http_code})

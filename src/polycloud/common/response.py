@@ -325,7 +325,7 @@ class XMLRPCResponse(XmlResponse):
 
     def success(self) -> bool:
         """Return whether the call returned a value rather than a fault."""
-        return super().success() and self._fault is None
+        return super().success() and self.fault is None
 
     def parse_body(self) -> Any:
         """Return the value that the method returned."""
@@ -334,24 +334,29 @@ class XMLRPCResponse(XmlResponse):
     def parse_error(self) -> Any:
         """Return the fault's string."""
         try:
-            fault = self._fault
+            fault = self.fault
         except MalformedResponseError:
             return self._beginning()
         return fault[1] if fault else self._beginning()
 
     @property
-    def _fault(self) -> tuple[Any, str] | None:
+    def fault(self) -> tuple[Any, str] | None:
+        """The code and the string of the fault; None if the call returned a value.
+
+        Raises `MalformedResponseError` if the response is neither.
+        """
         return self._parsed[1]
 
     @cached_property
     def _parsed(self) -> tuple[Any, tuple[Any, str] | None]:
-        import xmlrpc.client
+        from polycloud.common import xmlrpcvalues
 
-        super().parse_body()
+        if self.status == HTTPStatus.NO_CONTENT:
+            return None, None
+        root = super().parse_body()
         try:
-            values, _ = xmlrpc.client.loads(self.content, use_builtin_types=True)
-        except xmlrpc.client.Fault as fault:
-            return None, (fault.faultCode, fault.faultString)
-        except Exception as error:  # noqa: BLE001 - it may raise anything
+            if isinstance(root, str):
+                raise ValueError("it is empty")  # noqa: TRY004 - it is no response
+            return xmlrpcvalues.read(root)
+        except (IndexError, OverflowError, TypeError, ValueError) as error:
             raise self.malformed(f"the response is not XML-RPC: {error}") from None
-        return (values[0] if values else None), None

@@ -127,7 +127,9 @@ def _run(
     wait = partial(driver.wait_until_running, [node], login.wait_period, login.timeout, interface)
     ((running, addresses),) = wait(force_ipv4)
     if _generates_password(driver) and login.password is None:
-        login = replace(login, password=node.extra.get("password"))
+        # Some providers return it with the create, others once the node runs
+        password = node.extra.get("password") or running.extra.get("password")
+        login = replace(login, password=password)
     node.state, node.public_ips, node.private_ips = running.state, running.public_ips, running.private_ips
 
     looked = False

@@ -8,7 +8,6 @@ follow from these.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
@@ -24,10 +23,9 @@ from polycloud.storage.types import (
     ObjectHashMismatchError,
     Provider,
 )
+from polycloud.storage.uploads import HEADERS
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
-
-MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 class StorageDriver(OperationsDriver):
@@ -236,6 +234,16 @@ class StorageDriver(OperationsDriver):
                 file.write(piece)
         return True
 
+    @template("upload_object_via_stream", "download_object_range_as_stream")
+    def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
+        """Copy an object of this account with its content type and metadata; return the copy.
+
+        If the provider can, it copies without a byte passing here. `polycloud.storage.copy` copies between
+        providers too. Raises what downloads and uploads raise.
+        """
+        found = self.get_object(obj.container.name, obj.name)
+        return streamed_copy(found, container, object_name or obj.name)[0]
+
     @optional
     def delete_object(self, obj: Object) -> bool:
         """Delete an object. Raises `ObjectDoesNotExistError` if the provider says that there was none."""
@@ -260,15 +268,17 @@ class StorageDriver(OperationsDriver):
 
     # For drivers
 
-    def _expected_md5(self, obj: Object) -> str | None:
-        """Return the MD5 that the content must have; None if the object's hash is another one."""
-        return obj.hash if self.hash_type == "md5" and MD5.fullmatch(obj.hash or "") else None
+    def same_account(self, other: StorageDriver) -> bool:
+        """Return whether `other` is for the same account of the same store: this one can copy its objects."""
+        if other is self:
+            return True
+        return type(other) is type(self) and other.connection.account() == self.connection.account()
 
     def _verified(self, obj: Object) -> Iterator[bytes]:
         """Yield the content. Raises `ObjectHashMismatchError` at the end if it is not what its hash says."""
         import hashlib
 
-        expected = self._expected_md5(obj)
+        expected = obj.md5
         digest = None if expected is None else hashlib.md5(usedforsecurity=False)
         for piece in self._resumed(obj, 0, None):
             if digest is not None:
@@ -311,6 +321,32 @@ class StorageDriver(OperationsDriver):
 
     def _object_is_missing(self, obj: Object) -> ObjectDoesNotExistError:
         return ObjectDoesNotExistError(driver=self, object_name=obj.name)
+
+
+def streamed_copy(obj: Object, container: Container, name: str) -> tuple[Object, bool]:
+    """Copy an object by a download and an upload at the same time.
+
+    Returns the copy, and whether its MD5 was compared with that of the source, which is computed on the way
+    if the source has none. Raises `ObjectHashMismatchError` if the copy has another content; it was deleted.
+    """
+    import hashlib
+
+    digest = None if obj.md5 else hashlib.md5(usedforsecurity=False)
+
+    def content() -> Iterator[bytes]:
+        for piece in obj.driver.download_object_as_stream(obj):
+            if digest is not None:
+                digest.update(piece)
+            yield piece
+
+    extra: dict[str, Any] = {key: obj.extra[key] for key in HEADERS if obj.extra.get(key)}
+    made = container.upload_object_via_stream(content(), name, {**extra, "meta_data": obj.meta_data})
+    expected = obj.md5 if digest is None else digest.hexdigest()
+    if made.size != obj.size or (made.md5 and made.md5 != expected):
+        made.delete()
+        message = f"the copy of {obj.name!r} has {made.size:,} bytes and the hash {made.hash!r}"
+        raise ObjectHashMismatchError(message, container.driver, name)
+    return made, made.md5 is not None
 
 
 def rechunked(pieces: Iterator[bytes], size: int | None) -> Iterator[bytes]:

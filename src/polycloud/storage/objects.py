@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Container", "Object"]
 
 Extra = dict[str, Any] | LazyExtra | None
+MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 class StorageResource(Resource):
@@ -159,6 +161,12 @@ class Object(StorageResource):
         self.meta_data = meta_data or {}
         self.container = container
         self.driver = driver
+
+    @property
+    def md5(self) -> str | None:
+        """The MD5 of the content in hexadecimal digits; None if `hash` is something else."""
+        is_md5 = self._own.hash_type == "md5" and MD5.fullmatch(self.hash or "")
+        return self.hash if is_md5 else None
 
     def download(
         self, destination_path: str, overwrite_existing: bool = False, delete_on_failure: bool = True

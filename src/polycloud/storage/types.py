@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from polycloud.common.types import Type
-from polycloud.errors import ConflictError, InvalidNameError, NotFoundError, ProviderHTTPError
+from polycloud.errors import (
+    ConflictError,
+    InvalidNameError,
+    NotFoundError,
+    PolycloudError,
+    ProviderHTTPError,
+)
 from polycloud.utils.status import HTTPStatus
 
 __all__ = [
@@ -17,6 +23,7 @@ __all__ = [
     "ObjectError",
     "ObjectHashMismatchError",
     "Provider",
+    "UnsafePlanError",
 ]
 
 
@@ -116,6 +123,10 @@ class ObjectAlreadyExistsError(ObjectError, ConflictError):
 
     default = "the object exists, or has changed"
     status = HTTPStatus.PRECONDITION_FAILED
+
+
+class UnsafePlanError(PolycloudError):
+    """A plan would delete more than it is allowed to; nothing was done."""
 
 
 class ObjectHashMismatchError(ObjectError):

@@ -1,6 +1,6 @@
 """For driver authors: the rules of every service as tests, and servers that replay recorded exchanges.
 
-    from polycloud.testing import ComputeConformance, DNSConformance
+    from polycloud.testing import ComputeConformance, DNSConformance, StorageConformance
     from polycloud.testing import FixtureServer, Recorder, SSHServer, replay
 
 The rules need pytest (extra `testing`), the SSH server asyncssh (extra `deploy`); each is imported on first
@@ -15,11 +15,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from polycloud.testing.conformance.compute import ComputeConformance
     from polycloud.testing.conformance.dns import DNSConformance
+    from polycloud.testing.conformance.storage import StorageConformance
     from polycloud.testing.fixtures import FixtureServer, replay
     from polycloud.testing.recorder import Recorder
     from polycloud.testing.sshd import SSHServer
 
-__all__ = ["ComputeConformance", "DNSConformance", "FixtureServer", "Recorder", "SSHServer", "replay"]
+__all__ = [
+    "ComputeConformance",
+    "DNSConformance",
+    "FixtureServer",
+    "Recorder",
+    "SSHServer",
+    "StorageConformance",
+    "replay",
+]
 
 _MODULES = {
     "ComputeConformance": "conformance.compute",
@@ -27,6 +36,7 @@ _MODULES = {
     "FixtureServer": "fixtures",
     "Recorder": "recorder",
     "SSHServer": "sshd",
+    "StorageConformance": "conformance.storage",
     "replay": "fixtures",
 }
 _EXTRAS = {"pytest": "testing", "asyncssh": "deploy"}

@@ -1,7 +1,7 @@
 """A server that sends the same response to every request, and responses that no driver expects.
 
 It may stand before another server, whose responses it passes on until it is told to send its own: so a driver
-can log in before its responses break.
+can log in before its responses break. `tampering` is a server that passes everything on, and changes a byte.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.message import Message
 from http.client import parse_headers
+from io import BufferedIOBase
+from typing import BinaryIO
 
-__all__ = ["BROKEN", "UNEXPECTED", "SameReply", "echo", "http", "serve"]
+__all__ = ["BROKEN", "UNEXPECTED", "SameReply", "Tampering", "echo", "http", "serve", "tampering"]
 
 
 def http(status: str, body: str, length: int | None = None) -> bytes:
@@ -74,6 +76,39 @@ class SameReply(socketserver.TCPServer):
         """The number of requests that it has not passed on."""
         return len(self.seen)
 
+    def outbound(self, body: bytes) -> bytes:
+        """Return the body of a request as it is passed on."""
+        return body
+
+    def inbound(self, source: BinaryIO, target: BufferedIOBase) -> None:
+        """Pass a response on."""
+        shutil.copyfileobj(source, target)
+
+
+class Tampering(SameReply):
+    """A server that passes everything on, and changes the last byte of bodies.
+
+    `changes_requests` and `changes_responses` say of which; `changed` is how many were.
+    """
+
+    def __init__(self, upstream: tuple[str, int]) -> None:
+        super().__init__(lambda _: b"", upstream)
+        self.changes_requests = self.changes_responses = False
+        self.changed = 0
+
+    def outbound(self, body: bytes) -> bytes:
+        """Return the body of a request as it is passed on."""
+        return self._changed(body) if self.changes_requests and body else body
+
+    def inbound(self, source: BinaryIO, target: BufferedIOBase) -> None:
+        """Pass a response on."""
+        head, blank, body = source.read().partition(b"\r\n\r\n")
+        target.write(head + blank + (self._changed(body) if self.changes_responses and body else body))
+
+    def _changed(self, body: bytes) -> bytes:
+        self.changed += 1
+        return body[:-1] + bytes([body[-1] ^ 1])
+
 
 class _Handler(socketserver.StreamRequestHandler):
     timeout = 5.0
@@ -97,11 +132,12 @@ class _Handler(socketserver.StreamRequestHandler):
         lines = (f"{name}: {value}\r\n" for name, value in [*headers.items(), ("Connection", "close")])
         # if it breaks, the driver sees that the connection ends
         with suppress(OSError), socket.create_connection(self.server.upstream, self.timeout) as upstream:
-            upstream.sendall(start + "".join(lines).encode("latin-1") + b"\r\n" + body)
+            head = start + "".join(lines).encode("latin-1") + b"\r\n"
+            upstream.sendall(head + self.server.outbound(body))
             with upstream.makefile("rb") as response:
                 if status := response.readline():  # the caller must not keep a connection that is closed
                     self.wfile.write(status + b"Connection: close\r\n")
-                shutil.copyfileobj(response, self.wfile)
+                self.server.inbound(response, self.wfile)
 
 
 @contextmanager
@@ -110,11 +146,23 @@ def serve(reply: Callable[[Message], bytes], upstream: tuple[str, int] | None = 
 
     With `upstream`, a host and a port, requests are passed on until `passes` is set to False.
     """
-    with SameReply(reply, upstream) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with SameReply(reply, upstream) as server, _serving(server):
+        yield server
+
+
+@contextmanager
+def tampering(upstream: tuple[str, int]) -> Iterator[Tampering]:
+    """Pass requests on to `upstream`, a host and a port, until the block ends."""
+    with Tampering(upstream) as server, _serving(server):
+        yield server
+
+
+@contextmanager
+def _serving(server: SameReply) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()

@@ -38,8 +38,12 @@ _ASSIGNED = rf"""(?<![\w.-])(?P<name>[\w.-]++)["']?\s*[=:]>?\s*(?:{SCHEME})?"""
 _INPUT = r"""(?i)(?<![\w.-])name=["']?(?P<name>[\w.-]++)["']?[^<>]{0,200}?\bvalue="""
 _PART = r"""(?i)(?<![\w.-])name=["']?(?P<name>[\w.-]++)["']?[^\n]{0,200}\n(?:[^\r\n]{1,200}\r?\n){0,4}\r?\n"""
 _ELEMENT = r"<(?:\w++:)?(?P<name>[\w.-]++)(?:\s[^<>]{0,1000})?>"
-# a member of XML-RPC: <name>password</name><value><string>...
-_MEMBER = r"<name>\s*(?P<name>[\w.-]++)\s*</name>\s*<value>\s*(?:<\w++>)?"
+# a member of XML-RPC: <name>password</name><value><string>...; its value may be the first of a list, or of a
+# struct, or of a struct in a list
+_MEMBER = (
+    r"<name>\s*(?P<name>[\w.-]++)\s*</name>\s*<value>\s*(?:<array>\s*<data>\s*<value>\s*)?"
+    r"(?:<struct>\s*<member>\s*<name>\s*\w++\s*</name>\s*<value>\s*)?(?:<\w++>)?"
+)
 
 # A quote that is never closed holds the rest of the text.
 _TEXT = (

@@ -305,6 +305,24 @@ def another_cloud(provider: str, session: Session) -> None:
         session.do("other.close()")
 
 
+def by_hand(session: Session) -> None:
+    with running("softlayer", build=1.0, power=0.3) as cloud:
+        session.do(f"other = {connecting(cloud)}")
+        session.do("own = other.custom_size(vcpus=2, ram=4096, disk=25)")
+        session.say("own")
+        session.do("location, image = other.list_locations()[0], other.list_images()[0]")
+        session.do(
+            'node = other.create_node("web.example.org", own, image, location,'
+            ' auth=NodeAuthSSHKey(pair.public_key), tags=["demo"])'
+        )
+        session.say("other.wait_until_running([node], wait_period=0.5)")
+        session.do("both = [*driver.list_nodes(), *other.list_nodes()]")
+        _table_of_both(session)
+        session.say("node.destroy()")
+        session.watch("other.list_nodes()", [])
+        session.do("other.close()")
+
+
 def amazon(session: Session) -> None:
     from polycloud.sandbox import Sandbox
 
@@ -328,7 +346,7 @@ def _node_with_volume(cloud: Sandbox, session: Session) -> None:
     session.do("size, location = other.list_sizes()[0], other.list_locations()[0]")
     session.do("image = other.list_images(location)[0]")
     session.do(
-        'node = other.create_node("web", size, image, location,'
+        'node = other.create_node("web", size, image, location=location,'
         ' auth=NodeAuthSSHKey(pair.public_key), tags=["demo"])'
     )
     session.say("other.wait_until_running([node], wait_period=0.5)")
@@ -372,6 +390,8 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Deploy: a node with a key, a file and a script over SSH, with live output", deploy),
     ("Another cloud, the same methods: DigitalOcean, with a volume", partial(another_cloud, "digitalocean")),
     ("A third one: Linode", partial(another_cloud, "linode")),
+    ("OpenStack, which many clouds run", partial(another_cloud, "openstack")),
+    ("SoftLayer: a size made by hand", by_hand),
     ("Amazon EC2", amazon),
     ("Errors: one type for each kind of failure", errors),
     ("Clean up", clean_up),

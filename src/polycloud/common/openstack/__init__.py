@@ -2,6 +2,7 @@
 
 - `login`: who logs in and how; `identity`: the login at Keystone; `catalog`: where the services are;
 - `clouds`: clouds.yaml and `OS_*`; `publicclouds`: the table of public clouds;
+- `account`: what the connections of an account share;
 - `connection`, `response`: requests to one service, their lists, microversions and errors;
 - `driver`: the arguments of drivers.
 
@@ -9,7 +10,8 @@ A service's driver subclasses `OpenStackBaseConnection` (its types in the catalo
 `OpenStackBaseDriver` with the service's base.
 """
 
-from polycloud.common.openstack.connection import Account, OpenStackBaseConnection
+from polycloud.common.openstack.account import Account
+from polycloud.common.openstack.connection import OpenStackBaseConnection
 from polycloud.common.openstack.driver import OpenStackBaseDriver
 from polycloud.common.openstack.identity import Access
 from polycloud.common.openstack.login import METHODS, Login, Method

@@ -10,8 +10,6 @@ import msgspec
 
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
-__all__ = ["Endpoint", "EndpointQuery", "endpoints_2", "endpoints_3", "find_endpoint"]
-
 INTERFACES = ("public", "internal", "admin")
 
 

@@ -24,8 +24,6 @@ from polycloud.common.openstack.login import DEFAULT_DOMAIN, Login
 from polycloud.common.openstack.publicclouds import PUBLIC_CLOUDS
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, UnsupportedOperationError
 
-__all__ = ["CloudSettings", "find_cloud"]
-
 Table = dict[str, Any]
 SUFFIXES = (".yaml", ".yml", ".json")
 SELECTORS = frozenset(

@@ -5,7 +5,7 @@ microversion that it speaks. The address comes from the catalogue, which comes w
 known before the first request: `base_url` and `_build` put requests where the catalogue says.
 
 All connections with the same `Account` in a process share one token, whatever service they are for: see
-`TokenStore`, and `store_of`.
+`account.store_of`.
 
 Microversions: a service says in its version document which ones it offers. That is read once. Requests then
 carry the lower one of what both sides can; what a request needs beyond that, it asks for by `at`.
@@ -13,9 +13,7 @@ carry the lower one of what both sides can; what a request needs beyond that, it
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
@@ -23,15 +21,14 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from polycloud.common.building import url_prefix
+from polycloud.common.openstack.account import Account, AccountStore, Range, numbers_of, store_of
 from polycloud.common.openstack.catalog import EndpointQuery, find_endpoint
 from polycloud.common.openstack.identity import Access, log_in
-from polycloud.common.openstack.login import Login
 from polycloud.common.openstack.response import OpenStackResponse
 from polycloud.common.options import split_url
 from polycloud.common.pagination import unique
 from polycloud.common.payload import Item
-from polycloud.common.tokens import Token, TokenConnection, TokenStore, login_failure
-from polycloud.concurrency import waiting
+from polycloud.common.tokens import Token, TokenConnection, login_failure
 from polycloud.errors import (
     InsecureConnectionError,
     InvalidArgumentError,
@@ -42,75 +39,12 @@ from polycloud.errors import (
     ProviderHTTPError,
     UnsupportedOperationError,
 )
-from polycloud.http.messages import is_loopback
-
-__all__ = ["Account", "OpenStackBaseConnection", "numbers_of"]
+from polycloud.http.messages import Transport, is_loopback
 
 T = TypeVar("T")
 R = TypeVar("R")
 VERSION = re.compile(r"v\d+(\.\d+)?")
-MICROVERSION = re.compile(r"(\d+)\.(\d+)")
 READINGS = 4
-KEPT_ACCOUNTS = 128
-Range = tuple[tuple[int, int], tuple[int, int]]
-
-
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """What the connections of one account share: the login, and where the services are looked for.
-
-    Attributes:
-        login: Who logs in; None if only a token and a `base_url` are given.
-        identity_url: The root of Keystone, without a version.
-        region: The region; None for the first one of the catalogue.
-        interface: "public", "internal" or "admin".
-        urls: Addresses of services, by type, that replace those of the catalogue.
-        service_type: Overrides the type of the driver's own service in the catalogue.
-        service_name: The name that the driver's own service has in the catalogue.
-        microversion: Overrides the microversion of the driver's own service.
-    """
-
-    login: Login
-    identity_url: str | None = None
-    region: str | None = None
-    interface: str = "public"
-    urls: Mapping[str, str] = {}
-    service_type: str | None = None
-    service_name: str | None = None
-    microversion: str | None = None
-
-    def identity(self) -> str:
-        """Return a digest of who this is: the login with its secrets, at this identity service."""
-        content = msgspec.json.encode([self.identity_url, self.login])
-        return hashlib.sha256(content).hexdigest()
-
-
-class AccountStore(TokenStore):
-    """The token of an account, and the microversions of its services, by their address."""
-
-    token: Access | None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.versions: dict[str, Range | None] = {}
-
-
-_stores: OrderedDict[str, AccountStore] = OrderedDict()
-_opening = waiting.SingleFlight()
-
-
-def store_of(account: Account) -> AccountStore:
-    """Return the store that all connections of an account share; the latest accounts are kept."""
-    identity = account.identity()
-
-    def find() -> AccountStore:
-        found = _stores.get(identity)
-        if found is None:
-            found = _stores[identity] = AccountStore()
-            while len(_stores) > KEPT_ACCOUNTS:
-                _stores.popitem(last=False)
-        return found
-
-    return _opening("store", find)
 
 
 class VersionPayload(msgspec.Struct):
@@ -138,11 +72,14 @@ class Place(msgspec.Struct, frozen=True):
 class OpenStackBaseConnection(TokenConnection):
     """A connection to one service of a cloud; its subclasses declare which.
 
+    Of the connections of a driver, the others use the transport of their `leader`.
+
     An action that begins with `//` is a path below the service's root, such as its version document
     `//v2.1/`; others are below the path of the API's version.
     """
 
     responseCls = OpenStackResponse
+    transient_statuses = frozenset({413})  # a rate limit in old services; that of a quota is no read
     service_types: ClassVar[tuple[str, ...]] = ("identity",)
     """The types that catalogues give to the service, the preferred one first."""
     version: ClassVar[str] = "v3"
@@ -154,9 +91,11 @@ class OpenStackBaseConnection(TokenConnection):
     per_page: ClassVar[int] = 1000
     """The number of items to ask for; services may return fewer."""
 
-    def __init__(self, *args: Any, account: Account, main: bool = True, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, account: Account, leader: OpenStackBaseConnection | None = None, **options: Any
+    ) -> None:
         self.cloud = account
-        self._main = main
+        self._leader = leader
         self._place: tuple[Access, Place] | None = None
         super().__init__(*args, **options)
         self._allows_insecure = bool(options.get("allow_insecure"))
@@ -176,6 +115,10 @@ class OpenStackBaseConnection(TokenConnection):
                 )
             return Access(login.token)
         return log_in(self, login, self._tokens.token)
+
+    def transport(self) -> Transport:
+        """Return the transport, which all connections of a driver share: `pool_size` bounds all of them."""
+        return super().transport() if self._leader is None else self._leader.transport()
 
     def secrets(self) -> tuple[str, ...]:
         """Return the password, or what is in its place, and the token."""
@@ -203,7 +146,7 @@ class OpenStackBaseConnection(TokenConnection):
 
     def _placed(self, access: Access) -> Place:
         types = self.service_types
-        if self._main and self.cloud.service_type is not None:
+        if self._leader is None and self.cloud.service_type is not None:
             types = (self.cloud.service_type,)
         url = next((self.cloud.urls[type_] for type_ in types if type_ in self.cloud.urls), None)
         if url is None:
@@ -211,7 +154,7 @@ class OpenStackBaseConnection(TokenConnection):
                 raise InvalidArgumentError(
                     f"the address of the service {types[0]!r} is unknown: pass ex_force_auth_url="
                 )
-            name = self.cloud.service_name if self._main else None
+            name = self.cloud.service_name if self._leader is None else None
             query = EndpointQuery(
                 types=types, region=self.cloud.region, interface=self.cloud.interface, name=name
             )
@@ -222,6 +165,8 @@ class OpenStackBaseConnection(TokenConnection):
         """Return the place of an endpoint; its version and its project are completed."""
         parts = split_url(url)
         secure, host = parts.scheme == "https", parts.hostname or ""
+        if (host, parts.port) == (self.host, self.port):  # behind a proxy that Keystone does not know of
+            secure = self.secure
         if not (secure or is_loopback(host) or self._allows_insecure or host == self.host):
             raise InsecureConnectionError(
                 f"the catalogue says plain HTTP for the service {self.service_types[0]!r} at {host}, "
@@ -259,16 +204,15 @@ class OpenStackBaseConnection(TokenConnection):
     # Microversions
 
     def _usual_version(self, headers: Mapping[str, str] | None) -> dict[str, str]:
-        wanted = (self._main and self.cloud.microversion) or self.microversion
+        forced = self.cloud.microversion if self._leader is None else None
+        wanted = forced or self.microversion
         if wanted is None or "OpenStack-API-Version" in (headers or {}):
             return {}
         offered = self.offered_versions()
         if offered is None:
             return {}
         least, most = offered
-        version = (
-            min(max(numbers_of(wanted), least), most) if not self.cloud.microversion else numbers_of(wanted)
-        )
+        version = min(max(numbers_of(wanted), least), most) if forced is None else numbers_of(wanted)
         return self._version_headers("{}.{}".format(*version))
 
     def at(self, microversion: str, what: str) -> dict[str, str]:
@@ -413,11 +357,3 @@ class OpenStackBaseConnection(TokenConnection):
 
 class _MarkerGoneError(NotFoundError):
     """The item after which a page begins does not exist any more."""
-
-
-def numbers_of(version: str) -> tuple[int, int]:
-    """Return a microversion as numbers. Raises `InvalidArgumentError` for other text."""
-    match = MICROVERSION.fullmatch(version)
-    if match is None:
-        raise InvalidArgumentError(f"a microversion must be like '2.36', got {version!r}")
-    return int(match[1]), int(match[2])

@@ -9,14 +9,13 @@ from msgspec.structs import replace
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.credentials import Credential
+from polycloud.common.openstack.account import Account, numbers_of
 from polycloud.common.openstack.clouds import CloudSettings, find_cloud
-from polycloud.common.openstack.connection import Account, OpenStackBaseConnection, numbers_of
+from polycloud.common.openstack.connection import OpenStackBaseConnection
 from polycloud.common.openstack.login import METHODS, Login, method_named
 from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, UnsupportedOperationError
 from polycloud.utils.values import shown
-
-__all__ = ["OpenStackBaseDriver"]
 
 VERSIONS = ("/v3", "/v2.0", "/v2")
 
@@ -64,6 +63,8 @@ class OpenStackBaseDriver(BaseDriver):
     api_versions: ClassVar[tuple[str, ...]] = ()
     """The versions that `api_version` may name; an empty tuple for any."""
     default_method: ClassVar[str] = "3.x_password"
+    further_connections: ClassVar[Mapping[str, type[OpenStackBaseConnection]]] = {}
+    """Attributes that are connections to other services of the account, and their classes."""
     public_cloud: ClassVar[PublicCloud | None] = None
     """The public cloud whose identity service is used if no other one is given."""
 
@@ -81,7 +82,7 @@ class OpenStackBaseDriver(BaseDriver):
         ex_force_auth_url: str | None = None,
         ex_force_auth_version: str | None = None,
         ex_force_auth_token: str | None = None,
-        ex_token_scope: str = "project",  # noqa: S107 - a scope
+        ex_token_scope: str | None = None,
         ex_tenant_name: str | None = None,
         ex_tenant_domain_id: str | None = None,
         ex_domain_name: str | None = None,
@@ -111,11 +112,16 @@ class OpenStackBaseDriver(BaseDriver):
                 secret,
                 ex_force_auth_token,
                 method=ex_force_auth_version or self._method_of(ex_force_auth_url or options.get("url")),
-                scope=ex_token_scope,
+                scope=ex_token_scope or "project",
                 domain=ex_domain_name,
             )
         )
-        login = replace(login, **_changes(ex_tenant_name, ex_tenant_domain_id, ex_domain_name))
+        changes = dict(_changes(ex_tenant_name, ex_tenant_domain_id, ex_domain_name))
+        if found and ex_force_auth_version:
+            changes["method"] = method_named(ex_force_auth_version)
+        if found and ex_token_scope:
+            changes["scope"] = ex_token_scope
+        login = replace(login, **changes)
         url = self._identity_url(found, ex_force_auth_url, host, port, secure, options.pop("url", None))
         if url is None and not (ex_force_base_url and ex_force_auth_token):
             raise InvalidCredsError(
@@ -141,16 +147,12 @@ class OpenStackBaseDriver(BaseDriver):
             defaults = {"ca_cert": found.ca_cert, "client_cert": found.client_cert, "timeout": found.timeout}
             options = {**{name: value for name, value in defaults.items() if value}, **options}
         options["url"] = url or ex_force_base_url
-        self._options = dict(options)
         region = self._account.region
         super().__init__(key, secret, True, None, None, api_version, region, **options)  # type: ignore[arg-type]
-
-    def connect_to(self, kind: type[OpenStackBaseConnection]) -> Any:
-        """Return a connection of the same account to another service."""
-        assert self._account is not None
-        connection = kind(account=self._account, main=False, **self._options)
-        connection.driver = self
-        return connection
+        for name, kind in self.further_connections.items():
+            connection = kind(account=self._account, leader=self.connection, **options)
+            connection.driver = self
+            setattr(self, name, connection)
 
     def _ex_connection_class_kwargs(self) -> dict[str, Any]:
         return {"account": self._account}

@@ -28,8 +28,6 @@ from polycloud.common.tokens import EARLY, Token
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, NotFoundError
 from polycloud.utils.headers import http_date
 
-__all__ = ["Access", "log_in"]
-
 SHOWN_PROJECTS = 20
 
 

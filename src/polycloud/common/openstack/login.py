@@ -18,8 +18,6 @@ from polycloud.common.arguments import drop_none
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, UnsupportedOperationError
 from polycloud.utils.values import shown
 
-__all__ = ["METHODS", "SCOPES", "Login", "Method", "method_named"]
-
 DEFAULT_DOMAIN = "Default"
 SCOPES = ("project", "domain", "system", "unscoped")
 

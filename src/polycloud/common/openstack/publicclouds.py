@@ -13,8 +13,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-__all__ = ["PUBLIC_CLOUDS", "PublicCloud"]
-
 
 class PublicCloud(msgspec.Struct, frozen=True):
     """A public cloud: `auth_url` is its identity service, `regions` are those that are known."""

@@ -21,17 +21,15 @@ from polycloud.errors import (
     InvalidNameError,
     MalformedResponseError,
     NotFoundError,
-    ProviderError,
     ProviderHTTPError,
     QuotaExceededError,
     RateLimitReachedError,
 )
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["OpenStackResponse"]
-
 T = TypeVar("T")
 TOO_LARGE = 413
+LONGEST_MESSAGE = 10_000
 MATCHED_CHARACTERS = 1000
 """How much of a message is matched against patterns."""
 
@@ -53,7 +51,7 @@ REFUSALS: tuple[tuple[int, str, type[ProviderHTTPError]], ...] = (
     ),
 )
 """Status and pattern of the message, error; the first row that matches is used."""
-TAGS = re.compile(r"<(?:title|head|style)\b.*?</(?:title|head|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+TAGS = re.compile(r"(?is)<(head|style)\b.*?</\1>|</?[a-z][^<>]*>")
 
 
 class Link(msgspec.Struct):
@@ -87,24 +85,21 @@ class OpenStackResponse(JsonResponse):
 
     def parse_error(self) -> Any:
         """Return the service's message. Raises a specific error where status and message identify one."""
-        message = " ".join(self._message().split())[: 10 * MATCHED_CHARACTERS]
+        from polycloud.tracing.redaction import redaction_of
+
+        # A secret that lost a part of it, such as what looks like a tag, would not be found later
+        redacted = redaction_of(self.connection.secrets_of(self.request)).known(self._message())
+        message = " ".join(TAGS.sub(" ", redacted[:LONGEST_MESSAGE]).split())
         if error := _refusal(self.status, message[:MATCHED_CHARACTERS]):
             raise error(self.status, message, self.headers)
         return message
-
-    def to_error(self) -> Any:
-        """Return the error; a 5xx with the words of the service itself is definite only where it says so."""
-        error = super().to_error()
-        if isinstance(error, ProviderError) and self.status == TOO_LARGE:
-            error.definite = True
-        return error
 
     def _message(self) -> str:
         """Return the message, whatever its form."""
         try:
             body = self.decode(Any)
         except MalformedResponseError:
-            return " ".join(TAGS.sub(" ", self.body).split()) or str(super().parse_error())
+            return self.body
         if isinstance(body, dict):
             inner = next((value for value in body.values() if isinstance(value, dict)), None)
             named = {"message": body.get("faultstring"), **body, **(inner or {})}

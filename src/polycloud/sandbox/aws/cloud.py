@@ -38,11 +38,13 @@ class AWSSettings(Settings):
         secret_key: its secret.
         types: the families of instance types to list, separated by commas, such as "t3,m5d"; empty for all
             1,400, which moto needs 2 seconds for.
+        largest_page: the most objects and buckets in one list of S3.
     """
 
     access_key: str = "AKIASANDBOXSANDBOX00"
     secret_key: str = "ec2_sandbox"  # noqa: S105 - opens nothing but a sandbox
     types: str = ""
+    largest_page: int = 1000
 
 
 class AWS(Cloud):

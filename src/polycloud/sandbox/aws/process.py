@@ -33,6 +33,7 @@ class Moto:
         access_key: the id of the only access key that it accepts.
         secret_key: its secret.
         types: see `AWSSettings`.
+        largest_page: likewise.
 
     Raises:
         RuntimeError: it does not start; the message ends with the last line that it printed.
@@ -42,8 +43,9 @@ class Moto:
         end: kills the process; calling it again does nothing.
     """
 
-    def __init__(self, access_key: str, secret_key: str, types: str) -> None:
+    def __init__(self, access_key: str, secret_key: str, types: str, largest_page: int) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED_PREFIXES)}
+        environment |= _ENVIRONMENT | {"MOTO_S3_DEFAULT_MAX_KEYS": str(largest_page)}
         self._lock = threading.Lock()
         with tempfile.TemporaryFile() as log:
             self._process = subprocess.Popen(  # noqa: S603 - our program
@@ -51,7 +53,7 @@ class Moto:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=environment | _ENVIRONMENT,
+                env=environment,
                 start_new_session=True,
             )
             self.end = weakref.finalize(self, _end, self._process, os.getpid())

@@ -17,11 +17,13 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from hashlib import sha256
+from hashlib import md5, sha256
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from botocore.auth import SIGV4_TIMESTAMP, S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
@@ -30,6 +32,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_FAMILIES, InstanceTypeBackend
+from moto.moto_server.utilities import RegexConverter
 from moto.moto_server.werkzeug_app import BackendRequest, MotoRequestHandler, create_backend_app
 from werkzeug import Response
 from werkzeug.serving import make_server
@@ -46,10 +49,11 @@ REFUSALS = {
     "The access key does not exist.": ("AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId"),
     "The signature is wrong.": ("AuthFailure", "SignatureDoesNotMatch", "SignatureDoesNotMatch"),
     "The request has expired.": ("AuthFailure", "AccessDenied", "SignatureDoesNotMatch"),
+    "The content has another checksum.": ("", "BadDigest", ""),
 }
 """Error codes of EC2, of S3, and of other services."""
 
-UNSIGNED, UNKNOWN_KEY, WRONG, EXPIRED = REFUSALS
+UNSIGNED, UNKNOWN_KEY, WRONG, EXPIRED, CHANGED = REFUSALS
 
 
 def main() -> None:
@@ -60,6 +64,7 @@ def main() -> None:
     key, secret, types = next(queries)
     if types:
         keep_types(types.split(","))
+    admit_newlines()
     app = Application(Credentials(key, secret))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -77,6 +82,17 @@ def keep_types(families: list[str]) -> None:
         sys.exit(f"there are no instance types {', '.join(sorted(unknown))}")
     types = InstanceTypeBackend.instance_types
     InstanceTypeBackend.instance_types = [one for one in types if one.name.split(".")[0] in families]
+
+
+def admit_newlines() -> None:
+    """Have moto's routes match the newlines that names of S3's objects may have."""
+    define = RegexConverter.__init__
+
+    def define_with_newlines(self: RegexConverter, url_map: Any, *items: Any) -> None:
+        define(self, url_map, *items)
+        self.regex = f"(?s:{self.regex})"
+
+    RegexConverter.__init__ = define_with_newlines  # type: ignore[method-assign]
 
 
 def servers() -> list[dict[str, Any]]:
@@ -117,6 +133,8 @@ class Application:
         environ["wsgi.input"] = io.BytesIO(request.get_data())
         if problem == UNSIGNED and is_for_anyone(request):
             problem = None
+        if service == "s3" and not problem and not has_its_checksum(request):
+            problem = CHANGED
         app = refusal(service, problem) if problem else backend(service)
         return app(environ, start_response)
 
@@ -184,6 +202,18 @@ def has_signed_body(request: BackendRequest) -> bool:
     return is_unsigned or digest == sha256(request.get_data()).hexdigest()
 
 
+def has_its_checksum(request: BackendRequest) -> bool:
+    """Return whether a body has the checksums in its headers, which S3 verifies."""
+    body, headers = request.get_data(), request.headers
+    digests: dict[str, Callable[[], bytes]] = {
+        "Content-MD5": lambda: md5(body, usedforsecurity=False).digest(),
+        "x-amz-checksum-crc32": lambda: crc32(body).to_bytes(4, "big"),
+    }
+    return all(
+        headers[name] == b64encode(digest()).decode() for name, digest in digests.items() if name in headers
+    )
+
+
 def is_for_anyone(request: BackendRequest) -> bool:
     """Return whether a request reads one of S3's objects, whose access control lists moto checks itself."""
     return request.method in {"GET", "HEAD"} and "/" in request.path.strip("/")
@@ -197,7 +227,8 @@ def refusal(service: str, problem: str) -> Response:
         body = f"<Response><Errors><Error><Code>{ec2}</Code>{message}</Error></Errors></Response>"
         return Response(body, 401, mimetype="text/xml")
     if service == "s3":
-        return Response(f"<Error><Code>{s3}</Code>{message}</Error>", 403, mimetype="application/xml")
+        status = 400 if problem == CHANGED else 403
+        return Response(f"<Error><Code>{s3}</Code>{message}</Error>", status, mimetype="application/xml")
     body = f"<ErrorResponse><Error><Type>Sender</Type><Code>{other}</Code>{message}</Error></ErrorResponse>"
     return Response(body, 403, mimetype="text/xml")
 

@@ -54,6 +54,7 @@ def release(state: State, server: Server) -> None:
         unplug(state, server, port)
     for volume in list(state.volumes.values()):
         if volume.server is server:
+            state.cancel(volume)
             _detach(volume)
             if volume.delete_on_termination:
                 del state.volumes[volume.id]

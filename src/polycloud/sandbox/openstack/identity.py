@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from polycloud.sandbox.clouds import Clock
+from polycloud.sandbox.openstack.layout import Layout
 from polycloud.sandbox.openstack.settings import OpenStackSettings
 from polycloud.sandbox.rest.collection import Item
 from polycloud.sandbox.rest.errors import NotFoundError, UnauthorizedError
@@ -38,6 +39,7 @@ class Token:
         issued: when it was issued, in seconds since 1970.
         expires: when it expires.
         audit: the ids of it and of the token from which it was made.
+        credential: the application credential with which it was obtained.
     """
 
     id: str = field(repr=False)
@@ -49,6 +51,7 @@ class Token:
     issued: float
     expires: float
     audit: tuple[str, ...]
+    credential: Item | None
 
     @property
     def is_admin(self) -> bool:
@@ -67,9 +70,11 @@ class Identity:
     Args:
         settings: the cloud's settings.
         clock: seconds that never run backwards.
+        layout: what is particular to the cloud.
     """
 
-    def __init__(self, settings: OpenStackSettings, clock: Clock) -> None:
+    def __init__(self, settings: OpenStackSettings, clock: Clock, layout: Layout) -> None:
+        self.layout = layout
         self._clock = clock
         self._epoch = time.time() - clock()
         self._lifetime = settings.token_lifetime
@@ -99,11 +104,22 @@ class Identity:
 
     def stamp(self, seconds: float | None = None) -> str:
         """Return a time as Keystone writes dates; by default the present."""
-        return datetime.fromtimestamp(self.now if seconds is None else seconds, UTC).strftime(DATE)
+        return self.date(self.now if seconds is None else seconds, DATE)
 
-    def project_named(self, name: str) -> Item:
-        """Return the project of that name, which exists."""
-        return next(project for project in self.projects.values() if project.name == name)
+    @staticmethod
+    def date(seconds: float, form: str) -> str:
+        """Return seconds since 1970 as a date in a format."""
+        return datetime.fromtimestamp(seconds, UTC).strftime(form)
+
+    @property
+    def owner(self) -> Item:
+        """The project that owns what is there for all."""
+        return next(iter(self.projects.values()))
+
+    def home(self, user: Item) -> Item:
+        """Return the project in which a user works."""
+        projects = self.projects_of(user)
+        return next((one for one in projects if one.name == user.name), projects[0])
 
     def projects_of(self, user: Item) -> list[Item]:
         """Return the projects in which a user has roles."""
@@ -129,7 +145,13 @@ class Identity:
         return token
 
     def issue(
-        self, user: Item, methods: Iterable[str], scope: str, target: Item | None, parent: Token | None = None
+        self,
+        user: Item,
+        methods: Iterable[str],
+        scope: str,
+        target: Item | None,
+        parent: Token | None = None,
+        credential: Item | None = None,
     ) -> Token:
         """Issue a token.
 
@@ -139,6 +161,7 @@ class Identity:
             scope: "project", "domain", "system" or "unscoped".
             target: the project.
             parent: the token with which it was obtained: the new one expires with it.
+            credential: the application credential with which it was obtained.
 
         Raises:
             UnauthorizedError: the user has no role there.
@@ -156,6 +179,7 @@ class Identity:
             issued=now,
             expires=parent.expires if parent else now + self._lifetime,
             audit=(secrets.token_urlsafe(16), *(parent.audit[:1] if parent else ())),
+            credential=credential,
         )
         self.tokens[token.id] = token
         return token
@@ -163,6 +187,10 @@ class Identity:
     def revoke(self, id: str) -> None:
         """Revoke a token. Raises NotFoundError if there is none."""
         del self.tokens[self.need(id).id]
+
+    def revoke_all(self, user: Item) -> None:
+        """Revoke all tokens of a user."""
+        self.tokens = {key: token for key, token in self.tokens.items() if token.user is not user}
 
     def show_roles(self, names: Iterable[str]) -> list[Json]:
         """Render roles."""

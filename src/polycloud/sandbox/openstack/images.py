@@ -78,15 +78,17 @@ class _Images(Table):
         state: State = item.state
         return Reply(201, _show(item), {"Location": f"{state.base}/image/v2/images/{item.id}"})
 
+    def at(self, state: Any, call: Call, *, even_gone: bool = False) -> Any:
+        """Return the image that a path names. Raises NotFoundError if there is none, or it is another's."""
+        image = state.images.get(call.path[self.key])
+        if image is None or not _sees(state, image):
+            raise self.unknown(state, call.path[self.key])
+        return image
+
 
 def _sees(state: State, image: Item) -> bool:
     accepted = any(member["member_id"] == state.project_id for member in image.members)
     return image.visibility in {"public", "community"} or accepted or state.sees(image)
-
-
-def _find(state: State, id: str) -> Item | None:
-    image = state.images.get(id)
-    return image if image and _sees(state, image) else None
 
 
 def _wanted(state: State, _: object, call: Call) -> list[Item]:
@@ -333,7 +335,6 @@ _IMAGES = _Images(
     view=_show,
     wanted=_wanted,
     create=_create,
-    find=_find,
     verbs="GET POST/GET",
     missing="No image found with ID {id}",
     on_one={"PATCH": _patch, "DELETE": _delete},

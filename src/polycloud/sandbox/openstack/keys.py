@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.util import find_spec
 
 from polycloud.sandbox.rest.bodies import split_key
+from polycloud.sandbox.rest.errors import InputError
 
 
 def fingerprint(public_key: str) -> str:
@@ -15,7 +17,9 @@ def fingerprint(public_key: str) -> str:
 
 
 def new_key_pair() -> tuple[str, str]:
-    """Return a new public key, and its private key as PEM."""
+    """Return a new public key, and its private key as PEM. Raises InputError if none can be made here."""
+    if find_spec("asyncssh") is None:
+        raise InputError("This sandbox makes no keys: pip install 'polycloud[deploy]'")
     import asyncssh
 
     key = asyncssh.generate_private_key("ssh-rsa", key_size=2048)

@@ -119,7 +119,7 @@ def read_order(state: State, body: Body) -> Order:
     name, flavor = check_name(given.value("name")), find_flavor(state, given.value("flavorRef"))
     disks = _disks(state, given)
     image = _image(state, given, flavor, disks)
-    number = max(given.get("min_count", int) or 1, given.get("max_count", int) or 1)
+    number = max(_count(given, "min_count"), _count(given, "max_count"))
     names = [name] if number == 1 else [f"{name}-{index}" for index in range(1, number + 1)]
     fields = {"flavor": flavor, "image_id": image.id if image else None, **_fields(state, given)}
     order = Order(
@@ -131,6 +131,15 @@ def read_order(state: State, body: Body) -> Order:
     )
     check_quota(state, flavor, number)
     return order
+
+
+def _count(given: Body, name: str) -> int:
+    text = given.identifier(name)
+    if text is None:
+        return 1
+    if not text.isdecimal() or not int(text):
+        raise invalid(name, text, f"{text!r} is less than the minimum of 1")
+    return int(text)
 
 
 def _image(state: State, given: Body, flavor: Item, disks: list[Disk]) -> Item | None:
@@ -228,7 +237,12 @@ def _nics_by_word(state: State, word: str) -> list[Nic]:
 
 
 def _default_nics(state: State) -> list[Nic]:
-    """Return the only network that there is. Raises ConflictError if there are several."""
+    """Return the only network that there is. Raises ConflictError if there are several.
+
+    A cloud may have networks that each server is connected to unless it names others.
+    """
+    if state.layout.default_networks:
+        return [Nic(network=state.networks[key]) for key in state.layout.default_networks]
     networks = [
         network
         for network in state.networks.values()

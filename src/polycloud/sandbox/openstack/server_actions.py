@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from polycloud.sandbox.machines import Access, Node
+from polycloud.sandbox.machines import Node
+from polycloud.sandbox.openstack import instant
 from polycloud.sandbox.openstack.dialect import ACCEPTED, texts
 from polycloud.sandbox.openstack.orders import (
     check_fit,
@@ -15,14 +15,13 @@ from polycloud.sandbox.openstack.orders import (
     check_quota,
     find_flavor,
     find_image,
-    find_security_group,
     invalid,
 )
 from polycloud.sandbox.openstack.resources import Server, show_updated
 from polycloud.sandbox.openstack.state import State
 from polycloud.sandbox.rest.bodies import Body
 from polycloud.sandbox.rest.collection import Item
-from polycloud.sandbox.rest.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from polycloud.sandbox.rest.errors import ConflictError, ForbiddenError, InputError
 from polycloud.sandbox.rest.replies import Call, Reply
 
 Prepare = Callable[[State, Server, Body], "Plan | Reply"]
@@ -38,7 +37,6 @@ class Plan:
         seconds: how long it takes.
         effect: called at the end, before the state changes.
         start: called on the server's machine at the start.
-        finish: called on the server's machine at the end.
         reply: the response.
     """
 
@@ -47,7 +45,6 @@ class Plan:
     seconds: float = 0.0
     effect: Callable[[], object] = lambda: None
     start: Callable[[Node], object] | None = None
-    finish: Callable[[Node], object] | None = None
     reply: Reply = ACCEPTED
 
 
@@ -114,8 +111,6 @@ def _begin(state: State, server: Server, name: str, plan: Plan) -> Reply:
     def effect() -> None:
         plan.effect()
         server.become(plan.then)
-        if server.machine and plan.finish:
-            plan.finish(server.machine)
 
     def undo() -> None:
         server.fault = {
@@ -158,7 +153,6 @@ def _reboot(state: State, server: Server, given: Body) -> Plan:
         then="active",
         seconds=state.settings.power,
         start=lambda node: node.restart(),
-        finish=_start_machine,
     )
 
 
@@ -237,14 +231,14 @@ def _rebuild(state: State, server: Server, given: Body) -> Plan:
 
     def effect() -> None:
         server.launched_at, server.fault = state.precise(), None
-        if server.machine:
-            state.replace_machine(server, running=then == "active")
 
     server.name, server.image_id = name, image.id
     if given.names("metadata"):
         server.metadata = texts(given, "metadata")
     if given.names("description") and state.version >= (2, 19):
         server.description = given.get("description", str)
+    if server.machine:
+        state.replace_machine(server, running=then == "active")
     server.task_state = "rebuilding"
     shown = {**show_updated(server), "adminPass": server.password}
     return Plan(
@@ -252,7 +246,7 @@ def _rebuild(state: State, server: Server, given: Body) -> Plan:
         then=then,
         seconds=state.settings.build,
         effect=effect,
-        reply=Reply(202, {"server": shown}, {"Location": f"{state.base}/compute/v2.1/servers/{server.id}"}),
+        reply=Reply(202, {"server": shown}, {"Location": f"{state.nova}/servers/{server.id}"}),
     )
 
 
@@ -308,99 +302,7 @@ def _offload(_: State, __: Server, ___: Body) -> Plan:
 
 
 def _unshelve(state: State, _: Server, __: Body) -> Plan:
-    return Plan(task="unshelving", then="active", seconds=state.settings.copy, finish=_start_machine)
-
-
-# What takes no time
-
-
-def _lock(state: State, server: Server, given: Body) -> Reply:
-    server.frozen = True
-    server.frozen_reason = given.get("locked_reason", str) if state.version >= (2, 73) else None
-    state.add_event("lock", server, status="done")
-    return ACCEPTED
-
-
-def _unlock(state: State, server: Server, _: Body) -> Reply:
-    server.frozen, server.frozen_reason = False, None
-    state.add_event("unlock", server, status="done")
-    return ACCEPTED
-
-
-def _change_password(_: State, server: Server, given: Body) -> Reply:
-    server.password = given.need("adminPass", str)
-    if server.machine:
-        server.machine.admit(Access(public_keys=server.public_keys, passwords=(server.password,)))
-    return ACCEPTED
-
-
-def _console_output(_: State, server: Server, given: Body) -> Reply:
-    if not server.is_built:
-        raise ConflictError(f"Instance {server.id} is not ready")
-    lines = ["[    0.000000] Linux version 6.1.0", f"{server.name} login: "]
-    length = given.get("length", int)
-    kept = lines if length is None or length < 0 else lines[len(lines) - min(length, len(lines)) :]
-    return Reply(200, {"output": "\n".join(kept)})
-
-
-def _old_console(state: State, _: Server, given: Body) -> Reply:
-    if state.version >= (2, 6):
-        raise NotFoundError
-    return Reply(200, {"console": {"type": given.need("type", str), "url": _console_url(state)}})
-
-
-def console(state: State, server: Server, call: Call) -> Reply:
-    """Return the address of a console."""
-    if state.version < (2, 6):
-        raise NotFoundError
-    given = call.body.part("remote_console")
-    protocol, kind = given.need("protocol", str), given.need("type", str)
-    if protocol not in {"vnc", "spice", "rdp", "serial", "mks"}:
-        raise invalid("protocol", protocol, f"{protocol!r} is not one of the protocols")
-    if not server.is_built:
-        raise ConflictError(f"Instance {server.id} is not ready")
-    shown = {"protocol": protocol, "type": kind, "url": _console_url(state)}
-    return Reply(200, {"remote_console": shown})
-
-
-def _console_url(state: State) -> str:
-    return f"{state.base}/vnc_auto.html?path=%3Ftoken%3D{uuid.uuid4()}"
-
-
-def _add_group(state: State, server: Server, given: Body) -> Reply:
-    group = _group(state, given)
-    if group.name in server.security_groups:
-        raise ConflictError(f"Security group {group.id} is already associated with the instance {server.id}")
-    server.security_groups = (*server.security_groups, group.name)
-    for port in server.ports:
-        port.security_groups = tuple(dict.fromkeys((*port.security_groups, group.id)))
-    return ACCEPTED
-
-
-def _remove_group(state: State, server: Server, given: Body) -> Reply:
-    group = _group(state, given)
-    if group.name not in server.security_groups:
-        raise NotFoundError(f"Security group {group.id} not associated with the instance {server.id}")
-    server.security_groups = tuple(name for name in server.security_groups if name != group.name)
-    for port in server.ports:
-        port.security_groups = tuple(key for key in port.security_groups if key != group.id)
-    return ACCEPTED
-
-
-def _group(state: State, given: Body) -> Item:
-    name = given.need("name", str)
-    try:
-        return find_security_group(state, name)
-    except InputError as error:
-        raise NotFoundError(str(error)) from error
-
-
-def _reset_state(_: State, server: Server, given: Body) -> Reply:
-    wanted = given.need("state", str)
-    if wanted not in {"active", "error"}:
-        raise invalid("state", wanted, f"{wanted!r} is not one of ['active', 'error']")
-    server.become(wanted)
-    return ACCEPTED
+    return Plan(task="unshelving", then="active", seconds=state.settings.copy, start=_start_machine)
 
 
 _KINDS = {
@@ -428,14 +330,14 @@ _KINDS = {
         prepare=_offload, states="shelved shelved_offloaded", of_admin="os-shelve:shelve_offload"
     ),
     "unshelve": _Kind(prepare=_unshelve, states="shelved shelved_offloaded"),
-    "lock": _Kind(prepare=_lock, when_frozen=True, when_busy=True),
-    "unlock": _Kind(prepare=_unlock, when_frozen=True, when_busy=True),
-    "changePassword": _Kind(prepare=_change_password, states="active", takes=True),
-    "os-getConsoleOutput": _Kind(prepare=_console_output, when_frozen=True, when_busy=True),
-    "os-getVNCConsole": _Kind(prepare=_old_console, when_frozen=True, when_busy=True, takes=True),
-    "addSecurityGroup": _Kind(prepare=_add_group, when_busy=True, takes=True),
-    "removeSecurityGroup": _Kind(prepare=_remove_group, when_busy=True, takes=True),
+    "lock": _Kind(prepare=instant.lock, when_frozen=True, when_busy=True),
+    "unlock": _Kind(prepare=instant.unlock, when_frozen=True, when_busy=True),
+    "changePassword": _Kind(prepare=instant.change_password, states="active", takes=True),
+    "os-getConsoleOutput": _Kind(prepare=instant.console_output, when_frozen=True, when_busy=True),
+    "os-getVNCConsole": _Kind(prepare=instant.old_console, when_frozen=True, when_busy=True, takes=True),
+    "addSecurityGroup": _Kind(prepare=instant.add_group, when_busy=True, takes=True),
+    "removeSecurityGroup": _Kind(prepare=instant.remove_group, when_busy=True, takes=True),
     "os-resetState": _Kind(
-        prepare=_reset_state, of_admin="os-admin-actions:reset_state", when_busy=True, takes=True
+        prepare=instant.reset_state, of_admin="os-admin-actions:reset_state", when_busy=True, takes=True
     ),
 }

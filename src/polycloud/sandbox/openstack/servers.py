@@ -9,16 +9,18 @@ from typing import Any
 
 from polycloud.sandbox.openstack import attaching
 from polycloud.sandbox.openstack.dialect import DONE, Table, envelope, texts
+from polycloud.sandbox.openstack.instant import console
 from polycloud.sandbox.openstack.orders import Order, check_name, invalid, read_order
 from polycloud.sandbox.openstack.resources import (
     Server,
     addresses,
     links,
+    show_listed,
     show_name,
     show_server,
     show_updated,
 )
-from polycloud.sandbox.openstack.server_actions import act, console, frozen
+from polycloud.sandbox.openstack.server_actions import act, frozen
 from polycloud.sandbox.openstack.state import State
 from polycloud.sandbox.rest.collection import routes_of
 from polycloud.sandbox.rest.errors import ForbiddenError, InputError, NotFoundError
@@ -73,7 +75,7 @@ def _sorted(servers: list[Server], key: str, direction: str) -> list[Server]:
 
 
 def _detail(state: State, call: Call) -> Listing:
-    return Listing(_wanted(state, state, call), show_server, "servers")
+    return Listing(_wanted(state, state, call), show_listed, "servers")
 
 
 # Creating
@@ -97,7 +99,7 @@ def _create(state: State, _: object, call: Call) -> Reply:
         "security_groups": [{"name": name} for name in first.security_groups],
         "adminPass": first.password,
     }
-    return Reply(202, {"server": shown}, {"Location": f"{state.base}/compute/v2.1/servers/{first.id}"})
+    return Reply(202, {"server": shown}, {"Location": f"{state.nova}/servers/{first.id}"})
 
 
 def _begin(state: State, name: str, order: Order, group: str | None) -> Server:
@@ -133,7 +135,7 @@ def _boot(state: State, server: Server, seconds: float) -> None:
 
 
 def _finish(state: State, server: Server) -> None:
-    server.launched_at = state.precise()
+    server.launched_at, server.built_at = state.precise(), state.wall_time
     server.become("active")
     for port in server.ports:
         port.status = "ACTIVE"
@@ -171,10 +173,7 @@ def delete(state: State, server: Server, _: Call) -> None:
         raise frozen(server)
     if server.task_state == "deleting":
         return
-    for event in state.events.values():
-        if event.subject is server and event.status == "running":
-            event.status = "cancelled"
-    server.locked = False
+    state.cancel(server)
     attaching.release(state, server)
     state.remove_machine(server)
     server.task_state, server.updated = "deleting", state.stamp()
@@ -240,7 +239,7 @@ def _tags(state: State, server: Server, _: Call) -> Reply:
 
 def _need_version(state: State, least: tuple[int, int]) -> None:
     if state.version < least:
-        raise NotFoundError
+        raise NotFoundError("The resource could not be found.")
 
 
 def _check_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -276,7 +275,7 @@ def _add_tag(state: State, server: Server, call: Call) -> Reply:
     if tag in server.tags:
         return DONE
     server.tags = _check_tags((*server.tags, tag))
-    return Reply(201, None, {"Location": f"{state.base}/compute/v2.1/servers/{server.id}/tags/{tag}"})
+    return Reply(201, None, {"Location": f"{state.nova}/servers/{server.id}/tags/{tag}"})
 
 
 def _delete_tag(state: State, server: Server, call: Call) -> None:

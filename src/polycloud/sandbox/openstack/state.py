@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from ipaddress import IPv4Network, ip_network
+from ipaddress import ip_network
 from itertools import cycle, islice
 from typing import Any
 
 from polycloud.sandbox.clouds import Clock
 from polycloud.sandbox.machines import Access, Machines
 from polycloud.sandbox.openstack.addresses import Range
-from polycloud.sandbox.openstack.errors import NeutronConflictError, NeutronInputError
 from polycloud.sandbox.openstack.identity import Identity, Token
 from polycloud.sandbox.openstack.keys import fingerprint
+from polycloud.sandbox.openstack.layout import Layout
+from polycloud.sandbox.openstack.networking import Networking
 from polycloud.sandbox.openstack.resources import Server
 from polycloud.sandbox.openstack.settings import OpenStackSettings
 from polycloud.sandbox.rest.collection import Item, load_catalog
 from polycloud.sandbox.rest.pool import UNREACHED, Pool
 from polycloud.sandbox.rest.replies import Json
-from polycloud.sandbox.rest.timeline import Account, Event
 
 MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%f"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEZ0eHQgZm9yIGEgdGVzdCwgMzIgYnl0ZXMgbG9uZyEh seed"
 
 
-class State(Account[Event]):
+class State(Networking):
     """A region. What belongs to a project has a `project_id`.
 
     Args:
@@ -45,8 +44,6 @@ class State(Account[Event]):
         here: its address without the query.
     """
 
-    event_type = Event
-    first_number = 1
     caller: Token
     version: tuple[int, int]
     service: str
@@ -61,36 +58,38 @@ class State(Account[Event]):
         prefix: str,
         first: State | None,
     ) -> None:
-        super().__init__(settings, clock, machines, settings.errored)
+        super().__init__(settings, clock, machines)
         self.identity = identity
         self._prefix, self._first = prefix, first
-        items, _ = load_catalog(__package__)
+        items, _ = load_catalog(self.layout.package)
         self.flavors = {key: self._item(row) for key, row in items["flavors"].items()}
         self.images: dict[str, Item] = {}
         self.servers: dict[str, Server] = {}
         self.keypairs: dict[tuple[str, str], Item] = {}
         self.server_groups: dict[str, Item] = {}
-        self.networks: dict[str, Item] = {}
-        self.subnets: dict[str, Item] = {}
-        self.ports: dict[str, Item] = {}
-        self.security_groups: dict[str, Item] = {}
-        self.security_group_rules: dict[str, Item] = {}
-        self.floating_ips: dict[str, Item] = {}
-        self.routers: dict[str, Item] = {}
         self.volumes: dict[str, Item] = {}
         self.snapshots: dict[str, Item] = {}
-        self.attachments: dict[str, Item] = {}
         self.volume_types: dict[str, Item] = {}
         self._seed_images(items["images"].values())
         self._seed_networks()
         self._seed_volume_types()
-        project = identity.project_named(settings.user)
-        self._seed_servers(settings.seed_servers, project)
         user = next(user for user in identity.users.values() if user.name == settings.user)
+        # The first region has them.
+        self._seed_servers(0 if first else settings.seed_servers, user)
         for number in range(settings.seed_keypairs):
             self.add_keypair(user.id, f"seed-{number + 1:04}", KEY)
 
     # The present request
+
+    @property
+    def layout(self) -> Layout:
+        """What is particular to this cloud."""
+        return self.identity.layout
+
+    @property
+    def nova(self) -> str:
+        """The address of Nova in links."""
+        return self.base + self.layout.compute.format(self.project_id)
 
     @property
     def base(self) -> str:
@@ -136,7 +135,7 @@ class State(Account[Event]):
         return Item(state=self, **vars(row), **more)
 
     def _seed_images(self, rows: Iterable[Item]) -> None:
-        owner = self.identity.project_named("admin").id
+        owner = self.identity.owner.id
         for row in rows:
             fields = {**vars(row), "visibility": "public", "status": "active", "project_id": owner}
             self.add_image(shared=True, **fields)
@@ -168,75 +167,32 @@ class State(Account[Event]):
         return image
 
     def _seed_networks(self) -> None:
-        owner = self.identity.project_named("admin").id
-        network = self.new_network(name="public", project_id=owner, external=True, shared=True)
-        self.add_subnet(network, None, self.addresses_lazily, project_id=owner, name="public-subnet")
+        owner = self.identity.owner.id
+        for fields in self.layout.networks:
+            given = {key: value for key, value in fields.items() if key != "cidr"}
+            network = self.new_network(project_id=owner, shared=True, **given)
+            pool = Range(ip_network(fields["cidr"])) if fields["cidr"] else None
+            self.add_subnet(
+                network,
+                fields["cidr"],
+                (lambda pool=pool: pool) if pool else self.addresses_lazily,
+                project_id=owner,
+                name=f"{network.name}-subnet",
+            )
 
     def addresses_lazily(self) -> Pool:
         """Return the public addresses, which are claimed when the first is needed."""
         return self.addresses
-
-    def new_network(self, *, name: str, project_id: str, **more: Any) -> Item:
-        """Add a network; `more` are its other fields."""
-        dates = {"created_at": self.stamp(), "updated_at": self.stamp()}
-        defaults = {
-            "external": False,
-            "shared": False,
-            "admin_state_up": True,
-            "description": "",
-            "mtu": 1500,
-        }
-        fields = {**defaults, "port_security_enabled": True, **more}
-        network = Item(
-            state=self,
-            id=str(uuid.uuid4()),
-            name=name,
-            project_id=project_id,
-            tags=(),
-            revision=1,
-            **dates,
-            **fields,
-        )
-        self.networks[network.id] = network
-        return network
-
-    def add_subnet(
-        self, network: Item, cidr: str | None, pool: Any, *, project_id: str, name: str, **more: Any
-    ) -> Item:
-        """Add a subnet; `pool` returns its addresses, and without a CIDR they are the machines'."""
-        dates = {"created_at": self.stamp(), "updated_at": self.stamp()}
-        defaults = {"enable_dhcp": True, "dns_nameservers": (), "host_routes": (), "description": ""}
-        gateway = {"gateway_ip": str(ip_network(cidr)[1])} if cidr else {"gateway_ip": None}
-        subnet = Item(
-            state=self,
-            id=str(uuid.uuid4()),
-            name=name,
-            project_id=project_id,
-            network_id=network.id,
-            cidr=cidr,
-            pool=pool,
-            shared=network.shared,
-            tags=(),
-            revision=0,
-            **dates,
-            **{**defaults, "ip_version": 4, "allocation_pools": None, **gateway, **more},
-        )
-        self.subnets[subnet.id] = subnet
-        return subnet
-
-    def public_range(self) -> IPv4Network:
-        """Return the first network of public addresses."""
-        return next(iter(self.machines.isolation.networks()))
 
     def _seed_volume_types(self) -> None:
         for name, description in (("fast", None), ("__DEFAULT__", "Default Volume Type")):
             kind = Item(state=self, id=str(uuid.uuid4()), name=name, description=description, extra_specs={})
             self.volume_types[kind.id] = kind
 
-    def _seed_servers(self, number: int, project: Item) -> None:
+    def _seed_servers(self, number: int, user: Item) -> None:
+        project = self.identity.home(user)
         flavors = list(self.flavors.values())[:5]
         images = [image for image in self.images.values() if not image.min_ram]
-        user = next(iter(self.identity.users.values()))
         network, subnet = next(iter(self.networks.values())), next(iter(self.subnets.values()))
         pool = Pool([UNREACHED])
         choices = islice(cycle(flavors), number)
@@ -258,6 +214,14 @@ class State(Account[Event]):
                 network, project.id, server, fixed_ips=fixed, borrowed=[(pool, ip)], made_by_nova=True
             )
 
+    def cancel(self, subject: Any) -> None:
+        """Give up what is under way on a resource."""
+        for event in self.events.values():
+            if event.subject is subject and event.status == "running":
+                event.status = "cancelled"
+                for locked in event.locks:
+                    locked.locked = False
+
     # Servers and their parts
 
     def add_server(self, **fields: Any) -> Server:
@@ -268,130 +232,6 @@ class State(Account[Event]):
         )
         self.servers[server.id] = server
         return server
-
-    def add_port(
-        self,
-        network: Item,
-        project_id: str,
-        server: Server | None = None,
-        *,
-        ip: str | None = None,
-        **more: Any,
-    ) -> Item:
-        """Add a port with an address of each of a network's subnets, or with the given one."""
-        fixed, borrowed = ([], []) if "fixed_ips" in more else self._fixed_addresses(network, ip)
-        fields: Json = {
-            "name": "",
-            "mac_address": "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3)),
-            "admin_state_up": True,
-            "description": "",
-            "device_id": server.id if server else "",
-            "device_owner": "compute:nova" if server else "",
-            "security_groups": (self.default_group(project_id).id,),
-            "fixed_ips": fixed,
-            "port_security_enabled": True,
-            "created_at": self.stamp(),
-            "updated_at": self.stamp(),
-            "tags": (),
-            "revision": 1,
-            "status": "DOWN",
-            "allowed_address_pairs": (),
-            "made_by_nova": False,
-            "borrowed": borrowed,
-            **more,
-        }
-        port = Item(state=self, id=str(uuid.uuid4()), project_id=project_id, network_id=network.id, **fields)
-        self.ports[port.id] = port
-        if server:
-            server.ports = (*server.ports, port)
-        return port
-
-    def _fixed_addresses(self, network: Item, ip: str | None) -> tuple[list[Json], list[Any]]:
-        """Take an address of a network; return it as ports show it, and where to give it back."""
-        subnets = [subnet for subnet in self.subnets.values() if subnet.network_id == network.id]
-        for subnet in subnets:
-            pool = subnet.pool()
-            if ip is None:
-                taken = pool.take()
-            elif isinstance(pool, Range) and pool.has(ip):
-                if not pool.claim(ip):
-                    raise NeutronConflictError(
-                        "IpAddressAlreadyAllocated",
-                        f"IP address {ip} already allocated in subnet {subnet.id}",
-                    )
-                taken = ip
-            else:
-                continue
-            if taken is None:
-                raise NeutronConflictError(
-                    "IpAddressGenerationFailure",
-                    f"No more IP addresses available on network {network.id}.",
-                )
-            return [{"subnet_id": subnet.id, "ip_address": taken}], [(pool, taken)]
-        if ip is not None:
-            raise NeutronInputError(
-                "InvalidIpForNetwork",
-                f"IP address {ip} is not a valid IP for any of the subnets on the specified network.",
-            )
-        return [], []
-
-    def remove_port(self, port: Item) -> None:
-        """Delete a port and free its addresses."""
-        del self.ports[port.id]
-        for pool, ip in port.borrowed:
-            pool.give(ip)
-        for floating in self.floating_ips.values():
-            if floating.port_id == port.id:
-                floating.port_id = floating.fixed_ip_address = floating.router_id = None
-
-    def default_group(self, project_id: str) -> Item:
-        """Return the project's security group "default", which is made when it is first needed."""
-        for group in self.security_groups.values():
-            if (group.project_id, group.name) == (project_id, "default"):
-                return group
-        group = self.add_security_group("default", "Default security group", project_id)
-        for ethertype in ("IPv4", "IPv6"):
-            self.add_rule(group, direction="ingress", ethertype=ethertype, remote_group_id=group.id)
-        return group
-
-    def add_security_group(self, name: str, description: str, project_id: str) -> Item:
-        """Add a security group, which allows what goes out."""
-        group = Item(
-            state=self,
-            id=str(uuid.uuid4()),
-            name=name,
-            description=description,
-            project_id=project_id,
-            stateful=True,
-            tags=(),
-            revision=1,
-            created_at=self.stamp(),
-            updated_at=self.stamp(),
-        )
-        self.security_groups[group.id] = group
-        for ethertype in ("IPv4", "IPv6"):
-            self.add_rule(group, direction="egress", ethertype=ethertype)
-        return group
-
-    def add_rule(self, group: Item, **fields: Any) -> Item:
-        """Add a rule to a security group."""
-        empty = dict.fromkeys(
-            ("protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
-        )
-        rule = Item(
-            state=self,
-            id=str(uuid.uuid4()),
-            project_id=group.project_id,
-            security_group_id=group.id,
-            tags=(),
-            number=self.new_number(),
-            created_at=self.stamp(),
-            updated_at=self.stamp(),
-            revision=0,
-            **{**empty, "description": "", **fields},
-        )
-        self.security_group_rules[rule.id] = rule
-        return rule
 
     def add_keypair(self, user_id: str, name: str, public_key: str, *, type: str = "ssh") -> Item:
         """Add a key pair of a user."""

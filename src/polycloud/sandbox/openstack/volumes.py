@@ -1,8 +1,7 @@
-"""Cinder: volumes, snapshots and types."""
+"""Cinder: volumes."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,27 +10,28 @@ from polycloud.sandbox.openstack.dialect import ACCEPTED, Table, envelope, texts
 from polycloud.sandbox.openstack.errors import OverLimitError
 from polycloud.sandbox.openstack.orders import find_image, invalid
 from polycloud.sandbox.openstack.state import State
+from polycloud.sandbox.openstack.storage import (
+    GIGABYTES,
+    METADATA_PARTS,
+    check_quota,
+    find_type,
+    links,
+    mine,
+    mine_or_missing,
+    need_uuid,
+    rename,
+    settle,
+)
 from polycloud.sandbox.rest.bodies import Body
-from polycloud.sandbox.rest.collection import Item, ItemHandler, routes_of, show
-from polycloud.sandbox.rest.errors import ForbiddenError, InputError, NotFoundError
-from polycloud.sandbox.rest.replies import Call, Json, Listing, Reply, Routes
+from polycloud.sandbox.rest.collection import Item, show
+from polycloud.sandbox.rest.errors import ForbiddenError, InputError
+from polycloud.sandbox.rest.replies import Call, Json, Reply
 
-_GIGABYTES = 10000
 _NOT_DELETABLE = (
     "Invalid volume: Volume status must be available or error or error_restoring or error_extending or "
     "error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a "
     "transfer, or be disassociated from snapshots after volume transfer."
 )
-
-
-def _links(state: State, path: str, id: str) -> list[Json]:
-    return [
-        {"rel": "self", "href": f"{state.base}/volume/v3/{path}/{id}"},
-        {"rel": "bookmark", "href": f"{state.base}/volume/{path}/{id}"},
-    ]
-
-
-# Volumes
 
 
 def _attachments(volume: Item) -> list[Json]:
@@ -54,7 +54,7 @@ _volume = show(
     "id status size availability_zone created_at updated_at name description snapshot_id source_volid "
     "metadata user_id",
     volume_type=lambda volume: volume.type.name,
-    links=lambda volume: _links(volume.state, "volumes", volume.id),
+    links=lambda volume: links(volume.state, "volumes", volume.id),
     bootable=lambda volume: str(volume.bootable).lower(),
     encrypted=False,
     replication_status=None,
@@ -94,7 +94,8 @@ def _show_created(volume: Item) -> Json:
     return shown
 
 
-def _show_volume(volume: Item) -> Json:
+def show_volume(volume: Item) -> Json:
+    """Render a volume."""
     shown = {**_show_created(volume), "os-vol-tenant-attr:tenant_id": volume.project_id}
     if volume.state.caller.is_admin:
         shown |= {
@@ -105,30 +106,14 @@ def _show_volume(volume: Item) -> Json:
     return shown
 
 
-def _short(path: str, item: Item) -> Json:
-    return {"id": item.id, "name": item.name, "links": _links(item.state, path, item.id)}
-
-
-def _mine(collection: str, state: State, _: object, call: Call) -> list[Item]:
-    items: list[Item] = list(getattr(state, collection).values())
-    everyone = call.query.get("all_tenants", "0").lower() in {"1", "true"} and state.caller.is_admin
-    items = [item for item in items if everyone or item.project_id == state.project_id]
-    for name in ("name", "status", "volume_id", "bootable"):
-        if name in call.query:
-            items = [
-                item for item in items if str(getattr(item, name, None)).lower() == call.query[name].lower()
-            ]
-    # The latest is listed first.
-    return items[::-1]
-
-
-def _listed(collection: str, view: Callable[[Item], Json], state: State, call: Call) -> Listing:
-    return Listing(_mine(collection, state, state, call), view, collection)
+def show_name(volume: Item) -> Json:
+    """Render a volume in short lists."""
+    return {"id": volume.id, "name": volume.name, "links": links(volume.state, "volumes", volume.id)}
 
 
 def add_volume(state: State, *, name: str | None, size: int, status: str, **more: Any) -> Item:
     """Add a volume; `more` are its other fields. Raises OverLimitError."""
-    _check_quota(state, size)
+    check_quota(state, size)
     defaults: Json = {
         "type": next(kind for kind in state.volume_types.values() if kind.name == "__DEFAULT__"),
         "description": None,
@@ -160,21 +145,6 @@ def add_volume(state: State, *, name: str | None, size: int, status: str, **more
     return volume
 
 
-def _check_quota(state: State, size: int) -> None:
-    volumes = [one for one in state.volumes.values() if one.project_id == state.project_id]
-    most = state.settings.volume_limit
-    if len(volumes) >= most:
-        raise OverLimitError(
-            f"VolumeLimitExceeded: Maximum number of volumes allowed ({most}) exceeded for quota 'volumes'."
-        )
-    used = sum(volume.size for volume in volumes)
-    if used + size > _GIGABYTES:
-        raise OverLimitError(
-            f"VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. "
-            f"Requested {size}G, quota is {_GIGABYTES}G and {used}G has been consumed."
-        )
-
-
 def _create_volume(state: State, _: object, call: Call) -> Reply:
     given = envelope(call.body, "volume")
     source = _source(state, given)
@@ -185,7 +155,7 @@ def _create_volume(state: State, _: object, call: Call) -> Reply:
     more = {**source.get("fields", {})}
     kind = given.get("volume_type", str)
     if kind:
-        more["type"] = _type(state, kind)
+        more["type"] = find_type(state, kind)
     volume = add_volume(
         state,
         name=given.get("name", str),
@@ -195,13 +165,9 @@ def _create_volume(state: State, _: object, call: Call) -> Reply:
         metadata=texts(given, "metadata"),
         **more,
     )
-    effect, undo = partial(_settle, state, volume), partial(_settle, state, volume, "error")
+    effect, undo = partial(settle, state, volume), partial(settle, state, volume, "error")
     state.begin("create_volume", state.settings.attach, volume, effect, undo=undo)
     return Reply(202, {"volume": {**_show_created(volume), "status": "creating"}})
-
-
-def _settle(state: State, item: Item, status: str = "available") -> None:
-    item.status, item.updated_at = status, state.precise()
 
 
 def _size(given: Body, least: int) -> int:
@@ -227,45 +193,18 @@ def _source(state: State, given: Body) -> Json:
     snapshot_id, volume_id = given.get("snapshot_id", str), given.get("source_volid", str)
     image_id = given.get("imageRef", str)
     if snapshot_id:
-        _need_uuid("snapshot_id", snapshot_id)
-        snapshot = _mine_or_missing(state, state.snapshots, snapshot_id, "Snapshot")
+        need_uuid("snapshot_id", snapshot_id)
+        snapshot = mine_or_missing(state, state.snapshots, snapshot_id, "Snapshot")
         return {"least": snapshot.size, "fields": {"snapshot_id": snapshot.id, "bootable": snapshot.bootable}}
     if volume_id:
-        _need_uuid("source_volid", volume_id)
-        volume = _mine_or_missing(state, state.volumes, volume_id, "Volume")
+        need_uuid("source_volid", volume_id)
+        volume = mine_or_missing(state, state.volumes, volume_id, "Volume")
         fields = {"source_volid": volume.id, "bootable": volume.bootable, "image": volume.image}
         return {"least": volume.size, "fields": fields}
     if image_id:
         image = find_image(state, image_id, "Invalid image identifier or unable to access requested image.")
         return {"least": image.min_disk, "fields": {"image": image, "bootable": True}}
     return {}
-
-
-def _need_uuid(name: str, text: str) -> None:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        raise invalid(name, text, f"{text!r} is not valid under any of the given schemas") from None
-
-
-def _mine_or_missing(state: State, items: dict[str, Item], id: str, noun: str) -> Item:
-    item = items.get(id)
-    if item is None or not state.sees(item):
-        raise NotFoundError(f"{noun} {id} could not be found.")
-    return item
-
-
-def _update(collection: str, state: State, item: Item, call: Call) -> Reply:
-    one = collection.removesuffix("s")
-    given = envelope(call.body, one)
-    for name in ("name", "description"):
-        if given.names(name):
-            setattr(item, name, given.get(name, str))
-    if given.names("metadata"):
-        item.metadata = texts(given, "metadata")
-    item.updated_at = state.precise()
-    view = _show_created if one == "volume" else _snapshot
-    return Reply(200, {one: view(item)})
 
 
 def _delete_volume(state: State, volume: Item, _: Call) -> Reply:
@@ -296,7 +235,7 @@ def _extend(state: State, volume: Item, given: Body) -> Reply:
 
     def effect() -> None:
         volume.size = size
-        _settle(state, volume, before)
+        settle(state, volume, before)
 
     state.begin("extend_volume", state.settings.attach, volume, effect)
     return ACCEPTED
@@ -304,10 +243,10 @@ def _extend(state: State, volume: Item, given: Body) -> Reply:
 
 def _check_more(state: State, more: int) -> None:
     used = sum(one.size for one in state.volumes.values() if one.project_id == state.project_id)
-    if used + more > _GIGABYTES:
+    if used + more > GIGABYTES:
         raise OverLimitError(
             "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. "
-            f"Requested {more}G, quota is {_GIGABYTES}G and {used}G has been consumed."
+            f"Requested {more}G, quota is {GIGABYTES}G and {used}G has been consumed."
         )
 
 
@@ -317,7 +256,7 @@ def _set_bootable(_: State, volume: Item, given: Body) -> Reply:
 
 
 def _retype(state: State, volume: Item, given: Body) -> Reply:
-    volume.type = _type(state, given.need("new_type", str))
+    volume.type = find_type(state, given.need("new_type", str))
     return ACCEPTED
 
 
@@ -348,211 +287,13 @@ def _act(state: State, volume: Item, call: Call) -> Reply:
     return _ACTIONS[name](state, volume, given)
 
 
-def _metadata(_: State, item: Item, __: Call) -> Reply:
-    return Reply(200, {"metadata": item.metadata})
-
-
-def _merge_metadata(state: State, item: Item, call: Call) -> Reply:
-    item.metadata = {**item.metadata, **texts(call.body, "metadata")}
-    return _metadata(state, item, call)
-
-
-def _replace_metadata(state: State, item: Item, call: Call) -> Reply:
-    item.metadata = texts(call.body, "metadata")
-    return _metadata(state, item, call)
-
-
-def _delete_metadata(_: State, item: Item, call: Call) -> Reply:
-    if call.path["key"] not in item.metadata:
-        raise NotFoundError(f"{'Volume'} {item.id} has no metadata with key {call.path['key']}.")
-    item.metadata = {name: value for name, value in item.metadata.items() if name != call.path["key"]}
-    return Reply(200)
-
-
-_METADATA_PARTS: dict[str, dict[str, ItemHandler]] = {
-    "metadata": {"GET": _metadata, "POST": _merge_metadata, "PUT": _replace_metadata},
-    "metadata/{key}": {"DELETE": _delete_metadata},
-}
-
-# Snapshots
-
-_snapshot = show("id created_at updated_at name description volume_id status size metadata")
-
-
-def _show_snapshot(snapshot: Item) -> Json:
-    shown: Json = {
-        **_snapshot(snapshot),
-        "os-extended-snapshot-attributes:project_id": snapshot.project_id,
-        "os-extended-snapshot-attributes:progress": "100%" if snapshot.status == "available" else "0%",
-    }
-    version = snapshot.state.version
-    if version >= (3, 14):
-        shown["group_snapshot_id"] = None
-    if version >= (3, 41):
-        shown["user_id"] = snapshot.user_id
-    if version >= (3, 65):
-        shown["consumes_quota"] = True
-    return shown
-
-
-def _create_snapshot(state: State, _: object, call: Call) -> Reply:
-    given = envelope(call.body, "snapshot")
-    volume_id = given.need("volume_id", str)
-    _need_uuid("volume_id", volume_id)
-    volume = _mine_or_missing(state, state.volumes, volume_id, "Volume")
-    forced = str(given.value("force")).lower() == "true" or state.version >= (3, 66)
-    if volume.status != "available" and not (forced and volume.status == "in-use"):
-        raise InputError(
-            f"Invalid volume: Volume {volume.id} status must be available, but current status is: "
-            f"{volume.status}."
-        )
-    snapshot = Item(
-        **state.identified(),
-        name=given.get("name", str),
-        description=given.get("description", str),
-        volume_id=volume.id,
-        status="creating",
-        size=volume.size,
-        metadata=texts(given, "metadata"),
-        bootable=volume.bootable,
-        user_id=state.caller.user.id,
-        created_at=state.precise(),
-        updated_at=None,
-        locked=False,
-        busy="the snapshot is busy",
-    )
-    state.snapshots[snapshot.id] = snapshot
-    effect, undo = partial(_settle, state, snapshot), partial(_settle, state, snapshot, "error")
-    state.begin("create_snapshot", state.settings.attach, snapshot, effect, undo=undo)
-    return Reply(202, {"snapshot": {**_snapshot(snapshot), "status": "creating"}})
-
-
-def _delete_snapshot(state: State, snapshot: Item, _: Call) -> Reply:
-    if snapshot.status not in {"available", "error"}:
-        raise InputError(
-            "Invalid snapshot: Snapshot status must be available or error, and it must not be part of a "
-            "group."
-        )
-    snapshot.status = "deleting"
-    state.begin("delete_snapshot", state.settings.attach, snapshot, partial(state.snapshots.pop, snapshot.id))
-    return ACCEPTED
-
-
-# Types, quotas and limits
-
-_show_type = show(
-    "id name description extra_specs",
-    is_public=True,
-    **{"os-volume-type-access:is_public": True},
-)
-
-
-def _type(state: State, reference: str) -> Item:
-    for kind in state.volume_types.values():
-        if reference in {kind.id, kind.name}:
-            return kind
-    raise NotFoundError(f"Volume type with name {reference} could not be found.")
-
-
-def _default_type(state: State, _: Call) -> Reply:
-    return Reply(200, {"volume_type": _show_type(_type(state, "__DEFAULT__"))})
-
-
-def _used(state: State) -> dict[str, int]:
-    volumes = [one for one in state.volumes.values() if one.project_id == state.project_id]
-    snapshots = [one for one in state.snapshots.values() if one.project_id == state.project_id]
-    return {"volumes": len(volumes), "gigabytes": sum(v.size for v in volumes), "snapshots": len(snapshots)}
-
-
-def _limits(state: State, _: Call) -> Reply:
-    used = _used(state)
-    absolute = {
-        "maxTotalVolumes": state.settings.volume_limit,
-        "maxTotalSnapshots": 1000,
-        "maxTotalVolumeGigabytes": _GIGABYTES,
-        "maxTotalBackups": 10,
-        "maxTotalBackupGigabytes": 1000,
-        "totalVolumesUsed": used["volumes"],
-        "totalGigabytesUsed": used["gigabytes"],
-        "totalSnapshotsUsed": used["snapshots"],
-        "totalBackupsUsed": 0,
-        "totalBackupGigabytesUsed": 0,
-    }
-    return Reply(200, {"limits": {"rate": [], "absolute": absolute}})
-
-
-def _quota(state: State, call: Call) -> Reply:
-    quota: Json = {
-        "volumes": state.settings.volume_limit,
-        "per_volume_gigabytes": -1,
-        "snapshots": 1000,
-        "gigabytes": _GIGABYTES,
-        "backups": 10,
-        "backup_gigabytes": 1000,
-        **{
-            f"{what}_{kind.name}": -1
-            for kind in state.volume_types.values()
-            for what in ("volumes", "gigabytes", "snapshots")
-        },
-        "groups": 10,
-    }
-    if call.query.get("usage", "").lower() == "true":
-        used = _used(state)
-        quota = {
-            name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0}
-            for name, limit in quota.items()
-        }
-    return Reply(200, {"quota_set": {**quota, "id": call.path["project"]}})
-
-
-def _zones(_: State, __: Call) -> Reply:
-    return Reply(200, {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]})
-
-
-_VOLUMES = Table(
+VOLUMES = Table(
     path="/volumes",
-    view=_show_volume,
+    view=show_volume,
     verbs="GET POST/GET",
-    wanted=partial(_mine, "volumes"),
+    wanted=partial(mine, "volumes"),
     create=_create_volume,
     missing="Volume {id} could not be found.",
-    on_one={"PUT": partial(_update, "volumes"), "DELETE": _delete_volume},
-    parts={"action": {"POST": _act}, **_METADATA_PARTS},
+    on_one={"PUT": partial(rename, "volume", _show_created), "DELETE": _delete_volume},
+    parts={"action": {"POST": _act}, **METADATA_PARTS},
 )
-_SNAPSHOTS = Table(
-    path="/snapshots",
-    view=_show_snapshot,
-    verbs="GET POST/GET",
-    wanted=partial(_mine, "snapshots"),
-    create=_create_snapshot,
-    missing="Snapshot {id} could not be found.",
-    on_one={"PUT": partial(_update, "snapshots"), "DELETE": _delete_snapshot},
-    parts=_METADATA_PARTS,
-)
-_TYPES = Table(
-    path="/types",
-    many="volume_types",
-    view=_show_type,
-    verbs="GET/GET",
-    missing="Volume type {id} could not be found.",
-)
-
-_PATHS: Routes = {
-    "/volumes/detail": {"GET": partial(_listed, "volumes", _show_volume)},
-    "/snapshots/detail": {"GET": partial(_listed, "snapshots", _show_snapshot)},
-    "/types/default": {"GET": _default_type},
-    **routes_of(_VOLUMES, _SNAPSHOTS, _TYPES),
-    "/limits": {"GET": _limits},
-    "/os-quota-sets/{project}": {"GET": _quota},
-    "/os-availability-zone": {"GET": _zones},
-}
-
-ROUTES: Routes = {
-    f"/volume/v3{path}": (
-        {**verbs, "GET": partial(_listed, path[1:], partial(_short, path[1:]))}
-        if path in {"/volumes", "/snapshots"}
-        else verbs
-    )
-    for path, verbs in _PATHS.items()
-}
-"""Every path of Cinder, with its methods and their handlers."""

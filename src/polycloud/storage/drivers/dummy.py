@@ -119,10 +119,10 @@ class DummyStorageDriver(StorageDriver):
         if_none_match: str | None = None,
     ) -> Object:
         """Create or replace an object."""
-        upload = upload_of(object_name, extra, headers, if_match, if_none_match)
+        upload = upload_of(require_object_name(object_name), extra, headers, if_match, if_none_match)
         content = b"".join(Source(iterator))
         objects = self._within(container)
-        self._require_conditions(objects, require_object_name(object_name), upload)
+        self._require_conditions(objects, object_name, upload)
         kept = {key.lower().replace("-", "_"): text for key, text in upload.headers.items()}
         obj = Object(
             object_name,
@@ -143,6 +143,10 @@ class DummyStorageDriver(StorageDriver):
         self._require_range(obj, start_bytes, end_bytes, chunk_size)
         content = self._stored(obj.container, obj.name)[1][start_bytes:end_bytes]
         return rechunked(iter((content,) if content else ()), chunk_size)
+
+    def same_account(self, other: StorageDriver) -> bool:
+        """Return whether `other` is this very driver: each has a memory of its own."""
+        return other is self
 
     def delete_object(self, obj: Object) -> bool:
         """Delete an object."""

@@ -38,7 +38,7 @@ from polycloud.testing.faults import FaultPlan, FaultProxy
 from polycloud.testing.loopback import Failure, noted_failures
 from polycloud.testing.replies import SameReply, serve
 
-__all__ = ["NOT_REACHED", "Conformance", "number_of", "place_of", "rule", "rules"]
+__all__ = ["LISTS", "NOT_REACHED", "Conformance", "number_of", "place_of", "rule", "rules"]
 
 P = ParamSpec("P")
 D = TypeVar("D", bound=OperationsDriver)
@@ -47,6 +47,8 @@ T = TypeVar("T")
 
 NUMBER = re.compile(r"test_([a-z]\d+)_")
 BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.LOCKED})
+LISTS = ("list_", "iterate_")
+"""What the names of operations that list something begin with."""
 NOT_REACHED = "not reached: "
 """What the reason begins with where a rule could not test what it is about."""
 
@@ -244,7 +246,7 @@ class Conformance(Generic[D]):
     def log_in(self, driver: D) -> bool:
         """Have the driver list something, so that it has logged in; return whether it could."""
         for name, call in self.own_calls(driver).items():
-            if name.startswith("list_"):
+            if name.startswith(LISTS):
                 with suppress(PolycloudError):
                     call()
                     return True

@@ -37,7 +37,7 @@ from polycloud.errors import (
 )
 from polycloud.http.messages import RawResponse, Request
 from polycloud.http.retry import RetryPolicy
-from polycloud.testing.conformance.base import NOT_REACHED, Conformance, D
+from polycloud.testing.conformance.base import LISTS, NOT_REACHED, Conformance, D
 from polycloud.testing.conformance.blocking import noted_blocks
 from polycloud.testing.conformance.creates import FaultAt, Observer
 from polycloud.testing.faults import FaultPlan
@@ -226,8 +226,8 @@ class Checks(Conformance[D]):
                         result = call()
                 except PolycloudError:
                     continue
-                # a list may be known without a request; any other result is a claim
-                unasked = isinstance(result, list) and server.requests == before
+                # a list or an address may be known without a request; any other result is a claim
+                unasked = isinstance(result, list | str) and server.requests == before
                 assert unasked, f"{name} returned {result!r} for {broken}: {BROKEN[broken]!r}"
             require_reached(server.requests, "no operation of the driver sends a request")
 
@@ -237,7 +237,7 @@ class Checks(Conformance[D]):
         with self.logged_in(driver, lambda _: http("200 OK", body)) as (pointed, server):
             for name, call in self.own_calls(pointed).items():
                 before = server.requests
-                if name.startswith("list_"):
+                if name.startswith(LISTS):
                     with suppress(PolycloudError):
                         result = call()
                         assert server.requests == before, f"{name} made {result!r} of {body}"
@@ -380,7 +380,7 @@ class Checks(Conformance[D]):
         with self.behind(driver, FaultPlan(0, 1, ["stall"], spare=lambda _: not stalls)) as far:
             self.log_in(far)
             for name, call in self.own_calls(far).items():
-                if name.startswith("list_"):
+                if name.startswith(LISTS):
                     stalls.append(name)
                     began = time.monotonic()
                     with call_options(deadline=DEADLINE):

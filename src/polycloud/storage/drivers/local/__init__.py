@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from polycloud.common.connection import Connection
+from polycloud.common.credentials import Credential
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.storage.base import StorageDriver, rechunked
 from polycloud.storage.drivers.local.containers import LocalContainers
@@ -36,6 +37,7 @@ class LocalStorageDriver(StorageDriver):
     api_name = "local"
     name = "Local Storage"
     website = "https://docs.python.org/3/library/os.html"
+    credentials = (Credential("path"),)
 
     def __init__(self, key: str, secret: str | None = None, secure: bool = True, **options: Any) -> None:
         if os.open not in os.supports_dir_fd:
@@ -99,6 +101,10 @@ class LocalStorageDriver(StorageDriver):
         """Yield a part of a file."""
         self._require_range(obj, start_bytes, end_bytes, chunk_size)
         return rechunked(self._objects.read(obj, start_bytes, end_bytes), chunk_size)
+
+    def same_account(self, other: StorageDriver) -> bool:
+        """Return whether `other` has the same base folder."""
+        return isinstance(other, LocalStorageDriver) and other.base_path == self.base_path
 
     def delete_object(self, obj: Object) -> bool:
         """Delete a file, and the folders that it leaves empty."""

@@ -42,6 +42,7 @@ OBJECT_ERRORS: Mapping[str, type[ObjectError]] = {
     "BadDigest": ObjectHashMismatchError,
     "XAmzContentChecksumMismatch": ObjectHashMismatchError,
 }
+FOREIGN = frozenset({"text/html", "application/json"})
 REGION_HEADER = "x-amz-bucket-region"
 EXPECTED = re.compile(r"AuthorizationHeaderMalformed: .*expecting '([\w-]+)'", re.DOTALL)
 
@@ -50,6 +51,20 @@ class S3Response(AWSRestResponse):
     """A response of S3."""
 
     lists: ClassVar[frozenset[str]] = frozenset()
+
+    def success(self) -> bool:
+        """Return whether the status is 2xx.
+
+        Raises `MalformedResponseError` for a page or JSON, which proxies send in the place of a response to
+        HEAD: those of S3 have the ETag of an object, or no content.
+        """
+        if not super().success():
+            return False
+        kind = self.headers.get("content-type", "").partition(";")[0]
+        is_page = kind in FOREIGN and "etag" not in self.headers and self.headers.get("content-length") != "0"
+        if self.request.method == "HEAD" and is_page:
+            raise self.malformed(f"the response must be one of S3, not {kind}")
+        return True
 
 
 class S3Connection(AWSRestConnection):

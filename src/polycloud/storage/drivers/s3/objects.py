@@ -23,6 +23,11 @@ AS_KEPT = {"Accept-Encoding": "identity"}
 """The content as it is kept, whatever its `Content-Encoding`."""
 
 
+def decoded(name: str) -> str:
+    """Return a name from a list that was asked for with `encoding-type=url`."""
+    return unquote(name.replace("+", " ")) if "%" in name or "+" in name else name
+
+
 class S3Objects(S3BaseDriver):
     """Objects as S3 has them."""
 
@@ -82,6 +87,10 @@ class S3Objects(S3BaseDriver):
                 )
         except ProviderHTTPError as error:
             raise self._unreadable(error, obj) from error
+        etag = response.headers.get("etag", "").strip('"')
+        if not etag or etag != (obj.hash or etag):
+            response.close()
+            raise response.malformed(f"the response must have the ETag {obj.hash or 'of the object'}")
         if "Range" in headers and not response.headers.get("content-range", "").startswith(f"bytes {start}-"):
             response.close()
             raise response.malformed(f"the response must be the range {headers['Range']}")
@@ -114,15 +123,14 @@ class S3Objects(S3BaseDriver):
                 found = element.find(owner)
                 assert found is not None
                 extra["owner"] = {one.tag.removeprefix(namespace).lower(): one.text for one in found}
-            name = unquote(name.replace("+", " ")) if encoded and ("%" in name or "+" in name) else name
+            name = decoded(name) if encoded else name
             yield Object(name, length, fields.get(etag, "").strip('"'), extra, None, container, self)
 
     def _object(self, container: Container, name: str, headers: Headers) -> Object:
-        etag = headers.get("etag", "").strip('"')
         try:
-            size = int(headers["content-length"])
+            size, etag = int(headers["content-length"]), headers["etag"].strip('"')
         except (KeyError, ValueError):
-            message = f"the response must have the length of {name!r}"
+            message = f"the response must have the length and the ETag of {name!r}"
             raise MalformedResponseError(message, driver=self) from None
         extra = {"content_type": headers.get("content-type"), "etag": etag}
         extra |= {one.replace("-", "_"): headers[one] for one in KEPT if one in headers}

@@ -16,14 +16,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from io import BytesIO
 from math import ceil
+from operator import methodcaller
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import PolycloudError
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Connection, S3Response
-from polycloud.storage.drivers.s3.objects import META
+from polycloud.storage.drivers.s3.objects import META, decoded
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ObjectHashMismatchError
@@ -32,6 +34,7 @@ from polycloud.storage.uploads import Upload, require_object_name, upload_of
 PART = 5 * 1024 * 1024
 """The bytes of a part: S3 allows no smaller one, but the last."""
 MOST_PARTS = 10_000
+LARGEST_COPY = 5 * 1024**3
 MD5 = re.compile(r"[0-9a-f]{32}")
 MD5_HEADER, CRC_HEADER = "Content-MD5", "x-amz-checksum-crc32"
 ENCRYPTION = "x-amz-server-side-encryption"
@@ -51,6 +54,14 @@ class Completed(msgspec.Struct):
     """The response to the end of a multipart upload."""
 
     etag: str = msgspec.field(name="ETag")
+
+
+class MultipartUpload(msgspec.Struct):
+    """An upload in parts that was begun, and neither finished nor aborted."""
+
+    key: str = msgspec.field(name="Key")
+    id: str = msgspec.field(name="UploadId")
+    created_at: str | None = msgspec.field(name="Initiated", default=None)
 
 
 class S3Uploads(S3BaseDriver):
@@ -79,6 +90,58 @@ class S3Uploads(S3BaseDriver):
                 etag, size = self._put_parts(container.name, path, first, source, upload)
         kept = {name.lower().replace("-", "_"): text for name, text in upload.headers.items()}
         return Object(object_name, size, etag, {**kept, "etag": etag}, upload.meta_data, container, self)
+
+    def ex_iterate_multipart_uploads(
+        self, container: Container, prefix: str | None = None
+    ) -> Iterator[MultipartUpload]:
+        """Yield the uploads of objects whose names begin with `prefix` that are not finished.
+
+        Their parts are kept, and cost money, until they are finished or aborted.
+        """
+        query = {"uploads": "", "encoding-type": "url", "prefix": prefix}
+        path, marks = self._path(container.name), {"key-marker": "", "upload-id-marker": ""}
+        while True:
+            page = {**query, **{name: text or None for name, text in marks.items()}}
+            with self._errors(container.name):
+                response: S3Response = self._send(container.name, methodcaller("request", path, page))
+            root = response.root("ListMultipartUploadsResult")
+            is_encoded = root.findtext("{*}EncodingType") == "url"
+            for item in response.items("ListMultipartUploadsResult", "Upload", MultipartUpload):
+                one = item.value
+                yield structs.replace(one, key=decoded(one.key)) if is_encoded else one
+            if root.findtext("{*}IsTruncated") != "true":
+                return
+            key, id_ = (root.findtext(f"{{*}}Next{name}") or "" for name in ("KeyMarker", "UploadIdMarker"))
+            following = {"key-marker": decoded(key) if is_encoded else key, "upload-id-marker": id_}
+            if following == marks:
+                raise response.malformed("the list returns to the same page and has no end")
+            marks = following
+
+    def ex_cleanup_all_multipart_uploads(self, container: Container, prefix: str | None = None) -> bool:
+        """Abort the uploads of objects whose names begin with `prefix` that are not finished."""
+        for one in list(self.ex_iterate_multipart_uploads(container, prefix)):
+            path, query = self._path(container.name, one.key), {"uploadId": one.id}
+            with self._errors(container.name, one.key):
+                self._send(container.name, methodcaller("request", path, query, method="DELETE"))
+        return True
+
+    def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
+        """Copy an object; S3 does it alone, unless the object is longer than 5 GiB."""
+        if obj.size > LARGEST_COPY:
+            return super().copy_object(obj, container, object_name)
+        name = require_object_name(object_name or obj.name)
+        path, source = self._path(container.name, name), self._path(obj.container.name, obj.name)
+        headers = {
+            "x-amz-copy-source": source,
+            **({"x-amz-copy-source-if-match": obj.hash} if obj.hash else {}),
+        }
+        with self._errors(obj.container.name, obj.name):
+            response: S3Response = self._send(
+                container.name, lambda one: one.request(path, None, None, headers, "PUT")
+            )
+            # It may begin with the status 200 and end as an error
+            etag = _bare(response.read("CopyObjectResult", Completed).etag)
+        return Object(name, obj.size, etag, {**obj.extra, "etag": etag}, obj.meta_data, container, self)
 
     def _put(self, container_name: str, path: str, content: bytes, upload: Upload) -> str:
         conditions = _conditions(upload)

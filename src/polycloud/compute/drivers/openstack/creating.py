@@ -1,0 +1,258 @@
+"""Creating nodes, exactly once.
+
+Nova has no idempotency tokens, and names are not unique. So each create puts a marker into the server's
+metadata. If the response is lost, the server is found by its marker, and the request is not sent again (see
+`Creation`). Nova refuses every change of a server that is being built, so the marker is removed when the
+server is first known to run: by `wait_until_running`, and so by `deploy_node`. That of an `idempotency_key`
+stays, and a later run finds the server by it. `extra["metadata"]` is without markers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import msgspec
+
+from polycloud.common.arguments import as_list, drop_none, id_of
+from polycloud.common.creation import Creation, marker_for
+from polycloud.common.payload import Item, identity
+from polycloud.compute.drivers.openstack.actions import OpenStackActions, encode_user_data
+from polycloud.compute.drivers.openstack.keys import OpenStackKeys
+from polycloud.compute.drivers.openstack.networks import OpenStackNetwork, OpenStackNetworks
+from polycloud.compute.drivers.openstack.nodes import KEYED_MARKER, MARKER, Server
+from polycloud.compute.objects import (
+    Node,
+    NodeAuthPassword,
+    NodeAuthSSHKey,
+    NodeImage,
+    NodeLocation,
+    NodeSize,
+)
+from polycloud.compute.types import NodeState
+from polycloud.errors import ConflictError, InvalidArgumentError, PolycloudError
+
+Networks = Iterable[OpenStackNetwork | str | Mapping[str, str]]
+
+
+class Created(msgspec.Struct):
+    """The response to a create: the password of the administrator, and little else."""
+
+    id: str
+    password: str | None = msgspec.field(name="adminPass", default=None)
+
+
+class ServerCreation(Creation[Node]):
+    """The create of one server, with `marker` in its metadata."""
+
+    def __init__(
+        self,
+        driver: OpenStackCreating,
+        body: dict[str, Any],
+        headers: dict[str, str] | None,
+        marker: str,
+        *,
+        keyed: bool,
+    ) -> None:
+        self.key = KEYED_MARKER if keyed else MARKER
+        what, mark = f"the server {body['server']['name']!r}", f"the metadata {self.key}={marker!r}"
+        super().__init__(what, mark, keyed=keyed)
+        self.driver, self.headers, self.value = driver, headers, marker
+        server = body["server"]
+        metadata = {**(server.get("metadata") or {}), self.key: marker}
+        self.body = {**body, "server": {**server, "metadata": metadata}}
+
+    def send(self) -> Node:
+        """Create the server; return it as Nova then describes it."""
+        response = self.driver.connection.request(
+            "/servers", method="POST", json=self.body, headers=self.headers
+        )
+        created: Created = response.member("server", Created).value
+        try:
+            node = self.driver.get_node(created.id)
+        except PolycloudError:  # what it is, is known without that
+            node = self._ordered(created.id)
+        if created.password is not None:
+            node.extra["password"] = created.password
+        return node
+
+    def _ordered(self, id_: str) -> Node:
+        """Return the server as it was ordered, since Nova has accepted it."""
+        order = self.body["server"]
+        metadata = {key: value for key, value in order["metadata"].items() if key != self.key}
+        extra = {"metadata": metadata, "key_name": order.get("key_name"), "status": "BUILD"}
+        size, image = order["flavorRef"], order.get("imageRef")
+        return Node(id_, order["name"], NodeState.PENDING, [], [], self.driver, size, image, extra)
+
+    def find(self) -> Node | None:
+        """Return the server with the marker. Nova's filter by metadata is for administrators only."""
+        listed: list[Item[Server]] = self.driver.connection.list_all(
+            "/servers/detail", "servers", Server, identity, key=attrgetter("value.id")
+        )
+        found = next((one for one in listed if (one.value.metadata or {}).get(self.key) == self.value), None)
+        return found and self.driver.to_node(found)
+
+
+class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
+    """The method that creates nodes."""
+
+    settle_time: ClassVar[float] = 30.0
+
+    def create_node(  # type: ignore[override] # the order of arguments that Libcloud's users know
+        self,
+        name: str,
+        size: NodeSize,
+        image: NodeImage | None = None,
+        ex_keyname: str | None = None,
+        ex_userdata: str | None = None,
+        ex_config_drive: bool | None = None,
+        ex_security_groups: Iterable[Any] | None = None,
+        ex_metadata: Mapping[str, str] | None = None,
+        ex_files: Mapping[str, str] | None = None,
+        networks: Networks | None = None,
+        ex_disk_config: str | None = None,
+        ex_admin_pass: str | None = None,
+        ex_availability_zone: str | None = None,
+        ex_blockdevicemappings: Sequence[Mapping[str, Any]] | None = None,
+        ex_os_scheduler_hints: Mapping[str, Any] | None = None,
+        *,
+        location: NodeLocation | None = None,
+        auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
+        tags: Iterable[str] = (),
+        user_data: str | None = None,
+        idempotency_key: str | None = None,
+        ex_server_group: Any = None,
+        ex_create_attr: Mapping[str, Any] | None = None,
+    ) -> Node:
+        """Create a server, exactly once; `extra["password"]` is the administrator's password.
+
+        It has a marker in its metadata, by which it is found if the response is lost (see the module). While
+        the marker of an `idempotency_key` is there, a create with the same key returns the same server,
+        whatever its other arguments are. Two programs that use one key at the same time may both create one.
+
+        Args:
+            name: Any text of up to 255 characters; need not be unique.
+            size: One of `list_sizes()`.
+            image: One of `list_images()`; not needed with `ex_blockdevicemappings`.
+            ex_keyname: The name of one of `list_key_pairs()`, whose key may log in.
+            ex_userdata: Same as `user_data`.
+            ex_config_drive: Whether the server has a config drive.
+            ex_security_groups: Security groups, by name or as returned by `ex_list_security_groups()`.
+            ex_metadata: Metadata: names and values, each a str.
+            ex_files: Files to write: paths and contents. Needs a cloud that offers microversion 2.56 or less.
+            networks: Networks as returned by `ex_list_networks()`, their ids, or dicts such as
+                `{"port": id}` or `{"uuid": id, "fixed_ip": address}`; by default the only one.
+            ex_disk_config: "AUTO" or "MANUAL".
+            ex_admin_pass: The administrator's password, if the image can set it; by default Nova makes one.
+            ex_availability_zone: The name of a zone; same as `location`.
+            ex_blockdevicemappings: Block devices (of Nova's version 2), such as a volume to boot from:
+                `[{"uuid": id, "source_type": "volume", "destination_type": "volume", "boot_index": 0}]`.
+            ex_os_scheduler_hints: Hints for the scheduler, such as `{"group": id}`.
+            location: One of `list_locations()`.
+            auth: An SSH key that may log in; registered unless the user has it.
+            tags: Tags of the server; they need microversion 2.52.
+            user_data: A script or cloud-config for the first boot.
+            idempotency_key: Any text; a restarted program gets the server that it began to create.
+            ex_server_group: A server group, or its id.
+            ex_create_attr: Further fields of the server in Nova's request.
+
+        Raises:
+            AmbiguousCreateError: The response was lost and no server with the marker was found.
+            QuotaExceededError: The project's quota is reached.
+            ImageUnavailableError: Nova does not know the image, or it is not active yet.
+            ConflictError: There are several networks; the error names them.
+            InvalidArgumentError: An argument cannot be sent.
+        """
+        if auth is not None and ex_keyname is not None:
+            raise InvalidArgumentError("a node has one key: pass auth= or ex_keyname=, not both")
+        if image is None and not ex_blockdevicemappings:
+            raise InvalidArgumentError("pass image=, or ex_blockdevicemappings= to boot from a volume")
+        wanted = list(dict.fromkeys(as_list(tags)))
+        server = {
+            "name": name,
+            "flavorRef": id_of(size, NodeSize),
+            "imageRef": None if image is None else id_of(image, NodeImage),
+            "key_name": ex_keyname if auth is None else self._key_for(auth)[0],
+            "user_data": encode_user_data(user_data or ex_userdata),
+            "config_drive": ex_config_drive,
+            "security_groups": [{"name": _group(one)} for one in as_list(ex_security_groups)] or None,
+            "metadata": dict(ex_metadata or {}),
+            "personality": _files(ex_files),
+            "networks": [_network(one) for one in as_list(networks)] or None,
+            "OS-DCF:diskConfig": ex_disk_config,
+            "adminPass": ex_admin_pass,
+            "availability_zone": ex_availability_zone if location is None else id_of(location, NodeLocation),
+            "block_device_mapping_v2": [dict(one) for one in ex_blockdevicemappings or ()] or None,
+            "tags": wanted or None,
+            **(ex_create_attr or {}),
+        }
+        hints = {**(ex_os_scheduler_hints or {}), **_hint(ex_server_group)}
+        headers = self._create_headers(server, with_tags=bool(wanted))
+        body = {"server": drop_none(server), **({"os:scheduler_hints": hints} if hints else {})}
+        keyed = idempotency_key is not None
+        creation = ServerCreation(self, body, headers, marker_for(idempotency_key), keyed=keyed)
+        try:
+            return self._create_once(creation, idempotency_key=idempotency_key)
+        except ConflictError as error:
+            self._note_networks(error)
+            raise
+
+    def _create_headers(self, server: dict[str, Any], *, with_tags: bool) -> dict[str, str] | None:
+        """Return the microversion of a create, and complete what that one requires.
+
+        From 2.37 on a create without networks must say so: "auto" is the only one, as before.
+        """
+        forced = self.connection.cloud.microversion
+        headers = self.connection.at("2.52", "create_node(tags=)") if with_tags and forced is None else None
+        if (headers or forced not in (None, *EARLY)) and server["networks"] is None:
+            server["networks"] = "auto"
+        return headers
+
+    def _note_networks(self, error: ConflictError) -> None:
+        """Add the names of the networks to Nova's "Multiple possible networks found"."""
+        if "possible networks" not in str(error.message):
+            return
+        try:
+            usable = [one for one in self.ex_list_networks() if one.shared or not one.is_external]
+            names = ", ".join(sorted(f"{one.name} ({one.id})" for one in usable))
+        except PolycloudError as failure:
+            error.add_note(f"the networks cannot be listed: {failure}")
+        else:
+            error.value = error.message = f"{error.message}; pass networks=; there are: {names}"
+
+    def to_node(self, item: Item[Server]) -> Node:
+        """Return the node of a server."""
+        return self._to_node(item)
+
+
+EARLY = tuple(f"2.{number}" for number in range(1, 37))
+"""The microversions in which a create may leave the networks out."""
+
+
+def _group(group: Any) -> str:
+    """Return the name of a security group."""
+    name = getattr(group, "name", group)
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"ex_security_groups must be names or security groups, got {group!r}")
+    return name
+
+
+def _files(files: Mapping[str, str] | None) -> list[dict[str, str]] | None:
+    return [
+        {"path": path, "contents": encode_user_data(content) or ""} for path, content in (files or {}).items()
+    ] or None
+
+
+def _network(network: Any) -> dict[str, str]:
+    """Return a network as the request names it."""
+    if isinstance(network, Mapping):
+        return dict(network)
+    id_ = getattr(network, "id", network)
+    if not isinstance(id_, str):
+        raise InvalidArgumentError(f"networks must be networks, ids or dicts, got {network!r}")
+    return {"uuid": id_}
+
+
+def _hint(group: Any) -> dict[str, str]:
+    return {} if group is None else {"group": getattr(group, "id", group)}

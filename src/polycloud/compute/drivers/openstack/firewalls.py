@@ -1,0 +1,137 @@
+"""Security groups and their rules, which Neutron keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from polycloud.common.arguments import drop_none
+from polycloud.common.base import quote_segment
+from polycloud.common.payload import value_of
+from polycloud.compute.base import require_id
+from polycloud.compute.drivers.openstack.connection import OpenStackServices
+from polycloud.compute.drivers.openstack.nodes import server_path
+from polycloud.compute.objects import Node
+
+
+class OpenStackSecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Traffic that a security group allows; other traffic is blocked.
+
+    `direction` is "ingress" or "egress"; None means any protocol, any port, any address.
+    """
+
+    id: str
+    parent_group_id: str | None = msgspec.field(name="security_group_id", default=None)
+    direction: str | None = None
+    ip_protocol: str | None = msgspec.field(name="protocol", default=None)
+    from_port: int | None = msgspec.field(name="port_range_min", default=None)
+    to_port: int | None = msgspec.field(name="port_range_max", default=None)
+    ip_range: str | None = msgspec.field(name="remote_ip_prefix", default=None)
+    group: str | None = msgspec.field(name="remote_group_id", default=None)
+    ethertype: str | None = None
+
+
+class OpenStackSecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A security group with its rules."""
+
+    id: str
+    name: str
+    description: str | None = None
+    tenant_id: str | None = None
+    rules: list[OpenStackSecurityGroupRule] = msgspec.field(name="security_group_rules", default_factory=list)
+
+
+class NamedGroup(msgspec.Struct):
+    """A security group as Nova has it."""
+
+    name: str
+
+
+class NamedGroups(msgspec.Struct):
+    """The security groups of a server."""
+
+    security_groups: list[NamedGroup]
+
+
+class OpenStackFirewalls(OpenStackServices):
+    """Methods of security groups."""
+
+    def ex_list_security_groups(self) -> list[OpenStackSecurityGroup]:
+        """Return the project's security groups."""
+        return self.network_connection.list_all(
+            "/security-groups", "security_groups", OpenStackSecurityGroup, value_of
+        )
+
+    def ex_get_node_security_groups(self, node: Node) -> list[OpenStackSecurityGroup]:
+        """Return the security groups of a node."""
+        response = self.connection.request(f"/servers/{quote_segment(require_id(node))}/os-security-groups")
+        names = {one.name for one in response.decode(NamedGroups).security_groups}
+        return [group for group in self.ex_list_security_groups() if group.name in names]
+
+    def ex_create_security_group(self, name: str, description: str = "") -> OpenStackSecurityGroup:
+        """Create a security group; at first it lets everything out and nothing in."""
+        body = {"name": name, "description": description}
+        path, kind = "/security-groups", OpenStackSecurityGroup
+        return self.network_connection.create(path, "security_group", kind, body).value
+
+    def ex_delete_security_group(self, security_group: OpenStackSecurityGroup) -> bool:
+        """Delete a security group that no port uses."""
+        return self.network_connection.delete(f"/security-groups/{quote_segment(security_group.id)}")
+
+    def ex_create_security_group_rule(
+        self,
+        security_group: OpenStackSecurityGroup,
+        ip_protocol: str | None,
+        from_port: int | None,
+        to_port: int | None,
+        cidr: str | None = None,
+        source_security_group: OpenStackSecurityGroup | None = None,
+        *,
+        direction: str = "ingress",
+    ) -> OpenStackSecurityGroupRule:
+        """Allow traffic.
+
+        Args:
+            security_group: The group that gets the rule.
+            ip_protocol: "tcp", "udp", "icmp" or another name or number; None for any.
+            from_port: The first port, or the type of ICMP.
+            to_port: The last port, or the code of ICMP.
+            cidr: Addresses of the other side, IPv4 or IPv6; None for any of IPv4.
+            source_security_group: The members of a group as the other side.
+            direction: "ingress" or "egress".
+        """
+        body = {
+            "security_group_id": security_group.id,
+            "direction": direction,
+            "protocol": ip_protocol,
+            "port_range_min": _port(from_port),
+            "port_range_max": _port(to_port),
+            "remote_ip_prefix": cidr,
+            "remote_group_id": source_security_group.id if source_security_group else None,
+            "ethertype": "IPv6" if cidr and ":" in cidr else "IPv4",
+        }
+        path, kind = "/security-group-rules", OpenStackSecurityGroupRule
+        return self.network_connection.create(path, "security_group_rule", kind, drop_none(body)).value
+
+    def ex_delete_security_group_rule(self, rule: OpenStackSecurityGroupRule) -> bool:
+        """Delete a rule."""
+        return self.network_connection.delete(f"/security-group-rules/{quote_segment(rule.id)}")
+
+    def ex_add_security_group_to_node(self, security_group: Any, node: Node) -> bool:
+        """Add a node's ports to a security group, given as it is or by its name."""
+        return self._change_groups("addSecurityGroup", security_group, node)
+
+    def ex_remove_security_group_from_node(self, security_group: Any, node: Node) -> bool:
+        """Remove a node's ports from a security group."""
+        return self._change_groups("removeSecurityGroup", security_group, node)
+
+    def _change_groups(self, action: str, group: Any, node: Node) -> bool:
+        body = {action: {"name": getattr(group, "name", group)}}
+        self.connection.request(f"{server_path(node)}/action", method="POST", json=body)
+        return True
+
+
+def _port(number: int | None) -> int | None:
+    """Return a port; -1 means any, as in Nova's old rules."""
+    return None if number == -1 else number

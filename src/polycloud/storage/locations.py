@@ -1,0 +1,118 @@
+"""Where a sync reads and writes: objects of a container whose names begin alike, or a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from polycloud.common.payload import parse_datetime
+from polycloud.errors import InvalidArgumentError, MalformedResponseError
+from polycloud.storage.objects import Container, Object
+from polycloud.storage.providers import get_driver
+from polycloud.storage.types import Provider
+from polycloud.utils.headers import http_date
+from polycloud.utils.values import shown
+
+__all__ = ["Entry", "Location"]
+
+
+class Entry(NamedTuple):
+    """What a list says about an object: its name below the location, its size, and how it can be compared.
+
+    `md5` is "" if the provider does not tell it, `modified` is a time of UTC or None.
+    """
+
+    name: str
+    size: int
+    md5: str
+    modified: datetime | None
+
+    @classmethod
+    def of(cls, obj: Object, prefix: str = "") -> Entry:
+        """Return the entry of an object below a prefix."""
+        return cls(obj.name[len(prefix) :], obj.size, obj.md5 or "", _modified(obj))
+
+
+class Location:
+    """The objects of `container` whose names begin with `prefix`, under the rest of their names.
+
+    `Location.of` also takes a container, or the path of a folder of this machine.
+    """
+
+    def __init__(self, container: Container, prefix: str = "") -> None:
+        self.container, self.prefix = container, prefix
+
+    @classmethod
+    def of(cls, value: Location | Container | str | os.PathLike[str], *, create: bool = False) -> Location:
+        """Return a location: of a container, or of a folder, which is made if `create` says so.
+
+        Raises `InvalidArgumentError` if there is no such folder, or if `value` is something else.
+        """
+        if isinstance(value, Location):
+            return value
+        if isinstance(value, Container):
+            return cls(value)
+        if not isinstance(value, str | os.PathLike):
+            raise InvalidArgumentError(f"expected a container, a Location or a folder, got {shown(value)}")
+        path = Path(os.path.abspath(Path(value).expanduser()))  # noqa: PTH100 - without resolving links
+        if create:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InvalidArgumentError(f"the folder {path} cannot be made: {error.strerror}") from error
+        if path.is_symlink() or not path.is_dir() or path.parent == path:
+            raise InvalidArgumentError(f"there is no folder {path}")
+        driver = get_driver(Provider.LOCAL)(str(path.parent))
+        return cls(driver.get_container(path.name))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return bool(self.container.driver.type == Provider.LOCAL)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries in the order of their names' bytes.
+
+        Raises `MalformedResponseError` if the provider lists them in another order, on which a comparison of
+        two lists depends.
+        """
+        before = b""
+        for obj in self.container.iterate_objects(self.prefix or None):
+            entry = Entry.of(obj, self.prefix)
+            name = entry.name.encode()
+            if name < before or (name == before and before):
+                raise MalformedResponseError(f"the list of {self} has {entry.name!r} out of order")
+            before = name
+            if entry.name:
+                yield entry
+
+    def get(self, name: str) -> Object:
+        """Return an object with its metadata. Raises `ObjectDoesNotExistError`."""
+        return self.container.get_object(self.prefix + name)
+
+    def overlaps(self, other: Location) -> bool:
+        """Return whether an object can be in both."""
+        if str(Location(self.container)) != str(Location(other.container)):
+            return False
+        return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
+
+    def __str__(self) -> str:
+        driver: Any = self.container.driver
+        if self.is_local:
+            return f"{driver.base_path.rstrip('/')}/{self.container.name}/{self.prefix}"
+        line = driver.connection
+        return f"{driver.type}://{line.host}:{line.port}/{self.container.name}/{self.prefix}"
+
+    def __repr__(self) -> str:
+        return f"<Location {self}>"
+
+
+def _modified(obj: Object) -> datetime | None:
+    """Return when an object was changed last; providers write the time in one of two forms."""
+    found: Any = obj.extra.get("last_modified")
+    if isinstance(found, str):
+        found = parse_datetime(found) or http_date(found)
+    return found.astimezone(UTC) if isinstance(found, datetime) else None

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polycloud.sandbox import Sandbox
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+CONFIG = """
+[profiles.disk]
+provider = "local"
+service = "storage"
+path = "{disk}"
+
+[profiles.cloud]
+provider = "s3"
+service = "storage"
+key = "{key}"
+secret = "{secret}"
+url = "{url}"
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Sandbox]:
+    with Sandbox("s3") as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def both(tmp_path: Path, cloud: Sandbox) -> dict[str, str]:
+    """Variables for two profiles: `disk`, a folder of this machine, and `cloud`, an S3."""
+    cloud.reset()
+    (tmp_path / "disk" / "photos").mkdir(parents=True)
+    key, secret, *_ = cloud.credentials
+    config = tmp_path / "config.toml"
+    config.write_text(CONFIG.format(disk=tmp_path / "disk", key=key, secret=secret, url=cloud.url))
+    config.chmod(0o600)
+    return {"POLYCLOUD_CONFIG": str(config), "XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+@pytest.fixture
+def storage(run: Run, both: dict[str, str]) -> Run:
+    """Runs `polycloud storage` with these profiles, and expects its success unless told otherwise."""
+
+    def do(*arguments: str, status: int = 0, **options: str) -> subprocess.CompletedProcess[str]:
+        done = run("storage", *arguments, **both, **options)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    return do
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in ("a.jpg", "2026/b.jpg", "2026/c.png"):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"content of {name}")
+    return folder
+
+
+def listed(storage: Run, address: str, *options: str) -> list[str]:
+    return [row["name"] for row in json.loads(storage("ls", address, "--json", *options).stdout)]
+
+
+def test_a_life(storage: Run, photos: Path, tmp_path: Path) -> None:
+    """Objects are copied up and down, listed, shown, measured, moved and deleted, by their addresses."""
+    storage("mb", "cloud:photos")
+    assert json.loads(storage("ls", "cloud:", "--json").stdout)[0]["container"] == "photos"
+    storage("cp", str(photos / "a.jpg"), "cloud:photos")
+    storage("cp", "-r", str(photos / "2026"), "cloud:photos/2026")
+    assert listed(storage, "cloud:photos") == ["2026/", "a.jpg"]
+    assert listed(storage, "cloud:photos", "-r") == ["2026/b.jpg", "2026/c.png", "a.jpg"]
+    assert listed(storage, "cloud:photos/2026/") == ["2026/b.jpg", "2026/c.png"]
+    assert storage("cat", "cloud:photos/2026/b.jpg").stdout == "content of 2026/b.jpg"
+    shown = json.loads(storage("info", "cloud:photos/a.jpg", "--json").stdout)
+    assert (shown["size"], shown["content_type"]) == (16, "image/jpeg")
+    usage = json.loads(storage("du", "cloud:photos", "--json").stdout)
+    assert usage[-1] == {"folder": "total", "objects": 3, "bytes": 58}
+    storage("mv", "cloud:photos/a.jpg", "cloud:photos/old/")
+    storage("cp", "cloud:photos/old/a.jpg", str(tmp_path))
+    assert (tmp_path / "a.jpg").read_text() == "content of a.jpg"
+    storage("rb", "cloud:photos", "--yes", status=1)
+    storage("rm", "cloud:photos/old/a.jpg")
+    assert storage("rm", "-r", "--yes", "cloud:photos").stdout == "deleted 2 objects\n"
+    storage("rb", "cloud:photos", "--yes")
+    assert json.loads(storage("ls", "cloud:", "--json").stdout) == []
+
+
+def test_between_accounts(storage: Run, photos: Path) -> None:
+    """Objects go from one account to another, one or many, with what `sync` counts on both sides."""
+    storage("mb", "cloud:copies")
+    storage("sync", str(photos), "disk:photos")
+    storage("cp", "disk:photos/a.jpg", "cloud:copies/one.jpg")
+    report = json.loads(storage("sync", "disk:photos", "cloud:copies/all", "--json").stdout)
+    assert (report["copied"], report["verified"]) == (3, 3)
+    again = json.loads(storage("sync", "disk:photos", "cloud:copies/all", "--json").stdout)
+    assert (again["copied"], again["by_checksum"]) == (0, 3)
+    assert listed(storage, "cloud:copies", "-r") == [
+        "all/2026/b.jpg",
+        "all/2026/c.png",
+        "all/a.jpg",
+        "one.jpg",
+    ]
+
+
+def test_a_dry_run(storage: Run, photos: Path) -> None:
+    """A dry run prints each action and its reason, and changes nothing."""
+    storage("sync", str(photos), "disk:photos")
+    (photos / "a.jpg").write_text("longer than it was")
+    (photos / "2026" / "b.jpg").unlink()
+    shown = storage("sync", str(photos), "disk:photos", "--delete", "--dry-run").stdout.splitlines()
+    assert shown[:2] == ["would delete 2026/b.jpg (gone)", "would copy a.jpg (size, 18 B)"]
+    assert shown[2].startswith("1 to copy (18 B), 1 to delete, 1 unchanged")
+    assert listed(storage, "disk:photos", "-r") == ["2026/b.jpg", "2026/c.png", "a.jpg"]
+
+
+def test_too_many_deletes(storage: Run, photos: Path) -> None:
+    """A sync that would delete too much says which option allows it, and does nothing."""
+    storage("sync", str(photos), "disk:photos")
+    for file in photos.rglob("*.jpg"):
+        file.unlink()
+    done = storage("sync", str(photos), "disk:photos", "--delete", status=1)
+    assert "deletes 2 of the 3 objects" in done.stderr
+    assert "--most-deleted" in done.stderr
+    assert len(listed(storage, "disk:photos", "-r")) == 3
+
+
+def test_pipes(both: dict[str, str], storage: Run) -> None:
+    """`cp -` reads standard input and writes standard output, byte by byte."""
+    content = os.urandom(100_000)
+    copy = [sys.executable, "-m", "polycloud.cli.main", "storage", "cp"]
+    known: dict[str, Any] = {"env": {**os.environ, **both}, "timeout": 60}
+    subprocess.run([*copy, "-", "disk:photos/random"], input=content, check=True, **known)
+    found = subprocess.run([*copy, "disk:photos/random", "-"], capture_output=True, check=True, **known)
+    assert found.stdout == content
+
+
+def test_existing_files(storage: Run, photos: Path) -> None:
+    """A file that exists is replaced with --force only, which the error says."""
+    storage("cp", str(photos / "a.jpg"), "disk:photos")
+    done = storage("cp", "disk:photos/a.jpg", str(photos), status=2)
+    assert "a.jpg exists; give --force to replace it" in done.stderr
+    storage("cp", "--force", "disk:photos/a.jpg", str(photos))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("ls", "here"), 2, "must begin with a profile"),
+        (("cat", "disk:photos"), 2, "must be an object"),
+        (("cat", "disk:photos/none"), 3, "the object does not exist"),
+        (("ls", "disk:/x"), 2, "must name a container"),
+        (("presign", "disk:photos/a"), 1, "does not offer presigned URLs"),
+        (("sync", "/none/here", "disk:photos"), 2, "there is no folder"),
+    ],
+)
+def test_bad_input(storage: Run, arguments: tuple[str, ...], status: int, message: str) -> None:
+    """What cannot be done ends with one line that says why, and the status of its kind."""
+    done = storage(*arguments, status=status)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_presigned(storage: Run) -> None:
+    """`presign` prints a URL with a signature."""
+    url = storage("presign", "cloud:photos/a b.jpg", "--expires", "60").stdout
+    assert "/photos/a%20b.jpg?" in url
+    assert "X-Amz-Expires=60" in url
+    assert "X-Amz-Signature=" in url

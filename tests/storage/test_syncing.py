@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polycloud.errors import InvalidArgumentError, MalformedResponseError, PolycloudError
+from polycloud.storage import Location, apply, copy, plan, sync
+from polycloud.storage.base import Container, Object
+from polycloud.storage.drivers.dummy import DummyStorageDriver
+from polycloud.storage.drivers.local import LocalStorageDriver
+from polycloud.storage.syncplan import Action, Plan
+from polycloud.storage.types import ObjectDoesNotExistError, UnsafePlanError
+
+SYNC = """
+import os, sys
+from polycloud.storage import sync
+from polycloud.storage.drivers.local import LocalStorageDriver
+
+class Killed(LocalStorageDriver):
+    uploads = 0
+
+    def upload_object_via_stream(self, *args, **options):
+        if Killed.uploads == int(sys.argv[4]):
+            os.kill(os.getpid(), 9)
+        Killed.uploads += 1
+        return super().upload_object_via_stream(*args, **options)
+
+target = Killed(os.path.dirname(sys.argv[2])).get_container(os.path.basename(sys.argv[2]))
+print(sync(sys.argv[1], target, state=sys.argv[3], limit=1))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with ten files."""
+    made = tmp_path / "source"
+    for number in range(10):
+        file = made / f"d{number % 3}" / f"{number}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"content {number}")
+    return made
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    (tmp_path / "cloud").mkdir()
+    return LocalStorageDriver(str(tmp_path / "cloud")).create_container("target")
+
+
+def contents(container: Container) -> dict[str, bytes]:
+    return {one.name: b"".join(one.as_stream()) for one in container.list_objects()}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file() and ".polycloud" not in file.parts
+    }
+
+
+def test_a_sync(folder: Path, container: Container) -> None:
+    """A sync copies what is new or changed, verified, leaves the rest alone, and deletes only if asked."""
+    first = sync(folder, container)
+    assert (first.copied, first.verified, first.same, first.failed) == (10, 10, 0, [])
+    assert contents(container) == files(folder)
+    (folder / "d0" / "0.txt").write_text("another content")
+    (folder / "d1" / "1.txt").unlink()
+    second = sync(folder, container)
+    assert (second.copied, second.deleted, second.same) == (1, 0, 8)
+    third = sync(folder, container, delete=True)
+    assert (third.copied, third.deleted, third.same) == (0, 1, 9)
+    assert contents(container) == files(folder)
+
+
+def test_checksums_count_more_than_times(folder: Path, tmp_path: Path, container: Container) -> None:
+    """Objects with MD5s on both sides are compared by these, others by size and time, as the report says."""
+    first = sync(folder, container)
+    assert first.by_checksum == first.by_time == 0
+    assert sync(folder, container).by_time == 10
+    back = sync(container, tmp_path / "back")
+    assert back.copied == 10
+    (tmp_path / "back" / "d0" / "0.txt").touch()
+    again = sync(container, tmp_path / "back")
+    assert (again.by_checksum, again.by_time, again.copied) == (9, 1, 0)
+
+
+def test_a_plan_is_what_a_sync_does(folder: Path, tmp_path: Path, container: Container) -> None:
+    """A plan lists the actions in order with their reasons, is applied later, and is empty afterwards."""
+    sync(folder, container)
+    (folder / "d0" / "0.txt").write_text("longer than before")
+    (folder / "d0" / "00.txt").write_text("new")
+    (folder / "d1" / "1.txt").unlink()
+    made = plan(folder, container, tmp_path / "plan", delete=True)
+    found = [(one.do, one.name, one.why) for one in Plan(tmp_path / "plan")]
+    assert found == [
+        ("copy", "d0/0.txt", "size"),
+        ("copy", "d0/00.txt", "new"),
+        ("delete", "d1/1.txt", "gone"),
+    ]
+    assert made.totals is not None
+    assert (made.totals.copies, made.totals.deletes, made.totals.same) == (2, 1, 8)
+    apply(made, folder, container)
+    assert contents(container) == files(folder)
+    assert list(plan(folder, container, tmp_path / "plan", delete=True)) == []
+
+
+def test_a_plan_is_for_its_places(folder: Path, tmp_path: Path, container: Container) -> None:
+    """A plan is refused for other places than those that it was made for."""
+    made = plan(folder, container, tmp_path / "plan")
+    other = container.driver.create_container("other")
+    with pytest.raises(InvalidArgumentError, match=r"is for .*source/ and .*target/, not for"):
+        apply(made, folder, other)
+
+
+def test_a_source_that_changed(folder: Path, tmp_path: Path, container: Container) -> None:
+    """An object that changed since the plan was made is reported as failed; the others are copied."""
+    made = plan(folder, container, tmp_path / "plan")
+    (folder / "d0" / "0.txt").write_text("another size")
+    report = apply(made, folder, container)
+    assert [name for name, _ in report.failed] == ["d0/0.txt"]
+    assert "changed since the plan was made" in report.failed[0][1]
+    assert report.copied == len(contents(container)) == 9
+
+
+def test_too_many_deletes(folder: Path, container: Container) -> None:
+    """A sync that would delete more than half of the target does nothing, unless told."""
+    sync(folder, container)
+    for file in list(folder.rglob("*.txt"))[:6]:
+        file.unlink()
+    with pytest.raises(UnsafePlanError, match="deletes 6 of the 10 objects"):
+        sync(folder, container, delete=True)
+    assert len(contents(container)) == 10
+    assert sync(folder, container, delete=True, most_deleted=1.0).deleted == 6
+
+
+def test_patterns(folder: Path, container: Container) -> None:
+    """Names that `include` does not match or `exclude` does are neither copied nor deleted."""
+    sync(folder, container, include=["d0/*", "d1/*"], exclude=["*/3.txt"])
+    expected = ["d0/0.txt", "d0/6.txt", "d0/9.txt", "d1/1.txt", "d1/4.txt", "d1/7.txt"]
+    assert sorted(contents(container)) == expected
+    report = sync(folder, container, include=["d2/*"], delete=True)
+    assert (report.copied, report.deleted) == (3, 0)
+
+
+def test_one_place_within_the_other(container: Container) -> None:
+    """A sync of a place with a part of itself is refused."""
+    with pytest.raises(InvalidArgumentError, match="must not be within each other"):
+        sync(container, Location(container, "copy/"))
+
+
+def test_a_prefix(folder: Path, container: Container) -> None:
+    """A location's objects are those whose names begin with its prefix, under the rest of their names."""
+    sync(folder, Location(container, "a/b/"))
+    assert {name.removeprefix("a/b/") for name in contents(container)} == files(folder).keys()
+    other = container.driver.create_container("other")
+    sync(Location(container, "a/b/d1/"), other)
+    assert sorted(contents(other)) == ["1.txt", "4.txt", "7.txt"]
+
+
+def test_links_are_not_followed(folder: Path, container: Container, tmp_path: Path) -> None:
+    """Links in a folder are neither copied nor followed."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret").write_text("secret")
+    (folder / "folder").symlink_to(tmp_path / "outside")
+    (folder / "file").symlink_to(tmp_path / "outside" / "secret")
+    assert sync(folder, container).copied == 10
+    with pytest.raises(InvalidArgumentError, match="there is no folder"):
+        sync(folder / "folder", container)
+
+
+def test_a_list_out_of_order(folder: Path) -> None:
+    """A target whose list is out of order is an error, since what it has would be taken for missing."""
+
+    class Unsorted(DummyStorageDriver):
+        def iterate_container_objects(
+            self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
+        ) -> Iterator[Object]:
+            yield from reversed(list(super().iterate_container_objects(container, prefix, ex_prefix)))
+
+    container = Unsorted("key").create_container("target")
+    sync(folder, container)
+    with pytest.raises(MalformedResponseError, match="out of order"):
+        sync(folder, container, delete=True)
+
+
+def test_failures_are_reported(folder: Path) -> None:
+    """An object that cannot be copied is reported with its reason, and the others are copied."""
+
+    class Failing(DummyStorageDriver):
+        def upload_object_via_stream(
+            self,
+            iterator: Iterable[bytes] | bytes,
+            container: Container,
+            object_name: str,
+            extra: dict[str, Any] | None = None,
+            headers: dict[str, str] | None = None,
+            *,
+            if_match: str | None = None,
+            if_none_match: str | None = None,
+        ) -> Object:
+            if object_name == "d0/0.txt":
+                raise PolycloudError("no")
+            return super().upload_object_via_stream(iterator, container, object_name, extra)
+
+    container = Failing("key").create_container("target")
+    seen: list[tuple[str, bool]] = []
+
+    def note(action: Action, error: PolycloudError | None) -> None:
+        seen.append((action.name, error is None))
+
+    report = sync(folder, container, progress=note)
+    assert report.failed == [("d0/0.txt", "no")]
+    assert report.copied == 9
+    assert sorted(seen) == [(name, name != "d0/0.txt") for name in sorted(files(folder))]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize("after", [0, 1, 7])
+def test_kill_9(folder: Path, tmp_path: Path, after: int) -> None:
+    """A sync that was killed goes on in another process, with the same plan and nothing sent twice."""
+    target = tmp_path / "target"
+    target.mkdir()
+
+    def run(uploads: int) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-c",
+            SYNC,
+            str(folder),
+            str(target),
+            str(tmp_path / "state"),
+            str(uploads),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert run(after).returncode == -signal.SIGKILL
+    assert len(files(target)) == after
+    ended = run(100)
+    assert ended.stdout.startswith(f"{10 - after} copied"), ended.stdout + ended.stderr
+    assert files(target) == files(folder)
+    assert not (tmp_path / "state").exists()
+    assert os.listdir(target / ".polycloud" / "uploads") == []  # noqa: PTH208
+
+
+def test_a_journal_without_the_last_line(folder: Path, tmp_path: Path) -> None:
+    """A copy that was made and could not be noted before the end of a run is not made again."""
+    local = LocalStorageDriver(str(tmp_path)).create_container("with-md5")
+    container = DummyStorageDriver("key").create_container("target")
+    sync(folder, local)
+    made = plan(local, container, tmp_path / "plan")
+    apply(made, local, container)
+    made.journal_file.write_text("0\n1\n")
+    before = {one.name: one for one in container.list_objects()}
+    report = apply(made, local, container)
+    assert (report.earlier, report.copied) == (2, 8)
+    assert all(container.get_object(name) is one for name, one in before.items())
+
+
+def test_two_runs_at_once(folder: Path, tmp_path: Path, container: Container) -> None:
+    """A plan that is being applied is refused for a second run."""
+    made = plan(folder, container, tmp_path / "plan")
+
+    def nested(action: Action, error: PolycloudError | None) -> None:
+        with pytest.raises(PolycloudError, match="another process is applying the plan"):
+            apply(made, folder, container)
+
+    assert apply(made, folder, container, progress=nested, limit=1).copied == 10
+
+
+def test_copies_keep_metadata(tmp_path: Path, container: Container) -> None:
+    """A copy between providers has the content, the content type and the metadata of its source."""
+    local = LocalStorageDriver(str(tmp_path)).create_container("source")
+    extra = {"content_type": "text/x-y", "meta_data": {"owner": "me"}, "cache_control": "no-store"}
+    made = copy(local.upload_object_via_stream(b"one", "a", extra), container, "b")
+    assert b"".join(made.as_stream()) == b"one"
+    found = container.get_object("b")
+    assert (found.meta_data, found.extra["content_type"], found.extra["cache_control"]) == (
+        {"owner": "me"},
+        "text/x-y",
+        "no-store",
+    )
+    with pytest.raises(ObjectDoesNotExistError):
+        copy(Object("gone", 1, "", {}, {}, local, local.driver), container)

@@ -1,0 +1,74 @@
+"""The rules of storage on stores that nobody here wrote, which speak S3.
+
+All of them verify signatures and checksums. Run them by `make stores`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from polycloud.storage.drivers.s3 import S3StorageDriver
+from polycloud.testing import StorageConformance
+from polycloud.testing.conformance.storage.suite import ODD_NAMES
+from support import kit
+
+LONGEST_FILE = 255
+NOT_OFFERED = frozenset({"enable_container_cdn", "enable_object_cdn"})
+
+
+def store(name: str) -> str:
+    """Return the URL of a store, at which its S3 API is; skip unless `make stores` runs the test."""
+    if os.environ.get("POLYCLOUD_STORES") is None:
+        pytest.skip("stores of others take minutes: make stores")
+    return kit.url_of(name).removesuffix("/auth/v1.0")
+
+
+class TestMiniStack(StorageConformance):
+    """A fake of Amazon's services, by other authors than the sandbox's, with pages of 1,000 objects."""
+
+    not_offered = NOT_OFFERED
+    several = 1001
+
+    @pytest.fixture
+    def driver(self) -> Iterator[S3StorageDriver]:
+        key, secret = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+        with S3StorageDriver(key, secret, url=store("ministack")) as driver:
+            yield driver
+
+
+class TestSwift(StorageConformance):
+    """OpenStack's Swift, which is real, by its S3 API: it has no conditions but `if_none_match`."""
+
+    not_offered = NOT_OFFERED
+    conditions = frozenset({"if_none_match"})
+
+    @pytest.fixture
+    def driver(self) -> Iterator[S3StorageDriver]:
+        with S3StorageDriver("test:tester", "testing", url=store("swift")) as driver:
+            yield driver
+
+
+class TestSeaweedFS(StorageConformance):
+    """SeaweedFS, which is real, and keeps objects as files: names are paths, and sorted folder by folder."""
+
+    not_offered = NOT_OFFERED
+    odd_names = tuple(
+        name
+        for name in ODD_NAMES
+        if not {"", ".", ".."} & {*name.split("/")} and "\\" not in name and len(name) <= LONGEST_FILE
+    )
+    sorted_lists = False
+
+    @pytest.fixture(autouse=True)
+    def _broken(self, request: pytest.FixtureRequest) -> None:
+        if request.function.__name__ == "test_s79_impossible_copies":
+            pytest.skip("it responds 500 to a copy into a container that does not exist")
+
+    @pytest.fixture
+    def driver(self) -> Iterator[S3StorageDriver]:
+        key, secret = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+        with S3StorageDriver(key, secret, url=store("seaweedfs")) as driver:
+            yield driver
