@@ -148,8 +148,7 @@ class Connection:
             parts = split_url(url)
             self.secure, self.host = parts.scheme == "https", parts.hostname or ""
             self.port = parts.port or (443 if self.secure else 80)
-            if parts.path:
-                self.request_path = parts.path.rstrip("/")
+            self.request_path = parts.path.rstrip("/") or self.request_path
             return
         self.host = valid_host(host or self.host)
         if port is None and not secure and self.port == Connection.port:

@@ -43,7 +43,7 @@ ConnectionOptions = TypedDict(  # noqa: UP013
 )
 """The keyword arguments of every driver, beyond `secure`, `host` and `port`.
 
-`url` (instead of `secure`, `host` and `port`; its path, even `/`, replaces `request_path`),
+`url` (instead of `secure`, `host` and `port`; its path, unless it is `/`, replaces `request_path`),
 `timeout` (seconds without a byte of the response, or the pair of connect and read timeouts),
 `deadline` (seconds for a call with all its retries), `retry` (a `RetryPolicy`), `proxy_url`,
 `ca_cert` (a file), `client_cert` (a file, or the pair of certificate and key file),

@@ -75,7 +75,7 @@ class State(Networking):
         self._seed_volume_types()
         user = next(user for user in identity.users.values() if user.name == settings.user)
         # The first region has them.
-        self._seed_servers(0 if first else settings.seed_servers, user)
+        self._seed_servers(0 if first else settings.seed_nodes, user)
         for number in range(settings.seed_keypairs):
             self.add_keypair(user.id, f"seed-{number + 1:04}", KEY)
 
