@@ -179,8 +179,7 @@ class Connection:
         self.port = _port(self.port if port is None else port)
 
     def _require_secure(self, allowed: bool) -> None:
-        exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
-        if self.secure or allowed or is_loopback(self.host) or self.host in exempt:
+        if self.secure or allows_plain_http(self.host, allowed):
             return
         raise InsecureConnectionError(
             f"plain HTTP to {self.host} would expose the credentials on the network; use HTTPS, or "
@@ -479,6 +478,12 @@ class ConnectionUserAndKey(ConnectionKey):
     def account(self) -> tuple[Any, ...]:
         """Return what identifies the account: two users may have the same key."""
         return (*super().account(), self.user_id)
+
+
+def allows_plain_http(host: str, allowed: bool) -> bool:
+    """Return whether plain HTTP may be sent to a host: this machine, or `allowed`, or by the environment."""
+    exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
+    return allowed or is_loopback(host) or host in exempt
 
 
 @lru_cache(maxsize=256)
