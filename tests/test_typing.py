@@ -11,6 +11,7 @@ from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
+from polycloud.compute.drivers.openstack import OpenStackNodeDriver
 from polycloud.compute.types import Provider
 from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 from polycloud.dns.drivers.dummy import DummyDNSDriver
@@ -24,6 +25,8 @@ def test_connect_has_the_drivers_type() -> None:
     assert_type(polycloud.connect("ec2", "k", "s"), EC2NodeDriver).close()
     assert_type(polycloud.connect(Provider.LINODE, "t", timeout=5), LinodeNodeDriver).close()
     assert_type(polycloud.connect("nephoscale", "u", "p"), NephoscaleNodeDriver).close()
+    openstack = polycloud.connect("openstack", "u", "p", url="http://127.0.0.1:5000")
+    assert_type(openstack, OpenStackNodeDriver).close()
     assert_type(polycloud.connect("digitalocean", "t", service="dns"), DigitalOceanDNSDriver).close()
     assert_type(polycloud.connect("dummy", "t", service="dns"), DummyDNSDriver).close()
     assert_type(aio.connect("linode", "t"), aio.AsyncNodeDriver[LinodeNodeDriver])

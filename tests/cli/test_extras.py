@@ -87,6 +87,9 @@ def test_what_set_refuses(provider: str, texts: list[str], said: str) -> None:
         ("digitalocean", "network", "a-b", {"ex_create_attr": {"vpc_uuid": "a-b"}}),
         ("linode", "security-group", "7", {"ex_create_attr": {"firewall_id": 7}}),
         ("nephoscale", "network", "3", {"ex_networks": ["3"]}),
+        ("openstack", "key", "me", {"ex_keyname": "me"}),
+        ("openstack", "security-group", "web", {"ex_security_groups": ["web"]}),
+        ("openstack", "network", "a-net", {"networks": ["a-net"]}),
         ("softlayer", "key", "me", {"ex_keyname": ["me"]}),
         ("softlayer", "network", "7", {"ex_private_vlan": "7"}),
     ],
@@ -104,6 +107,8 @@ def test_options_that_providers_name_differently(
 
 def driver_of(provider: str) -> Any:
     kind: Any = get_driver(provider)
+    if provider == "openstack":
+        return kind("user", "secret", url="https://keystone.example")
     return kind("user", "secret") if provider in {"ec2", "nephoscale", "softlayer"} else kind("token")
 
 

@@ -36,6 +36,7 @@ MAKERS: dict[str, Any] = {
     "digitalocean": lambda **options: get_driver("digitalocean")(TOKEN, **options),
     "linode": lambda **options: get_driver("linode")(TOKEN, **options),
     "nephoscale": lambda **options: get_driver("nephoscale")("user", "password", **options),
+    "openstack": lambda **options: get_driver("openstack")("user", "password", **options),
     "softlayer": lambda **options: get_driver("softlayer")("user", "api key", **options),
     "ec2": lambda **options: get_driver("ec2")("AKIA", "secret", region="us-east-1", **options),
     "dns dummy": lambda **_: DummyDNSDriver(),

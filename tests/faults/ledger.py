@@ -95,7 +95,6 @@ def _tells_of(error: Exception, name: str, server: Server) -> bool:
     """Whether an error says how to find the server: by its marker, or by its name."""
     if isinstance(error, AmbiguousCreateError):
         (mark,) = QUOTED.findall(error.look_for)
-        metadata = server.get("metadata")
-        texts = metadata.values() if isinstance(metadata, dict) else ()
-        return mark in [*server.values(), *server.get("tags", ()), *texts]
+        # Of a server's metadata, or user data, it is a part
+        return any(mark in str(value) for value in server.values())
     return name in " ".join([str(error), *getattr(error, "__notes__", ())])

@@ -222,11 +222,18 @@ def softlayer(web: Web) -> Any:
     return driver, lambda: driver.create_node("web", size, image, user_data=USER_DATA)
 
 
+def openstack(web: Web) -> Any:
+    driver = get_driver("openstack")("me", PASSWORD, **web.options, ex_tenant_name="web", retry=ONCE)
+    size, image = NodeSize("1", "", 1024, 25, 1000, 0.1, driver), NodeImage("1", "", driver)
+    return driver, lambda: driver.create_node("web", size, image, user_data=USER_DATA)
+
+
 CLOUDS = {
     "linode": linode,
     "digitalocean": digitalocean,
     "ec2": ec2,
     "nephoscale": nephoscale,
+    "openstack": openstack,
     "softlayer": softlayer,
 }
 

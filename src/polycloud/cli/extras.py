@@ -112,7 +112,9 @@ def _items(type_: Any) -> Any:
 
 
 def _is_table(type_: Any) -> bool:
-    return any(isinstance(get_origin(member), type) for member in _members(type_)) and not _items(type_)
+    members = _members(type_)  # where a text will do, a shell gives a text
+    has_table = str not in members and any(isinstance(get_origin(member), type) for member in members)
+    return has_table and not _items(type_)
 
 
 def _words(type_: Any) -> str:

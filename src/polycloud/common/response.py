@@ -349,15 +349,14 @@ class XMLRPCResponse(XmlResponse):
 
     @cached_property
     def _parsed(self) -> tuple[Any, tuple[Any, str] | None]:
-        import xmlrpc.client
+        from polycloud.common import xmlrpcvalues
 
         if self.status == HTTPStatus.NO_CONTENT:
             return None, None
-        super().parse_body()
+        root = super().parse_body()
         try:
-            values, _ = xmlrpc.client.loads(self.content, use_builtin_types=True)
-        except xmlrpc.client.Fault as fault:
-            return None, (fault.faultCode, fault.faultString)
-        except Exception as error:  # noqa: BLE001 - it may raise anything
+            if isinstance(root, str):
+                raise ValueError("it is empty")  # noqa: TRY004 - it is no response
+            return xmlrpcvalues.read(root)
+        except (IndexError, OverflowError, TypeError, ValueError) as error:
             raise self.malformed(f"the response is not XML-RPC: {error}") from None
-        return (values[0] if values else None), None

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from polycloud.compute.drivers.linode import LinodeNodeDriver
     from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
     from polycloud.compute.drivers.openstack import OpenStackNodeDriver, OVHNodeDriver
+    from polycloud.compute.drivers.openstack.rackspace import RackspaceNodeDriver
     from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
+_RACKSPACE = "polycloud.compute.drivers.openstack.rackspace"
 DRIVERS: providers.Drivers = {
     Provider.DIGITAL_OCEAN: ("polycloud.compute.drivers.digitalocean", "DigitalOceanNodeDriver"),
     Provider.DUMMY: ("polycloud.compute.drivers.dummy", "DummyNodeDriver"),
@@ -27,6 +29,12 @@ DRIVERS: providers.Drivers = {
     Provider.NEPHOSCALE: ("polycloud.compute.drivers.nephoscale", "NephoscaleNodeDriver"),
     Provider.OPENSTACK: ("polycloud.compute.drivers.openstack", "OpenStackNodeDriver"),
     Provider.OVH: ("polycloud.compute.drivers.openstack", "OVHNodeDriver"),
+    Provider.RACKSPACE: (_RACKSPACE, "RackspaceNodeDriver"),
+    Provider.RACKSPACE_NOVA_BETA: (_RACKSPACE, "RackspaceNodeDriver"),
+    Provider.RACKSPACE_NOVA_DFW: (_RACKSPACE, "RackspaceNodeDriver"),
+    Provider.RACKSPACE_NOVA_LON: (_RACKSPACE, "RackspaceLONNodeDriver"),
+    Provider.RACKSPACE_NOVA_ORD: (_RACKSPACE, "RackspaceORDNodeDriver"),
+    Provider.RACKSPACE_UK: (_RACKSPACE, "RackspaceLONNodeDriver"),
     Provider.SOFTLAYER: ("polycloud.compute.drivers.softlayer", "SoftLayerNodeDriver"),
 }
 """The compute drivers of this package: constant to (module path, class name)."""
@@ -46,6 +54,8 @@ def get_driver(provider: Literal[Provider.NEPHOSCALE, "nephoscale"]) -> type[Nep
 def get_driver(provider: Literal[Provider.OPENSTACK, "openstack"]) -> type[OpenStackNodeDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.OVH, "ovh"]) -> type[OVHNodeDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.RACKSPACE, "rackspace"]) -> type[RackspaceNodeDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.SOFTLAYER, "softlayer"]) -> type[SoftLayerNodeDriver]: ...
 @overload

@@ -23,6 +23,7 @@ CLOUDS: dict[str, str] = {
     **dict.fromkeys(("aws", "ec2", "elb", "route53", "s3"), _AWS),
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
     "linode": "polycloud.sandbox.linode:Linode",
+    "rackspace": "polycloud.sandbox.rackspace:Rackspace",
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
     "openstack": "polycloud.sandbox.openstack:OpenStack",
     "softlayer": "polycloud.sandbox.softlayer:SoftLayer",

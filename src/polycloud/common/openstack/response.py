@@ -85,7 +85,11 @@ class OpenStackResponse(JsonResponse):
 
     def parse_error(self) -> Any:
         """Return the service's message. Raises a specific error where status and message identify one."""
-        message = " ".join(TAGS.sub(" ", self._message()[:LONGEST_MESSAGE]).split())
+        from polycloud.tracing.redaction import redaction_of
+
+        # A secret that lost a part of it, such as what looks like a tag, would not be found later
+        redacted = redaction_of(self.connection.secrets_of(self.request)).known(self._message())
+        message = " ".join(TAGS.sub(" ", redacted[:LONGEST_MESSAGE]).split())
         if error := _refusal(self.status, message[:MATCHED_CHARACTERS]):
             raise error(self.status, message, self.headers)
         return message

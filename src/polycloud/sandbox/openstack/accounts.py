@@ -109,13 +109,13 @@ def _my_system(state: State, _: Call) -> Reply:
 
 def _my_catalog(state: State, _: Call) -> Reply:
     links = {"next": None, "self": state.here, "previous": None}
-    return Reply(200, {"catalog": services.catalog(state.root, state.caller.project_id), "links": links})
+    return Reply(200, {"catalog": services.catalog(state, state.caller.project_id), "links": links})
 
 
 def _regions(state: State, _: Call) -> Reply:
     regions = [
         _linked(state, "regions", {"id": name, "description": "", "parent_region_id": None})
-        for name in services.REGIONS
+        for name in state.layout.regions
     ]
     return _collection(state, "regions", regions)
 
@@ -124,7 +124,7 @@ def _services(state: State, _: Call) -> Reply:
     _admin(state, "list_services")
     shown = [
         _linked(state, "services", {"name": one.name, "id": one.id, "type": one.type, "enabled": True})
-        for one in services.SERVICES
+        for one in state.layout.services
     ]
     return _collection(state, "services", shown)
 
@@ -133,7 +133,7 @@ def _endpoints(state: State, _: Call) -> Reply:
     _admin(state, "list_endpoints")
     endpoints = [
         _linked(state, "endpoints", {**endpoint, "service_id": service["id"], "enabled": True})
-        for service in services.catalog(state.root, "$(project_id)s")
+        for service in services.catalog(state, "$(project_id)s")
         for endpoint in service["endpoints"]
     ]
     return _collection(state, "endpoints", endpoints)

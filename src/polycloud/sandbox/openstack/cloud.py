@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from polycloud.sandbox.openstack import (
@@ -23,6 +23,7 @@ from polycloud.sandbox.openstack import (
 )
 from polycloud.sandbox.openstack.errors import VersionError
 from polycloud.sandbox.openstack.identity import Identity
+from polycloud.sandbox.openstack.layout import OPENSTACK, Layout
 from polycloud.sandbox.openstack.resources import addresses
 from polycloud.sandbox.openstack.settings import OpenStackSettings
 from polycloud.sandbox.openstack.state import State
@@ -57,6 +58,8 @@ class OpenStack(Service):
     """The cloud: two projects, two users, two regions."""
 
     settings_type = OpenStackSettings
+    layout: ClassVar[Layout] = OPENSTACK
+    identity_type: ClassVar[type[Identity]] = Identity
     body_type = dialect.Body
     routes = ROUTES
     versions = ("",)
@@ -77,14 +80,15 @@ class OpenStack(Service):
 
     def new_state(self) -> State:
         """Return the first region; the others are kept beside it."""
-        self.identity = Identity(self.settings, self.clock)
+        self.identity = self.identity_type(self.settings, self.clock, self.layout)
         arguments = (self.settings, self.clock, self._machines, self.identity)
         first: State | None = None
         self._regions: dict[str, State] = {}
-        for name, prefix in services.REGIONS.items():
+        for name, prefix in self.layout.regions.items():
             self._regions[name] = State(*arguments, prefix, first)
             first = first or self._regions[name]
-        return self._regions["RegionOne"]
+        assert first is not None
+        return first
 
     def set_limits(self) -> None:
         """Make the rate limit of a minute."""
@@ -94,13 +98,17 @@ class OpenStack(Service):
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, whose path may begin with a region and name the project."""
-        path = scope["path"]
-        region = next((name for name in services.REGIONS if path.startswith(f"/{name}/")), "RegionOne")
-        path = _WITH_PROJECT.sub(r"\1", path.removeprefix(f"/{region}"))
+        region, path = self.place_of(scope["path"])
         if path not in services.ROUTES and path.rstrip("/") in services.ROUTES:
             path = path.rstrip("/")
         scope = {**scope, "path": path, "raw_path": path.encode(), "region": region}
         await super().app(scope, receive, send)
+
+    def place_of(self, path: str) -> tuple[str, str]:
+        """Return the region of a path, and the path as handlers know it."""
+        regions = self.layout.regions
+        region = next((name for name in regions if path.startswith(f"/{name}/")), next(iter(regions)))
+        return region, _WITH_PROJECT.sub(r"\1", path.removeprefix(f"/{region}"))
 
     def _token(self, scope: Scope) -> str | None:
         headers = dict(scope["headers"])

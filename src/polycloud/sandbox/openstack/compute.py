@@ -48,7 +48,8 @@ def show_flavor(flavor: Item) -> Json:
         shown["description"] = None
     if version >= (2, 61):
         shown["extra_specs"] = flavor.extra_specs
-    return shown
+    there: Json = flavor.state.layout.flavor(flavor, shown)
+    return there
 
 
 def _wanted_flavors(state: State, _: object, call: Call) -> list[Item]:

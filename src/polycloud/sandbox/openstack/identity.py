@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from polycloud.sandbox.clouds import Clock
+from polycloud.sandbox.openstack.layout import Layout
 from polycloud.sandbox.openstack.settings import OpenStackSettings
 from polycloud.sandbox.rest.collection import Item
 from polycloud.sandbox.rest.errors import NotFoundError, UnauthorizedError
@@ -69,9 +70,11 @@ class Identity:
     Args:
         settings: the cloud's settings.
         clock: seconds that never run backwards.
+        layout: what is particular to the cloud.
     """
 
-    def __init__(self, settings: OpenStackSettings, clock: Clock) -> None:
+    def __init__(self, settings: OpenStackSettings, clock: Clock, layout: Layout) -> None:
+        self.layout = layout
         self._clock = clock
         self._epoch = time.time() - clock()
         self._lifetime = settings.token_lifetime
@@ -101,11 +104,22 @@ class Identity:
 
     def stamp(self, seconds: float | None = None) -> str:
         """Return a time as Keystone writes dates; by default the present."""
-        return datetime.fromtimestamp(self.now if seconds is None else seconds, UTC).strftime(DATE)
+        return self.date(self.now if seconds is None else seconds, DATE)
 
-    def project_named(self, name: str) -> Item:
-        """Return the project of that name, which exists."""
-        return next(project for project in self.projects.values() if project.name == name)
+    @staticmethod
+    def date(seconds: float, form: str) -> str:
+        """Return seconds since 1970 as a date in a format."""
+        return datetime.fromtimestamp(seconds, UTC).strftime(form)
+
+    @property
+    def owner(self) -> Item:
+        """The project that owns what is there for all."""
+        return next(iter(self.projects.values()))
+
+    def home(self, user: Item) -> Item:
+        """Return the project in which a user works."""
+        projects = self.projects_of(user)
+        return next((one for one in projects if one.name == user.name), projects[0])
 
     def projects_of(self, user: Item) -> list[Item]:
         """Return the projects in which a user has roles."""

@@ -166,7 +166,7 @@ def _show_token(state: State, token: Token, *, catalog: bool) -> Json:
     if token.scope != "unscoped":
         shown["roles"] = state.identity.show_roles(token.roles)
         if catalog:
-            shown["catalog"] = services.catalog(state.root, token.project_id)
+            shown["catalog"] = services.catalog(state, token.project_id)
     return shown
 
 
@@ -225,7 +225,7 @@ def _show_access(state: State, token: Token) -> Json:
     user = {"id": token.user.id, "name": token.user.name, "username": token.user.name, "roles": roles}
     return {
         "token": shown,
-        "serviceCatalog": services.catalog_v2(state.root, token.project_id) if token.project else [],
+        "serviceCatalog": services.catalog_v2(state, token.project_id) if token.project else [],
         "user": {**user, "roles_links": []},
         "metadata": {"is_admin": 0, "roles": [state.identity.roles[name] for name in token.roles]},
     }

@@ -45,16 +45,8 @@ class Networking(Account[Event]):
             "mtu": 1500,
         }
         fields = {**defaults, "port_security_enabled": True, **more}
-        network = Item(
-            state=self,
-            id=str(uuid.uuid4()),
-            name=name,
-            project_id=project_id,
-            tags=(),
-            revision=1,
-            **dates,
-            **fields,
-        )
+        fields = {"id": str(uuid.uuid4()), "tags": (), "revision": 1, **dates, **fields}
+        network = Item(state=self, name=name, project_id=project_id, **fields)
         self.networks[network.id] = network
         return network
 

@@ -237,7 +237,12 @@ def _nics_by_word(state: State, word: str) -> list[Nic]:
 
 
 def _default_nics(state: State) -> list[Nic]:
-    """Return the only network that there is. Raises ConflictError if there are several."""
+    """Return the only network that there is. Raises ConflictError if there are several.
+
+    A cloud may have networks that each server is connected to unless it names others.
+    """
+    if state.layout.default_networks:
+        return [Nic(network=state.networks[key]) for key in state.layout.default_networks]
     networks = [
         network
         for network in state.networks.values()

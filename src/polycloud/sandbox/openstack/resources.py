@@ -73,6 +73,7 @@ class Server:
     vm_state: str = "building"
     task_state: str | None = "scheduling"
     launched_at: str | None = None
+    built_at: float = 0.0
     fault: Json | None = None
     frozen: bool = False
     frozen_reason: str | None = None
@@ -109,7 +110,7 @@ class Server:
 def links(state: Any, path: str, id: str) -> list[Json]:
     """Return the links of an item of Nova."""
     return [
-        {"rel": "self", "href": f"{state.base}/compute/v2.1/{path}/{id}"},
+        {"rel": "self", "href": f"{state.nova}/{path}/{id}"},
         {"rel": "bookmark", "href": f"{state.base}/compute/{path}/{id}"},
     ]
 
@@ -122,7 +123,13 @@ def show_name(server: Server) -> Json:
 def show_server(server: Server) -> Json:
     """Render a server at the microversion of the present request."""
     version = server.state.version
-    return {**_core(server), **_extended(server), **_since(server, version)}
+    return shown_there(server, {**_core(server), **_extended(server), **_since(server, version)})
+
+
+def shown_there(server: Server, shown: Json) -> Json:
+    """Return how this cloud shows a server."""
+    there: Json = server.state.layout.server(server, shown)
+    return there
 
 
 def show_listed(server: Server) -> Json:
@@ -135,7 +142,9 @@ def show_listed(server: Server) -> Json:
 def show_updated(server: Server) -> Json:
     """Render a server after an update or a rebuild, which shows less before 2.75."""
     version = server.state.version
-    return show_server(server) if version >= (2, 75) else {**_core(server), **_short_since(server, version)}
+    if version >= (2, 75):
+        return show_server(server)
+    return shown_there(server, {**_core(server), **_short_since(server, version)})
 
 
 def _core(server: Server) -> Json:

@@ -246,7 +246,7 @@ def _rebuild(state: State, server: Server, given: Body) -> Plan:
         then=then,
         seconds=state.settings.build,
         effect=effect,
-        reply=Reply(202, {"server": shown}, {"Location": f"{state.base}/compute/v2.1/servers/{server.id}"}),
+        reply=Reply(202, {"server": shown}, {"Location": f"{state.nova}/servers/{server.id}"}),
     )
 
 

@@ -99,7 +99,7 @@ def _create(state: State, _: object, call: Call) -> Reply:
         "security_groups": [{"name": name} for name in first.security_groups],
         "adminPass": first.password,
     }
-    return Reply(202, {"server": shown}, {"Location": f"{state.base}/compute/v2.1/servers/{first.id}"})
+    return Reply(202, {"server": shown}, {"Location": f"{state.nova}/servers/{first.id}"})
 
 
 def _begin(state: State, name: str, order: Order, group: str | None) -> Server:
@@ -135,7 +135,7 @@ def _boot(state: State, server: Server, seconds: float) -> None:
 
 
 def _finish(state: State, server: Server) -> None:
-    server.launched_at = state.precise()
+    server.launched_at, server.built_at = state.precise(), state.wall_time
     server.become("active")
     for port in server.ports:
         port.status = "ACTIVE"
@@ -275,7 +275,7 @@ def _add_tag(state: State, server: Server, call: Call) -> Reply:
     if tag in server.tags:
         return DONE
     server.tags = _check_tags((*server.tags, tag))
-    return Reply(201, None, {"Location": f"{state.base}/compute/v2.1/servers/{server.id}/tags/{tag}"})
+    return Reply(201, None, {"Location": f"{state.nova}/servers/{server.id}/tags/{tag}"})
 
 
 def _delete_tag(state: State, server: Server, call: Call) -> None:

@@ -2,97 +2,70 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from polycloud.sandbox.openstack.layout import Service, stable_id
 from polycloud.sandbox.openstack.state import State
 from polycloud.sandbox.rest.replies import Call, Handler, Json, Reply, Routes
 
-REGIONS = {"RegionOne": "", "RegionTwo": "/RegionTwo"}
-"""The prefix of the paths of each region."""
-
 COMPUTE_VERSIONS = ((2, 1), (2, 96))
 VOLUME_VERSIONS = ((3, 0), (3, 71))
-_INTERFACES = ("public", "internal", "admin")
-_NAMESPACE = uuid.UUID("6f70656e-7374-6163-6b20-342065766572")
 _IMAGE_VERSIONS = ("v2.15", "v2.13", "v2.12", "v2.10", "v2.9", "v2.8", "v2.17", "v2.7", "v2.6", "v2.5")
 
 
-@dataclass(frozen=True)
-class Service:
-    """A service in the catalogue; `path` is that of its endpoints, where braces stand for the project."""
-
-    type: str
-    name: str
-    path: str
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return uuid.uuid5(_NAMESPACE, self.name).hex
-
-
-SERVICES = (
-    Service("identity", "keystone", "/identity/v3"),
-    Service("compute", "nova", "/compute/v2.1"),
-    Service("image", "glance", "/image"),
-    Service("network", "neutron", "/network"),
-    Service("block-storage", "cinder", "/volume/v3/{}"),
-    Service("volumev3", "cinderv3", "/volume/v3/{}"),
-)
-
-
-def _url(root: str, service: Service, region: str, project: str) -> str:
-    prefix = "" if service.type == "identity" else REGIONS[region]
-    return f"{root}{prefix}{service.path.format(project)}"
+def _url(state: State, service: Service, region: str, project: str) -> str:
+    prefix = "" if service.type == "identity" else state.layout.regions[region]
+    return f"{state.root}{prefix}{service.path.format(project)}"
 
 
 def _has_endpoints(service: Service, project: str) -> bool:
     return bool(project) or "{}" not in service.path
 
 
-def catalog(root: str, project: str) -> list[Json]:
+def catalog(state: State, project: str) -> list[Json]:
     """Return the catalogue of v3; without a project, services whose address names it have no endpoints."""
     return [
         {
             "endpoints": [
                 {
-                    "id": uuid.uuid5(_NAMESPACE, f"{service.name} {region} {interface}").hex,
+                    "id": stable_id(service.name, region, interface),
                     "interface": interface,
                     "region_id": region,
-                    "url": _url(root, service, region, project),
+                    "url": _url(state, service, region, project),
                     "region": region,
                 }
-                for region in REGIONS
-                for interface in _INTERFACES
+                for region in state.layout.regions
+                for interface in state.layout.interfaces
                 if _has_endpoints(service, project)
             ],
             "id": service.id,
             "type": service.type,
             "name": service.name,
         }
-        for service in SERVICES
+        for service in state.layout.services
     ]
 
 
-def catalog_v2(root: str, project: str) -> list[Json]:
-    """Return the catalogue as v2 has it."""
+def catalog_v2(state: State, project: str) -> list[Json]:
+    """Return the catalogue of v2."""
     return [
         {
             "endpoints": [
                 {
-                    "id": uuid.uuid5(_NAMESPACE, f"{service.name} {region}").hex,
+                    "id": stable_id(service.name, region),
                     "region": region,
-                    **{f"{interface}URL": _url(root, service, region, project) for interface in _INTERFACES},
+                    **{
+                        f"{interface}URL": _url(state, service, region, project)
+                        for interface in state.layout.interfaces
+                    },
                 }
-                for region in REGIONS
+                for region in state.layout.regions
             ],
             "endpoints_links": [],
             "type": service.type,
             "name": service.name,
         }
-        for service in SERVICES
+        for service in state.layout.services
     ]
 
 

@@ -57,7 +57,11 @@ class OpenStackSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.user not in {"admin", "demo"}:
-            raise ValueError(f"user must be admin or demo, got {self.user!r}")
+        self.check_user()
         if self.page_size == 0:
             raise ValueError("page_size must be 1 or more, got 0")
+
+    def check_user(self) -> None:
+        """Raise ValueError for a user that does not exist."""
+        if self.user not in {"admin", "demo"}:
+            raise ValueError(f"user must be admin or demo, got {self.user!r}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from itertools import cycle, islice
 from typing import Any
 
 from polycloud.sandbox.clouds import Clock
 from polycloud.sandbox.machines import Access, Machines
+from polycloud.sandbox.openstack.addresses import Range
 from polycloud.sandbox.openstack.identity import Identity, Token
 from polycloud.sandbox.openstack.keys import fingerprint
+from polycloud.sandbox.openstack.layout import Layout
 from polycloud.sandbox.openstack.networking import Networking
 from polycloud.sandbox.openstack.resources import Server
 from polycloud.sandbox.openstack.settings import OpenStackSettings
@@ -58,7 +61,7 @@ class State(Networking):
         super().__init__(settings, clock, machines)
         self.identity = identity
         self._prefix, self._first = prefix, first
-        items, _ = load_catalog(__package__)
+        items, _ = load_catalog(self.layout.package)
         self.flavors = {key: self._item(row) for key, row in items["flavors"].items()}
         self.images: dict[str, Item] = {}
         self.servers: dict[str, Server] = {}
@@ -77,6 +80,16 @@ class State(Networking):
             self.add_keypair(user.id, f"seed-{number + 1:04}", KEY)
 
     # The present request
+
+    @property
+    def layout(self) -> Layout:
+        """What is particular to this cloud."""
+        return self.identity.layout
+
+    @property
+    def nova(self) -> str:
+        """The address of Nova in links."""
+        return self.base + self.layout.compute.format(self.project_id)
 
     @property
     def base(self) -> str:
@@ -122,7 +135,7 @@ class State(Networking):
         return Item(state=self, **vars(row), **more)
 
     def _seed_images(self, rows: Iterable[Item]) -> None:
-        owner = self.identity.project_named("admin").id
+        owner = self.identity.owner.id
         for row in rows:
             fields = {**vars(row), "visibility": "public", "status": "active", "project_id": owner}
             self.add_image(shared=True, **fields)
@@ -154,9 +167,18 @@ class State(Networking):
         return image
 
     def _seed_networks(self) -> None:
-        owner = self.identity.project_named("admin").id
-        network = self.new_network(name="public", project_id=owner, external=True, shared=True)
-        self.add_subnet(network, None, self.addresses_lazily, project_id=owner, name="public-subnet")
+        owner = self.identity.owner.id
+        for fields in self.layout.networks:
+            given = {key: value for key, value in fields.items() if key != "cidr"}
+            network = self.new_network(project_id=owner, shared=True, **given)
+            pool = Range(ip_network(fields["cidr"])) if fields["cidr"] else None
+            self.add_subnet(
+                network,
+                fields["cidr"],
+                (lambda pool=pool: pool) if pool else self.addresses_lazily,
+                project_id=owner,
+                name=f"{network.name}-subnet",
+            )
 
     def addresses_lazily(self) -> Pool:
         """Return the public addresses, which are claimed when the first is needed."""
@@ -168,7 +190,7 @@ class State(Networking):
             self.volume_types[kind.id] = kind
 
     def _seed_servers(self, number: int, user: Item) -> None:
-        project = self.identity.project_named(user.name)
+        project = self.identity.home(user)
         flavors = list(self.flavors.values())[:5]
         images = [image for image in self.images.values() if not image.min_ram]
         network, subnet = next(iter(self.networks.values())), next(iter(self.subnets.values()))

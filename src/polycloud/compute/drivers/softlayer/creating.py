@@ -41,7 +41,7 @@ from polycloud.concurrency.calls import call_options
 from polycloud.errors import InvalidArgumentError, NotFoundError, PolycloudError
 from polycloud.http.retry import RetryPolicy
 
-CREATE_MASK = f"{NODE_MASK},userData[value]"
+MARKER_MASK = "id,userData[value],tagReferences[tag[name]]"
 DEFAULT_DOMAIN = "example.com"
 """The domain of a node whose name has none."""
 
@@ -72,7 +72,7 @@ class GuestCreation(Creation[Node]):
         """Create the guest and return it."""
         body = {**self.body, "userData": [{"value": self.marked}]}
         response = self.driver.connection.invoke(GUEST, "createObject", body, mask=NODE_MASK)
-        node = self._node(response.record(Guest))
+        node = self.driver._to_node(response.record(Guest))  # noqa: SLF001 - a part of the driver
         # A new guest has no order yet that would name them
         node.size, node.image = self.flavor or node.size, node.image or self.image
         return node
@@ -80,17 +80,12 @@ class GuestCreation(Creation[Node]):
     def find(self) -> Node | None:
         """Return the guest with the marker; without a key, of those with its host name."""
         only = None if self.keyed else {"hostname": {"operation": self.body["hostname"]}}
-        for record in self.driver.connection.list_all(
-            GUESTS, Guest, _identified, CREATE_MASK, key=_id_of, only=only
-        ):
-            guest: Guest = record.value
-            if self.tag in guest.tags or (_data_of(guest) or "").endswith(self.ending):
-                self.found = guest
-                return self._node(record)
-        return None
+        listed = self.driver.connection.list_all(GUESTS, Guest, _value_of, MARKER_MASK, only=only)
+        self.found = next((guest for guest in listed if self._is_marked(guest)), None)
+        return None if self.found is None else self.driver.get_node(str(self.found.id))
 
-    def _node(self, record: Record) -> Node:
-        return self.driver._to_node(record)  # noqa: SLF001 - a part of the driver
+    def _is_marked(self, guest: Guest) -> bool:
+        return self.tag in guest.tags or _data_of(guest).endswith(self.ending)
 
     def settle(self, node: Node) -> None:
         """Set the tags, which a create cannot bring, and remove the marker from the user data."""
@@ -103,7 +98,7 @@ class GuestCreation(Creation[Node]):
                 is_busy=lambda refusal: isinstance(refusal, SoftLayerBusyError | NotFoundError),
             )
             node.extra["tags"] = self.tags
-        data = self.marked if self.found is None else _data_of(self.found) or ""
+        data = self.marked if self.found is None else _data_of(self.found)
         plain = data.removesuffix(self.ending).removesuffix("\n")
         # A marker that stays does no harm
         once = call_options(deadline=self.driver.cleanup_time, retry=RetryPolicy(attempts=1))
@@ -241,17 +236,13 @@ LOCAL_FLAVORS = ("BL", "ACL", "ML", "CL")
 """How the names of flavors begin whose disks are on the host itself."""
 
 
-def _identified(record: Record) -> Record:
-    return record
-
-
-def _id_of(record: Record) -> int:
+def _value_of(record: Record) -> Guest:
     guest: Guest = record.value
-    return guest.id
+    return guest
 
 
-def _data_of(guest: Guest) -> str | None:
-    return guest.user_data[0].value if guest.user_data else None
+def _data_of(guest: Guest) -> str:
+    return (guest.user_data[0].value if guest.user_data else None) or ""
 
 
 def _count(name: str, value: int | None) -> int | None:

@@ -273,6 +273,7 @@ def _extra(guest: Guest) -> dict[str, Any]:
         "maxCpu": guest.max_cpu,
         "maxMemory": guest.max_memory,
         "datacenter": guest.datacenter and guest.datacenter.name,
+        "location": guest.datacenter and guest.datacenter.name,
         "image": guest.image,
         "hourlyBillingFlag": None if guest.hourly_billing_flag is None else bool(guest.hourly_billing_flag),
         "recurringFee": fee(billing.recurring_fee),

@@ -1,0 +1,81 @@
+"""Rackspace over HTTP."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from polycloud.sandbox.openstack import cloud as openstack
+from polycloud.sandbox.openstack.settings import OpenStackSettings
+from polycloud.sandbox.rackspace import identity, interfaces
+from polycloud.sandbox.rackspace.dialect import LAYOUT, in_v1
+from polycloud.sandbox.rackspace.identity import ACCOUNT, RackspaceIdentity
+from polycloud.sandbox.rest.replies import Call, Reply, Routes
+
+_PATHS = {"/compute/v2": "/compute/v2.1", "/volume/v1": "/volume/v3"}
+_PLACED = re.compile(rf"({'|'.join(_PATHS)})/{ACCOUNT}(?=/|$)")
+_NOT_THERE = ("/identity/", "/network/v2.0/routers", "/network/v2.0/floatingips")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RackspaceSettings(OpenStackSettings):
+    """The settings of Rackspace: those of OpenStack but for its user, and a few more.
+
+    Attributes:
+        user: the user's name.
+        password: the user's password.
+        api_key: the user's API key.
+        rackconnect: whether the account has RackConnect, which sets servers up after they were built.
+        rackconnect_seconds: how long that takes.
+    """
+
+    user: str = "sandbox"
+    password: str = "rackspace_sandbox"  # noqa: S105 - opens nothing but a sandbox
+    api_key: str = "a0b1c2d3e4f5rackspacesandbox"
+    rackconnect: bool = False
+    rackconnect_seconds: float = 1.0
+
+    def check_user(self) -> None:
+        """Accept every user."""
+
+
+def _version(state: Any, _: Call) -> Reply:
+    shown = {
+        "id": "v2.0",
+        "status": "CURRENT",
+        "updated": "2011-01-21T11:33:21Z",
+        "links": [{"rel": "self", "href": f"{state.base}/compute/v2/"}],
+    }
+    return Reply(200, {"version": shown})
+
+
+ROUTES: Routes = {
+    **{path: verbs for path, verbs in in_v1(openstack.ROUTES).items() if not path.startswith(_NOT_THERE)},
+    **identity.ROUTES,
+    **interfaces.ROUTES,
+    "/compute/v2/": {"GET": _version},
+}
+"""Every path, with its methods and their handlers; each region's have its name before them."""
+
+
+class Rackspace(openstack.OpenStack):
+    """The cloud: an account with six regions."""
+
+    settings_type = RackspaceSettings
+    layout = LAYOUT
+    identity_type = RackspaceIdentity
+    routes = ROUTES
+
+    def login(self, settings: Any) -> tuple[Any, ...]:
+        """Return the positional arguments of a driver."""
+        return (settings.user, settings.api_key)
+
+    def options(self, host: str, port: int) -> dict[str, Any]:
+        """Return a driver's keyword arguments."""
+        return {"ex_force_auth_url": f"http://{host}:{port}/identity/v2.0", "region": "dfw"}
+
+    def place_of(self, path: str) -> tuple[str, str]:
+        """Return the region of a path, and the path as handlers know it."""
+        region, path = super().place_of(path)
+        return region, _PLACED.sub(lambda found: _PATHS[found[1]], path)

@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+
+import pytest
+
+from polycloud.compute.drivers.openstack.rackspace import RackspaceNodeDriver
+from polycloud.sandbox import Sandbox
+from polycloud.testing import ComputeConformance
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Sandbox]:
+    with Sandbox(
+        "rackspace", build=0.1, power=0.05, copy=0.1, attach=0.05, page_size=2, no_isolation=True
+    ) as cloud:
+        yield cloud
+
+
+class TestRackspace(ComputeConformance):
+    not_offered = frozenset({"copy_image"})
+    volume_size = 75
+
+    @pytest.fixture
+    def driver(self, cloud: Sandbox) -> Iterator[RackspaceNodeDriver]:
+        with RackspaceNodeDriver(*cloud.credentials, **cloud.options) as driver:
+            yield driver
