@@ -6,6 +6,13 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from support.process import Process
+
+# Whatever takes long on a busy machine is no failure; a test of a time has a bound of its own
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,3 +25,13 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves the process changed for those after it, and undo the change."""
+    before = Process()
+    yield
+    if changes := before.changes():
+        before.restore()
+        pytest.fail(f"the test leaves behind: {'; '.join(changes)}", pytrace=False)

@@ -34,7 +34,7 @@ def run(caplog: pytest.LogCaptureFixture) -> Iterator[Run]:
 @pytest.fixture
 def droplets() -> Iterator[Sandbox]:
     """A DigitalOcean that is quick and has 45 droplets, which are 5 pages of 10."""
-    with Sandbox("digitalocean", ssh="off", build=0.05, power=0.02, seed_droplets=45) as cloud:
+    with Sandbox("digitalocean", ssh="off", build=0.05, power=0.02, seed_nodes=45) as cloud:
         yield cloud
 
 

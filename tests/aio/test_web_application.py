@@ -33,7 +33,7 @@ def test_the_pages_web_application(tmp_path: Path) -> None:
                 responses = list(threads.map(lambda _: web.request("GET", url).data, range(50)))
         finally:
             server.send_signal(signal.SIGINT)
-            log += server.communicate(timeout=30)[1]
+            log += server.communicate(timeout=60)[1]
     (response,) = {json.dumps(json.loads(response)) for response in responses}
     assert json.loads(response) == {"shop": ["seed-00001", "seed-00002"], "office": ["seed-1"]}
     assert "Application shutdown complete" in log

@@ -205,7 +205,7 @@ def office() -> Iterator[Sandbox]:
 @pytest.fixture
 def prod() -> Iterator[Sandbox]:
     """A fast DigitalOcean with two droplets."""
-    with Sandbox("digitalocean", ssh="off", seed_droplets=2, build=0.3, power=0.05, attach=0.05) as cloud:
+    with Sandbox("digitalocean", ssh="off", seed_nodes=2, build=0.3, power=0.05, attach=0.05) as cloud:
         yield cloud
 
 

@@ -50,7 +50,7 @@ def test_commands(run: Run) -> None:
         ("polycloud nodes list -p ", ["home", "work"]),
         ("polycloud nodes list -p w", ["work"]),
         ("polycloud profiles check ", ["home", "work"]),
-        ("polycloud nodes list --provider d", ["digitalocean", "dummy"]),
+        ("polycloud nodes list --provider dummy", ["dummy"]),
         ("polycloud nodes stop ", ["dummy-1", "dummy-2"]),
         ("polycloud nodes stop -p work dummy-1 ", ["dummy-1", "dummy-2"]),
         ("polycloud volumes attach disk ", ["dummy-1", "dummy-2"]),

@@ -86,7 +86,7 @@ def test_ctrl_c_names_the_nodes(start: Start) -> None:
             if "wait_until_running" in line:
                 break
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=30)
+        rest, errors = process.communicate(timeout=60)
         assert "Nodes at that time: web (id 88001), web (id 88002)." in rest
         assert "nothing is left behind" in rest
         assert errors.splitlines()[0] == "interrupted"

@@ -128,10 +128,13 @@ def test_values_only(run: Run, dummies: dict[str, str]) -> None:
 
 
 def test_columns_of_one(run: Run, dummies: dict[str, str]) -> None:
-    """`show` takes --columns and --output as `list` does."""
+    """`show` takes --columns, --no-header and the formats as `list` does; without names are values."""
     show = ("nodes", "show", "dummy-2", "--columns", "state,id")
     assert run(*show, **dummies).stdout == "node   2\nstate  running\nid     2\n"
     assert run(*show, "--output", "value", **dummies).stdout == "running\t2\n"
+    assert run(*show, "--no-header", **dummies).stdout == "running\n2\n"
+    assert run(*show, "--csv", **dummies).stdout == "state,id\nrunning,2\n"
+    assert run(*show, "--csv-safe", "--no-header", **dummies).stdout == "running,2\n"
     assert json.loads(run(*show, "--json", **dummies).stdout) == {"state": "running", "id": "2"}
     assert "no column is called 'stat'" in run(*show[:3], "--columns", "stat", **dummies).stderr
 
@@ -355,7 +358,7 @@ def test_ctrl_c_does_not_wait(
     with start("nodes", "list", POLYCLOUD_CONFIG=str(file)) as process:
         wait_for(lambda: silent.requests)
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=20)
+        out, errors = process.communicate(timeout=60)
     assert (process.returncode, out, errors) == (130, "", "interrupted\n")
 
 

@@ -351,6 +351,44 @@ def test_an_interrupted_deployment(
     assert re.search(r"the node app \(id \d+, .*\) exists", errors)
 
 
+def test_several_deployments(
+    start: Start, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """Deployments run side by side, lines have the node's name, SIGTERM names all and exits with 143."""
+    script.write_text("#!/bin/sh\nprintf 'begun\\nwait'\nsleep 60\n")
+    with start(*deploy(office, key, script, 0), "--count", "3", **account) as process:
+        assert process.stdout is not None
+        lines = {process.stdout.readline() for _ in range(3)}
+        assert lines == {f"app-{at}: begun\n" for at in (1, 2, 3)}
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "\nterminated\n" in errors
+    ids = {server["name"]: str(server["id"]) for server in office.servers}
+    for at in (1, 2, 3):
+        assert f"node app-{at} (id {ids[f'app-{at}']})" in errors
+    (command,) = re.findall(r"exist; to destroy them: polycloud nodes destroy (.*)$", errors, re.MULTILINE)
+    assert {*command.split()} >= {ids[f"app-{at}"] for at in (1, 2, 3)}
+    assert "to look: polycloud nodes list" in errors
+
+
+def test_some_of_several_deployments_fail(
+    run: Run, office: Sandbox, account: dict[str, str], key: Path, script: Path
+) -> None:
+    """Of several deployments failed ones are named, the others' nodes are printed, and the status is 1."""
+    office.fault(400, method="POST", path="/server/cloud/")
+    done = run(*deploy(office, key, script, 0), "--count", "3", "--json", **account)
+    assert done.returncode == 1, done.stderr
+    deployed = {node["name"] for node in json.loads(done.stdout)}
+    (failed,) = re.findall(r"^(app-\d): \w+Error: ", done.stderr, re.MULTILINE)
+    assert deployed | {failed} == {"app-1", "app-2", "app-3"}
+    assert all(f"{name}: workers = 4\n" in done.stderr for name in deployed)
+    again = run(*deploy(office, key, script, 3), "--count", "2", **account)
+    assert again.returncode == 1
+    assert len(re.findall(r"^app-\d: DeploymentError: .*exit status 3", again.stderr, re.MULTILINE)) == 2
+    assert again.stderr.count("; --destroy-on-failure would have destroyed it") == 2
+
+
 def test_deploy_at_a_terminal(
     terminal: Callable[..., Any], office: Sandbox, account: dict[str, str], key: Path, script: Path
 ) -> None:
@@ -376,7 +414,7 @@ def test_an_interrupted_create(
         with start("nodes", "create", "--name", "web", *ORDER, POLYCLOUD_CONFIG=str(file)) as process:
             wait_for(lambda: changes(cloud))
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "\ninterrupted\n" in errors
     assert "web" in errors.partition("interrupted\n")[2]
@@ -397,7 +435,7 @@ def test_an_interrupted_destruction(
         with start(*destroy, POLYCLOUD_CONFIG=str(file)) as process:
             wait_for(lambda: changes(cloud))
             process.send_signal(signal.SIGINT)
-            out, errors = process.communicate(timeout=30)
+            out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert errors.splitlines()[-2:] == [
         "interrupted",
@@ -449,7 +487,7 @@ def test_an_interrupted_wait(start: Start, slow: tuple[Sandbox, dict[str, str]])
             if line.startswith("waiting for node web"):
                 break
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     (server,) = cloud.servers
     assert process.returncode == 130
     assert f"node web (id {server['id']}) exists; to destroy it: polycloud nodes destroy" in errors

@@ -34,7 +34,7 @@ def test_it_serves_until_ctrl_c(start: Start) -> None:
         with get_driver(started["name"])(*started["credentials"], **started["options"]) as driver:
             assert len(driver.list_nodes()) == 3
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30) == ("", "")
+        assert process.communicate(timeout=60) == ("", "")
         assert process.returncode == 0
 
 
@@ -84,7 +84,7 @@ def test_a_profile_until_it_stops(start: Start, run: Run, configured: Callable[[
             assert run("nodes", "list", "-p", "lab", **variables).returncode == 0
             assert file.stat().st_mode & 0o777 == 0o600
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
             assert file.read_text() == f"{mine}\n"
     taken = run(*command, "home", **variables)
     assert (taken.returncode, taken.stdout) == (2, "")
@@ -92,7 +92,9 @@ def test_a_profile_until_it_stops(start: Start, run: Run, configured: Callable[[
     assert file.read_text() == f"{mine}\n"
 
 
-@pytest.mark.parametrize("name", ["digitalocean", "linode", "nephoscale", "openstack", "softlayer"])
+@pytest.mark.parametrize(
+    "name", ["digitalocean", "linode", "nephoscale", "openstack", "rackspace", "softlayer"]
+)
 def test_settings_have_one_name(name: str) -> None:
     """Seconds of a build, an action and a deletion, and servers from the start have one name."""
     with Sandbox(name, ssh="off", seed_nodes=2, build=0.1, power=0.1, destroy=0.1) as cloud:

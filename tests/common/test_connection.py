@@ -245,13 +245,13 @@ def test_url_says_it_all() -> None:
 
 
 def test_a_url_without_a_path_keeps_the_providers() -> None:
-    """A `url` without a path is a place only: the paths begin as the provider's do, unless it ends with /."""
+    """A `url` without a path, or with `/`, is a place only: the paths begin as the provider's do."""
 
     class Based(Connection):
         request_path = "/v1"
 
     paths = {url: Based(url=f"https://api.example{url}").request_path for url in ("", "/", "/v2", "/v2/")}
-    assert paths == {"": "/v1", "/": "", "/v2": "/v2", "/v2/": "/v2"}
+    assert paths == {"": "/v1", "/": "/v1", "/v2": "/v2", "/v2/": "/v2"}
 
 
 @pytest.mark.parametrize("url", ["ftp://x/", "api.example", "https://", "https://h:99999/", "https://h:x/"])

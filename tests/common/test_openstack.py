@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
+from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.common.payload import value_of
 from polycloud.errors import (
     InsecureConnectionError,
@@ -93,6 +94,19 @@ def test_a_login_of_version_2(cloud: tuple[Keystone, Web]) -> None:
             assert len(one.connection.things()) == 5
     body = {"passwordCredentials": {"username": "demo", "password": "secret"}, "tenantName": "web"}
     assert known.logins == [body, body]
+
+
+def test_a_way_to_log_in_of_a_provider(cloud: tuple[Keystone, Web]) -> None:
+    """A provider's driver may log in by another row of the table, at an address of its own."""
+    known, web = cloud
+
+    class OtherDriver(ThingDriver):
+        default_method = "2.0_apikey"
+        public_cloud = PublicCloud("Other", f"{web.url}/v2.0/")
+
+    with OtherDriver("demo", "secret") as one:
+        assert len(one.connection.things()) == 5
+    assert known.logins == [{"RAX-KSKEY:apiKeyCredentials": {"username": "demo", "apiKey": "secret"}}]
 
 
 def test_bodies_of_logins(cloud: tuple[Keystone, Web]) -> None:

@@ -57,7 +57,7 @@ from support.web import Answer, Seen, Web, serve
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
 TOKEN = "dop_v1_invented"
 ONCE = RetryPolicy(attempts=1)
-QUICK: dict[str, Any] = {"build": 0.05, "power": 0.05, "copy": 0.05, "attach": 0.05, "archive": 0.05}
+QUICK: dict[str, Any] = {"build": 0.05, "power": 0.05, "copy": 0.05, "attach": 0.05, "destroy": 0.05}
 
 
 class Hasty(DigitalOceanNodeDriver):

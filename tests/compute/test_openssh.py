@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import socket
 import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,11 @@ from polycloud.compute.types import (
     DeploymentError,
     SSHAuthenticationError,
     SSHCommandTimeoutError,
+    SSHConnectError,
     SSHConnectionLostError,
     SSHFileError,
     SSHHostKeyError,
+    SSHTimeoutError,
 )
 from polycloud.concurrency import waiting
 from support.clock import ends_within
@@ -437,6 +441,28 @@ def test_jump_hosts_get_no_password(server: OpenSSH, monkeypatch: pytest.MonkeyP
     stranger = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
     with connect(server, "ubuntu", password=PASSWORD, jump=jump, key_material=stranger) as client:
         assert client.run("id -un").stdout == "ubuntu\n"
+
+
+def test_a_failure_of_a_jump_host_names_it(server: OpenSSH) -> None:
+    """A jump host that is silent, that cannot connect further, or that goes away, is named by the error."""
+    user = server.username
+    through: dict[str, Any] = {"jump": f"{user}@{server.host}:{server.port}", "key_material": PRIVATE}
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections, and says nothing
+        port = silent.getsockname()[1]
+        far = connect(server, user, jump=f"{user}@127.0.0.1:{port}", timeout=1)
+        with pytest.raises(SSHTimeoutError, match=rf"^the jump host 127.0.0.1:{port} did not complete"):
+            far.connect()
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor() as pool:
+        port = silent.getsockname()[1]
+        going = pool.submit(SSHClient("127.0.0.1", port, user, timeout=60, **through).connect)
+        with silent.accept()[0]:
+            server.drop_connections()
+            with pytest.raises(SSHConnectError, match=rf"^the jump host .*:{server.port} cannot be reached"):
+                going.result(60)
+    with pytest.raises(
+        SSHConnectError, match=rf"^the jump host .*:{server.port} cannot connect to 127.0.0.1:{port}: "
+    ):
+        SSHClient("127.0.0.1", port, user, timeout=20, **through).connect()
 
 
 # Connections that break

@@ -78,7 +78,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "build": 0.02,
         "boot": 0.03,
         "power": 0.01,
-        "delete": 0.02,
+        "destroy": 0.02,
         "linode_limit": 100_000,
         **UNLIMITED,
     },

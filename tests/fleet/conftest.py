@@ -12,7 +12,7 @@ from polycloud.sandbox import Sandbox
 @pytest.fixture(scope="session")
 def droplets() -> Iterator[Sandbox]:
     """A DigitalOcean with three droplets, from which tests read."""
-    with Sandbox("digitalocean", ssh="off", seed_droplets=3, power=0.02) as cloud:
+    with Sandbox("digitalocean", ssh="off", seed_nodes=3, power=0.02) as cloud:
         yield cloud
 
 

@@ -420,7 +420,7 @@ def test_it_ends_with_a_program_that_is_killed() -> None:
 def test_it_ends_with_a_program_that_does_not_stop_it() -> None:
     """A program that ends without a stop leaves no process and no warning."""
     with started("") as (process, pid):
-        assert process.communicate(timeout=30) == ("", "")
+        assert process.communicate(timeout=60) == ("", "")
         assert process.returncode == 0
         assert_gone(pid)
 
@@ -429,7 +429,7 @@ def test_a_fork_leaves_it_alone() -> None:
     """The end of a fork of the program does not end moto, which the program still uses."""
     more = "pid = os.fork()\nif not pid: sys.exit()\nos.waitpid(pid, 0)\nprint(cloud.servers)\n"
     with started(more, "-W", "ignore::DeprecationWarning") as (process, _):
-        assert process.communicate(timeout=30) == ("[]\n", "")
+        assert process.communicate(timeout=60) == ("[]\n", "")
 
 
 def test_a_moto_that_has_ended() -> None:

@@ -13,7 +13,7 @@ from support.digitalocean import ORDER, Client, client
 
 @pytest.fixture
 def do() -> Iterator[Client]:
-    with client(seed_droplets=5) as made:
+    with client(seed_nodes=5) as made:
         yield made
 
 
@@ -87,11 +87,11 @@ def test_pages(do: Client) -> None:
 
 def test_page_sizes() -> None:
     """A page has 20 items by default and 200 at most, or as many as the settings allow."""
-    with client(seed_droplets=201) as do:
+    with client(seed_nodes=201) as do:
         assert len(do.get("/droplets")["droplets"]) == 20
         assert len(do.get("/droplets?per_page=500")["droplets"]) == 200
         assert do.refused("GET", "/droplets?per_page=many")[0] == 422
-    with client(seed_droplets=9, page_size=3, largest_page=4) as do:
+    with client(seed_nodes=9, page_size=3, largest_page=4) as do:
         assert len(do.get("/droplets")["droplets"]) == 3
         assert len(do.get("/droplets?per_page=200")["droplets"]) == 4
 
@@ -172,7 +172,7 @@ def test_seeded_droplets(do: Client) -> None:
 def test_many_droplets_have_different_addresses() -> None:
     """However many droplets are seeded, no two share an address."""
     addresses = [
-        ip for server in Sandbox("digitalocean", seed_droplets=3000).servers for ip in server["addresses"]
+        ip for server in Sandbox("digitalocean", seed_nodes=3000).servers for ip in server["addresses"]
     ]
     assert len(addresses) == len(set(addresses)) == 6000
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def do() -> Iterator[Client]:
     """A DigitalOcean whose responses are checked against the document."""
-    with client(seed_droplets=3, page_size=2) as made:
+    with client(seed_nodes=3, page_size=2) as made:
         yield made
 
 

@@ -115,7 +115,7 @@ def test_null_counts_as_absent(do: Client) -> None:
 
 def test_the_droplet_limit() -> None:
     """An account at its droplet limit, seeded ones not counted, cannot create more."""
-    with client(seed_droplets=2, droplet_limit=2) as do:
+    with client(seed_nodes=2, droplet_limit=2) as do:
         assert do.get("/account")["account"]["droplet_limit"] == 4
         do.built()
         body = {**ORDER, "name": None, "names": ["a", "b"]}
@@ -173,7 +173,7 @@ def test_delete_by_tag(do: Client) -> None:
 
 def test_archive() -> None:
     """Where deleting takes time, a deleted droplet is listed as archived and takes no requests."""
-    with client(archive=3.0) as do:
+    with client(destroy=3.0) as do:
         number = do.built(tags=["t"])["id"]
         do.act("DELETE", f"/droplets/{number}")
         assert do.get("/droplets")["droplets"][0]["status"] == "archive"

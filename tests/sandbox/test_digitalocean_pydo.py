@@ -34,7 +34,7 @@ def sdk(cloud: Sandbox) -> Iterator[Any]:
 @pytest.fixture
 def cloud() -> Iterator[Sandbox]:
     """A DigitalOcean whose actions take no time."""
-    with Sandbox("digitalocean", ssh="off", build=0, power=0, copy=0, attach=0, seed_droplets=45) as sandbox:
+    with Sandbox("digitalocean", ssh="off", build=0, power=0, copy=0, attach=0, seed_nodes=45) as sandbox:
         yield sandbox
 
 

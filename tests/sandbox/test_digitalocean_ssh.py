@@ -142,4 +142,4 @@ def test_a_deleted_droplet_takes_no_ssh(account: Account) -> None:
 
 def test_seeded_droplets_have_no_machines(account: Account) -> None:
     """A seeded droplet has no machine."""
-    assert Sandbox("digitalocean", seed_droplets=1).servers[0]["machine"] == "none"
+    assert Sandbox("digitalocean", seed_nodes=1).servers[0]["machine"] == "none"

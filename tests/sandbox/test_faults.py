@@ -137,7 +137,7 @@ def test_stall(pool: urllib3.PoolManager) -> None:
         caller.start()
         while not cloud.requests:
             threading.Event().wait(0.01)
-    caller.join(timeout=30)
+    caller.join(timeout=60)
     assert outcome == ["closed"]
     with cloud:
         assert pool.request("GET", cloud.url + PATH, headers=headers).json()["total_count"] == 0

@@ -19,7 +19,7 @@ NO_TOKEN = (401, [(None, "Invalid Token")])
 
 @pytest.fixture
 def api() -> Iterator[Client]:
-    with client(seed_instances=60) as made:
+    with client(seed_nodes=60) as made:
         yield made
 
 
@@ -155,9 +155,9 @@ def test_pages_that_cannot_be(api: Client, query: str, field: str, reason: str) 
 
 def test_page_sizes() -> None:
     """A page has 100 items by default, or as many as the settings say."""
-    with client(seed_instances=101) as api:
+    with client(seed_nodes=101) as api:
         assert len(api.get("/linode/instances")["data"]) == 100
-    with client(seed_instances=9, page_size=3, smallest_page=1, largest_page=4) as api:
+    with client(seed_nodes=9, page_size=3, smallest_page=1, largest_page=4) as api:
         assert len(api.get("/linode/instances")["data"]) == 3
         assert api.get("/linode/instances?page_size=2")["pages"] == 5
         assert api.refused("GET", "/linode/instances?page_size=5") == (400, [("page_size", "Must be 1-4")])
@@ -348,7 +348,7 @@ def test_seeded_linodes(api: Client) -> None:
 
 def test_many_linodes_have_different_addresses() -> None:
     """However many Linodes are seeded, no two share an address."""
-    servers = Sandbox("linode", seed_instances=3000).servers
+    servers = Sandbox("linode", seed_nodes=3000).servers
     addresses = [ip for server in servers for ip in server["addresses"]]
     assert len(addresses) == len(set(addresses)) == 3000
 

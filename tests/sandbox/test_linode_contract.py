@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def api() -> Iterator[Client]:
     """A Linode whose requests and responses are checked against the document."""
-    with client(seed_instances=3) as made:
+    with client(seed_nodes=3) as made:
         yield made
 
 

@@ -180,7 +180,7 @@ def test_labels_are_given(api: Client) -> None:
 
 def test_the_limit() -> None:
     """An account at its Linode limit, seeded ones not counted, cannot create more."""
-    with client(seed_instances=2, linode_limit=1) as api:
+    with client(seed_nodes=2, linode_limit=1) as api:
         api.built()
         reason = "Account Limit reached. Please open a support ticket."
         assert api.refused("POST", ALL, **{**ORDER, "label": "more"}) == (400, [(None, reason)])
@@ -382,7 +382,7 @@ def test_passwords(api: Client) -> None:
 @pytest.mark.parametrize("seconds", [0.0, 3.0])
 def test_deletes(seconds: float) -> None:
     """A deleted Linode is listed as deleting until it is gone, and takes no requests."""
-    with client(delete=seconds) as api:
+    with client(destroy=seconds) as api:
         linode = api.built()["id"]
         volume = api.act("POST", "/volumes", label="data", region="us-east")["id"]
         api.later(1)
@@ -515,7 +515,7 @@ def test_any_order_of_requests(
     steps: list[tuple[tuple[str, str, dict[str, Any]], float]], delete: float
 ) -> None:
     """Any requests in any order are done or refused as documented, and all Linodes settle in the end."""
-    with client(delete=delete) as api:
+    with client(destroy=delete) as api:
         linode = api.built(backups_enabled=True)["id"]
         one = f"{ALL}/{linode}"
         disk = api.get(f"{one}/disks")["data"][0]["id"]

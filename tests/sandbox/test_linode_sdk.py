@@ -19,9 +19,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3d8yr2Wm9Gk0cJmVwUqk1CO8hBzXG2xw3mZ
 @pytest.fixture
 def cloud() -> Iterator[Sandbox]:
     """A Linode whose events take no time."""
-    with Sandbox(
-        "linode", ssh="off", build=0, boot=0, power=0, copy=0, attach=0, seed_instances=60
-    ) as sandbox:
+    with Sandbox("linode", ssh="off", build=0, boot=0, power=0, copy=0, attach=0, seed_nodes=60) as sandbox:
         yield sandbox
 
 

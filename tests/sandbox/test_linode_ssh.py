@@ -177,4 +177,4 @@ def test_a_linode_without_an_image_has_no_machine(account: Account) -> None:
     """A Linode without disks and a seeded one have no machine."""
     empty = account.ask("POST", "/linode/instances", region="us-east", type="g6-nanode-1")["id"]
     assert account.server(empty)["machine"] == "none"
-    assert Sandbox("linode", seed_instances=1).servers[0]["machine"] == "none"
+    assert Sandbox("linode", seed_nodes=1).servers[0]["machine"] == "none"

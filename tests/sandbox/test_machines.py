@@ -637,7 +637,7 @@ def test_stop_leaves_nothing(
         assert client.stdout.readline() == b"up\n"
         for number in range(5):
             account.order(f"still being built {number}")
-    client.communicate(timeout=30)
+    client.communicate(timeout=60)
     assert children() == processes
     assert list(tmp_path.iterdir()) == []
     assert cable(server) not in cables()

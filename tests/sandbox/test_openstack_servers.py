@@ -152,7 +152,7 @@ def test_failing_actions() -> None:
 
 def test_delete_while_building() -> None:
     """A server can be deleted while it is built, and is listed with its task until that is over."""
-    with client(delete=5.0) as cloud:
+    with client(destroy=5.0) as cloud:
         path = f"compute/servers/{cloud.ask('POST', 'compute/servers', {'server': ORDER})['server']['id']}"
         for _ in range(2):
             cloud.ask("DELETE", path)
@@ -164,7 +164,7 @@ def test_delete_while_building() -> None:
 
 def test_pages() -> None:
     """Lists come latest first in pages of the largest size, with a link where a page is full."""
-    with client(seed_servers=5, page_size=2) as cloud:
+    with client(seed_nodes=5, page_size=2) as cloud:
         names, path = [], "compute/servers/detail"
         while path:
             page = cloud.ask("GET", path)

@@ -192,7 +192,7 @@ def test_serve_waits_for_ctrl_c() -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30) == ("over\n", "")
+        assert process.communicate(timeout=60) == ("over\n", "")
         assert process.returncode == 0
 
 

@@ -92,7 +92,7 @@ def test_a_span(telemetry: Telemetry) -> None:
 
 def test_parents_and_operations(telemetry: Telemetry) -> None:
     """Spans are children of the caller's current span, those of pages that threads fetch too."""
-    with Sandbox("digitalocean", seed_droplets=6) as cloud:
+    with Sandbox("digitalocean", seed_nodes=6) as cloud:
         with get_driver("digitalocean")(*cloud.credentials, **cloud.options, ex_per_page=2) as driver:
             with telemetry.tracer.start_as_current_span("mine") as mine:
                 driver.list_nodes()

@@ -208,7 +208,7 @@ def test_a_trace_that_cannot_be_made(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_operations(call: Any, operation: str | None) -> None:
     """Traces name the method of the driver that was called, not those that it calls itself."""
-    with driver_of("digitalocean", seed_droplets=3, ex_per_page=2) as driver, traced() as traces:
+    with driver_of("digitalocean", seed_nodes=3, ex_per_page=2) as driver, traced() as traces:
         call(driver)
     assert traces[-1].operation == operation
 
@@ -225,7 +225,7 @@ def test_operations_of_templates() -> None:
 
 def test_operations_of_iterators_that_are_left() -> None:
     """Requests that a caller sends between two items of an iterator are not traced as the iterator's."""
-    with driver_of("digitalocean", seed_droplets=3, ex_per_page=1) as driver, traced() as traces:
+    with driver_of("digitalocean", seed_nodes=3, ex_per_page=1) as driver, traced() as traces:
         nodes = driver.iterate_nodes()
         next(nodes)
         driver.list_locations()
@@ -237,7 +237,7 @@ def test_operations_of_iterators_that_are_left() -> None:
 
 def test_operations_of_pages_side_by_side() -> None:
     """Traces of pages that threads fetch name the operation that the pages are part of."""
-    with driver_of("digitalocean", seed_droplets=12, ex_per_page=3) as driver, traced() as traces:
+    with driver_of("digitalocean", seed_nodes=12, ex_per_page=3) as driver, traced() as traces:
         assert len(driver.list_nodes()) == 12
     paths = [(trace.operation, trace.path) for trace in traces]
     assert paths.count(("list_nodes", "/v2/droplets")) >= 4
@@ -253,7 +253,7 @@ def test_operations_on_an_event_loop() -> None:
                 bridged(driver.list_nodes, transports), bridged(driver.list_locations, transports)
             )
 
-    with driver_of("digitalocean", seed_droplets=6, ex_per_page=2) as driver, traced() as traces:
+    with driver_of("digitalocean", seed_nodes=6, ex_per_page=2) as driver, traced() as traces:
         asyncio.run(both(driver))
     by_path = {(trace.path, trace.operation) for trace in traces}
     assert ("/v2/droplets", "list_nodes") in by_path

@@ -42,8 +42,8 @@ def test_public_addresses(ip: str) -> None:
     assert (is_private_subnet(ip), is_public_subnet(ip)) == (False, True)
 
 
-@pytest.mark.parametrize("ip", ["", "node-1", "10.0.0", "10.0.0.256"])
-def test_not_an_address(ip: str) -> None:
+@pytest.mark.parametrize("ip", ["", "node-1", "10.0.0", "10.0.0.256", None, 5, b"1234", [], ("10.0.0.1", 8)])
+def test_not_an_address(ip: Any) -> None:
     """What is no address is neither private nor public but a ValueError."""
     for question in (is_private_subnet, is_public_subnet):
         with pytest.raises(ValueError, match="does not appear to be"):
@@ -87,10 +87,12 @@ def test_increment(number: int) -> None:
     assert join_ipv4_segments(increment_ipv4_segments(segments)) == str(IPv4Address(number + 1))
 
 
-@pytest.mark.parametrize("segments", [[255, 255, 255, 255], [1, 2, 3], [1, 2, 3, 256], ["a", 2, 3, 4]])
-def test_increment_refuses(segments: list[int | str]) -> None:
+@pytest.mark.parametrize(
+    "segments", [[255, 255, 255, 255], [1, 2, 3], [1, 2, 3, 256], ["a", 2, 3, 4], None, 5]
+)
+def test_increment_refuses(segments: Any) -> None:
     """The last address has no successor, and what is no address has none either."""
-    with pytest.raises(ValueError, match=r"last IPv4 address|octets|not permitted|digits"):
+    with pytest.raises(ValueError, match=r"last IPv4 address|octets|not permitted|digits|must be numbers"):
         increment_ipv4_segments(segments)
 
 

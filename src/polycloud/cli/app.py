@@ -5,6 +5,9 @@ A command's module is imported when the command is called or completed, so the o
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -13,6 +16,7 @@ from typer.core import TyperGroup
 
 from polycloud.cli import completion, output
 from polycloud.cli.offers import forget
+from polycloud.cli.statuses import TERMINATED
 from polycloud.version import __version__
 
 __all__ = ["COMMANDS", "DEBUG", "app", "load"]
@@ -68,15 +72,40 @@ class Commands(TyperGroup):
         from polycloud.errors import PolycloudError
 
         try:
-            return super().invoke(ctx)
+            with _terminable():
+                return super().invoke(ctx)
         except PolycloudError as error:
             if ctx.params["debug"]:
                 raise
             output.fail(output.reason(error), getattr(error, "__notes__", ()), _status(error))
         except KeyboardInterrupt as interruption:
-            output.fail("interrupted", getattr(interruption, "__notes__", ()), output.INTERRUPTED)
+            terminated = isinstance(interruption, Terminated)
+            word, status = ("terminated", TERMINATED) if terminated else ("interrupted", output.INTERRUPTED)
+            output.fail(word, getattr(interruption, "__notes__", ()), status)
         finally:
             forget()
+
+
+class Terminated(KeyboardInterrupt):
+    """A SIGTERM, which ends the command as Ctrl-C does: it says what exists."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Raise `Terminated` on a SIGTERM that would end the process."""
+
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _status(error: Exception) -> int:

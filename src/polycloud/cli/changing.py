@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from polycloud.cli import listing, output
 from polycloud.errors import PolycloudError
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
+    from polycloud.common.driver import BaseDriver
 
-__all__ = ["ask", "confirm", "each", "would"]
+__all__ = ["ask", "confirm", "each", "side_by_side", "would"]
+
+T = TypeVar("T")
 
 
 def would(what: str) -> None:
@@ -56,6 +60,32 @@ def _show(noun: Noun, items: Sequence[Any]) -> None:
     names, console = [column.name for column in noun.columns], output.errors()
     rows = listing.cells(list(map(noun.record, items)), names)
     console.print(output.fitted(names, rows, console.width, full=False)[0])
+
+
+def side_by_side(
+    driver: BaseDriver, names: Sequence[str], calls: Sequence[Callable[[], T]]
+) -> tuple[list[T], list[str]]:
+    """Make a call for each name, side by side; return their results, and why others failed.
+
+    The error of an only one is raised.
+    """
+
+    def attempt(call: Callable[[], T]) -> T | PolycloudError:
+        try:
+            return call()
+        except PolycloudError as error:
+            if len(calls) == 1:
+                raise
+            return error
+
+    made = driver.connection.gather([partial(attempt, call) for call in calls])
+    failures = [
+        text
+        for name, error in zip(names, made, strict=True)
+        if isinstance(error, PolycloudError)
+        for text in (f"{name}: {output.reason(error)}", *getattr(error, "__notes__", ()))
+    ]
+    return [one for one in made if not isinstance(one, PolycloudError)], failures
 
 
 def each(

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import IO, NoReturn
 
-from polycloud.cli.statuses import FAILED, INTERRUPTED
+from polycloud.cli.statuses import FAILED, INTERRUPTED, TERMINATED
 from polycloud.version import __version__
 
 __all__ = ["run"]
@@ -18,14 +18,17 @@ QUESTION, COMPLETE = "_POLYCLOUD_COMPLETE", "complete_"
 
 
 def run() -> None:
-    """Run the command line and exit: 0 success, 1 failure, 2 wrong call, 3 not found, 130 interrupted."""
+    """Run the command line and exit.
+
+    0: success, 1: failure, 2: wrong call, 3: not found, 130: interrupted, 143: terminated.
+    """
     _prepare()
     printed = sys.stdout  # Typer replaces it when a reader goes away
     try:
         _run()
     except SystemExit as end:
-        if end.code == INTERRUPTED:
-            _exit_at_once()
+        if end.code in {INTERRUPTED, TERMINATED}:
+            _exit_at_once(end.code)
         _flush(printed)
         raise
     except OSError as error:
@@ -90,12 +93,12 @@ def _give_up(error: OSError, printed: IO[str]) -> NoReturn:
     fail(reason(error))
 
 
-def _exit_at_once() -> None:
+def _exit_at_once(status: int) -> None:
     """Exit at once: an interrupted command does not wait for the requests of its threads."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
-    os._exit(INTERRUPTED)
+    os._exit(status)
 
 
 if __name__ == "__main__":

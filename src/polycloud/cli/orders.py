@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from polycloud.cli import extras, finding, output
+from polycloud.cli import extras, finding
 from polycloud.cli.listing import cell
 from polycloud.cli.nouns import IMAGES, KEYS, LOCATIONS, SIZES
 from polycloud.compute.deployment import (
@@ -20,14 +19,12 @@ from polycloud.compute.deployment import (
 )
 from polycloud.compute.keys import require_public_key
 from polycloud.compute.objects import NodeAuthSSHKey
-from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError, printable
+from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from polycloud.compute.base import NodeDriver
 
-__all__ = ["Order", "Progress", "describe", "describe_steps", "login_key", "public_half", "steps"]
+__all__ = ["Order", "describe", "describe_steps", "login_key", "public_half", "steps"]
 
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -47,6 +44,7 @@ class Order:
     security_groups: Sequence[str] = ()
     networks: Sequence[str] = ()
     settings: Sequence[str] = ()
+    count: int = 1
 
     def arguments(self, driver: NodeDriver) -> dict[str, Any]:
         """The arguments of `create_node`, with the resources that the names refer to."""
@@ -102,14 +100,14 @@ class Order:
             return extras.usual(driver, "key", [KEYS.id(pair)])
         return {"auth": NodeAuthSSHKey(require_public_key(pair.public_key or ""))}
 
-    def several(self, count: int) -> list[Self]:
-        """Orders of so many such nodes: `NAME-1`, `NAME-2` and so on; the order itself if it is one."""
-        if count == 1:
+    def several(self) -> list[Self]:
+        """Orders of `count` such nodes: `NAME-1`, `NAME-2` and so on; the order itself if it is of one."""
+        if self.count == 1:
             return [self]
         key = self.idempotency_key
         return [
-            replace(self, name=f"{self.name}-{at}", idempotency_key=key and f"{key}-{at}")
-            for at in range(1, count + 1)
+            replace(self, name=f"{self.name}-{at}", count=1, idempotency_key=key and f"{key}-{at}")
+            for at in range(1, self.count + 1)
         ]
 
 
@@ -212,31 +210,3 @@ def _if_supported(driver: NodeDriver, name: str, value: Any) -> dict[str, Any]:
     if name not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
         raise UnsupportedOperationError(f"{driver.name} does not take {name} when a node is created", driver)
     return {name: value}
-
-
-class Progress:
-    """Shows progress until the node prints something, and from then on its output.
-
-    With `to_stderr` the output goes to stderr, since stdout is for the result.
-    """
-
-    def __init__(self, what: str, *, to_stderr: bool) -> None:
-        self._working: AbstractContextManager[None] | None = output.working(what)
-        self._to_stderr = to_stderr
-
-    def __enter__(self) -> Self:
-        if self._working is not None:
-            self._working.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        working, self._working = self._working, None
-        if working is not None:
-            working.__exit__(None, None, None)
-
-    def output(self, stream: str, text: str) -> None:
-        """Show the output of a script on `stream`, "stdout" or "stderr"."""
-        self.__exit__()
-        where = sys.stderr if self._to_stderr or stream == "stderr" else sys.stdout
-        where.write(printable(text))
-        where.flush()

@@ -62,22 +62,28 @@ def _add_show(app: typer.Typer, noun: Noun) -> None:
         profile: options.Profile = None,
         provider: options.Provider = None,
         as_json: options.Json = False,
+        as_csv: options.Csv = False,
+        safe_csv: options.SafeCsv = False,
         output_format: options.Output = None,
+        no_header: options.NoHeader = False,
         columns: options.Columns = None,
     ) -> None:
-        form = listing.format_of(output_format, as_json=as_json, as_csv=False, safe_csv=False)
+        form = listing.format_of(output_format, as_json=as_json, as_csv=as_csv, safe_csv=safe_csv)
         known = [column.name for column in noun.columns]
         chosen = known if columns is None else listing.chosen_columns(columns, known)
         with accounts.connect_one(noun.service, profile, provider) as driver:
             item = finding.choose(driver, noun, name)
         record = listing.with_tags(noun.record(item), chosen)
-        if form is listing.Format.TABLE:
+        if form is listing.Format.TABLE and no_header:
+            for column in chosen:
+                output.line(listing.cell(record[column]))
+        elif form is listing.Format.TABLE:
             _print_table(noun, item, {name: record[name] for name in chosen})
         elif form is listing.Format.JSON:
             shown = {name: record[name] for name in chosen}
             output.json(shown if columns else full_record(noun, item))
         else:
-            listing.print_rows([record], chosen, chosen, listing.View(form, columns=columns))
+            listing.print_rows([record], chosen, chosen, listing.View(form, not no_header, columns))
 
     app.command("show", help=f"Show one {noun.one}; with --json also the provider's own fields.")(show)
 

@@ -56,7 +56,7 @@ REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-
 class ConnectionOptions(TypedDict, total=False):
     """The keyword arguments of every driver, beyond `secure`, `host` and `port`.
 
-    `url` (instead of `secure`, `host` and `port`; its path, even `/`, replaces `request_path`),
+    `url` (instead of `secure`, `host` and `port`; its path, unless it is `/`, replaces `request_path`),
     `timeout` (seconds without a byte of the response, or the pair of connect and read timeouts),
     `deadline` (seconds for a call with all its retries), `retry` (a `RetryPolicy`), `proxy_url`,
     `ca_cert` (a file), `client_cert` (a file, or the pair of certificate and key file),
@@ -170,8 +170,7 @@ class Connection:
             parts = split_url(url)
             self.secure, self.host = parts.scheme == "https", parts.hostname or ""
             self.port = parts.port or (443 if self.secure else 80)
-            if parts.path:
-                self.request_path = parts.path.rstrip("/")
+            self.request_path = parts.path.rstrip("/") or self.request_path
             return
         self.host = _host(host or self.host)
         if port is None and not secure and self.port == Connection.port:

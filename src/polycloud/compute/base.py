@@ -222,6 +222,7 @@ class NodeDriver(OperationsDriver):
         *,
         ex_destroy_on_failure: bool = False,
         ex_known_hosts: str | None = None,
+        ex_on_create: Callable[[Node], object] | None = None,
         ex_on_output: OnOutput | None = None,
         force_ipv4: bool = False,
         ssh_jump: str | None = None,
@@ -248,6 +249,7 @@ class NodeDriver(OperationsDriver):
             wait_period: The longest pause between two attempts, in seconds.
             ex_destroy_on_failure: Destroy the node if its deployment fails or is interrupted.
             ex_known_hosts: A known_hosts file in which to remember the node's key (under its uuid).
+            ex_on_create: Called with the node once it is created.
             ex_on_output: Called with "stdout" or "stderr" and text, as scripts print it.
             force_ipv4: Wait for an IPv4 address, and connect to no other. By default a node may have IPv6
                 addresses only; IPv4 addresses are tried first.
@@ -284,9 +286,12 @@ class NodeDriver(OperationsDriver):
             jump=ssh_jump,
         )
         with self._authorized(auth, create_node_kwargs) as kwargs:
+            node = self.create_node(**kwargs)
+            if ex_on_create is not None:
+                ex_on_create(node)
             return deploying.deploy(
                 self,
-                self.create_node(**kwargs),
+                node,
                 deploy,
                 login,
                 interface=ssh_interface,

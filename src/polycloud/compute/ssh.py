@@ -245,7 +245,8 @@ class SSHClient(BaseSSHClient):
             async with asyncio.timeout(limit):
                 owner = await connecting.open(self._jumps, target)
         except TimeoutError as error:
-            raise SSHTimeoutError(f"{target} did not complete the login within {limit:g} s") from error
+            slow = connecting.current or target
+            raise SSHTimeoutError(f"{slow} did not complete the login within {limit:g} s") from error
         *jumps, connection = connecting.opened
         return Link(connection, jumps, owner.is_lost, asyncio.get_running_loop(), os.getpid())
 

@@ -105,6 +105,9 @@ class Connecting:
         self.host_keys = host_keys
         self.options = options
         self.opened: list[asyncssh.SSHClientConnection] = []
+        self.current: Target | None = None
+        """The machine whose login is going on."""
+        self._jumps: list[Owner] = []
 
     async def open(self, jumps: Sequence[Target], target: Target) -> Any:
         """Log in everywhere; return the connection's owner, which knows whether it is lost.
@@ -139,6 +142,7 @@ class Connecting:
             f"{target} has another host key than {target.machine} had before; if the machine was rebuilt, "
             "forget the old key"
         )
+        self.current = target
         try:
             connection: asyncssh.SSHClientConnection = await lib.connect(
                 target.host,
@@ -152,8 +156,11 @@ class Connecting:
             raise changed from error
         except lib.PermissionDenied as error:
             raise _refusal(target, owner, error) from error
+        except lib.ChannelOpenError as error:
+            raise SSHConnectError(f"{self._jumps[-1].target} cannot connect to {target}: {error}") from error
         except lib.ConnectionLost as error:
-            raise SSHConnectError(f"{target} cannot be reached: {error}{owner.said()}") from error
+            lost = next((jump for jump in self._jumps if jump.lost), owner)
+            raise SSHConnectError(f"{lost.target} cannot be reached: {error}{lost.said()}") from error
         except lib.DisconnectError as error:
             if owner.verified and REFUSED.search(error.reason):
                 raise _refusal(target, owner, error, is_definite=True) from error
@@ -164,6 +171,7 @@ class Connecting:
         # Remembered only now, after the login; see the module's docstring
         if not self.host_keys.accept(target.machine, _public_key(connection.get_server_host_key())):
             raise changed
+        self._jumps.append(owner)
         return owner
 
 

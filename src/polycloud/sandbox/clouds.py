@@ -35,9 +35,6 @@ CLOUDS: dict[str, str] = {
 class Settings:
     """The settings of a cloud: subclasses add fields with defaults, whose types values must have."""
 
-    common_names: ClassVar[Mapping[str, str]] = {}
-    """Names that a setting has at every cloud, and what this cloud calls them after its provider."""
-
     def __post_init__(self) -> None:
         for field in fields(self):
             check_value(field.name, getattr(self, field.name), type(field.default))
@@ -46,11 +43,10 @@ class Settings:
     def of(cls, given: Mapping[str, Any]) -> Self:
         """Create settings with the given values; ValueError for an unknown name or an invalid value."""
         known = [field.name for field in fields(cls)]
-        own = {cls.common_names.get(name, name): value for name, value in given.items()}
-        for name in own:
+        for name in given:
             if name not in known:
                 raise ValueError(f"unknown setting {name!r}: choose from {', '.join(known)}")
-        return cls(**own)
+        return cls(**given)
 
 
 def check_value(name: str, value: object, kind: type) -> None:

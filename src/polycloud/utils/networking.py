@@ -36,7 +36,7 @@ def is_private_subnet(ip: str) -> bool:
     """
     from ipaddress import ip_address
 
-    address = ip_address(ip)
+    address = ip_address(str(ip))  # a number or bytes would be one, too
     return any(address in network for network in _private_networks())
 
 
@@ -121,8 +121,15 @@ def _packer(version: int) -> Callable[[str], bytes]:
 
 
 def join_ipv4_segments(segments: Iterable[int | str]) -> str:
-    """Join four segments to a dotted address: ``[10, 0, 0, 1]`` gives ``"10.0.0.1"``."""
-    return ".".join(str(segment) for segment in segments)
+    """Join four segments to a dotted address: ``[10, 0, 0, 1]`` gives ``"10.0.0.1"``.
+
+    Raises:
+        ValueError: `segments` are none.
+    """
+    try:
+        return ".".join(str(segment) for segment in segments)
+    except TypeError:
+        raise ValueError(f"segments must be numbers such as [10, 0, 0, 1], got {segments!r}") from None
 
 
 def increment_ipv4_segments(segments: Iterable[int | str]) -> list[int]:

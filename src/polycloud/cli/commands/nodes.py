@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycloud.cli import accounts, changing, completion, finding, options, output, verbs
-from polycloud.cli.command import Command
-from polycloud.cli.nouns import IMAGES, KEYS, LOCATIONS, NODES, SIZES
+from polycloud.cli import accounts, changing, finding, options, output, verbs
+from polycloud.cli.nouns import NODES
+from polycloud.cli.ordering import OrderCommand, takes_order
 from polycloud.errors import AmbiguousCreateError, PolycloudError
 
 if TYPE_CHECKING:
+    from polycloud.cli.orders import Order
     from polycloud.compute.base import NodeDriver
     from polycloud.compute.objects import Node
 
@@ -26,46 +28,6 @@ app = verbs.group(NODES)
 
 WAIT_PERIOD = 2.0
 """The longest pause in seconds between two polls of a node."""
-Size = Annotated[str, options.choice(SIZES)]
-Image = Annotated[str, options.choice(IMAGES)]
-Location = Annotated[str | None, options.choice(LOCATIONS)]
-Key = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        metavar="KEY",
-        help="The SSH key for logging in: a file, private or public, or the name of a key of the account.",
-        autocompletion=completion.of(KEYS),
-    ),
-]
-UserData = Annotated[
-    Path | None,
-    typer.Option("--user-data", metavar="FILE", help="A script or cloud-config for the first boot."),
-]
-SecurityGroups = Annotated[
-    list[str] | None,
-    typer.Option("--security-group", metavar="GROUP", help="A security group or firewall; may be repeated."),
-]
-Networks = Annotated[
-    list[str] | None,
-    typer.Option("--network", metavar="NETWORK", help="Id of a network, or at Amazon of a subnet."),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="What the provider has beyond; --help with a profile lists the names. May be repeated.",
-    ),
-]
-Count = Annotated[
-    int, typer.Option(metavar="NUMBER", min=1, max=1000, help="So many nodes: NAME-1, NAME-2 and so on.")
-]
-Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.")]
-IdempotencyKey = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", help="A command that is repeated with the same text creates one node only."),
-]
 
 
 class SSHInterface(StrEnum):
@@ -75,32 +37,11 @@ class SSHInterface(StrEnum):
     PRIVATE = "private_ips"
 
 
-class CreateCommand(Command):
-    """A command whose help lists what `--set` takes for the account's driver."""
-
-    def more_help(self, given: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
-        """The title and the lines of another section of the help; nothing without an account."""
-        from polycloud.cli import extras
-
-        kind = accounts.driver_class(NODES.service, given.get("profile"), given.get("provider"))
-        return (f"--set for {kind.name}", extras.described(kind)) if kind else ("", [])
-
-
-@app.command(cls=CreateCommand)
+@app.command(cls=OrderCommand)
+@takes_order
 def create(
     *,
-    name: options.NewName,
-    size: Size,
-    image: Image,
-    location: Location = None,
-    key: Key = None,
-    tags: Tags = None,
-    user_data: UserData = None,
-    security_groups: SecurityGroups = None,
-    networks: Networks = None,
-    settings: Settings = None,
-    count: Count = 1,
-    idempotency_key: IdempotencyKey = None,
+    order: Order,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs and has an address.")] = False,
     timeout: options.Timeout = 600,
     profile: options.Profile = None,
@@ -114,36 +55,23 @@ def create(
     """
     from polycloud.cli import orders
 
-    order = orders.Order(
-        name,
-        size,
-        image,
-        location,
-        key,
-        tags or (),
-        idempotency_key,
-        user_data,
-        security_groups or (),
-        networks or (),
-        settings or (),
-    )
     with accounts.connect_one(NODES.service, profile, provider) as driver:
         arguments = order.arguments(driver)
-        asked = [{**arguments, **one.own()} for one in order.several(count)]
+        asked = [{**arguments, **one.own()} for one in order.several()]
         if dry_run:
             for one in asked:
                 changing.would(f"create {orders.describe(driver, one)}")
             return
-        nodes, failures = _create(driver, name, asked, accounts.flags(profile, provider))
+        nodes, failures = _create(driver, order.name, asked, accounts.flags(profile, provider))
         try:
             if wait and nodes:
                 nodes = _wait(driver, nodes, timeout)
         except (PolycloudError, KeyboardInterrupt) as error:
             if as_json:
-                _print(nodes, as_json=True, several=count > 1)
+                _print(nodes, as_json=True, several=order.count > 1)
             error.add_note(_how_to_destroy(nodes, profile, provider))
             raise
-        _print(nodes, as_json=as_json, several=count > 1)
+        _print(nodes, as_json=as_json, several=order.count > 1)
         if failures:
             output.fail(failures[0], failures[1:])
 
@@ -155,28 +83,16 @@ def _create(
 
     The error of an only one is raised.
     """
-
-    def attempt(arguments: dict[str, Any]) -> Node | PolycloudError:
-        try:
-            return driver.create_node(**arguments)
-        except PolycloudError as error:
-            if len(asked) == 1:
-                raise
-            return error
-
     names = [arguments["name"] for arguments in asked]
     try:
         with output.working(f"creating the node{'s' * (len(asked) > 1)} {', '.join(names)}"):
-            made = driver.connection.gather([partial(attempt, arguments) for arguments in asked])
+            calls = [partial(driver.create_node, **arguments) for arguments in asked]
+            made, failures = changing.side_by_side(driver, names, calls)
     except (AmbiguousCreateError, KeyboardInterrupt) as error:
         error.add_note(_how_to_look(name, account))
         raise
-    nodes = [one for result in made for one in (result if isinstance(result, list) else [result])]
-    failures = zip(names, made, strict=True)
-    return (
-        [node for node in nodes if not isinstance(node, PolycloudError)],
-        [f"{name}: {output.reason(one)}" for name, one in failures if isinstance(one, PolycloudError)],
-    )
+    # Some drivers return a list where an argument of their own asks for several
+    return [node for one in made for node in (one if isinstance(one, list) else [one])], failures
 
 
 def _how_to_look(name: str, account: Sequence[str]) -> str:
@@ -202,21 +118,11 @@ def _how_to_destroy(nodes: Sequence[Node], profile: str | None, provider: str | 
     return f"{', '.join(map(NODES.title, nodes))} {exist}; to destroy {them}: {shlex.join(words)}"
 
 
-@app.command(cls=CreateCommand)
+@app.command(cls=OrderCommand)
+@takes_order
 def deploy(
     *,
-    name: options.NewName,
-    size: Size,
-    image: Image,
-    location: Location = None,
-    key: Key = None,
-    tags: Tags = None,
-    user_data: UserData = None,
-    security_groups: SecurityGroups = None,
-    networks: Networks = None,
-    settings: Settings = None,
-    count: Count = 1,
-    idempotency_key: IdempotencyKey = None,
+    order: Order,
     script: Annotated[Path | None, typer.Option(metavar="FILE", help="A script to run on the node.")] = None,
     files: Annotated[
         list[str] | None,
@@ -248,52 +154,42 @@ def deploy(
     """Create a node, and run a script on it over SSH.
 
     Files are copied first. The output of the script is shown as it arrives. Without --key the first key of
-    ~/.ssh is used. Several nodes are deployed one after the other.
+    ~/.ssh is used. Several nodes are deployed side by side, and their names are before what they print.
     """
     from polycloud.cli import orders
+    from polycloud.cli.deployments import Deployments
 
-    order = orders.Order(
-        name,
-        size,
-        image,
-        location,
-        key or str(orders.login_key(None)),
-        tags or (),
-        idempotency_key,
-        user_data,
-        security_groups or (),
-        networks or (),
-        settings or (),
-    )
-    private_key = order.private_key()
+    order = replace(order, key=order.key or str(orders.login_key(None)))
     step = orders.steps(script, files or (), sudo=sudo)
+    how = {
+        "ssh_username": ssh_user,
+        "ssh_port": ssh_port,
+        "ssh_interface": ssh_interface.value,
+        "ssh_jump": ssh_jump,
+        "ssh_key": order.private_key(),
+        "timeout": timeout,
+        "wait_period": WAIT_PERIOD,
+        "ex_destroy_on_failure": destroy_on_failure,
+    }
     with accounts.connect_one(NODES.service, profile, provider) as driver:
         arguments = order.arguments(driver)
-        for one in order.several(count):
-            arguments |= one.own()
-            if dry_run:
-                doing = orders.describe_steps(script, files or ())
-                changing.would(f"create {orders.describe(driver, arguments)}, then {doing}")
-                continue
-            try:
-                with orders.Progress(f"deploying the node {one.name}", to_stderr=as_json) as progress:
-                    node = driver.deploy_node(
-                        step,
-                        ssh_username=ssh_user,
-                        ssh_port=ssh_port,
-                        ssh_interface=ssh_interface.value,
-                        ssh_jump=ssh_jump,
-                        ssh_key=private_key,
-                        timeout=timeout,
-                        wait_period=WAIT_PERIOD,
-                        ex_destroy_on_failure=destroy_on_failure,
-                        ex_on_output=progress.output,
-                        **arguments,
-                    )
-            except (AmbiguousCreateError, KeyboardInterrupt) as error:
-                error.add_note(_how_to_look(one.name, accounts.flags(profile, provider)))
-                raise
-            verbs.print_record(NODES, node, as_json=as_json)
+        asked = [{**arguments, **one.own()} for one in order.several()]
+        if dry_run:
+            doing = orders.describe_steps(script, files or ())
+            for one in asked:
+                changing.would(f"create {orders.describe(driver, one)}, then {doing}")
+            return
+        deployments = Deployments(driver, step, how, to_stderr=as_json)
+        try:
+            nodes, failures = deployments.run(asked)
+        except (AmbiguousCreateError, KeyboardInterrupt) as error:
+            if len(asked) > 1 and deployments.created:
+                error.add_note(_how_to_destroy(deployments.created, profile, provider))
+            error.add_note(_how_to_look(order.name, accounts.flags(profile, provider)))
+            raise
+        _print(nodes, as_json=as_json, several=order.count > 1)
+        if failures:
+            output.fail(failures[0], failures[1:])
 
 
 @app.command()

@@ -108,7 +108,7 @@ def _destroy(state: State, droplet: Droplet) -> None:
         droplet.machine.remove()
         droplet.machine = None
     droplet.status = "archive"
-    state.begin("destroy", state.settings.archive, droplet, partial(state.remove_droplet, droplet))
+    state.begin("destroy", state.settings.destroy, droplet, partial(state.remove_droplet, droplet))
 
 
 def _is_copy(type: str, droplet: Droplet, image: Image) -> bool:

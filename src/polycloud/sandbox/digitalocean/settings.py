@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from polycloud.sandbox.clouds import Settings
 
@@ -20,9 +18,9 @@ class DigitalOceanSettings(Settings):
         power: seconds that any other action on a droplet takes, but for those below.
         copy: seconds that a snapshot, a resize or a transfer of an image takes.
         attach: seconds that a volume, a reserved IP or a firewall needs for a change.
-        archive: seconds for which a deleted droplet is still listed, with the status "archive".
+        destroy: seconds for which a deleted droplet is still listed, with the status "archive".
         errored: types of actions, with commas between them, that end as errored and without effect.
-        seed_droplets: how many droplets exist from the beginning, active and with the tag "seed".
+        seed_nodes: how many droplets exist from the beginning, active and with the tag "seed".
         droplet_limit: how many droplets there may be beside those.
         reserved_ip_limit: how many reserved IPs there may be.
         page_size: items on a page that asks for no number.
@@ -31,17 +29,15 @@ class DigitalOceanSettings(Settings):
         burst_limit: requests a minute, and then 429 with Retry-After; 0 refuses nothing.
     """
 
-    common_names: ClassVar[Mapping[str, str]] = {"seed_nodes": "seed_droplets", "destroy": "archive"}
-
     token: str = "dop_v1_sandbox"  # noqa: S105 - opens nothing but a sandbox
     read_only_token: str = "dop_v1_sandbox_read_only"  # noqa: S105
     build: float = 2.0
     power: float = 0.5
     copy: float = 1.0
     attach: float = 0.5
-    archive: float = 0.0
+    destroy: float = 0.0
     errored: str = ""
-    seed_droplets: int = 0
+    seed_nodes: int = 0
     droplet_limit: int = 25
     reserved_ip_limit: int = 5
     page_size: int = 20

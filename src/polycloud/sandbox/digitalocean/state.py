@@ -52,7 +52,7 @@ class State(Account[Action]):
             vpc = Item(**self.identity(), name=f"default-{slug}", region=slug, description="", default=True)
             vars(vpc).update(in_network(IPv4Network(f"10.{100 + number}.0.0/16")))
             self.vpcs[vpc.id] = vpc
-        self._seed(settings.seed_droplets)
+        self._seed(settings.seed_nodes)
 
     def _seed(self, number: int) -> None:
         images = [image for image in self.images.values() if image.slug]

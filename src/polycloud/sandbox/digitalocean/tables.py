@@ -38,7 +38,7 @@ from polycloud.sandbox.rest.replies import Call, Json, Listing, Reply, Routes
 
 def droplet_limit(state: State) -> int:
     """Return how many droplets the account may have, the seeded ones included."""
-    return state.settings.droplet_limit + state.settings.seed_droplets  # type: ignore[no-any-return]
+    return state.settings.droplet_limit + state.settings.seed_nodes  # type: ignore[no-any-return]
 
 
 def _account(state: State, _: Call) -> Reply:

@@ -94,7 +94,7 @@ def _delete(state: State, linode: Linode, _: Call) -> None:
         }
     state.remove_machine(linode)
     linode.status = "deleting"
-    state.begin("linode_delete", state.settings.delete, linode, partial(state.remove_linode, linode))
+    state.begin("linode_delete", state.settings.destroy, linode, partial(state.remove_linode, linode))
 
 
 def _transfer(_: State, linode: Linode, __: Call) -> Reply:

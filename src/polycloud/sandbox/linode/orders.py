@@ -104,7 +104,7 @@ def read_order(state: State, body: Body) -> Order:
 
 def check_limit(state: State) -> None:
     """Raise InputError if the account can have no more Linodes."""
-    if len(state.linodes) >= state.settings.linode_limit + state.settings.seed_instances:
+    if len(state.linodes) >= state.settings.linode_limit + state.settings.seed_nodes:
         raise InputError("Account Limit reached. Please open a support ticket.")
 
 

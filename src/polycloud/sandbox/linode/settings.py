@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from polycloud.sandbox.clouds import Settings
 
@@ -22,9 +20,9 @@ class LinodeSettings(Settings):
         power: seconds that a shutdown or a reboot takes.
         copy: seconds that a resize, a clone, a migration, a backup, an image or a disk takes.
         attach: seconds that a volume needs to be made, changed, or attached to a Linode that runs.
-        delete: seconds for which a deleted Linode is still listed, with the status "deleting".
+        destroy: seconds for which a deleted Linode is still listed, with the status "deleting".
         failing: actions of events, with commas between them, that end as failed and without effect.
-        seed_instances: how many Linodes exist from the beginning, running and with the tag "seed".
+        seed_nodes: how many Linodes exist from the beginning, running and with the tag "seed".
         linode_limit: how many Linodes there may be beside those.
         page_size: items on a page that asks for no number.
         smallest_page: the smallest number of items that a page may ask for.
@@ -34,8 +32,6 @@ class LinodeSettings(Settings):
         create_limit: creates of Linodes in 15 seconds, and then 429; 0 refuses nothing.
     """
 
-    common_names: ClassVar[Mapping[str, str]] = {"seed_nodes": "seed_instances", "destroy": "delete"}
-
     token: str = "linode_sandbox"  # noqa: S105 - opens nothing but a sandbox
     read_only_token: str = "linode_sandbox_read_only"  # noqa: S105
     username: str = "sandbox"
@@ -44,9 +40,9 @@ class LinodeSettings(Settings):
     power: float = 0.5
     copy: float = 1.0
     attach: float = 0.5
-    delete: float = 0.0
+    destroy: float = 0.0
     failing: str = ""
-    seed_instances: int = 0
+    seed_nodes: int = 0
     linode_limit: int = 25
     page_size: int = 100
     smallest_page: int = 25

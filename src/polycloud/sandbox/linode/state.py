@@ -54,7 +54,7 @@ class State(Account[Event]):
         self.firewalls: dict[int, Item] = {}
         self.tags: dict[str, Item] = {}
         self._private_addresses = {region: Pool([_PRIVATE]) for region in REGIONS}
-        self._seed(settings.seed_instances)
+        self._seed(settings.seed_nodes)
 
     def _seed(self, number: int) -> None:
         images = [image for image in self.images.values() if not image.deprecated]

@@ -212,7 +212,7 @@ def _quotas(state: State) -> dict[str, int]:
         old |= {"injected_file_content_bytes": 10240, "injected_file_path_bytes": 255, "injected_files": 5}
     return {
         "cores": state.settings.core_limit,
-        "instances": state.settings.server_limit + state.settings.seed_servers,
+        "instances": state.settings.server_limit + state.settings.seed_nodes,
         "key_pairs": _KEYPAIR_LIMIT,
         "metadata_items": 128,
         "ram": _RAM,

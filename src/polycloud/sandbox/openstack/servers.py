@@ -177,7 +177,7 @@ def delete(state: State, server: Server, _: Call) -> None:
     attaching.release(state, server)
     state.remove_machine(server)
     server.task_state, server.updated = "deleting", state.stamp()
-    state.begin("delete", state.settings.delete, server, partial(state.servers.pop, server.id, None))
+    state.begin("delete", state.settings.destroy, server, partial(state.servers.pop, server.id, None))
 
 
 # Metadata

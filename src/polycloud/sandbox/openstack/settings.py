@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from polycloud.sandbox.clouds import Settings
 
@@ -22,10 +20,10 @@ class OpenStackSettings(Settings):
         power: seconds that a reboot, start, stop, pause, suspend or rescue takes.
         copy: seconds that a snapshot, a resize, a migration or an upload of an image takes.
         attach: seconds that a volume needs for any change.
-        delete: seconds for which a deleted server is still listed.
+        destroy: seconds for which a deleted server is still listed.
         errored: types of changes, with commas between them, that fail: "create" leaves a server in the status
             ERROR, for lack of a host.
-        seed_servers: how many servers of the project exist from the beginning.
+        seed_nodes: how many servers of the project exist from the beginning.
         seed_keypairs: how many key pairs the user has from the beginning.
         server_limit: how many servers a project may have beside those.
         core_limit: how many virtual CPUs a project may have.
@@ -35,8 +33,6 @@ class OpenStackSettings(Settings):
         minute_limit: Nova's requests a minute, and then 413 with Retry-After; 0 refuses nothing.
     """
 
-    common_names: ClassVar[Mapping[str, str]] = {"seed_nodes": "seed_servers", "destroy": "delete"}
-
     user: str = "demo"
     password: str = "openstack_sandbox"  # noqa: S105 - opens nothing but a sandbox
     token_lifetime: float = 3600.0
@@ -44,9 +40,9 @@ class OpenStackSettings(Settings):
     power: float = 0.5
     copy: float = 1.0
     attach: float = 0.5
-    delete: float = 0.0
+    destroy: float = 0.0
     errored: str = ""
-    seed_servers: int = 0
+    seed_nodes: int = 0
     seed_keypairs: int = 0
     server_limit: int = 25
     core_limit: int = 400

@@ -1,0 +1,75 @@
+"""What all tests of a process share, and a test may change by mistake."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+# SIGALRM is pytest-timeout's
+SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+OF_A_LOGGER = ("level", "disabled", "propagate")
+OF_PYTEST = "PYTEST_CURRENT_TEST"
+
+
+class Process:
+    """The state of the process when this was made: environment, folder, signals, settings of loggers.
+
+    Loggers that were made later are of no account: importing a module makes some.
+    """
+
+    def __init__(self) -> None:
+        self._environment = _environment()
+        self._folder = Path.cwd()
+        self._signals = {number: signal.getsignal(number) for number in SIGNALS}
+        self._disabled = logging.root.manager.disable
+        self._loggers = [
+            (logger, {name: getattr(logger, name) for name in OF_A_LOGGER})
+            for logger in (logging.root, *logging.root.manager.loggerDict.values())
+            if isinstance(logger, logging.Logger)
+        ]
+
+    def changes(self) -> list[str]:
+        """Describe what has changed."""
+        now = _environment()
+        names = sorted(name for name, _ in now.items() ^ self._environment.items())
+        found = [
+            _change(f"${name}", self._environment.get(name), now.get(name)) for name in dict.fromkeys(names)
+        ]
+        found.append(_change("the folder", self._folder, Path.cwd()))
+        found += [
+            _change(number.name, was, signal.getsignal(number)) for number, was in self._signals.items()
+        ]
+        found.append(_change("logging.disable", self._disabled, logging.root.manager.disable))
+        for logger, before in self._loggers:
+            found += [
+                _change(f"{name} of logger {logger.name}", was, getattr(logger, name))
+                for name, was in before.items()
+            ]
+        return [change for change in found if change]
+
+    def restore(self) -> None:
+        """Undo what has changed."""
+        running = {name: os.environ[name] for name in (OF_PYTEST,) if name in os.environ}
+        os.environ.clear()
+        os.environ.update(self._environment | running)
+        os.chdir(self._folder)
+        for number, handler in self._signals.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+        logging.disable(self._disabled)
+        for logger, before in self._loggers:
+            for name, was in before.items():
+                if getattr(logger, name) != was:
+                    setattr(logger, name, was)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != OF_PYTEST}
+
+
+def _change(name: str, before: Any, after: Any) -> str:
+    """Describe a change; "" if there is none."""
+    return "" if before == after else f"{name} is {after!r}, and was {before!r}"
