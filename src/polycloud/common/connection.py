@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAndKey"]
 
 T = TypeVar("T")
-REDIRECTS = range(300, 400)
 HOST = r"[A-Za-z0-9._:%-]+"
 PORTS = range(1, 65536)
 LARGEST_POOL = 10_000
@@ -409,7 +408,7 @@ class Connection:
     def _checked(self, request: Request, raw: RawResponse, *, repeated: bool) -> Response:
         response = self.responseCls(raw, self, request)
         try:
-            if raw.status in REDIRECTS and "location" in raw.headers:
+            if response.is_redirect():
                 target = raw.headers["location"].partition("?")[0]
                 raise response.malformed(f"the provider redirects to {target!r}; redirects are not followed")
             if response.success():
