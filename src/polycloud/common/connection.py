@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
@@ -22,6 +21,7 @@ from polycloud.common.building import (
 )
 from polycloud.common.options import (
     ConnectionOptions,
+    allows_plain_http,
     retry_policy,
     split_url,
     user_agent_words,
@@ -47,7 +47,6 @@ from polycloud.http.messages import (
     Request,
     Transport,
     TransportOptions,
-    is_loopback,
 )
 from polycloud.http.ratelimits import RateLimiter, limiter_of
 from polycloud.http.retry import RetryBudget, RetryPolicy
@@ -57,7 +56,6 @@ from polycloud.utils.values import shown
 __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAndKey"]
 
 T = TypeVar("T")
-REDIRECTS = range(300, 400)
 LARGEST_POOL = 10_000
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
 
@@ -156,8 +154,7 @@ class Connection:
         self.port = valid_port(self.port if port is None else port)
 
     def _require_secure(self, allowed: bool) -> None:
-        exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
-        if self.secure or allowed or is_loopback(self.host) or self.host in exempt:
+        if self.secure or allows_plain_http(self.host, allowed):
             return
         raise InsecureConnectionError(
             f"plain HTTP to {self.host} would expose the credentials on the network; use HTTPS, or "
@@ -387,7 +384,7 @@ class Connection:
     def _checked(self, request: Request, raw: RawResponse, *, repeated: bool) -> Response:
         response = self.responseCls(raw, self, request)
         try:
-            if raw.status in REDIRECTS and "location" in raw.headers:
+            if response.is_redirect():
                 target = raw.headers["location"].partition("?")[0]
                 raise response.malformed(f"the provider redirects to {target!r}; redirects are not followed")
             if response.success():

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from polycloud.errors import InvalidArgumentError
-from polycloud.http.messages import Transport
+from polycloud.http.messages import Transport, is_loopback
 from polycloud.http.retry import RetryPolicy, require_number
 from polycloud.utils.values import shown
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-__all__ = ["ConnectionOptions", "retry_policy", "split_url", "user_agent_words", "valid_host", "valid_port"]
+__all__ = [
+    "ConnectionOptions",
+    "allows_plain_http",
+    "retry_policy",
+    "split_url",
+    "user_agent_words",
+    "valid_host",
+    "valid_port",
+]
 
 HOST = r"[A-Za-z0-9._:%-]+"
 PORTS = range(1, 65536)
@@ -110,3 +119,9 @@ def valid_port(port: int | str) -> int:
     if number not in PORTS:
         raise InvalidArgumentError(f"port must be 1 to 65535, got {shown(port)}")
     return number
+
+
+def allows_plain_http(host: str, allowed: bool) -> bool:
+    """Return whether plain HTTP may be sent to a host: this machine, or `allowed`, or by the environment."""
+    exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
+    return allowed or is_loopback(host) or host in exempt

@@ -38,6 +38,7 @@ VALUES = (*COMMAS, b"{", b"[")
 ELEMENTS = (b"<", b"=")
 """What tags and the values of attributes begin with in XML."""
 HTML = rb"(?i)(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?<(?:!doctype\s++)?html\b"
+REDIRECTS = range(300, 400)
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
 CHARSET = r"(?i)charset=\"?([\w-]+)"
@@ -129,6 +130,10 @@ class Response:
             raise self._cleaned(error)  # noqa: B904 - the same error
         finally:
             self.close()
+
+    def is_redirect(self) -> bool:
+        """Return whether it sends the request elsewhere by a `Location`; no redirect is followed."""
+        return self.status in REDIRECTS and "location" in self.headers
 
     def close(self) -> None:
         """Release the connection; needed only for a stream that is not read to its end."""

@@ -1,4 +1,4 @@
-"""HTTP headers, looked up in any case, and those that say when to come back: dates, Retry-After, RateLimit-*.
+"""HTTP headers, looked up in any case, and those that say when to come back: dates, Retry-After, rate limits.
 
 Rate limits are read in any of the usual forms: `Retry-After`; `RateLimit-Limit`, `-Remaining` and `-Reset`,
 with or without `X-`; the single `RateLimit` header of the IETF's draft.
