@@ -92,7 +92,9 @@ def test_a_profile_until_it_stops(start: Start, run: Run, configured: Callable[[
     assert file.read_text() == f"{mine}\n"
 
 
-@pytest.mark.parametrize("name", ["digitalocean", "linode", "nephoscale", "openstack", "softlayer"])
+@pytest.mark.parametrize(
+    "name", ["digitalocean", "linode", "nephoscale", "openstack", "rackspace", "softlayer"]
+)
 def test_settings_have_one_name(name: str) -> None:
     """Seconds of a build, an action and a deletion, and servers from the start have one name."""
     with Sandbox(name, ssh="off", seed_nodes=2, build=0.1, power=0.1, destroy=0.1) as cloud:

@@ -30,7 +30,7 @@ from polycloud.sandbox import Sandbox
 from polycloud.testing.faults import Fault, FaultList, FaultProxy, SeenRequest
 from polycloud.tracing.hooks import add_hook
 from support.keystone import Keystone
-from support.openstackwalk import PUBLIC_KEY, Walk, noted_operations
+from support.openstackwalk import PUBLIC_KEY, Walk, noted_operations, until
 from support.web import Answer, Seen, Web, serve
 
 FAST: dict[str, Any] = {"build": 0.05, "power": 0.02, "copy": 0.05, "attach": 0.02, "no_isolation": True}
@@ -197,7 +197,7 @@ def test_what_a_create_sends() -> None:
             ["default"],
             {"a": "b"},
             {"/etc/motd": "hello"},
-            ["a-net", {"port": "a-port"}],
+            ["62021a3f-7c5e-4ec9-b813-c2393c25698f", {"port": "a-port"}],
             "AUTO",
             "hush",
             "nova",
@@ -222,7 +222,7 @@ def test_what_a_create_sends() -> None:
         "config_drive": True,
         "security_groups": [{"name": "default"}],
         "personality": [{"path": "/etc/motd", "contents": base64.b64encode(b"hello").decode()}],
-        "networks": [{"uuid": "a-net"}, {"port": "a-port"}],
+        "networks": [{"uuid": "62021a3f-7c5e-4ec9-b813-c2393c25698f"}, {"port": "a-port"}],
         "OS-DCF:diskConfig": "AUTO",
         "adminPass": "hush",
         "availability_zone": "nova",
@@ -306,7 +306,7 @@ def test_refused_creates(cloud: Sandbox) -> None:
 
 
 def test_several_networks(cloud: Sandbox) -> None:
-    """A create that must choose a network says which ones there are."""
+    """A create that must choose a network says which ones there are; it may be given by its name."""
     with driver_of(cloud) as driver:
         network = driver.ex_create_network("backend")
         driver.ex_create_subnet("backend", network, "10.88.0.0/24")
@@ -318,6 +318,11 @@ def test_several_networks(cloud: Sandbox) -> None:
         node = driver.create_node("web", size, image, networks=[network])
         ((node, addresses),) = driver.wait_until_running([node], ssh_interface="private_ips")
         assert addresses[0].startswith("10.88.0.")
+        named = driver.create_node("web", size, image, networks="backend")
+        ((_, addresses),) = driver.wait_until_running([named], ssh_interface="private_ips")
+        assert addresses[0].startswith("10.88.0.")
+        with pytest.raises(InvalidArgumentError, match="0 networks are called 'bakcend'; there are:"):
+            driver.create_node("web", size, image, networks=["bakcend"])
 
 
 def test_busy_servers() -> None:
@@ -387,6 +392,7 @@ def test_lost_volumes(cloud: Sandbox, fault: Fault) -> None:
         options = {**cloud.options, "ex_force_auth_url": f"{proxy.url}/identity"}
         with OpenStackNodeDriver(*cloud.credentials, **options) as driver:
             volume = driver.create_volume(1, "data", ex_metadata={"a": "b"})
+            until(lambda: driver.ex_get_volume(volume.id).state == StorageVolumeState.AVAILABLE)
             snapshot = driver.create_volume_snapshot(volume, "copy")
             assert [one.id for one in driver.list_volumes()] == [volume.id]
             assert [one.id for one in driver.ex_list_snapshots()] == [snapshot.id]

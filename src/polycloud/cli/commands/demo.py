@@ -323,6 +323,19 @@ def by_hand(session: Session) -> None:
         session.do("other.close()")
 
 
+def rackspace(session: Session) -> None:
+    with running("rackspace", build=1.0, power=0.3) as cloud:
+        session.do(f"other = {connecting(cloud)}")
+        session.do("size = min(other.list_sizes(), key=lambda size: size.ram)")
+        session.do("image = next(image for image in other.list_images() if other.ex_fits(size, image))")
+        session.do('node = other.create_node("web", size, image, auth=NodeAuthSSHKey(pair.public_key))')
+        session.say("other.wait_until_running([node], wait_period=0.5)")
+        session.say("other.ex_list_virtual_interfaces(node)")
+        session.say("node.destroy()")
+        session.watch("other.list_nodes()", [])
+        session.do("other.close()")
+
+
 def amazon(session: Session) -> None:
     from polycloud.sandbox import Sandbox
 
@@ -391,6 +404,7 @@ STEPS: tuple[tuple[str, Callable[[Session], None]], ...] = (
     ("Another cloud, the same methods: DigitalOcean, with a volume", partial(another_cloud, "digitalocean")),
     ("A third one: Linode", partial(another_cloud, "linode")),
     ("OpenStack, which many clouds run", partial(another_cloud, "openstack")),
+    ("Rackspace, an OpenStack with fields of its own", rackspace),
     ("SoftLayer: a size made by hand", by_hand),
     ("Amazon EC2", amazon),
     ("Errors: one type for each kind of failure", errors),

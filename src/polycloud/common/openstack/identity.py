@@ -115,6 +115,8 @@ def log_in(connection: Requests, login: Login, old: Token | None = None) -> Acce
     except InvalidCredsError as error:
         raise _explained(connection, login, error) from error
     except NotFoundError as error:
+        if str(error.message).startswith("Could not find"):  # an application credential, or a trust
+            raise InvalidCredsError(f"{login.who()} is refused: {error.message}") from error
         other = "3.x_password" if version == "v2.0" else "2.0_password"
         raise InvalidArgumentError(
             f"there is no Keystone {version} below the authentication URL ({error}); "

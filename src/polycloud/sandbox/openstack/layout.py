@@ -53,6 +53,8 @@ class Layout:
         default_networks: the ids of those that a server has that names none; without any, the only one.
         server: changes how servers are shown.
         flavor: changes how flavours are shown.
+        misfit: why an image and a flavour do not fit each other, from both and whether the disk is local;
+            empty if they do.
     """
 
     regions: Mapping[str, str]
@@ -64,6 +66,7 @@ class Layout:
     default_networks: tuple[str, ...] = ()
     server: Change = as_it_is
     flavor: Change = as_it_is
+    misfit: Callable[[Any, Any, bool], str] = lambda *_: ""
 
 
 OPENSTACK = Layout(

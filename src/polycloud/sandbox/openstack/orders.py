@@ -94,7 +94,10 @@ def find_image(state: State, reference: str, missing: str) -> Item:
 
 
 def check_fit(image: Item, flavor: Item, *, local_disk: bool = True) -> None:
-    """Raise InputError if an image needs more than a flavour has."""
+    """Raise InputError if an image needs more than a flavour has, or something else."""
+    misfit = flavor.state.layout.misfit(image, flavor, local_disk)
+    if misfit:
+        raise InputError(misfit)
     if image.min_ram > flavor.ram:
         raise InputError("Flavor's memory is too small for requested image.")
     if local_disk and flavor.disk and image.min_disk > flavor.disk:

@@ -191,12 +191,16 @@ class State(Networking):
 
     def _seed_servers(self, number: int, user: Item) -> None:
         project = self.identity.home(user)
-        flavors = list(self.flavors.values())[:5]
-        images = [image for image in self.images.values() if not image.min_ram]
+        fitting = [
+            (flavor, image)
+            for flavor in list(self.flavors.values())[:5]
+            for image in self.images.values()
+            if image.min_ram <= flavor.ram and image.min_disk <= flavor.disk
+            if not self.layout.misfit(image, flavor, True)
+        ]
         network, subnet = next(iter(self.networks.values())), next(iter(self.subnets.values()))
         pool = Pool([UNREACHED])
-        choices = islice(cycle(flavors), number)
-        for index, (flavor, image) in enumerate(zip(choices, cycle(images), strict=False), start=1):
+        for index, (flavor, image) in enumerate(islice(cycle(fitting), number), start=1):
             server = self.add_server(
                 name=f"seed-{index:05}",
                 project_id=project.id,

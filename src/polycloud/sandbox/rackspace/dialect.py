@@ -72,6 +72,17 @@ def show_flavor(flavor: Any, shown: Json) -> Json:
     }
 
 
+def misfit(image: Any, flavor: Any, local_disk: bool) -> str:
+    """Return why an image and a flavour do not fit each other."""
+    wanted = flavor.extra_specs["class"]
+    rules = image.properties.get("flavor_classes", "*").split(",")
+    if f"!{wanted}" in rules or not {"*", wanted} & set(rules):
+        return f"Flavor class {wanted} is not allowed for image {image.id}."
+    if local_disk and not flavor.disk:
+        return f"Flavor {flavor.id} has no disk: a volume to boot from is required."
+    return ""
+
+
 _REGIONS = ("DFW", "ORD", "IAD", "LON", "SYD", "HKG")
 
 LAYOUT = Layout(
@@ -95,6 +106,7 @@ LAYOUT = Layout(
     default_networks=(PUBLIC, SERVICE),
     server=show_server,
     flavor=show_flavor,
+    misfit=misfit,
 )
 """Rackspace's public cloud. Files, balancers and DNS are in the catalogue only."""
 

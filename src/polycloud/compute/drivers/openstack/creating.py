@@ -9,6 +9,7 @@ stays, and a later run finds the server by it. `extra["metadata"]` is without ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -33,6 +34,7 @@ from polycloud.compute.objects import (
 from polycloud.compute.types import NodeState
 from polycloud.errors import ConflictError, InvalidArgumentError, PolycloudError
 
+UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 Networks = Iterable[OpenStackNetwork | str | Mapping[str, str]]
 
 
@@ -141,7 +143,7 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
             ex_security_groups: Security groups, by name or as returned by `ex_list_security_groups()`.
             ex_metadata: Metadata: names and values, each a str.
             ex_files: Files to write: paths and contents. Needs a cloud that offers microversion 2.56 or less.
-            networks: Networks as returned by `ex_list_networks()`, their ids, or dicts such as
+            networks: Networks as returned by `ex_list_networks()`, their ids or names, or dicts such as
                 `{"port": id}` or `{"uuid": id, "fixed_ip": address}`; by default the only one.
             ex_disk_config: "AUTO" or "MANUAL".
             ex_admin_pass: The administrator's password, if the image can set it; by default Nova makes one.
@@ -179,7 +181,7 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
             "security_groups": [{"name": _group(one)} for one in as_list(ex_security_groups)] or None,
             "metadata": dict(ex_metadata or {}),
             "personality": _files(ex_files),
-            "networks": [_network(one) for one in as_list(networks)] or None,
+            "networks": [self._network_of(one) for one in as_list(networks)] or None,
             "OS-DCF:diskConfig": ex_disk_config,
             "adminPass": ex_admin_pass,
             "availability_zone": ex_availability_zone if location is None else id_of(location, NodeLocation),
@@ -208,6 +210,22 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
         if (headers or forced not in (None, *EARLY)) and server["networks"] is None:
             server["networks"] = "auto"
         return headers
+
+    def _network_of(self, network: Any) -> dict[str, str]:
+        """Return a network as the request has it; one that is given by its name is looked up."""
+        if isinstance(network, Mapping):
+            return dict(network)
+        id_ = getattr(network, "id", network)
+        if not isinstance(id_, str):
+            raise InvalidArgumentError(f"networks must be networks, ids, names or dicts, got {network!r}")
+        if UUID.fullmatch(id_):
+            return {"uuid": id_}
+        known = self.ex_list_networks()
+        found = [one.id for one in known if id_ in (one.name, one.id)]
+        if len(found) != 1:
+            names = ", ".join(sorted(f"{one.name} ({one.id})" for one in known))
+            raise InvalidArgumentError(f"{len(found)} networks are called {id_!r}; there are: {names}")
+        return {"uuid": found[0]}
 
     def _note_networks(self, error: ConflictError) -> None:
         """Add the names of the networks to Nova's "Multiple possible networks found"."""
@@ -242,16 +260,6 @@ def _files(files: Mapping[str, str] | None) -> list[dict[str, str]] | None:
     return [
         {"path": path, "contents": encode_user_data(content) or ""} for path, content in (files or {}).items()
     ] or None
-
-
-def _network(network: Any) -> dict[str, str]:
-    """Return a network as the request names it."""
-    if isinstance(network, Mapping):
-        return dict(network)
-    id_ = getattr(network, "id", network)
-    if not isinstance(id_, str):
-        raise InvalidArgumentError(f"networks must be networks, ids or dicts, got {network!r}")
-    return {"uuid": id_}
 
 
 def _hint(group: Any) -> dict[str, str]:
