@@ -58,7 +58,7 @@ PRINTED = {
         ),
         (
             "<Object: name='numbers.txt', size=3890, hash=b6f42041b389b22d1fb65ec3f1307ccd, "
-            "provider=Amazon S3>\n18 text/html\n"
+            "provider=Dummy Storage Provider>\n18 text/html\n"
         ),
         (
             "b'The quick brown fox'\n[b'The quic', b'k brown ', b'fox']\nb'The quick brown fox'\n"

@@ -54,7 +54,7 @@ def writing(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[IO[b
 
     part = path.with_name(f".polycloud-{secrets.token_hex(6)}.part")
     try:
-        file = part.open("xb", buffering=0)
+        file = part.open("xb")  # not unbuffered: a write to a disk that fills would be short, and no error
     except OSError as error:
         raise InvalidArgumentError(f"{path} cannot be written: {error.strerror}") from error
     try:

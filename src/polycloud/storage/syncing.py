@@ -88,7 +88,7 @@ def plan(
         target: Where it shall be the same.
         file: The file of the plan, which is replaced.
         delete: Whether to delete from the target what the source does not have.
-        include: Patterns, such as "*.jpg", of the names that are of interest; all by default.
+        include: Patterns, such as `*.jpg`, of the names that are of interest; all by default.
         exclude: Patterns of names that are left alone on both sides.
 
     Raises:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any, ClassVar, TypeVar
 from xml.etree import ElementTree as ET
 
@@ -202,11 +203,15 @@ class AWSConnection(ConnectionUserAndKey):
     def request(self, action: str, *args: Any, **options: Any) -> Any:
         """Like `Connection.request`, but retries once after clock skew or expired credentials."""
         used = self.credentials
+        data = args[1] if len(args) > 1 else options.get("data")
+        start = data.tell() if isinstance(data, BytesIO) else 0
         try:
             return super().request(action, *args, **options)
         except AWSCredsError as error:
-            if not (self._corrected(error, used) and _can_repeat(args, options)):
+            if not (self._corrected(error, used) and _can_repeat(data)):
                 raise
+        if isinstance(data, BytesIO):
+            data.seek(start)
         return super().request(action, *args, **options)
 
     def _corrected(self, error: AWSCredsError, used: AWSCredentials) -> bool:
@@ -239,10 +244,9 @@ class AWSConnection(ConnectionUserAndKey):
         return {**super().__getstate__(), "_current": None}
 
 
-def _can_repeat(args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
+def _can_repeat(data: Any) -> bool:
     """Return whether the body of a request can be sent a second time."""
-    data = args[1] if len(args) > 1 else options.get("data")
-    return data is None or isinstance(data, bytes | str | Mapping)
+    return data is None or isinstance(data, bytes | str | Mapping | BytesIO)
 
 
 class AWSBaseDriver(BaseDriver):

@@ -185,12 +185,17 @@ def _written(file: int, source: Source, upload: Upload) -> tuple[os.stat_result,
     digest = hashlib.md5(usedforsecurity=False)
     for piece in source:
         digest.update(piece)
-        left = memoryview(piece)
-        while left:
-            left = left[os.write(file, left) :]
+        _write(file, piece)
     status = os.fstat(file)
     kept = Kept(status.st_size, status.st_mtime_ns, digest.hexdigest(), upload.headers, upload.meta_data)
     return status, kept
+
+
+def _write(file: int, content: bytes) -> None:
+    """Write all of it: on a disk that fills, one call writes a part."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
 
 
 def _beside(name: str) -> str:
@@ -203,7 +208,7 @@ def _keep(fd: int, name: str, status: os.stat_result, kept: Kept) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         file = os.open(target, flags, 0o666, dir_fd=parent)
         try:
-            os.write(file, msgspec.json.encode(kept))
+            _write(file, msgspec.json.encode(kept))
         finally:
             os.close(file)
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from polycloud.common.aws.connection import AWSBaseDriver
+from polycloud.common.aws.errors import AWSCredsError
 from polycloud.common.aws.rest import AWSRestConnection, AWSRestResponse
 from polycloud.errors import InvalidCredsError, NotFoundError, ProviderHTTPError
 from polycloud.storage.base import StorageDriver
@@ -25,6 +26,7 @@ from polycloud.storage.types import (
     ObjectError,
     ObjectHashMismatchError,
 )
+from polycloud.utils.headers import http_date
 from polycloud.utils.status import HTTPStatus
 
 T = TypeVar("T")
@@ -42,6 +44,8 @@ OBJECT_ERRORS: Mapping[str, type[ObjectError]] = {
     "BadDigest": ObjectHashMismatchError,
     "XAmzContentChecksumMismatch": ObjectHashMismatchError,
 }
+LARGEST_SKEW = 900
+"""Seconds by which a request's time may differ from the time of S3."""
 FOREIGN = frozenset({"text/html", "application/json"})
 REGION_HEADER = "x-amz-bucket-region"
 EXPECTED = re.compile(r"AuthorizationHeaderMalformed: .*expecting '([\w-]+)'", re.DOTALL)
@@ -51,6 +55,23 @@ class S3Response(AWSRestResponse):
     """A response of S3."""
 
     lists: ClassVar[frozenset[str]] = frozenset()
+
+    def is_redirect(self) -> bool:
+        """Return whether it sends the request elsewhere; a bucket's region is an error, which names it."""
+        return super().is_redirect() and REGION_HEADER not in self.headers
+
+    def parse_error(self) -> Any:
+        """Return the code and the message; raise the error that the code stands for.
+
+        A refused HEAD has neither. If it may be because of its time, that is the error: it is sent again.
+        """
+        clock = http_date(self.headers.get("date", ""))
+        if self.request.method == "HEAD" and self.status == HTTPStatus.FORBIDDEN and clock is not None:
+            off = abs((clock - self.connection.now()).total_seconds())
+            if off > LARGEST_SKEW:
+                message = f"the clock of S3 differs by {off:,.0f} s"
+                raise AWSCredsError(message, "RequestTimeTooSkewed", clock)
+        return super().parse_error()
 
     def success(self) -> bool:
         """Return whether the status is 2xx.
