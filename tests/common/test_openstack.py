@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
+from polycloud.common.openstack import Access, OpenStackBaseConnection, OpenStackBaseDriver
 from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.common.payload import value_of
 from polycloud.errors import (
     InsecureConnectionError,
     InvalidArgumentError,
     InvalidCredsError,
+    MalformedResponseError,
     NotFoundError,
     PolycloudError,
     ProviderHTTPError,
@@ -272,10 +273,32 @@ def test_a_forced_address(cloud: tuple[Keystone, Web]) -> None:
 
 
 def test_plain_http_in_the_catalogue(cloud: tuple[Keystone, Web]) -> None:
-    """A catalogue that says plain HTTP for another host is refused before the token is sent."""
+    """A catalogue that says plain HTTP is refused before the token is sent, except where HTTPS is known."""
     _, web = cloud
     with driver(web, ex_tenant_name="web", ex_force_base_url="http://nova.example/v2.1") as one:
         with pytest.raises(InsecureConnectionError, match=r"at nova.example, which would expose the token"):
+            one.connection.things()
+    safe = ThingDriver("demo", "secret", ex_force_auth_url="https://cloud.example:5000").connection
+    with pytest.raises(InsecureConnectionError):
+        safe._split("http://cloud.example:8774/v2.1", Access("token"))
+    assert (
+        safe._split("http://cloud.example:5000/nova/v2.1", Access("token")).root
+        == "https://cloud.example:5000/nova"
+    )
+
+
+def test_a_catalogue_of_garbage(cloud: tuple[Keystone, Web]) -> None:
+    """Addresses and versions that cannot be read are errors of our tree, or are not there."""
+    known, web = cloud
+    known.versions["version"] = "newest"
+    with driver(web, versioned=True, ex_tenant_name="web") as one:
+        assert len(one.connection.things()) == 5
+        assert one.connection.offered_versions() is None
+    known.endpoints = lambda base: [{"interface": "public", "region": "x", "url": "nova:8774"}]  # type: ignore[method-assign]
+    with driver(web, ex_tenant_name="web", ex_domain_name="Default", ex_interface="public") as one:
+        known.refuse()
+        one.connection.token_store().token = None
+        with pytest.raises(MalformedResponseError, match="no usable address of the service 'compute'"):
             one.connection.things()
 
 
@@ -331,6 +354,7 @@ def test_secrets(cloud: tuple[Keystone, Web]) -> None:
     """No repr, error or pickle has the token, and no repr or error the password."""
     _, web = cloud
     one = driver(web, ex_tenant_name="web")
+    one.connection.things()
     token = one.connection.token
     login = one.connection.cloud.login
     for text in (

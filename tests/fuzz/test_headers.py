@@ -9,6 +9,7 @@ from email.utils import formatdate
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from polycloud.common.digitalocean import DigitalOceanConnection, DigitalOceanResponse
 from polycloud.common.response import Response
@@ -78,7 +79,7 @@ def test_retry_after(text: str) -> None:
 @given(st.dictionaries(st.sampled_from(LIMITS), texts()))
 def test_limits(headers: dict[str, str]) -> None:
     """Limits in headers are read as numbers from 0 on, or as None."""
-    for number in (*rate_limits(headers), requested_pause(headers)):
+    for number in (*astuple(rate_limits(headers)), requested_pause(headers)):
         assert number is None or 0 <= number < math.inf
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from polycloud.common.base import ConnectionKey
 from polycloud.compute.providers import get_driver
@@ -74,7 +75,7 @@ TEXTS = st.text(max_size=20) | st.from_regex(r'[rt"; ,=\d]{0,20}|\d{0,20}|(limit
 @given(st.dictionaries(st.sampled_from(NAMES), TEXTS | st.sampled_from([DATE, "31 Dec 9999 23:59:59 -2359"])))
 def test_any_header_is_a_number_or_nothing(headers: dict[str, str]) -> None:
     """Whatever text a header has, it is read as a finite number from 0 on or as None."""
-    for number in (*rate_limits(headers), requested_pause(headers), retry_after_seconds(headers)):
+    for number in (*astuple(rate_limits(headers)), requested_pause(headers), retry_after_seconds(headers)):
         assert number is None or 0 <= number < math.inf
 
 

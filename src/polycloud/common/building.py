@@ -7,6 +7,7 @@ import and 5 µs a query, quotes the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,8 +15,18 @@ import msgspec
 from polycloud.errors import InvalidArgumentError
 from polycloud.http.messages import Request
 from polycloud.utils.values import shown
+from polycloud.version import __version__
 
-__all__ = ["build_request", "quote_path", "quote_segment"]
+__all__ = [
+    "build_request",
+    "fixed_headers",
+    "named_once",
+    "quote_path",
+    "quote_segment",
+    "require_arguments",
+    "returned_dict",
+    "url_prefix",
+]
 
 ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 PATH_SAFE = "/%:=&?~+!$,;'@()*-._"
@@ -188,3 +199,50 @@ def _quote(text: str, safe: str) -> str:
     from urllib.parse import quote
 
     return quote(text, safe=safe)
+
+
+@lru_cache(maxsize=256)
+def url_prefix(secure: bool, host: str, port: int, request_path: str) -> str:
+    """Return how the URLs of a connection begin; made once for each of the few places that requests go to."""
+    scheme, default = ("https", 443) if secure else ("http", 80)
+    name = f"[{host}]" if ":" in host else host
+    place = name if port == default else f"{name}:{port}"
+    return f"{scheme}://{place}{quote_path(request_path)}/"
+
+
+@lru_cache(maxsize=256)
+def fixed_headers(name: str | None, words: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the headers that are the same in all requests of a connection."""
+    agent = " ".join([f"polycloud/{__version__}", *([f"({name})"] if name else []), *words])
+    return {"User-Agent": agent, "Accept-Encoding": "gzip, deflate"}
+
+
+def require_arguments(action: Any, params: Any, headers: Any) -> None:
+    """Raise `InvalidArgumentError` for arguments of another type than `Connection.request` takes."""
+    if not isinstance(action, str):
+        raise InvalidArgumentError(f"action must be a path such as /servers, got {shown(action)}")
+    if params is not None:
+        _require_names("params", params)
+    if headers is not None:
+        _require_names("headers", headers)
+
+
+def _require_names(argument: str, value: Any) -> None:
+    if not isinstance(value, (dict, Mapping)):
+        raise InvalidArgumentError(f"{argument} must be a dict, got {shown(value)}")
+    for name in value:
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"the names in {argument} must be str, got {shown(name)}")
+
+
+def returned_dict(hook: str, value: Any) -> dict[str, Any]:
+    """Return what a hook returned; forgetting the `return` is the usual mistake in one."""
+    if not isinstance(value, dict):
+        raise InvalidArgumentError(f"{hook} must return a dict, got {shown(value)}")
+    return value
+
+
+def named_once(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers without those that a later one of the same name, in any case, replaces."""
+    last = {name.lower(): name for name in headers}
+    return {name: headers[name] for name in last.values()}

@@ -17,7 +17,9 @@ from enum import Enum
 from math import isfinite
 from os import PathLike
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, Union, Unpack, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Union, Unpack, get_args, get_origin, get_type_hints, is_typeddict
+
+import msgspec
 
 from polycloud.common.driver import BaseDriver
 from polycloud.common.resource import Resource
@@ -40,7 +42,7 @@ NAMES: dict[Any, str] = {
 LISTS = (list, tuple, set, frozenset)
 NO_LISTS = (str, bytes, bytearray, Mapping)
 LIST_HINTS = {list, Iterable, Sequence}
-CAPITAL = re.compile(r"[A-Z]")
+CAPITAL = r"[A-Z]"
 TIMES = ("timeout", "period")
 """How the names of parameters end that are seconds."""
 Kinds = tuple[type, ...]
@@ -72,7 +74,7 @@ class ArgumentChecks:
                 by_name[name].require(args[0], value)
 
 
-class _Check(NamedTuple):
+class _Check(msgspec.Struct, frozen=True):
     """What one parameter accepts: objects of `kinds`, lists of `items` (None: no lists), or its `default`.
 
     Of what is in a list nothing is known where `items` is empty.
@@ -124,7 +126,7 @@ class _Check(NamedTuple):
         if self.items is not None:
             wanted.insert(0, f"a list of {self.items[0].__name__}" if self.items else "a list")
         kinds = self.items or self.kinds
-        getter = "get" + CAPITAL.sub(r"_\g<0>", kinds[0].__name__).lower() if kinds else ""
+        getter = "get" + re.sub(CAPITAL, r"_\g<0>", kinds[0].__name__).lower() if kinds else ""
         hint = f"; {getter}() returns one" if hasattr(driver, getter) else ""
         message = f"{self.name} must be {' or '.join(wanted)}, got {self._shown(value)}{hint}"
         return InvalidArgumentError(message)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from msgspec.structs import replace
 
 from polycloud import security
 from polycloud.common.arguments import require_bool, require_count, require_text
-from polycloud.common.building import build_request, quote_path
+from polycloud.common.building import (
+    build_request,
+    fixed_headers,
+    named_once,
+    quote_path,
+    require_arguments,
+    returned_dict,
+    url_prefix,
+)
+from polycloud.common.options import (
+    ConnectionOptions,
+    allows_plain_http,
+    retry_policy,
+    split_url,
+    user_agent_words,
+    valid_host,
+    valid_port,
+)
 from polycloud.common.response import UNDOCUMENTED, JsonResponse, Response
 from polycloud.common.sending import Sending
 from polycloud.concurrency import waiting
@@ -33,55 +47,17 @@ from polycloud.http.messages import (
     Request,
     Transport,
     TransportOptions,
-    is_loopback,
 )
 from polycloud.http.ratelimits import RateLimiter, limiter_of
-from polycloud.http.retry import RetryBudget, RetryPolicy, require_number
+from polycloud.http.retry import RetryBudget, RetryPolicy
 from polycloud.utils.status import HTTPStatus
 from polycloud.utils.values import shown
-from polycloud.version import __version__
-
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
 
 __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAndKey"]
 
 T = TypeVar("T")
-HOST = r"[A-Za-z0-9._:%-]+"
-PORTS = range(1, 65536)
 LARGEST_POOL = 10_000
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
-
-
-class ConnectionOptions(TypedDict, total=False):
-    """The keyword arguments of every driver, beyond `secure`, `host` and `port`.
-
-    `url` (instead of `secure`, `host` and `port`; its path, unless it is `/`, replaces `request_path`),
-    `timeout` (seconds without a byte of the response, or the pair of connect and read timeouts),
-    `deadline` (seconds for a call with all its retries), `retry` (a `RetryPolicy`), `proxy_url`,
-    `ca_cert` (a file), `client_cert` (a file, or the pair of certificate and key file),
-    `allow_insecure` (permit plain HTTP to other hosts), `transport` (instead of urllib3),
-    `user_agent_append` (text for the end of the user agent), `pool_size` (the most connections),
-    `body_limit` (the most bytes of a response that is not streamed, after decompression), `value_limit` (the
-    most values in a response: of JSON all values, of XML tags and attributes); `retry_delay` and `backoff` as
-    in Libcloud (seconds before the first retry, and the factor by which each pause grows).
-    """
-
-    url: str | None
-    timeout: float | tuple[float, float] | None
-    deadline: float | None
-    retry: RetryPolicy | None
-    proxy_url: str | None
-    ca_cert: str | None
-    client_cert: str | tuple[str, str] | None
-    allow_insecure: bool
-    transport: Transport | None
-    user_agent_append: str | Iterable[str]
-    pool_size: int | None
-    body_limit: int | None
-    value_limit: int | None
-    retry_delay: float | None
-    backoff: float | None
 
 
 class Connection:
@@ -137,7 +113,7 @@ class Connection:
         self.deadline = None if deadline is None else seconds("deadline", deadline)
         if not isinstance(retry, RetryPolicy | None):
             raise InvalidArgumentError(f"retry must be a RetryPolicy, got {shown(retry)}")
-        self.retry = retry or _retry_policy(retry_delay, backoff)
+        self.retry = retry or retry_policy(retry_delay, backoff)
         self.retry_budget = RetryBudget(self.retry.budget)
         if body_limit is not None:
             self.body_limit = require_count("body_limit", body_limit)
@@ -156,7 +132,7 @@ class Connection:
         self._rate_limiter: RateLimiter | None = None
         self._own_transport = transport
         self._transport: Transport | None = None
-        self._user_agent_words = _user_agent_words(user_agent_append)
+        self._user_agent_words = user_agent_words(user_agent_append)
 
     def _timeouts(self) -> tuple[float, float]:
         """Return the timeouts that the class declares; `timeout` may be a pair there too."""
@@ -172,14 +148,13 @@ class Connection:
             self.port = parts.port or (443 if self.secure else 80)
             self.request_path = parts.path.rstrip("/") or self.request_path
             return
-        self.host = _host(host or self.host)
+        self.host = valid_host(host or self.host)
         if port is None and not secure and self.port == Connection.port:
             port = 80
-        self.port = _port(self.port if port is None else port)
+        self.port = valid_port(self.port if port is None else port)
 
     def _require_secure(self, allowed: bool) -> None:
-        exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
-        if self.secure or allowed or is_loopback(self.host) or self.host in exempt:
+        if self.secure or allows_plain_http(self.host, allowed):
             return
         raise InsecureConnectionError(
             f"plain HTTP to {self.host} would expose the credentials on the network; use HTTPS, or "
@@ -374,16 +349,16 @@ class Connection:
         stream: bool,
         idempotent: bool | None,
     ) -> Request:
-        _require_arguments(action, params, headers)
+        require_arguments(action, params, headers)
         body = None if data is None or json is not None else self.encode_data(data)
-        fixed = _fixed_headers(getattr(self.driver, "api_name", None), self._user_agent_words)
+        fixed = fixed_headers(getattr(self.driver, "api_name", None), self._user_agent_words)
         fields = {**fixed, **(headers or {})}
         query = dict(params or {})
         if not self._logs_in():
-            fields = _returned_dict("add_default_headers", self.add_default_headers(fields))
-            query = _returned_dict("add_default_params", self.add_default_params(query))
+            fields = returned_dict("add_default_headers", self.add_default_headers(fields))
+            query = returned_dict("add_default_params", self.add_default_params(query))
         if headers:
-            fields = _named_once(fields)
+            fields = named_once(fields)
         return build_request(
             method,
             self.base_url() + quote_path(action.lstrip("/")),
@@ -478,102 +453,3 @@ class ConnectionUserAndKey(ConnectionKey):
     def account(self) -> tuple[Any, ...]:
         """Return what identifies the account: two users may have the same key."""
         return (*super().account(), self.user_id)
-
-
-@lru_cache(maxsize=256)
-def url_prefix(secure: bool, host: str, port: int, request_path: str) -> str:
-    """Return how the URLs of a connection begin; made once for each of the few places that requests go to."""
-    scheme, default = ("https", 443) if secure else ("http", 80)
-    name = f"[{host}]" if ":" in host else host
-    place = name if port == default else f"{name}:{port}"
-    return f"{scheme}://{place}{quote_path(request_path)}/"
-
-
-@lru_cache(maxsize=256)
-def _fixed_headers(name: str | None, words: tuple[str, ...]) -> Mapping[str, str]:
-    """Return the headers that are the same in all requests of a connection."""
-    agent = " ".join([f"polycloud/{__version__}", *([f"({name})"] if name else []), *words])
-    return {"User-Agent": agent, "Accept-Encoding": "gzip, deflate"}
-
-
-def _require_arguments(action: Any, params: Any, headers: Any) -> None:
-    if not isinstance(action, str):
-        raise InvalidArgumentError(f"action must be a path such as /servers, got {shown(action)}")
-    if params is not None:
-        _require_names("params", params)
-    if headers is not None:
-        _require_names("headers", headers)
-
-
-def _require_names(argument: str, value: Any) -> None:
-    if not isinstance(value, (dict, Mapping)):
-        raise InvalidArgumentError(f"{argument} must be a dict, got {shown(value)}")
-    for name in value:
-        if not isinstance(name, str):
-            raise InvalidArgumentError(f"the names in {argument} must be str, got {shown(name)}")
-
-
-def _returned_dict(hook: str, value: Any) -> dict[str, Any]:
-    """Return what a hook returned; forgetting the `return` is the usual mistake in one."""
-    if not isinstance(value, dict):
-        raise InvalidArgumentError(f"{hook} must return a dict, got {shown(value)}")
-    return value
-
-
-def _named_once(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers without those that a later one of the same name, in any case, replaces."""
-    last = {name.lower(): name for name in headers}
-    return {name: headers[name] for name in last.values()}
-
-
-def _retry_policy(retry_delay: float | None, backoff: float | None) -> RetryPolicy:
-    for name, value in (("retry_delay", retry_delay), ("backoff", backoff)):
-        if value is not None:
-            require_number(name, value)
-    policy = RetryPolicy()
-    return RetryPolicy(
-        base=policy.base if retry_delay is None else retry_delay,
-        factor=policy.factor if backoff is None else backoff,
-    )
-
-
-def _user_agent_words(append: str | Iterable[str]) -> tuple[str, ...]:
-    several = isinstance(append, Iterable) and not isinstance(append, str | bytes)
-    words: tuple[Any, ...] = tuple(append) if several else (append,)
-    for word in words:
-        if not isinstance(word, str) or not word.isascii() or not word.isprintable():
-            raise InvalidArgumentError(f"user_agent_append must be printable ASCII text, got {shown(word)}")
-    return words
-
-
-def split_url(url: str) -> SplitResult:
-    """Split an address of a provider. Raises `InvalidArgumentError` for other text, without showing it."""
-    from urllib.parse import urlsplit  # takes 2 ms to import
-
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        if usable and not (parts.query or parts.fragment or "@" in parts.netloc):
-            return parts
-    except (ValueError, AttributeError, TypeError):
-        pass
-    # The text itself may hold a password
-    raise InvalidArgumentError(
-        "url must be like https://api.example.com:8443/v2, without user, password and query"
-    )
-
-
-def _host(host: str) -> str:
-    bare = host.strip("[]") if isinstance(host, str) else ""
-    if not re.fullmatch(HOST, bare):
-        given = host.rpartition("@")[2] if isinstance(host, str) else host  # before an @ may be a password
-        raise InvalidArgumentError(f"host must be a host name or address, got {shown(given)}")
-    return bare
-
-
-def _port(port: int | str) -> int:
-    valid = isinstance(port, int) and not isinstance(port, bool)
-    number = int(port) if valid or (isinstance(port, str) and re.fullmatch(r"[0-9]{1,5}", port)) else 0
-    if number not in PORTS:
-        raise InvalidArgumentError(f"port must be 1 to 65535, got {shown(port)}")
-    return number

@@ -152,7 +152,7 @@ class DigitalOceanResponse(JsonResponse):
     def member(self, name: str, type_: Any) -> Item[Any]:
         """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
         raw = getattr(self.decode(_envelope(name, msgspec.Raw)), name)
-        return self.built([raw], type_, identity, _envelope(name, type_))[0]
+        return self.built([raw], type_, identity, lambda: _envelope(name, type_))[0]
 
     def page(self, name: str, type_: Any, build: Callable[[Item[Any]], Any], here: int) -> Page:
         """Return what `build` makes of the list under `name` on page `here`, its number of pages and total.
@@ -162,7 +162,7 @@ class DigitalOceanResponse(JsonResponse):
         """
         payload = self.decode(_page(name, msgspec.Raw))
         raws = getattr(payload, name) or ()
-        items = self.built(raws, type_, build, _page(name, type_))
+        items = self.built(raws, type_, build, lambda: _page(name, type_))
         total = payload.meta.total if payload.meta else None
         linked, size = _last_page(payload.links), self._per_page()
         if here == 1 and linked == 1 and raws:

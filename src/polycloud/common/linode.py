@@ -176,7 +176,7 @@ class LinodeResponse(JsonResponse):
         page = self.decode(_page(msgspec.Raw))
         if (page.pages or 0) > MOST_PAGES:
             raise self.malformed(f"the list claims {page.pages:,} pages; at most {MOST_PAGES:,} are read")
-        return Page(self.built(page.data, type_, build, _page(type_)), page.pages or 1, page.results)
+        return Page(self.built(page.data, type_, build, lambda: _page(type_)), page.pages or 1, page.results)
 
 
 def _error_for(reason: Reason) -> type[ProviderHTTPError] | None:

@@ -4,7 +4,7 @@ Decoders: msgspec reads a type when its first decoder is made, and two threads t
 time crash it. So decoders are made one after another under a lock, and a fork waits for that lock.
 """
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: typing would compile those of `Item`, at each import
 
 import os
 import threading
@@ -65,8 +65,9 @@ def built(raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], 
     One by one: those of a long list are never in memory all at once. Their bytes are copied: a `msgspec.Raw`
     keeps the complete list alive.
     """
-    decode, new = decoder(type_, strict=False).decode, tuple.__new__  # half the time of Item()
-    return [build(new(Item, (decode(content), content))) for content in map(bytes, raws)]
+    decode = decoder(type_, strict=False).decode
+    new, contents = tuple.__new__, map(b"".join, zip(raws))  # half the time of Item() and bytes()
+    return [build(new(Item, (decode(content), content))) for content in contents]
 
 
 def identity(item: Item[T]) -> Item[T]:

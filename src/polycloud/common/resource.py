@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.payload import LazyExtra
@@ -86,6 +85,8 @@ def without_driver(value: Any) -> Any:
     """Return a copy of a resource without its driver, whose credentials errors must not carry."""
     if not isinstance(value, Resource):
         return value
+    from copy import copy
+
     value = copy(value)
     value.driver = None
     return value

@@ -37,7 +37,7 @@ VALUES = (*COMMAS, b"{", b"[")
 """What the values of JSON begin with, or come after."""
 ELEMENTS = (b"<", b"=")
 """What tags and the values of attributes begin with in XML."""
-HTML = re.compile(rb"(?i)(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?<(?:!doctype\s++)?html\b")
+HTML = rb"(?i)(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?<(?:!doctype\s++)?html\b"
 REDIRECTS = range(300, 400)
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
@@ -237,16 +237,21 @@ class JsonResponse(Response):
             raise self.malformed(f"the response is not JSON: {error}") from None
 
     def built(
-        self, raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], T], complete: Any
+        self,
+        raws: Iterable[msgspec.Raw],
+        type_: Any,
+        build: Callable[[Item[Any]], T],
+        complete: Callable[[], Any],
     ) -> list[T]:
         """Return what `build` makes of parts of the body, each decoded as `type_`, with its bytes.
 
-        Raises the error of decoding the body as `complete`, since that names a field by its complete path.
+        Raises the error of decoding the body as the type that `complete` returns, since that names a field by
+        its complete path.
         """
         try:
             return built(raws, type_, build)
         except UNDECODABLE:
-            self.decode(complete)
+            self.decode(complete())
             raise
 
 
@@ -268,7 +273,7 @@ class XmlResponse(Response):
         """
         if not super().success():
             return False
-        if self.raw.chunks is None and HTML.match(self.raw.body):
+        if self.raw.chunks is None and re.match(HTML, self.raw.body):
             raise self.malformed("the response must be XML")
         return True
 

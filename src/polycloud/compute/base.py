@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import copy
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from polycloud import pricing
 from polycloud.common.base import BaseDriver
 from polycloud.common.creation import Creation, led_by_one
 from polycloud.common.operations import OperationsDriver, optional, template
@@ -478,6 +476,8 @@ class NodeDriver(OperationsDriver):
         account = (*self.connection.account(), self.connection.request_path)
         node = led_by_one(account, idempotency_key, run)
         if node.driver is not self:  # another driver of the account led
+            from copy import copy
+
             node = copy(node)
             node.driver = self
         return node
@@ -507,6 +507,8 @@ class NodeDriver(OperationsDriver):
 
     def _get_size_price(self, size_id: str | int) -> float | None:
         """Return the shipped price of a size in the driver's region, in USD per hour, or None."""
+        from polycloud import pricing
+
         if not pricing.has_prices("compute", self.api_name):
             return None
         return pricing.get_size_price("compute", self.api_name, size_id, self.region)

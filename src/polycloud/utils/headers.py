@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 __all__ = [
     "Headers",
@@ -52,7 +54,7 @@ class Headers(dict[str, str]):
         return super().get(name.lower(), default)
 
 
-class RateLimits(NamedTuple):
+class RateLimits(msgspec.Struct, frozen=True):
     """The limits in the headers of a response.
 
     `limit` is the requests allowed in a window, `remaining` those left in it, `reset` the seconds until the
@@ -68,7 +70,7 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits:
     """Read the rate limits from headers with lower-case names. What is absent or not a number is None."""
     draft = _draft(text) if (text := headers.get("ratelimit")) else {}
     found: dict[str, float] = {}
-    for part in RateLimits._fields:
+    for part in RateLimits.__struct_fields__:
         number = parse_number(_field(part, headers))
         if (value := draft.get(part) if number is None else number) is not None:
             found[part] = value

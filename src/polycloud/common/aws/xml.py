@@ -81,13 +81,16 @@ def plain_root(content: bytes, lists: frozenset[str] = LISTS) -> tuple[str, Any]
 
     def end(name: str) -> None:
         first = firsts.pop()
-        if first == len(names):
-            text = texts[0] if len(texts) == 1 else "".join(texts)
-            values.append(text if text.isalnum() else _plain_text(text))
-        else:
-            fields = _plain_fields(names[first:], values[first:], lists)
+        if first < len(names):
+            value = _plain_fields(names[first:], values[first:], lists)
             del names[first:], values[first:]
-            values.append(fields)
+        elif texts:
+            value = texts[0] if len(texts) == 1 else "".join(texts)
+            if not "!" <= value[0] <= "~":  # which most texts begin with
+                value = _plain_text(value)
+        else:
+            value = None
+        values.append(value)
         names.append(name.rpartition(":")[2] if ":" in name else name)
 
     xmltree.scan(content, start, texts.append, end)

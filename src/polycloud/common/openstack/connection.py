@@ -20,11 +20,12 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from polycloud.common.connection import split_url, url_prefix
+from polycloud.common.building import url_prefix
 from polycloud.common.openstack.account import Account, AccountStore, Range, numbers_of, store_of
 from polycloud.common.openstack.catalog import EndpointQuery, find_endpoint
 from polycloud.common.openstack.identity import Access, log_in
 from polycloud.common.openstack.response import OpenStackResponse
+from polycloud.common.options import allows_plain_http, split_url
 from polycloud.common.pagination import unique
 from polycloud.common.payload import Item
 from polycloud.common.tokens import Token, TokenConnection, login_failure
@@ -38,7 +39,7 @@ from polycloud.errors import (
     ProviderHTTPError,
     UnsupportedOperationError,
 )
-from polycloud.http.messages import Transport, is_loopback
+from polycloud.http.messages import Transport
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -127,6 +128,9 @@ class OpenStackBaseConnection(TokenConnection):
         """Return what identifies the account; each service has limits of its own."""
         return (self.host, self.port, self.service_types[0], self.cloud.identity())
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_place": None}  # it has the token
+
     # Where the service is
 
     @property
@@ -158,6 +162,12 @@ class OpenStackBaseConnection(TokenConnection):
                 types=types, region=self.cloud.region, interface=self.cloud.interface, name=name
             )
             url = find_endpoint(access.endpoints, query, self.driver).url
+            try:
+                return self._split(url, access)
+            except InvalidArgumentError:
+                raise MalformedResponseError(
+                    f"the catalogue has no usable address of the service {types[0]!r}", url
+                ) from None
         return self._split(url, access)
 
     def _split(self, url: str, access: Access) -> Place:
@@ -166,7 +176,8 @@ class OpenStackBaseConnection(TokenConnection):
         secure, host = parts.scheme == "https", parts.hostname or ""
         if (host, parts.port) == (self.host, self.port):  # behind a proxy that Keystone does not know of
             secure = self.secure
-        if not (secure or is_loopback(host) or self._allows_insecure or host == self.host):
+        trusted = host == self.host and not self.secure
+        if not (secure or trusted or allows_plain_http(host, self._allows_insecure)):
             raise InsecureConnectionError(
                 f"the catalogue says plain HTTP for the service {self.service_types[0]!r} at {host}, "
                 "which would expose the token on the network; pass allow_insecure=True to permit that"
@@ -254,13 +265,12 @@ class OpenStackBaseConnection(TokenConnection):
         except PolycloudError as error:
             raise login_failure(error, "the versions of the service cannot be read") from error
         for one in (document.version, *(document.versions or ())):
-            if (
-                one
-                and one.version
-                and one.min_version
-                and (one.id or "").partition(".")[0] == version.partition(".")[0]
-            ):
-                return numbers_of(one.min_version), numbers_of(one.version)
+            same = one is not None and (one.id or "").partition(".")[0] == version.partition(".")[0]
+            if one is not None and same and one.version and one.min_version:
+                try:
+                    return numbers_of(one.min_version), numbers_of(one.version)
+                except InvalidArgumentError:
+                    break
         return None
 
     def _version_headers(self, version: str) -> dict[str, str]:

@@ -114,7 +114,7 @@ class OpenStackResponse(JsonResponse):
     def member(self, name: str, type_: Any) -> Item[Any]:
         """Return the object under `name`. Raises `MalformedResponseError` if it is not as documented."""
         raw = getattr(self.decode(_envelope(name, msgspec.Raw)), name)
-        found: Item[Any] = self.built([raw], type_, identity, _envelope(name, type_))[0]
+        found: Item[Any] = self.built([raw], type_, identity, lambda: _envelope(name, type_))[0]
         return found
 
     def whole(self, type_: type[T]) -> Item[T]:
@@ -127,7 +127,7 @@ class OpenStackResponse(JsonResponse):
         Of the link to the next page only the marker is read, so no request follows a link to another host.
         """
         payload = self.decode(_page(name, msgspec.Raw))
-        items = self.built(getattr(payload, name), type_, identity, _page(name, type_))
+        items = self.built(getattr(payload, name), type_, identity, lambda: _page(name, type_))
         links = getattr(payload, f"{name}_links") or ()
         following = payload.next or next((link.href for link in links if link.rel == "next"), None)
         return items, _marker(following)

@@ -30,11 +30,9 @@ R = TypeVar("R")
 BUSY_STATUSES = frozenset({HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
-class Waiting(TypedDict, total=False):
-    """How to wait for an action: up to `ex_timeout` seconds (600), or not at all with `ex_wait=False`."""
-
-    ex_wait: bool
-    ex_timeout: float
+# Not a class: typing would compile its annotations one by one, which takes time at import
+Waiting = TypedDict("Waiting", {"ex_wait": bool, "ex_timeout": float}, total=False)  # noqa: UP013
+"""How to wait for an action: up to `ex_timeout` seconds (600), or not at all with `ex_wait=False`."""
 
 
 class Lock(msgspec.Struct):

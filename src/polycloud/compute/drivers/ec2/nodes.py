@@ -232,7 +232,7 @@ class EC2Nodes(EC2BaseDriver):
         return Node(
             instance.instance_id,
             name_of(instance.tag_set) or instance.instance_id,
-            NODE_STATES.get((instance.instance_state or State()).name or "", NodeState.UNKNOWN),
+            NODE_STATES.get((instance.instance_state or State()).name or "") or NodeState.UNKNOWN,
             public,
             private,
             self,

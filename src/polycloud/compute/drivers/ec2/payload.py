@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -26,7 +27,12 @@ class Payload(msgspec.Struct, rename="camel"):
 
 def lazy(fields: dict[str, Any], build: Callable[[dict[str, Any]], dict[str, Any]]) -> LazyExtra:
     """Return an `extra` that is built from a resource's fields when it is first read."""
-    return LazyExtra(msgspec.json.encode(fields), lambda raw: build(msgspec.json.decode(raw)))
+    return LazyExtra(msgspec.json.encode(fields), _from_json(build))
+
+
+@cache  # a function for each resource would take 250 bytes more
+def _from_json(build: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
+    return lambda raw: build(msgspec.json.decode(raw))
 
 
 def extra_of(fields: dict[str, Any], names: Iterable[str] = ()) -> dict[str, Any]:

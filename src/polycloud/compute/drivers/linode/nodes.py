@@ -198,7 +198,7 @@ class LinodeNodes(LinodeDisks):
         return Node(
             str(instance.id),
             instance.label,
-            NODE_STATES.get(instance.status or "", NodeState.UNKNOWN),
+            NODE_STATES.get(instance.status or "") or NodeState.UNKNOWN,
             public,
             private,
             self,

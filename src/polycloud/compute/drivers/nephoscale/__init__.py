@@ -109,7 +109,7 @@ class NephoscaleResponse(JsonResponse):
         """Return what `build` makes of each object of a list, as a `type_` with its bytes."""
         data = self.envelope.data
         raws: list[msgspec.Raw] = data if isinstance(data, list) else self.data(list[msgspec.Raw])
-        return self.built(raws, type_, build, _envelope(list[type_]))
+        return self.built(raws, type_, build, lambda: _envelope(list[type_]))
 
 
 class NephoscaleConnection(ConnectionUserAndKey):

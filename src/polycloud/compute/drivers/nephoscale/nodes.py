@@ -68,7 +68,7 @@ class NephoscaleNodes(NodeDriver):
         return kind(
             server.id,  # type: ignore[arg-type] # which makes a str of it
             server.name,
-            NODE_STATES.get(server.power_status or "", NodeState.UNKNOWN),
+            NODE_STATES.get(server.power_status or "") or NodeState.UNKNOWN,
             addresses,
             addresses,
             self,

@@ -91,15 +91,17 @@ class OpenStackImages(OpenStackServices):
         self,
         node: Node,
         name: str,
-        description: str | None = None,
+        description: str | Mapping[str, str] | None = None,
         *,
         metadata: Mapping[str, str] | None = None,
     ) -> NodeImage:
         """Begin to save an image of a node's disk; it is `queued`, then `saving`, until it is `active`.
 
-        `metadata` are properties of the image; `description` is one of them.
+        `metadata` are properties of the image, and `description` is one of them; as in Libcloud, they may be
+        given in its place.
         """
-        properties = {**drop_none({"description": description}), **(metadata or {})}
+        own = dict(description) if isinstance(description, Mapping) else {"description": description}
+        properties = {**drop_none(own), **(metadata or {})}
         response = self.connection.act(
             require_id(node), "createImage", {"name": name, "metadata": properties}
         )
