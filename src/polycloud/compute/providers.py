@@ -30,14 +30,17 @@ DRIVERS: providers.Drivers = {
     Provider.OPENSTACK: ("polycloud.compute.drivers.openstack", "OpenStackNodeDriver"),
     Provider.OVH: ("polycloud.compute.drivers.openstack", "OVHNodeDriver"),
     Provider.RACKSPACE: (_RACKSPACE, "RackspaceNodeDriver"),
+    Provider.SOFTLAYER: ("polycloud.compute.drivers.softlayer", "SoftLayerNodeDriver"),
+}
+"""The compute drivers of this package: constant to (module path, class name)."""
+_OLD_NAMES: providers.Drivers = {
     Provider.RACKSPACE_NOVA_BETA: (_RACKSPACE, "RackspaceNodeDriver"),
     Provider.RACKSPACE_NOVA_DFW: (_RACKSPACE, "RackspaceNodeDriver"),
     Provider.RACKSPACE_NOVA_LON: (_RACKSPACE, "RackspaceLONNodeDriver"),
     Provider.RACKSPACE_NOVA_ORD: (_RACKSPACE, "RackspaceORDNodeDriver"),
     Provider.RACKSPACE_UK: (_RACKSPACE, "RackspaceLONNodeDriver"),
-    Provider.SOFTLAYER: ("polycloud.compute.drivers.softlayer", "SoftLayerNodeDriver"),
 }
-"""The compute drivers of this package: constant to (module path, class name)."""
+"""Constants that `get_driver` knows, and that no list of providers has: one account has all regions."""
 
 
 @overload
@@ -65,7 +68,8 @@ def get_driver(provider: str) -> type[Any]:
 
     Raises `UnknownProviderError` with the nearest names.
     """
-    return providers.find_driver("compute", DRIVERS, provider, Provider)
+    drivers = _OLD_NAMES if str(provider).lower() in _OLD_NAMES else DRIVERS
+    return providers.find_driver("compute", drivers, provider, Provider)
 
 
 def set_driver(provider: str, module: str, klass: str) -> type[Any]:

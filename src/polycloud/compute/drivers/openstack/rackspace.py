@@ -10,13 +10,14 @@ Networks v2.0, and "Programmatically determine the RackConnect v2.0 automation s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from polycloud.common.arguments import id_of
 from polycloud.common.base import quote_segment
+from polycloud.common.credentials import Credential
 from polycloud.common.openstack import OpenStackBaseConnection
 from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.common.payload import Item, LazyExtra
@@ -49,6 +50,7 @@ __all__ = [
     "RackspaceORDNodeDriver",
 ]
 
+T = TypeVar("T", Node, NodeSize)
 PUBLIC_NET = "00000000-0000-0000-0000-000000000000"
 SERVICE_NET = "11111111-1111-1111-1111-111111111111"
 
@@ -69,7 +71,6 @@ RACKSPACE = PublicCloud(
 )
 DISKLESS = frozenset({"compute1", "memory1"})
 """Classes of sizes without a disk, whose servers boot from a volume."""
-SPECS = "OS-FLV-WITH-EXT-SPECS:extra_specs"
 STATUS = "rackconnect_automation_status"
 FEATURE = "rackconnect_automation_feature_"
 
@@ -101,22 +102,10 @@ class VersionPayload(msgspec.Struct):
     id: str
 
 
-class FlavorPayload(msgspec.Struct):
-    """What tells of a flavor's class."""
-
-    specs: dict[str, str] | None = msgspec.field(name=SPECS, default=None)
-
-
 class NamedPayload(msgspec.Struct):
     """The name of a volume or a snapshot."""
 
     display_name: str | None = None
-
-
-class MetadataPayload(msgspec.Struct):
-    """The metadata of a server."""
-
-    metadata: dict[str, str] | None = None
 
 
 class AddressPayload(msgspec.Struct):
@@ -158,6 +147,7 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
     public_cloud = RACKSPACE
     default_region: ClassVar[str] = "DFW"
     finds_credentials = False
+    credentials = (Credential("username", ("RS_USERNAME",)), Credential("api_key", ("RS_API_KEY",)))
 
     def __init__(
         self,
@@ -200,10 +190,7 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
         return (self.connection.cloud.region or self.default_region).upper()
 
     def _to_size(self, item: Item[Flavor]) -> NodeSize:
-        size = super()._to_size(item)
-        specs = msgspec.json.decode(item.raw, type=FlavorPayload).specs or {}
-        size.extra = {**size.extra, "class": specs.get("class"), "extra_specs": specs}
-        return size
+        return _extended(super()._to_size(item), _size_extra)
 
     def ex_fits(self, size: NodeSize, image: NodeImage) -> bool:
         """Return whether an image is made for the class of a size, such as general1 or io1."""
@@ -231,12 +218,7 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
         return super()._create_headers(server, with_tags=with_tags)
 
     def _to_node(self, item: Item[Server]) -> Node:
-        node = super()._to_node(item)
-        extra = node._extra  # noqa: SLF001 - the driver's own
-        assert isinstance(extra, LazyExtra)
-        usual = extra.build
-        node._extra = LazyExtra(item.raw, lambda raw: {**usual(raw), **_own_extra(raw)})  # noqa: SLF001
-        return node
+        return _extended(super()._to_node(item), _node_extra)
 
     def ex_wait_for_rackconnect(self, node: Node, timeout: float = 600) -> Node:
         """Wait until RackConnect has set a server up; return the node as it is then.
@@ -328,7 +310,20 @@ def class_of(size_id: str) -> str:
     return size_id.rpartition("-")[0]
 
 
-def _own_extra(raw: bytes) -> dict[str, Any]:
+def _extended(found: T, own: Callable[[bytes], dict[str, Any]]) -> T:
+    """Return a node or a size with Rackspace's own keys of `extra`, which stays lazy."""
+    usual = found._extra  # noqa: SLF001 - the driver's own
+    assert isinstance(usual, LazyExtra)
+    found._extra = LazyExtra(usual.raw, lambda raw: {**usual.build(raw), **own(raw)})  # noqa: SLF001
+    return found
+
+
+def _size_extra(raw: bytes) -> dict[str, Any]:
+    specs = msgspec.json.decode(raw).get("OS-FLV-WITH-EXT-SPECS:extra_specs") or {}
+    return {"class": specs.get("class"), "extra_specs": specs}
+
+
+def _node_extra(raw: bytes) -> dict[str, Any]:
     server = msgspec.json.decode(raw)
     metadata = server.get("metadata") or {}
     features = {
