@@ -46,7 +46,6 @@ openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the ki
 	POLYCLOUD_OPENSTACK=real $(BIN)/pytest -n 2 tests/openstack
 
 softlayer: $(VENV)/.dev ## run SoftLayer's driver on the server of its SDK, from the kit in ../shared
-	../shared/servers/servers install softlayer
 	$(BIN)/pytest -n 2 tests/contract/test_softlayer.py
 
 stores: $(VENV)/.dev ## run S3's driver on stores of the kit in ../shared: MiniStack, Swift, SeaweedFS, for minutes

@@ -364,6 +364,18 @@ def test_another_service(run: Run) -> None:
     assert (done.returncode, "there is no rule C05; there are D01 to D" in done.stderr) == (2, True)
 
 
+def test_a_driver_without_http(run: Run, tmp_path: Path) -> None:
+    """Rules that need HTTP are skipped for a driver whose connection has no credentials, as that of files."""
+    (files := tmp_path / "files").mkdir()
+    data = report(run, "local", "--service", "storage", "--credentials", str(files), "S09", "S22", "S75")
+    assert [(rule["number"], rule["status"]) for rule in data["rules"]] == [
+        ("S09", "skipped"),
+        ("S22", "kept"),
+        ("S75", "skipped"),
+    ]
+    assert list(files.iterdir()) == []
+
+
 def test_a_mistake_of_a_fake_is_shown(run: Run, folder: Path) -> None:
     """An exception in a fake server breaks the rule, at once, and is shown with its traceback."""
     (folder / "fakes.py").write_text(FAKES)

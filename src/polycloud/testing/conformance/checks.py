@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -274,12 +275,12 @@ class Checks(Conformance[D]):
             for _ in range(4):
                 assert list(pool.map(call, range(THREADS))) == expected, "a thread got another's response"
 
-    def check_pickled_driver(self, driver: D, name: str) -> None:
+    def check_pickled_driver(self, driver: D, name: str, *args: Any) -> None:
         """A driver can be pickled, and the copy lists the same by the operation `name`."""
         with pickle.loads(pickle.dumps(driver)) as copy:  # noqa: S301 - we wrote it
             assert type(copy) is type(driver), f"{driver!r} came back as {copy!r}"
-            same = _seen(getattr(copy, name)) == _seen(getattr(driver, name))
-            assert same, f"{name}() of the copy returns another list"
+            found, expected = (_seen(partial(getattr(one, name), *args)) for one in (copy, driver))
+            assert found == expected, f"{name}() of the copy returns another list"
 
     def check_event_loop(self, driver: D, *reads: Read) -> None:
         """Calls on an event loop return what they return without one."""

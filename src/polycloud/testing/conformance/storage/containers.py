@@ -83,7 +83,9 @@ class ContainerRules(StorageSuite):
     @rule()
     def test_s26_iterate_containers(self, driver: StorageDriver, container: Container) -> None:
         """`iterate_containers` yields the containers that `list_containers` returns."""
-        self.check_same_items(driver.iterate_containers(), driver.list_containers())
+        iterated, listed = driver.iterate_containers(), driver.list_containers()
+        ours = [[one for one in some if one.name.startswith(RUN.prefix)] for some in (iterated, listed)]
+        self.check_same_items(*ours)
 
     @rule("list_containers")
     def test_s27_get_container(self, driver: StorageDriver, container: Container) -> None:

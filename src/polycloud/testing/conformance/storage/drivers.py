@@ -112,9 +112,9 @@ class DriverRules(StorageSuite):
         return container
 
     @rule()
-    def test_s15_pickled_drivers(self, driver: StorageDriver, container: Container) -> None:
+    def test_s15_pickled_drivers(self, driver: StorageDriver, container: Container, obj: Object) -> None:
         """A driver can be pickled, and the copy works."""
-        self.check_pickled_driver(driver, "list_containers")
+        self.check_pickled_driver(driver, "list_container_objects", container)
 
     # Faults
 
