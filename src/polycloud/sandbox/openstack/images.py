@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -77,6 +78,10 @@ class _Images(Table):
             return Reply(200, _show(item))
         state: State = item.state
         return Reply(201, _show(item), {"Location": f"{state.base}/image/v2/images/{item.id}"})
+
+    def listing(self, items: Iterable[Any]) -> Listing:
+        """Return the list of images, to be paged."""
+        return Listing(list(items), _show, self.many)
 
     def at(self, state: Any, call: Call, *, even_gone: bool = False) -> Any:
         """Return the image that a path names. Raises NotFoundError if there is none, or it is another's."""
@@ -349,10 +354,5 @@ _IMAGES = _Images(
 )
 
 
-def _list(state: State, call: Call) -> Listing:
-    return Listing(_wanted(state, state, call), _show, "images")
-
-
 ROUTES: Routes = {f"/image/v2{path}": verbs for path, verbs in routes_of(_IMAGES).items()}
 """Every path of Glance, with its methods and their handlers."""
-ROUTES["/image/v2/images"]["GET"] = _list  # type: ignore[index]

@@ -326,7 +326,15 @@ def _server_groups_names(state: State, server: Server, _: Call) -> Reply:
     return Reply(200, {"security_groups": shown})
 
 
-SERVERS = Table(
+class _Servers(Table):
+    """Servers, of which short lists have the names only."""
+
+    def listing(self, items: Iterable[Any]) -> Listing:
+        """Return the list of servers, to be paged."""
+        return Listing(list(items), show_name, self.many)
+
+
+SERVERS = _Servers(
     path="/servers",
     key="server",
     verbs="GET POST/GET",
@@ -353,12 +361,8 @@ SERVERS = Table(
     },
 )
 
-_ROUTES = routes_of(SERVERS)
 ROUTES: Routes = {
     "/compute/v2.1/servers/detail": {"GET": _detail},
-    **{f"/compute/v2.1{path}": verbs for path, verbs in _ROUTES.items()},
+    **{f"/compute/v2.1{path}": verbs for path, verbs in routes_of(SERVERS).items()},
 }
 """Every path of servers, with its methods and their handlers."""
-ROUTES["/compute/v2.1/servers"]["GET"] = lambda state, call: Listing(  # type: ignore[index]
-    _wanted(state, state, call), show_name, "servers"
-)
