@@ -67,6 +67,19 @@ def test_login(cloud: Sandbox) -> None:
             driver.list_nodes()
 
 
+def test_given_token(cloud: Sandbox) -> None:
+    """A token that was given is used as it is, without a login."""
+    with connect(cloud) as driver:
+        token = driver.connection.access.value
+    before = len(cloud.requests)
+    with RackspaceNodeDriver(None, None, ex_force_auth_token=token, **cloud.options) as driver:
+        assert driver.list_nodes() == []
+    assert [(one.method, one.path) for one in cloud.requests[before:]] == [
+        ("GET", f"/identity/v2.0/tokens/{token}"),
+        ("GET", "/DFW/compute/v2/1100111/servers/detail"),
+    ]
+
+
 def test_regions(cloud: Sandbox) -> None:
     """Each region has nodes of its own, DFW is the usual one, and one that does not exist is named."""
     with connect(cloud) as here, connect(cloud, region="syd") as there:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -570,6 +572,21 @@ def walked(cloud: Walker, walk: Callable[[Walker], None]) -> list[tuple[str, int
     return cloud.seen
 
 
+@contextmanager
+def project_of_its_own(roots: dict[str, str], pool: urllib3.PoolManager) -> Iterator[str]:
+    """A project at the real services, and a user with that name and password: others use them too."""
+    name = f"walk-{uuid.uuid4().hex}"
+    admin = Client(roots, pool)
+    admin.log_in("admin", "admin", "admin")
+    project = admin.ask("POST", "identity/projects", {"project": {"name": name}})["project"]["id"]
+    user = admin.ask("POST", "identity/users", {"user": {"name": name, "password": name}})["user"]["id"]
+    [role] = admin.ask("GET", "identity/roles?name=member")["roles"]
+    admin.ask("PUT", f"identity/projects/{project}/users/{user}/roles/{role['id']}")
+    yield name
+    admin.ask("DELETE", f"identity/users/{user}")
+    admin.ask("DELETE", f"identity/projects/{project}")
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", WALKS)
 def test_same(name: str) -> None:
@@ -583,9 +600,14 @@ def test_same(name: str) -> None:
         "volume": ("cinder", "v3"),
     }
     roots = {name: f"http://127.0.0.1:{ports[server]}/{path}" for name, (server, path) in paths.items()}
-    with urllib3.PoolManager(retries=False, timeout=30) as pool, client() as sandbox:
+    with (
+        urllib3.PoolManager(retries=False, timeout=30) as pool,
+        project_of_its_own(roots, pool) as own,
+        client() as sandbox,
+    ):
         real = Walker(roots, pool)
-        real.log_in("demo", "demo", "demo")
+        # Keystone is asked about the user that the sandbox has too.
+        real.log_in(*(("demo", "demo", "demo") if name == "identity" else (own, own, own)))
         real.is_real = True
         ours = Walker(**vars(sandbox))
         ours.is_real = False

@@ -192,6 +192,8 @@ def test_tokens_of_v2(cloud: Client) -> None:
     )
     cloud.token = access["token"]["id"]
     assert cloud.ask("GET", "compute/servers") == {"servers": []}
+    assert cloud.ask("GET", f"identity/tokens/{cloud.token}")["access"]["token"]["id"] == cloud.token
+    assert cloud.send("GET", "identity/tokens/x").status == 404
     wrong = {"auth": {"passwordCredentials": {**given, "password": "x"}}}
     assert cloud.refused("POST", "identity/tokens", wrong)[0] == 401
 

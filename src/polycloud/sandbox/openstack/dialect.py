@@ -235,8 +235,9 @@ def page(state: State, call: Call, listing: Listing) -> Reply:
         at = next((n for n, item in enumerate(items) if str(getattr(item, key)) == marker), None)
         if at is None:
             raise _unknown_marker(service, listing.name, marker)
-        items = items[at + 1 :]
-    items = items if most is None else items[:most]
+        items = items[:at] if _is_reverse(call) else items[at + 1 :]
+    if most is not None:
+        items = items[max(len(items) - most, 0) :] if _is_reverse(call) else items[:most]
     body: Json = {listing.name: [listing.view(item) for item in items]}
     last = str(getattr(items[-1], key)) if items and len(items) == most else None
     if service == "image":
@@ -246,6 +247,11 @@ def page(state: State, call: Call, listing: Listing) -> Reply:
     elif last is not None:
         body[f"{listing.name}_links"] = [{"rel": "next", "href": _next(state.here, call, last)}]
     return Reply(200, body)
+
+
+def _is_reverse(call: Call) -> bool:
+    """Return whether a request to Neutron asks for the page before its marker."""
+    return call.query.get("page_reverse", "").lower() == "true"
 
 
 def _limit(state: State, call: Call, service: str) -> int | None:
@@ -279,7 +285,7 @@ def _unknown_marker(service: str, many: str, marker: str) -> ApiError:
 
 
 def _next(url: str, call: Call, marker: str, **more: str) -> str:
-    kept = [pair for pair in call.query.pairs if pair[0] not in {"marker", *more}]
+    kept = [pair for pair in call.query.pairs if pair[0] not in {"marker", "page_reverse"}]
     return f"{url}?{urlencode([*kept, ('marker', marker), *more.items()])}"
 
 

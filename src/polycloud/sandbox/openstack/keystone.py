@@ -212,6 +212,10 @@ def _issue_v2(state: State, call: Call) -> Reply:
     return Reply(200, {"access": _show_access(state, token)})
 
 
+def _validate_v2(state: State, call: Call) -> Reply:
+    return Reply(200, {"access": _show_access(state, state.identity.need(call.path["token"]))})
+
+
 def _show_access(state: State, token: Token) -> Json:
     shown: Json = {
         "id": token.id,
@@ -248,6 +252,7 @@ _V3: dict[str, dict[str, Any]] = {
 ROUTES: Routes = {
     **{f"/identity/v3{path}": verbs for path, verbs in _V3.items()},
     "/identity/v2.0/tokens": {"POST": _issue_v2},
+    "/identity/v2.0/tokens/{token}": {"GET": _validate_v2},
     "/identity/v2.0/tenants": {"GET": _tenants},
 }
 """Every path of Keystone, with its methods and their handlers."""

@@ -57,6 +57,10 @@ def _log_in(state: Any, call: Call) -> Reply:
     return Reply(200, {"access": _show_access(state, token)})
 
 
+def _validate(state: Any, call: Call) -> Reply:
+    return Reply(200, {"access": _show_access(state, state.identity.need(call.path["token"]))})
+
+
 def _show_access(state: Any, token: Token) -> Json:
     identity = state.identity
     user = {
@@ -100,6 +104,7 @@ def _tenants(_: Any, __: Call) -> Reply:
 
 ROUTES: Routes = {
     "/identity/v2.0/tokens": {"POST": _log_in},
+    "/identity/v2.0/tokens/{token}": {"GET": _validate},
     "/identity/v2.0/tenants": {"GET": _tenants},
 }
 """The paths of the identity service."""

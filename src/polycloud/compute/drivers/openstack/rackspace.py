@@ -151,8 +151,8 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
 
     def __init__(
         self,
-        key: str,
-        secret: str,
+        key: str | None = None,
+        secret: str | None = None,
         secure: bool = True,
         host: str | None = None,
         port: int | None = None,
