@@ -30,6 +30,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.http.retry import LOST_STATUSES
+from polycloud.utils.status import HTTPStatus
 
 __all__ = ["Creation", "UniqueCreation", "is_refusal", "led_by_one", "marker_for"]
 
@@ -233,4 +234,5 @@ def is_refusal(error: PolycloudError) -> bool:
     if not isinstance(error, ProviderError):
         return status not in LOST_STATUSES
     # A provider may report in a 200 that it failed midway; then the error has the status of that
-    return error.definite or LOST_STATUSES.isdisjoint({status, error.http_code})
+    said = error.http_code if status == HTTPStatus.OK else status
+    return error.definite or said not in LOST_STATUSES
