@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import inspect
+import threading
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -114,6 +116,33 @@ def test_wait_until_running_says_what_is_missing(driver: DummyNodeDriver) -> Non
     node.state = NodeState.UNKNOWN
     assert message_of(node) == "dummy-1 is unknown"
     assert message_of(Node("77", "ghost", NodeState.RUNNING, [], [], driver)) == "ghost is not listed"
+
+
+def test_wait_until_running_takes_private_addresses_after_a_grace(driver: DummyNodeDriver) -> None:
+    """A node that gets no public address is ready with its private ones, but only where none was named."""
+
+    class Soon(DummyNodeDriver):
+        public_address_time = 0.3
+
+    soon = Soon("creds")
+    node = soon.list_nodes()[0]
+    node.public_ips, node.private_ips = [], ["192.168.1.30"]
+    began = time.monotonic()
+    assert soon.wait_until_running([node], 0.05, timeout=20) == [(node, ["192.168.1.30"])]
+    assert time.monotonic() - began >= 0.3
+    way_out = r'has no address in public_ips; ssh_interface="private_ips" takes 192\.168\.1\.30'
+    with pytest.raises(OperationTimeoutError, match=way_out):
+        soon.wait_until_running([node], 0.05, timeout=0.6, ssh_interface="public_ips")
+
+
+def test_wait_until_running_prefers_public_addresses(driver: DummyNodeDriver) -> None:
+    """A public address that follows within the grace is the one that counts."""
+    node = driver.list_nodes()[0]
+    node.public_ips, node.private_ips = [], ["192.168.1.30"]
+    late = threading.Timer(0.5, node.public_ips.append, ["203.0.113.9"])
+    late.start()
+    assert driver.wait_until_running([node], 0.05, timeout=20) == [(node, ["203.0.113.9"])]
+    late.join()
 
 
 def test_auth_of_another_kind_is_refused(driver: DummyNodeDriver) -> None:

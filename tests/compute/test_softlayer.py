@@ -36,6 +36,7 @@ from polycloud.errors import (
 from polycloud.sandbox import Answer as Sent
 from polycloud.sandbox import Sandbox
 from polycloud.testing.faults import Fault, FaultList, FaultProxy
+from support.clock import ends_within
 from support.softlayer import PUBLIC_KEY, QUICK, Call, answering, calls, driving, fault, names, value
 from support.web import Answer
 
@@ -545,6 +546,14 @@ def test_a_private_node(driver: SoftLayerNodeDriver, cloud: Sandbox, image: Node
     assert order["primaryBackendNetworkComponent"] == bindings
     assert "primaryNetworkComponent" not in order
     ((node, addresses),) = driver.wait_until_running([node], 0.05, ssh_interface="private_ips")
+    assert (node.public_ips, node.private_ips) == ([], addresses)
+
+
+def test_a_wait_for_a_private_node(driver: SoftLayerNodeDriver, image: NodeImage) -> None:
+    """A wait that names no interface ends for a private node, too, after a grace."""
+    node = driver.create_node("db", driver.list_sizes()[0], image, ex_private_network_only=True)
+    with ends_within(40):
+        ((node, addresses),) = driver.wait_until_running([node], 0.5, timeout=60)
     assert (node.public_ips, node.private_ips) == ([], addresses)
 
 
