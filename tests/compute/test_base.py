@@ -183,6 +183,8 @@ def test_wait_until_running_refuses_other_interfaces(driver: DummyNodeDriver) ->
 
 def test_sizes_made_by_hand(driver: DummyNodeDriver) -> None:
     """Where the provider takes any size, one is made from CPUs, RAM and disk; elsewhere that is refused."""
+    assert driver.supports("custom_size")
+    assert not NephoscaleNodeDriver("user", "password").supports("custom_size")
     size = driver.custom_size(2, 4096, 80)
     assert (size.ram, size.disk, size.extra["vcpus"], size.name) == (4096, 80, 2, "2 CPU, 4096 MB, 80 GB")
     assert driver.create_node("custom", size, driver.list_images()[0]).size is size

@@ -334,11 +334,17 @@ class NodeDriver(OperationsDriver):
     def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
         """Return the sizes, cheapest first; those of `location` if given."""
 
+    @classmethod
+    def offers(cls, name: str) -> bool:
+        """Return whether drivers of this class offer the operation `name`, `custom_size` included."""
+        return cls.custom_sizes if name == "custom_size" else super().offers(name)
+
     def custom_size(self, vcpus: int, ram: int, disk: int, *, name: str | None = None) -> NodeSize:
         """Return a size of `vcpus`, `ram` in MB and `disk` in GB, for providers that accept any.
 
-        Raises `UnsupportedOperationError` if the provider accepts listed sizes only, and
-        `InvalidArgumentError` for numbers below 1.
+        Its numbers may be changed later; the id and the name stay. Raises `UnsupportedOperationError` if the
+        provider accepts listed sizes only (`supports("custom_size")`), and `InvalidArgumentError` for numbers
+        below 1.
         """
         if not self.custom_sizes:
             raise UnsupportedOperationError(f"{self.name} accepts sizes of list_sizes() only", self)
