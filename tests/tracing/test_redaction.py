@@ -41,7 +41,7 @@ def test_short_words_in_longer_ones(text: str) -> None:
     ],
 )
 def test_short_secrets_as_words(text: str, left: str) -> None:
-    """A short secret of letters is replaced where it is a whole word: in URLs, headers, JSON, quotes, escapes."""
+    """A short secret of letters is replaced as a whole word in URLs, headers, JSON, quotes and escapes."""
     assert SHORT.known(text) == left
 
 
