@@ -31,8 +31,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from polycloud.utils.headers import requested_pause
-
 __all__ = [
     "AmbiguousCreateError",
     "BaseHTTPError",
@@ -219,6 +217,8 @@ class RateLimitReachedError(ProviderHTTPError):
     @property
     def retry_after(self) -> float:
         """Seconds to wait before the next request, 0.0 if the provider does not say."""
+        from polycloud.utils.headers import requested_pause  # `polycloud --version` needs no dates
+
         return requested_pause({name.lower(): text for name, text in self.headers.items()}) or 0.0
 
 

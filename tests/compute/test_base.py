@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import inspect
+import threading
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -116,6 +118,33 @@ def test_wait_until_running_says_what_is_missing(driver: DummyNodeDriver) -> Non
     assert message_of(Node("77", "ghost", NodeState.RUNNING, [], [], driver)) == "ghost is not listed"
 
 
+def test_wait_until_running_takes_private_addresses_after_a_grace(driver: DummyNodeDriver) -> None:
+    """A node that gets no public address is ready with its private ones, but only where none was named."""
+
+    class Soon(DummyNodeDriver):
+        public_address_time = 0.3
+
+    soon = Soon("creds")
+    node = soon.list_nodes()[0]
+    node.public_ips, node.private_ips = [], ["192.168.1.30"]
+    began = time.monotonic()
+    assert soon.wait_until_running([node], 0.05, timeout=20) == [(node, ["192.168.1.30"])]
+    assert time.monotonic() - began >= 0.3
+    way_out = r'has no address in public_ips; ssh_interface="private_ips" takes 192\.168\.1\.30'
+    with pytest.raises(OperationTimeoutError, match=way_out):
+        soon.wait_until_running([node], 0.05, timeout=0.6, ssh_interface="public_ips")
+
+
+def test_wait_until_running_prefers_public_addresses(driver: DummyNodeDriver) -> None:
+    """A public address that follows within the grace is the one that counts."""
+    node = driver.list_nodes()[0]
+    node.public_ips, node.private_ips = [], ["192.168.1.30"]
+    late = threading.Timer(0.5, node.public_ips.append, ["203.0.113.9"])
+    late.start()
+    assert driver.wait_until_running([node], 0.05, timeout=20) == [(node, ["203.0.113.9"])]
+    late.join()
+
+
 def test_auth_of_another_kind_is_refused(driver: DummyNodeDriver) -> None:
     """An auth that is not in `features` is unsupported, and an invalid one is a wrong argument."""
 
@@ -154,6 +183,8 @@ def test_wait_until_running_refuses_other_interfaces(driver: DummyNodeDriver) ->
 
 def test_sizes_made_by_hand(driver: DummyNodeDriver) -> None:
     """Where the provider takes any size, one is made from CPUs, RAM and disk; elsewhere that is refused."""
+    assert driver.supports("custom_size")
+    assert not NephoscaleNodeDriver("user", "password").supports("custom_size")
     size = driver.custom_size(2, 4096, 80)
     assert (size.ram, size.disk, size.extra["vcpus"], size.name) == (4096, 80, 2, "2 CPU, 4096 MB, 80 GB")
     assert driver.create_node("custom", size, driver.list_images()[0]).size is size

@@ -36,6 +36,7 @@ from polycloud.errors import (
 from polycloud.sandbox import Answer as Sent
 from polycloud.sandbox import Sandbox
 from polycloud.testing.faults import Fault, FaultList, FaultProxy
+from support.clock import ends_within
 from support.softlayer import PUBLIC_KEY, QUICK, Call, answering, calls, driving, fault, names, value
 from support.web import Answer
 
@@ -548,6 +549,14 @@ def test_a_private_node(driver: SoftLayerNodeDriver, cloud: Sandbox, image: Node
     assert (node.public_ips, node.private_ips) == ([], addresses)
 
 
+def test_a_wait_for_a_private_node(driver: SoftLayerNodeDriver, image: NodeImage) -> None:
+    """A wait that names no interface ends for a private node, too, after a grace."""
+    node = driver.create_node("db", driver.list_sizes()[0], image, ex_private_network_only=True)
+    with ends_within(40):
+        ((node, addresses),) = driver.wait_until_running([node], 0.5, timeout=60)
+    assert (node.public_ips, node.private_ips) == ([], addresses)
+
+
 def test_a_create_does_not_wait() -> None:
     """A create returns the pending node at once, without addresses, while the provider builds for long."""
     with Sandbox("softlayer", ssh="off", build=3600.0) as cloud, driving(cloud) as driver:
@@ -681,6 +690,41 @@ def test_methods_of_actions(driver: SoftLayerNodeDriver, cloud: Sandbox, image: 
         service, called, headers, _ = calls(cloud)[-1]
         assert (service, called) == ("SoftLayer_Virtual_Guest", method)
         assert headers["SoftLayer_Virtual_GuestInitParameters"] == {"id": int(node.id)}
+
+
+def test_states_that_forbid_an_action(driver: SoftLayerNodeDriver, image: NodeImage) -> None:
+    """An action that a node's state forbids is a conflict."""
+    node = driver.create_node("web", driver.list_sizes()[0], image)
+    driver.wait_until_running([node], 0.05)
+    with pytest.raises(ConflictError, match="RUNNING"):
+        driver.start_node(node)
+    driver.ex_pause_node(node)
+    with pytest.raises(ConflictError, match="PAUSED"):
+        driver.ex_pause_node(node)
+    driver.ex_resume_node(node)
+    driver.stop_node(node)
+    with pytest.raises(ConflictError, match="HALTED"):
+        driver.reboot_node(node)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ({"ex_datacenter": "dal99"}, UnavailableError),
+        ({"ex_ram": 3}, UnavailableError),
+        ({"ex_cpus": 77}, UnavailableError),
+        ({"ex_disk": 26}, UnavailableError),
+        ({"ex_bandwidth": 7}, UnavailableError),
+        ({"ex_private_vlan": 424242}, NotFoundError),
+    ],
+)
+def test_values_that_the_provider_does_not_have(
+    driver: SoftLayerNodeDriver, image: NodeImage, wrong: dict[str, Any], kind: type[ProviderHTTPError]
+) -> None:
+    """A value that the provider does not have is named by an error of its kind, and nothing is created."""
+    with pytest.raises(kind, match=str(next(iter(wrong.values())))):
+        driver.create_node("web", driver.custom_size(1, 1024, 25), image, **wrong)
+    assert driver.list_nodes() == []
 
 
 def test_busy_guests() -> None:
@@ -864,12 +908,22 @@ def test_a_key_for_a_node(driver: SoftLayerNodeDriver, cloud: Sandbox, image: No
         ),
         ("SoftLayer_Exception_Public", "SSH key already exists.", ConflictError, 409),
         ("SoftLayer_Exception_Public", "Internal Error", ServerError, 500),
+        ("SoftLayer_Exception_Public", "The virtual server is already running.", ConflictError, 409),
+        ("SoftLayer_Exception_Public", "Unable to reboot: the server is halted.", ConflictError, 409),
         (
             "SoftLayer_Exception_InvalidValue",
-            "Invalid value provided for 'startCpus'.",
-            ProviderHTTPError,
+            "Invalid value provided for 'startCpus': 77.",
+            UnavailableError,
             400,
         ),
+        (
+            "SoftLayer_Exception_Public",
+            "The price for 2 x 2.0 GHz Cores (#112863) is not valid for location hou02.",
+            UnavailableError,
+            400,
+        ),
+        ("SoftLayer_Exception_Public", "Could not obtain network VLAN with id #7.", NotFoundError, 404),
+        ("SoftLayer_Exception_InvalidValue", "Invalid value for 'notes'.", ProviderHTTPError, 400),
         ("-32601", "method not found", ProviderHTTPError, 400),
         ("-32603", "internal", ServerError, 500),
         (404, "no fixture", NotFoundError, 404),

@@ -23,6 +23,7 @@ from polycloud.http import connections
 from polycloud.http import loop as of_loop
 from polycloud.http.exchange import IDLE_LIMIT
 from polycloud.http.messages import RawResponse, Request, Transport, TransportOptions
+from polycloud.http.retry import RetryPolicy
 from polycloud.http.urllib3 import Urllib3Transport
 from support.certificates import Authority, Certificate
 from support.clock import ends_within
@@ -208,10 +209,16 @@ def test_a_handshake_ends_at_the_deadline(send: Send, script: Script, certificat
 def test_a_handshake_ends_in_the_time_to_connect(
     error_of: ErrorOf, script: Script, certificate: Certificate
 ) -> None:
-    """Without a deadline a handshake ends after the connect timeout: nothing was sent."""
+    """Without a deadline a handshake ends after the connect timeout: nothing was sent, and it is not retried.
+
+    The error says that the server may speak plain HTTP.
+    """
     with served(script) as port, ends_within(SLACK):
         request = Request("POST", f"https://localhost:{port}/", connect_timeout=DEADLINE)
-        assert type(error_of(request, ca_cert=str(certificate.authority))) is ConnectError
+        error = error_of(request, ca_cert=str(certificate.authority))
+    assert type(error) is TLSError
+    assert not RetryPolicy().allows(request, 1, error)
+    assert "if the server speaks plain HTTP, its URL begins with http://" in str(error)
 
 
 @pytest.mark.parametrize(

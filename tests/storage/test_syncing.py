@@ -251,13 +251,13 @@ def test_kill_9(folder: Path, tmp_path: Path, after: int) -> None:
 
 
 def test_a_journal_without_the_last_line(folder: Path, tmp_path: Path) -> None:
-    """A copy that was made and could not be noted before the end of a run is not made again."""
+    """A copy that was made and not noted, or only in part, before the end of a run is not made again."""
     local = LocalStorageDriver(str(tmp_path)).create_container("with-md5")
     container = DummyStorageDriver("key").create_container("target")
     sync(folder, local)
     made = plan(local, container, tmp_path / "plan")
     apply(made, local, container)
-    made.journal_file.write_text("0\n1\n")
+    made.journal_file.write_text("0 done\n1 done\n2 do")
     before = {one.name: one for one in container.list_objects()}
     report = apply(made, local, container)
     assert (report.earlier, report.copied) == (2, 8)

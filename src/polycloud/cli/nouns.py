@@ -28,7 +28,7 @@ COMPUTE = "compute"
 HOURS_A_MONTH = 730
 MONTHLY_KEYS = ("price_monthly", "monthly_price")
 """Where providers put the price of a month."""
-LOCATION_KEYS = ("region_slug", "zone", "availability", "location", "region")
+LOCATION_KEYS = ("region_slug", "zone", "availability", "availability_zone", "location", "region")
 """Where providers put the location of a node or a volume."""
 ATTACHED_KEYS = ("droplet_ids", "linode_id", "instance_id")
 """Where providers put the nodes that a volume is attached to."""

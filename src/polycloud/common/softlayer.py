@@ -101,6 +101,15 @@ REFUSALS: tuple[tuple[str, str, type[ProviderHTTPError], int], ...] = (
         409,
     ),
     ("_NotImplemented$", "", SoftLayerBusyError, 409),
+    (
+        "",
+        (
+            r"\b(can ?not|unable to)\b.*\b(power(ed)? (on|off)|reboot(ed)?|paused?|resumed?)\b"
+            r"|\b(already|must be|is not|not) (powered )?(on|off|running|halted|paused|stopped)\b"
+        ),
+        ConflictError,
+        409,
+    ),
     ("NotFound$", "", NotFoundError, 404),
     ("AccessDenied|Permission", "", ProviderHTTPError, 403),
     (
@@ -117,6 +126,19 @@ REFUSALS: tuple[tuple[str, str, type[ProviderHTTPError], int], ...] = (
         400,
     ),
     ("", r"operatingSystemReferenceCode|blockDeviceTemplateGroup|image template", ImageUnavailableError, 400),
+    (
+        "InvalidValue$",
+        r"\b(datacenter|startCpus|maxMemory|capacity|maxSpeed|flavorKeyName)\b",
+        UnavailableError,
+        400,
+    ),
+    (
+        "",
+        r"^the price for\b.*\bis not valid\b|\binvalid cpu/memory combination",
+        UnavailableError,
+        400,
+    ),
+    ("", r"\b(networkVlan|sshKeys)\b|^could not obtain network vlan\b", NotFoundError, 404),
     ("", r"\balready (exists?|in use|been)|\bduplicate\b|\bmust be unique\b", ConflictError, 409),
     ("", r"^internal error|^an error has occurred while processing", ServerError, 500),
 )

@@ -24,7 +24,7 @@ from polycloud.compute.objects import (
     VolumeSnapshot,
     cheapest_first,
 )
-from polycloud.compute.running import RunningWait, require_id
+from polycloud.compute.running import PUBLIC_BY_DEFAULT, RunningWait, require_id
 from polycloud.compute.types import (
     KeyPairDoesNotExistError,
     NodeState,
@@ -97,6 +97,9 @@ class NodeDriver(OperationsDriver):
     settle_time: ClassVar[float] = 60.0
     """Seconds after which the provider certainly lists a resource whose create it has accepted."""
 
+    public_address_time: ClassVar[float] = 10.0
+    """Seconds for which a running node that has private addresses only may yet get a public one."""
+
     # Nodes
 
     @optional
@@ -162,7 +165,7 @@ class NodeDriver(OperationsDriver):
         nodes: Sequence[Node],
         wait_period: float = 5,
         timeout: float = 600,
-        ssh_interface: str = "public_ips",
+        ssh_interface: str = PUBLIC_BY_DEFAULT,
         force_ipv4: bool = True,
         ex_list_nodes_kwargs: Mapping[str, Any] | None = None,
     ) -> list[tuple[Node, list[str]]]:
@@ -173,7 +176,9 @@ class NodeDriver(OperationsDriver):
             wait_period: The longest pause between two lists, in seconds; the first ones are shorter.
             timeout: Seconds to wait in total; failures that may pass (a broken connection, a server error)
                 do not end it earlier.
-            ssh_interface: The addresses that count, "public_ips" or "private_ips".
+            ssh_interface: The addresses that count, "public_ips" or "private_ips". By default the public
+                ones, or the private ones of a node that has run without a public one for
+                `public_address_time` seconds.
             force_ipv4: Leave IPv6 addresses out.
             ex_list_nodes_kwargs: Keyword arguments for the driver's `list_nodes`.
 
@@ -189,6 +194,7 @@ class NodeDriver(OperationsDriver):
             force_ipv4=force_ipv4,
             provider=self.name,
             settle_time=self.settle_time,
+            public_time=self.public_address_time,
         )
         try:
             return wait.until_ready(
@@ -214,7 +220,7 @@ class NodeDriver(OperationsDriver):
         auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
         timeout: float = 300,
         max_tries: int = 3,
-        ssh_interface: str = "public_ips",
+        ssh_interface: str = PUBLIC_BY_DEFAULT,
         at_exit_func: Callable[[Node], object] | None = None,
         wait_period: float = 5,
         *,
@@ -242,7 +248,8 @@ class NodeDriver(OperationsDriver):
             timeout: Seconds to wait for the node to run, and again for its SSH.
             max_tries: Attempts after which a refused login is final, but not within 30 s of the first:
                 nodes accept connections before they have keys.
-            ssh_interface: The addresses to connect to, "public_ips" or "private_ips".
+            ssh_interface: The addresses to connect to, "public_ips" or "private_ips"; by default as of
+                `wait_until_running`.
             at_exit_func: Called with the node if an interruption (Ctrl-C) ends the deployment.
             wait_period: The longest pause between two attempts, in seconds.
             ex_destroy_on_failure: Destroy the node if its deployment fails or is interrupted.
@@ -327,11 +334,17 @@ class NodeDriver(OperationsDriver):
     def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
         """Return the sizes, cheapest first; those of `location` if given."""
 
+    @classmethod
+    def offers(cls, name: str) -> bool:
+        """Return whether drivers of this class offer the operation `name`, `custom_size` included."""
+        return cls.custom_sizes if name == "custom_size" else super().offers(name)
+
     def custom_size(self, vcpus: int, ram: int, disk: int, *, name: str | None = None) -> NodeSize:
         """Return a size of `vcpus`, `ram` in MB and `disk` in GB, for providers that accept any.
 
-        Raises `UnsupportedOperationError` if the provider accepts listed sizes only, and
-        `InvalidArgumentError` for numbers below 1.
+        Its numbers may be changed later; the id and the name stay. Raises `UnsupportedOperationError` if the
+        provider accepts listed sizes only (`supports("custom_size")`), and `InvalidArgumentError` for numbers
+        below 1.
         """
         if not self.custom_sizes:
             raise UnsupportedOperationError(f"{self.name} accepts sizes of list_sizes() only", self)

@@ -13,7 +13,17 @@ from polycloud.errors import InvalidArgumentError, NotFoundError, OperationTimeo
 from polycloud.utils.networking import is_ip
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["RunningWait", "require_id", "require_interface"]
+__all__ = ["PUBLIC_BY_DEFAULT", "DefaultInterface", "RunningWait", "require_id", "require_interface"]
+
+
+class DefaultInterface(str):
+    """The `ssh_interface` of a caller who named none, which may fall back to the private addresses."""
+
+    __slots__ = ()
+
+
+PUBLIC_BY_DEFAULT = DefaultInterface("public_ips")
+"""Equal to "public_ips", but a node that has private addresses only is waited for no longer than a grace."""
 
 DEAD = frozenset({NodeState.ERROR, NodeState.TERMINATED})
 
@@ -21,19 +31,35 @@ DEAD = frozenset({NodeState.ERROR, NodeState.TERMINATED})
 class RunningWait:
     """A wait for `nodes`, identified by id, to run with an address in `interface`.
 
-    `settle_time` are the seconds in which a list may omit a node that exists.
+    Args:
+        nodes: The nodes to wait for.
+        interface: "public_ips" or "private_ips"; a `DefaultInterface` falls back to the private addresses.
+        force_ipv4: Whether IPv6 addresses are left out.
+        provider: The provider's name.
+        settle_time: The seconds in which a list may omit a node that exists.
+        public_time: The seconds for which a node that runs without a public address may get one, before the
+            fallback.
     """
 
     def __init__(
-        self, nodes: Sequence[Node], interface: str, *, force_ipv4: bool, provider: str, settle_time: float
+        self,
+        nodes: Sequence[Node],
+        interface: str,
+        *,
+        force_ipv4: bool,
+        provider: str,
+        settle_time: float,
+        public_time: float,
     ) -> None:
         require_interface(interface)
         self.nodes = as_list(nodes)
         self.ids = [require_id(node) for node in self.nodes]
         self.interface = interface
         self.force_ipv4 = force_ipv4
+        self.public_time = public_time
         self._missing = _Missing(provider, settle_time)
         self._listed: dict[str, Node] = {}
+        self._private_since: dict[str, float] = {}
 
     def until_ready(
         self, list_nodes: Callable[[], Iterable[Node]], *, timeout: float, longest_pause: float
@@ -81,7 +107,9 @@ class RunningWait:
         if self._addresses(node):
             return ""
         found = "only IPv6 addresses" if getattr(node, self.interface) else "no address"
-        return f"runs, but has {found} in {self.interface}"
+        private = node.private_ips if self.interface == "public_ips" else []
+        way_out = f'; ssh_interface="private_ips" takes {", ".join(private)}' if private else ""
+        return f"runs, but has {found} in {self.interface}{way_out}"
 
     def _addresses(self, node: Node | None) -> list[str]:
         """Return the addresses of a running node; an empty list for one that is not ready yet."""
@@ -93,9 +121,17 @@ class RunningWait:
             raise PolycloudError(text, node.driver)
         if node.state != NodeState.RUNNING:
             return []
-        addresses: list[str] = getattr(node, self.interface)
+        addresses: list[str] = node.private_ips if self._falls_back(node) else getattr(node, self.interface)
         versions = (4,) if self.force_ipv4 else (4, 6)
         return [text for text in addresses if any(is_ip(text, version) for version in versions)]
+
+    def _falls_back(self, node: Node) -> bool:
+        """Return whether a node has had private addresses only for so long that no public one will follow."""
+        if not isinstance(self.interface, DefaultInterface) or node.public_ips or not node.private_ips:
+            self._private_since.pop(node.id, None)
+            return False
+        now = time.monotonic()
+        return now - self._private_since.setdefault(node.id, now) >= self.public_time
 
 
 class _Missing:

@@ -25,7 +25,14 @@ from polycloud.errors import (
     TLSError,
     TransportError,
 )
-from polycloud.http.exchange import IDLE_LIMIT, UNREPEATABLE, late, require_tunnel, tunnel_head
+from polycloud.http.exchange import (
+    IDLE_LIMIT,
+    UNREPEATABLE,
+    handshake_late,
+    late,
+    require_tunnel,
+    tunnel_head,
+)
 from polycloud.http.messages import Request, TransportOptions
 from polycloud.http.protocol import ResponseReader
 from polycloud.http.resolving import resolve
@@ -43,10 +50,11 @@ class _Bounded:
     opened_for: Request
     last_sent: float | None = None
     tunnel_stands = False
+    tcp_stands = False
 
     def _new_conn(self) -> socket.socket:
         conn: Any = self
-        self.tunnel_stands = False
+        self.tunnel_stands = self.tcp_stands = False
         host = conn._dns_host.strip("[]")  # noqa: SLF001 - what urllib3 resolves
         failure = OSError("the name has no address")
         for family, address in resolve(host, conn.port, self._seconds()):
@@ -75,6 +83,7 @@ class _Bounded:
     def _before_tls(self, sock: Any) -> None:
         self._bound(sock)
         sock.getpeername()  # one that has ended is an error here: Python's TLS would leave it open
+        self.tcp_stands = True
 
     def _seconds(self) -> float:
         return seconds_left(self.opened_for, self.opened_for.connect_timeout)
@@ -232,6 +241,8 @@ class Pool(HTTPConnectionPool):
             return ConnectError(f"the proxy cannot be reached, or refused: {error}")
         if isinstance(error, ssl.SSLError | exceptions.SSLError | CertificateError):
             return TLSError(f"TLS failed: {error}")
+        if isinstance(error, TimeoutError) and conn.tcp_stands:
+            return handshake_late()
         return ConnectError(f"cannot connect to {self.route.host_header}: {error}")
 
 

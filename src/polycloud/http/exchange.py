@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from math import inf
 
-from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError, TransportError
+from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError, TLSError, TransportError
 from polycloud.http.decoding import Decoder
 from polycloud.http.messages import RawResponse, Request, require_size
 from polycloud.http.protocol import ResponseReader, body_pieces, request_head
@@ -21,6 +21,7 @@ __all__ = [
     "IDLE_LIMIT",
     "UNREPEATABLE",
     "Exchange",
+    "handshake_late",
     "late",
     "require_tunnel",
     "tunnel_head",
@@ -107,6 +108,14 @@ class Exchange:
             return late(self.request) or ReadTimeoutError("no response in time (timeout=)")
         kind = TransportError if sent else ConnectError
         return kind(f"the connection broke: {error}")
+
+
+def handshake_late() -> TLSError:
+    """Return the error of a handshake that took longer than the time to connect."""
+    return TLSError(
+        "TLS failed: the handshake timed out; if the server speaks plain HTTP, its URL begins with http:// "
+        "(secure=False)"
+    )
 
 
 def late(request: Request) -> ReadTimeoutError | None:

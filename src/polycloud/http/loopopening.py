@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from polycloud.concurrency.worker import Worker
 from polycloud.errors import ConnectError, PolycloudError, TLSError, TransportError
-from polycloud.http.exchange import late, require_tunnel, tunnel_head
+from polycloud.http.exchange import handshake_late, late, require_tunnel, tunnel_head
 from polycloud.http.loopwire import ENOUGH, LoopWire
 from polycloud.http.messages import Request, TransportOptions
 from polycloud.http.protocol import ResponseReader
@@ -99,6 +99,8 @@ class Opener:
             return ConnectError(f"the proxy cannot be reached, or refused: {error}")
         if isinstance(error, ssl.SSLError):
             return TLSError(f"TLS failed: {error}")
+        if isinstance(error, TimeoutError) and opening.tunnel_stands:
+            return handshake_late()
         return ConnectError(f"cannot connect to {self.route.host_header}: {error}")
 
 

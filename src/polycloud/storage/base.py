@@ -275,15 +275,20 @@ class StorageDriver(OperationsDriver):
         return type(other) is type(self) and other.connection.account() == self.connection.account()
 
     def _verified(self, obj: Object) -> Iterator[bytes]:
-        """Yield the content. Raises `ObjectHashMismatchError` at the end if it is not what its hash says."""
+        """Yield the content. Raises `ObjectHashMismatchError` at the end if it has another size or hash."""
         import hashlib
 
         expected = obj.md5
         digest = None if expected is None else hashlib.md5(usedforsecurity=False)
+        size = 0
         for piece in self._resumed(obj, 0, None):
+            size += len(piece)
             if digest is not None:
                 digest.update(piece)
             yield piece
+        if size != obj.size:
+            message = f"the content of {obj.name!r} has {size:,} bytes, not {obj.size:,}"
+            raise ObjectHashMismatchError(message, self, obj.name)
         if digest is not None and digest.hexdigest() != expected:
             message = f"the content of {obj.name!r} has the MD5 {digest.hexdigest()}, not {expected}"
             raise ObjectHashMismatchError(message, self, obj.name)

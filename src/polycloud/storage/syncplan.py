@@ -27,6 +27,8 @@ from polycloud.storage.locations import Entry, Location
 __all__ = ["Action", "Journal", "Plan", "Totals"]
 
 FORMAT = "polycloud sync plan 1"
+DONE = b" done"
+"""How the lines of a journal end, so that one that was cut is not taken for another number."""
 
 
 class Action(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -158,7 +160,13 @@ class Journal:
 
     def add(self, number: int) -> None:
         """Record that an action was carried out."""
-        self._file.write(b"%d\n" % number)
+        line = b"%d%b\n" % (number, DONE)
+        try:
+            complete = self._file.write(line) == len(line)
+        except OSError:
+            complete = False
+        if not complete:
+            raise PolycloudError(f"the journal {self._file.name} cannot be written; is the disk full?")
 
     @classmethod
     @contextmanager
@@ -173,7 +181,7 @@ class Journal:
                 raise PolycloudError(f"another process is applying the plan {plan.file}") from None
             file.seek(0)
             before = file.read()
-            done = {int(line) for line in before.split(b"\n")[:-1] if line.isdigit()}
+            done = {int(line[: -len(DONE)]) for line in before.split(b"\n") if line.endswith(DONE)}
             file.write(b"\n")  # ends a line that a crash cut
             yield cls(file, done, resumed=bool(before))
 

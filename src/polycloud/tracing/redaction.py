@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlsplit
 import msgspec
 
 from polycloud.http.messages import CONNECTION_HEADERS
-from polycloud.tracing.scanning import SCHEME, Span, named_values, occurrences, views, words
+from polycloud.tracing.scanning import SCHEME, Span, named_values, occurrences, views, whole_words, words
 
 __all__ = ["REDACTED", "Redaction", "fields", "is_secret", "redaction_of", "secret_fields"]
 
@@ -30,6 +30,11 @@ REDACTED = "REDACTED"
 
 SHORTEST = 4
 """Shorter secrets are left alone: a key of one letter would take that letter out of every message."""
+
+LONGEST_WORD = 7
+"""Secrets of letters only, of at most that many, are replaced where they are whole words: else a password
+"admin" would take the beginning out of "administrator".
+"""
 
 LONGEST_ESCAPE = 32
 """The most characters in which a text writes one, in layers, as in `&amp;#x00000068;`."""
@@ -238,7 +243,8 @@ class Redaction:
         )
         return f"{shown}\u2026 {len(text) - length:,} more characters"
 
-    def _without(self, text: str, *, named: bool) -> str:
+    def _without(self, text: str, *, named: bool, anywhere: bool = False) -> str:
+        """Return the text without secrets; `anywhere`: short ones also within longer words."""
         if not (_ENCODED.search(text) or any(needle in text for needle in self._needles)) and (
             not named or not _NAMING.search(text)
         ):
@@ -247,7 +253,8 @@ class Redaction:
         for view in views(text):
             folded = view._replace(text=view.text.replace("+", " "))
             for form in self._forms:
-                spans += occurrences(folded, form)
+                search = whole_words if _is_short_word(form) and not anywhere else occurrences
+                spans += search(folded, form)
             for core in self._cores:
                 spans += words(view, core)
             if named:
@@ -335,7 +342,8 @@ class Redaction:
             return {"base64": self._bytes(body)}
 
     def _bytes(self, data: bytes) -> bytes:
-        return self.text(data.decode("latin-1")).encode("latin-1")
+        # In binary formats a letter before a text may be its length
+        return self._without(data.decode("latin-1"), named=True, anywhere=True).encode("latin-1")
 
 
 @lru_cache(maxsize=32)
@@ -391,6 +399,10 @@ def _forms(secret: str) -> Iterator[str]:
     for written in (secret, in_headers):
         # A secret that looks like an escape itself is decoded in the views, too
         yield from (view.text.replace("+", " ") for view in views(written) if len(view.text) >= SHORTEST)
+
+
+def _is_short_word(form: str) -> bool:
+    return len(form) <= LONGEST_WORD and form.isascii() and form.isalpha()
 
 
 def _cores(secret: str) -> Iterator[str]:

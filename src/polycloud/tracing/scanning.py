@@ -17,7 +17,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = ["Span", "View", "named_values", "occurrences", "views", "words"]
+__all__ = ["Span", "View", "named_values", "occurrences", "views", "whole_words", "words"]
 
 Span = tuple[int, int]
 LAYERS = 4
@@ -69,6 +69,9 @@ PEM_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r"[^-]*(?:-(?!----)[^-]*)*(?:-----END [A-Z0-9 ]{0,50}-----)?"
 )
+# Before a word there is no letter, unless it ends an escape (%3D, \x3d, \v) or a colour of a terminal
+WORD_BEGINS = r"(?:(?<![A-Za-z_])|(?<=[0-9][A-Fa-f])|(?<=\\[A-Za-z])|(?<=[0-9\[]m))"
+WORD_ENDS = r"(?![A-Za-z_])"
 # A user alone is a secret where it is long: https://TOKEN@git.example
 URL_LOGIN = re.compile(r"(?<=://)(?:[^/\s:@]++:[^/\s@]++|[^/\s:@]{20,})(?=@)")
 
@@ -176,6 +179,12 @@ def occurrences(view: View, text: str) -> Iterator[Span]:
     while at >= 0:
         yield view.span(at, at + len(text))
         at = view.text.find(text, at + len(text))
+
+
+def whole_words(view: View, word: str) -> Iterator[Span]:
+    """Yield the spans in which the view has `word`, but not as a part of a longer word or identifier."""
+    for match in re.finditer(f"{WORD_BEGINS}{re.escape(word)}{WORD_ENDS}", view.text):
+        yield view.span(*match.span())
 
 
 def words(view: View, core: str) -> Iterator[Span]:

@@ -30,11 +30,20 @@ WAIT_PERIOD = 2.0
 """The longest pause in seconds between two polls of a node."""
 
 
-class SSHInterface(StrEnum):
+class Interface(StrEnum):
     """The addresses of a node."""
 
     PUBLIC = "public_ips"
     PRIVATE = "private_ips"
+
+
+SSHInterface = Annotated[
+    Interface | None,
+    typer.Option(
+        help="The addresses of the node that count; by default the public ones, or the private ones of a "
+        "node that gets no public one.",
+    ),
+]
 
 
 @app.command(cls=OrderCommand)
@@ -43,6 +52,7 @@ def create(
     *,
     order: Order,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs and has an address.")] = False,
+    ssh_interface: SSHInterface = None,
     timeout: options.Timeout = 600,
     profile: options.Profile = None,
     provider: options.Provider = None,
@@ -65,7 +75,7 @@ def create(
         nodes, failures = _create(driver, order.name, asked, accounts.flags(profile, provider))
         try:
             if wait and nodes:
-                nodes = _wait(driver, nodes, timeout)
+                nodes = [node for node, _ in _wait(driver, nodes, timeout, ssh_interface)]
         except (PolycloudError, KeyboardInterrupt) as error:
             if as_json:
                 _print(nodes, as_json=True, several=order.count > 1)
@@ -133,9 +143,7 @@ def deploy(
     ] = False,
     ssh_user: Annotated[str, typer.Option(metavar="NAME", help="The user to log in as.")] = "root",
     ssh_port: Annotated[int, typer.Option(metavar="PORT", help="The port of SSH.")] = 22,
-    ssh_interface: Annotated[
-        SSHInterface, typer.Option(help="The addresses of the node to connect to.")
-    ] = SSHInterface.PUBLIC,
+    ssh_interface: SSHInterface = None,
     ssh_jump: Annotated[
         str | None,
         typer.Option(
@@ -164,7 +172,7 @@ def deploy(
     how = {
         "ssh_username": ssh_user,
         "ssh_port": ssh_port,
-        "ssh_interface": ssh_interface.value,
+        "ssh_interface": _addresses(ssh_interface),
         "ssh_jump": ssh_jump,
         "ssh_key": order.private_key(),
         "timeout": timeout,
@@ -196,6 +204,7 @@ def deploy(
 def wait(
     *,
     names: Annotated[list[str], options.arguments(NODES)],
+    ssh_interface: SSHInterface = None,
     timeout: options.Timeout = 600,
     profile: options.Profile = None,
     provider: options.Provider = None,
@@ -203,18 +212,27 @@ def wait(
 ) -> None:
     """Wait until nodes run and have an address."""
     with accounts.connect_one(NODES.service, profile, provider) as driver:
-        found = _wait(driver, finding.find_all(driver, NODES, names), timeout)
+        found = _wait(driver, finding.find_all(driver, NODES, names), timeout, ssh_interface)
         if as_json:
-            output.json([NODES.record(node) for node in found])
+            output.json([NODES.record(node) for node, _ in found])
             return
-        for node in found:
-            output.line(f"{NODES.title(node)} is {node.state} at {', '.join(node.public_ips)}")
+        for node, addresses in found:
+            output.line(f"{NODES.title(node)} is {node.state} at {', '.join(addresses)}")
 
 
-def _wait(driver: NodeDriver, nodes: Sequence[Node], timeout: float) -> list[Node]:
+def _wait(
+    driver: NodeDriver, nodes: Sequence[Node], timeout: float, interface: Interface | None
+) -> list[tuple[Node, list[str]]]:
     titles = ", ".join(map(NODES.title, nodes))
     with output.working(f"waiting for {titles} to run"):
-        return [node for node, _ in driver.wait_until_running(nodes, WAIT_PERIOD, timeout)]
+        return driver.wait_until_running(nodes, WAIT_PERIOD, timeout, _addresses(interface))
+
+
+def _addresses(interface: Interface | None) -> str:
+    """The `ssh_interface` of a driver's methods."""
+    from polycloud.compute.running import PUBLIC_BY_DEFAULT
+
+    return PUBLIC_BY_DEFAULT if interface is None else interface.value
 
 
 STOP = "Power nodes off. They keep their disks, and mostly their price."

@@ -20,7 +20,7 @@ from polycloud.common.base import ConnectionUserAndKey, JsonResponse
 from polycloud.common.credentials import Credential
 from polycloud.common.payload import Item, LazyExtra, identity
 from polycloud.common.resource import with_id
-from polycloud.common.response import COMMAS
+from polycloud.common.response import COMMAS, Response
 from polycloud.compute.drivers.nephoscale.creating import NephoscaleCreating
 from polycloud.compute.drivers.nephoscale.keys import NodeKey
 from polycloud.compute.drivers.nephoscale.networks import (
@@ -99,7 +99,9 @@ class NephoscaleResponse(JsonResponse):
             return super().parse_error()
         failures = (code for code in (envelope.response, self.status) if code >= HTTPStatus.BAD_REQUEST)
         code = next(failures, HTTPStatus.BAD_REQUEST)
-        raise error_from_status(code, envelope.message or self.reason, self.headers)
+        error = error_from_status(code, envelope.message or self.reason, self.headers)
+        error.definite = Response.success(self)  # an edge would have had another status
+        raise error
 
     def data(self, type_: Any) -> Any:
         """Return the data as `type_`. Raises `MalformedResponseError` with the path of a wrong field."""
