@@ -221,8 +221,10 @@ class OpenStackBaseConnection(TokenConnection):
         offered = self.offered_versions()
         if offered is None:
             return {}
+        if forced is not None:
+            return self.at(forced, "ex_force_microversion=")
         least, most = offered
-        version = min(max(numbers_of(wanted), least), most) if forced is None else numbers_of(wanted)
+        version = min(max(numbers_of(wanted), least), most)
         return self._version_headers("{}.{}".format(*version))
 
     def at(self, microversion: str, what: str) -> dict[str, str]:
@@ -233,6 +235,8 @@ class OpenStackBaseConnection(TokenConnection):
         offered = self.offered_versions()
         if offered is None or not offered[0] <= numbers_of(microversion) <= offered[1]:
             most = "none" if offered is None else "{}.{}".format(*offered[1])
+            if offered is not None and numbers_of(microversion) < offered[0]:
+                most = "{}.{} to {}".format(*offered[0], most)
             raise UnsupportedOperationError(
                 f"{what} needs microversion {microversion} of the service {self.service_types[0]!r}; "
                 f"this cloud offers {most}",

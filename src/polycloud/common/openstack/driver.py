@@ -96,6 +96,12 @@ class OpenStackBaseDriver(BaseDriver):
     ) -> None:
         self._account: Account | None = None
         self._require_known(options)
+        _require_filled(
+            ex_tenant_name=ex_tenant_name,
+            ex_tenant_domain_id=ex_tenant_domain_id,
+            ex_domain_name=ex_domain_name,
+            ex_force_auth_token=ex_force_auth_token,
+        )
         self._require_version(api_version)
         region = ex_force_service_region or region
         if self.public_cloud is not None and not (ex_force_auth_url or host or options.get("url") or cloud):
@@ -121,7 +127,7 @@ class OpenStackBaseDriver(BaseDriver):
             changes["method"] = method_named(ex_force_auth_version)
         if found and ex_token_scope:
             changes["scope"] = ex_token_scope
-        login = replace(login, **changes)
+        login = _with_token(replace(login, **changes))
         url = self._identity_url(found, ex_force_auth_url, host, port, secure, options.pop("url", None))
         if url is None and not (ex_force_base_url and ex_force_auth_token):
             raise InvalidCredsError(
@@ -203,6 +209,19 @@ class OpenStackBaseDriver(BaseDriver):
         for version in VERSIONS:
             root = root.removesuffix(f"{version}/auth/tokens").removesuffix(version)
         return f"{root}/"
+
+
+def _require_filled(**arguments: str | None) -> None:
+    for name, value in arguments.items():
+        if value == "":
+            raise InvalidArgumentError(f"{name} must not be empty: leave it out, or pass a value")
+
+
+def _with_token(login: Login) -> Login:
+    """Return the login, which has a token if it is one by a token."""
+    if login.method.endswith("_token") and login.token is None:
+        raise InvalidCredsError(f"{login.method!r} logs in by a token: pass ex_force_auth_token=")
+    return login
 
 
 def _login(

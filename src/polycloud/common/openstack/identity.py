@@ -25,7 +25,13 @@ from polycloud.common.openstack.catalog import Endpoint, ServicePayload, endpoin
 from polycloud.common.openstack.login import APPLICATION_CREDENTIALS, METHODS, Login, token_2, token_3
 from polycloud.common.openstack.response import OpenStackResponse
 from polycloud.common.tokens import EARLY, Token
-from polycloud.errors import InvalidArgumentError, InvalidCredsError, NotFoundError
+from polycloud.errors import (
+    InvalidArgumentError,
+    InvalidCredsError,
+    MalformedResponseError,
+    NotFoundError,
+    ProviderHTTPError,
+)
 from polycloud.utils.headers import http_date
 
 SHOWN_PROJECTS = 20
@@ -99,6 +105,12 @@ class Projects(msgspec.Struct):
     tenants: list[NamePayload] | None = None
 
 
+class VersionDocument(msgspec.Struct):
+    """The document of a version of Keystone."""
+
+    version: dict[str, Any] | None = None
+
+
 def log_in(connection: Requests, login: Login, old: Token | None = None) -> Access:
     """Return a token of the login's scope, in place of `old`, which has expired or was refused.
 
@@ -115,7 +127,8 @@ def log_in(connection: Requests, login: Login, old: Token | None = None) -> Acce
     except InvalidCredsError as error:
         raise _explained(connection, login, error) from error
     except NotFoundError as error:
-        if str(error.message).startswith("Could not find"):  # an application credential, or a trust
+        if str(error.message).startswith("Could not find") or _has_version(connection, version):
+            # It is Keystone that does not know it: an application credential, or a trust
             raise InvalidCredsError(f"{login.who()} is refused: {error.message}") from error
         other = "3.x_password" if version == "v2.0" else "2.0_password"
         raise InvalidArgumentError(
@@ -125,6 +138,15 @@ def log_in(connection: Requests, login: Login, old: Token | None = None) -> Acce
     if access.endpoints or login.scope == "unscoped" or login.method in APPLICATION_CREDENTIALS:
         return access
     return _of_only_project(connection, login, access)
+
+
+def _has_version(connection: Requests, version: str) -> bool:
+    """Return whether there is a Keystone of this version below the authentication URL."""
+    try:
+        document = connection.request(f"/{version}").decode(VersionDocument)
+    except (MalformedResponseError, ProviderHTTPError):
+        return False
+    return document.version is not None
 
 
 def _access(connection: Requests, login: Login, old: Token | None) -> Access:

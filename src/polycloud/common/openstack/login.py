@@ -52,7 +52,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if not isinstance(value, str | None) or value == "":
-                kind = shown(value) if name in {"method", "scope"} else type(value).__name__
+                kind = shown(value) if name in {"method", "scope"} or value == "" else type(value).__name__
                 raise InvalidCredsError(f"{name} of an OpenStack login must be a non-empty str, got {kind}")
         if self.scope not in SCOPES:
             raise InvalidArgumentError(

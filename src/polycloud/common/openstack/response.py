@@ -17,7 +17,9 @@ import msgspec
 from polycloud.common.base import JsonResponse
 from polycloud.common.payload import Item, identity
 from polycloud.errors import (
+    ConflictError,
     ImageUnavailableError,
+    InvalidArgumentError,
     InvalidNameError,
     MalformedResponseError,
     NotFoundError,
@@ -36,6 +38,11 @@ MATCHED_CHARACTERS = 1000
 RATE = r"(?i)rate.?limit|too many requests|only \d+ .* request"
 QUOTA = r"(?i)\bquotas?\b|maximum (number|allowed)|limit exceeded|over ?quota"
 QUOTA_STATUSES = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, TOO_LARGE})
+UNKNOWN = (
+    r"(?i)\b(flavor|network|port( id)?|security.group) \S+ (could not be|was not|not) found"
+    r"|unable to find security.group|availability zone .*(not available|invalid)|invalid flavorref"
+    r"|invalid key_name|failed to get (volume|image|snapshot)"
+)
 REFUSALS: tuple[tuple[int, str, type[ProviderHTTPError]], ...] = (
     (
         HTTPStatus.BAD_REQUEST,
@@ -43,6 +50,21 @@ REFUSALS: tuple[tuple[int, str, type[ProviderHTTPError]], ...] = (
         ImageUnavailableError,
     ),
     (HTTPStatus.CONFLICT, r"(?i)\bimage\b.*\bnot active|image .* (is being|still)", ImageUnavailableError),
+    (
+        HTTPStatus.BAD_REQUEST,
+        r"(?i)cannot find image|unable to access requested image",
+        ImageUnavailableError,
+    ),
+    (
+        HTTPStatus.BAD_REQUEST,
+        r"(?i)\bstatus must be\b|has not been resized|already has a port|\bstill in use\b|already attached",
+        ConflictError,
+    ),
+    (
+        HTTPStatus.BAD_REQUEST,
+        UNKNOWN,
+        NotFoundError,
+    ),
     (HTTPStatus.BAD_REQUEST, r"(?i)(attribute|field)\W+name\b|\bname\b.*(too long|empty)", InvalidNameError),
     (
         HTTPStatus.BAD_REQUEST,
@@ -59,6 +81,19 @@ class Link(msgspec.Struct):
 
     rel: str | None = None
     href: str | None = None
+
+
+class Choice(msgspec.Struct):
+    """A version of an API."""
+
+    id: str | None = None
+
+
+class Choices(msgspec.Struct):
+    """The versions that a service offers in place of one that it does not have."""
+
+    choices: list[Choice] = []
+    versions: list[Choice] = []
 
 
 @lru_cache(maxsize=256)
@@ -89,10 +124,24 @@ class OpenStackResponse(JsonResponse):
 
         # A secret that lost a part of it, such as what looks like a tag, would not be found later
         redacted = redaction_of(self.connection.secrets_of(self.request)).known(self._message())
+        if self.status == HTTPStatus.MULTIPLE_CHOICES:
+            raise InvalidArgumentError(self._no_version())
         message = " ".join(TAGS.sub(" ", redacted[:LONGEST_MESSAGE]).split())
         if error := _refusal(self.status, message[:MATCHED_CHARACTERS]):
             raise error(self.status, message, self.headers)
         return message
+
+    def _no_version(self) -> str:
+        """Return the message for an address below which no version of the API is."""
+        try:
+            choices = self.decode(Choices)
+        except MalformedResponseError:
+            choices = Choices()
+        there = ", ".join(one.id for one in choices.choices or choices.versions if one.id) or "none"
+        return (
+            "the address of the service ends with a version that it does not have: correct "
+            f"ex_force_base_url= (or the catalogue); the versions there are: {there}"
+        )
 
     def _message(self) -> str:
         """Return the message, whatever its form."""

@@ -29,7 +29,7 @@ def plug(
         groups = tuple(
             group.id
             for group in state.security_groups.values()
-            if group.project_id == server.project_id and group.name in server.security_groups
+            if group.project_id == server.project_id and {group.id, group.name} & set(server.security_groups)
         )
         more: Json = {"security_groups": groups} if groups else {}
         return state.add_port(network, server.project_id, server, ip=ip, made_by_nova=True, **more)

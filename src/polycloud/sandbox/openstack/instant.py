@@ -76,9 +76,9 @@ def _console_url(state: State) -> str:
 def add_group(state: State, server: Server, given: Body) -> Reply:
     """Add a security group to a server."""
     group = _group(state, given)
-    if group.name in server.security_groups:
+    if {group.id, group.name} & set(server.security_groups):
         raise ConflictError(f"Security group {group.id} is already associated with the instance {server.id}")
-    server.security_groups = (*server.security_groups, group.name)
+    server.security_groups = (*server.security_groups, given.need("name", str))
     for port in server.ports:
         port.security_groups = tuple(dict.fromkeys((*port.security_groups, group.id)))
     return ACCEPTED
@@ -87,9 +87,11 @@ def add_group(state: State, server: Server, given: Body) -> Reply:
 def remove_group(state: State, server: Server, given: Body) -> Reply:
     """Remove a security group from a server."""
     group = _group(state, given)
-    if group.name not in server.security_groups:
+    if not {group.id, group.name} & set(server.security_groups):
         raise NotFoundError(f"Security group {group.id} not associated with the instance {server.id}")
-    server.security_groups = tuple(name for name in server.security_groups if name != group.name)
+    server.security_groups = tuple(
+        name for name in server.security_groups if name not in {group.id, group.name}
+    )
     for port in server.ports:
         port.security_groups = tuple(key for key in port.security_groups if key != group.id)
     return ACCEPTED

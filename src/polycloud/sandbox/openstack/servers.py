@@ -321,7 +321,7 @@ def _server_groups_names(state: State, server: Server, _: Call) -> Reply:
             "rules": [],
         }
         for group in groups
-        if server.ports and group.name in server.security_groups
+        if server.ports and {group.id, group.name} & set(server.security_groups)
     ]
     return Reply(200, {"security_groups": shown})
 

@@ -7,15 +7,17 @@ Nova refuses an action that does not fit the server's state, also while another 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from polycloud.common.arguments import drop_none, id_of
 from polycloud.compute.base import require_id
-from polycloud.compute.drivers.openstack.nodes import OpenStackNodes, server_path
+from polycloud.compute.drivers.openstack.nodes import OpenStackNodes, own_metadata, server_path
 from polycloud.compute.objects import Node, NodeImage, NodeSize
-from polycloud.errors import ConflictError, InvalidArgumentError
+from polycloud.concurrency import waiting
+from polycloud.errors import ConflictError, InvalidArgumentError, OperationTimeoutError
 
 WAKING = {
     "PAUSED": "unpause",
@@ -114,8 +116,18 @@ class OpenStackActions(OpenStackNodes):
         return self._act(node, "resize", {"flavorRef": id_of(size, NodeSize)})
 
     def ex_confirm_resize(self, node: Node) -> bool:
-        """Confirm a resize or a migration."""
-        return self._act(node, "confirmResize")
+        """Confirm a resize or a migration; wait up to `busy_time` until Nova has settled it.
+
+        Until then Nova refuses other actions.
+        """
+        self._act(node, "confirmResize")
+        with suppress(OperationTimeoutError):  # Nova has accepted it
+            waiting.poll(
+                lambda: self._progress(node).status != "VERIFY_RESIZE" or None,
+                waiting_for=f"the resize of {node.name} (id {node.id}) to be confirmed",
+                timeout=self.busy_time,
+            )
+        return True
 
     def ex_revert_resize(self, node: Node) -> bool:
         """Revert a resize or a migration."""
@@ -142,7 +154,7 @@ class OpenStackActions(OpenStackNodes):
             "imageRef": id_of(source, NodeImage),
             "adminPass": ex_admin_pass,
             "OS-DCF:diskConfig": ex_disk_config,
-            "metadata": None if ex_metadata is None else dict(ex_metadata),
+            "metadata": None if ex_metadata is None else own_metadata(ex_metadata),
             "user_data": encode_user_data(ex_userdata),
         }
         headers = None if ex_userdata is None else self.connection.at("2.57", "user data of a rebuild")

@@ -20,9 +20,10 @@ from polycloud.common.arguments import as_list, drop_none, id_of
 from polycloud.common.creation import Creation, marker_for
 from polycloud.common.payload import Item, identity
 from polycloud.compute.drivers.openstack.actions import OpenStackActions, encode_user_data
+from polycloud.compute.drivers.openstack.firewalls import group_of
 from polycloud.compute.drivers.openstack.keys import OpenStackKeys
 from polycloud.compute.drivers.openstack.networks import OpenStackNetwork, OpenStackNetworks
-from polycloud.compute.drivers.openstack.nodes import KEYED_MARKER, MARKER, Server
+from polycloud.compute.drivers.openstack.nodes import KEYED_MARKER, MARKER, Server, own_metadata
 from polycloud.compute.objects import (
     Node,
     NodeAuthPassword,
@@ -31,10 +32,19 @@ from polycloud.compute.objects import (
     NodeLocation,
     NodeSize,
 )
-from polycloud.compute.types import NodeState
-from polycloud.errors import ConflictError, InvalidArgumentError, PolycloudError
+from polycloud.compute.types import KeyPairDoesNotExistError, NodeState
+from polycloud.errors import (
+    ImageUnavailableError,
+    InvalidArgumentError,
+    NotFoundError,
+    PolycloudError,
+    ProviderHTTPError,
+)
+from polycloud.utils.values import shown
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+NETWORK_KEYS = frozenset({"fixed_ip", "port", "tag", "uuid"})
+"""What Nova takes of a network in a create."""
 Networks = Iterable[OpenStackNetwork | str | Mapping[str, str]]
 
 
@@ -112,7 +122,7 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
         ex_security_groups: Iterable[Any] | None = None,
         ex_metadata: Mapping[str, str] | None = None,
         ex_files: Mapping[str, str] | None = None,
-        networks: Networks | None = None,
+        networks: Networks | OpenStackNetwork | str | Mapping[str, str] | None = None,
         ex_disk_config: str | None = None,
         ex_admin_pass: str | None = None,
         ex_availability_zone: str | None = None,
@@ -143,7 +153,7 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
             ex_security_groups: Security groups, by name or as returned by `ex_list_security_groups()`.
             ex_metadata: Metadata: names and values, each a str.
             ex_files: Files to write: paths and contents. Needs a cloud that offers microversion 2.56 or less.
-            networks: Networks as returned by `ex_list_networks()`, their ids or names, or dicts such as
+            networks: One or several of `ex_list_networks()`, their ids or names, or dicts such as
                 `{"port": id}` or `{"uuid": id, "fixed_ip": address}`; by default the only one.
             ex_disk_config: "AUTO" or "MANUAL".
             ex_admin_pass: The administrator's password, if the image can set it; by default Nova makes one.
@@ -168,6 +178,8 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
         """
         if auth is not None and ex_keyname is not None:
             raise InvalidArgumentError("a node has one key: pass auth= or ex_keyname=, not both")
+        if user_data is not None and ex_userdata is not None:
+            raise InvalidArgumentError("a node has one script: pass user_data= or ex_userdata=, not both")
         if image is None and not ex_blockdevicemappings:
             raise InvalidArgumentError("pass image=, or ex_blockdevicemappings= to boot from a volume")
         wanted = list(dict.fromkeys(as_list(tags)))
@@ -176,12 +188,12 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
             "flavorRef": id_of(size, NodeSize),
             "imageRef": None if image is None else id_of(image, NodeImage),
             "key_name": ex_keyname if auth is None else self._key_for(auth)[0],
-            "user_data": encode_user_data(user_data or ex_userdata),
+            "user_data": encode_user_data(ex_userdata if user_data is None else user_data),
             "config_drive": ex_config_drive,
-            "security_groups": [{"name": _group(one)} for one in as_list(ex_security_groups)] or None,
-            "metadata": dict(ex_metadata or {}),
+            "security_groups": [{"name": group_of(one)} for one in as_list(ex_security_groups)] or None,
+            "metadata": own_metadata(ex_metadata),
             "personality": _files(ex_files),
-            "networks": [self._network_of(one) for one in as_list(networks)] or None,
+            "networks": [self._network_of(one) for one in _listed(networks)] or None,
             "OS-DCF:diskConfig": ex_disk_config,
             "adminPass": ex_admin_pass,
             "availability_zone": ex_availability_zone if location is None else id_of(location, NodeLocation),
@@ -196,8 +208,8 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
         creation = ServerCreation(self, body, headers, marker_for(idempotency_key), keyed=keyed)
         try:
             return self._create_once(creation, idempotency_key=idempotency_key)
-        except ConflictError as error:
-            self._note_networks(error)
+        except ProviderHTTPError as error:
+            self._explain(error, server)
             raise
 
     def _create_headers(self, server: dict[str, Any], *, with_tags: bool) -> dict[str, str] | None:
@@ -214,10 +226,12 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
     def _network_of(self, network: Any) -> dict[str, str]:
         """Return a network as the request has it; one that is given by its name is looked up."""
         if isinstance(network, Mapping):
-            return dict(network)
+            return _checked(network)
         id_ = getattr(network, "id", network)
-        if not isinstance(id_, str):
-            raise InvalidArgumentError(f"networks must be networks, ids, names or dicts, got {network!r}")
+        if not isinstance(id_, str) or not id_:
+            raise InvalidArgumentError(
+                f"networks must be networks, ids, names or dicts, got {shown(network)}"
+            )
         if UUID.fullmatch(id_):
             return {"uuid": id_}
         known = self.ex_list_networks()
@@ -227,33 +241,55 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
             raise InvalidArgumentError(f"{len(found)} networks are called {id_!r}; there are: {names}")
         return {"uuid": found[0]}
 
-    def _note_networks(self, error: ConflictError) -> None:
-        """Add the names of the networks to Nova's "Multiple possible networks found"."""
-        if "possible networks" not in str(error.message):
-            return
+    def _explain(self, error: ProviderHTTPError, server: Mapping[str, Any]) -> None:
+        """Add to a refusal what Nova leaves out: which key, zone or image is unknown, and the networks."""
+        message = str(error.message)
+        if "Invalid key_name" in message:
+            raise KeyPairDoesNotExistError(str(server["key_name"]), self) from error
+        if isinstance(error, NotFoundError) and "availability zone" in message:
+            _extend(error, f": {server['availability_zone']!r}")
+        elif isinstance(error, ImageUnavailableError) and "find requested image" in message:
+            _extend(error, f": {server['imageRef']!r}")
+        elif "possible networks" in message or message.startswith("Network "):
+            self._note_networks(error)
+
+    def _note_networks(self, error: ProviderHTTPError) -> None:
+        """Add the names of the networks to a refusal."""
         try:
             usable = [one for one in self.ex_list_networks() if one.shared or not one.is_external]
             names = ", ".join(sorted(f"{one.name} ({one.id})" for one in usable))
         except PolycloudError as failure:
             error.add_note(f"the networks cannot be listed: {failure}")
         else:
-            error.value = error.message = f"{error.message}; pass networks=; there are: {names}"
+            _extend(error, f"; pass networks=; there are: {names}")
 
     def to_node(self, item: Item[Server]) -> Node:
         """Return the node of a server."""
         return self._to_node(item)
 
 
+def _listed(networks: Any) -> list[Any]:
+    """Return the networks as a list; one may be given by itself."""
+    alone = isinstance(networks, OpenStackNetwork | Mapping)
+    return [networks] if alone else as_list(networks)
+
+
+def _checked(network: Mapping[str, str]) -> dict[str, str]:
+    """Return a network that is given as Nova has it. Raises `InvalidArgumentError` for other keys."""
+    if not {"port", "uuid"} & network.keys() or not network.keys() <= NETWORK_KEYS:
+        raise InvalidArgumentError(
+            "a dict in networks= must have a 'uuid' or a 'port', and may have a 'fixed_ip' and a 'tag'; "
+            f"got the keys: {', '.join(map(repr, network)) or 'none'}"
+        )
+    return dict(network)
+
+
 EARLY = tuple(f"2.{number}" for number in range(1, 37))
 """The microversions in which a create may leave the networks out."""
 
 
-def _group(group: Any) -> str:
-    """Return the name of a security group."""
-    name = getattr(group, "name", group)
-    if not isinstance(name, str):
-        raise InvalidArgumentError(f"ex_security_groups must be names or security groups, got {group!r}")
-    return name
+def _extend(error: ProviderHTTPError, more: str) -> None:
+    error.value = error.message = f"{error.message}{more}"
 
 
 def _files(files: Mapping[str, str] | None) -> list[dict[str, str]] | None:

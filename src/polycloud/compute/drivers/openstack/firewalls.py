@@ -13,6 +13,8 @@ from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.drivers.openstack.nodes import server_path
 from polycloud.compute.objects import Node
+from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
 
 
 class OpenStackSecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,9 +45,9 @@ class OpenStackSecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NamedGroup(msgspec.Struct):
-    """A security group as Nova has it."""
+    """A security group as Nova has it, with Neutron's id."""
 
-    name: str
+    id: str
 
 
 class NamedGroups(msgspec.Struct):
@@ -66,8 +68,8 @@ class OpenStackFirewalls(OpenStackServices):
     def ex_get_node_security_groups(self, node: Node) -> list[OpenStackSecurityGroup]:
         """Return the security groups of a node."""
         response = self.connection.request(f"/servers/{quote_segment(require_id(node))}/os-security-groups")
-        names = {one.name for one in response.decode(NamedGroups).security_groups}
-        return [group for group in self.ex_list_security_groups() if group.name in names]
+        ids = {one.id for one in response.decode(NamedGroups).security_groups}
+        return [group for group in self.ex_list_security_groups() if group.id in ids]
 
     def ex_create_security_group(self, name: str, description: str = "") -> OpenStackSecurityGroup:
         """Create a security group; at first it lets everything out and nothing in."""
@@ -127,9 +129,21 @@ class OpenStackFirewalls(OpenStackServices):
         return self._change_groups("removeSecurityGroup", security_group, node)
 
     def _change_groups(self, action: str, group: Any, node: Node) -> bool:
-        body = {action: {"name": getattr(group, "name", group)}}
+        body = {action: {"name": group_of(group)}}
         self.connection.request(f"{server_path(node)}/action", method="POST", json=body)
         return True
+
+
+def group_of(group: Any) -> str:
+    """Return how Nova finds a security group: by its id, or by its name if only that is given.
+
+    Raises `InvalidArgumentError` for anything else.
+    """
+    if isinstance(group, OpenStackSecurityGroup):
+        return group.id
+    if isinstance(group, str) and group:
+        return group
+    raise InvalidArgumentError(f"a security group must be one of Neutron's or its name, got {shown(group)}")
 
 
 def _port(number: int | None) -> int | None:

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from polycloud.common.arguments import as_list, drop_none
+from polycloud.common.arguments import as_list, drop_none, id_of
 from polycloud.common.base import quote_segment
 from polycloud.common.payload import value_of
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.drivers.openstack.nodes import server_path
 from polycloud.compute.objects import Node
-from polycloud.errors import InvalidArgumentError, NotFoundError
+from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError
 from polycloud.utils.status import HTTPStatus
 
 T = TypeVar("T")
@@ -208,7 +208,13 @@ class OpenStackNetworks(OpenStackServices):
         return True
 
     def ex_detach_port_interface(self, node: Node, port: OpenStackPort | str) -> bool:
-        """Take a port from a node."""
+        """Take a port from a node. Raises `ConflictError` if it is not one of the node's."""
+        id_ = id_of(port, OpenStackPort)
+        used_by = self.ex_get_port(id_).device_id
+        if used_by != require_id(node):
+            user = f"used by {used_by}" if used_by else "not in use"
+            message = f"the port {id_} is {user}; it is not one of {node.name} (id {node.id})"
+            raise ConflictError(HTTPStatus.CONFLICT, message)
         return self.connection.delete(f"{server_path(node)}/os-interface/{_id(port)}")
 
     # Routers
@@ -317,8 +323,22 @@ class OpenStackNetworks(OpenStackServices):
         return self._lead(found, ports[0].id)
 
     def ex_detach_floating_ip_from_node(self, node: Node, ip: OpenStackFloatingIpAddress | str) -> bool:
-        """Take a floating IP from its node."""
-        return self._lead(ip, None)
+        """Take a floating IP from a node.
+
+        Raises `ConflictError` if it leads elsewhere or nowhere, `NotFoundError` if the project has none such.
+        """
+        found = self.ex_get_floating_ip(ip) if isinstance(ip, str) else ip
+        path = f"/floatingips/{quote_segment(found.id)}"
+        port_id = self.network_connection.fetch(path, "floatingip", FloatingIp).value.port_id
+        if port_id is None:
+            raise ConflictError(HTTPStatus.CONFLICT, f"the floating IP {found.ip_address} leads to no node")
+        if port_id not in {port.id for port in self.ex_get_node_ports(node)}:
+            message = (
+                f"the floating IP {found.ip_address} leads to the port {port_id}, "
+                f"which is not one of {node.name} (id {node.id})"
+            )
+            raise ConflictError(HTTPStatus.CONFLICT, message)
+        return self._lead(found, None)
 
     def _lead(self, ip: OpenStackFloatingIpAddress | str, port_id: str | None) -> bool:
         found = self.ex_get_floating_ip(ip) if isinstance(ip, str) else ip

@@ -17,7 +17,13 @@ from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
-from polycloud.errors import ConflictError, MalformedResponseError, PolycloudError, ProviderError
+from polycloud.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    MalformedResponseError,
+    PolycloudError,
+    ProviderError,
+)
 from polycloud.utils.networking import is_ip
 
 R = TypeVar("R")
@@ -207,14 +213,17 @@ class OpenStackNodes(OpenStackServices):
         return {key: value for key, value in metadata.items() if key not in MARKERS}
 
     def ex_set_metadata(self, node: Node, metadata: Mapping[str, str]) -> dict[str, str]:
-        """Replace the metadata of a server, and return it; the marker of an `idempotency_key` goes too."""
-        path, body = f"{server_path(node)}/metadata", dict(metadata)
+        """Replace the metadata of a server, and return it; the marker of an `idempotency_key` goes too.
+
+        Raises `InvalidArgumentError` for the keys of our markers.
+        """
+        path, body = f"{server_path(node)}/metadata", own_metadata(metadata)
         send = partial(self.connection.put, path, "metadata", dict[str, str], body)
         return self._when_idle(node, send).value
 
     def ex_update_metadata(self, node: Node, metadata: Mapping[str, str]) -> dict[str, str]:
-        """Add to the metadata of a server, and return all of it."""
-        path, body = f"{server_path(node)}/metadata", dict(metadata)
+        """Add to the metadata of a server, and return all of it; see `ex_set_metadata`."""
+        path, body = f"{server_path(node)}/metadata", own_metadata(metadata)
         self._when_idle(node, partial(self.connection.create, path, "metadata", dict[str, str], body))
         return self.ex_get_metadata(node)
 
@@ -280,6 +289,14 @@ class OpenStackNodes(OpenStackServices):
 def server_path(node: Node) -> str:
     """Return the path of a server. Raises `InvalidArgumentError` unless it is a node with an id."""
     return f"/servers/{quote_segment(require_id(node))}"
+
+
+def own_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """Return metadata as a request has it. Raises `InvalidArgumentError` for the keys of our markers."""
+    taken = sorted(MARKERS & set(metadata or {}))
+    if taken:
+        raise InvalidArgumentError(f"the metadata key {taken[0]!r} is polycloud's own; choose another one")
+    return dict(metadata or {})
 
 
 def _metadata(server: Mapping[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ Networks v2.0, and "Programmatically determine the RackConnect v2.0 automation s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import msgspec
 
@@ -40,7 +40,7 @@ from polycloud.compute.objects import (
 )
 from polycloud.compute.types import Provider
 from polycloud.concurrency import waiting
-from polycloud.errors import InvalidArgumentError, ProviderError
+from polycloud.errors import InvalidArgumentError, ProviderError, UnsupportedOperationError
 
 __all__ = [
     "PUBLIC_NET",
@@ -69,6 +69,22 @@ RACKSPACE = PublicCloud(
     tuple(REGIONS),
     "https://www.rackspace.com",
 )
+LACKING = frozenset(
+    {
+        "ex_attach_floating_ip_to_node",
+        "ex_create_floating_ip",
+        "ex_delete_floating_ip",
+        "ex_detach_floating_ip_from_node",
+        "ex_get_floating_ip",
+        "ex_get_tags",
+        "ex_list_floating_ip_pools",
+        "ex_list_floating_ips",
+        "ex_set_tags",
+        "ex_tag_node",
+        "ex_untag_node",
+    }
+)
+"""Methods of OpenStack's driver that Rackspace has nothing for."""
 DISKLESS = frozenset({"compute1", "memory1"})
 """Classes of sizes without a disk, whose servers boot from a volume."""
 STATUS = "rackconnect_automation_status"
@@ -173,6 +189,16 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
             ex_force_service_name=ex_force_service_name,
             **options,
         )
+
+    @classmethod
+    def offers(cls, name: str) -> bool:
+        """Return whether drivers of this class offer an operation; see `OperationsDriver.offers`."""
+        return name not in LACKING and super().offers(name)
+
+    @classmethod
+    def extensions(cls) -> list[str]:
+        """Return the names of the provider's own methods."""
+        return [name for name in super().extensions() if name not in LACKING]
 
     # Locations and sizes
 
@@ -288,6 +314,20 @@ class Interfaces(msgspec.Struct):
     """A list of virtual interfaces."""
 
     interfaces: list[VirtualInterface] = msgspec.field(name="virtual_interfaces")
+
+
+def _refusal(name: str) -> Callable[..., NoReturn]:
+    """Return the method in place of one that Rackspace lacks."""
+
+    def refuse(self: RackspaceNodeDriver, *_: Any, **__: Any) -> NoReturn:
+        raise UnsupportedOperationError(f"{self.name} has no {name.removeprefix('ex_')}", self)
+
+    refuse.__name__, refuse.__doc__ = name, "Not offered by Rackspace."
+    return refuse
+
+
+for _name in LACKING:
+    setattr(RackspaceNodeDriver, _name, _refusal(_name))
 
 
 class RackspaceORDNodeDriver(RackspaceNodeDriver):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from polycloud.common.arguments import as_list
 from polycloud.common.base import quote_segment
@@ -25,7 +26,10 @@ class Tags(msgspec.Struct):
 
 
 class OpenStackServerGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A group of servers that are kept together or apart, as its `policies` say; `members` are ids."""
+    """A group of servers that are kept together or apart, as its `policy` says; `members` are ids.
+
+    `policies` has the policy too. Nova has the one or the other, by its microversion.
+    """
 
     id: str
     name: str | None = None
@@ -33,6 +37,12 @@ class OpenStackServerGroup(msgspec.Struct, frozen=True, kw_only=True):
     policy: str | None = None
     members: list[str] = []
     rules: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if self.policy is None and self.policies:
+            force_setattr(self, "policy", self.policies[0])
+        elif self.policy is not None and not self.policies:
+            force_setattr(self, "policies", [self.policy])
 
 
 class OpenStackTags(OpenStackNodes):

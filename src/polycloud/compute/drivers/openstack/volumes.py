@@ -19,7 +19,7 @@ from polycloud.common.creation import Creation, marker_for
 from polycloud.common.payload import Item, LazyExtra, parse_datetime, value_of
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
-from polycloud.compute.drivers.openstack.nodes import server_path
+from polycloud.compute.drivers.openstack.nodes import MARKER, own_metadata, server_path
 from polycloud.compute.objects import Node, NodeLocation, StorageVolume, VolumeSnapshot
 from polycloud.compute.types import StorageVolumeState, VolumeSnapshotState
 from polycloud.concurrency.calls import call_options, cleanup
@@ -29,7 +29,6 @@ from polycloud.utils.status import HTTPStatus
 
 R = TypeVar("R")
 T = TypeVar("T", bound=StorageVolume | VolumeSnapshot)
-MARKER = "polycloud-create"
 VOLUME_STATES = {
     "attaching": StorageVolumeState.ATTACHING,
     "available": StorageVolumeState.AVAILABLE,
@@ -190,7 +189,7 @@ class OpenStackVolumes(OpenStackServices):
             "snapshot_id": snapshot.id if snapshot else None,
             "volume_type": ex_volume_type,
             "imageRef": ex_image_ref,
-            "metadata": dict(ex_metadata) if ex_metadata else None,
+            "metadata": own_metadata(ex_metadata) or None,
             "source_volid": None if ex_source_volume is None else id_of(ex_source_volume, StorageVolume),
         }
         return self._run(MarkedCreation(self, "volume", drop_none(body), self._to_volume, self.ex_get_volume))
@@ -209,13 +208,15 @@ class OpenStackVolumes(OpenStackServices):
     def detach_volume(self, volume: StorageVolume, ex_node: Node | None = None) -> bool:
         """Detach a volume from its node, or one that is attached to several from `ex_node`.
 
-        Raises `ConflictError` if it is not attached.
+        Raises `ConflictError` if it is not attached, or not to `ex_node`.
         """
         servers = [one.server_id for one in self._volume(volume.id).value.attachments or () if one.server_id]
+        what = "a node"
         if ex_node is not None:
-            servers = [require_id(ex_node)]
+            what = f"{ex_node.name} (id {require_id(ex_node)})"
+            servers = [one for one in servers if one == ex_node.id]
         if not servers:
-            message = f"the volume {volume.name} (id {volume.id}) is not attached to a node"
+            message = f"the volume {volume.name} (id {volume.id}) is not attached to {what}"
             raise ConflictError(HTTPStatus.CONFLICT, message)
         path = f"/servers/{quote_segment(servers[0])}/os-volume_attachments/{quote_segment(volume.id)}"
         return self._when_ready(volume, lambda: self.connection.delete(path))
