@@ -646,7 +646,7 @@ def test_what_a_request_names_secret_does_not_show(request_: dict[str, Any]) -> 
 
 
 def test_a_short_key_leaves_messages_readable() -> None:
-    """A key of three characters stays in messages; one of four is removed, of letters only as a whole word."""
+    """A key of three characters stays in messages; one of four is removed, of letters as a whole word."""
     for key, shown in (
         ("e", "the mess4ge"),
         ("the", "the mess4ge"),
