@@ -156,6 +156,12 @@ def test_a_name_of_two_nodes(run: Run, office: Sandbox, account: dict[str, str])
         ),
         (("deploy", "--name", "w", *ORDER, "--key", "/k", "--file", "a"), 2, "--file must be SRC:DST"),
         (("create", "--size", "5", "--image", "49"), 2, "Missing option '--name'"),
+        (
+            ("create", "--name", "w", "--image", "49"),
+            2,
+            "NephoScale needs --size; polycloud sizes list has the sizes",
+        ),
+        (("create", "--name", "w", *ORDER[:2]), 2, "NephoScale needs --image; polycloud images list has the"),
         (("wait", "seed-1", "--timeout", "-1"), 2, "'--timeout'"),
     ],
 )

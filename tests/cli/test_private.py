@@ -42,6 +42,20 @@ def test_locations_of_nodes(run: Run, account: dict[str, str], provider: str) ->
 
 
 @pytest.mark.parametrize("provider", ["softlayer"])
+def test_numbers_instead_of_a_size(run: Run, account: dict[str, str], provider: str) -> None:
+    """Where the driver's create needs no size and no image, neither does the command."""
+    numbers = ("--set", "ex_cpus=2", "--set", "ex_ram=4096", "--set", "ex_disk=25")
+    order = ("--name", "app", *numbers, "--set", "ex_os=UBUNTU_24_64")
+    would = run("nodes", "create", *order, "--dry-run", **account)
+    assert "would create the node app at SoftLayer: ex_cpus 2, ex_ram 4096" in would.stdout + would.stderr
+    made = json.loads(run("nodes", "create", *order, "--json", **account).stdout)
+    assert (made["name"], made["size"], made["image"]) == ("app", "2-4096-25", "UBUNTU_24_64")
+    nothing = run("nodes", "create", "--name", "app", "--set", "ex_os=UBUNTU_24_64", **account)
+    assert nothing.returncode == 2
+    assert "size" in nothing.stderr
+
+
+@pytest.mark.parametrize("provider", ["softlayer"])
 def test_a_wait_for_a_private_node(run: Run, account: dict[str, str], provider: str) -> None:
     """A create that waits ends for a node with private addresses only; --ssh-interface needs no grace."""
     order = ("--size", "B1_1X2X25", "--image", "UBUNTU_24_64", "--set", "ex_private_network_only=true")

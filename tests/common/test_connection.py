@@ -646,9 +646,15 @@ def test_what_a_request_names_secret_does_not_show(request_: dict[str, Any]) -> 
 
 
 def test_a_short_key_leaves_messages_readable() -> None:
-    """A key of up to three characters is left in messages; one of four is removed."""
-    for key, shown in (("e", "the message"), ("the", "the message"), ("mess", r"the REDACTEDage")):
-        with serve(lambda _: Answer(400, b"the message")) as web:
+    """A key of three characters stays in messages; one of four is removed, of letters as a whole word."""
+    for key, shown in (
+        ("e", "the mess4ge"),
+        ("the", "the mess4ge"),
+        ("mess4", "the REDACTEDge"),
+        ("mess", "the REDACTED4ge"),
+        ("note", "the mess4ge noted"),
+    ):
+        with serve(lambda _: Answer(400, b"the mess4ge noted")) as web:
             with pytest.raises(ProviderHTTPError, match=shown):
                 ConnectionKey(key, **web.options).request("/")
 

@@ -342,6 +342,30 @@ def test_floating_ip(cloud: Client) -> None:
     assert cloud.ask("GET", path)["floatingip"]["port_id"] is None
 
 
+def test_ports_as_interfaces_of_routers(cloud: Client) -> None:
+    """A router takes the port that is named and no other, one that is free, and gives that one back."""
+    network = cloud.ask("POST", "network/networks", {"network": {"name": "mine"}})["network"]["id"]
+    order = {"network_id": network, "ip_version": 4, "cidr": "10.1.0.0/24"}
+    subnet = cloud.ask("POST", "network/subnets", {"subnet": order})["subnet"]["id"]
+    port, other = (
+        cloud.ask("POST", "network/ports", {"port": {"network_id": network}})["port"] for _ in range(2)
+    )
+    path = f"network/routers/{cloud.ask('POST', 'network/routers', {'router': {}})['router']['id']}"
+    added = cloud.ask("PUT", f"{path}/add_router_interface", {"port_id": port["id"]})
+    assert (added["port_id"], added["subnet_id"]) == (port["id"], subnet)
+    shown = cloud.ask("GET", f"network/ports/{port['id']}")["port"]
+    assert (shown["device_id"], shown["device_owner"]) == (added["id"], "network:router_interface")
+    assert shown["fixed_ips"] == port["fixed_ips"]
+    in_use = cloud.refused("PUT", f"{path}/add_router_interface", {"port_id": port["id"]})
+    assert in_use[0] == 409
+    twice = cloud.refused("PUT", f"{path}/add_router_interface", {"port_id": other["id"]})
+    assert twice[0] == 400
+    for named, status in ((other["id"], 404), ("nowhere", 404), (None, 400)):
+        assert cloud.refused("PUT", f"{path}/remove_router_interface", {"port_id": named})[0] == status
+    assert cloud.ask("PUT", f"{path}/remove_router_interface", {"port_id": port["id"]}) == added
+    assert cloud.send("GET", f"network/ports/{port['id']}").status == 404
+
+
 def test_snapshot(cloud: Client) -> None:
     """An image of a server is saved in its time, and then another server can be made from it."""
     server = cloud.server()

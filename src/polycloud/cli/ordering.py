@@ -19,8 +19,8 @@ __all__ = ["OrderCommand", "takes_order"]
 ORDER = "order"
 """The parameter that the options of an order become."""
 
-Size = Annotated[str, options.choice(SIZES)]
-Image = Annotated[str, options.choice(IMAGES)]
+Size = Annotated[str | None, options.choice(SIZES)]
+Image = Annotated[str | None, options.choice(IMAGES)]
 Location = Annotated[str | None, options.choice(LOCATIONS)]
 Key = Annotated[
     str | None,
@@ -64,8 +64,8 @@ IdempotencyKey = Annotated[
 def _options(
     *,
     name: options.NewName,
-    size: Size,
-    image: Image,
+    size: Size = None,
+    image: Image = None,
     location: Location = None,
     key: Key = None,
     tags: Tags = None,

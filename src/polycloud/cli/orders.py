@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +22,9 @@ from polycloud.compute.objects import NodeAuthSSHKey
 from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError
 
 if TYPE_CHECKING:
+    from polycloud.cli.resources import Noun
     from polycloud.compute.base import NodeDriver
+    from polycloud.compute.objects import NodeLocation
 
 __all__ = ["Order", "describe", "describe_steps", "login_key", "public_half", "steps"]
 
@@ -34,8 +36,8 @@ class Order:
     """The order of a node, as the user typed it."""
 
     name: str
-    size: str
-    image: str
+    size: str | None = None
+    image: str | None = None
     location: str | None = None
     key: str | None = None
     tags: Sequence[str] = ()
@@ -58,8 +60,8 @@ class Order:
         there = () if place is None else (place,)
         return {
             "name": self.name,
-            "size": finding.choose(driver, SIZES, self.size, *there),
-            "image": finding.choose(driver, IMAGES, self.image, *there),
+            **_chosen(driver, SIZES, self.size, there),
+            **_chosen(driver, IMAGES, self.image, there),
             **({} if place is None else {"location": place}),
             **more,
             **_if_supported(driver, "tags", list(self.tags)),
@@ -200,6 +202,19 @@ def _file(text: str, *, sudo: bool) -> FileDeployment:
     if not source or not target:
         raise InvalidArgumentError(f"--file must be SRC:DST, such as app.conf:/etc/app.conf, got {text!r}")
     return FileDeployment(source, target, sudo=sudo)
+
+
+def _chosen(
+    driver: NodeDriver, noun: Noun, name: str | None, there: Sequence[NodeLocation]
+) -> dict[str, Any]:
+    """The argument for a size or an image; nothing where none is given, and the driver needs none."""
+    if name is not None:
+        return {noun.one: finding.choose(driver, noun, name, *there)}
+    if signature(driver.create_node).parameters[noun.one].default is Parameter.empty:
+        raise InvalidArgumentError(
+            f"{driver.name} needs --{noun.one}; polycloud {noun.many} list has the {noun.many}"
+        )
+    return {}
 
 
 def _if_supported(driver: NodeDriver, name: str, value: Any) -> dict[str, Any]:

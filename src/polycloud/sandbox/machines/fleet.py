@@ -3,7 +3,8 @@
 A cloud calls a machine's methods while it serves a request, so they must return at once, although a boot
 takes 0.1 s. They submit work to the loop, where each machine has a lock: asyncio's locks are fair, so the
 work of one machine is done in the order in which it was submitted, and machines do not wait for each other.
-Methods that block (`isolation.Machine`) run in the loop's thread pool.
+Methods that block (`isolation.Machine`) run in threads of their own: the pool of the loop takes no work any
+more once the program has come to its end, where machines may still be busy.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("polycloud.sandbox")
 _Work = Callable[[], Coroutine[Any, Any, None]]
 _MAX_NAME = 63
+_MOST_THREADS = 8
 
 
 class Machines:
@@ -53,6 +55,7 @@ class Machines:
         self._nodes: list[Node] = []
         self._lock = threading.RLock()
         self._open = False
+        self._threads = asyncio.Semaphore(_MOST_THREADS)
         self._loop: _Loop | None = None
 
     @property
@@ -77,6 +80,7 @@ class Machines:
         """Allow machines to run; those that ran when the sandbox was closed boot with empty files."""
         with self._lock:
             self._open = True
+            self._threads = asyncio.Semaphore(_MOST_THREADS)  # the previous one belongs to the previous loop
             for node in self._nodes:
                 node.resume()
 
@@ -123,6 +127,22 @@ class Machines:
             if self._loop is None:
                 self._loop = _Loop()
             return self._loop.submit(work)
+
+    async def in_thread(self, work: Callable[[], None]) -> None:
+        """Do work that blocks, in a thread that does not keep the program from ending."""
+        done: concurrent.futures.Future[None] = concurrent.futures.Future()
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - it is raised where this is awaited
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        async with self._threads:
+            threading.Thread(target=run, name="sandbox-machine", daemon=True).start()
+            await asyncio.wrap_future(done)
 
 
 class Node:
@@ -205,7 +225,7 @@ class Node:
         while self._leaving:
             await self._leaving.pop().settle()
         try:
-            await asyncio.to_thread(self._boot_machine)
+            await self._machines.in_thread(self._boot_machine)
             self.state = "on"
             if delay:
                 self._opening = asyncio.create_task(self._open_at(opens))
@@ -253,7 +273,7 @@ class Node:
             await self._listener.close()
             self._listener = None
         if self._machine:
-            await asyncio.to_thread(self._machine.halt)
+            await self._machines.in_thread(self._machine.halt)
         self.state = "off"
 
     async def settle(self) -> None:
@@ -273,7 +293,7 @@ class Node:
         await self._halt()
         if self._machine:
             machine, self._machine = self._machine, None
-            await asyncio.to_thread(machine.remove)
+            await self._machines.in_thread(machine.remove)
 
 
 class _Loop:

@@ -88,15 +88,23 @@ def _remove_router(state: State, router: Item, _: object) -> None:
 
 
 def _add_interface(state: State, router: Item, call: Call) -> Reply:
-    subnet = _subnet(state, call)
+    given, subnet = _asked(state, call)
+    if given and given.device_id:
+        raise NeutronConflictError(
+            "PortInUse",
+            f"Unable to complete operation on port {given.id} for network {given.network_id}. "
+            f"Port already has an attached device {given.device_id}.",
+        )
     if _interface_on(state, router, subnet):
         raise NeutronInputError(
             "BadRequest", f"Bad router request: Router already has a port on subnet {subnet.id}."
         )
-    network = state.networks[subnet.network_id]
+    if given:
+        given.device_id, given.device_owner, given.status = router.id, _INTERFACE, "ACTIVE"
+        return _show_interface(router, given, subnet)
     fixed = [{"subnet_id": subnet.id, "ip_address": subnet.gateway_ip}]
     port = state.add_port(
-        network,
+        state.networks[subnet.network_id],
         router.project_id,
         device_id=router.id,
         device_owner=_INTERFACE,
@@ -107,13 +115,23 @@ def _add_interface(state: State, router: Item, call: Call) -> Reply:
     return _show_interface(router, port, subnet)
 
 
-def _subnet(state: State, call: Call) -> Item:
-    port = state.ports.get(call.body.get("port_id", str) or "")
-    key = port.fixed_ips[0]["subnet_id"] if port else call.body.get("subnet_id", str)
-    subnet = state.subnets.get(key or "")
+def _asked(state: State, call: Call) -> tuple[Item | None, Item]:
+    """Return the port that a request names, None without one, and its subnet or the one that is named."""
+    port_id, subnet_id = call.body.get("port_id", str), call.body.get("subnet_id", str)
+    if not port_id and not subnet_id:
+        raise NeutronInputError(
+            "BadRequest", "Bad router request: Either subnet_id or port_id must be specified."
+        )
+    port = _port(state, port_id) if port_id else None
+    if port and not port.fixed_ips:
+        raise NeutronInputError(
+            "BadRequest", f"Bad router request: Port {port.id} must have at least one fixed IP."
+        )
+    key = str(port.fixed_ips[0]["subnet_id"] if port else subnet_id)
+    subnet = state.subnets.get(key)
     if subnet is None or not state.sees(subnet):
         raise NeutronNotFoundError("SubnetNotFound", f"Subnet {key} could not be found.")
-    return subnet
+    return port, subnet
 
 
 def _interface_on(state: State, router: Item, subnet: Item) -> Item | None:
@@ -128,8 +146,12 @@ def _show_interface(router: Item, port: Item, subnet: Item) -> Reply:
 
 
 def _remove_interface(state: State, router: Item, call: Call) -> Reply:
-    subnet = _subnet(state, call)
-    port = _interface_on(state, router, subnet)
+    port, subnet = _asked(state, call)
+    if port and port not in _interfaces(state, router):
+        raise NeutronNotFoundError(
+            "RouterInterfaceNotFound", f"Router {router.id} does not have an interface with id {port.id}"
+        )
+    port = port or _interface_on(state, router, subnet)
     if port is None:
         raise NeutronNotFoundError(
             "RouterInterfaceNotFoundForSubnet",
@@ -202,7 +224,7 @@ def _create_floating_ip(state: State, _: object, call: Call) -> Item:
         fixed_ip_address=None,
         router_id=None,
     )
-    port = _port(state, network, given["port_id"]) if given["port_id"] else None
+    port = _reachable_port(state, network, given["port_id"]) if given["port_id"] else None
     floating.floating_ip_address = state.addresses.take()
     state.floating_ips[floating.id] = floating
     if port:
@@ -210,10 +232,15 @@ def _create_floating_ip(state: State, _: object, call: Call) -> Item:
     return floating
 
 
-def _port(state: State, network: Item, id: str) -> Item:
-    port = state.ports.get(id)
+def _port(state: State, id: str) -> Item:
+    port: Item | None = state.ports.get(id)
     if port is None or not state.sees(port):
         raise NeutronNotFoundError("PortNotFound", f"Port {id} could not be found.")
+    return port
+
+
+def _reachable_port(state: State, network: Item, id: str) -> Item:
+    port = _port(state, id)
     if _router_of(state, port, network) is None:
         subnet = port.fixed_ips[0]["subnet_id"] if port.fixed_ips else None
         raise NeutronNotFoundError(
@@ -247,7 +274,7 @@ def _update_floating_ip(state: State, floating: Item, call: Call) -> Reply:
     if call.body.part("floatingip").names("port_id"):
         key = call.body.part("floatingip").get("port_id", str)
         network = state.networks[floating.floating_network_id]
-        _associate(state, floating, _port(state, network, key) if key else None)
+        _associate(state, floating, _reachable_port(state, network, key) if key else None)
     values.pop("port_id", None)
     vars(floating).update(values)
     return Reply(200, {"floatingip": show_floating_ip(floating)})
