@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from secrets import token_hex
+from tempfile import NamedTemporaryFile
 
 from polycloud.compute.drivers.openstack import OpenStackNodeDriver
 from polycloud.compute.objects import Node, StorageVolume, VolumeSnapshot
@@ -119,6 +120,7 @@ class Walk:
         assert driver.ex_update_metadata(node, {"b": "2"}) == {"a": "1", "b": "2"}
         assert driver.ex_delete_metadata(node, "a")
         assert driver.ex_get_metadata(node) == driver.get_node(node.id).extra["metadata"] == {"b": "2"}
+        assert driver.ex_get_metadata_for_node(node) == {"b": "2"}
         assert driver.ex_set_tags(node, ["one", "two"]) == ["one", "two"]
         assert driver.ex_tag_node(node, "three") is driver.ex_untag_node(node, "two") is True
         assert sorted(driver.ex_get_tags(node)) == ["one", "three"]
@@ -131,9 +133,10 @@ class Walk:
     def catalog(self) -> None:
         driver = self.driver
         assert driver.ex_get_size(self.sizes[0].id).name == self.sizes[0].name
-        assert isinstance(driver.ex_get_size_extra_specs(self.sizes[0]), dict)
+        assert isinstance(driver.ex_get_size_extra_specs(self.sizes[0].id), dict)
         assert driver.ex_limits()["maxTotalInstances"] >= 1
-        assert driver.ex_get_quota_set()["instances"] >= 1
+        assert driver.ex_get_quota_set()["instances"]["limit"] >= 1
+        assert driver.ex_get_network_quotas().network >= driver.ex_get_volume_quotas().volumes >= 1
         assert driver.ex_get_network_quota()["network"] >= 1
         assert driver.ex_get_volume_quota()["volumes"] >= 1
 
@@ -145,6 +148,13 @@ class Walk:
         assert driver.get_key_pair(imported.name).public_key == PUBLIC_KEY
         assert {made.name, imported.name} <= {pair.name for pair in driver.list_key_pairs()}
         assert driver.delete_key_pair(made) is driver.delete_key_pair(imported) is True
+        named = driver.ex_create_keypair(f"{self.name}-c")
+        with NamedTemporaryFile("w") as file:
+            print(PUBLIC_KEY, file=file, flush=True)
+            read = driver.ex_import_keypair(f"{self.name}-d", file.name)
+        text = driver.ex_import_keypair_from_string(f"{self.name}-e", PUBLIC_KEY)
+        assert {named.name, read.name, text.name} <= {pair.name for pair in driver.ex_list_keypairs()}
+        assert all(driver.ex_delete_keypair(pair) for pair in (named, read, text))
 
     def images(self, node: Node) -> None:
         driver = self.driver
@@ -156,7 +166,19 @@ class Walk:
         assert (found.extra["os_distro"], found.extra["serverId"]) == ("debian", node.id)
         renamed = driver.ex_update_image(made.id, [{"op": "replace", "path": "/name", "value": "renamed"}])
         assert renamed.name == "renamed"
-        assert driver.delete_image(made)
+        self.members(made.id)
+        assert driver.delete_image(image=made)
+
+    def members(self, image_id: str) -> None:
+        driver = self.driver
+        driver.ex_update_image(image_id, [{"op": "replace", "path": "/visibility", "value": "shared"}])
+        other = "0123456789abcdef0123456789abcdef"
+        assert driver.ex_create_image_member(image_id, other).state == "pending"
+        assert [one.id for one in driver.ex_list_image_members(image_id)] == [other]
+        assert driver.ex_get_image_member(image_id, other).image_id == image_id
+        assert driver.ex_accept_image_member(image_id, other).state == "accepted"
+        assert driver.ex_delete_image_member(image_id, other)
+        assert driver.ex_list_image_members(image_id) == []
 
     def volumes(self, node: Node) -> None:
         driver = self.driver
@@ -174,6 +196,9 @@ class Walk:
         assert driver.ex_extend_volume(second, 2)
         until(lambda: driver.ex_get_volume(second.id).size == 2)
         assert driver.destroy_volume_snapshot(snapshot)
+        third = driver.ex_create_snapshot(volume, self.name)
+        assert driver.ex_get_snapshot(third.id).name == self.name
+        assert driver.ex_delete_snapshot(third)
         until(lambda: not driver.list_volume_snapshots(volume))
         assert driver.attach_volume(node, volume)
         if not self.stubs:

@@ -323,6 +323,10 @@ def _member(image: Item, call: Call) -> Json:
     raise NotFoundError(f"{call.path['member']} not found in the member list of the image {image.id}.")
 
 
+def _one_member(_: State, image: Item, call: Call) -> Reply:
+    return Reply(200, _member(image, call))
+
+
 def _update_member(_: State, image: Item, call: Call) -> Reply:
     member = _member(image, call)
     member["status"] = call.body.need("status", str)
@@ -347,7 +351,7 @@ _IMAGES = _Images(
         "file": {"PUT": _upload, "GET": _download},
         "tags/{tag}": {"PUT": _add_tag, "DELETE": _delete_tag},
         "members": {"GET": _members, "POST": _add_member},
-        "members/{member}": {"PUT": _update_member, "DELETE": _delete_member},
+        "members/{member}": {"GET": _one_member, "PUT": _update_member, "DELETE": _delete_member},
         "actions/deactivate": {"POST": partial(_set_status, "deactivated")},
         "actions/reactivate": {"POST": partial(_set_status, "active")},
     },

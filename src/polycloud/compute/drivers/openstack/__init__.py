@@ -11,16 +11,20 @@ from __future__ import annotations
 from typing import ClassVar
 
 from polycloud.common.openstack.publicclouds import PUBLIC_CLOUDS
-from polycloud.compute.drivers.openstack.catalog import OpenStackCatalog
+from polycloud.compute.drivers.openstack.addresses import (
+    OpenStackAddresses,
+    OpenStackFloatingIpAddress,
+    OpenStackFloatingIpPool,
+)
+from polycloud.compute.drivers.openstack.catalog import OpenStackCatalog, OpenStackNodeSize, OpenStackQuotaSet
 from polycloud.compute.drivers.openstack.creating import OpenStackCreating
 from polycloud.compute.drivers.openstack.firewalls import (
     OpenStackFirewalls,
     OpenStackSecurityGroup,
     OpenStackSecurityGroupRule,
 )
-from polycloud.compute.drivers.openstack.images import OpenStackImages
+from polycloud.compute.drivers.openstack.images import OpenStackImageMember, OpenStackImages
 from polycloud.compute.drivers.openstack.networks import (
-    OpenStackFloatingIpAddress,
     OpenStackNetwork,
     OpenStackPort,
     OpenStackRouter,
@@ -33,9 +37,13 @@ from polycloud.compute.types import Provider
 __all__ = [
     "OVHNodeDriver",
     "OpenStackFloatingIpAddress",
+    "OpenStackFloatingIpPool",
+    "OpenStackImageMember",
     "OpenStackNetwork",
     "OpenStackNodeDriver",
+    "OpenStackNodeSize",
     "OpenStackPort",
+    "OpenStackQuotaSet",
     "OpenStackRouter",
     "OpenStackSecurityGroup",
     "OpenStackSecurityGroupRule",
@@ -46,6 +54,7 @@ __all__ = [
 
 class OpenStackNodeDriver(
     OpenStackCreating,
+    OpenStackAddresses,
     OpenStackCatalog,
     OpenStackImages,
     OpenStackFirewalls,

@@ -10,17 +10,23 @@ import msgspec
 from polycloud.common.arguments import id_of
 from polycloud.common.base import quote_segment
 from polycloud.common.payload import Item, LazyExtra, decode
+from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.objects import NodeLocation, NodeSize, cheapest_first
+from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
 
 
 class Flavor(msgspec.Struct):
-    """A flavor: `ram` is MB, `disk` GB (0: as large as the image)."""
+    """A flavor: `ram` and `swap` are MB, `disk` GB (0: as large as the image); swap may be "" for none."""
 
     id: str
     name: str
     ram: int
     disk: int
+    vcpus: int | None = None
+    ephemeral: int | None = msgspec.field(name="OS-FLV-EXT-DATA:ephemeral", default=None)
+    swap: int | str | None = None
 
 
 class ZoneState(msgspec.Struct):
@@ -42,6 +48,41 @@ class Zones(msgspec.Struct):
     zones: list[msgspec.Raw] = msgspec.field(name="availabilityZoneInfo")
 
 
+class OpenStackNodeSize(NodeSize):
+    """A flavor: also its `vcpus`, and its `ephemeral_disk` (GB) and `swap` (MB), None if unknown."""
+
+    __slots__ = ("ephemeral_disk", "swap", "vcpus")
+
+    def __init__(
+        self,
+        id: str,
+        name: str,
+        ram: int,
+        disk: int,
+        bandwidth: int | None,
+        price: float | None,
+        driver: NodeDriver,
+        vcpus: int | None = None,
+        ephemeral_disk: int | None = None,
+        swap: int | None = None,
+        extra: dict[str, Any] | LazyExtra | None = None,
+    ) -> None:
+        super().__init__(id, name, ram, disk, bandwidth, price, driver, extra)
+        self.vcpus = vcpus
+        self.ephemeral_disk = ephemeral_disk
+        self.swap = swap
+
+
+class OpenStackQuotaSet(dict[str, Any]):
+    """A quota, or one of its items: `quota["cores"]`, or `quota.cores`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self:
+            raise AttributeError(f"the quota has no {name!r}, only: {', '.join(self)}")
+        found = self[name]
+        return OpenStackQuotaSet(found) if isinstance(found, dict) else found
+
+
 class OpenStackCatalog(OpenStackServices):
     """Methods of sizes, locations and limits."""
 
@@ -53,9 +94,9 @@ class OpenStackCatalog(OpenStackServices):
         """Return the flavor with this id. Raises `NotFoundError` if there is none."""
         return self._to_size(self.connection.fetch(f"/flavors/{quote_segment(size_id)}", "flavor", Flavor))
 
-    def ex_get_size_extra_specs(self, size: NodeSize) -> dict[str, str]:
-        """Return the extra specs of a flavor."""
-        path = f"/flavors/{quote_segment(id_of(size, NodeSize))}/os-extra_specs"
+    def ex_get_size_extra_specs(self, size_id: NodeSize | str) -> dict[str, str]:
+        """Return the extra specs of a flavor, given as it is or by its id."""
+        path = f"/flavors/{quote_segment(id_of(size_id, NodeSize))}/os-extra_specs"
         return self.connection.fetch(path, "extra_specs", dict[str, str]).value
 
     def list_locations(self) -> list[NodeLocation]:
@@ -73,30 +114,60 @@ class OpenStackCatalog(OpenStackServices):
         limits: dict[str, dict[str, int]] = self.connection.fetch("/limits", "limits", dict[str, Any]).value
         return limits.get("absolute") or {}
 
-    def ex_get_quota_set(self, tenant_id: str | None = None, detail: str | None = None) -> dict[str, Any]:
-        """Return the compute quota of a project, this one by default; with `detail`, its use too."""
-        end = f"/{detail.strip('/')}" if detail else ""
-        path = f"/os-quota-sets/{quote_segment(self._project(tenant_id))}{end}"
-        return self.connection.fetch(path, "quota_set", dict[str, Any]).value
+    def ex_get_quota_set(
+        self, tenant_id: str | None = None, detail: str | None = "/detail"
+    ) -> OpenStackQuotaSet:
+        """Return the compute quota of a project, this one by default.
 
-    def ex_get_network_quota(self, tenant_id: str | None = None) -> dict[str, Any]:
-        """Return the quota of networks, ports, addresses and security groups of a project."""
-        path = f"/quotas/{quote_segment(self._project(tenant_id))}"
-        return self.network_connection.fetch(path, "quota", dict[str, Any]).value
+        Each item has its `limit`, what is `in_use` and what is `reserved`; with `detail=None`, it is the
+        limit.
+        """
+        path = f"/os-quota-sets/{self._project(tenant_id)}{_detail(detail)}"
+        return OpenStackQuotaSet(self.connection.fetch(path, "quota_set", dict[str, Any]).value)
 
-    def ex_get_volume_quota(self, tenant_id: str | None = None) -> dict[str, Any]:
-        """Return the quota of volumes and snapshots of a project."""
-        path = f"/os-quota-sets/{quote_segment(self._project(tenant_id))}"
-        return self.volume_connection.fetch(path, "quota_set", dict[str, Any]).value
+    def ex_get_network_quota(self, tenant_id: str | None = None) -> OpenStackQuotaSet:
+        """Return the limits of networks, ports, floating IPs and so on of a project."""
+        path = f"/quotas/{self._project(tenant_id)}"
+        return OpenStackQuotaSet(self.network_connection.fetch(path, "quota", dict[str, Any]).value)
+
+    def ex_get_network_quotas(self, tenant_id: str | None = None) -> OpenStackQuotaSet:
+        """Same as `ex_get_network_quota`, by Libcloud's name."""
+        return self.ex_get_network_quota(tenant_id)
+
+    def ex_get_volume_quota(self, tenant_id: str | None = None) -> OpenStackQuotaSet:
+        """Return the limits of volumes and snapshots of a project."""
+        path = f"/os-quota-sets/{self._project(tenant_id)}"
+        return OpenStackQuotaSet(self.volume_connection.fetch(path, "quota_set", dict[str, Any]).value)
+
+    def ex_get_volume_quotas(self, tenant_id: str | None = None) -> OpenStackQuotaSet:
+        """Same as `ex_get_volume_quota`, by Libcloud's name."""
+        return self.ex_get_volume_quota(tenant_id)
 
     def _project(self, tenant_id: str | None) -> str:
-        return tenant_id or self.connection.access.project_id or ""
+        return quote_segment(tenant_id or self.connection.access.project_id or "")
 
     def _to_size(self, item: Item[Flavor]) -> NodeSize:
         flavor, raw = item
-        price = self._get_size_price(flavor.id)
-        extra = LazyExtra(raw, _size_extra)
-        return NodeSize(flavor.id, flavor.name, flavor.ram, flavor.disk, None, price, self, extra)
+        return OpenStackNodeSize(
+            flavor.id,
+            flavor.name,
+            flavor.ram,
+            flavor.disk,
+            None,
+            self._get_size_price(flavor.id),
+            self,
+            flavor.vcpus,
+            flavor.ephemeral,
+            None if flavor.swap is None else int(flavor.swap or 0),
+            LazyExtra(raw, _size_extra),
+        )
+
+
+def _detail(detail: str | None) -> str:
+    """Return the end of the path of a quota. Raises `InvalidArgumentError` for what is none."""
+    if detail not in {None, "", "detail", "/detail"}:
+        raise InvalidArgumentError(f"detail must be '/detail' or None, got {shown(detail)}")
+    return "/detail" if detail else ""
 
 
 def _size_extra(raw: bytes) -> dict[str, Any]:

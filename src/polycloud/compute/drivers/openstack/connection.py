@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
+from polycloud.common.payload import Item
 from polycloud.compute.base import NodeDriver
+from polycloud.compute.drivers.openstack.resources import OpenStackResource, owned
+
+R = TypeVar("R", bound=OpenStackResource)
 
 
 class NovaConnection(OpenStackBaseConnection):
@@ -64,3 +68,7 @@ class OpenStackServices(OpenStackBaseDriver, NodeDriver):
     image_connection: GlanceConnection
     network_connection: NeutronConnection
     volume_connection: CinderConnection
+
+    def _owned(self, item: Item[R]) -> R:
+        """Return the resource of a payload."""
+        return owned(self, item)

@@ -8,16 +8,17 @@ import msgspec
 
 from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
-from polycloud.common.payload import value_of
+from polycloud.common.payload import Item
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.drivers.openstack.nodes import server_path
+from polycloud.compute.drivers.openstack.resources import OpenStackResource
 from polycloud.compute.objects import Node
 from polycloud.errors import InvalidArgumentError
 from polycloud.utils.values import shown
 
 
-class OpenStackSecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
+class OpenStackSecurityGroupRule(OpenStackResource, frozen=True, kw_only=True):
     """Traffic that a security group allows; other traffic is blocked.
 
     `direction` is "ingress" or "egress"; None means any protocol, any port, any address.
@@ -32,9 +33,10 @@ class OpenStackSecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
     ip_range: str | None = msgspec.field(name="remote_ip_prefix", default=None)
     group: str | None = msgspec.field(name="remote_group_id", default=None)
     ethertype: str | None = None
+    tenant_id: str | None = None
 
 
-class OpenStackSecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
+class OpenStackSecurityGroup(OpenStackResource, frozen=True, kw_only=True):
     """A security group with its rules."""
 
     id: str
@@ -62,7 +64,7 @@ class OpenStackFirewalls(OpenStackServices):
     def ex_list_security_groups(self) -> list[OpenStackSecurityGroup]:
         """Return the project's security groups."""
         return self.network_connection.list_all(
-            "/security-groups", "security_groups", OpenStackSecurityGroup, value_of
+            "/security-groups", "security_groups", OpenStackSecurityGroup, self._to_group
         )
 
     def ex_get_node_security_groups(self, node: Node) -> list[OpenStackSecurityGroup]:
@@ -75,7 +77,7 @@ class OpenStackFirewalls(OpenStackServices):
         """Create a security group; at first it lets everything out and nothing in."""
         body = {"name": name, "description": description}
         path, kind = "/security-groups", OpenStackSecurityGroup
-        return self.network_connection.create(path, "security_group", kind, body).value
+        return self._to_group(self.network_connection.create(path, "security_group", kind, body))
 
     def ex_delete_security_group(self, security_group: OpenStackSecurityGroup) -> bool:
         """Delete a security group that no port uses."""
@@ -114,7 +116,7 @@ class OpenStackFirewalls(OpenStackServices):
             "ethertype": "IPv6" if cidr and ":" in cidr else "IPv4",
         }
         path, kind = "/security-group-rules", OpenStackSecurityGroupRule
-        return self.network_connection.create(path, "security_group_rule", kind, drop_none(body)).value
+        return self._owned(self.network_connection.create(path, "security_group_rule", kind, drop_none(body)))
 
     def ex_delete_security_group_rule(self, rule: OpenStackSecurityGroupRule) -> bool:
         """Delete a rule."""
@@ -127,6 +129,12 @@ class OpenStackFirewalls(OpenStackServices):
     def ex_remove_security_group_from_node(self, security_group: Any, node: Node) -> bool:
         """Remove a node's ports from a security group."""
         return self._change_groups("removeSecurityGroup", security_group, node)
+
+    def _to_group(self, item: Item[OpenStackSecurityGroup]) -> OpenStackSecurityGroup:
+        group = self._owned(item)
+        for rule in group.rules:
+            self._owned(Item(rule, msgspec.json.encode(rule)))
+        return group
 
     def _change_groups(self, action: str, group: Any, node: Node) -> bool:
         body = {action: {"name": group_of(group)}}

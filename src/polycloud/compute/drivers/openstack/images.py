@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from polycloud.common.arguments import drop_none, id_of
 from polycloud.common.base import quote_segment
+from polycloud.common.openstack import OpenStackResponse
 from polycloud.common.payload import Item, LazyExtra
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
+from polycloud.compute.drivers.openstack.resources import OpenStackResource
 from polycloud.compute.objects import Node, NodeImage, NodeLocation
-from polycloud.errors import MalformedResponseError, NotFoundError
+from polycloud.errors import InvalidArgumentError, MalformedResponseError, NotFoundError
 
 IMAGE_KEYS = {
     "created": "created_at",
@@ -69,6 +72,15 @@ class Image(msgspec.Struct):
     status: str | None = None
 
 
+class OpenStackImageMember(OpenStackResource, frozen=True, kw_only=True):
+    """A project that an image is shared with: `state` is "pending", "accepted" or "rejected"."""
+
+    id: str = msgspec.field(name="member_id")
+    image_id: str
+    state: str | None = msgspec.field(name="status", default=None)
+    created: datetime | None = msgspec.field(name="created_at", default=None)
+
+
 class OpenStackImages(OpenStackServices):
     """Methods of images."""
 
@@ -112,9 +124,12 @@ class OpenStackImages(OpenStackServices):
             return self.get_image(image_id)
         return NodeImage(image_id, name, self, {"status": "queued", "serverId": node.id})
 
-    def delete_image(self, node_image: NodeImage) -> bool:
-        """Delete an image of the project."""
-        return self.image_connection.delete(f"/images/{quote_segment(id_of(node_image, NodeImage))}")
+    def delete_image(self, node_image: NodeImage | None = None, *, image: NodeImage | None = None) -> bool:
+        """Delete an image of the project, which may be given by either name."""
+        given = image if node_image is None else node_image
+        if given is None or (image is not None and node_image is not None):
+            raise InvalidArgumentError("pass the image to delete, by one of its names")
+        return self.image_connection.delete(f"/images/{quote_segment(id_of(given, NodeImage))}")
 
     def ex_update_image(self, image_id: str, data: list[Mapping[str, Any]]) -> NodeImage:
         """Change an image by a JSON patch, such as `[{"op": "replace", "path": "/name", "value": "web"}]`."""
@@ -122,6 +137,34 @@ class OpenStackImages(OpenStackServices):
         path = f"/images/{quote_segment(image_id)}"
         response = self.image_connection.request(path, method="PATCH", json=data, headers=media)
         return self._to_image(response.whole(Image))
+
+    # Members: the projects that a shared image is for
+
+    def ex_list_image_members(self, image_id: str) -> list[OpenStackImageMember]:
+        """Return the projects that an image is shared with."""
+        path, members = f"{_path(image_id)}/members", self._owned
+        return self.image_connection.list_all(path, "members", OpenStackImageMember, members)
+
+    def ex_create_image_member(self, image_id: str, member_id: str) -> OpenStackImageMember:
+        """Share an image, whose visibility is "shared", with a project; its state is "pending" then."""
+        body = {"member": member_id}
+        return self._member(f"{_path(image_id)}/members", method="POST", json=body)
+
+    def ex_get_image_member(self, image_id: str, member_user_id: str) -> OpenStackImageMember:
+        """Return a member of an image. Raises `NotFoundError` if the project is not one."""
+        return self._member(_path(image_id, member_user_id))
+
+    def ex_accept_image_member(self, image_id: str, member_user_id: str) -> OpenStackImageMember:
+        """Accept an image, as the project that it is shared with: its lists show it from then on."""
+        return self._member(_path(image_id, member_user_id), method="PUT", json={"status": "accepted"})
+
+    def ex_delete_image_member(self, image_id: str, member_user_id: str) -> bool:
+        """Share an image with a project no longer."""
+        return self.image_connection.delete(_path(image_id, member_user_id))
+
+    def _member(self, path: str, **request: Any) -> OpenStackImageMember:
+        response: OpenStackResponse = self.image_connection.request(path, **request)
+        return self._owned(response.whole(OpenStackImageMember))
 
     def _to_image(self, item: Item[Image]) -> NodeImage:
         image, raw = item
@@ -138,3 +181,8 @@ def _image_extra(raw: bytes) -> dict[str, Any]:
         "metadata": properties,
         "progress": 100 if image.get("status") == "active" else 0,
     }
+
+
+def _path(image_id: str, member_id: str | None = None) -> str:
+    end = "" if member_id is None else f"/members/{quote_segment(member_id)}"
+    return f"/images/{quote_segment(image_id)}{end}"

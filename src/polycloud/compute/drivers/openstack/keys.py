@@ -72,6 +72,28 @@ class OpenStackKeys(OpenStackServices):
         except NotFoundError as error:
             raise KeyPairDoesNotExistError(key_pair.name, self) from error
 
+    # Libcloud's older names
+
+    def ex_list_keypairs(self) -> list[KeyPair]:
+        """Same as `list_key_pairs`."""
+        return self.list_key_pairs()
+
+    def ex_create_keypair(self, name: str) -> KeyPair:
+        """Same as `create_key_pair`."""
+        return self.create_key_pair(name)
+
+    def ex_import_keypair(self, name: str, keyfile: str) -> KeyPair:
+        """Same as `import_key_pair_from_file`."""
+        return self.import_key_pair_from_file(name, keyfile)
+
+    def ex_import_keypair_from_string(self, name: str, key_material: str) -> KeyPair:
+        """Same as `import_key_pair_from_string`."""
+        return self.import_key_pair_from_string(name, key_material)
+
+    def ex_delete_keypair(self, keypair: KeyPair) -> bool:
+        """Same as `delete_key_pair`."""
+        return self.delete_key_pair(keypair)
+
     def _key_for(self, auth: NodeAuthSSHKey | NodeAuthPassword) -> tuple[str, bool]:
         """Return the name of the user's key with this public key, and whether it was registered just now."""
         public = require_public_key(self._require_auth(auth) or "")

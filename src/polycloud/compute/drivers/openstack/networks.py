@@ -1,4 +1,4 @@
-"""Networks, subnets, ports, routers and floating IPs, which Neutron keeps."""
+"""Networks, subnets, ports and routers, which Neutron keeps."""
 
 from __future__ import annotations
 
@@ -9,31 +9,35 @@ import msgspec
 
 from polycloud.common.arguments import as_list, drop_none, id_of
 from polycloud.common.base import quote_segment
-from polycloud.common.payload import value_of
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.drivers.openstack.nodes import server_path
+from polycloud.compute.drivers.openstack.resources import OpenStackResource
 from polycloud.compute.objects import Node
-from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError
+from polycloud.errors import ConflictError
 from polycloud.utils.status import HTTPStatus
 
-T = TypeVar("T")
+T = TypeVar("T", bound=OpenStackResource)
 
 
-class OpenStackNetwork(msgspec.Struct, frozen=True, kw_only=True):
+class OpenStackNetwork(OpenStackResource, frozen=True, kw_only=True):
     """A network; `is_external` says whether floating IPs come from it."""
 
     id: str
     name: str | None = None
     status: str | None = None
-    subnets: list[str] = []
+    subnets: list[str] = msgspec.field(default_factory=list)
     shared: bool | None = None
     is_external: bool | None = msgspec.field(name="router:external", default=None)
     mtu: int | None = None
     project_id: str | None = None
 
+    @property
+    def cidr(self) -> None:
+        """None: the ranges of a network are those of its subnets."""
 
-class OpenStackSubnet(msgspec.Struct, frozen=True, kw_only=True):
+
+class OpenStackSubnet(OpenStackResource, frozen=True, kw_only=True):
     """A subnet: `cidr` is its range."""
 
     id: str
@@ -43,7 +47,7 @@ class OpenStackSubnet(msgspec.Struct, frozen=True, kw_only=True):
     ip_version: int | None = None
     gateway_ip: str | None = None
     enable_dhcp: bool | None = None
-    dns_nameservers: list[str] = []
+    dns_nameservers: list[str] = msgspec.field(default_factory=list)
 
 
 class FixedIp(msgspec.Struct, frozen=True):
@@ -53,7 +57,7 @@ class FixedIp(msgspec.Struct, frozen=True):
     subnet_id: str | None = None
 
 
-class OpenStackPort(msgspec.Struct, frozen=True, kw_only=True):
+class OpenStackPort(OpenStackResource, frozen=True, kw_only=True):
     """A port: a place in a network, with addresses; `device_id` is the id of the server that uses it."""
 
     id: str
@@ -61,10 +65,10 @@ class OpenStackPort(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     status: str | None = None
     mac_address: str | None = None
-    fixed_ips: list[FixedIp] = []
+    fixed_ips: list[FixedIp] = msgspec.field(default_factory=list)
     device_id: str | None = None
     device_owner: str | None = None
-    security_groups: list[str] = []
+    security_groups: list[str] = msgspec.field(default_factory=list)
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -73,33 +77,13 @@ class Gateway(msgspec.Struct, frozen=True):
     network_id: str | None = None
 
 
-class OpenStackRouter(msgspec.Struct, frozen=True, kw_only=True):
+class OpenStackRouter(OpenStackResource, frozen=True, kw_only=True):
     """A router."""
 
     id: str
     name: str | None = None
     status: str | None = None
     gateway: Gateway | None = msgspec.field(name="external_gateway_info", default=None)
-
-
-class FloatingIp(msgspec.Struct):
-    """A floating IP as Neutron has it."""
-
-    id: str
-    address: str = msgspec.field(name="floating_ip_address")
-    network_id: str | None = msgspec.field(name="floating_network_id", default=None)
-    port_id: str | None = None
-    fixed: str | None = msgspec.field(name="fixed_ip_address", default=None)
-
-
-class OpenStackFloatingIpAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """A floating IP of the network `pool` (an id), and the node that it leads to, if any."""
-
-    id: str
-    ip_address: str
-    pool: str | None = None
-    node_id: str | None = None
-    port_id: str | None = None
 
 
 class OpenStackNetworks(OpenStackServices):
@@ -114,12 +98,12 @@ class OpenStackNetworks(OpenStackServices):
     def ex_get_network(self, network_id: str) -> OpenStackNetwork:
         """Return the network with this id. Raises `NotFoundError` if there is none."""
         path = f"/networks/{quote_segment(network_id)}"
-        return self.network_connection.fetch(path, "network", OpenStackNetwork).value
+        return self._owned(self.network_connection.fetch(path, "network", OpenStackNetwork))
 
     def ex_create_network(self, name: str, **kwargs: Any) -> OpenStackNetwork:
         """Create a network; further fields are Neutron's, such as `admin_state_up` and `mtu`."""
         body = {"name": name, **kwargs}
-        return self.network_connection.create("/networks", "network", OpenStackNetwork, body).value
+        return self._owned(self.network_connection.create("/networks", "network", OpenStackNetwork, body))
 
     def ex_delete_network(self, network: OpenStackNetwork | str) -> bool:
         """Delete a network, which must have no ports."""
@@ -151,11 +135,27 @@ class OpenStackNetworks(OpenStackServices):
             "host_routes": [dict(one) for one in host_routes or ()],
             **kwargs,
         }
-        return self.network_connection.create("/subnets", "subnet", OpenStackSubnet, body).value
+        return self._owned(self.network_connection.create("/subnets", "subnet", OpenStackSubnet, body))
 
-    def ex_update_subnet(self, subnet: OpenStackSubnet | str, **kwargs: Any) -> OpenStackSubnet:
-        """Change fields of a subnet."""
-        return self.network_connection.put(f"/subnets/{_id(subnet)}", "subnet", OpenStackSubnet, kwargs).value
+    def ex_update_subnet(
+        self,
+        subnet: OpenStackSubnet | str,
+        name: str | None = None,
+        description: str | None = None,
+        dns_nameservers: Iterable[str] | None = None,
+        host_routes: Iterable[Mapping[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> OpenStackSubnet:
+        """Change fields of a subnet, those that are given; further ones are Neutron's."""
+        body = {
+            "name": name,
+            "description": description,
+            "dns_nameservers": None if dns_nameservers is None else as_list(dns_nameservers),
+            "host_routes": None if host_routes is None else [dict(one) for one in host_routes],
+        }
+        fields = {**drop_none(body), **kwargs}
+        path = f"/subnets/{_id(subnet)}"
+        return self._owned(self.network_connection.put(path, "subnet", OpenStackSubnet, fields))
 
     def ex_delete_subnet(self, subnet: OpenStackSubnet | str) -> bool:
         """Delete a subnet, which must have no ports."""
@@ -167,9 +167,11 @@ class OpenStackNetworks(OpenStackServices):
         """Return the ports."""
         return self._list("/ports", "ports", OpenStackPort)
 
-    def ex_get_port(self, port_id: str) -> OpenStackPort:
+    def ex_get_port(self, port_interface_id: str) -> OpenStackPort:
         """Return the port with this id. Raises `NotFoundError` if there is none."""
-        return self.network_connection.fetch(f"/ports/{quote_segment(port_id)}", "port", OpenStackPort).value
+        return self._owned(
+            self.network_connection.fetch(f"/ports/{quote_segment(port_interface_id)}", "port", OpenStackPort)
+        )
 
     def ex_get_node_ports(self, node: Node) -> list[OpenStackPort]:
         """Return the ports of a node."""
@@ -191,11 +193,33 @@ class OpenStackNetworks(OpenStackServices):
             "name": name,
             **kwargs,
         }
-        return self.network_connection.create("/ports", "port", OpenStackPort, drop_none(body)).value
+        return self._owned(self.network_connection.create("/ports", "port", OpenStackPort, drop_none(body)))
 
-    def ex_update_port(self, port: OpenStackPort | str, **kwargs: Any) -> OpenStackPort:
-        """Change fields of a port."""
-        return self.network_connection.put(f"/ports/{_id(port)}", "port", OpenStackPort, kwargs).value
+    def ex_update_port(
+        self,
+        port: OpenStackPort | str,
+        description: str | None = None,
+        admin_state_up: bool | None = None,
+        name: str | None = None,
+        port_security_enabled: bool | None = None,
+        qos_policy_id: str | None = None,
+        security_groups: Iterable[str] | None = None,
+        allowed_address_pairs: Iterable[Mapping[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> OpenStackPort:
+        """Change fields of a port, those that are given; further ones are Neutron's."""
+        pairs = allowed_address_pairs
+        body = {
+            "description": description,
+            "admin_state_up": admin_state_up,
+            "name": name,
+            "port_security_enabled": port_security_enabled,
+            "qos_policy_id": qos_policy_id,
+            "security_groups": None if security_groups is None else as_list(security_groups),
+            "allowed_address_pairs": None if pairs is None else [dict(one) for one in pairs],
+        }
+        fields = {**drop_none(body), **kwargs}
+        return self._owned(self.network_connection.put(f"/ports/{_id(port)}", "port", OpenStackPort, fields))
 
     def ex_delete_port(self, port: OpenStackPort | str) -> bool:
         """Delete a port."""
@@ -238,7 +262,9 @@ class OpenStackNetworks(OpenStackServices):
             "admin_state_up": admin_state_up,
             "external_gateway_info": gateway,
         }
-        return self.network_connection.create("/routers", "router", OpenStackRouter, drop_none(body)).value
+        return self._owned(
+            self.network_connection.create("/routers", "router", OpenStackRouter, drop_none(body))
+        )
 
     def ex_delete_router(self, router: OpenStackRouter | str) -> bool:
         """Delete a router, which must have no interfaces."""
@@ -268,96 +294,10 @@ class OpenStackNetworks(OpenStackServices):
         self.network_connection.request(f"/routers/{_id(router)}/{change}", method="PUT", json=body)
         return True
 
-    # Floating IPs
-
-    def ex_list_floating_ip_pools(self) -> list[OpenStackNetwork]:
-        """Return the external networks, from which floating IPs come."""
-        return self._list("/networks", "networks", OpenStackNetwork, {"router:external": "true"})
-
-    def ex_list_floating_ips(self) -> list[OpenStackFloatingIpAddress]:
-        """Return the project's floating IPs."""
-        found = self._list("/floatingips", "floatingips", FloatingIp)
-        devices = {}
-        if any(one.port_id for one in found):
-            devices = {port.id: port.device_id or None for port in self.ex_list_ports()}
-        return [_floating(one, devices.get(one.port_id or "")) for one in found]
-
-    def ex_get_floating_ip(self, ip: str) -> OpenStackFloatingIpAddress:
-        """Return the floating IP of this address. Raises `NotFoundError` if the project has none."""
-        found = next((one for one in self.ex_list_floating_ips() if one.ip_address == ip), None)
-        if found is None:
-            raise NotFoundError(HTTPStatus.NOT_FOUND, f"there is no floating IP {ip!r}")
-        return found
-
-    def ex_create_floating_ip(
-        self, ip_pool: OpenStackNetwork | str | None = None
-    ) -> OpenStackFloatingIpAddress:
-        """Allocate a floating IP from an external network (or its name or id), by default the only one."""
-        pools = self.ex_list_floating_ip_pools()
-        wanted = getattr(ip_pool, "id", ip_pool)
-        found = [one for one in pools if wanted is None or wanted in (one.id, one.name)]
-        if len(found) != 1:
-            names = ", ".join(sorted(f"{one.name} ({one.id})" for one in pools)) or "none"
-            raise InvalidArgumentError(f"ip_pool must be one of the external networks: {names}")
-        body = {"floating_network_id": found[0].id}
-        return _floating(
-            self.network_connection.create("/floatingips", "floatingip", FloatingIp, body).value, None
-        )
-
-    def ex_delete_floating_ip(self, ip: OpenStackFloatingIpAddress) -> bool:
-        """Release a floating IP."""
-        return self.network_connection.delete(f"/floatingips/{quote_segment(ip.id)}")
-
-    def ex_attach_floating_ip_to_node(self, node: Node, ip: OpenStackFloatingIpAddress | str) -> bool:
-        """Lead a floating IP to a node's first port with an IPv4 address, outside of the IP's own network."""
-        found = self.ex_get_floating_ip(ip) if isinstance(ip, str) else ip
-        ports = [
-            port
-            for port in self.ex_get_node_ports(node)
-            if port.network_id != found.pool and any("." in one.ip_address for one in port.fixed_ips)
-        ]
-        if not ports:
-            raise InvalidArgumentError(
-                f"{node.name} (id {node.id}) has no port that {found.ip_address} can lead to"
-            )
-        return self._lead(found, ports[0].id)
-
-    def ex_detach_floating_ip_from_node(self, node: Node, ip: OpenStackFloatingIpAddress | str) -> bool:
-        """Take a floating IP from a node.
-
-        Raises `ConflictError` if it leads elsewhere or nowhere, `NotFoundError` if the project has none such.
-        """
-        found = self.ex_get_floating_ip(ip) if isinstance(ip, str) else ip
-        path = f"/floatingips/{quote_segment(found.id)}"
-        port_id = self.network_connection.fetch(path, "floatingip", FloatingIp).value.port_id
-        if port_id is None:
-            raise ConflictError(HTTPStatus.CONFLICT, f"the floating IP {found.ip_address} leads to no node")
-        if port_id not in {port.id for port in self.ex_get_node_ports(node)}:
-            message = (
-                f"the floating IP {found.ip_address} leads to the port {port_id}, "
-                f"which is not one of {node.name} (id {node.id})"
-            )
-            raise ConflictError(HTTPStatus.CONFLICT, message)
-        return self._lead(found, None)
-
-    def _lead(self, ip: OpenStackFloatingIpAddress | str, port_id: str | None) -> bool:
-        found = self.ex_get_floating_ip(ip) if isinstance(ip, str) else ip
-        path = f"/floatingips/{quote_segment(found.id)}"
-        self.network_connection.put(path, "floatingip", FloatingIp, {"port_id": port_id})
-        return True
-
     def _list(self, path: str, name: str, type_: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
-        build: Any = value_of
-        found: list[T] = self.network_connection.list_all(path, name, type_, build, params=params)
-        return found
+        return self.network_connection.list_all(path, name, type_, self._owned, params=params)
 
 
 def _id(resource: Any) -> str:
     """Return the id of an object, or the id itself, for a path."""
     return quote_segment(getattr(resource, "id", resource))
-
-
-def _floating(item: FloatingIp, node_id: str | None) -> OpenStackFloatingIpAddress:
-    return OpenStackFloatingIpAddress(
-        id=item.id, ip_address=item.address, pool=item.network_id, node_id=node_id, port_id=item.port_id
-    )

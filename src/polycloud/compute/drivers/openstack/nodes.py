@@ -212,6 +212,10 @@ class OpenStackNodes(OpenStackServices):
         metadata = self.connection.fetch(path, "metadata", dict[str, str]).value
         return {key: value for key, value in metadata.items() if key not in MARKERS}
 
+    def ex_get_metadata_for_node(self, node: Node) -> dict[str, str]:
+        """Same as `ex_get_metadata`."""
+        return self.ex_get_metadata(node)
+
     def ex_set_metadata(self, node: Node, metadata: Mapping[str, str]) -> dict[str, str]:
         """Replace the metadata of a server, and return it; the marker of an `idempotency_key` goes too.
 

@@ -71,14 +71,21 @@ RACKSPACE = PublicCloud(
 )
 LACKING = frozenset(
     {
+        "ex_add_router_port",
+        "ex_add_router_subnet",
         "ex_attach_floating_ip_to_node",
         "ex_create_floating_ip",
+        "ex_create_router",
+        "ex_del_router_port",
+        "ex_del_router_subnet",
         "ex_delete_floating_ip",
+        "ex_delete_router",
         "ex_detach_floating_ip_from_node",
         "ex_get_floating_ip",
         "ex_get_tags",
         "ex_list_floating_ip_pools",
         "ex_list_floating_ips",
+        "ex_list_routers",
         "ex_set_tags",
         "ex_tag_node",
         "ex_untag_node",

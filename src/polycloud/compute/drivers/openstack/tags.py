@@ -11,8 +11,8 @@ from msgspec.structs import force_setattr
 
 from polycloud.common.arguments import as_list
 from polycloud.common.base import quote_segment
-from polycloud.common.payload import value_of
 from polycloud.compute.drivers.openstack.nodes import OpenStackNodes, server_path
+from polycloud.compute.drivers.openstack.resources import OpenStackResource
 from polycloud.compute.objects import Node
 
 TAGS = "2.26"
@@ -25,7 +25,7 @@ class Tags(msgspec.Struct):
     tags: list[str]
 
 
-class OpenStackServerGroup(msgspec.Struct, frozen=True, kw_only=True):
+class OpenStackServerGroup(OpenStackResource, frozen=True, kw_only=True):
     """A group of servers that are kept together or apart, as its `policy` says; `members` are ids.
 
     `policies` has the policy too. Nova has the one or the other, by its microversion.
@@ -33,10 +33,10 @@ class OpenStackServerGroup(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str | None = None
-    policies: list[str] = []
+    policies: list[str] = msgspec.field(default_factory=list)
     policy: str | None = None
-    members: list[str] = []
-    rules: dict[str, Any] = {}
+    members: list[str] = msgspec.field(default_factory=list)
+    rules: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.policy is None and self.policies:
@@ -84,12 +84,14 @@ class OpenStackTags(OpenStackNodes):
 
     def ex_list_server_groups(self) -> list[OpenStackServerGroup]:
         """Return the project's server groups."""
-        return self.connection.list_all("/os-server-groups", "server_groups", OpenStackServerGroup, value_of)
+        return self.connection.list_all(
+            "/os-server-groups", "server_groups", OpenStackServerGroup, self._owned
+        )
 
     def ex_get_server_group(self, server_group_id: str) -> OpenStackServerGroup:
         """Return the server group with this id. Raises `NotFoundError` if there is none."""
         path = f"/os-server-groups/{quote_segment(server_group_id)}"
-        return self.connection.fetch(path, "server_group", OpenStackServerGroup).value
+        return self._owned(self.connection.fetch(path, "server_group", OpenStackServerGroup))
 
     def ex_add_server_group(
         self, name: str, policy: str, rules: Mapping[str, Any] | None = None
@@ -105,7 +107,7 @@ class OpenStackTags(OpenStackNodes):
             headers = self.connection.at(RULES, "rules of a server group")
             body = {"name": name, "policy": policy, "rules": dict(rules)}
         path, kind = "/os-server-groups", OpenStackServerGroup
-        return self.connection.create(path, "server_group", kind, body, headers=headers).value
+        return self._owned(self.connection.create(path, "server_group", kind, body, headers=headers))
 
     def ex_del_server_group(self, server_group: OpenStackServerGroup) -> bool:
         """Delete a server group; its servers stay."""

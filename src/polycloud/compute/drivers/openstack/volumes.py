@@ -150,9 +150,9 @@ class OpenStackVolumes(OpenStackServices):
         """Return the project's volumes."""
         return self.volume_connection.list_all("/volumes/detail", "volumes", Volume, self._to_volume)
 
-    def ex_get_volume(self, volume_id: str) -> StorageVolume:
+    def ex_get_volume(self, volumeId: str) -> StorageVolume:  # noqa: N803 - Libcloud's
         """Return the volume with this id. Raises `NotFoundError` if there is none."""
-        return self._to_volume(self._volume(volume_id))
+        return self._to_volume(self._volume(volumeId))
 
     def create_volume(
         self,
@@ -246,6 +246,21 @@ class OpenStackVolumes(OpenStackServices):
         """Return the project's snapshots of all volumes."""
         return self._snapshots(None)
 
+    def ex_get_snapshot(self, snapshotId: str) -> VolumeSnapshot:  # noqa: N803 - Libcloud's
+        """Return the snapshot with this id. Raises `NotFoundError` if there is none."""
+        path = f"/snapshots/{quote_segment(snapshotId)}"
+        return self._to_snapshot(self.volume_connection.fetch(path, "snapshot", Snapshot))
+
+    def ex_create_snapshot(
+        self, volume: StorageVolume, name: str, description: str | None = None, force: bool = False
+    ) -> VolumeSnapshot:
+        """Same as `create_volume_snapshot`, but of an attached volume with `force` only."""
+        return self.create_volume_snapshot(volume, name, description, force)
+
+    def ex_delete_snapshot(self, snapshot: VolumeSnapshot) -> bool:
+        """Same as `destroy_volume_snapshot`."""
+        return self.destroy_volume_snapshot(snapshot)
+
     def create_volume_snapshot(
         self,
         volume: StorageVolume,
@@ -256,10 +271,7 @@ class OpenStackVolumes(OpenStackServices):
         """Take a snapshot of a volume, exactly once; with `ex_force` also of one that is attached."""
         body = {"volume_id": volume.id, "name": name, "description": ex_description, "force": ex_force}
 
-        def read(id_: str) -> VolumeSnapshot:
-            path = f"/snapshots/{quote_segment(id_)}"
-            return self._to_snapshot(self.volume_connection.fetch(path, "snapshot", Snapshot))
-
+        read = self.ex_get_snapshot
         creation = MarkedCreation(self, "snapshot", drop_none(body), self._to_snapshot, read)
         return self._when_ready(volume, lambda: self._run(creation))
 
