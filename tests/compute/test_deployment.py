@@ -361,6 +361,25 @@ def test_odd_logins_cost_no_node(driver: LocalDriver, server: SSHServer, options
     assert "web" not in names(driver)
 
 
+def test_nodes_with_private_addresses_only(server: SSHServer) -> None:
+    """A node that gets no public address is deployed over its private one, unless the public one is named."""
+
+    class Private(LocalDriver):
+        public_address_time = 0.2
+
+        def create_node(self, name: str, *args: Any, **kwargs: Any) -> Node:
+            node = super().create_node(name, *args, **kwargs)
+            node.public_ips, node.private_ips = [], node.public_ips
+            return node
+
+    driver = Private("creds")
+    script = ScriptDeployment("echo in")
+    deploy(driver, server, script)
+    assert script.stdout == "in\n"
+    with pytest.raises(DeploymentError, match=r'ssh_interface="private_ips" takes 127\.0\.0\.1'):
+        deploy(driver, server, ScriptDeployment("true"), ssh_interface="public_ips", timeout=0.5)
+
+
 def test_logins_show_no_secrets() -> None:
     """The password, the keys and their passphrase are not in a login's repr."""
     login = Login(["root"], 22, "pa55word", [PRIVATE], "pa55phrase", 1, 1, 1, 1, HostKeys(), None)

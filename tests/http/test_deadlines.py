@@ -376,9 +376,11 @@ def test_tls_that_breaks_after_a_post(
 
 
 def test_tls_that_breaks_before_a_post(error_of: ErrorOf, certificate: Certificate) -> None:
-    """A server that does not speak TLS is a TLSError: nothing was sent."""
+    """A server that does not speak TLS is a TLSError that names plain HTTP: nothing was sent."""
     with served(drip(b"HTTP/1.1 400 Bad Request\r\n\r\n", b"")) as port:
-        assert type(error_of(Request("POST", f"https://localhost:{port}/"))) is TLSError
+        error = error_of(Request("POST", f"https://localhost:{port}/"))
+    assert type(error) is TLSError
+    assert "if the server speaks plain HTTP, its URL begins with http://" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,12 @@ from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     PolycloudError,
-    TLSError,
     TransportError,
 )
 from polycloud.http.exchange import (
     IDLE_LIMIT,
     UNREPEATABLE,
-    handshake_late,
+    handshake_error,
     late,
     require_tunnel,
     tunnel_head,
@@ -240,9 +239,9 @@ class Pool(HTTPConnectionPool):
         if self.proxy is not None and not conn.tunnel_stands:
             return ConnectError(f"the proxy cannot be reached, or refused: {error}")
         if isinstance(error, ssl.SSLError | exceptions.SSLError | CertificateError):
-            return TLSError(f"TLS failed: {error}")
+            return handshake_error(error)
         if isinstance(error, TimeoutError) and conn.tcp_stands:
-            return handshake_late()
+            return handshake_error(error)
         return ConnectError(f"cannot connect to {self.route.host_header}: {error}")
 
 

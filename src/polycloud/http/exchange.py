@@ -21,7 +21,7 @@ __all__ = [
     "IDLE_LIMIT",
     "UNREPEATABLE",
     "Exchange",
-    "handshake_late",
+    "handshake_error",
     "late",
     "require_tunnel",
     "tunnel_head",
@@ -110,12 +110,13 @@ class Exchange:
         return kind(f"the connection broke: {error}")
 
 
-def handshake_late() -> TLSError:
-    """Return the error of a handshake that took longer than the time to connect."""
-    return TLSError(
-        "TLS failed: the handshake timed out; if the server speaks plain HTTP, its URL begins with http:// "
-        "(secure=False)"
-    )
+def handshake_error(error: Exception) -> TLSError:
+    """Return the error of a handshake that failed, or took longer than the time to connect."""
+    late = isinstance(error, TimeoutError)
+    hint = "; if the server speaks plain HTTP, its URL begins with http:// (secure=False)"
+    # What OpenSSL makes of the bytes "HTTP/1.1 400"
+    plain = late or "WRONG_VERSION_NUMBER" in str(error)
+    return TLSError(f"TLS failed: {'the handshake timed out' if late else error}{hint if plain else ''}")
 
 
 def late(request: Request) -> ReadTimeoutError | None:

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from polycloud.concurrency.worker import Worker
-from polycloud.errors import ConnectError, PolycloudError, TLSError, TransportError
-from polycloud.http.exchange import handshake_late, late, require_tunnel, tunnel_head
+from polycloud.errors import ConnectError, PolycloudError, TransportError
+from polycloud.http.exchange import handshake_error, late, require_tunnel, tunnel_head
 from polycloud.http.loopwire import ENOUGH, LoopWire
 from polycloud.http.messages import Request, TransportOptions
 from polycloud.http.protocol import ResponseReader
@@ -98,9 +98,9 @@ class Opener:
         if self.route.proxy_url and not opening.tunnel_stands:
             return ConnectError(f"the proxy cannot be reached, or refused: {error}")
         if isinstance(error, ssl.SSLError):
-            return TLSError(f"TLS failed: {error}")
+            return handshake_error(error)
         if isinstance(error, TimeoutError) and opening.tunnel_stands:
-            return handshake_late()
+            return handshake_error(error)
         return ConnectError(f"cannot connect to {self.route.host_header}: {error}")
 
 
