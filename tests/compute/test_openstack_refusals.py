@@ -21,6 +21,7 @@ from polycloud.errors import (
     InvalidArgumentError,
     InvalidCredsError,
     NotFoundError,
+    ProviderHTTPError,
     UnsupportedOperationError,
 )
 from polycloud.sandbox import Sandbox
@@ -200,6 +201,8 @@ def test_networks_of_a_create(driver: OpenStackNodeDriver, create: Create) -> No
         create(networks=[None])
     with pytest.raises(InvalidArgumentError, match="0 networks are called 'bakcend'; there are: backend"):
         create(networks=["bakcend"])
+    with pytest.raises(ProviderHTTPError, match=r"requires a subnet in order to boot instances on\. "):
+        create(networks=driver.ex_create_network("empty"))
 
 
 def test_policies_of_server_groups() -> None:
@@ -243,6 +246,16 @@ def test_a_confirmed_resize() -> None:
             node = Node("an-id", "web", NodeState.RUNNING, [], [], driver)
             assert driver.ex_confirm_resize(node)
     assert list(looks) == []
+    with Sandbox("openstack", **{**FAST, "power": 0.5}) as cloud:
+        with OpenStackNodeDriver(*cloud.credentials, **cloud.options) as driver:
+            small, large = driver.list_sizes()[:2]
+            node = driver.create_node("web", small, driver.list_images()[0])
+            driver.wait_until_running([node])
+            driver.ex_resize(node, large)
+            until(lambda: driver.get_node(node.id).extra["status"] == "VERIFY_RESIZE")
+            assert driver.ex_confirm_resize(node)
+            assert driver.get_node(node.id).extra["status"] == "ACTIVE"
+            assert driver.stop_node(node)
 
 
 @pytest.mark.parametrize("version", ["3.1", "2.999", "1.0"])

@@ -209,10 +209,7 @@ def test_a_handshake_ends_at_the_deadline(send: Send, script: Script, certificat
 def test_a_handshake_ends_in_the_time_to_connect(
     error_of: ErrorOf, script: Script, certificate: Certificate
 ) -> None:
-    """Without a deadline a handshake ends after the connect timeout: nothing was sent, and it is not retried.
-
-    The error says that the server may speak plain HTTP.
-    """
+    """Without a deadline a handshake ends after the connect timeout, is not retried, and names plain HTTP."""
     with served(script) as port, ends_within(SLACK):
         request = Request("POST", f"https://localhost:{port}/", connect_timeout=DEADLINE)
         error = error_of(request, ca_cert=str(certificate.authority))

@@ -82,7 +82,7 @@ def test_quota() -> None:
         ([], "rescue", {}, "ACTIVE", "RESCUE"),
         ([("rescue", {})], "unrescue", None, "RESCUE", "ACTIVE"),
         ([], "resize", {"flavorRef": "2"}, "RESIZE", "VERIFY_RESIZE"),
-        ([("resize", {"flavorRef": "2"})], "confirmResize", None, "ACTIVE", "ACTIVE"),
+        ([("resize", {"flavorRef": "2"})], "confirmResize", None, "VERIFY_RESIZE", "ACTIVE"),
         ([("resize", {"flavorRef": "2"})], "revertResize", None, "REVERT_RESIZE", "ACTIVE"),
         ([], "rebuild", {"imageRef": IMAGE}, "REBUILD", "ACTIVE"),
         ([], "shelve", None, "ACTIVE", "SHELVED_OFFLOADED"),

@@ -42,7 +42,11 @@ SecurityGroups = Annotated[
 ]
 Networks = Annotated[
     list[str] | None,
-    typer.Option("--network", metavar="NETWORK", help="Id of a network, or at Amazon of a subnet."),
+    typer.Option(
+        "--network",
+        metavar="NETWORK",
+        help="Id of a network, or its name at OpenStack; at Amazon, the id of a subnet.",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,

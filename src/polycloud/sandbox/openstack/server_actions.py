@@ -201,11 +201,14 @@ def _migrate(state: State, server: Server, _: Body) -> Plan:
     return _move(state, server, server.flavor)
 
 
-def _confirm(state: State, server: Server, _: Body) -> Reply:
-    server.previous_flavor = None
-    server.become("active" if server.previous_state != "stopped" else "stopped")
-    state.add_event("confirmResize", server, status="done")
-    return Reply(204)
+def _confirm(state: State, server: Server, _: Body) -> Plan:
+    """Confirm a resize; the server is resized, without a task, until that is done."""
+
+    def effect() -> None:
+        server.previous_flavor = None
+
+    then = "active" if server.previous_state != "stopped" else "stopped"
+    return Plan(task=None, then=then, seconds=state.settings.power, effect=effect, reply=Reply(204))
 
 
 def _revert(state: State, server: Server, _: Body) -> Plan:

@@ -244,13 +244,14 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
     def _explain(self, error: ProviderHTTPError, server: Mapping[str, Any]) -> None:
         """Add to a refusal what Nova leaves out: which key, zone or image is unknown, and the networks."""
         message = str(error.message)
+        unknown = isinstance(error, NotFoundError)
         if "Invalid key_name" in message:
             raise KeyPairDoesNotExistError(str(server["key_name"]), self) from error
-        if isinstance(error, NotFoundError) and "availability zone" in message:
+        if unknown and "availability zone" in message:
             _extend(error, f": {server['availability_zone']!r}")
         elif isinstance(error, ImageUnavailableError) and "find requested image" in message:
             _extend(error, f": {server['imageRef']!r}")
-        elif "possible networks" in message or message.startswith("Network "):
+        elif "possible networks" in message or (unknown and message.startswith("Network ")):
             self._note_networks(error)
 
     def _note_networks(self, error: ProviderHTTPError) -> None:
@@ -289,7 +290,7 @@ EARLY = tuple(f"2.{number}" for number in range(1, 37))
 
 
 def _extend(error: ProviderHTTPError, more: str) -> None:
-    error.value = error.message = f"{error.message}{more}"
+    error.value = error.message = f"{str(error.message).rstrip('.')}{more}"
 
 
 def _files(files: Mapping[str, str] | None) -> list[dict[str, str]] | None:
