@@ -76,6 +76,14 @@ def test_signatures(name: str) -> None:
     assert [one for one in parameters if one not in {"self", "kwargs"}] == SIGNATURES[name]
 
 
+def test_private_addresses(driver: OpenStackNodeDriver, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait whose caller names no interface ends for a node that has private addresses only."""
+    monkeypatch.setattr(OpenStackNodeDriver, "public_address_time", 0.2)
+    [(found, addresses)] = driver.wait_until_running([node], wait_period=0.1, timeout=30)
+    assert (found.id, found.public_ips) == (node.id, [])
+    assert addresses == found.private_ips != []
+
+
 def test_resources(driver: OpenStackNodeDriver, node: Node) -> None:
     """Objects of networks know their driver, and have the complete payload, by the service's names."""
     group = driver.ex_create_security_group("web")

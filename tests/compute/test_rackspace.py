@@ -214,6 +214,7 @@ def test_extra(driver: RackspaceNodeDriver) -> None:
     node = driver.create_node("web", size(driver), driver.list_images()[0])
     assert node.extra["password"]
     assert node.extra["bandwidth"] == []
+    assert node.extra["region"] == driver.list_locations()[0].id
     assert node.extra["disk_config"] == "AUTO"
     assert node.extra["flavorId"] == "general1-1"
     [(node, _)] = driver.wait_until_running([node], wait_period=0.02)

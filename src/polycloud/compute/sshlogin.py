@@ -166,7 +166,9 @@ class Connecting:
                 raise _refusal(target, owner, error, is_definite=True) from error
             raise SSHConnectError(f"{target} cannot be reached: {error}{owner.said()}") from error
         except (OSError, UnicodeError, ValueError, lib.Error) as error:
-            raise SSHConnectError(f"{target} cannot be reached: {error}") from error
+            # Behind a jump host, the only socket is the one to that
+            failed = self._jumps[0].target if self._jumps and isinstance(error, OSError) else target
+            raise SSHConnectError(f"{failed} cannot be reached: {error}") from error
         self.opened.append(connection)
         # Remembered only now, after the login; see the module's docstring
         if not self.host_keys.accept(target.machine, _public_key(connection.get_server_host_key())):

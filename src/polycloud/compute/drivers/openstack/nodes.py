@@ -16,6 +16,7 @@ from polycloud.common.payload import Item, LazyExtra, parse_datetime
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.objects import Node
+from polycloud.compute.running import PUBLIC_BY_DEFAULT
 from polycloud.compute.types import NodeState
 from polycloud.errors import (
     ConflictError,
@@ -175,7 +176,7 @@ class OpenStackNodes(OpenStackServices):
         nodes: Sequence[Node],
         wait_period: float = 5,
         timeout: float = 600,
-        ssh_interface: str = "public_ips",
+        ssh_interface: str = PUBLIC_BY_DEFAULT,
         force_ipv4: bool = True,
         ex_list_nodes_kwargs: Mapping[str, Any] | None = None,
     ) -> list[tuple[Node, list[str]]]:

@@ -251,7 +251,8 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
         return super()._create_headers(server, with_tags=with_tags)
 
     def _to_node(self, item: Item[Server]) -> Node:
-        return _extended(super()._to_node(item), _node_extra)
+        region = self._region
+        return _extended(super()._to_node(item), lambda raw: {"region": region, **_node_extra(raw)})
 
     def ex_wait_for_rackconnect(self, node: Node, timeout: float = 600) -> Node:
         """Wait until RackConnect has set a server up; return the node as it is then.
