@@ -23,7 +23,7 @@ from polycloud.compute.drivers.openstack.nodes import MARKER, own_metadata, serv
 from polycloud.compute.objects import Node, NodeLocation, StorageVolume, VolumeSnapshot
 from polycloud.compute.types import StorageVolumeState, VolumeSnapshotState
 from polycloud.concurrency.calls import call_options, cleanup
-from polycloud.errors import ConflictError, PolycloudError, ProviderError
+from polycloud.errors import ConflictError, NotFoundError, PolycloudError, ProviderError
 from polycloud.http.retry import RetryPolicy
 from polycloud.utils.status import HTTPStatus
 
@@ -210,16 +210,22 @@ class OpenStackVolumes(OpenStackServices):
 
         Raises `ConflictError` if it is not attached, or not to `ex_node`.
         """
-        servers = [one.server_id for one in self._volume(volume.id).value.attachments or () if one.server_id]
-        what = "a node"
-        if ex_node is not None:
-            what = f"{ex_node.name} (id {require_id(ex_node)})"
-            servers = [one for one in servers if one == ex_node.id]
+        if ex_node is None:
+            attached = self._volume(volume.id).value.attachments or ()
+            servers = [one.server_id for one in attached if one.server_id]
+            what = "a node"
+        else:
+            servers, what = [require_id(ex_node)], f"{ex_node.name} (id {ex_node.id})"
+        refusal = ConflictError(
+            HTTPStatus.CONFLICT, f"the volume {volume.name} (id {volume.id}) is not attached to {what}"
+        )
         if not servers:
-            message = f"the volume {volume.name} (id {volume.id}) is not attached to {what}"
-            raise ConflictError(HTTPStatus.CONFLICT, message)
+            raise refusal
         path = f"/servers/{quote_segment(servers[0])}/os-volume_attachments/{quote_segment(volume.id)}"
-        return self._when_ready(volume, lambda: self.connection.delete(path))
+        try:
+            return self._when_ready(volume, lambda: self.connection.delete(path))
+        except NotFoundError as error:
+            raise refusal from error
 
     def destroy_volume(self, volume: StorageVolume) -> bool:
         """Delete a volume that is not attached and has no snapshots."""
