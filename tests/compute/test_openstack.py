@@ -391,6 +391,7 @@ def test_lost_volumes(cloud: Sandbox, fault: Fault) -> None:
     with FaultProxy("127.0.0.1", cloud.port, FaultList(fault, fault, spare=spare)) as proxy:
         options = {**cloud.options, "ex_force_auth_url": f"{proxy.url}/identity"}
         with OpenStackNodeDriver(*cloud.credentials, **options) as driver:
+            driver.list_volumes()  # the token of an earlier cloud at this port ends here
             volume = driver.create_volume(1, "data", ex_metadata={"a": "b"})
             until(lambda: driver.ex_get_volume(volume.id).state == StorageVolumeState.AVAILABLE)
             snapshot = driver.create_volume_snapshot(volume, "copy")
