@@ -141,8 +141,13 @@ class Machines:
                 done.set_result(None)
 
         async with self._threads:
-            threading.Thread(target=run, name="sandbox-machine", daemon=True).start()
-            await asyncio.wrap_future(done)
+            thread = threading.Thread(target=run, name="sandbox-machine", daemon=True)
+            thread.start()
+            try:
+                await asyncio.wrap_future(done)
+            finally:
+                if done.done():
+                    thread.join()  # it only has to return: a sandbox that was stopped has no threads
 
 
 class Node:
