@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -173,7 +173,8 @@ def raw_answers(*answers: bytes) -> Iterator[Web]:
                 connection.settimeout(5)
                 connection.recv(65536)
                 seen.append(Seen("", "", {}, b"", number + 1))
-                connection.sendall(answers[min(number, len(answers) - 1)])
+                with suppress(ConnectionError):  # the caller need not read it to its end
+                    connection.sendall(answers[min(number, len(answers) - 1)])
 
     thread = threading.Thread(target=run)
     thread.start()
