@@ -98,13 +98,10 @@ def _show(here: Location, target: Place, chosen: dict[str, Any], *, as_json: boo
 
 def _earlier(file: Path) -> Plan | None:
     """The plan of a sync that did not end; None if there is none that can be used."""
-    if not file.exists():
-        return None
     try:
-        found = Plan(file)
+        return Plan.unfinished(file)
     except InvalidArgumentError:  # it was ended while it wrote the plan
         return None
-    return found if found.totals is not None else None
 
 
 def _state_file(here: Location, there: Location, chosen: dict[str, Any]) -> Path:

@@ -133,7 +133,7 @@ def sync(
     """
     here, there = Location.of(source), Location.of(target, create=True)
     with _plan_file(state) as file:
-        planned = _unfinished(file) or Plan.make(
+        planned = Plan.unfinished(file) or Plan.make(
             here, there, file, delete=delete, include=include, exclude=exclude
         )
         report = apply(planned, here, there, most_deleted=most_deleted, limit=limit, progress=progress)
@@ -257,14 +257,6 @@ class _Work:
         except ObjectDoesNotExistError:
             return False
         return made.size == obj.size and obj.md5 is not None and obj.md5 == made.md5
-
-
-def _unfinished(file: Path) -> Plan | None:
-    """Return the plan that an earlier sync left; None if there is none, or an incomplete one."""
-    if not file.exists() or not file.stat().st_size:
-        return None
-    found = Plan(file)
-    return found if found.totals is not None else None
 
 
 @contextmanager

@@ -118,6 +118,14 @@ class Plan:
             file.unlink(missing_ok=True)
 
     @classmethod
+    def unfinished(cls, file: Path) -> Plan | None:
+        """Return the plan that an earlier sync left; None if there is none, or an incomplete one."""
+        if not file.exists() or not file.stat().st_size:
+            return None
+        found = cls(file)
+        return found if found.totals is not None else None
+
+    @classmethod
     def make(
         cls,
         source: Location,

@@ -15,7 +15,7 @@ import msgspec
 from polycloud.errors import InvalidArgumentError
 from polycloud.utils.values import shown
 
-__all__ = ["LONGEST_NAME", "Upload", "require_object_name", "upload_of"]
+__all__ = ["LONGEST_NAME", "Upload", "extra_of", "require_object_name", "upload_of"]
 
 LONGEST_NAME = 1024
 """The most bytes of an object's name, at S3, Google, Azure and Swift."""
@@ -43,6 +43,15 @@ class Upload(msgspec.Struct, frozen=True):
     acl: str | None = None
     if_match: str | None = None
     if_none_match: str | None = None
+
+    def extra(self) -> dict[str, Any]:
+        """Return what an object's `extra` has of it."""
+        return extra_of(self.headers)
+
+
+def extra_of(headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return headers under the keys that they have in `extra`: `content_type`."""
+    return {name.lower().replace("-", "_"): text for name, text in headers.items()}
 
 
 def upload_of(

@@ -123,12 +123,11 @@ class DummyStorageDriver(StorageDriver):
         content = b"".join(Source(iterator))
         objects = self._within(container)
         self._require_conditions(objects, object_name, upload)
-        kept = {key.lower().replace("-", "_"): text for key, text in upload.headers.items()}
         obj = Object(
             object_name,
             len(content),
             hashlib.md5(content, usedforsecurity=False).hexdigest(),
-            {**kept, "last_modified": MODIFIED},
+            {**upload.extra(), "last_modified": MODIFIED},
             upload.meta_data,
             container,
             self,

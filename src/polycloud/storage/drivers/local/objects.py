@@ -27,7 +27,7 @@ from polycloud.storage.types import (
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
 )
-from polycloud.storage.uploads import Upload, require_object_name
+from polycloud.storage.uploads import Upload, extra_of, require_object_name
 
 if TYPE_CHECKING:
     from polycloud.storage.base import StorageDriver
@@ -161,7 +161,7 @@ class LocalObjects:
         }
         if kept is None:
             return Object(name, status.st_size, "", extra, None, container, self._driver)
-        extra |= {key.lower().replace("-", "_"): text for key, text in kept.headers.items()}
+        extra |= extra_of(kept.headers)
         return Object(name, status.st_size, kept.md5, extra, kept.meta_data, container, self._driver)
 
 

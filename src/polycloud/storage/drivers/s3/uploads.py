@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -26,7 +25,7 @@ from polycloud.concurrency.calls import cleanup
 from polycloud.errors import PolycloudError
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Connection, S3Response
 from polycloud.storage.drivers.s3.objects import META, decoded
-from polycloud.storage.objects import Container, Object
+from polycloud.storage.objects import MD5, Container, Object
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ObjectHashMismatchError
 from polycloud.storage.uploads import Upload, require_object_name, upload_of
@@ -35,7 +34,6 @@ PART = 5 * 1024 * 1024
 """The bytes of a part: S3 allows no smaller one, but the last."""
 MOST_PARTS = 10_000
 LARGEST_COPY = 5 * 1024**3
-MD5 = re.compile(r"[0-9a-f]{32}")
 MD5_HEADER, CRC_HEADER = "Content-MD5", "x-amz-checksum-crc32"
 ENCRYPTION = "x-amz-server-side-encryption"
 CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
@@ -88,8 +86,8 @@ class S3Uploads(S3BaseDriver):
                 etag, size = self._put(container.name, path, first, upload), len(first)
             else:
                 etag, size = self._put_parts(container.name, path, first, source, upload)
-        kept = {name.lower().replace("-", "_"): text for name, text in upload.headers.items()}
-        return Object(object_name, size, etag, {**kept, "etag": etag}, upload.meta_data, container, self)
+        kept = {**upload.extra(), "etag": etag}
+        return Object(object_name, size, etag, kept, upload.meta_data, container, self)
 
     def ex_iterate_multipart_uploads(
         self, container: Container, prefix: str | None = None
