@@ -67,7 +67,7 @@ def upload_of(
         InvalidArgumentError: A key of `extra` is unknown, or a value cannot be sent as a header.
     """
     given = dict(extra or {})
-    meta_data = _texts("meta_data", given.pop("meta_data", None) or {})
+    meta_data = texts_of("meta_data", given.pop("meta_data", None) or {})
     acl = given.pop("acl", None)
     if acl is not None and not isinstance(acl, str):
         raise InvalidArgumentError(f'extra["acl"] must be a str, got {shown(acl)}')
@@ -80,7 +80,7 @@ def upload_of(
     own = {HEADERS[name]: text for name, text in given.items() if text is not None}
     own.setdefault("Content-Type", _guessed_type(object_name))
     return Upload(
-        {**_texts("extra", own), **_texts("headers", headers or {})},
+        {**texts_of("extra", own), **texts_of("headers", headers or {})},
         {name.lower(): text for name, text in meta_data.items()},
         acl,
         if_match,
@@ -104,7 +104,7 @@ def require_object_name(name: object) -> str:
     return name
 
 
-def _texts(argument: str, given: Any) -> dict[str, str]:
+def texts_of(argument: str, given: Any) -> dict[str, str]:
     """Return names and texts that headers can hold; numbers become texts."""
     if not isinstance(given, Mapping):
         raise InvalidArgumentError(f"{argument} must be a dict, got {shown(given)}")
