@@ -7,7 +7,7 @@ depend on the provider.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,8 +15,10 @@ import msgspec
 from polycloud.errors import InvalidArgumentError
 from polycloud.utils.values import shown
 
-__all__ = ["LONGEST_NAME", "Upload", "extra_of", "require_object_name", "upload_of"]
+__all__ = ["LONGEST_NAME", "Progress", "Upload", "extra_of", "require_object_name", "upload_of"]
 
+Progress = Callable[[int], object]
+"""Called with a number of bytes each time that so many more were transferred; never twice at once."""
 LONGEST_NAME = 1024
 """The most bytes of an object's name, at S3, Google, Azure and Swift."""
 HEADERS = {
