@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from polycloud.storage.drivers.dummy import DummyStorageDriver
     from polycloud.storage.drivers.local import LocalStorageDriver
     from polycloud.storage.drivers.s3 import S3StorageDriver
+    from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
@@ -23,6 +24,7 @@ DRIVERS: providers.Drivers = {
     Provider.LINODE: (STORES, "LinodeObjectStorageDriver"),
     Provider.LOCAL: ("polycloud.storage.drivers.local", "LocalStorageDriver"),
     Provider.MINIO: (STORES, "MinIOStorageDriver"),
+    Provider.OPENSTACK_SWIFT: ("polycloud.storage.drivers.swift", "OpenStackSwiftStorageDriver"),
     Provider.OVH: (STORES, "OvhStorageDriver"),
     Provider.R2: (STORES, "CloudflareR2StorageDriver"),
     Provider.RGW: (STORES, "CephRGWStorageDriver"),
@@ -37,6 +39,10 @@ DRIVERS: providers.Drivers = {
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.LOCAL, "local"]) -> type[LocalStorageDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.OPENSTACK_SWIFT, "openstack_swift"],
+) -> type[OpenStackSwiftStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.S3, "s3"]) -> type[S3StorageDriver]: ...
 @overload

@@ -15,7 +15,7 @@ import msgspec
 from polycloud.errors import InvalidArgumentError
 from polycloud.utils.values import shown
 
-__all__ = ["LONGEST_NAME", "Progress", "Upload", "extra_of", "require_object_name", "upload_of"]
+__all__ = ["LONGEST_NAME", "Progress", "Upload", "extra_of", "require_object_name", "texts_of", "upload_of"]
 
 Progress = Callable[[int], object]
 """Called with a number of bytes each time that so many more were transferred; never twice at once."""

@@ -166,14 +166,14 @@ class OpenStackBaseConnection(TokenConnection):
             )
             url = find_endpoint(access.endpoints, query, self.driver).url
             try:
-                return self._split(url, access)
+                return self._split(url, access.project_id)
             except InvalidArgumentError:
                 raise MalformedResponseError(
                     f"the catalogue has no usable address of the service {types[0]!r}", url
                 ) from None
-        return self._split(url, access)
+        return self._split(url, access.project_id)
 
-    def _split(self, url: str, access: Access) -> Place:
+    def _split(self, url: str, project_id: str | None) -> Place:
         """Return the place of an endpoint; its version and its project are completed."""
         parts = split_url(url)
         secure, host = parts.scheme == "https", parts.hostname or ""
@@ -188,8 +188,8 @@ class OpenStackBaseConnection(TokenConnection):
         segments = [segment for segment in parts.path.split("/") if segment]
         cut = next((n for n, segment in enumerate(segments) if VERSION.fullmatch(segment)), len(segments))
         rest = segments[cut:] or [self.version]
-        if self.with_project and len(rest) == 1 and access.project_id:
-            rest.append(access.project_id)
+        if self.with_project and len(rest) == 1 and project_id:
+            rest.append(project_id)
         root = url_prefix(
             secure, host, parts.port or (443 if secure else 80), "/".join(["", *segments[:cut]])
         )

@@ -1,15 +1,19 @@
 """Requests to Swift: paths, and errors by their statuses.
 
-Swift's errors have a status and a sentence, no code. A 404 does not say whether the container or the object is
-missing, so the container is asked for then.
+Swift's errors have a status and a sentence, no code. A 404 does not say whether the container or the object
+is missing, so the container is asked for then.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from io import BytesIO
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
+
+import msgspec
 
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver, OpenStackResponse
 from polycloud.common.openstack.connection import Place
@@ -30,11 +34,24 @@ from polycloud.utils.values import shown
 
 RATE_LIMITED = 498
 """The status by which Swift refuses requests that come too fast."""
+WRITTEN = frozenset({HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 AS_LIST = {"format": "json"}
+
+T = TypeVar("T", bound="Named")
+
+
+class Named(msgspec.Struct):
+    """An item of a list; the marker of the next page is the last one's name."""
+
+    name: str
 
 
 class SwiftResponse(OpenStackResponse):
-    """A response of Swift: JSON in lists, a page with one sentence in errors."""
+    """A response of Swift: JSON in lists, a page with one sentence in errors and after some writes."""
+
+    def success(self) -> bool:
+        """Return whether the status is 2xx; of these, 201 and 202 may come with a page."""
+        return self.status in WRITTEN or super().success()
 
     def parse_error(self) -> Any:
         """Return the sentence. Raises `RateLimitReachedError` for Swift's own status of that."""
@@ -76,11 +93,69 @@ class SwiftConnection(OpenStackBaseConnection):
         """Return what identifies the account: each region has containers of its own."""
         return (*super().account(), self.cloud.region, self.cloud.service_type, str(self.cloud.urls))
 
+    def put_bytes(
+        self, path: str, content: bytes, headers: Mapping[str, str], *, idempotent: bool = True
+    ) -> str:
+        """PUT an object; return its ETag. Swift verifies the MD5 of what arrives, and tells its own.
+
+        The body goes as a file: then nobody searches for secrets in it. Raises `ObjectHashMismatchError` if
+        Swift says that it has another content.
+        """
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        fields = {**headers, "ETag": digest, "Content-Length": str(len(content))}
+        response: SwiftResponse = self.request(
+            path, None, BytesIO(content), fields, "PUT", idempotent=idempotent
+        )
+        etag = response.headers.get("etag", "").strip('"')
+        if not etag:
+            raise response.malformed("the response must have an ETag")
+        if etag != digest:
+            raise ObjectHashMismatchError(f"Swift has another content: its MD5 is {etag}", self.driver)
+        return digest
+
+    def copy(self, source: str, target: str) -> str:
+        """Copy an object from path to path; return the ETag of the copy."""
+        headers = {"X-Copy-From": source, "Content-Length": "0"}
+        response: SwiftResponse = self.request(target, None, b"", headers, "PUT")
+        response.require(HTTPStatus.CREATED)
+        return str(response.headers.get("etag", "")).strip('"')
+
+    def path_of(self, container_name: str, object_name: str | None = None) -> str:
+        """Return the path of a container or of an object below that of the account.
+
+        Raises `InvalidContainerNameError` for what no container can be called.
+        """
+        if not isinstance(container_name, str):
+            raise InvalidArgumentError(f"container_name must be a str, got {shown(container_name)}")
+        if not container_name or "/" in container_name:
+            message = f"container_name must be a name without '/', got {container_name!r}"
+            raise InvalidContainerNameError(message, self.driver, container_name)
+        path = f"/{quote(container_name, safe='~')}"
+        return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
+
+    def pages(self, path: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[T]:
+        """Yield the items of a list.
+
+        It ends with an empty page: a server may return fewer items than are asked for, and have more.
+        """
+        marker: str | None = None
+        while True:
+            page = {**AS_LIST, "limit": self.per_page, **query, "marker": marker}
+            response: SwiftResponse = self.request(path, page)
+            items: list[T] = []
+            if response.status != HTTPStatus.NO_CONTENT:
+                items = response.decode(list[type_])  # type: ignore[valid-type]
+            yield from items
+            if not items:
+                return
+            if marker is not None and items[-1].name <= marker:
+                raise response.malformed("the list returns to an earlier page and has no end")
+            marker = items[-1].name
+
     def place(self) -> Place:
         """Return where the account is; without a login if its address was given."""
-        types = (self.cloud.service_type, *self.service_types)
-        given = next((self.cloud.urls[name] for name in types if name in self.cloud.urls), None)
-        return super().place() if given is None or self.with_project else self.split_url(given)
+        given = self.cloud.urls.get(self.cloud.service_type or self.service_types[0])
+        return super().place() if given is None else self._split(given, self.cloud.login.project_id)
 
 
 class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
@@ -101,14 +176,7 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
         return {**super()._ex_connection_class_kwargs(), "temp_url_key": self._temp_url_key}
 
     def _path(self, container_name: str, object_name: str | None = None) -> str:
-        """Return the path of a container or of an object below that of the account."""
-        if not isinstance(container_name, str):
-            raise InvalidArgumentError(f"container_name must be a str, got {shown(container_name)}")
-        if not container_name or "/" in container_name:
-            message = f"container_name must be a name without '/', got {container_name!r}"
-            raise InvalidContainerNameError(message, self, container_name)
-        path = f"/{quote(container_name, safe='~')}"
-        return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
+        return self.connection.path_of(container_name, object_name)
 
     def _address(self, container_name: str, object_name: str | None = None) -> str:
         """Return the URL of a container or an object."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from polycloud.common.creation import is_refusal
 from polycloud.errors import InvalidArgumentError, PolycloudError
-from polycloud.storage.drivers.swift.connection import AS_LIST, SwiftBaseDriver, SwiftResponse
+from polycloud.storage.drivers.swift.connection import Named, SwiftBaseDriver, SwiftResponse
 from polycloud.storage.objects import Container
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
@@ -26,14 +24,6 @@ PUBLIC = ".r:*"
 SEGMENTS = "_segments"
 """How the name of the container ends that has the segments of another one's large objects."""
 
-T = TypeVar("T", bound="Named")
-
-
-class Named(msgspec.Struct):
-    """An item of a list; the marker of the next page is the last one's name."""
-
-    name: str
-
 
 class ListedContainer(Named):
     """A container in the list of all."""
@@ -48,7 +38,7 @@ class SwiftContainers(SwiftBaseDriver):
 
     def iterate_containers(self) -> Iterator[Container]:
         """Yield the containers of the account."""
-        for item in self._pages("/", ListedContainer, {}):
+        for item in self.connection.pages("/", ListedContainer, {}):
             extra = {"object_count": item.count, "size": item.bytes, "last_modified": item.last_modified}
             yield Container(item.name, extra, self)
 
@@ -162,27 +152,6 @@ class SwiftContainers(SwiftBaseDriver):
         """Set the key by which temporary URLs of the account are signed, which takes Swift up to a minute."""
         self._update("/", "Account", {"Meta-Temp-URL-Key": key})
         return True
-
-    # Lists
-
-    def _pages(self, path: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[T]:
-        """Yield the items of a list.
-
-        It ends with an empty page: a server may return fewer items than are asked for, and have more.
-        """
-        marker: str | None = None
-        while True:
-            page = {**AS_LIST, "limit": self.connection.per_page, **query, "marker": marker}
-            response: SwiftResponse = self.connection.request(path, page)
-            items: list[T] = []
-            if response.status != HTTPStatus.NO_CONTENT:
-                items = response.decode(list[type_])  # type: ignore[valid-type]
-            yield from items
-            if not items:
-                return
-            if marker is not None and items[-1].name <= marker:
-                raise response.malformed("the list returns to an earlier page and has no end")
-            marker = items[-1].name
 
 
 def swift_texts(argument: str, given: Mapping[str, str]) -> dict[str, str]:
