@@ -9,18 +9,21 @@ follow from these.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.errors import InvalidArgumentError, TransportError
-from polycloud.storage import files
+from polycloud.storage import files, resuming
 from polycloud.storage.copying import streamed_copy
 from polycloud.storage.deleting import Failures, delete_all, one_by_one
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, Provider
+from polycloud.storage.uploads import Progress
 from polycloud.storage.verifying import verified
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
@@ -112,11 +115,13 @@ class StorageDriver(OperationsDriver):
         *,
         if_match: str | None = None,
         if_none_match: str | None = None,
+        resume: StatePath = None,
+        progress: Progress | None = None,
     ) -> Object:
         """Create or replace an object with bytes as they come, in constant memory.
 
         What the provider stored is verified by a checksum. If it fails, also by an interruption, nothing of
-        the upload stays.
+        the upload stays, unless `resume` says so.
 
         Args:
             iterator: Bytes, a file opened in binary mode, or an iterator of bytes; it need not be rewound.
@@ -127,6 +132,9 @@ class StorageDriver(OperationsDriver):
             headers: Further headers for the provider.
             if_match: Upload only if the object's hash is this one.
             if_none_match: "*": upload only if there is no such object.
+            resume: A file that remembers the upload until it is complete, if it has several parts: the same
+                call, in another process too, sends only the parts that did not arrive.
+            progress: Called with the bytes of each part that was sent.
 
         Raises:
             ContainerDoesNotExistError: There is no such container.
@@ -147,11 +155,14 @@ class StorageDriver(OperationsDriver):
         *,
         if_match: str | None = None,
         if_none_match: str | None = None,
+        resume: StatePath | bool = False,
+        progress: Progress | None = None,
     ) -> Object:
         """Create or replace an object with the content of a file; see `upload_object_via_stream`.
 
-        `verify_hash` is accepted for Libcloud's programs: what was stored is always verified. Raises
-        `InvalidArgumentError` if the file cannot be read.
+        `resume=True` remembers the upload in a file beside it, `.NAME.polycloud-upload`. `verify_hash` is
+        accepted for Libcloud's programs: what was stored is always verified. Raises `InvalidArgumentError` if
+        the file cannot be read.
         """
         try:
             file = open(file_path, "rb")  # noqa: PTH123, SIM115 - bytes, too, and closed below
@@ -160,7 +171,15 @@ class StorageDriver(OperationsDriver):
             raise InvalidArgumentError(f"the file {file_path!r} cannot be read: {reason}") from error
         with file:
             return self.upload_object_via_stream(
-                file, container, object_name, extra, headers, if_match=if_match, if_none_match=if_none_match
+                file,
+                container,
+                object_name,
+                extra,
+                headers,
+                if_match=if_match,
+                if_none_match=if_none_match,
+                resume=resuming.beside(file_path) if resume is True else resume or None,
+                progress=progress,
             )
 
     @optional
@@ -342,6 +361,11 @@ class StorageDriver(OperationsDriver):
         if other is self:
             return True
         return type(other) is type(self) and other.connection.account() == self.connection.account()
+
+    @contextmanager
+    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
+        """Raise what the provider refuses in the block as the errors of containers and objects; override."""
+        yield
 
     def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
         """Delete objects; return the names of those that stay, and why.

@@ -7,7 +7,7 @@ depend on the provider.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,8 +18,10 @@ from polycloud.utils.values import shown
 if TYPE_CHECKING:
     from polycloud.storage.objects import Object
 
-__all__ = ["LONGEST_NAME", "Upload", "extra_of", "require_object_name", "update_of", "upload_of"]
+__all__ = ["LONGEST_NAME", "Progress", "Upload", "extra_of", "require_object_name", "update_of", "upload_of"]
 
+Progress = Callable[[int], object]
+"""Called with a number of bytes each time that so many more were transferred; never twice at once."""
 LONGEST_NAME = 1024
 """The most bytes of an object's name, at S3, Google, Azure and Swift."""
 HEADERS = {

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from polycloud.storage.base import StorageDriver, rechunked
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.sources import Source
+from polycloud.storage.resuming import StatePath
+from polycloud.storage.sources import Source, counted
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     ContainerDoesNotExistError,
@@ -20,7 +21,7 @@ from polycloud.storage.types import (
     ObjectDoesNotExistError,
     Provider,
 )
-from polycloud.storage.uploads import Upload, require_object_name, update_of, upload_of
+from polycloud.storage.uploads import Progress, Upload, require_object_name, update_of, upload_of
 
 __all__ = ["DummyFileObject", "DummyStorageDriver"]
 
@@ -184,10 +185,12 @@ class DummyStorageDriver(StorageDriver):
         *,
         if_match: str | None = None,
         if_none_match: str | None = None,
+        resume: StatePath = None,
+        progress: Progress | None = None,
     ) -> Object:
         """Create or replace an object."""
         upload = upload_of(require_object_name(object_name), extra, headers, if_match, if_none_match)
-        content = b"".join(Source(iterator))
+        content = b"".join(counted(Source(iterator), progress))
         self._require_conditions(self._within(container), object_name, upload)
         obj = Object(
             object_name,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,6 @@ from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.storage.drivers.local import tree
 from polycloud.storage.drivers.local.containers import LocalContainers
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.sources import Source
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ObjectAlreadyExistsError,
@@ -75,13 +74,13 @@ class LocalObjects:
                 start += len(piece)
                 yield piece
 
-    def write(self, source: Source, container: Container, name: str, upload: Upload) -> Object:
+    def write(self, pieces: Iterable[bytes], container: Container, name: str, upload: Upload) -> Object:
         """Write a file and publish it."""
         segments = tree.segments_of(require_object_name(name))
         with self._containers.opened(container.name) as fd:
             try:
                 with _unpublished(fd) as (unfinished, file):
-                    status, kept = _written(file, source, upload)
+                    status, kept = _written(file, pieces, upload)
                     with tree.alone(fd):
                         before = self._before(fd, name, upload)
                         _keep(fd, name, status, kept)
@@ -200,9 +199,9 @@ def _unpublished(fd: int) -> Iterator[tuple[str, int]]:
                 os.unlink(name, dir_fd=parent)
 
 
-def _written(file: int, source: Source, upload: Upload) -> tuple[os.stat_result, Kept]:
+def _written(file: int, pieces: Iterable[bytes], upload: Upload) -> tuple[os.stat_result, Kept]:
     digest = hashlib.md5(usedforsecurity=False)
-    for piece in source:
+    for piece in pieces:
         digest.update(piece)
         _write(file, piece)
     status = os.fstat(file)
