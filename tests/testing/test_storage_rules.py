@@ -19,7 +19,7 @@ from polycloud.errors import PolycloudError
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container, Object
-from polycloud.storage.drivers.dummy import DummyStorageDriver
+from polycloud.storage.drivers.dummy import DummyStorageDriver, Versions
 from polycloud.storage.drivers.s3 import S3Connection, S3StorageDriver
 from polycloud.storage.drivers.s3.bodies import CRC_HEADER
 from polycloud.storage.types import (
@@ -211,8 +211,8 @@ class LeaksKeyError(DummyStorageDriver):
     def get_container(self, container_name: str) -> Container:
         return self._containers[container_name]
 
-    def _stored(self, container: Container, name: str) -> tuple[Object, bytes]:
-        return self._objects[container.name][name]
+    def _stored(self, container: Container, name: str, version_id: str | None = None) -> Any:
+        return self._objects[container.name].current[name]
 
 
 class SizesAsText(DummyStorageDriver):
@@ -234,7 +234,7 @@ class MangledNames(DummyStorageDriver):
         return super().upload_object_via_stream(iterator, container, name or "empty", *args, **kwargs)
 
     def _within(self, container: Container) -> Any:
-        return self._objects.setdefault(container.name, {})
+        return self._objects.setdefault(container.name, Versions()).current
 
 
 class Unsorted(DummyStorageDriver):
