@@ -382,6 +382,10 @@ class StorageDriver(OperationsDriver):
         """Raise what the provider refuses in the block as the errors of containers and objects; override."""
         yield
 
+    def _hash_is_md5(self, obj: Object) -> bool:
+        """Return whether the hash of an object is its MD5 if it looks like one."""
+        return self.hash_type == "md5"
+
     def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
         """Delete objects; return the names of those that stay, and why.
 
