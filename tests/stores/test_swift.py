@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from polycloud.storage.base import StorageDriver
 from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver
 from polycloud.testing import StorageConformance
 from support import kit
@@ -40,11 +39,7 @@ class SwiftRules(StorageConformance):
 
     not_offered = frozenset({"enable_object_cdn"})
     conditions = frozenset({"if_none_match"})
-
-    def _another(
-        self, driver: StorageDriver, *credentials: str, **options: Any
-    ) -> OpenStackSwiftStorageDriver:
-        return OpenStackSwiftStorageDriver(*credentials, ex_temp_url_key=KEY, **options)
+    driver_options: ClassVar[dict[str, Any]] = {"ex_temp_url_key": KEY}
 
 
 class TestVersion1(SwiftRules):
@@ -52,7 +47,8 @@ class TestVersion1(SwiftRules):
 
     @pytest.fixture
     def driver(self) -> Iterator[OpenStackSwiftStorageDriver]:
-        with self._another(None, "test:tester", "testing", url=kit.url_of("swift")) as driver:  # type: ignore[arg-type]
+        url = kit.url_of("swift")
+        with OpenStackSwiftStorageDriver("test:tester", "testing", url=url, ex_temp_url_key=KEY) as driver:
             driver.ex_set_account_metadata_temp_url_key(KEY)
             yield driver
 
@@ -62,6 +58,6 @@ class TestKeystone(SwiftRules):
 
     @pytest.fixture
     def driver(self, keystone: str) -> Iterator[OpenStackSwiftStorageDriver]:
-        with self._another(None, "admin", "admin", url=keystone) as driver:  # type: ignore[arg-type]
+        with OpenStackSwiftStorageDriver("admin", "admin", url=keystone, ex_temp_url_key=KEY) as driver:
             driver.ex_set_account_metadata_temp_url_key(KEY)
             yield driver

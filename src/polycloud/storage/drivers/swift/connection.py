@@ -41,9 +41,13 @@ T = TypeVar("T", bound="Named")
 
 
 class Named(msgspec.Struct):
-    """An item of a list; the marker of the next page is the last one's name."""
+    """An item of a list."""
 
     name: str
+
+    def marks(self) -> dict[str, str]:
+        """Return the query of the page that follows this item."""
+        return {"marker": self.name}
 
 
 class SwiftResponse(OpenStackResponse):
@@ -113,10 +117,10 @@ class SwiftConnection(OpenStackBaseConnection):
             raise ObjectHashMismatchError(f"Swift has another content: its MD5 is {etag}", self.driver)
         return digest
 
-    def copy(self, source: str, target: str) -> str:
-        """Copy an object from path to path; return the ETag of the copy."""
-        headers = {"X-Copy-From": source, "Content-Length": "0"}
-        response: SwiftResponse = self.request(target, None, b"", headers, "PUT")
+    def copy(self, source: str, target: str, version_id: str | None = None) -> str:
+        """Copy an object, or a version of it, from path to path; return the ETag of the copy."""
+        headers, query = {"X-Copy-From": source, "Content-Length": "0"}, {"version-id": version_id}
+        response: SwiftResponse = self.request(target, query, b"", headers, "PUT")
         response.require(HTTPStatus.CREATED)
         return str(response.headers.get("etag", "")).strip('"')
 
@@ -138,9 +142,9 @@ class SwiftConnection(OpenStackBaseConnection):
 
         It ends with an empty page: a server may return fewer items than are asked for, and have more.
         """
-        marker: str | None = None
+        marks: dict[str, str] = {}
         while True:
-            page = {**AS_LIST, "limit": self.per_page, **query, "marker": marker}
+            page = {**AS_LIST, "limit": self.per_page, **query, **marks}
             response: SwiftResponse = self.request(path, page)
             items: list[T] = []
             if response.status != HTTPStatus.NO_CONTENT:
@@ -148,9 +152,10 @@ class SwiftConnection(OpenStackBaseConnection):
             yield from items
             if not items:
                 return
-            if marker is not None and items[-1].name <= marker:
+            following = items[-1].marks()
+            if following == marks or items[-1].name < marks.get("marker", ""):
                 raise response.malformed("the list returns to an earlier page and has no end")
-            marker = items[-1].name
+            marks = following
 
     def place(self) -> Place:
         """Return where the account is; without a login if its address was given."""

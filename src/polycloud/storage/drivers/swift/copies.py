@@ -32,10 +32,11 @@ class SwiftCopies(SwiftUploads):
     def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
         """Copy an object as it is now; Swift does it alone, also for large objects that this library made."""
         name = require_object_name(object_name or obj.name)
-        source = self.get_object(obj.container.name, obj.name)
+        self._require_content(obj)
+        source = self._found(obj)
         if not is_large(source.hash):
             return self._copy_whole(source, container, name)
-        segments = self._manifest(source.container.name, source.name, Segment)
+        segments = self._manifest(source, Segment)
         if not segments or any(one.range or one.sub_slo for one in segments):
             return super().copy_object(source, container, name)
         return self._copy_segments(source, segments, container, name)
@@ -44,14 +45,12 @@ class SwiftCopies(SwiftUploads):
         place = self._path(source.container.name, source.name)
         with self._replacing(container.name, name):
             try:
-                etag = self.connection.copy(place, self._path(container.name, name))
+                self.connection.copy(place, self._path(container.name, name), source.version_id)
             except NotFoundError:
                 self._look_up(container.name)
-                self.get_object(source.container.name, source.name)
+                self._found(source)
                 raise
-        if etag != source.hash:  # it was replaced in the meantime
-            return self.get_object(container.name, name)
-        return Object(name, source.size, etag, dict(source.extra), source.meta_data, container, self)
+        return self.get_object(container.name, name)  # the source may have been replaced in the meantime
 
     def _copy_segments(
         self, source: Object, segments: list[Segment], container: Container, name: str

@@ -20,7 +20,9 @@ from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
 
 META = "x-object-meta-"
-LARGE = ("x-static-large-object", "x-object-manifest")
+STATIC, DYNAMIC = "x-static-large-object", "x-object-manifest"
+LARGE = (STATIC, DYNAMIC)
+"""Headers of large objects: of those that have a manifest, and of those of all objects with a prefix."""
 KEPT = ("content-encoding", "content-disposition", "content-language", "cache-control", "last-modified")
 """Headers of an object that are in its `extra` if it has them, beside its content type and its ETag."""
 AS_KEPT = {"Accept-Encoding": "identity"}
@@ -76,10 +78,7 @@ class SwiftObjects(SwiftContainers):
 
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return an object with its metadata."""
-        path = self._path(container_name, require_object_name(object_name))
-        with self._errors(container_name, object_name):
-            response: SwiftResponse = self.connection.request(path, None, None, AS_KEPT, "HEAD")
-        return self._object(Container(container_name, {}, self), object_name, response)
+        return self._head(container_name, require_object_name(object_name), None)
 
     def download_object_range_as_stream(
         self, obj: Object, start_bytes: int, end_bytes: int | None = None, chunk_size: int | None = None
@@ -95,8 +94,14 @@ class SwiftObjects(SwiftContainers):
         """
         return self._address(obj.container.name, obj.name)
 
+    def _head(self, container_name: str, object_name: str, version_id: str | None) -> Object:
+        path, query = self._path(container_name, object_name), {"version-id": version_id}
+        with self._errors(container_name, object_name):
+            response: SwiftResponse = self.connection.request(path, query, None, AS_KEPT, "HEAD")
+        return self._object(Container(container_name, {}, self), object_name, response)
+
     def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
-        path = self._path(obj.container.name, obj.name)
+        path, query = self._path(obj.container.name, obj.name), {"version-id": obj.version_id}
         # Without If-Match, which Swift compares with the wrong hash in copies of large objects; the ETag of
         # the response says as much, before its content is read
         headers = dict(AS_KEPT)
@@ -104,7 +109,7 @@ class SwiftObjects(SwiftContainers):
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
             with self._errors(obj.container.name, obj.name):
-                response: SwiftResponse = self.connection.request(path, None, None, headers, stream=True)
+                response: SwiftResponse = self.connection.request(path, query, None, headers, stream=True)
         except ProviderHTTPError as error:
             if error.exchange is None or error.exchange.status != HTTPStatus.RANGE_NOT_SATISFIABLE:
                 raise
@@ -134,5 +139,7 @@ class SwiftObjects(SwiftContainers):
         extra |= {one.replace("-", "_"): headers[one] for one in KEPT if one in headers}
         if "x-delete-at" in headers:
             extra["delete_at"] = response.number("x-delete-at")
+        if DYNAMIC in headers:
+            extra["manifest"] = headers[DYNAMIC]
         meta = {one.removeprefix(META): text for one, text in headers.items() if one.startswith(META)}
         return Object(name, size, found, extra, meta, container, self)

@@ -1,4 +1,4 @@
-"""Uploads to Swift, whole or in parts."""
+"""Uploads to Swift, whole or in parts, and changes of what an object has beside its content."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from polycloud.storage.drivers.swift.objects import META, quoted
 from polycloud.storage.multipart import MultipartUploads
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
-from polycloud.storage.uploads import LONGEST_NAME, Progress, Upload
+from polycloud.storage.types import ObjectAlreadyExistsError
+from polycloud.storage.uploads import LONGEST_NAME, Progress, Upload, update_of
 from polycloud.utils.status import HTTPStatus
 
 LONGEST_SUFFIX = 40
 """The bytes that follow an object's name in the names of its segments."""
 POLICY = "x-storage-policy"
-EXPIRY = frozenset({"x-delete-after", "x-delete-at"})
+DELETE_AT = "X-Delete-At"
+KEPT = {DELETE_AT: "delete_at", "X-Object-Manifest": "manifest"}
+"""Headers that an object loses in an update unless they are sent again, and their keys of `extra`."""
+EXPIRY = frozenset({"x-delete-after", "x-delete-at", "x-remove-delete-at"})
 
 
 class SwiftUploads(SwiftUnfinished, MultipartUploads):
@@ -64,6 +68,27 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
             resume=resume,
             progress=progress,
         )
+
+    def update_object(
+        self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> Object:
+        """Replace metadata and headers of an object, not its content.
+
+        Swift replaces all of them at once, so the object is read first; when it expires stays as it is.
+        """
+        self._require_current(obj)
+        path, found = self._path(obj.container.name, obj.name), self.get_object(obj.container.name, obj.name)
+        upload = update_of(found, extra, headers)
+        if obj.hash not in {"", found.hash}:
+            raise ObjectAlreadyExistsError(driver=self, object_name=obj.name)
+        kept = {name: str(found.extra[key]) for name, key in KEPT.items() if key in found.extra}
+        if any(name.lower() in EXPIRY for name in upload.headers):
+            kept.pop(DELETE_AT, None)
+        with self._errors(obj.container.name, obj.name):
+            self.connection.request(
+                path, method="POST", headers={**kept, **self._headers_of(upload)}, idempotent=True
+            )
+        return self.get_object(obj.container.name, obj.name)
 
     def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
         path, headers = self._path(container.name, name), self._headers_of(upload)
