@@ -202,9 +202,7 @@ def test_failures_are_reported(folder: Path) -> None:
             object_name: str,
             extra: dict[str, Any] | None = None,
             headers: dict[str, str] | None = None,
-            *,
-            if_match: str | None = None,
-            if_none_match: str | None = None,
+            **options: Any,
         ) -> Object:
             if object_name == "d0/0.txt":
                 raise PolycloudError("no")

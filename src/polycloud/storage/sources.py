@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.storage.uploads import Progress
 from polycloud.utils.values import shown
 
-__all__ = ["Source"]
+__all__ = ["Source", "counted"]
 
 BYTES = bytes | bytearray | memoryview
 
@@ -105,3 +106,14 @@ class Source:
         """Yield all that is left, in pieces."""
         while piece := self.read(1 << 18):
             yield piece
+
+
+def counted(pieces: Iterable[bytes], progress: Progress | None) -> Iterable[bytes]:
+    """Return the pieces; `progress` is called with the length of each when the next one is asked for."""
+    return pieces if progress is None else _counted(pieces, progress)
+
+
+def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece
+        progress(len(piece))

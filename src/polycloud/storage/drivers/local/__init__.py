@@ -18,9 +18,10 @@ from polycloud.storage.base import StorageDriver, rechunked
 from polycloud.storage.drivers.local.containers import LocalContainers
 from polycloud.storage.drivers.local.objects import LocalObjects
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.sources import Source
+from polycloud.storage.resuming import StatePath
+from polycloud.storage.sources import Source, counted
 from polycloud.storage.types import Provider
-from polycloud.storage.uploads import upload_of
+from polycloud.storage.uploads import Progress, upload_of
 
 __all__ = ["LocalStorageDriver"]
 
@@ -90,10 +91,12 @@ class LocalStorageDriver(StorageDriver):
         *,
         if_match: str | None = None,
         if_none_match: str | None = None,
+        resume: StatePath = None,
+        progress: Progress | None = None,
     ) -> Object:
         """Write a file; it appears under its name when it is complete."""
         upload = upload_of(object_name, extra, headers, if_match, if_none_match)
-        return self._objects.write(Source(iterator), container, object_name, upload)
+        return self._objects.write(counted(Source(iterator), progress), container, object_name, upload)
 
     def download_object_range_as_stream(
         self, obj: Object, start_bytes: int, end_bytes: int | None = None, chunk_size: int | None = None
@@ -110,6 +113,12 @@ class LocalStorageDriver(StorageDriver):
         """Delete a file, and the folders that it leaves empty."""
         self._objects.delete(obj)
         return True
+
+    def update_object(
+        self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> Object:
+        """Replace what is kept beside a file; a file that another program wrote gets its MD5, too."""
+        return self._objects.update(obj, extra, headers)
 
     def get_container_cdn_url(self, container: Container) -> str:
         """Return the path of the container's folder."""

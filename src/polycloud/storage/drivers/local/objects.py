@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,12 @@ from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.storage.drivers.local import tree
 from polycloud.storage.drivers.local.containers import LocalContainers
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.sources import Source
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
 )
-from polycloud.storage.uploads import Upload, extra_of, require_object_name
+from polycloud.storage.uploads import Upload, extra_of, require_object_name, update_of
 
 if TYPE_CHECKING:
     from polycloud.storage.base import StorageDriver
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 18
 UNPUBLISHED = "uploads"
 BESIDE = "objects"
+UNKEPT = "new"
 MOST_KEPT = 65536
 """The most bytes that are read of what is kept beside an object."""
 
@@ -74,13 +74,13 @@ class LocalObjects:
                 start += len(piece)
                 yield piece
 
-    def write(self, source: Source, container: Container, name: str, upload: Upload) -> Object:
+    def write(self, pieces: Iterable[bytes], container: Container, name: str, upload: Upload) -> Object:
         """Write a file and publish it."""
         segments = tree.segments_of(require_object_name(name))
         with self._containers.opened(container.name) as fd:
             try:
                 with _unpublished(fd) as (unfinished, file):
-                    status, kept = _written(file, source, upload)
+                    status, kept = _written(file, pieces, upload)
                     with tree.alone(fd):
                         before = self._before(fd, name, upload)
                         _keep(fd, name, status, kept)
@@ -102,6 +102,24 @@ class LocalObjects:
                 raise self._missing(obj.name, error) from None
             _forget(fd, obj.name, before)
             tree.prune(fd, segments[:-1])
+
+    def update(self, obj: Object, extra: dict[str, Any] | None, headers: dict[str, str] | None) -> Object:
+        """Replace what is kept beside a file."""
+        with self._containers.opened(obj.container.name) as fd, tree.alone(fd):
+            try:
+                status = _status(fd, self._segments(obj.name))
+            except OSError as error:
+                raise self._missing(obj.name, error) from None
+            found = self._object(obj.container, obj.name, status, _kept(fd, obj.name, status))
+            upload = update_of(found, extra, headers)
+            if obj.hash not in {"", found.hash}:
+                raise ObjectAlreadyExistsError(driver=self._driver, object_name=obj.name)
+            kept = Kept(status.st_size, status.st_mtime_ns, found.hash, upload.headers, upload.meta_data)
+            try:
+                _keep(fd, obj.name, status, kept)
+            except OSError as error:
+                raise self._unwritable(obj.container, obj.name, error) from error
+        return self._object(obj.container, obj.name, status, kept)
 
     def _before(self, fd: int, name: str, upload: Upload) -> os.stat_result | None:
         """Return the status of the file that an upload replaces. Raises an error if its hash is another."""
@@ -157,7 +175,7 @@ class LocalObjects:
             "creation_time": status.st_ctime,
             "access_time": status.st_atime,
             "modify_time": status.st_mtime,
-            "last_modified": datetime.fromtimestamp(status.st_mtime, UTC),
+            "last_modified": datetime.fromtimestamp(status.st_mtime, UTC).isoformat(),
         }
         if kept is None:
             return Object(name, status.st_size, "", extra, None, container, self._driver)
@@ -181,9 +199,9 @@ def _unpublished(fd: int) -> Iterator[tuple[str, int]]:
                 os.unlink(name, dir_fd=parent)
 
 
-def _written(file: int, source: Source, upload: Upload) -> tuple[os.stat_result, Kept]:
+def _written(file: int, pieces: Iterable[bytes], upload: Upload) -> tuple[os.stat_result, Kept]:
     digest = hashlib.md5(usedforsecurity=False)
-    for piece in source:
+    for piece in pieces:
         digest.update(piece)
         _write(file, piece)
     status = os.fstat(file)
@@ -203,14 +221,16 @@ def _beside(name: str) -> str:
 
 
 def _keep(fd: int, name: str, status: os.stat_result, kept: Kept) -> None:
+    """Keep something beside a file, at once: the caller is alone in the container."""
     with tree.folder(fd, [tree.OWN, BESIDE], create=True) as parent:
         target = f"{_beside(name)}.{status.st_ino}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(target, flags, 0o666, dir_fd=parent)
+        file = os.open(UNKEPT, flags, 0o666, dir_fd=parent)
         try:
             _write(file, msgspec.json.encode(kept))
         finally:
             os.close(file)
+        os.rename(UNKEPT, target, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def _kept(fd: int, name: str, status: os.stat_result) -> Kept | None:

@@ -14,6 +14,7 @@ from polycloud.errors import InvalidArgumentError, InvalidCredsError
 from polycloud.storage.drivers.s3.connection import S3Connection
 from polycloud.storage.drivers.s3.containers import S3Containers
 from polycloud.storage.drivers.s3.dialects import AMAZON, DIALECTS, Dialect
+from polycloud.storage.drivers.s3.multipart import S3Multipart
 from polycloud.storage.drivers.s3.objects import S3Objects
 from polycloud.storage.drivers.s3.presigning import S3Presigning
 from polycloud.storage.drivers.s3.uploads import S3Uploads
@@ -22,7 +23,7 @@ from polycloud.storage.types import Provider
 __all__ = ["DIALECTS", "Dialect", "S3CompatibleStorageDriver", "S3Connection", "S3StorageDriver"]
 
 
-class S3StorageDriver(S3Containers, S3Objects, S3Uploads, S3Presigning):
+class S3StorageDriver(S3Containers, S3Objects, S3Uploads, S3Multipart, S3Presigning):
     """Amazon S3's storage driver: `S3StorageDriver("access key", "secret", token=None, region="us-east-1")`.
 
     Without a key, credentials and the region are found where Amazon's tools find them; see `AWSBaseDriver`.

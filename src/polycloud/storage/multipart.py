@@ -1,0 +1,262 @@
+"""Uploads of any length: in one request, or in parts that are sent side by side.
+
+How an upload goes is known after its first part was read: if that is all, it is one request, whatever the
+size of the pieces in which an iterator yields. Else parts follow, a few at a time, so that memory holds only
+those. An upload that fails in the middle, also by Ctrl-C or cancellation, is aborted, so that no part stays
+and costs money; unless a file remembers it (`polycloud.storage.resuming`): then the same call in another
+process goes on. It reads all parts again, and sends those that the provider does not have with this content.
+
+A driver derives from `MultipartUploads` and gives two methods, and a `PartedUpload` with what its provider
+calls the begin, the parts and the end of such an upload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from math import ceil
+from typing import Any, ClassVar
+
+import msgspec
+
+from polycloud.concurrency.calls import cleanup
+from polycloud.errors import NotFoundError, PolycloudError
+from polycloud.storage.base import StorageDriver
+from polycloud.storage.objects import Container, Object
+from polycloud.storage.resuming import Memory, StatePath, remembered
+from polycloud.storage.sources import Source
+from polycloud.storage.types import ObjectError
+from polycloud.storage.uploads import Progress, Upload, require_object_name, upload_of
+
+__all__ = ["MultipartUploads", "Part", "PartedUpload"]
+
+DOUBLINGS = 10
+"""How often the parts of a stream of unknown size double, evenly over the most that the provider takes."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part that the provider has: its number from 1, its bytes, its tag, and its MD5 in hexadecimal digits.
+
+    Without an MD5 it is trusted, since the provider's checksum of the whole is compared at the end.
+    """
+
+    number: int
+    size: int
+    tag: str
+    md5: str | None
+
+
+class PartedUpload(ABC):
+    """An upload in parts that was begun. `id` is the text by which another process finds it again."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+
+    @abstractmethod
+    def put(self, number: int, offset: int, content: bytes) -> str:
+        """Send part `number`, from 1, which begins at byte `offset`; return the tag that `complete` needs.
+
+        It may be called on several threads, and again for a part that the provider has. Raises
+        `ObjectHashMismatchError` if the provider has another content.
+        """
+
+    @abstractmethod
+    def complete(self, tags: list[str], size: int) -> Object:
+        """Make the object of the parts with these tags, in order, `size` bytes in all; return it."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Make the provider forget the parts."""
+
+    def parts(self) -> Iterable[Part]:
+        """Return the parts that the provider has; none if it cannot tell.
+
+        Raises `NotFoundError` if it has no such upload any more.
+        """
+        return ()
+
+
+class MultipartUploads(StorageDriver):
+    """A storage driver whose provider takes uploads in parts."""
+
+    part_size: ClassVar[int] = 5 * 1024 * 1024
+    """The bytes of a part; an upload of fewer is one request."""
+
+    most_parts: ClassVar[int] = 10_000
+    """The most parts of an upload."""
+
+    side_by_side: ClassVar[int] = 3
+    """How many parts are sent at once; memory holds so many."""
+
+    # For drivers
+
+    def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
+        """Create or replace an object in one request; return it."""
+        raise NotImplementedError
+
+    def _upload_in_parts(
+        self, container: Container, name: str, upload: Upload, upload_id: str | None
+    ) -> PartedUpload:
+        """Begin an upload in parts, or return the one that has this id, without a request."""
+        raise NotImplementedError
+
+    # For users
+
+    def upload_object_via_stream(
+        self,
+        iterator: Iterable[bytes] | bytes,
+        container: Container,
+        object_name: str,
+        extra: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+        resume: StatePath = None,
+        progress: Progress | None = None,
+    ) -> Object:
+        """Create or replace an object, in parts if it is longer than one."""
+        upload = upload_of(object_name, extra, headers, if_match, if_none_match)
+        require_object_name(object_name)
+        source = Source(iterator)
+        first = source.read(self.part_size)
+        if len(first) < self.part_size or source.size == self.part_size:
+            with self._errors(container.name, object_name):
+                made = self._upload_whole(container, object_name, first, upload)
+            if progress is not None:
+                progress(len(first))
+            return made
+        with remembered(resume, self._identity(container, object_name, upload)) as memory:
+            begin = partial(self._upload_in_parts, container, object_name, upload)
+            errors = partial(self._errors, container.name, object_name)
+            return _Sending(self, source, begin, errors, memory, progress).run(first)
+
+    def _identity(self, container: Container, name: str, upload: Upload) -> tuple[Any, ...]:
+        """Return what must be the same in the call that goes on with an upload."""
+        account = repr(self.connection.account())
+        return (str(self.type), account, container.name, name, self.part_size, msgspec.to_builtins(upload))
+
+
+class _Sending:
+    """One upload in parts, from its begin to its end."""
+
+    def __init__(
+        self,
+        driver: MultipartUploads,
+        source: Source,
+        begin: Callable[[str | None], PartedUpload],
+        errors: Callable[[], AbstractContextManager[None]],
+        memory: Memory,
+        progress: Progress | None,
+    ) -> None:
+        self._driver, self._source = driver, source
+        self._begin, self._errors, self._memory = begin, errors, memory
+        self._progress, self._lock = progress, threading.Lock()
+        self._kept: dict[int, Part] = {}
+
+    def run(self, first: bytes) -> Object:
+        """Send everything; return the object."""
+        parted = self._continued() or self._begun()
+        try:
+            source = self._source
+            tags, size = self._file(parted) if source.positioned else self._stream(parted, first)
+            with self._errors():
+                made = parted.complete(tags, size)
+        except BaseException as error:
+            self._failed(parted, error)
+            raise
+        self._memory.forget()
+        return made
+
+    def _continued(self) -> PartedUpload | None:
+        """Return the upload that an earlier call has begun; None if there is none any more."""
+        if self._memory.id is None:
+            return None
+        with self._errors():
+            parted = self._begin(self._memory.id)
+            try:
+                self._kept = {part.number: part for part in parted.parts()}
+            except NotFoundError:
+                return None
+        return parted
+
+    def _begun(self) -> PartedUpload:
+        with self._errors():
+            parted = self._begin(None)
+        try:
+            self._memory.keep(parted.id)
+        except BaseException as error:
+            self._abort(parted, error)
+            raise
+        return parted
+
+    def _file(self, parted: PartedUpload) -> tuple[list[str], int]:
+        """Send the parts of a regular file, each read when its turn comes."""
+        size = self._source.size
+        assert size is not None
+        length = max(self._driver.part_size, ceil(size / self._driver.most_parts))
+
+        def send(number: int, offset: int) -> str:
+            return self._put(parted, number, offset, self._source.part(offset, length))
+
+        calls = [partial(send, number, offset) for number, offset in enumerate(range(0, size, length), 1)]
+        return self._driver.connection.gather(calls, limit=self._driver.side_by_side), size
+
+    def _stream(self, parted: PartedUpload, first: bytes) -> tuple[list[str], int]:
+        """Send the parts of a stream, a few at a time."""
+        tags: list[str] = []
+        size = 0
+        for batch in self._batches(first):
+            calls: list[Callable[[], str]] = []
+            for number, content in enumerate(batch, len(tags) + 1):
+                calls.append(partial(self._put, parted, number, size, content))
+                size += len(content)
+            tags += self._driver.connection.gather(calls)
+        return tags, size
+
+    def _batches(self, first: bytes) -> Iterator[list[bytes]]:
+        least, known, most = self._driver.part_size, self._source.size, self._driver.most_parts
+        evenly = max(least, ceil(known / most)) if known is not None else None
+        number, part = 1, first + self._source.read((evenly or least) - least)
+        while part:
+            batch: list[bytes] = []
+            while part and len(batch) < self._driver.side_by_side:
+                batch.append(part)
+                part = self._source.read(evenly or least << number * DOUBLINGS // most)
+                number += 1
+            yield batch
+
+    def _put(self, parted: PartedUpload, number: int, offset: int, content: bytes) -> str:
+        kept = self._kept.get(number)
+        if kept is not None and kept.size == len(content) and kept.md5 in {None, _md5(content)}:
+            tag = kept.tag
+        else:
+            with self._errors():
+                tag = parted.put(number, offset, content)
+        if self._progress is not None:
+            with self._lock:
+                self._progress(len(content))
+        return tag
+
+    def _failed(self, parted: PartedUpload, error: BaseException) -> None:
+        """Abort the upload, unless it is remembered and can still be completed."""
+        if self._memory.file is None or isinstance(error, ObjectError):
+            self._abort(parted, error)
+            self._memory.forget()
+        else:
+            error.add_note(f"{self._memory.file} remembers the parts that were sent: the same call goes on")
+
+    def _abort(self, parted: PartedUpload, error: BaseException) -> None:
+        try:
+            with cleanup(), self._errors():
+                parted.abort()
+        except PolycloudError as failure:
+            error.add_note(f"the parts of the upload {parted.id} stay, since its abort failed: {failure}")
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,110 @@
+"""A small file that remembers an upload in parts, so that the same call in another process goes on with it.
+
+It has the provider's id of the upload and a digest of what the upload was of: container, name, account,
+metadata, size of the parts. The parts are not in it: the provider is asked which it has, and each is compared
+with the content before it is trusted. While the upload runs the file is locked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from polycloud.errors import InvalidArgumentError
+
+__all__ = ["Memory", "StatePath", "beside", "remembered"]
+
+StatePath = str | os.PathLike[str] | None
+FORMAT = "polycloud upload 1"
+
+
+class Begun(msgspec.Struct):
+    """What the file has."""
+
+    format: str
+    upload: str
+    id: str
+
+
+class Memory:
+    """The id of an upload that was begun, None before; without a file it is forgotten with the process."""
+
+    def __init__(self, digest: str, file: Path | None = None, opened: IO[bytes] | None = None) -> None:
+        self.file, self.id = file, None if opened is None else _id_in(opened, digest)
+        self._digest, self._opened = digest, opened
+
+    def keep(self, id: str) -> None:
+        """Remember the upload."""
+        self.id = id
+        if self._opened is None:
+            return
+        try:
+            self._opened.truncate(0)
+            self._opened.write(msgspec.json.encode(Begun(FORMAT, self._digest, id)) + b"\n")
+            self._opened.flush()
+        except OSError as error:
+            raise InvalidArgumentError(f"{self.file} cannot be written: {error.strerror}") from error
+
+    def forget(self) -> None:
+        """Delete the file."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
+
+def beside(path: str | os.PathLike[str]) -> Path:
+    """Return the file that remembers the upload of the file at `path`."""
+    file = Path(os.fsdecode(path))
+    return file.with_name(f".{file.name}.polycloud-upload")
+
+
+@contextmanager
+def remembered(file: StatePath, identity: tuple[Any, ...]) -> Iterator[Memory]:
+    """Open the file that remembers an upload, and lock it; None for none.
+
+    Raises `InvalidArgumentError` if it cannot be written, is used by another process, or is that of another
+    upload or no such file.
+    """
+    digest = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
+    if file is None:
+        yield Memory(digest)
+        return
+    import fcntl
+
+    path = Path(file)
+    try:
+        opened = path.open("a+b")
+    except OSError as error:
+        raise InvalidArgumentError(f"{path} cannot be written: {error.strerror}") from error
+    with opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InvalidArgumentError(f"another process is at the upload that {path} remembers") from None
+        memory = Memory(digest, path, opened)
+        try:
+            yield memory
+        finally:
+            if memory.id is None:  # nothing was begun
+                memory.forget()
+
+
+def _id_in(opened: IO[bytes], digest: str) -> str | None:
+    opened.seek(0)
+    content = opened.read(65536)
+    if not content:
+        return None
+    try:
+        found = msgspec.json.decode(content, type=Begun)
+    except msgspec.DecodeError as error:
+        raise InvalidArgumentError(f"{opened.name} does not remember an upload: {error}") from None
+    if (found.format, found.upload) != (FORMAT, digest):
+        raise InvalidArgumentError(
+            f"{opened.name} remembers an upload with other arguments; repeat that one, or delete the file"
+        )
+    return found.id
