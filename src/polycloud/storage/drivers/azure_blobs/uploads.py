@@ -1,68 +1,87 @@
-"""Uploads to Azure."""
+"""Uploads to Azure, whole or in blocks."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-from collections.abc import Iterable
-from io import BytesIO
+import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import (
+    InvalidArgumentError,
+    MalformedResponseError,
+    PolycloudError,
+    ServerError,
+    TransportError,
+)
+from polycloud.storage.drivers.azure_blobs.blocks import AzurePartedUpload, md5_of, put_bytes
 from polycloud.storage.drivers.azure_blobs.containers import META
 from polycloud.storage.drivers.azure_blobs.objects import BLOCK_BLOB, AzureObjects
+from polycloud.storage.multipart import MultipartUploads, PartedUpload
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.sources import Source
-from polycloud.storage.types import ObjectAlreadyExistsError, ObjectHashMismatchError
-from polycloud.storage.uploads import HEADERS, Upload, upload_of
+from polycloud.storage.types import ObjectAlreadyExistsError
+from polycloud.storage.uploads import HEADERS, Upload
+from polycloud.utils.headers import Headers
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class AzureUploads(AzureObjects):
-    """Uploads as Azure has them."""
+class AzureUploads(AzureObjects, MultipartUploads):
+    """Uploads as Azure has them: block blobs, of up to 50,000 blocks."""
 
-    def upload_object_via_stream(
+    most_parts = 50_000
+
+    def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
+        path, digest = self._path(container.name, name), md5_of(content)
+        fields = {**_headers(upload), "x-ms-blob-type": BLOCK_BLOB}
+
+        def send(conditions: dict[str, str], *, idempotent: bool) -> Headers:
+            headers = {**fields, **conditions}
+            return put_bytes(self.connection, path, content, digest, None, headers, idempotent=idempotent)
+
+        return self._committed(container, name, upload, len(content), digest.hex(), send)
+
+    def _upload_in_parts(
+        self, container: Container, name: str, upload: Upload, upload_id: str | None
+    ) -> PartedUpload:
+        fields = _headers(upload)
+        return AzurePartedUpload(
+            self.connection,
+            self._path(container.name, name),
+            upload_id or secrets.token_hex(6),
+            fields,
+            partial(self._committed, container, name, upload),
+        )
+
+    def _committed(
         self,
-        iterator: Iterable[bytes] | bytes,
         container: Container,
-        object_name: str,
-        extra: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
-        *,
-        if_match: str | None = None,
-        if_none_match: str | None = None,
+        name: str,
+        upload: Upload,
+        size: int,
+        md5: str,
+        send: Callable[..., Headers],
     ) -> Object:
-        """Create or replace a block blob."""
-        upload = upload_of(object_name, extra, headers, if_match, if_none_match)
-        path, kept = self._path(container.name, object_name), _headers(upload)
-        source = Source(iterator)
-        content = source.read(1 << 62)
-        with self._errors(container.name, object_name):
-            conditions = self._conditions(container, object_name, upload)
-            etag, digest = self._put(path, content, {**kept, **conditions}, idempotent=not conditions)
-        own = {**upload.extra(), "etag": etag, "blob_type": BLOCK_BLOB}
-        return Object(object_name, len(content), digest, own, upload.meta_data, container, self)
+        """Return the object that `send` makes, given the headers of conditions and whether it may repeat.
 
-    def _put(
-        self, path: str, content: bytes, headers: dict[str, str], *, idempotent: bool
-    ) -> tuple[str, str]:
-        """Send a whole blob; return its ETag and its MD5."""
-        md5 = hashlib.md5(content, usedforsecurity=False).digest()
-        fields = {
-            **headers,
-            "x-ms-blob-type": BLOCK_BLOB,
-            "Content-MD5": base64.b64encode(md5).decode(),
-            "Content-Length": str(len(content)),
-        }
-        response = self.connection.request(path, None, BytesIO(content), fields, "PUT", idempotent=idempotent)
-        etag = response.headers.get("etag", "").strip('"')
-        if not etag:
-            raise response.malformed("the response must have an ETag")
-        if response.headers.get("content-md5", fields["Content-MD5"]) != fields["Content-MD5"]:
-            raise ObjectHashMismatchError("the store has another content than was sent", self)
-        return etag, md5.hex()
+        A request with conditions is not repeated, since it would meet its own result. If its response is
+        lost, a blob of the same content says that it was carried out.
+        """
+        conditions = self._conditions(container, name, upload)
+        try:
+            headers = send(conditions, idempotent=not conditions)
+            if "etag" not in headers:
+                message = f"the response to the upload of {name!r} must have an ETag"
+                raise MalformedResponseError(message, driver=self)
+            etag = headers["etag"].strip('"')
+        except (TransportError, ServerError):
+            found = self._now(container, name) if conditions else None
+            if found is None or (found.size, found.hash) != (size, md5):
+                raise
+            etag = found.extra["etag"]
+        extra: dict[str, Any] = {**upload.extra(), "etag": etag, "blob_type": BLOCK_BLOB}
+        return Object(name, size, md5, extra, upload.meta_data, container, self)
 
     def _conditions(self, container: Container, name: str, upload: Upload) -> dict[str, str]:
         """Return the headers of the conditions of an upload.
@@ -79,6 +98,12 @@ class AzureUploads(AzureObjects):
             raise ObjectAlreadyExistsError(driver=self, object_name=name)
         return {**conditions, "If-Match": f'"{etag}"'}
 
+    def _now(self, container: Container, name: str) -> Object | None:
+        try:
+            return self.get_object(container.name, name)
+        except PolycloudError:
+            return None
+
 
 def _headers(upload: Upload) -> dict[str, str]:
     """Return the headers by which a blob keeps its properties and metadata.
@@ -94,11 +119,10 @@ def _headers(upload: Upload) -> dict[str, str]:
     for name in upload.meta_data:
         if not IDENTIFIER.fullmatch(name):
             raise InvalidArgumentError(
-                f"names of metadata in Azure must be letters, digits and '_', and begin with no digit, "
+                "names of metadata in Azure must be letters, digits and '_', and begin with no digit, "
                 f"got {name!r}"
             )
     own = set(HEADERS.values())
-    kept = {
-        f"x-ms-blob-{name.lower()}" if name in own else name: text for name, text in upload.headers.items()
-    }
+    given = upload.headers.items()
+    kept = {f"x-ms-blob-{name.lower()}" if name in own else name: text for name, text in given}
     return {**kept, **{META + name: text for name, text in upload.meta_data.items()}}
