@@ -48,8 +48,9 @@ OBJECT_ERRORS: Mapping[str, type[ObjectError]] = {
     "BlobAlreadyExists": ObjectAlreadyExistsError,
     "ConditionNotMet": ObjectAlreadyExistsError,
     "TargetConditionNotMet": ObjectAlreadyExistsError,
-    "Md5Mismatch": ObjectHashMismatchError,
 }
+OTHER_CONTENT = re.compile(r"Md5Mismatch|InvalidOperation: .*MD5")
+"""What Azure says of a content that was changed on its way, and what its emulator says."""
 
 
 class AzureBaseDriver(StorageDriver):
@@ -152,6 +153,8 @@ class AzureBaseDriver(StorageDriver):
             return ContainerDoesNotExistError(error.message, self, container_name) if is_missing else None
         if code in OBJECT_ERRORS:
             return OBJECT_ERRORS[code](error.message, self, object_name)
+        if OTHER_CONTENT.match(str(error.message)):
+            return ObjectHashMismatchError(error.message, self, object_name)
         if error.code == HTTPStatus.PRECONDITION_FAILED:
             return ObjectAlreadyExistsError(error.message, self, object_name)
         is_missing = isinstance(error, NotFoundError)

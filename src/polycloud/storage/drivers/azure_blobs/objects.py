@@ -52,16 +52,7 @@ class AzureObjects(AzureBaseDriver):
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return a blob with its metadata."""
         headers = self._head(container_name, object_name)
-        extra = {"content_type": headers.get("content-type"), "blob_type": headers.get("x-ms-blob-type")}
-        extra |= {name.replace("-", "_"): headers[name] for name in KEPT if name in headers}
-        meta = {name.removeprefix(META): text for name, text in headers.items() if name.startswith(META)}
-        try:
-            size, extra["etag"] = int(headers["content-length"]), headers["etag"].strip('"')
-        except (KeyError, ValueError):
-            message = f"the response must have the length and the ETag of {object_name!r}"
-            raise MalformedResponseError(message, driver=self) from None
-        digest = _digest(headers.get("content-md5"), extra["blob_type"])
-        return Object(object_name, size, digest, extra, meta, Container(container_name, {}, self), self)
+        return self._object(Container(container_name, {}, self), object_name, headers)
 
     def download_object_range_as_stream(
         self, obj: Object, start_bytes: int, end_bytes: int | None = None, chunk_size: int | None = None
@@ -82,6 +73,18 @@ class AzureObjects(AzureBaseDriver):
         with self._errors(container_name, object_name):
             headers: Headers = self.connection.request(path, None, None, AS_KEPT, "HEAD").headers
         return headers
+
+    def _object(self, container: Container, object_name: str, headers: Headers) -> Object:
+        extra = {"content_type": headers.get("content-type"), "blob_type": headers.get("x-ms-blob-type")}
+        extra |= {name.replace("-", "_"): headers[name] for name in KEPT if name in headers}
+        meta = {name.removeprefix(META): text for name, text in headers.items() if name.startswith(META)}
+        try:
+            size, extra["etag"] = int(headers["content-length"]), headers["etag"].strip('"')
+        except (KeyError, ValueError):
+            message = f"the response must have the length and the ETag of {object_name!r}"
+            raise MalformedResponseError(message, driver=self) from None
+        digest = _digest(headers.get("content-md5"), extra["blob_type"])
+        return Object(object_name, size, digest, extra, meta, container, self)
 
     def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         path, etag = self._path(obj.container.name, obj.name), (obj.extra or {}).get("etag")
