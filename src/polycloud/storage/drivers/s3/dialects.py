@@ -16,7 +16,7 @@ class Dialect(msgspec.Struct, frozen=True):
     `host` is the name of its host, in which `{region}` is replaced, or "" where every user has another one;
     `region` is the default one. `md5` says that it verifies uploads by `Content-MD5`, the others by
     `x-amz-checksum-crc32`, which costs a third of the time. `location` says that a create of a container
-    names its region, unless that is the default one.
+    names its region, unless that is the default one; `bulk_delete` that one request deletes many objects.
     """
 
     title: str
@@ -25,6 +25,7 @@ class Dialect(msgspec.Struct, frozen=True):
     website: str
     md5: bool = True
     location: bool = False
+    bulk_delete: bool = True
 
 
 AMAZON = Dialect(
