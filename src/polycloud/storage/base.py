@@ -223,7 +223,7 @@ class StorageDriver(OperationsDriver):
     ) -> bool:
         """Download an object to a file, which appears under its name when it is complete and verified.
 
-        A long object is read in ranges of 16 MiB, four at a time.
+        A long object is read in ranges of 8 MiB, four at a time.
 
         Args:
             obj: The object.
