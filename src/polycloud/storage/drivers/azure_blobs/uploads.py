@@ -38,7 +38,7 @@ class AzureUploads(AzureObjects, MultipartUploads):
         self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Object:
         """Replace metadata and headers of a blob: by one request for each of the two that changes."""
-        self._require_current(obj)
+        self._require_update(obj, extra, headers)
         container, path = obj.container, self._path(obj.container.name, obj.name)
         before = self._head(container.name, obj.name)
         found = self._object(container, obj.name, before)

@@ -112,6 +112,9 @@ class StorageSuite(Checks[StorageDriver]):
     verifies_uploads: ClassVar[bool] = True
     """Whether the test server notices that the content of an upload was changed on its way."""
 
+    keeps_versions: ClassVar[bool] = True
+    """Whether the test server keeps the versions of objects, if the driver offers them."""
+
     # What the tests create
 
     @classmethod
@@ -126,6 +129,9 @@ class StorageSuite(Checks[StorageDriver]):
             if driver.supports("iterate_container_objects") and driver.supports("delete_object"):
                 for obj in driver.list_container_objects(container):
                     driver.delete_object(obj)
+                if cls.keeps_versions and driver.supports("iterate_object_versions"):
+                    for obj in driver.list_object_versions(container):
+                        driver.delete_object(obj)
             return driver.delete_container(container)
 
         return Kind("containers", listed, remove, attrgetter("name"), cls.gone)
