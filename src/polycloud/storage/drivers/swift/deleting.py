@@ -16,6 +16,8 @@ from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectDoesNotExistError
 from polycloud.utils.status import HTTPStatus
 
+LONGEST_PATH = 1024
+"""The most characters of an encoded path in a bulk delete; one that is too long has Swift refuse all."""
 NO_MANIFEST = "Not an SLO manifest"
 
 
@@ -92,15 +94,19 @@ class SwiftDeletes(SwiftSegments):
         return True
 
     def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
-        """Delete objects, in one request if the cloud can and none of them may have segments."""
-        single = any(is_large(obj.hash) or obj.version_id is not None for obj in objects)
-        most = 0 if single or self._has_segments(container.name) else self._bulk_limit()
-        if most == 0:
-            return one_by_one(objects, self.delete_object)
+        """Delete objects, in one request if the cloud can and they have no segments."""
+        most = 0 if self._has_segments(container.name) else self._bulk_limit()
+        together = [obj for obj in objects if most and self._is_plain(obj)]
+        single = [obj for obj in objects if not (most and self._is_plain(obj))]
         failures: Failures = []
-        for start in range(0, len(objects), most):
-            failures += self._delete_together(container, objects[start : start + most])
-        return failures
+        for start in range(0, len(together), most or 1):
+            failures += self._delete_together(container, together[start : start + most])
+        return failures + one_by_one(single, self.delete_object)
+
+    def _is_plain(self, obj: Object) -> bool:
+        """Return whether an object may be deleted together with others."""
+        path = self._path(obj.container.name, obj.name)
+        return len(path) <= LONGEST_PATH and obj.version_id is None and not is_large(obj.hash)
 
     def _delete_together(self, container: Container, objects: list[Object]) -> Failures:
         paths = {self._path(container.name, obj.name): obj.name for obj in objects}

@@ -16,7 +16,7 @@ from polycloud.storage.multipart import MultipartUploads
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.types import ObjectAlreadyExistsError
-from polycloud.storage.uploads import LONGEST_NAME, Progress, Upload, update_of
+from polycloud.storage.uploads import LONGEST_NAME, Progress, Upload, update_of, upload_of
 from polycloud.utils.status import HTTPStatus
 
 LONGEST_SUFFIX = 40
@@ -76,7 +76,8 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
 
         Swift replaces all of them at once, so the object is read first; when it expires stays as it is.
         """
-        self._require_current(obj)
+        self._require_update(obj, extra, headers)
+        self._headers_of(upload_of(obj.name, extra, headers))
         path, found = self._path(obj.container.name, obj.name), self.get_object(obj.container.name, obj.name)
         upload = update_of(found, extra, headers)
         if obj.hash not in {"", found.hash}:

@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from typing import ClassVar
 
 import pytest
 
@@ -15,8 +14,8 @@ def cloud() -> Iterator[Sandbox]:
 
 
 class TestOpenStackSwift(StorageConformance):
-    not_offered, conditions = frozenset({"enable_object_cdn"}), frozenset({"if_none_match"})
-    driver_options: ClassVar = {"ex_temp_url_key": "signs URLs"}
+    not_offered, keeps_versions = frozenset({"enable_object_cdn"}), False
+    conditions, driver_options = frozenset({"if_none_match"}), {"ex_temp_url_key": "signs URLs"}
 
     @pytest.fixture
     def driver(self, cloud: Sandbox) -> Iterator[Driver]:
