@@ -16,7 +16,8 @@ class Dialect(msgspec.Struct, frozen=True):
     `host` is the name of its host, in which `{region}` is replaced, or "" where every user has another one;
     `region` is the default one. `md5` says that it verifies uploads by `Content-MD5`, the others by
     `x-amz-checksum-crc32`, which costs a third of the time. `location` says that a create of a container
-    names its region, unless that is the default one.
+    names its region, unless that is the default one. `conditions` says that uploads keep `if_match` and
+    `if_none_match`; a store that would ignore them is not asked.
     """
 
     title: str
@@ -25,6 +26,7 @@ class Dialect(msgspec.Struct, frozen=True):
     website: str
     md5: bool = True
     location: bool = False
+    conditions: bool = True
 
 
 AMAZON = Dialect(
@@ -43,6 +45,14 @@ DIALECTS: dict[Provider, Dialect] = {
         "{region}.digitaloceanspaces.com",
         "nyc3",
         "https://www.digitalocean.com/products/spaces",
+    ),
+    Provider.GOOGLE_STORAGE_HMAC: Dialect(
+        "Google Cloud Storage (XML)",
+        "storage.googleapis.com",
+        "auto",
+        "https://cloud.google.com/storage",
+        location=True,
+        conditions=False,
     ),
     Provider.LINODE: Dialect(
         "Linode Object Storage",

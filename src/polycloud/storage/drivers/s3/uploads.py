@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from polycloud.errors import UnsupportedOperationError
 from polycloud.storage.drivers.s3.bodies import bare, put_bytes
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response
 from polycloud.storage.drivers.s3.multipart import Begun, Completed, S3PartedUpload
@@ -40,7 +41,7 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
         return Object(name, obj.size, etag, {**obj.extra, "etag": etag}, obj.meta_data, container, self)
 
     def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
-        path, conditions = self._path(container.name, name), _conditions(upload)
+        path, conditions = self._path(container.name, name), self._conditions(upload)
         etag = self._send(
             container.name,
             lambda one: put_bytes(
@@ -70,9 +71,18 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
             path,
             upload_id,
             partial(self._uploaded, container, name, upload),
-            _conditions(upload),
+            self._conditions(upload),
             md5=self.dialect.md5,
         )
+
+    def _conditions(self, upload: Upload) -> dict[str, str]:
+        """Return the headers of the conditions. Raises `UnsupportedOperationError` if they are ignored."""
+        match = {"If-Match": f'"{upload.if_match}"'} if upload.if_match else {}
+        headers = {**match, **({"If-None-Match": "*"} if upload.if_none_match else {})}
+        if headers and not self.dialect.conditions:
+            message = f"{self.name} ignores the conditions of uploads: leave if_match= and if_none_match= out"
+            raise UnsupportedOperationError(message, self)
+        return headers
 
     def _uploaded(self, container: Container, name: str, upload: Upload, size: int, etag: str) -> Object:
         kept = {**upload.extra(), "etag": etag}
@@ -83,8 +93,3 @@ def _headers(upload: Upload) -> dict[str, str]:
     meta = {META + name: text for name, text in upload.meta_data.items()}
     acl = {"x-amz-acl": upload.acl} if upload.acl else {}
     return {**upload.headers, **meta, **acl}
-
-
-def _conditions(upload: Upload) -> dict[str, str]:
-    match = {"If-Match": f'"{upload.if_match}"'} if upload.if_match else {}
-    return {**match, **({"If-None-Match": "*"} if upload.if_none_match else {})}
