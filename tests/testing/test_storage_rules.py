@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import threading
 import time
@@ -20,7 +19,7 @@ from polycloud.errors import PolycloudError
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container, Object
-from polycloud.storage.drivers.dummy import DummyStorageDriver
+from polycloud.storage.drivers.dummy import DummyStorageDriver, Versions
 from polycloud.storage.drivers.s3 import S3Connection, S3StorageDriver
 from polycloud.storage.drivers.s3.bodies import CRC_HEADER
 from polycloud.storage.types import (
@@ -212,8 +211,8 @@ class LeaksKeyError(DummyStorageDriver):
     def get_container(self, container_name: str) -> Container:
         return self._containers[container_name]
 
-    def _stored(self, container: Container, name: str) -> tuple[Object, bytes]:
-        return self._objects[container.name][name]
+    def _stored(self, container: Container, name: str, version_id: str | None = None) -> Any:
+        return self._objects[container.name].current[name]
 
 
 class SizesAsText(DummyStorageDriver):
@@ -235,7 +234,7 @@ class MangledNames(DummyStorageDriver):
         return super().upload_object_via_stream(iterator, container, name or "empty", *args, **kwargs)
 
     def _within(self, container: Container) -> Any:
-        return self._objects.setdefault(container.name, {})
+        return self._objects.setdefault(container.name, Versions()).current
 
 
 class Unsorted(DummyStorageDriver):
@@ -441,14 +440,14 @@ class PublicAddresses(S3StorageDriver):
 class CarelessConnection(S3Connection):
     """Aborts no upload, and sends no checksum."""
 
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        given = inspect.signature(S3Connection.request).bind(self, *args, **kwargs).arguments
+    def request(self, action: str, *args: Any, **kwargs: Any) -> Any:
+        names = ("params", "data", "headers", "method")
+        given: dict[str, Any] = {**dict(zip(names, args, strict=False)), **kwargs}
         if given.get("method") == "DELETE" and "uploadId" in (given.get("params") or {}):
             return None
         headers = given.get("headers") or {}
         given["headers"] = {name: text for name, text in headers.items() if name != CRC_HEADER}
-        given.pop("self")
-        return super().request(**given)
+        return super().request(action, **given)
 
 
 class LeavesParts(S3StorageDriver):

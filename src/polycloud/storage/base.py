@@ -10,22 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.errors import InvalidArgumentError, TransportError
 from polycloud.storage import files, resuming
+from polycloud.storage.copying import streamed_copy
+from polycloud.storage.deleting import Failures, delete_all, one_by_one
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import Source
-from polycloud.storage.types import (
-    ContainerDoesNotExistError,
-    ObjectDoesNotExistError,
-    ObjectHashMismatchError,
-    Provider,
-)
-from polycloud.storage.uploads import HEADERS, Progress
+from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, Provider
+from polycloud.storage.uploads import Progress
+from polycloud.storage.verifying import verified
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
 
@@ -43,6 +42,9 @@ class StorageDriver(OperationsDriver):
 
     hash_type: ClassVar[str] = "md5"
     """What `Object.hash` is, if it looks like one; some objects have another, such as those of many parts."""
+
+    delete_batch_size: ClassVar[int] = 100
+    """The most objects that `_delete_batch` is given."""
 
     # Containers
 
@@ -205,7 +207,7 @@ class StorageDriver(OperationsDriver):
         content is not what its hash says, and `ObjectDoesNotExistError`.
         """
         self._require_chunk_size(chunk_size)
-        return rechunked(self._verified(obj), chunk_size)
+        return rechunked(verified(obj, self._resumed(obj, 0, None)), chunk_size)
 
     @template("download_object_range_as_stream")
     def download_object(
@@ -231,7 +233,7 @@ class StorageDriver(OperationsDriver):
         """
         path = files.destination_of(destination_path, obj.name, overwrite=overwrite_existing)
         with files.writing(path, overwrite=overwrite_existing, keep=not delete_on_failure) as file:
-            for piece in self._verified(obj):
+            for piece in verified(obj, self._resumed(obj, 0, None)):
                 file.write(piece)
         return True
 
@@ -259,12 +261,80 @@ class StorageDriver(OperationsDriver):
         If the provider can, it copies without a byte passing here. `polycloud.storage.copy` copies between
         providers too. Raises what downloads and uploads raise.
         """
-        found = self.get_object(obj.container.name, obj.name)
-        return streamed_copy(found, container, object_name or obj.name)[0]
+        return streamed_copy(self._found(obj), container, object_name or obj.name)[0]
 
     @optional
     def delete_object(self, obj: Object) -> bool:
         """Delete an object. Raises `ObjectDoesNotExistError` if the provider says that there was none."""
+
+    @template("delete_object")
+    def delete_objects(self, container: Container, objects: Iterable[Object | str]) -> int:
+        """Delete many objects of a container, in constant memory; return how many.
+
+        An object that does not exist counts as deleted. The iterable is read a batch at a time, and may be a
+        list of the same container: `delete_objects(logs, logs.iterate_objects("2025/"))`.
+
+        Args:
+            container: The container.
+            objects: Objects, or names of objects; an object of `iterate_object_versions` is that version.
+
+        Raises:
+            ObjectsNotDeletedError: Some were not deleted; it has their names and errors.
+            ContainerDoesNotExistError: There is no such container.
+            InvalidArgumentError: One is no object of the container, and no name of one.
+        """
+        return delete_all(container, objects, partial(self._delete_batch, container), self.delete_batch_size)
+
+    @optional
+    def update_object(
+        self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> Object:
+        """Replace metadata and headers of an object, not its content; return the object as it is now.
+
+        Args:
+            obj: The object.
+            extra: What to replace, with the keys of `upload_object_via_stream`: other keys stay as they are.
+                `meta_data` replaces all metadata; None removes a value.
+            headers: Further headers for the provider.
+
+        Raises:
+            ObjectDoesNotExistError: There is no such object.
+            ObjectAlreadyExistsError: The object's hash is another now; it was not changed.
+            InvalidArgumentError: An argument is invalid, or the object is one of `iterate_object_versions`.
+        """
+
+    # Versions
+
+    @optional
+    def set_container_versioning(self, container: Container, enabled: bool = True) -> bool:
+        """Keep the earlier versions of objects that are replaced or deleted from now on, or stop that."""
+
+    @optional
+    def get_container_versioning(self, container: Container) -> bool:
+        """Return whether the earlier versions of objects that are replaced or deleted are kept."""
+
+    @optional
+    def iterate_object_versions(self, container: Container, prefix: str | None = None) -> Iterator[Object]:
+        """Yield all versions of the objects whose names begin with `prefix`: by name, the newest first.
+
+        `extra` has `version_id` (a str), `is_latest` and `is_delete_marker`: a delete marker is a version
+        without content, which says that the object was deleted. What reads, copies or deletes such an object
+        means this version; a version that is deleted is gone for good.
+
+        Raises `ContainerDoesNotExistError`.
+        """
+
+    @template("iterate_object_versions")
+    def list_object_versions(self, container: Container, prefix: str | None = None) -> list[Object]:
+        """Return all versions of the objects whose names begin with `prefix`."""
+        return list(self.iterate_object_versions(container, prefix))
+
+    @optional
+    def get_object_version(self, container_name: str, object_name: str, version_id: str) -> Object:
+        """Return a version of an object with its metadata; `extra` has its `version_id`.
+
+        Raises `ObjectDoesNotExistError`, also for a delete marker, and `ContainerDoesNotExistError`.
+        """
 
     # Public access
 
@@ -297,24 +367,32 @@ class StorageDriver(OperationsDriver):
         """Raise what the provider refuses in the block as the errors of containers and objects; override."""
         yield
 
-    def _verified(self, obj: Object) -> Iterator[bytes]:
-        """Yield the content. Raises `ObjectHashMismatchError` at the end if it has another size or hash."""
-        import hashlib
+    def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
+        """Delete objects; return the names of those that stay, and why.
 
-        expected = obj.md5
-        digest = None if expected is None else hashlib.md5(usedforsecurity=False)
-        size = 0
-        for piece in self._resumed(obj, 0, None):
-            size += len(piece)
-            if digest is not None:
-                digest.update(piece)
-            yield piece
-        if size != obj.size:
-            message = f"the content of {obj.name!r} has {size:,} bytes, not {obj.size:,}"
-            raise ObjectHashMismatchError(message, self, obj.name)
-        if digest is not None and digest.hexdigest() != expected:
-            message = f"the content of {obj.name!r} has the MD5 {digest.hexdigest()}, not {expected}"
-            raise ObjectHashMismatchError(message, self, obj.name)
+        Override it if the provider deletes many in one request. What it raises holds for all of them. Objects
+        that do not exist are no failures; those with a `version_id` are that version.
+        """
+        return one_by_one(objects, self.delete_object)
+
+    def _found(self, obj: Object) -> Object:
+        """Return an object, or a version of one, with its metadata."""
+        if obj.version_id is None:
+            return self.get_object(obj.container.name, obj.name)
+        return self.get_object_version(obj.container.name, obj.name, obj.version_id)
+
+    def _require_current(self, obj: Object) -> None:
+        """Raise `InvalidArgumentError` for a version of an object, which cannot be changed."""
+        if obj.version_id is not None:
+            raise InvalidArgumentError(
+                f"the version {obj.version_id} of {obj.name!r} cannot be changed; pass get_object's result"
+            )
+
+    def _require_content(self, obj: Object) -> None:
+        """Raise `ObjectDoesNotExistError` for a delete marker, which has no content."""
+        if obj.extra.get("is_delete_marker"):
+            message = f"the version {obj.version_id} of {obj.name!r} is a delete marker, without content"
+            raise ObjectDoesNotExistError(message, self, obj.name)
 
     def _resumed(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         """Yield a range; after a broken connection go on behind what has come, as long as something comes."""
@@ -333,6 +411,7 @@ class StorageDriver(OperationsDriver):
 
     def _require_range(self, obj: Object, start: int, end: int | None, chunk_size: int | None = None) -> None:
         """Raise `InvalidArgumentError` for a range that the object does not have."""
+        self._require_content(obj)
         if start < 0:
             raise InvalidArgumentError(f"start_bytes must be 0 or more, got {start}")
         if start and start >= obj.size:
@@ -349,32 +428,6 @@ class StorageDriver(OperationsDriver):
 
     def _object_is_missing(self, obj: Object) -> ObjectDoesNotExistError:
         return ObjectDoesNotExistError(driver=self, object_name=obj.name)
-
-
-def streamed_copy(obj: Object, container: Container, name: str) -> tuple[Object, bool]:
-    """Copy an object by a download and an upload at the same time.
-
-    Returns the copy, and whether its MD5 was compared with that of the source, which is computed on the way
-    if the source has none. Raises `ObjectHashMismatchError` if the copy has another content; it was deleted.
-    """
-    import hashlib
-
-    digest = None if obj.md5 else hashlib.md5(usedforsecurity=False)
-
-    def content() -> Iterator[bytes]:
-        for piece in obj.driver.download_object_as_stream(obj):
-            if digest is not None:
-                digest.update(piece)
-            yield piece
-
-    extra: dict[str, Any] = {key: obj.extra[key] for key in HEADERS if obj.extra.get(key)}
-    made = container.upload_object_via_stream(content(), name, {**extra, "meta_data": obj.meta_data})
-    expected = obj.md5 if digest is None else digest.hexdigest()
-    if made.size != obj.size or (made.md5 and made.md5 != expected):
-        made.delete()
-        message = f"the copy of {obj.name!r} has {made.size:,} bytes and the hash {made.hash!r}"
-        raise ObjectHashMismatchError(message, container.driver, name)
-    return made, made.md5 is not None
 
 
 def rechunked(pieces: Iterator[bytes], size: int | None) -> Iterator[bytes]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from polycloud.storage.base import streamed_copy
-from polycloud.storage.objects import Container, Object
+from collections.abc import Iterator
+from typing import Any
 
-__all__ = ["copy", "verified_copy"]
+from polycloud.storage.objects import Container, Object
+from polycloud.storage.types import ObjectHashMismatchError
+from polycloud.storage.uploads import HEADERS
+
+__all__ = ["copy", "streamed_copy", "verified_copy"]
 
 
 def copy(obj: Object, container: Container, name: str | None = None) -> Object:
@@ -34,3 +38,29 @@ def verified_copy(obj: Object, container: Container, name: str) -> tuple[Object,
         return streamed_copy(obj, container, name)
     made = target.copy_object(obj, container, name)
     return made, made.md5 is not None and made.md5 == obj.md5
+
+
+def streamed_copy(obj: Object, container: Container, name: str) -> tuple[Object, bool]:
+    """Copy an object by a download and an upload at the same time.
+
+    Returns the copy, and whether its MD5 was compared with that of the source, which is computed on the way
+    if the source has none. Raises `ObjectHashMismatchError` if the copy has another content; it was deleted.
+    """
+    import hashlib
+
+    digest = None if obj.md5 else hashlib.md5(usedforsecurity=False)
+
+    def content() -> Iterator[bytes]:
+        for piece in obj.driver.download_object_as_stream(obj):
+            if digest is not None:
+                digest.update(piece)
+            yield piece
+
+    extra: dict[str, Any] = {key: obj.extra[key] for key in HEADERS if obj.extra.get(key)}
+    made = container.upload_object_via_stream(content(), name, {**extra, "meta_data": obj.meta_data})
+    expected = obj.md5 if digest is None else digest.hexdigest()
+    if made.size != obj.size or (made.md5 and made.md5 != expected):
+        made.delete()
+        message = f"the copy of {obj.name!r} has {made.size:,} bytes and the hash {made.hash!r}"
+        raise ObjectHashMismatchError(message, container.driver, name)
+    return made, made.md5 is not None

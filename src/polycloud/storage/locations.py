@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from polycloud.common.payload import parse_datetime
 from polycloud.errors import InvalidArgumentError, MalformedResponseError
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.providers import get_driver
 from polycloud.storage.types import Provider
-from polycloud.utils.headers import http_date
 from polycloud.utils.values import shown
 
 __all__ = ["Entry", "Location"]
@@ -33,7 +31,7 @@ class Entry(NamedTuple):
     @classmethod
     def of(cls, obj: Object, prefix: str = "") -> Entry:
         """Return the entry of an object below a prefix."""
-        return cls(obj.name[len(prefix) :], obj.size, obj.md5 or "", _modified(obj))
+        return cls(obj.name[len(prefix) :], obj.size, obj.md5 or "", obj.last_modified)
 
 
 class Location:
@@ -108,11 +106,3 @@ class Location:
 
     def __repr__(self) -> str:
         return f"<Location {self}>"
-
-
-def _modified(obj: Object) -> datetime | None:
-    """Return when an object was changed last; providers write the time in one of two forms."""
-    found: Any = obj.extra.get("last_modified")
-    if isinstance(found, str):
-        found = parse_datetime(found) or http_date(found)
-    return found.astimezone(UTC) if isinstance(found, datetime) else None

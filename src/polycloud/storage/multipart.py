@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import islice
 from math import ceil
 from typing import Any, ClassVar
 
@@ -210,7 +211,8 @@ class _Sending:
         """Send the parts of a stream, a few at a time."""
         tags: list[str] = []
         size = 0
-        for batch in self._batches(first):
+        parts = self._parts(first)
+        while batch := list(islice(parts, self._driver.side_by_side)):
             calls: list[Callable[[], str]] = []
             for number, content in enumerate(batch, len(tags) + 1):
                 calls.append(partial(self._put, parted, number, size, content))
@@ -218,17 +220,15 @@ class _Sending:
             tags += self._driver.connection.gather(calls)
         return tags, size
 
-    def _batches(self, first: bytes) -> Iterator[list[bytes]]:
+    def _parts(self, first: bytes) -> Iterator[bytes]:
+        """Yield the parts of a stream; if its size is not known, they become larger and larger."""
         least, known, most = self._driver.part_size, self._source.size, self._driver.most_parts
         evenly = max(least, ceil(known / most)) if known is not None else None
         number, part = 1, first + self._source.read((evenly or least) - least)
         while part:
-            batch: list[bytes] = []
-            while part and len(batch) < self._driver.side_by_side:
-                batch.append(part)
-                part = self._source.read(evenly or least << number * DOUBLINGS // most)
-                number += 1
-            yield batch
+            yield part
+            part = self._source.read(evenly or least << number * DOUBLINGS // most)
+            number += 1
 
     def _put(self, parted: PartedUpload, number: int, offset: int, content: bytes) -> str:
         kept = self._kept.get(number)

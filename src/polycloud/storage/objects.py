@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from polycloud.common.payload import LazyExtra
+from polycloud.common.payload import LazyExtra, parse_datetime
 from polycloud.common.resource import Resource, require_driver
+from polycloud.utils.headers import http_date
 
 if TYPE_CHECKING:
     from polycloud.storage.base import StorageDriver
@@ -49,6 +51,14 @@ class Container(StorageResource):
     def list_objects(self, prefix: str | None = None, ex_prefix: str | None = None) -> list[Object]:
         """Return the objects; see `StorageDriver.list_container_objects`."""
         return self._own.list_container_objects(self, prefix, ex_prefix)
+
+    def iterate_object_versions(self, prefix: str | None = None) -> Iterator[Object]:
+        """Yield all versions of the objects; see `StorageDriver.iterate_object_versions`."""
+        return self._own.iterate_object_versions(self, prefix)
+
+    def list_object_versions(self, prefix: str | None = None) -> list[Object]:
+        """Return all versions of the objects; see `StorageDriver.list_object_versions`."""
+        return self._own.list_object_versions(self, prefix)
 
     def get_object(self, object_name: str) -> Object:
         """Return the object of this name; see `StorageDriver.get_object`."""
@@ -119,6 +129,18 @@ class Container(StorageResource):
         """Delete an object; see `StorageDriver.delete_object`."""
         return self._own.delete_object(obj)
 
+    def delete_objects(self, objects: Iterable[Object | str]) -> int:
+        """Delete many objects; see `StorageDriver.delete_objects`."""
+        return self._own.delete_objects(self, objects)
+
+    def set_versioning(self, enabled: bool = True) -> bool:
+        """Keep earlier versions of objects, or stop that; see `StorageDriver.set_container_versioning`."""
+        return self._own.set_container_versioning(self, enabled)
+
+    def get_versioning(self) -> bool:
+        """Return whether earlier versions are kept; see `StorageDriver.get_container_versioning`."""
+        return self._own.get_container_versioning(self)
+
     def get_cdn_url(self) -> str:
         """Return the address at which the public reads the container."""
         return self._own.get_container_cdn_url(self)
@@ -167,6 +189,26 @@ class Object(StorageResource):
         """The MD5 of the content in hexadecimal digits; None if `hash` is something else."""
         is_md5 = self._own.hash_type == "md5" and MD5.fullmatch(self.hash or "")
         return self.hash if is_md5 else None
+
+    @property
+    def last_modified(self) -> datetime | None:
+        """When the object was changed last, in UTC; None if the provider does not say.
+
+        `extra["last_modified"]` is the provider's text, which some providers write in two forms.
+        """
+        text: str | None = self.extra.get("last_modified")
+        found = parse_datetime(text) or http_date(text or "")
+        return None if found is None else found.astimezone(UTC)
+
+    @property
+    def version_id(self) -> str | None:
+        """The version that this object is; None for the latest one, whichever that is."""
+        found: str | None = self.extra.get("version_id")
+        return found
+
+    def update(self, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> Object:
+        """Replace metadata and headers, not the content; see `StorageDriver.update_object`."""
+        return self._own.update_object(self, extra, headers)
 
     def download(
         self, destination_path: str, overwrite_existing: bool = False, delete_on_failure: bool = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from polycloud.common.types import Type
 from polycloud.errors import (
     ConflictError,
@@ -22,9 +24,14 @@ __all__ = [
     "ObjectDoesNotExistError",
     "ObjectError",
     "ObjectHashMismatchError",
+    "ObjectsNotDeletedError",
     "Provider",
     "UnsafePlanError",
 ]
+
+
+SHOWN = 3
+"""How many objects a message names."""
 
 
 class Provider(Type):
@@ -124,6 +131,29 @@ class ObjectAlreadyExistsError(ObjectError, ConflictError):
 
     default = "the object exists, or has changed"
     status = HTTPStatus.PRECONDITION_FAILED
+
+
+class ObjectsNotDeletedError(PolycloudError):
+    """Some of many objects were not deleted.
+
+    `failed` has their names and the error of each, `deleted` is how many were deleted. If `complete` is
+    False, the delete ended before all objects were tried, since too many had failed.
+    """
+
+    def __init__(
+        self,
+        failed: Sequence[tuple[str, PolycloudError]],
+        deleted: int,
+        driver: object = None,
+        *,
+        complete: bool = True,
+    ) -> None:
+        few = [f"{name!r}: {error}" for name, error in failed[:SHOWN]]
+        more = [f"and {len(failed) - SHOWN:,} more"] if len(failed) > SHOWN else []
+        ended = "" if complete else "; no others were tried"
+        counts = f"{len(failed):,} objects were not deleted, {deleted:,} were{ended}"
+        super().__init__(f"{counts}: {'; '.join(few + more)}", driver)
+        self.failed, self.deleted, self.complete = list(failed), deleted, complete
 
 
 class UnsafePlanError(PolycloudError):

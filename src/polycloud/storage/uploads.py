@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from polycloud.errors import InvalidArgumentError
 from polycloud.utils.values import shown
 
-__all__ = ["LONGEST_NAME", "Progress", "Upload", "extra_of", "require_object_name", "upload_of"]
+if TYPE_CHECKING:
+    from polycloud.storage.objects import Object
+
+__all__ = ["LONGEST_NAME", "Progress", "Upload", "extra_of", "require_object_name", "update_of", "upload_of"]
 
 Progress = Callable[[int], object]
 """Called with a number of bytes each time that so many more were transferred; never twice at once."""
@@ -88,6 +91,19 @@ def upload_of(
         if_match,
         if_none_match,
     )
+
+
+def update_of(
+    found: Object, extra: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+) -> Upload:
+    """Return what an object has after an update, which replaces the named keys of `extra`.
+
+    Raises `InvalidArgumentError` as `upload_of` does.
+    """
+    kept = {key: found.extra[key] for key in HEADERS if found.extra.get(key)}
+    if extra is not None and not isinstance(extra, Mapping):
+        raise InvalidArgumentError(f"extra must be a dict, got {shown(extra)}")
+    return upload_of(found.name, {**kept, "meta_data": found.meta_data, **(extra or {})}, headers)
 
 
 def require_object_name(name: object) -> str:

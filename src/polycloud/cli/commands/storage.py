@@ -69,7 +69,7 @@ def _rows(found: Iterable[Object], prefix: str, *, recursive: bool) -> Iterator[
                 yield {"name": f"{obj.name[:depth]}{folder}/", "size": None, "modified": None}
             last = folder
             continue
-        yield {"name": obj.name, "size": obj.size, "modified": _text(obj.extra.get("last_modified"))}
+        yield {"name": obj.name, "size": obj.size, "modified": _text(obj.last_modified)}
 
 
 def _human(size: Any) -> str:

@@ -80,11 +80,11 @@ class AWSResponse(XmlResponse):
             fields = fields.get(within) or {}
         return self.typed(fields, type_)
 
-    def root(self, name: str) -> ET.Element:
-        """Return the root element. Raises `MalformedResponseError` unless it is called `name`."""
+    def root(self, *names: str) -> ET.Element:
+        """Return the root element. Raises `MalformedResponseError` unless it has one of these names."""
         root = self.object
-        if not isinstance(root, ET.Element) or local_name(root) != name:
-            raise self.malformed(f"the response must be <{name}>")
+        if not isinstance(root, ET.Element) or local_name(root) not in names:
+            raise self.malformed(f"the response must be <{names[0]}>")
         return root
 
     def typed(self, fields: Any, type_: type[T]) -> T:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from copy import copy
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycloud.storage.base import StorageDriver, rechunked
 from polycloud.storage.objects import Container, Object
@@ -20,11 +21,77 @@ from polycloud.storage.types import (
     ObjectDoesNotExistError,
     Provider,
 )
-from polycloud.storage.uploads import Progress, Upload, require_object_name, upload_of
+from polycloud.storage.uploads import Progress, Upload, require_object_name, update_of, upload_of
 
 __all__ = ["DummyFileObject", "DummyStorageDriver"]
 
-MODIFIED = datetime(2026, 1, 1, tzinfo=UTC)
+MODIFIED = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+UNVERSIONED = "null"
+"""The id of the version that is replaced, since it was made while versions were not kept."""
+
+Stored = tuple[Object, bytes]
+
+
+class Version(NamedTuple):
+    """A version of an object; without content it is a delete marker."""
+
+    id: str
+    obj: Object
+    content: bytes | None
+
+    def shown(self, *, is_latest: bool) -> Object:
+        """Return it as lists show it."""
+        state = {"version_id": self.id, "is_latest": is_latest, "is_delete_marker": self.content is None}
+        obj = copy(self.obj)
+        obj.extra = {**obj.extra, **state}
+        return obj
+
+
+class Versions:
+    """The objects of a container: `current` ones, and earlier versions of them if `enabled`."""
+
+    def __init__(self) -> None:
+        self.enabled: bool | None = None
+        self.current: dict[str, Stored] = {}
+        self._all: dict[str, list[Version]] = {}
+        self._count = 0
+
+    def put(self, obj: Object, content: bytes | None) -> None:
+        """Make an object the newest version."""
+        self._count += 1
+        id_ = str(self._count) if self.enabled else UNVERSIONED
+        self._keep(obj.name, [Version(id_, obj, content), *self._without(obj.name, id_)])
+
+    def delete(self, obj: Object) -> None:
+        """Delete an object, or the version that it is."""
+        if obj.version_id is not None:
+            self._keep(obj.name, self._without(obj.name, obj.version_id))
+        elif self.enabled is None:
+            self._keep(obj.name, [])
+        else:
+            extra = {"last_modified": MODIFIED}
+            self.put(Object(obj.name, 0, "", extra, None, obj.container, obj.driver), None)
+
+    def each(self, prefix: str = "") -> Iterator[Object]:
+        """Yield all versions."""
+        for name in sorted((name for name in self._all if name.startswith(prefix)), key=str.encode):
+            for number, version in enumerate(self._all.get(name, ())):
+                yield version.shown(is_latest=number == 0)
+
+    def get(self, name: str, id_: str) -> Version | None:
+        """Return a version."""
+        return next((one for one in self._all.get(name, ()) if one.id == id_), None)
+
+    def _without(self, name: str, id_: str) -> list[Version]:
+        return [one for one in self._all.get(name, ()) if one.id != id_]
+
+    def _keep(self, name: str, versions: list[Version]) -> None:
+        self._all[name] = versions
+        if not versions:
+            del self._all[name]
+        self.current.pop(name, None)
+        if versions and versions[0].content is not None:
+            self.current[name] = versions[0].obj, versions[0].content
 
 
 class DummyFileObject:
@@ -57,11 +124,11 @@ class DummyStorageDriver(StorageDriver):
         super().__init__(api_key, **options)
         self.secret = api_secret
         self._containers: dict[str, Container] = {}
-        self._objects: dict[str, dict[str, tuple[Object, bytes]]] = {}
+        self._objects: dict[str, Versions] = {}
 
     def get_meta_data(self) -> dict[str, int]:
         """Return `object_count`, `container_count` and `bytes_used` of the account."""
-        sizes = [len(content) for objects in self._objects.values() for _, content in objects.values()]
+        sizes = [len(content) for one in self._objects.values() for _, content in one.current.values()]
         return {
             "container_count": len(self._containers),
             "object_count": len(sizes),
@@ -85,13 +152,13 @@ class DummyStorageDriver(StorageDriver):
             raise InvalidContainerNameError(message, self, container_name)
         if container_name in self._containers:
             raise ContainerAlreadyExistsError(driver=self, container_name=container_name)
-        self._objects[container_name] = {}
+        self._objects[container_name] = Versions()
         self._containers[container_name] = container = Container(container_name, {}, self)
         return container
 
     def delete_container(self, container: Container) -> bool:
         """Delete an empty container."""
-        if self._within(container):
+        if self._within(container) or any(self._objects[container.name].each()):
             raise ContainerIsNotEmptyError(driver=self, container_name=container.name)
         del self._containers[container.name], self._objects[container.name]
         return True
@@ -124,8 +191,7 @@ class DummyStorageDriver(StorageDriver):
         """Create or replace an object."""
         upload = upload_of(require_object_name(object_name), extra, headers, if_match, if_none_match)
         content = b"".join(counted(Source(iterator), progress))
-        objects = self._within(container)
-        self._require_conditions(objects, object_name, upload)
+        self._require_conditions(self._within(container), object_name, upload)
         obj = Object(
             object_name,
             len(content),
@@ -135,7 +201,7 @@ class DummyStorageDriver(StorageDriver):
             container,
             self,
         )
-        objects[object_name] = obj, content
+        self._objects[container.name].put(obj, content)
         return obj
 
     def download_object_range_as_stream(
@@ -143,7 +209,8 @@ class DummyStorageDriver(StorageDriver):
     ) -> Iterator[bytes]:
         """Yield a part of an object."""
         self._require_range(obj, start_bytes, end_bytes, chunk_size)
-        content = self._stored(obj.container, obj.name)[1][start_bytes:end_bytes]
+        stored = self._stored(obj.container, obj.name, obj.version_id)
+        content = stored[1][start_bytes:end_bytes]
         return rechunked(iter((content,) if content else ()), chunk_size)
 
     def same_account(self, other: StorageDriver) -> bool:
@@ -152,9 +219,48 @@ class DummyStorageDriver(StorageDriver):
 
     def delete_object(self, obj: Object) -> bool:
         """Delete an object."""
-        self._stored(obj.container, obj.name)
-        del self._objects[obj.container.name][obj.name]
+        if obj.version_id is None:
+            self._stored(obj.container, obj.name)
+        self._within(obj.container)
+        self._objects[obj.container.name].delete(obj)
         return True
+
+    def update_object(
+        self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> Object:
+        """Replace metadata and headers of an object."""
+        self._require_current(obj)
+        found, content = self._stored(obj.container, obj.name)
+        upload = update_of(found, extra, headers)
+        if obj.hash not in {"", found.hash}:
+            raise ObjectAlreadyExistsError(driver=self, object_name=obj.name)
+        kept = {**upload.extra(), "last_modified": MODIFIED}
+        made = Object(obj.name, found.size, found.hash, kept, upload.meta_data, obj.container, self)
+        self._objects[obj.container.name].put(made, content)
+        return made
+
+    def set_container_versioning(self, container: Container, enabled: bool = True) -> bool:
+        """Keep earlier versions of objects, or stop that."""
+        self._within(container)
+        self._objects[container.name].enabled = enabled
+        return True
+
+    def get_container_versioning(self, container: Container) -> bool:
+        """Return whether earlier versions of objects are kept."""
+        self._within(container)
+        return bool(self._objects[container.name].enabled)
+
+    def iterate_object_versions(self, container: Container, prefix: str | None = None) -> Iterator[Object]:
+        """Yield all versions of the objects."""
+        self._within(container)
+        yield from self._objects[container.name].each(prefix or "")
+
+    def get_object_version(self, container_name: str, object_name: str, version_id: str) -> Object:
+        """Return a version of an object."""
+        container = self.get_container(container_name)
+        found = copy(self._stored(container, object_name, version_id)[0])
+        found.extra = {**found.extra, "version_id": version_id}
+        return found
 
     def get_container_cdn_url(self, container: Container) -> str:
         """Return an invented address."""
@@ -176,11 +282,15 @@ class DummyStorageDriver(StorageDriver):
         self._stored(obj.container, obj.name)
         return True
 
-    def _within(self, container: Container) -> dict[str, tuple[Object, bytes]]:
-        return self._objects[self.get_container(container.name).name]
+    def _within(self, container: Container) -> dict[str, Stored]:
+        return self._objects[self.get_container(container.name).name].current
 
-    def _stored(self, container: Container, name: str) -> tuple[Object, bytes]:
-        found = self._within(container).get(name)
+    def _stored(self, container: Container, name: str, version_id: str | None = None) -> Stored:
+        objects = self._within(container)
+        found = objects.get(name)
+        if version_id is not None:
+            version = self._objects[container.name].get(name, version_id)
+            found = None if version is None or version.content is None else (version.obj, version.content)
         if found is None:
             raise ObjectDoesNotExistError(driver=self, object_name=name)
         return found

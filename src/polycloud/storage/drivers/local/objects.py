@@ -26,7 +26,7 @@ from polycloud.storage.types import (
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
 )
-from polycloud.storage.uploads import Upload, extra_of, require_object_name
+from polycloud.storage.uploads import Upload, extra_of, require_object_name, update_of
 
 if TYPE_CHECKING:
     from polycloud.storage.base import StorageDriver
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 18
 UNPUBLISHED = "uploads"
 BESIDE = "objects"
+UNKEPT = "new"
 MOST_KEPT = 65536
 """The most bytes that are read of what is kept beside an object."""
 
@@ -102,6 +103,24 @@ class LocalObjects:
             _forget(fd, obj.name, before)
             tree.prune(fd, segments[:-1])
 
+    def update(self, obj: Object, extra: dict[str, Any] | None, headers: dict[str, str] | None) -> Object:
+        """Replace what is kept beside a file."""
+        with self._containers.opened(obj.container.name) as fd, tree.alone(fd):
+            try:
+                status = _status(fd, self._segments(obj.name))
+            except OSError as error:
+                raise self._missing(obj.name, error) from None
+            found = self._object(obj.container, obj.name, status, _kept(fd, obj.name, status))
+            upload = update_of(found, extra, headers)
+            if obj.hash not in {"", found.hash}:
+                raise ObjectAlreadyExistsError(driver=self._driver, object_name=obj.name)
+            kept = Kept(status.st_size, status.st_mtime_ns, found.hash, upload.headers, upload.meta_data)
+            try:
+                _keep(fd, obj.name, status, kept)
+            except OSError as error:
+                raise self._unwritable(obj.container, obj.name, error) from error
+        return self._object(obj.container, obj.name, status, kept)
+
     def _before(self, fd: int, name: str, upload: Upload) -> os.stat_result | None:
         """Return the status of the file that an upload replaces. Raises an error if its hash is another."""
         try:
@@ -156,7 +175,7 @@ class LocalObjects:
             "creation_time": status.st_ctime,
             "access_time": status.st_atime,
             "modify_time": status.st_mtime,
-            "last_modified": datetime.fromtimestamp(status.st_mtime, UTC),
+            "last_modified": datetime.fromtimestamp(status.st_mtime, UTC).isoformat(),
         }
         if kept is None:
             return Object(name, status.st_size, "", extra, None, container, self._driver)
@@ -202,14 +221,16 @@ def _beside(name: str) -> str:
 
 
 def _keep(fd: int, name: str, status: os.stat_result, kept: Kept) -> None:
+    """Keep something beside a file, at once: the caller is alone in the container."""
     with tree.folder(fd, [tree.OWN, BESIDE], create=True) as parent:
         target = f"{_beside(name)}.{status.st_ino}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(target, flags, 0o666, dir_fd=parent)
+        file = os.open(UNKEPT, flags, 0o666, dir_fd=parent)
         try:
             _write(file, msgspec.json.encode(kept))
         finally:
             os.close(file)
+        os.rename(UNKEPT, target, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def _kept(fd: int, name: str, status: os.stat_result) -> Kept | None:

@@ -9,12 +9,16 @@ from operator import methodcaller
 import msgspec
 from msgspec import structs
 
+from polycloud.common.aws.xml import plain
 from polycloud.errors import PolycloudError
 from polycloud.storage.drivers.s3.bodies import bare, put_bytes
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Connection, S3Response
 from polycloud.storage.drivers.s3.objects import decoded
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import MD5, Container, Object
+
+LIST_OF_PARTS = ("ListPartsResult", "ListPartsResponse")
+"""Amazon's name of the root, and moto's."""
 
 
 class Begun(msgspec.Struct):
@@ -92,12 +96,12 @@ class S3PartedUpload(PartedUpload):
             response: S3Response = self._connection.request(
                 self._path, {**self._query, "part-number-marker": marker or None}
             )
-            for item in response.items("ListPartsResult", "Part", KeptPart):
-                one = item.value
+            root = response.root(*LIST_OF_PARTS)
+            for element in root.iterfind("{*}Part"):
+                one = response.typed(plain(element, frozenset()), KeptPart)
                 etag = bare(one.etag)
                 if MD5.fullmatch(etag):
                     yield Part(one.number, one.size, etag, etag)
-            root = response.root("ListPartsResult")
             following = int(root.findtext("{*}NextPartNumberMarker") or 0)
             if root.findtext("{*}IsTruncated") != "true":
                 return

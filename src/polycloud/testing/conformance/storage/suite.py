@@ -242,11 +242,15 @@ class StorageSuite(Checks[StorageDriver]):
             **dict.fromkeys(
                 (
                     *("delete_container", "iterate_container_objects", "list_container_objects"),
-                    *("get_container_cdn_url", "enable_container_cdn"),
+                    *("get_container_cdn_url", "enable_container_cdn", "get_container_versioning"),
+                    *("set_container_versioning", "iterate_object_versions", "list_object_versions"),
                 ),
                 (container,),
             ),
             "get_object": (within.name, obj.name),
+            "get_object_version": (within.name, obj.name, "1"),
+            "delete_objects": (within, [obj]),
+            "update_object": (obj, {"meta_data": {"owner": "me"}}),
             "upload_object": (__file__, within, obj.name),
             "upload_object_via_stream": (CONTENT, within, obj.name),
             "download_object": (obj, os.devnull, True),
