@@ -192,7 +192,7 @@ def test_two_at_once(bucket: Container, file: Path) -> None:
     def again(_: int) -> None:
         bucket.upload_object(str(file), "film", resume=True)
 
-    with pytest.raises(InvalidArgumentError, match="another process is at the upload"):
+    with pytest.raises(InvalidArgumentError, match="another process is at the transfer"):
         bucket.upload_object(str(file), "film", resume=True, progress=again)
 
 

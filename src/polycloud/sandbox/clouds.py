@@ -23,9 +23,9 @@ CLOUDS: dict[str, str] = {
     **dict.fromkeys(("aws", "ec2", "elb", "route53", "s3"), _AWS),
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
     "linode": "polycloud.sandbox.linode:Linode",
-    "rackspace": "polycloud.sandbox.rackspace:Rackspace",
+    **dict.fromkeys(("rackspace", "cloudfiles"), "polycloud.sandbox.rackspace:Rackspace"),
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
-    "openstack": "polycloud.sandbox.openstack:OpenStack",
+    **dict.fromkeys(("openstack", "openstack_swift"), "polycloud.sandbox.openstack:OpenStack"),
     "softlayer": "polycloud.sandbox.softlayer:SoftLayer",
 }
 """The class of each cloud as "module:Class"; a module is imported when its cloud is first used."""

@@ -19,6 +19,7 @@ from polycloud.errors import InvalidArgumentError, TransportError
 from polycloud.storage import files, resuming
 from polycloud.storage.copying import streamed_copy
 from polycloud.storage.deleting import Failures, delete_all, one_by_one
+from polycloud.storage.downloads import download
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import Source
@@ -216,14 +217,22 @@ class StorageDriver(OperationsDriver):
         destination_path: str,
         overwrite_existing: bool = False,
         delete_on_failure: bool = True,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
     ) -> bool:
         """Download an object to a file, which appears under its name when it is complete and verified.
+
+        A long object is read in ranges of 16 MiB, four at a time.
 
         Args:
             obj: The object.
             destination_path: The file, or a folder for a file with the last part of the object's name.
             overwrite_existing: Replace a file that exists.
             delete_on_failure: Delete what has arrived if the download fails.
+            resume: Keep what has arrived of a long object, beside the file: the same call, in another process
+                too, fetches the rest. It begins anew if the object has changed.
+            progress: Called with the bytes of each piece that has arrived.
 
         Raises:
             InvalidArgumentError: There is such a file, or it cannot be opened.
@@ -232,9 +241,15 @@ class StorageDriver(OperationsDriver):
             PolycloudError: The file cannot be written, such as on a full disk.
         """
         path = files.destination_of(destination_path, obj.name, overwrite=overwrite_existing)
-        with files.writing(path, overwrite=overwrite_existing, keep=not delete_on_failure) as file:
-            for piece in verified(obj, self._resumed(obj, 0, None)):
-                file.write(piece)
+        download(
+            obj,
+            partial(self._resumed, obj),
+            path,
+            overwrite=overwrite_existing,
+            keep=not delete_on_failure,
+            resume=resume,
+            progress=progress,
+        )
         return True
 
     @template("download_object_range_as_stream")

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from polycloud.errors import InvalidArgumentError, PolycloudError
 
-__all__ = ["destination_of", "writing"]
+__all__ = ["destination_of", "publish", "writing"]
 
 
 def destination_of(path: Any, object_name: str, *, overwrite: bool) -> Path:
@@ -54,13 +54,13 @@ def writing(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[IO[b
 
     part = path.with_name(f".polycloud-{secrets.token_hex(6)}.part")
     try:
-        file = part.open("xb")  # not unbuffered: a write to a disk that fills would be short, and no error
+        file = part.open("x+b")  # not unbuffered: a write to a disk that fills would be short, and no error
     except OSError as error:
         raise InvalidArgumentError(f"{path} cannot be written: {error.strerror}") from error
     try:
         with file:
             yield file
-        _publish(part, path, overwrite=overwrite)
+        publish(part, path, overwrite=overwrite)
     except BaseException as error:
         if keep:
             error.add_note(f"what has arrived is in {part}")
@@ -72,7 +72,8 @@ def writing(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[IO[b
         raise
 
 
-def _publish(part: Path, path: Path, *, overwrite: bool) -> None:
+def publish(part: Path, path: Path, *, overwrite: bool) -> None:
+    """Rename a complete file; raise `InvalidArgumentError` if there is one, unless `overwrite`."""
     if overwrite:
         part.replace(path)
         return

@@ -97,9 +97,12 @@ class Container(StorageResource):
         destination_path: str,
         overwrite_existing: bool = False,
         delete_on_failure: bool = True,
+        **options: Any,
     ) -> bool:
         """Download an object to a file; see `StorageDriver.download_object`."""
-        return self._own.download_object(obj, destination_path, overwrite_existing, delete_on_failure)
+        return self._own.download_object(
+            obj, destination_path, overwrite_existing, delete_on_failure, **options
+        )
 
     def download_object_as_stream(self, obj: Object, chunk_size: int | None = None) -> Iterator[bytes]:
         """Yield the content of an object; see `StorageDriver.download_object_as_stream`."""
@@ -211,10 +214,16 @@ class Object(StorageResource):
         return self._own.update_object(self, extra, headers)
 
     def download(
-        self, destination_path: str, overwrite_existing: bool = False, delete_on_failure: bool = True
+        self,
+        destination_path: str,
+        overwrite_existing: bool = False,
+        delete_on_failure: bool = True,
+        **options: Any,
     ) -> bool:
         """Download to a file; see `StorageDriver.download_object`."""
-        return self._own.download_object(self, destination_path, overwrite_existing, delete_on_failure)
+        return self._own.download_object(
+            self, destination_path, overwrite_existing, delete_on_failure, **options
+        )
 
     def as_stream(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Yield the content; see `StorageDriver.download_object_as_stream`."""

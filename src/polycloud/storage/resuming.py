@@ -18,7 +18,7 @@ import msgspec
 
 from polycloud.errors import InvalidArgumentError
 
-__all__ = ["Memory", "StatePath", "beside", "remembered"]
+__all__ = ["Memory", "StatePath", "beside", "locked", "own", "remembered"]
 
 StatePath = str | os.PathLike[str] | None
 FORMAT = "polycloud upload 1"
@@ -47,7 +47,6 @@ class Memory:
         try:
             self._opened.truncate(0)
             self._opened.write(msgspec.json.encode(Begun(FORMAT, self._digest, id)) + b"\n")
-            self._opened.flush()
         except OSError as error:
             raise InvalidArgumentError(f"{self.file} cannot be written: {error.strerror}") from error
 
@@ -70,28 +69,42 @@ def remembered(file: StatePath, identity: tuple[Any, ...]) -> Iterator[Memory]:
     Raises `InvalidArgumentError` if it cannot be written, is used by another process, or is that of another
     upload or no such file.
     """
-    digest = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
     if file is None:
-        yield Memory(digest)
+        yield Memory("")
         return
-    import fcntl
-
     path = Path(file)
-    try:
-        opened = path.open("a+b")
-    except OSError as error:
-        raise InvalidArgumentError(f"{path} cannot be written: {error.strerror}") from error
-    with opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InvalidArgumentError(f"another process is at the upload that {path} remembers") from None
+    with locked(path, identity) as (opened, digest):
         memory = Memory(digest, path, opened)
         try:
             yield memory
         finally:
             if memory.id is None:  # nothing was begun
                 memory.forget()
+
+
+@contextmanager
+def locked(path: Path, identity: tuple[Any, ...]) -> Iterator[tuple[IO[bytes], str]]:
+    """Open a file of one's own, to read it and to append; return it with the digest of `identity`.
+
+    Raises `InvalidArgumentError` if it cannot be written, or another process has it.
+    """
+    import fcntl
+
+    try:
+        opened = open(path, "a+b", buffering=0, opener=own)  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise InvalidArgumentError(f"{path} cannot be written: {error.strerror}") from error
+    with opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InvalidArgumentError(f"another process is at the transfer that {path} remembers") from None
+        yield opened, hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
+
+
+def own(path: str, flags: int) -> int:
+    """Open a file, or make it, but follow no link: it might lead to a file of somebody else."""
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o666)
 
 
 def _id_in(opened: IO[bytes], digest: str) -> str | None:

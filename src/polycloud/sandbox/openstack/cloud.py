@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
+from polycloud.sandbox.objects.http import serve
 from polycloud.sandbox.openstack import (
     cinder,
     compute,
@@ -27,6 +29,7 @@ from polycloud.sandbox.openstack.layout import OPENSTACK, Layout
 from polycloud.sandbox.openstack.resources import addresses
 from polycloud.sandbox.openstack.settings import OpenStackSettings
 from polycloud.sandbox.openstack.state import State
+from polycloud.sandbox.openstack.swift.service import Swift
 from polycloud.sandbox.rest.errors import ApiError, InputError, RateLimitError, UnauthorizedError
 from polycloud.sandbox.rest.replies import Call, Listing, Reply, Routes
 from polycloud.sandbox.rest.service import Admission, Limit, Service, machine_state
@@ -60,6 +63,8 @@ class OpenStack(Service):
     settings_type = OpenStackSettings
     layout: ClassVar[Layout] = OPENSTACK
     identity_type: ClassVar[type[Identity]] = Identity
+    account_prefix: ClassVar[str] = "AUTH_"
+    """What precedes a project's id in the name of its account of Swift."""
     body_type = dialect.Body
     routes = ROUTES
     versions = ("",)
@@ -82,6 +87,7 @@ class OpenStack(Service):
         """Return the first region; the others are kept beside it."""
         self.identity = self.identity_type(self.settings, self.clock, self.layout)
         arguments = (self.settings, self.clock, self._machines, self.identity)
+        self._swift = Swift(self.identity, self.account_prefix, self.settings)
         first: State | None = None
         self._regions: dict[str, State] = {}
         for name, prefix in self.layout.regions.items():
@@ -99,6 +105,10 @@ class OpenStack(Service):
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, whose path may begin with a region and name the project."""
         region, path = self.place_of(scope["path"])
+        if Swift.has(path):
+            raw = scope["raw_path"].decode("latin-1").removeprefix(self.layout.regions[region])
+            await serve(partial(self._swift.handle, region), scope, receive, send, raw)
+            return
         if path not in services.ROUTES and path.rstrip("/") in services.ROUTES:
             path = path.rstrip("/")
         scope = {**scope, "path": path, "raw_path": path.encode(), "region": region}

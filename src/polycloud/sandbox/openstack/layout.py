@@ -78,6 +78,7 @@ OPENSTACK = Layout(
         Service("network", "neutron", "/network"),
         Service("block-storage", "cinder", "/volume/v3/{}"),
         Service("volumev3", "cinderv3", "/volume/v3/{}"),
+        Service("object-store", "swift", "/v1/AUTH_{}"),
     ),
     interfaces=("public", "internal", "admin"),
     compute="/compute/v2.1",

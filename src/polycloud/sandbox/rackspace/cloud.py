@@ -65,6 +65,7 @@ class Rackspace(openstack.OpenStack):
     settings_type = RackspaceSettings
     layout = LAYOUT
     identity_type = RackspaceIdentity
+    account_prefix = "MossoCloudFS_"
     routes = ROUTES
 
     def login(self, settings: Any) -> tuple[Any, ...]:

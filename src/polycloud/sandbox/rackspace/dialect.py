@@ -89,7 +89,7 @@ LAYOUT = Layout(
     regions={name: f"/{name}" for name in _REGIONS},
     services=(
         Service("compute", "cloudServersOpenStack", "/compute/v2/{}"),
-        Service("object-store", "cloudFiles", "/files/v1/MossoCloudFS_{}"),
+        Service("object-store", "cloudFiles", "/v1/MossoCloudFS_{}"),
         Service("rax:load-balancer", "cloudLoadBalancers", "/loadbalancers/v1.0/{}"),
         Service("rax:dns", "cloudDNS", "/dns/v1.0/{}"),
         Service("volume", "cloudBlockStorage", "/volume/v1/{}"),
@@ -108,7 +108,7 @@ LAYOUT = Layout(
     flavor=show_flavor,
     misfit=misfit,
 )
-"""Rackspace's public cloud. Files, balancers and DNS are in the catalogue only."""
+"""Rackspace's public cloud. Balancers and DNS are in the catalogue only."""
 
 # Cinder's first API
 

@@ -1,0 +1,1 @@
+"""Swift, the object stores of OpenStack: one for each region, with an account for each project."""
