@@ -5,7 +5,6 @@ All of them verify signatures and checksums. Run them by `make stores`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,17 +12,10 @@ import pytest
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.testing import StorageConformance
 from polycloud.testing.conformance.storage.suite import ODD_NAMES
-from support import kit
+from support.stores import store
 
 LONGEST_FILE = 255
 NOT_OFFERED = frozenset({"enable_container_cdn", "enable_object_cdn"})
-
-
-def store(name: str) -> str:
-    """Return the URL of a store, at which its S3 API is; skip unless `make stores` runs the test."""
-    if os.environ.get("POLYCLOUD_STORES") is None:
-        pytest.skip("stores of others take minutes: make stores")
-    return kit.url_of(name).removesuffix("/auth/v1.0")
 
 
 class TestMiniStack(StorageConformance):

@@ -16,9 +16,9 @@ from polycloud.common.providers import get_driver
 from polycloud.errors import InvalidArgumentError, InvalidCredsError
 from polycloud.storage.drivers.google_storage.connection import GoogleStorageConnection
 from polycloud.storage.drivers.google_storage.containers import GoogleContainers
-from polycloud.storage.drivers.google_storage.objects import GoogleObjects
 from polycloud.storage.drivers.google_storage.presigning import GooglePresigning
 from polycloud.storage.drivers.google_storage.uploads import GoogleUploads
+from polycloud.storage.drivers.google_storage.versions import GoogleVersions
 from polycloud.storage.types import Provider
 
 __all__ = ["GoogleStorageConnection", "GoogleStorageDriver"]
@@ -29,7 +29,7 @@ HMAC_ID = re.compile(r"GOOG[A-Z0-9]{10,}")
 """The access id of an HMAC key."""
 
 
-class GoogleStorageDriver(GoogleContainers, GoogleUploads, GoogleObjects, GooglePresigning):
+class GoogleStorageDriver(GoogleContainers, GoogleUploads, GoogleVersions, GooglePresigning):
     """Google's storage: `GoogleStorageDriver("me@project.iam.gserviceaccount.com", "key.json")`.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from polycloud.storage.drivers.google_storage.connection import (
     require_name,
 )
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.types import ObjectDoesNotExistError, ObjectHashMismatchError
+from polycloud.storage.types import ObjectDoesNotExistError
 from polycloud.utils.status import HTTPStatus
 
 AS_KEPT = {"Accept-Encoding": "gzip, identity"}
@@ -32,6 +32,7 @@ KEYS = {
     "cacheControl": "cache_control",
     "updated": "last_modified",
     "timeCreated": "creation_date",
+    "timeDeleted": "deletion_date",
     "etag": "etag",
     "generation": "generation",
     "metageneration": "metageneration",
@@ -51,7 +52,7 @@ class ObjectPayload(msgspec.Struct):
     md5: str | None = msgspec.field(name="md5Hash", default=None)
     etag: str = ""
     generation: str | None = None
-    metadata: dict[str, str] | None = None
+    metadata: dict[str, str | None] | None = None
 
 
 class ObjectsPayload(msgspec.Struct):
@@ -66,7 +67,7 @@ class RewritePayload(msgspec.Struct):
 
     done: bool
     token: str | None = msgspec.field(name="rewriteToken", default=None)
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = msgspec.Raw(b"")
 
 
 def extra_of(raw: bytes) -> dict[str, Any]:
@@ -82,24 +83,13 @@ class GoogleObjects(GoogleStorageBase):
         self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
     ) -> Iterator[Object]:
         """Yield the objects with their metadata, a page of 1,000 at a time."""
-        pages = self._pages(f"{self._path(container.name)}/o", {"prefix": prefix or ex_prefix or None})
-        while True:
-            with self._errors(container.name):
-                response = next(pages, None)
-            if response is None:
-                return
-            raws = response.decode(ObjectsPayload).items
-            yield from response.built(
-                raws, ObjectPayload, lambda item: self._object(item, container), lambda: Any
-            )
+        yield from self._listed(container, {"prefix": prefix or ex_prefix or None})
 
-    def get_object(
-        self, container_name: str, object_name: str, *, ex_generation: str | int | None = None
-    ) -> Object:
-        """Return an object with its metadata; an earlier one by its generation, if the bucket keeps it."""
+    def get_object(self, container_name: str, object_name: str) -> Object:
+        """Return an object with its metadata."""
         path = self._path(container_name, require_name(object_name))
         with self._errors(container_name, object_name):
-            response: GoogleStorageResponse = self.connection.request(path, {"generation": ex_generation})
+            response: GoogleStorageResponse = self.connection.request(path)
         return self._object_of(response, Container(container_name, None, self))
 
     def download_object_range_as_stream(
@@ -110,9 +100,10 @@ class GoogleObjects(GoogleStorageBase):
         return rechunked(self._content(obj, start_bytes, end_bytes), chunk_size)
 
     def delete_object(self, obj: Object) -> bool:
-        """Delete an object."""
+        """Delete an object, or a version of one."""
+        path = self._path(obj.container.name, require_name(obj.name))
         with self._errors(obj.container.name, obj.name):
-            self.connection.request(self._path(obj.container.name, require_name(obj.name)), method="DELETE")
+            self.connection.request(path, {"generation": obj.version_id}, method="DELETE")
         return True
 
     def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
@@ -127,7 +118,7 @@ class GoogleObjects(GoogleStorageBase):
                     path, query, method="POST", idempotent=True
                 )
             state = response.decode(RewritePayload)
-            if state.done and state.resource is not None:
+            if state.done and state.resource:
                 return response.built(
                     [state.resource], ObjectPayload, lambda item: self._object(item, container), lambda: Any
                 )[0]
@@ -145,6 +136,18 @@ class GoogleObjects(GoogleStorageBase):
         with self._errors(obj.container.name, obj.name):
             self.connection.request(path, method="POST", json=EVERYBODY, idempotent=True)
         return True
+
+    def _listed(self, container: Container, query: dict[str, Any]) -> Iterator[Object]:
+        pages = self._pages(f"{self._path(container.name)}/o", query)
+        while True:
+            with self._errors(container.name):
+                response = next(pages, None)
+            if response is None:
+                return
+            raws = response.decode(ObjectsPayload).items
+            yield from response.built(
+                raws, ObjectPayload, lambda item: self._object(item, container), lambda: Any
+            )
 
     @contextmanager
     def _required(self, container: Container) -> Iterator[None]:
@@ -181,26 +184,6 @@ class GoogleObjects(GoogleStorageBase):
             return ObjectDoesNotExistError(message, self, obj.name)
         return error
 
-    def _verified(self, obj: Object) -> Iterator[bytes]:
-        """Yield the content like the base, and verify the CRC32C of what has no MD5."""
-        pieces, expected = super()._verified(obj), obj.extra.get("crc32c")
-        return pieces if obj.md5 or not expected else self._with_crc32c(pieces, obj, expected)
-
-    def _with_crc32c(self, pieces: Iterator[bytes], obj: Object, expected: str) -> Iterator[bytes]:
-        try:
-            import google_crc32c
-        except ImportError:  # of the extra `google`; then its size is all that is verified
-            yield from pieces
-            return
-        checksum: Any = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
-        for piece in pieces:
-            checksum.update(piece)
-            yield piece
-        found = b2a_base64(checksum.digest(), newline=False).decode()
-        if found != expected:
-            message = f"the content of {obj.name!r} has the CRC32C {found}, not {expected}"
-            raise ObjectHashMismatchError(message, self, obj.name)
-
     def _object_of(self, response: GoogleStorageResponse, container: Container) -> Object:
         return self._object(Item(response.decode(ObjectPayload), response.content), container)
 
@@ -211,7 +194,7 @@ class GoogleObjects(GoogleStorageBase):
             one.size,
             hash_of(one),
             LazyExtra(item.raw, extra_of),
-            one.metadata,
+            {name: text for name, text in (one.metadata or {}).items() if text is not None},
             container,
             self,
         )

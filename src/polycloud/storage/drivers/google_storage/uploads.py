@@ -23,7 +23,7 @@ from polycloud.storage.drivers.google_storage.session import Session, base64, se
 from polycloud.storage.multipart import MultipartUploads, PartedUpload
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectAlreadyExistsError, ObjectHashMismatchError
-from polycloud.storage.uploads import HEADERS, Upload
+from polycloud.storage.uploads import HEADERS, Upload, update_of
 
 LARGEST = 5 * 1024**4
 
@@ -43,6 +43,31 @@ class GoogleUploads(GoogleObjects, MultipartUploads):
     part_size = 8 * 1024 * 1024
     most_parts = LARGEST // part_size  # so that parts keep their size, a multiple of `QUANTUM`
     side_by_side = 1
+
+    def update_object(
+        self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> Object:
+        """Replace metadata and headers of an object, in the generation that it has."""
+        self._require_current(obj)
+        found = self.get_object(obj.container.name, obj.name)
+        if obj.hash not in {"", found.hash}:
+            raise ObjectAlreadyExistsError(driver=self, object_name=obj.name)
+        upload = update_of(found, extra, headers)
+        resource, others = _resource(obj.name, upload)
+        body: dict[str, Any] = {**dict.fromkeys(RESOURCE.values()), **resource}  # null removes a field
+        body["metadata"] = {**dict.fromkeys(found.meta_data), **upload.meta_data}
+        query = {"ifGenerationMatch": found.extra.get("generation"), **_acl(upload)}
+        with self._errors(obj.container.name, obj.name):
+            response: GoogleStorageResponse = self.connection.request(
+                self._path(obj.container.name, obj.name),
+                query,
+                None,
+                others,
+                "PATCH",
+                json=body,
+                idempotent=True,
+            )
+        return self._object_of(response, obj.container)
 
     def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
         digest = hashlib.md5(content, usedforsecurity=False).digest()
