@@ -87,11 +87,13 @@ class PolycloudError(Exception):
     """The root of every error that polycloud raises.
 
     `value` is the text, `driver` the driver concerned if known, `exchange` the request that failed (None if
-    none was sent), `changes` whether that request changes something, as it was not declared idempotent.
+    none was sent), `changes` whether that request changes something, as it was not declared idempotent,
+    `repeated` whether it is about a repetition of the request, which may have been carried out before.
     """
 
     exchange: Exchange | None = None
     changes: bool = False
+    repeated: bool = False
 
     def __init__(self, value: object = "", driver: object = None) -> None:
         self.value = value

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
+from polycloud.storage.drivers.s3 import S3StorageDriver
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 CONFIG = """
@@ -143,6 +144,31 @@ def test_pipes(both: dict[str, str], storage: Run) -> None:
     subprocess.run([*copy, "-", "disk:photos/random"], input=content, check=True, **known)
     found = subprocess.run([*copy, "disk:photos/random", "-"], capture_output=True, check=True, **known)
     assert found.stdout == content
+
+
+def test_resume(storage: Run, cloud: Sandbox, tmp_path: Path) -> None:
+    """With --resume a copy goes on where another one ended, both ways; one of a pipe is refused."""
+    film, back = tmp_path / "film", tmp_path / "back"
+    film.write_bytes(os.urandom(17 * 1024 * 1024))
+    key, secret, *_ = cloud.credentials
+    with S3StorageDriver(key, secret, url=cloud.url) as driver:
+        container = driver.create_container("films")
+        with pytest.raises(ZeroDivisionError):
+            container.upload_object(str(film), "film", resume=True, progress=lambda _: 1 // 0)
+        start = len(cloud.requests)
+        storage("cp", "--resume", str(film), "cloud:films/film")
+        sent = [one for one in cloud.requests[start:] if "partNumber" in one.query]
+        assert len(sent) < 4
+        obj = driver.get_object("films", "film")
+        with pytest.raises(ZeroDivisionError):
+            obj.download(str(back), resume=True, progress=lambda _: 1 // 0)
+    storage("cp", "--resume", "cloud:films/film", str(back))
+    assert back.read_bytes() == film.read_bytes()
+    names = [one.name for one in tmp_path.iterdir() if "film" in one.name or "back" in one.name]
+    assert sorted(names) == ["back", "film"]
+    for pair in (("-", "cloud:films/film"), ("cloud:films/film", "-"), ("cloud:films/film", "disk:photos/a")):
+        refused = storage("cp", "--resume", *pair, status=2)
+        assert "--resume is for copies of a file to an object" in refused.stderr
 
 
 def test_existing_files(storage: Run, photos: Path) -> None:

@@ -14,13 +14,7 @@ def cloud() -> Iterator[Sandbox]:
 
 
 class TestS3(StorageConformance):
-    not_offered = frozenset(
-        {
-            *("enable_container_cdn", "enable_object_cdn", "update_object"),
-            *("set_container_versioning", "get_container_versioning", "get_object_version"),
-            *("iterate_object_versions", "list_object_versions"),
-        }
-    )
+    not_offered = frozenset({"enable_container_cdn", "enable_object_cdn"})
 
     conditions_of_parts = frozenset({"if_none_match"})
 

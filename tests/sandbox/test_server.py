@@ -163,7 +163,11 @@ def test_every_cloud_of_the_table_starts(name: str, pool: urllib3.PoolManager) -
         assert pool.request("GET", cloud.url + REFUSED.get(name, "/")).status in {401, 403}
 
 
-REFUSED = {"digitalocean": "/v2/droplets", "linode": "/v4/linode/instances"}
+REFUSED = {
+    "azure_blobs": "/sandbox?comp=list",
+    "digitalocean": "/v2/droplets",
+    "linode": "/v4/linode/instances",
+}
 """A path that needs credentials, where the root does not."""
 
 

@@ -31,7 +31,7 @@ HELLO = "5d41402abc4b2a76b9719d911017c592"
 
 @pytest.fixture
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("openstack_swift", ssh="off", largest_listing=3) as sandbox:
+    with Sandbox("openstack_swift", ssh="off", largest_page=3) as sandbox:
         yield sandbox
 
 

@@ -1,21 +1,32 @@
-"""The rules of storage on stores that nobody here wrote, which speak S3.
+"""The rules of storage on stores that nobody here wrote: most of them speak S3, Azurite speaks Azure's API.
 
 All of them verify signatures and checksums. Run them by `make stores`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import pytest
 
+from polycloud.storage.base import StorageDriver
+from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.testing import StorageConformance
 from polycloud.testing.conformance.storage.suite import ODD_NAMES
 from support.stores import store
 
 LONGEST_FILE = 255
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 NOT_OFFERED = frozenset({"enable_container_cdn", "enable_object_cdn"})
+VERSIONS = frozenset(
+    {
+        *("set_container_versioning", "get_container_versioning"),
+        *("iterate_object_versions", "list_object_versions", "get_object_version"),
+    }
+)
 
 
 class TestMiniStack(StorageConformance):
@@ -64,3 +75,21 @@ class TestSeaweedFS(StorageConformance):
         key, secret = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
         with S3StorageDriver(key, secret, url=store("seaweedfs")) as driver:
             yield driver
+
+
+class TestAzurite(StorageConformance):
+    """Microsoft's emulator of Azure Storage, which verifies shared keys, SAS tokens and MD5s."""
+
+    not_offered = frozenset({"enable_object_cdn", *VERSIONS})
+    sorted_lists = False  # it compares names as UTF-16
+    meta_data: ClassVar[Mapping[str, str]] = {"owner": "me", "two_words": "a b, c=d; 50%", "number": "7"}
+    presigned_headers: ClassVar[Mapping[str, str]] = {"x-ms-blob-type": "BlockBlob"}
+    large = 11 * 1024 * 1024
+
+    @pytest.fixture
+    def driver(self) -> Iterator[AzureBlobsStorageDriver]:
+        with AzureBlobsStorageDriver(ACCOUNT, KEY, url=store("azurite"), ex_per_page=2) as driver:
+            yield driver
+
+    def driver_with_wrong_credentials(self, driver: StorageDriver) -> StorageDriver:
+        return AzureBlobsStorageDriver(ACCOUNT, "d3Jvbmc=", url=store("azurite"))

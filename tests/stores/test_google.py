@@ -65,6 +65,7 @@ class TestEmulator(Google):
 
     server = "gcs"
     conditions = frozenset()
+    keeps_versions = False
     odd_names = tuple(name for name in ODD_NAMES if ".." not in name.split("/"))
     breaks: ClassVar[dict[str, str]] = {
         **Google.breaks,
@@ -78,6 +79,7 @@ class TestEmulator(Google):
             "it cannot cancel an upload, and then not delete its bucket",
         ),
         "test_s46_presigned_urls": "it does not read names that end in / at their public addresses",
+        "test_s85_removed_values": "it keeps a field that is null",
         "test_s76_replaced_objects": "it ignores generations, and its responses do not say theirs",
     }
 
@@ -92,4 +94,7 @@ class TestFakeServer(Google):
         **Google.breaks,
         "test_s16_lost_containers": "it does not say that a bucket that exists is one's own",
         "test_s64_broken_uploads": "asked how far an upload is, it ends it",
+        "test_s84_updates": "it keeps metadata that is null as an empty text",
+        "test_s85_removed_values": "it keeps metadata that is null as an empty text",
+        "test_s92_deleted_versions": "it ignores the generation of a delete",
     }

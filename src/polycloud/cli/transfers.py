@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,12 +25,6 @@ class Bar:
         """Grow."""
         if self._display is not None:
             self._display.advance(self._task, size)
-
-    def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the pieces, and grow with each."""
-        for piece in pieces:
-            yield piece
-            self.add(len(piece))
 
 
 @contextmanager

@@ -393,6 +393,7 @@ class Connection:
         except PolycloudError as error:
             raw.close()
             error.locate(response.exchange)
+            error.repeated = repeated
             if not (repeated and self.deletes(request) and isinstance(error, NotFoundError)):
                 raise
             # An earlier attempt deleted it, as asked

@@ -21,6 +21,7 @@ LONGEST = 1e9
 _AWS = "polycloud.sandbox.aws:AWS"
 CLOUDS: dict[str, str] = {
     **dict.fromkeys(("aws", "ec2", "elb", "route53", "s3"), _AWS),
+    "azure_blobs": "polycloud.sandbox.azure:AzureBlobs",
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
     "linode": "polycloud.sandbox.linode:Linode",
     **dict.fromkeys(("rackspace", "cloudfiles"), "polycloud.sandbox.rackspace:Rackspace"),

@@ -31,7 +31,7 @@ __all__ = ["Read", "download"]
 
 Read = Callable[[int, int | None], Iterator[bytes]]
 """Yields the bytes of the object from a position to before another one, or to its end."""
-RANGE = 16 * 1024 * 1024
+RANGE = 8 * 1024 * 1024
 """The bytes of a range; shorter objects are read at once."""
 SIDE_BY_SIDE = 4
 CHUNK = 1 << 18

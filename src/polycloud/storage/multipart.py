@@ -54,8 +54,14 @@ class Part(msgspec.Struct, frozen=True):
 class PartedUpload(ABC):
     """An upload in parts that was begun. `id` is the text by which another process finds it again."""
 
+    in_order: ClassVar[bool] = False
+    """Whether `read` is called, for providers that need the checksum of the whole."""
+
     def __init__(self, id: str) -> None:
         self.id = id
+
+    def read(self, content: bytes) -> None:  # noqa: B027 - most need no checksum of the whole
+        """See the content of each part, in order, before any of it is sent or found at the provider."""
 
     @abstractmethod
     def put(self, number: int, offset: int, content: bytes) -> str:
@@ -164,7 +170,8 @@ class _Sending:
         parted = self._continued() or self._begun()
         try:
             source = self._source
-            tags, size = self._file(parted) if source.positioned else self._stream(parted, first)
+            by_position = source.positioned and not parted.in_order
+            tags, size = self._file(parted) if by_position else self._stream(parted, first)
             with self._errors():
                 made = parted.complete(tags, size)
         except BaseException as error:
@@ -215,6 +222,7 @@ class _Sending:
         while batch := list(islice(parts, self._driver.side_by_side)):
             calls: list[Callable[[], str]] = []
             for number, content in enumerate(batch, len(tags) + 1):
+                parted.read(content)
                 calls.append(partial(self._put, parted, number, size, content))
                 size += len(content)
             tags += self._driver.connection.gather(calls)

@@ -190,7 +190,7 @@ class Object(StorageResource):
     @property
     def md5(self) -> str | None:
         """The MD5 of the content in hexadecimal digits; None if `hash` is something else."""
-        is_md5 = self._own.hash_type == "md5" and MD5.fullmatch(self.hash or "")
+        is_md5 = MD5.fullmatch(self.hash or "") and self._own._hash_is_md5(self)  # noqa: SLF001 - its own
         return self.hash if is_md5 else None
 
     @property

@@ -9,6 +9,7 @@ from polycloud.storage.types import Provider
 
 if TYPE_CHECKING:
     from polycloud.storage.base import StorageDriver
+    from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
     from polycloud.storage.drivers.google_storage import GoogleStorageDriver
     from polycloud.storage.drivers.local import LocalStorageDriver
@@ -18,6 +19,7 @@ __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 STORES = "polycloud.storage.drivers.s3.stores"
 DRIVERS: providers.Drivers = {
+    Provider.AZURE_BLOBS: ("polycloud.storage.drivers.azure_blobs", "AzureBlobsStorageDriver"),
     Provider.BACKBLAZE_B2: (STORES, "BackblazeB2StorageDriver"),
     Provider.DIGITALOCEAN_SPACES: (STORES, "DigitalOceanSpacesStorageDriver"),
     Provider.DUMMY: ("polycloud.storage.drivers.dummy", "DummyStorageDriver"),
@@ -36,6 +38,8 @@ DRIVERS: providers.Drivers = {
 """The storage drivers of this package: constant to (module path, class name)."""
 
 
+@overload
+def get_driver(provider: Literal[Provider.AZURE_BLOBS, "azure_blobs"]) -> type[AzureBlobsStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyStorageDriver]: ...
 @overload

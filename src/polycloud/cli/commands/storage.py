@@ -95,6 +95,9 @@ def copy(
     recursive: Recursive = False,
     content_type: Annotated[str | None, typer.Option(metavar="TYPE", help="Such as text/html.")] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep what has arrived: the same command sends the rest.")
+    ] = False,
     dry_run: options.DryRun = False,
 ) -> None:
     """Copy an object or a file; with -r all of a folder, but what is the same already."""
@@ -107,7 +110,7 @@ def copy(
         if dry_run:
             changing.would(f"copy {here} to {there}")
             return
-        _copy_one(drivers, here, there, content_type, overwrite=force)
+        _copy_one(drivers, here, there, content_type, overwrite=force, resume=resume)
     if not there.is_standard:
         output.line(f"copied {here} to {there}")
 
@@ -123,15 +126,23 @@ def _named(here: Address, there: Address) -> Address:
 
 
 def _copy_one(
-    drivers: Drivers, here: Address, there: Address, content_type: str | None, *, overwrite: bool
+    drivers: Drivers,
+    here: Address,
+    there: Address,
+    content_type: str | None,
+    *,
+    overwrite: bool,
+    resume: bool = False,
 ) -> None:
     extra = {"content_type": content_type} if content_type else {}
     if here.is_local and there.is_local:
         raise InvalidArgumentError("one of the two must be an object: profile:container/name")
+    if resume and (here.is_local is there.is_local or here.is_standard or there.is_standard):
+        raise InvalidArgumentError("--resume is for copies of a file to an object, or of an object to a file")
     if here.is_local:
-        _upload(drivers.container(there.require_object()), here, there, extra)
+        _upload(drivers.container(there.require_object()), here, there, extra, resume=resume)
     elif there.is_local:
-        _download(drivers.object(here), there, overwrite=overwrite)
+        _download(drivers.object(here), there, overwrite=overwrite, resume=resume)
     else:
         from polycloud.storage import copy
 
@@ -139,31 +150,31 @@ def _copy_one(
             copy(drivers.object(here), drivers.container(there.require_object()), there.name)
 
 
-def _upload(container: Container, here: Address, there: Address, extra: dict[str, Any]) -> None:
+def _upload(
+    container: Container, here: Address, there: Address, extra: dict[str, Any], *, resume: bool
+) -> None:
     if here.is_standard:
         with transfers.progress("uploading", None) as bar:
             standard: Any = sys.stdin.buffer
             pieces = iter(lambda: standard.read1(1 << 18), b"")
-            container.upload_object_via_stream(bar.counted(pieces), there.name, extra)
+            container.upload_object_via_stream(pieces, there.name, extra, progress=bar.add)
         return
     try:
-        file = here.path.open("rb")
         size = here.path.stat().st_size
     except OSError as error:
         raise InvalidArgumentError(f"{here.text} cannot be read: {error.strerror}") from error
-    with file, transfers.progress(here.path.name, size) as bar:
-        pieces = iter(lambda: file.read(1 << 20), b"")
-        container.upload_object_via_stream(bar.counted(pieces), there.name, extra)
+    with transfers.progress(here.path.name, size) as bar:
+        container.upload_object(str(here.path), there.name, extra, resume=resume, progress=bar.add)
 
 
-def _download(obj: Object, there: Address, *, overwrite: bool) -> None:
+def _download(obj: Object, there: Address, *, overwrite: bool = False, resume: bool = False) -> None:
     if there.is_standard:
         for piece in obj.as_stream():
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
         return
-    with output.working(f"downloading {obj.name}"):
-        obj.download(str(there.path), overwrite_existing=overwrite)
+    with transfers.progress(obj.name, obj.size) as bar:
+        obj.download(str(there.path), overwrite_existing=overwrite, resume=resume, progress=bar.add)
 
 
 @app.command("mv")
@@ -210,7 +221,7 @@ def remove(
 def cat(*, address: At) -> None:
     """Print an object's content."""
     with connected() as drivers:
-        _download(drivers.object(parse(address)), Address("-"), overwrite=False)
+        _download(drivers.object(parse(address)), Address("-"))
 
 
 @app.command("du")

@@ -116,5 +116,6 @@ class Container:
     metadata: dict[str, str]
     created: float
     changed: float
+    etag: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     objects: Names[Blob] = field(default_factory=Names)

@@ -30,7 +30,7 @@ class OpenStackSettings(Settings):
         volume_limit: how many volumes a project may have.
         security_group_limit: how many security groups a project may have.
         page_size: items on a page at most; Glance's pages have 25 unless a request asks for more.
-        largest_listing: names in a list of Swift at most.
+        largest_page: names in a list of Swift at most.
         largest_object: bytes in an object at most, unless it is made of segments.
         minute_limit: Nova's requests a minute, and then 413 with Retry-After; 0 refuses nothing.
     """
@@ -51,7 +51,7 @@ class OpenStackSettings(Settings):
     volume_limit: int = 25
     security_group_limit: int = 10
     page_size: int = 1000
-    largest_listing: int = 10000
+    largest_page: int = 10000
     largest_object: int = 5368709122
     minute_limit: int = 0
 

@@ -46,7 +46,7 @@ def _update(metadata: dict[str, str], request: Request, noun: str) -> None:
 
 def _listing(stores: Stores, request: Request, names: Names[Any], show: Callable[[Any], Any]) -> Reply:
     """Return a page of names, in the format that a request asks for."""
-    query, largest = request.query, stores.settings.largest_listing
+    query, largest = request.query, stores.settings.largest_page
     limit = query.number("limit", largest)
     if limit is None:
         limit = largest

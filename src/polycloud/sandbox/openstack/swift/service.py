@@ -98,8 +98,8 @@ def _info(settings: Any) -> dict[str, Any]:
             **{f"max_meta_{name}": most for name, most in META_LIMITS.items()},
             "max_object_name_length": LONGEST_OBJECT,
             "max_container_name_length": LONGEST_CONTAINER,
-            "container_listing_limit": settings.largest_listing,
-            "account_listing_limit": settings.largest_listing,
+            "container_listing_limit": settings.largest_page,
+            "account_listing_limit": settings.largest_page,
         },
         "slo": {
             "max_manifest_segments": large.MOST_SEGMENTS,

@@ -48,7 +48,7 @@ class GoogleUploads(GoogleObjects, MultipartUploads):
         self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Object:
         """Replace metadata and headers of an object, in the generation that it has."""
-        self._require_current(obj)
+        self._require_update(obj, extra, headers)
         found = self.get_object(obj.container.name, obj.name)
         if obj.hash not in {"", found.hash}:
             raise ObjectAlreadyExistsError(driver=self, object_name=obj.name)

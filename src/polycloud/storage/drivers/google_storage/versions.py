@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from polycloud.errors import InvalidArgumentError
 from polycloud.storage.drivers.google_storage.connection import GoogleStorageResponse, require_name
 from polycloud.storage.drivers.google_storage.objects import GoogleObjects
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.types import ObjectDoesNotExistError
 from polycloud.utils.values import shown
 
 
@@ -61,11 +61,11 @@ class GoogleVersions(GoogleObjects):
 
     def get_object_version(self, container_name: str, object_name: str, version_id: str) -> Object:
         """Return a generation of an object with its metadata."""
-        if not isinstance(version_id, str) or not (version_id.isascii() and version_id.isdigit()):
-            raise InvalidArgumentError(
-                f"version_id must be the digits of a generation, got {shown(version_id)}"
-            )
         path = self._path(container_name, require_name(object_name))
+        if not isinstance(version_id, str) or not (version_id.isascii() and version_id.isdigit()):
+            self._require_container(container_name)
+            message = f"{object_name!r} has no version {shown(version_id)}: versions are numbers, as text"
+            raise ObjectDoesNotExistError(message, self, object_name)
         with self._errors(container_name, object_name):
             response: GoogleStorageResponse = self.connection.request(path, {"generation": version_id})
         return _as_version(self._object_of(response, Container(container_name, None, self)))

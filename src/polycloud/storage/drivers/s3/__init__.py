@@ -13,22 +13,27 @@ from polycloud.common.credentials import Credential
 from polycloud.errors import InvalidArgumentError, InvalidCredsError
 from polycloud.storage.drivers.s3.connection import S3Connection
 from polycloud.storage.drivers.s3.containers import S3Containers
+from polycloud.storage.drivers.s3.copies import S3Copies
+from polycloud.storage.drivers.s3.deleting import S3Deletes
 from polycloud.storage.drivers.s3.dialects import AMAZON, DIALECTS, Dialect
 from polycloud.storage.drivers.s3.multipart import S3Multipart
-from polycloud.storage.drivers.s3.objects import S3Objects
 from polycloud.storage.drivers.s3.presigning import S3Presigning
-from polycloud.storage.drivers.s3.uploads import S3Uploads
+from polycloud.storage.drivers.s3.versions import S3Versions
 from polycloud.storage.types import Provider
 
 __all__ = ["DIALECTS", "Dialect", "S3CompatibleStorageDriver", "S3Connection", "S3StorageDriver"]
 
 
-class S3StorageDriver(S3Containers, S3Objects, S3Uploads, S3Multipart, S3Presigning):
+class S3StorageDriver(S3Containers, S3Versions, S3Copies, S3Deletes, S3Multipart, S3Presigning):
     """Amazon S3's storage driver: `S3StorageDriver("access key", "secret", token=None, region="us-east-1")`.
 
     Without a key, credentials and the region are found where Amazon's tools find them; see `AWSBaseDriver`.
     Containers of all regions can be used; `create_container` makes them in the driver's. With `url=` it
     speaks to any other store that speaks S3.
+
+    Objects are encrypted by the bucket's default, by a key of the provider (`ex_encryption="aws:kms"` and
+    `ex_encryption_key`, its id; or "AES256"), or by one of yours: `ex_customer_key`, 32 bytes or these as
+    base64 text. It comes with every request and is kept nowhere; without it, nobody reads what was written.
     """
 
     type = Provider.S3

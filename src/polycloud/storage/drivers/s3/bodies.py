@@ -7,15 +7,21 @@ import hashlib
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycloud.storage.drivers.s3.connection import S3Connection, S3Response
+from polycloud.storage.drivers.s3.encryption import PLAIN_METHODS, encryption_of
 from polycloud.storage.objects import MD5
 from polycloud.storage.types import ObjectHashMismatchError
 
 MD5_HEADER, CRC_HEADER = "Content-MD5", "x-amz-checksum-crc32"
-ENCRYPTION = "x-amz-server-side-encryption"
-CUSTOMER_KEY = "x-amz-server-side-encryption-customer-algorithm"
+
+
+class Stored(NamedTuple):
+    """What the store says of a body: its ETag, and what `extra` has of its encryption."""
+
+    etag: str
+    extra: dict[str, str]
 
 
 def put_bytes(
@@ -27,29 +33,29 @@ def put_bytes(
     query: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     idempotent: bool = True,
-) -> str:
-    """Send a body; return its ETag. With `md5` the store verifies its MD5, else its CRC-32.
+) -> Stored:
+    """Send a body. With `md5` the store verifies its MD5, else its CRC-32.
 
     It goes as a file: then the signature leaves it out, since its checksum is sent beside it, and nobody
     searches for secrets in it. Raises `ObjectHashMismatchError` if the store says that it has
     another content.
     """
     checksum = _checksum(content, md5=md5)
-    fields = {**(headers or {}), **checksum, "Content-Length": str(len(content))}
+    fields = {**connection.encryption.use, **(headers or {}), **checksum, "Content-Length": str(len(content))}
     response: S3Response = connection.request(
         path, query, BytesIO(content), fields, "PUT", idempotent=idempotent
     )
     etag = bare(response.headers.get("etag", ""))
     if not etag:
         raise response.malformed("the response must have an ETag")
-    encrypted = response.headers.get(ENCRYPTION, "AES256") != "AES256" or CUSTOMER_KEY in response.headers
+    encryption = encryption_of(response.headers)
     said = response.headers.get(CRC_HEADER, checksum.get(CRC_HEADER))
-    if md5 and MD5.fullmatch(etag) and not encrypted:
+    if md5 and MD5.fullmatch(etag) and encryption.get("encryption") in PLAIN_METHODS:
         said = _base64(bytes.fromhex(etag))
     if said not in checksum.values():
         message = f"the store has another content: its checksum is {said}"
         raise ObjectHashMismatchError(message, connection.driver)
-    return etag
+    return Stored(etag, encryption)
 
 
 def bare(etag: str) -> str:

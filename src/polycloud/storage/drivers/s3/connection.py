@@ -6,15 +6,24 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from operator import methodcaller
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from polycloud.common.aws.connection import AWSBaseDriver
 from polycloud.common.aws.errors import AWSCredsError
 from polycloud.common.aws.rest import AWSRestConnection, AWSRestResponse
-from polycloud.errors import InvalidCredsError, NotFoundError, ProviderHTTPError
+from polycloud.errors import (
+    InsecureConnectionError,
+    InvalidCredsError,
+    NotFoundError,
+    ProviderHTTPError,
+)
+from polycloud.http.messages import is_loopback
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.drivers.s3.dialects import AMAZON, Dialect
+from polycloud.storage.drivers.s3.encryption import PLAIN_METHODS, Encryption
+from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     ContainerDoesNotExistError,
@@ -39,6 +48,7 @@ CONTAINER_ERRORS: Mapping[str, type[ContainerError]] = {
 }
 OBJECT_ERRORS: Mapping[str, type[ObjectError]] = {
     "NoSuchKey": ObjectDoesNotExistError,
+    "NoSuchVersion": ObjectDoesNotExistError,
     "PreconditionFailed": ObjectAlreadyExistsError,
     "ConditionalRequestConflict": ObjectAlreadyExistsError,
     "BadDigest": ObjectHashMismatchError,
@@ -95,6 +105,29 @@ class S3Connection(AWSRestConnection):
     namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
     responseCls = S3Response
 
+    def __init__(
+        self,
+        *args: Any,
+        ex_customer_key: bytes | str | None = None,
+        ex_encryption: str | None = None,
+        ex_encryption_key: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.encryption = Encryption(ex_customer_key, ex_encryption, ex_encryption_key)
+        if self.encryption.use and not self.secure and not is_loopback(self.host):
+            raise InsecureConnectionError(
+                f"plain HTTP would show ex_customer_key to the network; use https:// for {self.host}"
+            )
+
+    def secrets(self) -> tuple[str, ...]:
+        """The secret key, the token, and the customer's key."""
+        return (*super().secrets(), *self.encryption.secrets)
+
+    def account(self) -> tuple[Any, ...]:
+        """What is encrypted by another customer's key belongs to another account: this one cannot read it."""
+        return (*super().account(), *self.encryption.identity)
+
     def in_region(self, region: str, host: str) -> S3Connection:
         """Return a connection to another region, with the same credentials and options."""
         other = copy(self)
@@ -114,9 +147,28 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
     region_names = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
     dialect: ClassVar[Dialect] = AMAZON
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        ex_customer_key: bytes | str | None = None,
+        ex_encryption: str | None = None,
+        ex_encryption_key: str | None = None,
+        **options: Any,
+    ) -> None:
+        self._encryption_options = {
+            "ex_customer_key": ex_customer_key,
+            "ex_encryption": ex_encryption,
+            "ex_encryption_key": ex_encryption_key,
+        }
         super().__init__(*args, **options)
         self._elsewhere: dict[str, S3Connection] = {}
+
+    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
+        return {**super()._ex_connection_class_kwargs(), **self._encryption_options}
+
+    def _hash_is_md5(self, obj: Object) -> bool:
+        """Return whether the ETag of an object can be its MD5: not that of an encrypted one."""
+        return not self.connection.encryption.hides_md5 and obj.extra.get("encryption") in PLAIN_METHODS
 
     def close(self) -> None:
         """Close the connections to all regions."""
@@ -198,10 +250,35 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
             self._require_container(container_name)
         return ObjectDoesNotExistError(driver=self, object_name=object_name)
 
+    def _marked_pages(
+        self, container: Container, query: Mapping[str, Any], root_name: str, markers: tuple[str, str]
+    ) -> Iterator[S3Response]:
+        """Yield the pages of a list that goes on behind two markers, such as a key and a version of it."""
+        path, marks = self._path(container.name), ("", "")
+        names = [re.sub(r"(?<=[a-z])(?=[A-Z])", "-", marker).lower() for marker in markers]
+        while True:
+            page = {**query, **{name: mark or None for name, mark in zip(names, marks, strict=True)}}
+            with self._errors(container.name):
+                response: S3Response = self._send(container.name, methodcaller("request", path, page))
+            root = response.root(root_name)
+            yield response
+            if root.findtext("{*}IsTruncated") != "true":
+                return
+            key, other = (root.findtext(f"{{*}}Next{marker}") or "" for marker in markers)
+            following = (decoded(key) if root.findtext("{*}EncodingType") == "url" else key, other)
+            if following == marks:
+                raise response.malformed("the list returns to the same page and has no end")
+            marks = following
+
     def _require_container(self, name: str) -> None:
         """Raise `ContainerDoesNotExistError` if there is none."""
         with self._errors(name):
             self._send(name, lambda connection: connection.request(self._path(name), method="HEAD"))
+
+
+def decoded(name: str) -> str:
+    """Return a name from a list that was asked for with `encoding-type=url`."""
+    return unquote(name.replace("+", " ")) if "%" in name or "+" in name else name
 
 
 def _region_of(error: ProviderHTTPError) -> str | None:

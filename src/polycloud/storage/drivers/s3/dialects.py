@@ -16,8 +16,8 @@ class Dialect(msgspec.Struct, frozen=True):
     `host` is the name of its host, in which `{region}` is replaced, or "" where every user has another one;
     `region` is the default one. `md5` says that it verifies uploads by `Content-MD5`, the others by
     `x-amz-checksum-crc32`, which costs a third of the time. `location` says that a create of a container
-    names its region, unless that is the default one. `conditions` says that uploads keep `if_match` and
-    `if_none_match`; a store that would ignore them is not asked.
+    names its region, unless that is the default one; `bulk_delete` that one request deletes many objects;
+    `conditions` that uploads keep `if_match` and `if_none_match`, which other stores would ignore.
     """
 
     title: str
@@ -26,6 +26,7 @@ class Dialect(msgspec.Struct, frozen=True):
     website: str
     md5: bool = True
     location: bool = False
+    bulk_delete: bool = True
     conditions: bool = True
 
 
@@ -53,6 +54,7 @@ DIALECTS: dict[Provider, Dialect] = {
         "https://cloud.google.com/storage",
         location=True,
         conditions=False,
+        bulk_delete=False,
     ),
     Provider.LINODE: Dialect(
         "Linode Object Storage",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from operator import methodcaller
 
 import msgspec
@@ -12,8 +12,7 @@ from msgspec import structs
 from polycloud.common.aws.xml import plain
 from polycloud.errors import PolycloudError
 from polycloud.storage.drivers.s3.bodies import bare, put_bytes
-from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Connection, S3Response
-from polycloud.storage.drivers.s3.objects import decoded
+from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Connection, S3Response, decoded
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import MD5, Container, Object
 
@@ -41,6 +40,12 @@ class MultipartUpload(msgspec.Struct):
     created_at: str | None = msgspec.field(name="Initiated", default=None)
 
 
+class CopiedPart(msgspec.Struct):
+    """The response to the copy of a part."""
+
+    etag: str = msgspec.field(name="ETag")
+
+
 class KeptPart(msgspec.Struct):
     """A part that S3 has."""
 
@@ -65,18 +70,28 @@ class S3PartedUpload(PartedUpload):
         super().__init__(upload_id)
         self._connection, self._path, self._query = connection, path, {"uploadId": upload_id}
         self._uploaded, self._conditions, self._md5 = uploaded, conditions, md5
+        self._use = connection.encryption.use
 
     def put(self, number: int, offset: int, content: bytes) -> str:
         """Send a part; return its ETag."""
         query = {"partNumber": number, **self._query}
-        return put_bytes(self._connection, self._path, content, md5=self._md5, query=query)
+        return put_bytes(self._connection, self._path, content, md5=self._md5, query=query).etag
+
+    def copy(self, number: int, start: int, end: int, source: Mapping[str, str]) -> str:
+        """Make a part of the bytes from `start` to before `end` of another object; return its ETag."""
+        query = {"partNumber": number, **self._query}
+        headers = {**self._use, **source, "x-amz-copy-source-range": f"bytes={start}-{end - 1}"}
+        response: S3Response = self._connection.request(self._path, query, None, headers, "PUT")
+        # It may begin with the status 200 and end as an error
+        return bare(response.read("CopyPartResult", CopiedPart).etag)
 
     def complete(self, tags: list[str], size: int) -> Object:
         """Make the object; if the response was lost, see whether it is there."""
         parts = [{"PartNumber": number, "ETag": f'"{etag}"'} for number, etag in enumerate(tags, 1)]
         body = {"CompleteMultipartUpload": {"Part": parts}}
         try:
-            response = self._connection.call("POST", self._path, body, self._query, headers=self._conditions)
+            headers = {**self._use, **self._conditions}
+            response = self._connection.call("POST", self._path, body, self._query, headers=headers)
             # It may begin with the status 200 and end as an error
             return self._uploaded(size, bare(response.read("CompleteMultipartUploadResult", Completed).etag))
         except PolycloudError:
@@ -94,7 +109,7 @@ class S3PartedUpload(PartedUpload):
         marker = 0
         while True:
             response: S3Response = self._connection.request(
-                self._path, {**self._query, "part-number-marker": marker or None}
+                self._path, {**self._query, "part-number-marker": marker or None}, None, self._use
             )
             root = response.root(*LIST_OF_PARTS)
             for element in root.iterfind("{*}Part"):
@@ -111,7 +126,8 @@ class S3PartedUpload(PartedUpload):
 
     def _etag_now(self) -> str | None:
         try:
-            return bare(self._connection.request(self._path, method="HEAD").headers.get("etag", ""))
+            response: S3Response = self._connection.request(self._path, None, None, self._use, "HEAD")
+            return bare(response.headers.get("etag", ""))
         except PolycloudError:
             return None
 
@@ -127,23 +143,12 @@ class S3Multipart(S3BaseDriver):
         Their parts are kept, and cost money, until they are finished or aborted.
         """
         query = {"uploads": "", "encoding-type": "url", "prefix": prefix}
-        path, marks = self._path(container.name), {"key-marker": "", "upload-id-marker": ""}
-        while True:
-            page = {**query, **{name: text or None for name, text in marks.items()}}
-            with self._errors(container.name):
-                response: S3Response = self._send(container.name, methodcaller("request", path, page))
-            root = response.root("ListMultipartUploadsResult")
-            is_encoded = root.findtext("{*}EncodingType") == "url"
-            for item in response.items("ListMultipartUploadsResult", "Upload", MultipartUpload):
+        root, markers = "ListMultipartUploadsResult", ("KeyMarker", "UploadIdMarker")
+        for response in self._marked_pages(container, query, root, markers):
+            is_encoded = response.root(root).findtext("{*}EncodingType") == "url"
+            for item in response.items(root, "Upload", MultipartUpload):
                 one = item.value
                 yield structs.replace(one, key=decoded(one.key)) if is_encoded else one
-            if root.findtext("{*}IsTruncated") != "true":
-                return
-            key, id_ = (root.findtext(f"{{*}}Next{name}") or "" for name in ("KeyMarker", "UploadIdMarker"))
-            following = {"key-marker": decoded(key) if is_encoded else key, "upload-id-marker": id_}
-            if following == marks:
-                raise response.malformed("the list returns to the same page and has no end")
-            marks = following
 
     def ex_cleanup_all_multipart_uploads(self, container: Container, prefix: str | None = None) -> bool:
         """Abort the uploads of objects whose names begin with `prefix` that are not finished."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from operator import methodcaller
 from typing import Any
-from urllib.parse import unquote
 
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
 from polycloud.storage.base import rechunked
-from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response
+from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response, decoded
+from polycloud.storage.drivers.s3.encryption import encryption_of
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectError
 from polycloud.storage.uploads import require_object_name
@@ -21,11 +21,6 @@ KEPT = ("content-encoding", "content-disposition", "content-language", "cache-co
 """Headers of an object that are in its `extra` if it has them, beside its content type and its ETag."""
 AS_KEPT = {"Accept-Encoding": "identity"}
 """The content as it is kept, whatever its `Content-Encoding`."""
-
-
-def decoded(name: str) -> str:
-    """Return a name from a list that was asked for with `encoding-type=url`."""
-    return unquote(name.replace("+", " ")) if "%" in name or "+" in name else name
 
 
 class S3Objects(S3BaseDriver):
@@ -53,13 +48,8 @@ class S3Objects(S3BaseDriver):
 
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return an object with its metadata."""
-        path = self._path(container_name, require_object_name(object_name))
-        with self._errors(container_name, object_name):
-            response: S3Response = self._send(
-                container_name, lambda one: one.request(path, None, None, AS_KEPT, "HEAD")
-            )
-        container = Container(container_name, {}, self)
-        return self._object(container, object_name, response.headers)
+        headers = self._head(container_name, require_object_name(object_name))
+        return self._object(Container(container_name, {}, self), object_name, headers)
 
     def download_object_range_as_stream(
         self, obj: Object, start_bytes: int, end_bytes: int | None = None, chunk_size: int | None = None
@@ -70,20 +60,36 @@ class S3Objects(S3BaseDriver):
 
     def delete_object(self, obj: Object) -> bool:
         """Delete an object; S3 does not say whether there was one."""
-        path = self._path(obj.container.name, obj.name)
+        path, query = self._path(obj.container.name, obj.name), {"versionId": obj.version_id}
         with self._errors(obj.container.name, obj.name):
-            self._send(obj.container.name, lambda one: one.request(path, method="DELETE"))
+            self._send(obj.container.name, lambda one: one.request(path, query, method="DELETE"))
         return True
 
+    def _head(self, container_name: str, object_name: str, version_id: str | None = None) -> Headers:
+        """Return the headers of an object."""
+        path, query = self._path(container_name, object_name), {"versionId": version_id}
+        headers = {**AS_KEPT, **self.connection.encryption.use}
+        try:
+            with self._errors(container_name, object_name):
+                response: S3Response = self._send(
+                    container_name, lambda one: one.request(path, query, None, headers, "HEAD")
+                )
+        except ProviderHTTPError as error:
+            if error.exchange is not None and error.exchange.status == HTTPStatus.BAD_REQUEST:
+                error.add_note("S3 refuses so what a customer's key encrypts: give its ex_customer_key")
+            raise
+        return response.headers
+
     def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
-        path = self._path(obj.container.name, obj.name)
-        headers = {**AS_KEPT, **({"If-Match": f'"{obj.hash}"'} if obj.hash else {})}
+        path, query = self._path(obj.container.name, obj.name), {"versionId": obj.version_id}
+        use = self.connection.encryption.use
+        headers = {**AS_KEPT, **use, **({"If-Match": f'"{obj.hash}"'} if obj.hash else {})}
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
             with self._errors(obj.container.name, obj.name):
                 response: S3Response = self._send(
-                    obj.container.name, lambda one: one.request(path, None, None, headers, stream=True)
+                    obj.container.name, lambda one: one.request(path, query, None, headers, stream=True)
                 )
         except ProviderHTTPError as error:
             raise self._unreadable(error, obj) from error
@@ -94,6 +100,7 @@ class S3Objects(S3BaseDriver):
         if "Range" in headers and not response.headers.get("content-range", "").startswith(f"bytes {start}-"):
             response.close()
             raise response.malformed(f"the response must be the range {headers['Range']}")
+        obj.extra.update(encryption_of(response.headers))  # lists do not say it
         return response.iter_bytes()
 
     def _unreadable(self, error: ProviderHTTPError, obj: Object) -> Exception:
@@ -107,15 +114,18 @@ class S3Objects(S3BaseDriver):
     def _listed(self, response: S3Response, container: Container) -> Iterator[Object]:
         root = response.root("ListBucketResult")
         namespace = root.tag.removesuffix("ListBucketResult")
-        key, size, etag, modified, owner = (
-            namespace + name for name in ("Key", "Size", "ETag", "LastModified", "Owner")
+        key, size, etag, modified, kind, owner = (
+            namespace + name for name in ("Key", "Size", "ETag", "LastModified", "StorageClass", "Owner")
         )
         encoded = root.findtext(f"{namespace}EncodingType") == "url"
         for element in root.iterfind(f"{namespace}Contents"):
             fields = {child.tag: child.text or "" for child in element}
             try:
                 name = fields[key]
-                extra: dict[str, Any] = {"last_modified": fields.get(modified)}
+                extra: dict[str, Any] = {
+                    "last_modified": fields.get(modified),
+                    "storage_class": fields.get(kind),
+                }
                 length = int(fields[size])
             except (KeyError, ValueError) as error:
                 raise response.undocumented(error) from None
@@ -134,5 +144,6 @@ class S3Objects(S3BaseDriver):
             raise MalformedResponseError(message, driver=self) from None
         extra = {"content_type": headers.get("content-type"), "etag": etag}
         extra |= {one.replace("-", "_"): headers[one] for one in KEPT if one in headers}
+        extra |= {"storage_class": headers.get("x-amz-storage-class", "STANDARD"), **encryption_of(headers)}
         meta = {one.removeprefix(META): text for one, text in headers.items() if one.startswith(META)}
         return Object(name, size, etag, extra, meta, container, self)

@@ -7,7 +7,7 @@ import hmac
 from urllib.parse import quote, urlencode, urlsplit
 
 from polycloud.common.aws.signing import ALGORITHM, UNSIGNED_PAYLOAD, signing_key
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.storage.drivers.s3.connection import S3BaseDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.uploads import require_object_name
@@ -31,12 +31,15 @@ class S3Presigning(S3BaseDriver):
         The object need not exist: with "PUT", anybody who has the URL uploads it.
 
         Raises:
+            UnsupportedOperationError: The driver has a customer's key, which a URL cannot bring.
             InvalidArgumentError: The method is not GET, PUT, HEAD or DELETE, or the time not 1 s to 7 days.
         """
         if method not in METHODS:
             raise InvalidArgumentError(f"method must be one of {', '.join(sorted(METHODS))}, got {method!r}")
         if not 1 <= expires <= LONGEST:
             raise InvalidArgumentError(f"expires must be 1 to {LONGEST} seconds, got {expires}")
+        if self.connection.encryption.use:
+            raise UnsupportedOperationError("a URL cannot bring the customer's key (ex_customer_key)", self)
         connection = self._elsewhere.get(container.name, self.connection)
         url = self._address(container.name, require_object_name(object_name))
         now = f"{connection.now():%Y%m%dT%H%M%SZ}"

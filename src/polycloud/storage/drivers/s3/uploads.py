@@ -1,19 +1,17 @@
-"""Uploads to S3, whole or in parts, and copies that it makes alone."""
+"""Uploads to S3, whole or in parts."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from polycloud.errors import UnsupportedOperationError
-from polycloud.storage.drivers.s3.bodies import bare, put_bytes
+from polycloud.storage.drivers.s3.bodies import put_bytes
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response
-from polycloud.storage.drivers.s3.multipart import Begun, Completed, S3PartedUpload
+from polycloud.storage.drivers.s3.multipart import Begun, S3PartedUpload
 from polycloud.storage.drivers.s3.objects import META
-from polycloud.storage.multipart import MultipartUploads, PartedUpload
+from polycloud.storage.multipart import MultipartUploads
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.uploads import Upload, require_object_name
-
-LARGEST_COPY = 5 * 1024**3
+from polycloud.storage.uploads import Upload
 
 
 class S3Uploads(S3BaseDriver, MultipartUploads):
@@ -22,46 +20,31 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
     part_size = 5 * 1024 * 1024  # S3 allows no smaller one, but the last
     most_parts = 10_000
 
-    def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
-        """Copy an object; S3 does it alone, unless the object is longer than 5 GiB."""
-        if obj.size > LARGEST_COPY:
-            return super().copy_object(obj, container, object_name)
-        name = require_object_name(object_name or obj.name)
-        path, source = self._path(container.name, name), self._path(obj.container.name, obj.name)
-        headers = {
-            "x-amz-copy-source": source,
-            **({"x-amz-copy-source-if-match": obj.hash} if obj.hash else {}),
-        }
-        with self._errors(obj.container.name, obj.name):
-            response: S3Response = self._send(
-                container.name, lambda one: one.request(path, None, None, headers, "PUT")
-            )
-            # It may begin with the status 200 and end as an error
-            etag = bare(response.read("CopyObjectResult", Completed).etag)
-        return Object(name, obj.size, etag, {**obj.extra, "etag": etag}, obj.meta_data, container, self)
-
     def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
         path, conditions = self._path(container.name, name), self._conditions(upload)
-        etag = self._send(
+        stored = self._send(
             container.name,
             lambda one: put_bytes(
                 one,
                 path,
                 content,
                 md5=self.dialect.md5,
-                headers={**_headers(upload), **conditions},
+                headers={**one.encryption.create, **upload_headers(upload), **conditions},
                 idempotent=not conditions,  # sent again, it would meet its own result
             ),
         )
-        return self._uploaded(container, name, upload, len(content), etag)
+        made = self._uploaded(container, name, upload, len(content), stored.etag)
+        made.extra.update(stored.extra)
+        return made
 
     def _upload_in_parts(
         self, container: Container, name: str, upload: Upload, upload_id: str | None
-    ) -> PartedUpload:
-        path = self._path(container.name, name)
+    ) -> S3PartedUpload:
+        path, conditions = self._path(container.name, name), self._conditions(upload)
         if upload_id is None:
+            headers = {**self.connection.encryption.create, **upload_headers(upload)}
             begun: S3Response = self._send(
-                container.name, lambda one: one.request(path, {"uploads": ""}, None, _headers(upload), "POST")
+                container.name, lambda one: one.request(path, {"uploads": ""}, None, headers, "POST")
             )
             upload_id = begun.read("InitiateMultipartUploadResult", Begun).upload_id
         else:
@@ -71,7 +54,7 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
             path,
             upload_id,
             partial(self._uploaded, container, name, upload),
-            self._conditions(upload),
+            conditions,
             md5=self.dialect.md5,
         )
 
@@ -89,7 +72,8 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
         return Object(name, size, etag, kept, upload.meta_data, container, self)
 
 
-def _headers(upload: Upload) -> dict[str, str]:
+def upload_headers(upload: Upload) -> dict[str, str]:
+    """Return the headers that say what an upload says beside its bytes."""
     meta = {META + name: text for name, text in upload.meta_data.items()}
     acl = {"x-amz-acl": upload.acl} if upload.acl else {}
     return {**upload.headers, **meta, **acl}

@@ -223,7 +223,7 @@ class ObjectRules(StorageSuite):
                 url = sign(name, method="PUT")
             except InvalidArgumentError:
                 continue
-            status, answer = fetched("PUT", url, content)
+            status, answer = fetched("PUT", url, content, self.presigned_headers)
             assert status < FAILED, f"a PUT of {name!r} gets {status}: {answer!r}"
             self.require_content(driver, container, name, content)
             got = fetched("GET", sign(name))
@@ -239,7 +239,8 @@ class ObjectRules(StorageSuite):
         url = sign(obj.name)
         moved = url.replace("object.txt", "object.txt2", 1)
         for method, wrong in (("GET", moved), ("PUT", url), ("DELETE", url)):
-            status, _ = fetched(method, wrong, OTHER if method == "PUT" else None)
+            body, headers = (OTHER, self.presigned_headers) if method == "PUT" else (None, {})
+            status, _ = fetched(method, wrong, body, headers)
             assert status >= FAILED, f"a {method} of {wrong} gets {status}"
         self.require_content(driver, container, obj.name, CONTENT)
 

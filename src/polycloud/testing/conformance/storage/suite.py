@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPSConnection
 from operator import attrgetter
@@ -51,12 +51,14 @@ def bytes_of(size: int) -> bytes:
     return random.Random(size).randbytes(size)  # noqa: S311 - not a secret
 
 
-def fetched(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+def fetched(
+    method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
     """Return status and body of a response; other clients would change the dots in a path."""
     place, _, rest = url.partition("://")[2].partition("/")
     line = (HTTPSConnection if url.startswith("https:") else HTTPConnection)(place, timeout=60)
     with closing(line):
-        line.request(method, f"/{rest}", body)
+        line.request(method, f"/{rest}", body, dict(headers or {}))
         response = line.getresponse()
         return response.status, response.read()
 
@@ -87,6 +89,12 @@ class StorageSuite(Checks[StorageDriver]):
     odd_names: ClassVar[tuple[str, ...]] = ODD_NAMES
     """Names of objects that are kept as they are, or refused."""
 
+    meta_data: ClassVar[Mapping[str, str]] = {"owner": "me", "Two-Words": "a b, c=d; 50%", "number": "7"}
+    """Metadata of objects, under names that the provider takes."""
+
+    presigned_headers: ClassVar[Mapping[str, str]] = {}
+    """The headers that the provider requires of an upload by a presigned URL."""
+
     conditions: ClassVar[frozenset[str]] = CONDITIONS
     """The conditions of uploads that the test server knows."""
 
@@ -98,6 +106,9 @@ class StorageSuite(Checks[StorageDriver]):
 
     verifies_uploads: ClassVar[bool] = True
     """Whether the test server notices that the content of an upload was changed on its way."""
+
+    keeps_versions: ClassVar[bool] = True
+    """Whether the test server keeps the versions of objects, if the driver offers them."""
 
     # What the tests create
 
@@ -113,6 +124,9 @@ class StorageSuite(Checks[StorageDriver]):
             if driver.supports("iterate_container_objects") and driver.supports("delete_object"):
                 for obj in driver.list_container_objects(container):
                     driver.delete_object(obj)
+                if cls.keeps_versions and driver.supports("iterate_object_versions"):
+                    for obj in driver.list_object_versions(container):
+                        driver.delete_object(obj)
             return driver.delete_container(container)
 
         return Kind("containers", listed, remove, attrgetter("name"), cls.gone)

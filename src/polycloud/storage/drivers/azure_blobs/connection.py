@@ -1,0 +1,166 @@
+"""Requests to the Blob service: the account, paths, and errors by their codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from polycloud.common.arguments import require_count
+from polycloud.common.azure import AzureStorageConnection, ClientLogin
+from polycloud.common.azure.environments import environment_of
+from polycloud.common.credentials import Credential
+from polycloud.errors import InvalidArgumentError, InvalidCredsError, NotFoundError, ProviderHTTPError
+from polycloud.storage.base import StorageDriver
+from polycloud.storage.types import (
+    ContainerAlreadyExistsError,
+    ContainerDoesNotExistError,
+    ContainerError,
+    InvalidContainerNameError,
+    ObjectAlreadyExistsError,
+    ObjectDoesNotExistError,
+    ObjectError,
+    ObjectHashMismatchError,
+    Provider,
+)
+from polycloud.storage.uploads import require_object_name
+from polycloud.utils.status import HTTPStatus
+from polycloud.utils.values import shown
+
+AUTH_TYPES = ("SharedKey", "azureAd")
+LARGEST_PAGE = 5000
+CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+SPECIAL_CONTAINERS = frozenset({"$root", "$web", "$logs", "$blobchangefeed"})
+UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|\.(/|$)")
+"""What Azure refuses in the name of a blob (control characters), or changes: it makes a slash of a backslash,
+and removes dots at the end of a part."""
+BEING_DELETED = "ContainerBeingDeleted"
+CONTAINER_ERRORS: Mapping[str, type[ContainerError]] = {
+    "ContainerNotFound": ContainerDoesNotExistError,
+    BEING_DELETED: ContainerDoesNotExistError,
+    "ContainerAlreadyExists": ContainerAlreadyExistsError,
+}
+OBJECT_ERRORS: Mapping[str, type[ObjectError]] = {
+    "BlobNotFound": ObjectDoesNotExistError,
+    "ResourceNotFound": ObjectDoesNotExistError,
+    "BlobAlreadyExists": ObjectAlreadyExistsError,
+    "ConditionNotMet": ObjectAlreadyExistsError,
+    "TargetConditionNotMet": ObjectAlreadyExistsError,
+}
+OTHER_CONTENT = re.compile(r"Md5Mismatch|InvalidOperation: .*MD5")
+"""What Azure says of a content that was changed on its way, and what its emulator says."""
+
+
+class AzureBaseDriver(StorageDriver):
+    """What the modules of the driver share: the account, paths, and errors."""
+
+    connectionCls = AzureStorageConnection
+    connection: AzureStorageConnection
+    type = Provider.AZURE_BLOBS
+    api_name = "azure_blobs"
+    name = "Azure Blob Storage"
+    website = "https://azure.microsoft.com/services/storage/blobs/"
+    credentials = (
+        Credential("key", ("AZURE_STORAGE_ACCOUNT",)),
+        Credential("secret", ("AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN")),
+    )
+
+    def __init__(
+        self,
+        key: str,
+        secret: str,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        region: str | None = None,
+        *,
+        tenant_id: str | None = None,
+        identity: str | None = None,
+        auth_type: str = "SharedKey",
+        cloud_environment: str = "default",
+        ex_authority: str | None = None,
+        ex_per_page: int | None = None,
+        **options: Any,
+    ) -> None:
+        environment = environment_of(cloud_environment)
+        self._login: ClientLogin | None = None
+        if auth_type not in AUTH_TYPES:
+            message = f"auth_type must be one of {', '.join(AUTH_TYPES)}, got {shown(auth_type)}"
+            raise InvalidArgumentError(message)
+        if auth_type == "azureAd":
+            if not tenant_id or not identity:
+                message = 'auth_type="azureAd" needs tenant_id= and identity=, the id of the application'
+                raise InvalidCredsError(message, driver=self)
+            self._login = ClientLogin(tenant_id, identity, secret, ex_authority or environment.authority)
+        self._page = require_count("ex_per_page", ex_per_page or LARGEST_PAGE, LARGEST_PAGE)
+        host = host or f"{key}.blob.{environment.storage}"
+        super().__init__(key, secret, secure, host, port, None, region, **options)
+
+    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
+        return {"login": self._login}
+
+    def _path(self, container_name: str, object_name: str | None = None) -> str:
+        """Return the path of a container or an object, as it is signed: all but "/" is encoded.
+
+        Raises `InvalidContainerNameError`, and `InvalidArgumentError` for the name of an object that Azure
+        cannot keep as it is.
+        """
+        if not CONTAINER_NAME.fullmatch(container_name) and container_name not in SPECIAL_CONTAINERS:
+            message = (
+                "the name of a container must be 3 to 63 lower-case letters, digits and single hyphens "
+                f"between them, got {container_name!r}"
+            )
+            raise InvalidContainerNameError(message, self, container_name)
+        path = f"/{quote(container_name, safe='$')}"
+        return path if object_name is None else f"{path}/{quote(self._usable(object_name), safe='/~')}"
+
+    def _usable(self, object_name: str) -> str:
+        if UNUSABLE.search(require_object_name(object_name)):
+            raise InvalidArgumentError(
+                "the name of an object in Azure must have no control character, no backslash, and no part "
+                f"that ends with a dot, got {shown(object_name)}"
+            )
+        return object_name
+
+    def _address(self, container_name: str, object_name: str | None = None) -> str:
+        """Return the URL of a container or an object."""
+        return self.connection.base_url() + self._path(container_name, object_name).lstrip("/")
+
+    @contextmanager
+    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
+        """Raise what Azure refuses as the errors of containers and objects."""
+        try:
+            yield
+        except (ContainerError, ObjectError):
+            raise
+        except ProviderHTTPError as error:
+            ours = self._translated(error, container_name, object_name)
+            if ours is None:
+                raise
+            ours.exchange, ours.headers = error.exchange, error.headers
+            raise ours from error
+
+    def _translated(
+        self, error: ProviderHTTPError, container_name: str, object_name: str | None
+    ) -> ContainerError | ObjectError | None:
+        code = code_of(error)
+        if code in CONTAINER_ERRORS:
+            return CONTAINER_ERRORS[code](error.message, self, container_name)
+        if object_name is None:
+            is_missing = isinstance(error, NotFoundError)
+            return ContainerDoesNotExistError(error.message, self, container_name) if is_missing else None
+        if code in OBJECT_ERRORS:
+            return OBJECT_ERRORS[code](error.message, self, object_name)
+        if OTHER_CONTENT.match(str(error.message)):
+            return ObjectHashMismatchError(error.message, self, object_name)
+        if error.code == HTTPStatus.PRECONDITION_FAILED:
+            return ObjectAlreadyExistsError(error.message, self, object_name)
+        is_missing = isinstance(error, NotFoundError)
+        return ObjectDoesNotExistError(error.message, self, object_name) if is_missing else None
+
+
+def code_of(error: ProviderHTTPError) -> str:
+    """Return Azure's code of an error."""
+    return str(error.message).partition(":")[0]

@@ -1,0 +1,65 @@
+"""Copies inside an account, which Azure makes by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polycloud.concurrency.calls import cleanup
+from polycloud.errors import PolycloudError
+from polycloud.storage.drivers.azure_blobs.objects import AzureObjects
+from polycloud.storage.objects import Container, Object
+from polycloud.storage.types import ObjectDoesNotExistError, ObjectError
+from polycloud.utils.headers import Headers
+
+PAUSE = 0.5
+STATUS = "x-ms-copy-status"
+
+
+class AzureCopies(AzureObjects):
+    """Copies as Azure makes them."""
+
+    def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
+        """Copy a blob of any type and size; it is waited for if Azure does not copy it at once."""
+        name = object_name or obj.name
+        path, etag = self._path(container.name, name), (obj.extra or {}).get("etag")
+        source = self._address(obj.container.name, obj.name)
+        headers = {
+            "x-ms-copy-source": source + self.connection.sas_query(),
+            **({"x-ms-source-if-match": f'"{etag}"'} if etag else {}),
+        }
+        try:
+            with self._errors(container.name, name):
+                begun: Headers = self.connection.request(path, None, None, headers, "PUT").headers
+        except ObjectDoesNotExistError as error:  # it says so of the source
+            raise self._missing_source(obj, error) from error
+        self._finish(container, name, begun)
+        return self.get_object(container.name, name)
+
+    def _missing_source(self, obj: Object, error: ObjectDoesNotExistError) -> Exception:
+        return type(error)(error.message, self, obj.name)
+
+    def _finish(self, container: Container, name: str, begun: Headers) -> None:
+        """Return when a copy has ended. Raises `ObjectError` if it failed; an interruption aborts it."""
+        state: Any = begun
+        id_ = begun.get("x-ms-copy-id", "")
+        try:
+            while state.get(STATUS) == "pending":
+                self.connection.sleep(PAUSE)
+                state = self._head(container.name, name)
+        except BaseException as error:
+            self._abort(container, name, id_, error)
+            raise
+        if state.get(STATUS) != "success" or state.get("x-ms-copy-id") != id_:
+            reason = state.get("x-ms-copy-status-description") or state.get(STATUS)
+            raise ObjectError(f"the copy to {name!r} did not succeed: {reason}", self, name)
+
+    def _abort(self, container: Container, name: str, id_: str, error: BaseException) -> None:
+        params = {"comp": "copy", "copyid": id_}
+        try:
+            with cleanup():
+                headers = {"x-ms-copy-action": "abort"}
+                self.connection.request(
+                    self._path(container.name, name), params, None, headers, "PUT", idempotent=True
+                )
+        except PolycloudError as failure:
+            error.add_note(f"the copy to {name!r} may go on, since its abort failed: {failure}")
