@@ -21,12 +21,7 @@ LONGEST_FILE = 255
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 NOT_OFFERED = frozenset({"enable_container_cdn", "enable_object_cdn"})
-VERSIONS = frozenset(
-    {
-        *("set_container_versioning", "get_container_versioning"),
-        *("iterate_object_versions", "list_object_versions", "get_object_version"),
-    }
-)
+SETTINGS = frozenset({"set_container_versioning", "get_container_versioning"})
 
 
 class TestMiniStack(StorageConformance):
@@ -80,7 +75,7 @@ class TestSeaweedFS(StorageConformance):
 class TestAzurite(StorageConformance):
     """Microsoft's emulator of Azure Storage, which verifies shared keys, SAS tokens and MD5s."""
 
-    not_offered = frozenset({"enable_object_cdn", *VERSIONS})
+    not_offered = frozenset({"enable_object_cdn", *SETTINGS})
     sorted_lists = False  # it compares names as UTF-16
     meta_data: ClassVar[Mapping[str, str]] = {"owner": "me", "two_words": "a b, c=d; 50%", "number": "7"}
     presigned_headers: ClassVar[Mapping[str, str]] = {"x-ms-blob-type": "BlockBlob"}
