@@ -64,6 +64,14 @@ PRINTED = {
             "b'The quick brown fox'\n[b'The quic', b'k brown ', b'fox']\nb'The quick brown fox'\n"
             "b'quick' b'brown fox'\nThe quick brown fox\nTrue\n"
         ),
+        "4 parts, 17825792 bytes\n",
+        (
+            "3 copied (21 bytes, 3 verified by checksum), 0 deleted, "
+            "0 unchanged (0 compared by checksum, 0 by size and time)\n"
+            "delete 0.jpg gone\ncopy 1.jpg size\n"
+            "1 copied (13 bytes, 1 verified by checksum), 1 deleted, "
+            "1 unchanged (0 compared by checksum, 2 by size and time)\n"
+        ),
         "counter was not replaced\ncounter was not replaced\nb'2'\n",
         "200\nb'hello'\n403\n",
         "b {'owner': 'ann'} True\n",

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -17,6 +18,7 @@ from polycloud.errors import PolycloudError
 from polycloud.fleet import Fleet
 from polycloud.sandbox import Sandbox
 from polycloud.sandbox.faults import Slow
+from polycloud.storage import sync
 from support.fleets import (
     CREATES,
     DRIVERS,
@@ -150,3 +152,16 @@ def test_stopping_early(client: Any) -> None:
         with closing(fleet.list_nodes()) as results:
             assert next(results).account == "quick"
         wait_until(lambda: not any(client.processing().values()))
+
+
+def test_a_sync(client: Any, tmp_path: Path) -> None:
+    """A sync is carried out by Dask's workers, and its report is as without them."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    for number in range(150):
+        (source / str(number)).write_text(f"content {number}")
+    report = sync(source, target, executor=client.get_executor(), limit=2)
+    assert (report.copied, report.failed) == (150, [])
+    assert {one.name: one.read_text() for one in target.iterdir() if one.is_file()} == {
+        str(number): f"content {number}" for number in range(150)
+    }

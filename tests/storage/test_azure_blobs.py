@@ -15,6 +15,7 @@ from polycloud.common.azure import decoded_key, signature, signed, string_to_sig
 from polycloud.concurrency.calls import call_options
 from polycloud.errors import (
     ConflictError,
+    InsecureConnectionError,
     InvalidArgumentError,
     InvalidCredsError,
     MalformedResponseError,
@@ -28,6 +29,7 @@ from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     InvalidContainerNameError,
+    ObjectDoesNotExistError,
     ObjectError,
     ObjectHashMismatchError,
 )
@@ -408,6 +410,92 @@ def test_content_that_was_changed() -> None:
         pytest.raises(ObjectHashMismatchError, match="Md5Mismatch"),
     ):
         driver.upload_object_via_stream(b"x", Container("photos", {}, driver), "a")
+
+
+# Keys of the customer
+
+
+def test_keys_of_the_customer() -> None:
+    """Requests for a blob bring the customer's key, other requests and errors do not."""
+    key = bytes(range(32))
+    coded = base64.b64encode(key).decode()
+
+    def reply(seen: Seen) -> Answer:
+        if seen.query.get("comp") == ["list"]:
+            return listed()
+        if seen.method == "GET":
+            return refusal(409, "BlobUsesCustomerSpecifiedEncryption", f"not with {coded}")
+        headers = blob(**{"x-ms-encryption-key-sha256": "of the key"}).headers
+        return Answer(201 if seen.method == "PUT" else 200, b"", headers)
+
+    with driver_of(reply, ex_customer_key=key) as (driver, web):
+        photos = Container("photos", {}, driver)
+        made = photos.upload_object_via_stream(iter([bytes(6_000_000)]), "a")
+        photos.upload_object_via_stream(b"x", "a")
+        found = photos.get_object("a")
+        assert made.extra["encryption"] == found.extra["encryption"] == "customer"
+        with pytest.raises(ConflictError) as caught:
+            list(found.as_stream())
+        assert coded not in str(caught.value)
+        assert len(web.seen) == 6
+        for one in web.seen:
+            assert one.headers["x-ms-encryption-key"] == coded
+            assert one.headers["x-ms-encryption-key-sha256"] == "Yw3NKWbEM2aRElRIu7JbT/QSpJxzLbLIq8G4WBvXEN0="
+            assert one.headers["x-ms-encryption-algorithm"] == "AES256"
+        photos.list_objects()
+        assert "x-ms-encryption-key" not in web.seen[-1].headers
+
+
+def test_keys_of_the_customer_that_are_none() -> None:
+    """A key of other than 32 bytes is refused, and so is plain HTTP to another machine for one."""
+    for given in (b"short", "c2hvcnQ=", "not base64!"):
+        with pytest.raises(InvalidArgumentError, match="32 bytes"):
+            AzureBlobsStorageDriver("account", KEY, ex_customer_key=given)
+    with pytest.raises(InsecureConnectionError, match="ex_customer_key"):
+        AzureBlobsStorageDriver(
+            "account", KEY, url="http://10.0.0.1", allow_insecure=True, ex_customer_key=bytes(32)
+        )
+
+
+# Versions
+
+
+def test_versions() -> None:
+    """Versions come by name, the newest first; reads, copies and deletes of one are about that version."""
+
+    def version(name: str, id_: str, current: str = "") -> str:
+        return f"<Name>{name}</Name><VersionId>{id_}</VersionId>{current}"
+
+    current = "<IsCurrentVersion>true</IsCurrentVersion>"
+    names = [version("a", "2026-01"), version("a", "2026-02", current), version("b", "2026-03")]
+
+    def reply(seen: Seen) -> Answer:
+        if seen.query.get("comp") == ["list"]:
+            assert seen.query["include"] == ["versions"]
+            return listed(*names)
+        if seen.query.get("versionid") == ["none"]:
+            return refusal(400, "InvalidQueryParameterValue")
+        status = 202 if seen.method == "PUT" else 200
+        return Answer(status, b"", blob(**{"x-ms-copy-status": "success"}).headers)
+
+    with driver_of(reply) as (driver, web):
+        photos = Container("photos", {}, driver)
+        found = photos.list_object_versions()
+        assert [(one.name, one.version_id, one.extra["is_latest"]) for one in found] == [
+            ("a", "2026-02", True),
+            ("a", "2026-01", False),
+            ("b", "2026-03", False),
+        ]
+        old = found[1]
+        driver.get_object_version("photos", "a", "2026-01")
+        old.delete()
+        assert [one.query["versionid"] for one in web.seen[1:]] == [["2026-01"]] * 2
+        driver.copy_object(old, photos, "c")
+        assert web.seen[3].headers["x-ms-copy-source"].endswith("/account/photos/a?versionid=2026-01")
+        with pytest.raises(ObjectDoesNotExistError, match="no version"):
+            driver.get_object_version("photos", "a", "none")
+        with pytest.raises(InvalidArgumentError, match="cannot be changed"):
+            old.update({"meta_data": {}})
 
 
 # Copies

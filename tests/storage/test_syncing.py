@@ -5,16 +5,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, PolycloudError
+from polycloud.sandbox import Sandbox
+from polycloud.sandbox.faults import SeenRequest, Slow
 from polycloud.storage import Location, apply, copy, plan, sync
 from polycloud.storage.base import Container, Object
 from polycloud.storage.drivers.dummy import DummyStorageDriver
 from polycloud.storage.drivers.local import LocalStorageDriver
+from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.syncplan import Action, Plan
 from polycloud.storage.types import ObjectDoesNotExistError, UnsafePlanError
 
@@ -287,3 +293,68 @@ def test_copies_keep_metadata(tmp_path: Path, container: Container) -> None:
     )
     with pytest.raises(ObjectDoesNotExistError):
         copy(Object("gone", 1, "", {}, {}, local, local.driver), container)
+
+
+def test_executors(folder: Path, container: Container, tmp_path: Path) -> None:
+    """An executor of other processes carries out a plan, and the report and the journal are as without it."""
+    for number in range(10, 230):
+        (folder / f"{number}.txt").write_text(f"content {number}")
+    seen: list[str] = []
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        report = sync(
+            folder, container, executor=executor, limit=2, progress=lambda one, _: seen.append(one.name)
+        )
+    assert (report.copied, report.failed) == (230, [])
+    assert sorted(seen) == sorted(files(folder))
+    assert contents(container) == files(folder)
+
+
+def test_an_executor_that_fails(folder: Path, container: Container, tmp_path: Path) -> None:
+    """Actions that an executor lost are reported as failed, and the next run carries them out."""
+    broken = ThreadPoolExecutor(1)
+
+    class Loses(Executor):
+        def submit(self, *_: Any, **__: Any) -> Future[Any]:
+            return broken.submit(lambda: 1 // 0)
+
+    report = sync(folder, container, executor=Loses(), state=tmp_path / "state")
+    assert len(report.failed) == 10
+    assert report.failed[0][1] == "the executor failed: integer division or modulo by zero"
+    assert sync(folder, container, state=tmp_path / "state").copied == 10
+    broken.shutdown()
+    with pytest.raises(InvalidArgumentError, match="executor must be an Executor, got int"):
+        sync(folder, container, executor=3)  # type: ignore[arg-type]
+
+
+def test_a_long_copy_goes_on(tmp_path: Path) -> None:
+    """A long object whose copy was killed is not sent from its beginning by the next run of the plan."""
+    source = tmp_path / "films"
+    source.mkdir()
+    (source / "film").write_bytes(os.urandom(65 * 1024 * 1024))
+
+    def parts(requests: list[SeenRequest]) -> list[str]:
+        return [one.query["partNumber"] for one in requests if "partNumber" in one.query]
+
+    with Sandbox("s3") as cloud, S3StorageDriver(*cloud.credentials, **cloud.options) as driver:
+        driver.create_container("films")
+        cloud.fault(Slow(0.1), method="PUT", path="/films/film")
+        state = tmp_path / "state"
+        program = f"""
+from polycloud.storage import sync
+from polycloud.storage.drivers.s3 import S3StorageDriver
+driver = S3StorageDriver(*{cloud.credentials!r}, **{cloud.options!r})
+sync({str(source)!r}, driver.get_container("films"), state={str(state)!r})
+"""
+        running = subprocess.Popen([sys.executable, "-c", program])
+        waiting.poll(lambda: len(parts(cloud.requests)) > 5 or None, waiting_for="parts", timeout=60)
+        running.kill()
+        running.wait(60)
+        sent, start = parts(cloud.requests), len(cloud.requests)
+        assert len(sent) < 13
+        report = sync(source, driver.get_container("films"), state=state)
+        again = parts(cloud.requests[start:])
+        assert report.copied == 1
+        assert len(again) <= 13 - 3
+        assert len(sent) + len(again) <= 13 + 3, "those that were on their way may be sent again"
+        assert driver.get_object("films", "film").size == 65 * 1024 * 1024
+        assert list(tmp_path.glob("state*")) == []

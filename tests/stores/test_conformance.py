@@ -5,7 +5,6 @@ All of them verify signatures and checksums. Run them by `make stores`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -16,25 +15,13 @@ from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.testing import StorageConformance
 from polycloud.testing.conformance.storage.suite import ODD_NAMES
-from support import kit
+from support.stores import store
 
 LONGEST_FILE = 255
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 NOT_OFFERED = frozenset({"enable_container_cdn", "enable_object_cdn"})
-VERSIONS = frozenset(
-    {
-        *("set_container_versioning", "get_container_versioning"),
-        *("iterate_object_versions", "list_object_versions", "get_object_version"),
-    }
-)
-
-
-def store(name: str) -> str:
-    """Return the URL of a store, at which its API is; skip unless `make stores` runs the test."""
-    if os.environ.get("POLYCLOUD_STORES") is None:
-        pytest.skip("stores of others take minutes: make stores")
-    return kit.url_of(name).removesuffix("/auth/v1.0")
+SETTINGS = frozenset({"set_container_versioning", "get_container_versioning"})
 
 
 class TestMiniStack(StorageConformance):
@@ -88,7 +75,7 @@ class TestSeaweedFS(StorageConformance):
 class TestAzurite(StorageConformance):
     """Microsoft's emulator of Azure Storage, which verifies shared keys, SAS tokens and MD5s."""
 
-    not_offered = frozenset({"enable_object_cdn", *VERSIONS})
+    not_offered = frozenset({"enable_object_cdn", *SETTINGS})
     sorted_lists = False  # it compares names as UTF-16
     meta_data: ClassVar[Mapping[str, str]] = {"owner": "me", "two_words": "a b, c=d; 50%", "number": "7"}
     presigned_headers: ClassVar[Mapping[str, str]] = {"x-ms-blob-type": "BlockBlob"}

@@ -19,6 +19,7 @@ from polycloud.errors import PolycloudError
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container, Object
+from polycloud.storage.deleting import Failures
 from polycloud.storage.drivers.dummy import DummyStorageDriver, Versions
 from polycloud.storage.drivers.s3 import S3Connection, S3StorageDriver
 from polycloud.storage.drivers.s3.bodies import CRC_HEADER
@@ -28,6 +29,7 @@ from polycloud.storage.types import (
     ContainerIsNotEmptyError,
     ObjectDoesNotExistError,
 )
+from polycloud.storage.uploads import HEADERS
 from polycloud.testing import StorageConformance
 from polycloud.testing.conformance.base import rules
 from support import suites
@@ -365,6 +367,54 @@ class BareCopies(DummyStorageDriver):
         return self.upload_object_via_stream(content, container, object_name or obj.name)
 
 
+class CarelessDeletes(DummyStorageDriver):
+    """Deletes a batch of anything, by names without the spaces around them."""
+
+    def delete_objects(self, container: Container, objects: Any) -> int:
+        batch = [one.name if isinstance(one, Object) else str(one).strip() for one in list(objects)[:100]]
+        for name in batch:
+            with suppress(ObjectDoesNotExistError):
+                self.delete_object(Object(name, 0, "", {}, {}, container, self))
+        return len(batch)
+
+
+class CarelessUpdates(DummyStorageDriver):
+    """Uploads an object anew, whatever it has become, with the values of the keys that are known."""
+
+    def update_object(self, obj: Object, extra: Any = None, headers: Any = None) -> Object:
+        known = {key: value for key, value in extra.items() if key in {*HEADERS, "meta_data"} and value}
+        content = self._within(obj.container).get(obj.name, (obj, b""))[1]
+        return self.upload_object_via_stream(content, obj.container, obj.name, known, headers)
+
+
+class KeepsValues(DummyStorageDriver):
+    """Takes None for no change."""
+
+    def update_object(self, obj: Object, extra: Any = None, headers: Any = None) -> Object:
+        given = {key: value for key, value in extra.items() if value is not None}
+        return super().update_object(obj, given, headers)
+
+
+class CarelessVersions(DummyStorageDriver):
+    """Reads the latest version for another, deletes that one, and always keeps versions."""
+
+    def set_container_versioning(self, container: Container, enabled: bool = True) -> bool:
+        return super().set_container_versioning(container)
+
+    def delete_object(self, obj: Object) -> bool:
+        return super().delete_object(Object(obj.name, obj.size, "", {}, {}, obj.container, self))
+
+    def _stored(self, container: Container, name: str, version_id: str | None = None) -> Any:
+        return super()._stored(container, name)
+
+
+class OldestFirst(DummyStorageDriver):
+    """Lists the oldest versions first."""
+
+    def iterate_object_versions(self, container: Container, prefix: str | None = None) -> Iterator[Object]:
+        yield from reversed(list(super().iterate_object_versions(container, prefix)))
+
+
 # Faults that show over HTTP
 
 
@@ -456,6 +506,15 @@ class LeavesParts(S3StorageDriver):
     connectionCls = CarelessConnection
 
 
+class ForgetsFailures(S3StorageDriver):
+    """Takes every bulk delete for a success."""
+
+    def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
+        with suppress(PolycloudError):
+            super()._delete_batch(container, objects)
+        return []
+
+
 class WritesAtOnce(S3StorageDriver):
     """Writes under the final name, and verifies nothing."""
 
@@ -498,13 +557,18 @@ IN_MEMORY: Mapping[type[Any], str] = {
     OneAddress: "S45",
     FirstPiece: "S48 S49 S52",
     NameAsContent: "S50 S51",
-    BytesOnly: "S53 S54 S55 S56",
+    BytesOnly: "S53 S54 S55 S56 S88",
     KeepsMetadata: "S57",
     NoConditions: "S58 S59",
     KeepsHalf: "S60 S61 S62",
     OtherRanges: "S66 S67 S68 S69",
     WritesAnywhere: "S70 S71 S72",
     BareCopies: "S78 S79",
+    CarelessDeletes: "S80 S81 S82",
+    CarelessUpdates: "S84 S86 S87",
+    KeepsValues: "S85",
+    CarelessVersions: "S89 S91 S92 S93",
+    OldestFirst: "S90",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
     EmptyForAnError: "S06 S09 S10 S17",
@@ -513,6 +577,7 @@ OVER_HTTP: Mapping[type[Any], str] = {
     Unquoted: "S18",
     PublicAddresses: "S46 S47",
     LeavesParts: "S64 S65",
+    ForgetsFailures: "S83",
     WritesAtOnce: "S73 S74 S77",
     MixesContents: "S76",
 }

@@ -24,7 +24,7 @@ from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, Provider
-from polycloud.storage.uploads import Progress
+from polycloud.storage.uploads import Progress, require_object_name, upload_of
 from polycloud.storage.verifying import verified
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
@@ -400,8 +400,11 @@ class StorageDriver(OperationsDriver):
             return self.get_object(obj.container.name, obj.name)
         return self.get_object_version(obj.container.name, obj.name, obj.version_id)
 
-    def _require_current(self, obj: Object) -> None:
-        """Raise `InvalidArgumentError` for a version of an object, which cannot be changed."""
+    def _require_update(
+        self, obj: Object, extra: dict[str, Any] | None, headers: dict[str, str] | None
+    ) -> None:
+        """Raise `InvalidArgumentError` for values that cannot be sent, and for a version of an object."""
+        upload_of(require_object_name(obj.name), extra, headers)
         if obj.version_id is not None:
             raise InvalidArgumentError(
                 f"the version {obj.version_id} of {obj.name!r} cannot be changed; pass get_object's result"

@@ -15,18 +15,19 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from polycloud.concurrency import waiting
-from polycloud.errors import InvalidArgumentError, InvalidCredsError, PolycloudError
-from polycloud.storage.copying import verified_copy
-from polycloud.storage.locations import Entry, Location
-from polycloud.storage.objects import Container, Object
+from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.storage.locations import Location
+from polycloud.storage.objects import Container
+from polycloud.storage.steps import Batch, Outcome
 from polycloud.storage.syncplan import Action, Journal, Plan
-from polycloud.storage.types import ObjectDoesNotExistError, UnsafePlanError
+from polycloud.storage.types import UnsafePlanError
 
 __all__ = ["Report", "apply", "plan", "sync"]
 
@@ -34,7 +35,8 @@ Place = Location | Container | str | os.PathLike[str]
 Progress = Callable[[Action, PolycloudError | None], None]
 SIDE_BY_SIDE = 8
 MOST_DELETED = 0.5
-FATAL = (InvalidCredsError,)
+BATCH, BATCH_SIZE = 100, 64 * 1024 * 1024
+"""The most objects, and about the bytes, of what goes to an executor at once."""
 
 
 class Report(msgspec.Struct):
@@ -54,6 +56,18 @@ class Report(msgspec.Struct):
     by_checksum: int = 0
     by_time: int = 0
     failed: list[tuple[str, str]] = msgspec.field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an action that was carried out, or failed."""
+        action = outcome.action
+        if outcome.error is not None:
+            self.failed.append((action.name, str(outcome.error)))
+        elif action.do == "copy":
+            self.copied += 1
+            self.size += action.size
+            self.verified += outcome.verified
+        else:
+            self.deleted += 1
 
     def __str__(self) -> str:
         parts = [f"{self.copied:,} copied ({self.size:,} bytes, {self.verified:,} verified by checksum)"]
@@ -110,6 +124,7 @@ def sync(
     most_deleted: float = MOST_DELETED,
     state: str | os.PathLike[str] | None = None,
     limit: int = SIDE_BY_SIDE,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Make `target` like `source`, and return a report; errors with single objects are in it.
@@ -123,7 +138,10 @@ def sync(
         most_deleted: The part of the target's objects that may be deleted, 0.0 to 1.0.
         state: A file for the plan. If it exists, an earlier sync of these two places did not end, and this
             one goes on with its plan. It is deleted at the end, unless something failed.
-        limit: The most objects at once.
+        limit: The most objects at once; with an executor, the most batches of objects.
+        executor: Carries out the actions instead of threads of this process. One in other processes or on
+            other machines, such as Dask's, gets pickled drivers with their credentials; a folder must be the
+            same there.
         progress: Called after each action, with its error if it failed.
 
     Raises:
@@ -136,7 +154,9 @@ def sync(
         planned = Plan.unfinished(file) or Plan.make(
             here, there, file, delete=delete, include=include, exclude=exclude
         )
-        report = apply(planned, here, there, most_deleted=most_deleted, limit=limit, progress=progress)
+        report = _applied(
+            planned, here, there, most_deleted, limit, executor, progress, remember=state is not None
+        )
         if not report.failed:
             planned.remove()
         return report
@@ -149,13 +169,30 @@ def apply(
     *,
     most_deleted: float = MOST_DELETED,
     limit: int = SIDE_BY_SIDE,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Carry out a plan, from where its journal says that an earlier run ended; see `sync`.
 
-    An object that changed at the source since the plan was made is a failure, not a surprise.
+    An object that changed at the source since the plan was made is a failure, not a surprise. A long object
+    whose copy broke is continued too, if the target takes uploads in parts.
     """
     here, there = Location.of(source), Location.of(target)
+    return _applied(plan, here, there, most_deleted, limit, executor, progress, remember=True)
+
+
+def _applied(
+    plan: Plan,
+    here: Location,
+    there: Location,
+    most_deleted: float,
+    limit: int,
+    executor: Executor | None,
+    progress: Progress | None,
+    *,
+    remember: bool,
+) -> Report:
+    """Carry out a plan. `remember` long copies that break if the plan stays when the run ends."""
     if plan.totals is None:
         raise InvalidArgumentError(f"the plan {plan.file} is incomplete; make it anew")
     if (str(here), str(there)) != (plan.header.source, plan.header.target):
@@ -163,6 +200,8 @@ def apply(
             f"the plan {plan.file} is for {plan.header.source} and {plan.header.target}, not for {here} and "
             f"{there}"
         )
+    if executor is not None and not isinstance(executor, Executor):
+        raise InvalidArgumentError(f"executor must be an Executor, got {type(executor).__name__}")
     totals = plan.totals
     if totals.deletes > most_deleted * totals.at_target:
         raise UnsafePlanError(
@@ -171,13 +210,16 @@ def apply(
         )
     report = Report(same=totals.same, by_checksum=totals.by_checksum, by_time=totals.by_time)
     with Journal.opened(plan) as journal:
-        work = _Work(plan, here, there, journal, report, progress)
-        waiting.gather([work.run] * limit, limit=limit)
+        work = _Work(plan, here, there, journal, report, progress, remember=remember)
+        if executor is not None:
+            work.run_on(executor, limit)
+        else:
+            waiting.gather([work.run] * limit, limit=limit)
     return report
 
 
 class _Work:
-    """The actions of a plan, for several workers that take one after another."""
+    """The actions of a plan, for several workers that take some after others."""
 
     def __init__(
         self,
@@ -187,76 +229,71 @@ class _Work:
         journal: Journal,
         report: Report,
         progress: Progress | None,
+        *,
+        remember: bool,
     ) -> None:
         self._actions = plan.numbered()
         self._source, self._target = source, target
+        self._memory = plan.file if remember else None
         self._journal, self._report, self._progress = journal, report, progress
         self._lock = threading.Lock()  # held for counting and a line of the journal, never over a request
 
     def run(self) -> None:
-        """Carry out actions until there are none left."""
-        while (taken := self._take()) is not None:
-            number, action = taken
-            try:
-                verified = self._copied(action) if action.do == "copy" else self._deleted(action)
-            except FATAL:
-                raise
-            except PolycloudError as error:
-                self._note(number, action, error)
-            else:
-                self._note(number, action, None, verified=verified)
+        """Carry out one action after another until there are none left."""
+        while (batch := self._take(1)) is not None:
+            self._note(batch())
 
-    def _take(self) -> tuple[int, Action] | None:
+    def run_on(self, executor: Executor, limit: int) -> None:
+        """Have an executor carry out the actions, `limit` batches at once."""
+        running: dict[Future[list[Outcome]], Batch] = {}
+        try:
+            while True:
+                while len(running) < limit and (batch := self._take(BATCH)) is not None:
+                    running[executor.submit(batch)] = batch
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    self._note(_outcomes(running.pop(future), future))
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _take(self, most: int) -> Batch | None:
+        """Return the next actions, at most so many, and no more after `BATCH_SIZE` bytes."""
+        taken: list[tuple[int, Action]] = []
         with self._lock:
             for number, action in self._actions:
-                if number not in self._journal.done:
-                    return number, action
-                self._report.earlier += 1
+                if number in self._journal:
+                    self._report.earlier += 1
+                    continue
+                taken.append((number, action))
+                if len(taken) == most or sum(one.size for _, one in taken) >= BATCH_SIZE:
+                    break
+        if not taken:
             return None
+        resumed = self._journal.resumed
+        return Batch(self._source, self._target, taken, memory=self._memory, resumed=resumed)
 
-    def _note(
-        self, number: int, action: Action, error: PolycloudError | None, *, verified: bool = False
-    ) -> None:
-        with self._lock:
-            report = self._report
-            if error is not None:
-                report.failed.append((action.name, str(error)))
-            elif action.do == "copy":
-                report.copied += 1
-                report.size += action.size
-                report.verified += verified
-            else:
-                report.deleted += 1
-            if error is None:
-                self._journal.add(number)
-        if self._progress is not None:
-            self._progress(action, error)
+    def _note(self, outcomes: list[Outcome]) -> None:
+        for one in outcomes:
+            if one.is_fatal:
+                assert one.error is not None
+                raise one.error
+            with self._lock:
+                self._report.add(one)
+                if one.error is None:
+                    self._journal.add(one.number)
+            if self._progress is not None:
+                self._progress(one.action, one.error)
 
-    def _copied(self, action: Action) -> bool:
-        """Copy an object; return whether its checksum was verified."""
-        obj = self._source.get(action.name)
-        found = Entry.of(obj, self._source.prefix)
-        if (found.size, found.md5) != (action.size, action.md5):
-            message = f"{action.name!r} was changed since the plan was made"
-            raise PolycloudError(message, obj.driver)
-        name = self._target.prefix + action.name
-        return self._is_there(obj, action.name) or verified_copy(obj, self._target.container, name)[1]
 
-    def _deleted(self, action: Action) -> bool:
-        """Delete an object; one that is gone already is deleted too."""
-        with suppress(ObjectDoesNotExistError):
-            self._target.get(action.name).delete()
-        return False
-
-    def _is_there(self, obj: Object, name: str) -> bool:
-        """Return whether an earlier run made the copy, and was ended before it could note that."""
-        if not self._journal.resumed:
-            return False
-        try:
-            made = self._target.get(name)
-        except ObjectDoesNotExistError:
-            return False
-        return made.size == obj.size and obj.md5 is not None and obj.md5 == made.md5
+def _outcomes(batch: Batch, future: Future[list[Outcome]]) -> list[Outcome]:
+    """Return how the actions of a batch ended; all failed if the executor did."""
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - a worker died, or a value cannot be pickled
+        failure = PolycloudError(f"the executor failed: {str(error) or type(error).__name__}")
+        return [Outcome(number, action, failure) for number, action in batch.actions]
 
 
 @contextmanager

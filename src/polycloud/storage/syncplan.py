@@ -113,8 +113,8 @@ class Plan:
         return self.file.with_name(f"{self.file.name}.done")
 
     def remove(self) -> None:
-        """Delete the plan and its journal."""
-        for file in (self.file, self.journal_file):
+        """Delete the plan, its journal, and what remembers copies in parts."""
+        for file in (self.file, self.journal_file, *self.file.parent.glob(f"{self.file.name}.*.upload")):
             file.unlink(missing_ok=True)
 
     @classmethod
@@ -160,11 +160,24 @@ class Plan:
 class Journal:
     """What was carried out of a plan: a line for each action, with its number.
 
-    `done` are those of earlier runs, `resumed` says whether there was one.
+    `number in journal` says whether an earlier run carried it out, `resumed` whether there was one.
     """
 
-    def __init__(self, file: IO[bytes], done: set[int], *, resumed: bool) -> None:
-        self._file, self.done, self.resumed = file, done, resumed
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._done = bytearray()  # a byte for each action: a set of a million numbers takes 60 MB
+        self.resumed = False
+        file.seek(0)
+        for line in file:
+            self.resumed = True
+            if line.endswith(DONE + b"\n"):
+                number = int(line[: -len(DONE) - 1])
+                self._done.extend(bytes(max(0, number + 1 - len(self._done))))
+                self._done[number] = True
+        file.write(b"\n")  # ends a line that a crash cut
+
+    def __contains__(self, number: int) -> bool:
+        return number < len(self._done) and bool(self._done[number])
 
     def add(self, number: int) -> None:
         """Record that an action was carried out."""
@@ -187,11 +200,7 @@ class Journal:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise PolycloudError(f"another process is applying the plan {plan.file}") from None
-            file.seek(0)
-            before = file.read()
-            done = {int(line[: -len(DONE)]) for line in before.split(b"\n") if line.endswith(DONE)}
-            file.write(b"\n")  # ends a line that a crash cut
-            yield cls(file, done, resumed=bool(before))
+            yield cls(file)
 
 
 class _Filter:

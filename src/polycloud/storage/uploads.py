@@ -71,6 +71,8 @@ def upload_of(
     Raises:
         InvalidArgumentError: A key of `extra` is unknown, or a value cannot be sent as a header.
     """
+    if not isinstance(extra, Mapping | None):
+        raise InvalidArgumentError(f"extra must be a dict, got {shown(extra)}")
     given = dict(extra or {})
     meta_data = _texts("meta_data", given.pop("meta_data", None) or {})
     acl = given.pop("acl", None)
@@ -101,8 +103,6 @@ def update_of(
     Raises `InvalidArgumentError` as `upload_of` does.
     """
     kept = {key: found.extra[key] for key in HEADERS if found.extra.get(key)}
-    if extra is not None and not isinstance(extra, Mapping):
-        raise InvalidArgumentError(f"extra must be a dict, got {shown(extra)}")
     return upload_of(found.name, {**kept, "meta_data": found.meta_data, **(extra or {})}, headers)
 
 

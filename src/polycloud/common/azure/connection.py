@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
-from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
 from msgspec.structs import replace
@@ -148,10 +147,6 @@ class AzureStorageConnection(TokenConnection, ConnectionUserAndKey):
         if "+" in query:
             request = replace(request, url=f"{address}{mark}{query.replace('+', '%20')}")
         return signed(request, self.user_id, self.shared_key, self.now()) if self.shared_key else request
-
-    def sas_query(self) -> str:
-        """Return the SAS token as the query of a URL; empty without one."""
-        return f"?{urlencode(self._sas, quote_via=quote)}" if self._sas else ""
 
     def now(self) -> datetime:
         """Return the time."""

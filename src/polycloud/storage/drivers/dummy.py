@@ -229,7 +229,7 @@ class DummyStorageDriver(StorageDriver):
         self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Object:
         """Replace metadata and headers of an object."""
-        self._require_current(obj)
+        self._require_update(obj, extra, headers)
         found, content = self._stored(obj.container, obj.name)
         upload = update_of(found, extra, headers)
         if obj.hash not in {"", found.hash}:

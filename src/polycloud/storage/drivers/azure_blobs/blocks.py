@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
-from polycloud.common.azure import AzureStorageConnection, AzureStorageResponse
+from polycloud.common.azure import AzureStorageResponse
+from polycloud.storage.drivers.azure_blobs.connection import BlobConnection
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import Object
 from polycloud.storage.types import ObjectHashMismatchError
@@ -34,7 +35,7 @@ def md5_of(content: bytes) -> bytes:
 
 
 def put_bytes(
-    connection: AzureStorageConnection,
+    connection: BlobConnection,
     path: str,
     content: bytes,
     digest: bytes,
@@ -49,7 +50,12 @@ def put_bytes(
     it has another content.
     """
     md5 = base64.b64encode(digest).decode()
-    fields = {**(headers or {}), "Content-MD5": md5, "Content-Length": str(len(content))}
+    fields = {
+        **connection.encryption,
+        **(headers or {}),
+        "Content-MD5": md5,
+        "Content-Length": str(len(content)),
+    }
     response: AzureStorageResponse = connection.request(
         path, params, BytesIO(content), fields, "PUT", idempotent=idempotent
     )
@@ -69,7 +75,7 @@ class AzurePartedUpload(PartedUpload):
 
     def __init__(
         self,
-        connection: AzureStorageConnection,
+        connection: BlobConnection,
         path: str,
         upload_id: str,
         fields: dict[str, str],

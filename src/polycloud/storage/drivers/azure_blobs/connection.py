@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from polycloud.common.azure.environments import environment_of
 from polycloud.common.credentials import Credential
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, NotFoundError, ProviderHTTPError
 from polycloud.storage.base import StorageDriver
+from polycloud.storage.encryption import customer_key, require_private
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     ContainerDoesNotExistError,
@@ -53,11 +56,34 @@ OTHER_CONTENT = re.compile(r"Md5Mismatch|InvalidOperation: .*MD5")
 """What Azure says of a content that was changed on its way, and what its emulator says."""
 
 
+class BlobConnection(AzureStorageConnection):
+    """A connection to the Blob service; requests for a blob have the headers `encryption`, if there is a key.
+
+    Source: "Provide an encryption key on a request to Blob storage".
+    """
+
+    def __init__(self, *args: Any, ex_customer_key: bytes | str | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.encryption: dict[str, str] = {}
+        if ex_customer_key is not None:
+            require_private(self.secure, self.host)
+            self.encryption = _encryption(customer_key(ex_customer_key))
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what the storage account needs, and the customer's key."""
+        key = self.encryption.get("x-ms-encryption-key")
+        return (*super().secrets(), *((key,) if key else ()))
+
+    def account(self) -> tuple[Any, ...]:
+        """What is encrypted by another customer's key belongs to another account: this one cannot read it."""
+        return (*super().account(), self.encryption.get("x-ms-encryption-key-sha256"))
+
+
 class AzureBaseDriver(StorageDriver):
     """What the modules of the driver share: the account, paths, and errors."""
 
-    connectionCls = AzureStorageConnection
-    connection: AzureStorageConnection
+    connectionCls = BlobConnection
+    connection: BlobConnection
     type = Provider.AZURE_BLOBS
     api_name = "azure_blobs"
     name = "Azure Blob Storage"
@@ -82,6 +108,7 @@ class AzureBaseDriver(StorageDriver):
         cloud_environment: str = "default",
         ex_authority: str | None = None,
         ex_per_page: int | None = None,
+        ex_customer_key: bytes | str | None = None,
         **options: Any,
     ) -> None:
         environment = environment_of(cloud_environment)
@@ -94,12 +121,13 @@ class AzureBaseDriver(StorageDriver):
                 message = 'auth_type="azureAd" needs tenant_id= and identity=, the id of the application'
                 raise InvalidCredsError(message, driver=self)
             self._login = ClientLogin(tenant_id, identity, secret, ex_authority or environment.authority)
+        self._customer_key = ex_customer_key
         self._page = require_count("ex_per_page", ex_per_page or LARGEST_PAGE, LARGEST_PAGE)
         host = host or f"{key}.blob.{environment.storage}"
         super().__init__(key, secret, secure, host, port, None, region, **options)
 
     def _ex_connection_class_kwargs(self) -> dict[str, Any]:
-        return {"login": self._login}
+        return {"login": self._login, "ex_customer_key": self._customer_key}
 
     def _path(self, container_name: str, object_name: str | None = None) -> str:
         """Return the path of a container or an object, as it is signed: all but "/" is encoded.
@@ -159,6 +187,14 @@ class AzureBaseDriver(StorageDriver):
             return ObjectAlreadyExistsError(error.message, self, object_name)
         is_missing = isinstance(error, NotFoundError)
         return ObjectDoesNotExistError(error.message, self, object_name) if is_missing else None
+
+
+def _encryption(key: bytes) -> dict[str, str]:
+    return {
+        "x-ms-encryption-key": base64.b64encode(key).decode(),
+        "x-ms-encryption-key-sha256": base64.b64encode(hashlib.sha256(key).digest()).decode(),
+        "x-ms-encryption-algorithm": "AES256",
+    }
 
 
 def code_of(error: ProviderHTTPError) -> str:

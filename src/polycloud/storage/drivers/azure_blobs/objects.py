@@ -14,6 +14,7 @@ from polycloud.errors import InvalidArgumentError, MalformedResponseError, Provi
 from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.azure_blobs.connection import AzureBaseDriver
 from polycloud.storage.drivers.azure_blobs.containers import LIST, META, page_of
+from polycloud.storage.encryption import CUSTOMERS
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectError
 from polycloud.utils.headers import Headers
@@ -33,21 +34,7 @@ class AzureObjects(AzureBaseDriver):
         self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
     ) -> Iterator[Object]:
         """Yield the blobs, a page of 5,000 at a time."""
-        path, marker = self._path(container.name), None
-        query = {**LIST, "prefix": prefix or ex_prefix or None, "maxresults": self._page}
-        while True:
-            with self._errors(container.name):
-                page = {**query, "marker": marker}
-                response: AzureStorageResponse = self.connection.request(path, page)
-            elements, marker = page_of(response, "Blobs/Blob", marker)
-            for element in elements:
-                try:
-                    listed = self._listed(element, container)
-                except (KeyError, ValueError) as error:
-                    raise response.undocumented(error) from None
-                yield listed
-            if marker is None:
-                return
+        yield from self._blobs(container, {"prefix": prefix or ex_prefix or None})
 
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return a blob with its metadata."""
@@ -63,15 +50,33 @@ class AzureObjects(AzureBaseDriver):
 
     def delete_object(self, obj: Object) -> bool:
         """Delete a blob. Raises `ConflictError` if it has snapshots, which would be lost."""
-        path = self._path(obj.container.name, obj.name)
+        path, params = self._path(obj.container.name, obj.name), {"versionid": obj.version_id}
         with self._errors(obj.container.name, obj.name):
-            self.connection.request(path, method="DELETE")
+            self.connection.request(path, params, method="DELETE")
         return True
 
-    def _head(self, container_name: str, object_name: str) -> Headers:
-        path = self._path(container_name, object_name)
+    def _blobs(self, container: Container, query: dict[str, Any]) -> Iterator[Object]:
+        path, marker = self._path(container.name), None
+        query = {**LIST, **query, "maxresults": self._page}
+        while True:
+            with self._errors(container.name):
+                page = {**query, "marker": marker}
+                response: AzureStorageResponse = self.connection.request(path, page)
+            elements, marker = page_of(response, "Blobs/Blob", marker)
+            for element in elements:
+                try:
+                    listed = self._listed(element, container)
+                except (KeyError, ValueError) as error:
+                    raise response.undocumented(error) from None
+                yield listed
+            if marker is None:
+                return
+
+    def _head(self, container_name: str, object_name: str, version_id: str | None = None) -> Headers:
+        path, params = self._path(container_name, object_name), {"versionid": version_id}
+        fields = {**AS_KEPT, **self.connection.encryption}
         with self._errors(container_name, object_name):
-            headers: Headers = self.connection.request(path, None, None, AS_KEPT, "HEAD").headers
+            headers: Headers = self.connection.request(path, params, None, fields, "HEAD").headers
         return headers
 
     def _object(self, container: Container, object_name: str, headers: Headers) -> Object:
@@ -83,18 +88,20 @@ class AzureObjects(AzureBaseDriver):
         except (KeyError, ValueError):
             message = f"the response must have the length and the ETag of {object_name!r}"
             raise MalformedResponseError(message, driver=self) from None
+        extra |= {"encryption": CUSTOMERS} if "x-ms-encryption-key-sha256" in headers else {}
         digest = _digest(headers.get("content-md5"), extra["blob_type"])
         return Object(object_name, size, digest, extra, meta, container, self)
 
     def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         path, etag = self._path(obj.container.name, obj.name), (obj.extra or {}).get("etag")
-        headers = {**AS_KEPT, **({"If-Match": f'"{etag}"'} if etag else {})}
+        condition = {"If-Match": f'"{etag}"'} if etag else {}
+        headers = {**AS_KEPT, **self.connection.encryption, **condition}
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
             with self._errors(obj.container.name, obj.name):
                 response: AzureStorageResponse = self.connection.request(
-                    path, None, None, headers, stream=True
+                    path, {"versionid": obj.version_id}, None, headers, stream=True
                 )
         except ProviderHTTPError as error:
             raise self._unreadable(error, obj) from error
@@ -127,8 +134,18 @@ class AzureObjects(AzureBaseDriver):
             "etag": fields["Etag"].strip('"'),
         }
         extra |= {one.replace("-", "_"): fields[one.title()] for one in KEPT if one.title() in fields}
+        extra |= _version(element)
         digest = _digest(fields.get("Content-MD5"), extra["blob_type"])
         return Object(text, int(fields["Content-Length"]), digest, extra, None, container, self)
+
+
+def _version(element: ET.Element) -> dict[str, Any]:
+    """Return what `extra` says of a version in a list of all versions."""
+    version_id = element.findtext("VersionId")
+    if version_id is None:
+        return {}
+    is_latest = element.findtext("IsCurrentVersion") == "true"
+    return {"version_id": version_id, "is_latest": is_latest, "is_delete_marker": False}
 
 
 def _digest(md5: str | None, blob_type: str | None) -> str:

@@ -19,6 +19,7 @@ from polycloud.errors import (
 from polycloud.storage.drivers.azure_blobs.blocks import AzurePartedUpload, md5_of, put_bytes
 from polycloud.storage.drivers.azure_blobs.containers import META
 from polycloud.storage.drivers.azure_blobs.objects import BLOCK_BLOB, AzureObjects
+from polycloud.storage.encryption import CUSTOMERS
 from polycloud.storage.multipart import MultipartUploads, PartedUpload
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectAlreadyExistsError
@@ -37,7 +38,7 @@ class AzureUploads(AzureObjects, MultipartUploads):
         self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Object:
         """Replace metadata and headers of a blob: by one request for each of the two that changes."""
-        self._require_current(obj)
+        self._require_update(obj, extra, headers)
         container, path = obj.container, self._path(obj.container.name, obj.name)
         before = self._head(container.name, obj.name)
         found = self._object(container, obj.name, before)
@@ -57,7 +58,7 @@ class AzureUploads(AzureObjects, MultipartUploads):
 
     def _set(self, path: str, part: str, fields: dict[str, str], etag: str) -> str:
         """Replace the properties or the metadata of the blob that has this ETag; return its new one."""
-        fields = {**fields, "If-Match": etag}
+        fields = {**self.connection.encryption, **fields, "If-Match": etag}
         response: AzureStorageResponse = self.connection.request(
             path, {"comp": part}, None, fields, "PUT", idempotent=False
         )
@@ -114,6 +115,7 @@ class AzureUploads(AzureObjects, MultipartUploads):
                 raise
             etag = found.extra["etag"]
         extra: dict[str, Any] = {**upload.extra(), "etag": etag, "blob_type": BLOCK_BLOB}
+        extra |= {"encryption": CUSTOMERS} if self.connection.encryption else {}
         return Object(name, size, md5, extra, upload.meta_data, container, self)
 
     def _conditions(self, container: Container, name: str, upload: Upload) -> dict[str, str]:

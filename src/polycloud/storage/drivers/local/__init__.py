@@ -118,6 +118,7 @@ class LocalStorageDriver(StorageDriver):
         self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Object:
         """Replace what is kept beside a file; a file that another program wrote gets its MD5, too."""
+        self._require_update(obj, extra, headers)
         return self._objects.update(obj, extra, headers)
 
     def get_container_cdn_url(self, container: Container) -> str:

@@ -14,15 +14,14 @@ from polycloud.common.aws.connection import AWSBaseDriver
 from polycloud.common.aws.errors import AWSCredsError
 from polycloud.common.aws.rest import AWSRestConnection, AWSRestResponse
 from polycloud.errors import (
-    InsecureConnectionError,
     InvalidCredsError,
     NotFoundError,
     ProviderHTTPError,
 )
-from polycloud.http.messages import is_loopback
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.drivers.s3.dialects import AMAZON, Dialect
 from polycloud.storage.drivers.s3.encryption import PLAIN_METHODS, Encryption
+from polycloud.storage.encryption import require_private
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
@@ -115,10 +114,8 @@ class S3Connection(AWSRestConnection):
     ) -> None:
         super().__init__(*args, **options)
         self.encryption = Encryption(ex_customer_key, ex_encryption, ex_encryption_key)
-        if self.encryption.use and not self.secure and not is_loopback(self.host):
-            raise InsecureConnectionError(
-                f"plain HTTP would show ex_customer_key to the network; use https:// for {self.host}"
-            )
+        if self.encryption.use:
+            require_private(self.secure, self.host)
 
     def secrets(self) -> tuple[str, ...]:
         """The secret key, the token, and the customer's key."""
@@ -270,10 +267,12 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
                 raise response.malformed("the list returns to the same page and has no end")
             marks = following
 
-    def _require_container(self, name: str) -> None:
-        """Raise `ContainerDoesNotExistError` if there is none."""
+    def _require_container(self, name: str) -> S3Response:
+        """Return what the store says of a bucket. Raises `ContainerDoesNotExistError` if there is none."""
+        path = self._path(name)
         with self._errors(name):
-            self._send(name, lambda connection: connection.request(self._path(name), method="HEAD"))
+            response: S3Response = self._send(name, lambda one: one.request(path, method="HEAD"))
+            return response
 
 
 def decoded(name: str) -> str:

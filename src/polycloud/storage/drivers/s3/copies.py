@@ -83,8 +83,8 @@ class S3Copies(S3Uploads, S3Objects):
         Storage class, encryption, tags and locks stay. Its ACL becomes the default one, unless `extra` has
         `acl`: a copy has none. In a container that keeps versions the copy is a new version.
         """
-        self._require_current(obj)
-        kept = self._head(obj.container.name, require_object_name(obj.name))
+        self._require_update(obj, extra, headers)
+        kept = self._head(obj.container.name, obj.name)
         found = self._object(obj.container, obj.name, kept)
         upload = update_of(found, extra, headers)
         if obj.hash not in {"", found.hash}:

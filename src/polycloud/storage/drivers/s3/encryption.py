@@ -7,10 +7,10 @@ Sources: Amazon's user guide of S3, "Using server-side encryption with customer-
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 
 from polycloud.errors import InvalidArgumentError
+from polycloud.storage.encryption import CUSTOMERS, customer_key
 from polycloud.utils.headers import Headers
 from polycloud.utils.values import shown
 
@@ -21,9 +21,6 @@ SOURCE = "x-amz-copy-source-server-side-encryption-customer-"
 METHODS = ("AES256", "aws:kms", "aws:kms:dsse")
 PLAIN_METHODS = frozenset({None, "AES256"})
 """Those that leave the MD5 of the content in the ETag."""
-CUSTOMERS = "customer"
-"""What `extra["encryption"]` says of a customer's key."""
-LENGTH = 32
 
 
 class Encryption:
@@ -33,9 +30,9 @@ class Encryption:
     """
 
     def __init__(
-        self, customer_key: object = None, method: str | None = None, key_id: str | None = None
+        self, key_given: object = None, method: str | None = None, key_id: str | None = None
     ) -> None:
-        if customer_key is not None and (method or key_id):
+        if key_given is not None and (method or key_id):
             raise InvalidArgumentError("give ex_customer_key or ex_encryption, not both")
         if method not in {None, *METHODS}:
             raise InvalidArgumentError(
@@ -43,7 +40,7 @@ class Encryption:
             )
         if key_id is not None and not (isinstance(key_id, str) and method in METHODS[1:]):
             raise InvalidArgumentError('ex_encryption_key must be a key\'s id, with ex_encryption="aws:kms"')
-        key = None if customer_key is None else _key_of(customer_key)
+        key = None if key_given is None else customer_key(key_given)
         self.use = {} if key is None else _headers(CUSTOMER, key)
         self.copy = {} if key is None else _headers(SOURCE, key)
         provider = {METHOD: method, KEY_ID: key_id}
@@ -57,19 +54,6 @@ def encryption_of(headers: Headers) -> dict[str, str]:
     """Return what `extra` says of the encryption of an object, by the headers of a response."""
     found = CUSTOMERS if f"{CUSTOMER}algorithm" in headers else headers.get(METHOD)
     return {} if found is None else {"encryption": found}
-
-
-def _key_of(given: object) -> bytes:
-    """Return a key of 32 bytes. Raises `InvalidArgumentError`, which never shows what was given."""
-    key = given if isinstance(given, bytes) else b""
-    if isinstance(given, str):
-        try:
-            key = base64.b64decode(given, validate=True)
-        except (binascii.Error, ValueError):
-            key = b""
-    if len(key) != LENGTH:
-        raise InvalidArgumentError(f"ex_customer_key must be {LENGTH} bytes, or these as base64 text")
-    return key
 
 
 def _headers(prefix: str, key: bytes) -> dict[str, str]:

@@ -68,11 +68,6 @@ def is_short(request: SeenRequest) -> bool:
     return len(request.body) < len(CONTENT)
 
 
-def is_no_download(request: SeenRequest) -> bool:
-    """Return whether a request reads no object's content."""
-    return request.method != "GET"
-
-
 class StorageSuite(Checks[StorageDriver]):
     """The settings and fixtures of the rules of storage."""
 
@@ -112,6 +107,9 @@ class StorageSuite(Checks[StorageDriver]):
     verifies_uploads: ClassVar[bool] = True
     """Whether the test server notices that the content of an upload was changed on its way."""
 
+    keeps_versions: ClassVar[bool] = True
+    """Whether the test server keeps the versions of objects, if the driver offers them."""
+
     # What the tests create
 
     @classmethod
@@ -126,6 +124,9 @@ class StorageSuite(Checks[StorageDriver]):
             if driver.supports("iterate_container_objects") and driver.supports("delete_object"):
                 for obj in driver.list_container_objects(container):
                     driver.delete_object(obj)
+                if cls.keeps_versions and driver.supports("iterate_object_versions"):
+                    for obj in driver.list_object_versions(container):
+                        driver.delete_object(obj)
             return driver.delete_container(container)
 
         return Kind("containers", listed, remove, attrgetter("name"), cls.gone)
@@ -159,6 +160,10 @@ class StorageSuite(Checks[StorageDriver]):
         return driver.get_object(container.name, "folder/object.txt")
 
     # Looking
+
+    def is_no_download(self, request: SeenRequest) -> bool:
+        """Return whether a request reads no object's content; override it if GET also reads metadata."""
+        return request.method != "GET"
 
     def container_seen(self, driver: StorageDriver, container: Container) -> Container:
         """Return the container from the list, as soon as it is listed."""
