@@ -136,13 +136,22 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
         self._without_segments.pop(container_name, None)
 
     def _seal(
-        self, container_name: str, name: str, headers: dict[str, str], upload: Upload, manifest: bytes
+        self,
+        container_name: str,
+        name: str,
+        headers: dict[str, str],
+        upload: Upload,
+        manifest: bytes,
+        prefix: str,
     ) -> str:
-        """Send a manifest; return the ETag of the object."""
+        """Send a manifest of segments whose names begin with `prefix`; return the hash of the object.
+
+        An upload that goes on after its manifest was sent replaces itself, so its segments stay.
+        """
         query = {"multipart-manifest": "put"}
         path, body = self._path(container_name, name), BytesIO(manifest)
         fields = {**headers, "Content-Length": str(len(manifest))}
-        with self._replacing(container_name, name):
+        with self._replacing(container_name, name, prefix):
             response: SwiftResponse = self.connection.request(
                 path, query, body, fields, "PUT", idempotent=not upload.if_none_match
             )
