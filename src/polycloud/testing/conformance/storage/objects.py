@@ -239,7 +239,7 @@ class ObjectRules(StorageSuite):
         url = sign(obj.name)
         moved = url.replace("object.txt", "object.txt2", 1)
         for method, wrong in (("GET", moved), ("PUT", url), ("DELETE", url)):
-            body, headers = (OTHER, self.presigned_headers) if method == "PUT" else (None, {})
+            body, headers = (OTHER, self.presigned_headers) if method == "PUT" else (None, ())
             status, _ = fetched(method, wrong, body, headers)
             assert status >= FAILED, f"a {method} of {wrong} gets {status}"
         self.require_content(driver, container, obj.name, CONTENT)
