@@ -48,7 +48,7 @@ openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the ki
 softlayer: $(VENV)/.dev ## run SoftLayer's driver on the server of its SDK, from the kit in ../shared
 	$(BIN)/pytest -n 2 tests/contract/test_softlayer.py
 
-stores: $(VENV)/.dev ## run storage drivers on stores of the kit in ../shared: MiniStack, Swift, SeaweedFS, Azurite, for minutes
+stores: $(VENV)/.dev ## run storage drivers on stores of the kit in ../shared: MiniStack, Swift, SeaweedFS, Azurite, Google's emulators, for minutes
 	POLYCLOUD_STORES=real $(BIN)/pytest -n 2 tests/stores
 
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes

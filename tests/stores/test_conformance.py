@@ -5,7 +5,6 @@ All of them verify signatures and checksums. Run them by `make stores`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,20 +13,13 @@ from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.testing import StorageConformance
 from polycloud.testing.conformance.storage.suite import ODD_NAMES
-from support import kit
+from support.stores import store
 
 LONGEST_FILE = 255
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 NOT_OFFERED = frozenset({"enable_container_cdn", "enable_object_cdn"})
 SETTINGS = frozenset({"set_container_versioning", "get_container_versioning"})
-
-
-def store(name: str) -> str:
-    """Return the URL of a store, at which its API is; skip unless `make stores` runs the test."""
-    if os.environ.get("POLYCLOUD_STORES") is None:
-        pytest.skip("stores of others take minutes: make stores")
-    return kit.url_of(name).removesuffix("/auth/v1.0")
 
 
 class TestMiniStack(StorageConformance):

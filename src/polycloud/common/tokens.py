@@ -13,9 +13,11 @@ with all connections of the account in this process.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -34,8 +36,10 @@ from polycloud.http.messages import Request
 from polycloud.http.retry import LOST_STATUSES
 from polycloud.utils.values import shown
 
-__all__ = ["Token", "TokenConnection", "TokenStore", "login_failure"]
+__all__ = ["SharedStores", "Token", "TokenConnection", "TokenStore", "login_failure"]
 
+S = TypeVar("S", bound="TokenStore")
+KEPT_ACCOUNTS = 128
 EARLY = 60.0
 """Seconds before its end at which a token is renewed."""
 _authenticating: ContextVar[tuple[TokenConnection, ...]] = ContextVar("polycloud_authenticating", default=())
@@ -78,6 +82,32 @@ class TokenStore:
     def __init__(self) -> None:
         self.token: Token | None = None
         self.single_flight = waiting.SingleFlight()
+
+
+class SharedStores(Generic[S]):
+    """The stores of the accounts that this process uses: all connections of an account share a token.
+
+    `make` makes the store of an account that has none; those of the latest 128 accounts are kept.
+    """
+
+    def __init__(self, make: Callable[[], S]) -> None:
+        self._make = make
+        self._stores: OrderedDict[str, S] = OrderedDict()
+        self._opening = waiting.SingleFlight()
+
+    def of(self, identity: str) -> S:
+        """Return the store of the account that has this identity, such as a digest of its login."""
+
+        def find() -> S:
+            found = self._stores.get(identity)
+            if found is None:
+                found = self._stores[identity] = self._make()
+                while len(self._stores) > KEPT_ACCOUNTS:
+                    self._stores.popitem(last=False)
+            return found
+
+        store: S = self._opening("store", find)
+        return store
 
 
 class TokenConnection(Connection):

@@ -76,7 +76,8 @@ class Exchange:
         reader = self.reader
         assert reader.headers is not None
         coding = reader.headers.get("content-encoding")
-        if coding and self.request.headers.get("Accept-Encoding") != "identity":  # else it is how it is kept
+        # Who accepts "identity" by name wants the bytes as they are kept
+        if coding and "identity" not in self.request.headers.get("Accept-Encoding", ""):
             self._decoder = Decoder(coding)
         return RawResponse(reader.status, reader.reason, reader.headers, close=close)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from polycloud.storage.base import StorageDriver
     from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
+    from polycloud.storage.drivers.google_storage import GoogleStorageDriver
     from polycloud.storage.drivers.local import LocalStorageDriver
     from polycloud.storage.drivers.s3 import S3StorageDriver
 
@@ -22,6 +23,8 @@ DRIVERS: providers.Drivers = {
     Provider.BACKBLAZE_B2: (STORES, "BackblazeB2StorageDriver"),
     Provider.DIGITALOCEAN_SPACES: (STORES, "DigitalOceanSpacesStorageDriver"),
     Provider.DUMMY: ("polycloud.storage.drivers.dummy", "DummyStorageDriver"),
+    Provider.GOOGLE_STORAGE: ("polycloud.storage.drivers.google_storage", "GoogleStorageDriver"),
+    Provider.GOOGLE_STORAGE_HMAC: (STORES, "GoogleStorageHMACDriver"),
     Provider.LINODE: (STORES, "LinodeObjectStorageDriver"),
     Provider.LOCAL: ("polycloud.storage.drivers.local", "LocalStorageDriver"),
     Provider.MINIO: (STORES, "MinIOStorageDriver"),
@@ -39,6 +42,10 @@ DRIVERS: providers.Drivers = {
 def get_driver(provider: Literal[Provider.AZURE_BLOBS, "azure_blobs"]) -> type[AzureBlobsStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyStorageDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.GOOGLE_STORAGE, "google_storage"],
+) -> type[GoogleStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.LOCAL, "local"]) -> type[LocalStorageDriver]: ...
 @overload

@@ -47,6 +47,7 @@ class Provider(Type):
     DIGITALOCEAN_SPACES = "digitalocean_spaces"
     DUMMY = "dummy"
     GOOGLE_STORAGE = "google_storage"
+    GOOGLE_STORAGE_HMAC = "google_storage_hmac"
     KTUCLOUD = "ktucloud"
     LINODE = "linode"
     LOCAL = "local"

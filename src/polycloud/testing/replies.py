@@ -86,28 +86,31 @@ class SameReply(socketserver.TCPServer):
 
 
 class Tampering(SameReply):
-    """A server that passes everything on, and changes the last byte of bodies.
+    """A server that passes everything on, and changes a byte of some bodies.
 
-    `changes_requests` and `changes_responses` say of which; `changed` is how many were.
+    `in_requests` and `in_responses` are bytes: the first byte of each is changed where they come, b"" for
+    nothing; `changed` is in how many bodies that was.
     """
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         super().__init__(lambda _: b"", upstream)
-        self.changes_requests = self.changes_responses = False
+        self.in_requests = self.in_responses = b""
         self.changed = 0
 
     def outbound(self, body: bytes) -> bytes:
         """Return the body of a request as it is passed on."""
-        return self._changed(body) if self.changes_requests and body else body
+        return self._changed(body, self.in_requests)
 
     def inbound(self, source: BinaryIO, target: BufferedIOBase) -> None:
         """Pass a response on."""
         head, blank, body = source.read().partition(b"\r\n\r\n")
-        target.write(head + blank + (self._changed(body) if self.changes_responses and body else body))
+        target.write(head + blank + self._changed(body, self.in_responses))
 
-    def _changed(self, body: bytes) -> bytes:
+    def _changed(self, body: bytes, wanted: bytes) -> bytes:
+        if not wanted or wanted not in body:
+            return body
         self.changed += 1
-        return body[:-1] + bytes([body[-1] ^ 1])
+        return body.replace(wanted, bytes([wanted[0] ^ 1]) + wanted[1:])
 
 
 class _Handler(socketserver.StreamRequestHandler):

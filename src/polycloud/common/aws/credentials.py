@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from polycloud.common.base import Connection, JsonResponse
+from polycloud.common.metadata import MetadataConnection, MetadataResponse
 from polycloud.common.payload import decoder
 from polycloud.concurrency import waiting
 from polycloud.errors import (
@@ -29,8 +29,7 @@ from polycloud.errors import (
     PolycloudError,
     TransportError,
 )
-from polycloud.http.messages import TransportOptions, is_loopback
-from polycloud.http.retry import RetryPolicy
+from polycloud.http.messages import is_loopback
 
 __all__ = ["AWSCredentials", "Chain", "ambient_region", "ambient_url", "of_environment"]
 
@@ -39,7 +38,6 @@ CONTAINER = "http://169.254.170.2"
 CONTAINER_HOSTS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
 ROLES = "/latest/meta-data/iam/security-credentials/"
 TOKEN_SECONDS = "21600"  # noqa: S105 - a time
-METADATA_TIMEOUT = (1.0, 2.0)
 PROCESS_TIMEOUT = 60.0
 DEFAULT_PROFILE = "default"
 PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
@@ -281,14 +279,7 @@ def _decoded(body: bytes) -> AWSCredentials:
 # The container's service and the instance's metadata
 
 
-class _Direct(TransportOptions, frozen=True):
-    """Never uses a proxy: the credentials are for this machine alone."""
-
-    def proxy_for(self, url: str) -> str | None:
-        return None
-
-
-class MetadataResponse(JsonResponse):
+class CredentialsResponse(MetadataResponse):
     """A response of a metadata service: text, or credentials in JSON."""
 
     def credentials(self) -> AWSCredentials:
@@ -298,24 +289,15 @@ class MetadataResponse(JsonResponse):
         except ValueError as error:
             raise self.malformed(str(error)) from None
 
-    def _beginning(self) -> str:
-        return ""  # it may hold a secret
 
+class CredentialsConnection(MetadataConnection):
+    """A connection to a metadata service of Amazon."""
 
-class MetadataConnection(Connection):
-    """A connection to a metadata service, which responds at once or does not exist."""
+    responseCls = CredentialsResponse
 
-    responseCls = MetadataResponse
-    body_limit = 2**20
-
-    def __init__(self, url: str) -> None:
-        retry = RetryPolicy(attempts=2, base=0.1)
-        super().__init__(url=url, timeout=METADATA_TIMEOUT, retry=retry, allow_insecure=True)
-        self.transport_options = _Direct(body_limit=self.body_limit)
-
-    def get(self, path: str, headers: Mapping[str, str]) -> MetadataResponse:
+    def get(self, path: str, headers: Mapping[str, str]) -> CredentialsResponse:
         """Return the response for `path`."""
-        response: MetadataResponse = self.request(path, headers=headers)
+        response: CredentialsResponse = self.request(path, headers=headers)
         return response
 
 
@@ -326,7 +308,7 @@ def of_container() -> AWSCredentials | None:
     if not url:
         return None
     base, path = _container_address(url)
-    connection = MetadataConnection(base)
+    connection = CredentialsConnection(base)
     try:
         return connection.get(path, _container_headers()).credentials()
     except PolycloudError as error:
@@ -362,7 +344,7 @@ def of_instance() -> AWSCredentials | None:
     if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         return None
     try:
-        connection = MetadataConnection(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or INSTANCE)
+        connection = CredentialsConnection(os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or INSTANCE)
     except InvalidArgumentError as error:
         raise InvalidCredsError(f"AWS_EC2_METADATA_SERVICE_ENDPOINT: {error}") from None
     try:

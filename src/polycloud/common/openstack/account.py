@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Mapping
 
 import msgspec
 
 from polycloud.common.openstack.identity import Access
 from polycloud.common.openstack.login import Login
-from polycloud.common.tokens import TokenStore
-from polycloud.concurrency import waiting
+from polycloud.common.tokens import SharedStores, TokenStore
 from polycloud.errors import InvalidArgumentError
 
 MICROVERSION = re.compile(r"(\d+)\.(\d+)")
-KEPT_ACCOUNTS = 128
 Range = tuple[tuple[int, int], tuple[int, int]]
 """The lowest and the highest microversion of a service."""
 
@@ -60,23 +57,12 @@ class AccountStore(TokenStore):
         self.versions: dict[str, Range | None] = {}
 
 
-_stores: OrderedDict[str, AccountStore] = OrderedDict()
-_opening = waiting.SingleFlight()
+_stores = SharedStores(AccountStore)
 
 
 def store_of(account: Account) -> AccountStore:
-    """Return the store that all connections of an account share; the latest accounts are kept."""
-    identity = account.identity()
-
-    def find() -> AccountStore:
-        found = _stores.get(identity)
-        if found is None:
-            found = _stores[identity] = AccountStore()
-            while len(_stores) > KEPT_ACCOUNTS:
-                _stores.popitem(last=False)
-        return found
-
-    return _opening("store", find)
+    """Return the store that all connections of an account share."""
+    return _stores.of(account.identity())
 
 
 def numbers_of(version: str) -> tuple[int, int]:

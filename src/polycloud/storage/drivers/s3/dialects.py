@@ -16,7 +16,8 @@ class Dialect(msgspec.Struct, frozen=True):
     `host` is the name of its host, in which `{region}` is replaced, or "" where every user has another one;
     `region` is the default one. `md5` says that it verifies uploads by `Content-MD5`, the others by
     `x-amz-checksum-crc32`, which costs a third of the time. `location` says that a create of a container
-    names its region, unless that is the default one; `bulk_delete` that one request deletes many objects.
+    names its region, unless that is the default one; `bulk_delete` that one request deletes many objects;
+    `conditions` that uploads keep `if_match` and `if_none_match`, which other stores would ignore.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Dialect(msgspec.Struct, frozen=True):
     md5: bool = True
     location: bool = False
     bulk_delete: bool = True
+    conditions: bool = True
 
 
 AMAZON = Dialect(
@@ -44,6 +46,15 @@ DIALECTS: dict[Provider, Dialect] = {
         "{region}.digitaloceanspaces.com",
         "nyc3",
         "https://www.digitalocean.com/products/spaces",
+    ),
+    Provider.GOOGLE_STORAGE_HMAC: Dialect(
+        "Google Cloud Storage (XML)",
+        "storage.googleapis.com",
+        "auto",
+        "https://cloud.google.com/storage",
+        location=True,
+        conditions=False,
+        bulk_delete=False,
     ),
     Provider.LINODE: Dialect(
         "Linode Object Storage",

@@ -5,7 +5,9 @@ Each is the driver of S3 with a row of `DIALECTS`. Any other store works with `g
 
 from __future__ import annotations
 
-from polycloud.storage.drivers.s3 import S3CompatibleStorageDriver
+from typing import Any
+
+from polycloud.storage.drivers.s3 import S3CompatibleStorageDriver, S3Connection
 from polycloud.storage.drivers.s3.dialects import DIALECTS
 from polycloud.storage.types import Provider
 
@@ -14,6 +16,7 @@ __all__ = [
     "CephRGWStorageDriver",
     "CloudflareR2StorageDriver",
     "DigitalOceanSpacesStorageDriver",
+    "GoogleStorageHMACDriver",
     "LinodeObjectStorageDriver",
     "MinIOStorageDriver",
     "OvhStorageDriver",
@@ -48,6 +51,36 @@ class DigitalOceanSpacesStorageDriver(S3CompatibleStorageDriver):
 
     type = Provider.DIGITALOCEAN_SPACES
     dialect = DIALECTS[Provider.DIGITALOCEAN_SPACES]
+
+
+class GoogleStorageHMACConnection(S3Connection):
+    """A connection to the XML API of Google's storage."""
+
+    def __init__(self, *args: Any, project: str | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.project = project
+
+    def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Add the project, which lists and creates of containers need unless the key has a default one."""
+        return headers if self.project is None else {**headers, "x-amz-project-id": self.project}
+
+
+class GoogleStorageHMACDriver(S3CompatibleStorageDriver):
+    """Google's storage by its XML API, for HMAC keys: `Driver("GOOG1E...", "secret", project="my-project")`.
+
+    `get_driver("google_storage")` makes one for such a key. `region` is the location of new containers.
+    """
+
+    type = Provider.GOOGLE_STORAGE_HMAC
+    dialect = DIALECTS[Provider.GOOGLE_STORAGE_HMAC]
+    connectionCls = GoogleStorageHMACConnection
+
+    def __init__(self, key: str, secret: str, *args: Any, project: str | None = None, **options: Any) -> None:
+        self._project = project
+        super().__init__(key, secret, *args, **options)
+
+    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
+        return {**super()._ex_connection_class_kwargs(), "project": self._project}
 
 
 class LinodeObjectStorageDriver(S3CompatibleStorageDriver):

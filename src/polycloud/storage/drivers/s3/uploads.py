@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
+from polycloud.errors import UnsupportedOperationError
 from polycloud.storage.drivers.s3.bodies import put_bytes
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response
 from polycloud.storage.drivers.s3.multipart import Begun, S3PartedUpload
@@ -19,8 +22,41 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
     part_size = 5 * 1024 * 1024  # S3 allows no smaller one, but the last
     most_parts = 10_000
 
+    def upload_object(
+        self,
+        file_path: str,
+        container: Container,
+        object_name: str,
+        extra: dict[str, Any] | None = None,
+        verify_hash: bool = True,
+        headers: dict[str, str] | None = None,
+        *,
+        ex_storage_class: str | None = None,
+        **options: Any,
+    ) -> Object:
+        """Create or replace an object with the content of a file; `ex_storage_class` is "STANDARD_IA" etc."""
+        headers = _with_class(headers, ex_storage_class)
+        return super().upload_object(
+            file_path, container, object_name, extra, verify_hash, headers, **options
+        )
+
+    def upload_object_via_stream(
+        self,
+        iterator: Iterable[bytes] | bytes,
+        container: Container,
+        object_name: str,
+        extra: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        ex_storage_class: str | None = None,
+        **options: Any,
+    ) -> Object:
+        """Create or replace an object, in parts if it is longer than one; see `upload_object`."""
+        headers = _with_class(headers, ex_storage_class)
+        return super().upload_object_via_stream(iterator, container, object_name, extra, headers, **options)
+
     def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
-        path, conditions = self._path(container.name, name), _conditions(upload)
+        path, conditions = self._path(container.name, name), self._conditions(upload)
         stored = self._send(
             container.name,
             lambda one: put_bytes(
@@ -39,7 +75,7 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
     def _upload_in_parts(
         self, container: Container, name: str, upload: Upload, upload_id: str | None
     ) -> S3PartedUpload:
-        path = self._path(container.name, name)
+        path, conditions = self._path(container.name, name), self._conditions(upload)
         if upload_id is None:
             headers = {**self.connection.encryption.create, **upload_headers(upload)}
             begun: S3Response = self._send(
@@ -53,9 +89,18 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
             path,
             upload_id,
             partial(self._uploaded, container, name, upload),
-            _conditions(upload),
+            conditions,
             md5=self.dialect.md5,
         )
+
+    def _conditions(self, upload: Upload) -> dict[str, str]:
+        """Return the headers of the conditions. Raises `UnsupportedOperationError` if they are ignored."""
+        match = {"If-Match": f'"{upload.if_match}"'} if upload.if_match else {}
+        headers = {**match, **({"If-None-Match": "*"} if upload.if_none_match else {})}
+        if headers and not self.dialect.conditions:
+            message = f"{self.name} ignores the conditions of uploads: leave if_match= and if_none_match= out"
+            raise UnsupportedOperationError(message, self)
+        return headers
 
     def _uploaded(self, container: Container, name: str, upload: Upload, size: int, etag: str) -> Object:
         kept = {**upload.extra(), "etag": etag}
@@ -69,6 +114,7 @@ def upload_headers(upload: Upload) -> dict[str, str]:
     return {**upload.headers, **meta, **acl}
 
 
-def _conditions(upload: Upload) -> dict[str, str]:
-    match = {"If-Match": f'"{upload.if_match}"'} if upload.if_match else {}
-    return {**match, **({"If-None-Match": "*"} if upload.if_none_match else {})}
+def _with_class(headers: dict[str, str] | None, storage_class: str | None) -> dict[str, str] | None:
+    if storage_class is None:
+        return headers
+    return {**(headers or {}), "x-amz-storage-class": storage_class.upper()}

@@ -20,7 +20,6 @@ from polycloud.testing.conformance.storage.suite import (
     OTHER,
     StorageSuite,
     bytes_of,
-    is_no_download,
 )
 from polycloud.testing.faults import FaultList
 
@@ -169,7 +168,7 @@ class DownloadRules(StorageSuite):
 
     def _breaking(self, driver: StorageDriver, container: Container, fault: str) -> Any:
         driver.upload_object_via_stream(bytes_of(MIDDLE), container, "object")
-        return self.behind(driver, FaultList(fault, *["reset before"] * 8, spare=is_no_download))
+        return self.behind(driver, FaultList(fault, *["reset before"] * 8, spare=self.is_no_download))
 
     @rule("download_object", "upload_object_via_stream")
     @pytest.mark.parametrize("fault", BROKEN)
@@ -188,7 +187,7 @@ class DownloadRules(StorageSuite):
             ),
         }
         for name, read in reads.items():
-            plan = FaultList(fault, spare=is_no_download)
+            plan = FaultList(fault, spare=self.is_no_download)
             with self.behind(driver, plan) as far:
                 kept = read(far, far.get_object(container.name, "object"))
             assert kept == content, f"the {name} has another content"
@@ -197,7 +196,7 @@ class DownloadRules(StorageSuite):
     def test_s76_replaced_objects(self, driver: StorageDriver, container: Container) -> None:
         """A download that goes on after its object was replaced raises an error; contents are never mixed."""
         driver.upload_object_via_stream(bytes_of(MIDDLE), container, "object")
-        with self.behind(driver, FaultList(BROKEN[0], spare=is_no_download)) as far:
+        with self.behind(driver, FaultList(BROKEN[0], spare=self.is_no_download)) as far:
             found = far.get_object(container.name, "object")
             stream = far.download_object_as_stream(found)
             pieces = [next(stream)]
@@ -212,7 +211,7 @@ class DownloadRules(StorageSuite):
         """Content that was changed on its way raises `ObjectHashMismatchError`, and no file appears."""
         with self.tampered(driver) as (far, server):
             found = far.get_object(container.name, obj.name)
-            server.changes_responses = True
+            server.in_responses = CONTENT
             download = partial(far.download_object, found, str(tmp_path / "file"))
             error = error_of(ObjectHashMismatchError, "download_object", download)
             assert error.object_name == obj.name, f"the error's object is {error.object_name!r}"

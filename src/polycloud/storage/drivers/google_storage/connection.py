@@ -1,0 +1,135 @@
+"""Requests to Google's JSON API of storage: paths, and errors by their status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from polycloud.common.google import GoogleConnection, GoogleResponse
+from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPError
+from polycloud.storage.base import StorageDriver
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ContainerError,
+    InvalidContainerNameError,
+    ObjectAlreadyExistsError,
+    ObjectDoesNotExistError,
+    ObjectError,
+    ObjectHashMismatchError,
+)
+from polycloud.storage.uploads import require_object_name
+from polycloud.utils.status import HTTPStatus
+
+API, UPLOADS = "/storage/v1/b", "/upload/storage/v1/b"
+INCOMPLETE, CANCELLED = 308, HTTPStatus.CLIENT_CLOSED_REQUEST
+"""Statuses of a resumable upload: it needs more bytes, and it was cancelled as asked."""
+NO_OBJECT = "No such object"
+"""How Google's message begins if the bucket of a missing object exists."""
+WRONG_HASH = re.compile(r"(?i)\b(md5|crc32c|hash)\b.*match")
+"""What Google's message has if a checksum differs."""
+RESERVED = ".well-known/acme-challenge/"
+
+
+class GoogleStorageResponse(GoogleResponse):
+    """A response of Google's storage."""
+
+    def success(self) -> bool:
+        """Return whether the request was carried out; a resumable upload has statuses of its own."""
+        if self.status == INCOMPLETE:
+            return "upload_id=" in self.request.url
+        if self.status == CANCELLED:
+            return self.request.method == "DELETE" and "upload_id=" in self.request.url
+        return super().success()
+
+
+class GoogleStorageConnection(GoogleConnection):
+    """A connection to Google's storage."""
+
+    host = "storage.googleapis.com"
+    responseCls = GoogleStorageResponse
+
+
+class GoogleStorageBase(StorageDriver):
+    """What the modules of the driver share."""
+
+    connectionCls = GoogleStorageConnection
+    connection: GoogleStorageConnection
+    per_page: ClassVar[int] = 1000
+    """The items of a page to ask for; Google returns no more."""
+
+    def _path(self, container_name: str, object_name: str | None = None, *, api: str = API) -> str:
+        """Return the path of a container or of an object; every "/" of a name is encoded."""
+        if not container_name or "/" in container_name:
+            message = f"container_name must be a name without '/', got {container_name!r}"
+            raise InvalidContainerNameError(message, self, container_name)
+        path = f"{api}/{quote(container_name, safe='')}"
+        return path if object_name is None else f"{path}/o/{quote(object_name, safe='')}"
+
+    def _public_url(self, container_name: str, object_name: str | None = None) -> str:
+        """Return the address below which the public reads, and for which URLs are signed."""
+        self._path(container_name)
+        name = "" if object_name is None else f"/{quote(require_name(object_name), safe='/~')}"
+        return f"{self.connection.base_url()}{quote(container_name, safe='~')}{name}"
+
+    def _pages(self, path: str, query: dict[str, Any]) -> Iterator[GoogleStorageResponse]:
+        """Yield the pages of a list, each of which has the token of the next one."""
+        token: str | None = None
+        while True:
+            page = {**query, "maxResults": self.per_page, "pageToken": token}
+            response: GoogleStorageResponse = self.connection.request(path, page)
+            yield response
+            following = response.object.get("nextPageToken")
+            if following and following == token:
+                raise response.malformed("the list returns to the same page and has no end")
+            token = following
+            if not token:
+                return
+
+    @contextmanager
+    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
+        """Raise what Google refuses as the errors of containers and objects."""
+        try:
+            yield
+        except (ContainerError, ObjectError):
+            raise
+        except ProviderHTTPError as error:
+            ours = self._translated(error, container_name, object_name)
+            if ours is None:
+                raise
+            ours.exchange, ours.headers = error.exchange, error.headers
+            raise ours from error
+
+    def _translated(
+        self, error: ProviderHTTPError, container_name: str, object_name: str | None
+    ) -> ContainerError | ObjectError | None:
+        if object_name is not None and error.code == HTTPStatus.PRECONDITION_FAILED:
+            return ObjectAlreadyExistsError(driver=self, object_name=object_name)
+        wrong = error.code == HTTPStatus.BAD_REQUEST and WRONG_HASH.search(str(error.message))
+        if object_name is not None and wrong:
+            return ObjectHashMismatchError(error.message, self, object_name)
+        if not isinstance(error, NotFoundError):
+            return None
+        if object_name is None:
+            return ContainerDoesNotExistError(driver=self, container_name=container_name)
+        if not str(error.message).startswith(NO_OBJECT):
+            self._require_container(container_name)
+        return ObjectDoesNotExistError(driver=self, object_name=object_name)
+
+    def _require_container(self, name: str) -> None:
+        """Raise `ContainerDoesNotExistError` if there is none."""
+        with self._errors(name):
+            self.connection.request(self._path(name), {"fields": "name"})
+
+
+def require_name(name: object) -> str:
+    """Return the name of an object. Raises `InvalidArgumentError` for names that Google does not allow."""
+    found = require_object_name(name)
+    if "\n" in found or "\r" in found or found in {".", ".."} or found.startswith(RESERVED):
+        raise InvalidArgumentError(
+            f"Google allows no object_name with a line feed or a carriage return, none that begins with "
+            f"{RESERVED!r}, and neither '.' nor '..'; got {found!r}"
+        )
+    return found
