@@ -31,9 +31,10 @@ class S3Containers(S3BaseDriver):
         marker: str | None = None
         while True:
             response: S3Response = self.connection.request("/", {"continuation-token": marker})
-            for item in response.items("ListAllMyBucketsResult", "Buckets/Bucket", Bucket):
-                extra = {"creation_date": item.value.created_at, "region": item.value.region}
-                yield Container(item.value.name, extra, self)
+            items = response.items("ListAllMyBucketsResult", "Buckets/Bucket", Bucket)
+            # Amazon sorts them, but not all stores do
+            for one in sorted((item.value for item in items), key=lambda one: one.name.encode()):
+                yield Container(one.name, {"creation_date": one.created_at, "region": one.region}, self)
             marker = response.object.findtext("{*}ContinuationToken")
             if not marker:
                 return
