@@ -173,6 +173,9 @@ class Conformance(Generic[D]):
 
     # What a driver's test class may override
 
+    driver_options: ClassVar[dict[str, Any]] = {}
+    """Further keyword arguments that the driver of the fixture has, for the tests that make another one."""
+
     def driver_with_wrong_credentials(self, driver: D) -> D:
         """Return a driver for the same server, with wrong credentials."""
         connection = driver.connection
@@ -188,7 +191,7 @@ class Conformance(Generic[D]):
 
     def _another(self, driver: D, *credentials: str, **options: Any) -> D:
         kind: Callable[..., D] = type(driver)
-        return kind(*credentials, region=driver.region, **options)
+        return kind(*credentials, region=driver.region, **{**self.driver_options, **options})
 
     # For the tests: operations
 

@@ -162,8 +162,11 @@ class StorageSuite(Checks[StorageDriver]):
     # Looking
 
     def is_no_download(self, request: SeenRequest) -> bool:
-        """Return whether a request reads no object's content; override it if GET also reads metadata."""
-        return request.method != "GET"
+        """Return whether a request does not read the content of the object called "object".
+
+        Override it if a GET of its path also reads metadata.
+        """
+        return request.method != "GET" or not request.path.endswith("/object")
 
     def container_seen(self, driver: StorageDriver, container: Container) -> Container:
         """Return the container from the list, as soon as it is listed."""
