@@ -33,16 +33,19 @@ __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
 class StorageDriver(OperationsDriver):
     """The containers of a provider and their objects.
 
-    Lists are complete, and in the order of the names' bytes in UTF-8. An upload replaces an object of the
-    same name, at once and as a whole: readers find the earlier content or the new one. Actions return True or
-    raise. Every method raises `InvalidCredsError` for wrong credentials, other `ProviderError`s with the
-    provider's message, and `TransportError` if the connection breaks.
+    Lists are complete, and in the order of the names' bytes in UTF-8 (see `lists_in_order`). An upload
+    replaces an object of the same name, at once and as a whole: readers find the earlier content or the new
+    one. Actions return True or raise. Every method raises `InvalidCredsError` for wrong credentials, other
+    `ProviderError`s with the provider's message, and `TransportError` if the connection breaks.
     """
 
     service = "storage"
 
     hash_type: ClassVar[str] = "md5"
     """What `Object.hash` is, if it looks like one; some objects have another, such as those of many parts."""
+
+    lists_in_order: ClassVar[bool] = True
+    """Whether the provider has that order; if it has one of its own, a sync sorts the lists."""
 
     delete_batch_size: ClassVar[int] = 100
     """The most objects that `_delete_batch` is given."""
