@@ -267,10 +267,12 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
                 raise response.malformed("the list returns to the same page and has no end")
             marks = following
 
-    def _require_container(self, name: str) -> None:
-        """Raise `ContainerDoesNotExistError` if there is none."""
+    def _require_container(self, name: str) -> S3Response:
+        """Return what the store says of a bucket. Raises `ContainerDoesNotExistError` if there is none."""
+        path = self._path(name)
         with self._errors(name):
-            self._send(name, lambda connection: connection.request(self._path(name), method="HEAD"))
+            response: S3Response = self._send(name, lambda one: one.request(path, method="HEAD"))
+            return response
 
 
 def decoded(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from polycloud.errors import NotFoundError, ProviderHTTPError
-from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response
+from polycloud.storage.drivers.s3.connection import REGION_HEADER, S3BaseDriver, S3Response
 from polycloud.storage.objects import Container
 from polycloud.storage.types import ContainerAlreadyExistsError
 
@@ -20,6 +20,7 @@ class Bucket(msgspec.Struct):
 
     name: str = msgspec.field(name="Name")
     created_at: str | None = msgspec.field(name="CreationDate", default=None)
+    region: str | None = msgspec.field(name="BucketRegion", default=None)
 
 
 class S3Containers(S3BaseDriver):
@@ -30,17 +31,22 @@ class S3Containers(S3BaseDriver):
         marker: str | None = None
         while True:
             response: S3Response = self.connection.request("/", {"continuation-token": marker})
-            for item in response.items("ListAllMyBucketsResult", "Buckets/Bucket", Bucket):
-                extra = {"creation_date": item.value.created_at}
-                yield Container(item.value.name, extra, self)
+            items = response.items("ListAllMyBucketsResult", "Buckets/Bucket", Bucket)
+            # Amazon sorts them, but not all stores do
+            for one in sorted((item.value for item in items), key=lambda one: one.name.encode()):
+                yield Container(one.name, {"creation_date": one.created_at, "region": one.region}, self)
             marker = response.object.findtext("{*}ContinuationToken")
             if not marker:
                 return
 
     def get_container(self, container_name: str) -> Container:
-        """Return the bucket of this name; its creation date is known to lists only."""
-        self._require_container(container_name)
-        return Container(container_name, {"creation_date": None}, self)
+        """Return the bucket of this name; its creation date is known to lists only.
+
+        `extra["region"]` is where it is, or None if the store does not say.
+        """
+        response = self._require_container(container_name)
+        extra = {"creation_date": None, "region": response.headers.get(REGION_HEADER)}
+        return Container(container_name, extra, self)
 
     def create_container(self, container_name: str) -> Container:
         """Create a bucket in the driver's region.
@@ -57,7 +63,7 @@ class S3Containers(S3BaseDriver):
             except ProviderHTTPError as error:
                 if not str(error.message).startswith(ALREADY_MINE):  # by the first of two attempts
                     raise
-        return Container(container_name, {"creation_date": None}, self)
+        return Container(container_name, {"creation_date": None, "region": self.connection.region}, self)
 
     def delete_container(self, container: Container) -> bool:
         """Delete an empty bucket."""

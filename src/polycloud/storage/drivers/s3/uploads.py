@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from polycloud.errors import UnsupportedOperationError
 from polycloud.storage.drivers.s3.bodies import put_bytes
@@ -19,6 +21,39 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
 
     part_size = 5 * 1024 * 1024  # S3 allows no smaller one, but the last
     most_parts = 10_000
+
+    def upload_object(
+        self,
+        file_path: str,
+        container: Container,
+        object_name: str,
+        extra: dict[str, Any] | None = None,
+        verify_hash: bool = True,
+        headers: dict[str, str] | None = None,
+        *,
+        ex_storage_class: str | None = None,
+        **options: Any,
+    ) -> Object:
+        """Create or replace an object with the content of a file; `ex_storage_class` is "STANDARD_IA" etc."""
+        headers = _with_class(headers, ex_storage_class)
+        return super().upload_object(
+            file_path, container, object_name, extra, verify_hash, headers, **options
+        )
+
+    def upload_object_via_stream(
+        self,
+        iterator: Iterable[bytes] | bytes,
+        container: Container,
+        object_name: str,
+        extra: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        ex_storage_class: str | None = None,
+        **options: Any,
+    ) -> Object:
+        """Create or replace an object, in parts if it is longer than one; see `upload_object`."""
+        headers = _with_class(headers, ex_storage_class)
+        return super().upload_object_via_stream(iterator, container, object_name, extra, headers, **options)
 
     def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
         path, conditions = self._path(container.name, name), self._conditions(upload)
@@ -77,3 +112,9 @@ def upload_headers(upload: Upload) -> dict[str, str]:
     meta = {META + name: text for name, text in upload.meta_data.items()}
     acl = {"x-amz-acl": upload.acl} if upload.acl else {}
     return {**upload.headers, **meta, **acl}
+
+
+def _with_class(headers: dict[str, str] | None, storage_class: str | None) -> dict[str, str] | None:
+    if storage_class is None:
+        return headers
+    return {**(headers or {}), "x-amz-storage-class": storage_class.upper()}

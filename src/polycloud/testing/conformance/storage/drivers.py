@@ -20,7 +20,8 @@ from polycloud.testing.replies import BROKEN, UNEXPECTED
 BY_NAME = (
     *("get_object", "upload_object_via_stream", "download_object_range_as_stream", "delete_object"),
     *("copy_object", "update_object", "delete_objects", "get_object_version"),
-    *("get_object_cdn_url", "enable_object_cdn"),
+    *("get_object_cdn_url", "enable_object_cdn", "upload_object", "download_object"),
+    *("download_object_as_stream", "download_object_range"),
 )
 """The operations that have the name of an object in a path, where its slashes stay."""
 
