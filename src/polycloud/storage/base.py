@@ -25,7 +25,7 @@ from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, Provider
 from polycloud.storage.uploads import Progress, require_object_name, upload_of
-from polycloud.storage.verifying import verified
+from polycloud.storage.verifying import Checksum, verified
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
 
@@ -388,6 +388,12 @@ class StorageDriver(OperationsDriver):
     def _hash_is_md5(self, obj: Object) -> bool:
         """Return whether the hash of an object is its MD5 if it looks like one."""
         return self.hash_type == "md5"
+
+    def _checksum(self, obj: Object) -> Checksum | None:
+        """Return the checksum by which a download of an object is verified; None if it has no MD5."""
+        import hashlib
+
+        return Checksum("MD5", hashlib.md5(usedforsecurity=False), obj.md5) if obj.md5 else None
 
     def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
         """Delete objects; return the names of those that stay, and why.
