@@ -23,6 +23,7 @@ CLOUDS: dict[str, str] = {
     **dict.fromkeys(("aws", "ec2", "elb", "route53", "s3"), _AWS),
     "azure_blobs": "polycloud.sandbox.azure:AzureBlobs",
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
+    "google_storage": "polycloud.sandbox.google:GoogleStorage",
     "linode": "polycloud.sandbox.linode:Linode",
     **dict.fromkeys(("rackspace", "cloudfiles"), "polycloud.sandbox.rackspace:Rackspace"),
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
@@ -81,6 +82,9 @@ class Cloud(ABC):
     def options(self, host: str, port: int) -> dict[str, Any]:
         """Return a driver's keyword arguments for the API on that host and port."""
         return {"host": host, "port": port, "secure": False}
+
+    def listen(self, host: str, port: int) -> None:  # noqa: B027 - few must know
+        """Note the address at which the API is, before the first request; it may change `credentials`."""
 
     def open(self) -> None:  # noqa: B027 - most clouds are in memory
         """Start, before the first request."""

@@ -52,7 +52,6 @@ class Sandbox:
 
     Attributes:
         name: which cloud, one of `CLOUDS`.
-        credentials: the driver's positional arguments.
     """
 
     def __init__(
@@ -83,7 +82,6 @@ class Sandbox:
         self._chosen_port = port
         self._running: _Running | None = None
         self.name = name
-        self.credentials: tuple[Any, ...] = self._cloud.credentials
 
     def __repr__(self) -> str:
         return f"<Sandbox {self.name} {self.url if self._running else 'stopped'}>"
@@ -103,6 +101,7 @@ class Sandbox:
             undo.callback(self._cloud.close)
             self._cloud.open()
             self._running = _Running(self._faults, self._chosen_port)
+            self._cloud.listen(_HOST, self._running.port)
             undo.pop_all()
         self._machines.open()
         return self
@@ -145,6 +144,11 @@ class Sandbox:
     def url(self) -> str:
         """The URL of the API, such as "http://127.0.0.1:8000"; RuntimeError unless the sandbox is running."""
         return f"http://{_HOST}:{self.port}"
+
+    @property
+    def credentials(self) -> tuple[Any, ...]:
+        """The driver's positional arguments; those of Google Storage are right while the sandbox runs."""
+        return self._cloud.credentials
 
     @property
     def options(self) -> dict[str, Any]:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from polycloud.sandbox.objects.checksums import crc32c
-
 _IN_MEMORY = 1 << 18
 """Longer pieces are in files."""
 _CHUNK = 1 << 20
@@ -94,8 +92,10 @@ class Content:
 
     @cached_property
     def crc32c(self) -> bytes:
-        """The CRC32C, big-endian."""
-        value = 0
+        """The CRC32C, big-endian. Raises ImportError without the package google-crc32c."""
+        import google_crc32c
+
+        value: int = 0
         for chunk in self.chunks():
-            value = crc32c(chunk, value)
+            value = google_crc32c.extend(value, chunk)
         return value.to_bytes(4, "big")

@@ -104,7 +104,7 @@ class Blob:
     metadata: dict[str, str]
     created: float
     changed: float
-    etag: str
+    etag: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
 
