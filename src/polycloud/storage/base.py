@@ -25,7 +25,7 @@ from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, Provider
 from polycloud.storage.uploads import Progress, require_object_name, upload_of
-from polycloud.storage.verifying import verified
+from polycloud.storage.verifying import Checksum, verified
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
 
@@ -33,16 +33,19 @@ __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
 class StorageDriver(OperationsDriver):
     """The containers of a provider and their objects.
 
-    Lists are complete, and in the order of the names' bytes in UTF-8. An upload replaces an object of the
-    same name, at once and as a whole: readers find the earlier content or the new one. Actions return True or
-    raise. Every method raises `InvalidCredsError` for wrong credentials, other `ProviderError`s with the
-    provider's message, and `TransportError` if the connection breaks.
+    Lists are complete, and in the order of the names' bytes in UTF-8 (see `lists_in_order`). An upload
+    replaces an object of the same name, at once and as a whole: readers find the earlier content or the new
+    one. Actions return True or raise. Every method raises `InvalidCredsError` for wrong credentials, other
+    `ProviderError`s with the provider's message, and `TransportError` if the connection breaks.
     """
 
     service = "storage"
 
     hash_type: ClassVar[str] = "md5"
     """What `Object.hash` is, if it looks like one; some objects have another, such as those of many parts."""
+
+    lists_in_order: ClassVar[bool] = True
+    """Whether the provider has that order; if it has one of its own, a sync sorts the lists."""
 
     delete_batch_size: ClassVar[int] = 100
     """The most objects that `_delete_batch` is given."""
@@ -97,6 +100,30 @@ class StorageDriver(OperationsDriver):
     ) -> list[Object]:
         """Return the objects whose names begin with `prefix`."""
         return list(self.iterate_container_objects(container, prefix, ex_prefix))
+
+    @template("iterate_container_objects")
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        """Yield what is directly in a folder: its objects, and the names of its folders (a str each).
+
+        The name of a folder ends in "/", and begins with `prefix` as those of its objects do:
+        `iterate_folder(photos, "2026/")` yields "2026/05/" once, however many objects are in it. If the
+        provider can, it groups them by itself, and what is deeper is not listed.
+
+        Args:
+            container: The container.
+            prefix: The name of the folder; "" for the container. Of other texts, what begins with them.
+
+        Raises `ContainerDoesNotExistError`.
+        """
+        seen: set[str] = set()
+        for obj in self.iterate_container_objects(container, prefix or None):
+            inner, is_deeper, _ = obj.name[len(prefix) :].partition("/")
+            folder = f"{prefix}{inner}/"
+            if not is_deeper:
+                yield obj
+            elif folder not in seen:
+                seen.add(folder)
+                yield folder
 
     @optional
     def get_object(self, container_name: str, object_name: str) -> Object:
@@ -385,6 +412,12 @@ class StorageDriver(OperationsDriver):
     def _hash_is_md5(self, obj: Object) -> bool:
         """Return whether the hash of an object is its MD5 if it looks like one."""
         return self.hash_type == "md5"
+
+    def _checksum(self, obj: Object) -> Checksum | None:
+        """Return the checksum by which a download of an object is verified; None if it has no MD5."""
+        import hashlib
+
+        return Checksum("MD5", hashlib.md5(usedforsecurity=False), obj.md5) if obj.md5 else None
 
     def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
         """Delete objects; return the names of those that stay, and why.
