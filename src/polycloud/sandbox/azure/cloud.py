@@ -55,11 +55,13 @@ class AzureSettings(Settings):
         account: the name of the storage account.
         key: its key, in base64.
         largest_page: the most blobs or containers in one list.
+        versioning: whether the account keeps earlier versions of blobs.
     """
 
     account: str = "sandbox"
     key: str = "c2FuZGJveCBzYW5kYm94IHNhbmRib3ggc2FuZGJveCBzYW5kYm94IHNhbmRib3ggc2FuZGJveCBzYW5kYm94"
     largest_page: int = 5000
+    versioning: bool = False
 
 
 class AzureBlobs(ObjectCloud):
@@ -92,7 +94,7 @@ class AzureBlobs(ObjectCloud):
         return replace(reply, headers=headers)
 
     def _reply(self, request: Request) -> Reply:
-        place = self._place(request.decoded)
+        place = replace(self._place(request.decoded), version=request.query.get("versionid", ""))
         is_container = request.query.get("restype") == "container"
         table = _OF_BLOBS if place.blob_name else _OF_CONTAINERS if is_container else _OF_ACCOUNT
         if bool(place.container_name) != (table is not _OF_ACCOUNT):
