@@ -6,23 +6,30 @@ import json
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 KIT = Path(__file__).parents[3] / "shared" / "servers"
 
 
-@cache
 def url_of(name: str) -> str:
-    """Return the URL of a server, which is started if it does not run.
+    """Return the URL of a server, which is started if it does not run."""
+    url: str = started(name)["url"]
+    return url
+
+
+@cache
+def started(name: str) -> dict[str, Any]:
+    """Return what the kit tells of a server, which is started if it does not run.
 
     Skip the test where there is no kit, or where it cannot install or start the server.
     """
     if not (KIT / "servers").exists():
         pytest.skip(f"there are no servers of others at {KIT}")
     _run("install", name)
-    url: str = json.loads(_run("start", "--json", name).splitlines()[-1])["url"]
-    return url
+    found: dict[str, Any] = json.loads(_run("start", "--json", name).splitlines()[-1])
+    return found
 
 
 def _run(*command: str) -> str:

@@ -57,7 +57,10 @@ def front_of(ports: dict[str, int]) -> Any:
         response = connection.getresponse()
         body = response.read()
         connection.close()
-        kept = {key: value for key, value in response.getheaders() if key.lower() not in HOP | {"server"}}
+        left_out = HOP - {"content-length"} if seen.method == "HEAD" else HOP
+        kept = {
+            key: value for key, value in response.getheaders() if key.lower() not in left_out | {"server"}
+        }
         if name == "keystone":
             for service, port in ports.items():
                 mine = f"http://{seen.headers['Host']}/{service}"

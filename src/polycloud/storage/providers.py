@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polycloud.storage.drivers.google_storage import GoogleStorageDriver
     from polycloud.storage.drivers.local import LocalStorageDriver
     from polycloud.storage.drivers.s3 import S3StorageDriver
+    from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
@@ -28,6 +29,7 @@ DRIVERS: providers.Drivers = {
     Provider.LINODE: (STORES, "LinodeObjectStorageDriver"),
     Provider.LOCAL: ("polycloud.storage.drivers.local", "LocalStorageDriver"),
     Provider.MINIO: (STORES, "MinIOStorageDriver"),
+    Provider.OPENSTACK_SWIFT: ("polycloud.storage.drivers.swift", "OpenStackSwiftStorageDriver"),
     Provider.OVH: (STORES, "OvhStorageDriver"),
     Provider.R2: (STORES, "CloudflareR2StorageDriver"),
     Provider.RGW: (STORES, "CephRGWStorageDriver"),
@@ -48,6 +50,10 @@ def get_driver(
 ) -> type[GoogleStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.LOCAL, "local"]) -> type[LocalStorageDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.OPENSTACK_SWIFT, "openstack_swift"],
+) -> type[OpenStackSwiftStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.S3, "s3"]) -> type[S3StorageDriver]: ...
 @overload

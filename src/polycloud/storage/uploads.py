@@ -18,7 +18,16 @@ from polycloud.utils.values import shown
 if TYPE_CHECKING:
     from polycloud.storage.objects import Object
 
-__all__ = ["LONGEST_NAME", "Progress", "Upload", "extra_of", "require_object_name", "update_of", "upload_of"]
+__all__ = [
+    "LONGEST_NAME",
+    "Progress",
+    "Upload",
+    "extra_of",
+    "require_object_name",
+    "texts_of",
+    "update_of",
+    "upload_of",
+]
 
 Progress = Callable[[int], object]
 """Called with a number of bytes each time that so many more were transferred; never twice at once."""
@@ -74,7 +83,7 @@ def upload_of(
     if not isinstance(extra, Mapping | None):
         raise InvalidArgumentError(f"extra must be a dict, got {shown(extra)}")
     given = dict(extra or {})
-    meta_data = _texts("meta_data", given.pop("meta_data", None) or {})
+    meta_data = texts_of("meta_data", given.pop("meta_data", None) or {})
     acl = given.pop("acl", None)
     if acl is not None and not isinstance(acl, str):
         raise InvalidArgumentError(f'extra["acl"] must be a str, got {shown(acl)}')
@@ -87,7 +96,7 @@ def upload_of(
     own = {HEADERS[name]: text for name, text in given.items() if text is not None}
     own.setdefault("Content-Type", _guessed_type(object_name))
     return Upload(
-        {**_texts("extra", own), **_texts("headers", headers or {})},
+        {**texts_of("extra", own), **texts_of("headers", headers or {})},
         {name.lower(): text for name, text in meta_data.items()},
         acl,
         if_match,
@@ -122,7 +131,7 @@ def require_object_name(name: object) -> str:
     return name
 
 
-def _texts(argument: str, given: Any) -> dict[str, str]:
+def texts_of(argument: str, given: Any) -> dict[str, str]:
     """Return names and texts that headers can hold; numbers become texts."""
     if not isinstance(given, Mapping):
         raise InvalidArgumentError(f"{argument} must be a dict, got {shown(given)}")

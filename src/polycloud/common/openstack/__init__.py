@@ -1,6 +1,7 @@
 """OpenStack's identity and what the drivers of all its services share.
 
-- `login`: who logs in and how; `identity`: the login at Keystone; `catalog`: where the services are;
+- `login`: who logs in and how; `identity`: the login at Keystone; `version1`: the login of Swift alone;
+- `catalog`: where the services are;
 - `clouds`: clouds.yaml and `OS_*`; `publicclouds`: the table of public clouds;
 - `account`: what the connections of an account share;
 - `connection`, `response`: requests to one service, their lists, microversions and errors;

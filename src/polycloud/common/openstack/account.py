@@ -23,7 +23,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         login: Who logs in; None if only a token and a `base_url` are given.
-        identity_url: The root of Keystone, without a version.
+        identity_url: The root of Keystone, without a version; for a login of version 1 its complete address.
         region: The region; None for the first one of the catalogue.
         interface: "public", "internal" or "admin".
         urls: Addresses of services, by type, that replace those of the catalogue.

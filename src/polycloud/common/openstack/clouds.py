@@ -59,6 +59,7 @@ AUTH_KEYS = {
 """The keys of `auth` in clouds.yaml, and the fields of `Login` that they are; a later one counts."""
 OTHER_AUTH_KEYS = ("auth_url", "default_domain_id", "default_domain_name", "system_scope")
 AUTH_TYPES = {
+    "v1password": "1.0",
     "password": "3.x_password",
     "token": "3.x_token",
     "v2password": "2.0_password",

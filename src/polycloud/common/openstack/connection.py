@@ -21,6 +21,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from polycloud.common.building import url_prefix
+from polycloud.common.openstack import version1
 from polycloud.common.openstack.account import Account, AccountStore, Range, numbers_of, store_of
 from polycloud.common.openstack.catalog import EndpointQuery, find_endpoint
 from polycloud.common.openstack.identity import Access, log_in
@@ -114,6 +115,8 @@ class OpenStackBaseConnection(TokenConnection):
                     "by which it is renewed"
                 )
             return Access(login.token)
+        if login.method == "1.0":
+            return version1.log_in(self, login)
         return log_in(self, login, self._tokens.token)
 
     def transport(self) -> Transport:
@@ -163,14 +166,14 @@ class OpenStackBaseConnection(TokenConnection):
             )
             url = find_endpoint(access.endpoints, query, self.driver).url
             try:
-                return self._split(url, access)
+                return self._split(url, access.project_id)
             except InvalidArgumentError:
                 raise MalformedResponseError(
                     f"the catalogue has no usable address of the service {types[0]!r}", url
                 ) from None
-        return self._split(url, access)
+        return self._split(url, access.project_id)
 
-    def _split(self, url: str, access: Access) -> Place:
+    def _split(self, url: str, project_id: str | None) -> Place:
         """Return the place of an endpoint; its version and its project are completed."""
         parts = split_url(url)
         secure, host = parts.scheme == "https", parts.hostname or ""
@@ -185,8 +188,8 @@ class OpenStackBaseConnection(TokenConnection):
         segments = [segment for segment in parts.path.split("/") if segment]
         cut = next((n for n, segment in enumerate(segments) if VERSION.fullmatch(segment)), len(segments))
         rest = segments[cut:] or [self.version]
-        if self.with_project and len(rest) == 1 and access.project_id:
-            rest.append(access.project_id)
+        if self.with_project and len(rest) == 1 and project_id:
+            rest.append(project_id)
         root = url_prefix(
             secure, host, parts.port or (443 if secure else 80), "/".join(["", *segments[:cut]])
         )
@@ -194,7 +197,10 @@ class OpenStackBaseConnection(TokenConnection):
 
     def base_url(self) -> str:
         """Return the root of the service; that of Keystone while logging in."""
-        return super().base_url() if self._logs_in() else f"{self.place().root}/"
+        if not self._logs_in():
+            return f"{self.place().root}/"
+        root = super().base_url()
+        return root.rstrip("/") if self.cloud.login.method == "1.0" else root  # a complete address
 
     def _build(self, call: Any, action: str, params: Any, data: Any, headers: Any, *rest: Any) -> Any:
         if not self._logs_in():

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.credentials import Credential
+from polycloud.common.openstack import version1
 from polycloud.common.openstack.account import Account, numbers_of
 from polycloud.common.openstack.clouds import CloudSettings, find_cloud
 from polycloud.common.openstack.connection import OpenStackBaseConnection
 from polycloud.common.openstack.login import METHODS, Login, method_named
 from polycloud.common.openstack.publicclouds import PublicCloud
+from polycloud.common.options import split_url
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, UnsupportedOperationError
 from polycloud.utils.values import shown
 
@@ -32,9 +34,11 @@ class OpenStackBaseDriver(BaseDriver):
         secret: Its password, or the secret.
         cloud: The name of a cloud in clouds.yaml, instead of key and secret.
         region: Same as `ex_force_service_region`.
-        ex_force_auth_url: Keystone's address, with or without a version; same as `url`.
+        ex_force_auth_url: Keystone's address, with or without a version; same as `url`. That of a login of
+            version 1 is complete, or has no path, which means /auth/v1.0.
         ex_force_auth_version: How to log in: "3.x_password" (the default), "3.x_appcred", "3.x_token",
-            "2.0_password"; "2.0_password" is also the default below an address that ends with /v2.0.
+            "2.0_password", and "1.0" for the storage alone. The default below an address that ends with /v2.0
+            or /v1.0 is of that version.
         ex_force_auth_token: A token to use as it is; renewed with key and secret, if they are given.
         ex_token_scope: "project" (the default), "domain", "system" or "unscoped".
         ex_tenant_name: The project; not needed for a user who has only one.
@@ -129,6 +133,8 @@ class OpenStackBaseDriver(BaseDriver):
             changes["scope"] = ex_token_scope
         login = _with_token(replace(login, **changes))
         url = self._identity_url(found, ex_force_auth_url, host, port, secure, options.pop("url", None))
+        if url is not None:
+            url = address_of_login(url, login.method)
         if url is None and not (ex_force_base_url and ex_force_auth_token):
             raise InvalidCredsError(
                 f"{self.name} needs the address of Keystone: pass ex_force_auth_url=, "
@@ -174,6 +180,8 @@ class OpenStackBaseDriver(BaseDriver):
 
     def _method_of(self, url: str | None) -> str:
         """Return the way to log in that the end of an identity URL suggests."""
+        if isinstance(url, str) and url.rstrip("/").endswith(("/v1.0", "/v1")):
+            return "1.0"
         if isinstance(url, str) and url.rstrip("/").endswith(("/v2.0", "/v2")):
             return self.default_method if METHODS[self.default_method].version == "v2.0" else "2.0_password"
         return self.default_method
@@ -194,7 +202,7 @@ class OpenStackBaseDriver(BaseDriver):
         secure: bool,
         url: str | None,
     ) -> str | None:
-        """Return the root of Keystone, without a version; None if it is unknown."""
+        """Return the address of the identity service as it is given; None if it is unknown."""
         if auth_url and url:
             raise InvalidArgumentError("pass ex_force_auth_url= or url=, not both")
         given = auth_url or url or (found.auth_url if found and not host else None)
@@ -205,10 +213,17 @@ class OpenStackBaseDriver(BaseDriver):
             return None
         if not isinstance(given, str):
             raise InvalidArgumentError(f"ex_force_auth_url must be a str, got {shown(given)}")
-        root = given.rstrip("/")
-        for version in VERSIONS:
-            root = root.removesuffix(f"{version}/auth/tokens").removesuffix(version)
-        return f"{root}/"
+        return given
+
+
+def address_of_login(url: str, method: str) -> str:
+    """Return the root of Keystone, without a version; or the complete address of a login of version 1."""
+    root = url.rstrip("/")
+    if method == "1.0":
+        return f"{root}/" if split_url(root).path else f"{root}{version1.PATH}/"
+    for version in VERSIONS:
+        root = root.removesuffix(f"{version}/auth/tokens").removesuffix(version)
+    return f"{root}/"
 
 
 def _require_filled(**arguments: str | None) -> None:

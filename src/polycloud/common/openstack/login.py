@@ -77,6 +77,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
             return "the owner of the token"
         if self.user_id is not None:
             return f"the user with the id {self.user_id!r}"
+        if self.method == "1.0":
+            return f"the user {self.user!r}"
         domain = self.user_domain_id or self.user_domain or DEFAULT_DOMAIN
         return f"the user {self.user!r} of the domain {domain!r}"
 
@@ -184,7 +186,12 @@ def _api_key_2(login: Login) -> dict[str, Any]:
     return {"auth": {"RAX-KSKEY:apiKeyCredentials": credentials}}
 
 
+def _no_body(_: Login) -> dict[str, Any]:
+    raise AssertionError("the login of version 1 is a GET: see `version1`")
+
+
 METHODS: Mapping[str, Method] = {
+    "1.0": Method("v1.0", _no_body),
     "2.0_apikey": Method("v2.0", _api_key_2),
     "2.0_password": Method("v2.0", _password_2),
     "2.0_token": Method("v2.0", token_2),
@@ -196,6 +203,7 @@ METHODS: Mapping[str, Method] = {
 
 APPLICATION_CREDENTIALS = frozenset({"3.x_appcred"})
 ALIASES = {
+    "1": "1.0",
     "2": "2.0_password",
     "2.0": "2.0_password",
     "3": "3.x_password",
@@ -203,8 +211,7 @@ ALIASES = {
     "3.x": "3.x_password",
 }
 UNSUPPORTED = {
-    "1.0": "Keystone has no version 1",
-    "1.1": "Keystone has no version 1",
+    "1.1": "there are only '1.0', '2.0_password' and '3.x_password'",
     "2.0_voms": "VOMS proxies are not supported",
     "3.x_oidc_access_token": "OpenID Connect is not supported; get a token with `openstack token issue` and "
     "pass it as ex_force_auth_token",

@@ -89,6 +89,7 @@ class AzureObjects(AzureBaseDriver):
             message = f"the response must have the length and the ETag of {object_name!r}"
             raise MalformedResponseError(message, driver=self) from None
         extra |= {"encryption": CUSTOMERS} if "x-ms-encryption-key-sha256" in headers else {}
+        extra |= {"access_tier": headers["x-ms-access-tier"]} if "x-ms-access-tier" in headers else {}
         digest = _digest(headers.get("content-md5"), extra["blob_type"])
         return Object(object_name, size, digest, extra, meta, container, self)
 
@@ -134,6 +135,7 @@ class AzureObjects(AzureBaseDriver):
             "etag": fields["Etag"].strip('"'),
         }
         extra |= {one.replace("-", "_"): fields[one.title()] for one in KEPT if one.title() in fields}
+        extra |= {"access_tier": fields["AccessTier"]} if "AccessTier" in fields else {}
         extra |= _version(element)
         digest = _digest(fields.get("Content-MD5"), extra["blob_type"])
         return Object(text, int(fields["Content-Length"]), digest, extra, None, container, self)

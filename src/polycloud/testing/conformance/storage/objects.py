@@ -239,7 +239,7 @@ class ObjectRules(StorageSuite):
         url = sign(obj.name)
         moved = url.replace("object.txt", "object.txt2", 1)
         for method, wrong in (("GET", moved), ("PUT", url), ("DELETE", url)):
-            body, headers = (OTHER, self.presigned_headers) if method == "PUT" else (None, {})
+            body, headers = (OTHER, self.presigned_headers) if method == "PUT" else (None, ())
             status, _ = fetched(method, wrong, body, headers)
             assert status >= FAILED, f"a {method} of {wrong} gets {status}"
         self.require_content(driver, container, obj.name, CONTENT)
@@ -249,8 +249,8 @@ class ObjectRules(StorageSuite):
             pytest.skip("the driver does not offer ex_presigned_url")
         sign: Callable[..., str] = partial(driver.ex_presigned_url, container)  # type: ignore[attr-defined]
 
-        with self.pointed_at(driver, lambda _: b"") as (pointed, server):
-            pointed.ex_presigned_url(container, "object")  # type: ignore[attr-defined]
+        with self.logged_in(driver, lambda _: b"") as (far, server):
+            far.ex_presigned_url(container, "object")  # type: ignore[attr-defined]
             assert not server.requests, f"{server.requests} requests were sent for a URL"
         return sign
 

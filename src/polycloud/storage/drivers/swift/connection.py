@@ -1,0 +1,245 @@
+"""Requests to Swift: paths, and errors by their statuses.
+
+Swift's errors have a status and a sentence, no code. A 404 does not say whether the container or the object
+is missing, so the container is asked for then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver, OpenStackResponse
+from polycloud.common.openstack.connection import Place
+from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPError, RateLimitReachedError
+from polycloud.storage.base import StorageDriver
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ContainerError,
+    ContainerIsNotEmptyError,
+    InvalidContainerNameError,
+    ObjectAlreadyExistsError,
+    ObjectDoesNotExistError,
+    ObjectError,
+    ObjectHashMismatchError,
+)
+from polycloud.utils.status import HTTPStatus
+from polycloud.utils.values import shown
+
+RATE_LIMITED = 498
+"""The status by which Swift refuses requests that come too fast."""
+WRITTEN = frozenset({HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
+AS_LIST = {"format": "json"}
+
+T = TypeVar("T", bound="Named")
+
+
+class Named(msgspec.Struct):
+    """An item of a list."""
+
+    name: str
+
+    def marks(self) -> dict[str, str]:
+        """Return the query of the page that follows this item."""
+        return {"marker": self.name}
+
+
+class SwiftResponse(OpenStackResponse):
+    """A response of Swift: JSON in lists, a page with one sentence in errors and after some writes."""
+
+    def success(self) -> bool:
+        """Return whether the status is 2xx; of these, 201 and 202 may come with a page."""
+        return self.status in WRITTEN or super().success()
+
+    def parse_error(self) -> Any:
+        """Return the sentence. Raises `RateLimitReachedError` for Swift's own status of that."""
+        message = super().parse_error()
+        if self.status == RATE_LIMITED:
+            raise RateLimitReachedError(self.status, message, self.headers)
+        return message
+
+    def number(self, name: str) -> int:
+        """Return a header that is a number. Raises `MalformedResponseError` if there is none."""
+        text = self.headers.get(name, "")
+        if not text.isdecimal():
+            raise self.malformed(f"the response must have a number in {name}, got {text!r}")
+        return int(text)
+
+    def require(self, *statuses: int) -> None:
+        """Raise `MalformedResponseError` for another status of success than these."""
+        if self.status not in statuses:
+            raise self.malformed(f"the response must have the status {' or '.join(map(str, statuses))}")
+
+
+class SwiftConnection(OpenStackBaseConnection):
+    """A connection to an account of Swift."""
+
+    responseCls = SwiftResponse
+    service_types = ("object-store",)
+    version = "v1"
+    transient_statuses = frozenset({RATE_LIMITED})
+
+    def __init__(self, *args: Any, temp_url_key: str | None = None, **options: Any) -> None:
+        self.temp_url_key = temp_url_key
+        super().__init__(*args, **options)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return those of the login, and the key of temporary URLs."""
+        return (*super().secrets(), *([self.temp_url_key] if self.temp_url_key else ()))
+
+    def account(self) -> tuple[Any, ...]:
+        """Return what identifies the account: each region has containers of its own."""
+        return (*super().account(), self.cloud.region, self.cloud.service_type, str(self.cloud.urls))
+
+    def put_bytes(
+        self, path: str, content: bytes, headers: Mapping[str, str], *, idempotent: bool = True
+    ) -> str:
+        """PUT an object; return its ETag. Swift verifies the MD5 of what arrives, and tells its own.
+
+        The body goes as a file: then nobody searches for secrets in it. Raises `ObjectHashMismatchError` if
+        Swift says that it has another content.
+        """
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        fields = {**headers, "ETag": digest, "Content-Length": str(len(content))}
+        response: SwiftResponse = self.request(
+            path, None, BytesIO(content), fields, "PUT", idempotent=idempotent
+        )
+        etag = response.headers.get("etag", "").strip('"')
+        if not etag:
+            raise response.malformed("the response must have an ETag")
+        if etag != digest:
+            raise ObjectHashMismatchError(f"Swift has another content: its MD5 is {etag}", self.driver)
+        return digest
+
+    def copy(self, source: str, target: str, version_id: str | None = None) -> str:
+        """Copy an object, or a version of it, from path to path; return the ETag of the copy."""
+        headers, query = {"X-Copy-From": source, "Content-Length": "0"}, {"version-id": version_id}
+        response: SwiftResponse = self.request(target, query, b"", headers, "PUT")
+        response.require(HTTPStatus.CREATED)
+        return str(response.headers.get("etag", "")).strip('"')
+
+    def path_of(self, container_name: str, object_name: str | None = None) -> str:
+        """Return the path of a container or of an object below that of the account.
+
+        Raises `InvalidContainerNameError` for what no container can be called.
+        """
+        if not isinstance(container_name, str):
+            raise InvalidArgumentError(f"container_name must be a str, got {shown(container_name)}")
+        if not container_name or "/" in container_name:
+            message = f"container_name must be a name without '/', got {container_name!r}"
+            raise InvalidContainerNameError(message, self.driver, container_name)
+        path = f"/{quote(container_name, safe='~')}"
+        return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
+
+    def pages(self, path: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[T]:
+        """Yield the items of a list.
+
+        It ends with an empty page: a server may return fewer items than are asked for, and have more.
+        """
+        marks: dict[str, str] = {}
+        while True:
+            page = {**AS_LIST, "limit": self.per_page, **query, **marks}
+            response: SwiftResponse = self.request(path, page)
+            items: list[T] = []
+            if response.status != HTTPStatus.NO_CONTENT:
+                items = response.decode(list[type_])  # type: ignore[valid-type]
+            yield from items
+            if not items:
+                return
+            following = items[-1].marks()
+            if following == marks or items[-1].name < marks.get("marker", ""):
+                raise response.malformed("the list returns to an earlier page and has no end")
+            marks = following
+
+    def place(self) -> Place:
+        """Return where the account is; without a login if its address was given."""
+        given = self.cloud.urls.get(self.cloud.service_type or self.service_types[0])
+        return super().place() if given is None else self._split(given, self.cloud.login.project_id)
+
+
+class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
+    """What the modules of the driver share."""
+
+    connectionCls = SwiftConnection
+    connection: SwiftConnection
+    temp_url_digest: ClassVar[str] = "sha256"
+    """The hash function of the signatures of temporary URLs."""
+
+    def __init__(self, *args: Any, ex_temp_url_key: str | None = None, **options: Any) -> None:
+        if ex_temp_url_key is not None and (not isinstance(ex_temp_url_key, str) or not ex_temp_url_key):
+            raise InvalidArgumentError("ex_temp_url_key must be a non-empty str")
+        self._temp_url_key = ex_temp_url_key
+        super().__init__(*args, **options)
+
+    def _ex_connection_class_kwargs(self) -> dict[str, Any]:
+        return {**super()._ex_connection_class_kwargs(), "temp_url_key": self._temp_url_key}
+
+    def _path(self, container_name: str, object_name: str | None = None) -> str:
+        return self.connection.path_of(container_name, object_name)
+
+    def _address(self, container_name: str, object_name: str | None = None) -> str:
+        """Return the URL of a container or an object."""
+        place = self.connection.place()
+        return f"{place.root}{quote(place.path, safe='/~%')}{self._path(container_name, object_name)}"
+
+    @contextmanager
+    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
+        """Raise what Swift refuses as the errors of containers and objects."""
+        try:
+            yield
+        except (ContainerError, ObjectError):
+            raise
+        except ProviderHTTPError as error:
+            ours = self._translated(error, container_name, object_name)
+            if ours is None:
+                raise
+            ours.exchange, ours.headers = error.exchange, error.headers
+            raise ours from error
+
+    def _translated(
+        self, error: ProviderHTTPError, container_name: str, object_name: str | None
+    ) -> ContainerError | ObjectError | None:
+        status = None if error.exchange is None else error.exchange.status
+        method = None if error.exchange is None else error.exchange.method
+        if object_name is None:
+            return _of_container(self, status, method, error, container_name)
+        if status == HTTPStatus.PRECONDITION_FAILED:
+            return ObjectAlreadyExistsError(driver=self, object_name=object_name)
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            return ObjectHashMismatchError(driver=self, object_name=object_name)
+        if not isinstance(error, NotFoundError):
+            return None
+        if method == "PUT":  # an object need not exist for that
+            return ContainerDoesNotExistError(driver=self, container_name=container_name)
+        self._look_up(container_name)
+        return ObjectDoesNotExistError(driver=self, object_name=object_name)
+
+    def _look_up(self, container_name: str) -> SwiftResponse:
+        """Return what Swift says about a container. Raises `ContainerDoesNotExistError` if there is none."""
+        with self._errors(container_name):
+            response: SwiftResponse = self.connection.request(self._path(container_name), method="HEAD")
+        response.number("x-container-object-count")  # a page of a proxy has none
+        return response
+
+    def _update(self, path: str, kind: str, headers: Mapping[str, str]) -> None:
+        """POST headers to the account or to a container; those that it does not name stay."""
+        named = {f"X-{kind}-{name}": text for name, text in headers.items()}
+        self.connection.request(path, method="POST", headers=named, idempotent=True)
+
+
+def _of_container(
+    driver: SwiftBaseDriver, status: int | None, method: str | None, error: ProviderHTTPError, name: str
+) -> ContainerError | None:
+    if isinstance(error, NotFoundError):
+        return ContainerDoesNotExistError(driver=driver, container_name=name)
+    if status == HTTPStatus.CONFLICT and method == "DELETE":
+        return ContainerIsNotEmptyError(driver=driver, container_name=name)
+    if status == HTTPStatus.BAD_REQUEST and method == "PUT":
+        return InvalidContainerNameError(error.message, driver, name)
+    return None

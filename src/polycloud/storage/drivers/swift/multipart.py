@@ -1,0 +1,159 @@
+"""Uploads in parts to Swift: the segments are sent side by side, the manifest that joins them at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from polycloud.concurrency.calls import cleanup
+from polycloud.errors import PolycloudError
+from polycloud.storage.drivers.swift.connection import SwiftConnection
+from polycloud.storage.drivers.swift.objects import hash_of, quoted
+from polycloud.storage.drivers.swift.segments import Segments, SwiftSegments, prefix_of
+from polycloud.storage.multipart import Part, PartedUpload
+from polycloud.storage.objects import Container, Object
+
+SEGMENT = re.compile(r"(?P<key>.+)/slo/(?P<id>\d+-[0-9a-f]{12})/\d{8}", re.DOTALL)
+"""The names of the segments that this driver makes: other programs use other names."""
+
+
+class MultipartUpload(msgspec.Struct, frozen=True):
+    """An upload in parts that was begun, and neither finished nor aborted; `created_at` is UTC."""
+
+    key: str
+    id: str
+    created_at: str | None = None
+
+
+class SwiftPartedUpload(PartedUpload):
+    """An upload in parts of an object.
+
+    `headers` are those of its segments, `seal` sends the manifest and returns the hash that Swift gives it,
+    `uploaded` returns the object, given its size and its hash.
+    """
+
+    def __init__(
+        self,
+        connection: SwiftConnection,
+        container_name: str,
+        object_name: str,
+        upload_id: str | None,
+        headers: dict[str, str],
+        seal: Callable[[bytes], str],
+        uploaded: Callable[[int, str], Object],
+    ) -> None:
+        super().__init__(upload_id or f"{time.time():.0f}-{secrets.token_hex(6)}")
+        self._connection, self._segments = connection, Segments(connection, container_name)
+        self._path = connection.path_of(container_name, object_name)
+        self._prefix = f"{prefix_of(object_name)}{self.id}/"
+        self._headers, self._seal, self._uploaded = headers, seal, uploaded
+        self._sealed: str | None = None
+
+    def put(self, number: int, offset: int, content: bytes) -> str:
+        """Send a segment; return its ETag and its size."""
+        path = self._segments.path_of(self._segment(number))
+        return f"{self._connection.put_bytes(path, content, self._headers)} {len(content)}"
+
+    def put_copy(self, number: int, source: str, size: int) -> str:
+        """Copy a segment from the path of another one; return its ETag and its size."""
+        return f"{self._connection.copy(source, self._segments.path_of(self._segment(number)))} {size}"
+
+    @contextmanager
+    def aborting(self) -> Iterator[None]:
+        """Abort the upload if the block fails."""
+        try:
+            yield
+        except BaseException as error:
+            try:
+                with cleanup():
+                    self.abort()
+            except PolycloudError as failure:
+                error.add_note(f"the segments of the copy {self.id} stay, as their delete failed: {failure}")
+            raise
+
+    def complete(self, tags: list[str], size: int) -> Object:
+        """Send the manifest; if the response was lost, see whether it has arrived."""
+        parts = [tag.split(" ") for tag in tags]
+        manifest = [
+            {
+                "path": f"/{self._segments.container_name}/{self._segment(number)}",
+                "etag": etag,
+                "size_bytes": int(length),
+            }
+            for number, (etag, length) in enumerate(parts, 1)
+        ]
+        joined = "".join(etag for etag, _ in parts).encode()
+        expected = self._sealed = quoted(hashlib.md5(joined, usedforsecurity=False).hexdigest())
+        try:
+            found = self._seal(msgspec.json.encode(manifest))
+        except PolycloudError:
+            if not self._is_made():
+                raise
+            found = expected
+        return self._uploaded(size, found)
+
+    def abort(self) -> None:
+        """Delete the segments, unless the object is made of them."""
+        if self._sealed is None or not self._is_made():
+            self._segments.delete(segment.name for segment in self._segments.iterate(self._prefix))
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the segments that Swift has."""
+        for segment in self._segments.iterate(self._prefix):
+            number = int(segment.name.rpartition("/")[2])
+            yield Part(number, segment.bytes, f"{segment.hash} {segment.bytes}", segment.hash)
+
+    def _segment(self, number: int) -> str:
+        return f"{self._prefix}{number:08d}"
+
+    def _is_made(self) -> bool:
+        """Return whether the object is the one whose manifest was sent."""
+        try:
+            return hash_of(self._connection.request(self._path, method="HEAD").headers) == self._sealed
+        except PolycloudError:
+            return False
+
+
+class SwiftUnfinished(SwiftSegments):
+    """Uploads that somebody left behind."""
+
+    def ex_iterate_multipart_uploads(
+        self, container: Container, prefix: str | None = None
+    ) -> Iterator[MultipartUpload]:
+        """Yield the uploads of objects whose names begin with `prefix` that are not finished.
+
+        Their segments are kept, and cost money, until they are finished or aborted. Uploads of other programs
+        are not among them.
+        """
+        for upload, _ in self._unfinished(container, prefix):
+            yield upload
+
+    def ex_cleanup_all_multipart_uploads(self, container: Container, prefix: str | None = None) -> bool:
+        """Delete the segments of unfinished uploads of objects whose names begin with `prefix`."""
+        for _, names in list(self._unfinished(container, prefix)):
+            Segments(self.connection, container.name).delete(names)
+        return True
+
+    def _unfinished(
+        self, container: Container, prefix: str | None
+    ) -> Iterator[tuple[MultipartUpload, list[str]]]:
+        """Yield the uploads with the names of their segments."""
+        if not self._has_segments(container.name):
+            self._look_up(container.name)
+            return
+        listed = Segments(self.connection, container.name).iterate(prefix)
+        matched = ((match, one) for one in listed if (match := SEGMENT.fullmatch(one.name)))
+        for (key, id_), group in groupby(matched, lambda pair: (pair[0]["key"], pair[0]["id"])):
+            segments = [one for _, one in group]
+            used: set[Any] = {*self._own_segments(container.name, key)}
+            names = [one.name for one in segments]
+            if not used.intersection(names):
+                yield MultipartUpload(key, id_, segments[0].last_modified), names

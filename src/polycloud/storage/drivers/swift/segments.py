@@ -1,0 +1,123 @@
+"""Static large objects: an object that is a list, the manifest, of others, its segments.
+
+The segments of the objects of container "photos" are in the container "photos_segments", as OpenStack's own
+client keeps them, under `NAME/slo/UPLOAD/NUMBER`. Whoever deletes or replaces a large object must delete its
+segments too, and a response does not say what was replaced. So before that, an object is looked up; that is
+left out for containers that have no container of segments, which is asked for once in five minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from polycloud.errors import NotFoundError, PolycloudError
+from polycloud.storage.drivers.swift.connection import AS_LIST, Named, SwiftConnection, SwiftResponse
+from polycloud.storage.drivers.swift.containers import SEGMENTS
+from polycloud.storage.drivers.swift.objects import STATIC, ListedObject, SwiftObjects, is_large
+from polycloud.storage.objects import Object
+from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError
+
+T = TypeVar("T")
+VERSIONING = ("x-versions-enabled", "x-versions-location", "x-history-location")
+"""Headers of containers that keep versions, or have kept some: by the newer way, and by the older two."""
+KNOWN_FOR = 300.0
+"""Seconds for which it is known that a container has no large objects."""
+
+
+def prefix_of(object_name: str) -> str:
+    """Return how the names of an object's segments begin."""
+    return f"{object_name}/slo/"
+
+
+class Segments:
+    """The segments of the large objects of one container."""
+
+    def __init__(self, connection: SwiftConnection, container_name: str) -> None:
+        self._connection = connection
+        self.container_name = f"{container_name}{SEGMENTS}"
+
+    def path_of(self, name: str) -> str:
+        """Return the path of a segment."""
+        return self._connection.path_of(self.container_name, name)
+
+    def iterate(self, prefix: str | None) -> Iterator[ListedObject]:
+        """Yield the segments whose names begin with `prefix`. Raises `NotFoundError` if there is no place."""
+        path = self._connection.path_of(self.container_name)
+        return self._connection.pages(path, ListedObject, {"prefix": prefix})
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete these segments; those that are gone already do not matter."""
+        self._connection.gather([partial(self._delete, name) for name in names])
+
+    def _delete(self, name: str) -> None:
+        with suppress(NotFoundError):
+            self._connection.request(self.path_of(name), method="DELETE")
+
+
+class SwiftSegments(SwiftObjects):
+    """Large objects as Swift has them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._without_segments: dict[str, float] = {}
+        """Containers that have no large objects, and until when that is taken for known."""
+
+    def _has_segments(self, container_name: str) -> bool:
+        """Return whether there is a container for the segments of a container's large objects."""
+        if time.monotonic() < self._without_segments.get(container_name, 0.0):
+            return False
+        try:
+            self._look_up(f"{container_name}{SEGMENTS}")
+        except ContainerDoesNotExistError:
+            self._without_segments[container_name] = time.monotonic() + KNOWN_FOR
+            return False
+        return True
+
+    @contextmanager
+    def _replacing(self, container_name: str, object_name: str) -> Iterator[None]:
+        """Delete the segments of the large object that is replaced in the block, once that has ended."""
+        replaced: list[str] = []
+        if self._has_segments(container_name):
+            replaced = self._own_segments(container_name, object_name)
+            if replaced and self._keeps_versions(container_name):
+                replaced = []
+        yield
+        try:
+            Segments(self.connection, container_name).delete(replaced)
+        except PolycloudError as error:
+            error.add_note(f"the object {object_name!r} was replaced, but segments of the earlier one stay")
+            raise
+
+    def _keeps_versions(self, container_name: str) -> bool:
+        """Return whether objects of a container may live on as versions when they are replaced."""
+        headers = self._look_up(container_name).headers
+        return any(name in headers for name in VERSIONING)
+
+    def _own_segments(self, container_name: str, object_name: str) -> list[str]:
+        """Return the names of those segments of an object that belong to it alone, as their names say."""
+        try:
+            found = self.get_object(container_name, object_name)
+            listed = self._manifest(found, Named) if is_large(found.hash) else []
+        except ObjectDoesNotExistError:
+            return []
+        place = f"/{container_name}{SEGMENTS}/"
+        own = f"{place}{prefix_of(object_name)}"
+        return [one.name.removeprefix(place) for one in listed if one.name.startswith(own)]
+
+    def _manifest(self, obj: Object, type_: type[T]) -> list[T]:
+        """Return the segments of a static large object, in order; none if it is a dynamic one."""
+        path, query = self._path(obj.container.name, obj.name), {"version-id": obj.version_id}
+        with self._errors(obj.container.name, obj.name):
+            response: SwiftResponse = self.connection.request(
+                path,
+                {**AS_LIST, **query, "multipart-manifest": "get"},
+                stream=True,  # one that is a large object no longer is not read
+            )
+        if STATIC in response.headers:
+            return response.decode(list[type_])  # type: ignore[valid-type]
+        response.close()
+        return []

@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+
+import pytest
+
+from polycloud.sandbox import Sandbox
+from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver as Driver
+from polycloud.testing import StorageConformance
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Sandbox]:
+    with Sandbox("openstack_swift") as cloud:
+        yield cloud
+
+
+class TestOpenStackSwift(StorageConformance):
+    not_offered, keeps_versions = frozenset({"enable_object_cdn"}), False
+    conditions, driver_options = frozenset({"if_none_match"}), {"ex_temp_url_key": "signs URLs"}
+
+    @pytest.fixture
+    def driver(self, cloud: Sandbox) -> Iterator[Driver]:
+        with Driver(*cloud.credentials, **cloud.options, **self.driver_options) as driver:
+            driver.ex_set_account_metadata_temp_url_key("signs URLs")
+            yield driver
