@@ -13,6 +13,7 @@ from polycloud.storage.types import (
     ContainerIsNotEmptyError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
+    ObjectError,
 )
 
 
@@ -158,3 +159,22 @@ def test_an_update_that_fails_keeps_the_metadata(driver: LocalStorageDriver, pho
     with pytest.raises(PolycloudError, match=r"a\.txt"):
         obj.update({"meta_data": {"owner": "you"}})
     assert photos.get_object("a.txt").meta_data == {"owner": "me"}
+
+
+def test_folders_are_not_walked(driver: LocalStorageDriver, photos: Container) -> None:
+    """A folder is one entry of the folder around it, unless it has no file."""
+    for name in ("2026/05/a.jpg", "2026/b.jpg", "2026.txt"):
+        photos.upload_object_via_stream(b"", name)
+    Path(driver.base_path, "photos", "empty", "too").mkdir(parents=True)
+    assert [getattr(one, "name", one) for one in photos.iterate_folder()] == ["2026.txt", "2026/"]
+    assert [getattr(one, "name", one) for one in photos.iterate_folder("2026/")] == ["2026/05/", "2026/b.jpg"]
+    assert [getattr(one, "name", one) for one in photos.iterate_folder("2026")] == ["2026.txt", "2026/"]
+
+
+def test_ranges_of_a_replaced_file(photos: Container) -> None:
+    """Ranges of an object that was read before its file was replaced are refused, so that none are mixed."""
+    obj = photos.upload_object_via_stream(b"one", "a")
+    assert b"".join(obj.range_as_stream(0, 1)) == b"o"
+    photos.upload_object_via_stream(b"two", "a")
+    with pytest.raises(ObjectError, match="'a' was changed since it was listed"):
+        next(obj.range_as_stream(1))

@@ -102,6 +102,30 @@ class StorageDriver(VersionOperations):
         """Return the objects whose names begin with `prefix`."""
         return list(self.iterate_container_objects(container, prefix, ex_prefix))
 
+    @template("iterate_container_objects")
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        """Yield what is directly in a folder: its objects, and the names of its folders (a str each).
+
+        The name of a folder ends in "/", and begins with `prefix` as those of its objects do:
+        `iterate_folder(photos, "2026/")` yields "2026/05/" once, however many objects are in it. If the
+        provider can, it groups them by itself, and what is deeper is not listed.
+
+        Args:
+            container: The container.
+            prefix: The name of the folder; "" for the container. Of other texts, what begins with them.
+
+        Raises `ContainerDoesNotExistError`.
+        """
+        seen: set[str] = set()
+        for obj in self.iterate_container_objects(container, prefix or None):
+            inner, is_deeper, _ = obj.name[len(prefix) :].partition("/")
+            folder = f"{prefix}{inner}/"
+            if not is_deeper:
+                yield obj
+            elif folder not in seen:
+                seen.add(folder)
+                yield folder
+
     @optional
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return an object with its metadata.

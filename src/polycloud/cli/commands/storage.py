@@ -51,25 +51,19 @@ def list_(
             rows = [{"container": one.name, "created": one.extra.get("creation_date")} for one in containers]
             listing.print_rows(rows[:limit], CONTAINER, CONTAINER, view)
             return
-        found = drivers.container(place).iterate_objects(place.name or None)
-        rows = list(_limited(_rows(found, place.name, recursive=recursive), limit))
+        container = drivers.container(place)
+        found = container.iterate_objects(place.name) if recursive else container.iterate_folder(place.name)
+        rows = list(_limited(map(_row, found), limit))
     if view.is_table:
         rows = [{**row, "size": _human(row["size"])} for row in rows]
     listing.print_rows(rows, OBJECT, OBJECT, view)
 
 
-def _rows(found: Iterable[Object], prefix: str, *, recursive: bool) -> Iterator[dict[str, Any]]:
-    """A row for each object; those of one folder are one row."""
-    start, last = prefix.rpartition("/")[0], None
-    depth = len(start) + 1 if start else 0
-    for obj in found:
-        folder, slash, _ = obj.name[depth:].partition("/")
-        if slash and not recursive:
-            if folder != last:
-                yield {"name": f"{obj.name[:depth]}{folder}/", "size": None, "modified": None}
-            last = folder
-            continue
-        yield {"name": obj.name, "size": obj.size, "modified": _text(obj.last_modified)}
+def _row(one: Object | str) -> dict[str, Any]:
+    """The row of an object, or of a folder."""
+    if isinstance(one, str):
+        return {"name": one, "size": None, "modified": None}
+    return {"name": one.name, "size": one.size, "modified": _text(one.last_modified)}
 
 
 def _human(size: Any) -> str:

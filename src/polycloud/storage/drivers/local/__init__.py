@@ -77,6 +77,10 @@ class LocalStorageDriver(StorageDriver):
         """Yield the files below a container's folder."""
         yield from self._objects.each(container, prefix or ex_prefix or "")
 
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        """Yield the files and folders in a folder, but empty folders."""
+        yield from self._objects.level(container, prefix)
+
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return an object with its metadata."""
         return self._objects.get(self._containers.get(container_name), object_name)

@@ -123,6 +123,22 @@ class ObjectRules(StorageSuite):
         assert len(set(seen)) == len(seen), f"an object comes twice: {seen}"
         assert {"object-0", "object-1", "object-3"} <= {*seen} <= {*names, "object-4"}, f"{seen} come"
 
+    @rule("upload_object_via_stream")
+    def test_s94_folders(self, driver: StorageDriver, container: Container) -> None:
+        """`iterate_folder` yields the objects of a folder, and the name of each folder in it once."""
+        names = ["a", "f b+/1", "f b+/2", "f b+/g.txt", "f b+/g/1", "f b+/g/2", "f b+/g/h/1", "g/1"]
+        for name in names:
+            driver.upload_object_via_stream(OTHER, container, name)
+        self.require_listed(driver, container, names)
+        inner = ["f b+/1", "f b+/2", "f b+/g.txt", "f b+/g/"]
+        for folder, expected in {"": ["a", "f b+/", "g/"], "f b+/": inner, "g/": ["g/1"], "h/": []}.items():
+            found = [
+                one if isinstance(one, str) else one.name for one in driver.iterate_folder(container, folder)
+            ]
+            if not self.sorted_lists:
+                found.sort(key=str.encode)
+            assert found == expected, f"the folder {folder!r} has {found}, not {expected}"
+
     # One object
 
     @rule("upload_object_via_stream", "get_object")
