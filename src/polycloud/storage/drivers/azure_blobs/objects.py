@@ -10,11 +10,11 @@ from xml.etree import ElementTree as ET
 
 from polycloud.common.azure import AzureStorageResponse
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.azure_blobs.connection import AzureBaseDriver, code_of
 from polycloud.storage.drivers.azure_blobs.containers import LIST, META, page_of
 from polycloud.storage.encryption import CUSTOMERS
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
 from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
