@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -176,5 +175,5 @@ def _digest(md5: str | None, blob_type: str | None) -> str:
         return ""
     try:
         return base64.b64decode(md5, validate=True).hex()
-    except binascii.Error:
+    except ValueError:
         raise MalformedResponseError(f"the MD5 of a blob must be base64, got {md5!r}") from None
