@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -11,11 +10,11 @@ from xml.etree import ElementTree as ET
 
 from polycloud.common.azure import AzureStorageResponse
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.azure_blobs.connection import AzureBaseDriver, code_of
 from polycloud.storage.drivers.azure_blobs.containers import LIST, META, page_of
 from polycloud.storage.encryption import CUSTOMERS
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
 from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
@@ -176,5 +175,5 @@ def _digest(md5: str | None, blob_type: str | None) -> str:
         return ""
     try:
         return base64.b64decode(md5, validate=True).hex()
-    except binascii.Error:
+    except ValueError:
         raise MalformedResponseError(f"the MD5 of a blob must be base64, got {md5!r}") from None

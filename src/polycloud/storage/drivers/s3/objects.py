@@ -8,10 +8,10 @@ from operator import methodcaller
 from typing import Any
 
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response, decoded
 from polycloud.storage.drivers.s3.encryption import encryption_of
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
 from polycloud.storage.uploads import require_object_name
 from polycloud.utils.headers import Headers
