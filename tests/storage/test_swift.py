@@ -163,7 +163,7 @@ def test_a_lost_manifest(cloud: Sandbox, driver: OpenStackSwiftStorageDriver, bo
 def test_a_lost_manifest_that_nobody_can_see(
     cloud: Sandbox, driver: OpenStackSwiftStorageDriver, box: Container, failures: int
 ) -> None:
-    """If it cannot be known whether the manifest has arrived, the upload fails, and the object stays whole."""
+    """If nobody knows whether the manifest has arrived, the upload fails, and the object stays whole."""
     content = os.urandom(LARGE)
     with behind(cloud, "reset after", *["503"] * failures) as far, pytest.raises(PolycloudError):
         far.upload_object_via_stream(content, "large")
