@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from operator import methodcaller
 from typing import Any
 
+from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
 from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response, decoded
@@ -38,7 +39,7 @@ class S3Objects(S3BaseDriver):
             page = {**query, "continuation-token": marker}
             with self._errors(container.name):
                 response: S3Response = self._send(container.name, methodcaller("request", path, page))
-            yield from self._listed(response, container)
+            yield together(self._listed(response, container))
             following = response.object.findtext("{*}NextContinuationToken")
             if following and following == marker:
                 raise response.malformed("the list returns to the same page and has no end")
@@ -111,7 +112,8 @@ class S3Objects(S3BaseDriver):
             return InvalidArgumentError(f"start_bytes must be within the object {obj.name!r}", self)
         return error
 
-    def _listed(self, response: S3Response, container: Container) -> Iterator[Object]:
+    def _listed(self, response: S3Response, container: Container) -> list[Object]:
+        objects: list[Object] = []
         root = response.root("ListBucketResult")
         namespace = root.tag.removesuffix("ListBucketResult")
         key, size, etag, modified, kind, owner = (
@@ -119,22 +121,23 @@ class S3Objects(S3BaseDriver):
         )
         encoded = root.findtext(f"{namespace}EncodingType") == "url"
         for element in root.iterfind(f"{namespace}Contents"):
-            fields = {child.tag: child.text or "" for child in element}
+            fields: dict[str, Any] = {child.tag: child.text for child in element}
             try:
-                name = fields[key]
+                name = fields[key] or ""
                 extra: dict[str, Any] = {
                     "last_modified": fields.get(modified),
                     "storage_class": fields.get(kind),
                 }
-                length = int(fields[size])
-            except (KeyError, ValueError) as error:
+                length, hash_ = int(fields[size]), (fields.get(etag) or "").strip('"')
+            except (KeyError, TypeError, ValueError) as error:
                 raise response.undocumented(error) from None
             if owner in fields:
                 found = element.find(owner)
                 assert found is not None
                 extra["owner"] = {one.tag.removeprefix(namespace).lower(): one.text for one in found}
             name = decoded(name) if encoded else name
-            yield Object(name, length, fields.get(etag, "").strip('"'), extra, None, container, self)
+            objects.append(Object(name, length, hash_, extra, None, container, self))
+        return objects
 
     def _object(self, container: Container, name: str, headers: Headers) -> Object:
         try:
