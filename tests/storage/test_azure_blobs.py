@@ -20,6 +20,8 @@ from polycloud.errors import (
     InvalidCredsError,
     MalformedResponseError,
     PolycloudError,
+    ProviderHTTPError,
+    ServerError,
     UnsupportedOperationError,
 )
 from polycloud.http.messages import Request
@@ -28,6 +30,7 @@ from polycloud.storage.base import Container, Object
 from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
+    ContainerDoesNotExistError,
     InvalidContainerNameError,
     ObjectDoesNotExistError,
     ObjectError,
@@ -403,6 +406,45 @@ def test_lost_responses_to_conditional_uploads(same: bool) -> None:
         assert [one.method for one in web.seen] == ["PUT", "HEAD"]
 
 
+def test_a_condition_that_was_not_met_yet() -> None:
+    """A conditional upload whose response is lost, and before which the blob is as it was, was not done."""
+    md5 = base64.b64encode(bytes.fromhex("9dd4e461268c8034f5c8564e155c67a6")).decode()  # of b"x"
+    headers = {"Content-Length": "1", "Content-MD5": md5, "x-ms-blob-type": "BlockBlob"}
+    with driver_of(lambda seen: Answer(500) if seen.method == "PUT" else blob(**headers)) as (driver, web):
+        with pytest.raises(ServerError):
+            driver.upload_object_via_stream(b"x", Container("photos", {}, driver), "a", if_match="0x1")
+        assert [one.method for one in web.seen] == ["HEAD", "PUT", "HEAD"]
+
+
+def test_uploads_that_disturb_each_other() -> None:
+    """An upload whose blocks another upload of the object has removed raises an error that says so."""
+
+    def reply(seen: Seen) -> Answer:
+        return refusal(400, "InvalidBlockList") if b"BlockList" in seen.body else Answer(201)
+
+    with driver_of(reply) as (driver, _), pytest.raises(ObjectError, match="another upload"):
+        driver.upload_object_via_stream(bytes(6_000_000), Container("photos", {}, driver), "a")
+
+
+def test_leases() -> None:
+    """A blob that is leased is not "changed": Azure's error is raised with its code."""
+    with driver_of(lambda _: refusal(412, "LeaseIdMissing")) as (driver, _):
+        with pytest.raises(ProviderHTTPError, match="LeaseIdMissing") as caught:
+            driver.upload_object_via_stream(b"x", Container("photos", {}, driver), "a")
+        assert not isinstance(caught.value, ObjectError)
+
+
+def test_deletes_of_containers_whose_response_is_lost() -> None:
+    """A delete whose response is lost is done when Azure says that the container is being deleted."""
+    replies = [listed(), Answer(503), refusal(409, "ContainerBeingDeleted")]
+    with driver_of(lambda _: replies.pop(0)) as (driver, web):
+        assert driver.delete_container(Container("photos", {}, driver)) is True
+        assert [one.method for one in web.seen] == ["GET", "DELETE", "DELETE"]
+    replies = [listed(), refusal(409, "ContainerBeingDeleted")]
+    with driver_of(lambda _: replies.pop(0)) as (driver, _), pytest.raises(ContainerDoesNotExistError):
+        driver.delete_container(Container("photos", {}, driver))
+
+
 def test_content_that_was_changed() -> None:
     """A content that Azure says it has got otherwise raises `ObjectHashMismatchError`."""
     with (
@@ -498,7 +540,18 @@ def test_versions() -> None:
             old.update({"meta_data": {}})
 
 
-# Copies
+def test_the_latest_version() -> None:
+    """The latest version, which Azure does not delete by its id, is deleted by its name before."""
+    replies = [refusal(403, "OperationNotAllowedOnRootBlob"), Answer(202), Answer(202)]
+    with driver_of(lambda _: replies.pop(0)) as (driver, web):
+        extra = {"version_id": "2026-02", "is_latest": True, "etag": "0x1"}
+        obj = Object("a", 0, "", extra, None, Container("photos", {}, driver), driver)
+        assert driver.delete_object(obj) is True
+        sent = [(one.query.get("versionid"), one.headers.get("If-Match")) for one in web.seen]
+        assert sent == [(["2026-02"], None), (None, '"0x1"'), (["2026-02"], None)]
+
+
+# Copies and deletes
 
 
 def copying(*states: str) -> tuple[Reply, list[str]]:
@@ -535,6 +588,16 @@ def test_copies_that_fail(state: str) -> None:
         source = Object("a", 0, "", {}, None, photos, driver)
         with pytest.raises(ObjectError, match=state):
             driver.copy_object(source, photos, "b")
+
+
+def test_copies_of_what_has_changed() -> None:
+    """A copy of a blob that was replaced since it was listed raises an error that names it."""
+    with driver_of(lambda _: refusal(412, "SourceConditionNotMet")) as (driver, _):
+        photos = Container("photos", {}, driver)
+        source = Object("a", 0, "", {"etag": "0x1"}, None, photos, driver)
+        with pytest.raises(ObjectError, match="changed since it was listed") as caught:
+            driver.copy_object(source, photos, "b")
+        assert caught.value.object_name == "a"
 
 
 def test_copies_that_are_interrupted() -> None:

@@ -28,7 +28,7 @@ from polycloud.errors import ConflictError, InvalidCredsError, PolycloudError, P
 from polycloud.storage.base import Container
 from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
 from polycloud.storage.types import ObjectAlreadyExistsError
-from support import kit
+from support.stores import store
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -54,9 +54,7 @@ def md5_of(content: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def url() -> str:
-    if os.environ.get("POLYCLOUD_STORES") is None:
-        pytest.skip("stores of others take minutes: make stores")
-    return kit.url_of("azurite")
+    return store("azurite")
 
 
 @pytest.fixture

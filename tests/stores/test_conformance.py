@@ -5,12 +5,10 @@ All of them verify signatures and checksums. Run them by `make stores`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 import pytest
 
-from polycloud.storage.base import StorageDriver
 from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.testing import StorageConformance
@@ -76,15 +74,12 @@ class TestAzurite(StorageConformance):
     """Microsoft's emulator of Azure Storage, which verifies shared keys, SAS tokens and MD5s."""
 
     not_offered = frozenset({"enable_object_cdn", *SETTINGS})
-    sorted_lists = False  # it compares names as UTF-16
-    meta_data: ClassVar[Mapping[str, str]] = {"owner": "me", "two_words": "a b, c=d; 50%", "number": "7"}
-    presigned_headers: ClassVar[Mapping[str, str]] = {"x-ms-blob-type": "BlockBlob"}
+    keeps_versions = False
+    metadata_name, presigned_headers = "Two_Words", (("x-ms-blob-type", "BlockBlob"),)
+    wrong_secret = "d3Jvbmc="
     large = 11 * 1024 * 1024
 
     @pytest.fixture
     def driver(self) -> Iterator[AzureBlobsStorageDriver]:
         with AzureBlobsStorageDriver(ACCOUNT, KEY, url=store("azurite"), ex_per_page=2) as driver:
             yield driver
-
-    def driver_with_wrong_credentials(self, driver: StorageDriver) -> StorageDriver:
-        return AzureBlobsStorageDriver(ACCOUNT, "d3Jvbmc=", url=store("azurite"))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from polycloud.compute.types import Provider
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
+    from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
     from polycloud.storage.drivers.local import LocalStorageDriver
     from polycloud.storage.drivers.s3 import S3StorageDriver
@@ -109,6 +110,10 @@ def connect(
 def connect(
     provider: Literal["dummy"], *credentials: Any, service: Literal["dns"], **options: Any
 ) -> AsyncDNSDriver[DummyDNSDriver]: ...
+@overload
+def connect(
+    provider: Literal["azure_blobs"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> AsyncStorageDriver[AzureBlobsStorageDriver]: ...
 @overload
 def connect(
     provider: Literal["dummy"], *credentials: Any, service: Literal["storage"], **options: Any

@@ -8,7 +8,6 @@ and fetches those that are missing or are not what the journal says.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import zlib
@@ -25,7 +24,7 @@ from polycloud.storage.objects import Object
 from polycloud.storage.resuming import locked, own
 from polycloud.storage.types import ObjectHashMismatchError
 from polycloud.storage.uploads import Progress
-from polycloud.storage.verifying import verified
+from polycloud.storage.verifying import Checksum, verified
 
 __all__ = ["Read", "download"]
 
@@ -107,10 +106,11 @@ class _Ranges:
         starts = range(0, self._obj.size, RANGE)
         calls = [partial(self._one, number, start) for number, start in enumerate(starts)]
         waiting.gather(calls, limit=SIDE_BY_SIDE)
-        expected = self._obj.md5
-        if expected is not None and (found := self._md5()) != expected:
-            message = f"the content of {self._obj.name!r} has the MD5 {found}, not {expected}"
-            raise ObjectHashMismatchError(message, self._obj.driver, self._obj.name)
+        checksum = Checksum.of(self._obj)
+        if checksum is not None:
+            for piece in self._pieces(0, self._obj.size):
+                checksum.digest.update(piece)
+            checksum.require(self._obj)
 
     def _one(self, number: int, start: int) -> None:
         end = min(start + RANGE, self._obj.size)
@@ -142,12 +142,6 @@ class _Ranges:
         for piece in self._pieces(start, end):
             crc = zlib.crc32(piece, crc)
         return crc
-
-    def _md5(self) -> str:
-        digest = hashlib.md5(usedforsecurity=False)
-        for piece in self._pieces(0, self._obj.size):
-            digest.update(piece)
-        return digest.hexdigest()
 
 
 def _write(fd: int, piece: bytes, position: int) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from polycloud.common.metadata import MetadataConnection, MetadataResponse
+from polycloud.common.options import split_url, valid_host
 from polycloud.common.payload import decoder
 from polycloud.common.tokens import EARLY, Token
 from polycloud.errors import (
@@ -197,7 +198,8 @@ class Machine(Account, frozen=True, kw_only=True):
 
     def _read(self, path: str) -> MetadataResponse | None:
         try:
-            connection = MetadataConnection(f"http://{self.host}")
+            valid_host(split_url(url := f"http://{self.host}").hostname or "")
+            connection = MetadataConnection(url)
         except InvalidArgumentError:
             message = f"GCE_METADATA_HOST must be a host with or without a port, got {self.host!r}"
             raise InvalidArgumentError(message) from None

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from polycloud.sandbox.clouds import Settings
-from polycloud.sandbox.google import buckets, objects, uploads
+from polycloud.sandbox.google import access, buckets, objects, uploads
 from polycloud.sandbox.google.project import Project
 from polycloud.sandbox.google.signatures import ServiceAccount
 from polycloud.sandbox.google.words import refusal
@@ -34,7 +34,10 @@ _ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
         _BUCKET,
         {"GET": buckets.get, "PATCH": buckets.patch, "PUT": buckets.patch, "DELETE": buckets.delete},
     ),
+    (f"{_BUCKET}/iam", {"GET": access.show_policy, "PUT": access.set_policy}),
     (f"{_BUCKET}/o", {"GET": objects.list_all}),
+    (f"{_OBJECT}/acl", {"GET": access.show_list, "POST": access.add_row}),
+    (f"{_OBJECT}/acl/([^/]+)", {"DELETE": access.delete_row}),
     (
         _OBJECT,
         {"GET": objects.get, "PATCH": objects.patch, "PUT": objects.patch, "DELETE": objects.delete},
@@ -123,8 +126,7 @@ class GoogleStorage(ObjectCloud):
     def _is_public(self, bucket: str, name: str) -> bool:
         """Return whether everybody may read an object."""
         container = self._project.buckets.get(bucket)
-        blob = container.objects.get(name) if container else None
-        return bool(blob and str(blob.extra["acl"]).startswith("public"))
+        return access.is_public(container, container.objects.get(name) if container else None)
 
     def _batch(self, request: Request) -> Reply:
         """Respond to several requests, which the parts of one body are."""

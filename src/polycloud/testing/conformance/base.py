@@ -148,6 +148,9 @@ class Conformance(Generic[D]):
     unknown_id: ClassVar[str] = "999999999"
     """An id of the provider's form that no resource has."""
 
+    wrong_secret: ClassVar[str] = "wrong"  # noqa: S105 - invented
+    """A secret of the provider's form that is not the driver's."""
+
     # What a suite defines for its service
 
     base_driver: ClassVar[type[OperationsDriver]]
@@ -176,7 +179,7 @@ class Conformance(Generic[D]):
     def driver_with_wrong_credentials(self, driver: D) -> D:
         """Return a driver for the same server, with wrong credentials."""
         connection = driver.connection
-        wrong = ("wrong",) if driver.secret is None else (driver.key, "wrong")
+        wrong = (self.wrong_secret,) if driver.secret is None else (driver.key, self.wrong_secret)
         scheme = "https" if connection.secure else "http"
         url = f"{scheme}://{connection.host}:{connection.port}{connection.request_path}/"
         return self._another(driver, *wrong, url=url)

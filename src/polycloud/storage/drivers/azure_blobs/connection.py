@@ -29,7 +29,6 @@ from polycloud.storage.types import (
     Provider,
 )
 from polycloud.storage.uploads import require_object_name
-from polycloud.utils.status import HTTPStatus
 from polycloud.utils.values import shown
 
 AUTH_TYPES = ("SharedKey", "azureAd")
@@ -88,6 +87,7 @@ class AzureBaseDriver(StorageDriver):
     api_name = "azure_blobs"
     name = "Azure Blob Storage"
     website = "https://azure.microsoft.com/services/storage/blobs/"
+    lists_in_order = False  # names come as UTF-16 has them, and of a hierarchical namespace folder by folder
     credentials = (
         Credential("key", ("AZURE_STORAGE_ACCOUNT",)),
         Credential("secret", ("AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN")),
@@ -183,8 +183,9 @@ class AzureBaseDriver(StorageDriver):
             return OBJECT_ERRORS[code](error.message, self, object_name)
         if OTHER_CONTENT.match(str(error.message)):
             return ObjectHashMismatchError(error.message, self, object_name)
-        if error.code == HTTPStatus.PRECONDITION_FAILED:
-            return ObjectAlreadyExistsError(error.message, self, object_name)
+        if code == "InvalidBlockList":
+            message = f"{error.message} (another upload of the object was completed in the meantime)"
+            return ObjectError(message, self, object_name)
         is_missing = isinstance(error, NotFoundError)
         return ObjectDoesNotExistError(error.message, self, object_name) if is_missing else None
 

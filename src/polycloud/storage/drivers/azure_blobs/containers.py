@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree as ET
 
 from polycloud.common.azure import AzureStorageResponse
@@ -20,6 +19,7 @@ LIST = {**CONTAINER, "comp": "list"}
 DELETION = 60.0
 """Seconds for which a create waits until an earlier container of its name is gone; it takes 30 or more."""
 META = "x-ms-meta-"
+ACCESS = "x-ms-blob-public-access"
 
 
 def page_of(
@@ -51,14 +51,15 @@ class AzureContainers(AzureBaseDriver):
                 name = element.findtext("Name")
                 if not name:
                     raise response.malformed("a container of the list has no name")
-                yield self._container(name, element.findtext("Properties/Last-Modified"))
+                properties = {one.tag.lower(): one.text or "" for one in element.iterfind("Properties/*")}
+                yield self._container(name, properties, "publicaccess")
             if marker is None:
                 return
 
     def get_container(self, container_name: str) -> Container:
         """Return the container of this name."""
         headers = self._properties(container_name)
-        return self._container(container_name, headers.get("last-modified"))
+        return self._container(container_name, headers)
 
     def create_container(self, container_name: str) -> Container:
         """Create a container.
@@ -80,7 +81,7 @@ class AzureContainers(AzureBaseDriver):
                 if not error.repeated:
                     raise
                 headers = self._made_since(began, container_name, error)
-        return self._container(container_name, headers.get("last-modified"))
+        return self._container(container_name, headers)
 
     def delete_container(self, container: Container) -> bool:
         """Delete an empty container.
@@ -93,7 +94,11 @@ class AzureContainers(AzureBaseDriver):
             elements, marker = page_of(first, "Blobs/Blob", None)
             if elements or marker:
                 raise ContainerIsNotEmptyError(driver=self, container_name=container.name)
-            self.connection.request(path, CONTAINER, method="DELETE")
+            try:
+                self.connection.request(path, CONTAINER, method="DELETE")
+            except ConflictError as error:
+                if not (error.repeated and code_of(error) == BEING_DELETED):  # by an earlier attempt
+                    raise
         return True
 
     def get_container_cdn_url(self, container: Container) -> str:
@@ -109,7 +114,7 @@ class AzureContainers(AzureBaseDriver):
         with self._errors(container.name):
             policies: AzureStorageResponse = self.connection.request(path, params)
             policies.root("SignedIdentifiers")
-            headers = {"x-ms-blob-public-access": "blob", "Content-Type": "application/xml"}
+            headers = {ACCESS: "blob", "Content-Type": "application/xml"}
             self.connection.request(path, params, policies.content, headers, "PUT")
         return True
 
@@ -129,8 +134,9 @@ class AzureContainers(AzureBaseDriver):
             raise error
         return headers
 
-    def _container(self, name: str, modified: str | None) -> Container:
-        extra: dict[str, Any] = {"last_modified": modified}
+    def _container(self, name: str, properties: Mapping[str, str], access: str = ACCESS) -> Container:
+        """Return a container; `access` is the name of the property that says what the public may do."""
+        extra = {"last_modified": properties.get("last-modified"), "public_access": properties.get(access)}
         return Container(name, extra, self)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from polycloud.concurrency.calls import cleanup
-from polycloud.errors import PolycloudError
+from polycloud.errors import PolycloudError, ProviderHTTPError
+from polycloud.storage.drivers.azure_blobs.connection import code_of
 from polycloud.storage.drivers.azure_blobs.objects import AzureObjects
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectDoesNotExistError, ObjectError
@@ -27,7 +28,7 @@ class AzureCopies(AzureObjects):
         if self.connection.encryption:
             return super().copy_object(obj, container, object_name)
         name = object_name or obj.name
-        path, etag = self._path(container.name, name), (obj.extra or {}).get("etag")
+        path, etag = self._path(container.name, name), obj.extra.get("etag")
         headers = {
             "x-ms-copy-source": self._source(obj),
             **({"x-ms-source-if-match": f'"{etag}"'} if etag else {}),
@@ -35,8 +36,8 @@ class AzureCopies(AzureObjects):
         try:
             with self._errors(container.name, name):
                 begun: Headers = self.connection.request(path, None, None, headers, "PUT").headers
-        except ObjectDoesNotExistError as error:  # it says so of the source
-            raise self._missing_source(obj, error) from error
+        except ProviderHTTPError as error:
+            raise self._about_source(obj, error) from error
         self._finish(container, name, begun)
         return self.get_object(container.name, name)
 
@@ -46,8 +47,13 @@ class AzureCopies(AzureObjects):
         address = self._address(obj.container.name, obj.name)
         return f"{address}?{urlencode(query, quote_via=quote)}" if query else address
 
-    def _missing_source(self, obj: Object, error: ObjectDoesNotExistError) -> Exception:
-        return type(error)(error.message, self, obj.name)
+    def _about_source(self, obj: Object, error: ProviderHTTPError) -> Exception:
+        """Return the error of a copy; if it is about the source, it names that."""
+        if isinstance(error, ObjectDoesNotExistError):
+            return ObjectDoesNotExistError(error.message, self, obj.name)
+        if code_of(error) == "SourceConditionNotMet":
+            return ObjectError(f"the object {obj.name!r} was changed since it was listed", self, obj.name)
+        return error
 
     def _finish(self, container: Container, name: str, begun: Headers) -> None:
         """Return when a copy has ended. Raises `ObjectError` if it failed; an interruption aborts it."""

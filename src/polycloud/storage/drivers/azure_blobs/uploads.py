@@ -10,6 +10,7 @@ from typing import Any
 
 from polycloud.common.azure import AzureStorageResponse
 from polycloud.errors import (
+    ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
     PolycloudError,
@@ -100,7 +101,7 @@ class AzureUploads(AzureObjects, MultipartUploads):
         """Return the object that `send` makes, given the headers of conditions and whether it may repeat.
 
         A request with conditions is not repeated, since it would meet its own result. If its response is
-        lost, a blob of the same content says that it was carried out.
+        lost, another blob than before that has this content says that it was carried out.
         """
         conditions = self._conditions(container, name, upload)
         try:
@@ -109,11 +110,15 @@ class AzureUploads(AzureObjects, MultipartUploads):
                 message = f"the response to the upload of {name!r} must have an ETag"
                 raise MalformedResponseError(message, driver=self)
             etag = headers["etag"].strip('"')
+        except ConnectError:
+            raise
         except (TransportError, ServerError):
             found = self._now(container, name) if conditions else None
             if found is None or (found.size, found.hash) != (size, md5):
                 raise
             etag = found.extra["etag"]
+            if f'"{etag}"' == conditions.get("If-Match"):
+                raise
         extra: dict[str, Any] = {**upload.extra(), "etag": etag, "blob_type": BLOCK_BLOB}
         extra |= {"encryption": CUSTOMERS} if self.connection.encryption else {}
         return Object(name, size, md5, extra, upload.meta_data, container, self)

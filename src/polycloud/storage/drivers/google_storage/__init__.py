@@ -16,6 +16,7 @@ from polycloud.common.providers import get_driver
 from polycloud.errors import InvalidArgumentError, InvalidCredsError
 from polycloud.storage.drivers.google_storage.connection import GoogleStorageConnection
 from polycloud.storage.drivers.google_storage.containers import GoogleContainers
+from polycloud.storage.drivers.google_storage.encryption import CustomerKey
 from polycloud.storage.drivers.google_storage.presigning import GooglePresigning
 from polycloud.storage.drivers.google_storage.uploads import GoogleUploads
 from polycloud.storage.drivers.google_storage.versions import GoogleVersions
@@ -46,6 +47,8 @@ class GoogleStorageDriver(GoogleContainers, GoogleUploads, GoogleVersions, Googl
             `GOOGLE_CLOUD_PROJECT`, or of the machine.
         ex_scopes: What the token is for; by default all of storage.
         ex_anonymous: Send no credentials, which is enough for public objects and for emulators.
+        ex_customer_key: A key of yours by which Google encrypts the objects that are made, and without which
+            it cannot read them: 32 bytes, or these as base64 text. It must be the key of all that is read.
         options: See `ConnectionOptions`.
 
     With an HMAC key (an access id that begins with GOOG, and its secret), it makes the driver
@@ -77,6 +80,7 @@ class GoogleStorageDriver(GoogleContainers, GoogleUploads, GoogleVersions, Googl
         *,
         ex_scopes: Iterable[str] = (FULL_CONTROL,),
         ex_anonymous: bool = False,
+        ex_customer_key: bytes | str | None = None,
         **options: Any,
     ) -> None:
         emulator = os.environ.get(EMULATOR)
@@ -88,7 +92,11 @@ class GoogleStorageDriver(GoogleContainers, GoogleUploads, GoogleVersions, Googl
             options.setdefault("allow_insecure", True)  # there are no credentials to expose
         if isinstance(ex_scopes, str):
             raise InvalidArgumentError("ex_scopes must be a list of addresses, got a str")
-        self._connection_options = {"google_account": account, "scopes": tuple(ex_scopes)}
+        self._connection_options = {
+            "google_account": account,
+            "scopes": tuple(ex_scopes),
+            "customer_key": CustomerKey(ex_customer_key),
+        }
         of_key = account.project if account is not None and secret else None
         self.project = project or of_key or os.environ.get("GOOGLE_CLOUD_PROJECT")
         super().__init__(key, secret, secure, host, port, None, region, **options)  # type: ignore[arg-type]

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from polycloud.common.google import GoogleConnection, GoogleResponse
-from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPError
+from polycloud.errors import InsecureConnectionError, InvalidArgumentError, NotFoundError, ProviderHTTPError
+from polycloud.http.messages import is_loopback
 from polycloud.storage.base import StorageDriver
+from polycloud.storage.drivers.google_storage.encryption import CustomerKey
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ContainerError,
@@ -51,6 +53,22 @@ class GoogleStorageConnection(GoogleConnection):
     host = "storage.googleapis.com"
     responseCls = GoogleStorageResponse
 
+    def __init__(self, *args: Any, customer_key: CustomerKey, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.customer_key = customer_key
+        if customer_key.use and not self.secure and not is_loopback(self.host):
+            raise InsecureConnectionError(
+                f"plain HTTP would show ex_customer_key to the network; use https:// for {self.host}"
+            )
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the keys of the account, the token, and the customer's key."""
+        return (*super().secrets(), *self.customer_key.secrets)
+
+    def account(self) -> tuple[Any, ...]:
+        """What is encrypted by another customer's key belongs to another account: this one cannot read it."""
+        return (*super().account(), *self.customer_key.identity)
+
 
 class GoogleStorageBase(StorageDriver):
     """What the modules of the driver share."""
@@ -59,6 +77,10 @@ class GoogleStorageBase(StorageDriver):
     connection: GoogleStorageConnection
     per_page: ClassVar[int] = 1000
     """The items of a page to ask for; Google returns no more."""
+
+    @property
+    def _key(self) -> CustomerKey:
+        return self.connection.customer_key
 
     def _path(self, container_name: str, object_name: str | None = None, *, api: str = API) -> str:
         """Return the path of a container or of an object; every "/" of a name is encoded."""

@@ -11,14 +11,15 @@ import msgspec
 
 from polycloud.common.payload import Item, LazyExtra
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, NotFoundError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.google_storage.connection import (
     GoogleStorageBase,
     GoogleStorageResponse,
     require_name,
 )
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectDoesNotExistError
+from polycloud.storage.verifying import Checksum
 from polycloud.utils.status import HTTPStatus
 
 AS_KEPT = {"Accept-Encoding": "gzip, identity"}
@@ -89,7 +90,7 @@ class GoogleObjects(GoogleStorageBase):
         """Return an object with its metadata."""
         path = self._path(container_name, require_name(object_name))
         with self._errors(container_name, object_name):
-            response: GoogleStorageResponse = self.connection.request(path)
+            response: GoogleStorageResponse = self.connection.request(path, None, None, self._key.use)
         return self._object_of(response, Container(container_name, None, self))
 
     def download_object_range_as_stream(
@@ -115,7 +116,7 @@ class GoogleObjects(GoogleStorageBase):
         while True:
             with self._errors(obj.container.name, obj.name), self._required(container):
                 response: GoogleStorageResponse = self.connection.request(
-                    path, query, method="POST", idempotent=True
+                    path, query, None, {**self._key.use, **self._key.source}, "POST", idempotent=True
                 )
             state = response.decode(RewritePayload)
             if state.done and state.resource:
@@ -161,7 +162,7 @@ class GoogleObjects(GoogleStorageBase):
     def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         path = self._path(obj.container.name, require_name(obj.name))
         query = {"alt": "media", "generation": obj.extra.get("generation")}
-        headers = dict(AS_KEPT)
+        headers = {**AS_KEPT, **self._key.use}
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
@@ -183,6 +184,18 @@ class GoogleObjects(GoogleStorageBase):
             message = f"the object {obj.name!r} was replaced or deleted since it was read"
             return ObjectDoesNotExistError(message, self, obj.name)
         return error
+
+    def _checksum(self, obj: Object) -> Checksum | None:
+        """Return the MD5 of an object; the CRC32C of one that has no MD5, with the extra `google`."""
+        found, crc = super()._checksum(obj), obj.extra.get("crc32c")
+        if found is not None or not crc:
+            return found
+        try:
+            import google_crc32c
+        except ImportError:  # then its size is all that is verified
+            return None
+        digest: Any = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
+        return Checksum("CRC32C", digest, a2b_base64(crc).hex())
 
     def _object_of(self, response: GoogleStorageResponse, container: Container) -> Object:
         return self._object(Item(response.decode(ObjectPayload), response.content), container)

@@ -87,6 +87,7 @@ class GoogleUploads(GoogleObjects, MultipartUploads):
     def _upload_in_parts(
         self, container: Container, name: str, upload: Upload, upload_id: str | None
     ) -> PartedUpload:
+        path = f"{self._path(container.name, api=UPLOADS)}/o"
         if upload_id is None:
             resource, headers = _resource(require_name(name), upload)
             query = {"uploadType": "resumable", **_acl(upload), **self._conditions(container, name, upload)}
@@ -97,10 +98,7 @@ class GoogleUploads(GoogleObjects, MultipartUploads):
         def finish(response: GoogleStorageResponse, md5: str, size: int) -> Object:
             return self._finished(container, response, md5, size)
 
-        return Session(self.connection, self._uploads_path(container), upload_id, finish)
-
-    def _uploads_path(self, container: Container) -> str:
-        return f"{self._path(container.name, api=UPLOADS)}/o"
+        return Session(self.connection, path, upload_id, finish)
 
     def _insert(
         self,
@@ -111,8 +109,9 @@ class GoogleUploads(GoogleObjects, MultipartUploads):
         *,
         idempotent: bool,
     ) -> GoogleStorageResponse:
+        path, sent = f"{self._path(container.name, api=UPLOADS)}/o", {**self._key.use, **headers}
         response: GoogleStorageResponse = self.connection.request(
-            self._uploads_path(container), query, body, headers, "POST", idempotent=idempotent
+            path, query, body, sent, "POST", idempotent=idempotent
         )
         return response
 

@@ -67,7 +67,9 @@ class GoogleVersions(GoogleObjects):
             message = f"{object_name!r} has no version {shown(version_id)}: versions are numbers, as text"
             raise ObjectDoesNotExistError(message, self, object_name)
         with self._errors(container_name, object_name):
-            response: GoogleStorageResponse = self.connection.request(path, {"generation": version_id})
+            response: GoogleStorageResponse = self.connection.request(
+                path, {"generation": version_id}, None, self._key.use
+            )
         return _as_version(self._object_of(response, Container(container_name, None, self)))
 
 

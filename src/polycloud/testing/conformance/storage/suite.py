@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPSConnection
 from operator import attrgetter
@@ -52,13 +52,13 @@ def bytes_of(size: int) -> bytes:
 
 
 def fetched(
-    method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    method: str, url: str, body: bytes | None = None, headers: Iterable[tuple[str, str]] = ()
 ) -> tuple[int, bytes]:
     """Return status and body of a response; other clients would change the dots in a path."""
     place, _, rest = url.partition("://")[2].partition("/")
     line = (HTTPSConnection if url.startswith("https:") else HTTPConnection)(place, timeout=60)
     with closing(line):
-        line.request(method, f"/{rest}", body, dict(headers or {}))
+        line.request(method, f"/{rest}", body, dict(headers))
         response = line.getresponse()
         return response.status, response.read()
 
@@ -89,10 +89,10 @@ class StorageSuite(Checks[StorageDriver]):
     odd_names: ClassVar[tuple[str, ...]] = ODD_NAMES
     """Names of objects that are kept as they are, or refused."""
 
-    meta_data: ClassVar[Mapping[str, str]] = {"owner": "me", "Two-Words": "a b, c=d; 50%", "number": "7"}
-    """Metadata of objects, under names that the provider takes."""
+    metadata_name: ClassVar[str] = "Two-Words"
+    """A name of metadata, of two words as the provider takes them."""
 
-    presigned_headers: ClassVar[Mapping[str, str]] = {}
+    presigned_headers: ClassVar[tuple[tuple[str, str], ...]] = ()
     """The headers that the provider requires of an upload by a presigned URL."""
 
     conditions: ClassVar[frozenset[str]] = CONDITIONS
@@ -259,7 +259,12 @@ class StorageSuite(Checks[StorageDriver]):
                 (
                     *("delete_container", "iterate_container_objects", "list_container_objects"),
                     *("get_container_cdn_url", "enable_container_cdn", "get_container_versioning"),
-                    *("set_container_versioning", "iterate_object_versions", "list_object_versions"),
+                    *(
+                        "set_container_versioning",
+                        "iterate_folder",
+                        "iterate_object_versions",
+                        "list_object_versions",
+                    ),
                 ),
                 (container,),
             ),

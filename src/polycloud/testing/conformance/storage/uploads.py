@@ -124,9 +124,10 @@ class UploadRules(StorageSuite):
     @rule("upload_object_via_stream", "get_object")
     def test_s53_metadata(self, driver: StorageDriver, container: Container) -> None:
         """Metadata and content type come back from `get_object`, small or in parts; names in lower case."""
-        expected = {name.lower(): text for name, text in self.meta_data.items()}
+        meta_data = {"owner": "me", self.metadata_name: "a b, c=d; 50%", "number": "7"}
+        expected = {name.lower(): text for name, text in meta_data.items()}
         for content in (CONTENT, bytes(self.large)):
-            extra = {"content_type": "text/x-own", "meta_data": dict(self.meta_data)}
+            extra = {"content_type": "text/x-own", "meta_data": meta_data}
             made = driver.upload_object_via_stream(content, container, "object", extra)
             for one in (made, driver.get_object(container.name, "object")):
                 assert one.meta_data == expected, f"the metadata is {one.meta_data}, not {expected}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -21,6 +22,14 @@ EXTRA = {"content_type": "text/x-own", "meta_data": {"owner": "me"}}
 
 class VersionRules(StorageSuite):
     """The rules of versions."""
+
+    versioning: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("get_container_versioning", "set_container_versioning", "get_object_version"),
+            *("iterate_object_versions", "list_object_versions"),
+        }
+    )
+    """The operations of versions, for the `not_offered` of drivers that have none."""
 
     @pytest.fixture
     def versioned(self, driver: StorageDriver, container: Container) -> Container:
