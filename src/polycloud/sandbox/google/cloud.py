@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from polycloud.sandbox.clouds import Settings
-from polycloud.sandbox.google import buckets, objects, uploads
+from polycloud.sandbox.google import access, buckets, objects, uploads
 from polycloud.sandbox.google.project import Project
 from polycloud.sandbox.google.signatures import ServiceAccount
 from polycloud.sandbox.google.words import refusal
@@ -34,12 +34,14 @@ _ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
         _BUCKET,
         {"GET": buckets.get, "PATCH": buckets.patch, "PUT": buckets.patch, "DELETE": buckets.delete},
     ),
+    (f"{_BUCKET}/iam", {"GET": access.policy, "PUT": access.set_policy}),
     (f"{_BUCKET}/o", {"GET": objects.list_all}),
     (
         _OBJECT,
         {"GET": objects.get, "PATCH": objects.patch, "PUT": objects.patch, "DELETE": objects.delete},
     ),
     (f"/download{_OBJECT}", {"GET": objects.get}),
+    (f"{_OBJECT}/acl", {"POST": access.add_entry}),
     (f"{_OBJECT}/rewriteTo/{_TARGET}", {"POST": objects.rewrite}),
     (f"{_OBJECT}/copyTo/{_TARGET}", {"POST": objects.copy}),
     (f"{_OBJECT}/compose", {"POST": objects.compose}),
@@ -124,7 +126,7 @@ class GoogleStorage(ObjectCloud):
         """Return whether everybody may read an object."""
         container = self._project.buckets.get(bucket)
         blob = container.objects.get(name) if container else None
-        return bool(blob and str(blob.extra["acl"]).startswith("public"))
+        return bool(container and blob and access.is_public(container, blob))
 
     def _batch(self, request: Request) -> Reply:
         """Respond to several requests, which the parts of one body are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from polycloud.sandbox.google.access import is_public
 from polycloud.sandbox.google.objects import SETTABLE, media, new_blob
 from polycloud.sandbox.google.project import Project
 from polycloud.sandbox.google.signatures import ServiceAccount, xml_refusal
@@ -18,10 +19,10 @@ def handle_xml(project: Project, account: ServiceAccount, request: Request) -> R
     _, bucket_name, name = [*request.decoded.split("/", 2), ""][:3]
     bucket = project.buckets.get(bucket_name)
     blob = bucket.objects.get(name) if bucket else None
-    is_public = blob is not None and str(blob.extra["acl"]).startswith("public") and request.is_read
+    is_open = bool(bucket and blob and is_public(bucket, blob)) and request.is_read
     if "x-goog-signature" in {one.lower() for one in request.query}:
         account.check_url(request, project.now)
-    elif not is_public and not account.may(request, project.now, is_read=request.is_read):
+    elif not is_open and not account.may(request, project.now, is_read=request.is_read):
         raise xml_refusal(403, "AccessDenied", "Access denied.")
     if bucket is None:
         raise xml_refusal(404, "NoSuchBucket", "The specified bucket does not exist.")
