@@ -73,6 +73,10 @@ PRINTED = {
             "1 unchanged (0 compared by checksum, 2 by size and time)\n"
         ),
         "counter was not replaced\ncounter was not replaced\nb'2'\n",
+        "{'owner': 'ann', 'reviewed': 'yes'} image/jpeg None 2026-01-01 00:00:00+00:00\n",
+        "3\n3\n",
+        "0 True True\n6 False False\n5 False False\nb'first'\n3\n",
+        "b'secret'\n",
         "200\nb'hello'\n403\n",
         "b {'owner': 'ann'} True\n",
         "".join(f"day-{number} b'entry'\n" for number in range(5)),

@@ -97,6 +97,38 @@ def test_a_life(storage: Run, photos: Path, tmp_path: Path) -> None:
     assert json.loads(storage("ls", "cloud:", "--json").stdout) == []
 
 
+@pytest.mark.parametrize("profile", ["cloud", "disk"])
+def test_set(storage: Run, photos: Path, profile: str) -> None:
+    """`set` adds, replaces and removes metadata, changes headers, and leaves the rest as it was."""
+    address = f"{profile}:set/a.jpg"
+    storage("mb", f"{profile}:set")
+    storage("cp", str(photos / "a.jpg"), address)
+    storage("set", address, "owner=ann", "draft=yes", "Note=a=b")
+    assert storage("set", address, "owner=bob", "draft=", "--cache-control", "max-age=60").stdout == (
+        f"changed {address}\n"
+    )
+    shown = json.loads(storage("info", address, "--json").stdout)
+    assert shown["meta_data"] == {"owner": "bob", "note": "a=b"}
+    assert (shown["content_type"], shown["cache_control"]) == ("image/jpeg", "max-age=60")
+    assert storage("cat", address).stdout == "content of a.jpg"
+    for wrong, reason in {"owner": "NAME=VALUE", "=ann": "NAME=VALUE", "owner=é": "printable ASCII"}.items():
+        assert reason in storage("set", address, wrong, status=2).stderr
+    assert "give metadata" in storage("set", address, status=2).stderr
+
+
+def test_rm(storage: Run, photos: Path) -> None:
+    """`rm -r` deletes what begins with the address, after a dry run that names it; `rm` needs an object."""
+    storage("mb", "cloud:gone")
+    storage("cp", "-r", str(photos), "cloud:gone")
+    would = storage("rm", "-r", "--dry-run", "cloud:gone/2026").stdout
+    assert would == "would delete 2026/b.jpg\nwould delete 2026/c.png\n"
+    assert storage("rm", "-r", "--yes", "cloud:gone/2026").stdout == "deleted 2 objects\n"
+    assert listed(storage, "cloud:gone", "-r") == ["a.jpg"]
+    assert "2026" in storage("rm", "cloud:gone/2026", status=3).stderr
+    assert storage("rm", "cloud:gone/a.jpg").stdout == "deleted 1 object\n"
+    assert "no terminal" in storage("rm", "-r", "cloud:gone", status=2).stderr
+
+
 def test_between_accounts(storage: Run, photos: Path) -> None:
     """Objects go from one account to another, one or many, with what `sync` counts on both sides."""
     storage("mb", "cloud:copies")

@@ -540,6 +540,17 @@ def test_versions() -> None:
             old.update({"meta_data": {}})
 
 
+def test_the_latest_version() -> None:
+    """The latest version, which Azure does not delete by its id, is deleted by its name before."""
+    replies = [refusal(403, "OperationNotAllowedOnRootBlob"), Answer(202), Answer(202)]
+    with driver_of(lambda _: replies.pop(0)) as (driver, web):
+        extra = {"version_id": "2026-02", "is_latest": True, "etag": "0x1"}
+        obj = Object("a", 0, "", extra, None, Container("photos", {}, driver), driver)
+        assert driver.delete_object(obj) is True
+        sent = [(one.query.get("versionid"), one.headers.get("If-Match")) for one in web.seen]
+        assert sent == [(["2026-02"], None), (None, '"0x1"'), (["2026-02"], None)]
+
+
 # Copies and deletes
 
 

@@ -11,7 +11,7 @@ import urllib3
 
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.sandbox import Sandbox
-from polycloud.storage.base import Container
+from polycloud.storage.base import Container, Object
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.types import ContainerAlreadyExistsError
 
@@ -105,12 +105,35 @@ def test_expiry_of_presigned_urls(driver: S3StorageDriver, bucket: Container) ->
         driver.ex_presigned_url(bucket, "a", method="POST")
 
 
+def test_an_object_that_was_not_looked_up(driver: S3StorageDriver, bucket: Container) -> None:
+    """The first range of an object without a hash gives it that of the version, and the next one is of it."""
+    made = bucket.upload_object_via_stream(b"one", "a")
+    obj = Object("a", 3, "", {}, None, bucket, driver)
+    assert b"".join(obj.range_as_stream(0, 1)) == b"o"
+    assert obj.hash == made.hash
+    bucket.upload_object_via_stream(b"two", "a")
+    with pytest.raises(PolycloudError, match="changed since it was listed"):
+        next(obj.range_as_stream(1))
+
+
 def test_content_is_as_it_was_kept(bucket: Container) -> None:
     """Content that its uploader compressed is not decompressed."""
     bucket.upload_object_via_stream(b"\x1f\x8bxx", "a.gz", extra={"content_encoding": "gzip"})
     found = bucket.get_object("a.gz")
     assert found.extra["content_encoding"] == "gzip"
     assert b"".join(found.as_stream()) == b"\x1f\x8bxx"
+
+
+def test_folders_are_grouped_by_s3(cloud: Sandbox, bucket: Container) -> None:
+    """A folder is one entry of one request, whatever is in it, also if its name has odd characters."""
+    names = ["a é+b/c/d", "a é+b/e", "a.txt", "f//g"]
+    for name in names:
+        bucket.upload_object_via_stream(b"", name)
+    before = len(cloud.requests)
+    assert [getattr(one, "name", one) for one in bucket.iterate_folder()] == ["a é+b/", "a.txt", "f/"]
+    assert len(cloud.requests) == before + 1
+    assert [getattr(one, "name", one) for one in bucket.iterate_folder("a é+b/")] == ["a é+b/c/", "a é+b/e"]
+    assert list(bucket.iterate_folder("f/")) == ["f//"]
 
 
 def test_an_object_that_changed(bucket: Container) -> None:

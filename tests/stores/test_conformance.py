@@ -74,7 +74,6 @@ class TestAzurite(StorageConformance):
     """Microsoft's emulator of Azure Storage, which verifies shared keys, SAS tokens and MD5s."""
 
     not_offered = frozenset({"enable_object_cdn", *SETTINGS})
-    sorted_lists = False  # it compares names as UTF-16
     keeps_versions = False
     metadata_name, presigned_headers = "Two_Words", (("x-ms-blob-type", "BlockBlob"),)
     wrong_secret = "d3Jvbmc="

@@ -171,6 +171,13 @@ class OnePage(DummyStorageDriver):
         return super().list_container_objects(*args, **kwargs)[:2]
 
 
+class DeepFolders(DummyStorageDriver):
+    """Yields all objects as those of a folder."""
+
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        return self.iterate_container_objects(container, prefix)
+
+
 class IteratesNothing(DummyStorageDriver):
     """Iterates over empty pages."""
 
@@ -569,6 +576,7 @@ IN_MEMORY: Mapping[type[Any], str] = {
     KeepsValues: "S85",
     CarelessVersions: "S89 S91 S92 S93",
     OldestFirst: "S90",
+    DeepFolders: "S94",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
     EmptyForAnError: "S06 S09 S10 S17",

@@ -22,6 +22,7 @@ class AsyncStorageDriver(AsyncDriver[D]):
     delete_container = Awaited(StorageDriver.delete_container)
     iterate_container_objects = Iterated(StorageDriver.iterate_container_objects)
     list_container_objects = Awaited(StorageDriver.list_container_objects)
+    iterate_folder = Iterated(StorageDriver.iterate_folder)
     get_object = Awaited(StorageDriver.get_object)
     upload_object = Awaited(StorageDriver.upload_object)
     upload_object_via_stream = Awaited(StorageDriver.upload_object_via_stream)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from polycloud.errors import InvalidArgumentError, MalformedResponseError
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.ordering import in_order
 from polycloud.storage.providers import get_driver
 from polycloud.storage.types import Provider
 from polycloud.utils.values import shown
@@ -32,6 +33,10 @@ class Entry(NamedTuple):
     def of(cls, obj: Object, prefix: str = "") -> Entry:
         """Return the entry of an object below a prefix."""
         return cls(obj.name[len(prefix) :], obj.size, obj.md5 or "", obj.last_modified)
+
+
+def _by_name(entry: Entry) -> bytes:
+    return entry.name.encode()
 
 
 class Location:
@@ -74,12 +79,16 @@ class Location:
     def entries(self) -> Iterator[Entry]:
         """Yield the entries in the order of their names' bytes.
 
-        Raises `MalformedResponseError` if the provider lists them in another order, on which a comparison of
-        two lists depends.
+        Raises `MalformedResponseError` if the provider lists them in another order than its driver says: a
+        comparison of two lists depends on it.
         """
+        found: Iterator[Entry] = (
+            Entry.of(obj, self.prefix) for obj in self.container.iterate_objects(self.prefix or None)
+        )
+        if not self.container.driver.lists_in_order:
+            found = in_order(found, Entry, _by_name)
         before = b""
-        for obj in self.container.iterate_objects(self.prefix or None):
-            entry = Entry.of(obj, self.prefix)
+        for entry in found:
             name = entry.name.encode()
             if name < before or (name == before and before):
                 raise MalformedResponseError(f"the list of {self} has {entry.name!r} out of order")

@@ -16,7 +16,7 @@ import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from math import ceil
@@ -33,7 +33,7 @@ from polycloud.storage.sources import Source
 from polycloud.storage.types import ObjectError
 from polycloud.storage.uploads import Progress, Upload, require_object_name, upload_of
 
-__all__ = ["MultipartUploads", "Part", "PartedUpload"]
+__all__ = ["MultipartUploads", "Part", "PartedUpload", "aborted_if_it_fails"]
 
 DOUBLINGS = 10
 """How often the parts of a stream of unknown size double, evenly over the most that the provider takes."""
@@ -85,6 +85,31 @@ class PartedUpload(ABC):
         Raises `NotFoundError` if it has no such upload any more.
         """
         return ()
+
+
+@contextmanager
+def aborted_if_it_fails(
+    parted: PartedUpload, errors: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Iterator[None]:
+    """Abort an upload if the block fails; if the abort fails too, the error has a note about that.
+
+    `errors` translates the errors of the abort.
+    """
+    try:
+        yield
+    except BaseException as error:
+        _abort(parted, error, errors)
+        raise
+
+
+def _abort(
+    parted: PartedUpload, error: BaseException, errors: Callable[[], AbstractContextManager[None]]
+) -> None:
+    try:
+        with cleanup(), errors():
+            parted.abort()
+    except PolycloudError as failure:
+        error.add_note(f"the parts of the upload {parted.id} stay, since its abort failed: {failure}")
 
 
 class MultipartUploads(StorageDriver):
@@ -195,11 +220,8 @@ class _Sending:
     def _begun(self) -> PartedUpload:
         with self._errors():
             parted = self._begin(None)
-        try:
+        with aborted_if_it_fails(parted, self._errors):
             self._memory.keep(parted.id)
-        except BaseException as error:
-            self._abort(parted, error)
-            raise
         return parted
 
     def _file(self, parted: PartedUpload) -> tuple[list[str], int]:
@@ -253,17 +275,10 @@ class _Sending:
     def _failed(self, parted: PartedUpload, error: BaseException) -> None:
         """Abort the upload, unless it is remembered and can still be completed."""
         if self._memory.file is None or isinstance(error, ObjectError):
-            self._abort(parted, error)
+            _abort(parted, error, self._errors)
             self._memory.forget()
         else:
             error.add_note(f"{self._memory.file} remembers the parts that were sent: the same call goes on")
-
-    def _abort(self, parted: PartedUpload, error: BaseException) -> None:
-        try:
-            with cleanup(), self._errors():
-                parted.abort()
-        except PolycloudError as failure:
-            error.add_note(f"the parts of the upload {parted.id} stay, since its abort failed: {failure}")
 
 
 def _md5(content: bytes) -> str:

@@ -52,6 +52,10 @@ class Container(StorageResource):
         """Return the objects; see `StorageDriver.list_container_objects`."""
         return self._own.list_container_objects(self, prefix, ex_prefix)
 
+    def iterate_folder(self, prefix: str = "") -> Iterator[Object | str]:
+        """Yield what is directly in a folder; see `StorageDriver.iterate_folder`."""
+        return self._own.iterate_folder(self, prefix)
+
     def iterate_object_versions(self, prefix: str | None = None) -> Iterator[Object]:
         """Yield all versions of the objects; see `StorageDriver.iterate_object_versions`."""
         return self._own.iterate_object_versions(self, prefix)

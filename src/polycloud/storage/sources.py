@@ -117,3 +117,17 @@ def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
     for piece in pieces:
         yield piece
         progress(len(piece))
+
+
+def rechunked(pieces: Iterator[bytes], size: int | None) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of `size`, the last one shorter; None for pieces as they are.
+
+    With a size there is at least one piece, so that `next(stream(obj, obj.size))` is all of an empty object.
+    """
+    if size is None:
+        yield from pieces
+        return
+    source = Source(pieces)
+    yield source.read(size)
+    while piece := source.read(size or 1):
+        yield piece

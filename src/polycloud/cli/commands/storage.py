@@ -51,25 +51,19 @@ def list_(
             rows = [{"container": one.name, "created": one.extra.get("creation_date")} for one in containers]
             listing.print_rows(rows[:limit], CONTAINER, CONTAINER, view)
             return
-        found = drivers.container(place).iterate_objects(place.name or None)
-        rows = list(_limited(_rows(found, place.name, recursive=recursive), limit))
+        container = drivers.container(place)
+        found = container.iterate_objects(place.name) if recursive else container.iterate_folder(place.name)
+        rows = list(_limited(map(_row, found), limit))
     if view.is_table:
         rows = [{**row, "size": _human(row["size"])} for row in rows]
     listing.print_rows(rows, OBJECT, OBJECT, view)
 
 
-def _rows(found: Iterable[Object], prefix: str, *, recursive: bool) -> Iterator[dict[str, Any]]:
-    """A row for each object; those of one folder are one row."""
-    start, last = prefix.rpartition("/")[0], None
-    depth = len(start) + 1 if start else 0
-    for obj in found:
-        folder, slash, _ = obj.name[depth:].partition("/")
-        if slash and not recursive:
-            if folder != last:
-                yield {"name": f"{obj.name[:depth]}{folder}/", "size": None, "modified": None}
-            last = folder
-            continue
-        yield {"name": obj.name, "size": obj.size, "modified": _text(obj.last_modified)}
+def _row(one: Object | str) -> dict[str, Any]:
+    """The row of an object, or of a folder."""
+    if isinstance(one, str):
+        return {"name": one, "size": None, "modified": None}
+    return {"name": one.name, "size": one.size, "modified": _text(one.last_modified)}
 
 
 def _human(size: Any) -> str:
@@ -201,20 +195,54 @@ def remove(
     """Delete an object; with -r all objects whose names begin so. Asks first for more than one."""
     place = parse(address)
     with connected() as drivers:
-        if not recursive:
-            found = [drivers.object(place)]
-        else:
-            found = drivers.container(place).list_objects(place.name or None)
+        container = drivers.container(place)
+        names: Iterable[str] = (
+            [drivers.object(place).name] if not recursive else _names(container, place.name)
+        )
         if dry_run:
-            for obj in found:
-                changing.would(f"delete {obj.name}")
+            for name in names:
+                changing.would(f"delete {name}")
             return
         if recursive and not yes:
-            changing.ask(f"delete {len(found):,} objects of {place}", "nothing was deleted")
-        with transfers.progress("deleting", None):
-            for obj in found:
-                obj.delete()
-    output.line(f"deleted {len(found):,} object{'s' * (len(found) != 1)}")
+            names = list(names)  # what is confirmed is deleted, and nothing that comes later
+            changing.ask(f"delete {len(names):,} objects of {place}", "nothing was deleted")
+        with output.working("deleting"):
+            count = container.delete_objects(names)
+    output.line(f"deleted {count:,} object{'s' * (count != 1)}")
+
+
+def _names(container: Container, prefix: str) -> Iterator[str]:
+    return (obj.name for obj in container.iterate_objects(prefix or None))
+
+
+@app.command("set")
+def change(
+    *,
+    address: At,
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="Metadata; without a value it is removed."),
+    ] = None,
+    content_type: Annotated[str | None, typer.Option(metavar="TYPE", help="Such as text/html.")] = None,
+    cache_control: Annotated[str | None, typer.Option(metavar="TEXT", help="Such as max-age=60.")] = None,
+) -> None:
+    """Change metadata (`owner=ann`) and headers of an object, not its content; the rest of them stays."""
+    given = [text.partition("=") for text in values or ()]
+    for name, equals, _ in given:
+        if not name or not equals:
+            raise InvalidArgumentError(f"metadata must be NAME=VALUE, got {name!r}")
+    headers = {"content_type": content_type, "cache_control": cache_control}
+    extra: dict[str, Any] = {key: text or None for key, text in headers.items() if text is not None}
+    if not given and not extra:
+        raise InvalidArgumentError("give metadata as NAME=VALUE, --content-type or --cache-control")
+    place = parse(address)
+    with connected() as drivers:
+        obj = drivers.object(place)
+        if given:
+            changed = obj.meta_data | {name.lower(): value for name, _, value in given}
+            extra["meta_data"] = {name: value for name, value in changed.items() if value}
+        obj.update(extra)
+    output.line(f"changed {place}")
 
 
 @app.command("cat")

@@ -34,14 +34,15 @@ _ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
         _BUCKET,
         {"GET": buckets.get, "PATCH": buckets.patch, "PUT": buckets.patch, "DELETE": buckets.delete},
     ),
-    (f"{_BUCKET}/iam", {"GET": access.policy, "PUT": access.set_policy}),
+    (f"{_BUCKET}/iam", {"GET": access.show_policy, "PUT": access.set_policy}),
     (f"{_BUCKET}/o", {"GET": objects.list_all}),
+    (f"{_OBJECT}/acl", {"GET": access.show_list, "POST": access.add_row}),
+    (f"{_OBJECT}/acl/([^/]+)", {"DELETE": access.delete_row}),
     (
         _OBJECT,
         {"GET": objects.get, "PATCH": objects.patch, "PUT": objects.patch, "DELETE": objects.delete},
     ),
     (f"/download{_OBJECT}", {"GET": objects.get}),
-    (f"{_OBJECT}/acl", {"POST": access.add_entry}),
     (f"{_OBJECT}/rewriteTo/{_TARGET}", {"POST": objects.rewrite}),
     (f"{_OBJECT}/copyTo/{_TARGET}", {"POST": objects.copy}),
     (f"{_OBJECT}/compose", {"POST": objects.compose}),
@@ -125,8 +126,7 @@ class GoogleStorage(ObjectCloud):
     def _is_public(self, bucket: str, name: str) -> bool:
         """Return whether everybody may read an object."""
         container = self._project.buckets.get(bucket)
-        blob = container.objects.get(name) if container else None
-        return bool(container and blob and access.is_public(container, blob))
+        return access.is_public(container, container.objects.get(name) if container else None)
 
     def _batch(self, request: Request) -> Reply:
         """Respond to several requests, which the parts of one body are."""

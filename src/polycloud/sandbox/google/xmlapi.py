@@ -19,10 +19,10 @@ def handle_xml(project: Project, account: ServiceAccount, request: Request) -> R
     _, bucket_name, name = [*request.decoded.split("/", 2), ""][:3]
     bucket = project.buckets.get(bucket_name)
     blob = bucket.objects.get(name) if bucket else None
-    is_open = bool(bucket and blob and is_public(bucket, blob)) and request.is_read
+    is_free = request.is_read and is_public(bucket, blob)
     if "x-goog-signature" in {one.lower() for one in request.query}:
         account.check_url(request, project.now)
-    elif not is_open and not account.may(request, project.now, is_read=request.is_read):
+    elif not is_free and not account.may(request, project.now, is_read=request.is_read):
         raise xml_refusal(403, "AccessDenied", "Access denied.")
     if bucket is None:
         raise xml_refusal(404, "NoSuchBucket", "The specified bucket does not exist.")

@@ -110,7 +110,7 @@ class Blob:
 
 @dataclass(kw_only=True, eq=False)
 class Container:
-    """A container, with its objects; for the rest see `Blob`."""
+    """A container, with its objects, and their earlier versions by name; for the rest see `Blob`."""
 
     name: str
     metadata: dict[str, str]
@@ -119,3 +119,16 @@ class Container:
     etag: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     objects: Names[Blob] = field(default_factory=Names)
+    old: dict[str, list[Blob]] = field(default_factory=dict)
+
+    def versions(self, name: str) -> list[Blob]:
+        """Return all versions of an object, the current one last."""
+        current = self.objects.get(name)
+        return [*self.old.get(name, ()), *([current] if current else ())]
+
+    def all_names(self) -> Names[object]:
+        """Return the names of all objects, also of those that have old versions only."""
+        names = Names[object]()
+        names.update({name: None for name, blobs in self.old.items() if blobs})
+        names.update(self.objects)
+        return names

@@ -10,7 +10,6 @@ Source: "Put Blob", "Put Block", "Put Block List" and "Get Block List".
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +24,7 @@ from polycloud.storage.types import ObjectHashMismatchError
 from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
 
-BLOCK_ID = re.compile(r"(?P<upload>[0-9a-f]{12})-(?P<number>\d{5})-(?P<md5>[0-9a-f]{32})")
+BLOCK_ID = re.compile(r"(?P<upload>[0-9a-f]{12})-(?P<number>[0-9]{5})-(?P<md5>[0-9a-f]{32})")
 Commit = Callable[[int, str, Callable[..., Headers]], Object]
 
 
@@ -119,15 +118,20 @@ class AzurePartedUpload(PartedUpload):
         params = {"comp": "blocklist", "blocklisttype": "uncommitted"}
         response: AzureStorageResponse = self._connection.request(self._path, params)
         for element in response.root("BlockList").iterfind("UncommittedBlocks/Block"):
-            tag, size = element.findtext("Name") or "", element.findtext("Size") or ""
+            tag = element.findtext("Name") or ""
             found = _block(tag)
-            if found is not None and found["upload"] == self.id and size.isdigit():
-                yield Part(int(found["number"]), int(size), tag, found["md5"])
+            if found is None or found["upload"] != self.id:
+                continue
+            try:
+                size = int(element.findtext("Size") or "")
+            except ValueError as error:
+                raise response.undocumented(error) from None
+            yield Part(int(found["number"]), size, tag, found["md5"])
 
 
 def _block(tag: str) -> re.Match[str] | None:
     """Return the parts of a block's id; None if another program has chosen it."""
     try:
         return BLOCK_ID.fullmatch(base64.b64decode(tag, validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None

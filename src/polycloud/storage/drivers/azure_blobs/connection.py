@@ -87,6 +87,7 @@ class AzureBaseDriver(StorageDriver):
     api_name = "azure_blobs"
     name = "Azure Blob Storage"
     website = "https://azure.microsoft.com/services/storage/blobs/"
+    lists_in_order = False  # names come as UTF-16 has them, and of a hierarchical namespace folder by folder
     credentials = (
         Credential("key", ("AZURE_STORAGE_ACCOUNT",)),
         Credential("secret", ("AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN")),

@@ -28,7 +28,7 @@ class AzureCopies(AzureObjects):
         if self.connection.encryption:
             return super().copy_object(obj, container, object_name)
         name = object_name or obj.name
-        path, etag = self._path(container.name, name), (obj.extra or {}).get("etag")
+        path, etag = self._path(container.name, name), obj.extra.get("etag")
         headers = {
             "x-ms-copy-source": self._source(obj),
             **({"x-ms-source-if-match": f'"{etag}"'} if etag else {}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -11,16 +10,18 @@ from xml.etree import ElementTree as ET
 
 from polycloud.common.azure import AzureStorageResponse
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
-from polycloud.storage.base import rechunked
-from polycloud.storage.drivers.azure_blobs.connection import AzureBaseDriver
+from polycloud.storage.drivers.azure_blobs.connection import AzureBaseDriver, code_of
 from polycloud.storage.drivers.azure_blobs.containers import LIST, META, page_of
 from polycloud.storage.encryption import CUSTOMERS
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
 from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
 
 BLOCK_BLOB = "BlockBlob"
+LATEST = "OperationNotAllowedOnRootBlob"
+"""What Azure says to the delete of the latest version by its id."""
 AS_KEPT = {"Accept-Encoding": "identity"}
 """The content as it is kept, whatever its `Content-Encoding`."""
 KEPT = ("content-encoding", "content-disposition", "content-language", "cache-control", "last-modified")
@@ -49,10 +50,20 @@ class AzureObjects(AzureBaseDriver):
         return rechunked(self._content(obj, start_bytes, end_bytes), chunk_size)
 
     def delete_object(self, obj: Object) -> bool:
-        """Delete a blob. Raises `ConflictError` if it has snapshots, which would be lost."""
+        """Delete a blob, or the version that it is.
+
+        Raises `ConflictError` if it has snapshots, which would be lost.
+        """
         path, params = self._path(obj.container.name, obj.name), {"versionid": obj.version_id}
         with self._errors(obj.container.name, obj.name):
-            self.connection.request(path, params, method="DELETE")
+            try:
+                self.connection.request(path, params, method="DELETE")
+            except ProviderHTTPError as error:
+                if code_of(error) != LATEST or not obj.extra.get("etag"):
+                    raise
+                # Under its name it becomes a version that can be deleted, if it is still the latest one
+                self.connection.request(path, None, None, _if_match(obj), "DELETE")
+                self.connection.request(path, params, method="DELETE")
         return True
 
     def _blobs(self, container: Container, query: dict[str, Any]) -> Iterator[Object]:
@@ -94,9 +105,8 @@ class AzureObjects(AzureBaseDriver):
         return Object(object_name, size, digest, extra, meta, container, self)
 
     def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
-        path, etag = self._path(obj.container.name, obj.name), (obj.extra or {}).get("etag")
-        condition = {"If-Match": f'"{etag}"'} if etag else {}
-        headers = {**AS_KEPT, **self.connection.encryption, **condition}
+        path, etag = self._path(obj.container.name, obj.name), obj.extra.get("etag")
+        headers = {**AS_KEPT, **self.connection.encryption, **_if_match(obj)}
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
@@ -141,6 +151,12 @@ class AzureObjects(AzureBaseDriver):
         return Object(text, int(fields["Content-Length"]), digest, extra, None, container, self)
 
 
+def _if_match(obj: Object) -> dict[str, str]:
+    """Return the condition that a blob was not changed since `obj` was read."""
+    etag = obj.extra.get("etag")
+    return {"If-Match": f'"{etag}"'} if etag else {}
+
+
 def _version(element: ET.Element) -> dict[str, Any]:
     """Return what `extra` says of a version in a list of all versions."""
     version_id = element.findtext("VersionId")
@@ -159,5 +175,5 @@ def _digest(md5: str | None, blob_type: str | None) -> str:
         return ""
     try:
         return base64.b64decode(md5, validate=True).hex()
-    except binascii.Error:
+    except ValueError:
         raise MalformedResponseError(f"the MD5 of a blob must be base64, got {md5!r}") from None

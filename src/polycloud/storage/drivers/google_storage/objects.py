@@ -11,13 +11,13 @@ import msgspec
 
 from polycloud.common.payload import Item, LazyExtra
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, NotFoundError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.google_storage.connection import (
     GoogleStorageBase,
     GoogleStorageResponse,
     require_name,
 )
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectDoesNotExistError
 from polycloud.storage.verifying import Checksum
 from polycloud.utils.status import HTTPStatus

@@ -14,12 +14,12 @@ from typing import Any
 from polycloud.common.connection import Connection
 from polycloud.common.credentials import Credential
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.storage.base import StorageDriver, rechunked
+from polycloud.storage.base import StorageDriver
 from polycloud.storage.drivers.local.containers import LocalContainers
 from polycloud.storage.drivers.local.objects import LocalObjects
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
-from polycloud.storage.sources import Source, counted
+from polycloud.storage.sources import Source, counted, rechunked
 from polycloud.storage.types import Provider
 from polycloud.storage.uploads import Progress, upload_of
 
@@ -76,6 +76,10 @@ class LocalStorageDriver(StorageDriver):
     ) -> Iterator[Object]:
         """Yield the files below a container's folder."""
         yield from self._objects.each(container, prefix or ex_prefix or "")
+
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        """Yield the files and folders in a folder, but empty folders."""
+        yield from self._objects.level(container, prefix)
 
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return an object with its metadata."""

@@ -25,6 +25,7 @@ from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
+    ObjectError,
 )
 from polycloud.storage.uploads import Upload, extra_of, require_object_name, update_of
 
@@ -61,6 +62,15 @@ class LocalObjects:
             for name, status in tree.walk(fd, prefix):
                 yield self._object(container, name, status, _kept(fd, name, status))
 
+    def level(self, container: Container, prefix: str) -> Iterator[Object | str]:
+        """Yield the objects whose names begin with `prefix`, and the folders of those that are deeper."""
+        with self._containers.opened(container.name) as fd:
+            for name, status in tree.level(fd, prefix):
+                if status is None:
+                    yield name
+                else:
+                    yield self._object(container, name, status, _kept(fd, name, status))
+
     def get(self, container: Container, name: str) -> Object:
         """Return an object. Raises `ObjectDoesNotExistError`."""
         with self._opened(container, name) as (fd, file):
@@ -68,8 +78,11 @@ class LocalObjects:
             return self._object(container, name, status, _kept(fd, name, status))
 
     def read(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
-        """Yield the bytes of a file from `start` to before `end`."""
-        with self._opened(obj.container, obj.name) as (_, file):
+        """Yield the bytes of a file from `start` to before `end`; it must be what it was for `obj`."""
+        with self._opened(obj.container, obj.name) as (fd, file):
+            if not _is_same(obj, fd, os.fstat(file)):
+                message = f"the object {obj.name!r} was changed since it was listed"
+                raise ObjectError(message, self._driver, obj.name)
             while piece := os.pread(file, CHUNK if end is None else min(CHUNK, end - start), start):
                 start += len(piece)
                 yield piece
@@ -245,6 +258,14 @@ def _kept(fd: int, name: str, status: os.stat_result) -> Kept | None:
     except (OSError, msgspec.DecodeError):
         return None
     return kept if (kept.size, kept.changed) == (status.st_size, status.st_mtime_ns) else None
+
+
+def _is_same(obj: Object, fd: int, status: os.stat_result) -> bool:
+    """Return whether a file is what it was when `obj` was read."""
+    if not obj.hash:  # another program wrote it, or it was not read
+        return obj.extra.get("modify_time") in {None, status.st_mtime}
+    kept = _kept(fd, obj.name, status)
+    return kept is not None and kept.md5 == obj.hash
 
 
 def _forget(fd: int, name: str, before: os.stat_result | None) -> None:

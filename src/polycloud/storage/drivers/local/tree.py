@@ -91,24 +91,49 @@ def walk(parent: int, prefix: str, at: str = "") -> Iterator[tuple[str, os.stat_
 
     They come in the order of the names' bytes: a folder is sorted as its name with a "/".
     """
-    entries = []
+    for name, status in _entries(parent, prefix, at):
+        if status is not None:
+            yield name, status
+            continue
+        with suppress(FileNotFoundError, NotADirectoryError), folder(parent, [_last(name)]) as inner:
+            yield from walk(inner, prefix, name)
+
+
+def level(parent: int, prefix: str, at: str = "") -> Iterator[tuple[str, os.stat_result | None]]:
+    """Yield files as `walk` does, but each folder in which there are some as its name, without a status."""
+    for name, status in _entries(parent, prefix, at):
+        if status is not None:
+            yield name, status
+            continue
+        with suppress(FileNotFoundError, NotADirectoryError), folder(parent, [_last(name)]) as inner:
+            if prefix.startswith(name):
+                yield from level(inner, prefix, name)
+            elif next(walk(inner, "", name), None) is not None:
+                yield name, None
+
+
+def _entries(parent: int, prefix: str, at: str) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Yield the files of a folder with their status, and its folders; those that may begin with `prefix`."""
+    names = []
     with os.scandir(parent) as found:
         for entry in found:
             if not at and entry.name == OWN:
                 continue
             name = at + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
             if name.startswith(prefix) or (name.endswith("/") and prefix.startswith(name)):
-                entries.append(name)
-    for name in sorted(entries, key=os.fsencode):
-        last = name.removesuffix("/").rpartition("/")[2]
-        with suppress(FileNotFoundError, NotADirectoryError):  # another program was faster
-            if name.endswith("/"):
-                with folder(parent, [last]) as inner:
-                    yield from walk(inner, prefix, name)
-            else:
-                status = os.stat(last, dir_fd=parent, follow_symlinks=False)
-                if stat.S_ISREG(status.st_mode):
-                    yield name, status
+                names.append(name)
+    for name in sorted(names, key=os.fsencode):
+        if name.endswith("/"):
+            yield name, None
+            continue
+        with suppress(FileNotFoundError):  # another program was faster
+            status = os.stat(_last(name), dir_fd=parent, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                yield name, status
+
+
+def _last(name: str) -> str:
+    return name.removesuffix("/").rpartition("/")[2]
 
 
 def prune(parent: int, segments: Sequence[str]) -> None:

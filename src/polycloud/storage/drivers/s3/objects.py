@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
 from operator import methodcaller
 from typing import Any
 
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response, decoded
 from polycloud.storage.drivers.s3.encryption import encryption_of
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
 from polycloud.storage.uploads import require_object_name
 from polycloud.utils.headers import Headers
@@ -30,21 +31,14 @@ class S3Objects(S3BaseDriver):
         self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
     ) -> Iterator[Object]:
         """Yield the objects, a page of 1,000 at a time."""
-        path = self._path(container.name)
-        # Names come percent-encoded, since XML cannot hold all characters
-        query = {"list-type": 2, "encoding-type": "url", "prefix": prefix or ex_prefix or None}
-        marker: str | None = None
-        while True:
-            page = {**query, "continuation-token": marker}
-            with self._errors(container.name):
-                response: S3Response = self._send(container.name, methodcaller("request", path, page))
+        for response in self._pages(container, prefix or ex_prefix or None):
             yield from self._listed(response, container)
-            following = response.object.findtext("{*}NextContinuationToken")
-            if following and following == marker:
-                raise response.malformed("the list returns to the same page and has no end")
-            marker = following
-            if not marker:
-                return
+
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        """Yield what is directly in a folder, as S3 groups it."""
+        for response in self._pages(container, prefix or None, delimiter="/"):
+            objects: Iterator[Object | str] = self._listed(response, container)
+            yield from merge(objects, _folders(response), key=_order)
 
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return an object with its metadata."""
@@ -64,6 +58,26 @@ class S3Objects(S3BaseDriver):
         with self._errors(obj.container.name, obj.name):
             self._send(obj.container.name, lambda one: one.request(path, query, method="DELETE"))
         return True
+
+    def _pages(
+        self, container: Container, prefix: str | None, delimiter: str | None = None
+    ) -> Iterator[S3Response]:
+        """Yield the pages of a list."""
+        path = self._path(container.name)
+        # Names come percent-encoded, since XML cannot hold all characters
+        query = {"list-type": 2, "encoding-type": "url", "prefix": prefix, "delimiter": delimiter}
+        marker: str | None = None
+        while True:
+            page = {**query, "continuation-token": marker}
+            with self._errors(container.name):
+                response: S3Response = self._send(container.name, methodcaller("request", path, page))
+            yield response
+            following = response.object.findtext("{*}NextContinuationToken")
+            if following and following == marker:
+                raise response.malformed("the list returns to the same page and has no end")
+            marker = following
+            if not marker:
+                return
 
     def _head(self, container_name: str, object_name: str, version_id: str | None = None) -> Headers:
         """Return the headers of an object."""
@@ -100,6 +114,7 @@ class S3Objects(S3BaseDriver):
         if "Range" in headers and not response.headers.get("content-range", "").startswith(f"bytes {start}-"):
             response.close()
             raise response.malformed(f"the response must be the range {headers['Range']}")
+        obj.hash = etag  # of an object that was not looked up: what follows is of the same version
         obj.extra.update(encryption_of(response.headers))  # lists do not say it
         return response.iter_bytes()
 
@@ -147,3 +162,15 @@ class S3Objects(S3BaseDriver):
         extra |= {"storage_class": headers.get("x-amz-storage-class", "STANDARD"), **encryption_of(headers)}
         meta = {one.removeprefix(META): text for one, text in headers.items() if one.startswith(META)}
         return Object(name, size, etag, extra, meta, container, self)
+
+
+def _folders(response: S3Response) -> Iterator[str]:
+    """Yield the names of the folders on a page of a list."""
+    root = response.root("ListBucketResult")
+    is_encoded = root.findtext("{*}EncodingType") == "url"
+    for element in root.iterfind("{*}CommonPrefixes/{*}Prefix"):
+        yield decoded(element.text or "") if is_encoded else element.text or ""
+
+
+def _order(one: Object | str) -> bytes:
+    return (one if isinstance(one, str) else one.name).encode()

@@ -159,7 +159,8 @@ class SwiftConnection(OpenStackBaseConnection):
 
     def place(self) -> Place:
         """Return where the account is; without a login if its address was given."""
-        given = self.cloud.urls.get(self.cloud.service_type or self.service_types[0])
+        type_ = self.cloud.service_type if self._leader is None else None
+        given = self.cloud.urls.get(type_ or self.service_types[0])
         return super().place() if given is None else self._split(given, self.cloud.login.project_id)
 
 

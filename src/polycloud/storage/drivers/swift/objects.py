@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.swift.connection import Named, SwiftResponse
 from polycloud.storage.drivers.swift.containers import SwiftContainers
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
 from polycloud.storage.uploads import require_object_name
 from polycloud.utils.headers import Headers

@@ -259,7 +259,12 @@ class StorageSuite(Checks[StorageDriver]):
                 (
                     *("delete_container", "iterate_container_objects", "list_container_objects"),
                     *("get_container_cdn_url", "enable_container_cdn", "get_container_versioning"),
-                    *("set_container_versioning", "iterate_object_versions", "list_object_versions"),
+                    *(
+                        "set_container_versioning",
+                        "iterate_folder",
+                        "iterate_object_versions",
+                        "list_object_versions",
+                    ),
                 ),
                 (container,),
             ),
