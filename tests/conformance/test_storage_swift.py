@@ -14,7 +14,7 @@ def cloud() -> Iterator[Sandbox]:
 
 
 class TestOpenStackSwift(StorageConformance):
-    not_offered, keeps_versions = frozenset({"enable_object_cdn"}), False
+    not_offered = frozenset({"enable_object_cdn"})
     conditions, driver_options = frozenset({"if_none_match"}), {"ex_temp_url_key": "key"}
 
     @pytest.fixture

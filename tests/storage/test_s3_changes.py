@@ -241,6 +241,14 @@ def test_a_long_copy_that_fails_is_aborted() -> None:
         assert "uploads" not in [next(iter(seen.query), "") for seen in web.seen[2:]]
 
 
+def test_a_copy_onto_itself(client: Any, bucket: Container, driver: SmallCopies) -> None:
+    """A copy of an object onto itself, which S3 refuses, leaves it as it was."""
+    client.put_object(Bucket="bucket", Key="a", Body=b"content", Metadata={"owner": "me"})
+    assert driver.copy_object(bucket.get_object("a"), bucket).meta_data == {"owner": "me"}
+    kept = client.get_object(Bucket="bucket", Key="a")
+    assert (kept["Body"].read(), kept["Metadata"]) == (b"content", {"owner": "me"})
+
+
 def test_an_update_loses_nothing(client: Any, bucket: Container) -> None:
     """An update keeps storage class, encryption, redirection, date of expiry and tags of the object."""
     client.put_object(

@@ -95,8 +95,9 @@ class Batch:
 
     def _deleted(self, action: Action) -> bool:
         """Delete an object; one that is gone already is deleted too."""
+        name, container = self.target.prefix + action.name, self.target.container
         with suppress(ObjectDoesNotExistError):
-            self.target.get(action.name).delete()
+            container.delete_object(Object(name, action.size, "", None, None, container, container.driver))
         return False
 
     def _is_there(self, obj: Object, name: str) -> bool:

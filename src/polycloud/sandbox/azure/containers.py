@@ -108,7 +108,7 @@ def set_policies(account: Account, request: Request, place: Place) -> Reply:
 # Lists
 
 
-def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[str], str, str]:
+def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[tuple[str, bool]], str, str]:
     """Return the names on a page, the beginning of its body, and the element for the next marker."""
     query, largest = request.query, account.settings.largest_page
     limit = query.number("maxresults", largest)
@@ -120,7 +120,7 @@ def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[s
         raise refusal("InvalidQueryParameterValue") from None
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     page, more = names.page(min(limit, largest), prefix=prefix, delimiter=delimiter, after=after)
-    marker = base64.urlsafe_b64encode(page[-1].encode()).decode() if more else ""
+    marker = base64.urlsafe_b64encode(page[-1][0].encode()).decode() if more else ""
     given = {"Prefix": "prefix", "Marker": "marker", "MaxResults": "maxresults", "Delimiter": "delimiter"}
     head = "".join(element(name, query[key]) for name, key in given.items() if key in query)
     return page, head, element("NextMarker", marker)
@@ -129,7 +129,7 @@ def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[s
 def list_containers(account: Account, request: Request, _: Place) -> Reply:
     """List containers."""
     page, head, end = _page(request, account, account.containers)
-    body = "".join(_shown(request, account.containers[name], _container_fields) for name in page)
+    body = "".join(_shown(request, account.containers[name], _container_fields) for name, _ in page)
     root = f'EnumerationResults ServiceEndpoint="{request.root}/{account.settings.account}/"'
     return xml_reply(root, f"{head}<Containers>{body}</Containers>{end}")
 
@@ -155,8 +155,8 @@ def list_blobs(account: Account, request: Request, place: Place) -> Reply:
         names.update(dict.fromkeys(container.extra["blocks"].keys() - names.keys()))
     page, head, end = _page(request, account, names)
     body = ""
-    for name in page:
-        if name not in names:
+    for name, is_prefix in page:
+        if is_prefix:
             body += f"<BlobPrefix>{_name(name)}</BlobPrefix>"
             continue
         current = container.objects.get(name)

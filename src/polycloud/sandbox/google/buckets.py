@@ -138,20 +138,13 @@ def page(
         start=query.get("startOffset", ""),
         end=query.get("endOffset", ""),
     )
-    is_item = {name: name in names and not _is_folded(query, name) for name in found}
-    items = [row for name in found if is_item[name] for row in view(name)]
-    prefixes = [name for name in found if not is_item[name]]
+    items = [row for name, is_prefix in found if not is_prefix for row in view(name)]
+    prefixes = [name for name, is_prefix in found if is_prefix]
     return {
         **({"items": items} if items else {}),
         **({"prefixes": prefixes} if prefixes else {}),
-        **({"nextPageToken": base64.urlsafe_b64encode(found[-1].encode()).decode()} if more else {}),
+        **({"nextPageToken": base64.urlsafe_b64encode(found[-1][0].encode()).decode()} if more else {}),
     }
-
-
-def _is_folded(query: Any, name: str) -> bool:
-    """Return whether a name stands for all that begin with it."""
-    delimiter = query.get("delimiter", "")
-    return bool(delimiter) and delimiter in name.removeprefix(query.get("prefix", ""))
 
 
 def list_all(project: Project, request: Request) -> Reply:

@@ -67,6 +67,8 @@ class S3Copies(S3Uploads, S3Objects):
         """Copy an object, in parts if it is longer than 5 GiB; no byte of it passes here."""
         name = require_object_name(object_name or obj.name)
         self._require_content(obj)
+        if obj.version_id is None and (container.name, name) == (obj.container.name, obj.name):
+            return self.update_object(obj)  # S3 refuses a copy that changes nothing
         if obj.size <= self.largest_copy:
             return self._copied(obj, container, name, {})
         found = self._found(obj)
