@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.http.retry import RetryPolicy
+from polycloud.sandbox import Sandbox
 from polycloud.storage.drivers.google_storage import GoogleStorageDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.providers import get_driver
@@ -36,7 +38,9 @@ from polycloud.storage.types import (
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
     ObjectHashMismatchError,
+    ObjectsNotDeletedError,
 )
+from polycloud.testing.conformance.storage.suite import fetched
 from support.google import EMAIL, Tokens, private_key
 from support.googlestore import Store, store
 from support.web import Answer, Seen, serve
@@ -76,6 +80,10 @@ class ShortParts(GoogleStorageDriver):
 def driver_at(url: str, **options: Any) -> GoogleStorageDriver:
     retry = RetryPolicy(attempts=3, base=0.001)
     return ShortParts(url=url, ex_anonymous=True, project="p", retry=retry, **options)
+
+
+def at(cloud: Sandbox) -> GoogleStorageDriver:
+    return GoogleStorageDriver(*cloud.credentials, **cloud.options)
 
 
 def pieces(content: bytes) -> Iterator[bytes]:
@@ -369,6 +377,56 @@ def test_a_copy_without_end(server: Store, bucket: Container) -> None:
             source.driver.copy_object(source, bucket)
 
 
+# Deletes
+
+
+def test_deletes_in_batches() -> None:
+    """A hundred objects are deleted by one request; those that did not exist count as deleted."""
+    with Sandbox("google_storage") as cloud, at(cloud) as driver:
+        container = driver.create_container("photos")
+        for name in (names := [f"a+b/{number}é" for number in range(120)]):
+            container.upload_object_via_stream(b"x", name)
+        before = len(cloud.requests)
+        assert container.delete_objects([*names, "missing"]) == 121
+        assert [one.method for one in cloud.requests[before:]] == ["POST", "POST"]
+        assert container.list_objects() == []
+
+
+def test_a_batch_that_refuses_some(server: Store, bucket: Container) -> None:
+    """An object that a batch refuses is deleted alone, so that passing failures pass and others are told."""
+    names = ("kept", "later", "gone", "no\nname")
+    for name in names[:3]:
+        bucket.upload_object_via_stream(b"x", name)
+    answers = {"kept": 403, "later": 429, "gone": 204}
+
+    def before(seen: Seen) -> Answer | None:
+        if seen.path == "/batch/storage/v1":
+            asked = re.findall(rb"DELETE /storage/v1/b/b/o/(\w+) HTTP", seen.body)
+            heads = (
+                f"--B\r\nContent-Type: application/http\r\nContent-ID: <response-{at}>\r\n\r\n"
+                f"HTTP/1.1 {answers[name.decode()]} Word\r\n\r\n\r\n"
+                for at, name in enumerate(asked)
+            )
+            body = "".join([*heads, "--B--\r\n"]).encode()
+            return Answer(200, body, {"Content-Type": "multipart/mixed; boundary=B"})
+        return Answer(403, {"error": {"message": "no"}}) if seen.path.endswith("/kept") else None
+
+    server.before = before
+    with pytest.raises(ObjectsNotDeletedError) as caught:
+        bucket.delete_objects(names)
+    assert [name for name, _ in caught.value.failed] == ["no\nname", "kept"]
+    assert caught.value.deleted == 2
+    alone = [one.path.rpartition("/")[2] for one in server.seen if one.method == "DELETE"]
+    assert sorted(alone) == ["kept", "later"]
+
+
+def test_a_batch_that_is_none(server: Store, bucket: Container) -> None:
+    """A response to a batch without parts is malformed, and no object counts as deleted."""
+    server.before = lambda _: Answer(200, {"deleted": True})
+    with pytest.raises(ObjectsNotDeletedError, match="must have parts"):
+        bucket.delete_objects(["a"])
+
+
 # Names
 
 
@@ -474,6 +532,21 @@ def test_public_containers(server: Store, bucket: Container, known: bool) -> Non
     assert (server.seen[-1].method, server.seen[-1].path) == ("PUT", "/storage/v1/b/b/iam")
     members = [*(own["members"] if known else []), "allUsers"]
     assert sent == {**policy, "bindings": [some, {"role": own["role"], "members": members}]}
+
+
+@pytest.mark.parametrize("what", ["object", "container"])
+def test_the_public_reads(what: str) -> None:
+    """What was made public is read by anybody at its address, and what was not is refused."""
+    with (
+        Sandbox("google_storage") as cloud,
+        GoogleStorageDriver(*cloud.credentials, **cloud.options) as driver,
+    ):
+        container = driver.create_container("photos")
+        public, other = (container.upload_object_via_stream(b"hello", name) for name in ("a b/é", "other"))
+        assert fetched("GET", public.get_cdn_url())[0] == 403
+        assert public.enable_cdn() if what == "object" else container.enable_cdn()
+        assert fetched("GET", public.get_cdn_url()) == (200, b"hello")
+        assert fetched("GET", other.get_cdn_url())[0] == (403 if what == "object" else 200)
 
 
 # Signed URLs

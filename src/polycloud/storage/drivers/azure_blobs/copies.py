@@ -37,7 +37,11 @@ class AzureCopies(AzureObjects):
             with self._errors(container.name, name):
                 begun: Headers = self.connection.request(path, None, None, headers, "PUT").headers
         except ProviderHTTPError as error:
-            raise self._about_source(obj, error) from error
+            ours = self._about_source(obj, error)
+            if ours is None:
+                raise
+            ours.exchange = error.exchange
+            raise ours from error
         self._finish(container, name, begun)
         return self.get_object(container.name, name)
 
@@ -47,13 +51,13 @@ class AzureCopies(AzureObjects):
         address = self._address(obj.container.name, obj.name)
         return f"{address}?{urlencode(query, quote_via=quote)}" if query else address
 
-    def _about_source(self, obj: Object, error: ProviderHTTPError) -> Exception:
-        """Return the error of a copy; if it is about the source, it names that."""
+    def _about_source(self, obj: Object, error: ProviderHTTPError) -> ObjectError | None:
+        """Return the error about the source of a copy; None if it is about something else."""
         if isinstance(error, ObjectDoesNotExistError):
             return ObjectDoesNotExistError(error.message, self, obj.name)
         if code_of(error) == "SourceConditionNotMet":
             return ObjectError(f"the object {obj.name!r} was changed since it was listed", self, obj.name)
-        return error
+        return None
 
     def _finish(self, container: Container, name: str, begun: Headers) -> None:
         """Return when a copy has ended. Raises `ObjectError` if it failed; an interruption aborts it."""
