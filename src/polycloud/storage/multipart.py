@@ -155,17 +155,17 @@ class MultipartUploads(StorageDriver):
         upload = upload_of(object_name, extra, headers, if_match, if_none_match)
         require_object_name(object_name)
         source = Source(iterator)
-        first = source.read(self.part_size)
-        if len(first) < self.part_size or source.size == self.part_size:
+        if not source.has(self.part_size + 1):
+            content = source.read(self.part_size)
             with self._errors(container.name, object_name):
-                made = self._upload_whole(container, object_name, first, upload)
+                made = self._upload_whole(container, object_name, content, upload)
             if progress is not None:
-                progress(len(first))
+                progress(len(content))
             return made
         with remembered(resume, self._identity(container, object_name, upload)) as memory:
             begin = partial(self._upload_in_parts, container, object_name, upload)
             errors = partial(self._errors, container.name, object_name)
-            return _Sending(self, source, begin, errors, memory, progress).run(first)
+            return _Sending(self, source, begin, errors, memory, progress).run()
 
     def _identity(self, container: Container, name: str, upload: Upload) -> tuple[Any, ...]:
         """Return what must be the same in the call that goes on with an upload."""
@@ -190,13 +190,13 @@ class _Sending:
         self._progress, self._lock = progress, threading.Lock()
         self._kept: dict[int, Part] = {}
 
-    def run(self, first: bytes) -> Object:
+    def run(self) -> Object:
         """Send everything; return the object."""
         parted = self._continued() or self._begun()
         try:
             source = self._source
             by_position = source.positioned and not parted.in_order
-            tags, size = self._file(parted) if by_position else self._stream(parted, first)
+            tags, size = self._file(parted) if by_position else self._stream(parted)
             with self._errors():
                 made = parted.complete(tags, size)
         except BaseException as error:
@@ -236,11 +236,11 @@ class _Sending:
         calls = [partial(send, number, offset) for number, offset in enumerate(range(0, size, length), 1)]
         return self._driver.connection.gather(calls, limit=self._driver.side_by_side), size
 
-    def _stream(self, parted: PartedUpload, first: bytes) -> tuple[list[str], int]:
+    def _stream(self, parted: PartedUpload) -> tuple[list[str], int]:
         """Send the parts of a stream, a few at a time."""
         tags: list[str] = []
         size = 0
-        parts = self._parts(first)
+        parts = self._parts()
         while batch := list(islice(parts, self._driver.side_by_side)):
             calls: list[Callable[[], str]] = []
             for number, content in enumerate(batch, len(tags) + 1):
@@ -250,14 +250,13 @@ class _Sending:
             tags += self._driver.connection.gather(calls)
         return tags, size
 
-    def _parts(self, first: bytes) -> Iterator[bytes]:
+    def _parts(self) -> Iterator[bytes]:
         """Yield the parts of a stream; if its size is not known, they become larger and larger."""
         least, known, most = self._driver.part_size, self._source.size, self._driver.most_parts
         evenly = max(least, ceil(known / most)) if known is not None else None
-        number, part = 1, first + self._source.read((evenly or least) - least)
-        while part:
+        number = 0
+        while part := self._source.read(evenly or least << number * DOUBLINGS // most):
             yield part
-            part = self._source.read(evenly or least << number * DOUBLINGS // most)
             number += 1
 
     def _put(self, parted: PartedUpload, number: int, offset: int, content: bytes) -> str:

@@ -81,18 +81,26 @@ class Source:
             offset, wanted = offset + len(piece), wanted - len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def has(self, size: int) -> bool:
+        """Return whether there are at least `size` bytes more; a stream is read so far."""
+        if self._file is not None:
+            assert self.size is not None
+            return bool(self.size - (self._file.tell() - self._start) >= size)
+        while len(self._buffer) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            if not isinstance(piece, BYTES):
+                raise InvalidArgumentError(f"an iterator must yield bytes, got {shown(piece)}")
+            self._buffer += piece
+        return True
+
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes, fewer only at the end."""
         if self._file is not None:
             return self._read_file(size)
-        while len(self._buffer) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            if not isinstance(piece, BYTES):
-                raise InvalidArgumentError(f"an iterator must yield bytes, got {shown(piece)}")
-            self._buffer += piece
-        part = bytes(self._buffer[:size])
+        self.has(size)
+        part = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
         return part
 

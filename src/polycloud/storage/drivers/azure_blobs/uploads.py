@@ -49,7 +49,7 @@ class AzureUploads(AzureObjects, MultipartUploads):
         properties, meta_data = _fields(upload)
         etag = before["etag"]
         with self._errors(container.name, obj.name):
-            if {**update_of(found, None).headers} != upload.headers:
+            if update_of(found, None).headers != upload.headers:
                 # Those that are not sent are removed, also the MD5
                 kept = {"x-ms-blob-content-md5": before["content-md5"]} if "content-md5" in before else {}
                 etag = self._set(path, "properties", {**properties, **kept}, etag)
