@@ -387,6 +387,11 @@ class StorageDriver(VersionOperations):
 
         return Checksum("MD5", hashlib.md5(usedforsecurity=False), obj.md5) if obj.md5 else None
 
+    @property
+    def _deletes_in_bulk(self) -> bool:
+        """Whether one request always deletes a batch of objects; override it with `_delete_batch`."""
+        return False
+
     def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
         """Delete objects; return the names of those that stay, and why.
 

@@ -8,16 +8,22 @@ from urllib.parse import quote, urlencode
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import PolycloudError, ProviderHTTPError
 from polycloud.storage.drivers.azure_blobs.connection import code_of
+from polycloud.storage.drivers.azure_blobs.containers import AzureContainers
 from polycloud.storage.drivers.azure_blobs.objects import AzureObjects
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.types import ObjectDoesNotExistError, ObjectError
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ContainerError,
+    ObjectDoesNotExistError,
+    ObjectError,
+)
 from polycloud.utils.headers import Headers
 
 PAUSE = 0.5
 STATUS = "x-ms-copy-status"
 
 
-class AzureCopies(AzureObjects):
+class AzureCopies(AzureContainers, AzureObjects):
     """Copies as Azure makes them."""
 
     def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
@@ -37,7 +43,7 @@ class AzureCopies(AzureObjects):
             with self._errors(container.name, name):
                 begun: Headers = self.connection.request(path, None, None, headers, "PUT").headers
         except ProviderHTTPError as error:
-            ours = self._about_source(obj, error)
+            ours = self._about_source(obj, container, error)
             if ours is None:
                 raise
             ours.exchange = error.exchange
@@ -51,8 +57,13 @@ class AzureCopies(AzureObjects):
         address = self._address(obj.container.name, obj.name)
         return f"{address}?{urlencode(query, quote_via=quote)}" if query else address
 
-    def _about_source(self, obj: Object, error: ProviderHTTPError) -> ObjectError | None:
+    def _about_source(
+        self, obj: Object, target: Container, error: ProviderHTTPError
+    ) -> ContainerError | ObjectError | None:
         """Return the error about the source of a copy; None if it is about something else."""
+        if isinstance(error, ContainerDoesNotExistError):
+            self._properties(target.name)
+            return ContainerDoesNotExistError(error.message, self, obj.container.name)
         if isinstance(error, ObjectDoesNotExistError):
             return ObjectDoesNotExistError(error.message, self, obj.name)
         if code_of(error) == "SourceConditionNotMet":
