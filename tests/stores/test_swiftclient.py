@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from polycloud.errors import UnsupportedOperationError
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container
 from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver
@@ -146,6 +147,27 @@ def test_replaced_large_objects(client: Any, box: Container) -> None:
     assert len(list(box.driver.ex_iterate_multipart_uploads(box))) == 1  # type: ignore[attr-defined]
     assert box.driver.ex_cleanup_all_multipart_uploads(box)  # type: ignore[attr-defined]
     assert client.get_container(f"{box.name}_segments")[1] == []
+
+
+def test_versions_of_large_objects(box: Container) -> None:
+    """Segments stay as long as a version needs them, and are deleted with that."""
+    try:
+        box.set_versioning()
+    except UnsupportedOperationError:
+        pytest.skip("the sandbox keeps no versions")
+    contents = [os.urandom(LARGE), b"small"]
+    for content in contents:
+        box.upload_object_via_stream(content, "a")
+    box.get_object("a").delete()
+    marker, *versions = box.list_object_versions()
+    assert marker.extra["is_delete_marker"]
+    assert [b"".join(one.as_stream()) for one in versions] == contents[::-1]
+    place = box.driver.get_container(f"{box.name}_segments")
+    assert len(place.list_objects()) == 3
+    versions[1].delete()
+    assert place.list_objects() == []
+    assert box.delete_objects([marker, versions[0]]) == 2
+    box.set_versioning(False)
 
 
 def test_temporary_urls(client: Any, login: tuple[str, str, str], box: Container) -> None:
