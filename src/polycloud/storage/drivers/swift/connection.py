@@ -220,9 +220,9 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
         method = None if error.exchange is None else error.exchange.method
         if object_name is None:
             return _of_container(self, status, method, error, container_name)
-        if status == HTTPStatus.PRECONDITION_FAILED:
+        if method == "PUT" and status == HTTPStatus.PRECONDITION_FAILED:
             return ObjectAlreadyExistsError(driver=self, object_name=object_name)
-        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        if method == "PUT" and status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return ObjectHashMismatchError(driver=self, object_name=object_name)
         if not isinstance(error, NotFoundError):
             return None
