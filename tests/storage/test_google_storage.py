@@ -7,7 +7,7 @@ import gzip
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -37,6 +37,7 @@ from polycloud.storage.types import (
     InvalidContainerNameError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
+    ObjectError,
     ObjectHashMismatchError,
     ObjectsNotDeletedError,
 )
@@ -230,6 +231,45 @@ def test_another_content_in_another_process(server: Store, bucket: Container, tm
         bucket.upload_object_via_stream(pieces(bytes(LONG)), "long", resume=state)
     assert server.objects == {}
     assert not state.exists()
+
+
+def test_a_shorter_content_in_another_process(server: Store, bucket: Container, tmp_path: Path) -> None:
+    """A remembered upload that goes on with less than its session has is refused, and begins anew then."""
+    content, state = os.urandom(LONG), tmp_path / "state"
+
+    def failing() -> Iterator[bytes]:
+        yield content
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        bucket.upload_object_via_stream(failing(), "long", resume=state)
+    with pytest.raises(ObjectHashMismatchError, match="more than"):
+        bucket.upload_object_via_stream(pieces(content[: PART + 1]), "long", resume=state)
+    assert [one.state for one in server.sessions] == ["cancelled"]
+    bucket.upload_object_via_stream(pieces(content[: PART + 1]), "long", resume=state)
+    assert server.objects["long"][1] == content[: PART + 1]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_sessions_that_expire(server: Store, bucket: Container, tmp_path: Path, status: int) -> None:
+    """A session that has expired is an error in an upload, and begins anew in one that was remembered."""
+    content, state = os.urandom(LONG), tmp_path / "state"
+    gone = Answer(status, {"error": {"message": "Not Found"}})
+    server.before = lambda seen: gone if seen.query.get("upload_id") == ["0"] else None
+    with pytest.raises(ObjectError, match="has expired, or was cancelled"):
+        bucket.upload_object_via_stream(pieces(content), "long")
+    server.before = lambda seen: gone if seen.query.get("upload_id") == ["1"] and bodies(server)[3:] else None
+
+    def failing() -> Iterator[bytes]:
+        yield content[: PART + 1]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        bucket.upload_object_via_stream(failing(), "long", resume=state)
+    server.before = lambda seen: gone if seen.query.get("upload_id") == ["1"] else None
+    bucket.upload_object_via_stream(pieces(content), "long", resume=state)
+    assert server.objects["long"][1] == content
+    assert len(server.sessions) == 3
 
 
 @pytest.mark.parametrize("size", [10, LONG])
@@ -501,10 +541,36 @@ def test_creates_of_buckets() -> None:
 
 def test_a_list_without_end(server: Store, bucket: Container) -> None:
     """A list whose page names itself as the next one is malformed."""
-    server.before = lambda _: Answer(200, {"kind": "storage#objects", "nextPageToken": "t"})
+    page = {"kind": "storage#objects", "nextPageToken": "t"}
+    server.before = lambda _: Answer(200, page)
     with pytest.raises(MalformedResponseError, match="has no end"):
         bucket.list_objects()
     assert [one.query.get("pageToken") for one in server.seen] == [None, ["t"]]
+
+
+def test_items_that_are_none(server: Store, bucket: Container) -> None:
+    """An item of a list, or of a copy, in another form than documented is malformed, and named."""
+    obj = bucket.upload_object_via_stream(b"x", "a")
+    wrong = {"name": "a", "size": "many"}
+    answers = {
+        "items": {"kind": "storage#objects", "items": [{"name": "b", "size": "1"}, wrong]},
+        "resource": {"done": True, "resource": wrong},
+        "bucket": {"kind": "storage#buckets", "items": [{"id": "b"}]},
+    }
+    calls: dict[str, Callable[[], object]] = {
+        "items": bucket.list_objects,
+        "resource": lambda: bucket.driver.copy_object(obj, bucket, "b"),
+        "bucket": bucket.driver.list_containers,
+    }
+    places = {
+        "items": r"\$\.items\[.\]\.size",
+        "resource": r"\$\.resource\.size",
+        "bucket": r"\$\.items\[0\]",
+    }
+    for what, call in calls.items():
+        server.before = lambda _, what=what: Answer(200, answers[what])  # type: ignore[misc]
+        with pytest.raises(MalformedResponseError, match=places[what]):
+            call()
 
 
 # Public access
@@ -632,7 +698,7 @@ def test_customer_keys(server: Store) -> None:
     named = {"x-goog-encryption-key": base64.b64encode(key).decode(), "x-goog-encryption-algorithm": "AES256"}
     for one in server.seen:
         headers = {name.lower(): text for name, text in one.headers.items()}
-        is_object = "/o" in one.path and one.method != "DELETE" and "upload_id" not in one.query
+        is_object = "/o" in one.path and one.method != "DELETE"
         assert {name: headers.get(name) for name in named} == (named if is_object else dict.fromkeys(named))
 
 
@@ -664,6 +730,7 @@ def test_hmac_keys() -> None:
     assert request.headers["x-amz-project-id"] == "p"
     assert request.headers["Authorization"].startswith(f"AWS4-HMAC-SHA256 Credential={HMAC}/")
     assert "/auto/s3/aws4_request" in request.headers["Authorization"]
+    assert "x-amz-project-id" in request.headers["Authorization"]  # it is signed
     with get_driver("google_storage")(HMAC, "secret") as real:
         assert real.connection.host == "storage.googleapis.com"
 

@@ -28,6 +28,7 @@ from polycloud.storage.types import (
     ObjectError,
 )
 from polycloud.testing.faults import FaultList, FaultProxy, SeenRequest
+from support.recorded import everything_recorded
 from support.web import Answer, Seen, serve
 
 PART = OpenStackSwiftStorageDriver.part_size
@@ -421,3 +422,15 @@ def test_missing_versions_of_large_objects(driver: OpenStackSwiftStorageDriver, 
     driver.delete_object(made)
     with pytest.raises(ObjectDoesNotExistError, match="large"):
         driver.delete_object(made)
+
+
+def test_keys_in_traces(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """No log, trace or span shows a key of temporary URLs, neither as it is set nor as it is read."""
+    keys = ("hush-hush-account", "hush-hush-container")
+    with everything_recorded() as recorded:
+        driver.ex_set_account_metadata_temp_url_key(keys[0])
+        driver.ex_presigned_url(box, "a")
+        driver.ex_set_container_metadata(box, {"Temp-URL-Key-2": keys[1], "Temp-URL-Key": keys[1]})
+        driver.ex_presigned_url(box, "a")
+    assert any("temp-url-key" in one.lower() for one in recorded)
+    assert not [key for key in keys if key in "".join(recorded)]
