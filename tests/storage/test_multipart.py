@@ -149,10 +149,9 @@ driver.get_container("bucket").upload_object({str(file)!r}, "film", resume=True,
 """
     ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
-    arrived = parts_since(cloud, 0)
     start = len(cloud.requests)
     made = bucket.upload_object(str(file), "film", resume=True)
-    assert not set(parts_since(cloud, start)) & set(arrived[:3])
+    assert len(parts_since(cloud, start)) <= 5 - 3
     assert b"".join(made.as_stream()) == file.read_bytes()
 
 
