@@ -136,8 +136,8 @@ class SwiftConnection(OpenStackBaseConnection):
         path = f"/{quote(container_name, safe='~')}"
         return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
 
-    def pages(self, path: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[T]:
-        """Yield the items of a list.
+    def pages(self, path: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[list[T]]:
+        """Yield the pages of a list.
 
         It ends with an empty page: a server may return fewer items than are asked for, and have more.
         """
@@ -148,11 +148,11 @@ class SwiftConnection(OpenStackBaseConnection):
             items: list[T] = []
             if response.status != HTTPStatus.NO_CONTENT:
                 items = response.decode(list[type_])  # type: ignore[valid-type]
-            yield from items
             if not items:
                 return
+            yield items
             following = items[-1].marks()
-            if following == marks or items[-1].name < marks.get("marker", ""):
+            if following == marks or following["marker"] < marks.get("marker", ""):
                 raise response.malformed("the list returns to an earlier page and has no end")
             marks = following
 
@@ -188,6 +188,16 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
         place = self.connection.place()
         return f"{place.root}{quote(place.path, safe='/~%')}{self._path(container_name, object_name)}"
 
+    def _pages(self, container_name: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[list[T]]:
+        """Yield the pages of a list of a container."""
+        pages = self.connection.pages(self._path(container_name), type_, query)
+        while True:
+            with self._errors(container_name):
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
     @contextmanager
     def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
         """Raise what Swift refuses as the errors of containers and objects."""
@@ -209,9 +219,9 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
         method = None if error.exchange is None else error.exchange.method
         if object_name is None:
             return _of_container(self, status, method, error, container_name)
-        if status == HTTPStatus.PRECONDITION_FAILED:
+        if method == "PUT" and status == HTTPStatus.PRECONDITION_FAILED:
             return ObjectAlreadyExistsError(driver=self, object_name=object_name)
-        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        if method == "PUT" and status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return ObjectHashMismatchError(driver=self, object_name=object_name)
         if not isinstance(error, NotFoundError):
             return None
