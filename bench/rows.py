@@ -52,6 +52,8 @@ CALLS, ONE, TEN = "pages 10 0", "pages 1000 0", "pages 10000 0"
 CPU_CALL = {"cpu_us": "CPU µs a call"}
 CPU_NODE = {"cpu_us": "CPU µs a node"}
 BYTES = {"bytes": "bytes a node"}
+CPU_OBJECT = {"cpu_us": "CPU µs an object"}
+TRANSFER = {"cpu_ms": "CPU ms", "wall_s": "wall s", "growth_mb": "MB of growth"}
 COMMAND = {"cpu_ms": "CPU ms"}
 
 
@@ -104,6 +106,19 @@ def _growth(figures: dict[str, str], task: str, what: str, pairs: int) -> Row:
 def _command(task: str, what: str) -> Row:
     bare = Way("commands.py", "python")
     return Row("cli", task, COMMAND, Way("commands.py", what), limit=bare, at="python -c pass")
+
+
+def _objects(task: str, do: str, figures: dict[str, str]) -> list[Row]:
+    """A task with objects, beside Libcloud and obstore, and once more beside boto3."""
+
+    def by(client: str, python: str = "peer") -> Way:
+        return Way("objects.py", f"{client} {do}", "objects", python)
+
+    ours = by("polycloud", "dev")
+    return [
+        Row("objects", task, figures, ours, by("libcloud"), by("obstore"), at="obstore", pairs=3),
+        Row("objects", task, figures, ours, by("boto3"), beside="boto3", pairs=3),
+    ]
 
 
 SLOW = "pages 10000 0.02"
@@ -163,6 +178,13 @@ ROWS = (
         Way("deployments.py", "each 5", "nodes"),
         beside="one by one",
     ),
+    *_objects("put 1,000 objects of 1 KB", "puts", CPU_OBJECT),
+    *_objects("get them", "gets", CPU_OBJECT),
+    *_objects("put them, 32 at once", "puts32", CPU_OBJECT),
+    *_objects("get them, 32 at once", "gets32", CPU_OBJECT),
+    *_objects("list 100,000 keys", "list", {"cpu_us": "CPU µs a key"}),
+    *_objects("upload a file of 256 MB", "up", TRANSFER),
+    *_objects("download it to a file", "down", TRANSFER),
     _command("polycloud --version", "version"),
     _command("polycloud nodes list", "list"),
     _command("a TAB whose names are cached", "tab"),

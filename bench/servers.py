@@ -1,6 +1,7 @@
 """The servers that are measured against, each in a process of its own, so that their CPU time is not counted.
 
     python bench/servers.py pages COUNT LATENCY     # lists of COUNT things, recorded from the sandbox
+    python bench/servers.py objects                 # an S3 that answers from memory
     python bench/servers.py nodes                   # DigitalOcean's sandbox, whose nodes accept SSH
     python bench/servers.py faults SEED             # DigitalOcean's sandbox behind a network that fails
 
@@ -131,6 +132,19 @@ def serve_pages(count: str, latency: str) -> None:
     asyncio.run(main())
 
 
+def serve_objects() -> None:
+    """Serve objects until standard input ends."""
+    from objectserver import Store
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Store, "127.0.0.1", 0, backlog=2048)
+        _print(*server.sockets[0].getsockname())
+        await loop.run_in_executor(None, sys.stdin.read)
+
+    asyncio.run(main())
+
+
 def serve_nodes() -> None:
     """Serve DigitalOcean; its nodes accept SSH."""
     from polycloud.sandbox import Sandbox
@@ -159,7 +173,12 @@ def _print(*words: object) -> None:
     print(*words, flush=True)  # noqa: T201
 
 
-SERVERS: dict[str, Callable[..., None]] = {"pages": serve_pages, "nodes": serve_nodes, "faults": serve_faults}
+SERVERS: dict[str, Callable[..., None]] = {
+    "pages": serve_pages,
+    "objects": serve_objects,
+    "nodes": serve_nodes,
+    "faults": serve_faults,
+}
 
 if __name__ == "__main__":
     SERVERS[sys.argv[1]](*sys.argv[2:])

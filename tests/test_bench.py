@@ -57,6 +57,18 @@ def test_limits(pages: list[str], step: str) -> None:
 
 
 @pytest.mark.campaign
+@pytest.mark.parametrize("task", ["puts", "gets", "puts32", "gets32", "list", "up", "down"])
+def test_objects(task: str) -> None:
+    """Each task with objects is carried out by our driver, and measured."""
+    command = [sys.executable, str(BENCH / "servers.py"), "objects"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        done = run("objects.py", "polycloud", task, *server.stdout.readline().split())
+        server.communicate()
+    assert min(json.loads(done.stdout).values()) > 0, done.stderr
+
+
+@pytest.mark.campaign
 def test_the_table() -> None:
     """The table has each side's median and their ratios; a row that fails says so, and the status is 1."""
     options = [f"--{side}={sys.executable}" for side in ("core", "peer", "nephoscale")]

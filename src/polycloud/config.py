@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
+    from polycloud.storage.drivers.google_storage import GoogleStorageDriver
     from polycloud.storage.drivers.local import LocalStorageDriver
     from polycloud.storage.drivers.s3 import S3StorageDriver
 
@@ -301,6 +302,10 @@ def connect(
 def connect(
     provider: Literal["azure_blobs"], *credentials: Any, service: Literal["storage"], **options: Any
 ) -> AzureBlobsStorageDriver: ...
+@overload
+def connect(
+    provider: Literal["google_storage"], *credentials: Any, service: Literal["storage"], **options: Any
+) -> GoogleStorageDriver: ...
 @overload
 def connect(
     provider: Literal["dummy"], *credentials: Any, service: Literal["storage"], **options: Any

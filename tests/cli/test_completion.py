@@ -26,6 +26,18 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
+STARTS = {
+    "bash": ("bash", "--norc", "--noprofile", "-i"),
+    "zsh": ("zsh", "-f", "-i"),
+    "fish": ("fish", "--no-config", "--private", "-i"),
+}
+PREPARE = {
+    "bash": "PS1='REA''DY> '; source ./script",
+    "zsh": "PS1='REA''DY> '; autoload -Uz compinit; compinit -u -D; source ./script",
+    "fish": "function fish_prompt; printf 'REA''DY> '; end; source ./script",
+}
+
+
 def offered(run: Run, line: str, **variables: str) -> list[str]:
     """The completions of the last word of a line."""
     done = run(
@@ -109,6 +121,79 @@ def test_bash_completes(run: Run, dummies: dict[str, str], tmp_path: Path) -> No
     assert done.stdout.split() == ["dummy-1", "dummy-2"], done.stderr
 
 
+@pytest.fixture
+def places(tmp_path: Path, configured: Callable[[str], Path]) -> dict[str, str]:
+    """The environment of a user with storage in a folder: two containers, and objects in one."""
+    for name in ("photos/2026/05/a.jpg", "photos/2026/b.jpg", "photos/index", "plans/x", "photos/$(touch y)"):
+        file = tmp_path / "disk" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("content")
+    file = configured(
+        f'[profiles.disk]\nprovider = "local"\nservice = "storage"\npath = "{tmp_path / "disk"}"\n'
+        '[profiles.servers]\nprovider = "dummy"\nservice = "compute"\nkey = "k"\n'
+    )
+    return {"POLYCLOUD_CONFIG": str(file)}
+
+
+@pytest.mark.parametrize(
+    ("begun", "expected"),
+    [
+        ("", ["disk:"]),
+        ("d", ["disk:"]),
+        ("disk:", ["disk:photos/", "disk:plans/"]),
+        ("disk:ph", ["disk:photos/"]),
+        ("disk:photos/2026/", ["disk:photos/2026/05/", "disk:photos/2026/b.jpg"]),
+        ("disk:photos/i", ["disk:photos/index"]),
+        ("disk:none/", []),
+        ("none:", []),
+    ],
+)
+def test_addresses(run: Run, places: dict[str, str], begun: str, expected: list[str]) -> None:
+    """Addresses are completed step by step: accounts with storage, containers, and the names in a folder."""
+    for command in ("ls", "cp ./file", "sync disk:photos"):
+        assert offered(run, f"polycloud storage {command} {begun}", **places) == expected
+
+
+@pytest.mark.parametrize(("breaks", "start"), [(" :", ""), (" ", "disk:")])
+def test_addresses_in_bash(run: Run, places: dict[str, str], breaks: str, start: str) -> None:
+    """bash, if it takes a colon for the end of a word, gets what follows it."""
+    words = {"COMP_WORDS": "polycloud\nstorage\nls\ndisk\n:\nphotos/", "COMP_CWORD": "5"}
+    line = {"COMP_LINE": "polycloud storage ls disk:photos/", "COMP_WORDBREAKS": breaks}
+    done = run(_POLYCLOUD_COMPLETE="complete_bash", **words, **line, **places)
+    assert done.stdout.split() == [f"{start}photos/2026/", f"{start}photos/index"]
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("shell", STARTS)
+def test_addresses_in_a_shell(
+    terminal: Callable[..., Any], run: Run, places: dict[str, str], tmp_path: Path, shell: str
+) -> None:
+    """In a real shell an address is completed step by step, without a space before it is complete."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    command = folder / "polycloud"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m polycloud.cli.main "$@"\n')
+    command.chmod(0o755)
+    script = tmp_path / "script"
+    script.write_text(run(_POLYCLOUD_COMPLETE=f"source_{shell}").stdout)
+    started = terminal(
+        program=("sh", "-c", f'cd {tmp_path} && exec "$@"', "sh", *STARTS[shell]),
+        columns=300,
+        HOME=str(tmp_path),
+        PATH=f"{folder}:{os.environ['PATH']}",
+        **places,
+    )
+    started.type(f"{PREPARE[shell]}\r")
+    started.until("READY> ")
+    started.type("polycloud storage ls di\t")
+    for seen, more in (("disk:", "pho\t"), ("disk:photos/", "20\t"), ("disk:photos/2026/", "b\t")):
+        started.until(seen)
+        started.type(more)
+    started.until("disk:photos/2026/b.jpg")
+
+
 def test_show_completion(dummies: dict[str, str], tmp_path: Path) -> None:
     """`--show-completion` prints the script for the shell that calls it."""
     shown = subprocess.run(
@@ -142,16 +227,6 @@ HOSTILE = {
 """Names that a shell would run or change, by the key that begins them."""
 UNFIT = ("--yes", "h\x1b]0;x\x07", "i\u202etxt", "j\u009b2J", "k\u200bx", "l [/x] " + "m" * 80)
 """Names that are an option, that a terminal would execute or not show, or not one word."""
-STARTS = {
-    "bash": ("bash", "--norc", "--noprofile", "-i"),
-    "zsh": ("zsh", "-f", "-i"),
-    "fish": ("fish", "--no-config", "--private", "-i"),
-}
-PREPARE = {
-    "bash": "PS1='REA''DY> '; source ./script",
-    "zsh": "PS1='REA''DY> '; autoload -Uz compinit; compinit -u -D; source ./script",
-    "fish": "function fish_prompt; printf 'REA''DY> '; end; source ./script",
-}
 
 
 @pytest.fixture

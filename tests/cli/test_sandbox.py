@@ -61,6 +61,23 @@ def test_the_example_can_be_pasted(start: Start, run: Run) -> None:
         assert "credentials: user, correct_password\n" in text
 
 
+@pytest.mark.parametrize("name", ["azure_blobs", "cloudfiles", "google_storage", "openstack_swift"])
+def test_the_example_of_an_object_store(
+    start: Start, run: Run, configured: Callable[[str], Path], name: str
+) -> None:
+    """The printed Python code lists the containers, and so does the command line with the profile."""
+    variables = {"POLYCLOUD_CONFIG": str(configured(""))}
+    with start("sandbox", name, "--profile", "lab", **variables) as process:
+        assert process.stdout is not None
+        text = "".join(takewhile(lambda line: line != "Ctrl-C stops it.\n", process.stdout))
+        assert "Until it stops there is the profile lab: polycloud storage ls lab:\n" in text
+        example = text[text.index("from polycloud") : text.index("Until it stops")]
+        made = run(program=f'{example}\ndriver.create_container("box")')
+        assert (made.stdout, made.stderr) == ("[]\n", "")
+        listed = run("storage", "ls", "lab:", **variables)
+        assert "box" in listed.stdout
+
+
 def test_the_printed_profile_is_one(start: Start, run: Run, configured: Callable[[str], Path]) -> None:
     """The printed TOML, pasted into the configuration, connects to the sandbox."""
     with start("sandbox", "linode", "--seed-nodes", "2", "--ssh", "off") as process:

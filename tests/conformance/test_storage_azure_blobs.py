@@ -9,13 +9,12 @@ from polycloud.testing import StorageConformance
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("azure_blobs") as cloud:
+    with Sandbox("azure_blobs", versioning=True) as cloud:
         yield cloud
 
 
 class TestAzureBlobs(StorageConformance):
     not_offered = frozenset({"enable_object_cdn", "set_container_versioning", "get_container_versioning"})
-    keeps_versions = False
     metadata_name, presigned_headers = "Two_Words", (("x-ms-blob-type", "BlockBlob"),)
     wrong_secret = "d3Jvbmc="
 

@@ -14,11 +14,11 @@ def cloud() -> Iterator[Sandbox]:
 
 
 class TestOpenStackSwift(StorageConformance):
-    not_offered, keeps_versions = frozenset({"enable_object_cdn"}), False
-    conditions, driver_options = frozenset({"if_none_match"}), {"ex_temp_url_key": "signs URLs"}
+    not_offered = frozenset({"enable_object_cdn"})
+    conditions, driver_options = frozenset({"if_none_match"}), {"ex_temp_url_key": "key"}
 
     @pytest.fixture
     def driver(self, cloud: Sandbox) -> Iterator[Driver]:
-        with Driver(*cloud.credentials, **cloud.options, **self.driver_options) as driver:
-            driver.ex_set_account_metadata_temp_url_key("signs URLs")
+        with Driver(*cloud.credentials, **cloud.options, ex_temp_url_key="key") as driver:
+            driver.ex_set_account_metadata_temp_url_key("key")
             yield driver

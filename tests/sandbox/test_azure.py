@@ -195,6 +195,27 @@ def test_customer_key(client: Any) -> None:
     assert refused(blob.download_blob, headers=given[1]) == (409, "BlobCustomerSpecifiedEncryptionMismatch")
 
 
+def test_versions() -> None:
+    """An account with versions keeps what is replaced or deleted; its current one has no delete by id."""
+    with Sandbox("azure_blobs", versioning=True) as cloud, connect(cloud.url, *cloud.credentials) as client:
+        box = client.create_container("box")
+        blob = box.get_blob_client("a")
+        ids = [blob.upload_blob(text, overwrite=True)["version_id"] for text in (b"1", b"2")]
+        ids.append(blob.set_blob_metadata({"only": "1"})["version_id"])
+        found = list(box.list_blobs(include=["versions"]))
+        assert [(one.version_id, one.is_current_version) for one in found] == [
+            (ids[0], None),
+            (ids[1], None),
+            (ids[2], True),
+        ]
+        assert blob.download_blob(version_id=ids[0]).readall() == b"1"
+        assert refused(blob.delete_blob, version_id=ids[2]) == (403, "OperationNotAllowedOnRootBlob")
+        blob.delete_blob()
+        blob.delete_blob(version_id=ids[2])
+        assert [one.version_id for one in box.list_blobs(include=["versions"])] == ids[:2]
+        assert (list(box.list_blobs()), refused(blob.download_blob)) == ([], (404, "BlobNotFound"))
+
+
 # Beside Azurite
 
 BLOB = {"x-ms-blob-type": "BlockBlob"}

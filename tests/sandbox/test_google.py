@@ -177,6 +177,26 @@ def test_compressed(box: Any) -> None:
     assert (plain.data, plain.headers.get("content-encoding")) == (b"hello", None)
 
 
+def test_public(box: Any) -> None:
+    """An object is public by its access list until that is taken back, or by its bucket's policy."""
+    blob = box.blob("a")
+    blob.upload_from_string(b"hello")
+
+    def anyone() -> int:
+        with urllib3.PoolManager(retries=False) as pool:
+            return pool.request("GET", f"{blob.media_link.partition('/download')[0]}/box/a").status
+
+    seen = [anyone()]
+    blob.make_public()
+    seen.append(anyone())
+    blob.make_private()
+    seen.append(anyone())
+    policy = box.get_iam_policy()
+    policy.bindings.append({"role": "roles/storage.objectViewer", "members": {"allUsers"}})
+    box.set_iam_policy(policy)
+    assert [*seen, anyone()] == [403, 200, 403, 200]
+
+
 def test_customer_key(box: Any) -> None:
     """An object that is encrypted with a customer's key can be read with that key only."""
     key = b"1" * 32

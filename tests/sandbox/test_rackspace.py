@@ -81,6 +81,7 @@ def test_catalogue(cloud: Client) -> None:
     assert set(names) == {
         "cloudServersOpenStack",
         "cloudFiles",
+        "cloudFilesCDN",
         "cloudLoadBalancers",
         "cloudDNS",
         "cloudBlockStorage",

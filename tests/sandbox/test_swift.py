@@ -163,6 +163,62 @@ def test_others(cloud: Sandbox) -> None:
     assert refused(swiftclient.get_auth, f"{cloud.url}/auth/v1.0", "demo:demo", "wrong") == 401
 
 
+def test_versions() -> None:
+    """A container that keeps versions has what was replaced and deleted, until that is deleted by its id."""
+    real = walk_versions((kit.url_of("swift"), "test:tester", "testing"))
+    with Sandbox("openstack_swift", ssh="off") as cloud:
+        assert walk_versions((f"{cloud.url}/auth/v1.0", "demo:demo", PASSWORD)) == real
+
+
+def walk_versions(login: tuple[str, str, str]) -> list[Any]:
+    """Return what a server says about versions, with their numbers in place of their ids."""
+    base, token = swiftclient.get_auth(*login)
+    box, ids = f"{base}/versions-{uuid.uuid4().hex[:8]}", ["0"]
+    seen: list[Any] = []
+
+    def send(method: str, at: str = "", body: str = "", **headers: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        response = pool.request(method, box + at, body, headers={"X-Auth-Token": token, **named})
+        found = [response.headers.get(name, "") for name in ("X-Object-Version-Id", "X-Versions-Enabled")]
+        if found[0] and found[0] not in ids:
+            ids.append(found[0])
+        rows = [
+            (row["bytes"], row["content_type"], row["is_latest"], row["version_id"] in ids)
+            for row in (json.loads(response.data) if "versions" in at else ())
+        ]
+        text = rows if "versions" in at else "" if response.status >= 400 else response.data
+        seen.append((method, response.status, ids.index(found[0]) if found[0] else None, found[1], text))
+
+    listing = "?versions&format=json"
+    with urllib3.PoolManager(retries=False) as pool:
+        send("PUT")
+        send("PUT", "/a", "old")
+        send("POST", X_Versions_Enabled="true")
+        for body in ("1", "22"):
+            send("PUT", "/a", body)
+        send("HEAD")
+        send("GET", "/a")
+        send("GET", listing)
+        for version in (ids[1], "1600000000.00000", "nope"):
+            send("GET", f"/a?version-id={version}")
+        send("POST", f"/a?version-id={ids[1]}")
+        send("PUT", f"/b?version-id={ids[1]}", X_Copy_From=f"/{box.rpartition('/')[2]}/a")
+        send("GET", "/b")
+        send("DELETE", "/b")
+        send("DELETE", "/a")
+        send("GET", listing)
+        send("GET", f"{listing}&marker=a&version_marker={ids[2]}")
+        send("GET", f"{listing}&limit=1")
+        send("PUT", f"/a?version-id={ids[1]}")
+        send("GET", "/a")
+        send("GET", listing)
+        send("DELETE", f"/a?version-id={ids[1]}")
+        send("GET", listing)
+        send("DELETE")
+        send("DELETE", f"/a?version-id={ids[2]}")
+    return seen
+
+
 # Beside real Swift
 
 SLO = json.dumps([{"path": "/C/a.txt", "etag": HELLO, "size_bytes": 5}, {"path": "/C/b.txt", "range": "1-2"}])

@@ -18,6 +18,7 @@ from polycloud.errors import (
     InsecureConnectionError,
     InvalidArgumentError,
     InvalidCredsError,
+    LoginError,
     MalformedResponseError,
     PolycloudError,
     ProviderHTTPError,
@@ -123,7 +124,7 @@ def test_signed_requests() -> None:
 # Accounts
 
 
-@pytest.mark.parametrize("key", ["not base64!", "YWJ", "ключ"])
+@pytest.mark.parametrize("key", ["not base64!", "YWJ", "ключ", "\t"])
 def test_keys_that_are_none(key: str) -> None:
     """A key that is not base64 is refused at once, and the error does not show it."""
     with pytest.raises(InvalidCredsError, match="must be base64") as caught:
@@ -260,6 +261,15 @@ def test_refused_logins() -> None:
     assert len(web.seen) == 1
 
 
+@pytest.mark.parametrize("body", ["{}", '{"access_token": "", "expires_in": 1}', "[]", "<html>"])
+def test_logins_without_a_token(body: str) -> None:
+    """A response to a login that has no token is a failed login, and nothing is sent without one."""
+    with application(lambda _: Answer(200, body.encode())) as (driver, web):
+        with pytest.raises(LoginError, match="the login failed"):
+            driver.list_containers()
+        assert [one.path for one in web.seen] == ["/tenant/oauth2/v2.0/token"]
+
+
 def test_applications_need_a_tenant() -> None:
     """A login without tenant or application is refused at once."""
     with pytest.raises(InvalidCredsError, match="tenant_id="):
@@ -321,6 +331,20 @@ def test_names_that_xml_cannot_hold() -> None:
     with driver_of(lambda _: listed(*names)) as (driver, _):
         found = driver.list_container_objects(Container("photos", {}, driver))
         assert [one.name for one in found] == ["a \uffffb", "a%20b"]
+
+
+def test_folders() -> None:
+    """A folder of a hierarchical namespace is not listed as an object."""
+    folder = listed("<Name>a</Name>", properties="<ResourceType>directory</ResourceType>")
+    file = listed("<Name>a/b</Name>", properties="<ResourceType>file</ResourceType>")
+    for reply, names in ((folder, []), (file, ["a/b"])):
+
+        def respond(_: Seen, reply: Answer = reply) -> Answer:
+            return reply
+
+        with driver_of(respond) as (driver, _):
+            found = driver.list_container_objects(Container("photos", {}, driver))
+            assert [one.name for one in found] == names
 
 
 def test_pages() -> None:
@@ -440,7 +464,7 @@ def test_deletes_of_containers_whose_response_is_lost() -> None:
     with driver_of(lambda _: replies.pop(0)) as (driver, web):
         assert driver.delete_container(Container("photos", {}, driver)) is True
         assert [one.method for one in web.seen] == ["GET", "DELETE", "DELETE"]
-    replies = [listed(), refusal(409, "ContainerBeingDeleted")]
+    replies = [listed(marker="2"), listed(), refusal(409, "ContainerBeingDeleted")]
     with driver_of(lambda _: replies.pop(0)) as (driver, _), pytest.raises(ContainerDoesNotExistError):
         driver.delete_container(Container("photos", {}, driver))
 

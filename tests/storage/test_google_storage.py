@@ -6,7 +6,8 @@ import base64
 import gzip
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +27,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.http.retry import RetryPolicy
+from polycloud.sandbox import Sandbox
 from polycloud.storage.drivers.google_storage import GoogleStorageDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.providers import get_driver
@@ -35,8 +37,11 @@ from polycloud.storage.types import (
     InvalidContainerNameError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
+    ObjectError,
     ObjectHashMismatchError,
+    ObjectsNotDeletedError,
 )
+from polycloud.testing.conformance.storage.suite import fetched
 from support.google import EMAIL, Tokens, private_key
 from support.googlestore import Store, store
 from support.web import Answer, Seen, serve
@@ -76,6 +81,10 @@ class ShortParts(GoogleStorageDriver):
 def driver_at(url: str, **options: Any) -> GoogleStorageDriver:
     retry = RetryPolicy(attempts=3, base=0.001)
     return ShortParts(url=url, ex_anonymous=True, project="p", retry=retry, **options)
+
+
+def at(cloud: Sandbox) -> GoogleStorageDriver:
+    return GoogleStorageDriver(*cloud.credentials, **cloud.options)
 
 
 def pieces(content: bytes) -> Iterator[bytes]:
@@ -224,6 +233,45 @@ def test_another_content_in_another_process(server: Store, bucket: Container, tm
     assert not state.exists()
 
 
+def test_a_shorter_content_in_another_process(server: Store, bucket: Container, tmp_path: Path) -> None:
+    """A remembered upload that goes on with less than its session has is refused, and begins anew then."""
+    content, state = os.urandom(LONG), tmp_path / "state"
+
+    def failing() -> Iterator[bytes]:
+        yield content
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        bucket.upload_object_via_stream(failing(), "long", resume=state)
+    with pytest.raises(ObjectHashMismatchError, match="more than"):
+        bucket.upload_object_via_stream(pieces(content[: PART + 1]), "long", resume=state)
+    assert [one.state for one in server.sessions] == ["cancelled"]
+    bucket.upload_object_via_stream(pieces(content[: PART + 1]), "long", resume=state)
+    assert server.objects["long"][1] == content[: PART + 1]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_sessions_that_expire(server: Store, bucket: Container, tmp_path: Path, status: int) -> None:
+    """A session that has expired is an error in an upload, and begins anew in one that was remembered."""
+    content, state = os.urandom(LONG), tmp_path / "state"
+    gone = Answer(status, {"error": {"message": "Not Found"}})
+    server.before = lambda seen: gone if seen.query.get("upload_id") == ["0"] else None
+    with pytest.raises(ObjectError, match="has expired, or was cancelled"):
+        bucket.upload_object_via_stream(pieces(content), "long")
+    server.before = lambda seen: gone if seen.query.get("upload_id") == ["1"] and bodies(server)[3:] else None
+
+    def failing() -> Iterator[bytes]:
+        yield content[: PART + 1]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        bucket.upload_object_via_stream(failing(), "long", resume=state)
+    server.before = lambda seen: gone if seen.query.get("upload_id") == ["1"] else None
+    bucket.upload_object_via_stream(pieces(content), "long", resume=state)
+    assert server.objects["long"][1] == content
+    assert len(server.sessions) == 3
+
+
 @pytest.mark.parametrize("size", [10, LONG])
 def test_another_content_arrives(server: Store, bucket: Container, size: int) -> None:
     """Another content than was sent is refused by Google's check of the MD5, whatever its length."""
@@ -369,6 +417,56 @@ def test_a_copy_without_end(server: Store, bucket: Container) -> None:
             source.driver.copy_object(source, bucket)
 
 
+# Deletes
+
+
+def test_deletes_in_batches() -> None:
+    """A hundred objects are deleted by one request; those that did not exist count as deleted."""
+    with Sandbox("google_storage") as cloud, at(cloud) as driver:
+        container = driver.create_container("photos")
+        for name in (names := [f"a+b/{number}é" for number in range(120)]):
+            container.upload_object_via_stream(b"x", name)
+        before = len(cloud.requests)
+        assert container.delete_objects([*names, "missing"]) == 121
+        assert [one.method for one in cloud.requests[before:]] == ["POST", "POST"]
+        assert container.list_objects() == []
+
+
+def test_a_batch_that_refuses_some(server: Store, bucket: Container) -> None:
+    """An object that a batch refuses is deleted alone, so that passing failures pass and others are told."""
+    names = ("kept", "later", "gone", "no\nname")
+    for name in names[:3]:
+        bucket.upload_object_via_stream(b"x", name)
+    answers = {"kept": 403, "later": 429, "gone": 204}
+
+    def before(seen: Seen) -> Answer | None:
+        if seen.path == "/batch/storage/v1":
+            asked = re.findall(rb"DELETE /storage/v1/b/b/o/(\w+) HTTP", seen.body)
+            heads = (
+                f"--B\r\nContent-Type: application/http\r\nContent-ID: <response-{at}>\r\n\r\n"
+                f"HTTP/1.1 {answers[name.decode()]} Word\r\n\r\n\r\n"
+                for at, name in enumerate(asked)
+            )
+            body = "".join([*heads, "--B--\r\n"]).encode()
+            return Answer(200, body, {"Content-Type": "multipart/mixed; boundary=B"})
+        return Answer(403, {"error": {"message": "no"}}) if seen.path.endswith("/kept") else None
+
+    server.before = before
+    with pytest.raises(ObjectsNotDeletedError) as caught:
+        bucket.delete_objects(names)
+    assert [name for name, _ in caught.value.failed] == ["no\nname", "kept"]
+    assert caught.value.deleted == 2
+    alone = [one.path.rpartition("/")[2] for one in server.seen if one.method == "DELETE"]
+    assert sorted(alone) == ["kept", "later"]
+
+
+def test_a_batch_that_is_none(server: Store, bucket: Container) -> None:
+    """A response to a batch without parts is malformed, and no object counts as deleted."""
+    server.before = lambda _: Answer(200, {"deleted": True})
+    with pytest.raises(ObjectsNotDeletedError, match="must have parts"):
+        bucket.delete_objects(["a"])
+
+
 # Names
 
 
@@ -443,10 +541,36 @@ def test_creates_of_buckets() -> None:
 
 def test_a_list_without_end(server: Store, bucket: Container) -> None:
     """A list whose page names itself as the next one is malformed."""
-    server.before = lambda _: Answer(200, {"kind": "storage#objects", "nextPageToken": "t"})
+    page = {"kind": "storage#objects", "nextPageToken": "t"}
+    server.before = lambda _: Answer(200, page)
     with pytest.raises(MalformedResponseError, match="has no end"):
         bucket.list_objects()
     assert [one.query.get("pageToken") for one in server.seen] == [None, ["t"]]
+
+
+def test_items_that_are_none(server: Store, bucket: Container) -> None:
+    """An item of a list, or of a copy, in another form than documented is malformed, and named."""
+    obj = bucket.upload_object_via_stream(b"x", "a")
+    wrong = {"name": "a", "size": "many"}
+    answers = {
+        "items": {"kind": "storage#objects", "items": [{"name": "b", "size": "1"}, wrong]},
+        "resource": {"done": True, "resource": wrong},
+        "bucket": {"kind": "storage#buckets", "items": [{"id": "b"}]},
+    }
+    calls: dict[str, Callable[[], object]] = {
+        "items": bucket.list_objects,
+        "resource": lambda: bucket.driver.copy_object(obj, bucket, "b"),
+        "bucket": bucket.driver.list_containers,
+    }
+    places = {
+        "items": r"\$\.items\[.\]\.size",
+        "resource": r"\$\.resource\.size",
+        "bucket": r"\$\.items\[0\]",
+    }
+    for what, call in calls.items():
+        server.before = lambda _, what=what: Answer(200, answers[what])  # type: ignore[misc]
+        with pytest.raises(MalformedResponseError, match=places[what]):
+            call()
 
 
 # Public access
@@ -474,6 +598,21 @@ def test_public_containers(server: Store, bucket: Container, known: bool) -> Non
     assert (server.seen[-1].method, server.seen[-1].path) == ("PUT", "/storage/v1/b/b/iam")
     members = [*(own["members"] if known else []), "allUsers"]
     assert sent == {**policy, "bindings": [some, {"role": own["role"], "members": members}]}
+
+
+@pytest.mark.parametrize("what", ["object", "container"])
+def test_the_public_reads(what: str) -> None:
+    """What was made public is read by anybody at its address, and what was not is refused."""
+    with (
+        Sandbox("google_storage") as cloud,
+        GoogleStorageDriver(*cloud.credentials, **cloud.options) as driver,
+    ):
+        container = driver.create_container("photos")
+        public, other = (container.upload_object_via_stream(b"hello", name) for name in ("a b/é", "other"))
+        assert fetched("GET", public.get_cdn_url())[0] == 403
+        assert public.enable_cdn() if what == "object" else container.enable_cdn()
+        assert fetched("GET", public.get_cdn_url()) == (200, b"hello")
+        assert fetched("GET", other.get_cdn_url())[0] == (403 if what == "object" else 200)
 
 
 # Signed URLs
@@ -559,7 +698,7 @@ def test_customer_keys(server: Store) -> None:
     named = {"x-goog-encryption-key": base64.b64encode(key).decode(), "x-goog-encryption-algorithm": "AES256"}
     for one in server.seen:
         headers = {name.lower(): text for name, text in one.headers.items()}
-        is_object = "/o" in one.path and one.method != "DELETE" and "upload_id" not in one.query
+        is_object = "/o" in one.path and one.method != "DELETE"
         assert {name: headers.get(name) for name in named} == (named if is_object else dict.fromkeys(named))
 
 
@@ -591,6 +730,7 @@ def test_hmac_keys() -> None:
     assert request.headers["x-amz-project-id"] == "p"
     assert request.headers["Authorization"].startswith(f"AWS4-HMAC-SHA256 Credential={HMAC}/")
     assert "/auto/s3/aws4_request" in request.headers["Authorization"]
+    assert "x-amz-project-id" in request.headers["Authorization"]  # it is signed
     with get_driver("google_storage")(HMAC, "secret") as real:
         assert real.connection.host == "storage.googleapis.com"
 

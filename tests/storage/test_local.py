@@ -121,6 +121,46 @@ def test_delete_prunes_folders(driver: LocalStorageDriver, photos: Container) ->
     assert len(names(driver, "photos", ".polycloud", "objects")) == 1
 
 
+def test_an_update_touches_nothing_but_metadata(driver: LocalStorageDriver, photos: Container) -> None:
+    """An update leaves the file as it was, with its times, and nothing beside it but what is kept."""
+    obj = photos.upload_object_via_stream(b"content", "a/b.txt", {"meta_data": {"owner": "me"}})
+    file = Path(driver.base_path, "photos", "a", "b.txt")
+    before = file.stat()
+    updated = obj.update({"cache_control": "no-store"})
+    after = file.stat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_ctime_ns) == (
+        before.st_ino,
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+    )
+    assert (updated.hash, updated.meta_data) == (obj.hash, {"owner": "me"})
+    assert len(names(driver, "photos", ".polycloud", "objects")) == 1
+
+
+def test_an_update_of_a_file_of_another_program(driver: LocalStorageDriver, photos: Container) -> None:
+    """A file of another program gets metadata, and has no hash; one that it changed is not updated."""
+    file = Path(driver.base_path, "photos", "a.txt")
+    file.write_bytes(b"other")
+    updated = photos.get_object("a.txt").update({"meta_data": {"owner": "me"}})
+    found = photos.get_object("a.txt")
+    assert (updated.hash, found.hash, found.meta_data) == ("", "", {"owner": "me"})
+    assert b"".join(found.as_stream()) == b"other"
+    obj = photos.upload_object_via_stream(b"mine", "a.txt")
+    file.write_bytes(b"theirs")
+    with pytest.raises(ObjectAlreadyExistsError):
+        obj.update({"meta_data": {}})
+
+
+def test_an_update_that_fails_keeps_the_metadata(driver: LocalStorageDriver, photos: Container) -> None:
+    """An update that cannot be written raises an error, and the earlier metadata stays."""
+    obj = photos.upload_object_via_stream(b"content", "a.txt", {"meta_data": {"owner": "me"}})
+    new = Path(driver.base_path, "photos", ".polycloud", "objects", "new")
+    new.mkdir()  # where the update would write
+    with pytest.raises(PolycloudError, match=r"a\.txt"):
+        obj.update({"meta_data": {"owner": "you"}})
+    assert photos.get_object("a.txt").meta_data == {"owner": "me"}
+
+
 def test_folders_are_not_walked(driver: LocalStorageDriver, photos: Container) -> None:
     """A folder is one entry of the folder around it, unless it has no file."""
     for name in ("2026/05/a.jpg", "2026/b.jpg", "2026.txt"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -13,6 +14,7 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from msgspec.structs import replace
 
+from polycloud.aio.storage import AsyncStorageDriver
 from polycloud.errors import InvalidCredsError, PolycloudError, ProviderHTTPError
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container, Object
@@ -241,6 +243,14 @@ def test_a_long_copy_that_fails_is_aborted() -> None:
         assert "uploads" not in [next(iter(seen.query), "") for seen in web.seen[2:]]
 
 
+def test_a_copy_onto_itself(client: Any, bucket: Container, driver: SmallCopies) -> None:
+    """A copy of an object onto itself, which S3 refuses, leaves it as it was."""
+    client.put_object(Bucket="bucket", Key="a", Body=b"content", Metadata={"owner": "me"})
+    assert driver.copy_object(bucket.get_object("a"), bucket).meta_data == {"owner": "me"}
+    kept = client.get_object(Bucket="bucket", Key="a")
+    assert (kept["Body"].read(), kept["Metadata"]) == (b"content", {"owner": "me"})
+
+
 def test_an_update_loses_nothing(client: Any, bucket: Container) -> None:
     """An update keeps storage class, encryption, redirection, date of expiry and tags of the object."""
     client.put_object(
@@ -316,6 +326,25 @@ def test_versions_of_many_pages() -> None:
         assert web.seen[1].query["key-marker"] == ["a+b"]
         assert web.seen[1].query["version-id-marker"] == ["v+1"]
         assert all(seen.query["prefix"] == ["x"] for seen in web.seen)
+
+
+def test_on_an_event_loop(cloud: Sandbox, client: Any) -> None:
+    """Bulk deletes, updates, copies in parts and versions are awaited on an event loop."""
+    client.put_object(Bucket="bucket", Key="long", Body=bytes(11 * MIB))
+
+    async def run() -> tuple[Any, ...]:
+        async with AsyncStorageDriver(SmallCopies(*cloud.credentials, **cloud.options)) as store:
+            bucket = await store.get_container("bucket")
+            await store.set_container_versioning(bucket)
+            copied = await store.copy_object(await store.get_object("bucket", "long"), bucket, "copy")
+            updated = await store.update_object(copied, {"meta_data": {"owner": "me"}})
+            versions = [one async for one in store.iterate_object_versions(bucket, "copy")]
+            last = await store.get_object_version("bucket", "copy", str(versions[0].version_id))
+            count = await store.delete_objects(bucket, await store.list_object_versions(bucket))
+            return updated.meta_data, last.meta_data, len(versions), count
+
+    assert asyncio.run(run()) == ({"owner": "me"}, {"owner": "me"}, 2, 3)
+    assert "Versions" not in client.list_object_versions(Bucket="bucket")
 
 
 def test_the_region_of_a_bucket() -> None:

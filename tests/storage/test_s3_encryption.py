@@ -95,7 +95,7 @@ def test_every_request_for_content_brings_the_key(web: Web, given: bytes | str) 
 
 def test_keys_of_the_provider(web: Web) -> None:
     """`ex_encryption` and its key are sent with what makes an object, and with nothing else."""
-    with driver_at(web, ex_encryption="aws:kms", ex_encryption_key="my-key") as driver:
+    with driver_at(web, ex_encryption="aws:kms", ex_encryption_key_id="my-key") as driver:
         use_all(driver)
     method, key = "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"
     sent = [(lower(seen).get(method), lower(seen).get(key)) for seen in web.seen]
@@ -118,8 +118,8 @@ def test_keys_of_another_length(key: Any) -> None:
     [
         ({"ex_customer_key": KEY, "ex_encryption": "AES256"}, "not both"),
         ({"ex_encryption": "rot13"}, "aws:kms"),
-        ({"ex_encryption_key": "my-key"}, "aws:kms"),
-        ({"ex_encryption": "AES256", "ex_encryption_key": "my-key"}, "aws:kms"),
+        ({"ex_encryption_key_id": "my-key"}, "aws:kms"),
+        ({"ex_encryption": "AES256", "ex_encryption_key_id": "my-key"}, "aws:kms"),
     ],
 )
 def test_options_that_exclude_each_other(options: dict[str, Any], reason: str) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from polycloud.storage.drivers.local import LocalStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.syncplan import Action, Plan
 from polycloud.storage.types import ObjectDoesNotExistError, UnsafePlanError
+from support.web import Answer, Seen, serve
 
 SYNC = """
 import os, sys
@@ -195,6 +197,48 @@ def test_a_list_out_of_order(folder: Path) -> None:
     sync(folder, container)
     with pytest.raises(MalformedResponseError, match="out of order"):
         sync(folder, container, delete=True)
+
+
+def test_deletes_in_bulk(folder: Path) -> None:
+    """A sync deletes 1,000 objects a request where the store can, and reports each of them."""
+    with Sandbox("s3") as cloud, S3StorageDriver(*cloud.credentials, **cloud.options) as driver:
+        bucket = driver.create_container("bucket")
+        upload = partial(driver.upload_object_via_stream, b"", bucket)
+        driver.connection.gather(partial(upload, f"d1/{number:04}") for number in range(1005))
+        before = len(cloud.requests)
+        done: list[str] = []
+        report = sync(
+            folder, bucket, delete=True, most_deleted=1, progress=lambda one, _: done.append(one.name)
+        )
+        assert (report.deleted, report.copied, report.failed) == (1005, 10, [])
+        assert len(done) == len(set(done)) == 1015
+        deletes = [seen for seen in cloud.requests[before:] if seen.method == "POST"]
+        assert [seen.path for seen in deletes] == ["/bucket", "/bucket"]
+        assert not any(seen.method == "DELETE" for seen in cloud.requests[before:])
+        assert contents(bucket) == files(folder)
+
+
+def test_a_delete_that_fails(folder: Path, tmp_path: Path) -> None:
+    """A delete that the store refuses is a failure of that object, and is tried again by the next run."""
+    refused = b"<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+    rows = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in "abc")
+    listed = f"<ListBucketResult>{rows}</ListBucketResult>".encode()
+    empty, state = tmp_path / "empty", tmp_path / "state"
+    empty.mkdir()
+
+    def respond(seen: Seen) -> Answer:
+        return Answer(body=refused if seen.method == "POST" and b"<Key>b<" in seen.body else listed)
+
+    with serve(respond) as web, S3StorageDriver("key", "secret", url=web.url) as driver:
+        bucket = Container("bucket", {}, driver)
+        for deleted, earlier in ((2, 0), (0, 2)):
+            report = sync(empty, bucket, delete=True, most_deleted=1, state=state)
+            assert (report.deleted, report.earlier) == (deleted, earlier)
+            ((name, reason),) = report.failed
+            assert name == "b"
+            assert "AccessDenied" in reason
+        bodies = [seen.body for seen in web.seen if seen.method == "POST"]
+        assert [body.count(b"<Key>") for body in bodies] == [3, 1]
 
 
 def test_failures_are_reported(folder: Path) -> None:

@@ -25,9 +25,9 @@ from azure.storage.blob import (
 
 from polycloud import add_hook
 from polycloud.errors import ConflictError, InvalidCredsError, PolycloudError, ProviderHTTPError
-from polycloud.storage.base import Container
+from polycloud.storage.base import Container, Object
 from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
-from polycloud.storage.types import ObjectAlreadyExistsError
+from polycloud.storage.types import ContainerDoesNotExistError, ObjectAlreadyExistsError
 from support.stores import store
 
 ACCOUNT = "devstoreaccount1"
@@ -270,6 +270,24 @@ def test_public_containers(photos: Container, theirs: ContainerClient) -> None:
         assert pool.request("GET", address).data == b"hello"
         assert pool.request("GET", f"{photos.get_cdn_url()}?restype=container&comp=list").status >= 400
     assert [one.id for one in theirs.get_container_access_policy()["signed_identifiers"]] == ["a policy"]
+
+
+def test_copies_between_containers(driver: AzureBlobsStorageDriver, photos: Container) -> None:
+    """A copy from or to a container that does not exist raises an error that names this one."""
+    made, nowhere = photos.upload_object_via_stream(b"hello", "a"), Container("no-such-container", {}, driver)
+    for source, target in ((made, nowhere), (Object("a", 5, "", {}, None, nowhere, driver), photos)):
+        with pytest.raises(ContainerDoesNotExistError) as caught:
+            driver.copy_object(source, target)
+        assert caught.value.container_name == nowhere.name
+
+
+def test_blobs_that_are_no_block_blobs(photos: Container, theirs: ContainerClient) -> None:
+    """An upload in blocks does not replace an append blob, which stays; a short one does."""
+    theirs.upload_blob("a", b"one", blob_type="AppendBlob")
+    with pytest.raises(ConflictError, match="InvalidBlobType"):
+        photos.upload_object_via_stream(bytes(LARGE), "a")
+    assert b"".join(photos.get_object("a").as_stream()) == b"one"
+    assert photos.upload_object_via_stream(b"two", "a").extra["blob_type"] == "BlockBlob"
 
 
 def test_snapshots_are_not_lost(photos: Container, theirs: ContainerClient) -> None:

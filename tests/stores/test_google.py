@@ -10,13 +10,10 @@ from typing import ClassVar
 
 import pytest
 
-from polycloud.common.google import ServiceAccount
-from polycloud.storage.base import StorageDriver
 from polycloud.storage.drivers.google_storage import GoogleStorageDriver
-from polycloud.testing import StorageConformance
 from polycloud.testing.conformance.storage.suite import ODD_NAMES
-from polycloud.testing.faults import SeenRequest
-from support.google import EMAIL, Tokens, private_key, tokens
+from support.google import EMAIL, Tokens, tokens
+from support.googlerules import GoogleRules
 from support.stores import store
 
 
@@ -26,11 +23,10 @@ def logins() -> Iterator[Tokens]:
         yield server
 
 
-class Google(StorageConformance):
+class Google(GoogleRules):
     """What both have in common."""
 
     server: ClassVar[str]
-    large = 9 * 1024 * 1024
     breaks: ClassVar[dict[str, str]] = {
         "test_s25_list_of_containers": "it does not sort the list of buckets",
         "test_s45_addresses": "it knows neither policies of buckets nor lists of access",
@@ -48,16 +44,6 @@ class Google(StorageConformance):
     def driver(self, logins: Tokens) -> Iterator[GoogleStorageDriver]:
         with GoogleStorageDriver(EMAIL, logins.key(), url=store(self.server)) as driver:
             yield driver
-
-    def driver_with_wrong_credentials(self, driver: StorageDriver) -> StorageDriver:
-        """Return a driver with the key of another account."""
-        account: ServiceAccount = driver.connection.google_account  # type: ignore[attr-defined]
-        wrong = Tokens(account.token_uri.removesuffix("/token"))
-        return self._another(driver, EMAIL, wrong.key(private_key("wrong")), url=store(self.server))
-
-    def is_no_download(self, request: SeenRequest) -> bool:
-        """Return whether a request reads no object's content."""
-        return "alt=media" not in request.query
 
 
 class TestEmulator(Google):

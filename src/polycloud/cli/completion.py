@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,8 +20,10 @@ from polycloud.cli.shells import BASH_SCRIPT
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["looked_up", "of", "prepare_typer", "profiles", "providers"]
+__all__ = ["addresses", "looked_up", "of", "prepare_typer", "profiles", "providers"]
 
+MOST = 1000
+"""The most names of a folder that are offered."""
 DEADLINE = 2.0
 """Seconds that a completion may take."""
 Offers = list[tuple[str, str]]
@@ -79,6 +82,38 @@ def of(noun: Noun) -> Callable[[typer.Context], Offers]:
         return _quietly(lambda: find(ctx))
 
     return offer
+
+
+def addresses(incomplete: str) -> Offers:
+    """Accounts with storage, then containers, then what is in a folder: `prod:photos/2026/`."""
+
+    def find() -> Offers:
+        from polycloud.cli.addresses import connected, parse
+        from polycloud.concurrency.calls import call_options
+
+        if ":" not in incomplete:
+            return _accounts_with_storage()
+        account, _, rest = incomplete.partition(":")
+        container, slash, path = rest.partition("/")
+        with call_options(deadline=DEADLINE), connected() as drivers:
+            place = parse(f"{account}:{container if slash else ''}")
+            if not slash:
+                return [(f"{account}:{one.name}/", "") for one in drivers.of(place).list_containers()]
+            folder = path[: path.rfind("/") + 1]
+            found = islice(drivers.container(place).iterate_folder(folder), MOST)
+            names = (one if isinstance(one, str) else one.name for one in found)
+            return [(f"{account}:{container}/{name}", "") for name in names]
+
+    return _quietly(find)
+
+
+def _accounts_with_storage() -> Offers:
+    from polycloud import config
+    from polycloud.storage.providers import names
+
+    known = names()
+    of_storage = (one for one in config.load().of_service("storage") if one.provider in known)
+    return [(f"{one.name}:", one.provider) for one in of_storage]
 
 
 def _offers(items: list[tuple[list[str], str]]) -> Offers:

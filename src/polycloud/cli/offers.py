@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
 from typing import Any
 
-from polycloud.cli.shells import SHELLS, Offers, line_of, show
+from polycloud.cli.shells import SHELLS, Offers, broken, line_of, show
 from polycloud.version import __version__
 
 __all__ = ["answer", "forget"]
@@ -41,13 +41,20 @@ def answer(shell: str, find: Callable[[dict[str, str]], object]) -> int:
         sys.exit(f"Shell {shell} not supported.")
     words, begun = line_of(shell, os.environ)
     is_value = "=" in begun  # --option=value: Typer splits it, and offers values only
-    place = begun if is_value else begun[:1] if begun.startswith("-") else ""
+    place = begun if is_value else begun[:1] if begun.startswith("-") else _folder(begun)
     key = _key([*words, place], shell)
     offers = _kept(NAMES, key) or _kept(COMMANDS, key)
     if offers is None:
         offers = _found([*words, place], shell, find)
         _keep(key, offers)
-    return show(shell, [offer for offer in offers if is_value or offer[0].startswith(begun)])
+    fit = [offer for offer in offers if is_value or offer[0].startswith(begun)]
+    start = broken(begun, os.environ) if shell == "bash" else 0
+    return show(shell, [(word[start:], text) for word, text in fit])
+
+
+def _folder(begun: str) -> str:
+    """Return the address to which the word at the cursor goes on: other names are offered in each."""
+    return begun[: max(begun.rfind(mark) for mark in ":/") + 1] if ":" in begun else ""
 
 
 def forget() -> None:

@@ -15,20 +15,25 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["BASH_SCRIPT", "SHELLS", "Offers", "line_of", "show"]
+__all__ = ["BASH_SCRIPT", "SHELLS", "Offers", "broken", "line_of", "show"]
 
 BASH_SCRIPT = r"""
 %(complete_func)s() {
     local IFS=$'\n'
     mapfile -t COMPREPLY < <(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD \
+                             COMP_LINE="${COMP_LINE:0:${COMP_POINT:-0}}" COMP_WORDBREAKS="$COMP_WORDBREAKS" \
                              %(autocomplete_var)s=complete_bash "$1")
+    [[ "${COMPREPLY[0]}" == *[:/] ]] && compopt -o nospace 2>/dev/null
+    return 0
 }
 
 complete -o default -F %(complete_func)s %(prog_name)s
 """
-"""Typer's script for bash, but for patterns: there they are expanded in the words."""
+"""Typer's script for bash, but for two faults: there patterns in the words are expanded, and a word with a
+colon is taken for several ones."""
 SPECIAL = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
 """A character that bash may expand, if it is ASCII."""
+CURSOR = "\0"
 PLAIN = re.compile(r"[\w./:+=-]+", re.ASCII)
 """A word that PowerShell takes as it is."""
 QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
@@ -40,6 +45,9 @@ Offers = Sequence[tuple[str, str]]
 
 def line_of(shell: str, variables: Mapping[str, str]) -> tuple[list[str], str]:
     """Return the complete words after the command's name, and the beginning of the word at the cursor."""
+    if shell == "bash" and (line := variables.get("COMP_LINE")):
+        *words, last = _split(line + CURSOR)
+        return words[1:], last.removesuffix(CURSOR)
     if shell == "bash":
         words, at = _split(variables.get("COMP_WORDS", "")), int(variables.get("COMP_CWORD", 0))
         return words[1:at], words[at] if at < len(words) else ""
@@ -49,6 +57,11 @@ def line_of(shell: str, variables: Mapping[str, str]) -> tuple[list[str], str]:
         begun = variables.get("_TYPER_COMPLETE_WORD_TO_COMPLETE", "")
         return words[:-1] if begun else words, begun
     return (words, "") if not words or text.endswith(" ") else (words[:-1], words[-1])
+
+
+def broken(begun: str, variables: Mapping[str, str]) -> int:
+    """Return how much of the word at the cursor stands before the place where bash inserts: up to a colon."""
+    return begun.rfind(":") + 1 if ":" in variables.get("COMP_WORDBREAKS", "") else 0
 
 
 def _split(text: str) -> list[str]:
@@ -85,7 +98,9 @@ def _for_zsh(offers: Offers) -> tuple[str, int]:
 
     entries = (":".join([_entry(word), *([text] if text else [])]) for word, text in offers)
     array = " ".join(map(shlex.quote, entries))
-    return f"local -a offers; offers=({array}); _describe argument offers" if offers else "_files", 0
+    goes_on = any(word.endswith((":", "/")) for word, _ in offers)  # an address: no space after it
+    options = " -S ''" if goes_on else ""
+    return f"local -a offers; offers=({array}); _describe argument offers{options}" if offers else "_files", 0
 
 
 def _entry(word: str) -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "remaining",
     "seconds",
     "timeouts",
+    "together",
 ]
 
 P = ParamSpec("P")
@@ -178,6 +179,19 @@ def as_operation(
     return call
 
 
+class _Page(list[Any]):
+    """What `together` returns."""
+
+
+def together(items: list[T]) -> T:
+    """Return what a generator yields for items that it has at once, such as those of one response.
+
+    Callers of the operation get them one by one; it is entered once for all of them, where entering it for
+    each takes a quarter of the time of a long list.
+    """
+    return cast("T", _Page(items))
+
+
 def _iterate(name: str, owner: Any, items: Iterator[T]) -> Iterator[T]:
     """Yield the items of a generator, entering the operation for each: its body runs when asked for one."""
     with closing(items):  # type: ignore[type-var] # a generator
@@ -187,7 +201,10 @@ def _iterate(name: str, owner: Any, items: Iterator[T]) -> Iterator[T]:
                     item = next(items)
                 except StopIteration:
                     return
-            yield item
+            if type(item) is _Page:
+                yield from cast("list[T]", item)
+            else:
+                yield item
 
 
 class _operation:

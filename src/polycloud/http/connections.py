@@ -202,6 +202,7 @@ class Pool(HTTPConnectionPool):
         """Take a connection back, which was written to at `last_sent`; close it unless it is reusable."""
         if reusable:
             conn.last_sent = last_sent
+            del conn.opened_for  # an idle connection would keep its body, and what it has of credentials
             self._put_conn(conn)
         else:
             conn.close()

@@ -6,7 +6,8 @@
 A sandbox speaks the provider's own API and does not use polycloud's drivers. Operations that take time at
 the provider take time here, set in seconds; network faults are injected on demand (`Sandbox.fault`). Behind
 each server that is created there is a machine with an SSH server (`polycloud.sandbox.machines`). AWS is moto,
-an independent emulator, without such settings and machines (`polycloud.sandbox.aws`).
+an independent emulator, without such settings and machines (`polycloud.sandbox.aws`). The object stores of
+OpenStack, Rackspace, Azure and Google take no time at all.
 """
 
 try:

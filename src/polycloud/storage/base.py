@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver
-from polycloud.common.operations import OperationsDriver, optional, template
+from polycloud.common.operations import optional, template
 from polycloud.errors import InvalidArgumentError, TransportError
 from polycloud.storage import files, resuming
 from polycloud.storage.copying import streamed_copy
@@ -22,15 +22,16 @@ from polycloud.storage.deleting import Failures, delete_all, one_by_one
 from polycloud.storage.downloads import download
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
-from polycloud.storage.sources import Source
-from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, Provider
+from polycloud.storage.sources import rechunked
+from polycloud.storage.types import ContainerDoesNotExistError, Provider
 from polycloud.storage.uploads import Progress, require_object_name, upload_of
 from polycloud.storage.verifying import Checksum, verified
+from polycloud.storage.versions import VersionOperations
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
 
 
-class StorageDriver(OperationsDriver):
+class StorageDriver(VersionOperations):
     """The containers of a provider and their objects.
 
     Lists are complete, and in the order of the names' bytes in UTF-8 (see `lists_in_order`). An upload
@@ -345,39 +346,6 @@ class StorageDriver(OperationsDriver):
             InvalidArgumentError: An argument is invalid, or the object is one of `iterate_object_versions`.
         """
 
-    # Versions
-
-    @optional
-    def set_container_versioning(self, container: Container, enabled: bool = True) -> bool:
-        """Keep the earlier versions of objects that are replaced or deleted from now on, or stop that."""
-
-    @optional
-    def get_container_versioning(self, container: Container) -> bool:
-        """Return whether the earlier versions of objects that are replaced or deleted are kept."""
-
-    @optional
-    def iterate_object_versions(self, container: Container, prefix: str | None = None) -> Iterator[Object]:
-        """Yield all versions of the objects whose names begin with `prefix`: by name, the newest first.
-
-        `extra` has `version_id` (a str), `is_latest` and `is_delete_marker`: a delete marker is a version
-        without content, which says that the object was deleted. What reads, copies or deletes such an object
-        means this version; a version that is deleted is gone for good.
-
-        Raises `ContainerDoesNotExistError`.
-        """
-
-    @template("iterate_object_versions")
-    def list_object_versions(self, container: Container, prefix: str | None = None) -> list[Object]:
-        """Return all versions of the objects whose names begin with `prefix`."""
-        return list(self.iterate_object_versions(container, prefix))
-
-    @optional
-    def get_object_version(self, container_name: str, object_name: str, version_id: str) -> Object:
-        """Return a version of an object with its metadata; `extra` has its `version_id`.
-
-        Raises `ObjectDoesNotExistError`, also for a delete marker, and `ContainerDoesNotExistError`.
-        """
-
     # Public access
 
     @optional
@@ -419,6 +387,11 @@ class StorageDriver(OperationsDriver):
 
         return Checksum("MD5", hashlib.md5(usedforsecurity=False), obj.md5) if obj.md5 else None
 
+    @property
+    def _deletes_in_bulk(self) -> bool:
+        """Whether one request always deletes a batch of objects; override it with `_delete_batch`."""
+        return False
+
     def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
         """Delete objects; return the names of those that stay, and why.
 
@@ -442,12 +415,6 @@ class StorageDriver(OperationsDriver):
             raise InvalidArgumentError(
                 f"the version {obj.version_id} of {obj.name!r} cannot be changed; pass get_object's result"
             )
-
-    def _require_content(self, obj: Object) -> None:
-        """Raise `ObjectDoesNotExistError` for a delete marker, which has no content."""
-        if obj.extra.get("is_delete_marker"):
-            message = f"the version {obj.version_id} of {obj.name!r} is a delete marker, without content"
-            raise ObjectDoesNotExistError(message, self, obj.name)
 
     def _resumed(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         """Yield a range; after a broken connection go on behind what has come, as long as something comes."""
@@ -480,20 +447,3 @@ class StorageDriver(OperationsDriver):
     def _require_chunk_size(self, chunk_size: int | None) -> None:
         if chunk_size is not None and chunk_size < 0:
             raise InvalidArgumentError(f"chunk_size must be 0 or more, got {chunk_size}")
-
-    def _object_is_missing(self, obj: Object) -> ObjectDoesNotExistError:
-        return ObjectDoesNotExistError(driver=self, object_name=obj.name)
-
-
-def rechunked(pieces: Iterator[bytes], size: int | None) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of `size`, the last one shorter; None for pieces as they are.
-
-    With a size there is at least one piece, so that `next(stream(obj, obj.size))` is all of an empty object.
-    """
-    if size is None:
-        yield from pieces
-        return
-    source = Source(pieces)
-    yield source.read(size)
-    while piece := source.read(size or 1):
-        yield piece

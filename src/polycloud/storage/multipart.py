@@ -12,11 +12,10 @@ calls the begin, the parts and the end of such an upload.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from math import ceil
@@ -27,13 +26,14 @@ import msgspec
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.storage.base import StorageDriver
+from polycloud.storage.contents import Content, md5_of
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import Memory, StatePath, remembered
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ObjectError
 from polycloud.storage.uploads import Progress, Upload, require_object_name, upload_of
 
-__all__ = ["MultipartUploads", "Part", "PartedUpload"]
+__all__ = ["MultipartUploads", "Part", "PartedUpload", "aborted_if_it_fails"]
 
 DOUBLINGS = 10
 """How often the parts of a stream of unknown size double, evenly over the most that the provider takes."""
@@ -64,7 +64,7 @@ class PartedUpload(ABC):
         """See the content of each part, in order, before any of it is sent or found at the provider."""
 
     @abstractmethod
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send part `number`, from 1, which begins at byte `offset`; return the tag that `complete` needs.
 
         It may be called on several threads, and again for a part that the provider has. Raises
@@ -85,6 +85,31 @@ class PartedUpload(ABC):
         Raises `NotFoundError` if it has no such upload any more.
         """
         return ()
+
+
+@contextmanager
+def aborted_if_it_fails(
+    parted: PartedUpload, errors: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Iterator[None]:
+    """Abort an upload if the block fails; if the abort fails too, the error has a note about that.
+
+    `errors` translates the errors of the abort.
+    """
+    try:
+        yield
+    except BaseException as error:
+        _abort(parted, error, errors)
+        raise
+
+
+def _abort(
+    parted: PartedUpload, error: BaseException, errors: Callable[[], AbstractContextManager[None]]
+) -> None:
+    try:
+        with cleanup(), errors():
+            parted.abort()
+    except PolycloudError as failure:
+        error.add_note(f"the parts of the upload {parted.id} stay, since its abort failed: {failure}")
 
 
 class MultipartUploads(StorageDriver):
@@ -130,17 +155,17 @@ class MultipartUploads(StorageDriver):
         upload = upload_of(object_name, extra, headers, if_match, if_none_match)
         require_object_name(object_name)
         source = Source(iterator)
-        first = source.read(self.part_size)
-        if len(first) < self.part_size or source.size == self.part_size:
+        if not source.has(self.part_size + 1):
+            content = source.read(self.part_size)
             with self._errors(container.name, object_name):
-                made = self._upload_whole(container, object_name, first, upload)
+                made = self._upload_whole(container, object_name, content, upload)
             if progress is not None:
-                progress(len(first))
+                progress(len(content))
             return made
         with remembered(resume, self._identity(container, object_name, upload)) as memory:
             begin = partial(self._upload_in_parts, container, object_name, upload)
             errors = partial(self._errors, container.name, object_name)
-            return _Sending(self, source, begin, errors, memory, progress).run(first)
+            return _Sending(self, source, begin, errors, memory, progress).run()
 
     def _identity(self, container: Container, name: str, upload: Upload) -> tuple[Any, ...]:
         """Return what must be the same in the call that goes on with an upload."""
@@ -165,13 +190,13 @@ class _Sending:
         self._progress, self._lock = progress, threading.Lock()
         self._kept: dict[int, Part] = {}
 
-    def run(self, first: bytes) -> Object:
+    def run(self) -> Object:
         """Send everything; return the object."""
         parted = self._continued() or self._begun()
         try:
             source = self._source
             by_position = source.positioned and not parted.in_order
-            tags, size = self._file(parted) if by_position else self._stream(parted, first)
+            tags, size = self._file(parted) if by_position else self._stream(parted)
             with self._errors():
                 made = parted.complete(tags, size)
         except BaseException as error:
@@ -195,11 +220,8 @@ class _Sending:
     def _begun(self) -> PartedUpload:
         with self._errors():
             parted = self._begin(None)
-        try:
+        with aborted_if_it_fails(parted, self._errors):
             self._memory.keep(parted.id)
-        except BaseException as error:
-            self._abort(parted, error)
-            raise
         return parted
 
     def _file(self, parted: PartedUpload) -> tuple[list[str], int]:
@@ -214,11 +236,11 @@ class _Sending:
         calls = [partial(send, number, offset) for number, offset in enumerate(range(0, size, length), 1)]
         return self._driver.connection.gather(calls, limit=self._driver.side_by_side), size
 
-    def _stream(self, parted: PartedUpload, first: bytes) -> tuple[list[str], int]:
+    def _stream(self, parted: PartedUpload) -> tuple[list[str], int]:
         """Send the parts of a stream, a few at a time."""
         tags: list[str] = []
         size = 0
-        parts = self._parts(first)
+        parts = self._parts()
         while batch := list(islice(parts, self._driver.side_by_side)):
             calls: list[Callable[[], str]] = []
             for number, content in enumerate(batch, len(tags) + 1):
@@ -226,21 +248,22 @@ class _Sending:
                 calls.append(partial(self._put, parted, number, size, content))
                 size += len(content)
             tags += self._driver.connection.gather(calls)
+            calls.clear()  # before the next parts are read: memory holds the parts of one batch
+            batch.clear()
         return tags, size
 
-    def _parts(self, first: bytes) -> Iterator[bytes]:
+    def _parts(self) -> Iterator[bytes]:
         """Yield the parts of a stream; if its size is not known, they become larger and larger."""
         least, known, most = self._driver.part_size, self._source.size, self._driver.most_parts
         evenly = max(least, ceil(known / most)) if known is not None else None
-        number, part = 1, first + self._source.read((evenly or least) - least)
-        while part:
+        number = 0
+        while part := self._source.read(evenly or least << number * DOUBLINGS // most):
             yield part
-            part = self._source.read(evenly or least << number * DOUBLINGS // most)
             number += 1
 
-    def _put(self, parted: PartedUpload, number: int, offset: int, content: bytes) -> str:
+    def _put(self, parted: PartedUpload, number: int, offset: int, content: Content) -> str:
         kept = self._kept.get(number)
-        if kept is not None and kept.size == len(content) and kept.md5 in {None, _md5(content)}:
+        if kept is not None and kept.size == len(content) and kept.md5 in {None, md5_of(content).hexdigest()}:
             tag = kept.tag
         else:
             with self._errors():
@@ -253,18 +276,7 @@ class _Sending:
     def _failed(self, parted: PartedUpload, error: BaseException) -> None:
         """Abort the upload, unless it is remembered and can still be completed."""
         if self._memory.file is None or isinstance(error, ObjectError):
-            self._abort(parted, error)
+            _abort(parted, error, self._errors)
             self._memory.forget()
         else:
             error.add_note(f"{self._memory.file} remembers the parts that were sent: the same call goes on")
-
-    def _abort(self, parted: PartedUpload, error: BaseException) -> None:
-        try:
-            with cleanup(), self._errors():
-                parted.abort()
-        except PolycloudError as failure:
-            error.add_note(f"the parts of the upload {parted.id} stay, since its abort failed: {failure}")
-
-
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()

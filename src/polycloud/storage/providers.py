@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from polycloud.storage.drivers.local import LocalStorageDriver
     from polycloud.storage.drivers.s3 import S3StorageDriver
     from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver
+    from polycloud.storage.drivers.swift.cloudfiles import CloudFilesStorageDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 STORES = "polycloud.storage.drivers.s3.stores"
+CLOUDFILES = "polycloud.storage.drivers.swift.cloudfiles"
 DRIVERS: providers.Drivers = {
     Provider.AZURE_BLOBS: ("polycloud.storage.drivers.azure_blobs", "AzureBlobsStorageDriver"),
     Provider.BACKBLAZE_B2: (STORES, "BackblazeB2StorageDriver"),
+    Provider.CLOUDFILES: (CLOUDFILES, "CloudFilesStorageDriver"),
+    Provider.CLOUDFILES_UK: (CLOUDFILES, "CloudFilesUKStorageDriver"),
+    Provider.CLOUDFILES_US: (CLOUDFILES, "CloudFilesUSStorageDriver"),
     Provider.DIGITALOCEAN_SPACES: (STORES, "DigitalOceanSpacesStorageDriver"),
     Provider.DUMMY: ("polycloud.storage.drivers.dummy", "DummyStorageDriver"),
     Provider.GOOGLE_STORAGE: ("polycloud.storage.drivers.google_storage", "GoogleStorageDriver"),
@@ -42,6 +47,8 @@ DRIVERS: providers.Drivers = {
 
 @overload
 def get_driver(provider: Literal[Provider.AZURE_BLOBS, "azure_blobs"]) -> type[AzureBlobsStorageDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.CLOUDFILES, "cloudfiles"]) -> type[CloudFilesStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyStorageDriver]: ...
 @overload

@@ -3,7 +3,7 @@
 The idea: a driver asks `Source.read(size)` for the next bytes and gets exactly as many, unless the end has
 come. So it knows after the first part whether one request is enough, whatever the size of the pieces in
 which an iterator yields. A regular file is also read by position (`part`), so that its parts can be sent side
-by side, each read when its turn comes: memory holds only those that are being sent.
+by side, each read while it is sent.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.errors import InvalidArgumentError
+from polycloud.storage.contents import FilePart
 from polycloud.storage.uploads import Progress
 from polycloud.utils.values import shown
 
@@ -63,44 +65,40 @@ class Source:
         """Whether `part` can read it: a regular file."""
         return self._file is not None
 
-    def part(self, offset: int, size: int) -> bytes:
-        """Return bytes of a regular file, at most `size`; other threads may read other parts.
-
-        Raises `PolycloudError` if the file has become shorter than it was.
-        """
+    def part(self, offset: int, size: int) -> FilePart:
+        """Return a part of a regular file, at most `size` bytes."""
         assert self.size is not None
-        wanted = min(size, self.size - offset)
-        pieces: list[bytes] = []
-        while wanted > 0:
-            piece = os.pread(self._file.fileno(), wanted, self._start + offset)
-            if not piece:
-                raise PolycloudError(
-                    f"the file became shorter than its {self.size:,} bytes while it was read"
-                )
-            pieces.append(piece)
-            offset, wanted = offset + len(piece), wanted - len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return FilePart(self._file.fileno(), self._start + offset, min(size, self.size - offset))
+
+    def has(self, size: int) -> bool:
+        """Return whether there are at least `size` bytes more; a stream is read so far."""
+        if self._file is not None:
+            assert self.size is not None
+            return bool(self.size - (self._file.tell() - self._start) >= size)
+        while len(self._buffer) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            if not isinstance(piece, BYTES):
+                raise InvalidArgumentError(f"an iterator must yield bytes, got {shown(piece)}")
+            self._buffer += piece
+        return True
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes, fewer only at the end."""
         if self._file is not None:
             return self._read_file(size)
-        while len(self._buffer) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            if not isinstance(piece, BYTES):
-                raise InvalidArgumentError(f"an iterator must yield bytes, got {shown(piece)}")
-            self._buffer += piece
-        part = bytes(self._buffer[:size])
+        self.has(size)
+        part = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
         return part
 
     def _read_file(self, size: int) -> bytes:
         done = self._file.tell() - self._start
         part = self.part(done, size)
-        self._file.seek(self._start + done + len(part))
-        return part
+        content = b"".join(iter(partial(part.read, size), b""))
+        self._file.seek(self._start + done + len(content))
+        return content
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield all that is left, in pieces."""
@@ -117,3 +115,17 @@ def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
     for piece in pieces:
         yield piece
         progress(len(piece))
+
+
+def rechunked(pieces: Iterator[bytes], size: int | None) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of `size`, the last one shorter; None for pieces as they are.
+
+    With a size there is at least one piece, so that `next(stream(obj, obj.size))` is all of an empty object.
+    """
+    if size is None:
+        yield from pieces
+        return
+    source = Source(pieces)
+    yield source.read(size)
+    while piece := source.read(size or 1):
+        yield piece

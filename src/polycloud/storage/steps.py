@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from polycloud.storage.copying import verified_copy
 from polycloud.storage.locations import Entry, Location
 from polycloud.storage.objects import Object
 from polycloud.storage.syncplan import Action
-from polycloud.storage.types import ObjectDoesNotExistError
+from polycloud.storage.types import ObjectDoesNotExistError, ObjectsNotDeletedError
 
 __all__ = ["Batch", "Outcome"]
 
@@ -57,15 +56,13 @@ class Batch:
 
     def __call__(self) -> list[Outcome]:
         """Carry out the actions, until one fails for a reason that holds for all."""
-        outcomes: list[Outcome] = []
+        deletes = [one for one in self.actions if one[1].do == "delete"]
+        outcomes = self._deleted(deletes) if deletes else []
         for number, action in self.actions:
-            do = self._copied if action.do == "copy" else self._deleted
-            try:
-                outcomes.append(Outcome(number, action, verified=do(action)))
-            except PolycloudError as error:
-                outcomes.append(Outcome(number, action, error))
-                if outcomes[-1].is_fatal:
-                    break
+            if any(one.is_fatal for one in outcomes[-1:]):
+                break
+            if action.do == "copy":
+                outcomes.append(self._outcome(number, action))
         return outcomes
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -73,6 +70,12 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"{len(self.actions)} actions from {self.source} to {self.target}"
+
+    def _outcome(self, number: int, action: Action) -> Outcome:
+        try:
+            return Outcome(number, action, verified=self._copied(action))
+        except PolycloudError as error:
+            return Outcome(number, action, error)
 
     def _copied(self, action: Action) -> bool:
         """Copy an object; return whether its checksum was verified."""
@@ -93,11 +96,17 @@ class Batch:
         digest = hashlib.sha256(repr((str(self.target), action)).encode()).hexdigest()[:16]
         return self.memory.with_name(f"{self.memory.name}.{digest}.upload")
 
-    def _deleted(self, action: Action) -> bool:
-        """Delete an object; one that is gone already is deleted too."""
-        with suppress(ObjectDoesNotExistError):
-            self.target.get(action.name).delete()
-        return False
+    def _deleted(self, actions: Sequence[tuple[int, Action]]) -> list[Outcome]:
+        """Delete objects; those that are gone already are deleted too."""
+        prefix = self.target.prefix
+        failed: dict[str, PolycloudError] = {}
+        try:
+            self.target.container.delete_objects(prefix + action.name for _, action in actions)
+        except ObjectsNotDeletedError as error:
+            failed = dict(error.failed)
+        except PolycloudError as error:
+            failed = dict.fromkeys((prefix + action.name for _, action in actions), error)
+        return [Outcome(number, action, failed.get(prefix + action.name)) for number, action in actions]
 
     def _is_there(self, obj: Object, name: str) -> bool:
         """Return whether an earlier run made the copy, and was ended before it could note that."""

@@ -236,6 +236,9 @@ class _Work:
         self._source, self._target = source, target
         self._memory = plan.file if remember else None
         self._journal, self._report, self._progress = journal, report, progress
+        driver = target.container.driver
+        self._most_deletes = driver.delete_batch_size if driver._deletes_in_bulk else 0  # noqa: SLF001 - ours
+        self._deletes: list[tuple[int, Action]] = []
         self._lock = threading.Lock()  # held for counting and a line of the journal, never over a request
 
     def run(self) -> None:
@@ -259,16 +262,23 @@ class _Work:
                 future.cancel()
 
     def _take(self, most: int) -> Batch | None:
-        """Return the next actions, at most so many, and no more after `BATCH_SIZE` bytes."""
+        """Return the next actions, at most so many, and no more after `BATCH_SIZE` bytes.
+
+        Deletes of which one request carries out many wait until there are as many, or nothing else is left.
+        """
         taken: list[tuple[int, Action]] = []
         with self._lock:
             for number, action in self._actions:
                 if number in self._journal:
                     self._report.earlier += 1
                     continue
-                taken.append((number, action))
-                if len(taken) == most or sum(one.size for _, one in taken) >= BATCH_SIZE:
+                waits = action.do == "delete" and self._most_deletes
+                (self._deletes if waits else taken).append((number, action))
+                is_large = sum(one.size for _, one in taken) >= BATCH_SIZE
+                if is_large or len(taken) == most or 0 < len(self._deletes) == self._most_deletes:
                     break
+            if not taken or len(self._deletes) == self._most_deletes:
+                taken, self._deletes = taken + self._deletes, []
         if not taken:
             return None
         resumed = self._journal.resumed

@@ -26,6 +26,12 @@ Seconds = float | None
 SECONDS = "SECONDS"
 NOT_AWS = " (not aws)"
 IMPORT_LINE = "from polycloud.compute.providers import get_driver"
+_PROVIDERS = {"aws": "ec2"}
+_EXAMPLES = {
+    "compute": ("list_nodes", "nodes list -p {}"),
+    "storage": ("list_containers", "storage ls {}:"),
+}
+"""What to try first, in Python and at the command line."""
 
 
 def sandbox(
@@ -96,7 +102,7 @@ def sandbox(
     with contextlib.suppress(KeyboardInterrupt), running(name, port=port, **given) as cloud:
         values = _profile(cloud)
         if profile is not None and not values:
-            raise InvalidArgumentError(f"there is no compute driver for {name}, so it can have no --profile")
+            raise InvalidArgumentError(f"there is no driver for {name}, so it can have no --profile")
         written = configfile.temporary(profile, values) if profile else contextlib.nullcontext()
         with written:
             seconds = time.perf_counter() - began
@@ -135,17 +141,24 @@ def _fields(cloud: str) -> tuple[Any, ...]:
         return ()
 
 
+def _service(name: str) -> str:
+    """The service for which a cloud is, which is that of the first driver of its name."""
+    provider = _PROVIDERS.get(name, name)
+    return next((one for one in _EXAMPLES if accounts.driver_class(one, None, provider)), "compute")
+
+
 def _profile(cloud: Sandbox) -> dict[str, Any]:
-    """The values of a profile for a running sandbox; none where polycloud has no compute driver for it."""
+    """The values of a profile for a running sandbox; none where polycloud has no driver for it."""
     from polycloud.common.driver import credentials_of
 
-    provider = {"aws": "ec2"}.get(cloud.name, cloud.name)
-    kind = accounts.driver_class("compute", None, provider)
+    provider, service = _PROVIDERS.get(cloud.name, cloud.name), _service(cloud.name)
+    kind = accounts.driver_class(service, None, provider)
     if kind is None:
         return {}
     names = [one.name for one in credentials_of(kind)]
     return {
         "provider": provider,
+        **({} if service == "compute" else {"service": service}),
         **dict(zip(names, cloud.credentials, strict=True)),
         **cloud.options,
     }
@@ -214,10 +227,13 @@ def _announce(
     port = "" if cloud.ssh_port is None else f", SSH on port {cloud.ssh_port}"
     output.line(f"servers: {cloud.isolation}{port}")
     output.line()
-    output.code(f"{IMPORT_LINE}\n\ndriver = {connecting(cloud)}\nprint(driver.list_nodes())")
+    service = _service(cloud.name)
+    method, command = _EXAMPLES[service]
+    line = IMPORT_LINE.replace("compute", service)
+    output.code(f"{line}\n\ndriver = {connecting(cloud)}\nprint(driver.{method}())")
     output.line()
     if profile:
-        output.line(f"Until it stops there is the profile {profile}: polycloud nodes list -p {profile}")
+        output.line(f"Until it stops there is the profile {profile}: polycloud {command.format(profile)}")
     elif values:
         output.line(f"As a profile in {config_file()}, which --profile NAME writes for you:")
         for text in configfile.toml(cloud.name, values).splitlines():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycloud.cli import changing, listing, options, output, transfers
+from polycloud.cli import changing, completion, listing, options, output, transfers
 from polycloud.cli.addresses import Address, Drivers, connected, parse
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
@@ -20,9 +20,19 @@ __all__ = ["app"]
 app = options.group()
 
 ADDRESS = "PROFILE:CONTAINER/NAME, or a path of this machine."
-At = Annotated[str, typer.Argument(metavar="ADDRESS", help=ADDRESS)]
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help=f"{ADDRESS} `-` is standard input.")]
-Target = Annotated[str, typer.Argument(metavar="TARGET", help=f"{ADDRESS} `-` is standard output.")]
+At = Annotated[str, typer.Argument(metavar="ADDRESS", help=ADDRESS, autocompletion=completion.addresses)]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help=f"{ADDRESS} `-` is standard input.", autocompletion=completion.addresses
+    ),
+]
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help=f"{ADDRESS} `-` is standard output.", autocompletion=completion.addresses
+    ),
+]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="All objects whose names begin so.")]
 OBJECT = ("name", "size", "modified")
 CONTAINER = ("container", "created")

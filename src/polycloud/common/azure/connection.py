@@ -89,9 +89,8 @@ class AzureStorageResponse(XmlResponse):
         off = 0.0 if clock is None else (self.connection.now() - clock).total_seconds()
         if abs(off) <= LARGEST_SKEW:
             return ""
-        return (
-            f"; the clock of this machine is {abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} Azure's"
-        )
+        side = "ahead of" if off > 0 else "behind"
+        return f"; the clock of this machine is {abs(off):,.0f} s {side} Azure's"
 
 
 class AzureStorageConnection(TokenConnection, ConnectionUserAndKey):
@@ -122,9 +121,7 @@ class AzureStorageConnection(TokenConnection, ConnectionUserAndKey):
         self._platform = None if login is None else self._connection_for(login, options)
 
     def _connection_for(self, login: ClientLogin, options: Mapping[str, Any]) -> LoginConnection:
-        own = {
-            name: value for name, value in options.items() if name not in {"secure", "host", "port", "url"}
-        }
+        own = {name: value for name, value in options.items() if name not in PLACE}
         return LoginConnection(login.secret, url=login.authority, **own)
 
     def add_default_headers(self, headers: dict[str, str]) -> dict[str, str]:
@@ -146,7 +143,9 @@ class AzureStorageConnection(TokenConnection, ConnectionUserAndKey):
         address, mark, query = request.url.partition("?")
         if "+" in query:
             request = replace(request, url=f"{address}{mark}{query.replace('+', '%20')}")
-        return signed(request, self.user_id, self.shared_key, self.now()) if self.shared_key else request
+        if self.shared_key is None:
+            return request
+        return signed(request, self.user_id, self.shared_key, self.now())
 
     def now(self) -> datetime:
         """Return the time."""

@@ -6,7 +6,7 @@ Source: Microsoft's "OAuth 2.0 client credentials flow on the Microsoft identity
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from polycloud.common.building import quote_segment
 from polycloud.common.tokens import Token
 from polycloud.errors import InvalidCredsError
 from polycloud.utils.status import HTTPStatus
+from polycloud.utils.values import LONGEST
 
 REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED})
 """The statuses of a wrong tenant, application or secret."""
@@ -23,8 +24,8 @@ REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED})
 class Granted(msgspec.Struct):
     """The response to a login; `expires_in` is in seconds."""
 
-    access_token: str
-    expires_in: float
+    access_token: Annotated[str, msgspec.Meta(min_length=1)]
+    expires_in: Annotated[float, msgspec.Meta(ge=0, le=LONGEST)]
 
 
 class LoginResponse(JsonResponse):

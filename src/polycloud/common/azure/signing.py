@@ -6,7 +6,6 @@ Source: Microsoft's "Authorize with Shared Key", for the Blob service.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -32,13 +31,15 @@ OWN = "x-ms-"
 def decoded_key(key: str) -> bytes:
     """Return the bytes of an account's key. Raises `InvalidCredsError` if it is not base64."""
     try:
-        return base64.b64decode(key, validate=True)
-    except (binascii.Error, ValueError):
-        message = (
+        decoded = base64.b64decode(key, validate=True)
+    except ValueError:
+        decoded = b""
+    if not decoded:
+        raise InvalidCredsError(
             "the key of an Azure storage account must be base64, as the portal shows it, or a SAS token "
             "such as 'sv=...&sig=...'"
         )
-        raise InvalidCredsError(message) from None
+    return decoded
 
 
 def sas_fields(text: str) -> dict[str, str] | None:

@@ -2,7 +2,7 @@
 
 `profile: NAME` in clouds.yaml takes its identity URL and regions from here; `get_driver("ovh")` is the
 driver with that URL. A URL with `{region}` is one of each region. Rackspace, which logs in by a way of its
-own, has a driver.
+own, has drivers.
 
 Source: the providers' documentation, and the vendor profiles of openstacksdk 4.
 """
@@ -58,3 +58,13 @@ PUBLIC_CLOUDS: Mapping[str, PublicCloud] = {
     "zetta": PublicCloud("Zetta.IO", "https://identity.api.zetta.io/v3", ("no-osl1",)),
 }
 """The clouds by the name of their profile."""
+
+RACKSPACE = PublicCloud(
+    "Rackspace",
+    "https://identity.api.rackspacecloud.com/v2.0",
+    ("DFW", "ORD", "IAD", "LON", "SYD", "HKG"),
+    "https://www.rackspace.com",
+)
+RACKSPACE_UK = PublicCloud(
+    RACKSPACE.name, "https://lon.identity.api.rackspacecloud.com/v2.0", ("LON",), RACKSPACE.website
+)

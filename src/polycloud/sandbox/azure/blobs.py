@@ -117,6 +117,7 @@ def new_blob(account: Account, request: Request, place: Place, content: Content,
     given = {"headers": properties(request), "metadata": metadata(request), **more}
     blob = Blob(name=place.blob_name, content=content, created=created, changed=created, etag="", **given)
     blob.extra.setdefault("key", key_hash(request))
+    place.keep()
     account.touch(blob)
     place.container.objects[place.blob_name] = blob
     place.container.extra["blocks"].pop(place.blob_name, None)
@@ -135,7 +136,7 @@ def put(account: Account, request: Request, place: Place) -> Reply:
         raise refusal("MissingRequiredHeader")
     if kind != "BlockBlob":
         raise refusal("InvalidHeaderValue")
-    content = Content.of(request.body)
+    content = request.content
     _ = place.container
     check_md5(request, content)
     headers = properties(request, is_upload=True)
@@ -149,7 +150,9 @@ def get(_: Account, request: Request, place: Place) -> Reply:
     """Return a blob, its properties, or a range of it."""
     blob = place.blob
     check(request, blob)
+    is_current = "version" in blob.extra and blob is place.container.objects.get(place.blob_name)
     headers = {
+        **({"x-ms-is-current-version": "true"} if is_current else {}),
         **stamps(blob),
         **blob.headers,
         **shown_metadata(blob),
@@ -185,8 +188,15 @@ def get(_: Account, request: Request, place: Place) -> Reply:
 
 def delete(_: Account, request: Request, place: Place) -> Reply:
     """Delete a blob."""
-    check(request, place.blob)
-    del place.container.objects[place.blob_name]
+    container, name, blob = place.container, place.blob_name, place.blob
+    check(request, blob)
+    if not place.version:
+        place.keep()
+        del container.objects[name]
+        return Reply(202, {"x-ms-delete-type-permanent": "false" if container.versions(name) else "true"})
+    if blob is container.objects.get(name):
+        raise refusal("OperationNotAllowedOnRootBlob")
+    container.old[name].remove(blob)
     return Reply(202, {"x-ms-delete-type-permanent": "true"})
 
 
@@ -194,7 +204,9 @@ def set_metadata(account: Account, request: Request, place: Place) -> Reply:
     """Replace a blob's metadata."""
     check(request, place.blob)
     check_encryption(request, place.blob)
-    place.blob.metadata = metadata(request)
+    given = metadata(request)
+    place.keep()
+    place.blob.metadata = given
     return Reply(200, {**account.touch(place.blob), **encrypted("request-server", place.blob.extra["key"])})
 
 
@@ -214,9 +226,10 @@ def source_of(account: Account, request: Request) -> Blob:
     _, name, container, blob_name = [*unquote(url.path).split("/", 3), "", "", ""][:4]
     if name != account.settings.account or not blob_name or parse_qs(url.query).get("snapshot"):
         raise refusal("CannotVerifyCopySource")
-    blob = Place(account, container, blob_name).blob
+    version = parse_qs(url.query).get("versionid", [""])[0]
+    blob = Place(account, container, blob_name, version).blob
     conditions = request.prefixed("x-ms-source-")
-    read = Request(request.method, "", request.query, conditions, b"", "")
+    read = Request(request.method, "", request.query, conditions, Content(), "")
     if unmet(read, blob.etag, blob.changed):
         raise refusal("ConditionNotMet")
     return blob

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from polycloud.sandbox.objects.cloud import ObjectCloud
 from polycloud.sandbox.objects.http import Refusal, Reply, Request
 
 _VERSION = "2021-12-02"
+_VERSION_ID = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z)?")
 Handler = Callable[[Account, Request, Place], Reply]
 
 # The handlers by method and `comp`, each with the permissions of a SAS of which one is needed.
@@ -55,11 +57,13 @@ class AzureSettings(Settings):
         account: the name of the storage account.
         key: its key, in base64.
         largest_page: the most blobs or containers in one list.
+        versioning: whether the account keeps earlier versions of blobs.
     """
 
     account: str = "sandbox"
     key: str = "c2FuZGJveCBzYW5kYm94IHNhbmRib3ggc2FuZGJveCBzYW5kYm94IHNhbmRib3ggc2FuZGJveCBzYW5kYm94"
     largest_page: int = 5000
+    versioning: bool = False
 
 
 class AzureBlobs(ObjectCloud):
@@ -92,7 +96,10 @@ class AzureBlobs(ObjectCloud):
         return replace(reply, headers=headers)
 
     def _reply(self, request: Request) -> Reply:
-        place = self._place(request.decoded)
+        version = request.query.get("versionid", "")
+        if not _VERSION_ID.fullmatch(version):
+            raise refusal("InvalidQueryParameterValue")
+        place = replace(self._place(request.decoded), version=version)
         is_container = request.query.get("restype") == "container"
         table = _OF_BLOBS if place.blob_name else _OF_CONTAINERS if is_container else _OF_ACCOUNT
         if bool(place.container_name) != (table is not _OF_ACCOUNT):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from polycloud.sandbox.azure.account import Account, Place, metadata, shown_metadata, stamps
+from polycloud.sandbox.azure.account import Account, Place, metadata, shown_metadata, stamps, version_of
 from polycloud.sandbox.azure.words import element, parse, refusal, xml_reply
 from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Reply, Request, http_date, unmet
@@ -96,7 +96,7 @@ def set_policies(account: Account, request: Request, place: Place) -> Reply:
     """Replace them."""
     container, policies = place.container, {}
     _check(request, container)
-    for one in parse(request.body).findall("SignedIdentifier") if request.body else ():
+    for one in parse(request.body).findall("SignedIdentifier") if request.content.size else ():
         fields = {short: one.findtext(f"AccessPolicy/{name}", "") for name, short in _POLICY.items()}
         policies[one.findtext("Id", "")] = {name: value for name, value in fields.items() if value}
     if len(policies) > _MOST_POLICIES:
@@ -108,7 +108,7 @@ def set_policies(account: Account, request: Request, place: Place) -> Reply:
 # Lists
 
 
-def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[str], str, str]:
+def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[tuple[str, bool]], str, str]:
     """Return the names on a page, the beginning of its body, and the element for the next marker."""
     query, largest = request.query, account.settings.largest_page
     limit = query.number("maxresults", largest)
@@ -120,7 +120,7 @@ def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[s
         raise refusal("InvalidQueryParameterValue") from None
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     page, more = names.page(min(limit, largest), prefix=prefix, delimiter=delimiter, after=after)
-    marker = base64.urlsafe_b64encode(page[-1].encode()).decode() if more else ""
+    marker = base64.urlsafe_b64encode(page[-1][0].encode()).decode() if more else ""
     given = {"Prefix": "prefix", "Marker": "marker", "MaxResults": "maxresults", "Delimiter": "delimiter"}
     head = "".join(element(name, query[key]) for name, key in given.items() if key in query)
     return page, head, element("NextMarker", marker)
@@ -129,7 +129,7 @@ def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[s
 def list_containers(account: Account, request: Request, _: Place) -> Reply:
     """List containers."""
     page, head, end = _page(request, account, account.containers)
-    body = "".join(_shown(request, account.containers[name], _container_fields) for name in page)
+    body = "".join(_shown(request, account.containers[name], _container_fields) for name, _ in page)
     root = f'EnumerationResults ServiceEndpoint="{request.root}/{account.settings.account}/"'
     return xml_reply(root, f"{head}<Containers>{body}</Containers>{end}")
 
@@ -145,36 +145,38 @@ def _container_fields(container: Container) -> str:
 
 
 def list_blobs(account: Account, request: Request, place: Place) -> Reply:
-    """List blobs, also those with uncommitted blocks only if the request includes them."""
-    objects, container = place.container.objects, place.container
-    if "uncommittedblobs" in request.query.get("include", "").split(","):
-        objects = Names()
-        objects.update(container.objects)
-        objects.update(
-            {name: _uncommitted(account, name) for name in container.extra["blocks"] if name not in objects}
-        )
-    page, head, end = _page(request, account, objects)
-    body = "".join(
-        _shown(request, objects[name], _blob_fields)
-        if name in objects
-        else f"<BlobPrefix>{_name(name)}</BlobPrefix>"
-        for name in page
-    )
+    """List blobs; earlier versions and blobs without a committed block only if the request includes them."""
+    container = place.container
+    included = request.query.get("include", "").split(",")
+    has_versions = "versions" in included
+    names = Names[Any]()
+    names.update(container.all_names() if has_versions else container.objects)
+    if "uncommittedblobs" in included:
+        names.update(dict.fromkeys(container.extra["blocks"].keys() - names.keys()))
+    page, head, end = _page(request, account, names)
+    body = ""
+    for name, is_prefix in page:
+        if is_prefix:
+            body += f"<BlobPrefix>{_name(name)}</BlobPrefix>"
+            continue
+        current = container.objects.get(name)
+        for blob in container.versions(name) if has_versions else [current or _uncommitted(account, name)]:
+            marks = _marks(blob, is_current=blob is current) if has_versions else ""
+            body += _shown(request, blob, _blob_fields, marks)
     endpoint = f"{request.root}/{account.settings.account}/"
     root = f'EnumerationResults ServiceEndpoint="{endpoint}" ContainerName="{container.name}"'
     return xml_reply(root, f"{head}<Blobs>{body}</Blobs>{end}")
 
 
 def _uncommitted(account: Account, name: str) -> Blob:
-    return Blob(
-        name=name,
-        content=Content(),
-        headers={},
-        metadata={},
-        created=account.now,
-        changed=account.now,
-        etag="0x0",
-    )
+    now = account.now
+    return Blob(name=name, content=Content(), headers={}, metadata={}, created=now, changed=now, etag="0x0")
+
+
+def _marks(blob: Blob, *, is_current: bool) -> str:
+    """Return the elements that tell the version of a blob."""
+    mark = element("IsCurrentVersion", "true") if is_current else ""
+    return element("VersionId", version_of(blob)) + mark if version_of(blob) else ""
 
 
 def _name(name: str) -> str:
@@ -182,13 +184,13 @@ def _name(name: str) -> str:
     return element("Name", quote(name), Encoded="true") if _NOT_XML.search(name) else element("Name", name)
 
 
-def _shown(request: Request, item: Any, fields: Callable[[Any], str]) -> str:
+def _shown(request: Request, item: Any, fields: Callable[[Any], str], marks: str = "") -> str:
     kind = "Blob" if isinstance(item, Blob) else "Container"
     shown = ""
     if "metadata" in request.query.get("include", "").split(","):
         inner = "".join(element(name, value) for name, value in item.metadata.items())
         shown = f"<Metadata>{inner}</Metadata>"
-    return f"<{kind}>{_name(item.name)}<Properties>{fields(item)}</Properties>{shown}</{kind}>"
+    return f"<{kind}>{_name(item.name)}{marks}<Properties>{fields(item)}</Properties>{shown}</{kind}>"
 
 
 def _blob_fields(blob: Blob) -> str:

@@ -57,6 +57,10 @@ _ERRORS: dict[str, tuple[int, str]] = {
         401,
         "Server failed to authenticate the request. It has neither an Authorization header nor a signature.",
     ),
+    "OperationNotAllowedOnRootBlob": (
+        403,
+        "The operation is not allowed on the current version of the blob.",
+    ),
     "OutOfRangeInput": (400, "One of the request inputs is out of range."),
     "OutOfRangeQueryParameterValue": (
         400,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
+from polycloud.sandbox.google import access
 from polycloud.sandbox.google.project import Project, check, etag
 from polycloud.sandbox.google.words import body_of, invalid, json_reply, merged, refusal, stamp
 from polycloud.sandbox.objects.http import Reply, Request
@@ -27,38 +28,6 @@ _FIXED = (
     "etag",
     "projectNumber",
 )
-_PUBLIC = {"publicRead": "READER", "publicReadWrite": "WRITER"}
-PREDEFINED = {
-    "authenticatedRead",
-    "bucketOwnerFullControl",
-    "bucketOwnerRead",
-    "private",
-    "projectPrivate",
-    "publicRead",
-    "publicReadWrite",
-}
-
-
-def check_acl(bucket: Container, acl: str | None) -> None:
-    """Raise `Refusal` for a predefined access list that there is not, or that the bucket does not permit."""
-    if acl is None:
-        return
-    if acl not in PREDEFINED:
-        raise invalid(f"Invalid value for predefinedAcl: {acl}")
-    if bucket.extra["fields"].get("iamConfiguration", {}).get("uniformBucketLevelAccess", {}).get("enabled"):
-        raise invalid(
-            "Cannot use ACL API to update bucket policy when uniform bucket-level access is enabled."
-        )
-
-
-def access_list(project: Project, acl: str | None) -> list[dict[str, Any]]:
-    """Return a predefined access list as resources show it."""
-    rows = [{"entity": f"user-{project.email}", "email": project.email, "role": "OWNER"}]
-    if acl in _PUBLIC:
-        rows.append({"entity": "allUsers", "role": _PUBLIC[acl]})
-    if acl == "authenticatedRead":
-        rows.append({"entity": "allAuthenticatedUsers", "role": "READER"})
-    return rows
 
 
 def show(project: Project, bucket: Container, query: Any) -> dict[str, Any]:
@@ -74,7 +43,7 @@ def show(project: Project, bucket: Container, query: Any) -> dict[str, Any]:
         "metageneration": str(bucket.extra["metageneration"]),
         "etag": etag(bucket),
         **bucket.extra["fields"],
-        **({"acl": access_list(project, bucket.extra["acl"])} if query.get("projection") == "full" else {}),
+        **({"acl": bucket.extra["acl"]} if query.get("projection") == "full" else {}),
     }
 
 
@@ -97,10 +66,9 @@ def insert(project: Project, request: Request) -> Reply:
         raise refusal(409, "conflict", text)
     defaults = {"location": "US", "locationType": "multi-region", "storageClass": "STANDARD"}
     bucket = Container(name=name, metadata={}, created=project.now, changed=project.now)
-    acl = query.get("predefinedAcl")
-    bucket.extra = {"fields": {**defaults, **_fields(body)}, "metageneration": 1, "acl": acl, "old": {}}
-    bucket.extra["default"] = query.get("predefinedDefaultObjectAcl")
-    check_acl(bucket, acl)
+    bucket.extra = {"fields": {**defaults, **_fields(body)}, "metageneration": 1, "policy": []}
+    for key, parameter in (("acl", "predefinedAcl"), ("default", "predefinedDefaultObjectAcl")):
+        bucket.extra[key] = access.predefined(project, bucket, query.get(parameter)) or access.owned(project)
     project.buckets[name] = bucket
     return json_reply(show(project, bucket, query))
 
@@ -128,8 +96,8 @@ def patch(project: Project, request: Request, name: str) -> Reply:
     """Change some fields of a bucket, or replace all."""
     bucket = project.bucket(name)
     check(request.query, bucket)
-    body, acl = body_of(request.body), request.query.get("predefinedAcl")
-    check_acl(bucket, acl)
+    body = body_of(request.body)
+    acl = access.predefined(project, bucket, request.query.get("predefinedAcl"))
     old = bucket.extra["fields"] if request.method == "PATCH" else {}
     fixed = {key: bucket.extra["fields"][key] for key in ("location", "locationType", "storageClass")}
     bucket.extra["fields"] = {**fixed, **merged(old, {key: body[key] for key in body if key not in _FIXED})}
@@ -143,7 +111,7 @@ def delete(project: Project, request: Request, name: str) -> Reply:
     """Delete a bucket that is empty, old versions included."""
     bucket = project.bucket(name)
     check(request.query, bucket)
-    if bucket.objects or any(bucket.extra["old"].values()):
+    if bucket.objects or any(bucket.old.values()):
         raise refusal(409, "conflict", "The bucket you tried to delete is not empty.")
     del project.buckets[name]
     return Reply(204)
@@ -170,20 +138,13 @@ def page(
         start=query.get("startOffset", ""),
         end=query.get("endOffset", ""),
     )
-    is_item = {name: name in names and not _is_folded(query, name) for name in found}
-    items = [row for name in found if is_item[name] for row in view(name)]
-    prefixes = [name for name in found if not is_item[name]]
+    items = [row for name, is_prefix in found if not is_prefix for row in view(name)]
+    prefixes = [name for name, is_prefix in found if is_prefix]
     return {
         **({"items": items} if items else {}),
         **({"prefixes": prefixes} if prefixes else {}),
-        **({"nextPageToken": base64.urlsafe_b64encode(found[-1].encode()).decode()} if more else {}),
+        **({"nextPageToken": base64.urlsafe_b64encode(found[-1][0].encode()).decode()} if more else {}),
     }
-
-
-def _is_folded(query: Any, name: str) -> bool:
-    """Return whether a name stands for all that begin with it."""
-    delimiter = query.get("delimiter", "")
-    return bool(delimiter) and delimiter in name.removeprefix(query.get("prefix", ""))
 
 
 def list_all(project: Project, request: Request) -> Reply:

@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from polycloud.sandbox.clouds import Settings
-from polycloud.sandbox.google import buckets, objects, uploads
+from polycloud.sandbox.google import access, buckets, objects, uploads
 from polycloud.sandbox.google.project import Project
 from polycloud.sandbox.google.signatures import ServiceAccount
 from polycloud.sandbox.google.words import refusal
 from polycloud.sandbox.google.xmlapi import handle_xml
 from polycloud.sandbox.objects.cloud import ObjectCloud
+from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Refusal, Reply, Request
 from polycloud.sandbox.rest.bodies import Query
 
@@ -34,7 +35,10 @@ _ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
         _BUCKET,
         {"GET": buckets.get, "PATCH": buckets.patch, "PUT": buckets.patch, "DELETE": buckets.delete},
     ),
+    (f"{_BUCKET}/iam", {"GET": access.show_policy, "PUT": access.set_policy}),
     (f"{_BUCKET}/o", {"GET": objects.list_all}),
+    (f"{_OBJECT}/acl", {"GET": access.show_list, "POST": access.add_row}),
+    (f"{_OBJECT}/acl/([^/]+)", {"DELETE": access.delete_row}),
     (
         _OBJECT,
         {"GET": objects.get, "PATCH": objects.patch, "PUT": objects.patch, "DELETE": objects.delete},
@@ -123,8 +127,7 @@ class GoogleStorage(ObjectCloud):
     def _is_public(self, bucket: str, name: str) -> bool:
         """Return whether everybody may read an object."""
         container = self._project.buckets.get(bucket)
-        blob = container.objects.get(name) if container else None
-        return bool(blob and str(blob.extra["acl"]).startswith("public"))
+        return access.is_public(container, container.objects.get(name) if container else None)
 
     def _batch(self, request: Request) -> Reply:
         """Respond to several requests, which the parts of one body are."""
@@ -160,7 +163,7 @@ class GoogleStorage(ObjectCloud):
             path=path,
             query=Query.parse(query.encode()),
             headers={**shared, **{name.lower(): value for name, value in given.items()}},
-            body=bytes(given.get_payload(decode=True)),
+            content=Content.of(bytes(given.get_payload(decode=True))),
         )
         try:
             return self.handle(one)

@@ -10,8 +10,9 @@ import zlib
 from typing import Any
 from urllib.parse import quote
 
-from polycloud.sandbox.google.buckets import access_list, check_acl, page
-from polycloud.sandbox.google.project import Project, check, etag, versions
+from polycloud.sandbox.google import access
+from polycloud.sandbox.google.buckets import page
+from polycloud.sandbox.google.project import Project, check, etag
 from polycloud.sandbox.google.words import body_of, invalid, json_reply, merged, refusal, stamp
 from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Reply, Request, http_date, unmet, wanted_range
@@ -70,7 +71,7 @@ def show(project: Project, bucket: Container, blob: Blob, query: Any) -> dict[st
     if key:
         shown["customerEncryption"] = {"encryptionAlgorithm": "AES256", "keySha256": key}
     if query.get("projection") == "full":
-        shown["acl"] = access_list(project, blob.extra["acl"])
+        shown["acl"] = blob.extra["acl"]
         shown["owner"] = {"entity": f"user-{project.email}"}
     return shown
 
@@ -92,8 +93,8 @@ def new_blob(
     name = str(body.get("name") or query.get("name") or "")
     check_name(name)
     check(query, bucket.objects.get(name))
-    acl = query.get("predefinedAcl", query.get("destinationPredefinedAcl"))
-    check_acl(bucket, acl)
+    named = query.get("predefinedAcl", query.get("destinationPredefinedAcl"))
+    acl = access.predefined(project, bucket, named)
     for field, actual in (("md5Hash", content.md5), ("crc32c", content.crc32c)):
         if body.get(field) not in {None, b64(actual)}:
             kind = "MD5 hash" if field == "md5Hash" else "CRC32C"
@@ -225,15 +226,11 @@ def _is_decompressed(request: Request, blob: Blob) -> bool:
 def list_all(project: Project, request: Request, bucket: str) -> Reply:
     """List objects, with all their versions if the request asks for them."""
     container, query = project.bucket(bucket), request.query
-    names: Names[Any] = container.objects
     is_all = query.get("versions", "").lower() == "true"
-    if is_all:
-        names = Names()
-        names.update({name: one for name, one in container.extra["old"].items() if one})
-        names.update(container.objects)
+    names: Names[Any] = container.all_names() if is_all else container.objects
 
     def view(name: str) -> list[dict[str, Any]]:
-        blobs = versions(container, name) if is_all else [container.objects[name]]
+        blobs = container.versions(name) if is_all else [container.objects[name]]
         return [show(project, container, blob, query) for blob in blobs]
 
     return json_reply({"kind": "storage#objects", **page(project, request, names, view)})
@@ -247,11 +244,11 @@ def patch(project: Project, request: Request, bucket: str, name: str) -> Reply:
     container = project.bucket(bucket)
     blob = project.object(bucket, name, request.query.get("generation"))
     check(request.query, blob)
-    acl = request.query.get("predefinedAcl")
-    check_acl(container, acl)
+    acl = access.predefined(project, container, request.query.get("predefinedAcl"))
     old = {**blob.headers, "metadata": blob.metadata} if request.method == "PATCH" else {}
-    blob.headers, blob.metadata = _settable(merged(old, body_of(request.body)))
-    blob.extra["acl"] = acl or blob.extra["acl"]
+    body = body_of(request.body)
+    blob.headers, blob.metadata = _settable(merged(old, body))
+    blob.extra["acl"] = acl or body.get("acl") or blob.extra["acl"]
     blob.extra["metageneration"] += 1
     blob.changed = project.now
     return json_reply(show(project, container, blob, request.query))

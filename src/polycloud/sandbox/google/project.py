@@ -57,7 +57,7 @@ class Project:
     def object(self, bucket: str, name: str, generation: str | None = None) -> Blob:
         """Return an object, or one of its versions. Raises `Refusal`."""
         container = self.bucket(bucket)
-        for blob in versions(container, name) if generation else [container.objects.get(name)]:
+        for blob in container.versions(name) if generation else [container.objects.get(name)]:
             if blob and generation in {None, "", str(blob.extra["generation"])}:
                 return blob
         raise refusal(404, "notFound", f"No such object: {bucket}/{name}")
@@ -71,7 +71,7 @@ class Project:
 
     def remove(self, bucket: Container, name: str, generation: str | None = None) -> None:
         """Delete an object, which a bucket with versions keeps; with a generation, delete that version."""
-        old: dict[str, list[Blob]] = bucket.extra["old"]
+        old = bucket.old
         current = bucket.objects.get(name)
         if generation and not (current and str(current.extra["generation"]) == generation):
             old[name] = [one for one in old.get(name, ()) if str(one.extra["generation"]) != generation]
@@ -85,12 +85,6 @@ class Project:
 def is_versioned(bucket: Container) -> bool:
     """Return whether a bucket keeps what is replaced or deleted."""
     return bool(bucket.extra["fields"].get("versioning", {}).get("enabled"))
-
-
-def versions(bucket: Container, name: str) -> list[Blob]:
-    """Return all versions of an object, the current one last."""
-    current = bucket.objects.get(name)
-    return [*bucket.extra["old"].get(name, ()), *([current] if current else ())]
 
 
 def etag(blob: Blob | Container) -> str:

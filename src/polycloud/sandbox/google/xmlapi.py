@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from polycloud.sandbox.google.access import is_public
 from polycloud.sandbox.google.objects import SETTABLE, media, new_blob
 from polycloud.sandbox.google.project import Project
 from polycloud.sandbox.google.signatures import ServiceAccount, xml_refusal
 from polycloud.sandbox.google.uploads import hashes
-from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Reply, Request
 from polycloud.sandbox.rest.bodies import Query
 
@@ -18,10 +18,10 @@ def handle_xml(project: Project, account: ServiceAccount, request: Request) -> R
     _, bucket_name, name = [*request.decoded.split("/", 2), ""][:3]
     bucket = project.buckets.get(bucket_name)
     blob = bucket.objects.get(name) if bucket else None
-    is_public = blob is not None and str(blob.extra["acl"]).startswith("public") and request.is_read
+    is_free = request.is_read and is_public(bucket, blob)
     if "x-goog-signature" in {one.lower() for one in request.query}:
         account.check_url(request, project.now)
-    elif not is_public and not account.may(request, project.now, is_read=request.is_read):
+    elif not is_free and not account.may(request, project.now, is_read=request.is_read):
         raise xml_refusal(403, "AccessDenied", "Access denied.")
     if bucket is None:
         raise xml_refusal(404, "NoSuchBucket", "The specified bucket does not exist.")
@@ -49,8 +49,8 @@ def _put(project: Project, request: Request, bucket: str, name: str) -> Reply:
     query = Query()
     for header, value in request.prefixed("x-goog-if-").items():
         query["if" + header.title().replace("-", "")] = value
-    put = Request("PUT", request.path, query, headers, request.body, request.root)
-    new_blob(project, put, bucket, body, Content.of(request.body))
+    put = Request("PUT", request.path, query, headers, request.content, request.root)
+    new_blob(project, put, bucket, body, request.content)
     blob = project.object(bucket, name)
     return Reply(
         200, {"etag": f'"{blob.content.md5.hex()}"', "x-goog-generation": str(blob.extra["generation"])}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ObjectCloud(Cloud):
     """One account with containers of objects. Stopping keeps them, a reset deletes them."""
 
-    no_machines: ClassVar[str | None] = "it has objects only"
+    no_machines: ClassVar[str | None] = "there are no servers, only objects"
 
     def __init__(self, settings: Any, clock: Clock, machines: Machines) -> None:
         self.settings, self._clock = settings, clock

@@ -49,8 +49,8 @@ class Names(MutableMapping[str, T]):
         start: str = "",
         end: str = "",
         reverse: bool = False,
-    ) -> tuple[list[str], bool]:
-        """Return the names on a page, and whether there are more.
+    ) -> tuple[list[tuple[str, bool]], bool]:
+        """Return the names on a page, each with whether it stands for several, and whether there are more.
 
         Args:
             limit: how many names at most.
@@ -62,14 +62,16 @@ class Names(MutableMapping[str, T]):
             reverse: whether the last name comes first; `after` and `end` are in that order too.
         """
         if reverse:
-            names = list(self._folded(prefix, delimiter, end, start, after))
-            names.reverse()
-            page = names[: limit + 1]
+            found = list(self._folded(prefix, delimiter, end, start, after))
+            found.reverse()
+            page = found[: limit + 1]
         else:
             page = list(islice(self._folded(prefix, delimiter, after, start, end), limit + 1))
         return page[:limit], len(page) > limit
 
-    def _folded(self, prefix: str, delimiter: str, after: str, start: str, end: str) -> Iterator[str]:
+    def _folded(
+        self, prefix: str, delimiter: str, after: str, start: str, end: str
+    ) -> Iterator[tuple[str, bool]]:
         names = self._names
         at = max(bisect_left(names, prefix), bisect_left(names, start), bisect_right(names, after))
         while at < len(names) and names[at].startswith(prefix) and (not end or names[at] < end):
@@ -80,7 +82,7 @@ class Names(MutableMapping[str, T]):
                 name = name[: cut + len(delimiter)]
                 at = bisect_right(names, name, lo=at, key=itemgetter(slice(len(name))))
             if name != after:
-                yield name
+                yield name, cut >= 0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -110,7 +112,7 @@ class Blob:
 
 @dataclass(kw_only=True, eq=False)
 class Container:
-    """A container, with its objects; for the rest see `Blob`."""
+    """A container, with its objects, and their earlier versions by name; for the rest see `Blob`."""
 
     name: str
     metadata: dict[str, str]
@@ -119,3 +121,16 @@ class Container:
     etag: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     objects: Names[Blob] = field(default_factory=Names)
+    old: dict[str, list[Blob]] = field(default_factory=dict)
+
+    def versions(self, name: str) -> list[Blob]:
+        """Return all versions of an object, the current one last."""
+        current = self.objects.get(name)
+        return [*self.old.get(name, ()), *([current] if current else ())]
+
+    def all_names(self) -> Names[object]:
+        """Return the names of all objects, also of those that have old versions only."""
+        names = Names[object]()
+        names.update({name: None for name, blobs in self.old.items() if blobs})
+        names.update(self.objects)
+        return names

@@ -70,6 +70,7 @@ class State(Networking):
         self.volumes: dict[str, Item] = {}
         self.snapshots: dict[str, Item] = {}
         self.volume_types: dict[str, Item] = {}
+        self.cdn: dict[tuple[str, str], Any] = {}
         self._seed_images(items["images"].values())
         self._seed_networks()
         self._seed_volume_types()

@@ -8,7 +8,7 @@ from typing import Any
 
 from polycloud.sandbox.openstack import cloud as openstack
 from polycloud.sandbox.openstack.settings import OpenStackSettings
-from polycloud.sandbox.rackspace import identity, interfaces
+from polycloud.sandbox.rackspace import cdn, identity, interfaces
 from polycloud.sandbox.rackspace.dialect import LAYOUT, in_v1
 from polycloud.sandbox.rackspace.identity import ACCOUNT, RackspaceIdentity
 from polycloud.sandbox.rest.replies import Call, Reply, Routes
@@ -54,6 +54,7 @@ ROUTES: Routes = {
     **{path: verbs for path, verbs in in_v1(openstack.ROUTES).items() if not path.startswith(_NOT_THERE)},
     **identity.ROUTES,
     **interfaces.ROUTES,
+    **cdn.ROUTES,
     "/compute/v2/": {"GET": _version},
 }
 """Every path, with its methods and their handlers; each region's have its name before them."""

@@ -90,6 +90,7 @@ LAYOUT = Layout(
     services=(
         Service("compute", "cloudServersOpenStack", "/compute/v2/{}"),
         Service("object-store", "cloudFiles", "/v1/MossoCloudFS_{}"),
+        Service("rax:object-cdn", "cloudFilesCDN", "/cdn/v1/MossoCloudFS_{}"),
         Service("rax:load-balancer", "cloudLoadBalancers", "/loadbalancers/v1.0/{}"),
         Service("rax:dns", "cloudDNS", "/dns/v1.0/{}"),
         Service("volume", "cloudBlockStorage", "/volume/v1/{}"),

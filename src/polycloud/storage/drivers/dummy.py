@@ -8,10 +8,10 @@ from copy import copy
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from polycloud.storage.base import StorageDriver, rechunked
+from polycloud.storage.base import StorageDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
-from polycloud.storage.sources import Source, counted
+from polycloud.storage.sources import Source, counted, rechunked
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     ContainerDoesNotExistError,

@@ -19,7 +19,7 @@ from polycloud.common.arguments import id_of
 from polycloud.common.base import quote_segment
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack import OpenStackBaseConnection
-from polycloud.common.openstack.publicclouds import PublicCloud
+from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK
 from polycloud.common.payload import Item, LazyExtra
 from polycloud.compute.drivers.openstack import OpenStackNodeDriver
 from polycloud.compute.drivers.openstack.catalog import Flavor
@@ -63,12 +63,6 @@ REGIONS: Mapping[str, tuple[str, str]] = {
     "HKG": ("Hong Kong", "HK"),
 }
 """The regions: their cities and countries."""
-RACKSPACE = PublicCloud(
-    "Rackspace",
-    "https://identity.api.rackspacecloud.com/v2.0",
-    tuple(REGIONS),
-    "https://www.rackspace.com",
-)
 LACKING = frozenset(
     {
         "ex_add_router_port",
@@ -348,9 +342,7 @@ class RackspaceLONNodeDriver(RackspaceNodeDriver):
     """Rackspace's node driver for London."""
 
     default_region = "LON"
-    public_cloud = PublicCloud(
-        RACKSPACE.name, "https://lon.identity.api.rackspacecloud.com/v2.0", ("LON",), RACKSPACE.website
-    )
+    public_cloud = RACKSPACE_UK
 
 
 def class_of(size_id: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from polycloud.sandbox.objects.http import Reply, Request, http_date
 from polycloud.sandbox.objects.store import Blob, Container, Names
+from polycloud.sandbox.openstack.swift import versions
 from polycloud.sandbox.openstack.swift.large import bulk_delete
 from polycloud.sandbox.openstack.swift.places import (
     HTML,
@@ -25,6 +27,8 @@ from polycloud.sandbox.openstack.swift.places import (
     stamp,
 )
 
+_TRUE = {"true", "1", "yes", "on", "t", "y"}
+_VERSIONS = "x-versions-enabled"
 _RULES = {"x-container-read", "x-container-write"}
 
 
@@ -46,27 +50,45 @@ def _update(metadata: dict[str, str], request: Request, noun: str) -> None:
 
 def _listing(stores: Stores, request: Request, names: Names[Any], show: Callable[[Any], Any]) -> Reply:
     """Return a page of names, in the format that a request asks for."""
-    query, largest = request.query, stores.settings.largest_page
-    limit = query.number("limit", largest)
-    if limit is None:
-        limit = largest
-    if limit > largest:
-        raise refusal(412, f"Maximum limit is {largest}")
+    query, limit = request.query, _limit(stores, request)
     page, _ = names.page(
         limit,
         prefix=query.get("prefix", ""),
         delimiter=query.get("delimiter", ""),
         after=query.get("marker", ""),
         end=query.get("end_marker", ""),
-        reverse=query.get("reverse", "").lower() in {"true", "1", "yes", "on", "t", "y"},
+        reverse=query.get("reverse", "").lower() in _TRUE,
     )
-    wants_json = query.get("format", "").lower() == "json" or "application/json" in request.headers.get(
-        "accept", ""
-    )
-    if wants_json:
-        rows = [show(names[name]) if name in names else {"subdir": name} for name in page]
+    rows = [{"subdir": name} if is_prefix else show(names[name]) for name, is_prefix in page]
+    return _formatted(request, rows)
+
+
+def _limit(stores: Stores, request: Request) -> int:
+    largest: int = stores.settings.largest_page
+    limit = request.query.number("limit", largest)
+    if limit is not None and limit > largest:
+        raise refusal(412, f"Maximum limit is {largest}")
+    return largest if limit is None else limit
+
+
+def _formatted(request: Request, rows: list[dict[str, Any]]) -> Reply:
+    """Return a list as JSON, or as the names alone."""
+    form = request.query.get("format", "").lower()
+    if form == "json" or (not form and "application/json" in request.headers.get("accept", "")):
         return Reply(200, {"content-type": JSON}, msgspec.json.encode(rows))
-    return Reply(200 if page else 204, {"content-type": TEXT}, "".join(f"{name}\n" for name in page).encode())
+    text = "".join(f"{row.get('name', row.get('subdir'))}\n" for row in rows)
+    return Reply(200 if text else 204, {"content-type": TEXT}, text.encode())
+
+
+def _versions(stores: Stores, request: Request, container: Container) -> Reply:
+    """Return a page of all versions, the newest of each object first."""
+    rows = [
+        {**_show_object(blob), "is_latest": is_latest, "version_id": versions.version_of(blob)}
+        if blob
+        else {"subdir": name}
+        for name, blob, is_latest in islice(versions.listed(container, request), _limit(stores, request))
+    ]
+    return _formatted(request, rows)
 
 
 def _read(noun: str, facts: Callable[[Stores, Any], dict[str, str]], names: Any, show: Any) -> Handler:
@@ -83,7 +105,10 @@ def _read(noun: str, facts: Callable[[Stores, Any], dict[str, str]], names: Any,
         }
         if request.method == "HEAD":
             return Reply(204, {"content-type": TEXT, **headers, "content-length": "0"})
-        reply = _listing(stores, request, names(what), show)
+        if isinstance(what, Container) and "versions" in request.query:
+            reply = _versions(stores, request, what)
+        else:
+            reply = _listing(stores, request, names(what), show)
         return Reply(reply.status, {**headers, **reply.headers}, reply.body)
 
     return handle
@@ -136,6 +161,7 @@ def _container_facts(_: Stores, container: Container) -> dict[str, str]:
         "x-container-bytes-used": str(_bytes_used([container])),
         "last-modified": http_date(int(container.changed) + 1),
         "x-storage-policy": POLICY,
+        **({_VERSIONS: str(container.extra["versions"])} if "versions" in container.extra else {}),
     }
 
 
@@ -157,11 +183,15 @@ def _put_container(stores: Stores, request: Request, place: Place) -> Reply:
     if is_new:
         containers[name] = Container(name=name, metadata={}, created=stores.now, changed=stores.now)
     _update(place.container.metadata, request, "container")
+    if _VERSIONS in request.headers:
+        place.container.extra["versions"] = request.headers[_VERSIONS].lower() in _TRUE
     return Reply(201, {"content-type": HTML}) if is_new else plain(202)
 
 
 def _post_container(stores: Stores, request: Request, place: Place) -> Reply:
     _update(place.container.metadata, request, "container")
+    if _VERSIONS in request.headers:
+        place.container.extra["versions"] = request.headers[_VERSIONS].lower() in _TRUE
     place.container.changed = stores.now
     return Reply(204, {"content-type": HTML})
 
@@ -169,6 +199,8 @@ def _post_container(stores: Stores, request: Request, place: Place) -> Reply:
 def _delete_container(_: Stores, __: Request, place: Place) -> Reply:
     if place.container.objects:
         raise refusal(409)
+    if any(place.container.old.values()):
+        raise refusal(409, "Delete all versions before deleting container.")
     del place.account.containers[place.container_name]
     return Reply(204, {"content-type": HTML})
 

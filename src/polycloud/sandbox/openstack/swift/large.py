@@ -16,6 +16,7 @@ import msgspec
 from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Refusal, Reply, Request, wanted_range
 from polycloud.sandbox.objects.store import Blob
+from polycloud.sandbox.openstack.swift import versions
 from polycloud.sandbox.openstack.swift.places import JSON, Account, Place, Stores, plain, refusal, stamp
 
 _JSON = "application/json"
@@ -35,8 +36,12 @@ class Large:
 
 def find(stores: Stores, place: Place) -> Blob:
     """Return the object at a place. Raises `Refusal` where there is none, or its time is over."""
-    blob = place.container.objects.get(place.name)
-    if blob is None or float(blob.headers.get("x-delete-at", "inf")) <= stores.now:
+    blob = versions.find(place)
+    if (
+        blob is None
+        or versions.is_marker(blob)
+        or float(blob.headers.get("x-delete-at", "inf")) <= stores.now
+    ):
         raise refusal(404)
     return blob
 
@@ -60,7 +65,7 @@ def joined(stores: Stores, account: Account, blob: Blob) -> tuple[Content, str]:
     if "x-object-manifest" in blob.headers:
         place = _named(account, unquote(blob.headers["x-object-manifest"]))
         names, _ = place.container.objects.page(len(place.container.objects), prefix=place.name)
-        parts = [joined(stores, account, place.container.objects[name]) for name in names]
+        parts = [joined(stores, account, place.container.objects[name]) for name, _ in names]
         etags = "".join(etag.strip('"') for _, etag in parts)
         return sum((content for content, _ in parts), Content()), f'"{_md5(etags)}"'
     return blob.content, blob.etag
@@ -205,33 +210,39 @@ def _shown(place: Place, segment: dict[str, Any]) -> dict[str, Any]:
 # Deletes
 
 
-def delete_all(request: Request, place: Place) -> Reply:
-    """Delete a static large object and its segments."""
+def delete_all(stores: Stores, request: Request, place: Place) -> Reply:
+    """Delete a static large object, or a version of one, and its segments."""
     own = f"/{place.container_name}/{place.name}"
-    blob = place.container.objects.get(place.name)
+    blob = versions.find(place)
     if blob and "large" not in blob.extra:
         return _report(request, 0, 0, [[own, "Not an SLO manifest"]])
     segments = blob.extra["large"].segments if blob else ()
-    return _delete(request, place.account, [*(one["path"] for one in segments if "path" in one), own])
+    paths = [one["path"] for one in segments if "path" in one]
+    if not (blob and place.version):
+        return _delete(stores, request, place.account, [*paths, own])
+    versions.delete(place)
+    return _delete(stores, request, place.account, paths, deleted=1)
 
 
-def bulk_delete(_: Stores, request: Request, place: Place) -> Reply:
+def bulk_delete(stores: Stores, request: Request, place: Place) -> Reply:
     """Delete the objects and empty containers whose paths the lines of a request are."""
     paths = [unquote(line) for line in request.body.decode().splitlines() if line.strip()]
     if len(paths) > MOST_DELETES:
         raise refusal(413, f"Maximum Bulk Deletes: {MOST_DELETES} per request")
-    return _delete(request, place.account, paths)
+    return _delete(stores, request, place.account, paths)
 
 
-def _delete(request: Request, account: Account, paths: Sequence[str]) -> Reply:
-    deleted, missing, errors = 0, 0, []
+def _delete(
+    stores: Stores, request: Request, account: Account, paths: Sequence[str], deleted: int = 0
+) -> Reply:
+    missing, errors = 0, []
     for path in paths:
         place = _named(account, path)
         container = account.containers.get(place.container_name)
         if container is None or (place.name and place.name not in container.objects):
             missing += 1
         elif place.name:
-            del container.objects[place.name]
+            versions.put(stores, container, place.name, None)
             deleted += 1
         elif container.objects:
             errors.append([path, "409 Conflict"])

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Reply, Request, http_date, unmet, wanted_range
 from polycloud.sandbox.objects.store import Blob
-from polycloud.sandbox.openstack.swift import large
+from polycloud.sandbox.openstack.swift import large, versions
 from polycloud.sandbox.openstack.swift.places import (
     HTML,
     Handler,
@@ -73,7 +73,9 @@ def _get(stores: Stores, request: Request, place: Place) -> Reply:
         blob = replace(blob, headers={**blob.headers, "content-length": str(blob.extra["large"].size)})
     else:
         content, etag = large.joined(stores, place.account, blob)
-    headers = {"x-manifest-etag": blob.etag, **blob.headers} if "large" in blob.extra else blob.headers
+    headers = {**blob.headers, **versions.headers_of(place, blob)}
+    if "large" in blob.extra:
+        headers["x-manifest-etag"] = blob.etag
     return _wanted(request, replace(blob, content=content, headers=headers), etag)
 
 
@@ -125,9 +127,12 @@ def _put(stores: Stores, request: Request, place: Place) -> Reply:
     headers, container = request.headers, place.container
     check_metadata(request, "object")
     if "x-copy-from" in headers:
-        if request.body:
+        if request.content.size:
             raise refusal(400, "Copy requests require a zero byte body")
-        return _copy(stores, request, _other(place, headers["x-copy-from"], "X-Copy-From"), place)
+        source = _other(place, headers["x-copy-from"], "X-Copy-From")
+        return _copy(stores, request, replace(source, version=place.version), place)
+    if place.version:
+        return versions.restore(stores, request, place)
     condition = headers.get("if-none-match")
     if condition not in {None, "*"}:
         raise refusal(400, "If-None-Match only supports *")
@@ -137,7 +142,7 @@ def _put(stores: Stores, request: Request, place: Place) -> Reply:
         raise refusal(411, "Missing Content-Length header.")
     blob = Blob(
         name=place.name,
-        content=Content.of(request.body),
+        content=request.content,
         headers={"content-type": _type(request, place.name), **_kept(stores, request)},
         metadata=_metadata(request),
         created=stores.now,
@@ -165,12 +170,14 @@ def _add(
     etag = f'"{joined.etag}"' if joined else blob.etag
     if request.headers.get("etag", etag).strip('"').lower() != etag.strip('"'):
         raise refusal(422)
-    place.container.objects[place.name] = blob
+    version = versions.put(stores, place.container, place.name, blob)
     headers = {"content-type": HTML, "etag": etag, "last-modified": http_date(_changed(blob))}
-    return Reply(201, {**headers, **(more or {})})
+    return Reply(201, {**headers, **version, **(more or {})})
 
 
 def _post(stores: Stores, request: Request, place: Place) -> Reply:
+    if place.version:
+        raise refusal(400, "POST to a specific version is not allowed")
     blob = large.find(stores, place)
     check_metadata(request, "object")
     lasting = {name: blob.headers[name] for name in ("content-type", large.STATIC) if name in blob.headers}
@@ -183,10 +190,13 @@ def _post(stores: Stores, request: Request, place: Place) -> Reply:
 
 def _delete(stores: Stores, request: Request, place: Place) -> Reply:
     if request.query.get("multipart-manifest") == "delete":
-        return large.delete_all(request, place)
-    large.find(stores, place)
-    del place.container.objects[place.name]
-    return Reply(204, {"content-type": HTML})
+        return large.delete_all(stores, request, place)
+    if place.version:
+        return versions.delete(place)
+    if not place.container.extra.get("versions"):
+        large.find(stores, place)
+    version = versions.put(stores, place.container, place.name, None)
+    return Reply(204, {"content-type": HTML, **version})
 
 
 # Copies
@@ -197,7 +207,7 @@ def _other(place: Place, header: str, name: str) -> Place:
     container, _, key = unquote(header).lstrip("/").partition("/")
     if not container or not key:
         raise refusal(412, f"{name} header must be of the form <container name>/<object name>")
-    return replace(place, container_name=container, name=key)
+    return replace(place, container_name=container, name=key, version="")
 
 
 def _copy_to(stores: Stores, request: Request, place: Place) -> Reply:

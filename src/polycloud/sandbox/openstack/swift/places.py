@@ -53,12 +53,13 @@ class Account:
 
 @dataclass(frozen=True)
 class Place:
-    """What a path names: an account, and maybe a container and an object in it."""
+    """What a request names: an account, and maybe a container, an object in it, and its version."""
 
     account_name: str
     account: Account
     container_name: str
     name: str
+    version: str = ""
 
     @property
     def container(self) -> Container:
@@ -83,6 +84,12 @@ class Stores:
     prefix: str
     settings: Any
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    _last: int = 0
+
+    def new_time(self) -> float:
+        """Return the present, which is never the same twice in the five decimals of Swift's timestamps."""
+        self._last = max(self._last + 1, int(self.now * 1e5))
+        return self._last / 1e5
 
     @property
     def now(self) -> float:

@@ -80,7 +80,8 @@ class Swift:
         ):
             if (size := len(text.encode())) > most:
                 raise refusal(400, f"{noun} name length of {size} longer than {most}")
-        return Place(account, self._stores.account(region, account), container, name)
+        version = request.query.get("version-id", "")
+        return Place(account, self._stores.account(region, account), container, name, version)
 
 
 def _handlers(place: Place) -> Mapping[str, Handler]:
@@ -106,6 +107,7 @@ def _info(settings: Any) -> dict[str, Any]:
             "max_manifest_size": 8 << 20,
             "min_segment_size": 1,
         },
+        "object_versioning": {},
         "bulk_delete": {"max_deletes_per_request": large.MOST_DELETES, "max_failed_deletes": 1000},
         "tempurl": {
             "methods": list(access.TEMPORARY),

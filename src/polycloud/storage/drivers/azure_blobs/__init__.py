@@ -14,7 +14,7 @@ from polycloud.storage.drivers.azure_blobs.versions import AzureVersions
 __all__ = ["AzureBlobsStorageDriver"]
 
 
-class AzureBlobsStorageDriver(AzureContainers, AzureVersions, AzureUploads, AzureCopies, AzurePresigning):
+class AzureBlobsStorageDriver(AzureVersions, AzureUploads, AzureCopies, AzureContainers, AzurePresigning):
     """Azure Blob Storage's driver: `AzureBlobsStorageDriver("account", "key")`.
 
     The second argument is the account's key in base64, or a SAS token ("sv=...&sig=..."). With

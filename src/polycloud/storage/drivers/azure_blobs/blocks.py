@@ -10,14 +10,13 @@ Source: "Put Blob", "Put Block", "Put Block List" and "Get Block List".
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from io import BytesIO
 from typing import Any
 
 from polycloud.common.azure import AzureStorageResponse
+from polycloud.storage.contents import Content, body_of, md5_of
 from polycloud.storage.drivers.azure_blobs.connection import BlobConnection
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import Object
@@ -25,19 +24,14 @@ from polycloud.storage.types import ObjectHashMismatchError
 from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
 
-BLOCK_ID = re.compile(r"(?P<upload>[0-9a-f]{12})-(?P<number>\d{5})-(?P<md5>[0-9a-f]{32})")
+BLOCK_ID = re.compile(r"(?P<upload>[0-9a-f]{12})-(?P<number>[0-9]{5})-(?P<md5>[0-9a-f]{32})")
 Commit = Callable[[int, str, Callable[..., Headers]], Object]
-
-
-def md5_of(content: bytes) -> bytes:
-    """Return the MD5 of a content."""
-    return hashlib.md5(content, usedforsecurity=False).digest()
 
 
 def put_bytes(
     connection: BlobConnection,
     path: str,
-    content: bytes,
+    content: Content,
     digest: bytes,
     params: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -57,7 +51,7 @@ def put_bytes(
         "Content-Length": str(len(content)),
     }
     response: AzureStorageResponse = connection.request(
-        path, params, BytesIO(content), fields, "PUT", idempotent=idempotent
+        path, params, body_of(content), fields, "PUT", idempotent=idempotent
     )
     found: Headers = response.headers
     if found.get("content-md5", md5) != md5:
@@ -89,9 +83,9 @@ class AzurePartedUpload(PartedUpload):
         """Add a block to the MD5 of the blob."""
         self._digest.update(content)
 
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send a block; return its id."""
-        digest = md5_of(content)
+        digest = md5_of(content).digest()
         block = base64.b64encode(f"{self.id}-{number:05}-{digest.hex()}".encode()).decode()
         put_bytes(self._connection, self._path, content, digest, {"comp": "block", "blockid": block})
         return block
@@ -106,7 +100,13 @@ class AzurePartedUpload(PartedUpload):
         def send(conditions: dict[str, str], *, idempotent: bool) -> Headers:
             params, headers = {"comp": "blocklist"}, {**kept, **conditions}
             return put_bytes(
-                self._connection, self._path, body, md5_of(body), params, headers, idempotent=idempotent
+                self._connection,
+                self._path,
+                body,
+                md5_of(body).digest(),
+                params,
+                headers,
+                idempotent=idempotent,
             )
 
         return self._commit(size, self._digest.hexdigest(), send)
@@ -119,15 +119,20 @@ class AzurePartedUpload(PartedUpload):
         params = {"comp": "blocklist", "blocklisttype": "uncommitted"}
         response: AzureStorageResponse = self._connection.request(self._path, params)
         for element in response.root("BlockList").iterfind("UncommittedBlocks/Block"):
-            tag, size = element.findtext("Name") or "", element.findtext("Size") or ""
+            tag = element.findtext("Name") or ""
             found = _block(tag)
-            if found is not None and found["upload"] == self.id and size.isdigit():
-                yield Part(int(found["number"]), int(size), tag, found["md5"])
+            if found is None or found["upload"] != self.id:
+                continue
+            try:
+                size = int(element.findtext("Size") or "")
+            except ValueError as error:
+                raise response.undocumented(error) from None
+            yield Part(int(found["number"]), size, tag, found["md5"])
 
 
 def _block(tag: str) -> re.Match[str] | None:
     """Return the parts of a block's id; None if another program has chosen it."""
     try:
         return BLOCK_ID.fullmatch(base64.b64decode(tag, validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None

@@ -122,7 +122,9 @@ class AzureBaseDriver(StorageDriver):
                 raise InvalidCredsError(message, driver=self)
             self._login = ClientLogin(tenant_id, identity, secret, ex_authority or environment.authority)
         self._customer_key = ex_customer_key
-        self._page = require_count("ex_per_page", ex_per_page or LARGEST_PAGE, LARGEST_PAGE)
+        self._page = require_count(
+            "ex_per_page", LARGEST_PAGE if ex_per_page is None else ex_per_page, LARGEST_PAGE
+        )
         host = host or f"{key}.blob.{environment.storage}"
         super().__init__(key, secret, secure, host, port, None, region, **options)
 

@@ -23,11 +23,11 @@ ACCESS = "x-ms-blob-public-access"
 
 
 def page_of(
-    response: AzureStorageResponse, tag: str, marker: str | None
+    response: AzureStorageResponse, path: str, marker: str | None
 ) -> tuple[list[ET.Element], str | None]:
-    """Return the elements of one page of a list, and the marker of the next page."""
+    """Return the elements at `path` ("Blobs/Blob") of the page that has this marker, and the next marker."""
     root = response.root("EnumerationResults")
-    group, _, name = tag.partition("/")
+    group, _, name = path.partition("/")
     found = root.find(group)
     if found is None:
         raise response.malformed(f"the response has no <{group}>")
@@ -90,9 +90,7 @@ class AzureContainers(AzureBaseDriver):
         """
         path = self._path(container.name)
         with self._errors(container.name):
-            first: AzureStorageResponse = self.connection.request(path, {**LIST, "maxresults": 1})
-            elements, marker = page_of(first, "Blobs/Blob", None)
-            if elements or marker:
+            if not self._is_empty(path):
                 raise ContainerIsNotEmptyError(driver=self, container_name=container.name)
             try:
                 self.connection.request(path, CONTAINER, method="DELETE")
@@ -117,6 +115,15 @@ class AzureContainers(AzureBaseDriver):
             headers = {ACCESS: "blob", "Content-Type": "application/xml"}
             self.connection.request(path, params, policies.content, headers, "PUT")
         return True
+
+    def _is_empty(self, path: str) -> bool:
+        marker: str | None = None
+        while True:  # a page may have a marker and no blobs
+            params = {**LIST, "maxresults": 1, "marker": marker}
+            response: AzureStorageResponse = self.connection.request(path, params)
+            elements, marker = page_of(response, "Blobs/Blob", marker)
+            if elements or marker is None:
+                return not elements
 
     def _properties(self, container_name: str) -> Headers:
         with self._errors(container_name):

@@ -8,16 +8,22 @@ from urllib.parse import quote, urlencode
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import PolycloudError, ProviderHTTPError
 from polycloud.storage.drivers.azure_blobs.connection import code_of
+from polycloud.storage.drivers.azure_blobs.containers import AzureContainers
 from polycloud.storage.drivers.azure_blobs.objects import AzureObjects
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.types import ObjectDoesNotExistError, ObjectError
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ContainerError,
+    ObjectDoesNotExistError,
+    ObjectError,
+)
 from polycloud.utils.headers import Headers
 
 PAUSE = 0.5
 STATUS = "x-ms-copy-status"
 
 
-class AzureCopies(AzureObjects):
+class AzureCopies(AzureContainers, AzureObjects):
     """Copies as Azure makes them."""
 
     def copy_object(self, obj: Object, container: Container, object_name: str | None = None) -> Object:
@@ -37,7 +43,11 @@ class AzureCopies(AzureObjects):
             with self._errors(container.name, name):
                 begun: Headers = self.connection.request(path, None, None, headers, "PUT").headers
         except ProviderHTTPError as error:
-            raise self._about_source(obj, error) from error
+            ours = self._about_source(obj, container, error)
+            if ours is None:
+                raise
+            ours.exchange = error.exchange
+            raise ours from error
         self._finish(container, name, begun)
         return self.get_object(container.name, name)
 
@@ -47,13 +57,18 @@ class AzureCopies(AzureObjects):
         address = self._address(obj.container.name, obj.name)
         return f"{address}?{urlencode(query, quote_via=quote)}" if query else address
 
-    def _about_source(self, obj: Object, error: ProviderHTTPError) -> Exception:
-        """Return the error of a copy; if it is about the source, it names that."""
+    def _about_source(
+        self, obj: Object, target: Container, error: ProviderHTTPError
+    ) -> ContainerError | ObjectError | None:
+        """Return the error about the source of a copy; None if it is about something else."""
+        if isinstance(error, ContainerDoesNotExistError):
+            self._properties(target.name)
+            return ContainerDoesNotExistError(error.message, self, obj.container.name)
         if isinstance(error, ObjectDoesNotExistError):
             return ObjectDoesNotExistError(error.message, self, obj.name)
         if code_of(error) == "SourceConditionNotMet":
             return ObjectError(f"the object {obj.name!r} was changed since it was listed", self, obj.name)
-        return error
+        return None
 
     def _finish(self, container: Container, name: str, begun: Headers) -> None:
         """Return when a copy has ended. Raises `ObjectError` if it failed; an interruption aborts it."""

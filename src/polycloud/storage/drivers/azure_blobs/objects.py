@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 from polycloud.common.azure import AzureStorageResponse
-from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
-from polycloud.storage.base import rechunked
+from polycloud.errors import InvalidArgumentError, MalformedResponseError, PolycloudError, ProviderHTTPError
 from polycloud.storage.drivers.azure_blobs.connection import AzureBaseDriver, code_of
 from polycloud.storage.drivers.azure_blobs.containers import LIST, META, page_of
 from polycloud.storage.encryption import CUSTOMERS
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
 from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
 
 BLOCK_BLOB = "BlockBlob"
+FOLDER = "directory"
+"""What a hierarchical namespace lists beside blobs."""
 LATEST = "OperationNotAllowedOnRootBlob"
 """What Azure says to the delete of the latest version by its id."""
 AS_KEPT = {"Accept-Encoding": "identity"}
@@ -76,6 +77,8 @@ class AzureObjects(AzureBaseDriver):
                 response: AzureStorageResponse = self.connection.request(path, page)
             elements, marker = page_of(response, "Blobs/Blob", marker)
             for element in elements:
+                if element.findtext("Properties/ResourceType") == FOLDER:
+                    continue
                 try:
                     listed = self._listed(element, container)
                 except (KeyError, ValueError) as error:
@@ -116,7 +119,11 @@ class AzureObjects(AzureBaseDriver):
                     path, {"versionid": obj.version_id}, None, headers, stream=True
                 )
         except ProviderHTTPError as error:
-            raise self._unreadable(error, obj) from error
+            ours = self._unreadable(error, obj)
+            if ours is None:
+                raise
+            ours.exchange = error.exchange
+            raise ours from error
         found = response.headers.get("etag", "").strip('"')
         if not found or found != (etag or found):
             response.close()
@@ -126,13 +133,14 @@ class AzureObjects(AzureBaseDriver):
             raise response.malformed(f"the response must be the range {headers['Range']}")
         return response.iter_bytes()
 
-    def _unreadable(self, error: ProviderHTTPError, obj: Object) -> Exception:
+    def _unreadable(self, error: ProviderHTTPError, obj: Object) -> PolycloudError | None:
+        """Return the error of a read in our words, if there are better ones than Azure's."""
         status = error.exchange.status if error.exchange else None
         if status == HTTPStatus.PRECONDITION_FAILED:
             return ObjectError(f"the object {obj.name!r} was changed since it was listed", self, obj.name)
         if status == HTTPStatus.RANGE_NOT_SATISFIABLE:
             return InvalidArgumentError(f"start_bytes must be within the object {obj.name!r}", self)
-        return error
+        return None
 
     def _listed(self, element: ET.Element, container: Container) -> Object:
         name, properties = element.find("Name"), element.find("Properties")
@@ -176,5 +184,5 @@ def _digest(md5: str | None, blob_type: str | None) -> str:
         return ""
     try:
         return base64.b64decode(md5, validate=True).hex()
-    except binascii.Error:
+    except ValueError:
         raise MalformedResponseError(f"the MD5 of a blob must be base64, got {md5!r}") from None

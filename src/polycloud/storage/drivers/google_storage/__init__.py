@@ -16,6 +16,7 @@ from polycloud.common.providers import get_driver
 from polycloud.errors import InvalidArgumentError, InvalidCredsError
 from polycloud.storage.drivers.google_storage.connection import GoogleStorageConnection
 from polycloud.storage.drivers.google_storage.containers import GoogleContainers
+from polycloud.storage.drivers.google_storage.deleting import GoogleDeletes
 from polycloud.storage.drivers.google_storage.encryption import CustomerKey
 from polycloud.storage.drivers.google_storage.presigning import GooglePresigning
 from polycloud.storage.drivers.google_storage.uploads import GoogleUploads
@@ -30,7 +31,7 @@ HMAC_ID = re.compile(r"GOOG[A-Z0-9]{10,}")
 """The access id of an HMAC key."""
 
 
-class GoogleStorageDriver(GoogleContainers, GoogleUploads, GoogleVersions, GooglePresigning):
+class GoogleStorageDriver(GoogleContainers, GoogleUploads, GoogleVersions, GoogleDeletes, GooglePresigning):
     """Google's storage: `GoogleStorageDriver("me@project.iam.gserviceaccount.com", "key.json")`.
 
     Args:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+import msgspec
+
 from polycloud.common.google import GoogleConnection, GoogleResponse
 from polycloud.errors import InsecureConnectionError, InvalidArgumentError, NotFoundError, ProviderHTTPError
 from polycloud.http.messages import is_loopback
@@ -28,6 +30,7 @@ from polycloud.utils.status import HTTPStatus
 API, UPLOADS = "/storage/v1/b", "/upload/storage/v1/b"
 INCOMPLETE, CANCELLED = 308, HTTPStatus.CLIENT_CLOSED_REQUEST
 """Statuses of a resumable upload: it needs more bytes, and it was cancelled as asked."""
+GONE = 410
 NO_OBJECT = "No such object"
 """How Google's message begins if the bucket of a missing object exists."""
 WRONG_HASH = re.compile(r"(?i)\b(md5|crc32c|hash)\b.*match")
@@ -35,8 +38,23 @@ WRONG_HASH = re.compile(r"(?i)\b(md5|crc32c|hash)\b.*match")
 RESERVED = ".well-known/acme-challenge/"
 
 
+class PagePayload(msgspec.Struct):
+    """A page of a list, and the token of the next one."""
+
+    kind: str
+    items: list[msgspec.Raw] = []
+    token: str | None = msgspec.field(name="nextPageToken", default=None)
+
+
 class GoogleStorageResponse(GoogleResponse):
     """A response of Google's storage."""
+
+    def parse_error(self) -> Any:
+        """Return the message; raise `NotFoundError` for a resumable upload that has expired."""
+        message = super().parse_error()
+        if self.status == GONE:
+            raise NotFoundError(self.status, message, self.headers)
+        return message
 
     def success(self) -> bool:
         """Return whether the request was carried out; a resumable upload has statuses of its own."""
@@ -96,17 +114,21 @@ class GoogleStorageBase(StorageDriver):
         name = "" if object_name is None else f"/{quote(require_name(object_name), safe='/~')}"
         return f"{self.connection.base_url()}{quote(container_name, safe='~')}{name}"
 
-    def _pages(self, path: str, query: dict[str, Any]) -> Iterator[GoogleStorageResponse]:
-        """Yield the pages of a list, each of which has the token of the next one."""
+    def _pages(
+        self, path: str, query: dict[str, Any], kind: str
+    ) -> Iterator[tuple[GoogleStorageResponse, list[msgspec.Raw]]]:
+        """Yield the items of a list, a page at a time, with the response."""
         token: str | None = None
         while True:
             page = {**query, "maxResults": self.per_page, "pageToken": token}
             response: GoogleStorageResponse = self.connection.request(path, page)
-            yield response
-            following = response.object.get("nextPageToken")
-            if following and following == token:
+            found = response.decode(PagePayload)
+            if found.kind != kind:
+                raise response.malformed(f"the response must be a {kind!r}, not {found.kind!r}")
+            yield response, found.items
+            if found.token and found.token == token:
                 raise response.malformed("the list returns to the same page and has no end")
-            token = following
+            token = found.token
             if not token:
                 return
 
@@ -134,6 +156,10 @@ class GoogleStorageBase(StorageDriver):
             return ObjectHashMismatchError(error.message, self, object_name)
         if not isinstance(error, NotFoundError):
             return None
+        if object_name is not None and error.exchange is not None and error.exchange.method == "PUT":
+            self._require_container(container_name)
+            message = f"the upload of {object_name!r} has expired, or was cancelled"
+            return ObjectError(message, self, object_name)
         if object_name is None:
             return ContainerDoesNotExistError(driver=self, container_name=container_name)
         if not str(error.message).startswith(NO_OBJECT):

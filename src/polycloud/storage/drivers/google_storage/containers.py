@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from polycloud.common.arguments import drop_none
 from polycloud.common.payload import Item, LazyExtra
 from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError, ProviderHTTPError
-from polycloud.storage.drivers.google_storage.connection import GoogleStorageBase, GoogleStorageResponse
+from polycloud.storage.drivers.google_storage.connection import API, GoogleStorageBase, GoogleStorageResponse
 from polycloud.storage.objects import Container
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
@@ -42,10 +42,9 @@ class BucketPayload(msgspec.Struct):
 
 
 class BucketsPayload(msgspec.Struct):
-    """A page of the list of buckets."""
+    """The buckets of a list."""
 
-    kind: Literal["storage#buckets"]
-    items: list[msgspec.Raw] = []
+    items: list[BucketPayload] = []
 
 
 class BindingPayload(msgspec.Struct, omit_defaults=True):
@@ -78,9 +77,8 @@ class GoogleContainers(GoogleStorageBase):
 
     def iterate_containers(self) -> Iterator[Container]:
         """Yield the buckets of the project, of all locations."""
-        for response in self._pages("/storage/v1/b", {"project": self._project()}):
-            page = response.decode(BucketsPayload)
-            yield from response.built(page.items, BucketPayload, self._container, lambda: Any)
+        for response, items in self._pages(API, {"project": self._project()}, "storage#buckets"):
+            yield from response.built(items, BucketPayload, self._container, lambda: BucketsPayload)
 
     def get_container(self, container_name: str) -> Container:
         """Return the bucket of this name, of any project."""
@@ -110,7 +108,7 @@ class GoogleContainers(GoogleStorageBase):
                 raise ContainerAlreadyExistsError(driver=self, container_name=container_name)
             try:
                 response: GoogleStorageResponse = self.connection.request(
-                    "/storage/v1/b", query, method="POST", json=drop_none(body), idempotent=True
+                    API, query, method="POST", json=drop_none(body), idempotent=True
                 )
             except ConflictError as error:
                 if ALREADY_MINE not in str(error.message).lower():

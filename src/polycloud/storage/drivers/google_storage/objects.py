@@ -5,19 +5,19 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from polycloud.common.payload import Item, LazyExtra
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, NotFoundError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.google_storage.connection import (
     GoogleStorageBase,
     GoogleStorageResponse,
     require_name,
 )
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectDoesNotExistError
 from polycloud.storage.verifying import Checksum
 from polycloud.utils.status import HTTPStatus
@@ -57,10 +57,10 @@ class ObjectPayload(msgspec.Struct):
 
 
 class ObjectsPayload(msgspec.Struct):
-    """A page of the list of objects."""
+    """Objects of a list, or one in the response to a copy."""
 
-    kind: Literal["storage#objects"]
-    items: list[msgspec.Raw] = []
+    items: list[ObjectPayload] = []
+    resource: ObjectPayload | None = None
 
 
 class RewritePayload(msgspec.Struct):
@@ -120,9 +120,7 @@ class GoogleObjects(GoogleStorageBase):
                 )
             state = response.decode(RewritePayload)
             if state.done and state.resource:
-                return response.built(
-                    [state.resource], ObjectPayload, lambda item: self._object(item, container), lambda: Any
-                )[0]
+                return self._built(response, [state.resource], container)[0]
             if state.done or not state.token or state.token == query.get("rewriteToken"):
                 raise response.malformed("a copy must end, or name the token that continues it")
             query["rewriteToken"] = state.token
@@ -139,16 +137,20 @@ class GoogleObjects(GoogleStorageBase):
         return True
 
     def _listed(self, container: Container, query: dict[str, Any]) -> Iterator[Object]:
-        pages = self._pages(f"{self._path(container.name)}/o", query)
+        pages = self._pages(f"{self._path(container.name)}/o", query, "storage#objects")
         while True:
             with self._errors(container.name):
-                response = next(pages, None)
-            if response is None:
+                page = next(pages, None)
+            if page is None:
                 return
-            raws = response.decode(ObjectsPayload).items
-            yield from response.built(
-                raws, ObjectPayload, lambda item: self._object(item, container), lambda: Any
-            )
+            yield from self._built(*page, container)
+
+    def _built(
+        self, response: GoogleStorageResponse, raws: list[msgspec.Raw], container: Container
+    ) -> list[Object]:
+        return response.built(
+            raws, ObjectPayload, lambda item: self._object(item, container), lambda: ObjectsPayload
+        )
 
     @contextmanager
     def _required(self, container: Container) -> Iterator[None]:
@@ -182,7 +184,9 @@ class GoogleObjects(GoogleStorageBase):
             return InvalidArgumentError(f"start_bytes must be within the object {obj.name!r}", self)
         if isinstance(error, ObjectDoesNotExistError) and obj.extra.get("generation"):
             message = f"the object {obj.name!r} was replaced or deleted since it was read"
-            return ObjectDoesNotExistError(message, self, obj.name)
+            ours = ObjectDoesNotExistError(message, self, obj.name)
+            ours.exchange = error.exchange
+            return ours
         return error
 
     def _checksum(self, obj: Object) -> Checksum | None:

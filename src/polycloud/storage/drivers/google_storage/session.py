@@ -12,12 +12,14 @@ import hashlib
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from urllib.parse import parse_qs, urlsplit
 
 from polycloud.concurrency.calls import current_call
-from polycloud.errors import PolycloudError, ProviderHTTPError, TransportError
+from polycloud.errors import NotFoundError, PolycloudError, ProviderHTTPError, TransportError
 from polycloud.http.retry import LOST_STATUSES
+from polycloud.storage.contents import Content, bytes_of
 from polycloud.storage.drivers.google_storage.connection import (
     INCOMPLETE,
     GoogleStorageConnection,
@@ -25,6 +27,7 @@ from polycloud.storage.drivers.google_storage.connection import (
 )
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import Object
+from polycloud.storage.types import ObjectHashMismatchError
 
 QUANTUM = 256 * 1024
 """All parts of a session but the last have a multiple of so many bytes."""
@@ -45,30 +48,35 @@ class Session(PartedUpload):
     ) -> None:
         super().__init__(upload_id)
         self._connection, self._path, self._finish = connection, path, finish
+        self._key = connection.customer_key.use
         self._query = {"uploadType": "resumable", "upload_id": upload_id}
         self._position = 0
         self._digest = hashlib.md5(usedforsecurity=False)
         self._last = b""
 
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send a part, as far as the session does not have it; the last one waits for `complete`."""
-        self._digest.update(content)
-        if len(content) % QUANTUM:
-            self._last = content
-        elif offset + len(content) > self._position:
-            self._send(offset, content)
+        part = bytes_of(content)
+        self._digest.update(part)
+        if len(part) % QUANTUM:
+            self._last = part
+        elif offset + len(part) > self._position:
+            self._send(offset, part)
         return ""
 
     def complete(self, tags: list[str], size: int) -> Object:
         """Send the last part, and the MD5 of the whole; return the object."""
+        if self._position > size:
+            raise ObjectHashMismatchError(f"the session has {self._position:,} bytes, more than {size:,}")
         digest = self._digest.digest()
         headers = {"X-Goog-Hash": f"md5={base64(digest)}"}
         response = self._send(size - len(self._last), self._last, size, headers)
         return self._finish(response, digest.hex(), size)
 
     def abort(self) -> None:
-        """Cancel the session."""
-        self._connection.request(self._path, self._query, method="DELETE")
+        """Cancel the session, unless it has ended by itself."""
+        with suppress(NotFoundError):
+            self._connection.request(self._path, self._query, method="DELETE")
 
     def parts(self) -> Iterable[Part]:
         """Ask the session where it stands; return no parts, since `put` sees the content of all of them."""
@@ -109,6 +117,7 @@ class Session(PartedUpload):
         last = self._position + len(content) - 1
         span = f"{self._position}-{last}" if content else "*"
         fields = {
+            **self._key,
             **(headers or {}),
             "Content-Range": f"bytes {span}/{total}",
             "Content-Length": str(len(content)),
@@ -120,7 +129,8 @@ class Session(PartedUpload):
 
     def _ask(self, size: int | None = None) -> GoogleStorageResponse:
         """Return the response to the question where the session stands."""
-        fields = {"Content-Range": f"bytes */{'*' if size is None else size}", "Content-Length": "0"}
+        total = "*" if size is None else str(size)
+        fields = {**self._key, "Content-Range": f"bytes */{total}", "Content-Length": "0"}
         response: GoogleStorageResponse = self._connection.request(
             self._path, self._query, b"", fields, "PUT"
         )

@@ -14,12 +14,12 @@ from typing import Any
 from polycloud.common.connection import Connection
 from polycloud.common.credentials import Credential
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.storage.base import StorageDriver, rechunked
+from polycloud.storage.base import StorageDriver
 from polycloud.storage.drivers.local.containers import LocalContainers
 from polycloud.storage.drivers.local.objects import LocalObjects
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
-from polycloud.storage.sources import Source, counted
+from polycloud.storage.sources import Source, counted, rechunked
 from polycloud.storage.types import Provider
 from polycloud.storage.uploads import Progress, upload_of
 

@@ -32,7 +32,7 @@ class S3StorageDriver(S3Containers, S3Versions, S3Copies, S3Deletes, S3Multipart
     speaks to any other store that speaks S3.
 
     Objects are encrypted by the bucket's default, by a key of the provider (`ex_encryption="aws:kms"` and
-    `ex_encryption_key`, its id; or "AES256"), or by one of yours: `ex_customer_key`, 32 bytes or these as
+    `ex_encryption_key_id`; or "AES256"), or by one of yours: `ex_customer_key`, 32 bytes or these as
     base64 text. It comes with every request and is kept nowhere; without it, nobody reads what was written.
     """
 

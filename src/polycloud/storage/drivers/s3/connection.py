@@ -109,11 +109,11 @@ class S3Connection(AWSRestConnection):
         *args: Any,
         ex_customer_key: bytes | str | None = None,
         ex_encryption: str | None = None,
-        ex_encryption_key: str | None = None,
+        ex_encryption_key_id: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
-        self.encryption = Encryption(ex_customer_key, ex_encryption, ex_encryption_key)
+        self.encryption = Encryption(ex_customer_key, ex_encryption, ex_encryption_key_id)
         if self.encryption.use:
             require_private(self.secure, self.host)
 
@@ -149,13 +149,13 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
         *args: Any,
         ex_customer_key: bytes | str | None = None,
         ex_encryption: str | None = None,
-        ex_encryption_key: str | None = None,
+        ex_encryption_key_id: str | None = None,
         **options: Any,
     ) -> None:
         self._encryption_options = {
             "ex_customer_key": ex_customer_key,
             "ex_encryption": ex_encryption,
-            "ex_encryption_key": ex_encryption_key,
+            "ex_encryption_key_id": ex_encryption_key_id,
         }
         super().__init__(*args, **options)
         self._elsewhere: dict[str, S3Connection] = {}

@@ -5,8 +5,7 @@ Source: Amazon's reference of the S3 REST API, "CopyObject" and "UploadPartCopy"
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from math import ceil
 from typing import Any, ClassVar
@@ -14,14 +13,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from polycloud.concurrency.calls import cleanup
-from polycloud.errors import PolycloudError
 from polycloud.storage.drivers.s3.bodies import bare
 from polycloud.storage.drivers.s3.connection import S3Response
 from polycloud.storage.drivers.s3.encryption import METHOD, encryption_of
-from polycloud.storage.drivers.s3.multipart import S3PartedUpload
 from polycloud.storage.drivers.s3.objects import S3Objects
 from polycloud.storage.drivers.s3.uploads import S3Uploads, upload_headers
+from polycloud.storage.multipart import aborted_if_it_fails
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectAlreadyExistsError
 from polycloud.storage.uploads import Upload, require_object_name, update_of
@@ -70,6 +67,8 @@ class S3Copies(S3Uploads, S3Objects):
         """Copy an object, in parts if it is longer than 5 GiB; no byte of it passes here."""
         name = require_object_name(object_name or obj.name)
         self._require_content(obj)
+        if obj.version_id is None and (container.name, name) == (obj.container.name, obj.name):
+            return self.update_object(obj)  # S3 refuses a copy that changes nothing
         if obj.size <= self.largest_copy:
             return self._copied(obj, container, name, {})
         found = self._found(obj)
@@ -129,7 +128,7 @@ class S3Copies(S3Uploads, S3Objects):
                 partial(parted.copy, number, start, min(start + length, obj.size), self._source(obj))
                 for number, start in enumerate(range(0, obj.size, length), 1)
             ]
-            with _aborted_if_it_fails(parted):
+            with aborted_if_it_fails(parted):
                 tags = self.connection.gather(copies, limit=self.side_by_side)
                 return parted.complete(tags, obj.size)
 
@@ -139,16 +138,3 @@ class S3Copies(S3Uploads, S3Objects):
         source = {SOURCE: self._path(obj.container.name, obj.name) + version}
         condition = {f"{SOURCE}-if-match": obj.hash} if obj.hash else {}
         return {**source, **condition, **self.connection.encryption.copy}
-
-
-@contextmanager
-def _aborted_if_it_fails(parted: S3PartedUpload) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        try:
-            with cleanup():
-                parted.abort()
-        except PolycloudError as failure:
-            error.add_note(f"the parts of the upload {parted.id} stay, since its abort failed: {failure}")
-        raise

@@ -30,9 +30,13 @@ class S3Deletes(S3BaseDriver):
 
     delete_batch_size = 1000
 
+    @property
+    def _deletes_in_bulk(self) -> bool:
+        return self.dialect.bulk_delete
+
     def _delete_batch(self, container: Container, objects: list[Object]) -> Failures:
         """Delete objects in one request, but those whose names XML may change."""
-        if not self.dialect.bulk_delete:
+        if not self._deletes_in_bulk:
             return one_by_one(objects, self.delete_object)
         together = [obj for obj in objects if _is_plain(obj.name)]
         single = [obj for obj in objects if not _is_plain(obj.name)]

@@ -39,7 +39,9 @@ class Encryption:
                 f"ex_encryption must be one of {', '.join(METHODS)}, got {shown(method)}"
             )
         if key_id is not None and not (isinstance(key_id, str) and method in METHODS[1:]):
-            raise InvalidArgumentError('ex_encryption_key must be a key\'s id, with ex_encryption="aws:kms"')
+            raise InvalidArgumentError(
+                'ex_encryption_key_id must be a key\'s id, with ex_encryption="aws:kms"'
+            )
         key = None if key_given is None else customer_key(key_given)
         self.use = {} if key is None else _headers(CUSTOMER, key)
         self.copy = {} if key is None else _headers(SOURCE, key)

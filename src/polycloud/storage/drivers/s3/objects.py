@@ -7,11 +7,12 @@ from heapq import merge
 from operator import methodcaller
 from typing import Any
 
+from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
-from polycloud.storage.base import rechunked
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response, decoded
 from polycloud.storage.drivers.s3.encryption import encryption_of
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
 from polycloud.storage.uploads import require_object_name
 from polycloud.utils.headers import Headers
@@ -32,12 +33,12 @@ class S3Objects(S3BaseDriver):
     ) -> Iterator[Object]:
         """Yield the objects, a page of 1,000 at a time."""
         for response in self._pages(container, prefix or ex_prefix or None):
-            yield from self._listed(response, container)
+            yield together(self._listed(response, container))
 
     def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
         """Yield what is directly in a folder, as S3 groups it."""
         for response in self._pages(container, prefix or None, delimiter="/"):
-            objects: Iterator[Object | str] = self._listed(response, container)
+            objects: list[Object | str] = [*self._listed(response, container)]
             yield from merge(objects, _folders(response), key=_order)
 
     def get_object(self, container_name: str, object_name: str) -> Object:
@@ -126,7 +127,8 @@ class S3Objects(S3BaseDriver):
             return InvalidArgumentError(f"start_bytes must be within the object {obj.name!r}", self)
         return error
 
-    def _listed(self, response: S3Response, container: Container) -> Iterator[Object]:
+    def _listed(self, response: S3Response, container: Container) -> list[Object]:
+        objects: list[Object] = []
         root = response.root("ListBucketResult")
         namespace = root.tag.removesuffix("ListBucketResult")
         key, size, etag, modified, kind, owner = (
@@ -134,22 +136,23 @@ class S3Objects(S3BaseDriver):
         )
         encoded = root.findtext(f"{namespace}EncodingType") == "url"
         for element in root.iterfind(f"{namespace}Contents"):
-            fields = {child.tag: child.text or "" for child in element}
+            fields: dict[str, Any] = {child.tag: child.text for child in element}
             try:
-                name = fields[key]
+                name = fields[key] or ""
                 extra: dict[str, Any] = {
                     "last_modified": fields.get(modified),
                     "storage_class": fields.get(kind),
                 }
-                length = int(fields[size])
-            except (KeyError, ValueError) as error:
+                length, hash_ = int(fields[size]), (fields.get(etag) or "").strip('"')
+            except (KeyError, TypeError, ValueError) as error:
                 raise response.undocumented(error) from None
             if owner in fields:
                 found = element.find(owner)
                 assert found is not None
                 extra["owner"] = {one.tag.removeprefix(namespace).lower(): one.text for one in found}
             name = decoded(name) if encoded else name
-            yield Object(name, length, fields.get(etag, "").strip('"'), extra, None, container, self)
+            objects.append(Object(name, length, hash_, extra, None, container, self))
+        return objects
 
     def _object(self, container: Container, name: str, headers: Headers) -> Object:
         try:

@@ -13,6 +13,7 @@ import msgspec
 from polycloud.errors import NotFoundError
 from polycloud.storage.drivers.swift.objects import is_large
 from polycloud.storage.drivers.swift.uploads import SwiftUploads
+from polycloud.storage.multipart import aborted_if_it_fails
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.uploads import HEADERS, Upload, require_object_name
 
@@ -59,7 +60,7 @@ class SwiftCopies(SwiftUploads):
         upload = Upload(headers, source.meta_data)
         with self._errors(container.name, name):
             parted = self._upload_in_parts(container, name, upload, None)
-            with parted.aborting():
+            with aborted_if_it_fails(parted):
                 copies = [
                     partial(parted.put_copy, number, self._path(*one.name[1:].split("/", 1)), one.bytes)
                     for number, one in enumerate(segments, 1)

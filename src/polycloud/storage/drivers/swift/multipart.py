@@ -7,19 +7,20 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from polycloud.concurrency.calls import cleanup
-from polycloud.errors import PolycloudError
-from polycloud.storage.drivers.swift.connection import SwiftConnection
-from polycloud.storage.drivers.swift.objects import hash_of, quoted
-from polycloud.storage.drivers.swift.segments import Segments, SwiftSegments, prefix_of
+from polycloud.errors import NotFoundError, PolycloudError
+from polycloud.storage.contents import Content
+from polycloud.storage.drivers.swift.connection import Named, SwiftConnection
+from polycloud.storage.drivers.swift.objects import quoted
+from polycloud.storage.drivers.swift.segments import Segments, SwiftSegments, prefix_of, read_manifest
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.types import ObjectHashMismatchError
 
 SEGMENT = re.compile(r"(?P<key>.+)/slo/(?P<id>\d+-[0-9a-f]{12})/\d{8}", re.DOTALL)
 """The names of the segments that this driver makes: other programs use other names."""
@@ -36,8 +37,8 @@ class MultipartUpload(msgspec.Struct, frozen=True):
 class SwiftPartedUpload(PartedUpload):
     """An upload in parts of an object.
 
-    `headers` are those of its segments, `seal` sends the manifest and returns the hash that Swift gives it,
-    `uploaded` returns the object, given its size and its hash.
+    `headers` are those of its segments; `seal` sends the manifest, given how the names of its segments begin,
+    and returns the hash that Swift gives it; `uploaded` returns the object, given its size and its hash.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class SwiftPartedUpload(PartedUpload):
         object_name: str,
         upload_id: str | None,
         headers: dict[str, str],
-        seal: Callable[[bytes], str],
+        seal: Callable[[bytes, str], str],
         uploaded: Callable[[int, str], Object],
     ) -> None:
         super().__init__(upload_id or f"{time.time():.0f}-{secrets.token_hex(6)}")
@@ -55,9 +56,9 @@ class SwiftPartedUpload(PartedUpload):
         self._path = connection.path_of(container_name, object_name)
         self._prefix = f"{prefix_of(object_name)}{self.id}/"
         self._headers, self._seal, self._uploaded = headers, seal, uploaded
-        self._sealed: str | None = None
+        self._sealed = False
 
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send a segment; return its ETag and its size."""
         path = self._segments.path_of(self._segment(number))
         return f"{self._connection.put_bytes(path, content, self._headers)} {len(content)}"
@@ -65,19 +66,6 @@ class SwiftPartedUpload(PartedUpload):
     def put_copy(self, number: int, source: str, size: int) -> str:
         """Copy a segment from the path of another one; return its ETag and its size."""
         return f"{self._connection.copy(source, self._segments.path_of(self._segment(number)))} {size}"
-
-    @contextmanager
-    def aborting(self) -> Iterator[None]:
-        """Abort the upload if the block fails."""
-        try:
-            yield
-        except BaseException as error:
-            try:
-                with cleanup():
-                    self.abort()
-            except PolycloudError as failure:
-                error.add_note(f"the segments of the copy {self.id} stay, as their delete failed: {failure}")
-            raise
 
     def complete(self, tags: list[str], size: int) -> Object:
         """Send the manifest; if the response was lost, see whether it has arrived."""
@@ -91,18 +79,23 @@ class SwiftPartedUpload(PartedUpload):
             for number, (etag, length) in enumerate(parts, 1)
         ]
         joined = "".join(etag for etag, _ in parts).encode()
-        expected = self._sealed = quoted(hashlib.md5(joined, usedforsecurity=False).hexdigest())
+        self._sealed = True
+        expected = quoted(hashlib.md5(joined, usedforsecurity=False).hexdigest())
         try:
-            found = self._seal(msgspec.json.encode(manifest))
+            found = self._seal(msgspec.json.encode(manifest), self._prefix)
         except PolycloudError:
-            if not self._is_made():
-                raise
-            found = expected
+            with suppress(PolycloudError):
+                if self._is_made():
+                    return self._uploaded(size, expected)
+            raise
+        if found != expected:
+            message = f"Swift has another content: its hash is {found}, not {expected}"
+            raise ObjectHashMismatchError(message, self._connection.driver)
         return self._uploaded(size, found)
 
     def abort(self) -> None:
         """Delete the segments, unless the object is made of them."""
-        if self._sealed is None or not self._is_made():
+        if not (self._sealed and self._is_made()):
             self._segments.delete(segment.name for segment in self._segments.iterate(self._prefix))
 
     def parts(self) -> Iterator[Part]:
@@ -115,11 +108,13 @@ class SwiftPartedUpload(PartedUpload):
         return f"{self._prefix}{number:08d}"
 
     def _is_made(self) -> bool:
-        """Return whether the object is the one whose manifest was sent."""
+        """Return whether the object is made of segments of this upload."""
         try:
-            return hash_of(self._connection.request(self._path, method="HEAD").headers) == self._sealed
-        except PolycloudError:
+            listed = read_manifest(self._connection, self._path, Named)
+        except NotFoundError:
             return False
+        own = f"/{self._segments.container_name}/{self._prefix}"
+        return any(one.name.startswith(own) for one in listed)
 
 
 class SwiftUnfinished(SwiftSegments):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 from polycloud.errors import NotFoundError, PolycloudError
@@ -33,6 +34,21 @@ def prefix_of(object_name: str) -> str:
     return f"{object_name}/slo/"
 
 
+def read_manifest(
+    connection: SwiftConnection, path: str, type_: type[T], version_id: str | None = None
+) -> list[T]:
+    """Return the segments of a static large object, in order; none if it is no such one.
+
+    Raises `NotFoundError`.
+    """
+    query = {**AS_LIST, "version-id": version_id, "multipart-manifest": "get"}
+    response: SwiftResponse = connection.request(path, query, stream=True)  # it may be any content
+    if STATIC in response.headers:
+        return response.decode(list[type_])  # type: ignore[valid-type]
+    response.close()
+    return []
+
+
 class Segments:
     """The segments of the large objects of one container."""
 
@@ -47,7 +63,7 @@ class Segments:
     def iterate(self, prefix: str | None) -> Iterator[ListedObject]:
         """Yield the segments whose names begin with `prefix`. Raises `NotFoundError` if there is no place."""
         path = self._connection.path_of(self.container_name)
-        return self._connection.pages(path, ListedObject, {"prefix": prefix})
+        return chain.from_iterable(self._connection.pages(path, ListedObject, {"prefix": prefix}))
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete these segments; those that are gone already do not matter."""
@@ -78,11 +94,15 @@ class SwiftSegments(SwiftObjects):
         return True
 
     @contextmanager
-    def _replacing(self, container_name: str, object_name: str) -> Iterator[None]:
-        """Delete the segments of the large object that is replaced in the block, once that has ended."""
+    def _replacing(self, container_name: str, object_name: str, keep: str = "/") -> Iterator[None]:
+        """Delete the segments of the large object that is replaced in the block, once that has ended.
+
+        Those whose names begin with `keep` stay.
+        """
         replaced: list[str] = []
         if self._has_segments(container_name):
-            replaced = self._own_segments(container_name, object_name)
+            own = self._own_segments(container_name, object_name)
+            replaced = [one for one in own if not one.startswith(keep)]
             if replaced and self._keeps_versions(container_name):
                 replaced = []
         yield
@@ -109,15 +129,7 @@ class SwiftSegments(SwiftObjects):
         return [one.name.removeprefix(place) for one in listed if one.name.startswith(own)]
 
     def _manifest(self, obj: Object, type_: type[T]) -> list[T]:
-        """Return the segments of a static large object, in order; none if it is a dynamic one."""
-        path, query = self._path(obj.container.name, obj.name), {"version-id": obj.version_id}
+        """Return the segments of an object, in order; none if it is no static large object."""
+        path = self._path(obj.container.name, obj.name)
         with self._errors(obj.container.name, obj.name):
-            response: SwiftResponse = self.connection.request(
-                path,
-                {**AS_LIST, **query, "multipart-manifest": "get"},
-                stream=True,  # one that is a large object no longer is not read
-            )
-        if STATIC in response.headers:
-            return response.decode(list[type_])  # type: ignore[valid-type]
-        response.close()
-        return []
+            return read_manifest(self.connection, path, type_, obj.version_id)

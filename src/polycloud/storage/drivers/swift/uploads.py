@@ -14,10 +14,10 @@ from polycloud.storage.drivers.swift.multipart import SwiftPartedUpload, SwiftUn
 from polycloud.storage.drivers.swift.objects import META, quoted
 from polycloud.storage.multipart import MultipartUploads
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.resuming import StatePath
 from polycloud.storage.types import ObjectAlreadyExistsError
-from polycloud.storage.uploads import LONGEST_NAME, Progress, Upload, update_of, upload_of
+from polycloud.storage.uploads import LONGEST_NAME, Upload, update_of, upload_of
 from polycloud.utils.status import HTTPStatus
+from polycloud.utils.values import shown
 
 LONGEST_SUFFIX = 40
 """The bytes that follow an object's name in the names of its segments."""
@@ -34,6 +34,24 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
     part_size = 5 * 1024 * 1024
     most_parts = 1000  # of Swift's usual configuration
 
+    def upload_object(
+        self,
+        file_path: str,
+        container: Container,
+        object_name: str,
+        extra: dict[str, Any] | None = None,
+        verify_hash: bool = True,
+        headers: dict[str, str] | None = None,
+        *,
+        ex_delete_after: int | None = None,
+        **options: Any,
+    ) -> Object:
+        """Create or replace an object with the content of a file; see `upload_object_via_stream`."""
+        headers = _with_expiry(headers, ex_delete_after)
+        return super().upload_object(
+            file_path, container, object_name, extra, verify_hash, headers, **options
+        )
+
     def upload_object_via_stream(
         self,
         iterator: Iterable[bytes] | bytes,
@@ -42,32 +60,16 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
         extra: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         *,
-        if_match: str | None = None,
-        if_none_match: str | None = None,
-        resume: StatePath = None,
-        progress: Progress | None = None,
         ex_delete_after: int | None = None,
+        **options: Any,
     ) -> Object:
         """Create or replace an object, as a large object if it is longer than one part.
 
         `ex_delete_after` is the seconds after which Swift deletes it. Names in `meta_data` must not have an
         underscore. Swift knows `if_none_match`, but not `if_match`.
         """
-        if ex_delete_after is not None:
-            if not isinstance(ex_delete_after, int) or ex_delete_after < 1:
-                raise InvalidArgumentError(f"ex_delete_after must be seconds from 1, got {ex_delete_after!r}")
-            headers = {**(headers or {}), "X-Delete-After": str(ex_delete_after)}
-        return super().upload_object_via_stream(
-            iterator,
-            container,
-            object_name,
-            extra,
-            headers,
-            if_match=if_match,
-            if_none_match=if_none_match,
-            resume=resume,
-            progress=progress,
-        )
+        headers = _with_expiry(headers, ex_delete_after)
+        return super().upload_object_via_stream(iterator, container, object_name, extra, headers, **options)
 
     def update_object(
         self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
@@ -134,13 +136,22 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
         self._without_segments.pop(container_name, None)
 
     def _seal(
-        self, container_name: str, name: str, headers: dict[str, str], upload: Upload, manifest: bytes
+        self,
+        container_name: str,
+        name: str,
+        headers: dict[str, str],
+        upload: Upload,
+        manifest: bytes,
+        prefix: str,
     ) -> str:
-        """Send a manifest; return the ETag of the object."""
+        """Send a manifest of segments whose names begin with `prefix`; return the hash of the object.
+
+        An upload that goes on after its manifest was sent replaces itself, so its segments stay.
+        """
         query = {"multipart-manifest": "put"}
         path, body = self._path(container_name, name), BytesIO(manifest)
         fields = {**headers, "Content-Length": str(len(manifest))}
-        with self._replacing(container_name, name):
+        with self._replacing(container_name, name, prefix):
             response: SwiftResponse = self.connection.request(
                 path, query, body, fields, "PUT", idempotent=not upload.if_none_match
             )
@@ -168,3 +179,12 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
     def _uploaded(self, container: Container, name: str, upload: Upload, size: int, etag: str) -> Object:
         kept = {**upload.extra(), "etag": etag}
         return Object(name, size, etag, kept, upload.meta_data, container, self)
+
+
+def _with_expiry(headers: dict[str, str] | None, seconds: int | None) -> dict[str, str] | None:
+    """Return the headers of an upload with the one that says when Swift deletes the object."""
+    if seconds is None:
+        return headers
+    if not isinstance(seconds, int) or seconds < 1:
+        raise InvalidArgumentError(f"ex_delete_after must be seconds from 1, got {shown(seconds)}")
+    return {**(headers or {}), "X-Delete-After": str(seconds)}

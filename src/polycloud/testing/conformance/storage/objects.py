@@ -214,6 +214,10 @@ class ObjectRules(StorageSuite):
         """CDN URLs are texts, each object has one of its own, and making something public returns True."""
         driver.upload_object_via_stream(OTHER, container, "other")
         other = driver.get_object(container.name, "other")
+        if "enable_container_cdn" not in self.not_offered:
+            require_true("enable_container_cdn", driver.enable_container_cdn(container))
+        if "enable_object_cdn" not in self.not_offered:
+            require_true("enable_object_cdn", driver.enable_object_cdn(obj))
         if "get_object_cdn_url" not in self.not_offered:
             urls = [driver.get_object_cdn_url(one) for one in (obj, other)]
             assert all(isinstance(url, str) and url for url in urls), f"the CDN URLs are {urls}"
@@ -224,10 +228,6 @@ class ObjectRules(StorageSuite):
             assert isinstance(url, str), f"the CDN URL is {url!r}"
             assert url, "the CDN URL is empty"
             assert container.get_cdn_url() == url, f"get_cdn_url() is not {url}"
-        if "enable_container_cdn" not in self.not_offered:
-            require_true("enable_container_cdn", driver.enable_container_cdn(container))
-        if "enable_object_cdn" not in self.not_offered:
-            require_true("enable_object_cdn", driver.enable_object_cdn(obj))
 
     @rule("upload_object_via_stream")
     def test_s46_presigned_urls(self, driver: StorageDriver, container: Container) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -21,6 +22,14 @@ EXTRA = {"content_type": "text/x-own", "meta_data": {"owner": "me"}}
 
 class VersionRules(StorageSuite):
     """The rules of versions."""
+
+    versioning: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("get_container_versioning", "set_container_versioning", "get_object_version"),
+            *("iterate_object_versions", "list_object_versions"),
+        }
+    )
+    """The operations of versions, for the `not_offered` of drivers that have none."""
 
     @pytest.fixture
     def versioned(self, driver: StorageDriver, container: Container) -> Container:
@@ -80,7 +89,7 @@ class VersionRules(StorageSuite):
 
     @rule("iterate_object_versions", "get_object_version", "download_object_range_as_stream", "copy_object")
     def test_s91_reading_versions(self, driver: StorageDriver, versioned: Container, tmp_path: Path) -> None:
-        """A version is read, downloaded, looked up and copied as it was."""
+        """A version is read, downloaded, looked up and copied as it was, also over the latest one."""
         for one, content in zip(driver.list_object_versions(versioned, "a"), CONTENTS[::-1], strict=True):
             assert b"".join(one.as_stream()) == content, f"{one!r} has another content"
             require_true("download", one.download(str(tmp_path / content.decode())))
@@ -94,6 +103,8 @@ class VersionRules(StorageSuite):
             assert copied.version_id is None, f"the copy is the version {copied.version_id}"
             made = self.require_content(driver, versioned, copied.name, content)
             assert made.meta_data == {"owner": "me"}, f"the copy has the metadata {made.meta_data}"
+        driver.copy_object(one, versioned)
+        self.require_content(driver, versioned, "a", CONTENTS[0])
 
     @rule("iterate_object_versions", "delete_objects")
     def test_s92_deleted_versions(self, driver: StorageDriver, versioned: Container) -> None:
