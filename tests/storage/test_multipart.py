@@ -152,7 +152,8 @@ driver.get_container("bucket").upload_object({str(file)!r}, "film", resume=True,
     arrived = parts_since(cloud, 0)
     start = len(cloud.requests)
     made = bucket.upload_object(str(file), "film", resume=True)
-    assert not set(parts_since(cloud, start)) & set(arrived[:3])
+    again = set(parts_since(cloud, start)) & set(arrived)
+    assert len(again) <= len(arrived) - 3, "a part that had been acknowledged was sent again"
     assert b"".join(made.as_stream()) == file.read_bytes()
 
 

@@ -19,14 +19,18 @@ import asyncio
 import contextlib
 import socket
 import struct
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_CHUNK = 1 << 20
+"""Longer bodies are in a file."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -39,7 +43,7 @@ class SeenRequest:
         method: "GET", "POST" ...
         path: the decoded path, without the query.
         query: the parameters of the query; the last one if a name is repeated.
-        body: the body as text.
+        body: the body as text; of one of more than a MiB, the first MiB.
         headers: by lower-case name, without Authorization.
     """
 
@@ -65,7 +69,7 @@ class _Reply:
 class _Exchange:
     """One request: passes it to the cloud, sends a response, waits, resets the connection."""
 
-    def __init__(self, app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, body: IO[bytes], receive: Receive, send: Send) -> None:
         self._app, self._scope, self._body = app, scope, body
         self._receive, self._send = receive, send
 
@@ -73,15 +77,40 @@ class _Exchange:
         """Have the cloud carry out the request; return its response without sending it."""
         sent: list[Message] = []
 
-        async def receive() -> Message:
-            return {"type": "http.request", "body": self._body, "more_body": False}
-
         async def send(message: Message) -> None:
             sent.append(message)
 
-        await self._app(self._scope, receive, send)
+        await self._app(self._scope, self._replay(), send)
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return _Reply(sent[0]["status"], tuple(sent[0]["headers"]), body)
+
+    def _replay(self) -> Receive:
+        """Return what gives the cloud the body that has been received."""
+        self._body.seek(0)
+
+        async def receive() -> Message:
+            chunk = self._body.read(_CHUNK)
+            return {"type": "http.request", "body": chunk, "more_body": len(chunk) == _CHUNK}
+
+        return receive
+
+    async def forward(self) -> None:
+        """Have the cloud carry out the request, and send a response of several messages as it comes."""
+        held: list[Message] = []
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                held.append(message)
+                return
+            start = held.pop() if held else None
+            if start and not message.get("more_body"):
+                await self.send(_Reply(start["status"], tuple(start["headers"]), message.get("body", b"")))
+                return
+            if start:
+                await self._send(start)
+            await self._send(message)
+
+        await self._app(self._scope, self._replay(), send)
 
     async def send(self, reply: _Reply) -> None:
         await self._start(reply)
@@ -162,9 +191,11 @@ class Slow:
 
     async def __call__(self, exchange: _Exchange) -> None:
         """Apply the fault to one request."""
+        if not self.seconds:
+            await exchange.forward()
+            return
         reply = await exchange.act()
-        if self.seconds:
-            await exchange.wait(self.seconds)
+        await exchange.wait(self.seconds)
         await exchange.send(reply)
 
 
@@ -264,25 +295,25 @@ class Faults:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        body = await _read(receive)
-        if body is None:
-            return
-        request = _seen(scope, body)
-        self.requests.append(request)
-        act = next((fault.act for fault in list(self._faults) if fault.hits(request)), self._default)
-        await act(_Exchange(self._app, scope, body, receive, send))
+        with tempfile.SpooledTemporaryFile(_CHUNK) as body:
+            if not await _read(receive, body):
+                return
+            body.seek(0)
+            request = _seen(scope, body.read(_CHUNK))
+            self.requests.append(request)
+            act = next((fault.act for fault in list(self._faults) if fault.hits(request)), self._default)
+            await act(_Exchange(self._app, scope, body, receive, send))
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Return the complete body, or None if the client disconnected before its end."""
-    body = bytearray()
+async def _read(receive: Receive, body: IO[bytes]) -> bool:
+    """Write the body to a file; return whether it is complete, as the client did not disconnect before."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
+            return False
+        body.write(message.get("body", b""))
         if not message.get("more_body", False):
-            return bytes(body)
+            return True
 
 
 def _seen(scope: Scope, body: bytes) -> SeenRequest:

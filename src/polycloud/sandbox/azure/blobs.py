@@ -136,7 +136,7 @@ def put(account: Account, request: Request, place: Place) -> Reply:
         raise refusal("MissingRequiredHeader")
     if kind != "BlockBlob":
         raise refusal("InvalidHeaderValue")
-    content = Content.of(request.body)
+    content = request.content
     _ = place.container
     check_md5(request, content)
     headers = properties(request, is_upload=True)
@@ -229,7 +229,7 @@ def source_of(account: Account, request: Request) -> Blob:
     version = parse_qs(url.query).get("versionid", [""])[0]
     blob = Place(account, container, blob_name, version).blob
     conditions = request.prefixed("x-ms-source-")
-    read = Request(request.method, "", request.query, conditions, b"", "")
+    read = Request(request.method, "", request.query, conditions, Content(), "")
     if unmet(read, blob.etag, blob.changed):
         raise refusal("ConditionNotMet")
     return blob

@@ -33,12 +33,12 @@ def put(account: Account, request: Request, place: Place) -> Reply:
         size = 0
     if not 0 < size <= _LONGEST_ID:
         raise refusal("InvalidQueryParameterValue")
-    content = Content.of(request.body)
+    content = request.content
     if "x-ms-copy-source" in request.headers:
         source = source_of(account, request).content
         wanted = wanted_range(request.headers.get("x-ms-source-range"), source.size)
         content = source.part(*wanted) if wanted else source
-    elif not request.body:
+    elif not content.size:
         raise refusal("InvalidHeaderValue")
     check_md5(request, content)
     kept = blocks.setdefault(place.blob_name, {})
@@ -52,7 +52,7 @@ def put(account: Account, request: Request, place: Place) -> Reply:
 def commit(account: Account, request: Request, place: Place) -> Reply:
     """Make a blob of the blocks that a list names, in that order."""
     container, name = place.container, place.blob_name
-    check_md5(request, Content.of(request.body))
+    check_md5(request, request.content)
     old = container.objects.get(name)
     check(request, old)
     new: dict[str, Content] = container.extra["blocks"].get(name, {})

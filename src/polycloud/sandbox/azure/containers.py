@@ -96,7 +96,7 @@ def set_policies(account: Account, request: Request, place: Place) -> Reply:
     """Replace them."""
     container, policies = place.container, {}
     _check(request, container)
-    for one in parse(request.body).findall("SignedIdentifier") if request.body else ():
+    for one in parse(request.body).findall("SignedIdentifier") if request.content.size else ():
         fields = {short: one.findtext(f"AccessPolicy/{name}", "") for name, short in _POLICY.items()}
         policies[one.findtext("Id", "")] = {name: value for name, value in fields.items() if value}
     if len(policies) > _MOST_POLICIES:

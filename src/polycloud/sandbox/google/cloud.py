@@ -18,6 +18,7 @@ from polycloud.sandbox.google.signatures import ServiceAccount
 from polycloud.sandbox.google.words import refusal
 from polycloud.sandbox.google.xmlapi import handle_xml
 from polycloud.sandbox.objects.cloud import ObjectCloud
+from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Refusal, Reply, Request
 from polycloud.sandbox.rest.bodies import Query
 
@@ -162,7 +163,7 @@ class GoogleStorage(ObjectCloud):
             path=path,
             query=Query.parse(query.encode()),
             headers={**shared, **{name.lower(): value for name, value in given.items()}},
-            body=bytes(given.get_payload(decode=True)),
+            content=Content.of(bytes(given.get_payload(decode=True))),
         )
         try:
             return self.handle(one)

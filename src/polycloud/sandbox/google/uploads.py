@@ -48,14 +48,14 @@ def insert(project: Project, request: Request, bucket: str) -> Reply:
     if kind == "multipart":
         body, content_type, data = _parts(request)
     elif kind == "media":
-        body, content_type, data = {}, request.headers.get("content-type"), request.body
+        body, content_type, data = {}, request.headers.get("content-type"), request.content
     else:
         raise invalid(f"Invalid upload type: {kind}")
     if content_type:
         body.setdefault("contentType", content_type)
     if "contentEncoding" in request.query:
         body["contentEncoding"] = request.query["contentEncoding"]
-    return new_blob(project, request, bucket, {**hashes(request), **body}, Content.of(data))
+    return new_blob(project, request, bucket, {**hashes(request), **body}, data)
 
 
 def hashes(request: Request) -> dict[str, str]:
@@ -71,7 +71,7 @@ def hashes(request: Request) -> dict[str, str]:
     return found
 
 
-def _parts(request: Request) -> tuple[dict[str, Any], str | None, bytes]:
+def _parts(request: Request) -> tuple[dict[str, Any], str | None, Content]:
     """Return the resource of an upload, the type of its media, and the bytes. Raises `Refusal`."""
     given = BytesParser().parsebytes(b"Content-Type: " + request.headers.get("content-type", "").encode())
     line = f"\r\n--{given.get_boundary()}".encode()
@@ -80,7 +80,7 @@ def _parts(request: Request) -> tuple[dict[str, Any], str | None, bytes]:
     if before or len(parts) != len(("resource", "media")) or after.strip() != b"--":
         raise invalid("Multipart must have 2 parts, and an end boundary.")
     (_, _, resource), (head, _, data) = (part.lstrip(b"\r\n").partition(b"\r\n\r\n") for part in parts)
-    return body_of(resource), BytesParser().parsebytes(head).get("content-type"), data
+    return body_of(resource), BytesParser().parsebytes(head).get("content-type"), Content.of(data)
 
 
 # Resumable sessions
@@ -112,27 +112,27 @@ def resume(project: Project, request: Request, _: str) -> Reply:
     if session.reply:
         return session.reply
     header = request.headers.get("content-range")
-    had = session.content.size
+    had, size = session.content.size, request.content.size
     if header is None:
-        first, total = 0, len(request.body)
+        first, total = 0, size
     else:
         found = _RANGE.fullmatch(header)
         if not found:
             raise invalid(f"Invalid Content-Range header: {header}")
         first = int(found[1]) if found[1] else had
         total = -1 if found[3] == "*" else int(found[3])
-        if found[1] and int(found[2]) - first + 1 != len(request.body):
+        if found[1] and int(found[2]) - first + 1 != size:
             raise invalid("The Content-Range does not have the length of the body.")
     if first > had:
         raise invalid(f"The upload has {had} bytes, and cannot go on at byte {first}.")
-    session.content += Content.of(request.body[had - first :])
+    session.content += request.content.part(had - first, size)
     if session.content.size == total:
         body = {**hashes(request), **session.body}
         session.reply = new_blob(project, session.request, session.bucket, body, session.content)
         return session.reply
-    size = session.content.size - session.content.size % _UNIT
-    session.content = session.content.part(0, size)
-    return Reply(308, {"range": f"bytes=0-{size - 1}"} if size else {})
+    kept = session.content.size - session.content.size % _UNIT
+    session.content = session.content.part(0, kept)
+    return Reply(308, {"range": f"bytes=0-{kept - 1}"} if kept else {})
 
 
 def cancel(project: Project, request: Request, _: str) -> Reply:

@@ -7,7 +7,6 @@ from polycloud.sandbox.google.objects import SETTABLE, media, new_blob
 from polycloud.sandbox.google.project import Project
 from polycloud.sandbox.google.signatures import ServiceAccount, xml_refusal
 from polycloud.sandbox.google.uploads import hashes
-from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Reply, Request
 from polycloud.sandbox.rest.bodies import Query
 
@@ -50,8 +49,8 @@ def _put(project: Project, request: Request, bucket: str, name: str) -> Reply:
     query = Query()
     for header, value in request.prefixed("x-goog-if-").items():
         query["if" + header.title().replace("-", "")] = value
-    put = Request("PUT", request.path, query, headers, request.body, request.root)
-    new_blob(project, put, bucket, body, Content.of(request.body))
+    put = Request("PUT", request.path, query, headers, request.content, request.root)
+    new_blob(project, put, bucket, body, request.content)
     blob = project.object(bucket, name)
     return Reply(
         200, {"etag": f'"{blob.content.md5.hex()}"', "x-goog-generation": str(blob.extra["generation"])}

@@ -6,14 +6,14 @@ import hashlib
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 _IN_MEMORY = 1 << 18
 """Longer pieces are in files."""
-_CHUNK = 1 << 20
+_CHUNK, _LONGEST = 1 << 20, 1 << 23
 
 
 class _Piece:
@@ -54,6 +54,17 @@ class Content:
     def of(cls, data: bytes) -> Content:
         """Return the content that has these bytes."""
         return cls(((_Piece(data), 0, len(data)),) if data else ())
+
+    @classmethod
+    async def received(cls, chunks: AsyncIterator[bytes]) -> Content:
+        """Return the content that comes in these chunks."""
+        content, buffer = cls(), bytearray()
+        async for chunk in chunks:
+            buffer += chunk
+            if len(buffer) >= _LONGEST:
+                content += cls.of(bytes(buffer))
+                buffer.clear()
+        return content + cls.of(bytes(buffer))
 
     def __add__(self, more: Content) -> Content:
         return Content(self.spans + more.spans)

@@ -33,7 +33,7 @@ class Request:
         path: still percent-encoded.
         query: the parameters.
         headers: by lower-case name, as ISO 8859-1.
-        body: all of it.
+        content: the body.
         root: scheme and host of its address.
     """
 
@@ -41,8 +41,13 @@ class Request:
     path: str
     query: Query
     headers: Mapping[str, str]
-    body: bytes
+    content: Content
     root: str
+
+    @cached_property
+    def body(self) -> bytes:
+        """All bytes of the body."""
+        return self.content.read()
 
     @cached_property
     def decoded(self) -> str:
@@ -90,7 +95,7 @@ async def serve(
         path=path or scope["raw_path"].decode("latin-1"),
         query=Query.parse(scope["query_string"]),
         headers=received.headers,
-        body=await received.body(),
+        content=await Content.received(received.stream()),
         root=str(received.base_url).rstrip("/"),
     )
     try:

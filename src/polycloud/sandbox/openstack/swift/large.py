@@ -211,13 +211,17 @@ def _shown(place: Place, segment: dict[str, Any]) -> dict[str, Any]:
 
 
 def delete_all(stores: Stores, request: Request, place: Place) -> Reply:
-    """Delete a static large object and its segments."""
+    """Delete a static large object, or a version of one, and its segments."""
     own = f"/{place.container_name}/{place.name}"
-    blob = place.container.objects.get(place.name)
+    blob = versions.find(place)
     if blob and "large" not in blob.extra:
         return _report(request, 0, 0, [[own, "Not an SLO manifest"]])
     segments = blob.extra["large"].segments if blob else ()
-    return _delete(stores, request, place.account, [*(one["path"] for one in segments if "path" in one), own])
+    paths = [one["path"] for one in segments if "path" in one]
+    if not (blob and place.version):
+        return _delete(stores, request, place.account, [*paths, own])
+    versions.delete(place)
+    return _delete(stores, request, place.account, paths, deleted=1)
 
 
 def bulk_delete(stores: Stores, request: Request, place: Place) -> Reply:
@@ -228,8 +232,10 @@ def bulk_delete(stores: Stores, request: Request, place: Place) -> Reply:
     return _delete(stores, request, place.account, paths)
 
 
-def _delete(stores: Stores, request: Request, account: Account, paths: Sequence[str]) -> Reply:
-    deleted, missing, errors = 0, 0, []
+def _delete(
+    stores: Stores, request: Request, account: Account, paths: Sequence[str], deleted: int = 0
+) -> Reply:
+    missing, errors = 0, []
     for path in paths:
         place = _named(account, path)
         container = account.containers.get(place.container_name)

@@ -127,7 +127,7 @@ def _put(stores: Stores, request: Request, place: Place) -> Reply:
     headers, container = request.headers, place.container
     check_metadata(request, "object")
     if "x-copy-from" in headers:
-        if request.body:
+        if request.content.size:
             raise refusal(400, "Copy requests require a zero byte body")
         source = _other(place, headers["x-copy-from"], "X-Copy-From")
         return _copy(stores, request, replace(source, version=place.version), place)
@@ -142,7 +142,7 @@ def _put(stores: Stores, request: Request, place: Place) -> Reply:
         raise refusal(411, "Missing Content-Length header.")
     blob = Blob(
         name=place.name,
-        content=Content.of(request.body),
+        content=request.content,
         headers={"content-type": _type(request, place.name), **_kept(stores, request)},
         metadata=_metadata(request),
         created=stores.now,
