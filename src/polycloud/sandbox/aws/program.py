@@ -96,7 +96,7 @@ def admit_newlines() -> None:
 
 
 def give_acls() -> None:
-    """Give the default ACL to objects that were uploaded in parts: moto gives none, and fails to show that."""
+    """Give the default ACL to objects that were uploaded in parts: moto gives none, and fails to show it."""
     from moto.s3.models import FakeKey, get_canned_acl
 
     set_acl = FakeKey.set_acl
