@@ -233,6 +233,9 @@ def test_pages(cloud: Sandbox, box: Container) -> None:
         assert [one.name for one in short.list_container_objects(box)] == names
         assert [one.name for one in short.list_container_objects(box, "a/")] == ["a/ +%2F", "a/b"]
         assert len(short.list_containers()) == 5
+        found = [one if isinstance(one, str) else one.name for one in short.iterate_folder(box)]
+        assert found == ["a", "a\nb", "a/", "z", "é", "😀"]
+        assert [one.name for one in short.iterate_folder(box, "a/") if not isinstance(one, str)] == names[2:4]
 
 
 def listing(*pages: bytes) -> Iterator[OpenStackSwiftStorageDriver]:

@@ -148,6 +148,24 @@ def test_replaced_large_objects(client: Any, box: Container) -> None:
     assert client.get_container(f"{box.name}_segments")[1] == []
 
 
+def test_versions_of_large_objects(box: Container) -> None:
+    """Segments stay as long as a version needs them, and are deleted with that."""
+    box.set_versioning()
+    contents = [os.urandom(LARGE), b"small"]
+    for content in contents:
+        box.upload_object_via_stream(content, "a")
+    box.get_object("a").delete()
+    marker, *versions = box.list_object_versions()
+    assert marker.extra["is_delete_marker"]
+    assert [b"".join(one.as_stream()) for one in versions] == contents[::-1]
+    place = box.driver.get_container(f"{box.name}_segments")
+    assert len(place.list_objects()) == 3
+    versions[1].delete()
+    assert place.list_objects() == []
+    assert box.delete_objects([marker, versions[0]]) == 2
+    box.set_versioning(False)
+
+
 def test_temporary_urls(client: Any, login: tuple[str, str, str], box: Container) -> None:
     """A temporary URL is the one that the client makes."""
     utils = pytest.importorskip("swiftclient.utils")

@@ -214,18 +214,17 @@ def _shown(place: Place, segment: dict[str, Any]) -> dict[str, Any]:
 
 
 def delete_all(stores: Stores, request: Request, place: Place) -> Reply:
-    """Delete a static large object and its segments."""
+    """Delete a static large object, or a version of one, and its segments."""
     own = f"/{place.container_name}/{place.name}"
     blob = versions.find(place)
     if blob and "large" not in blob.extra:
         return _report(request, 0, 0, [[own, "Not an SLO manifest"]])
     segments = blob.extra["large"].segments if blob else ()
     paths = [one["path"] for one in segments if "path" in one]
-    if not place.version:
-        paths.append(own)
-    elif blob:
-        versions.delete(place)
-    return _delete(stores, request, place.account, paths, already=bool(place.version and blob))
+    if not (blob and place.version):
+        return _delete(stores, request, place.account, [*paths, own])
+    versions.delete(place)
+    return _delete(stores, request, place.account, paths, deleted=1)
 
 
 def bulk_delete(stores: Stores, request: Request, place: Place) -> Reply:
@@ -237,10 +236,9 @@ def bulk_delete(stores: Stores, request: Request, place: Place) -> Reply:
 
 
 def _delete(
-    stores: Stores, request: Request, account: Account, paths: Sequence[str], *, already: bool = False
+    stores: Stores, request: Request, account: Account, paths: Sequence[str], deleted: int = 0
 ) -> Reply:
-    """Delete what paths name; `already` counts one more that is deleted."""
-    deleted, missing, errors = int(already), 0, []
+    missing, errors = 0, []
     for path in paths:
         place = _named(account, path)
         container = account.containers.get(place.container_name)
@@ -249,12 +247,12 @@ def _delete(
         elif place.name:
             versions.put(stores, container, place.name, None)
             deleted += 1
-        elif container.objects:
+        elif container.objects or any(container.old.values()):
             errors.append([path, "409 Conflict"])
         else:
             del account.containers[container.name]
             deleted += 1
-    return _report(request, deleted, missing, errors, "" if paths or already else "Invalid bulk delete.")
+    return _report(request, deleted, missing, errors, "" if paths or deleted else "Invalid bulk delete.")
 
 
 def _report(

@@ -6,10 +6,8 @@ is missing, so the container is asked for then.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -19,6 +17,7 @@ from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDri
 from polycloud.common.openstack.connection import Place
 from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPError, RateLimitReachedError
 from polycloud.storage.base import StorageDriver
+from polycloud.storage.contents import Content, body_of, md5_of
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ContainerError,
@@ -98,17 +97,17 @@ class SwiftConnection(OpenStackBaseConnection):
         return (*super().account(), self.cloud.region, self.cloud.service_type, str(self.cloud.urls))
 
     def put_bytes(
-        self, path: str, content: bytes, headers: Mapping[str, str], *, idempotent: bool = True
+        self, path: str, content: Content, headers: Mapping[str, str], *, idempotent: bool = True
     ) -> str:
         """PUT an object; return its ETag. Swift verifies the MD5 of what arrives, and tells its own.
 
         The body goes as a file: then nobody searches for secrets in it. Raises `ObjectHashMismatchError` if
         Swift says that it has another content.
         """
-        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        digest: str = md5_of(content).hexdigest()
         fields = {**headers, "ETag": digest, "Content-Length": str(len(content))}
         response: SwiftResponse = self.request(
-            path, None, BytesIO(content), fields, "PUT", idempotent=idempotent
+            path, None, body_of(content), fields, "PUT", idempotent=idempotent
         )
         etag = response.headers.get("etag", "").strip('"')
         if not etag:
@@ -137,8 +136,8 @@ class SwiftConnection(OpenStackBaseConnection):
         path = f"/{quote(container_name, safe='~')}"
         return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
 
-    def pages(self, path: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[T]:
-        """Yield the items of a list.
+    def pages(self, path: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[list[T]]:
+        """Yield the pages of a list.
 
         It ends with an empty page: a server may return fewer items than are asked for, and have more.
         """
@@ -149,11 +148,11 @@ class SwiftConnection(OpenStackBaseConnection):
             items: list[T] = []
             if response.status != HTTPStatus.NO_CONTENT:
                 items = response.decode(list[type_])  # type: ignore[valid-type]
-            yield from items
             if not items:
                 return
+            yield items
             following = items[-1].marks()
-            if following == marks or items[-1].name < marks.get("marker", ""):
+            if following == marks or following["marker"] < marks.get("marker", ""):
                 raise response.malformed("the list returns to an earlier page and has no end")
             marks = following
 
@@ -189,6 +188,16 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
         place = self.connection.place()
         return f"{place.root}{quote(place.path, safe='/~%')}{self._path(container_name, object_name)}"
 
+    def _pages(self, container_name: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[list[T]]:
+        """Yield the pages of a list of a container."""
+        pages = self.connection.pages(self._path(container_name), type_, query)
+        while True:
+            with self._errors(container_name):
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
     @contextmanager
     def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
         """Raise what Swift refuses as the errors of containers and objects."""
@@ -210,9 +219,9 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
         method = None if error.exchange is None else error.exchange.method
         if object_name is None:
             return _of_container(self, status, method, error, container_name)
-        if status == HTTPStatus.PRECONDITION_FAILED:
+        if method == "PUT" and status == HTTPStatus.PRECONDITION_FAILED:
             return ObjectAlreadyExistsError(driver=self, object_name=object_name)
-        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        if method == "PUT" and status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return ObjectHashMismatchError(driver=self, object_name=object_name)
         if not isinstance(error, NotFoundError):
             return None

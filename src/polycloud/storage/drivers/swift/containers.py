@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from polycloud.common.creation import is_refusal
+from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.storage.drivers.swift.connection import Named, SwiftBaseDriver, SwiftResponse
 from polycloud.storage.objects import Container
@@ -32,15 +33,18 @@ class ListedContainer(Named):
     bytes: int = 0
     last_modified: str | None = None
 
+    def extra(self) -> dict[str, Any]:
+        """Return the `extra` of the container."""
+        return {"object_count": self.count, "size": self.bytes, "last_modified": self.last_modified}
+
 
 class SwiftContainers(SwiftBaseDriver):
     """Containers as Swift has them."""
 
     def iterate_containers(self) -> Iterator[Container]:
         """Yield the containers of the account."""
-        for item in self.connection.pages("/", ListedContainer, {}):
-            extra = {"object_count": item.count, "size": item.bytes, "last_modified": item.last_modified}
-            yield Container(item.name, extra, self)
+        for page in self.connection.pages("/", ListedContainer, {}):
+            yield together([Container(item.name, item.extra(), self) for item in page])
 
     def get_container(self, container_name: str) -> Container:
         """Return the container of this name, with its size, its metadata and its access lists."""

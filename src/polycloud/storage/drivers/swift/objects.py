@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 from polycloud.storage.drivers.swift.connection import Named, SwiftResponse
 from polycloud.storage.drivers.swift.containers import SwiftContainers
@@ -39,6 +40,21 @@ class ListedObject(Named):
     slo_etag: str | None = None
 
 
+class ListedEntry(ListedObject):
+    """An object of a folder, or `subdir`, a folder in it."""
+
+    name: str = ""
+    subdir: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.name or self.subdir):
+            raise ValueError("an item of a list must have a name or a subdir")
+
+    def marks(self) -> dict[str, str]:
+        """Return the query of the page that follows this item."""
+        return {"marker": self.subdir or self.name}
+
+
 def hash_of(headers: Headers) -> str:
     """Return the hash of the object whose headers these are, in quotes if it is a large one; "" if none."""
     etag = headers.get("etag", "").strip('"')
@@ -65,16 +81,15 @@ class SwiftObjects(SwiftContainers):
 
         Dynamic large objects, which Swift makes of all objects with one prefix, are listed as empty.
         """
-        query, path = {"prefix": prefix or ex_prefix or None}, self._path(container.name)
-        items = self.connection.pages(path, ListedObject, query)
-        while True:
-            with self._errors(container.name):
-                item = next(items, None)
-            if item is None:
-                return
-            extra = {"content_type": item.content_type, "last_modified": item.last_modified}
-            found = quoted(item.slo_etag) if item.slo_etag else item.hash
-            yield Object(item.name, item.bytes, found, extra, None, container, self)
+        query = {"prefix": prefix or ex_prefix or None}
+        for page in self._pages(container.name, ListedObject, query):
+            yield together([self._of_list(container, item) for item in page])
+
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        """Yield what is directly in a folder, which Swift groups by itself."""
+        query = {"prefix": prefix or None, "delimiter": "/"}
+        for page in self._pages(container.name, ListedEntry, query):
+            yield from (item.subdir or self._of_list(container, item) for item in page)
 
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return an object with its metadata."""
@@ -93,6 +108,11 @@ class SwiftObjects(SwiftContainers):
         See `enable_container_cdn`; `ex_presigned_url` is for objects that stay private.
         """
         return self._address(obj.container.name, obj.name)
+
+    def _of_list(self, container: Container, item: ListedObject) -> Object:
+        extra = {"content_type": item.content_type, "last_modified": item.last_modified}
+        found = quoted(item.slo_etag) if item.slo_etag else item.hash
+        return Object(item.name, item.bytes, found, extra, None, container, self)
 
     def _head(self, container_name: str, object_name: str, version_id: str | None) -> Object:
         path, query = self._path(container_name, object_name), {"version-id": version_id}

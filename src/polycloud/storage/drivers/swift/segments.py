@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 from polycloud.errors import NotFoundError, PolycloudError
@@ -62,7 +63,7 @@ class Segments:
     def iterate(self, prefix: str | None) -> Iterator[ListedObject]:
         """Yield the segments whose names begin with `prefix`. Raises `NotFoundError` if there is no place."""
         path = self._connection.path_of(self.container_name)
-        return self._connection.pages(path, ListedObject, {"prefix": prefix})
+        return chain.from_iterable(self._connection.pages(path, ListedObject, {"prefix": prefix}))
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete these segments; those that are gone already do not matter."""

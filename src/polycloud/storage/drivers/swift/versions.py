@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from polycloud.errors import NotFoundError, ProviderHTTPError, UnsupportedOperationError
-from polycloud.storage.drivers.swift.objects import ListedObject, SwiftObjects, quoted
+from polycloud.storage.drivers.swift.objects import ListedObject, SwiftObjects
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectDoesNotExistError
 from polycloud.storage.uploads import require_object_name
@@ -47,22 +47,16 @@ class SwiftVersions(SwiftObjects):
 
     def iterate_object_versions(self, container: Container, prefix: str | None = None) -> Iterator[Object]:
         """Yield all versions and delete markers, a page of 1,000 at a time."""
-        query, path = {"versions": "true", "prefix": prefix or None}, self._path(container.name)
-        items = self.connection.pages(path, ListedVersion, query)
-        while True:
-            with self._errors(container.name):
-                item = next(items, None)
-            if item is None:
-                return
-            extra = {
-                "content_type": item.content_type,
-                "last_modified": item.last_modified,
-                "version_id": item.version_id,
-                "is_latest": item.is_latest,
-                "is_delete_marker": item.content_type == MARKER,
-            }
-            found = quoted(item.slo_etag) if item.slo_etag else item.hash
-            yield Object(item.name, item.bytes, found, extra, None, container, self)
+        query = {"versions": "true", "prefix": prefix or None}
+        for page in self._pages(container.name, ListedVersion, query):
+            for item in page:
+                found = self._of_list(container, item)
+                found.extra |= {
+                    "version_id": item.version_id,
+                    "is_latest": item.is_latest,
+                    "is_delete_marker": item.content_type == MARKER,
+                }
+                yield found
 
     def get_object_version(self, container_name: str, object_name: str, version_id: str) -> Object:
         """Return a version of an object with its metadata."""
