@@ -13,7 +13,7 @@ INTEGRATION := openstack softlayer stores
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaigns integration lint docs contract openstack softlayer stores fuzz threads faults mutations ansible bench clean
+.PHONY: help demo test campaigns integration lint docs contract interop openstack softlayer stores fuzz threads faults mutations ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -41,6 +41,9 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 
 contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
+
+interop: $(VENV)/.interop ## have pandas, PyArrow, Zarr and Dask read and write objects
+	POLYCLOUD_INTEROP=all $(BIN)/pytest -n 2 tests/filesystem/test_libraries.py
 
 openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, and compare the sandbox, for minutes
 	POLYCLOUD_OPENSTACK=real $(BIN)/pytest -n 2 tests/openstack
@@ -97,6 +100,11 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/softlayer.txt
 $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
 	@echo "installing what builds the documentation into $(VENV)"
 	@$(PIP) -r requirements/docs.txt
+	@touch $@
+
+$(VENV)/.interop: $(VENV)/.dev requirements/interop.txt
+	@echo "installing the libraries that use storage into $(VENV)"
+	@$(PIP) -r requirements/interop.txt
 	@touch $@
 
 # As `pip install polycloud` makes it: polycloud and its own dependencies

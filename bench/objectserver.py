@@ -92,7 +92,9 @@ class Store(asyncio.Protocol):
     def _respond(self, method: str, path: str, query: str, fields: dict[str, str]) -> None:
         given = dict(parse_qsl(query, keep_blank_values=True))
         key = unquote(path).removeprefix(f"/{BUCKET}").removeprefix("/")
-        if method == "PUT":
+        if method == "DELETE":
+            self._write("")
+        elif method == "PUT":
             self._write("", f'etag: "{self.digest.hexdigest()}"\r\n')
         elif method == "POST":
             name = "InitiateMultipartUploadResult" if "uploads" in given else "CompleteMultipartUploadResult"

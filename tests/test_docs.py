@@ -22,6 +22,14 @@ PRINTED = {
         "web running 0 hello, world\n",
         "stdout: workers = 4\nstderr: no space left\nweb 28 no space left\n",
     ],
+    "filesystem.md": [
+        (
+            "['measurements/2026', 'measurements/notes.txt']\n"
+            "['measurements/2026/05.csv', 'measurements/2026/06.csv'] 39\n"
+            "day,rain\nb'0.0\\n'\n['measurements/notes.txt']\n"
+        ),
+        "[\n  [\n    3.5,\n    0\n  ]\n]\n",
+    ],
     "fleets.md": [
         "prod 3\nold InvalidCredsError\noffice 0\n",
         "prod 3\n",

@@ -275,6 +275,41 @@ def test_an_update_loses_nothing(client: Any, bucket: Container) -> None:
     assert tags == [{"Key": "team", "Value": "red"}]
 
 
+@pytest.mark.parametrize("size", [7, 11 * MIB])
+def test_an_update_keeps_the_acl(client: Any, driver: SmallCopies, bucket: Container, size: int) -> None:
+    """An update keeps who may read an object, unless `acl` says otherwise."""
+    everybody = "http://acs.amazonaws.com/groups/global/AllUsers"
+    client.put_object(Bucket="bucket", Key="a", Body=bytes(size))
+    client.put_object_acl(Bucket="bucket", Key="a", ACL="public-read")
+    obj = bucket.get_object("a").update({"cache_control": "max-age=60"})
+    grants = client.get_object_acl(Bucket="bucket", Key="a")["Grants"]
+    assert [(one["Grantee"].get("URI"), one["Permission"]) for one in grants] == [
+        (None, "FULL_CONTROL"),
+        (everybody, "READ"),
+    ]
+    own, public = driver.ex_get_object_acl(obj)
+    assert (own.grantee.id, public.grantee.uri) == (grants[0]["Grantee"]["ID"], everybody)
+    obj.update({"acl": "private"})
+    assert [one.permission for one in driver.ex_get_object_acl(obj)] == ["FULL_CONTROL"]
+
+
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_an_update_without_acls(status: int) -> None:
+    """An update leaves out an ACL that may not be read, and a store without ACLs is no obstacle."""
+
+    def respond(seen: Seen) -> Answer:
+        if "acl" in seen.query:
+            return Answer(status, b"<Error><Code>No</Code></Error>")
+        copied = b'<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>'
+        is_copy = seen.method == "PUT"
+        return Answer(body=copied) if is_copy else Answer(headers={"ETag": '"e"', "Content-Length": "7"})
+
+    with serve(respond) as web:
+        at(web).get_object("a").update({"meta_data": {"owner": "me"}})
+        assert [seen.method for seen in web.seen] == ["HEAD", "HEAD", "GET", "PUT"]
+        assert not any("grant" in name.lower() for name in web.seen[-1].headers)
+
+
 def test_a_long_object_is_updated_in_parts(client: Any, bucket: Container) -> None:
     """An object that is too long for one copy is updated by a copy in parts onto itself."""
     content = os.urandom(11 * MIB)

@@ -12,7 +12,6 @@ calls the begin, the parts and the end of such an upload.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +26,7 @@ import msgspec
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.storage.base import StorageDriver
+from polycloud.storage.contents import Content, md5_of
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import Memory, StatePath, remembered
 from polycloud.storage.sources import Source
@@ -64,7 +64,7 @@ class PartedUpload(ABC):
         """See the content of each part, in order, before any of it is sent or found at the provider."""
 
     @abstractmethod
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send part `number`, from 1, which begins at byte `offset`; return the tag that `complete` needs.
 
         It may be called on several threads, and again for a part that the provider has. Raises
@@ -248,6 +248,8 @@ class _Sending:
                 calls.append(partial(self._put, parted, number, size, content))
                 size += len(content)
             tags += self._driver.connection.gather(calls)
+            calls.clear()  # before the next parts are read: memory holds the parts of one batch
+            batch.clear()
         return tags, size
 
     def _parts(self) -> Iterator[bytes]:
@@ -259,9 +261,9 @@ class _Sending:
             yield part
             number += 1
 
-    def _put(self, parted: PartedUpload, number: int, offset: int, content: bytes) -> str:
+    def _put(self, parted: PartedUpload, number: int, offset: int, content: Content) -> str:
         kept = self._kept.get(number)
-        if kept is not None and kept.size == len(content) and kept.md5 in {None, _md5(content)}:
+        if kept is not None and kept.size == len(content) and kept.md5 in {None, md5_of(content).hexdigest()}:
             tag = kept.tag
         else:
             with self._errors():
@@ -278,7 +280,3 @@ class _Sending:
             self._memory.forget()
         else:
             error.add_note(f"{self._memory.file} remembers the parts that were sent: the same call goes on")
-
-
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -3,7 +3,7 @@
 The idea: a driver asks `Source.read(size)` for the next bytes and gets exactly as many, unless the end has
 come. So it knows after the first part whether one request is enough, whatever the size of the pieces in
 which an iterator yields. A regular file is also read by position (`part`), so that its parts can be sent side
-by side, each read when its turn comes: memory holds only those that are being sent.
+by side, each read while it is sent.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.errors import InvalidArgumentError
+from polycloud.storage.contents import FilePart
 from polycloud.storage.uploads import Progress
 from polycloud.utils.values import shown
 
@@ -63,23 +65,10 @@ class Source:
         """Whether `part` can read it: a regular file."""
         return self._file is not None
 
-    def part(self, offset: int, size: int) -> bytes:
-        """Return bytes of a regular file, at most `size`; other threads may read other parts.
-
-        Raises `PolycloudError` if the file has become shorter than it was.
-        """
+    def part(self, offset: int, size: int) -> FilePart:
+        """Return a part of a regular file, at most `size` bytes."""
         assert self.size is not None
-        wanted = min(size, self.size - offset)
-        pieces: list[bytes] = []
-        while wanted > 0:
-            piece = os.pread(self._file.fileno(), wanted, self._start + offset)
-            if not piece:
-                raise PolycloudError(
-                    f"the file became shorter than its {self.size:,} bytes while it was read"
-                )
-            pieces.append(piece)
-            offset, wanted = offset + len(piece), wanted - len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return FilePart(self._file.fileno(), self._start + offset, min(size, self.size - offset))
 
     def has(self, size: int) -> bool:
         """Return whether there are at least `size` bytes more; a stream is read so far."""
@@ -107,8 +96,9 @@ class Source:
     def _read_file(self, size: int) -> bytes:
         done = self._file.tell() - self._start
         part = self.part(done, size)
-        self._file.seek(self._start + done + len(part))
-        return part
+        content = b"".join(iter(partial(part.read, size), b""))
+        self._file.seek(self._start + done + len(content))
+        return content
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield all that is left, in pieces."""

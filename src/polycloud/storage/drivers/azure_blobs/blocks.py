@@ -13,10 +13,10 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from io import BytesIO
 from typing import Any
 
 from polycloud.common.azure import AzureStorageResponse
+from polycloud.storage.contents import Content, body_of, md5_of
 from polycloud.storage.drivers.azure_blobs.connection import BlobConnection
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import Object
@@ -28,15 +28,10 @@ BLOCK_ID = re.compile(r"(?P<upload>[0-9a-f]{12})-(?P<number>[0-9]{5})-(?P<md5>[0
 Commit = Callable[[int, str, Callable[..., Headers]], Object]
 
 
-def md5_of(content: bytes) -> bytes:
-    """Return the MD5 of a content."""
-    return hashlib.md5(content, usedforsecurity=False).digest()
-
-
 def put_bytes(
     connection: BlobConnection,
     path: str,
-    content: bytes,
+    content: Content,
     digest: bytes,
     params: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -56,7 +51,7 @@ def put_bytes(
         "Content-Length": str(len(content)),
     }
     response: AzureStorageResponse = connection.request(
-        path, params, BytesIO(content), fields, "PUT", idempotent=idempotent
+        path, params, body_of(content), fields, "PUT", idempotent=idempotent
     )
     found: Headers = response.headers
     if found.get("content-md5", md5) != md5:
@@ -88,9 +83,9 @@ class AzurePartedUpload(PartedUpload):
         """Add a block to the MD5 of the blob."""
         self._digest.update(content)
 
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send a block; return its id."""
-        digest = md5_of(content)
+        digest = md5_of(content).digest()
         block = base64.b64encode(f"{self.id}-{number:05}-{digest.hex()}".encode()).decode()
         put_bytes(self._connection, self._path, content, digest, {"comp": "block", "blockid": block})
         return block
@@ -105,7 +100,13 @@ class AzurePartedUpload(PartedUpload):
         def send(conditions: dict[str, str], *, idempotent: bool) -> Headers:
             params, headers = {"comp": "blocklist"}, {**kept, **conditions}
             return put_bytes(
-                self._connection, self._path, body, md5_of(body), params, headers, idempotent=idempotent
+                self._connection,
+                self._path,
+                body,
+                md5_of(body).digest(),
+                params,
+                headers,
+                idempotent=idempotent,
             )
 
         return self._commit(size, self._digest.hexdigest(), send)

@@ -17,7 +17,8 @@ from polycloud.errors import (
     ServerError,
     TransportError,
 )
-from polycloud.storage.drivers.azure_blobs.blocks import AzurePartedUpload, md5_of, put_bytes
+from polycloud.storage.contents import md5_of
+from polycloud.storage.drivers.azure_blobs.blocks import AzurePartedUpload, put_bytes
 from polycloud.storage.drivers.azure_blobs.containers import META
 from polycloud.storage.drivers.azure_blobs.objects import BLOCK_BLOB, AzureObjects
 from polycloud.storage.encryption import CUSTOMERS
@@ -68,7 +69,7 @@ class AzureUploads(AzureObjects, MultipartUploads):
         return str(response.headers["etag"])
 
     def _upload_whole(self, container: Container, name: str, content: bytes, upload: Upload) -> Object:
-        path, digest = self._path(container.name, name), md5_of(content)
+        path, digest = self._path(container.name, name), md5_of(content).digest()
         fields = {**_headers(upload), "x-ms-blob-type": BLOCK_BLOB}
 
         def send(conditions: dict[str, str], *, idempotent: bool) -> Headers:

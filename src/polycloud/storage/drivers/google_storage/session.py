@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from polycloud.concurrency.calls import current_call
 from polycloud.errors import NotFoundError, PolycloudError, ProviderHTTPError, TransportError
 from polycloud.http.retry import LOST_STATUSES
+from polycloud.storage.contents import Content, bytes_of
 from polycloud.storage.drivers.google_storage.connection import (
     INCOMPLETE,
     GoogleStorageConnection,
@@ -53,13 +54,14 @@ class Session(PartedUpload):
         self._digest = hashlib.md5(usedforsecurity=False)
         self._last = b""
 
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send a part, as far as the session does not have it; the last one waits for `complete`."""
-        self._digest.update(content)
-        if len(content) % QUANTUM:
-            self._last = content
-        elif offset + len(content) > self._position:
-            self._send(offset, content)
+        part = bytes_of(content)
+        self._digest.update(part)
+        if len(part) % QUANTUM:
+            self._last = part
+        elif offset + len(part) > self._position:
+            self._send(offset, part)
         return ""
 
     def complete(self, tags: list[str], size: int) -> Object:

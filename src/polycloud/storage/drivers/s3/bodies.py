@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import zlib
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any, NamedTuple
 
+from polycloud.storage.contents import Content, body_of, crc32_of, md5_of
 from polycloud.storage.drivers.s3.connection import S3Connection, S3Response
 from polycloud.storage.drivers.s3.encryption import PLAIN_METHODS, encryption_of
 from polycloud.storage.objects import MD5
@@ -27,7 +25,7 @@ class Stored(NamedTuple):
 def put_bytes(
     connection: S3Connection,
     path: str,
-    content: bytes,
+    content: Content,
     *,
     md5: bool,
     query: Mapping[str, Any] | None = None,
@@ -43,7 +41,7 @@ def put_bytes(
     checksum = _checksum(content, md5=md5)
     fields = {**connection.encryption.use, **(headers or {}), **checksum, "Content-Length": str(len(content))}
     response: S3Response = connection.request(
-        path, query, BytesIO(content), fields, "PUT", idempotent=idempotent
+        path, query, body_of(content), fields, "PUT", idempotent=idempotent
     )
     etag = bare(response.headers.get("etag", ""))
     if not etag:
@@ -63,10 +61,10 @@ def bare(etag: str) -> str:
     return etag.strip('"')
 
 
-def _checksum(content: bytes, *, md5: bool) -> dict[str, str]:
+def _checksum(content: Content, *, md5: bool) -> dict[str, str]:
     if md5:
-        return {MD5_HEADER: _base64(hashlib.md5(content, usedforsecurity=False).digest())}
-    return {CRC_HEADER: _base64(zlib.crc32(content).to_bytes(4, "big"))}
+        return {MD5_HEADER: _base64(md5_of(content).digest())}
+    return {CRC_HEADER: _base64(crc32_of(content).to_bytes(4, "big"))}
 
 
 def _base64(digest: bytes) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from polycloud.storage.drivers.s3.acl import S3ACLs
 from polycloud.storage.drivers.s3.bodies import bare
 from polycloud.storage.drivers.s3.connection import S3Response
 from polycloud.storage.drivers.s3.encryption import METHOD, encryption_of
@@ -55,7 +56,7 @@ class Copied(msgspec.Struct):
     modified: str | None = msgspec.field(name="LastModified", default=None)
 
 
-class S3Copies(S3Uploads, S3Objects):
+class S3Copies(S3ACLs, S3Uploads, S3Objects):
     """Copies as S3 makes them."""
 
     largest_copy: ClassVar[int] = 5 * 1024**3
@@ -79,8 +80,8 @@ class S3Copies(S3Uploads, S3Objects):
     ) -> Object:
         """Replace metadata and headers of an object by a copy onto itself, which S3 makes alone.
 
-        Storage class, encryption, tags and locks stay. Its ACL becomes the default one, unless `extra` has
-        `acl`: a copy has none. In a container that keeps versions the copy is a new version.
+        Storage class, encryption, tags and locks stay, and so does an ACL that the credentials may read. In a
+        container that keeps versions the copy is a new version.
         """
         self._require_update(obj, extra, headers)
         kept = self._head(obj.container.name, obj.name)
@@ -89,6 +90,8 @@ class S3Copies(S3Uploads, S3Objects):
         if obj.hash not in {"", found.hash}:
             raise ObjectAlreadyExistsError(driver=self, object_name=obj.name)
         own = self._kept_headers(kept)
+        if upload.acl is None:
+            own |= self._acl_headers(found)
         if found.size > self.largest_copy:
             return self._copied_in_parts(found, obj.container, obj.name, upload, own)
         sent = {**own, **upload_headers(upload), "x-amz-metadata-directive": "REPLACE"}

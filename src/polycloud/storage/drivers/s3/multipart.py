@@ -11,6 +11,7 @@ from msgspec import structs
 
 from polycloud.common.aws.xml import plain
 from polycloud.errors import PolycloudError
+from polycloud.storage.contents import Content
 from polycloud.storage.drivers.s3.bodies import bare, put_bytes
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Connection, S3Response, decoded
 from polycloud.storage.multipart import Part, PartedUpload
@@ -72,7 +73,7 @@ class S3PartedUpload(PartedUpload):
         self._uploaded, self._conditions, self._md5 = uploaded, conditions, md5
         self._use = connection.encryption.use
 
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send a part; return its ETag."""
         query = {"partNumber": number, **self._query}
         return put_bytes(self._connection, self._path, content, md5=self._md5, query=query).etag

@@ -6,10 +6,8 @@ is missing, so the container is asked for then.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -25,6 +23,7 @@ from polycloud.errors import (
     RateLimitReachedError,
 )
 from polycloud.storage.base import StorageDriver
+from polycloud.storage.contents import Content, body_of, md5_of
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ContainerError,
@@ -104,17 +103,17 @@ class SwiftConnection(OpenStackBaseConnection):
         return (*super().account(), self.cloud.region, self.cloud.service_type, str(self.cloud.urls))
 
     def put_bytes(
-        self, path: str, content: bytes, headers: Mapping[str, str], *, idempotent: bool = True
+        self, path: str, content: Content, headers: Mapping[str, str], *, idempotent: bool = True
     ) -> str:
         """PUT an object; return its ETag. Swift verifies the MD5 of what arrives, and tells its own.
 
         The body goes as a file: then nobody searches for secrets in it. Raises `ObjectHashMismatchError` if
         Swift says that it has another content.
         """
-        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        digest: str = md5_of(content).hexdigest()
         fields = {**headers, "ETag": digest, "Content-Length": str(len(content))}
         response: SwiftResponse = self.request(
-            path, None, BytesIO(content), fields, "PUT", idempotent=idempotent
+            path, None, body_of(content), fields, "PUT", idempotent=idempotent
         )
         etag = response.headers.get("etag", "").strip('"')
         if not etag:

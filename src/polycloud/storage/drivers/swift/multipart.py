@@ -12,6 +12,7 @@ from itertools import groupby
 import msgspec
 
 from polycloud.errors import NotFoundError, UnsupportedOperationError
+from polycloud.storage.contents import Content
 from polycloud.storage.drivers.swift.connection import Named, SwiftConnection
 from polycloud.storage.drivers.swift.objects import quoted
 from polycloud.storage.drivers.swift.segments import Segments, SwiftSegments, prefix_of, read_manifest
@@ -61,7 +62,7 @@ class SwiftPartedUpload(PartedUpload):
         self._headers, self._seal, self._uploaded = headers, seal, uploaded
         self._sealed = False
 
-    def put(self, number: int, offset: int, content: bytes) -> str:
+    def put(self, number: int, offset: int, content: Content) -> str:
         """Send a segment; return its ETag and its size."""
         path = self._segments.path_of(self._segment(number))
         return f"{self._connection.put_bytes(path, content, self._headers)} {len(content)}"

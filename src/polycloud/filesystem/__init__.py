@@ -1,0 +1,625 @@
+"""The containers of all accounts as a filesystem of fsspec, on which pandas, PyArrow, Zarr and Dask work.
+
+    pandas.read_parquet("polycloud://prod/measurements/2026.parquet")
+
+Source: fsspec's documentation of its API, "fsspec.spec.AbstractFileSystem".
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from glob import has_magic
+from typing import Any
+
+from fsspec.callbacks import DEFAULT_CALLBACK  # type: ignore[import-untyped]
+from fsspec.compression import compr  # type: ignore[import-untyped]
+from fsspec.core import get_compression  # type: ignore[import-untyped]
+from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
+from fsspec.utils import isfilelike  # type: ignore[import-untyped]
+
+from polycloud.concurrency import waiting
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.filesystem.accounts import Accounts, Place, close_drivers
+from polycloud.filesystem.errors import is_a_folder, missing, os_errors
+from polycloud.filesystem.files import CompressedFile, ObjectFile, TextFile
+from polycloud.storage import copy
+from polycloud.storage.base import StorageDriver
+from polycloud.storage.objects import Object
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ObjectDoesNotExistError,
+    ObjectHashMismatchError,
+)
+
+__all__ = ["PolycloudFileSystem"]
+
+Entry = dict[str, Any]
+SIDE_BY_SIDE = 16
+"""How many objects `cat` reads at once."""
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
+    """All accounts as one filesystem, with paths such as `profile/container/name`; or one account.
+
+    A path begins with the name of a profile, or of a provider whose credentials are in the environment. If
+    the account is given, paths are `container/name`. Folders are what comes before a "/" in names: they are
+    there as soon as an object is in them, and with it they go.
+
+    Args:
+        driver: A storage driver.
+        profile: The name of a profile.
+        provider: The name of a provider; without credentials, they are found in the environment.
+        credentials: The first arguments of the provider's driver.
+        **options: Options of the drivers, such as `region`, `url` and `timeout`.
+
+    Raises:
+        FileNotFoundError: There is no such object, folder or container.
+        FileExistsError: There is one, and it is not to be replaced.
+        PermissionError: The provider refuses the credentials, or what is to be done with them.
+        ConfigError: There is no such account.
+        PolycloudError: Any other error, such as a broken connection; see `polycloud.errors`.
+    """
+
+    protocol = "polycloud"
+    cachable = False  # fsspec compares arguments by their texts, which may be the same for two drivers
+
+    def __init__(
+        self,
+        driver: StorageDriver | None = None,
+        *,
+        profile: str | None = None,
+        provider: str | None = None,
+        credentials: Sequence[str] = (),
+        use_listings_cache: bool = False,
+        listings_expiry_time: float | None = None,
+        max_paths: int | None = None,
+        asynchronous: bool = False,
+        loop: object = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()  # it caches no lists, whatever its options
+        self._accounts = Accounts(driver, profile, provider, credentials, options)
+
+    @property
+    def _fs_token(self) -> str:
+        return self._accounts.token
+
+    @classmethod
+    def clear_instance_cache(cls) -> None:
+        """Close the drivers that were made for paths."""
+        super().clear_instance_cache()
+        close_drivers()
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        stripped = super()._strip_protocol(path)
+        return stripped if isinstance(stripped, list) else stripped.lstrip("/")
+
+    # Lists
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        """Return what is in a folder, or the object itself: `name`, `size` in bytes and `type`.
+
+        An object also has `mtime` (a datetime in UTC) and `hash`.
+        """
+        path = self._strip_protocol(path)
+        with os_errors(path):
+            entries = self._listed(path)
+        return entries if detail else [entry["name"] for entry in entries]
+
+    def walk(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        topdown: bool = True,
+        on_error: str | Callable[[OSError], object] = _raise_unless_missing,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        """Yield folders, each with its folders and files; a folder that cannot be listed is an error."""
+        return super().walk(path, maxdepth, topdown, on_error, **kwargs)  # type: ignore[no-any-return]
+
+    def find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        detail: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the objects below a folder, from one list of the provider."""
+        path = self._strip_protocol(path)
+        place = self._accounts.place(path)
+        if place is None or maxdepth is not None:
+            return super().find(path, maxdepth, withdirs, detail, **kwargs)
+        with os_errors(path):
+            found = dict(sorted(self._below(place, path, withdirs=withdirs).items()))
+        return found if detail else list(found)
+
+    def du(
+        self,
+        path: str,
+        total: bool = True,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the bytes of all objects below a folder, or of each by its path."""
+        found = self.find(path, maxdepth=maxdepth, withdirs=withdirs, detail=True)
+        sizes = {name: entry["size"] for name, entry in found.items()}
+        return sum(sizes.values()) if total else sizes
+
+    def info(self, path: str, **kwargs: Any) -> Entry:
+        """Return what `ls` says about an object, a folder or a container."""
+        path = self._strip_protocol(path)
+        with os_errors(path):
+            place = self._accounts.place(path)
+            if place is None:
+                if path:
+                    self._accounts.driver(path)
+                return _folder(path)
+            if not place.name:
+                place.driver.get_container(place.container.name)
+                return _folder(path)
+            obj = self._found(place, path)
+        return _folder(path) if obj is None else _file(path, obj)
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Return whether there is an object, a folder or a container of this name."""
+        return self._type(path) is not None
+
+    def isdir(self, path: str) -> bool:
+        """Return whether it is a folder or a container."""
+        return self._type(path) == "directory"
+
+    def isfile(self, path: str) -> bool:
+        """Return whether it is an object."""
+        return self._type(path) == "file"
+
+    def created(self, path: str) -> datetime | None:
+        """Return when an object was written: it is always replaced as a whole."""
+        return self.modified(path)
+
+    def modified(self, path: str) -> datetime | None:
+        """Return when an object was changed last, in UTC; None if the provider does not say."""
+        entry = self.info(path)
+        if entry["type"] == "directory":
+            raise is_a_folder(path)
+        found: datetime | None = entry["mtime"]
+        return found
+
+    # Containers
+
+    def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
+        """Create a container; nothing is to be done for a folder of one."""
+        path = self._strip_protocol(path)
+        place = self._accounts.place(path)
+        if place is None:
+            raise FileExistsError(errno.EEXIST, "an account cannot be made", path)
+        if not place.name:
+            with os_errors(path):
+                place.driver.create_container(place.container.name)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Create a container; a folder of one is only to be new if `exist_ok` is False."""
+        path = self._strip_protocol(path)
+        place = self._accounts.place(path)
+        if place is not None and place.name:
+            if not exist_ok and self.exists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+            return
+        try:
+            self.mkdir(path)
+        except FileExistsError:
+            if not exist_ok:
+                raise
+
+    def rmdir(self, path: str) -> None:
+        """Delete a container, which must be empty; a folder always has something."""
+        path = self._strip_protocol(path)
+        place = self._place(path)
+        if place.name:
+            if self.isdir(path):
+                raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+            raise missing(path)
+        with os_errors(path):
+            place.driver.delete_container(place.container)
+
+    # Content
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Open an object: "r" reads it in ranges, "w" replaces it, "x" creates it; with "b" or "t".
+
+        What is written is sent in parts, and is the object when the file is closed: not if an exception
+        leaves its `with` block, nor if it is never closed. `extra` and `if_match` are those of
+        `StorageDriver.upload_object_via_stream`; other arguments are fsspec's.
+        """
+        if "b" not in mode:
+            text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
+            mode = mode.replace("t", "") + "b"
+            inner = self.open(path, mode, block_size, cache_options, compression, **kwargs)
+            try:
+                return TextFile(inner, **text)
+            except (LookupError, ValueError):  # such as an unknown encoding
+                inner.__exit__(*sys.exc_info())
+                raise
+        if compression is None or mode == "rb":
+            return super().open(path, mode, block_size, cache_options, compression, **kwargs)
+        compress = compr[get_compression(self._strip_protocol(path), compression)]
+        file = super().open(path, mode, block_size, cache_options, **kwargs)
+        return file if compress is None else CompressedFile(compress(file, mode="w"), file)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        autocommit: bool = True,
+        cache_options: dict[str, Any] | None = None,
+        *,
+        cache_type: str = "readahead",
+        size: int | None = None,
+        extra: dict[str, Any] | None = None,
+        if_match: str | None = None,
+    ) -> ObjectFile:
+        opened = partial(ObjectFile, self, path, mode, block_size=block_size, autocommit=autocommit)
+        if mode == "rb":
+            obj = self._object(path) if size is None else self._unread(path, size)
+            return opened(obj=obj, cache_type=cache_type, cache_options=cache_options)
+        if mode not in {"wb", "xb"}:
+            raise UnsupportedOperationError(
+                f"objects are read ('r'), replaced ('w') or created ('x'), not {mode!r}"
+            )
+        place = self._named(path)
+        if mode == "xb" and self.isfile(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        upload = partial(
+            place.container.upload_object_via_stream,
+            object_name=place.name,
+            extra=extra,
+            if_match=if_match,
+            if_none_match="*" if mode == "xb" else None,
+        )
+        return opened(upload=upload)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
+        """Return the content of an object, or a part of it, whose limits are those of a Python slice."""
+        path = self._strip_protocol(path)
+        obj = self._unread(path)
+        if (start or 0) < 0 or (end or 0) < 0:
+            obj = self._object(path)
+            start, end, _ = slice(start, end).indices(obj.size)
+        first = start or 0
+        if end is not None and end <= first:
+            return b""
+        with os_errors(path):
+            try:
+                content = b"".join(obj.driver._resumed(obj, first, end))  # noqa: SLF001 - of one version
+            except InvalidArgumentError:
+                if not first or first < self._object(path).size:
+                    raise
+                return b""
+            if not first and end is None:
+                _require_md5(obj, content)
+        return content
+
+    def cat_ranges(
+        self,
+        paths: list[str],
+        starts: int | list[int | None] | None,
+        ends: int | list[int | None] | None,
+        max_gap: int | None = None,
+        on_error: str = "return",
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Return a part of each object, read side by side; with `on_error="return"` an error in its place."""
+        if max_gap is not None:
+            raise UnsupportedOperationError("max_gap is not supported; leave it out")
+        first = starts if isinstance(starts, list) else [starts] * len(paths)
+        last = ends if isinstance(ends, list) else [ends] * len(paths)
+        ranges = zip(paths, first, last, strict=True)
+        read = self.cat_file if on_error == "raise" else self._cat_or_error
+        return waiting.gather([partial(read, *one) for one in ranges], limit=SIDE_BY_SIDE)
+
+    def cat(self, path: Any, recursive: bool = False, on_error: str = "raise", **kwargs: Any) -> Any:
+        """Return the content of an object; of several, or of those that a pattern finds, as a dict."""
+        paths = self.expand_path(path, recursive=recursive)
+        if isinstance(path, str | os.PathLike) and paths == [self._strip_protocol(path)]:
+            return self.cat_file(paths[0])
+        contents = self.cat_ranges(paths, None, None, on_error=on_error)
+        found = dict(zip(paths, contents, strict=True))
+        return {
+            name: one
+            for name, one in found.items()
+            if not (on_error == "omit" and isinstance(one, Exception))
+        }
+
+    def pipe_file(self, path: str, value: Any, mode: str = "overwrite", **kwargs: Any) -> None:
+        """Create or replace an object; with `mode="create"`, only create it."""
+        if self._intrans:
+            super().pipe_file(path, value, mode, **kwargs)
+            return
+        path = self._strip_protocol(path)
+        place = self._named(path)
+        condition = "*" if mode == "create" else None
+        with os_errors(path):
+            place.container.upload_object_via_stream(value, place.name, if_none_match=condition, **kwargs)
+
+    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        """Copy an object, between accounts too; the provider does it alone if it can."""
+        path1, path2 = self._strip_protocol(path1), self._strip_protocol(path2)
+        with os_errors(path1):
+            obj = self._found(self._place(path1), path1)
+        if obj is None:
+            self.makedirs(path2, exist_ok=True)
+            return
+        place = self._named(path2)
+        with os_errors(path2):
+            copy(obj, place.container, place.name)
+
+    def put_file(
+        self,
+        lpath: str | os.PathLike[str],
+        rpath: str,
+        callback: Any = DEFAULT_CALLBACK,
+        mode: str = "overwrite",
+        **kwargs: Any,
+    ) -> None:
+        """Upload a file, whose bytes are counted by `callback` as they are sent; a folder is nothing."""
+        if os.path.isdir(lpath):  # noqa: PTH112 - as fsspec's callers give it
+            self.makedirs(rpath, exist_ok=True)
+            return
+        if self._intrans:
+            super().put_file(lpath, rpath, callback, mode, **kwargs)
+            return
+        rpath = self._strip_protocol(rpath)
+        place = self._named(rpath)
+        callback.set_size(os.stat(lpath).st_size)  # noqa: PTH116 - the same
+        with os_errors(rpath):
+            place.container.upload_object(
+                os.fspath(lpath),
+                place.name,
+                progress=callback.relative_update,
+                if_none_match="*" if mode == "create" else None,
+                **kwargs,
+            )
+
+    def get_file(
+        self,
+        rpath: str,
+        lpath: Any = None,
+        callback: Any = DEFAULT_CALLBACK,
+        outfile: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Download an object to a path, or into an open file; of a folder the empty folder is made.
+
+        A file appears under its name when it is complete and verified. `callback` counts the bytes that have
+        arrived.
+        """
+        rpath = self._strip_protocol(rpath)
+        target = lpath if outfile is None and isfilelike(lpath) else outfile
+        with os_errors(rpath):
+            obj = self._found(self._place(rpath), rpath)
+            if obj is None:
+                if target is None:
+                    os.makedirs(lpath, exist_ok=True)  # noqa: PTH103 - as fsspec's callers give it
+                return
+            callback.set_size(obj.size)
+            if target is not None:
+                for piece in obj.as_stream():
+                    target.write(piece)
+                    callback.relative_update(len(piece))
+                return
+            if os.path.isdir(lpath):  # noqa: PTH112 - the same
+                raise is_a_folder(lpath)
+            os.makedirs(os.path.dirname(lpath) or ".", exist_ok=True)  # noqa: PTH103, PTH120 - the same
+            obj.download(os.fspath(lpath), overwrite_existing=True, progress=callback.relative_update)
+
+    # Deletes
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """Delete objects, many in one request; with `recursive`, all of a folder, or a container.
+
+        One path that leads to nothing is an error; of several paths, those that do are passed over.
+        """
+        names: list[str] = []
+        for one in [path] if isinstance(path, str | os.PathLike) else path:
+            stripped = self._strip_protocol(one)
+            if recursive and maxdepth is None and not has_magic(stripped):
+                self._delete_tree(self._place(stripped), stripped)
+            else:
+                names += self.expand_path(stripped, recursive=recursive, maxdepth=maxdepth)
+        if isinstance(path, str | os.PathLike) and names == [self._strip_protocol(path)]:
+            self.rm_file(names[0])
+            return
+        places = [place for name in names if (place := self._accounts.place(name)) is not None and place.name]
+        for root in dict.fromkeys(place.root for place in places):
+            of = [place for place in places if place.root == root]
+            with os_errors(root):
+                of[0].driver.delete_objects(of[0].container, [place.name for place in of])
+
+    def rm_file(self, path: str) -> None:
+        """Delete an object."""
+        path = self._strip_protocol(path)
+        with os_errors(path):
+            obj = self._object(path)
+            obj.delete()
+
+    _rm = rm_file
+
+    # Links
+
+    def sign(self, path: str, expiration: float = 100, *, method: str = "GET", **kwargs: Any) -> str:
+        """Return a URL at which anybody reads an object for `expiration` seconds, or writes it ("PUT")."""
+        place = self._named(self._strip_protocol(path))
+        driver: Any = place.driver
+        if not driver.supports("ex_presigned_url"):
+            raise UnsupportedOperationError(f"{driver.name} has no presigned URLs", driver)
+        url: str = driver.ex_presigned_url(
+            place.container, place.name, method=method, expires=int(expiration)
+        )
+        return url
+
+    # Inside
+
+    def _place(self, path: str) -> Place:
+        """Return where a path leads. Raises `InvalidArgumentError` for an account."""
+        place = self._accounts.place(path)
+        if place is None:
+            raise InvalidArgumentError(f"{path!r} must name a container")
+        return place
+
+    def _named(self, path: str) -> Place:
+        """Return the place of an object, which need not be there. Raises `IsADirectoryError` if it cannot."""
+        place = self._accounts.place(path)
+        if place is None or not place.name:
+            raise is_a_folder(path)
+        return place
+
+    def _found(self, place: Place, path: str) -> Object | None:
+        """Return an object; None for a folder or a container. Raises `FileNotFoundError`."""
+        if not place.name:
+            return None
+        try:
+            return place.driver.get_object(place.container.name, place.name)
+        except ObjectDoesNotExistError as error:
+            if next(place.driver.iterate_folder(place.container, place.prefix), None) is None:
+                raise missing(path) from error
+        return None
+
+    def _object(self, path: str) -> Object:
+        """Return an object. Raises `FileNotFoundError`, and `IsADirectoryError`."""
+        with os_errors(path):
+            obj = self._found(self._named(path), path)
+        if obj is None:
+            raise is_a_folder(path)
+        return obj
+
+    def _unread(self, path: str, size: int = sys.maxsize) -> Object:
+        """Return an object without asking for it. What is read first decides on its version."""
+        place = self._named(path)
+        return Object(place.name, size, "", {}, None, place.container, place.driver)
+
+    def _type(self, path: str) -> str | None:
+        try:
+            found: str = self.info(path)["type"]
+        except (FileNotFoundError, InvalidArgumentError):  # such as a name that is too long
+            return None
+        return found
+
+    def _listed(self, path: str) -> list[Entry]:
+        place = self._accounts.place(path)
+        if place is None:
+            at = f"{path}/" if path else ""
+            names = (
+                [one.name for one in self._accounts.driver(path).iterate_containers()]
+                if path or self._accounts.is_one
+                else self._accounts.names()
+            )
+            return [_folder(f"{at}{name}") for name in names]
+        entries = list(self._level(place))
+        if not entries and place.name:
+            return [self.info(path)]
+        return [entry for entry in entries if entry["name"] != path]
+
+    def _level(self, place: Place) -> Iterator[Entry]:
+        """Yield what is in a folder; also the folder itself, if there is an object of its name with "/".
+
+        A folder without a name is no path ("a//b"), so its objects are shown under their whole names.
+        """
+        for one in place.driver.iterate_folder(place.container, place.prefix):
+            if isinstance(one, Object):
+                yield _entry(place, one)
+            elif one != "/" and not one.endswith("//"):
+                yield _folder(f"{place.root}/{one.removesuffix('/')}")
+            else:
+                for obj in place.container.iterate_objects(one):
+                    if not obj.name.endswith("/"):
+                        yield _entry(place, obj)
+
+    def _below(self, place: Place, path: str, *, withdirs: bool) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        try:
+            for obj in place.container.iterate_objects(place.prefix):
+                entry = _entry(place, obj)
+                if withdirs:
+                    found |= {one["name"]: one for one in _around(place, obj, path)}
+                if entry["type"] == "file":
+                    found[entry["name"]] = entry
+        except ContainerDoesNotExistError:
+            return {}
+        if not found and self._type(path) is not None:
+            entry = self.info(path)
+            if withdirs or entry["type"] == "file":
+                found[path] = entry
+        return found
+
+    def _delete_tree(self, place: Place, path: str) -> None:
+        with os_errors(path):
+            deleted = place.driver.delete_objects(
+                place.container, place.container.iterate_objects(place.prefix)
+            )
+            if not place.name:
+                place.driver.delete_container(place.container)
+                return
+            try:
+                place.driver.get_object(place.container.name, place.name).delete()
+            except ObjectDoesNotExistError as error:
+                if not deleted:
+                    raise missing(path) from error
+
+    def _cat_or_error(self, path: str, start: int | None, end: int | None) -> bytes | Exception:
+        try:
+            return self.cat_file(path, start, end)
+        except Exception as error:  # noqa: BLE001 - the caller wants it
+            return error
+
+
+def _folder(path: str) -> Entry:
+    return {"name": path, "size": 0, "type": "directory"}
+
+
+def _file(path: str, obj: Object) -> Entry:
+    return {"name": path, "size": obj.size, "type": "file", "mtime": obj.last_modified, "hash": obj.hash}
+
+
+def _entry(place: Place, obj: Object) -> Entry:
+    """Return the entry of an object, which is a folder if its name ends in "/": other programs make some."""
+    path = f"{place.root}/{obj.name}"
+    return _folder(path.rstrip("/")) if path.endswith("/") else _file(path, obj)
+
+
+def _around(place: Place, obj: Object, path: str) -> Iterator[Entry]:
+    """Yield the folders from `path` to an object in it."""
+    yield _folder(path)
+    at = len(place.prefix)
+    while (at := obj.name.find("/", at) + 1) > 0:
+        folder = f"{place.root}/{obj.name[: at - 1]}"
+        if not folder.endswith("/"):
+            yield _folder(folder)
+
+
+def _require_md5(obj: Object, content: bytes) -> None:
+    """Raise `ObjectHashMismatchError` if the content is not what its hash says, which came with it."""
+    if obj.md5 is not None and (found := hashlib.md5(content, usedforsecurity=False).hexdigest()) != obj.md5:
+        message = f"the content of {obj.name!r} has the MD5 {found}, not {obj.md5}"
+        raise ObjectHashMismatchError(message, obj.driver, obj.name)
