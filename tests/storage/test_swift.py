@@ -416,6 +416,14 @@ def test_expiry(driver: OpenStackSwiftStorageDriver, box: Container, tmp_path: P
     assert later.extra["delete_at"] > ends["small"]
 
 
+def test_ids_of_requests(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """An error names the transaction by which the operators of Swift find the request."""
+    with pytest.raises(ObjectDoesNotExistError) as raised:
+        box.get_object("missing")
+    assert raised.value.exchange is not None
+    assert str(raised.value.exchange.request_id).startswith("tx")
+
+
 def test_too_many_requests() -> None:
     """Swift's own status for requests that come too fast is the error of that."""
 
