@@ -24,6 +24,7 @@ from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver, SwiftCo
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     ContainerDoesNotExistError,
+    InvalidContainerNameError,
     ObjectDoesNotExistError,
     ObjectError,
 )
@@ -71,13 +72,13 @@ def segments(driver: OpenStackSwiftStorageDriver) -> list[str]:
 
 
 @contextmanager
-def behind(cloud: Sandbox, *faults: str | None) -> Iterator[Container]:
-    """Yield the container of a driver whose requests meet these faults from the first manifest on."""
+def behind(cloud: Sandbox, *faults: str | None, first: str = "multipart-manifest=put") -> Iterator[Container]:
+    """Yield the container of a driver whose requests meet these faults from that with this query on."""
     hit: list[bool] = []
     host, port = cloud.url.removeprefix("http://").split(":")
 
     def spares(request: SeenRequest) -> bool:
-        hit.extend([True] * ("multipart-manifest=put" in request.query))
+        hit.extend([True] * (first in request.query))
         return not hit
 
     with FaultProxy(host, int(port), FaultList(*faults, spare=spares)) as proxy:
@@ -217,6 +218,55 @@ def test_dynamic_large_objects(driver: OpenStackSwiftStorageDriver, box: Contain
     assert found.update({"meta_data": {"a": "b"}}).size == found.size
     found.delete()
     assert [one.name for one in box.list_objects()] == ["parts/1", "parts/2"]
+
+
+def test_versions_keep_segments(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """The segments of a version that is kept are neither unfinished nor removed."""
+    box.set_versioning()
+    content = os.urandom(LARGE)
+    box.upload_object_via_stream(content, "a")
+    box.upload_object_via_stream(b"small", "a")
+    assert list(driver.ex_iterate_multipart_uploads(box)) == []
+    assert driver.ex_cleanup_all_multipart_uploads(box)
+    _, old = box.list_object_versions()
+    assert b"".join(old.as_stream()) == content
+
+
+def test_a_lost_delete(cloud: Sandbox, driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """The delete of a large object whose response is lost has been done, and is no error."""
+    made = box.upload_object_via_stream(os.urandom(LARGE), "a")
+    with behind(cloud, "reset after", first="multipart-manifest=delete") as far:
+        assert far.delete_object(made)
+    assert segments(driver) == []
+
+
+def test_a_replacement_whose_response_is_lost(
+    cloud: Sandbox, driver: OpenStackSwiftStorageDriver, box: Container
+) -> None:
+    """A large object that replaces one removes its segments, also if the response to the manifest is lost."""
+    box.upload_object_via_stream(os.urandom(LARGE), "a")
+    first = segments(driver)
+    with behind(cloud, "reset after") as far:
+        far.upload_object_via_stream(os.urandom(LARGE), "a")
+    assert len(segments(driver)) == 3
+    assert not set(first).intersection(segments(driver))
+
+
+def test_other_containers_of_that_name(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """An empty container that this library has not made for segments stays when the other one is deleted."""
+    driver.create_container("box_segments")
+    box.upload_object_via_stream(b"x", "a").delete()
+    box.delete()
+    assert [one.name for one in driver.list_containers()] == ["box_segments"]
+
+
+def test_long_names_of_containers(driver: OpenStackSwiftStorageDriver) -> None:
+    """A container whose name leaves no room for that of its segments takes short objects."""
+    long = driver.create_container("n" * 256)
+    long.upload_object_via_stream(b"x", "a").delete()
+    with pytest.raises(InvalidContainerNameError, match="longer than 256"):
+        long.upload_object_via_stream(bytes(LARGE), "a")
+    assert long.delete()
 
 
 # Lists

@@ -16,7 +16,7 @@ import pytest
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container
 from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver
-from polycloud.storage.types import ContainerError
+from polycloud.storage.types import ContainerError, ObjectDoesNotExistError
 from support.stores import store
 
 swiftclient = pytest.importorskip("swiftclient")
@@ -180,3 +180,18 @@ def test_temporary_urls(client: Any, login: tuple[str, str, str], box: Container
                 path, int(until), "secret", "GET", absolute=True, digest="sha256"
             )
             assert made.partition("?")[2].split("&")[0] == theirs.partition("?")[2].split("&")[0]
+
+
+def test_rights_for_objects_only(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """Who may read and write the objects of one container, and nothing else, can do that."""
+    url = f"{store('swift')}/auth/v1.0"
+    if driver.connection.host not in url or str(driver.connection.port) not in url:
+        pytest.skip("the sandbox has one user")
+    driver.ex_set_container_acl(box, read="test:tester3", write="test:tester3")
+    with OpenStackSwiftStorageDriver("test:tester3", "testing3", url=url) as guest:
+        theirs = Container(box.name, {}, guest)
+        made = theirs.upload_object_via_stream(b"hello", "a")
+        assert b"".join(made.as_stream()) == b"hello"
+        with pytest.raises(ObjectDoesNotExistError):
+            guest.get_object(box.name, "missing")
+        assert made.delete()

@@ -21,17 +21,18 @@ from polycloud.storage.copying import streamed_copy
 from polycloud.storage.deleting import Failures, delete_all, one_by_one
 from polycloud.storage.downloads import download
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.requirements import Requirements
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ContainerDoesNotExistError, Provider
-from polycloud.storage.uploads import Progress, require_object_name, upload_of
+from polycloud.storage.uploads import Progress
 from polycloud.storage.verifying import Checksum, verified
 from polycloud.storage.versions import VersionOperations
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
 
 
-class StorageDriver(VersionOperations):
+class StorageDriver(VersionOperations, Requirements):
     """The containers of a provider and their objects.
 
     Lists are complete, and in the order of the names' bytes in UTF-8 (see `lists_in_order`). An upload
@@ -406,16 +407,6 @@ class StorageDriver(VersionOperations):
             return self.get_object(obj.container.name, obj.name)
         return self.get_object_version(obj.container.name, obj.name, obj.version_id)
 
-    def _require_update(
-        self, obj: Object, extra: dict[str, Any] | None, headers: dict[str, str] | None
-    ) -> None:
-        """Raise `InvalidArgumentError` for values that cannot be sent, and for a version of an object."""
-        upload_of(require_object_name(obj.name), extra, headers)
-        if obj.version_id is not None:
-            raise InvalidArgumentError(
-                f"the version {obj.version_id} of {obj.name!r} cannot be changed; pass get_object's result"
-            )
-
     def _resumed(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         """Yield a range; after a broken connection go on behind what has come, as long as something comes."""
         position = start
@@ -430,20 +421,3 @@ class StorageDriver(VersionOperations):
                     raise
             else:
                 return
-
-    def _require_range(self, obj: Object, start: int, end: int | None, chunk_size: int | None = None) -> None:
-        """Raise `InvalidArgumentError` for a range that the object does not have."""
-        self._require_content(obj)
-        if start < 0:
-            raise InvalidArgumentError(f"start_bytes must be 0 or more, got {start}")
-        if start and start >= obj.size:
-            raise InvalidArgumentError(
-                f"start_bytes must be less than the {obj.size:,} bytes of {obj.name!r}, got {start}"
-            )
-        if end is not None and end <= start:
-            raise InvalidArgumentError(f"end_bytes must be more than start_bytes ({start}), got {end}")
-        self._require_chunk_size(chunk_size)
-
-    def _require_chunk_size(self, chunk_size: int | None) -> None:
-        if chunk_size is not None and chunk_size < 0:
-            raise InvalidArgumentError(f"chunk_size must be 0 or more, got {chunk_size}")
