@@ -59,7 +59,7 @@ class VersionedDriver(ThingDriver):
 @pytest.fixture(autouse=True)
 def _unknown_accounts() -> None:
     """Forget the tokens of earlier servers, whose ports the system gives to later ones."""
-    account._stores.clear()
+    account._stores._stores.clear()
 
 
 @pytest.fixture

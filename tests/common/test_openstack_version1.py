@@ -46,7 +46,7 @@ class Swift:
 @pytest.fixture(autouse=True)
 def _unknown_accounts() -> None:
     """Forget the tokens of earlier servers, whose ports the system gives to later ones."""
-    account._stores.clear()
+    account._stores._stores.clear()
 
 
 @pytest.fixture
