@@ -403,13 +403,13 @@ def test_what_swift_does_not_have(
 
 
 def test_expiry(driver: OpenStackSwiftStorageDriver, box: Container, tmp_path: Path) -> None:
-    """An object with `ex_delete_after` expires, its segments too, and an update does not change that."""
+    """An object with `ex_delete_after` expires, its segments later, and an update does not change that."""
     file = tmp_path / "a"
     file.write_bytes(b"x")
     driver.upload_object(str(file), box, "small", ex_delete_after=1000)
     box.upload_object_via_stream(os.urandom(LARGE), "large", ex_delete_after=1000)
     ends = {name: box.get_object(name).extra["delete_at"] for name in ("small", "large")}
-    assert driver.get_object("box_segments", segments(driver)[0]).extra["delete_at"] > 1_700_000_000
+    assert driver.get_object("box_segments", segments(driver)[0]).extra["delete_at"] > ends["large"]
     updated = box.get_object("small").update({"meta_data": {"a": "b"}})
     assert (updated.extra["delete_at"], updated.meta_data) == (ends["small"], {"a": "b"})
     later = updated.update(headers={"X-Delete-After": "5000"})

@@ -82,6 +82,9 @@ class SwiftSegments(SwiftObjects):
         self._known: dict[str, tuple[bool, float]] = {}
         """Whether containers have segments, and until when that is taken for known."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_known": {}}  # its times are of this process
+
     def _has_segments(self, container_name: str) -> bool:
         """Return whether there is a container for the segments of a container's large objects."""
         found, until = self._known.get(container_name, (False, 0.0))

@@ -26,7 +26,10 @@ POLICY = "x-storage-policy"
 DELETE_AT = "X-Delete-At"
 KEPT = {DELETE_AT: "delete_at", "X-Object-Manifest": "manifest"}
 """Headers that an object loses in an update unless they are sent again, and their keys of `extra`."""
+DELETE_AFTER = "X-Delete-After"
 EXPIRY = frozenset({"x-delete-after", "x-delete-at", "x-remove-delete-at"})
+LONGEST_UPLOAD = 86_400
+"""Seconds by which segments outlive their object, which is made some time after the first of them."""
 
 
 class SwiftUploads(SwiftUnfinished, MultipartUploads):
@@ -121,7 +124,7 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
             container.name,
             name,
             upload_id,
-            {one: text for one, text in headers.items() if one.lower() in EXPIRY},
+            _expiry_of_segments(headers),
             partial(self._seal, container.name, name, headers, upload),
             partial(self._uploaded, container, name, upload),
         )
@@ -192,4 +195,11 @@ def _with_expiry(headers: dict[str, str] | None, seconds: int | None) -> dict[st
         return headers
     if not isinstance(seconds, int) or seconds < 1:
         raise InvalidArgumentError(f"ex_delete_after must be seconds from 1, got {shown(seconds)}")
-    return {**(headers or {}), "X-Delete-After": str(seconds)}
+    return {**(headers or {}), DELETE_AFTER: str(seconds)}
+
+
+def _expiry_of_segments(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers of the segments of an object that has these."""
+    given = {name.lower(): text for name, text in headers.items() if name.lower() in EXPIRY}
+    after = given.pop(DELETE_AFTER.lower(), "")
+    return {**given, DELETE_AFTER: str(int(after) + LONGEST_UPLOAD)} if after.isdecimal() else given
