@@ -25,7 +25,7 @@ from polycloud.storage.requirements import Requirements
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ContainerDoesNotExistError, Provider
-from polycloud.storage.uploads import Progress
+from polycloud.storage.uploads import Progress, require_progress
 from polycloud.storage.verifying import Checksum, verified
 from polycloud.storage.versions import VersionOperations
 
@@ -270,6 +270,7 @@ class StorageDriver(VersionOperations, Requirements):
             PolycloudError: The file cannot be written, such as on a full disk.
         """
         path = files.destination_of(destination_path, obj.name, overwrite=overwrite_existing)
+        require_progress(progress)
         download(
             obj,
             partial(self._resumed, obj),
@@ -372,6 +373,10 @@ class StorageDriver(VersionOperations, Requirements):
         if other is self:
             return True
         return type(other) is type(self) and other.connection.account() == self.connection.account()
+
+    def _place(self) -> str:
+        """Return a text that is the same for two drivers if a container of one is that of the other."""
+        return f"{self.connection.host}:{self.connection.port}"
 
     @contextmanager
     def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:

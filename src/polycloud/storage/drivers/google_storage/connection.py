@@ -18,13 +18,12 @@ from polycloud.storage.drivers.google_storage.encryption import CustomerKey
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ContainerError,
-    InvalidContainerNameError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
     ObjectError,
     ObjectHashMismatchError,
 )
-from polycloud.storage.uploads import require_object_name
+from polycloud.storage.uploads import require_container_name, require_object_name
 from polycloud.utils.status import HTTPStatus
 
 API, UPLOADS = "/storage/v1/b", "/upload/storage/v1/b"
@@ -102,9 +101,7 @@ class GoogleStorageBase(StorageDriver):
 
     def _path(self, container_name: str, object_name: str | None = None, *, api: str = API) -> str:
         """Return the path of a container or of an object; every "/" of a name is encoded."""
-        if not container_name or "/" in container_name:
-            message = f"container_name must be a name without '/', got {container_name!r}"
-            raise InvalidContainerNameError(message, self, container_name)
+        require_container_name(container_name, self)
         path = f"{api}/{quote(container_name, safe='')}"
         return path if object_name is None else f"{path}/o/{quote(object_name, safe='')}"
 

@@ -34,6 +34,7 @@ from polycloud.storage.types import (
     ObjectError,
     ObjectHashMismatchError,
 )
+from polycloud.storage.uploads import require_container_name
 from polycloud.utils.headers import http_date
 from polycloud.utils.status import HTTPStatus
 
@@ -201,9 +202,7 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
 
     def _path(self, container_name: str, object_name: str | None = None) -> str:
         """Return the path of a container or of an object, as S3 signs it: all but "/" is encoded."""
-        if not container_name or "/" in container_name:
-            message = f"container_name must be a name without '/', got {container_name!r}"
-            raise InvalidContainerNameError(message, self, container_name)
+        require_container_name(container_name, self)
         path = f"/{quote(container_name, safe='~')}"
         return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
 
