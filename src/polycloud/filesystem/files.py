@@ -18,6 +18,8 @@ from polycloud.storage.objects import Object
 
 Upload = Callable[[Any], Object]
 """Uploads bytes, or an iterator of bytes."""
+HANDED_OVER = 1 << 20
+"""The bytes of what is handed to an upload at once, which keeps the part that it is about to send."""
 
 
 class _Unfinished:
@@ -69,8 +71,9 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
     ) -> None:
         self._object, self._upload = obj, upload
         self._sending: Sending | None = None
-        self._rest: bytes | None = None
+        self._rest: memoryview | None = None
         size = None if obj is None else obj.size
+        block_size = block_size or (None if upload is None else HANDED_OVER)
         super().__init__(fs, path, mode, block_size, autocommit, cache_type, cache_options, size)
 
     def commit(self) -> None:
@@ -93,7 +96,7 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
 
     def _upload_chunk(self, final: bool = False) -> bool:
         """Hand what was written to the upload; all of a short file at once, when it is closed."""
-        content = self.buffer.getvalue()
+        content = self.buffer.getbuffer()
         try:
             if final and self._sending is None:
                 self._rest = content
@@ -106,7 +109,7 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
             raise
         return True
 
-    def _send(self, content: bytes) -> None:
+    def _send(self, content: memoryview) -> None:
         with os_errors(self.path):
             if self._sending is None:
                 assert self._upload is not None

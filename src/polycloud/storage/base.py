@@ -2,8 +2,8 @@
 
 A driver author writes, in this order: `iterate_containers`, `create_container` and `delete_container`; then
 `iterate_container_objects` and `get_object` with their conversions; `upload_object_via_stream`,
-`download_object_range_as_stream` and `delete_object`. Lists, files, verification and resumed downloads
-follow from these.
+`download_object_range_as_stream` and `delete_object`. Lists, files, verification, resumed downloads and bulk
+deletes follow from these. `update_object` and the operations with versions are for providers that have them.
 """
 
 from __future__ import annotations

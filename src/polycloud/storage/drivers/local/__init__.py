@@ -121,7 +121,7 @@ class LocalStorageDriver(StorageDriver):
     def update_object(
         self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Object:
-        """Replace what is kept beside a file; a file that another program wrote gets its MD5, too."""
+        """Replace what is kept beside a file; one that another program wrote still has no hash."""
         self._require_update(obj, extra, headers)
         return self._objects.update(obj, extra, headers)
 
