@@ -49,6 +49,12 @@ class StorageDriver(VersionOperations, Requirements):
     lists_in_order: ClassVar[bool] = True
     """Whether the provider has that order; if it has one of its own, a sync sorts the lists."""
 
+    reads_unseen: ClassVar[bool] = False
+    """Whether content can be read of an `Object` that was only made of its name, such as by filesystems.
+
+    Its hash is "" and its size too large; the driver sets its hash to that of the content that it yields.
+    """
+
     delete_batch_size: ClassVar[int] = 100
     """The most objects that `_delete_batch` is given."""
 
