@@ -75,6 +75,8 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
         size = None if obj is None else obj.size
         block_size = block_size or (None if upload is None else HANDED_OVER)
         super().__init__(fs, path, mode, block_size, autocommit, cache_type, cache_options, size)
+        if obj is not None and obj.hash:
+            self.kwargs = {"if_match": obj.hash}  # a pickled file goes on with the same version
 
     def commit(self) -> None:
         """Complete the upload of a file that was closed."""
