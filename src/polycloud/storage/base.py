@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.operations import optional, template
-from polycloud.errors import InvalidArgumentError, TransportError
+from polycloud.errors import InvalidArgumentError, ProviderHTTPError, TransportError
 from polycloud.storage import files, resuming
 from polycloud.storage.copying import streamed_copy
 from polycloud.storage.deleting import Failures, delete_all, one_by_one
@@ -24,7 +24,7 @@ from polycloud.storage.objects import Container, Object
 from polycloud.storage.requirements import Requirements
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import rechunked
-from polycloud.storage.types import ContainerDoesNotExistError, Provider
+from polycloud.storage.types import ContainerDoesNotExistError, ContainerError, ObjectError, Provider
 from polycloud.storage.uploads import Progress
 from polycloud.storage.verifying import Checksum, verified
 from polycloud.storage.versions import VersionOperations
@@ -182,6 +182,7 @@ class StorageDriver(VersionOperations, Requirements):
     @template("upload_object_via_stream")
     def upload_object(
         self,
+        /,  # `options` may hold any name
         file_path: str,
         container: Container,
         object_name: str,
@@ -193,9 +194,11 @@ class StorageDriver(VersionOperations, Requirements):
         if_none_match: str | None = None,
         resume: StatePath | bool = False,
         progress: Progress | None = None,
+        **options: Any,
     ) -> Object:
         """Create or replace an object with the content of a file; see `upload_object_via_stream`.
 
+        `options` are further arguments of it that the driver has, such as `ex_storage_class`.
         `resume=True` remembers the upload in a file beside it, `.NAME.polycloud-upload`. `verify_hash` is
         accepted for Libcloud's programs: what was stored is always verified. Raises `InvalidArgumentError` if
         the file cannot be read.
@@ -216,6 +219,7 @@ class StorageDriver(VersionOperations, Requirements):
                 if_none_match=if_none_match,
                 resume=resuming.beside(file_path) if resume is True else resume or None,
                 progress=progress,
+                **options,
             )
 
     @optional
@@ -381,8 +385,23 @@ class StorageDriver(VersionOperations, Requirements):
 
     @contextmanager
     def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what the provider refuses in the block as the errors of containers and objects; override."""
-        yield
+        """Raise what the provider refuses in the block as the errors of containers and objects."""
+        try:
+            yield
+        except (ContainerError, ObjectError):
+            raise
+        except ProviderHTTPError as error:
+            ours = self._translated(error, container_name, object_name)
+            if ours is None:
+                raise
+            ours.exchange, ours.headers = error.exchange, error.headers
+            raise ours from error
+
+    def _translated(
+        self, error: ProviderHTTPError, container_name: str, object_name: str | None
+    ) -> ContainerError | ObjectError | None:
+        """Return the error of the container or the object that a refusal is; None if it is of neither."""
+        return None
 
     def _hash_is_md5(self, obj: Object) -> bool:
         """Return whether the hash of an object is its MD5 if it looks like one."""

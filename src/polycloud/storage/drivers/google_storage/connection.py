@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -131,20 +130,6 @@ class GoogleStorageBase(StorageDriver):
             token = found.token
             if not token:
                 return
-
-    @contextmanager
-    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what Google refuses as the errors of containers and objects."""
-        try:
-            yield
-        except (ContainerError, ObjectError):
-            raise
-        except ProviderHTTPError as error:
-            ours = self._translated(error, container_name, object_name)
-            if ours is None:
-                raise
-            ours.exchange, ours.headers = error.exchange, error.headers
-            raise ours from error
 
     def _translated(
         self, error: ProviderHTTPError, container_name: str, object_name: str | None

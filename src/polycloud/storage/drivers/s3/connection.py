@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from copy import copy
 from operator import methodcaller
 from typing import Any, ClassVar, TypeVar
@@ -213,20 +212,6 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
         scheme, default = ("https", 443) if one.secure else ("http", 80)
         place = one.host if one.port == default else f"{one.host}:{one.port}"
         return f"{scheme}://{place}{one.request_path}{self._path(container_name, object_name)}"
-
-    @contextmanager
-    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what S3 refuses as the errors of containers and objects."""
-        try:
-            yield
-        except (ContainerError, ObjectError):
-            raise
-        except ProviderHTTPError as error:
-            ours = self._translated(error, container_name, object_name)
-            if ours is None:
-                raise
-            ours.exchange, ours.headers = error.exchange, error.headers
-            raise ours from error
 
     def _translated(
         self, error: ProviderHTTPError, container_name: str, object_name: str | None
