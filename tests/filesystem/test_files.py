@@ -75,11 +75,11 @@ def test_an_exception_gives_a_file_up(
 def test_a_file_that_is_not_closed(
     s3: S3StorageDriver, s3fs: PolycloudFileSystem, options: dict[str, Any]
 ) -> None:
-    """A file that is never closed is not uploaded, and a warning says so."""
+    """A file that is never closed is not uploaded, and a warning says so by its path."""
     content: Any = "x" * 3 * PART if options["mode"] == "wt" else os.urandom(3 * PART)
     file = s3fs.open("bucket/a", **options)
     file.write(content)
-    with pytest.warns(RuntimeWarning, match="was not closed, so it was not uploaded"):  # noqa: PT031
+    with pytest.warns(RuntimeWarning, match="bucket/a> was not closed, so it was not uploaded"):  # noqa: PT031
         del file
         gc.collect()
     assert unfinished(s3) == []
