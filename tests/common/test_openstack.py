@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
+from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver, account
 from polycloud.common.openstack.publicclouds import PublicCloud
 from polycloud.common.payload import value_of
 from polycloud.errors import (
@@ -54,6 +54,12 @@ class ThingDriver(OpenStackBaseDriver):
 
 class VersionedDriver(ThingDriver):
     connectionCls = ThingConnection
+
+
+@pytest.fixture(autouse=True)
+def _unknown_accounts() -> None:
+    """Forget the tokens of earlier servers, whose ports the system gives to later ones."""
+    account._stores._stores.clear()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from polycloud.common.openstack import account
 from polycloud.common.openstack.clouds import find_cloud
 from polycloud.compute.drivers.openstack import OpenStackNodeDriver
 from polycloud.errors import InvalidCredsError, LoginError, UnsupportedOperationError
@@ -40,6 +41,12 @@ class Swift:
         headers = {"X-Auth-Token": f"token-{self.logins}", "X-Auth-Token-Expires": self.expires}
         place = f"http://{seen.headers['Host']}/v1/AUTH_test"
         return Answer(200, b"", {**headers, **({"X-Storage-Url": place} if self.has_address else {})})
+
+
+@pytest.fixture(autouse=True)
+def _unknown_accounts() -> None:
+    """Forget the tokens of earlier servers, whose ports the system gives to later ones."""
+    account._stores._stores.clear()
 
 
 @pytest.fixture

@@ -255,3 +255,13 @@ def test_signed_urls(cloud: Sandbox, later: list[float], box: Any) -> None:
     assert (send("GET", url), send("DELETE", url)) == (400, 403)
     later[0] -= 120
     assert (send("DELETE", signed("DELETE")), send("GET", url)) == (204, 404)
+
+
+def test_session_of_nobody(cloud: Sandbox, box: Any) -> None:
+    """The id of an upload opens nothing but that upload."""
+    box.blob("a").upload_from_string(b"hello")
+    session = box.blob("b").create_resumable_upload_session().partition("?")[2]
+    with urllib3.PoolManager(retries=False) as pool:
+        read = pool.request("GET", f"{cloud.url}/storage/v1/b/box/o/a?alt=media&{session}")
+        wrong = pool.request("PUT", f"{cloud.url}/upload/storage/v1/b/box/o?upload_id=x", b"hello")
+    assert (read.status, wrong.status) == (401, 410)

@@ -107,6 +107,15 @@ def test_segments(cloud: Sandbox, client: Any, tmp_path: Any) -> None:
         assert client.head_container("box_segments")["x-container-object-count"] == "0"
 
 
+def test_loops(client: Any) -> None:
+    """A large object that is its own segment cannot be read."""
+    client.put_container("box")
+    client.put_object("box", "a", b"hello")
+    manifest = json.dumps([{"path": "/box/a"}])
+    client.put_object("box", "a", manifest, query_string="multipart-manifest=put")
+    assert refused(client.get_object, "box", "a") == 409
+
+
 def test_temporary_url(cloud: Sandbox, client: Any) -> None:
     """A temporary URL works until it expires, for its method and its object only."""
     client.post_account({"X-Account-Meta-Temp-URL-Key": "key"})

@@ -15,7 +15,9 @@ import pytest
 from msgspec.structs import replace
 
 from polycloud.aio.storage import AsyncStorageDriver
-from polycloud.errors import InvalidCredsError, PolycloudError, ProviderHTTPError
+from polycloud.concurrency.calls import call_options
+from polycloud.errors import InvalidCredsError, PolycloudError, ProviderHTTPError, TransportError
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container, Object
 from polycloud.storage.deleting import MOST_FAILED
@@ -275,6 +277,41 @@ def test_an_update_loses_nothing(client: Any, bucket: Container) -> None:
     assert tags == [{"Key": "team", "Value": "red"}]
 
 
+@pytest.mark.parametrize("size", [7, 11 * MIB])
+def test_an_update_keeps_the_acl(client: Any, driver: SmallCopies, bucket: Container, size: int) -> None:
+    """An update keeps who may read an object, unless `acl` says otherwise."""
+    everybody = "http://acs.amazonaws.com/groups/global/AllUsers"
+    client.put_object(Bucket="bucket", Key="a", Body=bytes(size))
+    client.put_object_acl(Bucket="bucket", Key="a", ACL="public-read")
+    obj = bucket.get_object("a").update({"cache_control": "max-age=60"})
+    grants = client.get_object_acl(Bucket="bucket", Key="a")["Grants"]
+    assert [(one["Grantee"].get("URI"), one["Permission"]) for one in grants] == [
+        (None, "FULL_CONTROL"),
+        (everybody, "READ"),
+    ]
+    own, public = driver.ex_get_object_acl(obj)
+    assert (own.grantee.id, public.grantee.uri) == (grants[0]["Grantee"]["ID"], everybody)
+    obj.update({"acl": "private"})
+    assert [one.permission for one in driver.ex_get_object_acl(obj)] == ["FULL_CONTROL"]
+
+
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_an_update_without_acls(status: int) -> None:
+    """An update leaves out an ACL that may not be read, and a store without ACLs is no obstacle."""
+
+    def respond(seen: Seen) -> Answer:
+        if "acl" in seen.query:
+            return Answer(status, b"<Error><Code>No</Code></Error>")
+        copied = b'<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>'
+        is_copy = seen.method == "PUT"
+        return Answer(body=copied) if is_copy else Answer(headers={"ETag": '"e"', "Content-Length": "7"})
+
+    with serve(respond) as web:
+        at(web).get_object("a").update({"meta_data": {"owner": "me"}})
+        assert [seen.method for seen in web.seen] == ["HEAD", "HEAD", "GET", "PUT"]
+        assert not any("grant" in name.lower() for name in web.seen[-1].headers)
+
+
 def test_a_long_object_is_updated_in_parts(client: Any, bucket: Container) -> None:
     """An object that is too long for one copy is updated by a copy in parts onto itself."""
     content = os.urandom(11 * MIB)
@@ -326,6 +363,40 @@ def test_versions_of_many_pages() -> None:
         assert web.seen[1].query["key-marker"] == ["a+b"]
         assert web.seen[1].query["version-id-marker"] == ["v+1"]
         assert all(seen.query["prefix"] == ["x"] for seen in web.seen)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("InvalidArgument", ObjectDoesNotExistError), ("InvalidRequest", ProviderHTTPError)]
+)
+def test_a_text_that_is_no_version(code: str, kind: type[PolycloudError]) -> None:
+    """A text that is no version's id names no object; what needs a customer's key is another error."""
+
+    def respond(seen: Seen) -> Answer:
+        return Answer(400, b"" if seen.method == "HEAD" else f"<Error><Code>{code}</Code></Error>".encode())
+
+    with serve(respond) as web:
+        driver = at(web).driver
+        with pytest.raises(ProviderHTTPError) as caught:
+            driver.get_object_version("photos", "a", "no version")
+        assert type(caught.value) is kind
+        assert [seen.query for seen in web.seen] == [{"versionId": ["no version"]}] * 2
+
+
+@pytest.mark.parametrize(("etag", "sent"), [("0" * 32, 2), (f"{'0' * 32}-3", 1)])
+def test_an_update_whose_response_is_lost(etag: str, sent: int) -> None:
+    """An update is sent again only if the copy has the same ETag: else it would meet its own result."""
+    acl = b"<AccessControlPolicy><AccessControlList/></AccessControlPolicy>"
+
+    def respond(seen: Seen) -> Answer | None:
+        if seen.method == "GET":
+            return Answer(body=acl)
+        return Answer(headers={"ETag": f'"{etag}"', "Content-Length": "7"}) if seen.method == "HEAD" else None
+
+    with serve(respond) as web:
+        obj = at(web).get_object("a")
+        with call_options(retry=RetryPolicy(attempts=2, base=0.01)), pytest.raises(TransportError):
+            obj.update({"meta_data": {"owner": "me"}})
+        assert len([seen for seen in web.seen if seen.method == "PUT"]) == sent
 
 
 def test_on_an_event_loop(cloud: Sandbox, client: Any) -> None:

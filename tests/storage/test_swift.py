@@ -24,6 +24,7 @@ from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver, SwiftCo
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     ContainerDoesNotExistError,
+    InvalidContainerNameError,
     ObjectDoesNotExistError,
     ObjectError,
 )
@@ -71,13 +72,13 @@ def segments(driver: OpenStackSwiftStorageDriver) -> list[str]:
 
 
 @contextmanager
-def behind(cloud: Sandbox, *faults: str | None) -> Iterator[Container]:
-    """Yield the container of a driver whose requests meet these faults from the first manifest on."""
+def behind(cloud: Sandbox, *faults: str | None, first: str = "multipart-manifest=put") -> Iterator[Container]:
+    """Yield the container of a driver whose requests meet these faults from that with this query on."""
     hit: list[bool] = []
     host, port = cloud.url.removeprefix("http://").split(":")
 
     def spares(request: SeenRequest) -> bool:
-        hit.extend([True] * ("multipart-manifest=put" in request.query))
+        hit.extend([True] * (first in request.query))
         return not hit
 
     with FaultProxy(host, int(port), FaultList(*faults, spare=spares)) as proxy:
@@ -219,6 +220,55 @@ def test_dynamic_large_objects(driver: OpenStackSwiftStorageDriver, box: Contain
     assert [one.name for one in box.list_objects()] == ["parts/1", "parts/2"]
 
 
+def test_versions_keep_segments(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """The segments of a version that is kept are neither unfinished nor removed."""
+    box.set_versioning()
+    content = os.urandom(LARGE)
+    box.upload_object_via_stream(content, "a")
+    box.upload_object_via_stream(b"small", "a")
+    assert list(driver.ex_iterate_multipart_uploads(box)) == []
+    assert driver.ex_cleanup_all_multipart_uploads(box)
+    _, old = box.list_object_versions()
+    assert b"".join(old.as_stream()) == content
+
+
+def test_a_lost_delete(cloud: Sandbox, driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """The delete of a large object whose response is lost has been done, and is no error."""
+    made = box.upload_object_via_stream(os.urandom(LARGE), "a")
+    with behind(cloud, "reset after", first="multipart-manifest=delete") as far:
+        assert far.delete_object(made)
+    assert segments(driver) == []
+
+
+def test_a_replacement_whose_response_is_lost(
+    cloud: Sandbox, driver: OpenStackSwiftStorageDriver, box: Container
+) -> None:
+    """A large object that replaces one removes its segments, also if the response to the manifest is lost."""
+    box.upload_object_via_stream(os.urandom(LARGE), "a")
+    first = segments(driver)
+    with behind(cloud, "reset after") as far:
+        far.upload_object_via_stream(os.urandom(LARGE), "a")
+    assert len(segments(driver)) == 3
+    assert not set(first).intersection(segments(driver))
+
+
+def test_other_containers_of_that_name(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """An empty container that this library has not made for segments stays when the other one is deleted."""
+    driver.create_container("box_segments")
+    box.upload_object_via_stream(b"x", "a").delete()
+    box.delete()
+    assert [one.name for one in driver.list_containers()] == ["box_segments"]
+
+
+def test_long_names_of_containers(driver: OpenStackSwiftStorageDriver) -> None:
+    """A container whose name leaves no room for that of its segments takes short objects."""
+    long = driver.create_container("n" * 256)
+    long.upload_object_via_stream(b"x", "a").delete()
+    with pytest.raises(InvalidContainerNameError, match="longer than 256"):
+        long.upload_object_via_stream(bytes(LARGE), "a")
+    assert long.delete()
+
+
 # Lists
 
 
@@ -353,17 +403,25 @@ def test_what_swift_does_not_have(
 
 
 def test_expiry(driver: OpenStackSwiftStorageDriver, box: Container, tmp_path: Path) -> None:
-    """An object with `ex_delete_after` expires, its segments too, and an update does not change that."""
+    """An object with `ex_delete_after` expires, its segments later, and an update does not change that."""
     file = tmp_path / "a"
     file.write_bytes(b"x")
     driver.upload_object(str(file), box, "small", ex_delete_after=1000)
     box.upload_object_via_stream(os.urandom(LARGE), "large", ex_delete_after=1000)
     ends = {name: box.get_object(name).extra["delete_at"] for name in ("small", "large")}
-    assert driver.get_object("box_segments", segments(driver)[0]).extra["delete_at"] > 1_700_000_000
+    assert driver.get_object("box_segments", segments(driver)[0]).extra["delete_at"] > ends["large"]
     updated = box.get_object("small").update({"meta_data": {"a": "b"}})
     assert (updated.extra["delete_at"], updated.meta_data) == (ends["small"], {"a": "b"})
     later = updated.update(headers={"X-Delete-After": "5000"})
     assert later.extra["delete_at"] > ends["small"]
+
+
+def test_ids_of_requests(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """An error names the transaction by which the operators of Swift find the request."""
+    with pytest.raises(ObjectDoesNotExistError) as raised:
+        box.get_object("missing")
+    assert raised.value.exchange is not None
+    assert str(raised.value.exchange.request_id).startswith("tx")
 
 
 def test_too_many_requests() -> None:

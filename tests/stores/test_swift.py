@@ -45,8 +45,6 @@ class SwiftRules(StorageConformance):
 class TestVersion1(SwiftRules):
     """Swift with users of its own."""
 
-    several = 1001
-
     @pytest.fixture
     def driver(self) -> Iterator[OpenStackSwiftStorageDriver]:
         url = kit.url_of("swift")

@@ -15,8 +15,8 @@ import pytest
 
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container
-from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver
-from polycloud.storage.types import ContainerError
+from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver, SwiftConnection
+from polycloud.storage.types import ContainerError, ObjectDoesNotExistError
 from support.stores import store
 
 swiftclient = pytest.importorskip("swiftclient")
@@ -26,6 +26,14 @@ PART = OpenStackSwiftStorageDriver.part_size
 LARGE = 2 * PART + 7
 # Without dots between slashes, which the client changes
 NAMES = ("a b+c", "é😀", "100%2F", "a//b", "/lead", "trail/", "new\nline", "q?x#y", "n" * 1024)
+
+
+class ShortPages(SwiftConnection):
+    per_page = 2
+
+
+class ShortPagesDriver(OpenStackSwiftStorageDriver):
+    connectionCls = ShortPages
 
 
 @pytest.fixture(scope="module", params=["sandbox", "real"])
@@ -98,6 +106,26 @@ def test_objects_of_theirs(client: Any, box: Container) -> None:
         assert (found.meta_data, found.extra["content_disposition"]) == ({"owner": "ann"}, "inline")
         assert found.extra["content_type"] == "text/x-own"
     assert [one.name for one in box.list_objects()] == sorted(NAMES, key=str.encode)
+
+
+def test_pages(login: tuple[str, str, str], box: Container) -> None:
+    """Lists over pages are complete and in order, of a container, of a folder and of versions."""
+    url, user, key = login
+    box.set_versioning()
+    names = ["a", "a/1", "a/2", "a/b/3", "a0", "é", "😀"]
+    for name in names:
+        box.upload_object_via_stream(b"x", name)
+        box.upload_object_via_stream(b"y", name)
+    with ShortPagesDriver(user, key, url=url) as short:
+        assert [one.name for one in short.list_container_objects(box)] == names
+        assert [one.name for one in short.list_container_objects(box, "a/")] == names[1:4]
+        found = [one if isinstance(one, str) else one.name for one in short.iterate_folder(box)]
+        assert found == ["a", "a/", "a0", "é", "😀"]
+        versions = short.list_object_versions(box)
+        assert [one.name for one in versions] == [name for name in names for _ in "12"]
+        assert len({(one.name, one.version_id) for one in versions}) == len(versions)
+        assert box.delete_objects(versions) == len(versions)
+    box.set_versioning(False)
 
 
 def test_large_objects_of_ours(client: Any, uploader: Any, box: Container) -> None:
@@ -180,3 +208,18 @@ def test_temporary_urls(client: Any, login: tuple[str, str, str], box: Container
                 path, int(until), "secret", "GET", absolute=True, digest="sha256"
             )
             assert made.partition("?")[2].split("&")[0] == theirs.partition("?")[2].split("&")[0]
+
+
+def test_rights_for_objects_only(driver: OpenStackSwiftStorageDriver, box: Container) -> None:
+    """Who may read and write the objects of one container, and nothing else, can do that."""
+    url = f"{store('swift')}/auth/v1.0"
+    if driver.connection.host not in url or str(driver.connection.port) not in url:
+        pytest.skip("the sandbox has one user")
+    driver.ex_set_container_acl(box, read="test:tester3", write="test:tester3")
+    with OpenStackSwiftStorageDriver("test:tester3", "testing3", url=url) as guest:
+        theirs = Container(box.name, {}, guest)
+        made = theirs.upload_object_via_stream(b"hello", "a")
+        assert b"".join(made.as_stream()) == b"hello"
+        with pytest.raises(ObjectDoesNotExistError):
+            guest.get_object(box.name, "missing")
+        assert made.delete()

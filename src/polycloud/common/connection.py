@@ -57,7 +57,10 @@ __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAn
 
 T = TypeVar("T")
 LARGEST_POOL = 10_000
-REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid")
+REQUEST_ID_HEADERS = (
+    *("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid"),
+    *("x-openstack-request-id", "x-trans-id"),
+)
 
 
 class Connection:

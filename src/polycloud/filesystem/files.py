@@ -18,13 +18,14 @@ from polycloud.storage.objects import Object
 
 Upload = Callable[[Any], Object]
 """Uploads bytes, or an iterator of bytes."""
+HANDED_OVER = 1 << 20
+"""The bytes of what is handed to an upload at once, which keeps the part that it is about to send."""
 
 
 class _Unfinished:
     """A file that is uploaded when it is closed, and not if that never happens, or after an exception."""
 
     closed: Any
-    name: Any
     writable: Callable[[], bool]
     close: Callable[[], None]
     discard: Callable[[], None]
@@ -46,9 +47,9 @@ class _Unfinished:
         if not self.writable():
             self.close()
             return
+        self.discard()
         message = f"{self!r} was not closed, so it was not uploaded; use `with`, or close it"
         warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
-        self.discard()
 
 
 class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
@@ -69,9 +70,12 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
     ) -> None:
         self._object, self._upload = obj, upload
         self._sending: Sending | None = None
-        self._rest: bytes | None = None
+        self._rest: memoryview | None = None
         size = None if obj is None else obj.size
+        block_size = block_size or (None if upload is None else HANDED_OVER)
         super().__init__(fs, path, mode, block_size, autocommit, cache_type, cache_options, size)
+        if obj is not None and obj.hash:
+            self.kwargs = {"if_match": obj.hash}  # a pickled file goes on with the same version
 
     def commit(self) -> None:
         """Complete the upload of a file that was closed."""
@@ -93,7 +97,7 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
 
     def _upload_chunk(self, final: bool = False) -> bool:
         """Hand what was written to the upload; all of a short file at once, when it is closed."""
-        content = self.buffer.getvalue()
+        content = self.buffer.getbuffer()
         try:
             if final and self._sending is None:
                 self._rest = content
@@ -106,7 +110,7 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
             raise
         return True
 
-    def _send(self, content: bytes) -> None:
+    def _send(self, content: memoryview) -> None:
         with os_errors(self.path):
             if self._sending is None:
                 assert self._upload is not None
@@ -131,12 +135,18 @@ class TextFile(_Unfinished, io.TextIOWrapper):
         """Abort the upload."""
         self.buffer.discard()  # type: ignore[attr-defined]
 
+    def __repr__(self) -> str:
+        return repr(self.buffer)
+
 
 class CompressedFile(_Unfinished, io.BufferedIOBase):
     """A file that is compressed while it is written; closing it closes the object, too."""
 
     def __init__(self, compressor: Any, file: ObjectFile) -> None:
         self._compressor, self._file = compressor, file
+
+    def __repr__(self) -> str:
+        return repr(self._file)
 
     def writable(self) -> bool:
         """Return True."""

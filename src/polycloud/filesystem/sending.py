@@ -25,13 +25,13 @@ class Sending:
 
     def __init__(self, upload: Callable[[Iterator[memoryview]], Object]) -> None:
         self._turn = threading.Condition()
-        self._piece: bytes | None = None
+        self._piece: memoryview | None = None
         self._complete = self._abandoned = False
         self._pid, self._thread = os.getpid(), 0
         self._result = DaemonThreads().submit(upload, self._content())
         self._result.add_done_callback(self._woken)
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: memoryview) -> None:
         """Hand over bytes, as soon as those before are taken. Raises what the upload has raised."""
         self._require_own_process()
         with self._turn:
@@ -62,11 +62,10 @@ class Sending:
     def _content(self) -> Iterator[memoryview]:
         self._thread = threading.get_ident()
         while (piece := self._next()) is not None:
-            view = memoryview(piece)
-            for start in range(0, len(view), CHUNK):
-                yield view[start : start + CHUNK]
+            for start in range(0, len(piece), CHUNK):
+                yield piece[start : start + CHUNK]
 
-    def _next(self) -> bytes | None:
+    def _next(self) -> memoryview | None:
         with self._turn:
             self._turn.wait_for(lambda: self._piece is not None or self._complete or self._abandoned)
             if self._abandoned:

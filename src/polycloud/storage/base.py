@@ -2,8 +2,8 @@
 
 A driver author writes, in this order: `iterate_containers`, `create_container` and `delete_container`; then
 `iterate_container_objects` and `get_object` with their conversions; `upload_object_via_stream`,
-`download_object_range_as_stream` and `delete_object`. Lists, files, verification and resumed downloads
-follow from these.
+`download_object_range_as_stream` and `delete_object`. Lists, files, verification, resumed downloads and bulk
+deletes follow from these. `update_object` and the operations with versions are for providers that have them.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.operations import optional, template
-from polycloud.errors import InvalidArgumentError, TransportError
+from polycloud.errors import InvalidArgumentError, ProviderHTTPError, TransportError
 from polycloud.storage import files, resuming
 from polycloud.storage.copying import streamed_copy
 from polycloud.storage.deleting import Failures, delete_all, one_by_one
 from polycloud.storage.downloads import download
 from polycloud.storage.objects import Container, Object
+from polycloud.storage.requirements import Requirements
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import rechunked
-from polycloud.storage.types import ContainerDoesNotExistError, Provider
-from polycloud.storage.uploads import Progress, require_object_name, upload_of
+from polycloud.storage.types import ContainerDoesNotExistError, ContainerError, ObjectError, Provider
+from polycloud.storage.uploads import Progress, require_progress
 from polycloud.storage.verifying import Checksum, verified
 from polycloud.storage.versions import VersionOperations
 
 __all__ = ["BaseDriver", "Container", "Object", "Provider", "StorageDriver"]
 
 
-class StorageDriver(VersionOperations):
+class StorageDriver(VersionOperations, Requirements):
     """The containers of a provider and their objects.
 
     Lists are complete, and in the order of the names' bytes in UTF-8 (see `lists_in_order`). An upload
@@ -47,6 +48,12 @@ class StorageDriver(VersionOperations):
 
     lists_in_order: ClassVar[bool] = True
     """Whether the provider has that order; if it has one of its own, a sync sorts the lists."""
+
+    reads_unseen: ClassVar[bool] = False
+    """Whether content can be read of an `Object` that was only made of its name, such as by filesystems.
+
+    Its hash is "" and its size too large; the driver sets its hash to that of the content that it yields.
+    """
 
     delete_batch_size: ClassVar[int] = 100
     """The most objects that `_delete_batch` is given."""
@@ -175,6 +182,7 @@ class StorageDriver(VersionOperations):
     @template("upload_object_via_stream")
     def upload_object(
         self,
+        /,  # `options` may hold any name
         file_path: str,
         container: Container,
         object_name: str,
@@ -186,9 +194,11 @@ class StorageDriver(VersionOperations):
         if_none_match: str | None = None,
         resume: StatePath | bool = False,
         progress: Progress | None = None,
+        **options: Any,
     ) -> Object:
         """Create or replace an object with the content of a file; see `upload_object_via_stream`.
 
+        `options` are further arguments of it that the driver has, such as `ex_storage_class`.
         `resume=True` remembers the upload in a file beside it, `.NAME.polycloud-upload`. `verify_hash` is
         accepted for Libcloud's programs: what was stored is always verified. Raises `InvalidArgumentError` if
         the file cannot be read.
@@ -209,6 +219,7 @@ class StorageDriver(VersionOperations):
                 if_none_match=if_none_match,
                 resume=resuming.beside(file_path) if resume is True else resume or None,
                 progress=progress,
+                **options,
             )
 
     @optional
@@ -269,6 +280,7 @@ class StorageDriver(VersionOperations):
             PolycloudError: The file cannot be written, such as on a full disk.
         """
         path = files.destination_of(destination_path, obj.name, overwrite=overwrite_existing)
+        require_progress(progress)
         download(
             obj,
             partial(self._resumed, obj),
@@ -372,10 +384,29 @@ class StorageDriver(VersionOperations):
             return True
         return type(other) is type(self) and other.connection.account() == self.connection.account()
 
+    def _place(self) -> str:
+        """Return a text that is the same for two drivers if a container of one is that of the other."""
+        return f"{self.connection.host}:{self.connection.port}"
+
     @contextmanager
     def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what the provider refuses in the block as the errors of containers and objects; override."""
-        yield
+        """Raise what the provider refuses in the block as the errors of containers and objects."""
+        try:
+            yield
+        except (ContainerError, ObjectError):
+            raise
+        except ProviderHTTPError as error:
+            ours = self._translated(error, container_name, object_name)
+            if ours is None:
+                raise
+            ours.exchange, ours.headers = error.exchange, error.headers
+            raise ours from error
+
+    def _translated(
+        self, error: ProviderHTTPError, container_name: str, object_name: str | None
+    ) -> ContainerError | ObjectError | None:
+        """Return the error of the container or the object that a refusal is; None if it is of neither."""
+        return None
 
     def _hash_is_md5(self, obj: Object) -> bool:
         """Return whether the hash of an object is its MD5 if it looks like one."""
@@ -406,16 +437,6 @@ class StorageDriver(VersionOperations):
             return self.get_object(obj.container.name, obj.name)
         return self.get_object_version(obj.container.name, obj.name, obj.version_id)
 
-    def _require_update(
-        self, obj: Object, extra: dict[str, Any] | None, headers: dict[str, str] | None
-    ) -> None:
-        """Raise `InvalidArgumentError` for values that cannot be sent, and for a version of an object."""
-        upload_of(require_object_name(obj.name), extra, headers)
-        if obj.version_id is not None:
-            raise InvalidArgumentError(
-                f"the version {obj.version_id} of {obj.name!r} cannot be changed; pass get_object's result"
-            )
-
     def _resumed(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         """Yield a range; after a broken connection go on behind what has come, as long as something comes."""
         position = start
@@ -430,20 +451,3 @@ class StorageDriver(VersionOperations):
                     raise
             else:
                 return
-
-    def _require_range(self, obj: Object, start: int, end: int | None, chunk_size: int | None = None) -> None:
-        """Raise `InvalidArgumentError` for a range that the object does not have."""
-        self._require_content(obj)
-        if start < 0:
-            raise InvalidArgumentError(f"start_bytes must be 0 or more, got {start}")
-        if start and start >= obj.size:
-            raise InvalidArgumentError(
-                f"start_bytes must be less than the {obj.size:,} bytes of {obj.name!r}, got {start}"
-            )
-        if end is not None and end <= start:
-            raise InvalidArgumentError(f"end_bytes must be more than start_bytes ({start}), got {end}")
-        self._require_chunk_size(chunk_size)
-
-    def _require_chunk_size(self, chunk_size: int | None) -> None:
-        if chunk_size is not None and chunk_size < 0:
-            raise InvalidArgumentError(f"chunk_size must be 0 or more, got {chunk_size}")

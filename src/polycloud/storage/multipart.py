@@ -28,10 +28,10 @@ from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.contents import Content, md5_of
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.resuming import Memory, StatePath, remembered
+from polycloud.storage.resuming import Memory, StatePath, remembered, require_path
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ObjectError
-from polycloud.storage.uploads import Progress, Upload, require_object_name, upload_of
+from polycloud.storage.uploads import Progress, Upload, require_object_name, require_progress, upload_of
 
 __all__ = ["MultipartUploads", "Part", "PartedUpload", "aborted_if_it_fails"]
 
@@ -154,6 +154,8 @@ class MultipartUploads(StorageDriver):
         """Create or replace an object, in parts if it is longer than one."""
         upload = upload_of(object_name, extra, headers, if_match, if_none_match)
         require_object_name(object_name)
+        require_progress(progress)
+        require_path(resume)
         source = Source(iterator)
         if not source.has(self.part_size + 1):
             content = source.read(self.part_size)

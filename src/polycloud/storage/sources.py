@@ -8,6 +8,7 @@ by side, each read while it is sent.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -16,12 +17,14 @@ from typing import Any
 
 from polycloud.errors import InvalidArgumentError
 from polycloud.storage.contents import FilePart
-from polycloud.storage.uploads import Progress
+from polycloud.storage.uploads import Progress, require_progress
 from polycloud.utils.values import shown
 
 __all__ = ["Source", "counted"]
 
 BYTES = bytes | bytearray | memoryview
+END = object()
+"""What follows the last piece; None would hide a piece that is None."""
 
 
 class Source:
@@ -37,7 +40,7 @@ class Source:
         self._start = 0
         self.size: int | None = None
         if isinstance(content, BYTES):
-            self._buffer += content
+            self._buffer += _flat(content)
             self.size = len(self._buffer)
         elif hasattr(content, "read"):
             self._take_file(content)
@@ -49,15 +52,16 @@ class Source:
             )
 
     def _take_file(self, file: Any) -> None:
-        try:
+        if getattr(file, "closed", False) is True or not getattr(file, "readable", lambda: True)():
+            raise InvalidArgumentError(f"a file must be open for reading, got {shown(file)}")
+        # What only has the descriptor of a file, such as a GzipFile, yields other bytes than the file has
+        if isinstance(getattr(file, "raw", file), io.FileIO) and hasattr(os, "pread"):
             found = os.fstat(file.fileno())
-            if stat.S_ISREG(found.st_mode) and hasattr(os, "pread"):
+            if stat.S_ISREG(found.st_mode):
                 self._start = file.tell()
                 self._file = file
                 self.size = max(0, found.st_size - self._start)
                 return
-        except (AttributeError, OSError, TypeError, ValueError):  # no file of the system's, such as BytesIO
-            pass
         self._pieces = iter(lambda: file.read(65536), b"")
 
     @property
@@ -76,12 +80,12 @@ class Source:
             assert self.size is not None
             return bool(self.size - (self._file.tell() - self._start) >= size)
         while len(self._buffer) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
+            piece = next(self._pieces, END)
+            if piece is END:
                 return False
             if not isinstance(piece, BYTES):
                 raise InvalidArgumentError(f"an iterator must yield bytes, got {shown(piece)}")
-            self._buffer += piece
+            self._buffer += _flat(piece)
         return True
 
     def read(self, size: int) -> bytes:
@@ -106,8 +110,14 @@ class Source:
             yield piece
 
 
+def _flat(piece: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+    """Return bytes that are one after another; a view may leave some out."""
+    return piece.tobytes() if isinstance(piece, memoryview) and not piece.c_contiguous else piece
+
+
 def counted(pieces: Iterable[bytes], progress: Progress | None) -> Iterable[bytes]:
     """Return the pieces; `progress` is called with the length of each when the next one is asked for."""
+    require_progress(progress)
     return pieces if progress is None else _counted(pieces, progress)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.types import ObjectDoesNotExistError
 
 __all__ = ["VersionOperations"]
 
@@ -44,11 +43,3 @@ class VersionOperations(OperationsDriver):
 
         Raises `ObjectDoesNotExistError`, also for a delete marker, and `ContainerDoesNotExistError`.
         """
-
-    # For drivers
-
-    def _require_content(self, obj: Object) -> None:
-        """Raise `ObjectDoesNotExistError` for a delete marker, which has no content."""
-        if obj.extra.get("is_delete_marker"):
-            message = f"the version {obj.version_id} of {obj.name!r} is a delete marker, without content"
-            raise ObjectDoesNotExistError(message, self, obj.name)

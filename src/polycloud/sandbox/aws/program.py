@@ -95,6 +95,14 @@ def admit_newlines() -> None:
     RegexConverter.__init__ = define_with_newlines  # type: ignore[method-assign]
 
 
+def give_acls() -> None:
+    """Give the default ACL to objects that were uploaded in parts: moto gives none, and fails to show it."""
+    from moto.s3.models import FakeKey, get_canned_acl
+
+    set_acl = FakeKey.set_acl
+    FakeKey.set_acl = lambda self, acl: set_acl(self, acl or get_canned_acl("private"))  # type: ignore[method-assign]
+
+
 def servers() -> list[dict[str, Any]]:
     """Return the instances of all regions."""
     return [
@@ -142,6 +150,8 @@ class Application:
 @cache
 def backend(service: str) -> Any:
     """Return moto's application for a service."""
+    if service == "s3":
+        give_acls()
     if service not in BACKENDS:
         return Response(f"the sandbox serves {', '.join(BACKENDS)}, not {service}", 501)
     return create_backend_app(BACKENDS[service])  # type: ignore[arg-type]

@@ -100,7 +100,6 @@ def encrypted(prefix: str, digest: str) -> dict[str, str]:
 def properties(request: Request, *, is_upload: bool = False) -> dict[str, str]:
     """Return the properties that a request gives a blob; an upload's own headers count too."""
     found = {name: request.headers.get(f"x-ms-blob-{name}", "") for name in _PROPERTIES}
-    found["cache-control"] = request.headers.get("x-ms-blob-cache-control", "")
     if is_upload:
         found = {name: value or request.headers.get(name, "") for name, value in found.items()}
     found["content-type"] = found["content-type"] or "application/octet-stream"
@@ -137,7 +136,6 @@ def put(account: Account, request: Request, place: Place) -> Reply:
     if kind != "BlockBlob":
         raise refusal("InvalidHeaderValue")
     content = request.content
-    _ = place.container
     check_md5(request, content)
     headers = properties(request, is_upload=True)
     headers["content-md5"] = request.headers.get("x-ms-blob-content-md5") or b64_md5(content)
@@ -236,7 +234,6 @@ def source_of(account: Account, request: Request) -> Blob:
 
 
 def _copy(account: Account, request: Request, place: Place) -> Reply:
-    _ = place.container
     source = source_of(account, request)
     is_put = request.headers.get("x-ms-blob-type") == "BlockBlob"
     copied = {

@@ -149,10 +149,10 @@ def list_blobs(account: Account, request: Request, place: Place) -> Reply:
     container = place.container
     included = request.query.get("include", "").split(",")
     has_versions = "versions" in included
-    names = Names[Any]()
-    names.update(container.all_names() if has_versions else container.objects)
+    names: Names[Any] = container.all_names() if has_versions else container.objects
     if "uncommittedblobs" in included:
-        names.update(dict.fromkeys(container.extra["blocks"].keys() - names.keys()))
+        names = container.all_names()
+        names.update(dict.fromkeys(container.extra["blocks"]))
     page, head, end = _page(request, account, names)
     body = ""
     for name, is_prefix in page:

@@ -51,7 +51,6 @@ _ERRORS: dict[str, tuple[int, str]] = {
         "The MD5 value specified in the request did not match with the MD5 value calculated by the server.",
     ),
     "MetadataTooLarge": (400, "The metadata size exceeds the maximum supported size."),
-    "MissingContentLengthHeader": (411, "The Content-Length header was not specified."),
     "MissingRequiredHeader": (400, "An HTTP header that's mandatory for this request is not specified."),
     "NoAuthenticationInformation": (
         401,
@@ -66,7 +65,6 @@ _ERRORS: dict[str, tuple[int, str]] = {
         400,
         "One of the query parameters specified in the request URI is outside the permissible range.",
     ),
-    "RequestBodyTooLarge": (413, "The request body is too large and exceeds the maximum permissible limit."),
     "ResourceNotFound": (404, "The specified resource does not exist."),
     "UnsupportedHttpVerb": (405, "The resource doesn't support specified Http Verb."),
 }

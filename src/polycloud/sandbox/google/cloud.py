@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.parser import BytesParser
-from http import HTTPStatus
+from http.client import responses
 from importlib.util import find_spec
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -116,7 +116,7 @@ class GoogleStorage(ObjectCloud):
         if handler is None:
             raise refusal(405, "methodNotAllowed", "Method Not Allowed")
         # The address of an upload's session permits what is done there.
-        is_session = "upload_id" in request.query
+        is_session = handler in {uploads.resume, uploads.cancel}
         is_known = is_session or self._account.may(request, self.now, is_read=request.is_read)
         if not is_known and not (handler is objects.get and self._is_public(*names)):
             what = "storage.objects.get" if handler is objects.get else "storage.buckets.list"
@@ -144,7 +144,7 @@ class GoogleStorage(ObjectCloud):
             key = str(part.get("content-id", "")).strip("<>")
             headers = {"content-length": str(len(data)), **reply.headers}
             lines = [f"--{boundary}", "Content-Type: application/http", f"Content-ID: <response-{key}>", ""]
-            lines += [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
+            lines += [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
             lines += [f"{name}: {value}" for name, value in headers.items()]
             body += "\r\n".join([*lines, "", ""]).encode("latin-1") + data + b"\r\n"
         kind = {"content-type": f"multipart/mixed; boundary={boundary}"}
@@ -154,7 +154,7 @@ class GoogleStorage(ObjectCloud):
         """Respond to one request of several, which has the token of all unless it has one of its own."""
         line, _, rest = raw.lstrip().partition(b"\n")
         given = BytesParser().parsebytes(rest)
-        method, target = line.decode("latin-1").split(" ")[:2]
+        method, target, *_ = [*line.decode("latin-1").split(" "), "", ""]
         path, _, query = re.sub("^https?://[^/]+", "", target).partition("?")
         shared = {name: batch.headers[name] for name in ("authorization",) if name in batch.headers}
         one = replace(

@@ -111,7 +111,7 @@ def check(
             continue
         if not text.isdecimal():
             raise invalid(f"Invalid value for {prefix}{name}: {text}")
-        now = extra.get(name.partition("N")[0].partition("Match")[0].lower(), 0)
+        now = extra.get("metageneration" if name.startswith("Meta") else "generation", 0)
         is_not = "NotMatch" in name
         if (now == int(text)) == is_not:
             if is_not and is_read:

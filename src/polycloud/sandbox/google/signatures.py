@@ -95,9 +95,10 @@ class ServiceAccount:
             return _oauth("unsupported_grant_type", "Invalid grant_type: " + form.get("grant_type", ""))
         signed, _, signature = form.get("assertion", "").rpartition(".")
         try:
-            header, claims = (json.loads(_decoded(part)) for part in signed.split("."))
+            header, claims = (dict(json.loads(_decoded(part))) for part in signed.split("."))
             is_right = self._has_signed(signed.encode(), _decoded(signature))
-        except ValueError:
+            begin, end = float(claims.get("iat", 0)), float(claims.get("exp", 0))
+        except (TypeError, ValueError):
             return _oauth("invalid_request", "Bad Request")
         if header.get("alg") != "RS256" or not is_right:
             return _oauth("invalid_grant", "Invalid JWT Signature.")
@@ -105,7 +106,6 @@ class ServiceAccount:
             return _oauth("invalid_grant", "Invalid grant: account not found")
         if claims.get("aud") not in {_ENDPOINT, f"{request.root}{request.path}"}:
             return _oauth("invalid_grant", "Invalid JWT: audience must be the address of the token endpoint.")
-        begin, end = float(claims.get("iat", 0)), float(claims.get("exp", 0))
         if not (begin - _SKEW <= now < end + _SKEW and end - begin <= _LONGEST_ASSERTION):
             text = "Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
             return _oauth("invalid_grant", f"Invalid JWT: {text} Check your iat and exp values.")

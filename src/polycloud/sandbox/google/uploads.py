@@ -111,21 +111,12 @@ def resume(project: Project, request: Request, _: str) -> Reply:
     session = _session(project, request)
     if session.reply:
         return session.reply
-    header = request.headers.get("content-range")
     had, size = session.content.size, request.content.size
-    if header is None:
-        first, total = 0, size
-    else:
-        found = _RANGE.fullmatch(header)
-        if not found:
-            raise invalid(f"Invalid Content-Range header: {header}")
-        first = int(found[1]) if found[1] else had
-        total = -1 if found[3] == "*" else int(found[3])
-        if found[1] and int(found[2]) - first + 1 != size:
-            raise invalid("The Content-Range does not have the length of the body.")
-    if first > had:
-        raise invalid(f"The upload has {had} bytes, and cannot go on at byte {first}.")
-    session.content += request.content.part(had - first, size)
+    first, total = _place_of(request, size)
+    if first is not None:
+        if first > had:
+            raise invalid(f"The upload has {had} bytes, and cannot go on at byte {first}.")
+        session.content += request.content.part(had - first, size)
     if session.content.size == total:
         body = {**hashes(request), **session.body}
         session.reply = new_blob(project, session.request, session.bucket, body, session.content)
@@ -133,6 +124,22 @@ def resume(project: Project, request: Request, _: str) -> Reply:
     kept = session.content.size - session.content.size % _UNIT
     session.content = session.content.part(0, kept)
     return Reply(308, {"range": f"bytes=0-{kept - 1}"} if kept else {})
+
+
+def _place_of(request: Request, size: int) -> tuple[int | None, int]:
+    """Return where the bytes of a chunk begin, None without any, and their number in all, -1 if unknown."""
+    header = request.headers.get("content-range")
+    if header is None:
+        return 0, size
+    found = _RANGE.fullmatch(header)
+    if not found:
+        raise invalid(f"Invalid Content-Range header: {header}")
+    total = -1 if found[3] == "*" else int(found[3])
+    if not found[1]:
+        return None, total
+    if int(found[2]) - int(found[1]) + 1 != size:
+        raise invalid("The Content-Range does not have the length of the body.")
+    return int(found[1]), total
 
 
 def cancel(project: Project, request: Request, _: str) -> Reply:

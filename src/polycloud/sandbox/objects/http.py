@@ -102,6 +102,8 @@ async def serve(
         reply = handle(request)
     except Refusal as refusal:
         reply = refusal.reply
+    except UnicodeDecodeError:
+        reply = Reply(400, {"content-type": "text/plain"}, b"The path or the body is not UTF-8.")
     await _send(reply, request, send)
 
 

@@ -77,7 +77,8 @@ def _is_signed(stores: Stores, region: str, request: Request, place: Place) -> b
     paths = (path, path.replace("/v1/", f"{stores.identity.layout.regions[region]}/v1/", 1))
     return any(
         hmac.compare_digest(
-            hmac.new(key.encode("latin-1"), f"{method}\n{at}\n{path}".encode(), digest).hexdigest(), sig
+            hmac.new(key.encode("latin-1"), f"{method}\n{at}\n{path}".encode(), digest).hexdigest().encode(),
+            sig.encode(),
         )
         for key in keys
         for method in TEMPORARY.get(request.method, ())

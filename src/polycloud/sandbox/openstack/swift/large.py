@@ -22,6 +22,7 @@ from polycloud.sandbox.openstack.swift.places import JSON, Account, Place, Store
 _JSON = "application/json"
 STATIC = "x-static-large-object"
 MOST_SEGMENTS, MOST_DELETES = 1000, 10000
+_DEPTH = 10
 _FIELDS = {"path", "etag", "size_bytes", "range", "data"}
 
 
@@ -54,30 +55,32 @@ def _named(account: Account, path: str) -> Place:
 # Reading
 
 
-def joined(stores: Stores, account: Account, blob: Blob) -> tuple[Content, str]:
+def joined(account: Account, blob: Blob, depth: int = _DEPTH) -> tuple[Content, str]:
     """Return the bytes of an object, which may be those of others, and its etag as a header has it.
 
     Raises:
-        Refusal: a segment is missing or was changed.
+        Refusal: a segment is missing, was changed, or has segments that have segments, and so on.
     """
+    if not depth:
+        raise refusal(409)
     if "large" in blob.extra:
-        return _static(stores, account, blob.extra["large"])
+        return _static(account, blob.extra["large"], depth)
     if "x-object-manifest" in blob.headers:
         place = _named(account, unquote(blob.headers["x-object-manifest"]))
         names, _ = place.container.objects.page(len(place.container.objects), prefix=place.name)
-        parts = [joined(stores, account, place.container.objects[name]) for name, _ in names]
+        parts = [joined(account, place.container.objects[name], depth - 1) for name, _ in names]
         etags = "".join(etag.strip('"') for _, etag in parts)
         return sum((content for content, _ in parts), Content()), f'"{_md5(etags)}"'
     return blob.content, blob.etag
 
 
-def _static(stores: Stores, account: Account, large: Large) -> tuple[Content, str]:
+def _static(account: Account, large: Large, depth: int) -> tuple[Content, str]:
     content = Content()
     for segment in large.segments:
         if "data" in segment:
             content += Content.of(base64.b64decode(segment["data"]))
             continue
-        part = _Segment.of(stores, account, segment)
+        part = _Segment.of(account, segment, depth)
         if part.problem:
             raise refusal(409)
         content += part.content
@@ -94,13 +97,13 @@ class _Segment:
     problem: str | None = None
 
     @classmethod
-    def of(cls, stores: Stores, account: Account, named: Mapping[str, Any]) -> Self:
+    def of(cls, account: Account, named: Mapping[str, Any], depth: int = _DEPTH) -> Self:
         """Return the segment that a manifest names."""
         place = _named(account, named["path"])
         container = account.containers.get(place.container_name)
         if container is None or place.name not in container.objects:
             return cls(Content(), problem="404 Not Found")
-        content, etag = joined(stores, account, container.objects[place.name])
+        content, etag = joined(account, container.objects[place.name], depth - 1)
         etag, size, problem = etag.strip('"'), content.size, None
         if named.get("size_bytes", size) != size:
             problem = "Size Mismatch"
@@ -165,7 +168,7 @@ def _problem(segment: Any) -> str:
     return ""
 
 
-def join(stores: Stores, request: Request, place: Place, blob: Blob) -> None:
+def join(request: Request, place: Place, blob: Blob) -> None:
     """Make a new object a static large object of the segments that its content names. Raises `Refusal`."""
     segments, problems, etags, size = [], [], "", 0
     for given in _parsed(request.body):
@@ -175,7 +178,7 @@ def join(stores: Stores, request: Request, place: Place, blob: Blob) -> None:
             etags += hashlib.md5(data, usedforsecurity=False).hexdigest()
             size += len(data)
         else:
-            part = _Segment.of(stores, place.account, segment)
+            part = _Segment.of(place.account, segment)
             if part.problem:
                 problems.append([segment["path"], part.problem])
                 continue
@@ -244,12 +247,12 @@ def _delete(
         elif place.name:
             versions.put(stores, container, place.name, None)
             deleted += 1
-        elif container.objects:
+        elif container.objects or any(container.old.values()):
             errors.append([path, "409 Conflict"])
         else:
             del account.containers[container.name]
             deleted += 1
-    return _report(request, deleted, missing, errors, "" if paths else "Invalid bulk delete.")
+    return _report(request, deleted, missing, errors, "" if paths or deleted else "Invalid bulk delete.")
 
 
 def _report(

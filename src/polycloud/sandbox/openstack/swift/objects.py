@@ -72,7 +72,7 @@ def _get(stores: Stores, request: Request, place: Place) -> Reply:
         content, etag = Content(), f'"{blob.extra["large"].etag}"'
         blob = replace(blob, headers={**blob.headers, "content-length": str(blob.extra["large"].size)})
     else:
-        content, etag = large.joined(stores, place.account, blob)
+        content, etag = large.joined(place.account, blob)
     headers = {**blob.headers, **versions.headers_of(place, blob)}
     if "large" in blob.extra:
         headers["x-manifest-etag"] = blob.etag
@@ -150,7 +150,7 @@ def _put(stores: Stores, request: Request, place: Place) -> Reply:
         etag="",
     )
     if request.query.get("multipart-manifest") == "put":
-        large.join(stores, request, place, blob)
+        large.join(request, place, blob)
     return _add(stores, request, place, blob)
 
 
@@ -220,7 +220,7 @@ def _copy(stores: Stores, request: Request, source: Place, target: Place) -> Rep
     check_metadata(request, "object")
     old = large.find(stores, source)
     is_manifest = request.query.get("multipart-manifest") == "get" and "large" in old.extra
-    content, etag = large.joined(stores, source.account, old)
+    content, etag = large.joined(source.account, old)
     # Conditions are about the source.
     status = unmet(replace(request, method="GET"), etag.strip('"'), _changed(old))
     if status:

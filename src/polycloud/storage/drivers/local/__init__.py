@@ -51,7 +51,7 @@ class LocalStorageDriver(StorageDriver):
             raise InvalidArgumentError(f"the base folder {base} does not exist")
         super().__init__(str(key), None, secure, **options)
         self.base_path = str(base)
-        self._containers = LocalContainers(base, self)
+        self._containers = LocalContainers(base.resolve(), self)  # the base itself may be a link
         self._objects = LocalObjects(self._containers, self)
 
     def iterate_containers(self) -> Iterator[Container]:
@@ -113,6 +113,9 @@ class LocalStorageDriver(StorageDriver):
         """Return whether `other` has the same base folder."""
         return isinstance(other, LocalStorageDriver) and other.base_path == self.base_path
 
+    def _place(self) -> str:
+        return os.path.realpath(self.base_path)
+
     def delete_object(self, obj: Object) -> bool:
         """Delete a file, and the folders that it leaves empty."""
         self._objects.delete(obj)
@@ -121,7 +124,7 @@ class LocalStorageDriver(StorageDriver):
     def update_object(
         self, obj: Object, extra: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Object:
-        """Replace what is kept beside a file; a file that another program wrote gets its MD5, too."""
+        """Replace what is kept beside a file; one that another program wrote still has no hash."""
         self._require_update(obj, extra, headers)
         return self._objects.update(obj, extra, headers)
 

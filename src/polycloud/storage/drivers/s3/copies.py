@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from polycloud.storage.drivers.s3.acl import S3ACLs
 from polycloud.storage.drivers.s3.bodies import bare
 from polycloud.storage.drivers.s3.connection import S3Response
 from polycloud.storage.drivers.s3.encryption import METHOD, encryption_of
@@ -37,8 +38,6 @@ LOST = (
     "x-amz-object-lock-legal-hold",
 )
 """Headers of an object that a copy onto itself loses, unless they are sent again."""
-
-
 OF_ONE_OBJECT = frozenset(
     {
         *("version_id", "is_latest", "is_delete_marker", "last_modified", "etag", "owner"),
@@ -55,7 +54,7 @@ class Copied(msgspec.Struct):
     modified: str | None = msgspec.field(name="LastModified", default=None)
 
 
-class S3Copies(S3Uploads, S3Objects):
+class S3Copies(S3ACLs, S3Uploads, S3Objects):
     """Copies as S3 makes them."""
 
     largest_copy: ClassVar[int] = 5 * 1024**3
@@ -72,6 +71,7 @@ class S3Copies(S3Uploads, S3Objects):
         if obj.size <= self.largest_copy:
             return self._copied(obj, container, name, {})
         found = self._found(obj)
+        self._require_hash(obj, found)
         return self._copied_in_parts(found, container, name, update_of(found, None), {})
 
     def update_object(
@@ -79,34 +79,50 @@ class S3Copies(S3Uploads, S3Objects):
     ) -> Object:
         """Replace metadata and headers of an object by a copy onto itself, which S3 makes alone.
 
-        Storage class, encryption, tags and locks stay. Its ACL becomes the default one, unless `extra` has
-        `acl`: a copy has none. In a container that keeps versions the copy is a new version.
+        Storage class, encryption, tags and locks stay, and so does an ACL that the credentials may read. In a
+        container that keeps versions the copy is a new version.
         """
         self._require_update(obj, extra, headers)
         kept = self._head(obj.container.name, obj.name)
         found = self._object(obj.container, obj.name, kept)
         upload = update_of(found, extra, headers)
-        if obj.hash not in {"", found.hash}:
-            raise ObjectAlreadyExistsError(driver=self, object_name=obj.name)
+        self._require_hash(obj, found)
         own = self._kept_headers(kept)
+        if upload.acl is None:
+            own |= self._acl_headers(found)
         if found.size > self.largest_copy:
             return self._copied_in_parts(found, obj.container, obj.name, upload, own)
         sent = {**own, **upload_headers(upload), "x-amz-metadata-directive": "REPLACE"}
+        is_same = found.md5 is not None  # else the copy gets another ETag: sent again, it would meet itself
         found.extra, found.meta_data = upload.extra(), upload.meta_data
-        return self._copied(found, obj.container, obj.name, sent)
+        return self._copied(found, obj.container, obj.name, sent, idempotent=is_same)
+
+    def _require_hash(self, obj: Object, found: Object) -> None:
+        """Raise `ObjectAlreadyExistsError` if an object has another hash now than when it was read."""
+        if obj.hash not in {"", found.hash}:
+            raise ObjectAlreadyExistsError(driver=self, object_name=obj.name)
 
     def _kept_headers(self, found: Headers) -> dict[str, str]:
         kept = {name: found[name] for name in LOST if name in found}
         own = self.connection.encryption.create
         return {name: text for name, text in kept.items() if not (own and name.startswith(METHOD))}
 
-    def _copied(self, obj: Object, container: Container, name: str, headers: Mapping[str, str]) -> Object:
+    def _copied(
+        self,
+        obj: Object,
+        container: Container,
+        name: str,
+        headers: Mapping[str, str],
+        *,
+        idempotent: bool = True,
+    ) -> Object:
         """Copy an object in one request."""
         path = self._path(container.name, name)
         sent = {**self.connection.encryption.create, **headers, **self._source(obj)}
         with self._errors(obj.container.name, obj.name):
             response: S3Response = self._send(
-                container.name, lambda one: one.request(path, None, None, sent, "PUT")
+                container.name,
+                lambda one: one.request(path, None, None, sent, "PUT", idempotent=idempotent),
             )
             # It may begin with the status 200 and end as an error
             copied = response.read("CopyObjectResult", Copied)

@@ -19,8 +19,6 @@ from polycloud.utils.status import HTTPStatus
 CONFIGURATIONS = frozenset({"VersioningConfiguration", "GetBucketVersioningResponse"})
 """Amazon's name for whether a bucket keeps versions, and moto's."""
 VERSION, MARKER = "Version", "DeleteMarker"
-NO_VERSION = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED})
-"""A text that is no version's id, and a delete marker."""
 
 
 class S3Versioning(S3BaseDriver):
@@ -64,13 +62,32 @@ class S3Versions(S3Versioning, S3Objects):
         try:
             headers = self._head(container_name, object_name, version_id)
         except ProviderHTTPError as error:
-            if error.exchange is None or error.exchange.status not in NO_VERSION:
+            if not self._is_no_version(error, container_name, object_name, version_id):
                 raise
             message = f"{object_name!r} has no version {version_id!r}, or it is a delete marker"
             raise ObjectDoesNotExistError(message, self, object_name) from error
         found = self._object(container, object_name, headers)
         found.extra["version_id"] = version_id
         return found
+
+    def _is_no_version(
+        self, error: ProviderHTTPError, container_name: str, object_name: str, version_id: str
+    ) -> bool:
+        """Return whether a HEAD was refused for a delete marker, or for a text that is no version's id.
+
+        The latter is 400, as is an object that a customer's key encrypts: GET says which of them it is.
+        """
+        status = None if error.exchange is None else error.exchange.status
+        if status != HTTPStatus.BAD_REQUEST:
+            return status == HTTPStatus.METHOD_NOT_ALLOWED
+        path, headers = self._path(container_name, object_name), {"Range": "bytes=0-0"}
+        try:
+            self._send(
+                container_name, lambda one: one.request(path, {"versionId": version_id}, None, headers)
+            )
+        except ProviderHTTPError as refusal:
+            return str(refusal.message).startswith("InvalidArgument")
+        return False
 
     def _listed_versions(self, response: S3Response, container: Container) -> list[Object]:
         """Return the versions on a page by name, the newest first, also where markers come after the rest."""

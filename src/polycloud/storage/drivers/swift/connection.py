@@ -7,7 +7,6 @@ is missing, so the container is asked for then.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -15,7 +14,13 @@ import msgspec
 
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver, OpenStackResponse
 from polycloud.common.openstack.connection import Place
-from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPError, RateLimitReachedError
+from polycloud.errors import (
+    InvalidArgumentError,
+    InvalidCredsError,
+    NotFoundError,
+    ProviderHTTPError,
+    RateLimitReachedError,
+)
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.contents import Content, body_of, md5_of
 from polycloud.storage.types import (
@@ -198,20 +203,6 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
                 return
             yield page
 
-    @contextmanager
-    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what Swift refuses as the errors of containers and objects."""
-        try:
-            yield
-        except (ContainerError, ObjectError):
-            raise
-        except ProviderHTTPError as error:
-            ours = self._translated(error, container_name, object_name)
-            if ours is None:
-                raise
-            ours.exchange, ours.headers = error.exchange, error.headers
-            raise ours from error
-
     def _translated(
         self, error: ProviderHTTPError, container_name: str, object_name: str | None
     ) -> ContainerError | ObjectError | None:
@@ -227,8 +218,20 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
             return None
         if method == "PUT":  # an object need not exist for that
             return ContainerDoesNotExistError(driver=self, container_name=container_name)
-        self._look_up(container_name)
+        self._may_look_up(container_name)
         return ObjectDoesNotExistError(driver=self, object_name=object_name)
+
+    def _may_look_up(self, container_name: str) -> SwiftResponse | None:
+        """Return what Swift says about a container; None if it may not be looked up.
+
+        Rights may be for the objects only. Raises `ContainerDoesNotExistError` if there is none.
+        """
+        try:
+            return self._look_up(container_name)
+        except ProviderHTTPError as error:
+            if isinstance(error, InvalidCredsError) or error.code == HTTPStatus.FORBIDDEN:
+                return None
+            raise
 
     def _look_up(self, container_name: str) -> SwiftResponse:
         """Return what Swift says about a container. Raises `ContainerDoesNotExistError` if there is none."""

@@ -20,8 +20,14 @@ from polycloud.storage.uploads import texts_of
 from polycloud.utils.status import HTTPStatus
 
 META = "x-container-meta-"
+KEYS = f"{META}temp-url-key"
+"""How the headers begin that have the keys of temporary URLs."""
+MARK = "X-Container-Meta-Polycloud-Segments"
+"""The header of containers that this library has made for segments."""
 PUBLIC = ".r:*"
 """The entry of an access list that lets anybody read objects."""
+LONGEST_NAME = 256
+"""The most bytes of a container's name."""
 SEGMENTS = "_segments"
 """How the name of the container ends that has the segments of another one's large objects."""
 
@@ -56,7 +62,11 @@ class SwiftContainers(SwiftBaseDriver):
             "last_modified": headers.get("last-modified"),
             "read_acl": headers.get("x-container-read", ""),
             "write_acl": headers.get("x-container-write", ""),
-            "meta_data": {one.removeprefix(META): headers[one] for one in headers if one.startswith(META)},
+            "meta_data": {
+                one.removeprefix(META): headers[one]
+                for one in headers
+                if one.startswith(META) and not one.startswith((KEYS, MARK.lower()))
+            },
         }
         return Container(container_name, extra, self)
 
@@ -85,11 +95,21 @@ class SwiftContainers(SwiftBaseDriver):
         return Container(container_name, {"object_count": 0, "size": 0}, self)
 
     def delete_container(self, container: Container) -> bool:
-        """Delete an empty container, and that of its segments, which is empty too unless others use it."""
+        """Delete an empty container, and the one that this library has made for its segments."""
         self._delete_container(container.name)
-        with suppress(ContainerDoesNotExistError, ContainerIsNotEmptyError):
-            self._delete_container(f"{container.name}{SEGMENTS}")
+        found = self._place_of_segments(container.name)
+        if found is not None and MARK in found.headers:
+            with suppress(ContainerDoesNotExistError, ContainerIsNotEmptyError):
+                self._delete_container(f"{container.name}{SEGMENTS}")
         return True
+
+    def _place_of_segments(self, container_name: str) -> SwiftResponse | None:
+        """Return what Swift says about the container of another one's segments; None if there is none."""
+        name = f"{container_name}{SEGMENTS}"
+        with suppress(ContainerDoesNotExistError):
+            if len(name.encode()) <= LONGEST_NAME:
+                return self._may_look_up(name)
+        return None
 
     def _delete_container(self, name: str) -> None:
         with self._errors(name):

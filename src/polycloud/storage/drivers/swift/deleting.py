@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from polycloud.common.creation import is_refusal
 from polycloud.errors import PolycloudError, ProviderHTTPError, error_from_status
 from polycloud.storage.deleting import Failures, one_by_one
 from polycloud.storage.drivers.swift.connection import SwiftResponse
@@ -80,7 +81,15 @@ class SwiftDeletes(SwiftSegments):
         path = self._path(obj.container.name, obj.name)
         query = {"version-id": obj.version_id, "multipart-manifest": "delete"}
         with self._errors(obj.container.name, obj.name):
-            response: SwiftResponse = self.connection.request(path, query, method="DELETE")
+            lost = False
+            try:
+                response: SwiftResponse = self.connection.request(
+                    path, query, method="DELETE", idempotent=False
+                )
+            except PolycloudError as error:
+                if is_refusal(error):
+                    raise
+                lost, response = True, self.connection.request(path, query, method="DELETE")
             result = response.decode(Deleted)
             if any(why == NO_MANIFEST for _, why in result.errors):
                 return False
@@ -88,7 +97,7 @@ class SwiftDeletes(SwiftSegments):
                 failed = "; ".join(f"{name}: {why}" for name, why in result.errors) or result.body
                 message = f"the large object was not deleted completely: {failed or result.status}"
                 raise ProviderHTTPError(_number(result.status), message, response.headers)
-            if not result.deleted:
+            if not result.deleted and not lost:  # else the first request has deleted it
                 self._look_up(obj.container.name)
                 raise ObjectDoesNotExistError(driver=self, object_name=obj.name)
         return True
@@ -125,7 +134,8 @@ class SwiftDeletes(SwiftSegments):
         if not result.errors and not result.status.startswith("200"):
             raise error_from_status(_number(result.status), result.body or result.status, response.headers)
         names = {unquote(path): name for path, name in paths.items()}
-        return [(names[unquote(path)], self._failure(why, response)) for path, why in result.errors]
+        failed = ((unquote(path), self._failure(why, response)) for path, why in result.errors)
+        return [(names.get(path, path), error) for path, error in failed]
 
     def _failure(self, why: str, response: SwiftResponse) -> PolycloudError:
         error = error_from_status(_number(why), why, {})

@@ -7,23 +7,26 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from itertools import groupby
-from typing import Any
 
 import msgspec
 
-from polycloud.errors import NotFoundError, PolycloudError
+from polycloud.errors import NotFoundError, UnsupportedOperationError
 from polycloud.storage.contents import Content
 from polycloud.storage.drivers.swift.connection import Named, SwiftConnection
 from polycloud.storage.drivers.swift.objects import quoted
 from polycloud.storage.drivers.swift.segments import Segments, SwiftSegments, prefix_of, read_manifest
+from polycloud.storage.drivers.swift.versions import ListedVersion
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectHashMismatchError
 
 SEGMENT = re.compile(r"(?P<key>.+)/slo/(?P<id>\d+-[0-9a-f]{12})/\d{8}", re.DOTALL)
 """The names of the segments that this driver makes: other programs use other names."""
+
+
+ARCHIVES = ("x-versions-location", "x-history-location")
+"""Headers of containers whose versions are in other containers."""
 
 
 class MultipartUpload(msgspec.Struct, frozen=True):
@@ -37,8 +40,9 @@ class MultipartUpload(msgspec.Struct, frozen=True):
 class SwiftPartedUpload(PartedUpload):
     """An upload in parts of an object.
 
-    `headers` are those of its segments; `seal` sends the manifest, given how the names of its segments begin,
-    and returns the hash that Swift gives it; `uploaded` returns the object, given its size and its hash.
+    `headers` are those of its segments. `seal` sends the manifest, given how the names of its segments begin
+    and what looks whether it has arrived; it returns the hash that Swift gives it, None if that was lost.
+    `uploaded` returns the object, given its size and its hash.
     """
 
     def __init__(
@@ -48,7 +52,7 @@ class SwiftPartedUpload(PartedUpload):
         object_name: str,
         upload_id: str | None,
         headers: dict[str, str],
-        seal: Callable[[bytes, str], str],
+        seal: Callable[[bytes, str, Callable[[], bool]], str | None],
         uploaded: Callable[[int, str], Object],
     ) -> None:
         super().__init__(upload_id or f"{time.time():.0f}-{secrets.token_hex(6)}")
@@ -68,7 +72,7 @@ class SwiftPartedUpload(PartedUpload):
         return f"{self._connection.copy(source, self._segments.path_of(self._segment(number)))} {size}"
 
     def complete(self, tags: list[str], size: int) -> Object:
-        """Send the manifest; if the response was lost, see whether it has arrived."""
+        """Send the manifest, which Swift compares with the segments."""
         parts = [tag.split(" ") for tag in tags]
         manifest = [
             {
@@ -81,17 +85,11 @@ class SwiftPartedUpload(PartedUpload):
         joined = "".join(etag for etag, _ in parts).encode()
         self._sealed = True
         expected = quoted(hashlib.md5(joined, usedforsecurity=False).hexdigest())
-        try:
-            found = self._seal(msgspec.json.encode(manifest), self._prefix)
-        except PolycloudError:
-            with suppress(PolycloudError):
-                if self._is_made():
-                    return self._uploaded(size, expected)
-            raise
-        if found != expected:
+        found = self._seal(msgspec.json.encode(manifest), self._prefix, self._is_made)
+        if found not in {None, expected}:
             message = f"Swift has another content: its hash is {found}, not {expected}"
             raise ObjectHashMismatchError(message, self._connection.driver)
-        return self._uploaded(size, found)
+        return self._uploaded(size, expected)
 
     def abort(self) -> None:
         """Delete the segments, unless the object is made of them."""
@@ -141,14 +139,29 @@ class SwiftUnfinished(SwiftSegments):
         self, container: Container, prefix: str | None
     ) -> Iterator[tuple[MultipartUpload, list[str]]]:
         """Yield the uploads with the names of their segments."""
-        if not self._has_segments(container.name):
-            self._look_up(container.name)
+        headers = self._look_up(container.name).headers
+        if self._place_of_segments(container.name) is None:
             return
+        if any(name in headers for name in ARCHIVES):
+            raise UnsupportedOperationError(
+                f"the container {container.name!r} keeps versions in another one, so which segments are used "
+                "is unknown",
+                self,
+            )
         listed = Segments(self.connection, container.name).iterate(prefix)
         matched = ((match, one) for one in listed if (match := SEGMENT.fullmatch(one.name)))
         for (key, id_), group in groupby(matched, lambda pair: (pair[0]["key"], pair[0]["id"])):
             segments = [one for _, one in group]
-            used: set[Any] = {*self._own_segments(container.name, key)}
             names = [one.name for one in segments]
-            if not used.intersection(names):
+            if not self._used(container, key).intersection(names):
                 yield MultipartUpload(key, id_, segments[0].last_modified), names
+
+    def _used(self, container: Container, name: str) -> set[str]:
+        """Return the names of the segments of an object, and of its versions if they are kept."""
+        used = {*self._own_segments(container.name, name)}
+        if self._keeps_versions(container.name):
+            for page in self._pages(container.name, ListedVersion, {"versions": "true", "prefix": name}):
+                for item in page:
+                    if item.name == name:
+                        used.update(self._segments_of(item.of(self._of_list(container, item))))
+        return used

@@ -43,7 +43,7 @@ class SwiftPresigning(SwiftContainers):
         if not require_object_name(object_name).strip("/"):
             raise InvalidArgumentError("Swift has no temporary URLs for names that are nothing but slashes")
         url = self._address(container.name, object_name)
-        until = int(time.time()) + expires
+        until = int(time.time() + expires)
         path = f"{unquote(self.connection.place().path)}/{container.name}/{object_name}"
         text = f"{method}\n{until}\n{path}".encode()
         key = self.connection.temp_url_key or self._key_of(container.name)

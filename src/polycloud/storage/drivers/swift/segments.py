@@ -3,7 +3,7 @@
 The segments of the objects of container "photos" are in the container "photos_segments", as OpenStack's own
 client keeps them, under `NAME/slo/UPLOAD/NUMBER`. Whoever deletes or replaces a large object must delete its
 segments too, and a response does not say what was replaced. So before that, an object is looked up; that is
-left out for containers that have no container of segments, which is asked for once in five minutes.
+left out where there is no container of segments, for which is looked once in five minutes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from polycloud.storage.drivers.swift.connection import AS_LIST, Named, SwiftConn
 from polycloud.storage.drivers.swift.containers import SEGMENTS
 from polycloud.storage.drivers.swift.objects import STATIC, ListedObject, SwiftObjects, is_large
 from polycloud.storage.objects import Object
-from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError
+from polycloud.storage.types import ObjectDoesNotExistError
 
 T = TypeVar("T")
 VERSIONING = ("x-versions-enabled", "x-versions-location", "x-history-location")
 """Headers of containers that keep versions, or have kept some: by the newer way, and by the older two."""
 KNOWN_FOR = 300.0
-"""Seconds for which it is known that a container has no large objects."""
+"""Seconds for which it is known whether a container has large objects."""
 
 
 def prefix_of(object_name: str) -> str:
@@ -79,19 +79,19 @@ class SwiftSegments(SwiftObjects):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._without_segments: dict[str, float] = {}
-        """Containers that have no large objects, and until when that is taken for known."""
+        self._known: dict[str, tuple[bool, float]] = {}
+        """Whether containers have segments, and until when that is taken for known."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_known": {}}  # its times are of this process
 
     def _has_segments(self, container_name: str) -> bool:
         """Return whether there is a container for the segments of a container's large objects."""
-        if time.monotonic() < self._without_segments.get(container_name, 0.0):
-            return False
-        try:
-            self._look_up(f"{container_name}{SEGMENTS}")
-        except ContainerDoesNotExistError:
-            self._without_segments[container_name] = time.monotonic() + KNOWN_FOR
-            return False
-        return True
+        found, until = self._known.get(container_name, (False, 0.0))
+        if time.monotonic() >= until:
+            found = self._place_of_segments(container_name) is not None
+            self._known[container_name] = found, time.monotonic() + KNOWN_FOR
+        return found
 
     @contextmanager
     def _replacing(self, container_name: str, object_name: str, keep: str = "/") -> Iterator[None]:
@@ -119,13 +119,14 @@ class SwiftSegments(SwiftObjects):
 
     def _own_segments(self, container_name: str, object_name: str) -> list[str]:
         """Return the names of those segments of an object that belong to it alone, as their names say."""
-        try:
-            found = self.get_object(container_name, object_name)
-            listed = self._manifest(found, Named) if is_large(found.hash) else []
-        except ObjectDoesNotExistError:
-            return []
-        place = f"/{container_name}{SEGMENTS}/"
-        own = f"{place}{prefix_of(object_name)}"
+        with suppress(ObjectDoesNotExistError):
+            return self._segments_of(self.get_object(container_name, object_name))
+        return []
+
+    def _segments_of(self, obj: Object) -> list[str]:
+        listed = self._manifest(obj, Named) if is_large(obj.hash) else []
+        place = f"/{obj.container.name}{SEGMENTS}/"
+        own = f"{place}{prefix_of(obj.name)}"
         return [one.name.removeprefix(place) for one in listed if one.name.startswith(own)]
 
     def _manifest(self, obj: Object, type_: type[T]) -> list[T]:

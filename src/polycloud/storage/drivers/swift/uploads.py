@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from typing import Any
 
-from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.storage.drivers.swift.connection import SwiftResponse
-from polycloud.storage.drivers.swift.containers import SEGMENTS, swift_texts
+from polycloud.storage.drivers.swift.containers import MARK, SEGMENTS, swift_texts
 from polycloud.storage.drivers.swift.multipart import SwiftPartedUpload, SwiftUnfinished
 from polycloud.storage.drivers.swift.objects import META, quoted
 from polycloud.storage.multipart import MultipartUploads
@@ -25,7 +26,10 @@ POLICY = "x-storage-policy"
 DELETE_AT = "X-Delete-At"
 KEPT = {DELETE_AT: "delete_at", "X-Object-Manifest": "manifest"}
 """Headers that an object loses in an update unless they are sent again, and their keys of `extra`."""
+DELETE_AFTER = "X-Delete-After"
 EXPIRY = frozenset({"x-delete-after", "x-delete-at", "x-remove-delete-at"})
+LONGEST_UPLOAD = 86_400
+"""Seconds by which segments outlive their object, which is made some time after the first of them."""
 
 
 class SwiftUploads(SwiftUnfinished, MultipartUploads):
@@ -33,24 +37,6 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
 
     part_size = 5 * 1024 * 1024
     most_parts = 1000  # of Swift's usual configuration
-
-    def upload_object(
-        self,
-        file_path: str,
-        container: Container,
-        object_name: str,
-        extra: dict[str, Any] | None = None,
-        verify_hash: bool = True,
-        headers: dict[str, str] | None = None,
-        *,
-        ex_delete_after: int | None = None,
-        **options: Any,
-    ) -> Object:
-        """Create or replace an object with the content of a file; see `upload_object_via_stream`."""
-        headers = _with_expiry(headers, ex_delete_after)
-        return super().upload_object(
-            file_path, container, object_name, extra, verify_hash, headers, **options
-        )
 
     def upload_object_via_stream(
         self,
@@ -120,7 +106,7 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
             container.name,
             name,
             upload_id,
-            {one: text for one, text in headers.items() if one.lower() in EXPIRY},
+            _expiry_of_segments(headers),
             partial(self._seal, container.name, name, headers, upload),
             partial(self._uploaded, container, name, upload),
         )
@@ -129,11 +115,10 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
         """Create the container for the segments of another one's objects, where those are stored."""
         policy = self._look_up(container_name).headers.get(POLICY)
         name = f"{container_name}{SEGMENTS}"
+        headers = {MARK: "true", **({POLICY: policy} if policy else {})}
         with self._errors(name):
-            self.connection.request(
-                self._path(name), method="PUT", headers={POLICY: policy} if policy else None
-            )
-        self._without_segments.pop(container_name, None)
+            self.connection.request(self._path(name), method="PUT", headers=headers)
+        self._known.pop(container_name, None)
 
     def _seal(
         self,
@@ -143,23 +128,28 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
         upload: Upload,
         manifest: bytes,
         prefix: str,
-    ) -> str:
+        is_made: Callable[[], bool],
+    ) -> str | None:
         """Send a manifest of segments whose names begin with `prefix`; return the hash of the object.
 
-        An upload that goes on after its manifest was sent replaces itself, so its segments stay.
+        Returns None if the response was lost, but the object is made. An upload that goes on after its
+        manifest was sent replaces itself, so its segments stay.
         """
         query = {"multipart-manifest": "put"}
         path, body = self._path(container_name, name), BytesIO(manifest)
         fields = {**headers, "Content-Length": str(len(manifest))}
         with self._replacing(container_name, name, prefix):
-            response: SwiftResponse = self.connection.request(
-                path, query, body, fields, "PUT", idempotent=not upload.if_none_match
-            )
-            response.require(HTTPStatus.CREATED)
-            etag = response.headers.get("etag", "")
-            if not etag:
-                raise response.malformed("the response must have an ETag")
-        return quoted(etag)
+            try:
+                response: SwiftResponse = self.connection.request(
+                    path, query, body, fields, "PUT", idempotent=not upload.if_none_match
+                )
+                response.require(HTTPStatus.CREATED)
+            except PolycloudError:
+                with suppress(PolycloudError):
+                    if is_made():
+                        return None
+                raise
+        return quoted(response.headers.get("etag", ""))
 
     def _headers_of(self, upload: Upload) -> dict[str, str]:
         """Return the headers of an upload. Raises an error for what Swift does not have."""
@@ -187,4 +177,11 @@ def _with_expiry(headers: dict[str, str] | None, seconds: int | None) -> dict[st
         return headers
     if not isinstance(seconds, int) or seconds < 1:
         raise InvalidArgumentError(f"ex_delete_after must be seconds from 1, got {shown(seconds)}")
-    return {**(headers or {}), "X-Delete-After": str(seconds)}
+    return {**(headers or {}), DELETE_AFTER: str(seconds)}
+
+
+def _expiry_of_segments(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers of the segments of an object that has these."""
+    given = {name.lower(): text for name, text in headers.items() if name.lower() in EXPIRY}
+    after = given.pop(DELETE_AFTER.lower(), "")
+    return {**given, DELETE_AFTER: str(int(after) + LONGEST_UPLOAD)} if after.isdecimal() else given

@@ -26,6 +26,15 @@ class ListedVersion(ListedObject):
         """Return the query of the page that follows this version."""
         return {"marker": self.name, "version_marker": self.version_id}
 
+    def of(self, obj: Object) -> Object:
+        """Return the object as this version of it."""
+        obj.extra |= {
+            "version_id": self.version_id,
+            "is_latest": self.is_latest,
+            "is_delete_marker": self.content_type == MARKER,
+        }
+        return obj
+
 
 class SwiftVersions(SwiftObjects):
     """Versions as Swift has them."""
@@ -50,13 +59,7 @@ class SwiftVersions(SwiftObjects):
         query = {"versions": "true", "prefix": prefix or None}
         for page in self._pages(container.name, ListedVersion, query):
             for item in page:
-                found = self._of_list(container, item)
-                found.extra |= {
-                    "version_id": item.version_id,
-                    "is_latest": item.is_latest,
-                    "is_delete_marker": item.content_type == MARKER,
-                }
-                yield found
+                yield item.of(self._of_list(container, item))
 
     def get_object_version(self, container_name: str, object_name: str, version_id: str) -> Object:
         """Return a version of an object with its metadata."""
