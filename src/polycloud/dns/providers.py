@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from polycloud.dns.base import DNSDriver
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
+    from polycloud.dns.drivers.powerdns import PowerDNSDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
     Provider.DIGITAL_OCEAN: ("polycloud.dns.drivers.digitalocean", "DigitalOceanDNSDriver"),
     Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
+    Provider.POWERDNS: ("polycloud.dns.drivers.powerdns", "PowerDNSDriver"),
 }
 """The DNS drivers of this package: constant to (module path, class name)."""
 
@@ -25,6 +27,8 @@ DRIVERS: providers.Drivers = {
 def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.POWERDNS, "powerdns"]) -> type[PowerDNSDriver]: ...
 @overload
 def get_driver(provider: str) -> type[DNSDriver]: ...
 def get_driver(provider: str) -> type[Any]:

@@ -22,6 +22,7 @@ from polycloud.utils.values import shown
 
 __all__ = ["Source", "counted"]
 
+PIECE = 1 << 18
 BYTES = bytes | bytearray | memoryview
 END = object()
 """What follows the last piece; None would hide a piece that is None."""
@@ -40,8 +41,9 @@ class Source:
         self._start = 0
         self.size: int | None = None
         if isinstance(content, BYTES):
-            self._buffer += _flat(content)
-            self.size = len(self._buffer)
+            view = memoryview(_flat(content)).cast("B")
+            self.size = len(view)
+            self._pieces = (view[at : at + PIECE] for at in range(0, len(view), PIECE))
         elif hasattr(content, "read"):
             self._take_file(content)
         elif isinstance(content, Iterable) and not isinstance(content, str | dict):
@@ -92,7 +94,8 @@ class Source:
         """Return the next `size` bytes, fewer only at the end."""
         if self._file is not None:
             return self._read_file(size)
-        self.has(size)
+        if not self.has(size) and not self._buffer:
+            return b""
         part = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
         return part
@@ -106,7 +109,7 @@ class Source:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield all that is left, in pieces."""
-        while piece := self.read(1 << 18):
+        while piece := self.read(PIECE):
             yield piece
 
 
