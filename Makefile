@@ -7,13 +7,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
 # The targets that need the servers of ../shared/servers; .ci/run makes them where those are
-INTEGRATION := openstack softlayer stores
+INTEGRATION := nameservers openstack softlayer stores
 
 # Programs that tests start, and tests themselves, are compiled once, whatever the environment says
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaigns integration lint docs contract interop openstack softlayer stores fuzz threads faults mutations ansible bench clean
+.PHONY: help demo test campaigns integration lint docs contract interop nameservers openstack softlayer stores fuzz threads faults mutations ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -44,6 +44,9 @@ contract: $(VENV)/.dev ## hold the drivers' requests against the providers' docu
 
 interop: $(VENV)/.interop ## have pandas, PyArrow, Zarr and Dask read and write objects
 	POLYCLOUD_INTEROP=all $(BIN)/pytest -n 2 tests/filesystem/test_libraries.py
+
+nameservers: $(VENV)/.dev ## run DNS drivers on name servers of the kit in ../shared
+	POLYCLOUD_NAMESERVERS=real $(BIN)/pytest -n 0 tests/nameservers
 
 openstack: $(VENV)/.dev ## run OpenStack's driver on the real services of the kit in ../shared, and compare the sandbox, for minutes
 	POLYCLOUD_OPENSTACK=real $(BIN)/pytest -n 2 tests/openstack

@@ -156,7 +156,7 @@ def test_addresses(run: Run, places: dict[str, str], begun: str, expected: list[
 
 @pytest.mark.parametrize(("breaks", "start"), [(" :", ""), (" ", "disk:")])
 def test_addresses_in_bash(run: Run, places: dict[str, str], breaks: str, start: str) -> None:
-    """bash, if it takes a colon for the end of a word, gets what follows it."""
+    """A bash that takes a colon for the end of a word gets what follows it."""
     words = {"COMP_WORDS": "polycloud\nstorage\nls\ndisk\n:\nphotos/", "COMP_CWORD": "5"}
     line = {"COMP_LINE": "polycloud storage ls disk:photos/", "COMP_WORDBREAKS": breaks}
     done = run(_POLYCLOUD_COMPLETE="complete_bash", **words, **line, **places)

@@ -178,6 +178,39 @@ def test_pipes(both: dict[str, str], storage: Run) -> None:
     assert found.stdout == content
 
 
+@pytest.mark.parametrize("target", ["disk:photos/d/a.jpg", "disk:photos/d/", "again:photos/d/a.jpg"])
+def test_mv_onto_itself(storage: Run, photos: Path, both: dict[str, str], target: str) -> None:
+    """A move of an object onto itself, also by another profile, is refused, with --dry-run too; it stays."""
+    config = Path(both["POLYCLOUD_CONFIG"])
+    config.write_text(
+        config.read_text() + config.read_text().split("[profiles.cloud]")[0].replace(".disk", ".again")
+    )
+    storage("cp", str(photos / "a.jpg"), "disk:photos/d/a.jpg")
+    for options in ((), ("--dry-run",)):
+        done = storage("mv", "disk:photos/d/a.jpg", target, *options, status=2)
+        assert "are the same object" in done.stderr
+    assert listed(storage, "disk:photos", "-r") == ["d/a.jpg"]
+
+
+def test_mv_of_a_file_onto_itself(storage: Run, photos: Path, tmp_path: Path) -> None:
+    """A move whose source was changed while it was copied, if only by the copy, does not delete it."""
+    storage("cp", str(photos / "a.jpg"), "disk:photos/a.jpg")
+    file = tmp_path / "disk" / "photos" / "a.jpg"
+    assert "so it was not deleted" in storage("mv", str(file), "disk:photos/a.jpg", status=1).stderr
+    assert file.read_text() == "content of a.jpg"
+
+
+def test_mv_force(storage: Run, photos: Path, tmp_path: Path) -> None:
+    """A move to a file that exists needs --force, and leaves the source without it."""
+    storage("cp", str(photos / "a.jpg"), "disk:photos/a.jpg")
+    target = tmp_path / "there"
+    target.write_text("before")
+    assert "give --force" in storage("mv", "disk:photos/a.jpg", str(target), status=2).stderr
+    assert target.read_text() == "before"
+    storage("mv", "disk:photos/a.jpg", str(target), "--force")
+    assert (target.read_text(), listed(storage, "disk:photos", "-r")) == ("content of a.jpg", [])
+
+
 def test_resume(storage: Run, cloud: Sandbox, tmp_path: Path) -> None:
     """With --resume a copy goes on where another one ended, both ways; one of a pipe is refused."""
     film, back = tmp_path / "film", tmp_path / "back"
@@ -220,6 +253,11 @@ def test_existing_files(storage: Run, photos: Path) -> None:
         (("ls", "disk:/x"), 2, "must name a container"),
         (("presign", "disk:photos/a"), 1, "does not offer presigned URLs"),
         (("sync", "/none/here", "disk:photos"), 2, "there is no folder"),
+        (("sync", "", "disk:photos"), 2, "must not be empty"),
+        (("sync", "disk:photos", "", "--delete"), 2, "must not be empty"),
+        (("cp", "~nobody-of-this-name/a", "disk:photos"), 2, "is not a path"),
+        (("cp", "-r", "--content-type", "text/html", ".", "disk:photos"), 2, "is for one object"),
+        (("mv", "-", "disk:photos/a"), 2, "mv is for objects and files"),
     ],
 )
 def test_bad_input(storage: Run, arguments: tuple[str, ...], status: int, message: str) -> None:

@@ -82,14 +82,12 @@ CAA = {"flags": 0, "tag": "issue", "ttl": 600}
 @pytest.mark.parametrize(
     ("type_", "data", "extra", "other"),
     [
-        (RecordType.A, "192.0.2.1", {"ttl": 600}, {"ttl": 601}),
         (RecordType.MX, "mail.example.net", {"priority": 1}, {"priority": 2}),
         (RecordType.SRV, "sip.example.net", SRV, {"priority": 2}),
         (RecordType.SRV, "sip.example.net", SRV, {"weight": 3}),
         (RecordType.SRV, "sip.example.net", SRV, {"port": 4}),
         (RecordType.CAA, "ca.example.net", CAA, {"flags": 128}),
         (RecordType.CAA, "ca.example.net", CAA, {"tag": "issuewild"}),
-        (RecordType.CAA, "ca.example.net", CAA, {}),
     ],
 )
 def test_a_lost_create_does_not_return_another_record(
@@ -101,7 +99,7 @@ def test_a_lost_create_does_not_return_another_record(
     extra: dict[str, Any],
     other: dict[str, Any],
 ) -> None:
-    """If the response is lost, the new record is returned, not an equal or similar older one."""
+    """If the response is lost, the new record is returned, not a similar older one."""
     before = {one.id for one in driver.list_records(zone)}
     before.add(driver.create_record("x", zone, type_, data, extra | other).id)
     made = lossy.create_record("x", zone, type_, data, extra)
@@ -131,11 +129,11 @@ def test_a_lost_create_of_an_existing_zone(
 
 
 def test_a_create_that_was_not_carried_out(driver: DigitalOceanDNSDriver, zone: Zone) -> None:
-    """If the request was lost, the create is ambiguous although an equal record existed before."""
-    driver.create_record("x", zone, RecordType.A, "192.0.2.1")
+    """If the request was lost, the create is ambiguous although a similar record existed before."""
+    driver.create_record("x", zone, RecordType.A, "192.0.2.2")
     with (
         behind(driver, "reset before") as far,
-        pytest.raises(AmbiguousCreateError, match="this content and a new id"),
+        pytest.raises(AmbiguousCreateError, match="with this content"),
     ):
         far.create_record("x", zone, RecordType.A, "192.0.2.1")
 

@@ -4,6 +4,7 @@ import gc
 import gzip
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -74,11 +75,11 @@ def test_an_exception_gives_a_file_up(
 def test_a_file_that_is_not_closed(
     s3: S3StorageDriver, s3fs: PolycloudFileSystem, options: dict[str, Any]
 ) -> None:
-    """A file that is never closed is not uploaded, and a warning says so."""
+    """A file that is never closed is not uploaded, and a warning says so by its path."""
     content: Any = "x" * 3 * PART if options["mode"] == "wt" else os.urandom(3 * PART)
     file = s3fs.open("bucket/a", **options)
     file.write(content)
-    with pytest.warns(RuntimeWarning, match="was not closed, so it was not uploaded"):  # noqa: PT031
+    with pytest.warns(RuntimeWarning, match="bucket/a> was not closed, so it was not uploaded"):  # noqa: PT031
         del file
         gc.collect()
     assert unfinished(s3) == []
@@ -221,17 +222,19 @@ def test_ranges(cloud: Sandbox, s3fs: PolycloudFileSystem) -> None:
 
 @pytest.mark.parametrize("kind", ["fs", "s3fs"])
 def test_one_version(request: pytest.FixtureRequest, kind: str) -> None:
-    """A file is read of one version: if it is replaced in the meantime, that is an error."""
+    """A file is read of one version, also a pickled one: if it is replaced meanwhile, that is an error."""
     fs = request.getfixturevalue(kind)
     fs.pipe_file("bucket/a", b"one")
-    for options in ({}, {"size": 3}):
-        with fs.open("bucket/a", cache_type="none", **options) as file:
-            assert file.read(1) == b"o"
-            fs.pipe_file("bucket/a", b"two")
-            if kind == "s3fs" or not options:
-                with pytest.raises(ObjectError, match="changed since it was listed"):
-                    file.read(2)
-            fs.pipe_file("bucket/a", b"one")
+    with fs.open("bucket/a", cache_type="none") as file:
+        assert file.read(1) == b"o"
+        pickled = pickle.dumps(file)
+        with pickle.loads(pickled) as copy:
+            assert copy.read() == b"ne"
+        fs.pipe_file("bucket/a", b"two")
+        with pytest.raises(ObjectError, match="changed since it was listed"):
+            file.read(2)
+        with pytest.raises(ObjectError, match="'a' is another one now"):
+            pickle.loads(pickled)
 
 
 def test_lines(fs: PolycloudFileSystem) -> None:

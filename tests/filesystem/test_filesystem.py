@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.storage.drivers.local import LocalStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
+from polycloud.storage.providers import get_driver
 from polycloud.storage.types import ObjectHashMismatchError
+from polycloud.testing.faults import FaultList, FaultProxy
 from support.web import Answer, serve
 
 NAMES = ["a.csv", "b.txt", "f/1.csv", "f/2.csv", "f/g/3.csv", "h/4.txt"]
@@ -134,6 +137,8 @@ def test_odd_names_on_disk(fs: PolycloudFileSystem) -> None:
 def test_slices(filled: PolycloudFileSystem, limits: tuple[int | None, int | None]) -> None:
     """Limits of `cat_file` are those of a slice of bytes."""
     assert filled.cat_file("bucket/f/1.csv", *limits) == b"f/1.csv"[slice(*limits)]
+    filled.touch("bucket/empty")
+    assert filled.cat_file("bucket/empty", *limits) == b""
 
 
 def test_a_content_is_one_request(cloud: Sandbox, s3fs: PolycloudFileSystem) -> None:
@@ -152,11 +157,32 @@ def test_a_content_is_verified() -> None:
             fs.cat_file("bucket/a")
 
 
+@pytest.mark.parametrize("fault", ["truncate", "reset midway"])
+def test_a_content_whose_connection_breaks(cloud: Sandbox, s3fs: PolycloudFileSystem, fault: str) -> None:
+    """If the connection breaks, a content is read again, and so is a range of a file."""
+    content = os.urandom(500_000)
+    s3fs.pipe_file("bucket/a", content)
+    port = int(cloud.url.rpartition(":")[2])
+    with (
+        FaultProxy("127.0.0.1", port, FaultList(fault, None, None, None, fault)) as proxy,
+        S3StorageDriver(*cloud.credentials, url=proxy.url) as driver,
+    ):
+        fs = PolycloudFileSystem(driver)
+        assert fs.cat_file("bucket/a") == content
+        with fs.open("bucket/a") as file:
+            assert file.read() == content
+        methods = [one.method for one in proxy.requests]
+    assert methods == ["GET", "HEAD", "GET", "HEAD", "GET", "GET"]
+
+
 def test_many_contents(filled: PolycloudFileSystem) -> None:
     """Several objects are read at once; of those that are missing there is the error, or nothing."""
     contents = {f"bucket/{name}": name.encode() for name in NAMES}
     assert filled.cat(list(contents)) == contents
     assert filled.cat("bucket/*.csv") == {"bucket/a.csv": b"a.csv"}
+    assert filled.cat("bucket", recursive=True) == contents
+    with pytest.raises(FileNotFoundError):
+        filled.cat("bucket/x", recursive=True)
     paths = ["bucket/a.csv", "bucket/x", "bucket/b.txt"]
     parts = filled.cat_ranges(paths, [0, 0, 1], 3)
     assert parts[::2] == [b"a.c", b".t"]
@@ -284,6 +310,8 @@ def test_deletes(filled: PolycloudFileSystem) -> None:
     assert filled.find("bucket") == ["bucket/b.txt", "bucket/f/g/3.csv", "bucket/h/4.txt"]
     filled.rm("bucket/f", recursive=True)
     assert filled.find("bucket") == ["bucket/b.txt", "bucket/h/4.txt"]
+    filled.rm("bucket/*")
+    assert filled.find("bucket") == ["bucket/h/4.txt"]
     with pytest.raises(InvalidArgumentError, match="must name a container"):
         filled.rm("", recursive=True)
     filled.rm("bucket", recursive=True)
@@ -338,3 +366,25 @@ def test_a_list_that_changes(local: LocalStorageDriver, fs: PolycloudFileSystem)
     Path(local.base_path, "bucket", "a").write_bytes(b"one")
     assert fs.ls("bucket", detail=False) == ["bucket/a"]
     assert fs.cat("bucket/a") == b"one"
+
+
+@pytest.mark.parametrize("provider", ["azure_blobs", "google_storage", "openstack_swift"])
+def test_other_providers(provider: str) -> None:
+    """Containers of other providers are filesystems, too."""
+    with Sandbox(provider) as cloud, get_driver(provider)(*cloud.credentials, **cloud.options) as driver:
+        fs = PolycloudFileSystem(driver)
+        fs.mkdir("bucket")
+        fs.pipe({"bucket/a": b"hello", "bucket/f/b": b""})
+        with fs.open("bucket/f/long", "wb") as file:
+            file.write(bytes(12 * MIB))
+        assert fs.ls("bucket", detail=False) == ["bucket/a", "bucket/f"]
+        assert fs.du("bucket", total=False) == {"bucket/a": 5, "bucket/f/b": 0, "bucket/f/long": 12 * MIB}
+        assert [fs.cat_file("bucket/a", *limits) for limits in ((), (1, 3), (9,))] == [b"hello", b"el", b""]
+        with pytest.raises(FileExistsError):
+            fs.pipe_file("bucket/a", b"", mode="create")
+        with pytest.raises(FileNotFoundError):
+            fs.cat_file("bucket/x")
+        fs.mv("bucket/f", "bucket/g", recursive=True)
+        assert fs.tail("bucket/g/long", 3) == bytes(3)
+        fs.rm("bucket", recursive=True)
+        assert fs.ls("") == []

@@ -23,7 +23,7 @@ from polycloud.storage.drivers.dummy import DummyStorageDriver
 from polycloud.storage.drivers.local import LocalStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.syncplan import Action, Plan
-from polycloud.storage.types import ObjectDoesNotExistError, UnsafePlanError
+from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, UnsafePlanError
 from support.web import Answer, Seen, serve
 
 SYNC = """
@@ -164,6 +164,211 @@ def test_one_place_within_the_other(container: Container) -> None:
         sync(container, Location(container, "copy/"))
 
 
+@pytest.mark.parametrize(
+    ("source", "target"), [("", "d0"), ("d0", ""), ("d0/", "d0/x"), ("d0", "../link/d0")]
+)
+def test_a_folder_within_the_other(folder: Path, source: str, target: str) -> None:
+    """A sync of a folder with one below or above it, also by a link, is refused and changes nothing."""
+    (folder.parent / "link").symlink_to(folder)
+    before = files(folder)
+    with pytest.raises(InvalidArgumentError, match="must not be within each other"):
+        sync(folder / source, folder / target, delete=True, most_deleted=1)
+    assert files(folder) == before
+
+
+def test_stores_of_their_own() -> None:
+    """Containers of one name are two places if each is in a store of its own."""
+    one, other = (DummyStorageDriver("key").create_container("photos") for _ in "12")
+    one.upload_object_via_stream(b"1", "a")
+    assert sync(one, other).copied == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"include": "*.txt"},
+        {"exclude": "*.txt"},
+        {"include": [3]},
+        {"most_deleted": float("nan")},
+        {"most_deleted": 1.1},
+        {"most_deleted": None},
+        {"limit": 0},
+        {"limit": None},
+        {"progress": 3},
+        {"executor": 3},
+        {"delete": "no"},
+        {"state": 3},
+        {"state": "a\0b"},
+    ],
+)
+def test_bad_arguments(folder: Path, container: Container, arguments: dict[str, Any]) -> None:
+    """A sync refuses an argument that makes no sense by its name, and changes nothing."""
+    container.upload_object_via_stream(b"mine", "z")
+    with pytest.raises(InvalidArgumentError, match=next(iter(arguments))):
+        sync(folder, container, **{"delete": True, "most_deleted": 1, **arguments})
+    assert contents(container) == {"z": b"mine"}
+
+
+@pytest.mark.parametrize("bad", ["", "a\0b", "\ud800", "~nobody-of-this-name/x"])
+def test_no_folder(container: Container, bad: str) -> None:
+    """What is no path, such as an empty text, is refused as a folder: it does not mean the current one."""
+    for places in ((bad, container), (container, bad)):
+        with pytest.raises(InvalidArgumentError, match="expected the path of a folder"):
+            sync(*places, delete=True)
+
+
+def test_what_failed_is_compared_anew(folder: Path, tmp_path: Path, container: Container) -> None:
+    """After a sync that was interrupted, an object that changed or is gone since fails one run at most."""
+    state = tmp_path / "state"
+
+    def interrupt(action: Action, error: PolycloudError | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sync(folder, container, state=state, progress=interrupt, limit=1)
+    (folder / "d2" / "8.txt").write_text("another content")
+    (folder / "d2" / "5.txt").unlink()
+    second = sync(folder, container, state=state)
+    assert sorted(name for name, _ in second.failed) == ["d2/5.txt", "d2/8.txt"]
+    third = sync(folder, container, state=state)
+    assert (third.copied, third.failed) == (1, [])
+    assert contents(container) == files(folder)
+    assert not list(tmp_path.glob("state*"))
+
+
+def test_a_refused_plan_is_forgotten(folder: Path, tmp_path: Path, container: Container) -> None:
+    """A sync whose deletes were too many compares anew when the source was mended."""
+    sync(folder, container)
+    folder.rename(tmp_path / "away")
+    folder.mkdir()
+    with pytest.raises(UnsafePlanError):
+        sync(folder, container, delete=True, state=tmp_path / "state")
+    folder.rmdir()
+    (tmp_path / "away").rename(folder)
+    assert sync(folder, container, delete=True, state=tmp_path / "state").same == 10
+
+
+def test_another_sync_with_one_state(folder: Path, tmp_path: Path, container: Container) -> None:
+    """A plan that did not end is not gone on with by a sync that may delete less, or chooses other names."""
+    state = tmp_path / "state"
+    container.upload_object_via_stream(b"mine", "z")
+    plan(folder, container, state, delete=True)
+    for other in ({}, {"delete": True, "include": ["d0/*"]}, {"delete": True, "exclude": ["z"]}):
+        with pytest.raises(InvalidArgumentError, match="with another delete, include or exclude"):
+            sync(folder, container, state=state, **other)  # type: ignore[arg-type] # of several types
+    assert contents(container) == {"z": b"mine"}
+    assert sync(folder, container, delete=True, state=state, most_deleted=1).copied == 10
+
+
+def test_a_plan_is_for_its_account(folder: Path, tmp_path: Path) -> None:
+    """A plan is refused for a container of the same name in another account."""
+    made: list[Plan] = []
+    with serve(lambda seen: Answer(body=b"<ListBucketResult/>")) as web:
+        for key in ("one", "other"):
+            with S3StorageDriver(key, "secret", url=web.url) as driver:
+                bucket = Container("bucket", {}, driver)
+                made.append(made[0] if made else plan(folder, bucket, tmp_path / "plan"))
+                if key == "other":
+                    with pytest.raises(InvalidArgumentError, match="is for other accounts"):
+                        apply(made[0], folder, bucket)
+
+
+@pytest.mark.parametrize(
+    "journal", [b"x done\n", b"99999999999999999999 done\n", b"-3 done\n", b"77 done\n", b"\xff\0" * 99]
+)
+def test_a_journal_of_something_else(
+    folder: Path, tmp_path: Path, container: Container, journal: bytes
+) -> None:
+    """Lines of a journal that name no action of the plan count for nothing."""
+    made = plan(folder, container, tmp_path / "plan")
+    made.journal_file.write_bytes(journal)
+    assert apply(made, folder, container).copied == 10
+
+
+@pytest.mark.parametrize("line", [b"garbage", b"", b'{"do":"burn","name":"a","why":"new"}', None])
+def test_a_damaged_plan(folder: Path, tmp_path: Path, container: Container, line: bytes | None) -> None:
+    """A plan of which a line is damaged or missing raises an error that says what to do."""
+    made = plan(folder, container, tmp_path / "plan")
+    lines = made.file.read_bytes().split(b"\n")
+    lines[3:4] = [] if line is None else [line]
+    made.file.write_bytes(b"\n".join(lines))
+    with pytest.raises(InvalidArgumentError, match=r"the plan .*plan (cannot be read|lacks some).*delete it"):
+        apply(made, folder, container)
+
+
+def test_a_plan_is_made_by_one(folder: Path, tmp_path: Path) -> None:
+    """While a plan is made, a second run that wants to make it is refused, and the plan is complete."""
+    state = tmp_path / "state"
+
+    class Listing(DummyStorageDriver):
+        def iterate_container_objects(self, *args: Any, **options: Any) -> Iterator[Object]:
+            with pytest.raises(PolycloudError, match="another process is applying"):
+                sync(folder, DummyStorageDriver("key").create_container("other"), state=state)
+            yield from super().iterate_container_objects(*args, **options)
+
+    assert sync(folder, Listing("key").create_container("target"), state=state).copied == 10
+    assert not list(tmp_path.glob("state*"))
+
+
+def test_a_container_that_goes_away(folder: Path) -> None:
+    """A sync whose target is deleted in the meantime ends with an error, and does not try all the others."""
+    driver = DummyStorageDriver("key")
+    container = driver.create_container("target")
+    tried: list[str] = []
+
+    def delete(action: Action, error: PolycloudError | None) -> None:
+        tried.append(action.name)
+        container.delete_objects(container.iterate_objects())
+        container.delete()
+
+    with pytest.raises(ContainerDoesNotExistError):
+        sync(folder, container, progress=delete, limit=1)
+    assert len(tried) == 1
+
+
+def test_a_plan_that_cannot_be_made(folder: Path, tmp_path: Path) -> None:
+    """Of a plan that could not be made no file stays."""
+
+    class Failing(DummyStorageDriver):
+        def iterate_container_objects(self, *args: Any, **options: Any) -> Iterator[Object]:
+            raise PolycloudError("no")
+
+    with pytest.raises(PolycloudError, match="no"):
+        plan(folder, Failing("key").create_container("target"), tmp_path / "plan")
+    assert not list(tmp_path.glob("plan*"))
+
+
+@pytest.mark.parametrize("file", [None, "", 3, "a\0b"])
+def test_no_file_of_a_plan(folder: Path, container: Container, file: Any) -> None:
+    """What is no path is refused as the file of a plan."""
+    with pytest.raises(InvalidArgumentError, match="file must be the path of a file"):
+        plan(folder, container, file)
+
+
+def test_a_state_in_the_source(folder: Path, container: Container) -> None:
+    """The file of a plan, and what belongs to it, are not copied if they are in the source."""
+    before = files(folder)
+    assert sync(folder, container, state=folder / "d0" / "state").failed == []
+    assert contents(container) == before
+
+
+def test_names_that_are_no_text(folder: Path, container: Container) -> None:
+    """Files whose names are not UTF-8, or are longer than a name may be, are not listed; others are."""
+    try:
+        Path(os.fsdecode(bytes(folder) + b"/\xff")).write_text("x")
+    except OSError:
+        pytest.skip("this file system takes text only")
+    deep = os.open(folder, os.O_RDONLY)
+    for _ in range(1100):  # more than Python's stack has
+        os.mkdir("d", dir_fd=deep)
+        deep, above = os.open("d", os.O_RDONLY, dir_fd=deep), deep
+        os.close(above)
+    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=deep))
+    os.close(deep)
+    report = sync(folder, container)
+    assert (report.copied, report.failed) == (10, [])
+
+
 def test_a_prefix(folder: Path, container: Container) -> None:
     """A location's objects are those whose names begin with its prefix, under the rest of their names."""
     sync(folder, Location(container, "a/b/"))
@@ -180,7 +385,7 @@ def test_links_are_not_followed(folder: Path, container: Container, tmp_path: Pa
     (folder / "folder").symlink_to(tmp_path / "outside")
     (folder / "file").symlink_to(tmp_path / "outside" / "secret")
     assert sync(folder, container).copied == 10
-    with pytest.raises(InvalidArgumentError, match="there is no folder"):
+    with pytest.raises(InvalidArgumentError, match="is a link, which is not followed"):
         sync(folder / "folder", container)
 
 
@@ -221,17 +426,20 @@ def test_deletes_in_bulk(folder: Path) -> None:
 def test_a_delete_that_fails(folder: Path, tmp_path: Path) -> None:
     """A delete that the store refuses is a failure of that object, and is tried again by the next run."""
     refused = b"<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code></Error></DeleteResult>"
-    rows = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in "abc")
-    listed = f"<ListBucketResult>{rows}</ListBucketResult>".encode()
+    left = set("abc")
     empty, state = tmp_path / "empty", tmp_path / "state"
     empty.mkdir()
 
     def respond(seen: Seen) -> Answer:
-        return Answer(body=refused if seen.method == "POST" and b"<Key>b<" in seen.body else listed)
+        if seen.method == "POST":
+            left.intersection_update("b")
+            return Answer(body=refused)
+        rows = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in sorted(left))
+        return Answer(body=f"<ListBucketResult>{rows}</ListBucketResult>".encode())
 
     with serve(respond) as web, S3StorageDriver("key", "secret", url=web.url) as driver:
         bucket = Container("bucket", {}, driver)
-        for deleted, earlier in ((2, 0), (0, 2)):
+        for deleted, earlier in ((2, 0), (0, 0)):
             report = sync(empty, bucket, delete=True, most_deleted=1, state=state)
             assert (report.deleted, report.earlier) == (deleted, earlier)
             ((name, reason),) = report.failed

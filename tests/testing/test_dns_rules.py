@@ -14,6 +14,7 @@ import pytest
 
 from polycloud.common.creation import UniqueCreation
 from polycloud.concurrency import waiting
+from polycloud.dns.content import Content
 from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.objects import Record, Zone
@@ -275,6 +276,36 @@ class OneValue(DummyDNSDriver):
         return made
 
 
+class AnyBeside(DummyDNSDriver):
+    """Does not look at what a name has."""
+
+    def create_record(self, name: str | None, zone: Zone, *args: Any, **kwargs: Any) -> Record:
+        others, self._records[zone.id] = self._records[zone.id], {}
+        try:
+            made = super().create_record(name, zone, *args, **kwargs)
+        finally:
+            self._records[zone.id] = {**others, **self._records[zone.id]}
+        return made
+
+
+class Unchecked(DummyDNSDriver):
+    """Keeps data as it is given."""
+
+    def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
+        return Content(name, type_, data, extra, data)
+
+
+class LosesUpdates(DummyDNSDriver):
+    """Reads, waits and writes, whatever others have written in the meantime."""
+
+    def create_record(self, name: str | None, zone: Zone, *args: Any, **kwargs: Any) -> Record:
+        before = {**self._records[zone.id]}
+        waiting.sleep(0.002)
+        made = super().create_record(name, zone, *args, **kwargs)
+        self._records[zone.id] = {**before, made.id: made}
+        return made
+
+
 # Faults that show over HTTP
 
 
@@ -352,6 +383,9 @@ IN_MEMORY: Mapping[type[Any], str] = {
     ZoneFileData: "D38 D40 D42 D44",
     OneValue: "D45",
     Sleeps: "D55",
+    AnyBeside: "D56 D57",
+    Unchecked: "D58 D59",
+    LosesUpdates: "D60",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
     EmptyForAnError: "D06 D09 D10 D18",

@@ -48,7 +48,10 @@ class Address:
     @property
     def path(self) -> Path:
         """The path of this machine."""
-        return Path(self.text).expanduser()
+        try:
+            return Path(self.text).expanduser()
+        except RuntimeError as error:
+            raise InvalidArgumentError(f"{self.text!r} is not a path: {error}") from None
 
     @property
     def is_folder(self) -> bool:
@@ -71,6 +74,8 @@ class Address:
 
 def parse(text: str) -> Address:
     """Read an address. A path with a colon is written with its folder, such as `./a:b`."""
+    if not text:  # perhaps a variable of a script that was not set: it is not the current folder
+        raise InvalidArgumentError("an address must not be empty: profile:container/name, or a path")
     found = REMOTE.fullmatch(text)
     if found is None:
         return Address(text)
@@ -110,6 +115,15 @@ class Drivers:
         """The object of an address, with its metadata."""
         address.require_object()
         return self.of(address).get_object(address.container, address.name)
+
+    def are_same(self, one: Address, other: Address) -> bool:
+        """Whether both are one object, though perhaps by two accounts."""
+        from polycloud.storage import Location
+
+        if one.is_local or other.is_local:
+            return False
+        places = [Location(self.container(each), each.name) for each in (one, other)]
+        return places[0].is_same(places[1])
 
     def location(self, address: Address) -> Location | Path:
         """The place of several objects: a folder, or what begins with the address's name."""

@@ -13,7 +13,8 @@ import msgspec
 from polycloud.cli import changing, output, transfers
 from polycloud.errors import InvalidArgumentError
 from polycloud.storage import Location, Report, apply, plan
-from polycloud.storage.syncplan import Plan
+from polycloud.storage.syncplan import Plan, accounts_of
+from polycloud.storage.types import UnsafePlanError
 
 if TYPE_CHECKING:
     from polycloud.errors import PolycloudError
@@ -59,7 +60,11 @@ def run(
             if error is not None:
                 output.note(f"{action.do} {action.name}: {output.reason(error)}")
 
-        report = apply(planned, here, there, most_deleted=most_deleted, limit=limit, progress=count)
+        try:
+            report = apply(planned, here, there, most_deleted=most_deleted, limit=limit, progress=count)
+        except UnsafePlanError:
+            planned.remove()  # it would be refused again, whatever was mended since
+            raise
     if not report.failed:
         planned.remove()
     _end(report, as_json=as_json)
@@ -109,4 +114,9 @@ def _state_file(here: Location, there: Location, chosen: dict[str, Any]) -> Path
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     folder = Path(home).expanduser() / "polycloud" / "sync"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / hashlib.sha256(repr((str(here), str(there), chosen)).encode()).hexdigest()[:32]
+    return (
+        folder
+        / hashlib.sha256(
+            repr((str(here), str(there), accounts_of(here, there), chosen)).encode()
+        ).hexdigest()[:32]
+    )

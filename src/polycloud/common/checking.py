@@ -45,6 +45,8 @@ LIST_HINTS = {list, Iterable, Sequence}
 CAPITAL = r"[A-Z]"
 TIMES = ("timeout", "period")
 """How the names of parameters end that are seconds."""
+NO_PATHS = ("name", "prefix")
+"""How the names of parameters end that take a text, and no path."""
 Kinds = tuple[type, ...]
 
 
@@ -117,6 +119,8 @@ class _Check(msgspec.Struct, frozen=True):
             return is_flag or is_id or int in kinds or float in kinds
         if isinstance(value, float):
             return float in kinds and isfinite(value)
+        if isinstance(value, PathLike) and self.name.endswith(NO_PATHS):
+            return False
         if isinstance(value, str | PathLike):
             return str in kinds or any(map(_by_id, kinds))
         return isinstance(value, kinds)

@@ -13,7 +13,7 @@ A response is lost not only where none arrives: `LOST_STATUSES` may come from an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from polycloud.concurrency import waiting
@@ -190,32 +190,24 @@ class Creation(ABC, Generic[T]):
 class UniqueCreation(Creation[T]):
     """A create of a resource that has no marker: its content alone describes it, as that of a DNS record.
 
-    `what` names the resource in messages, `send` creates it, `equal` lists the resources with its content,
-    and `known` are the ids that `equal` listed before the create. If the response is lost, the resource is
-    the one with its content and another id. If there are several, another program has created an equal one in
-    the meantime, and the create is ambiguous. If there is one, but the create failed and another program made
-    it in the meantime, this is not noticed.
+    `what` names the resource in messages, `send` creates it, and `equal` lists the resources with its
+    content: none before the create. If the response is lost, the resource is the one with its content. If
+    there are several, another program has created an equal one in the meantime, and the create is ambiguous.
+    If there is one, but the create failed and another program made it in the meantime, this is not noticed.
     """
 
-    def __init__(
-        self,
-        what: str,
-        send: Callable[[], T],
-        equal: Callable[[], Sequence[T]],
-        known: Iterable[str] = (),
-    ) -> None:
-        super().__init__(what, "this content and a new id", keyed=False)
-        self._send, self._equal, self._known = send, equal, frozenset(known)
+    def __init__(self, what: str, send: Callable[[], T], equal: Callable[[], Sequence[T]]) -> None:
+        super().__init__(what, "this content", keyed=False)
+        self._send, self._equal = send, equal
 
     def send(self) -> T:
         """Send the create."""
         return self._send()
 
     def find(self) -> T | None:
-        """Return the only resource with this content that was not there before."""
-        equal: Sequence[Any] = self._equal()
-        new = [one for one in equal if one.id not in self._known]
-        return new[0] if len(new) == 1 else None
+        """Return the only resource with this content."""
+        equal = self._equal()
+        return equal[0] if len(equal) == 1 else None
 
 
 def is_refusal(error: PolycloudError) -> bool:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from polycloud.concurrency.bridge import BridgeGreenlet
 
-__all__ = ["SingleFlight", "bridge", "gather", "poll", "require_times", "run", "sleep"]
+__all__ = ["SingleFlight", "Turns", "bridge", "gather", "poll", "require_times", "run", "sleep"]
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 8
@@ -197,6 +197,36 @@ class SingleFlight:
 
     def __reduce__(self) -> tuple[type[SingleFlight], tuple[()]]:
         return SingleFlight, ()
+
+
+class Turns:
+    """Has callers of one key run one after another, on threads and event loops: to read and then write.
+
+    As with `SingleFlight`, plain code on the thread of an event loop does not wait for a task of that loop.
+    """
+
+    def __init__(self) -> None:
+        self._flights = SingleFlight()
+
+    def __call__(self, key: Hashable, fn: Callable[[], T]) -> T:
+        """Return the result of `fn`, which this caller runs once nobody else runs one for `key`.
+
+        Raises `OperationTimeoutError` if the deadline of `call_options` passes before.
+        """
+        own: list[T] = []
+        failed: list[Exception] = []
+
+        def run() -> None:
+            try:
+                own.append(fn())
+            except Exception as error:  # noqa: BLE001 - the others, who wait for their turn, have no part in it
+                failed.append(error)
+
+        while not own and not failed:
+            self._flights(key, run)
+        if failed:
+            raise failed.pop()
+        return own[0]
 
 
 def _new_flight() -> Future[Any]:

@@ -22,10 +22,12 @@ from polycloud.dns.content import (
     check_extra,
     check_kind,
     record_type,
+    require_room,
     require_ttl,
 )
-from polycloud.dns.names import check_name, relative_name
+from polycloud.dns.names import LONGEST_NAME, check_name, full_name, relative_name
 from polycloud.dns.objects import Record, Zone
+from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
     Provider,
     RecordAlreadyExistsError,
@@ -45,8 +47,9 @@ from polycloud.errors import (
     ProviderHTTPError,
     UnsupportedOperationError,
 )
+from polycloud.utils.values import shown
 
-__all__ = ["BaseDriver", "DNSDriver", "Provider", "Record", "RecordType", "Zone"]
+__all__ = ["BaseDriver", "DNSDriver", "Provider", "Record", "RecordType", "Zone", "translated"]
 
 T = TypeVar("T", Zone, Record)
 E = TypeVar("E", bound=ProviderHTTPError)
@@ -66,6 +69,9 @@ class DNSDriver(OperationsDriver):
 
     RECORD_TYPE_MAP: ClassVar[Mapping[RecordType, str]] = {}
     """The record types of the provider, and what it calls them."""
+
+    longest_text: ClassVar[int] = 65279
+    """The most bytes in the data of TXT: in DNS 65,535 with the lengths of its pieces."""
 
     settle_time: ClassVar[float] = 30.0
     """Seconds after which the provider certainly lists a zone or record whose create it has accepted."""
@@ -153,21 +159,23 @@ class DNSDriver(OperationsDriver):
     ) -> Record:
         """Create a record beside those that its name has already.
 
-        It happens exactly once: if the provider's response is lost, the driver searches for a record with
-        this content that was not there before, and raises `AmbiguousCreateError` if it does not find exactly
-        one. Records without a marker can be distinguished by their ids only, so that a driver may list the
-        equal records before the create, which is a second request.
+        It happens exactly once: if the provider's response is lost, the driver searches for the record, and
+        raises `AmbiguousCreateError` if it does not find it. What the name has already is read before, which
+        is a second request.
 
         Args:
             name: The name relative to the zone; "", "@" or None for the zone itself.
             zone: The zone.
             type: The type of the record.
-            data: The value as text: an address, a host name, the unquoted text of TXT.
-            extra: `ttl` in seconds; `priority` of MX; `priority`, `weight` and `port` of SRV; `flags` and
-                `tag` of CAA; and what else the provider has.
+            data: The value as text: an address, a host name in full, the unquoted text of TXT; of other types
+                as zone files write it.
+            extra: `ttl` in seconds; `priority` of MX, HTTPS and SVCB; `priority`, `weight` and `port` of SRV;
+                `flags` and `tag` of CAA; and what else the provider has.
 
         Raises:
             InvalidArgumentError: An argument is invalid; nothing was sent.
+            RecordAlreadyExistsError: The name has this value.
+            RecordConflictError: The record cannot be beside those of its name: a CNAME must be alone.
             UnsupportedOperationError: The provider does not have this type; nothing was sent.
         """
 
@@ -238,10 +246,25 @@ class DNSDriver(OperationsDriver):
         """Check the arguments of `create_record`; return the content of the record."""
         check_kind(zone, Zone, "zone")
         self._provider_type(type_)
-        relative = relative_name(check_name(name), zone)
-        content = Content(relative, RecordType(type_), check_data(data), check_extra(extra))
-        content.require_fields()
+        return self._content(self._relative(name, zone), RecordType(type_), data, check_extra(extra))
+
+    def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
+        """Return the content of a record."""
+        content = Content.of(name, type_, check_data(data), extra)
+        if type_ in TEXTS and len(data.encode(errors="surrogateescape")) > self.longest_text:
+            raise InvalidArgumentError(
+                f"data of type {type_} must have at most {self.longest_text} bytes, got {shown(data)}"
+            )
         return content
+
+    def _relative(self, name: str | None, zone: Zone) -> str:
+        """Check the argument `name` of a record; return the name as it is relative to the zone."""
+        relative = relative_name(check_name(name), zone)
+        if len(full_name(relative, zone)) > LONGEST_NAME + 1:
+            raise InvalidArgumentError(
+                f"name must have at most {LONGEST_NAME} characters with its zone, got {name!r}"
+            )
+        return relative
 
     def _check_update(
         self,
@@ -251,19 +274,28 @@ class DNSDriver(OperationsDriver):
         data: str | None,
         extra: dict[str, Any] | None,
     ) -> Content:
-        """Check the arguments of `update_record`; return the content that the record will have."""
+        """Check the arguments of `update_record`; return the content that the record will have.
+
+        Its `rdata` is "" if the value stays, which may be one that only the provider finds valid.
+        """
         check_kind(record, Record, "record")
         if type_ is not None:
             self._provider_type(type_)
+        changes = check_extra(extra)
+        own = VALUE_FIELDS.get(record.type, ())
+        kept = record.extra
+        if type_ is not None and type_ != record.type:
+            kept = {field: value for field, value in kept.items() if field not in own}
         content = Content(
-            record.name if name is None else relative_name(check_name(name), record.zone),
+            record.name if name is None else self._relative(name, record.zone),
             record.type if type_ is None else RecordType(type_),
             record.data if data is None else check_data(data),
-            {**record.extra, **check_extra(extra)},
+            {**kept, **changes},
+            "",
         )
-        if content.type != record.type:
-            content.require_fields()
-        return content
+        if data is None and type_ is None and not changes.keys() & set(own):
+            return content
+        return self._content(content.name, content.type, content.data, content.extra)
 
     def _received_name(self, name: str | None, zone: Zone) -> str:
         """Return the relative name in a response.
@@ -283,9 +315,9 @@ class DNSDriver(OperationsDriver):
         except (ZoneError, RecordError):
             raise
         except NotFoundError as error:
-            raise _translated(error, ZoneDoesNotExistError(error.message, self, zone_id)) from error
+            raise translated(error, ZoneDoesNotExistError(error.message, self, zone_id)) from error
         except ConflictError as error:
-            raise _translated(error, ZoneAlreadyExistsError(error.message, self, zone_id)) from error
+            raise translated(error, ZoneAlreadyExistsError(error.message, self, zone_id)) from error
 
     @contextmanager
     def _record_errors(self, record_id: str) -> Iterator[None]:
@@ -295,7 +327,7 @@ class DNSDriver(OperationsDriver):
         except (ZoneError, RecordError):
             raise
         except NotFoundError as error:
-            raise _translated(error, RecordDoesNotExistError(error.message, self, record_id)) from error
+            raise translated(error, RecordDoesNotExistError(error.message, self, record_id)) from error
 
     def _create_zone_once(
         self, domain: str, send: Callable[[], Zone], equal: Callable[[], Sequence[Zone]]
@@ -316,22 +348,21 @@ class DNSDriver(OperationsDriver):
         send: Callable[[], Record],
         candidates: Callable[[], Sequence[Record]],
     ) -> Record:
-        """Run a create of a record that happens exactly once, with `RecordAlreadyExistsError` for a conflict.
+        """Run a create of a record that happens exactly once.
 
-        `candidates` lists the records of that name and type, if the provider can select them, or all. It is
-        called before the create, which costs a request: records may be equal in all but their ids, so that
-        only the ids that were there before show which record a create with a lost response made.
+        `candidates` lists the records of that name, if the provider can select them, or all. It is called
+        before the create, which costs a request: an equal record is an error, and after a lost response it is
+        the created one. Raises `RecordAlreadyExistsError` and `RecordConflictError`.
         """
 
         def equal() -> list[Record]:
-            return [one for one in candidates() if content.matches(one)]
+            return [one for one in candidates() if content.equals(one)]
 
-        what = f"the {content.type} record {content.name or '@'!r} of {zone.domain}"
-        known = [one.id for one in equal()]
+        require_room(content, candidates())
         try:
-            return self._create_once(UniqueCreation(what, send, equal, known))
+            return self._create_once(UniqueCreation(content.described(zone), send, equal))
         except ConflictError as error:
-            raise _translated(error, RecordAlreadyExistsError(error.message, self)) from error
+            raise translated(error, RecordAlreadyExistsError(error.message, self)) from error
 
     def _create_once(self, creation: UniqueCreation[T]) -> T:
         """Run a create whose resource the provider lists within `settle_time`."""
@@ -342,6 +373,7 @@ class DNSDriver(OperationsDriver):
             raise
 
 
-def _translated(error: ProviderHTTPError, ours: E) -> E:
+def translated(error: ProviderHTTPError, ours: E) -> E:
+    """Return an error of DNS with the request of the provider's error that it stands for."""
     ours.exchange, ours.headers = error.exchange, error.headers
     return ours

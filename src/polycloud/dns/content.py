@@ -1,47 +1,33 @@
-"""What a record says: its content, the checks of it, and how two contents compare.
-
-A value may consist of several parts, such as the priority and the host of MX. The last part is the record's
-`data`, the others are fields of its `extra`; `VALUE_FIELDS` names them in the order of zone files.
-"""
+"""What a record says: its content, the checks of it, and what may stand beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from ipaddress import ip_address
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from polycloud.common.arguments import drop_none
-from polycloud.dns.objects import Record
-from polycloud.dns.types import RecordType
+from polycloud.dns.objects import Record, Zone
+from polycloud.dns.rdata import VALUE_FIELDS, write_rdata
+from polycloud.dns.types import RecordAlreadyExistsError, RecordConflictError, RecordType
 from polycloud.errors import InvalidArgumentError
 
 __all__ = [
     "FIELDS",
-    "HOST_NAMES",
-    "VALUE_FIELDS",
     "Content",
     "check_data",
     "check_extra",
     "check_kind",
-    "is_host_name",
     "record_type",
     "require_number",
+    "require_room",
     "require_ttl",
 ]
 
 T = TypeVar("T")
-ADDRESSES = frozenset({RecordType.A, RecordType.AAAA})
-HOST_NAMES = frozenset(
-    {RecordType.CNAME, RecordType.DNAME, RecordType.MX, RecordType.NS, RecordType.PTR, RecordType.SRV}
-)
-"""Types whose data is a host name."""
-ISSUERS = frozenset({"issue", "issuewild"})
-VALUE_FIELDS: Mapping[str, tuple[str, ...]] = {
-    RecordType.MX: ("priority",),
-    RecordType.SRV: ("priority", "weight", "port"),
-    RecordType.CAA: ("flags", "tag"),
-}
-"""Fields of `extra` that a type needs."""
+SINGLE = frozenset({RecordType.CNAME, RecordType.DNAME, RecordType.SOA})
+"""Types of which a name has one record at most."""
+DNSSEC = frozenset({RecordType.NSEC, RecordType.RRSIG, "NSEC3"})
+"""Types that stand beside CNAME."""
 LIMITS = {"ttl": 2**31 - 1, "priority": 65535, "weight": 65535, "port": 65535, "flags": 255}
 """The greatest values of the numbers in `extra`."""
 FIELDS = (*LIMITS, "tag")
@@ -49,35 +35,70 @@ FIELDS = (*LIMITS, "tag")
 
 
 class Content(NamedTuple):
-    """The content of a record, checked: its relative name, type, data, and `extra` without None."""
+    """The content of a record, checked: its relative name, type, data, and `extra` without None.
+
+    `rdata` is the value in the form of zone files, which equal values have equal.
+    """
 
     name: str
     type: RecordType | str
     data: str
     extra: dict[str, Any]
+    rdata: str
 
-    def require_fields(self) -> None:
-        """Raise `InvalidArgumentError` if `extra` does not have the fields that the type needs."""
-        missing = [name for name in VALUE_FIELDS.get(self.type, ()) if name not in self.extra]
+    @classmethod
+    def of(cls, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
+        """Return the content with data in the spelling that all drivers return.
+
+        Raises `InvalidArgumentError` if the data is not valid for the type, or `extra` lacks fields of it.
+        """
+        missing = [field for field in VALUE_FIELDS.get(type_, ()) if field not in extra]
         if missing:
             raise InvalidArgumentError(
-                f"a record of type {self.type} needs {', '.join(missing)} in extra, got {self.extra!r}"
+                f"a record of type {type_} needs {', '.join(missing)} in extra, got {extra!r}"
             )
+        value = write_rdata(type_, data, extra)
+        return cls(name, type_, value.data, {**extra, **value.fields}, value.rdata)
 
-    def matches(self, record: Record) -> bool:
-        """Return whether a record has this content. Fields that are not given may have any value."""
-        given = {name: self.extra[name] for name in FIELDS if name in self.extra}
-        return (
-            (self.name, self.type) == (record.name, record.type)
-            and _comparable(self.type, self.data, self.extra)
-            == _comparable(record.type, record.data, record.extra)
-            and given == {name: record.extra.get(name) for name in given}
-        )
+    def described(self, zone: Zone) -> str:
+        """Return how messages name the record."""
+        return f"the {self.type} record {self.name or '@'!r} of {zone.domain}"
+
+    def equals(self, record: Record) -> bool:
+        """Return whether a record has this name, type and value, whatever its TTL."""
+        if (self.name, self.type) != (record.name, record.type):
+            return False
+        try:
+            return self.rdata == Content.of(record.name, record.type, record.data, record.extra).rdata
+        except InvalidArgumentError:  # the provider has more than DNS allows
+            return False
 
 
-def is_host_name(type_: str, extra: Mapping[str, Any]) -> bool:
-    """Return whether the data of a record is a host name, also in CAA, unless that has the tag iodef."""
-    return type_ in HOST_NAMES or (type_ == RecordType.CAA and extra.get("tag") in ISSUERS)
+def require_room(content: Content, others: Iterable[Record]) -> None:
+    """Raise an error unless a record with this content can stand beside `others`, which may have other names.
+
+    Raises `RecordAlreadyExistsError` for an equal value, and `RecordConflictError` for CNAME beside other
+    data, or a second CNAME, DNAME or SOA.
+    """
+    where = content.name or "@"
+    for other in others:
+        if other.name != content.name or {content.type, other.type} & DNSSEC:
+            continue
+        if content.equals(other):
+            raise RecordAlreadyExistsError(
+                f"{where!r} has this {content.type} record already; its id is {other.id!r}",
+                record_id=other.id,
+            )
+        if other.type == content.type and content.type in SINGLE:
+            raise RecordConflictError(
+                f"{where!r} has a {other.type} record, and can have one only; update that", record_id=other.id
+            )
+        if RecordType.CNAME in {content.type, other.type} and content.type != other.type:
+            raise RecordConflictError(
+                f"{where!r} has a {other.type} record, beside which no {content.type} record can stand: "
+                "a CNAME must be alone",
+                record_id=other.id,
+            )
 
 
 def record_type(text: str) -> RecordType | str:
@@ -121,15 +142,3 @@ def require_number(name: str, value: object, greatest: int) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= greatest):
         return value
     raise InvalidArgumentError(f"{name} must be an int from 0 to {greatest}, got {value!r}")
-
-
-def _comparable(type_: str, data: str, extra: Mapping[str, Any]) -> str:
-    """Return data in the one spelling that equal values have."""
-    if is_host_name(type_, extra):
-        return data.removesuffix(".").lower()
-    if type_ not in ADDRESSES:
-        return data
-    try:
-        return str(ip_address(data))
-    except ValueError:
-        return data

@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from polycloud.dns.base import DNSDriver
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
+    from polycloud.dns.drivers.powerdns import PowerDNSDriver
+    from polycloud.dns.drivers.rfc2136 import RFC2136Driver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
     Provider.DIGITAL_OCEAN: ("polycloud.dns.drivers.digitalocean", "DigitalOceanDNSDriver"),
     Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
+    Provider.POWERDNS: ("polycloud.dns.drivers.powerdns", "PowerDNSDriver"),
+    Provider.RFC2136: ("polycloud.dns.drivers.rfc2136", "RFC2136Driver"),
 }
 """The DNS drivers of this package: constant to (module path, class name)."""
 
@@ -25,6 +29,10 @@ DRIVERS: providers.Drivers = {
 def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.POWERDNS, "powerdns"]) -> type[PowerDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.RFC2136, "rfc2136"]) -> type[RFC2136Driver]: ...
 @overload
 def get_driver(provider: str) -> type[DNSDriver]: ...
 def get_driver(provider: str) -> type[Any]:

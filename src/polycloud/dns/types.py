@@ -9,6 +9,7 @@ from polycloud.utils.status import HTTPStatus
 __all__ = [
     "Provider",
     "RecordAlreadyExistsError",
+    "RecordConflictError",
     "RecordDoesNotExistError",
     "RecordError",
     "RecordType",
@@ -146,4 +147,11 @@ class RecordAlreadyExistsError(RecordError, ConflictError):
     """There is such a record already."""
 
     default = "the record already exists"
+    status = HTTPStatus.CONFLICT
+
+
+class RecordConflictError(RecordError, ConflictError):
+    """The record cannot be beside another one of its name, such as a CNAME beside anything else."""
+
+    default = "the record cannot be beside the others of its name"
     status = HTTPStatus.CONFLICT

@@ -24,7 +24,7 @@ from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 from fsspec.utils import isfilelike  # type: ignore[import-untyped]
 
 from polycloud.concurrency import waiting
-from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.errors import InvalidArgumentError, TransportError, UnsupportedOperationError
 from polycloud.filesystem.accounts import Accounts, Place, close_drivers
 from polycloud.filesystem.errors import is_a_folder, missing, os_errors
 from polycloud.filesystem.files import CompressedFile, ObjectFile, TextFile
@@ -34,6 +34,7 @@ from polycloud.storage.objects import Object
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ObjectDoesNotExistError,
+    ObjectError,
     ObjectHashMismatchError,
 )
 
@@ -176,15 +177,15 @@ class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def exists(self, path: str, **kwargs: Any) -> bool:
         """Return whether there is an object, a folder or a container of this name."""
-        return self._type(path) is not None
+        return self._known(path) is not None
 
     def isdir(self, path: str) -> bool:
         """Return whether it is a folder or a container."""
-        return self._type(path) == "directory"
+        return (self._known(path) or {}).get("type") == "directory"
 
     def isfile(self, path: str) -> bool:
         """Return whether it is an object."""
-        return self._type(path) == "file"
+        return (self._known(path) or {}).get("type") == "file"
 
     def created(self, path: str) -> datetime | None:
         """Return when an object was written: it is always replaced as a whole."""
@@ -250,7 +251,8 @@ class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
         What is written is sent in parts, and is the object when the file is closed: not if an exception
         leaves its `with` block, nor if it is never closed. `extra` and `if_match` are those of
-        `StorageDriver.upload_object_via_stream`; other arguments are fsspec's.
+        `StorageDriver.upload_object_via_stream`; other arguments are fsspec's. With `if_match` the object is
+        read only if its hash is this one, else that is an `ObjectError`.
         """
         if "b" not in mode:
             text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
@@ -265,7 +267,7 @@ class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
             return super().open(path, mode, block_size, cache_options, compression, **kwargs)
         compress = compr[get_compression(self._strip_protocol(path), compression)]
         file = super().open(path, mode, block_size, cache_options, **kwargs)
-        return file if compress is None else CompressedFile(compress(file, mode="w"), file)
+        return CompressedFile(compress(file, mode="w"), file)
 
     def _open(
         self,
@@ -282,7 +284,9 @@ class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
     ) -> ObjectFile:
         opened = partial(ObjectFile, self, path, mode, block_size=block_size, autocommit=autocommit)
         if mode == "rb":
-            obj = self._object(path) if size is None else self._unread(path, size)
+            obj = self._object(path)
+            if if_match not in {None, obj.hash}:
+                raise ObjectError(f"the object {obj.name!r} is another one now", obj.driver, obj.name)
             return opened(obj=obj, cache_type=cache_type, cache_options=cache_options)
         if mode not in {"wb", "xb"}:
             raise UnsupportedOperationError(
@@ -303,20 +307,23 @@ class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
         """Return the content of an object, or a part of it, whose limits are those of a Python slice."""
         path = self._strip_protocol(path)
-        obj = self._unread(path)
-        if (start or 0) < 0 or (end or 0) < 0:
-            obj = self._object(path)
+        is_backward = (start or 0) < 0 or (end or 0) < 0
+        obj = self._object(path) if is_backward else self._unread(path)
+        if is_backward:
             start, end, _ = slice(start, end).indices(obj.size)
         first = start or 0
         if end is not None and end <= first:
             return b""
         with os_errors(path):
             try:
-                content = b"".join(obj.driver._resumed(obj, first, end))  # noqa: SLF001 - of one version
+                content = b"".join(obj.driver.download_object_range_as_stream(obj, first, end))
+            except TransportError:
+                obj = self._object(path)  # what follows a break must be of the same version
+                content = b"".join(obj.driver._resumed(obj, first, end))  # noqa: SLF001 - of it
             except InvalidArgumentError:
-                if not first or first < self._object(path).size:
+                if first < self._object(path).size:
                     raise
-                return b""
+                return b""  # as a slice behind the end has nothing
             if not first and end is None:
                 _require_md5(obj, content)
         return content
@@ -340,17 +347,19 @@ class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return waiting.gather([partial(read, *one) for one in ranges], limit=SIDE_BY_SIDE)
 
     def cat(self, path: Any, recursive: bool = False, on_error: str = "raise", **kwargs: Any) -> Any:
-        """Return the content of an object; of several, or of those that a pattern finds, as a dict."""
-        paths = self.expand_path(path, recursive=recursive)
-        if isinstance(path, str | os.PathLike) and paths == [self._strip_protocol(path)]:
+        """Return the content of an object, or of several as a dict: of a list, a pattern or a tree."""
+        one: Any = self._strip_protocol(path) if isinstance(path, str | os.PathLike) else None
+        is_tree = recursive and one is not None and not has_magic(one)
+        paths = self.find(one) if is_tree else self.expand_path(path, recursive=recursive)
+        if not paths:
+            raise missing(one)
+        if paths == [one]:
             return self.cat_file(paths[0])
         contents = self.cat_ranges(paths, None, None, on_error=on_error)
         found = dict(zip(paths, contents, strict=True))
-        return {
-            name: one
-            for name, one in found.items()
-            if not (on_error == "omit" and isinstance(one, Exception))
-        }
+        if on_error != "omit":
+            return found
+        return {name: content for name, content in found.items() if not isinstance(content, Exception)}
 
     def pipe_file(self, path: str, value: Any, mode: str = "overwrite", **kwargs: Any) -> None:
         """Create or replace an object; with `mode="create"`, only create it."""
@@ -514,17 +523,19 @@ class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise is_a_folder(path)
         return obj
 
-    def _unread(self, path: str, size: int = sys.maxsize) -> Object:
-        """Return an object without asking for it. What is read first decides on its version."""
+    def _unread(self, path: str) -> Object:
+        """Return an object to read, of any version; without asking for it, if its driver can do without."""
         place = self._named(path)
-        return Object(place.name, size, "", {}, None, place.container, place.driver)
+        if not place.driver.reads_unseen:
+            return self._object(path)
+        return Object(place.name, sys.maxsize, "", {}, None, place.container, place.driver)
 
-    def _type(self, path: str) -> str | None:
+    def _known(self, path: str) -> Entry | None:
+        """Return what `info` does; None if there is nothing."""
         try:
-            found: str = self.info(path)["type"]
+            return self.info(path)
         except (FileNotFoundError, InvalidArgumentError):  # such as a name that is too long
             return None
-        return found
 
     def _listed(self, path: str) -> list[Entry]:
         place = self._accounts.place(path)
@@ -567,10 +578,8 @@ class PolycloudFileSystem(AbstractFileSystem):  # type: ignore[misc]
                     found[entry["name"]] = entry
         except ContainerDoesNotExistError:
             return {}
-        if not found and self._type(path) is not None:
-            entry = self.info(path)
-            if withdirs or entry["type"] == "file":
-                found[path] = entry
+        if not found and (own := self._known(path)) is not None and (withdirs or own["type"] == "file"):
+            found[path] = own
         return found
 
     def _delete_tree(self, place: Place, path: str) -> None:

@@ -26,7 +26,6 @@ class _Unfinished:
     """A file that is uploaded when it is closed, and not if that never happens, or after an exception."""
 
     closed: Any
-    name: Any
     writable: Callable[[], bool]
     close: Callable[[], None]
     discard: Callable[[], None]
@@ -48,9 +47,9 @@ class _Unfinished:
         if not self.writable():
             self.close()
             return
+        self.discard()
         message = f"{self!r} was not closed, so it was not uploaded; use `with`, or close it"
         warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
-        self.discard()
 
 
 class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
@@ -75,6 +74,8 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
         size = None if obj is None else obj.size
         block_size = block_size or (None if upload is None else HANDED_OVER)
         super().__init__(fs, path, mode, block_size, autocommit, cache_type, cache_options, size)
+        if obj is not None and obj.hash:
+            self.kwargs = {"if_match": obj.hash}  # a pickled file goes on with the same version
 
     def commit(self) -> None:
         """Complete the upload of a file that was closed."""
@@ -134,12 +135,18 @@ class TextFile(_Unfinished, io.TextIOWrapper):
         """Abort the upload."""
         self.buffer.discard()  # type: ignore[attr-defined]
 
+    def __repr__(self) -> str:
+        return repr(self.buffer)
+
 
 class CompressedFile(_Unfinished, io.BufferedIOBase):
     """A file that is compressed while it is written; closing it closes the object, too."""
 
     def __init__(self, compressor: Any, file: ObjectFile) -> None:
         self._compressor, self._file = compressor, file
+
+    def __repr__(self) -> str:
+        return repr(self._file)
 
     def writable(self) -> bool:
         """Return True."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.operations import optional, template
-from polycloud.errors import InvalidArgumentError, TransportError
+from polycloud.errors import InvalidArgumentError, ProviderHTTPError, TransportError
 from polycloud.storage import files, resuming
 from polycloud.storage.copying import streamed_copy
 from polycloud.storage.deleting import Failures, delete_all, one_by_one
@@ -24,8 +24,8 @@ from polycloud.storage.objects import Container, Object
 from polycloud.storage.requirements import Requirements
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import rechunked
-from polycloud.storage.types import ContainerDoesNotExistError, Provider
-from polycloud.storage.uploads import Progress
+from polycloud.storage.types import ContainerDoesNotExistError, ContainerError, ObjectError, Provider
+from polycloud.storage.uploads import Progress, require_progress
 from polycloud.storage.verifying import Checksum, verified
 from polycloud.storage.versions import VersionOperations
 
@@ -48,6 +48,12 @@ class StorageDriver(VersionOperations, Requirements):
 
     lists_in_order: ClassVar[bool] = True
     """Whether the provider has that order; if it has one of its own, a sync sorts the lists."""
+
+    reads_unseen: ClassVar[bool] = False
+    """Whether content can be read of an `Object` that was only made of its name, such as by filesystems.
+
+    Its hash is "" and its size too large; the driver sets its hash to that of the content that it yields.
+    """
 
     delete_batch_size: ClassVar[int] = 100
     """The most objects that `_delete_batch` is given."""
@@ -176,6 +182,7 @@ class StorageDriver(VersionOperations, Requirements):
     @template("upload_object_via_stream")
     def upload_object(
         self,
+        /,  # `options` may hold any name
         file_path: str,
         container: Container,
         object_name: str,
@@ -187,9 +194,11 @@ class StorageDriver(VersionOperations, Requirements):
         if_none_match: str | None = None,
         resume: StatePath | bool = False,
         progress: Progress | None = None,
+        **options: Any,
     ) -> Object:
         """Create or replace an object with the content of a file; see `upload_object_via_stream`.
 
+        `options` are further arguments of it that the driver has, such as `ex_storage_class`.
         `resume=True` remembers the upload in a file beside it, `.NAME.polycloud-upload`. `verify_hash` is
         accepted for Libcloud's programs: what was stored is always verified. Raises `InvalidArgumentError` if
         the file cannot be read.
@@ -210,6 +219,7 @@ class StorageDriver(VersionOperations, Requirements):
                 if_none_match=if_none_match,
                 resume=resuming.beside(file_path) if resume is True else resume or None,
                 progress=progress,
+                **options,
             )
 
     @optional
@@ -270,6 +280,7 @@ class StorageDriver(VersionOperations, Requirements):
             PolycloudError: The file cannot be written, such as on a full disk.
         """
         path = files.destination_of(destination_path, obj.name, overwrite=overwrite_existing)
+        require_progress(progress)
         download(
             obj,
             partial(self._resumed, obj),
@@ -373,10 +384,29 @@ class StorageDriver(VersionOperations, Requirements):
             return True
         return type(other) is type(self) and other.connection.account() == self.connection.account()
 
+    def _place(self) -> str:
+        """Return a text that is the same for two drivers if a container of one is that of the other."""
+        return f"{self.connection.host}:{self.connection.port}"
+
     @contextmanager
     def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what the provider refuses in the block as the errors of containers and objects; override."""
-        yield
+        """Raise what the provider refuses in the block as the errors of containers and objects."""
+        try:
+            yield
+        except (ContainerError, ObjectError):
+            raise
+        except ProviderHTTPError as error:
+            ours = self._translated(error, container_name, object_name)
+            if ours is None:
+                raise
+            ours.exchange, ours.headers = error.exchange, error.headers
+            raise ours from error
+
+    def _translated(
+        self, error: ProviderHTTPError, container_name: str, object_name: str | None
+    ) -> ContainerError | ObjectError | None:
+        """Return the error of the container or the object that a refusal is; None if it is of neither."""
+        return None
 
     def _hash_is_md5(self, obj: Object) -> bool:
         """Return whether the hash of an object is its MD5 if it looks like one."""

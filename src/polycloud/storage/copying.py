@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from polycloud.errors import InvalidArgumentError
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.types import ObjectHashMismatchError
 from polycloud.storage.uploads import HEADERS
+from polycloud.utils.values import shown
 
 __all__ = ["copy", "streamed_copy", "verified_copy"]
 
@@ -28,8 +30,12 @@ def copy(obj: Object, container: Container, name: str | None = None, *, resume: 
     Raises:
         ObjectDoesNotExistError: There is no such object any more.
         ObjectHashMismatchError: The copy has another content; it was deleted.
+        InvalidArgumentError: An argument has another type.
         PolycloudError: Another error of one of the two providers.
     """
+    if not isinstance(obj, Object) or not isinstance(container, Container):
+        found = f"{shown(obj)} and {shown(container)}"
+        raise InvalidArgumentError(f"expected an Object and a Container, got {found}")
     return verified_copy(obj, container, obj.name if name is None else name, resume)[0]
 
 

@@ -25,6 +25,8 @@ def destination_of(path: Any, object_name: str, *, overwrite: bool) -> Path:
     """
     try:
         found = Path(os.fsdecode(path)).expanduser()
+        if b"\0" in os.fsencode(found):
+            raise ValueError
     except (TypeError, ValueError, RuntimeError):
         raise InvalidArgumentError(f"destination_path must be the path of a file, got {path!r}") from None
     if found.is_dir():

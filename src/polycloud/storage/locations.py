@@ -35,6 +35,16 @@ class Entry(NamedTuple):
         return cls(obj.name[len(prefix) :], obj.size, obj.md5 or "", obj.last_modified)
 
 
+def _path_of(value: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of a folder; "" is refused, which may be a variable that was not set."""
+    try:
+        if not os.fspath(value) or b"\0" in os.fsencode(value):
+            raise ValueError
+        return Path(os.path.abspath(Path(os.fsdecode(value)).expanduser()))  # noqa: PTH100 - no links resolved
+    except (ValueError, RuntimeError):  # such as a home that is nobody's
+        raise InvalidArgumentError(f"expected the path of a folder, got {shown(value)}") from None
+
+
 def _by_name(entry: Entry) -> bytes:
     return entry.name.encode()
 
@@ -60,13 +70,15 @@ class Location:
             return cls(value)
         if not isinstance(value, str | os.PathLike):
             raise InvalidArgumentError(f"expected a container, a Location or a folder, got {shown(value)}")
-        path = Path(os.path.abspath(Path(value).expanduser()))  # noqa: PTH100 - without resolving links
+        path = _path_of(value)
         if create:
             try:
                 path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InvalidArgumentError(f"the folder {path} cannot be made: {error.strerror}") from error
-        if path.is_symlink() or not path.is_dir() or path.parent == path:
+        if path.is_symlink():
+            raise InvalidArgumentError(f"{path} is a link, which is not followed; give {path.resolve()}")
+        if not path.is_dir() or path.parent == path:
             raise InvalidArgumentError(f"there is no folder {path}")
         driver = get_driver(Provider.LOCAL)(str(path.parent))
         return cls(driver.get_container(path.name))
@@ -101,10 +113,23 @@ class Location:
         return self.container.get_object(self.prefix + name)
 
     def overlaps(self, other: Location) -> bool:
-        """Return whether an object can be in both."""
-        if str(Location(self.container)) != str(Location(other.container)):
-            return False
-        return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
+        """Return whether an object can be in both, such as in a folder and one below it."""
+        mine, others = self._place(), other._place()
+        return mine.startswith(others) or others.startswith(mine)
+
+    def is_same(self, other: Location) -> bool:
+        """Return whether both are the same place, though perhaps by two drivers."""
+        return self._place() == other._place()
+
+    def name_of(self, file: Path) -> str:
+        """Return the name that a file of this machine has in this place; "" if it is elsewhere."""
+        path, place = os.path.realpath(file), self._place()
+        return path.removeprefix(place) if self.is_local and path.startswith(place) else ""
+
+    def _place(self) -> str:
+        driver: Any = self.container.driver
+        base = driver._place().rstrip("/")  # noqa: SLF001 - the driver's part of this module
+        return f"{base}/{self.container.name}/{self.prefix}"
 
     def __str__(self) -> str:
         driver: Any = self.container.driver

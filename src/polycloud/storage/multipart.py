@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import islice
 from math import ceil
@@ -28,10 +28,10 @@ from polycloud.errors import NotFoundError, PolycloudError
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.contents import Content, md5_of
 from polycloud.storage.objects import Container, Object
-from polycloud.storage.resuming import Memory, StatePath, remembered
+from polycloud.storage.resuming import Memory, StatePath, remembered, require_path
 from polycloud.storage.sources import Source
 from polycloud.storage.types import ObjectError
-from polycloud.storage.uploads import Progress, Upload, require_object_name, upload_of
+from polycloud.storage.uploads import Progress, Upload, require_object_name, require_progress, upload_of
 
 __all__ = ["MultipartUploads", "Part", "PartedUpload", "aborted_if_it_fails"]
 
@@ -154,9 +154,13 @@ class MultipartUploads(StorageDriver):
         """Create or replace an object, in parts if it is longer than one."""
         upload = upload_of(object_name, extra, headers, if_match, if_none_match)
         require_object_name(object_name)
+        require_progress(progress)
+        require_path(resume)
         source = Source(iterator)
         if not source.has(self.part_size + 1):
             content = source.read(self.part_size)
+            source.require_unchanged()
+            self._forget_earlier(container, object_name, upload, resume)
             with self._errors(container.name, object_name):
                 made = self._upload_whole(container, object_name, content, upload)
             if progress is not None:
@@ -166,6 +170,17 @@ class MultipartUploads(StorageDriver):
             begin = partial(self._upload_in_parts, container, object_name, upload)
             errors = partial(self._errors, container.name, object_name)
             return _Sending(self, source, begin, errors, memory, progress).run()
+
+    def _forget_earlier(self, container: Container, name: str, upload: Upload, resume: StatePath) -> None:
+        """Abort the upload in parts that an earlier call began, when the content was longer."""
+        file = require_path(resume)
+        if file is None or not file.exists():
+            return
+        with remembered(file, self._identity(container, name, upload)) as memory:
+            if memory.id is not None:
+                with suppress(NotFoundError), self._errors(container.name, name):
+                    self._upload_in_parts(container, name, upload, memory.id).abort()
+            memory.forget()
 
     def _identity(self, container: Container, name: str, upload: Upload) -> tuple[Any, ...]:
         """Return what must be the same in the call that goes on with an upload."""
@@ -197,6 +212,7 @@ class _Sending:
             source = self._source
             by_position = source.positioned and not parted.in_order
             tags, size = self._file(parted) if by_position else self._stream(parted)
+            source.require_unchanged()
             with self._errors():
                 made = parted.complete(tags, size)
         except BaseException as error:

@@ -7,6 +7,7 @@ with the content before it is trusted. While the upload runs the file is locked.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from typing import IO, Any
 import msgspec
 
 from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
 
-__all__ = ["Memory", "StatePath", "beside", "locked", "own", "remembered"]
+__all__ = ["Memory", "StatePath", "beside", "locked", "opened_alone", "own", "remembered", "require_path"]
 
 StatePath = str | os.PathLike[str] | None
 FORMAT = "polycloud upload 1"
@@ -44,10 +46,13 @@ class Memory:
         self.id = id
         if self._opened is None:
             return
+        line = msgspec.json.encode(Begun(FORMAT, self._digest, id)) + b"\n"
         try:
             self._opened.truncate(0)
-            self._opened.write(msgspec.json.encode(Begun(FORMAT, self._digest, id)) + b"\n")
+            if self._opened.write(line) != len(line):  # on a disk that fills
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
+            self.forget()
             raise InvalidArgumentError(f"{self.file} cannot be written: {error.strerror}") from error
 
     def forget(self) -> None:
@@ -62,6 +67,19 @@ def beside(path: str | os.PathLike[str]) -> Path:
     return file.with_name(f".{file.name}.polycloud-upload")
 
 
+def require_path(file: Any, name: str = "resume") -> Path | None:
+    """Return the path of a file, None for None. Raises `InvalidArgumentError` for what no file can have."""
+    if file is None:
+        return None
+    try:
+        path = Path(file)
+        if not path.name or b"\0" in os.fsencode(path):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InvalidArgumentError(f"{name} must be the path of a file, got {shown(file)}") from None
+    return path
+
+
 @contextmanager
 def remembered(file: StatePath, identity: tuple[Any, ...]) -> Iterator[Memory]:
     """Open the file that remembers an upload, and lock it; None for none.
@@ -69,10 +87,10 @@ def remembered(file: StatePath, identity: tuple[Any, ...]) -> Iterator[Memory]:
     Raises `InvalidArgumentError` if it cannot be written, is used by another process, or is that of another
     upload or no such file.
     """
-    if file is None:
+    path = require_path(file)
+    if path is None:
         yield Memory("")
         return
-    path = Path(file)
     with locked(path, identity) as (opened, digest):
         memory = Memory(digest, path, opened)
         try:
@@ -88,18 +106,30 @@ def locked(path: Path, identity: tuple[Any, ...]) -> Iterator[tuple[IO[bytes], s
 
     Raises `InvalidArgumentError` if it cannot be written, or another process has it.
     """
-    import fcntl
-
     try:
-        opened = open(path, "a+b", buffering=0, opener=own)  # noqa: SIM115 - closed below
+        opened = opened_alone(path)
     except OSError as error:
         raise InvalidArgumentError(f"{path} cannot be written: {error.strerror}") from error
+    if opened is None:
+        raise InvalidArgumentError(f"another process is at the transfer that {path} remembers")
     with opened:
+        yield opened, hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
+
+
+def opened_alone(path: Path) -> IO[bytes] | None:
+    """Open a file to read it and to append, and lock it; None if another process has it."""
+    import fcntl
+
+    while True:
+        opened = open(path, "a+b", buffering=0, opener=own)  # noqa: SIM115 - the caller closes it
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InvalidArgumentError(f"another process is at the transfer that {path} remembers") from None
-        yield opened, hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
+            opened.close()
+            return None
+        if os.fstat(opened.fileno()).st_nlink:
+            return opened
+        opened.close()  # its last owner has deleted it since it was opened
 
 
 def own(path: str, flags: int) -> int:

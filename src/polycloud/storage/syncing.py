@@ -18,16 +18,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from polycloud.common.arguments import require_count
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.storage.locations import Location
 from polycloud.storage.objects import Container
+from polycloud.storage.resuming import require_path
 from polycloud.storage.steps import Batch, Outcome
-from polycloud.storage.syncplan import Action, Journal, Plan
+from polycloud.storage.syncplan import Action, Journal, Plan, accounts_of
 from polycloud.storage.types import UnsafePlanError
+from polycloud.utils.values import is_number, shown
 
 __all__ = ["Report", "apply", "plan", "sync"]
 
@@ -149,14 +153,24 @@ def sync(
         InvalidArgumentError: `state` is the plan of other places, and what `plan` raises.
         PolycloudError: The lists cannot be read, or the credentials are wrong.
     """
+    _require(most_deleted, limit, executor, progress)
     here, there = Location.of(source), Location.of(target, create=True)
     with _plan_file(state) as file:
-        planned = Plan.unfinished(file) or Plan.make(
-            here, there, file, delete=delete, include=include, exclude=exclude
-        )
-        report = _applied(
-            planned, here, there, most_deleted, limit, executor, progress, remember=state is not None
-        )
+        planned = Plan.unfinished(file)
+        if planned is None:
+            planned = Plan.make(here, there, file, delete=delete, include=include, exclude=exclude)
+        elif not planned.header.has_choices(delete, include, exclude):
+            raise InvalidArgumentError(
+                f"{file} is the plan of a sync with another delete, include or exclude, which did not end; "
+                "repeat that one, or delete the file"
+            )
+        try:
+            report = _applied(
+                planned, here, there, most_deleted, limit, executor, progress, remember=state is not None
+            )
+        except UnsafePlanError:
+            planned.remove()  # it would be refused again, whatever was mended since
+            raise
         if not report.failed:
             planned.remove()
         return report
@@ -177,8 +191,22 @@ def apply(
     An object that changed at the source since the plan was made is a failure, not a surprise. A long object
     whose copy broke is continued too, if the target takes uploads in parts.
     """
+    _require(most_deleted, limit, executor, progress)
+    if not isinstance(plan, Plan):
+        raise InvalidArgumentError(f"expected a Plan, got {shown(plan)}")
     here, there = Location.of(source), Location.of(target)
     return _applied(plan, here, there, most_deleted, limit, executor, progress, remember=True)
+
+
+def _require(most_deleted: Any, limit: Any, executor: Any, progress: Any) -> None:
+    """Raise `InvalidArgumentError` for arguments that make no sense; NaN would allow all deletes."""
+    if not is_number(most_deleted) or not 0 <= most_deleted <= 1:
+        raise InvalidArgumentError(f"most_deleted must be a number from 0 to 1, got {shown(most_deleted)}")
+    require_count("limit", limit)
+    if executor is not None and not isinstance(executor, Executor):
+        raise InvalidArgumentError(f"executor must be an Executor, got {type(executor).__name__}")
+    if progress is not None and not callable(progress):
+        raise InvalidArgumentError(f"progress must be a function, got {shown(progress)}")
 
 
 def _applied(
@@ -200,8 +228,8 @@ def _applied(
             f"the plan {plan.file} is for {plan.header.source} and {plan.header.target}, not for {here} and "
             f"{there}"
         )
-    if executor is not None and not isinstance(executor, Executor):
-        raise InvalidArgumentError(f"executor must be an Executor, got {type(executor).__name__}")
+    if plan.header.accounts != accounts_of(here, there):
+        raise InvalidArgumentError(f"the plan {plan.file} is for other accounts, or other credentials")
     totals = plan.totals
     if totals.deletes > most_deleted * totals.at_target:
         raise UnsafePlanError(
@@ -214,7 +242,8 @@ def _applied(
         if executor is not None:
             work.run_on(executor, limit)
         else:
-            waiting.gather([work.run] * limit, limit=limit)
+            waiting.gather([work.run] * min(limit, totals.actions), limit=limit)
+        journal.end()
     return report
 
 
@@ -310,7 +339,9 @@ def _outcomes(batch: Batch, future: Future[list[Outcome]]) -> list[Outcome]:
 def _plan_file(given: str | os.PathLike[str] | None) -> Iterator[Path]:
     """The file of a plan: the given one, or a temporary one that is deleted."""
     if given is not None:
-        yield Path(given)
+        path = require_path(given, "state")
+        assert path is not None
+        yield path
         return
     with tempfile.TemporaryDirectory(prefix="polycloud-sync-") as folder:
         yield Path(folder, "plan")

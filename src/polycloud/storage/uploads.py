@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from polycloud.errors import InvalidArgumentError
+from polycloud.storage.types import InvalidContainerNameError
 from polycloud.utils.values import shown
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ __all__ = [
     "Progress",
     "Upload",
     "extra_of",
+    "require_container_name",
     "require_object_name",
+    "require_progress",
     "texts_of",
     "update_of",
     "upload_of",
@@ -129,6 +132,24 @@ def require_object_name(name: object) -> str:
     if "\0" in name:
         raise InvalidArgumentError(f"object_name must not contain NUL, got {shown(name)}")
     return name
+
+
+def require_container_name(name: str, driver: Any = None) -> str:
+    """Return the name of a container. Raises `InvalidContainerNameError` if no URL can have it."""
+    if not name or "/" in name or any(map(_is_surrogate, name)):
+        message = f"container_name must be a name without '/', got {shown(name)}"
+        raise InvalidContainerNameError(message, driver, name)
+    return name
+
+
+def _is_surrogate(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
+
+
+def require_progress(progress: Any) -> None:
+    """Raise `InvalidArgumentError` unless it is a function, or None."""
+    if progress is not None and not callable(progress):
+        raise InvalidArgumentError(f"progress must be a function of a number of bytes, got {shown(progress)}")
 
 
 def texts_of(argument: str, given: Any) -> dict[str, str]:

@@ -10,7 +10,7 @@ import typer
 
 from polycloud.cli import changing, completion, listing, options, output, transfers
 from polycloud.cli.addresses import Address, Drivers, connected, parse
-from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 
 if TYPE_CHECKING:
     from polycloud.storage.base import Container, Object
@@ -34,6 +34,7 @@ Target = Annotated[
     ),
 ]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="All objects whose names begin so.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist.")]
 OBJECT = ("name", "size", "modified")
 CONTAINER = ("container", "created")
 
@@ -98,7 +99,7 @@ def copy(
     target: Target,
     recursive: Recursive = False,
     content_type: Annotated[str | None, typer.Option(metavar="TYPE", help="Such as text/html.")] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist.")] = False,
+    force: Force = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep what has arrived: the same command sends the rest.")
     ] = False,
@@ -107,6 +108,10 @@ def copy(
     """Copy an object or a file; with -r all of a folder, but what is the same already."""
     here, there = parse(source), parse(target)
     if recursive:
+        if content_type:
+            raise InvalidArgumentError(
+                "--content-type is for one object; with -r it is guessed from each name"
+            )
         _synchronize(here, there, dry_run=dry_run)
         return
     with connected() as drivers:
@@ -182,20 +187,39 @@ def _download(obj: Object, there: Address, *, overwrite: bool = False, resume: b
 
 
 @app.command("mv")
-def move(*, source: Source, target: Target, dry_run: options.DryRun = False) -> None:
+def move(*, source: Source, target: Target, force: Force = False, dry_run: options.DryRun = False) -> None:
     """Move an object: copy it, and delete the source when the copy is verified."""
     here, there = parse(source), parse(target)
+    if here.is_standard or there.is_standard:
+        raise InvalidArgumentError("mv is for objects and files; cp also reads and writes pipes")
     with connected() as drivers:
         there = _named(here, there)
+        if drivers.are_same(here, there):
+            raise InvalidArgumentError(f"{here} and {there} are the same object")
         if dry_run:
             changing.would(f"move {here} to {there}")
             return
-        _copy_one(drivers, here, there, None, overwrite=False)
+        found = _state(drivers, here)
+        _copy_one(drivers, here, there, None, overwrite=force)
+        if _state(drivers, here) != found:  # by another program, or it is the target by another name
+            raise PolycloudError(f"{here} was changed while it was copied, so it was not deleted")
         if here.is_local:
             here.path.unlink()
         else:
             drivers.object(here).delete()
     output.line(f"moved {here} to {there}")
+
+
+def _state(drivers: Drivers, address: Address) -> tuple[Any, ...]:
+    """What changes with the content of an object or a file."""
+    if not address.is_local:
+        obj = drivers.object(address)
+        return (obj.hash, obj.size, obj.last_modified, obj.version_id)
+    try:
+        found = address.path.lstat()
+    except OSError as error:
+        raise InvalidArgumentError(f"{address.text} cannot be read: {error.strerror}") from error
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @app.command("rm")

@@ -13,9 +13,10 @@ from polycloud.common.base import quote_segment
 from polycloud.common.digitalocean import DigitalOceanBaseDriver
 from polycloud.common.payload import Item
 from polycloud.dns.base import DNSDriver
-from polycloud.dns.content import FIELDS, Content, check_kind, is_host_name, record_type
-from polycloud.dns.names import normalize_domain
+from polycloud.dns.content import FIELDS, Content, check_kind, record_type
+from polycloud.dns.names import full_name, normalize_domain
 from polycloud.dns.objects import Record, Zone
+from polycloud.dns.rdata import HOST_NAMES
 from polycloud.dns.types import Provider, RecordType, ZoneDoesNotExistError
 from polycloud.dns.zonefile import to_bind
 from polycloud.errors import UnsupportedOperationError
@@ -115,7 +116,7 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         return self._select(zone)
 
     def _select(self, zone: Zone, **params: str) -> list[Record]:
-        """Return the records that have the given `name` (in full) and `type`."""
+        """Return the records that have the given `name` (in full)."""
         path, build = _records_path(zone), self._builder(zone)
         with self._zone_errors(zone.id):
             return self.connection.list_all(path, "domain_records", DomainRecord, build, params=params)
@@ -130,16 +131,16 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
     def create_record(
         self, name: str | None, zone: Zone, type: RecordType, data: str, extra: dict[str, Any] | None = None
     ) -> Record:
-        """Create a record. It sends two requests: the equal records are listed first."""
+        """Create a record. It sends two requests: those of its name are listed first."""
         wanted = self._check_record(zone, name, type, data, extra)
         path, build, body = _records_path(zone), self._builder(zone), self._body(wanted)
-        full_name = f"{wanted.name}.{zone.domain}".lstrip(".")
+        name_ = full_name(wanted.name, zone).removesuffix(".")
         with self._zone_errors(zone.id):
             return self._create_record_once(
                 zone,
                 wanted,
                 lambda: build(self.connection.create(path, "domain_record", DomainRecord, body)),
-                lambda: self._select(zone, name=full_name, type=body["type"]),
+                lambda: self._select(zone, name=name_),
             )
 
     def update_record(
@@ -184,14 +185,14 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
     def _to_record(self, zone: Zone, payload: DomainRecord) -> Record:
         type_, data = record_type(payload.type), payload.data or ""
         extra = drop_none({field: getattr(payload, field) for field in FIELDS})
-        if is_host_name(type_, extra):
+        if _is_host_name(type_, extra):
             data = zone.domain if data == "@" else data.removesuffix(".") or data
         name = self._received_name(payload.name, zone)
         return Record(str(payload.id), name, type_, data, zone, self, payload.ttl, extra)
 
     def _body(self, content: Content) -> dict[str, Any]:
         """Return the body of a request with this content: host names end with a dot, unlike in responses."""
-        dot = "." if is_host_name(content.type, content.extra) else ""
+        dot = "." if _is_host_name(content.type, content.extra) else ""
         return {
             "type": self._provider_type(content.type),
             "name": content.name or "@",
@@ -210,3 +211,8 @@ def _records_path(zone: Zone) -> str:
 
 def _record_path(record: Record) -> str:
     return f"{_records_path(check_kind(record, Record, 'record').zone)}/{quote_segment(record.id)}"
+
+
+def _is_host_name(type_: str, extra: dict[str, Any]) -> bool:
+    """Return whether the data of a record is a host name, also in CAA, unless that has the tag iodef."""
+    return type_ in HOST_NAMES or (type_ == RecordType.CAA and extra.get("tag") != "iodef")

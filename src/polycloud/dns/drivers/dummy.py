@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from polycloud.common.arguments import drop_none
 from polycloud.dns.base import DNSDriver
-from polycloud.dns.content import check_kind
+from polycloud.dns.content import check_kind, require_room
 from polycloud.dns.names import normalize_domain
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import (
@@ -98,8 +97,10 @@ class DummyDNSDriver(DNSDriver):
         extra: dict[str, Any] | None = None,
     ) -> Record:
         """Create a record; ids count from 1."""
-        name_, type_, data_, fields = self._check_record(zone, name, type, data, extra)
+        content = self._check_record(zone, name, type, data, extra)
+        name_, type_, data_, fields, _ = content
         self._listed(zone)
+        require_room(content, self._records[zone.id].values())
         self._last_id += 1
         record = Record(str(self._last_id), name_, type_, data_, zone, self, fields.get("ttl"), fields)
         self._records[zone.id][record.id] = record
@@ -116,8 +117,8 @@ class DummyDNSDriver(DNSDriver):
         """Change a record."""
         changed = self._check_update(record, name, type, data, extra)
         kept = self._record(record)
-        kept.name, kept.type, kept.data = changed.name, changed.type, changed.data
-        kept.extra = {**kept.extra, **drop_none(extra or {})}
+        require_room(changed, [one for one in self._records[record.zone.id].values() if one is not kept])
+        kept.name, kept.type, kept.data, kept.extra, _ = changed
         kept.ttl = kept.extra.get("ttl")
         return kept
 

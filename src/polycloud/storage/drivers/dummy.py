@@ -16,12 +16,18 @@ from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     ContainerDoesNotExistError,
     ContainerIsNotEmptyError,
-    InvalidContainerNameError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
     Provider,
 )
-from polycloud.storage.uploads import Progress, Upload, require_object_name, update_of, upload_of
+from polycloud.storage.uploads import (
+    Progress,
+    Upload,
+    require_container_name,
+    require_object_name,
+    update_of,
+    upload_of,
+)
 
 __all__ = ["DummyFileObject", "DummyStorageDriver"]
 
@@ -147,9 +153,7 @@ class DummyStorageDriver(StorageDriver):
 
     def create_container(self, container_name: str) -> Container:
         """Create a container."""
-        if not container_name or "/" in container_name:
-            message = f"container_name must be a name without '/', got {container_name!r}"
-            raise InvalidContainerNameError(message, self, container_name)
+        require_container_name(container_name, self)
         if container_name in self._containers:
             raise ContainerAlreadyExistsError(driver=self, container_name=container_name)
         self._objects[container_name] = Versions()
@@ -216,6 +220,9 @@ class DummyStorageDriver(StorageDriver):
     def same_account(self, other: StorageDriver) -> bool:
         """Return whether `other` is this very driver: each has a memory of its own."""
         return other is self
+
+    def _place(self) -> str:
+        return f"{id(self)}"
 
     def delete_object(self, obj: Object) -> bool:
         """Delete an object."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -157,20 +156,6 @@ class AzureBaseDriver(StorageDriver):
     def _address(self, container_name: str, object_name: str | None = None) -> str:
         """Return the URL of a container or an object."""
         return self.connection.base_url() + self._path(container_name, object_name).lstrip("/")
-
-    @contextmanager
-    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what Azure refuses as the errors of containers and objects."""
-        try:
-            yield
-        except (ContainerError, ObjectError):
-            raise
-        except ProviderHTTPError as error:
-            ours = self._translated(error, container_name, object_name)
-            if ours is None:
-                raise
-            ours.exchange, ours.headers = error.exchange, error.headers
-            raise ours from error
 
     def _translated(
         self, error: ProviderHTTPError, container_name: str, object_name: str | None

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 from polycloud.common.azure import AzureStorageResponse
+from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, PolycloudError, ProviderHTTPError
 from polycloud.storage.drivers.azure_blobs.connection import AzureBaseDriver, code_of
 from polycloud.storage.drivers.azure_blobs.containers import LIST, META, page_of
@@ -37,7 +38,15 @@ class AzureObjects(AzureBaseDriver):
         self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
     ) -> Iterator[Object]:
         """Yield the blobs, a page of 5,000 at a time."""
-        yield from self._blobs(container, {"prefix": prefix or ex_prefix or None})
+        for response, elements in self._pages(container, {"prefix": prefix or ex_prefix or None}):
+            yield together(self._blobs_of(response, elements, container))
+
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        """Yield what is directly in a folder, as Azure groups it: of each page its objects first."""
+        for response, elements in self._pages(container, {"prefix": prefix or None, "delimiter": "/"}):
+            yield from self._blobs_of(response, elements, container)
+            folders = response.root("EnumerationResults").iterfind("Blobs/BlobPrefix")
+            yield from map(_name_of, folders)
 
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return a blob with its metadata."""
@@ -68,7 +77,22 @@ class AzureObjects(AzureBaseDriver):
                 self.connection.request(path, params, method="DELETE")
         return True
 
-    def _blobs(self, container: Container, query: dict[str, Any]) -> Iterator[Object]:
+    def _blobs_of(
+        self, response: AzureStorageResponse, elements: list[ET.Element], container: Container
+    ) -> list[Object]:
+        try:
+            return [
+                self._listed(one, container)
+                for one in elements
+                if one.findtext("Properties/ResourceType") != FOLDER
+            ]
+        except (KeyError, ValueError) as error:
+            raise response.undocumented(error) from None
+
+    def _pages(
+        self, container: Container, query: dict[str, Any]
+    ) -> Iterator[tuple[AzureStorageResponse, list[ET.Element]]]:
+        """Yield the pages of a list, and the blobs on each."""
         path, marker = self._path(container.name), None
         query = {**LIST, **query, "maxresults": self._page}
         while True:
@@ -76,14 +100,7 @@ class AzureObjects(AzureBaseDriver):
                 page = {**query, "marker": marker}
                 response: AzureStorageResponse = self.connection.request(path, page)
             elements, marker = page_of(response, "Blobs/Blob", marker)
-            for element in elements:
-                if element.findtext("Properties/ResourceType") == FOLDER:
-                    continue
-                try:
-                    listed = self._listed(element, container)
-                except (KeyError, ValueError) as error:
-                    raise response.undocumented(error) from None
-                yield listed
+            yield response, elements
             if marker is None:
                 return
 
@@ -143,10 +160,9 @@ class AzureObjects(AzureBaseDriver):
         return None
 
     def _listed(self, element: ET.Element, container: Container) -> Object:
-        name, properties = element.find("Name"), element.find("Properties")
-        if name is None or not name.text or properties is None:
+        text, properties = _name_of(element), element.find("Properties")
+        if not text or properties is None:
             raise ValueError("a blob must have a name and properties")
-        text = unquote(name.text) if name.get("Encoded") == "true" else name.text
         fields = {child.tag: child.text for child in properties if child.text}
         extra: dict[str, Any] = {
             "content_type": fields.get("Content-Type"),
@@ -158,6 +174,14 @@ class AzureObjects(AzureBaseDriver):
         extra |= _version(element)
         digest = _digest(fields.get("Content-MD5"), extra["blob_type"])
         return Object(text, int(fields["Content-Length"]), digest, extra, None, container, self)
+
+
+def _name_of(element: ET.Element) -> str:
+    """Return the name of a blob or a folder in a list."""
+    name = element.find("Name")
+    if name is None or not name.text:
+        return ""
+    return unquote(name.text) if name.get("Encoded") == "true" else name.text
 
 
 def _if_match(obj: Object) -> dict[str, str]:

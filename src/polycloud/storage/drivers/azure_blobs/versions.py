@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 
 from polycloud.errors import ProviderHTTPError
@@ -23,7 +23,8 @@ class AzureVersions(AzureObjects):
 
     def iterate_object_versions(self, container: Container, prefix: str | None = None) -> Iterator[Object]:
         """Yield all versions. Azure lists the oldest of a name first, so memory holds those of one name."""
-        found = self._blobs(container, {"prefix": prefix or None, "include": "versions"})
+        pages = self._pages(container, {"prefix": prefix or None, "include": "versions"})
+        found = chain.from_iterable(self._blobs_of(*page, container) for page in pages)
         for _, versions in groupby((one for one in found if one.version_id), attrgetter("name")):
             yield from sorted(versions, key=lambda one: one.version_id or "", reverse=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -18,13 +17,12 @@ from polycloud.storage.drivers.google_storage.encryption import CustomerKey
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ContainerError,
-    InvalidContainerNameError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
     ObjectError,
     ObjectHashMismatchError,
 )
-from polycloud.storage.uploads import require_object_name
+from polycloud.storage.uploads import require_container_name, require_object_name
 from polycloud.utils.status import HTTPStatus
 
 API, UPLOADS = "/storage/v1/b", "/upload/storage/v1/b"
@@ -102,9 +100,7 @@ class GoogleStorageBase(StorageDriver):
 
     def _path(self, container_name: str, object_name: str | None = None, *, api: str = API) -> str:
         """Return the path of a container or of an object; every "/" of a name is encoded."""
-        if not container_name or "/" in container_name:
-            message = f"container_name must be a name without '/', got {container_name!r}"
-            raise InvalidContainerNameError(message, self, container_name)
+        require_container_name(container_name, self)
         path = f"{api}/{quote(container_name, safe='')}"
         return path if object_name is None else f"{path}/o/{quote(object_name, safe='')}"
 
@@ -131,20 +127,6 @@ class GoogleStorageBase(StorageDriver):
             token = found.token
             if not token:
                 return
-
-    @contextmanager
-    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what Google refuses as the errors of containers and objects."""
-        try:
-            yield
-        except (ContainerError, ObjectError):
-            raise
-        except ProviderHTTPError as error:
-            ours = self._translated(error, container_name, object_name)
-            if ours is None:
-                raise
-            ours.exchange, ours.headers = error.exchange, error.headers
-            raise ours from error
 
     def _translated(
         self, error: ProviderHTTPError, container_name: str, object_name: str | None

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common.payload import Item, LazyExtra
+from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, NotFoundError, ProviderHTTPError
 from polycloud.storage.drivers.google_storage.connection import (
     GoogleStorageBase,
@@ -63,6 +64,12 @@ class ObjectsPayload(msgspec.Struct):
     resource: ObjectPayload | None = None
 
 
+class FoldersPayload(msgspec.Struct):
+    """The folders on a page of a list."""
+
+    prefixes: list[str] = []
+
+
 class RewritePayload(msgspec.Struct):
     """How far a copy is: `token` continues it, unless it is `done`."""
 
@@ -84,7 +91,15 @@ class GoogleObjects(GoogleStorageBase):
         self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
     ) -> Iterator[Object]:
         """Yield the objects with their metadata, a page of 1,000 at a time."""
-        yield from self._listed(container, {"prefix": prefix or ex_prefix or None})
+        for response, items in self._listed(container, {"prefix": prefix or ex_prefix or None}):
+            yield together(self._built(response, items, container))
+
+    def iterate_folder(self, container: Container, prefix: str = "") -> Iterator[Object | str]:
+        """Yield what is directly in a folder, as Google groups it: of each page its objects first."""
+        query = {"prefix": prefix or None, "delimiter": "/"}
+        for response, items in self._listed(container, query):
+            yield from self._built(response, items, container)
+            yield from response.decode(FoldersPayload).prefixes
 
     def get_object(self, container_name: str, object_name: str) -> Object:
         """Return an object with its metadata."""
@@ -136,14 +151,17 @@ class GoogleObjects(GoogleStorageBase):
             self.connection.request(path, method="POST", json=EVERYBODY, idempotent=True)
         return True
 
-    def _listed(self, container: Container, query: dict[str, Any]) -> Iterator[Object]:
+    def _listed(
+        self, container: Container, query: dict[str, Any]
+    ) -> Iterator[tuple[GoogleStorageResponse, list[msgspec.Raw]]]:
+        """Yield the pages of a list of objects."""
         pages = self._pages(f"{self._path(container.name)}/o", query, "storage#objects")
         while True:
             with self._errors(container.name):
                 page = next(pages, None)
             if page is None:
                 return
-            yield from self._built(*page, container)
+            yield page
 
     def _built(
         self, response: GoogleStorageResponse, raws: list[msgspec.Raw], container: Container

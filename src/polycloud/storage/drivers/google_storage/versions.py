@@ -6,7 +6,7 @@ Source: Google's document "Object Versioning".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any
 
@@ -52,7 +52,8 @@ class GoogleVersions(GoogleObjects):
 
     def iterate_object_versions(self, container: Container, prefix: str | None = None) -> Iterator[Object]:
         """Yield all generations of the objects; those of one name are in memory at a time."""
-        listed = self._listed(container, {"prefix": prefix or None, "versions": "true"})
+        pages = self._listed(container, {"prefix": prefix or None, "versions": "true"})
+        listed = chain.from_iterable(self._built(*page, container) for page in pages)
         for _, versions in groupby(listed, attrgetter("name")):
             found = sorted(versions, key=lambda one: int(one.extra["generation"]), reverse=True)
             for obj in found:

@@ -51,7 +51,7 @@ class LocalStorageDriver(StorageDriver):
             raise InvalidArgumentError(f"the base folder {base} does not exist")
         super().__init__(str(key), None, secure, **options)
         self.base_path = str(base)
-        self._containers = LocalContainers(base, self)
+        self._containers = LocalContainers(base.resolve(), self)  # the base itself may be a link
         self._objects = LocalObjects(self._containers, self)
 
     def iterate_containers(self) -> Iterator[Container]:
@@ -112,6 +112,9 @@ class LocalStorageDriver(StorageDriver):
     def same_account(self, other: StorageDriver) -> bool:
         """Return whether `other` has the same base folder."""
         return isinstance(other, LocalStorageDriver) and other.base_path == self.base_path
+
+    def _place(self) -> str:
+        return os.path.realpath(self.base_path)
 
     def delete_object(self, obj: Object) -> bool:
         """Delete a file, and the folders that it leaves empty."""

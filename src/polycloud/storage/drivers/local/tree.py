@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from polycloud.errors import InvalidArgumentError
+from polycloud.storage.uploads import LONGEST_NAME
 
 OWN = ".polycloud"
 """The folder of a container in which its uploads begin and its metadata is."""
@@ -23,7 +24,11 @@ FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 def is_segment(name: str) -> bool:
     """Return whether a file or a folder may have this name."""
-    return name not in {"", ".", ".."} and "\0" not in name and len(os.fsencode(name)) <= LONGEST_SEGMENT
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:  # it stands for bytes that are no text
+        return False
+    return name not in {"", ".", ".."} and "\0" not in name and size <= LONGEST_SEGMENT
 
 
 def segments_of(name: str) -> list[str]:
@@ -120,6 +125,8 @@ def _entries(parent: int, prefix: str, at: str) -> Iterator[tuple[str, os.stat_r
             if not at and entry.name == OWN:
                 continue
             name = at + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
+            if not is_segment(entry.name) or len(name.encode()) > LONGEST_NAME:  # no object can be called so
+                continue
             if name.startswith(prefix) or (name.endswith("/") and prefix.startswith(name)):
                 names.append(name)
     for name in sorted(names, key=os.fsencode):

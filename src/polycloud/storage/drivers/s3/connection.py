@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from copy import copy
 from operator import methodcaller
 from typing import Any, ClassVar, TypeVar
@@ -34,6 +33,7 @@ from polycloud.storage.types import (
     ObjectError,
     ObjectHashMismatchError,
 )
+from polycloud.storage.uploads import require_container_name
 from polycloud.utils.headers import http_date
 from polycloud.utils.status import HTTPStatus
 
@@ -201,9 +201,7 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
 
     def _path(self, container_name: str, object_name: str | None = None) -> str:
         """Return the path of a container or of an object, as S3 signs it: all but "/" is encoded."""
-        if not container_name or "/" in container_name:
-            message = f"container_name must be a name without '/', got {container_name!r}"
-            raise InvalidContainerNameError(message, self, container_name)
+        require_container_name(container_name, self)
         path = f"/{quote(container_name, safe='~')}"
         return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
 
@@ -213,20 +211,6 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
         scheme, default = ("https", 443) if one.secure else ("http", 80)
         place = one.host if one.port == default else f"{one.host}:{one.port}"
         return f"{scheme}://{place}{one.request_path}{self._path(container_name, object_name)}"
-
-    @contextmanager
-    def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:
-        """Raise what S3 refuses as the errors of containers and objects."""
-        try:
-            yield
-        except (ContainerError, ObjectError):
-            raise
-        except ProviderHTTPError as error:
-            ours = self._translated(error, container_name, object_name)
-            if ours is None:
-                raise
-            ours.exchange, ours.headers = error.exchange, error.headers
-            raise ours from error
 
     def _translated(
         self, error: ProviderHTTPError, container_name: str, object_name: str | None

@@ -34,7 +34,7 @@ class Encryption:
     ) -> None:
         if key_given is not None and (method or key_id):
             raise InvalidArgumentError("give ex_customer_key or ex_encryption, not both")
-        if method not in {None, *METHODS}:
+        if method not in (None, *METHODS):
             raise InvalidArgumentError(
                 f"ex_encryption must be one of {', '.join(METHODS)}, got {shown(method)}"
             )

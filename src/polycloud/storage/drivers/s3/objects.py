@@ -28,6 +28,8 @@ AS_KEPT = {"Accept-Encoding": "identity"}
 class S3Objects(S3BaseDriver):
     """Objects as S3 has them."""
 
+    reads_unseen = True
+
     def iterate_container_objects(
         self, container: Container, prefix: str | None = None, ex_prefix: str | None = None
     ) -> Iterator[Object]:
@@ -115,7 +117,7 @@ class S3Objects(S3BaseDriver):
         if "Range" in headers and not response.headers.get("content-range", "").startswith(f"bytes {start}-"):
             response.close()
             raise response.malformed(f"the response must be the range {headers['Range']}")
-        obj.hash = etag  # of an object that was not looked up: what follows is of the same version
+        obj.hash = etag  # of an object that was not looked up
         obj.extra.update(encryption_of(response.headers))  # lists do not say it
         return response.iter_bytes()
 

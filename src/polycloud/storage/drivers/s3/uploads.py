@@ -22,24 +22,6 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
     part_size = 5 * 1024 * 1024  # S3 allows no smaller one, but the last
     most_parts = 10_000
 
-    def upload_object(
-        self,
-        file_path: str,
-        container: Container,
-        object_name: str,
-        extra: dict[str, Any] | None = None,
-        verify_hash: bool = True,
-        headers: dict[str, str] | None = None,
-        *,
-        ex_storage_class: str | None = None,
-        **options: Any,
-    ) -> Object:
-        """Create or replace an object with the content of a file; `ex_storage_class` is "STANDARD_IA" etc."""
-        headers = _with_class(headers, ex_storage_class)
-        return super().upload_object(
-            file_path, container, object_name, extra, verify_hash, headers, **options
-        )
-
     def upload_object_via_stream(
         self,
         iterator: Iterable[bytes] | bytes,
@@ -51,7 +33,7 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
         ex_storage_class: str | None = None,
         **options: Any,
     ) -> Object:
-        """Create or replace an object, in parts if it is longer than one; see `upload_object`."""
+        """Create or replace an object, in parts if it is longer; `ex_storage_class` is "STANDARD_IA" etc."""
         headers = _with_class(headers, ex_storage_class)
         return super().upload_object_via_stream(iterator, container, object_name, extra, headers, **options)
 

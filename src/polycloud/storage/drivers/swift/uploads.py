@@ -38,24 +38,6 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
     part_size = 5 * 1024 * 1024
     most_parts = 1000  # of Swift's usual configuration
 
-    def upload_object(
-        self,
-        file_path: str,
-        container: Container,
-        object_name: str,
-        extra: dict[str, Any] | None = None,
-        verify_hash: bool = True,
-        headers: dict[str, str] | None = None,
-        *,
-        ex_delete_after: int | None = None,
-        **options: Any,
-    ) -> Object:
-        """Create or replace an object with the content of a file; see `upload_object_via_stream`."""
-        headers = _with_expiry(headers, ex_delete_after)
-        return super().upload_object(
-            file_path, container, object_name, extra, verify_hash, headers, **options
-        )
-
     def upload_object_via_stream(
         self,
         iterator: Iterable[bytes] | bytes,

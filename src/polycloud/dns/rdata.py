@@ -1,0 +1,228 @@
+"""The data of records: what a `Record` says, and the same as rdata in the form of zone files (RFC 1035, 5.1).
+
+dnspython (extra `dns`) parses, checks and writes rdata of every type. Providers that keep rdata as text send
+most of it in one plain spelling, such as `10 mail.example.org.`: this is taken apart by `PLAIN`, since a list
+of 10,000 records would otherwise take seconds; all other spellings are dnspython's.
+
+A value may consist of several parts, such as the priority and the host of MX. The last part is the record's
+`data`, the others are fields of its `extra`; `VALUE_FIELDS` names them in the order of zone files.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from polycloud.dns.names import ascii_name
+from polycloud.dns.types import RecordType
+from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
+
+if TYPE_CHECKING:
+    from dns.name import Name
+    from dns.rdata import Rdata
+
+__all__ = [
+    "ALIASES",
+    "HOST_NAMES",
+    "OPAQUE",
+    "TEXTS",
+    "VALUE_FIELDS",
+    "Value",
+    "dns_name",
+    "read_rdata",
+    "write_rdata",
+]
+
+HOST_NAMES = frozenset(
+    {
+        *(RecordType.ALIAS, RecordType.ANAME, RecordType.CNAME, RecordType.DNAME),
+        *(RecordType.MX, RecordType.NS, RecordType.PTR, RecordType.SRV),
+    }
+)
+"""Types whose data is a host name."""
+TEXTS = frozenset({RecordType.SPF, RecordType.TXT})
+"""Types whose data is text."""
+VALUE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    RecordType.MX: ("priority",),
+    RecordType.SRV: ("priority", "weight", "port"),
+    RecordType.CAA: ("flags", "tag"),
+    RecordType.HTTPS: ("priority",),
+    RecordType.SVCB: ("priority",),
+}
+"""Fields of `extra` that a type needs."""
+
+ALIASES = frozenset({RecordType.ALIAS, RecordType.ANAME})
+"""Types that providers have and DNS has not, with data like that of CNAME."""
+OPAQUE = frozenset({RecordType.GEO, RecordType.REDIRECT, RecordType.URL})
+"""Types that providers have and DNS has not, with data of their own."""
+_SERVICES = frozenset({RecordType.HTTPS, RecordType.SVCB})
+_QUOTED = re.compile(r'="([\w,.:+/=-]+)"')
+"""Parameters that need no quotes, which dnspython writes and PowerDNS 4.7 does not read."""
+_PIECE = 255
+_HOST = r'([^\s\\"();@]+)'
+PLAIN: Mapping[str, re.Pattern[str]] = {
+    **dict.fromkeys(HOST_NAMES, re.compile(_HOST)),
+    RecordType.MX: re.compile(rf"(\d+) {_HOST}"),
+    RecordType.SRV: re.compile(rf"(\d+) (\d+) (\d+) {_HOST}"),
+    RecordType.CAA: re.compile(r'(\d+) ([a-z0-9]+) "([ !#-\[\]-~]*)"'),
+    **dict.fromkeys(TEXTS, re.compile(r'"([ !#-\[\]-~]*)"')),
+}
+"""The plain spellings: their groups are the fields and the data."""
+_FORMS: Mapping[str, str] = {
+    RecordType.A: "an IPv4 address",
+    RecordType.AAAA: "an IPv6 address",
+    **dict.fromkeys(HOST_NAMES, "a host name in full"),
+}
+
+
+class Value(NamedTuple):
+    """The value of a record: `data`, the `fields` of its type, and `rdata`, which equal values have equal."""
+
+    data: str
+    fields: dict[str, Any]
+    rdata: str
+
+
+def read_rdata(type_: str, text: str) -> Value:
+    """Return the value that a provider sends as rdata; what is not valid becomes `data` as it is."""
+    if type_ == RecordType.A or type_ in OPAQUE:
+        return Value(text, {}, text)
+    if type_ == RecordType.AAAA:
+        return _address(text)
+    plain = PLAIN.get(type_)
+    match = plain and plain.fullmatch(text)
+    if match:
+        return _plain(type_, text, *match.groups())
+    try:
+        return _value(type_, _parsed(type_, text))
+    except InvalidArgumentError:
+        return Value(text, {}, text)
+
+
+def write_rdata(type_: str, data: str, extra: Mapping[str, Any]) -> Value:
+    """Return the value that a caller gives, with `data` in the spelling that all providers return.
+
+    Host names may end with a dot, and are in full without it too. Raises `InvalidArgumentError` if the data
+    is not valid for its type.
+    """
+    if type_ in OPAQUE:
+        return Value(_printable(type_, data), {}, data)
+    return _value(type_, _built(type_, data, [extra[name] for name in VALUE_FIELDS.get(type_, ())]))
+
+
+def dns_name(text: str) -> Name:
+    """Return an absolute name, given with or without a trailing dot.
+
+    Raises `InvalidArgumentError` if DNS cannot have it.
+    """
+    _require_dnspython()
+    from dns import exception, name
+
+    try:
+        return name.from_text(ascii_name(text), name.root)
+    except exception.DNSException as error:
+        raise InvalidArgumentError(f"the name {shown(text)} cannot be in DNS: {error}") from error
+
+
+def _require_dnspython() -> None:
+    try:
+        import dns  # noqa: F401
+    except ModuleNotFoundError:
+        raise ImportError("the data of DNS records needs dnspython: pip install 'polycloud[dns]'") from None
+
+
+def _address(text: str) -> Value:
+    try:
+        data = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
+    except (OSError, ValueError):
+        data = text
+    return Value(data, {}, data)
+
+
+def _plain(type_: str, text: str, *parts: str) -> Value:
+    data, names = parts[-1], VALUE_FIELDS.get(type_, ())
+    if type_ in HOST_NAMES:
+        data, text = data.lower(), text.lower()
+        data = data if data == "." else data.removesuffix(".")
+    fields = {name: part if name == "tag" else int(part) for name, part in zip(names, parts, strict=False)}
+    return Value(data, fields, text)
+
+
+def _dns_type(type_: str) -> str:
+    return "CNAME" if type_ in ALIASES else str(type_)
+
+
+def _parsed(type_: str, text: str) -> Rdata:
+    """Return rdata in the form of zone files."""
+    _require_dnspython()
+    from dns import exception, name, rdata
+
+    try:
+        return rdata.from_text(
+            "IN",
+            _dns_type(type_),
+            _printable(type_, text),
+            name.root,
+            relativize=False,
+            idna_codec=name.IDNA_2008_UTS_46,
+        )
+    except (exception.DNSException, ValueError) as error:
+        form = _FORMS.get(type_, "as in zone files")
+        raise InvalidArgumentError(
+            f"data of type {type_} must be {form}, got {shown(text)}: {error}"
+        ) from error
+
+
+def _printable(type_: str, text: str) -> str:
+    if text.isprintable():
+        return text
+    raise InvalidArgumentError(f"data of type {type_} must not contain control characters, got {shown(text)}")
+
+
+def _built(type_: str, data: str, fields: list[Any]) -> Rdata:
+    """Return rdata of what a caller gives; texts may have any characters."""
+    _require_dnspython()
+    from dns import rdata, rdataclass, rdatatype
+
+    classes: Any = rdata.get_rdata_class
+
+    if type_ in TEXTS:
+        raw = data.encode(errors="surrogateescape")
+        parts: list[Any] = [[raw[at : at + _PIECE] for at in range(0, len(raw), _PIECE)] or [b""]]
+    elif type_ == RecordType.CAA:
+        flags, tag = fields
+        parts = [flags, tag.lower().encode(), data.encode(errors="surrogateescape")]
+    elif type_ in HOST_NAMES:
+        if data in {"", "@"}:
+            raise InvalidArgumentError(f"data of type {type_} must be {_FORMS[type_]}, got {data!r}")
+        parts = [*fields, dns_name(data)]
+    else:
+        return _parsed(type_, " ".join([*map(str, fields), data]))
+    kind = rdatatype.from_text(_dns_type(type_))
+    made: Rdata = classes(rdataclass.IN, kind)(rdataclass.IN, kind, *parts)
+    return made
+
+
+def _value(type_: str, parsed: Any) -> Value:
+    names = VALUE_FIELDS.get(type_, ())
+    text = parsed.to_text(chunksize=0)
+    if type_ in TEXTS:
+        return Value(_text(b"".join(parsed.strings)), {}, text)
+    if type_ == RecordType.CAA:
+        fields = {"flags": parsed.flags, "tag": parsed.tag.decode()}
+        return Value(_text(parsed.value), fields, text)
+    if type_ in _SERVICES:
+        text = _QUOTED.sub(r"=\1", text)
+    *fields_, data = text.split(" ", len(names))
+    if type_ in HOST_NAMES:
+        data, text = data.lower(), text.lower()
+        data = data if data == "." else data.removesuffix(".")
+    return Value(data, dict(zip(names, map(int, fields_), strict=True)), text)
+
+
+def _text(raw: bytes) -> str:
+    """Return text of bytes, which are UTF-8 or not: what is not is kept, as surrogates."""
+    return raw.decode(errors="surrogateescape")

@@ -1,0 +1,294 @@
+"""`RecordSetsDriver`, the base of drivers whose provider keeps all values of a name and type as one set.
+
+Such a provider changes a set as a whole. A driver gives two methods, `_sets` and `_change_sets`, and this
+base makes one `Record` of each value: a value is added beside its siblings, which stay as they are. So does
+what the provider has beyond DNS (`extra`), for a value or its set.
+
+Between the read of a set and its write another program may change it. Callers of this process therefore take
+turns at a zone. A driver whose provider can refuse a change of what is not there any more raises
+`SetsChangedError`, and the change is decided anew.
+
+The records of a set have one TTL. The id of a record is its type, name and value, and changes with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from functools import partial
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from polycloud.common.creation import UniqueCreation
+from polycloud.concurrency.waiting import Turns
+from polycloud.dns.base import DNSDriver, translated
+from polycloud.dns.content import Content, check_extra, check_kind, require_room
+from polycloud.dns.objects import Record, Zone
+from polycloud.dns.rdata import read_rdata
+from polycloud.dns.types import (
+    RecordAlreadyExistsError,
+    RecordConflictError,
+    RecordDoesNotExistError,
+    RecordError,
+    RecordType,
+    ZoneError,
+)
+from polycloud.errors import ConflictError
+
+__all__ = ["RecordSet", "RecordSetsDriver", "SetChange", "SetValue", "SetsChangedError"]
+
+T = TypeVar("T")
+ATTEMPTS = 5
+LONGEST_ID = 100
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+_turns = Turns()
+
+
+class SetValue(NamedTuple):
+    """A value of a set: `text` as zone files write it, and what else the provider has of it."""
+
+    text: str
+    extra: Mapping[str, Any] = NOTHING
+
+
+class RecordSet(NamedTuple):
+    """The values of a name and type; `key` distinguishes sets of one name and type, where such exist."""
+
+    name: str
+    type: RecordType | str
+    ttl: int | None
+    values: tuple[SetValue, ...]
+    extra: Mapping[str, Any] = NOTHING
+    key: str = ""
+
+    def without(self, value: SetValue) -> RecordSet:
+        """Return the set without a value."""
+        return self._replace(values=tuple(one for one in self.values if one is not value))
+
+
+class SetChange(NamedTuple):
+    """A set as it is and as it shall be; None for one that is not there."""
+
+    before: RecordSet | None
+    after: RecordSet | None
+
+
+class SetsChangedError(RecordAlreadyExistsError):
+    """The provider does not have what `before` says: another program changed it."""
+
+    default = "another program changes the records of this name all the time; try again"
+
+
+Decision = tuple[list[SetChange], T]
+
+
+class RecordSetsDriver(DNSDriver):
+    """A driver whose provider keeps record sets."""
+
+    default_ttl: ClassVar[int] = 3600
+    """The TTL in seconds of a new set, unless the record or the zone has one."""
+
+    value_extra: ClassVar[AbstractSet[str]] = frozenset()
+    """Keys of `extra` that the provider keeps for each value."""
+
+    set_extra: ClassVar[AbstractSet[str]] = frozenset()
+    """Keys of `extra` that the provider keeps for a set: a change concerns all its records."""
+
+    # What a driver gives
+
+    @abstractmethod
+    def _sets(self, zone: Zone, name: str | None = None) -> Iterable[RecordSet]:
+        """Return the sets of a zone, or at least those of the relative `name`; they may come page by page."""
+
+    @abstractmethod
+    def _change_sets(self, zone: Zone, changes: list[SetChange]) -> None:
+        """Make the changes: all or none of them, if the provider can.
+
+        Raises `SetsChangedError` for a response that says that the provider does not have what `before` says
+        (use `translated`).
+        """
+
+    # What this makes of it
+
+    def list_records(self, zone: Zone) -> list[Record]:
+        """Return all records of a zone."""
+        return list(self.iterate_records(zone))
+
+    def iterate_records(self, zone: Zone) -> Iterator[Record]:
+        """Yield the records of a zone as they arrive."""
+        check_kind(zone, Zone, "zone")
+        with self._zone_errors(zone.id):
+            for one in self._sets(zone):
+                yield from self._records(zone, one)
+
+    def create_record(
+        self, name: str | None, zone: Zone, type: RecordType, data: str, extra: dict[str, Any] | None = None
+    ) -> Record:
+        """Create a record beside those of its name; a `ttl` that is given becomes that of its whole set."""
+        wanted = self._check_record(zone, name, type, data, extra)
+
+        def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
+            there = [record for one in sets for record in self._records(zone, one)]
+            known = next((record for record in there if wanted.equals(record)), None)
+            if known and again:
+                return [], known
+            require_room(wanted, there)
+            before = _same(sets, wanted.name, wanted.type)
+            ttl = self.default_ttl if zone.ttl is None else zone.ttl
+            start = before or RecordSet(wanted.name, wanted.type, ttl, ())
+            after = self._with(start, SetValue(wanted.rdata), wanted.extra)
+            return [SetChange(before, after)], self._records(zone, after)[-1]
+
+        return self._change(zone, {wanted.name}, decide, wanted)
+
+    def update_record(
+        self,
+        record: Record,
+        name: str | None = None,
+        type: RecordType | None = None,
+        data: str | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> Record:
+        """Change a record, and its id with it. Its siblings stay; they have the same TTL."""
+        wanted = self._check_update(record, name, type, data, extra)
+        zone, given = record.zone, check_extra(extra)
+
+        def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
+            there = [made for one in sets for made in self._records(zone, one)]
+            found = self._find(sets, record)
+            if found is None:
+                known = next((one for one in there if wanted.equals(one)), None)
+                if known and again:
+                    return [], known
+                raise RecordDoesNotExistError(driver=self, record_id=record.id)
+            before, value = found
+            rdata = wanted.rdata or read_rdata(before.type, value.text).rdata
+            others = [one for one in there if one.id != record.id]
+            require_room(wanted._replace(rdata=rdata), others)
+            new, rest = value._replace(text=wanted.rdata or value.text), before.without(value)
+            if (wanted.name, wanted.type) == (before.name, before.type):
+                after = self._with(rest, new, given)
+                return [SetChange(before, after)], self._records(zone, after)[-1]
+            target = _same(sets, wanted.name, wanted.type)
+            empty = before._replace(name=wanted.name, type=wanted.type, values=())
+            after = self._with(target or empty, new, given)
+            changes = [SetChange(before, rest if rest.values else None), SetChange(target, after)]
+            return changes, self._records(zone, after)[-1]
+
+        return self._change(zone, {record.name, wanted.name}, decide)
+
+    def delete_record(self, record: Record) -> bool:
+        """Delete a record; its siblings stay."""
+        check_kind(record, Record, "record")
+
+        def decide(sets: list[RecordSet], again: bool) -> Decision[bool]:
+            found = self._find(sets, record)
+            if found:
+                rest = found[0].without(found[1])
+                return [SetChange(found[0], rest if rest.values else None)], True
+            if again:
+                return [], True
+            raise RecordDoesNotExistError(driver=self, record_id=record.id)
+
+        return self._change(record.zone, {record.name}, decide)
+
+    # How
+
+    def _change(
+        self,
+        zone: Zone,
+        names: AbstractSet[str],
+        decide: Callable[[list[RecordSet], bool], Decision[T]],
+        created: Content | None = None,
+    ) -> T:
+        """Read the sets of some names, decide how to change them, and do it, until nobody interferes.
+
+        `decide` is told whether it decides again. If the record `created` is one that the change creates, it
+        is searched for after a lost response.
+        """
+        line = self.connection
+        run = partial(self._attempt, zone, names, decide, created)
+        with self._zone_errors(zone.id):
+            return _turns((line.host, line.port, zone.id), run)
+
+    def _attempt(
+        self,
+        zone: Zone,
+        names: AbstractSet[str],
+        decide: Callable[[list[RecordSet], bool], Decision[T]],
+        created: Content | None,
+    ) -> T:
+        for attempt in range(ATTEMPTS):
+            changes, result = decide(self._named(zone, names), attempt > 0)
+            if not changes:
+                return result
+            try:
+                if created is None or not isinstance(result, Record):
+                    self._change_sets(zone, changes)
+                else:
+                    self._create_once_in(zone, created, changes, result)
+            except SetsChangedError:
+                continue
+            except (ZoneError, RecordError):
+                raise
+            except ConflictError as error:
+                raise translated(error, RecordConflictError(error.message, self)) from error
+            return result
+        raise SetsChangedError(driver=self)
+
+    def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
+        """Return the sets of these names."""
+        name = next(iter(names)) if len(names) == 1 else None
+        return [one for one in self._sets(zone, name) if one.name in names]
+
+    def _create_once_in(self, zone: Zone, content: Content, changes: list[SetChange], made: Record) -> None:
+        """Make the changes that create a record; after a lost response, wait until it is there."""
+
+        def send() -> Record:
+            self._change_sets(zone, changes)
+            return made
+
+        def equal() -> list[Record]:
+            sets = self._named(zone, {content.name})
+            return [one for each in sets for one in self._records(zone, each) if content.equals(one)]
+
+        self._create_once(UniqueCreation(content.described(zone), send, equal))
+
+    def _with(self, start: RecordSet, value: SetValue, given: Mapping[str, Any]) -> RecordSet:
+        """Return the set with a further value, its last, and with what else was given."""
+        value = value._replace(extra={**value.extra, **_chosen(given, self.value_extra)})
+        return start._replace(
+            ttl=given.get("ttl", start.ttl),
+            values=(*start.values, value),
+            extra={**start.extra, **_chosen(given, self.set_extra)},
+        )
+
+    def _find(self, sets: Iterable[RecordSet], record: Record) -> tuple[RecordSet, SetValue] | None:
+        """Return where the record is; None if it is not there any more."""
+        for one in sets:
+            for made, value in zip(self._records(record.zone, one), one.values, strict=True):
+                if made.id == record.id:
+                    return one, value
+        return None
+
+    def _records(self, zone: Zone, sets: RecordSet) -> list[Record]:
+        """Return a record of each value of a set."""
+        name, type_, ttl, values, extra, key = sets
+        start = f"{type_}:{key and key + ':'}{name}:"
+        common = {**extra} if ttl is None else {"ttl": ttl, **extra}
+        made = []
+        for text, own in values:
+            data, fields, rdata = read_rdata(type_, text)
+            id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
+            made.append(Record(id_, name, type_, data, zone, self, ttl, {**common, **fields, **own}))
+        return made
+
+
+def _same(sets: Iterable[RecordSet], name: str, type_: str) -> RecordSet | None:
+    return next((one for one in sets if (one.name, one.type, one.key) == (name, type_, "")), None)
+
+
+def _chosen(given: Mapping[str, Any], keys: AbstractSet[str]) -> dict[str, Any]:
+    return {key: given[key] for key in keys if key in given}
