@@ -105,6 +105,7 @@ class RFC2136Driver(RecordSetsDriver):
         super().__init__(key, secret, *args, **options)
         if algorithm not in ALGORITHMS:
             raise InvalidArgumentError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
+        normalize_domain(key, "key_name")
         if isinstance(zones, str):
             raise InvalidArgumentError(f"zones must be a list of domains, got {zones!r}")
         try:
