@@ -16,6 +16,7 @@ from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.storage.base import Container, Object
 from polycloud.storage.drivers.dummy import DummyStorageDriver
 from polycloud.storage.drivers.local import LocalStorageDriver
+from polycloud.storage.resuming import remembered
 
 SIZE = 1_000_000
 
@@ -60,6 +61,15 @@ def test_an_upload_to_a_full_disk(photos: Container, tmp_path: Path) -> None:
         photos.upload_object_via_stream(bytes(SIZE), "a")
     assert b"".join(photos.get_object("a").as_stream()) == b"earlier"
     assert list((tmp_path / "photos" / ".polycloud" / "uploads").iterdir()) == []
+
+
+def test_a_state_on_a_full_disk(tmp_path: Path) -> None:
+    """An upload that cannot be remembered as a whole raises an error, and leaves no part of a state file."""
+    state = tmp_path / "state"
+    with full_disk(20), remembered(state, ("a",)) as memory:
+        with pytest.raises(InvalidArgumentError, match="state cannot be written"):
+            memory.keep("an id")
+        assert not state.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that nobody may write to")

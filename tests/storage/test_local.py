@@ -11,6 +11,7 @@ from polycloud.storage.drivers.local import LocalStorageDriver
 from polycloud.storage.types import (
     ContainerDoesNotExistError,
     ContainerIsNotEmptyError,
+    InvalidContainerNameError,
     ObjectAlreadyExistsError,
     ObjectDoesNotExistError,
     ObjectError,
@@ -178,3 +179,32 @@ def test_ranges_of_a_replaced_file(photos: Container) -> None:
     photos.upload_object_via_stream(b"two", "a")
     with pytest.raises(ObjectError, match="'a' was changed since it was listed"):
         next(obj.range_as_stream(1))
+
+
+def test_a_file_that_changes_while_it_is_read(driver: LocalStorageDriver, photos: Container) -> None:
+    """Reading a file that is written to meanwhile ends with an error."""
+    file = Path(driver.base_path, "photos", "a")
+    file.write_bytes(bytes(600_000))
+    pieces = photos.get_object("a").as_stream()
+    next(pieces)
+    with file.open("r+b") as opened:
+        opened.write(b"x")
+    with pytest.raises(ObjectError, match="was changed while it was read"):
+        list(pieces)
+
+
+def test_a_base_that_is_a_link(driver: LocalStorageDriver, photos: Container, tmp_path: Path) -> None:
+    """The base folder may be a link: what is in it is what is in the folder to which it leads."""
+    photos.upload_object_via_stream(b"one", "a")
+    link = tmp_path.with_name(f"{tmp_path.name}-link")
+    link.symlink_to(tmp_path)
+    other = LocalStorageDriver(str(link)).get_container("photos")
+    assert [one.name for one in other.list_objects()] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["a\ud800", "\udcff"])
+def test_containers_that_are_no_text(driver: LocalStorageDriver, name: str) -> None:
+    """A name of a container that UTF-8 cannot encode is refused."""
+    for call in (driver.create_container, driver.get_container):
+        with pytest.raises(InvalidContainerNameError):
+            call(name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container
 from polycloud.storage.drivers.s3 import S3StorageDriver
@@ -211,3 +211,49 @@ def test_progress(bucket: Container, tmp_path: Path, size: int) -> None:
             bucket.upload_object_via_stream(source, "a", progress=seen.append)
         assert sum(seen) == size
         assert len(seen) == max(1, -(-size // PART))
+
+
+def test_a_condition_and_the_same_content(bucket: Container) -> None:
+    """A condition that is not met is an error too if the object has the same content, and no part stays."""
+    content = os.urandom(PART + 1)
+    bucket.upload_object_via_stream(content, "film", if_none_match="*")
+    with pytest.raises(ObjectAlreadyExistsError):
+        bucket.upload_object_via_stream(content, "film", if_none_match="*")
+    assert unfinished(bucket) == []
+
+
+def test_a_file_that_became_short(bucket: Container, file: Path) -> None:
+    """An upload that goes on with a file that now fits into one request leaves no parts and no state file."""
+    interrupted(bucket, file, resume=True)
+    assert beside(file).exists()
+    file.write_bytes(b"short")
+    made = bucket.upload_object(str(file), "film", resume=True)
+    assert b"".join(made.as_stream()) == b"short"
+    assert unfinished(bucket) == []
+    assert not beside(file).exists()
+
+
+def test_a_file_that_changes(bucket: Container, file: Path) -> None:
+    """An upload of a file that is written to meanwhile fails, as its parts would be of several times."""
+
+    def write(size: int) -> None:
+        with file.open("r+b") as opened:
+            opened.seek(-1, os.SEEK_END)
+            opened.write(b"x")
+
+    with pytest.raises(PolycloudError, match="the file was changed while it was read"):
+        bucket.upload_object(str(file), "film", progress=write)
+    assert bucket.list_objects() == []
+    assert unfinished(bucket) == []
+
+
+def test_a_file_that_grows(bucket: Container, file: Path) -> None:
+    """Of a file that grows meanwhile, as a log does, the object has what was there at the beginning."""
+    content = file.read_bytes()
+
+    def append(size: int) -> None:
+        with file.open("ab") as opened:
+            opened.write(b"another line")
+
+    made = bucket.upload_object(str(file), "film", progress=append)
+    assert b"".join(made.as_stream()) == content

@@ -23,7 +23,7 @@ from polycloud.storage.drivers.dummy import DummyStorageDriver
 from polycloud.storage.drivers.local import LocalStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.syncplan import Action, Plan
-from polycloud.storage.types import ObjectDoesNotExistError, UnsafePlanError
+from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, UnsafePlanError
 from support.web import Answer, Seen, serve
 
 SYNC = """
@@ -308,6 +308,41 @@ def test_a_plan_is_made_by_one(folder: Path, tmp_path: Path) -> None:
 
     assert sync(folder, Listing("key").create_container("target"), state=state).copied == 10
     assert not list(tmp_path.glob("state*"))
+
+
+def test_a_container_that_goes_away(folder: Path) -> None:
+    """A sync whose target is deleted in the meantime ends with an error, and does not try all the others."""
+    driver = DummyStorageDriver("key")
+    container = driver.create_container("target")
+    tried: list[str] = []
+
+    def delete(action: Action, error: PolycloudError | None) -> None:
+        tried.append(action.name)
+        container.delete_objects(container.iterate_objects())
+        container.delete()
+
+    with pytest.raises(ContainerDoesNotExistError):
+        sync(folder, container, progress=delete, limit=1)
+    assert len(tried) == 1
+
+
+def test_a_plan_that_cannot_be_made(folder: Path, tmp_path: Path) -> None:
+    """Of a plan that could not be made no file stays."""
+
+    class Failing(DummyStorageDriver):
+        def iterate_container_objects(self, *args: Any, **options: Any) -> Iterator[Object]:
+            raise PolycloudError("no")
+
+    with pytest.raises(PolycloudError, match="no"):
+        plan(folder, Failing("key").create_container("target"), tmp_path / "plan")
+    assert not list(tmp_path.glob("plan*"))
+
+
+@pytest.mark.parametrize("file", [None, "", 3, "a\0b"])
+def test_no_file_of_a_plan(folder: Path, container: Container, file: Any) -> None:
+    """What is no path is refused as the file of a plan."""
+    with pytest.raises(InvalidArgumentError, match="file must be the path of a file"):
+        plan(folder, container, file)
 
 
 def test_a_state_in_the_source(folder: Path, container: Container) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import islice
 from math import ceil
@@ -159,6 +159,8 @@ class MultipartUploads(StorageDriver):
         source = Source(iterator)
         if not source.has(self.part_size + 1):
             content = source.read(self.part_size)
+            source.require_unchanged()
+            self._forget_earlier(container, object_name, upload, resume)
             with self._errors(container.name, object_name):
                 made = self._upload_whole(container, object_name, content, upload)
             if progress is not None:
@@ -168,6 +170,17 @@ class MultipartUploads(StorageDriver):
             begin = partial(self._upload_in_parts, container, object_name, upload)
             errors = partial(self._errors, container.name, object_name)
             return _Sending(self, source, begin, errors, memory, progress).run()
+
+    def _forget_earlier(self, container: Container, name: str, upload: Upload, resume: StatePath) -> None:
+        """Abort the upload in parts that an earlier call began, when the content was longer."""
+        file = require_path(resume)
+        if file is None or not file.exists():
+            return
+        with remembered(file, self._identity(container, name, upload)) as memory:
+            if memory.id is not None:
+                with suppress(NotFoundError), self._errors(container.name, name):
+                    self._upload_in_parts(container, name, upload, memory.id).abort()
+            memory.forget()
 
     def _identity(self, container: Container, name: str, upload: Upload) -> tuple[Any, ...]:
         """Return what must be the same in the call that goes on with an upload."""
@@ -199,6 +212,7 @@ class _Sending:
             source = self._source
             by_position = source.positioned and not parted.in_order
             tags, size = self._file(parted) if by_position else self._stream(parted)
+            source.require_unchanged()
             with self._errors():
                 made = parted.complete(tags, size)
         except BaseException as error:

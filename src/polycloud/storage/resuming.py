@@ -7,6 +7,7 @@ with the content before it is trusted. While the upload runs the file is locked.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -45,10 +46,13 @@ class Memory:
         self.id = id
         if self._opened is None:
             return
+        line = msgspec.json.encode(Begun(FORMAT, self._digest, id)) + b"\n"
         try:
             self._opened.truncate(0)
-            self._opened.write(msgspec.json.encode(Begun(FORMAT, self._digest, id)) + b"\n")
+            if self._opened.write(line) != len(line):  # on a disk that fills
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
+            self.forget()
             raise InvalidArgumentError(f"{self.file} cannot be written: {error.strerror}") from error
 
     def forget(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.storage.contents import FilePart
 from polycloud.storage.uploads import Progress, require_progress
 from polycloud.utils.values import shown
@@ -38,6 +38,7 @@ class Source:
         self._buffer = bytearray()
         self._pieces: Iterator[Any] = iter(())
         self._file: Any = None
+        self._found: os.stat_result | None = None
         self._start = 0
         self.size: int | None = None
         if isinstance(content, BYTES):
@@ -61,7 +62,7 @@ class Source:
             found = os.fstat(file.fileno())
             if stat.S_ISREG(found.st_mode):
                 self._start = file.tell()
-                self._file = file
+                self._file, self._found = file, found
                 self.size = max(0, found.st_size - self._start)
                 return
         self._pieces = iter(lambda: file.read(65536), b"")
@@ -75,6 +76,17 @@ class Source:
         """Return a part of a regular file, at most `size` bytes."""
         assert self.size is not None
         return FilePart(self._file.fileno(), self._start + offset, min(size, self.size - offset))
+
+    def require_unchanged(self) -> None:
+        """Raise `PolycloudError` if a file was written to while it was read: its parts are of several times.
+
+        One that only has become longer, such as a log, is uploaded as far as it went at the beginning.
+        """
+        if self._found is None:
+            return
+        now = os.fstat(self._file.fileno())
+        if now.st_size <= self._found.st_size and now.st_mtime_ns != self._found.st_mtime_ns:
+            raise PolycloudError("the file was changed while it was read")
 
     def has(self, size: int) -> bool:
         """Return whether there are at least `size` bytes more; a stream is read so far."""
@@ -111,6 +123,7 @@ class Source:
         """Yield all that is left, in pieces."""
         while piece := self.read(PIECE):
             yield piece
+        self.require_unchanged()
 
 
 def _flat(piece: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:

@@ -12,13 +12,17 @@ from polycloud.storage.copying import verified_copy
 from polycloud.storage.locations import Entry, Location
 from polycloud.storage.objects import Object
 from polycloud.storage.syncplan import Action
-from polycloud.storage.types import ObjectDoesNotExistError, ObjectsNotDeletedError
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ObjectDoesNotExistError,
+    ObjectsNotDeletedError,
+)
 
 __all__ = ["Batch", "Outcome"]
 
 REMEMBERED = 64 * 1024 * 1024
 """The bytes from which on the copy of one object goes on where an earlier run of the plan left it."""
-FATAL = (InvalidCredsError,)
+FATAL = (InvalidCredsError, ContainerDoesNotExistError)
 
 
 class Outcome(NamedTuple):

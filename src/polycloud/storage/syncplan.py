@@ -148,7 +148,7 @@ class Plan:
             with self.journal_file.open("rb") as lines:
                 lines.seek(-min(len(ENDED), lines.seek(0, os.SEEK_END)), os.SEEK_END)
                 return lines.read() == ENDED
-        except FileNotFoundError:
+        except OSError:  # there is none, or it cannot be read: whoever applies the plan says so
             return False
 
     def remove(self) -> None:
@@ -179,8 +179,9 @@ class Plan:
         """Compare two locations and write the plan; see `polycloud.storage.syncing.plan`."""
         if source.overlaps(target):
             raise InvalidArgumentError(f"{source} and {target} must not be within each other")
-        path = require_path(file, "the plan")
-        assert path is not None
+        path = require_path(file, "file")
+        if path is None:
+            raise InvalidArgumentError("file must be the path of a file, got None")
         header = Header(
             FORMAT,
             str(source),
@@ -203,6 +204,8 @@ class Plan:
                 raise InvalidArgumentError(f"the plan {file} cannot be written: {error.strerror}") from error
             finally:
                 unfinished.unlink(missing_ok=True)
+                if not path.exists():  # it was not made
+                    _journal_of(path).unlink(missing_ok=True)
         return cls(path)
 
 

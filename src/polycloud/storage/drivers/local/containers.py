@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -68,13 +69,15 @@ class LocalContainers:
         with self.opened(name) as fd, tree.alone(fd):
             if next(tree.walk(fd, ""), None) is not None:
                 raise ContainerIsNotEmptyError(driver=self._driver, container_name=name)
-            _clear(fd)
             try:
+                _clear(fd)
                 with tree.folder(self._base) as base:
                     os.rmdir(name, dir_fd=base)
-            except OSError as error:  # such as a link in it
+            except OSError as error:
                 message = f"the container {name!r} cannot be deleted: {error.strerror}"
-                raise ContainerIsNotEmptyError(message, self._driver, name) from error
+                if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:  # such as a link in it
+                    raise ContainerIsNotEmptyError(message, self._driver, name) from error
+                raise PolycloudError(message, self._driver) from error
 
     @contextmanager
     def opened(self, name: str) -> Iterator[int]:

@@ -80,12 +80,17 @@ class LocalObjects:
     def read(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         """Yield the bytes of a file from `start` to before `end`; it must be what it was for `obj`."""
         with self._opened(obj.container, obj.name) as (fd, file):
-            if not _is_same(obj, fd, os.fstat(file)):
+            before = os.fstat(file)
+            if not _is_same(obj, fd, before):
                 message = f"the object {obj.name!r} was changed since it was listed"
                 raise ObjectError(message, self._driver, obj.name)
             while piece := os.pread(file, CHUNK if end is None else min(CHUNK, end - start), start):
                 start += len(piece)
                 yield piece
+            now = os.fstat(file)
+            if now.st_size <= before.st_size and now.st_mtime_ns != before.st_mtime_ns:
+                message = f"the object {obj.name!r} was changed while it was read"
+                raise ObjectError(message, self._driver, obj.name)
 
     def write(self, pieces: Iterable[bytes], container: Container, name: str, upload: Upload) -> Object:
         """Write a file and publish it."""

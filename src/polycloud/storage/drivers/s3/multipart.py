@@ -97,7 +97,7 @@ class S3PartedUpload(PartedUpload):
             return self._uploaded(size, bare(response.read("CompleteMultipartUploadResult", Completed).etag))
         except PolycloudError:
             etag = self._etag_now()
-            if etag is None or etag != _etag_of_parts(tags):
+            if etag is None or etag != _etag_of_parts(tags) or self._is_unfinished():
                 raise
             return self._uploaded(size, etag)
 
@@ -124,6 +124,14 @@ class S3PartedUpload(PartedUpload):
             if following <= marker:
                 raise response.malformed("the list returns to the same page and has no end")
             marker = following
+
+    def _is_unfinished(self) -> bool:
+        """Return whether S3 has the parts yet: then an object with the same content is another upload's."""
+        try:
+            self._connection.request(self._path, {**self._query, "max-parts": 1}, None, self._use)
+        except PolycloudError:
+            return False
+        return True
 
     def _etag_now(self) -> str | None:
         try:
