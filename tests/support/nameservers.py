@@ -11,6 +11,9 @@ import pytest
 
 from support import kit
 
+SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
+"""The secret of the TSIG key "t" of BIND and Knot."""
+
 
 def nameserver(name: str) -> int:
     """Return the port of a server on 127.0.0.1; skip unless `make nameservers` runs the test."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.powerdns import PowerDNSDriver
+    from polycloud.dns.drivers.rfc2136 import RFC2136Driver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
@@ -19,6 +20,7 @@ DRIVERS: providers.Drivers = {
     Provider.DIGITAL_OCEAN: ("polycloud.dns.drivers.digitalocean", "DigitalOceanDNSDriver"),
     Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
     Provider.POWERDNS: ("polycloud.dns.drivers.powerdns", "PowerDNSDriver"),
+    Provider.RFC2136: ("polycloud.dns.drivers.rfc2136", "RFC2136Driver"),
 }
 """The DNS drivers of this package: constant to (module path, class name)."""
 
@@ -29,6 +31,8 @@ def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> typ
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.POWERDNS, "powerdns"]) -> type[PowerDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.RFC2136, "rfc2136"]) -> type[RFC2136Driver]: ...
 @overload
 def get_driver(provider: str) -> type[DNSDriver]: ...
 def get_driver(provider: str) -> type[Any]:

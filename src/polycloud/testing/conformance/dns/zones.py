@@ -106,7 +106,7 @@ class ZoneRules(DNSSuite):
             assert one.ttl == self.ttl, f"the TTL is {one.ttl!r}, not {self.ttl}"
             assert (one.id, one.domain, one.type) == before, f"{before} became {one!r}"
 
-    @rule()
+    @rule("delete_zone")
     def test_d29_delete_zone(self, driver: DNSDriver, record: Record, zone: Zone) -> None:
         """`delete_zone` returns True, and the zone leaves the list, although it has records."""
         require_true("delete_zone", driver.delete_zone(zone))
@@ -127,7 +127,7 @@ class ZoneRules(DNSSuite):
             if name not in self.not_offered:
                 error_of(ZoneDoesNotExistError, name, call)
 
-    @rule("create_record", "list_records")
+    @rule("create_record", "delete_zone", "list_records")
     def test_d31_methods_of_zones(self, driver: DNSDriver, zone: Zone) -> None:
         """A zone's own methods do what the driver's do."""
         made = zone.create_record("www", RecordType.A, ADDRESS)
