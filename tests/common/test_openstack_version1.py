@@ -101,6 +101,23 @@ def test_a_refused_token(swift: Swift, web: Web) -> None:
         assert [seen.path for seen in web.seen[before:]] == ["/v1/AUTH_test/", "/auth/v1.0", "/v1/AUTH_test/"]
 
 
+def test_a_given_token(swift: Swift, web: Web) -> None:
+    """A token that is given with the storage's address is used until user and key must renew it."""
+    storage = f"{web.url}/v1/AUTH_test"
+    with driver(web.url, ex_force_auth_token="given", ex_force_base_url=storage) as one:
+        one.list_containers()
+    assert [seen.path for seen in web.seen] == ["/v1/AUTH_test/", "/auth/v1.0", "/v1/AUTH_test/"]
+    tokens = [seen.headers.get("X-Auth-Token") for seen in web.seen]
+    assert tokens[0] == "given" != tokens[2]
+    options = {"ex_force_auth_url": web.url, "ex_force_auth_version": "1.0", "ex_force_auth_token": tokens[2]}
+    with OpenStackSwiftStorageDriver(ex_force_base_url=storage, **options) as one:
+        assert one.list_containers() == []
+    assert [seen.path for seen in web.seen[3:]] == ["/v1/AUTH_test/"]
+    with OpenStackSwiftStorageDriver(**{**options, "ex_force_auth_token": "other"}) as one:
+        with pytest.raises(InvalidCredsError, match="needs ex_force_base_url="):
+            one.list_containers()
+
+
 def test_the_end_of_tokens(swift: Swift, web: Web) -> None:
     """A token ends when the response to the login says so, or never if it does not say."""
     with driver(web.url) as one:

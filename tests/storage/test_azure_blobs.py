@@ -143,6 +143,11 @@ def test_accounts_that_are_none() -> None:
     [
         ({}, "https://account.blob.core.windows.net"),
         ({"cloud_environment": "AzureChinaCloud"}, "https://account.blob.core.chinacloudapi.cn"),
+        ({"host": "blob.core.usgovcloudapi.net"}, "https://account.blob.core.usgovcloudapi.net"),
+        (
+            {"host": "privatelink.blob.core.windows.net"},
+            "https://account.privatelink.blob.core.windows.net",
+        ),
         ({"host": "account.privatelink.blob.core.windows.net"},) * 2,
         ({"host": "account-secondary.blob.core.windows.net"},) * 2,
         ({"host": "127.0.0.1", "port": 10000, "secure": False}, "http://127.0.0.1:10000/account"),
@@ -164,6 +169,18 @@ def test_unknown_environments() -> None:
         AzureBlobsStorageDriver("account", KEY, cloud_environment="mars")
     with pytest.raises(InvalidArgumentError, match="azureAd"):
         AzureBlobsStorageDriver("account", KEY, auth_type="kerberos")
+
+
+def test_unknown_options() -> None:
+    """An unknown option is refused with the names that the constructor takes, and no inner ones."""
+    with pytest.raises(InvalidArgumentError, match="did you mean 'tenant_id'") as near:
+        AzureBlobsStorageDriver("account", KEY, tennant_id="t")
+    with pytest.raises(InvalidArgumentError, match="endpoint_suffix") as far:
+        AzureBlobsStorageDriver("account", KEY, endpoint_suffix="core.example")
+    names = str(far.value).partition("; it has ")[2].split(", ")
+    assert {"host", "cloud_environment", "ex_per_page", "timeout"} <= set(names)
+    assert not {"login", "self"} & set(names)
+    assert "login" not in str(near.value)
 
 
 @pytest.mark.parametrize("token", [SAS, f"?{SAS}", "sv=2023-11-03&ss=b&srt=sco&sp=rl&sig=a+b/c="])

@@ -365,8 +365,11 @@ def test_names_that_are_no_text(folder: Path, container: Container) -> None:
         os.close(above)
     os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=deep))
     os.close(deep)
-    report = sync(folder, container)
-    assert (report.copied, report.failed) == (10, [])
+    try:
+        report = sync(folder, container)
+        assert (report.copied, report.failed) == (10, [])
+    finally:
+        subprocess.run(["rm", "-rf", str(folder)], check=True)  # pytest's own cleanup is recursive
 
 
 def test_a_prefix(folder: Path, container: Container) -> None:

@@ -76,12 +76,13 @@ class BaseDriver:
         return given
 
     def _require_known(self, options: Mapping[str, Any]) -> None:
-        known = ConnectionOptions.__annotations__.keys() | self._ex_connection_class_kwargs().keys()
-        for name in options.keys() - known:
+        general = ConnectionOptions.__annotations__.keys()
+        for name in options.keys() - general - self._ex_connection_class_kwargs().keys():
             import difflib
 
-            near = difflib.get_close_matches(name, [*known, "host", "port", "secure", "region"], 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
+            known = sorted(general | _arguments_of(type(self)))
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
             raise InvalidArgumentError(f"{type(self).__name__} has no option {name!r}{hint}")
 
     def clean_error(self, error: PolycloudError) -> None:
@@ -102,6 +103,17 @@ class BaseDriver:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.connection!r}>"
+
+
+def _arguments_of(kind: type[BaseDriver]) -> set[str]:
+    """Return the names of what the constructor takes by name."""
+    import inspect
+
+    constructors = (vars(one)["__init__"] for one in kind.__mro__ if "__init__" in vars(one))
+    parameters = (one for each in constructors for one in inspect.signature(each).parameters.values())
+    return {one.name for one in parameters if one.kind in {one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY}} - {
+        "self"
+    }
 
 
 def credentials_of(kind: type[BaseDriver]) -> tuple[Credential, ...]:

@@ -38,6 +38,8 @@ def destination_of(path: Any, object_name: str, *, overwrite: bool) -> Path:
         raise InvalidArgumentError(f"{found} is a folder")
     if not overwrite and os.path.lexists(found):
         raise InvalidArgumentError(f"{found} exists; pass overwrite_existing=True to replace it")
+    if found.exists() and not found.is_file():  # a rename would replace the device itself
+        raise InvalidArgumentError(f"{found} is a device or a pipe; write the object's stream to it")
     if not found.parent.is_dir():
         raise InvalidArgumentError(f"there is no folder {found.parent}")
     return found

@@ -33,3 +33,9 @@ def environment_of(name: object) -> Environment:
         return ENVIRONMENTS[name]
     known = ", ".join(ENVIRONMENTS)
     raise InvalidArgumentError(f"cloud_environment must be one of {known}, got {shown(name)}")
+
+
+def account_host(account: str, host: str) -> str:
+    """Return the host of an account, if `host` is what Azure's clouds have after its name; else `host`."""
+    ends = {f"blob.{one.storage}" for one in ENVIRONMENTS.values()}
+    return f"{account}.{host}" if host.removeprefix("privatelink.") in ends else host

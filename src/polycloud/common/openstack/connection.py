@@ -116,6 +116,8 @@ class OpenStackBaseConnection(TokenConnection):
                 )
             return Access(login.token)
         if login.method == "1.0":
+            if login.token is not None and self.cloud.urls and self._tokens.token is None:
+                return Access(login.token)  # version 1 cannot be asked what a token is for
             return version1.log_in(self, login)
         return log_in(self, login, self._tokens.token)
 

@@ -250,9 +250,8 @@ def _login(
 ) -> Login:
     method = method_named(method)
     if token is not None and not secret:
-        return Login(
-            method="2.0_token" if METHODS[method].version == "v2.0" else "3.x_token", token=token, scope=scope
-        )
+        by_token = {"v1.0": "1.0", "v2.0": "2.0_token", "v3": "3.x_token"}
+        return Login(method=by_token[METHODS[method].version], token=token, scope=scope)
     if not secret or not key:
         raise InvalidCredsError("OpenStack needs a user name and a password, as str")
     if method == "3.x_appcred":

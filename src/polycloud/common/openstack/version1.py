@@ -24,7 +24,10 @@ PATH = "/auth/v1.0"
 def log_in(connection: Requests, login: Login) -> Access:
     """Return a new token. Raises `InvalidCredsError` if the login is refused, and the errors of `request`."""
     if login.user is None or login.password is None:
-        raise InvalidCredsError("the login of version 1 needs a user (such as 'account:user') and a key")
+        raise InvalidCredsError(
+            "the login of version 1 needs a user (such as 'account:user') and a key; a token in their place, "
+            "which ends some day, needs ex_force_base_url=, the address of the storage"
+        )
     headers = {"X-Auth-User": login.user, "X-Auth-Key": login.password}
     try:
         response = connection.request("", headers=headers)

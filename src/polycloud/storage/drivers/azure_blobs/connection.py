@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from polycloud.common.arguments import require_count
 from polycloud.common.azure import AzureStorageConnection, ClientLogin
-from polycloud.common.azure.environments import environment_of
+from polycloud.common.azure.environments import account_host, environment_of
 from polycloud.common.credentials import Credential
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, NotFoundError, ProviderHTTPError
 from polycloud.storage.base import StorageDriver
@@ -124,7 +124,7 @@ class AzureBaseDriver(StorageDriver):
         self._page = require_count(
             "ex_per_page", LARGEST_PAGE if ex_per_page is None else ex_per_page, LARGEST_PAGE
         )
-        host = host or f"{key}.blob.{environment.storage}"
+        host = account_host(key, host or f"blob.{environment.storage}")
         super().__init__(key, secret, secure, host, port, None, region, **options)
 
     def _ex_connection_class_kwargs(self) -> dict[str, Any]:
