@@ -192,9 +192,8 @@ class RFC2136Driver(RecordSetsDriver):
 
     def _to_set(self, zone: Zone, name: Any, values: Any) -> RecordSet:
         texts = tuple(SetValue(one.to_text(chunksize=0)) for one in values)
-        return RecordSet(
-            self._received_name(name.to_text(), zone), record_type(values.rdtype.name), values.ttl, texts
-        )
+        relative = self._received_name(name.to_text(), zone)
+        return RecordSet(relative, record_type(values.rdtype.name), values.ttl, texts)
 
 
 def _require(update: UpdateMessage, zone: Zone, change: SetChange) -> None:
