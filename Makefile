@@ -55,7 +55,7 @@ softlayer: $(VENV)/.dev ## run SoftLayer's driver on the server of its SDK, from
 	$(BIN)/pytest -n 2 tests/contract/test_softlayer.py
 
 stores: $(VENV)/.dev ## run storage drivers on stores of the kit in ../shared: MiniStack, Swift, SeaweedFS, Azurite, Google's emulators, for minutes
-	POLYCLOUD_STORES=real $(BIN)/pytest -n 2 tests/stores
+	POLYCLOUD_STORES=real $(BIN)/pytest -n 2 tests/stores tests/storage/test_swiftclient.py
 
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +15,25 @@ from support.process import Process
 # Whatever takes long on a busy machine is no failure; a test of a time has a bound of its own
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+REAL = {name: f"POLYCLOUD_{name.upper()}" for name in ("nameservers", "openstack", "stores")}
+"""Folders of tests on servers of others, each run by `make` of its name, which sets this variable."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the tests on servers of others: to collect and skip them takes long, too."""
+    name = collection_path.name
+    if collection_path.parent != Path(__file__).parent or name not in REAL or REAL[name] in os.environ:
+        return None
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests were left out."""
+    for name in sorted(REAL):
+        if REAL[name] not in os.environ:
+            terminalreporter.write_line(f"LEFT OUT tests/{name}: servers of others; run `make {name}`")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -87,9 +87,9 @@ PRINTED = {
         "b'secret'\n",
         "200\nb'hello'\n403\n",
         "b {'owner': 'ann'} True\n",
-        "12000000 None ['films', 'films_segments']\ntemp_url_sig=\n",
         "".join(f"day-{number} b'entry'\n" for number in range(5)),
     ],
+    "stores.md": ["12000000 None ['films', 'films_segments']\ntemp_url_sig=\n"],
 }
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

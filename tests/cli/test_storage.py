@@ -236,6 +236,13 @@ def test_resume(storage: Run, cloud: Sandbox, tmp_path: Path) -> None:
         assert "--resume is for copies of a file to an object" in refused.stderr
 
 
+def test_no_place_for_plans(storage: Run, both: dict[str, str], photos: Path) -> None:
+    """A sync whose plan can be kept nowhere is refused with the way out."""
+    both["XDG_STATE_HOME"] = str(photos / "a.jpg")
+    done = storage("sync", str(photos), "disk:photos", status=2)
+    assert "a.jpg/polycloud/sync of plans cannot be made (Not a directory); set XDG_STATE_HOME" in done.stderr
+
+
 def test_existing_files(storage: Run, photos: Path) -> None:
     """A file that exists is replaced with --force only, which the error says."""
     storage("cp", str(photos / "a.jpg"), "disk:photos")

@@ -663,3 +663,74 @@ def test_gather_lets_what_runs_end(world: World) -> None:
         assert ended == ["slow"]
     with pytest.raises(InvalidArgumentError, match="limit must be an int of at least 1, got 0"):
         world(lambda: waiting.gather([slow, slow], limit=0))
+
+
+def _counted(turns: waiting.Turns, counter: list[int], key: str = "key") -> int:
+    """Read, wait and write, which loses counts unless callers take turns."""
+
+    def count() -> int:
+        before = counter[0]
+        waiting.sleep(0.001)
+        counter[0] = before + 1
+        return counter[0]
+
+    return turns(key, count)
+
+
+def test_turns_among_threads() -> None:
+    """Callers of one key run one after another on threads, and each gets its own result."""
+    turns, counter = waiting.Turns(), [0]
+    found = waiting.gather([partial(_counted, turns, counter)] * 20)
+    assert (counter, sorted(found)) == ([20], list(range(1, 21)))
+
+
+def test_turns_on_a_loop() -> None:
+    """Callers of one key run one after another on an event loop, and each gets its own result."""
+    turns, counter = waiting.Turns(), [0]
+
+    async def run() -> list[int]:
+        calls = (bridged(partial(_counted, turns, counter), cast("Transports", None)) for _ in range(20))
+        return await asyncio.gather(*calls)
+
+    assert sorted(asyncio.run(run())) == list(range(1, 21))
+
+
+def test_turns_and_errors() -> None:
+    """The error of one caller is raised for that one alone."""
+    turns, started = waiting.Turns(), threading.Event()
+
+    def fail() -> int:
+        started.set()
+        waiting.sleep(0.05)
+        raise ServerError(500, "no")
+
+    def late() -> int:
+        started.wait(5)
+        return turns("key", lambda: 7)
+
+    def early() -> str:
+        with pytest.raises(ServerError, match="no"):
+            turns("key", fail)
+        return "failed"
+
+    calls: list[Callable[[], Any]] = [early, late]
+    assert waiting.gather(calls) == ["failed", 7]
+
+
+def test_turns_and_deadlines() -> None:
+    """A caller waits for its turn no longer than its deadline."""
+    turns, started, release = waiting.Turns(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        started.set()
+        release.wait(5)
+
+    holder = threading.Thread(target=lambda: turns("key", hold))
+    holder.start()
+    started.wait(5)
+    try:
+        with call_options(deadline=0.05), pytest.raises(OperationTimeoutError):
+            turns("key", lambda: 1)
+    finally:
+        release.set()
+        holder.join()

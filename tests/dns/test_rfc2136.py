@@ -95,6 +95,12 @@ def test_connections_that_fail(silent: int) -> None:
         ("not base64!", {}, InvalidCredsError, "the secret must be in base64"),
         (SECRET, {"algorithm": "sha256"}, InvalidArgumentError, "algorithm must be one of hmac-md5"),
         (SECRET, {"zones": "example.org"}, InvalidArgumentError, "zones must be a list of domains"),
+        (
+            SECRET,
+            {"algorithm": "hmac-sha1", "zones": ["a b"]},
+            InvalidArgumentError,
+            "zones must not contain",
+        ),
         (SECRET, {"zones": ["a..b"]}, InvalidArgumentError, "zones must consist of labels"),
     ],
 )

@@ -54,6 +54,16 @@ def test_a_download_to_a_full_disk(obj: Object, tmp_path: Path, earlier: bytes |
     assert left == ([("file", earlier)] if earlier else [])
 
 
+def test_a_download_to_a_pipe(obj: Object, tmp_path: Path) -> None:
+    """A pipe, like a device, is refused as the file of a download, and not replaced."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidArgumentError, match="pipe is a device or a pipe"):
+        obj.download(str(pipe), overwrite_existing=True)
+    assert pipe.is_fifo()
+    assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_an_upload_to_a_full_disk(photos: Container, tmp_path: Path) -> None:
     """An upload to files that fills the disk raises an error, and leaves the earlier object and no file."""
     photos.upload_object_via_stream(b"earlier", "a")

@@ -21,6 +21,7 @@ from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container
 from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver, SwiftConnection
+from polycloud.storage.locations import Location
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
     ContainerDoesNotExistError,
@@ -495,3 +496,13 @@ def test_keys_in_traces(driver: OpenStackSwiftStorageDriver, box: Container) -> 
         driver.ex_presigned_url(box, "a")
     assert any("temp-url-key" in one.lower() for one in recorded)
     assert not [key for key in keys if key in "".join(recorded)]
+
+
+def test_places_of_accounts(cloud: Sandbox, driver: OpenStackSwiftStorageDriver) -> None:
+    """A container is the same for two drivers of an account, and another one in another account."""
+    with OpenStackSwiftStorageDriver(*cloud.credentials, **cloud.options) as again:
+        here, there = (Location(Container("box", {}, one)) for one in (driver, again))
+        assert here.is_same(there)
+        url = f"{driver.connection.place().root}/v1/AUTH_other"
+        with OpenStackSwiftStorageDriver(*cloud.credentials, **cloud.options, ex_force_base_url=url) as other:
+            assert not here.is_same(Location(Container("box", {}, other)))

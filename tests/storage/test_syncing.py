@@ -352,6 +352,20 @@ def test_a_state_in_the_source(folder: Path, container: Container) -> None:
     assert contents(container) == before
 
 
+def test_unfinished_transfers_are_not_copied(folder: Path, container: Container) -> None:
+    """What transfers keep beside a file until they are complete is not copied; other hidden files are."""
+    for name in (
+        ".film.polycloud-upload",
+        "d0/.film.polycloud-download",
+        ".film.polycloud-download.done",
+        "d1/.polycloud-0123456789ab.part",
+    ):
+        (folder / name).write_text("x")
+    (folder / ".hidden").write_text("x")
+    (folder / "polycloud-upload").write_text("x")
+    assert sync(folder, container).copied == 12
+
+
 def test_names_that_are_no_text(folder: Path, container: Container) -> None:
     """Files whose names are not UTF-8, or are longer than a name may be, are not listed; others are."""
     try:
@@ -365,8 +379,11 @@ def test_names_that_are_no_text(folder: Path, container: Container) -> None:
         os.close(above)
     os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=deep))
     os.close(deep)
-    report = sync(folder, container)
-    assert (report.copied, report.failed) == (10, [])
+    try:
+        report = sync(folder, container)
+        assert (report.copied, report.failed) == (10, [])
+    finally:
+        subprocess.run(["rm", "-rf", str(folder)], check=True)  # pytest's own cleanup is recursive
 
 
 def test_a_prefix(folder: Path, container: Container) -> None:

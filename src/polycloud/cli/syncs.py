@@ -113,7 +113,11 @@ def _state_file(here: Location, there: Location, chosen: dict[str, Any]) -> Path
     """The file that a sync of these places with these settings keeps its plan in."""
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     folder = Path(home).expanduser() / "polycloud" / "sync"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        message = f"the folder {folder} of plans cannot be made ({error.strerror}); set XDG_STATE_HOME"
+        raise InvalidArgumentError(message) from error
     return (
         folder
         / hashlib.sha256(

@@ -3,7 +3,8 @@
 A driver author writes, in this order: `list_zones` and `list_records` with their conversions, then
 `create_zone`, `delete_zone`, `create_record`, `update_record` and `delete_record`. `iterate_*`, `get_*` and
 the export follow from these. `RECORD_TYPE_MAP` names the types that the provider has, and the provider's
-words for them.
+words for them. Where the provider keeps all values of a name and type as one set, start from
+`polycloud.dns.recordsets` instead, which has all methods of records.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ DNSSEC = frozenset({RecordType.NSEC, RecordType.RRSIG, "NSEC3"})
 """Types that stand beside CNAME."""
 LIMITS = {"ttl": 2**31 - 1, "priority": 65535, "weight": 65535, "port": 65535, "flags": 255}
 """The greatest values of the numbers in `extra`."""
+MEMBERS = RecordType.__members__
 FIELDS = (*LIMITS, "tag")
 """Fields of `extra` that have the same meaning for every provider."""
 
@@ -87,23 +88,27 @@ def require_room(content: Content, others: Iterable[Record]) -> None:
         if content.equals(other):
             raise RecordAlreadyExistsError(
                 f"{where!r} has this {content.type} record already; its id is {other.id!r}",
+                driver=other.driver,
                 record_id=other.id,
             )
         if other.type == content.type and content.type in SINGLE:
             raise RecordConflictError(
-                f"{where!r} has a {other.type} record, and can have one only; update that", record_id=other.id
+                f"{where!r} has a {other.type} record, and can have one only; update that",
+                driver=other.driver,
+                record_id=other.id,
             )
         if RecordType.CNAME in {content.type, other.type} and content.type != other.type:
             raise RecordConflictError(
                 f"{where!r} has a {other.type} record, beside which no {content.type} record can stand: "
                 "a CNAME must be alone",
+                driver=other.driver,
                 record_id=other.id,
             )
 
 
 def record_type(text: str) -> RecordType | str:
     """Return the `RecordType` of that name; the text itself for a type that `RecordType` does not have."""
-    return RecordType(text) if text in RecordType.__members__ else text
+    return MEMBERS.get(text, text)
 
 
 def check_kind(value: object, kind: type[T], argument: str) -> T:

@@ -1,7 +1,7 @@
 r"""Domains and the names of records: how they are checked, normalized, and related to their zone.
 
 Names are in the form that DNS has: lower case, other scripts as punycode (IDNA 2008), characters such as a
-dot within a label escaped as in zone files. `\052` is thus the same as `*`, however a provider writes it.
+dot within a label escaped as in zone files. `\042` is thus the same as `*` (Route 53 writes octal, `\052`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def relative_name(name: str | None, zone: Zone) -> str:
     """
     if not name or name in APEX:
         return ""
-    text = ascii_name(name)
+    try:
+        text = ascii_name(name)
+    except UnicodeError as error:
+        raise InvalidArgumentError(f"name {name!r} has no form in DNS: {error}") from error
     if not text.endswith("."):
         return text
     suffix = f".{zone.domain}." if zone.domain.islower() and zone.domain.isascii() else _suffix(zone)

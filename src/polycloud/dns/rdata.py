@@ -123,7 +123,7 @@ def dns_name(text: str) -> Name:
 
     try:
         return name.from_text(ascii_name(text), name.root)
-    except exception.DNSException as error:
+    except (exception.DNSException, UnicodeError) as error:
         raise InvalidArgumentError(f"the name {shown(text)} cannot be in DNS: {error}") from error
 
 
@@ -185,10 +185,9 @@ def _printable(type_: str, text: str) -> str:
 def _built(type_: str, data: str, fields: list[Any]) -> Rdata:
     """Return rdata of what a caller gives; texts may have any characters."""
     _require_dnspython()
-    from dns import rdata, rdataclass, rdatatype
+    from dns import exception, rdata, rdataclass, rdatatype
 
     classes: Any = rdata.get_rdata_class
-
     if type_ in TEXTS:
         raw = data.encode(errors="surrogateescape")
         parts: list[Any] = [[raw[at : at + _PIECE] for at in range(0, len(raw), _PIECE)] or [b""]]
@@ -202,7 +201,13 @@ def _built(type_: str, data: str, fields: list[Any]) -> Rdata:
     else:
         return _parsed(type_, " ".join([*map(str, fields), data]))
     kind = rdatatype.from_text(_dns_type(type_))
-    made: Rdata = classes(rdataclass.IN, kind)(rdataclass.IN, kind, *parts)
+    try:
+        made: Rdata = classes(rdataclass.IN, kind)(rdataclass.IN, kind, *parts)
+    except (exception.DNSException, TypeError, ValueError) as error:
+        given = dict(zip(VALUE_FIELDS.get(type_, ()), fields, strict=True))
+        raise InvalidArgumentError(
+            f"data of type {type_} is not valid with {given}, got {shown(data)}: {error}"
+        ) from error
     return made
 
 
@@ -212,8 +217,9 @@ def _value(type_: str, parsed: Any) -> Value:
     if type_ in TEXTS:
         return Value(_text(b"".join(parsed.strings)), {}, text)
     if type_ == RecordType.CAA:
-        fields = {"flags": parsed.flags, "tag": parsed.tag.decode()}
-        return Value(_text(parsed.value), fields, text)
+        flags, tag, quoted = text.split(" ", 2)
+        fields = {"flags": int(flags), "tag": tag.lower()}
+        return Value(_text(parsed.value), fields, f"{flags} {tag.lower()} {quoted}")
     if type_ in _SERVICES:
         text = _QUOTED.sub(r"=\1", text)
     *fields_, data = text.split(" ", len(names))

@@ -114,7 +114,9 @@ class RecordSetsDriver(DNSDriver):
 
     def list_records(self, zone: Zone) -> list[Record]:
         """Return all records of a zone."""
-        return list(self.iterate_records(zone))
+        check_kind(zone, Zone, "zone")
+        with self._zone_errors(zone.id):
+            return [record for one in self._sets(zone) for record in self._records(zone, one)]
 
     def iterate_records(self, zone: Zone) -> Iterator[Record]:
         """Yield the records of a zone as they arrive."""

@@ -386,7 +386,7 @@ class StorageDriver(VersionOperations, Requirements):
 
     def _place(self) -> str:
         """Return a text that is the same for two drivers if a container of one is that of the other."""
-        return f"{self.connection.host}:{self.connection.port}"
+        return f"{self.connection.host}:{self.connection.port}{self.connection.request_path}"
 
     @contextmanager
     def _errors(self, container_name: str, object_name: str | None = None) -> Iterator[None]:

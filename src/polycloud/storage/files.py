@@ -8,6 +8,7 @@ the meantime: a hard link, unlike a rename, fails for a name that exists.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,11 @@ from typing import IO, Any
 
 from polycloud.errors import InvalidArgumentError, PolycloudError
 
-__all__ = ["destination_of", "publish", "writing"]
+__all__ = ["destination_of", "is_unfinished", "publish", "writing"]
+
+UNFINISHED = re.compile(
+    r"(?:.*/)?\.(?:polycloud-[0-9a-f]{12}\.part|.+\.polycloud-(?:upload|download(?:\.done)?))", re.DOTALL
+)
 
 
 def destination_of(path: Any, object_name: str, *, overwrite: bool) -> Path:
@@ -38,9 +43,16 @@ def destination_of(path: Any, object_name: str, *, overwrite: bool) -> Path:
         raise InvalidArgumentError(f"{found} is a folder")
     if not overwrite and os.path.lexists(found):
         raise InvalidArgumentError(f"{found} exists; pass overwrite_existing=True to replace it")
+    if found.exists() and not found.is_file():  # a rename would replace the device itself
+        raise InvalidArgumentError(f"{found} is a device or a pipe; write the object's stream to it")
     if not found.parent.is_dir():
         raise InvalidArgumentError(f"there is no folder {found.parent}")
     return found
+
+
+def is_unfinished(name: str) -> bool:
+    """Return whether a file is what a transfer keeps beside another one until it is complete."""
+    return UNFINISHED.fullmatch(name) is not None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from polycloud.errors import InvalidArgumentError, MalformedResponseError
+from polycloud.storage.files import is_unfinished
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.ordering import in_order
 from polycloud.storage.providers import get_driver
@@ -89,7 +90,7 @@ class Location:
         return bool(self.container.driver.type == Provider.LOCAL)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the entries in the order of their names' bytes.
+        """Yield the entries in the order of their names' bytes, without what transfers keep beside files.
 
         Raises `MalformedResponseError` if the provider lists them in another order than its driver says: a
         comparison of two lists depends on it.
@@ -105,7 +106,7 @@ class Location:
             if name < before or (name == before and before):
                 raise MalformedResponseError(f"the list of {self} has {entry.name!r} out of order")
             before = name
-            if entry.name:
+            if entry.name and not (self.is_local and is_unfinished(entry.name)):
                 yield entry
 
     def get(self, name: str) -> Object:

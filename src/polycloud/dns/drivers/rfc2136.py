@@ -105,6 +105,7 @@ class RFC2136Driver(RecordSetsDriver):
         super().__init__(key, secret, *args, **options)
         if algorithm not in ALGORITHMS:
             raise InvalidArgumentError(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
+        normalize_domain(key, "key_name")
         if isinstance(zones, str):
             raise InvalidArgumentError(f"zones must be a list of domains, got {zones!r}")
         try:
@@ -191,9 +192,8 @@ class RFC2136Driver(RecordSetsDriver):
 
     def _to_set(self, zone: Zone, name: Any, values: Any) -> RecordSet:
         texts = tuple(SetValue(one.to_text(chunksize=0)) for one in values)
-        return RecordSet(
-            self._received_name(name.to_text(), zone), record_type(values.rdtype.name), values.ttl, texts
-        )
+        relative = self._received_name(name.to_text(), zone)
+        return RecordSet(relative, record_type(values.rdtype.name), values.ttl, texts)
 
 
 def _require(update: UpdateMessage, zone: Zone, change: SetChange) -> None:

@@ -203,6 +203,10 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
                 return
             yield page
 
+    def _place(self) -> str:
+        place = self.connection.place()
+        return f"{place.root}{place.path}"  # the account: accounts of one cluster have containers of one name
+
     def _translated(
         self, error: ProviderHTTPError, container_name: str, object_name: str | None
     ) -> ContainerError | ObjectError | None:

@@ -1,0 +1,168 @@
+"""Values of records: from rdata and to rdata, by dnspython or by the plain spellings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dns.rdata
+import dns.zone
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from polycloud.dns.content import Content
+from polycloud.dns.drivers.dummy import DummyDNSDriver
+from polycloud.dns.drivers.rfc2136 import RFC2136Driver
+from polycloud.dns.names import check_name, relative_name
+from polycloud.dns.objects import Record, Zone
+from polycloud.dns.rdata import PLAIN, TEXTS, read_rdata, write_rdata
+from polycloud.dns.types import RecordType
+from polycloud.dns.zonefile import to_bind
+from polycloud.errors import InvalidArgumentError
+
+WORDS = st.text("abcxyz0189-_", min_size=1, max_size=12)
+HOSTS = st.lists(WORDS, min_size=1, max_size=4).map(".".join)
+NUMBERS = st.integers(0, 65535)
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=600)
+DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
+
+
+def values(type_: str, data: st.SearchStrategy[str], **extra: st.SearchStrategy[Any]) -> Any:
+    return st.tuples(st.just(RecordType(type_)), data, st.fixed_dictionaries(extra))
+
+
+VALUES = st.one_of(
+    values("A", st.ip_addresses(v=4).map(str)),
+    values("AAAA", st.ip_addresses(v=6).map(str)),
+    values("CAA", ANY_TEXT, flags=st.integers(0, 255), tag=st.sampled_from(["issue", "issuewild", "iodef"])),
+    values("CNAME", HOSTS),
+    values("DS", DIGESTS.map("1 13 2 {}".format)),
+    values("HTTPS", HOSTS.map("{}. alpn=h2,h3 port=8443".format), priority=NUMBERS.filter(bool)),
+    values(
+        "LOC", st.integers(0, 89).map("{} 22 23.000 N 4 53 32.000 E -2.00m 1.00m 10000.00m 20.00m".format)
+    ),
+    values("MX", HOSTS, priority=NUMBERS),
+    values("NAPTR", HOSTS.map('100 10 "U" "E2U+sip" "!^.*$!sip:info@example.org!" {}.'.format)),
+    values("NS", HOSTS),
+    values("PTR", HOSTS),
+    values("SRV", HOSTS, priority=NUMBERS, weight=NUMBERS, port=NUMBERS),
+    values("SSHFP", DIGESTS.map("4 2 {}".format)),
+    values("SVCB", HOSTS.map("{}. port=53".format), priority=NUMBERS.filter(bool)),
+    values("TLSA", DIGESTS.map("3 1 1 {}".format)),
+    values("TXT", ANY_TEXT),
+)
+ZONE = Zone("1", "example.org", "master", 300, DummyDNSDriver("key"))
+
+
+@given(VALUES)
+@example((RecordType.TXT, "", {}))
+@example((RecordType.TXT, '"\\; $ORIGIN', {}))
+def test_values_are_the_same_after_rdata(value: tuple[RecordType, str, dict[str, Any]]) -> None:
+    """What is written as rdata is read as the same data and fields, and written the same again."""
+    type_, data, extra = value
+    written = write_rdata(type_, data, extra)
+    read = read_rdata(type_, written.rdata)
+    assert (read.data, read.fields) == (data, extra)
+    assert read == written
+    assert written.rdata.isascii()
+
+
+@given(VALUES)
+def test_records_are_the_same_after_a_zone_file(value: tuple[RecordType, str, dict[str, Any]]) -> None:
+    """A record of any type is the same after it was in a zone file."""
+    type_, data, extra = value
+    record = Record("1", "*.www", type_, data, ZONE, ZONE.driver, 60, {"ttl": 60, **extra})
+    parsed = dns.zone.from_text(to_bind(ZONE, [record]), relativize=False, check_origin=False)
+    ((name, ttl, rdata),) = parsed.iterate_rdatas()
+    read = read_rdata(type_, rdata.to_text(chunksize=0))
+    assert (relative_name(name.to_text(), ZONE), ttl, read.data, read.fields) == ("*.www", 60, data, extra)
+
+
+@given(VALUES.filter(lambda value: value[0] in PLAIN))
+def test_plain_spellings(value: tuple[RecordType, str, dict[str, Any]]) -> None:
+    """The plain spellings are read as dnspython reads them."""
+    type_, data, extra = value
+    text = write_rdata(type_, data, extra).rdata
+    spaced = text.replace(" ", "  ", 1) if type_ not in TEXTS and " " in text else f"{text} "
+    assert not PLAIN[type_].fullmatch(spaced)
+    assert read_rdata(type_, text) == read_rdata(type_, spaced)
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "data", "fields"),
+    [
+        ("TXT", '"a" "b"', "ab", {}),
+        ("TXT", r'"\195\169 \"q\" \\"', 'é "q" \\', {}),
+        ("TXT", "bare", "bare", {}),
+        ("MX", "10 Mail.Example.ORG.", "mail.example.org", {"priority": 10}),
+        ("MX", "0 .", ".", {"priority": 0}),
+        ("MX", "nonsense", "nonsense", {}),
+        ("CAA", '0 ISSUE "ca.example"', "ca.example", {"flags": 0, "tag": "issue"}),
+        ("A", "not an address", "not an address", {}),
+        ("TYPE65534", r"\# 2 0102", r"\# 2 0102", {}),
+        ("NOSUCH", "anything", "anything", {}),
+    ],
+)
+def test_what_providers_send(type_: str, text: str, data: str, fields: dict[str, Any]) -> None:
+    """Rdata in any spelling is read; what is not valid stays as it is."""
+    assert read_rdata(type_, text)[:2] == (data, fields)
+
+
+def test_text_that_is_not_utf8() -> None:
+    """Bytes of a text that are not UTF-8 are the same after the text is written again."""
+    text = r'"\255\254 caf\233"'
+    assert write_rdata("TXT", read_rdata("TXT", text).data, {}).rdata == text
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "message"),
+    [
+        ("A", "2001:db8::1", "data of type A must be an IPv4 address, got '2001:db8::1'"),
+        ("AAAA", "192.0.2.1", "data of type AAAA must be an IPv6 address, got '192.0.2.1'"),
+        ("CNAME", "@", "data of type CNAME must be a host name in full, got '@'"),
+        ("CNAME", f"{'a' * 64}.org", "cannot be in DNS: A DNS label is > 63 octets long"),
+        ("CNAME", "ä" * 64, "cannot be in DNS"),
+        ("SSHFP", "4 2\n", "data of type SSHFP must not contain control characters"),
+        ("DS", "1 13 2 zz", "data of type DS must be as in zone files, got '1 13 2 zz'"),
+        ("URL", "a\nb", "data of type URL must not contain control characters"),
+    ],
+)
+def test_data_that_is_not_valid(type_: str, data: str, message: str) -> None:
+    """Data that is not valid for its type is refused with what it must be."""
+    with pytest.raises(InvalidArgumentError, match=message):
+        Content.of("www", type_, data, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (r"\042.shop", "*.shop"),
+        ("Straße", "xn--strae-oqa"),
+        ("BÜCHER.example.org.", "xn--bcher-kva.example.org."),
+        ("a\\.b.c", "a\\.b.c"),
+        ("@", ""),
+    ],
+)
+def test_names_are_those_of_dns(name: str, expected: str) -> None:
+    """Names are lower case and punycode by the rules of 2008, with no escapes but those that they need."""
+    assert check_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "extra"),
+    [
+        ("CAA", "ca.example.org", {"flags": 0, "tag": "not a tag"}),
+        ("CAA", "ca.example.org", {"flags": 256, "tag": "issue"}),
+        ("MX", "mail.example.org", {"priority": "high"}),
+    ],
+)
+def test_fields_that_are_not_valid(type_: str, data: str, extra: dict[str, Any]) -> None:
+    """Fields that a provider has and DNS does not allow are an error of ours where rdata is made of them."""
+    with pytest.raises(InvalidArgumentError, match=f"data of type {type_} is not valid with"):
+        write_rdata(type_, data, extra)
+
+
+def test_keys_of_updates() -> None:
+    """The name of a key must be a name of DNS."""
+    with pytest.raises(InvalidArgumentError, match="key_name must consist of labels"):
+        RFC2136Driver("a..b", "c2VjcmV0")
