@@ -15,6 +15,7 @@ import pytest
 import urllib3
 
 from polycloud.sandbox import Sandbox
+from polycloud.storage.providers import get_driver
 from support import kit
 
 sdk = pytest.importorskip("azure.storage.blob")
@@ -93,6 +94,15 @@ def test_blobs(client: Any, box: Any) -> None:
     assert [one.name for one in client.list_containers()] == ["box"]
     client.delete_container("box")
     assert refused(box.get_container_properties) == (404, "ContainerNotFound")
+
+
+def test_lists_of_any_prefix(cloud: Sandbox) -> None:
+    """A list is XML whatever its prefix: what XML cannot have is encoded."""
+    with get_driver("azure_blobs")(*cloud.credentials, **cloud.options) as driver:
+        box = driver.create_container("any-prefix")
+        for name in ("\ufffea", "\uffff", "b"):
+            box.upload_object_via_stream(b"", name)
+        assert [one.name for one in box.iterate_objects("\ufffe")] == ["\ufffea"]
 
 
 def test_blocks(box: Any) -> None:

@@ -128,6 +128,15 @@ def test_session(client: Any, box: Any) -> None:
     assert [(one.name, one.size) for one in client.list_blobs(box)] == [("a", MIB + 1)]
 
 
+@pytest.mark.parametrize("body", ["", "hello", "--cut", "--cut\r\n\r\n{}\r\n--cut\r\n\r\nx"])
+def test_broken_multipart(cloud: Sandbox, client: Any, box: Any, body: str) -> None:
+    """An upload whose parts are not as its boundary says is refused with 400, and makes no object."""
+    url = f"{cloud.url}/upload/storage/v1/b/{box.name}/o?uploadType=multipart&name=a"
+    headers = {"Content-Type": "multipart/related; boundary=cut"}
+    assert client._http.request("POST", url, data=body.encode(), headers=headers).status_code == 400
+    assert list(client.list_blobs(box)) == []
+
+
 def test_preconditions(box: Any) -> None:
     """Generations are conditions of uploads, reads and deletes."""
     blob = box.blob("a")

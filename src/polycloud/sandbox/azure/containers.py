@@ -122,7 +122,7 @@ def _page(request: Request, account: Account, names: Names[Any]) -> tuple[list[t
     page, more = names.page(min(limit, largest), prefix=prefix, delimiter=delimiter, after=after)
     marker = base64.urlsafe_b64encode(page[-1][0].encode()).decode() if more else ""
     given = {"Prefix": "prefix", "Marker": "marker", "MaxResults": "maxresults", "Delimiter": "delimiter"}
-    head = "".join(element(name, query[key]) for name, key in given.items() if key in query)
+    head = "".join(_text(name, query[key]) for name, key in given.items() if key in query)
     return page, head, element("NextMarker", marker)
 
 
@@ -157,7 +157,7 @@ def list_blobs(account: Account, request: Request, place: Place) -> Reply:
     body = ""
     for name, is_prefix in page:
         if is_prefix:
-            body += f"<BlobPrefix>{_name(name)}</BlobPrefix>"
+            body += f"<BlobPrefix>{_text('Name', name)}</BlobPrefix>"
             continue
         current = container.objects.get(name)
         for blob in container.versions(name) if has_versions else [current or _uncommitted(account, name)]:
@@ -179,9 +179,9 @@ def _marks(blob: Blob, *, is_current: bool) -> str:
     return element("VersionId", version_of(blob)) + mark if version_of(blob) else ""
 
 
-def _name(name: str) -> str:
-    """Return the element for a name, which is encoded if XML cannot have its characters."""
-    return element("Name", quote(name), Encoded="true") if _NOT_XML.search(name) else element("Name", name)
+def _text(tag: str, text: str) -> str:
+    """Return the element for a text, which is encoded if XML cannot have its characters."""
+    return element(tag, quote(text), Encoded="true") if _NOT_XML.search(text) else element(tag, text)
 
 
 def _shown(request: Request, item: Any, fields: Callable[[Any], str], marks: str = "") -> str:
@@ -190,7 +190,7 @@ def _shown(request: Request, item: Any, fields: Callable[[Any], str], marks: str
     if "metadata" in request.query.get("include", "").split(","):
         inner = "".join(element(name, value) for name, value in item.metadata.items())
         shown = f"<Metadata>{inner}</Metadata>"
-    return f"<{kind}>{_name(item.name)}{marks}<Properties>{fields(item)}</Properties>{shown}</{kind}>"
+    return f"<{kind}>{_text('Name', item.name)}{marks}<Properties>{fields(item)}</Properties>{shown}</{kind}>"
 
 
 def _blob_fields(blob: Blob) -> str:

@@ -76,8 +76,8 @@ def _parts(request: Request) -> tuple[dict[str, Any], str | None, Content]:
     given = BytesParser().parsebytes(b"Content-Type: " + request.headers.get("content-type", "").encode())
     line = f"\r\n--{given.get_boundary()}".encode()
     # By hand, as a parser of mails may change the bytes.
-    before, *parts, after = (b"\r\n" + request.body).split(line)
-    if before or len(parts) != len(("resource", "media")) or after.strip() != b"--":
+    before, *parts = (b"\r\n" + request.body).split(line)
+    if before or len(parts) != len(("resource", "media", "end")) or parts.pop().strip() != b"--":
         raise invalid("Multipart must have 2 parts, and an end boundary.")
     (_, _, resource), (head, _, data) = (part.lstrip(b"\r\n").partition(b"\r\n\r\n") for part in parts)
     return body_of(resource), BytesParser().parsebytes(head).get("content-type"), Content.of(data)
