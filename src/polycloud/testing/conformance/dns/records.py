@@ -275,8 +275,8 @@ class RecordRules(DNSSuite):
         """`update_record` keeps the priority of an MX record, unless it is given."""
         self.need_type(driver, RecordType.MX)
         extra = {"priority": 10, "ttl": self.ttl}
-        record = driver.create_record("", zone, RecordType.MX, "mail.example.org", extra)
-        record = self._updated(driver, record, data="mx.example.org")
+        record = driver.create_record("", zone, RecordType.MX, "mail.example.com", extra)
+        record = self._updated(driver, record, data="mx.example.com")
         self._updated(driver, record, extra={"priority": 20})
 
     def _updated(self, driver: DNSDriver, record: Record, **changes: Any) -> Record:

@@ -27,7 +27,7 @@ DATA = {
     RecordType.DS: f"12345 13 2 {'0a' * 32}",
     RecordType.HTTPS: ". alpn=h2,h3 port=8443",
     RecordType.LOC: "52 22 23.000 N 4 53 32.000 E -2.00m 1.00m 10000.00m 20.00m",
-    RecordType.MX: "mail.example.org",
+    RecordType.MX: "mail.example.com",
     RecordType.NAPTR: '100 10 "U" "E2U+sip" "!^.*$!sip:info@example.org!" sip.example.org',
     RecordType.NS: "ns.example.org",
     RecordType.PTR: "host.example.org",
@@ -50,7 +50,7 @@ EXPORTED = {
     RecordType.CAA: '0 issue "ca.example.org"',
     RecordType.CNAME: "host.example.org.",
     RecordType.HTTPS: '1 . alpn="h2,h3" port="8443"',
-    RecordType.MX: "10 mail.example.org.",
+    RecordType.MX: "10 mail.example.com.",
     RecordType.SRV: "10 20 5060 sip.example.org.",
 }
 """The values of `DATA` and `EXTRA` as zone files write them."""
