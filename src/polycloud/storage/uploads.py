@@ -100,7 +100,7 @@ def upload_of(
     own.setdefault("Content-Type", _guessed_type(object_name))
     return Upload(
         {**texts_of("extra", own), **texts_of("headers", headers or {})},
-        {name.lower(): text for name, text in meta_data.items()},
+        _in_lower_case(meta_data),
         acl,
         if_match,
         if_none_match,
@@ -170,6 +170,16 @@ def texts_of(argument: str, given: Any) -> dict[str, str]:
             )
         texts[name] = text
     return texts
+
+
+def _in_lower_case(meta_data: Mapping[str, str]) -> dict[str, str]:
+    """Return metadata with the names that headers have."""
+    names = {name.lower(): text for name, text in meta_data.items()}
+    if len(names) != len(meta_data):
+        raise InvalidArgumentError(
+            f"meta_data must have names that differ in more than case, got {', '.join(sorted(meta_data))}"
+        )
+    return names
 
 
 def _is_token(name: str) -> bool:

@@ -50,6 +50,7 @@ HEADERS = {
 INVALID_EXTRA: tuple[dict[str, Any], ...] = (
     {"no_such_key": "x"},
     {"meta_data": "owner=me"},
+    {"meta_data": {"owner": "me", "Owner": "you"}},
     {"meta_data": {"owner": "mé"}},
     {"meta_data": {"owner": "me\r\nHost: elsewhere"}},
     {"meta_data": {"an owner": "me"}},
