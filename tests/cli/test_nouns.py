@@ -128,7 +128,9 @@ def test_providers_of_another_service(domains: Run) -> None:
         assert any(line.startswith(f"{service} ") for line in lines)
     at = lines.index("domains")
     assert lines[at - 1].split()[0] == "dns"
-    assert lines[at + 1].split() == ["list_zones", "yes", "yes", "yes"]
+    operation, *offered = lines[at + 1].split()
+    assert operation == "list_zones"
+    assert offered == ["yes"] * (len(lines[at - 1].split()) - 1)
 
 
 def test_an_account_for_another_service(domains: Run) -> None:

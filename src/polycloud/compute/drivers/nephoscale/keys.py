@@ -20,6 +20,10 @@ SERVER_KEY, CONSOLE_KEY = 1, 4
 """The `key_group` of keys for servers and for consoles."""
 
 
+REGISTERED, LENT = "polycloud-", "polycloud-for-deployment-"
+"""How the names of keys begin that are registered for nodes, and for one deployment only."""
+
+
 class Key(msgspec.Struct):
     """An SSH key or a password; the list of both kinds has neither `public_key` nor `password`."""
 
@@ -116,16 +120,18 @@ class NephoscaleKeys(NodeDriver):
         self.connection.request(f"/key/{kind}/{quote_segment(key_id)}/", method="DELETE")
         return True
 
-    def _key_for(self, auth: NodeAuthSSHKey | NodeAuthPassword) -> tuple[str, bool]:
+    def _key_for(self, auth: NodeAuthSSHKey | NodeAuthPassword, prefix: str = REGISTERED) -> tuple[str, bool]:
         """Return the id of the account's key with this public key, and whether it was registered just now."""
         if not isinstance(auth, NodeAuthSSHKey):
             raise UnsupportedOperationError(f"{self.name} creates servers with SSH keys, not passwords", self)
         wanted = fingerprint(require_public_key(auth.pubkey))
         known = self.ex_list_keypairs(ssh=True, key_group=SERVER_KEY)
-        found = next((key.id for key in known if fingerprint(key.public_key) == wanted), None)
+        # A key that another deployment has registered goes when that one ends
+        kept = (key for key in known if not (key.name or "").startswith(LENT))
+        found = next((key.id for key in kept if fingerprint(key.public_key) == wanted), None)
         if found is not None:
             return found, False
-        return self.ex_create_keypair(f"polycloud-{marker_for()}", auth.pubkey), True
+        return self.ex_create_keypair(f"{prefix}{marker_for()}", auth.pubkey), True
 
     @contextmanager
     def _authorized(
@@ -135,7 +141,7 @@ class NephoscaleKeys(NodeDriver):
         if auth is None or kwargs.get("server_key"):
             yield kwargs
             return
-        key, is_new = self._key_for(auth)
+        key, is_new = self._key_for(auth, LENT)
         forget = partial(self.ex_delete_keypair, key, ssh=True)
         with self._lent(key, forget) if is_new else nullcontext():
             yield {**kwargs, "server_key": key}
