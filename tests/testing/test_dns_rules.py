@@ -414,7 +414,7 @@ class SeededDummy(DNSConformance):
 
 class SeededDigitalOcean(DNSConformance):
     not_offered = frozenset({"update_zone"})
-    patience = 0.0
+    patience = 2.0  # a busy machine may take long for a removal
 
     @pytest.fixture(scope="class")
     @classmethod
