@@ -67,7 +67,7 @@ faults: $(VENV)/.dev ## make 44,000 calls while the network fails, for minutes; 
 	$(BIN)/python tests/faults/campaign.py --creates 250 --others 2500 $(if $(SEED),--seed $(SEED)) $(if $(ROUTES),--routes $(ROUTES))
 
 mutations: $(VENV)/.dev ## run all rules of compute on each mutation of a good driver, for minutes
-	POLYCLOUD_MUTATIONS=long $(BIN)/pytest -n 10 --timeout 600 tests/testing/test_mutations.py
+	POLYCLOUD_MUTATIONS=long $(BIN)/pytest -n 10 --dist load --timeout 600 tests/testing/test_mutations.py
 
 ansible: $(VENV)/.dev $(ANSIBLES:%=$(VENV)-ansible/%/.made) ## have several versions of Ansible read the inventory
 	POLYCLOUD_ANSIBLE="$(ANSIBLES:%=$(VENV)-ansible/%/bin/ansible)" $(BIN)/pytest -n 2 tests/cli/test_inventory.py -k test_ansible
