@@ -46,6 +46,12 @@ class TestSwift(StorageConformance):
         with S3StorageDriver("test:tester", "testing", url=store("swift")) as driver:
             yield driver
 
+    @pytest.fixture(autouse=True)
+    def left_out(self, request: pytest.FixtureRequest) -> None:
+        """Skip what it does otherwise."""
+        if request.node.name == "test_s93_impossible_versions":
+            pytest.skip("its S3 API does not say of a version that it does not exist, but only 400")
+
 
 class TestSeaweedFS(StorageConformance):
     """SeaweedFS, which is real, and keeps objects as files: names are paths, and sorted folder by folder."""
