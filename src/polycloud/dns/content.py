@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from polycloud.common.arguments import drop_none
@@ -20,6 +21,7 @@ __all__ = [
     "record_type",
     "require_number",
     "require_room",
+    "require_room_for_update",
     "require_ttl",
 ]
 
@@ -38,7 +40,8 @@ FIELDS = (*LIMITS, "tag")
 class Content(NamedTuple):
     """The content of a record, checked: its relative name, type, data, and `extra` without None.
 
-    `rdata` is the value in the form of zone files, which equal values have equal.
+    `rdata` is the value in the form of zone files, which equal values have equal; "" in an update that keeps
+    the value.
     """
 
     name: str
@@ -104,6 +107,22 @@ def require_room(content: Content, others: Iterable[Record]) -> None:
                 driver=other.driver,
                 record_id=other.id,
             )
+
+
+def require_room_for_update(
+    record: Record, content: Content, candidates: Callable[[], Iterable[Record]]
+) -> None:
+    """Raise the errors of `require_room` unless a record can be changed to `content`.
+
+    `candidates` lists the records of the new name, if the provider can select them, or all. It costs a
+    request, and is not called if only the TTL and what the provider has beyond DNS change.
+    """
+    if content.name == record.name and not content.rdata:
+        return
+    wanted = content
+    with suppress(InvalidArgumentError):  # the value that stays may be one that only the provider finds valid
+        wanted = Content.of(*content[:4])
+    require_room(wanted, [one for one in candidates() if one.id != record.id])
 
 
 def record_type(text: str) -> RecordType | str:
