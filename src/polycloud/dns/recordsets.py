@@ -87,8 +87,8 @@ Decision = tuple[list[SetChange], T]
 class RecordSetsDriver(DNSDriver):
     """A driver whose provider keeps record sets."""
 
-    default_ttl: ClassVar[int] = 3600
-    """The TTL in seconds of a new set, unless the record or the zone has one."""
+    default_ttl: ClassVar[int | None] = 3600
+    """The TTL in seconds of a new set, unless the record or the zone has one; None: sets may have none."""
 
     value_extra: ClassVar[AbstractSet[str]] = frozenset()
     """Keys of `extra` that the provider keeps for each value."""
@@ -138,7 +138,7 @@ class RecordSetsDriver(DNSDriver):
                 return [], known
             require_room(wanted, there)
             before = _same(sets, wanted.name, wanted.type)
-            ttl = self.default_ttl if zone.ttl is None else zone.ttl
+            ttl = self.default_ttl if zone.ttl is None or self.default_ttl is None else zone.ttl
             start = before or RecordSet(wanted.name, wanted.type, ttl, ())
             after = self._with(start, SetValue(wanted.rdata), wanted.extra)
             return [SetChange(before, after)], self._records(zone, after)[-1]
@@ -158,26 +158,30 @@ class RecordSetsDriver(DNSDriver):
         zone, given = record.zone, check_extra(extra)
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
+            nonlocal wanted
             there = [made for one in sets for made in self._records(zone, one)]
+            others = [one for one in there if one.id != record.id]
+            known = next((one for one in others if again and wanted.equals(one)), None)
             found = self._find(sets, record)
             if found is None:
-                known = next((one for one in there if wanted.equals(one)), None)
-                if known and again:
+                if known:
                     return [], known
                 raise RecordDoesNotExistError(driver=self, record_id=record.id)
             before, value = found
-            rdata = wanted.rdata or read_rdata(before.type, value.text).rdata
-            others = [one for one in there if one.id != record.id]
-            require_room(wanted._replace(rdata=rdata), others)
-            new, rest = value._replace(text=wanted.rdata or value.text), before.without(value)
+            rest = before.without(value)
+            removal = SetChange(before, rest if rest.values else None)
+            if known:  # the change took two requests, of which the first was carried out
+                return [removal], known
+            wanted = wanted._replace(rdata=wanted.rdata or read_rdata(before.type, value.text).rdata)
+            require_room(wanted, others)
+            new = value._replace(text=wanted.rdata)
             if (wanted.name, wanted.type) == (before.name, before.type):
                 after = self._with(rest, new, given)
                 return [SetChange(before, after)], self._records(zone, after)[-1]
             target = _same(sets, wanted.name, wanted.type)
             empty = before._replace(name=wanted.name, type=wanted.type, values=())
             after = self._with(target or empty, new, given)
-            changes = [SetChange(before, rest if rest.values else None), SetChange(target, after)]
-            return changes, self._records(zone, after)[-1]
+            return [removal, SetChange(target, after)], self._records(zone, after)[-1]
 
         return self._change(zone, {record.name, wanted.name}, decide)
 
