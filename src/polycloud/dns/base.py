@@ -237,6 +237,10 @@ class DNSDriver(OperationsDriver):
     def _updated(self, before: Record, after: Content) -> bool:
         """Update a record, or delete it and return False if the provider cannot change its type."""
         kind = RecordType(after.type)
+        if after.equals(before):
+            own = VALUE_FIELDS.get(kind, ())
+            self.update_record(before, extra={key: after.extra[key] for key in after.extra if key not in own})
+            return True
         try:
             self.update_record(before, after.name, kind, after.data, after.extra)
         except UnsupportedOperationError:

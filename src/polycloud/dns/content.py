@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from polycloud.common.arguments import drop_none
@@ -22,6 +23,7 @@ __all__ = [
     "relative_to",
     "require_number",
     "require_room",
+    "require_room_for_update",
     "require_ttl",
 ]
 
@@ -40,7 +42,8 @@ FIELDS = (*LIMITS, "tag")
 class Content(NamedTuple):
     """The content of a record, checked: its relative name, type, data, and `extra` without None.
 
-    `rdata` is the value in the form of zone files, which equal values have equal.
+    `rdata` is the value in the form of zone files, which equal values have equal; "" in an update that keeps
+    the value.
     """
 
     name: str
@@ -119,6 +122,22 @@ def relative_to(zone: HasDomain, name: object) -> str:
             f"name must have at most {LONGEST_NAME} characters with its zone, got {name!r}"
         )
     return relative
+
+
+def require_room_for_update(
+    record: Record, content: Content, candidates: Callable[[], Iterable[Record]]
+) -> None:
+    """Raise the errors of `require_room` unless a record can be changed to `content`.
+
+    `candidates` lists the records of the new name, if the provider can select them, or all. It costs a
+    request, and is not called if only the TTL and what the provider has beyond DNS change.
+    """
+    if content.name == record.name and not content.rdata:
+        return
+    wanted = content
+    with suppress(InvalidArgumentError):  # the value that stays may be one that only the provider finds valid
+        wanted = Content.of(*content[:4])
+    require_room(wanted, [one for one in candidates() if one.id != record.id])
 
 
 def record_type(text: str) -> RecordType | str:

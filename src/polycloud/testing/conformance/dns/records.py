@@ -193,7 +193,7 @@ class RecordRules(DNSSuite):
         self._require_values(driver, alias, ["host.example.org"])
 
     def _require_values(self, driver: DNSDriver, record: Record, expected: list[str]) -> None:
-        found = [one.data for one in driver.list_records(record.zone) if one.name == record.name]
+        found = sorted(one.data for one in driver.list_records(record.zone) if one.name == record.name)
         assert found == expected, f"{record.name!r} has the values {found}, not {expected}"
 
     @rule("create_record")
@@ -225,6 +225,34 @@ class RecordRules(DNSSuite):
             self.listed(driver, record)
         found = sorted(one.data for one in driver.list_records(zone) if one.name == "pool")
         assert found == addresses, f"{found} are left of {addresses}"
+
+    @rule("create_record", "list_records", "update_record")
+    def test_d61_updates_to_equal_values(self, driver: DNSDriver, zone: Zone, record: Record) -> None:
+        """An update to a value that the name has already is refused, and changes nothing."""
+        other = driver.create_record("www", zone, RecordType.A, OTHER_ADDRESS)
+        elsewhere = driver.create_record("elsewhere", zone, RecordType.A, ADDRESS)
+        for one in (other, elsewhere):
+            self.listed(driver, one)
+        changes = {
+            "data": partial(driver.update_record, other, data=ADDRESS),
+            "name": partial(driver.update_record, elsewhere, name="www"),
+        }
+        for field, update in changes.items():
+            error_of(RecordAlreadyExistsError, f"an update of {field}", update)
+        self._require_values(driver, record, [ADDRESS, OTHER_ADDRESS])
+        self._require_values(driver, elsewhere, [ADDRESS])
+
+    @rule("create_record", "list_records", "update_record")
+    def test_d62_updates_to_aliases(self, driver: DNSDriver, zone: Zone, record: Record) -> None:
+        """A CNAME that is renamed to a name with other data is refused, and the other way round."""
+        self.need_type(driver, RecordType.CNAME)
+        alias = driver.create_record("alias", zone, RecordType.CNAME, "host.example.org")
+        self.listed(driver, alias)
+        for one, name in ((alias, record.name), (record, alias.name)):
+            update = partial(driver.update_record, one, name=name)
+            error_of(RecordConflictError, f"the update of {one!r} to the name {name!r}", update)
+        self._require_values(driver, record, [ADDRESS])
+        self._require_values(driver, alias, ["host.example.org"])
 
     def _require_name(self, driver: DNSDriver, zone: Zone, given: str | None, expected: str) -> None:
         made = driver.create_record(given, zone, RecordType.A, ADDRESS)
