@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from polycloud.common.arguments import drop_none
-from polycloud.dns.objects import Record, Zone
+from polycloud.dns.names import LONGEST_NAME, HasDomain, check_name, full_name, relative_name
+from polycloud.dns.objects import Record
 from polycloud.dns.rdata import VALUE_FIELDS, write_rdata
 from polycloud.dns.types import RecordAlreadyExistsError, RecordConflictError, RecordType
 from polycloud.errors import InvalidArgumentError
@@ -19,6 +20,7 @@ __all__ = [
     "check_extra",
     "check_kind",
     "record_type",
+    "relative_to",
     "require_number",
     "require_room",
     "require_room_for_update",
@@ -64,7 +66,7 @@ class Content(NamedTuple):
         value = write_rdata(type_, data, extra)
         return cls(name, type_, value.data, {**extra, **value.fields}, value.rdata)
 
-    def described(self, zone: Zone) -> str:
+    def described(self, zone: HasDomain) -> str:
         """Return how messages name the record."""
         return f"the {self.type} record {self.name or '@'!r} of {zone.domain}"
 
@@ -107,6 +109,19 @@ def require_room(content: Content, others: Iterable[Record]) -> None:
                 driver=other.driver,
                 record_id=other.id,
             )
+
+
+def relative_to(zone: HasDomain, name: object) -> str:
+    """Check the argument `name` of a record; return the name as it is relative to the zone.
+
+    Raises `InvalidArgumentError` if it is invalid, outside the zone, or too long with it.
+    """
+    relative = relative_name(check_name(name), zone)
+    if len(full_name(relative, zone)) > LONGEST_NAME + 1:
+        raise InvalidArgumentError(
+            f"name must have at most {LONGEST_NAME} characters with its zone, got {name!r}"
+        )
+    return relative
 
 
 def require_room_for_update(
