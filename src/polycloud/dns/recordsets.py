@@ -161,9 +161,13 @@ class RecordSetsDriver(DNSDriver):
         zone, given = record.zone, check_extra(extra)
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
-            known = again and not self._find(sets, record) and self._equal(zone, sets, wanted)
-            if known:
-                return [], known
+            nonlocal wanted
+            found = self._find(sets, record)
+            if found and not wanted.rdata:
+                wanted = wanted._replace(rdata=read_rdata(found[0].type, found[1].text).rdata)
+            known = again and self._equal(zone, sets, wanted)
+            if known and known.id != record.id:
+                return self._without(sets, record), known
             return self._decided(zone, sets, RecordChange(record, wanted), given)
 
         return self._change(zone, {record.name, wanted.name}, decide)
@@ -173,11 +177,9 @@ class RecordSetsDriver(DNSDriver):
         check_kind(record, Record, "record")
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[bool]:
-            if again and not self._find(sets, record):
-                return [], True
-            now = list(sets)
-            self._alter(record.zone, now, RecordChange(record, None), NOTHING)
-            return _differences(sets, now), True
+            if not again and not self._find(sets, record):
+                raise RecordDoesNotExistError(driver=self, record_id=record.id)
+            return self._without(sets, record), True
 
         return self._change(record.zone, {record.name}, decide)
 
@@ -258,10 +260,13 @@ class RecordSetsDriver(DNSDriver):
         now = list(sets)
         for change in group:
             before, after = change
-            is_gone = before is not None and not self._find(now, before)
-            is_done = is_gone if after is None else again and self._equal(zone, now, after)
-            if not is_done:
-                self._alter(zone, now, change, NOTHING if after is None else after.extra)
+            known = again and after is not None and self._equal(zone, now, after)
+            if known and not (before and known.id == before.id):
+                after = None
+            if after is not None:
+                self._alter(zone, now, change, after.extra)
+            elif before and self._find(now, before):
+                self._alter(zone, now, RecordChange(before, None), NOTHING)
         return _differences(sets, now)
 
     # How
@@ -270,6 +275,13 @@ class RecordSetsDriver(DNSDriver):
         """Return the record that has this name, type and value."""
         there = (record for one in sets for record in self._records(zone, one))
         return next((one for one in there if content.equals(one)), None)
+
+    def _without(self, sets: list[RecordSet], record: Record) -> list[SetChange]:
+        """Return the changes that remove a record, if it is there."""
+        now = list(sets)
+        if self._find(sets, record):
+            self._alter(record.zone, now, RecordChange(record, None), NOTHING)
+        return _differences(sets, now)
 
     def _decided(
         self, zone: Zone, sets: list[RecordSet], change: RecordChange, given: Mapping[str, Any]

@@ -115,6 +115,7 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
         )
     }
     default_ttl = None
+    changes_at_once = 1
     set_extra = frozenset({"description"})
 
     # Zones
@@ -215,22 +216,26 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
         )
 
     def _change_sets(self, zone: Zone, changes: list[SetChange]) -> None:
-        """Make the changes one after another: what is new first, unless a CNAME must be alone for it."""
-        if len(changes) < 2 or not _is_alias_alone(changes):  # noqa: PLR2004 - a move is two changes
-            for one in reversed(changes):
-                self._change_set(zone, *one)
-            return
-        (before, after), target = changes
-        assert before is not None
-        self._change_set(zone, before, after)
+        """Make the changes one by one: what comes before what goes, unless a CNAME must be alone for it."""
+        first = [one for one in changes if _makes_room(one, changes)]
+        gone: list[RecordSet | None] = []
         try:
-            self._change_set(zone, *target)
+            for one in first:
+                self._change_set(zone, *one)
+                gone.append(one.before)
+            for one in reversed(changes):
+                if one not in first:
+                    self._change_set(zone, *one)
         except PolycloudError as error:
-            try:
-                self._change_set(zone, after, before)
-            except PolycloudError as failure:
-                error.add_note(f"the former {before.type} record could not be restored: {failure}")
+            for lost in gone:
+                self._restore(zone, lost, error)
             raise
+
+    def _restore(self, zone: Zone, lost: RecordSet | None, error: PolycloudError) -> None:
+        try:
+            self._change_set(zone, None, lost)
+        except PolycloudError as failure:
+            error.add_note(f"a deleted record set could not be restored: {failure}; it was {lost}")
 
     def _change_set(self, zone: Zone, before: RecordSet | None, after: RecordSet | None) -> None:
         path, method, body = f"{_path(zone.id)}/recordsets", "DELETE", None
@@ -285,12 +290,13 @@ def _is_deleting(zone: ZonePayload) -> bool:
     return (zone.action, zone.status) == ("DELETE", "PENDING")
 
 
-def _is_alias_alone(changes: list[SetChange]) -> bool:
-    """Return whether a set takes the place of another of its name, and one of them is a CNAME."""
-    (before, _), (_, after) = changes
-    assert before is not None
-    assert after is not None
-    return before.name == after.name and RecordType.CNAME in {before.type, after.type}
+def _makes_room(change: SetChange, changes: list[SetChange]) -> bool:
+    """Return whether a set must go before another one of its name comes, as one of them is a CNAME."""
+    before, after = change
+    if before is None or after is not None:
+        return False
+    new = [one.after for one in changes if one.before is None and one.after is not None]
+    return any(one.name == before.name and RecordType.CNAME in {one.type, before.type} for one in new)
 
 
 def _sent(type_: str, text: str) -> str:

@@ -20,7 +20,7 @@ from polycloud.dns.types import (
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import check_objects, error_of, require_true, with_id
-from polycloud.testing.conformance.dns.suite import ADDRESS, DATA, EXTRA, DNSSuite
+from polycloud.testing.conformance.dns.suite import ADDRESS, DATA, EXTRA, DNSSuite, owner
 
 OTHER_ADDRESS = "192.0.2.2"
 NAMES = ("www", "*", "*.shop", "_dmarc", "_sip._tcp", "a.b.c")
@@ -104,11 +104,12 @@ class RecordRules(DNSSuite):
         """`create_record` returns the record with the given content, as it is then listed."""
         self.need_type(driver, type_)
         extra = EXTRA.get(type_, {})
-        made = driver.create_record("name", zone, type_, DATA[type_], extra)
+        name, data = owner(type_), self.data[type_]
+        made = driver.create_record(name, zone, type_, data, extra)
         for one in (made, self.listed(driver, made)):
             check_objects([one], Record, driver, "name", "data")
             found = (one.name, one.type, one.data.rstrip("."))
-            assert found == ("name", type_, DATA[type_]), f"the record is {one!r}"
+            assert found == (name, type_, data), f"the record is {one!r}"
             kept = {name: one.extra.get(name) for name in extra}
             assert kept == extra, f"the extra of {one!r} is {one.extra}, not {extra}"
 

@@ -45,6 +45,8 @@ EXTRA: Mapping[RecordType, dict[str, Any]] = {
     RecordType.SVCB: {"priority": 2},
 }
 """The fields of `extra` that a type needs."""
+OWNERS = {RecordType.SRV: "_sip._tcp", RecordType.TLSA: "_443._tcp"}
+"""Names of records of types that are only found under such names."""
 EXPORTED = {
     RecordType.A: ADDRESS,
     RecordType.CAA: '0 issue "ca.example.org"',
@@ -73,6 +75,9 @@ class DNSSuite(Checks[DNSDriver]):
 
     ttl: ClassVar[int] = 1200
     """A TTL in seconds that the provider accepts, and that is not its default."""
+
+    data: ClassVar[Mapping[RecordType, str]] = DATA
+    """Data of a record of each type; set others where the provider has only a part of what DNS allows."""
 
     # What the tests create
 
@@ -127,6 +132,17 @@ class DNSSuite(Checks[DNSDriver]):
         self.need("create_record", "list_records")
         return self.listed(driver, driver.create_record("www", zone, RecordType.A, ADDRESS))
 
+    def fill(self, driver: DNSDriver, zone: Zone) -> list[Record]:
+        """Create a record of each type that the provider has, under a name of its own."""
+        types = [one for one in self.data if one in driver.list_record_types()]
+        return [
+            self.listed(
+                driver,
+                driver.create_record(f"{owner(one)}.{one}", zone, one, self.data[one], EXTRA.get(one)),
+            )
+            for one in types
+        ]
+
     # Waiting
 
     def zone_seen(self, driver: DNSDriver, zone: Zone) -> Zone:
@@ -179,3 +195,8 @@ class DNSSuite(Checks[DNSDriver]):
             ),
             "export_zone_to_bind_zone_file": (zone, os.devnull),
         }
+
+
+def owner(type_: RecordType) -> str:
+    """Return a name that a record of this type may have."""
+    return OWNERS.get(type_, "name")
