@@ -313,7 +313,14 @@ class DNSDriver(OperationsDriver):
         """Check the arguments of `create_record`; return the content of the record."""
         check_kind(zone, Zone, "zone")
         self._provider_type(type_)
-        return self._content(relative_to(zone, name), RecordType(type_), data, check_extra(extra))
+        return self._content(relative_to(zone, name), RecordType(type_), data, self._check_extra(extra))
+
+    def _check_extra(self, extra: object) -> dict[str, Any]:
+        """Check the argument `extra` of a record; return a copy without None.
+
+        A driver that has more fields than those of DNS checks them here.
+        """
+        return check_extra(extra)
 
     def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
         """Return the content of a record."""
@@ -339,7 +346,7 @@ class DNSDriver(OperationsDriver):
         check_kind(record, Record, "record")
         if type_ is not None:
             self._provider_type(type_)
-        changes = check_extra(extra)
+        changes = self._check_extra(extra)
         own = VALUE_FIELDS.get(record.type, ())
         kept = record.extra
         if type_ is not None and type_ != record.type:
