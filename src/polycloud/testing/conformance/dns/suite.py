@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from polycloud.dns.base import DNSDriver
+from polycloud.dns.changes import RecordChange
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import RecordType
 from polycloud.errors import NotFoundError
@@ -45,8 +46,8 @@ EXTRA: Mapping[RecordType, dict[str, Any]] = {
     RecordType.SVCB: {"priority": 2},
 }
 """The fields of `extra` that a type needs."""
-OWNERS = {RecordType.SRV: "_sip._tcp", RecordType.TLSA: "_443._tcp"}
-"""Names of records of types that are only found under such names."""
+NAMES = {RecordType.SRV: "_sip._tcp", RecordType.TLSA: "_443._tcp"}
+"""The names of records, where a type needs one of its own."""
 EXPORTED = {
     RecordType.A: ADDRESS,
     RecordType.CAA: '0 issue "ca.example.org"',
@@ -74,10 +75,16 @@ class DNSSuite(Checks[DNSDriver]):
     """An id of the provider's form that no zone has."""
 
     ttl: ClassVar[int] = 1200
-    """A TTL in seconds that the provider accepts, and that is not its default."""
+    """A TTL in seconds that the provider keeps as it is, and that is not its default."""
+
+    other_ttl: ClassVar[int] = 1260
+    """Another such TTL."""
 
     data: ClassVar[Mapping[RecordType, str]] = DATA
-    """Data of a record of each type; set others where the provider has only a part of what DNS allows."""
+    """Data of a record of each type; set others where the provider has a part only of what DNS allows."""
+
+    examples: ClassVar[int] = 3
+    """How many zones with records of all types are written and read back."""
 
     # What the tests create
 
@@ -132,17 +139,6 @@ class DNSSuite(Checks[DNSDriver]):
         self.need("create_record", "list_records")
         return self.listed(driver, driver.create_record("www", zone, RecordType.A, ADDRESS))
 
-    def fill(self, driver: DNSDriver, zone: Zone) -> list[Record]:
-        """Create a record of each type that the provider has, under a name of its own."""
-        types = [one for one in self.data if one in driver.list_record_types()]
-        return [
-            self.listed(
-                driver,
-                driver.create_record(f"{owner(one)}.{one}", zone, one, self.data[one], EXTRA.get(one)),
-            )
-            for one in types
-        ]
-
     # Waiting
 
     def zone_seen(self, driver: DNSDriver, zone: Zone) -> Zone:
@@ -185,6 +181,7 @@ class DNSSuite(Checks[DNSDriver]):
             "update_zone": (zone, zone.domain),
             "get_record": (zone.id, record.id),
             "create_record": ("www", zone, RecordType.A, ADDRESS),
+            "change_records": (zone, [RecordChange(record, None)]),
             **dict.fromkeys(("update_record", "delete_record"), (record,)),
             **dict.fromkeys(
                 (
@@ -195,8 +192,3 @@ class DNSSuite(Checks[DNSDriver]):
             ),
             "export_zone_to_bind_zone_file": (zone, os.devnull),
         }
-
-
-def owner(type_: RecordType) -> str:
-    """Return a name that a record of this type may have."""
-    return OWNERS.get(type_, "name")
