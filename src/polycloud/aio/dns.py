@@ -28,5 +28,6 @@ class AsyncDNSDriver(AsyncDriver[D]):
     create_record = Awaited(DNSDriver.create_record)
     update_record = Awaited(DNSDriver.update_record)
     delete_record = Awaited(DNSDriver.delete_record)
+    change_records = Awaited(DNSDriver.change_records)
     export_zone_to_bind_format = Awaited(DNSDriver.export_zone_to_bind_format)
     export_zone_to_bind_zone_file = Awaited(DNSDriver.export_zone_to_bind_zone_file)

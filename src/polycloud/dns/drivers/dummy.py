@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from polycloud.dns.base import DNSDriver
-from polycloud.dns.content import check_kind, require_room
+from polycloud.dns.content import check_kind, require_room, require_room_for_update
 from polycloud.dns.names import normalize_domain
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import (
@@ -30,6 +30,7 @@ class DummyDNSDriver(DNSDriver):
     name = "Dummy DNS Provider"
     website = "http://example.com"
     RECORD_TYPE_MAP: ClassVar = {type_: type_.value for type_ in RecordType}
+    keeps_bytes = True
 
     def __init__(self, api_key: str = "dummy", api_secret: str | None = None, **options: Any) -> None:
         super().__init__(api_key, **options)
@@ -117,7 +118,7 @@ class DummyDNSDriver(DNSDriver):
         """Change a record."""
         changed = self._check_update(record, name, type, data, extra)
         kept = self._record(record)
-        require_room(changed, [one for one in self._records[record.zone.id].values() if one is not kept])
+        require_room_for_update(kept, changed, self._records[record.zone.id].values)
         kept.name, kept.type, kept.data, kept.extra, _ = changed
         kept.ttl = kept.extra.get("ttl")
         return kept
