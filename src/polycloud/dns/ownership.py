@@ -49,7 +49,7 @@ def _compiled(argument: str, patterns: Iterable[str]) -> list[re.Pattern[str]]:
     made = []
     for pattern in patterns:
         if not isinstance(pattern, str) or not pattern:
-            raise InvalidArgumentError(f"each pattern of {argument} must be a str, got {pattern!r}")
+            raise InvalidArgumentError(f"{argument} must be a list of patterns, got {pattern!r} in it")
         name, slash, type_ = pattern.partition("/")
         made.append(re.compile(translate(name.lower() + slash + type_.upper())))
     return made

@@ -28,9 +28,6 @@ from polycloud.dns.validators import VALIDATORS, Validator
 from polycloud.dns.wanted import WantedZone
 from polycloud.errors import InvalidArgumentError, UnsafePlanError
 
-if TYPE_CHECKING:
-    from polycloud.dns.base import DNSDriver
-
 __all__ = [
     "MOST_DELETED",
     "MOST_UPDATED",
