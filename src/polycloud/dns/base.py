@@ -78,6 +78,9 @@ class DNSDriver(OperationsDriver):
     longest_text: ClassVar[int] = 65279
     """The most bytes in the data of TXT: in DNS 65,535 with the lengths of its pieces."""
 
+    keeps_bytes: ClassVar[bool] = False
+    """Whether data may have bytes that are not UTF-8, which a str has as surrogates (PEP 383)."""
+
     settle_time: ClassVar[float] = 30.0
     """Seconds after which the provider certainly lists a zone or record whose create it has accepted."""
 
@@ -211,17 +214,29 @@ class DNSDriver(OperationsDriver):
         """Delete a record; other values of its name stay."""
 
     @template("create_record", "update_record", "delete_record")
-    def change_records(self, zone: Zone, changes: Sequence[RecordChange]) -> None:
+    def change_records(
+        self,
+        zone: Zone,
+        changes: Sequence[RecordChange],
+        progress: Callable[[RecordChange], object] | None = None,
+    ) -> None:
         """Make many changes of a zone's records, in as few requests as the provider needs for them.
 
-        Changes of one name are made in the given order, those of several names perhaps side by side. A change
-        from one type to another is made so that the name is without a record as briefly as the provider
-        allows. A record that is gone already counts as deleted.
+        Changes of one name are made in the given order. Names that only get records come first, then those
+        whose records change, then those that only lose records, which are not tried once something has
+        failed. A record that is gone already counts as deleted. Where the provider cannot change several
+        records at once, those of several names are changed side by side.
 
-        Raises `RecordsNotChangedError` if some were not made, which names each; the others were made.
+        Args:
+            zone: The zone.
+            changes: What to change.
+            progress: Called with each change that was made.
+
+        Raises:
+            RecordsNotChangedError: Some changes were not made; it names each. The others were made.
         """
         check_kind(zone, Zone, "zone")
-        outcomes = Outcomes(self)
+        outcomes = Outcomes(self, progress)
         outcomes.run_by_name(changes, partial(self._change_record, zone))
         outcomes.check()
 
@@ -298,11 +313,18 @@ class DNSDriver(OperationsDriver):
         """Check the arguments of `create_record`; return the content of the record."""
         check_kind(zone, Zone, "zone")
         self._provider_type(type_)
-        return self._content(relative_to(zone, name), RecordType(type_), data, check_extra(extra))
+        return self._content(relative_to(zone, name), RecordType(type_), data, self._check_extra(extra))
+
+    def _check_extra(self, extra: object) -> dict[str, Any]:
+        """Check the argument `extra` of a record; return a copy without None.
+
+        A driver that has more fields than those of DNS checks them here.
+        """
+        return check_extra(extra)
 
     def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
         """Return the content of a record."""
-        content = Content.of(name, type_, check_data(data), extra)
+        content = Content.of(name, type_, check_data(data, keeps_bytes=self.keeps_bytes), extra)
         if type_ in TEXTS and len(data.encode(errors="surrogateescape")) > self.longest_text:
             raise InvalidArgumentError(
                 f"data of type {type_} must have at most {self.longest_text} bytes, got {shown(data)}"
@@ -324,7 +346,7 @@ class DNSDriver(OperationsDriver):
         check_kind(record, Record, "record")
         if type_ is not None:
             self._provider_type(type_)
-        changes = check_extra(extra)
+        changes = self._check_extra(extra)
         own = VALUE_FIELDS.get(record.type, ())
         kept = record.extra
         if type_ is not None and type_ != record.type:
@@ -332,7 +354,7 @@ class DNSDriver(OperationsDriver):
         content = Content(
             record.name if name is None else relative_to(record.zone, name),
             record.type if type_ is None else RecordType(type_),
-            record.data if data is None else check_data(data),
+            record.data if data is None else check_data(data, keeps_bytes=self.keeps_bytes),
             {**kept, **changes},
             "",
         )

@@ -30,6 +30,7 @@ class DummyDNSDriver(DNSDriver):
     name = "Dummy DNS Provider"
     website = "http://example.com"
     RECORD_TYPE_MAP: ClassVar = {type_: type_.value for type_ in RecordType}
+    keeps_bytes = True
 
     def __init__(self, api_key: str = "dummy", api_secret: str | None = None, **options: Any) -> None:
         super().__init__(api_key, **options)
