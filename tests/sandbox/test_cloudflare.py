@@ -438,7 +438,7 @@ def zone_file(text: str, **fields: str) -> tuple[bytes, str]:
     ],
 )
 def test_imports(cf: Client, text: str, records: list[tuple[Any, ...]]) -> None:
-    """An import reads directives, TTLs and tags, proxies records, and leaves out those of Cloudflare itself."""
+    """An import reads directives, TTLs and tags, proxies records, and leaves out those of Cloudflare."""
     body, kind = zone_file(text, proxied="true")
     response = cf.send("POST", f"{cf.records}/import", body, **cf.login, **{"content-type": kind})
     assert response.json()["result"] == {"recs_added": len(records), "total_records_parsed": len(records)}
