@@ -228,6 +228,16 @@ def test_an_update_keeps_what_others_changed(driver: DigitalOceanDNSDriver, zone
     assert driver.update_record(stale, name="y", extra={"ttl": 700}).data == "mx.example.net"
 
 
+def test_requests_of_updates(driver: DigitalOceanDNSDriver, zone: Zone, requests: list[str]) -> None:
+    """An update lists the records of the new name before it is sent, unless the TTL alone changes."""
+    record = driver.create_record("x", zone, RecordType.A, "192.0.2.1")
+    requests.clear()
+    record = driver.update_record(record, extra={"ttl": 700})
+    assert requests == ["PATCH"]
+    driver.update_record(record, name="y", data="192.0.2.2")
+    assert requests == ["PATCH", "GET", "PATCH"]
+
+
 def test_the_ttl_of_soa(driver: DigitalOceanDNSDriver, zone: Zone) -> None:
     """The TTL of SOA can be changed, although its other fields cannot be sent."""
     soa = next(one for one in driver.list_records(zone) if one.type == RecordType.SOA)

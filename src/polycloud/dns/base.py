@@ -10,23 +10,27 @@ words for them. Where the provider keeps all values of a name and type as one se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.creation import UniqueCreation
 from polycloud.common.operations import OperationsDriver, optional, template
+from polycloud.dns.changes import Outcomes, RecordChange
 from polycloud.dns.content import (
     Content,
     check_data,
     check_extra,
     check_kind,
     record_type,
+    relative_to,
     require_room,
     require_ttl,
 )
-from polycloud.dns.names import LONGEST_NAME, check_name, full_name, relative_name
+from polycloud.dns.names import normalize_domain, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
@@ -74,8 +78,18 @@ class DNSDriver(OperationsDriver):
     longest_text: ClassVar[int] = 65279
     """The most bytes in the data of TXT: in DNS 65,535 with the lengths of its pieces."""
 
+    keeps_bytes: ClassVar[bool] = False
+    """Whether data may have bytes that are not UTF-8, which a str has as surrogates (PEP 383)."""
+
     settle_time: ClassVar[float] = 30.0
     """Seconds after which the provider certainly lists a zone or record whose create it has accepted."""
+
+    own_extra: ClassVar[AbstractSet[str]] = frozenset()
+    """Keys of the `extra` of records beyond DNS that `create_record` and `update_record` take."""
+
+    def stored_ttl(self, ttl: int) -> int:
+        """Return the TTL in seconds that the provider keeps of one that is given, if it rounds them."""
+        return ttl
 
     def list_record_types(self) -> list[RecordType]:
         """Return the record types that the provider has."""
@@ -99,6 +113,12 @@ class DNSDriver(OperationsDriver):
         if found is None:
             raise ZoneDoesNotExistError(driver=self, zone_id=zone_id)
         return found
+
+    @template("list_zones")
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zones of this domain: none, one, or several where the provider allows that."""
+        name = normalize_domain(domain)
+        return [zone for zone in self.iterate_zones() if normalize_domain(zone.domain) == name]
 
     @optional
     def create_zone(
@@ -199,6 +219,58 @@ class DNSDriver(OperationsDriver):
     def delete_record(self, record: Record) -> bool:
         """Delete a record; other values of its name stay."""
 
+    @template("create_record", "update_record", "delete_record")
+    def change_records(
+        self,
+        zone: Zone,
+        changes: Sequence[RecordChange],
+        progress: Callable[[RecordChange], object] | None = None,
+    ) -> None:
+        """Make many changes of a zone's records, in as few requests as the provider needs for them.
+
+        Changes of one name are made in the given order. Names that only get records come first, then those
+        whose records change, then those that only lose records, which are not tried once something has
+        failed. A record that is gone already counts as deleted. Where the provider cannot change several
+        records at once, those of several names are changed side by side.
+
+        Args:
+            zone: The zone.
+            changes: What to change.
+            progress: Called with each change that was made.
+
+        Raises:
+            RecordsNotChangedError: Some changes were not made; it names each. The others were made.
+        """
+        check_kind(zone, Zone, "zone")
+        outcomes = Outcomes(self, progress)
+        outcomes.run_by_name(changes, partial(self._change_record, zone))
+        outcomes.check()
+
+    def _change_record(self, zone: Zone, change: RecordChange) -> None:
+        """Make one change."""
+        before, after = change
+        if after is None and before is not None:
+            with suppress(RecordDoesNotExistError):
+                self.delete_record(before)
+        elif after is not None and (before is None or not self._updated(before, after)):
+            self.create_record(after.name, zone, RecordType(after.type), after.data, after.extra)
+
+    def _updated(self, before: Record, after: Content) -> bool:
+        """Update a record, or delete it and return False if the provider cannot change its type."""
+        kind = RecordType(after.type)
+        if after.equals(before):
+            own = VALUE_FIELDS.get(kind, ())
+            self.update_record(before, extra={key: after.extra[key] for key in after.extra if key not in own})
+            return True
+        try:
+            self.update_record(before, after.name, kind, after.data, after.extra)
+        except UnsupportedOperationError:
+            if kind == before.type:
+                raise
+            self.delete_record(before)
+            return False
+        return True
+
     # Export
 
     @template("list_records")
@@ -247,25 +319,23 @@ class DNSDriver(OperationsDriver):
         """Check the arguments of `create_record`; return the content of the record."""
         check_kind(zone, Zone, "zone")
         self._provider_type(type_)
-        return self._content(self._relative(name, zone), RecordType(type_), data, check_extra(extra))
+        return self._content(relative_to(zone, name), RecordType(type_), data, self._check_extra(extra))
+
+    def _check_extra(self, extra: object) -> dict[str, Any]:
+        """Check the argument `extra` of a record; return a copy without None.
+
+        A driver that has more fields than those of DNS checks them here.
+        """
+        return check_extra(extra)
 
     def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
         """Return the content of a record."""
-        content = Content.of(name, type_, check_data(data), extra)
+        content = Content.of(name, type_, check_data(data, keeps_bytes=self.keeps_bytes), extra)
         if type_ in TEXTS and len(data.encode(errors="surrogateescape")) > self.longest_text:
             raise InvalidArgumentError(
                 f"data of type {type_} must have at most {self.longest_text} bytes, got {shown(data)}"
             )
         return content
-
-    def _relative(self, name: str | None, zone: Zone) -> str:
-        """Check the argument `name` of a record; return the name as it is relative to the zone."""
-        relative = relative_name(check_name(name), zone)
-        if len(full_name(relative, zone)) > LONGEST_NAME + 1:
-            raise InvalidArgumentError(
-                f"name must have at most {LONGEST_NAME} characters with its zone, got {name!r}"
-            )
-        return relative
 
     def _check_update(
         self,
@@ -282,15 +352,15 @@ class DNSDriver(OperationsDriver):
         check_kind(record, Record, "record")
         if type_ is not None:
             self._provider_type(type_)
-        changes = check_extra(extra)
+        changes = self._check_extra(extra)
         own = VALUE_FIELDS.get(record.type, ())
         kept = record.extra
         if type_ is not None and type_ != record.type:
             kept = {field: value for field, value in kept.items() if field not in own}
         content = Content(
-            record.name if name is None else self._relative(name, record.zone),
+            record.name if name is None else relative_to(record.zone, name),
             record.type if type_ is None else RecordType(type_),
-            record.data if data is None else check_data(data),
+            record.data if data is None else check_data(data, keeps_bytes=self.keeps_bytes),
             {**kept, **changes},
             "",
         )

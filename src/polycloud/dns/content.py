@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from polycloud.common.arguments import drop_none
-from polycloud.dns.objects import Record, Zone
+from polycloud.dns.names import LONGEST_NAME, HasDomain, check_name, full_name, relative_name
+from polycloud.dns.objects import Record
 from polycloud.dns.rdata import VALUE_FIELDS, write_rdata
 from polycloud.dns.types import RecordAlreadyExistsError, RecordConflictError, RecordType
 from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
 
 __all__ = [
     "FIELDS",
@@ -18,8 +21,10 @@ __all__ = [
     "check_extra",
     "check_kind",
     "record_type",
+    "relative_to",
     "require_number",
     "require_room",
+    "require_room_for_update",
     "require_ttl",
 ]
 
@@ -38,7 +43,8 @@ FIELDS = (*LIMITS, "tag")
 class Content(NamedTuple):
     """The content of a record, checked: its relative name, type, data, and `extra` without None.
 
-    `rdata` is the value in the form of zone files, which equal values have equal.
+    `rdata` is the value in the form of zone files, which equal values have equal; "" in an update that keeps
+    the value.
     """
 
     name: str
@@ -61,7 +67,7 @@ class Content(NamedTuple):
         value = write_rdata(type_, data, extra)
         return cls(name, type_, value.data, {**extra, **value.fields}, value.rdata)
 
-    def described(self, zone: Zone) -> str:
+    def described(self, zone: HasDomain) -> str:
         """Return how messages name the record."""
         return f"the {self.type} record {self.name or '@'!r} of {zone.domain}"
 
@@ -106,6 +112,35 @@ def require_room(content: Content, others: Iterable[Record]) -> None:
             )
 
 
+def relative_to(zone: HasDomain, name: object) -> str:
+    """Check the argument `name` of a record; return the name as it is relative to the zone.
+
+    Raises `InvalidArgumentError` if it is invalid, outside the zone, or too long with it.
+    """
+    relative = relative_name(check_name(name), zone)
+    if len(full_name(relative, zone)) > LONGEST_NAME + 1:
+        raise InvalidArgumentError(
+            f"name must have at most {LONGEST_NAME} characters with its zone, got {name!r}"
+        )
+    return relative
+
+
+def require_room_for_update(
+    record: Record, content: Content, candidates: Callable[[], Iterable[Record]]
+) -> None:
+    """Raise the errors of `require_room` unless a record can be changed to `content`.
+
+    `candidates` lists the records of the new name, if the provider can select them, or all. It costs a
+    request, and is not called if only the TTL and what the provider has beyond DNS change.
+    """
+    if content.name == record.name and not content.rdata:
+        return
+    wanted = content
+    with suppress(InvalidArgumentError):  # the value that stays may be one that only the provider finds valid
+        wanted = Content.of(*content[:4])
+    require_room(wanted, [one for one in candidates() if one.id != record.id])
+
+
 def record_type(text: str) -> RecordType | str:
     """Return the `RecordType` of that name; the text itself for a type that `RecordType` does not have."""
     return MEMBERS.get(text, text)
@@ -118,9 +153,18 @@ def check_kind(value: object, kind: type[T], argument: str) -> T:
     raise InvalidArgumentError(f"{argument} must be a {kind.__name__}, got {value!r}")
 
 
-def check_data(data: object) -> str:
-    """Return the data of a record. Raises `InvalidArgumentError` if it is not a str."""
-    return check_kind(data, str, "data")
+def check_data(data: object, *, keeps_bytes: bool = True) -> str:
+    """Return the data of a record.
+
+    Raises `InvalidArgumentError` if it is not a str, or has bytes that are not UTF-8, as surrogates, unless
+    the provider keeps them.
+    """
+    text = check_kind(data, str, "data")
+    try:
+        text.encode(errors="surrogateescape" if keeps_bytes else "strict")
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"data must be UTF-8, got {shown(text)}: {error}") from error
+    return text
 
 
 def check_extra(extra: object) -> dict[str, Any]:

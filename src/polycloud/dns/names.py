@@ -6,13 +6,28 @@ dot within a label escaped as in zone files. `\042` is thus the same as `*` (Rou
 
 from __future__ import annotations
 
-from polycloud.dns.objects import Zone
+from typing import Protocol
+
 from polycloud.errors import InvalidArgumentError
 
-__all__ = ["LONGEST_NAME", "ascii_name", "check_name", "full_name", "normalize_domain", "relative_name"]
+__all__ = [
+    "LONGEST_NAME",
+    "HasDomain",
+    "ascii_name",
+    "check_name",
+    "full_name",
+    "normalize_domain",
+    "relative_name",
+]
 
 APEX = frozenset({"", "@"})
 LONGEST_LABEL, LONGEST_NAME = 63, 253
+
+
+class HasDomain(Protocol):
+    """A zone, as one has it or as it is wanted."""
+
+    domain: str
 
 
 def normalize_domain(domain: object, argument: str = "domain") -> str:
@@ -37,7 +52,7 @@ def check_name(name: object) -> str:
     return _checked(name, "name") + ("." if name.endswith(".") else "")
 
 
-def relative_name(name: str | None, zone: Zone) -> str:
+def relative_name(name: str | None, zone: HasDomain) -> str:
     """Return a name as it is relative to the zone, "" for the zone itself; a name may also be absolute.
 
     Raises `InvalidArgumentError` for an absolute name outside the zone.
@@ -58,7 +73,7 @@ def relative_name(name: str | None, zone: Zone) -> str:
     raise InvalidArgumentError(f"{name!r} is outside the zone {zone.domain}")
 
 
-def full_name(name: str, zone: Zone) -> str:
+def full_name(name: str, zone: HasDomain) -> str:
     """Return the absolute name, with a trailing dot, of a relative one."""
     return f"{name}.{zone.domain}." if name else f"{zone.domain}."
 
@@ -73,7 +88,7 @@ def ascii_name(text: str) -> str:
     return ".".join(label.lower() if label.isascii() else _punycode(label) for label in text.split("."))
 
 
-def _suffix(zone: Zone) -> str:
+def _suffix(zone: HasDomain) -> str:
     return f".{ascii_name(zone.domain.removesuffix('.'))}."
 
 

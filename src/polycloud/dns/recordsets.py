@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from polycloud.common.creation import UniqueCreation
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver, translated
-from polycloud.dns.content import Content, check_extra, check_kind, require_room
+from polycloud.dns.changes import Groups, Outcomes, RecordChange, steps
+from polycloud.dns.content import Content, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import read_rdata
 from polycloud.dns.types import (
@@ -35,7 +37,7 @@ from polycloud.dns.types import (
     RecordType,
     ZoneError,
 )
-from polycloud.errors import ConflictError
+from polycloud.errors import ConflictError, PolycloudError
 
 __all__ = ["RecordSet", "RecordSetsDriver", "SetChange", "SetValue", "SetsChangedError"]
 
@@ -87,14 +89,23 @@ Decision = tuple[list[SetChange], T]
 class RecordSetsDriver(DNSDriver):
     """A driver whose provider keeps record sets."""
 
+    keeps_bytes = True
+
     default_ttl: ClassVar[int] = 3600
     """The TTL in seconds of a new set, unless the record or the zone has one."""
+
+    changes_at_once: ClassVar[int] = 100
+    """The most changed sets in a request, as `_size` counts them; those of one name are never divided."""
 
     value_extra: ClassVar[AbstractSet[str]] = frozenset()
     """Keys of `extra` that the provider keeps for each value."""
 
     set_extra: ClassVar[AbstractSet[str]] = frozenset()
     """Keys of `extra` that the provider keeps for a set: a change concerns all its records."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        cls.own_extra = cls.value_extra | cls.set_extra
+        super().__init_subclass__(**kwargs)
 
     # What a driver gives
 
@@ -109,6 +120,24 @@ class RecordSetsDriver(DNSDriver):
         Raises `SetsChangedError` for a response that says that the provider does not have what `before` says
         (use `translated`).
         """
+
+    # What a driver may give
+
+    def _set_key(self, type_: str, extra: Mapping[str, Any]) -> str:
+        """Return the `key` of the set that a record of this type, with this `extra`, belongs to."""
+        return ""
+
+    def _size(self, change: SetChange) -> int:
+        """Return how much of `changes_at_once` a change takes."""
+        return 1
+
+    def _require_room(self, zone: Zone, sets: Iterable[RecordSet], wanted: Content, key: str) -> None:
+        """Raise the errors of `require_room` unless a record can stand beside those of some sets.
+
+        Sets of its type with another key are alternatives to its own, which may have the same value.
+        """
+        rivals = (one for one in sets if one.type != wanted.type or one.key == key)
+        require_room(wanted, [made for one in rivals for made in self._records(zone, one)])
 
     # What this makes of it
 
@@ -132,16 +161,10 @@ class RecordSetsDriver(DNSDriver):
         wanted = self._check_record(zone, name, type, data, extra)
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
-            there = [record for one in sets for record in self._records(zone, one)]
-            known = next((record for record in there if wanted.equals(record)), None)
-            if known and again:
+            known = again and self._equal(zone, sets, wanted)
+            if known:
                 return [], known
-            require_room(wanted, there)
-            before = _same(sets, wanted.name, wanted.type)
-            ttl = self.default_ttl if zone.ttl is None else zone.ttl
-            start = before or RecordSet(wanted.name, wanted.type, ttl, ())
-            after = self._with(start, SetValue(wanted.rdata), wanted.extra)
-            return [SetChange(before, after)], self._records(zone, after)[-1]
+            return self._decided(zone, sets, RecordChange(None, wanted), wanted.extra)
 
         return self._change(zone, {wanted.name}, decide, wanted)
 
@@ -155,29 +178,13 @@ class RecordSetsDriver(DNSDriver):
     ) -> Record:
         """Change a record, and its id with it. Its siblings stay; they have the same TTL."""
         wanted = self._check_update(record, name, type, data, extra)
-        zone, given = record.zone, check_extra(extra)
+        zone, given = record.zone, self._check_extra(extra)
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
-            there = [made for one in sets for made in self._records(zone, one)]
-            found = self._find(sets, record)
-            if found is None:
-                known = next((one for one in there if wanted.equals(one)), None)
-                if known and again:
-                    return [], known
-                raise RecordDoesNotExistError(driver=self, record_id=record.id)
-            before, value = found
-            rdata = wanted.rdata or read_rdata(before.type, value.text).rdata
-            others = [one for one in there if one.id != record.id]
-            require_room(wanted._replace(rdata=rdata), others)
-            new, rest = value._replace(text=wanted.rdata or value.text), before.without(value)
-            if (wanted.name, wanted.type) == (before.name, before.type):
-                after = self._with(rest, new, given)
-                return [SetChange(before, after)], self._records(zone, after)[-1]
-            target = _same(sets, wanted.name, wanted.type)
-            empty = before._replace(name=wanted.name, type=wanted.type, values=())
-            after = self._with(target or empty, new, given)
-            changes = [SetChange(before, rest if rest.values else None), SetChange(target, after)]
-            return changes, self._records(zone, after)[-1]
+            known = again and not self._find(sets, record) and self._equal(zone, sets, wanted)
+            if known:
+                return [], known
+            return self._decided(zone, sets, RecordChange(record, wanted), given)
 
         return self._change(zone, {record.name, wanted.name}, decide)
 
@@ -186,17 +193,145 @@ class RecordSetsDriver(DNSDriver):
         check_kind(record, Record, "record")
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[bool]:
-            found = self._find(sets, record)
-            if found:
-                rest = found[0].without(found[1])
-                return [SetChange(found[0], rest if rest.values else None)], True
-            if again:
+            if again and not self._find(sets, record):
                 return [], True
-            raise RecordDoesNotExistError(driver=self, record_id=record.id)
+            now = list(sets)
+            self._alter(record.zone, now, RecordChange(record, None), NOTHING)
+            return _differences(sets, now), True
 
         return self._change(record.zone, {record.name}, decide)
 
+    def change_records(
+        self,
+        zone: Zone,
+        changes: Sequence[RecordChange],
+        progress: Callable[[RecordChange], object] | None = None,
+    ) -> None:
+        """Make many changes of a zone's records, those of up to `changes_at_once` sets in a request."""
+        check_kind(zone, Zone, "zone")
+        outcomes = Outcomes(self, progress)
+        groups = {name: group for step in steps(changes) for name, group in step.items()}
+        line = self.connection
+        with self._zone_errors(zone.id):
+            _turns((line.host, line.port, zone.id), partial(self._change_all, zone, groups, outcomes))
+        outcomes.check()
+
+    # Many changes
+
+    def _change_all(self, zone: Zone, groups: Groups, outcomes: Outcomes) -> None:
+        """Make the changes of each name; those whose sets another program changes are decided anew."""
+        for attempt in range(ATTEMPTS):
+            groups = self._change_batches(zone, groups, outcomes, again=attempt > 0)
+            if not groups:
+                return
+        outcomes.fail(chain.from_iterable(groups.values()), SetsChangedError(driver=self))
+
+    def _change_batches(self, zone: Zone, groups: Groups, outcomes: Outcomes, *, again: bool) -> Groups:
+        """Make the changes of each name; return those whose sets have changed since they were read."""
+        stale: Groups = {}
+        for names, batch in self._batches(zone, groups, outcomes, again=again):
+            asked = [change for name in names for change in groups[name]]
+            if outcomes.stops(*asked):
+                outcomes.left += asked
+                continue
+            try:
+                with self._zone_errors(zone.id):
+                    self._change_sets(zone, batch)
+            except SetsChangedError:
+                stale |= {name: groups[name] for name in names}
+            except PolycloudError as error:
+                outcomes.fail(asked, error)
+            else:
+                outcomes.succeed(asked)
+        return stale
+
+    def _batches(
+        self, zone: Zone, groups: Groups, outcomes: Outcomes, *, again: bool
+    ) -> list[tuple[list[str], list[SetChange]]]:
+        """Return what to send together, with the names that it concerns: a name is never divided."""
+        sets: dict[str, list[RecordSet]] = {}
+        for one in self._named(zone, groups.keys()):
+            sets.setdefault(one.name, []).append(one)
+        batches: list[tuple[list[str], list[SetChange]]] = []
+        room = 0
+        for name, group in groups.items():
+            if outcomes.stops(*group):
+                outcomes.left += group
+                continue
+            try:
+                changes = self._decide_all(zone, sets.get(name, []), group, again=again)
+            except PolycloudError as error:
+                outcomes.fail(group, error)
+                continue
+            if not changes:
+                outcomes.succeed(group)
+                continue
+            size = sum(map(self._size, changes))
+            if size > room:
+                batches.append(([], []))
+                room = self.changes_at_once
+            room -= size
+            batches[-1][0].append(name)
+            batches[-1][1].extend(changes)
+        return batches
+
+    def _decide_all(
+        self, zone: Zone, sets: list[RecordSet], group: Iterable[RecordChange], *, again: bool
+    ) -> list[SetChange]:
+        """Return how the sets of a name change; what is there, or gone, already is left out."""
+        now = list(sets)
+        for change in group:
+            before, after = change
+            is_gone = before is not None and not self._find(now, before)
+            is_done = is_gone if after is None else again and self._equal(zone, now, after)
+            if not is_done:
+                self._alter(zone, now, change, NOTHING if after is None else after.extra)
+        return _differences(sets, now)
+
     # How
+
+    def _equal(self, zone: Zone, sets: Iterable[RecordSet], content: Content) -> Record | None:
+        """Return the record that has this name, type and value, in the set that it belongs to."""
+        key = self._set_key(content.type, content.extra)
+        there = (record for one in sets if one.key == key for record in self._records(zone, one))
+        return next((one for one in there if content.equals(one)), None)
+
+    def _decided(
+        self, zone: Zone, sets: list[RecordSet], change: RecordChange, given: Mapping[str, Any]
+    ) -> Decision[Record]:
+        now = list(sets)
+        made = self._alter(zone, now, change, given)
+        return _differences(sets, now), self._records(zone, made)[-1]
+
+    def _alter(
+        self, zone: Zone, sets: list[RecordSet], change: RecordChange, given: Mapping[str, Any]
+    ) -> RecordSet:
+        """Make a change of the sets of its names; return the one that it concerns, its record the last.
+
+        `given` is the `extra` that is given; the rest stays. Raises `RecordDoesNotExistError`, and the errors
+        of `require_room`.
+        """
+        record, wanted = change
+        ttl = self.default_ttl if zone.ttl is None else zone.ttl
+        start, value = RecordSet("", "", ttl, ()), SetValue("")
+        if record is not None:
+            found = self._find(sets, record)
+            if found is None:
+                raise RecordDoesNotExistError(driver=self, record_id=record.id)
+            start, value = found
+            at = sets.index(start)
+            sets[at : at + 1] = [start.without(value)] if len(start.values) > 1 else []
+        if wanted is None:
+            return start
+        rdata = wanted.rdata or read_rdata(start.type, value.text).rdata
+        key = self._set_key(wanted.type, {**start.extra, **value.extra, **given})
+        self._require_room(zone, sets, wanted._replace(rdata=rdata), key)
+        target = _same(sets, wanted.name, wanted.type, key)
+        empty = start._replace(name=wanted.name, type=wanted.type, values=(), key=key)
+        made = self._with(target or empty, value._replace(text=wanted.rdata or value.text), given)
+        at = len(sets) if target is None else sets.index(target)
+        sets[at : at + 1] = [made]
+        return made
 
     def _change(
         self,
@@ -222,6 +357,7 @@ class RecordSetsDriver(DNSDriver):
         decide: Callable[[list[RecordSet], bool], Decision[T]],
         created: Content | None,
     ) -> T:
+        refused: SetsChangedError | None = None
         for attempt in range(ATTEMPTS):
             changes, result = decide(self._named(zone, names), attempt > 0)
             if not changes:
@@ -231,14 +367,15 @@ class RecordSetsDriver(DNSDriver):
                     self._change_sets(zone, changes)
                 else:
                     self._create_once_in(zone, created, changes, result)
-            except SetsChangedError:
+            except SetsChangedError as error:
+                refused = error
                 continue
             except (ZoneError, RecordError):
                 raise
             except ConflictError as error:
                 raise translated(error, RecordConflictError(error.message, self)) from error
             return result
-        raise SetsChangedError(driver=self)
+        raise SetsChangedError(driver=self) from refused
 
     def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
         """Return the sets of these names."""
@@ -253,8 +390,8 @@ class RecordSetsDriver(DNSDriver):
             return made
 
         def equal() -> list[Record]:
-            sets = self._named(zone, {content.name})
-            return [one for each in sets for one in self._records(zone, each) if content.equals(one)]
+            found = self._equal(zone, self._named(zone, {content.name}), content)
+            return [] if found is None else [found]
 
         self._create_once(UniqueCreation(content.described(zone), send, equal))
 
@@ -288,8 +425,15 @@ class RecordSetsDriver(DNSDriver):
         return made
 
 
-def _same(sets: Iterable[RecordSet], name: str, type_: str) -> RecordSet | None:
-    return next((one for one in sets if (one.name, one.type, one.key) == (name, type_, "")), None)
+def _same(sets: Iterable[RecordSet], name: str, type_: str, key: str) -> RecordSet | None:
+    return next((one for one in sets if (one.name, one.type, one.key) == (name, type_, key)), None)
+
+
+def _differences(before: Iterable[RecordSet], after: Iterable[RecordSet]) -> list[SetChange]:
+    """Return the changes from some sets to others; what goes comes first, so that a CNAME has room."""
+    old, new = ({(one.name, one.type, one.key): one for one in sets} for sets in (before, after))
+    gone = [SetChange(one, None) for key, one in old.items() if key not in new]
+    return gone + [SetChange(old.get(key), one) for key, one in new.items() if old.get(key) != one]
 
 
 def _chosen(given: Mapping[str, Any], keys: AbstractSet[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from polycloud.common.base import quote_segment
 from polycloud.common.digitalocean import DigitalOceanBaseDriver
 from polycloud.common.payload import Item
 from polycloud.dns.base import DNSDriver
-from polycloud.dns.content import FIELDS, Content, check_kind, record_type
+from polycloud.dns.content import FIELDS, Content, check_kind, record_type, require_room_for_update
 from polycloud.dns.names import full_name, normalize_domain
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import HOST_NAMES
@@ -115,9 +115,10 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         """Return all records of a zone."""
         return self._select(zone)
 
-    def _select(self, zone: Zone, **params: str) -> list[Record]:
-        """Return the records that have the given `name` (in full)."""
+    def _select(self, zone: Zone, name: str | None = None) -> list[Record]:
+        """Return the records of a name, or all."""
         path, build = _records_path(zone), self._builder(zone)
+        params = {} if name is None else {"name": full_name(name, zone).removesuffix(".")}
         with self._zone_errors(zone.id):
             return self.connection.list_all(path, "domain_records", DomainRecord, build, params=params)
 
@@ -134,13 +135,12 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         """Create a record. It sends two requests: those of its name are listed first."""
         wanted = self._check_record(zone, name, type, data, extra)
         path, build, body = _records_path(zone), self._builder(zone), self._body(wanted)
-        name_ = full_name(wanted.name, zone).removesuffix(".")
         with self._zone_errors(zone.id):
             return self._create_record_once(
                 zone,
                 wanted,
                 lambda: build(self.connection.create(path, "domain_record", DomainRecord, body)),
-                lambda: self._select(zone, name=name_),
+                lambda: self._select(zone, wanted.name),
             )
 
     def update_record(
@@ -151,12 +151,16 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         data: str | None = None,
         extra: dict[str, Any] | None = None,
     ) -> Record:
-        """Change the given fields of a record. Its type cannot be changed."""
+        """Change the given fields of a record. Its type cannot be changed.
+
+        It sends two requests, unless only the TTL changes: the records of its name are listed first.
+        """
         wanted = self._check_update(record, name, type, data, extra)
         if wanted.type != record.type:
             raise UnsupportedOperationError(
                 f"{self.name} cannot change the type of a record from {record.type} to {wanted.type}", self
             )
+        require_room_for_update(record, wanted, lambda: self._select(record.zone, wanted.name))
         given = {"type", *drop_none({"name": name, "data": data, **(extra or {})})}
         body = {field: value for field, value in self._body(wanted).items() if field in given}
         with self._record_errors(record.id):
