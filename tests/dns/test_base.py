@@ -454,7 +454,7 @@ def test_export_of_types_that_dns_lacks(zone: Zone) -> None:
     """Records of types that only providers have are comments in a zone file, and cannot end their line."""
     zone.create_record("", RecordType.ALIAS, "Host.Example.NET.", {"ttl": 60})
     zone.create_record("old", RecordType.URL, "https://example.net/")
-    assert "\n; @ 60 IN ALIAS host.example.net.\n; old IN URL https://example.net/\n" in to_bind(
+    assert '\n; @ 60 IN ALIAS host.example.net.\n; old IN URL "https://example.net/"\n' in to_bind(
         zone, zone.list_records()
     )
     hostile = Record("9", "old", RecordType.URL, "x\nwww IN A 192.0.2.1", zone, zone.driver)

@@ -30,7 +30,7 @@ from polycloud.dns.content import (
     require_room,
     require_ttl,
 )
-from polycloud.dns.names import relative_name
+from polycloud.dns.names import normalize_domain, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
@@ -113,6 +113,12 @@ class DNSDriver(OperationsDriver):
         if found is None:
             raise ZoneDoesNotExistError(driver=self, zone_id=zone_id)
         return found
+
+    @template("list_zones")
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zones of this domain: none, one, or several where the provider allows that."""
+        name = normalize_domain(domain)
+        return [zone for zone in self.iterate_zones() if normalize_domain(zone.domain) == name]
 
     @optional
     def create_zone(
