@@ -45,11 +45,13 @@ VALUES = st.one_of(
     values("NAPTR", HOSTS.map('100 10 "U" "E2U+sip" "!^.*$!sip:info@example.org!" {}.'.format)),
     values("NS", HOSTS),
     values("PTR", HOSTS),
+    values("SMIMEA", DIGESTS.map("3 1 1 {}".format)),
     values("SRV", HOSTS, priority=NUMBERS, weight=NUMBERS, port=NUMBERS),
     values("SSHFP", DIGESTS.map("4 2 {}".format)),
     values("SVCB", HOSTS.map("{}. port=53".format), priority=NUMBERS.filter(bool)),
     values("TLSA", DIGESTS.map("3 1 1 {}".format)),
     values("TXT", ANY_TEXT),
+    values("URI", HOSTS.map("https://{}/?a=b%20c".format), priority=NUMBERS, weight=NUMBERS),
 )
 ZONE = Zone("1", "example.org", "master", 300, DummyDNSDriver("key"))
 
