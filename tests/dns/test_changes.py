@@ -152,10 +152,13 @@ def test_what_fails_is_named(zone: Zone) -> None:
 
 
 def test_a_gone_record_is_deleted(zone: Zone) -> None:
-    """A record that is gone already counts as deleted."""
+    """A record that is gone already counts as deleted, and each change that is made is reported."""
     gone = zone.create_record("gone", RecordType.A, "192.0.2.1")
     gone.delete()
-    zone.driver.change_records(zone, [RecordChange(gone, None)])
+    reported: list[RecordChange] = []
+    changes = [RecordChange(gone, None)]
+    zone.driver.change_records(zone, changes, reported.append)
+    assert reported == changes
     assert listed(zone) == []
 
 
@@ -164,10 +167,11 @@ def test_batches() -> None:
     driver = Sets()
     zone = driver.list_zones()[0]
     alias = zone.create_record("b", RecordType.CNAME, "host.example.net")
+    gone = zone.create_record("d", RecordType.A, "192.0.2.1")
     driver.requests.clear()
     names = ["a1", "a2", "b", "c1", "c2"]
     changes = [RecordChange(alias if name == "b" else None, address(1, name)) for name in names]
-    driver.change_records(zone, changes)
+    driver.change_records(zone, [RecordChange(gone, None), *changes])
     sent = [[(one.after or one.before) for one in request] for request in driver.requests]
     assert [[one.name for one in request if one] for request in sent] == [
         ["a1", "a2"],
@@ -218,3 +222,18 @@ def test_a_refused_batch_is_named() -> None:
         driver.change_records(zone, changes)
     assert [change for change, _ in caught.value.failed] == changes[:3]
     assert caught.value.done == changes[3:]
+
+
+def test_deletes_come_last(zone: Zone) -> None:
+    """What only deletes comes last, whatever the order given, and is left where something has failed."""
+    keep, gone = (zone.create_record(name, RecordType.A, "192.0.2.1") for name in ("keep", "gone"))
+    gone.delete()
+    delete, new = RecordChange(keep, None), RecordChange(None, address(2, "new"))
+    with pytest.raises(RecordsNotChangedError) as caught:
+        zone.driver.change_records(zone, [delete, RecordChange(gone, address(3, "gone")), new])
+    assert delete in caught.value.left
+    assert caught.value.done == [new]
+    assert listed(zone) == [("keep", "A", "192.0.2.1"), ("new", "A", "192.0.2.2")]
+    reported: list[RecordChange] = []
+    zone.driver.change_records(zone, [delete, RecordChange(None, address(4, "more"))], reported.append)
+    assert [one.name for one in reported] == ["more", "keep"]

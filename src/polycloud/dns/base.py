@@ -211,17 +211,29 @@ class DNSDriver(OperationsDriver):
         """Delete a record; other values of its name stay."""
 
     @template("create_record", "update_record", "delete_record")
-    def change_records(self, zone: Zone, changes: Sequence[RecordChange]) -> None:
+    def change_records(
+        self,
+        zone: Zone,
+        changes: Sequence[RecordChange],
+        progress: Callable[[RecordChange], object] | None = None,
+    ) -> None:
         """Make many changes of a zone's records, in as few requests as the provider needs for them.
 
-        Changes of one name are made in the given order, those of several names perhaps side by side. A change
-        from one type to another is made so that the name is without a record as briefly as the provider
-        allows. A record that is gone already counts as deleted.
+        Changes of one name are made in the given order. Names that only get records come first, then those
+        whose records change, then those that only lose records, which are not tried once something has
+        failed. A record that is gone already counts as deleted. Where the provider cannot change several
+        records at once, those of several names are changed side by side.
 
-        Raises `RecordsNotChangedError` if some were not made, which names each; the others were made.
+        Args:
+            zone: The zone.
+            changes: What to change.
+            progress: Called with each change that was made.
+
+        Raises:
+            RecordsNotChangedError: Some changes were not made; it names each. The others were made.
         """
         check_kind(zone, Zone, "zone")
-        outcomes = Outcomes(self)
+        outcomes = Outcomes(self, progress)
         outcomes.run_by_name(changes, partial(self._change_record, zone))
         outcomes.check()
 

@@ -12,8 +12,9 @@ from polycloud.dns.objects import Record
 from polycloud.dns.types import ZoneDoesNotExistError
 from polycloud.errors import InvalidCredsError, OperationTimeoutError, PolycloudError
 
-__all__ = ["Outcomes", "RecordChange", "RecordsNotChangedError", "by_name"]
+__all__ = ["Groups", "Outcomes", "RecordChange", "RecordsNotChangedError", "steps"]
 
+Groups = dict[str, list["RecordChange"]]
 FATAL = (InvalidCredsError, OperationTimeoutError, ZoneDoesNotExistError)
 SHOWN = 5
 
@@ -60,19 +61,29 @@ class RecordsNotChangedError(PolycloudError):
 
 
 class Outcomes:
-    """How the changes of a zone end; after an error that all would have, the others are not tried."""
+    """How the changes of a zone end.
 
-    def __init__(self, driver: object) -> None:
+    After an error that all changes would have, no others are tried; after any error, none that only deletes.
+    `progress` is called with each change that was made.
+    """
+
+    def __init__(self, driver: object, progress: Callable[[RecordChange], object] | None = None) -> None:
         self.driver = driver
+        self.progress = progress
         self.failed: list[tuple[RecordChange, PolycloudError]] = []
         self.left: list[RecordChange] = []
         self.done: list[RecordChange] = []
-        self.is_over = False
+        self._is_over = False
 
-    def run(self, changes: Sequence[RecordChange], do: Callable[[RecordChange], object]) -> None:
-        """Make changes one after another, until one fails."""
+    def run_by_name(self, changes: Iterable[RecordChange], do: Callable[[RecordChange], object]) -> None:
+        """Make the changes, one by one for each name, and side by side for the names of a step."""
+        for step in steps(changes):
+            waiting.gather([partial(self._run, group, do) for group in step.values()])
+
+    def _run(self, changes: Sequence[RecordChange], do: Callable[[RecordChange], object]) -> None:
+        """Make the changes of a name one after another, until one fails."""
         for number, change in enumerate(changes):
-            if self.is_over:
+            if self.stops(change):
                 self.left += changes[number:]
                 return
             try:
@@ -81,16 +92,23 @@ class Outcomes:
                 self.fail([change], error)
                 self.left += changes[number + 1 :]
                 return
-            self.done.append(change)
+            self.succeed([change])
 
-    def run_by_name(self, changes: Iterable[RecordChange], do: Callable[[RecordChange], object]) -> None:
-        """Make the changes of each name one after another, those of several names side by side."""
-        waiting.gather([partial(self.run, group, do) for group in by_name(changes).values()])
+    def stops(self, *changes: RecordChange) -> bool:
+        """Return whether these changes shall not be tried, since earlier ones have failed."""
+        return self._is_over or (bool(self.failed) and any(change.after is None for change in changes))
+
+    def succeed(self, changes: Iterable[RecordChange]) -> None:
+        """Note that changes were made."""
+        for change in changes:
+            self.done.append(change)
+            if self.progress is not None:
+                self.progress(change)
 
     def fail(self, changes: Iterable[RecordChange], error: PolycloudError) -> None:
         """Note that changes failed with this error."""
         self.failed += [(change, error) for change in changes]
-        self.is_over = self.is_over or isinstance(error, FATAL)
+        self._is_over = self._is_over or isinstance(error, FATAL)
 
     def check(self) -> None:
         """Raise `RecordsNotChangedError` unless all changes were made."""
@@ -98,9 +116,17 @@ class Outcomes:
             raise RecordsNotChangedError(self.failed, self.left, self.done, self.driver)
 
 
-def by_name(changes: Iterable[RecordChange]) -> dict[str, list[RecordChange]]:
-    """Return the changes by name, in their order."""
-    groups: dict[str, list[RecordChange]] = {}
+def steps(changes: Iterable[RecordChange]) -> list[Groups]:
+    """Return the changes in three steps, each by name, so that no name is without an answer meanwhile.
+
+    First come the names that only get records, to which others may point; then those whose records change;
+    last those that only lose records. A name is in one step, its changes in the given order.
+    """
+    groups: Groups = {}
     for change in changes:
         groups.setdefault(change.name, []).append(change)
-    return groups
+    ordered: list[Groups] = [{}, {}, {}]
+    for name, group in groups.items():
+        adds, deletes = (all(change[end] is None for change in group) for end in (0, 1))
+        ordered[0 if adds else 2 if deletes else 1][name] = group
+    return [step for step in ordered if step]

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from polycloud.common.creation import UniqueCreation
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver, translated
-from polycloud.dns.changes import Outcomes, RecordChange, by_name
+from polycloud.dns.changes import Groups, Outcomes, RecordChange, steps
 from polycloud.dns.content import Content, check_extra, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import read_rdata
@@ -84,7 +84,6 @@ class SetsChangedError(RecordAlreadyExistsError):
 
 
 Decision = tuple[list[SetChange], T]
-Groups = dict[str, list[RecordChange]]
 
 
 class RecordSetsDriver(DNSDriver):
@@ -182,15 +181,19 @@ class RecordSetsDriver(DNSDriver):
 
         return self._change(record.zone, {record.name}, decide)
 
-    def change_records(self, zone: Zone, changes: Sequence[RecordChange]) -> None:
+    def change_records(
+        self,
+        zone: Zone,
+        changes: Sequence[RecordChange],
+        progress: Callable[[RecordChange], object] | None = None,
+    ) -> None:
         """Make many changes of a zone's records, those of up to `changes_at_once` sets in a request."""
         check_kind(zone, Zone, "zone")
-        outcomes = Outcomes(self)
+        outcomes = Outcomes(self, progress)
+        groups = {name: group for step in steps(changes) for name, group in step.items()}
         line = self.connection
         with self._zone_errors(zone.id):
-            _turns(
-                (line.host, line.port, zone.id), partial(self._change_all, zone, by_name(changes), outcomes)
-            )
+            _turns((line.host, line.port, zone.id), partial(self._change_all, zone, groups, outcomes))
         outcomes.check()
 
     # Many changes
@@ -208,7 +211,7 @@ class RecordSetsDriver(DNSDriver):
         stale: Groups = {}
         for names, batch in self._batches(zone, groups, outcomes, again=again):
             asked = [change for name in names for change in groups[name]]
-            if outcomes.is_over:
+            if outcomes.stops(*asked):
                 outcomes.left += asked
                 continue
             try:
@@ -219,7 +222,7 @@ class RecordSetsDriver(DNSDriver):
             except PolycloudError as error:
                 outcomes.fail(asked, error)
             else:
-                outcomes.done += asked
+                outcomes.succeed(asked)
         return stale
 
     def _batches(
@@ -231,13 +234,16 @@ class RecordSetsDriver(DNSDriver):
             sets.setdefault(one.name, []).append(one)
         batches: list[tuple[list[str], list[SetChange]]] = []
         for name, group in groups.items():
+            if outcomes.stops(*group):
+                outcomes.left += group
+                continue
             try:
                 changes = self._decide_all(zone, sets.get(name, []), group, again=again)
             except PolycloudError as error:
                 outcomes.fail(group, error)
                 continue
             if not changes:
-                outcomes.done += group
+                outcomes.succeed(group)
             elif batches and len(batches[-1][1]) + len(changes) <= self.changes_at_once:
                 batches[-1][0].append(name)
                 batches[-1][1].extend(changes)
