@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as st
 
 from polycloud.dns.changes import RecordChange, RecordsNotChangedError
 from polycloud.dns.content import Content
@@ -38,6 +37,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.http.retry import RetryPolicy
+from support.records import VALUES, RecordValue
 from support.web import Answer, Seen, Web, serve
 
 ZONE_ID, RECORD_ID = "023e105f4ecef8ad9ca31a8372d0c353", "372e67954025e0ba6aaa6d586b9e0b59"
@@ -400,35 +400,17 @@ def test_values_in_requests(
     assert [seen.query["name.exact"] for seen in cloud.web.seen[:1]] == [["www.example.org"]]
 
 
-DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
-HOSTS = st.from_regex(r"[a-z0-9]{1,9}(\.[a-z0-9]{1,9}){0,2}", fullmatch=True)
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
-NUMBERS = st.integers(0, 65535)
+TYPES = CloudflareDNSDriver.RECORD_TYPE_MAP
 
 
-@given(
-    st.one_of(
-        st.tuples(st.just("TXT"), TEXTS, st.just({})),
-        st.tuples(st.just("CAA"), TEXTS, st.just({"flags": 0, "tag": "issue"})),
-        st.tuples(st.just("MX"), HOSTS, st.fixed_dictionaries({"priority": NUMBERS})),
-        st.tuples(
-            st.just("SRV"),
-            HOSTS,
-            st.fixed_dictionaries({"priority": NUMBERS, "weight": NUMBERS, "port": NUMBERS}),
-        ),
-        st.tuples(st.just("TLSA"), DIGESTS.map("3 1 1 {}".format), st.just({})),
-        st.tuples(
-            st.just("LOC"),
-            st.floats(0, 59.999).map("1 2 {:.3f} S 4 5 6.000 W 7.00m 1.00m 20.00m 30.00m".format),
-            st.just({}),
-        ),
-    )
-)
-@example(("NAPTR", r'1 2 "U" "" "!\\1\"\195\169!" host.example.', {}))
-def test_values_are_the_same_after_a_response(value: tuple[str, str, dict[str, Any]]) -> None:
+@given(VALUES.filter(lambda value: value[0] in TYPES))
+@example((RecordType.NAPTR, r'1 2 "U" "" "!\\1\"\195\169!" host.example.', {}))
+@example((RecordType.LOC, "1 2 3.004 S 4 5 6.000 W 7.00m", {}))
+@example((RecordType.CERT, "OID 1 2 AQID", {}))
+def test_values_are_the_same_after_a_response(value: RecordValue) -> None:
     """A value that was sent is read as the same data and fields from a response with it."""
     type_, data, extra = value
-    content = Content.of("www", RecordType(type_), data, extra)
+    content = Content.of("www", type_, data, extra)
     body = {**PLAIN, "type": type_, **value_fields(content)}
     read = msgspec.json.decode(msgspec.json.encode(body), type=RecordPayload).value()
     assert (read.data, read.fields) == (content.data, extra)
