@@ -40,6 +40,8 @@ PRINTED = {
         ),
         "",
         "",
+        "",
+        "",
     ],
     "filesystem.md": [
         (

@@ -296,7 +296,12 @@ STORES: dict[str, tuple[str, ...]] = {
     "openstack_swift": ("me", PASSWORD),
     "s3": ("AKIA", TOKEN),
 }
-NAME_SERVICES: dict[str, tuple[str, ...]] = {"digitalocean": (TOKEN,), "powerdns": (TOKEN,)}
+NAME_SERVICES: dict[str, tuple[str, ...]] = {
+    "cloudflare": ("me@example.com", TOKEN),
+    "designate": ("me", PASSWORD),
+    "digitalocean": (TOKEN,),
+    "powerdns": (TOKEN,),
+}
 
 
 def calls_of_a_store(provider: str, web: Web) -> list[Callable[[], object]]:
