@@ -99,7 +99,7 @@ class PlanRules(DNSSuite):
             for name, end in addresses:
                 wanted.add(f"{name}.{PLAN}", RecordType.A, f"192.0.2.{end}")
             plan_zone(zone, wanted, only=ONLY).apply()
-            self.until(lambda wanted=wanted: not plan_zone(zone, wanted, only=ONLY), "nothing to plan")
+            self._is_planned(zone, wanted)
         self._have(driver, zone, [(f"{name}.{PLAN}", end) for name, end in addresses])
 
     # Records
