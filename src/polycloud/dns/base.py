@@ -194,7 +194,7 @@ class DNSDriver(OperationsDriver):
             data: The value as text: an address, a host name in full, the unquoted text of TXT; of other types
                 as zone files write it.
             extra: `ttl` in seconds; `priority` of MX, HTTPS and SVCB; `priority`, `weight` and `port` of SRV;
-                `flags` and `tag` of CAA; and what else the provider has.
+                `priority` and `weight` of URI; `flags` and `tag` of CAA; and what else the provider has.
 
         Raises:
             InvalidArgumentError: An argument is invalid; nothing was sent.

@@ -93,6 +93,11 @@ class LinodeDNSDriver(LinodeBaseDriver, RecordsDriver):
         with self._zone_errors(zone_id):
             return self._to_zone(self.connection.fetch(f"/domains/{quote_segment(zone_id)}", Domain))
 
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zones of this domain, in one request."""
+        only = {"domain": normalize_domain(domain)}
+        return self.connection.list_all("/domains", Domain, self._to_zone, only=only)
+
     def create_zone(
         self, domain: str, type: str = "master", ttl: int | None = None, extra: dict[str, Any] | None = None
     ) -> Zone:
@@ -118,13 +123,13 @@ class LinodeDNSDriver(LinodeBaseDriver, RecordsDriver):
         return self._create_zone(zone.id, f"{_zone_path(zone)}/clone", {"domain": normalize_domain(domain)})
 
     def _create_zone(self, zone_id: str, path: str, body: dict[str, Any]) -> Zone:
-        name, line = body["domain"], self.connection
+        name = body["domain"]
+
+        def send() -> Zone:
+            return self._to_zone(self.connection.post(path, Domain, body))
+
         with self._zone_errors(zone_id):
-            return self._create_zone_once(
-                name,
-                lambda: self._to_zone(line.post(path, Domain, body)),
-                lambda: line.list_all("/domains", Domain, self._to_zone, only={"domain": name}),
-            )
+            return self._create_zone_once(name, send, partial(self.find_zones, name))
 
     def update_zone(
         self,
