@@ -222,6 +222,8 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, list | tuple):
         return " ".join(map(cell, value))
+    if isinstance(value, bool):
+        return str(value).lower()
     return output.printable(f"{value:.10g}" if isinstance(value, float) else value)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from polycloud.cli import output, settings, verbs
+from polycloud.cli import listing, output, settings, verbs
 from polycloud.cli.nouns import APEX, RECORD_FIELDS, RECORDS
 from polycloud.cli.records import described, listed, record_type, relative
 from polycloud.cli.recordvalues import parsed, written
@@ -66,7 +67,8 @@ def update(
     kept = {key: field for key, field in record.extra.items() if key not in RECORD_FIELDS or key in own}
     new = _of_type(kind, given)
     data, fields = (record.data, {}) if value is None else parsed(kind, value, new, kept)
-    return RecordChange(record, Content.of(new_name, kind, data, {**kept, **given, **fields}))
+    after = Content.of(new_name, kind, data, {**kept, **given, **fields})
+    return RecordChange(copy(record), after)  # a driver in memory would change what is reported as before
 
 
 def require_room_for(zone: Zone, changes: Sequence[RecordChange]) -> None:
@@ -136,7 +138,7 @@ def _difference(before: Record, after: Content) -> str:
         ("type", before.type, after.type),
         ("value", written(before), written(after)),
         ("TTL", before.ttl, after.extra.get("ttl", before.ttl)),
-        *((key, before.extra.get(key), after.extra[key]) for key in sorted(own)),
+        *((key, *(listing.cell(one.extra.get(key)) for one in (before, after))) for key in sorted(own)),
     ]
     return ", ".join(f"{what} {old} to {new}" for what, old, new in pairs if old != new) or "nothing"
 
