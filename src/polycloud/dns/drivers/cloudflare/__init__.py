@@ -18,7 +18,8 @@ from polycloud.dns.drivers.cloudflare.records import (
     SHAPES,
     RecordPayload,
     own_fields,
-    stored_ttl,
+    require_ttl,
+    served_ttl,
     value_fields,
 )
 from polycloud.dns.drivers.cloudflare.zones import CloudflareZones, zone_path
@@ -51,8 +52,9 @@ class CloudflareDNSDriver(CloudflareZones):
     own_extra = OWN
 
     def stored_ttl(self, ttl: int) -> int:
-        """Return 300 for 1, which means automatic."""
-        return stored_ttl(ttl)
+        """Return 300 for 1, which means automatic. Raises `InvalidArgumentError` for other TTLs below 30."""
+        require_ttl(ttl)
+        return served_ttl(ttl)
 
     # Records
 
