@@ -15,6 +15,7 @@ import msgspec
 
 from polycloud.common.arguments import require_bool
 from polycloud.dns.content import Content
+from polycloud.dns.objects import Record
 from polycloud.dns.rdata import Value, read_rdata
 from polycloud.dns.types import RecordType
 from polycloud.errors import InvalidArgumentError
@@ -147,6 +148,14 @@ def own_fields(type_: str, extra: Mapping[str, Any]) -> dict[str, Any]:
     if type_ not in PROXIED and fields.pop("proxied", False):
         raise InvalidArgumentError(f"proxied must be False for type {type_}: only A, AAAA and CNAME can be")
     return fields
+
+
+def lost_fields(record: Record, type_: str) -> dict[str, Any]:
+    """Return the fields of a request that take from a record what it cannot have as another type."""
+    settings, can = record.extra.get("settings", {}), type_ in PROXIED
+    kept = {name: value for name, value in settings.items() if can and name != "flatten_cname"}
+    lost: dict[str, Any] = {} if kept == settings else {"settings": kept}
+    return {**lost, "proxied": False} if record.extra.get("proxied") and not can else lost
 
 
 def _written(name: str, value: Any) -> str:
