@@ -212,6 +212,15 @@ def test_a_clock_that_is_off(clock: float) -> None:
         assert len(server.calls) == 3
 
 
+def test_a_clock_that_cannot_be() -> None:
+    """A provider's clock that is off by more than 100 years is not believed: the refusal is raised."""
+    far = (datetime(9999, 12, 1, tzinfo=UTC) - datetime.now(UTC)).total_seconds()
+    with SmallEC2(clock=far) as server, driver_of(server) as driver:
+        with pytest.raises(AWSCredsError):
+            driver.list_nodes()
+        assert len(server.calls) == 1
+
+
 def test_wrong_credentials_are_sent_once() -> None:
     """Where the clocks agree, a refused request is not sent again."""
     with SmallEC2() as server, driver_of(server) as driver:

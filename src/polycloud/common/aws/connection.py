@@ -51,6 +51,8 @@ OTHER_DOMAINS = {
 THROTTLING_STATUSES = frozenset({400, 429, 503})
 SKEW = 120.0
 """Seconds by which two clocks may differ; the provider's own limit is 300."""
+MOST_SKEW = 100 * 365 * 86400.0
+"""No clock is off by more seconds: with a later one, times would soon be none."""
 
 
 class AWSResponse(XmlResponse):
@@ -218,7 +220,7 @@ class AWSConnection(ConnectionUserAndKey):
         """Correct the clock or renew the credentials; return whether either is another now."""
         if error.clock is not None:
             offset = error.clock.timestamp() - time.time()
-            if abs(offset - self._clock_offset) > SKEW:
+            if abs(offset - self._clock_offset) > SKEW and abs(offset) < MOST_SKEW:
                 self._clock_offset = offset
                 return True
         if self._given is not None:
