@@ -289,12 +289,15 @@ class AWSBaseDriver(BaseDriver):
         if not key and (secret or token):
             raise InvalidCredsError(f"{self.name} needs the access key of this secret", driver=self)
         environment = of_environment()
+        is_ambient = not key
         if environment is not None and (key, secret) == (environment.access_key, environment.secret_key):
             token = token or environment.token
-            region = region or ambient_region(ex_profile)
-        region = region or (None if key else ambient_region(ex_profile)) or DEFAULT_REGION
+            is_ambient = True
+        given = region
+        region = given or (ambient_region(ex_profile) if is_ambient else None) or DEFAULT_REGION
         if not isinstance(region, str) or not self.region_names.fullmatch(region):
-            raise InvalidArgumentError(f"region must be a name such as 'us-east-1', got {region!r}")
+            found = f"got {given!r}" if given else "which that of the environment or the shared files is not"
+            raise InvalidArgumentError(f"region must be a name such as 'us-east-1', {found}")
         self._connection_options = {"token": token, "region": region, "profile": ex_profile}
         if not (host or port or options.get("url")):
             options["url"] = ambient_url(self.endpoint, with_files=not key, profile=ex_profile)
