@@ -40,6 +40,7 @@ PRINTED = {
         ),
         "",
         "",
+        "",
     ],
     "filesystem.md": [
         (

@@ -83,11 +83,8 @@ def _form(raw: bytes) -> Json:
     """Return the parts of a multipart body by name, as texts."""
     boundary = raw.split(b"\r\n", 1)[0].removeprefix(b"--")
     head = b'Content-Type: multipart/form-data; boundary="%s"\r\n\r\n' % boundary
-    message = message_from_bytes(head + raw)
-    if not message.is_multipart():
-        raise MalformedError
     fields: Json = {}
-    for part in message.walk():
+    for part in message_from_bytes(head + raw).walk():
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
         if isinstance(name, str) and isinstance(content, bytes):

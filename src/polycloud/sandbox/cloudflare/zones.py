@@ -53,14 +53,15 @@ def _status(is_past: Any) -> str:
 
 
 def _identity(state: Any) -> Json:
-    at = state.now + state.settings.activation
+    now = state.now
+    at = now + state.settings.activation
     is_active = partial(state.is_past, at)
     return {
         **_CONSTANT,
         "id": uuid.uuid4().hex,
         "status": partial(_status, is_active),
         "activated": state.stamp(at),
-        "created_on": state.stamp(),
+        "created_on": state.stamp(now),
         "name_servers": list(_NAME_SERVERS),
         "records": {},
     }
