@@ -173,11 +173,26 @@ def test_batches() -> None:
     changes = [RecordChange(alias if name == "b" else None, address(1, name)) for name in names]
     driver.change_records(zone, [RecordChange(gone, None), *changes])
     sent = [[(one.after or one.before) for one in request] for request in driver.requests]
-    assert [[one.name for one in request if one] for request in sent] == [
-        ["a1", "a2"],
-        ["b", "b", "c1"],
-        ["c2"],
+    names_sent = [[one.name for one in request if one] for request in sent]
+    assert names_sent == [["a1", "a2", "c1"], ["c2", "b", "b"], ["d"]]
+
+
+def test_sizes_of_changes() -> None:
+    """A driver can count what else of a change its provider limits; a larger change goes alone."""
+
+    class Large(Sets):
+        def _size(self, change: SetChange) -> int:
+            return len(change.after.values) if change.after else 1
+
+    driver = Large()
+    zone = driver.list_zones()[0]
+    numbers = {"a": 2, "b": 1, "c": 2, "d": 4, "e": 1}
+    changes = [
+        RecordChange(None, address(n, name)) for name, count in numbers.items() for n in range(1, count + 1)
     ]
+    driver.change_records(zone, changes)
+    sent = [[one.after.name for one in request if one.after] for request in driver.requests]
+    assert sent == [["a", "b"], ["c"], ["d"], ["e"]]
 
 
 def test_interference_is_decided_anew() -> None:

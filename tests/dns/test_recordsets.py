@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -20,6 +20,10 @@ from polycloud.dns.types import (
 from polycloud.errors import AmbiguousCreateError, ConflictError, Exchange, ServerError
 
 EXCHANGE = Exchange("Sets", "POST", "/sets", 200)
+
+
+def place(one: RecordSet) -> tuple[str, str]:
+    return one.name, f"{one.type}{one.key}"
 
 
 class Sets(RecordSetsDriver):
@@ -52,7 +56,7 @@ class Sets(RecordSetsDriver):
         for before, after in changes:
             one = before or after
             assert one is not None
-            if self.kept.get((one.name, one.type)) != before:
+            if self.kept.get(place(one)) != before:
                 error = ConflictError(409, "it is not like that").locate(EXCHANGE)
                 raise translated(error, SetsChangedError(driver=self)) from error
         self.carry_out(changes)
@@ -60,9 +64,9 @@ class Sets(RecordSetsDriver):
     def carry_out(self, changes: list[SetChange]) -> None:
         for before, after in changes:
             if before:
-                del self.kept[before.name, before.type]
+                del self.kept[place(before)]
             if after:
-                self.kept[after.name, after.type] = after
+                self.kept[place(after)] = after
 
     def values(self, name: str = "www", type_: str = "A") -> list[str]:
         return [one.text for one in self.kept[name, type_].values]
@@ -171,9 +175,11 @@ def test_a_set_that_another_program_changes(driver: Sets, zone: Zone) -> None:
 def test_a_set_that_never_rests(driver: Sets, zone: Zone) -> None:
     """If the set changes each time, the error says so after some attempts."""
     driver.interferes = [lambda: driver.add(f"192.0.2.{len(driver.changes)}")] * 99
-    with pytest.raises(SetsChangedError, match="another program changes the records"):
+    with pytest.raises(SetsChangedError, match="another program changes the records") as caught:
         zone.create_record("www", RecordType.A, "192.0.2.200")
     assert len(driver.changes) == 5
+    assert isinstance(caught.value.__cause__, SetsChangedError)
+    assert caught.value.__cause__.exchange == EXCHANGE
 
 
 def test_the_same_value_of_another_program(driver: Sets, zone: Zone) -> None:
@@ -214,3 +220,45 @@ def test_values_that_are_not_valid(driver: Sets, zone: Zone) -> None:
     assert driver.values() == ["192.0.2.1", "not an address"]
     record.delete()
     assert driver.values() == ["192.0.2.1"]
+
+
+class Pools(Sets):
+    """Has several sets of a name and type, one for each pool."""
+
+    set_extra = frozenset({"pool"})
+
+    def _set_key(self, type_: str, extra: Mapping[str, Any]) -> str:
+        return str(extra.get("pool", ""))
+
+
+def test_sets_with_keys() -> None:
+    """Sets of one name and type are told apart by their keys, and records change within theirs or move."""
+    driver = Pools()
+    zone = driver.list_zones()[0]
+    ids = {
+        zone.create_record("www", RecordType.A, address, {"pool": pool}).id
+        for pool, address in (("a", "192.0.2.1"), ("b", "192.0.2.1"), ("b", "192.0.2.2"))
+    }
+    assert ids == {"A:a:www:192.0.2.1", "A:b:www:192.0.2.1", "A:b:www:192.0.2.2"}
+    with pytest.raises(RecordAlreadyExistsError):
+        zone.create_record("www", RecordType.A, "192.0.2.1", {"pool": "a"})
+    first, second, _ = zone.list_records()
+    first.update(data="192.0.2.9")
+    moved = second.update(extra={"pool": "c"})
+    kept = {key[-1]: driver.values(type_=key) for key in ("Aa", "Ab", "Ac")}
+    assert kept == {"a": ["192.0.2.9"], "b": ["192.0.2.2"], "c": ["192.0.2.1"]}
+    assert (moved.id, moved.extra["pool"]) == ("A:c:www:192.0.2.1", "c")
+    moved.delete()
+    assert ("www", "Ac") not in driver.kept
+
+
+def test_keys_of_other_types() -> None:
+    """A CNAME may have alternatives with other keys, but nothing else may stand beside it."""
+    driver = Pools()
+    zone = driver.list_zones()[0]
+    for pool in "ab":
+        zone.create_record("www", RecordType.CNAME, "host.example.net", {"pool": pool})
+    with pytest.raises(RecordConflictError):
+        zone.create_record("www", RecordType.CNAME, "other.example.net", {"pool": "a"})
+    with pytest.raises(RecordConflictError, match="a CNAME must be alone"):
+        zone.create_record("www", RecordType.A, "192.0.2.1", {"pool": "c"})

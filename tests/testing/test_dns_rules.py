@@ -287,6 +287,23 @@ class AnyBeside(DummyDNSDriver):
             self._records[zone.id] = {**others, **self._records[zone.id]}
         return made
 
+    def update_record(self, record: Record, *args: Any, **kwargs: Any) -> Record:
+        others = self._records[record.zone.id]
+        self._records[record.zone.id] = {record.id: others[record.id]}
+        try:
+            return super().update_record(record, *args, **kwargs)
+        finally:
+            self._records[record.zone.id] = others
+
+
+class KeepsTypes(DummyDNSDriver):
+    """Ignores another type in an update."""
+
+    def update_record(self, record: Record, name: str | None = None, *args: Any, **kwargs: Any) -> Record:
+        changed = super().update_record(record, name, *args, **kwargs)
+        changed.type = RecordType.A
+        return changed
+
 
 class Unchecked(DummyDNSDriver):
     """Keeps data as it is given."""
@@ -295,12 +312,36 @@ class Unchecked(DummyDNSDriver):
         return Content(name, type_, data, extra, data)
 
 
+class MakesOneChange(DummyDNSDriver):
+    """Makes the first of many changes."""
+
+    def change_records(self, zone: Zone, changes: Any, progress: Any = None) -> None:
+        super().change_records(zone, list(changes)[:1], progress)
+
+
+class KeepsAliases(DummyDNSDriver):
+    """Says that an alias has become an address."""
+
+    def _updated(self, before: Record, after: Content) -> bool:
+        return before.type != after.type or super()._updated(before, after)
+
+
+class StopsAtErrors(DummyDNSDriver):
+    """Raises the first error of many changes as it is."""
+
+    def change_records(self, zone: Zone, changes: Any, progress: Any = None) -> None:
+        for change in changes:
+            self._change_record(zone, change)
+            if progress:
+                progress(change)
+
+
 class LosesUpdates(DummyDNSDriver):
     """Reads, waits and writes, whatever others have written in the meantime."""
 
     def create_record(self, name: str | None, zone: Zone, *args: Any, **kwargs: Any) -> Record:
         before = {**self._records[zone.id]}
-        waiting.sleep(0.002)
+        waiting.sleep(0.02)
         made = super().create_record(name, zone, *args, **kwargs)
         self._records[zone.id] = {**before, made.id: made}
         return made
@@ -379,13 +420,17 @@ IN_MEMORY: Mapping[type[Any], str] = {
     ExportsNothing: "D32 D33",
     TypesAsText: "D34 D35",
     AnyType: "D36",
-    IgnoresTTL: "D37 D39",
-    ZoneFileData: "D38 D40 D42 D44",
+    IgnoresTTL: "D37 D39 D66 D71 D72",
+    ZoneFileData: "D38 D40 D42 D44 D63 D64 D65",
     OneValue: "D45",
     Sleeps: "D55",
-    AnyBeside: "D56 D57",
+    AnyBeside: "D56 D57 D61 D62",
+    KeepsTypes: "D67",
     Unchecked: "D58 D59",
     LosesUpdates: "D60",
+    MakesOneChange: "D68 D71 D72",
+    KeepsAliases: "D69",
+    StopsAtErrors: "D70",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
     EmptyForAnError: "D06 D09 D10 D18",

@@ -30,7 +30,7 @@ from polycloud.dns.content import (
     require_room,
     require_ttl,
 )
-from polycloud.dns.names import relative_name
+from polycloud.dns.names import normalize_domain, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
@@ -78,6 +78,9 @@ class DNSDriver(OperationsDriver):
     longest_text: ClassVar[int] = 65279
     """The most bytes in the data of TXT: in DNS 65,535 with the lengths of its pieces."""
 
+    keeps_bytes: ClassVar[bool] = False
+    """Whether data may have bytes that are not UTF-8, which a str has as surrogates (PEP 383)."""
+
     settle_time: ClassVar[float] = 30.0
     """Seconds after which the provider certainly lists a zone or record whose create it has accepted."""
 
@@ -87,6 +90,10 @@ class DNSDriver(OperationsDriver):
     def stored_ttl(self, ttl: int) -> int:
         """Return the TTL in seconds that the provider keeps of one that is given, if it rounds them."""
         return ttl
+
+    def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
+        """Return whether a record with this `extra` has the TTL that it is given, not one of the provider."""
+        return True
 
     def list_record_types(self) -> list[RecordType]:
         """Return the record types that the provider has."""
@@ -110,6 +117,12 @@ class DNSDriver(OperationsDriver):
         if found is None:
             raise ZoneDoesNotExistError(driver=self, zone_id=zone_id)
         return found
+
+    @template("list_zones")
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zones of this domain: none, one, or several where the provider allows that."""
+        name = normalize_domain(domain)
+        return [zone for zone in self.iterate_zones() if normalize_domain(zone.domain) == name]
 
     @optional
     def create_zone(
@@ -182,7 +195,7 @@ class DNSDriver(OperationsDriver):
             data: The value as text: an address, a host name in full, the unquoted text of TXT; of other types
                 as zone files write it.
             extra: `ttl` in seconds; `priority` of MX, HTTPS and SVCB; `priority`, `weight` and `port` of SRV;
-                `flags` and `tag` of CAA; and what else the provider has.
+                `priority` and `weight` of URI; `flags` and `tag` of CAA; and what else the provider has.
 
         Raises:
             InvalidArgumentError: An argument is invalid; nothing was sent.
@@ -310,11 +323,18 @@ class DNSDriver(OperationsDriver):
         """Check the arguments of `create_record`; return the content of the record."""
         check_kind(zone, Zone, "zone")
         self._provider_type(type_)
-        return self._content(relative_to(zone, name), RecordType(type_), data, check_extra(extra))
+        return self._content(relative_to(zone, name), RecordType(type_), data, self._check_extra(extra))
+
+    def _check_extra(self, extra: object) -> dict[str, Any]:
+        """Check the argument `extra` of a record; return a copy without None.
+
+        A driver that has more fields than those of DNS checks them here.
+        """
+        return check_extra(extra)
 
     def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
         """Return the content of a record."""
-        content = Content.of(name, type_, check_data(data), extra)
+        content = Content.of(name, type_, check_data(data, keeps_bytes=self.keeps_bytes), extra)
         if type_ in TEXTS and len(data.encode(errors="surrogateescape")) > self.longest_text:
             raise InvalidArgumentError(
                 f"data of type {type_} must have at most {self.longest_text} bytes, got {shown(data)}"
@@ -336,7 +356,7 @@ class DNSDriver(OperationsDriver):
         check_kind(record, Record, "record")
         if type_ is not None:
             self._provider_type(type_)
-        changes = check_extra(extra)
+        changes = self._check_extra(extra)
         own = VALUE_FIELDS.get(record.type, ())
         kept = record.extra
         if type_ is not None and type_ != record.type:
@@ -344,7 +364,7 @@ class DNSDriver(OperationsDriver):
         content = Content(
             record.name if name is None else relative_to(record.zone, name),
             record.type if type_ is None else RecordType(type_),
-            record.data if data is None else check_data(data),
+            record.data if data is None else check_data(data, keeps_bytes=self.keeps_bytes),
             {**kept, **changes},
             "",
         )
@@ -416,6 +436,8 @@ class DNSDriver(OperationsDriver):
         require_room(content, candidates())
         try:
             return self._create_once(UniqueCreation(content.described(zone), send, equal))
+        except RecordError:
+            raise
         except ConflictError as error:
             raise translated(error, RecordAlreadyExistsError(error.message, self)) from error
 

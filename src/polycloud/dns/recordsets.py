@@ -26,7 +26,7 @@ from polycloud.common.creation import UniqueCreation
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver, translated
 from polycloud.dns.changes import Groups, Outcomes, RecordChange, steps
-from polycloud.dns.content import Content, check_extra, check_kind, require_room
+from polycloud.dns.content import Content, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import read_rdata
 from polycloud.dns.types import (
@@ -89,11 +89,13 @@ Decision = tuple[list[SetChange], T]
 class RecordSetsDriver(DNSDriver):
     """A driver whose provider keeps record sets."""
 
+    keeps_bytes = True
+
     default_ttl: ClassVar[int] = 3600
     """The TTL in seconds of a new set, unless the record or the zone has one."""
 
     changes_at_once: ClassVar[int] = 100
-    """The most changed sets in a request; those of one name are never divided."""
+    """The most changed sets in a request, as `_size` counts them; those of one name are never divided."""
 
     value_extra: ClassVar[AbstractSet[str]] = frozenset()
     """Keys of `extra` that the provider keeps for each value."""
@@ -118,6 +120,24 @@ class RecordSetsDriver(DNSDriver):
         Raises `SetsChangedError` for a response that says that the provider does not have what `before` says
         (use `translated`).
         """
+
+    # What a driver may give
+
+    def _set_key(self, type_: str, extra: Mapping[str, Any]) -> str:
+        """Return the `key` of the set that a record of this type, with this `extra`, belongs to."""
+        return ""
+
+    def _size(self, change: SetChange) -> int:
+        """Return how much of `changes_at_once` a change takes."""
+        return 1
+
+    def _require_room(self, zone: Zone, sets: Iterable[RecordSet], wanted: Content, key: str) -> None:
+        """Raise the errors of `require_room` unless a record can stand beside those of some sets.
+
+        Sets of its type with another key are alternatives to its own, which may have the same value.
+        """
+        rivals = (one for one in sets if one.type != wanted.type or one.key == key)
+        require_room(wanted, [made for one in rivals for made in self._records(zone, one)])
 
     # What this makes of it
 
@@ -158,7 +178,7 @@ class RecordSetsDriver(DNSDriver):
     ) -> Record:
         """Change a record, and its id with it. Its siblings stay; they have the same TTL."""
         wanted = self._check_update(record, name, type, data, extra)
-        zone, given = record.zone, check_extra(extra)
+        zone, given = record.zone, self._check_extra(extra)
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
             known = again and not self._find(sets, record) and self._equal(zone, sets, wanted)
@@ -233,6 +253,7 @@ class RecordSetsDriver(DNSDriver):
         for one in self._named(zone, groups.keys()):
             sets.setdefault(one.name, []).append(one)
         batches: list[tuple[list[str], list[SetChange]]] = []
+        room = 0
         for name, group in groups.items():
             if outcomes.stops(*group):
                 outcomes.left += group
@@ -244,11 +265,14 @@ class RecordSetsDriver(DNSDriver):
                 continue
             if not changes:
                 outcomes.succeed(group)
-            elif batches and len(batches[-1][1]) + len(changes) <= self.changes_at_once:
-                batches[-1][0].append(name)
-                batches[-1][1].extend(changes)
-            else:
-                batches.append(([name], changes))
+                continue
+            size = sum(map(self._size, changes))
+            if size > room:
+                batches.append(([], []))
+                room = self.changes_at_once
+            room -= size
+            batches[-1][0].append(name)
+            batches[-1][1].extend(changes)
         return batches
 
     def _decide_all(
@@ -267,8 +291,9 @@ class RecordSetsDriver(DNSDriver):
     # How
 
     def _equal(self, zone: Zone, sets: Iterable[RecordSet], content: Content) -> Record | None:
-        """Return the record that has this name, type and value."""
-        there = (record for one in sets for record in self._records(zone, one))
+        """Return the record that has this name, type and value, in the set that it belongs to."""
+        key = self._set_key(content.type, content.extra)
+        there = (record for one in sets if one.key == key for record in self._records(zone, one))
         return next((one for one in there if content.equals(one)), None)
 
     def _decided(
@@ -299,11 +324,10 @@ class RecordSetsDriver(DNSDriver):
         if wanted is None:
             return start
         rdata = wanted.rdata or read_rdata(start.type, value.text).rdata
-        there = [made for one in sets for made in self._records(zone, one)]
-        require_room(wanted._replace(rdata=rdata), there)
-        is_same = (wanted.name, wanted.type) == (start.name, start.type)
-        target = _same(sets, wanted.name, wanted.type, start.key if is_same else "")
-        empty = start._replace(name=wanted.name, type=wanted.type, values=())
+        key = self._set_key(wanted.type, {**start.extra, **value.extra, **given})
+        self._require_room(zone, sets, wanted._replace(rdata=rdata), key)
+        target = _same(sets, wanted.name, wanted.type, key)
+        empty = start._replace(name=wanted.name, type=wanted.type, values=(), key=key)
         made = self._with(target or empty, value._replace(text=wanted.rdata or value.text), given)
         at = len(sets) if target is None else sets.index(target)
         sets[at : at + 1] = [made]
@@ -333,6 +357,7 @@ class RecordSetsDriver(DNSDriver):
         decide: Callable[[list[RecordSet], bool], Decision[T]],
         created: Content | None,
     ) -> T:
+        refused: SetsChangedError | None = None
         for attempt in range(ATTEMPTS):
             changes, result = decide(self._named(zone, names), attempt > 0)
             if not changes:
@@ -342,14 +367,15 @@ class RecordSetsDriver(DNSDriver):
                     self._change_sets(zone, changes)
                 else:
                     self._create_once_in(zone, created, changes, result)
-            except SetsChangedError:
+            except SetsChangedError as error:
+                refused = error
                 continue
             except (ZoneError, RecordError):
                 raise
             except ConflictError as error:
                 raise translated(error, RecordConflictError(error.message, self)) from error
             return result
-        raise SetsChangedError(driver=self)
+        raise SetsChangedError(driver=self) from refused
 
     def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
         """Return the sets of these names."""
@@ -364,8 +390,8 @@ class RecordSetsDriver(DNSDriver):
             return made
 
         def equal() -> list[Record]:
-            sets = self._named(zone, {content.name})
-            return [one for each in sets for one in self._records(zone, each) if content.equals(one)]
+            found = self._equal(zone, self._named(zone, {content.name}), content)
+            return [] if found is None else [found]
 
         self._create_once(UniqueCreation(content.described(zone), send, equal))
 
