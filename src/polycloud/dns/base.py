@@ -94,6 +94,10 @@ class DNSDriver(OperationsDriver):
         """Return the TTL in seconds that the provider keeps of one that is given, if it rounds them."""
         return ttl
 
+    def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
+        """Return whether a record with this `extra` has the TTL that it is given, not one of the provider."""
+        return True
+
     def list_record_types(self) -> list[RecordType]:
         """Return the record types that the provider has."""
         return list(self.RECORD_TYPE_MAP)
