@@ -74,6 +74,9 @@ class DNSSuite(Checks[DNSDriver]):
     ttl: ClassVar[int] = 1200
     """A TTL in seconds that the provider accepts, and that is not its default."""
 
+    zone_update: ClassVar[Mapping[str, Any] | None] = None
+    """Arguments of `update_zone` that the provider accepts; None for `ttl`."""
+
     # What the tests create
 
     @classmethod
