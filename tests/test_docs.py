@@ -22,6 +22,25 @@ PRINTED = {
         "web running 0 hello, world\n",
         "stdout: workers = 4\nstderr: no space left\nweb 28 no space left\n",
     ],
+    "dns.md": [
+        (
+            "['203.0.113.7', '203.0.113.8']\n$ORIGIN example.com.\n$TTL 300\n@ IN MX 10 mail.example.com.\n"
+            '@ IN TXT "v=spf1 include:\\"example.net\\" -all"\nwww IN A 203.0.113.7\nwww IN A 203.0.113.8\n\n'
+        ),
+        (
+            "line 4: MX record '@' mail.example.com {'ttl': 3600, 'priority': 10} False\n"
+            "line 5: A record 'mail' 203.0.113.9 {'ttl': 3600} False\n"
+            "line 6: A record 'www' 203.0.113.7 {'ttl': 300} True\n"
+            "line 7: ALIAS record '@' lb.example.net {'ttl': 300} False\n"
+            "$ORIGIN example.com.\n$TTL 3600\n; @ 300 IN ALIAS lb.example.net.\n"
+            "@ 3600 IN MX 10 mail.example.com.\nmail 3600 IN A 203.0.113.9\n"
+            "www 300 IN A 203.0.113.7 ; lenient\n\n"
+            "line 3: 'www' has a A record on line 2, beside which no CNAME record can stand: "
+            "a CNAME must be alone\n"
+        ),
+        "",
+        "",
+    ],
     "filesystem.md": [
         (
             "['measurements/2026', 'measurements/notes.txt']\n"

@@ -59,6 +59,7 @@ __all__ = [
     "TransportError",
     "UnavailableError",
     "UnknownProviderError",
+    "UnsafePlanError",
     "UnsupportedOperationError",
     "error_from_status",
     "printable",
@@ -148,6 +149,10 @@ class UnknownProviderError(PolycloudError, AttributeError):
 
 class UnsupportedOperationError(PolycloudError, NotImplementedError):
     """The driver does not offer this operation; nothing was sent."""
+
+
+class UnsafePlanError(PolycloudError):
+    """A plan would delete or change more than it is allowed to; nothing was done."""
 
 
 class ProviderError(PolycloudError):

@@ -225,6 +225,7 @@ HOSTILE = {
     "g": "g\\:\\n%s\\-end-g",
 }
 """Names that a shell would run or change, by the key that begins them."""
+COLON = "h:;touch${IFS}$PWNED;:-end-h"
 UNFIT = ("--yes", "h\x1b]0;x\x07", "i\u202etxt", "j\u009b2J", "k\u200bx", "l [/x] " + "m" * 80)
 """Names that are an option, that a terminal would execute or not show, or not one word."""
 
@@ -260,6 +261,65 @@ def test_names_that_are_no_words(run: Run, hostile: dict[str, str]) -> None:
         assert "--yes" in text  # as the description of its id
 
 
+@pytest.fixture
+def hostile_objects(tmp_path: Path, configured: Callable[[str], Path]) -> dict[str, str]:
+    """The environment of a user whose objects have such names."""
+    folder = tmp_path / "disk" / "photos"
+    folder.mkdir(parents=True)
+    for name in (*HOSTILE.values(), COLON):
+        (folder / name).write_text("content")
+    file = configured(
+        f'[profiles.disk]\nprovider = "local"\nservice = "storage"\npath = "{tmp_path / "disk"}"\n'
+    )
+    return {"POLYCLOUD_CONFIG": str(file)}
+
+
+class Shell:
+    """A shell in which the command writes down its last argument, and does nothing else."""
+
+    def __init__(
+        self, shell: str, folder: Path, terminal: Callable[..., Any], run: Run, variables: dict[str, str]
+    ) -> None:
+        if shutil.which(shell) is None:
+            pytest.skip(f"{shell} is not installed")
+        self._received, self._pwned = folder / "received", folder / "pwned"
+        command = folder / "bin" / "polycloud"
+        command.parent.mkdir()
+        command.write_text(
+            '#!/bin/sh\nif [ -n "$_POLYCLOUD_COMPLETE" ]; then\n'
+            f'  exec {sys.executable} -m polycloud.cli.main "$@"\nfi\n'
+            f"printf '%s\\n' \"$3\" >>{self._received}\n"
+        )
+        command.chmod(0o755)
+        (folder / "script").write_text(run(_POLYCLOUD_COMPLETE=f"source_{shell}").stdout)
+        self._started = terminal(
+            program=("sh", "-c", f'cd {folder} && exec "$@"', "sh", *STARTS[shell]),
+            columns=300,
+            HOME=str(folder),
+            PWNED=str(self._pwned),
+            PATH=f"{command.parent}:{os.environ['PATH']}",
+            **variables,
+        )
+        self._started.type(f"{PREPARE[shell]}\r")
+        self._started.until("READY> ")
+
+    def complete(self, line: str, end: str, wait_for: Callable[..., None]) -> str:
+        """Type a line, TAB and, when the text `end` is there, Enter; what the command gets."""
+        before = len(self.received())
+        self._started.type(f"{line}\t")
+        self._started.until(end)
+        self._started.type("\r")
+        wait_for(lambda: len(self.received()) > before)
+        return self.received()[-1]
+
+    def received(self) -> list[str]:
+        return self._received.read_text().splitlines() if self._received.exists() else []
+
+    @property
+    def was_harmed(self) -> bool:
+        return self._pwned.exists()
+
+
 @pytest.mark.campaign
 @pytest.mark.parametrize("shell", STARTS)
 def test_a_shell_runs_no_name(
@@ -271,37 +331,28 @@ def test_a_shell_runs_no_name(
     shell: str,
 ) -> None:
     """In a real shell each completed name reaches the command as it is, and nothing of it is run."""
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    received, pwned = tmp_path / "received", tmp_path / "pwned"
-    command = folder / "polycloud"
-    command.write_text(
-        '#!/bin/sh\nif [ -n "$_POLYCLOUD_COMPLETE" ]; then\n'
-        f'  exec {sys.executable} -m polycloud.cli.main "$@"\nfi\n'
-        f"printf '%s\\n' \"$3\" >>{received}\n"
-    )
-    command.chmod(0o755)
-    script = tmp_path / "script"
-    script.write_text(run(_POLYCLOUD_COMPLETE=f"source_{shell}").stdout)
-    started = terminal(
-        program=("sh", "-c", f'cd {tmp_path} && exec "$@"', "sh", *STARTS[shell]),
-        columns=300,
-        HOME=str(tmp_path),
-        PWNED=str(pwned),
-        PATH=f"{folder}:{os.environ['PATH']}",
-        **hostile,
-    )
-    started.type(f"{PREPARE[shell]}\r")
-    started.until("READY> ")
-    for count, key in enumerate(HOSTILE, 1):
-        started.type(f"polycloud nodes stop {key}\t")
-        started.until(f"-end-{key}")
-        started.type("\r")
-        wait_for(lambda n=count: received.exists() and len(received.read_text().splitlines()) == n)
-    assert received.read_text().splitlines() == list(HOSTILE.values())
-    assert not pwned.exists()
+    started = Shell(shell, tmp_path, terminal, run, hostile)
+    for key, name in HOSTILE.items():
+        assert started.complete(f"polycloud nodes stop {key}", f"-end-{key}", wait_for) == name
+    assert not started.was_harmed
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("shell", STARTS)
+def test_a_shell_runs_no_object(
+    terminal: Callable[..., Any],
+    run: Run,
+    hostile_objects: dict[str, str],
+    wait_for: Callable[..., None],
+    tmp_path: Path,
+    shell: str,
+) -> None:
+    """In a real shell the completed name of an object, too, is what the command gets, and nothing runs."""
+    started = Shell(shell, tmp_path, terminal, run, hostile_objects)
+    for key, name in {**HOSTILE, "h": COLON}.items():
+        line = f"polycloud storage cat disk:photos/{key}"
+        assert started.complete(line, f"-end-{key}", wait_for) == f"disk:photos/{name}"
+    assert not started.was_harmed
 
 
 def test_powershell_quotes() -> None:

@@ -280,3 +280,39 @@ def test_presigned(storage: Run) -> None:
     assert "/photos/a%20b.jpg?" in url
     assert "X-Amz-Expires=60" in url
     assert "X-Amz-Signature=" in url
+
+
+HOSTILE = (
+    "../../out",
+    "/out",
+    "a/../../out",
+    "x/..",
+    "a\\..\\out",
+    "e\x1b]0;x\x07\x9b2J",
+    "b\u202et",
+    "n\nl",
+    "-rf",
+    "=1+1",
+)
+"""Names that lead out of a folder, that a terminal would execute or hide, an option, and a formula."""
+
+
+def test_hostile_names(storage: Run, cloud: Sandbox, tmp_path: Path) -> None:
+    """No object's name controls a terminal, becomes a formula or leads out of the folder of a copy."""
+    with S3StorageDriver(*cloud.credentials[:2], url=cloud.url) as driver:
+        box = driver.create_container("box")
+        for name in HOSTILE:
+            driver.upload_object_via_stream(iter([b"x"]), box, name)
+    assert listed(storage, "cloud:box", "-r") == sorted(HOSTILE)
+    for command in (["ls", "-r"], ["ls", "-r", "--json"], ["du"], ["rm", "-r", "--dry-run"]):
+        shown = storage(*command, "cloud:box").stdout
+        assert shown.replace("\n", "").isprintable()
+    assert "\n'=1+1," in storage("ls", "-r", "--csv-safe", "cloud:box").stdout
+    inside = tmp_path / "in" / "side"
+    inside.mkdir(parents=True)
+    assert "4 failed" in storage("cp", "-r", "cloud:box", str(inside), status=1).stderr
+    for name in HOSTILE[:5]:
+        storage("cp", "--force", f"cloud:box/{name}", str(inside), status=2 * (name in HOSTILE[3:5]))
+    here = [file.relative_to(inside) for file in inside.rglob("*") if ".polycloud" not in file.parts]
+    assert {*map(str, here)} == {*HOSTILE[4:], "out"}
+    assert [*tmp_path.rglob("out")] == [inside / "out"]

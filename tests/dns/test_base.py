@@ -454,9 +454,16 @@ def test_export_of_types_that_dns_lacks(zone: Zone) -> None:
     """Records of types that only providers have are comments in a zone file, and cannot end their line."""
     zone.create_record("", RecordType.ALIAS, "Host.Example.NET.", {"ttl": 60})
     zone.create_record("old", RecordType.URL, "https://example.net/")
-    assert "\n; @ 60 IN ALIAS host.example.net.\n; old IN URL https://example.net/\n" in to_bind(
+    assert '\n; @ 60 IN ALIAS host.example.net.\n; old IN URL "https://example.net/"\n' in to_bind(
         zone, zone.list_records()
     )
     hostile = Record("9", "old", RecordType.URL, "x\nwww IN A 192.0.2.1", zone, zone.driver)
     with pytest.raises(InvalidArgumentError, match="must not contain control characters"):
         to_bind(zone, [hostile])
+
+
+def test_halves_of_surrogate_pairs(zone: Zone) -> None:
+    """Data with a surrogate that stands for no byte is refused, whatever the type."""
+    for type_, extra in ((RecordType.TXT, {}), (RecordType.CAA, {"flags": 0, "tag": "issue"})):
+        with pytest.raises(InvalidArgumentError, match="data must be UTF-8"):
+            zone.create_record("x", type_, "\ud800", extra)

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Object
 from polycloud.storage.downloads import RANGE
@@ -171,3 +172,17 @@ def test_links_are_not_followed(obj: Object, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match=r"film\.polycloud-download\.done cannot be written"):
         obj.download(str(tmp_path / "film"), resume=True)
     assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("size", [10**15, 10**30])
+def test_a_size_that_is_a_lie(driver: S3StorageDriver, obj: Object, tmp_path: Path, size: int) -> None:
+    """However long a provider claims an object to be, its download takes memory for a few ranges."""
+    obj.size = size
+    tracemalloc.start()
+    try:
+        with pytest.raises(PolycloudError):
+            obj.download(str(tmp_path / "film"))
+        assert tracemalloc.get_traced_memory()[1] < 5 * RANGE
+    finally:
+        tracemalloc.stop()
+    assert files(tmp_path) == []

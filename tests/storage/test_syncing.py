@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from polycloud.concurrency import waiting
-from polycloud.errors import InvalidArgumentError, MalformedResponseError, PolycloudError
+from polycloud.errors import InvalidArgumentError, MalformedResponseError, PolycloudError, UnsafePlanError
 from polycloud.sandbox import Sandbox
 from polycloud.sandbox.faults import SeenRequest, Slow
 from polycloud.storage import Location, apply, copy, plan, sync
@@ -23,7 +23,7 @@ from polycloud.storage.drivers.dummy import DummyStorageDriver
 from polycloud.storage.drivers.local import LocalStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.syncplan import Action, Plan
-from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError, UnsafePlanError
+from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError
 from support.web import Answer, Seen, serve
 
 SYNC = """

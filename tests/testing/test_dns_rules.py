@@ -287,6 +287,23 @@ class AnyBeside(DummyDNSDriver):
             self._records[zone.id] = {**others, **self._records[zone.id]}
         return made
 
+    def update_record(self, record: Record, *args: Any, **kwargs: Any) -> Record:
+        others = self._records[record.zone.id]
+        self._records[record.zone.id] = {record.id: others[record.id]}
+        try:
+            return super().update_record(record, *args, **kwargs)
+        finally:
+            self._records[record.zone.id] = others
+
+
+class KeepsTypes(DummyDNSDriver):
+    """Ignores another type in an update."""
+
+    def update_record(self, record: Record, name: str | None = None, *args: Any, **kwargs: Any) -> Record:
+        changed = super().update_record(record, name, *args, **kwargs)
+        changed.type = RecordType.A
+        return changed
+
 
 class Unchecked(DummyDNSDriver):
     """Keeps data as it is given."""
@@ -300,7 +317,7 @@ class LosesUpdates(DummyDNSDriver):
 
     def create_record(self, name: str | None, zone: Zone, *args: Any, **kwargs: Any) -> Record:
         before = {**self._records[zone.id]}
-        waiting.sleep(0.002)
+        waiting.sleep(0.02)
         made = super().create_record(name, zone, *args, **kwargs)
         self._records[zone.id] = {**before, made.id: made}
         return made
@@ -379,11 +396,12 @@ IN_MEMORY: Mapping[type[Any], str] = {
     ExportsNothing: "D32 D33",
     TypesAsText: "D34 D35",
     AnyType: "D36",
-    IgnoresTTL: "D37 D39",
-    ZoneFileData: "D38 D40 D42 D44",
+    IgnoresTTL: "D37 D39 D66",
+    ZoneFileData: "D38 D40 D42 D44 D63 D64 D65",
     OneValue: "D45",
     Sleeps: "D55",
-    AnyBeside: "D56 D57",
+    AnyBeside: "D56 D57 D61 D62",
+    KeepsTypes: "D67",
     Unchecked: "D58 D59",
     LosesUpdates: "D60",
 }

@@ -28,10 +28,14 @@ from polycloud.compute.base import NodeImage, NodeLocation, NodeSize
 from polycloud.compute.providers import get_driver
 from polycloud.concurrency.bridge import bridged
 from polycloud.concurrency.calls import call_options
+from polycloud.dns.base import Zone
+from polycloud.dns.providers import get_driver as get_dns_driver
 from polycloud.errors import PolycloudError, ProviderHTTPError
 from polycloud.http.loop import LoopTransports
 from polycloud.http.messages import RawResponse, Request, TransportOptions
 from polycloud.http.retry import RetryPolicy
+from polycloud.storage.base import Container, Object
+from polycloud.storage.providers import get_driver as get_storage_driver
 from polycloud.tracing.cleaning import clean
 from polycloud.utils.headers import Headers
 from support.recorded import everything_recorded
@@ -281,6 +285,55 @@ def test_drivers(world: World, provider: str, form: str, status: int) -> None:
         texts = [error_of(world, call) for call in (create, driver.list_nodes, driver.list_sizes)]
         texts.append(repr(driver))
     assert any(texts[:3])
+    for text in {*texts, *recorded}:
+        assert canaries(text) == set()
+
+
+STORES: dict[str, tuple[str, ...]] = {
+    "azure_blobs": ("me", base64.b64encode(TOKEN.encode()).decode()),
+    "cloudfiles": ("me", PASSWORD),
+    "google_storage_hmac": ("GOOG1", TOKEN),
+    "openstack_swift": ("me", PASSWORD),
+    "s3": ("AKIA", TOKEN),
+}
+NAME_SERVICES: dict[str, tuple[str, ...]] = {
+    "digitalocean": (TOKEN,),
+    "powerdns": (TOKEN,),
+    "route53": ("AKIA", TOKEN),
+}
+
+
+def calls_of_a_store(provider: str, web: Web) -> list[Callable[[], object]]:
+    driver: Any = get_storage_driver(provider)(*STORES[provider], **web.options, retry=ONCE)
+    box = Container("box", {}, driver)
+    return [
+        driver.list_containers,
+        lambda: driver.create_container("box"),
+        lambda: driver.list_container_objects(box),
+        lambda: driver.upload_object_via_stream(iter([b"abc"]), box, "x"),
+        lambda: b"".join(driver.download_object_as_stream(Object("x", 3, "", {}, {}, box, driver))),
+        lambda: driver.delete_objects(box, ["x", "y"]),
+    ]
+
+
+def calls_of_a_name_service(provider: str, web: Web) -> list[Callable[[], object]]:
+    driver: Any = get_dns_driver(provider)(*NAME_SERVICES[provider], **web.options, retry=ONCE)
+    zone = Zone("1", "example.com", "master", 60, driver)
+    return [
+        driver.list_zones,
+        lambda: driver.create_zone("example.com"),
+        lambda: driver.create_record("www", zone, "A", "192.0.2.1"),
+    ]
+
+
+@pytest.mark.parametrize(("form", "status"), pairs(["base64", "XML", "HTML", "JSON"], [500, 429, 200, 401]))
+@pytest.mark.parametrize("provider", [*STORES, *NAME_SERVICES])
+def test_drivers_of_other_services(world: World, provider: str, form: str, status: int) -> None:
+    """Nothing that a driver of objects or of DNS does shows a secret, whatever its provider repeats."""
+    with everything_recorded() as recorded, serve(repeating(form, status)) as web:
+        calls_of = calls_of_a_store if provider in STORES else calls_of_a_name_service
+        texts = [error_of(world, call) for call in calls_of(provider, web)]
+    assert any(texts)
     for text in {*texts, *recorded}:
         assert canaries(text) == set()
 

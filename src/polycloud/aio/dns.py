@@ -19,6 +19,7 @@ class AsyncDNSDriver(AsyncDriver[D]):
     list_zones = Awaited(DNSDriver.list_zones)
     iterate_zones = Iterated(DNSDriver.iterate_zones)
     get_zone = Awaited(DNSDriver.get_zone)
+    find_zones = Awaited(DNSDriver.find_zones)
     create_zone = Awaited(DNSDriver.create_zone)
     update_zone = Awaited(DNSDriver.update_zone)
     delete_zone = Awaited(DNSDriver.delete_zone)

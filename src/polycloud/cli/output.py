@@ -125,7 +125,8 @@ def line(text: object = "", style: str = "") -> None:
 
 def note(text: object) -> None:
     """Print one line on stderr."""
-    print(printable(text), file=sys.stderr)  # noqa: T201 - notes and errors are plain text
+    # With its line end in one piece: several threads write notes
+    print(f"{printable(text)}\n", end="", file=sys.stderr)  # noqa: T201 - notes and errors are plain text
 
 
 def json(data: Any) -> None:

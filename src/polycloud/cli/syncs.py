@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from polycloud.cli import changing, output, transfers
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError, UnsafePlanError
 from polycloud.storage import Location, Report, apply, plan
 from polycloud.storage.syncplan import Plan, accounts_of
-from polycloud.storage.types import UnsafePlanError
 
 if TYPE_CHECKING:
     from polycloud.errors import PolycloudError

@@ -30,7 +30,7 @@ from polycloud.dns.content import (
     require_room,
     require_ttl,
 )
-from polycloud.dns.names import relative_name
+from polycloud.dns.names import normalize_domain, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
@@ -78,6 +78,9 @@ class DNSDriver(OperationsDriver):
     longest_text: ClassVar[int] = 65279
     """The most bytes in the data of TXT: in DNS 65,535 with the lengths of its pieces."""
 
+    keeps_bytes: ClassVar[bool] = False
+    """Whether data may have bytes that are not UTF-8, which a str has as surrogates (PEP 383)."""
+
     settle_time: ClassVar[float] = 30.0
     """Seconds after which the provider certainly lists a zone or record whose create it has accepted."""
 
@@ -110,6 +113,12 @@ class DNSDriver(OperationsDriver):
         if found is None:
             raise ZoneDoesNotExistError(driver=self, zone_id=zone_id)
         return found
+
+    @template("list_zones")
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zones of this domain: none, one, or several where the provider allows that."""
+        name = normalize_domain(domain)
+        return [zone for zone in self.iterate_zones() if normalize_domain(zone.domain) == name]
 
     @optional
     def create_zone(
@@ -321,7 +330,7 @@ class DNSDriver(OperationsDriver):
 
     def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
         """Return the content of a record."""
-        content = Content.of(name, type_, check_data(data), extra)
+        content = Content.of(name, type_, check_data(data, keeps_bytes=self.keeps_bytes), extra)
         if type_ in TEXTS and len(data.encode(errors="surrogateescape")) > self.longest_text:
             raise InvalidArgumentError(
                 f"data of type {type_} must have at most {self.longest_text} bytes, got {shown(data)}"
@@ -351,7 +360,7 @@ class DNSDriver(OperationsDriver):
         content = Content(
             record.name if name is None else relative_to(record.zone, name),
             record.type if type_ is None else RecordType(type_),
-            record.data if data is None else check_data(data),
+            record.data if data is None else check_data(data, keeps_bytes=self.keeps_bytes),
             {**kept, **changes},
             "",
         )

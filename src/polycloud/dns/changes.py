@@ -33,11 +33,20 @@ class RecordChange(NamedTuple):
         assert one is not None
         return one.name
 
-    def __str__(self) -> str:
+    @property
+    def type(self) -> str:
+        """The type that the record has afterwards, or has had."""
         one = self.after or self.before
         assert one is not None
-        deed = "update" if self.before and self.after else "create" if self.after else "delete"
-        return f"{deed} {one.type} {one.name or '@'}"
+        return one.type
+
+    @property
+    def do(self) -> str:
+        """What is done: "create", "update" or "delete"."""
+        return "update" if self.before and self.after else "create" if self.after else "delete"
+
+    def __str__(self) -> str:
+        return f"{self.do} {self.type} {self.name or '@'}"
 
 
 class RecordsNotChangedError(PolycloudError):

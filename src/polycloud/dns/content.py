@@ -12,6 +12,7 @@ from polycloud.dns.objects import Record
 from polycloud.dns.rdata import VALUE_FIELDS, write_rdata
 from polycloud.dns.types import RecordAlreadyExistsError, RecordConflictError, RecordType
 from polycloud.errors import InvalidArgumentError
+from polycloud.utils.values import shown
 
 __all__ = [
     "FIELDS",
@@ -152,9 +153,18 @@ def check_kind(value: object, kind: type[T], argument: str) -> T:
     raise InvalidArgumentError(f"{argument} must be a {kind.__name__}, got {value!r}")
 
 
-def check_data(data: object) -> str:
-    """Return the data of a record. Raises `InvalidArgumentError` if it is not a str."""
-    return check_kind(data, str, "data")
+def check_data(data: object, *, keeps_bytes: bool = True) -> str:
+    """Return the data of a record.
+
+    Raises `InvalidArgumentError` if it is not a str, or has bytes that are not UTF-8, as surrogates, unless
+    the provider keeps them.
+    """
+    text = check_kind(data, str, "data")
+    try:
+        text.encode(errors="surrogateescape" if keeps_bytes else "strict")
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"data must be UTF-8, got {shown(text)}: {error}") from error
+    return text
 
 
 def check_extra(extra: object) -> dict[str, Any]:

@@ -89,6 +89,8 @@ Decision = tuple[list[SetChange], T]
 class RecordSetsDriver(DNSDriver):
     """A driver whose provider keeps record sets."""
 
+    keeps_bytes = True
+
     default_ttl: ClassVar[int] = 3600
     """The TTL in seconds of a new set, unless the record or the zone has one."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Self
 
+from polycloud.common.arguments import drop_none
 from polycloud.dns.content import (
     FIELDS,
     Content,
@@ -60,16 +61,18 @@ class WantedZone:
     def of(cls, zone: Zone, records: Iterable[Record] | None = None) -> Self:
         """Return what another zone has, with what its provider has beyond DNS.
 
-        `records` are its records, if they have been read already. Those whose data DNS does not allow are
-        refused with `InvalidArgumentError`.
+        `records` are its records, if they have been listed already. All are lenient: they exist. Data that
+        DNS does not allow stays as it is, and is refused where it is written.
         """
         check_kind(zone, Zone, "zone")
-        found = zone.list_records() if records is None else records
         wanted, kept = cls(zone.domain, zone.ttl), {*FIELDS, *zone.driver.own_extra}
-        for record in found:
-            extra = {key: value for key, value in record.extra.items() if key in kept}
-            where = f"zone {zone.domain} of {zone.driver.name}"
-            wanted.add(record.name, record.type, record.data, extra, where=where)
+        for record in zone.list_records() if records is None else records:
+            extra = drop_none({key: value for key, value in record.extra.items() if key in kept})
+            try:
+                content = wanted._content(record.name, record.type, record.data, extra)
+            except InvalidArgumentError:
+                content = Content(record.name, record.type, record.data, extra, record.data)
+            wanted.records.append(WantedRecord(content, lenient=True))
         return wanted
 
     def add(

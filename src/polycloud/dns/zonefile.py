@@ -1,53 +1,99 @@
-"""Zone files in BIND's format; dnspython writes and checks names and data (extra `dns`).
+r"""Zone files in BIND's format (RFC 1035, 5); dnspython reads and writes them (extra `dns`).
 
 Names and data come from the provider: nothing in them may end a line or a column. dnspython therefore writes
 each name from its labels, with spaces, quotes and other special characters escaped, and each value from what
 it has parsed as one value.
+
+Records of types that only providers have are comments, which `from_bind` reads:
+
+    ; @ 300 IN ALIAS host.example.net.
+    ; old 300 IN URL "https://example.net/"
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from polycloud.dns.content import Content
+from polycloud.dns.lines import read_source
 from polycloud.dns.names import full_name
 from polycloud.dns.objects import Record, Zone
-from polycloud.dns.rdata import ALIASES, OPAQUE, dns_name
+from polycloud.dns.rdata import ALIASES, OPAQUE, dns_name, write_rdata
+from polycloud.dns.types import RecordType
+from polycloud.dns.wanted import WantedRecord, WantedZone
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from dns.name import Name
 
-__all__ = ["to_bind"]
+__all__ = ["from_bind", "to_bind"]
 
 DEFAULT_TTL = 3600
 
 
-def to_bind(zone: Zone, records: Iterable[Record]) -> str:
-    """Return a zone file, sorted by name and type; records of types that DNS lacks are comments in it.
+def from_bind(source: str | os.PathLike[str], domain: str | None = None) -> WantedZone:
+    """Return the zone that a zone file describes.
+
+    `source` is the text, or the `Path` of a file in UTF-8. Names are relative to `domain` until $ORIGIN says
+    otherwise; without it, the domain is that of the file's SOA or first $ORIGIN. A record whose line ends
+    with the comment `; lenient` is lenient. $INCLUDE is refused, for it could name any file.
+
+    Raises `ZoneFileError`, which names the line, for what is not valid: a record outside the zone, one that
+    its name has already, a CNAME beside other data, a type that polycloud does not have, and the like.
+    """
+    text, path = read_source(source)
+    try:
+        from polycloud.dns.zonereader import read_zone
+    except ModuleNotFoundError:
+        raise ImportError("zone files need dnspython: pip install 'polycloud[dns]'") from None
+    return read_zone(text, path, domain).wanted
+
+
+def to_bind(zone: Zone | WantedZone, records: Iterable[Record] | None = None) -> str:
+    """Return a zone file, sorted by name and type, SOA first.
+
+    `records` are those of a `Zone`, which are read if they are not given. What a provider has beyond DNS,
+    such as disabled records, is not in the file. A TTL of 3600 seconds stands for one that is not known.
 
     Raises `InvalidArgumentError` for an invalid name or invalid data of a record.
     """
     origin = dns_name(zone.domain)
     lines = [f"$ORIGIN {origin}", f"$TTL {DEFAULT_TTL if zone.ttl is None else zone.ttl}"]
-    for record in sorted(records, key=lambda one: (one.name or "", one.type, one.data)):
-        ttl = record.extra.get("ttl") if record.ttl is None else record.ttl
-        columns = [_owner(record, origin), "" if ttl is None else str(ttl), "IN", record.type, _rdata(record)]
-        comment = ";" if record.type in ALIASES | OPAQUE else ""
-        lines.append(" ".join(filter(None, [comment, *columns])))
-    return "\n".join(lines) + "\n"
+    if isinstance(zone, WantedZone):
+        wanted = list(zone)
+    else:
+        found = zone.list_records() if records is None else records
+        wanted = [WantedRecord(_content(record)) for record in found]
+    return "\n".join([*lines, *(_line(one, zone, origin) for one in sorted(wanted, key=_place))]) + "\n"
 
 
-def _owner(record: Record, origin: Name) -> str:
-    if not record.name:
-        return "@"
-    return dns_name(full_name(record.name, record.zone)).relativize(origin).to_text()
+def _place(wanted: WantedRecord) -> tuple[str, bool, str, str]:
+    content = wanted.content
+    return content.name, content.type != RecordType.SOA, content.type, content.data
 
 
-def _rdata(record: Record) -> str:
+def _line(wanted: WantedRecord, zone: Zone | WantedZone, origin: Name) -> str:
+    name, type_, data, extra, rdata = wanted.content
+    owner = dns_name(full_name(name, zone)).relativize(origin).to_text() if name else "@"
+    ttl = extra.get("ttl")
+    if type_ in OPAQUE:
+        rdata = write_rdata(RecordType.TXT, data, {}).rdata
+    columns = [
+        ";" if type_ in ALIASES | OPAQUE else "",
+        owner,
+        "" if ttl is None else str(ttl),
+        *("IN", type_, rdata),
+        "; lenient" if wanted.lenient else "",
+    ]
+    return " ".join(filter(None, columns))
+
+
+def _content(record: Record) -> Content:
+    extra = record.extra if record.ttl is None else {**record.extra, "ttl": record.ttl}
     try:
-        return Content.of(record.name, record.type, record.data, record.extra).rdata
+        return Content.of(record.name or "", record.type, record.data, extra)
     except InvalidArgumentError as error:
         raise InvalidArgumentError(
             f"the {record.type} record {record.name or '@'!r} of {record.zone.domain} cannot be in a zone "

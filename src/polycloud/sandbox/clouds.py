@@ -22,6 +22,7 @@ _AWS = "polycloud.sandbox.aws:AWS"
 CLOUDS: dict[str, str] = {
     **dict.fromkeys(("aws", "ec2", "elb", "route53", "s3"), _AWS),
     "azure_blobs": "polycloud.sandbox.azure:AzureBlobs",
+    "cloudflare": "polycloud.sandbox.cloudflare:Cloudflare",
     "digitalocean": "polycloud.sandbox.digitalocean:DigitalOcean",
     "google_storage": "polycloud.sandbox.google:GoogleStorage",
     "linode": "polycloud.sandbox.linode:Linode",

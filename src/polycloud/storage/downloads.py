@@ -13,7 +13,6 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -99,18 +98,32 @@ class _Ranges:
     def __init__(self, obj: Object, read: Read, journal: _Journal, progress: Progress | None) -> None:
         self._obj, self._read, self._journal = obj, read, journal
         self._progress, self._lock = progress, threading.Lock()
-        self._fd = journal.file.fileno()
+        # Not a list: a provider may claim any size
+        self._todo = iter(enumerate(range(0, obj.size, RANGE)))
 
     def fetch(self) -> None:
         """Fetch what is missing, and verify the whole."""
-        starts = range(0, self._obj.size, RANGE)
-        calls = [partial(self._one, number, start) for number, start in enumerate(starts)]
-        waiting.gather(calls, limit=SIDE_BY_SIDE)
+        try:
+            waiting.gather([self._work] * SIDE_BY_SIDE, limit=SIDE_BY_SIDE)
+        finally:
+            self._todo = iter(())  # for who goes on after Ctrl-C
         checksum = Checksum.of(self._obj)
         if checksum is not None:
             for piece in self._pieces(0, self._obj.size):
                 checksum.digest.update(piece)
             checksum.require(self._obj)
+
+    def _work(self) -> None:
+        """Fetch one range after another; the first error ends the others' work too."""
+        try:
+            while (task := self._next()) is not None:
+                self._one(*task)
+        finally:
+            self._todo = iter(())
+
+    def _next(self) -> tuple[int, int] | None:
+        with self._lock:
+            return next(self._todo, None)
 
     def _one(self, number: int, start: int) -> None:
         end = min(start + RANGE, self._obj.size)
@@ -119,7 +132,7 @@ class _Ranges:
             return
         position, crc = start, 0
         for piece in self._read(start, end):
-            _write(self._fd, piece, position)
+            _write(self._journal.file, piece, position)
             position, crc = position + len(piece), zlib.crc32(piece, crc)
             self._count(len(piece))
         if position != end:
@@ -133,7 +146,9 @@ class _Ranges:
                 self._progress(size)
 
     def _pieces(self, start: int, end: int) -> Iterator[bytes]:
-        while start < end and (piece := os.pread(self._fd, min(CHUNK, end - start), start)):
+        while start < end and (
+            piece := os.pread(self._journal.file.fileno(), min(CHUNK, end - start), start)
+        ):
             yield piece
             start += len(piece)
 
@@ -144,10 +159,11 @@ class _Ranges:
         return crc
 
 
-def _write(fd: int, piece: bytes, position: int) -> None:
+def _write(file: IO[bytes], piece: bytes, position: int) -> None:
     view = memoryview(piece)
     while view:
-        written = os.pwrite(fd, view, position)
+        # Asked for each time: after Ctrl-C the file is closed, and its number may be another file's
+        written = os.pwrite(file.fileno(), view, position)
         view, position = view[written:], position + written
 
 

@@ -24,13 +24,12 @@ import msgspec
 
 from polycloud.common.arguments import require_count
 from polycloud.concurrency import waiting
-from polycloud.errors import InvalidArgumentError, PolycloudError
+from polycloud.errors import InvalidArgumentError, PolycloudError, UnsafePlanError
 from polycloud.storage.locations import Location
 from polycloud.storage.objects import Container
 from polycloud.storage.resuming import require_path
 from polycloud.storage.steps import Batch, Outcome
 from polycloud.storage.syncplan import Action, Journal, Plan, accounts_of
-from polycloud.storage.types import UnsafePlanError
 from polycloud.utils.values import is_number, shown
 
 __all__ = ["Report", "apply", "plan", "sync"]

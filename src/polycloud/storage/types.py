@@ -26,7 +26,6 @@ __all__ = [
     "ObjectHashMismatchError",
     "ObjectsNotDeletedError",
     "Provider",
-    "UnsafePlanError",
 ]
 
 
@@ -154,10 +153,6 @@ class ObjectsNotDeletedError(PolycloudError):
         counts = f"{len(failed):,} objects were not deleted, {deleted:,} were{ended}"
         super().__init__(f"{counts}: {'; '.join(few + more)}", driver)
         self.failed, self.deleted, self.complete = list(failed), deleted, complete
-
-
-class UnsafePlanError(PolycloudError):
-    """A plan would delete more than it is allowed to; nothing was done."""
 
 
 class ObjectHashMismatchError(ObjectError):

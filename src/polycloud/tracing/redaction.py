@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlsplit
 
 import msgspec
 
@@ -174,7 +175,7 @@ class Redaction:
         if any(len(secret) < SHORTEST for secret in known):
             raise ValueError(f"a secret must have at least {SHORTEST} characters")
         self._forms = {form for secret in known for form in _forms(secret)}
-        self._cores = {core for secret in known for core in _cores(secret)}
+        self._cores = {core for secret in known for text in _written(secret) for core in _cores(text)}
         self._needles = (*self._forms, *self._cores)
         self._longest = max(map(len, known), default=0)
 
@@ -404,6 +405,19 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _is_short_word(form: str) -> bool:
     return len(form) <= LONGEST_WORD and form.isascii() and form.isalpha()
+
+
+def _written(secret: str) -> set[str]:
+    """Return a secret as base64 text may contain it: as it is, or escaped for JSON, a URL or XML."""
+    in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return {
+        secret,
+        *in_json,
+        quote(secret, errors="surrogatepass"),
+        quote_plus(secret, errors="surrogatepass"),
+        html.escape(secret),
+        html.escape(secret, quote=False),
+    }
 
 
 def _cores(secret: str) -> Iterator[str]:

@@ -46,13 +46,14 @@ def list_(
     recursive: Recursive = False,
     as_json: options.Json = False,
     as_csv: options.Csv = False,
+    safe_csv: options.SafeCsv = False,
     output_format: options.Output = None,
     no_header: options.NoHeader = False,
     limit: options.Limit = None,
 ) -> None:
     """List containers (`prod:`), or the objects and folders of a container (`prod:photos/2026/`)."""
     place = parse(address)
-    form = listing.format_of(output_format, as_json=as_json, as_csv=as_csv, safe_csv=False)
+    form = listing.format_of(output_format, as_json=as_json, as_csv=as_csv, safe_csv=safe_csv)
     view = listing.View(form, not no_header, limit=limit)
     if place.is_local:
         raise InvalidArgumentError(f"{address!r} must begin with a profile: prod:photos/")

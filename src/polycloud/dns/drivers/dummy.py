@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
+from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver
-from polycloud.dns.content import check_kind, require_room, require_room_for_update
+from polycloud.dns.content import Content, check_kind, require_room, require_room_for_update
 from polycloud.dns.names import normalize_domain
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import (
@@ -17,6 +19,8 @@ from polycloud.dns.types import (
 )
 
 __all__ = ["DummyDNSDriver"]
+
+_turns = Turns()
 
 
 class DummyDNSDriver(DNSDriver):
@@ -30,6 +34,7 @@ class DummyDNSDriver(DNSDriver):
     name = "Dummy DNS Provider"
     website = "http://example.com"
     RECORD_TYPE_MAP: ClassVar = {type_: type_.value for type_ in RecordType}
+    keeps_bytes = True
 
     def __init__(self, api_key: str = "dummy", api_secret: str | None = None, **options: Any) -> None:
         super().__init__(api_key, **options)
@@ -98,12 +103,19 @@ class DummyDNSDriver(DNSDriver):
     ) -> Record:
         """Create a record; ids count from 1."""
         content = self._check_record(zone, name, type, data, extra)
-        name_, type_, data_, fields, _ = content
         self._listed(zone)
-        require_room(content, self._records[zone.id].values())
+        return _turns(id(self), partial(self._added, zone, content))
+
+    def _added(self, zone: Zone, content: Content) -> Record:
+        require_room(content, list(self._records[zone.id].values()))
         self._last_id += 1
-        record = Record(str(self._last_id), name_, type_, data_, zone, self, fields.get("ttl"), fields)
-        self._records[zone.id][record.id] = record
+        return self._kept(str(self._last_id), zone, content)
+
+    def _kept(self, id_: str, zone: Zone, content: Content) -> Record:
+        """Keep a record; one that a list has returned before stays as it was."""
+        name, type_, data, extra, _ = content
+        record = Record(id_, name, type_, data, zone, self, extra.get("ttl"), extra)
+        self._records[zone.id][id_] = record
         return record
 
     def update_record(
@@ -117,10 +129,8 @@ class DummyDNSDriver(DNSDriver):
         """Change a record."""
         changed = self._check_update(record, name, type, data, extra)
         kept = self._record(record)
-        require_room_for_update(kept, changed, self._records[record.zone.id].values)
-        kept.name, kept.type, kept.data, kept.extra, _ = changed
-        kept.ttl = kept.extra.get("ttl")
-        return kept
+        require_room_for_update(kept, changed, lambda: list(self._records[record.zone.id].values()))
+        return self._kept(kept.id, kept.zone, changed)
 
     def delete_record(self, record: Record) -> bool:
         """Delete a record."""

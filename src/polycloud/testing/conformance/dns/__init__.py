@@ -9,15 +9,16 @@
                 yield driver
 
 docs/rules/dns.md lists them. `drivers` has the rules that hold for the drivers of every service, `zones` and
-`records` those of the two nouns, `suite` what all of them use.
+`records` those of the two nouns, `values` those of what records have, `suite` what all of them use.
 """
 
 from polycloud.testing.conformance.dns.drivers import DriverRules
 from polycloud.testing.conformance.dns.records import RecordRules
+from polycloud.testing.conformance.dns.values import ValueRules
 from polycloud.testing.conformance.dns.zones import ZoneRules
 
 __all__ = ["DNSConformance"]
 
 
-class DNSConformance(DriverRules, ZoneRules, RecordRules):
+class DNSConformance(DriverRules, ZoneRules, RecordRules, ValueRules):
     """The rules of DNS; a driver's test class gives a fixture `driver` and sets `not_offered`."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from polycloud.dns.base import DNSDriver
+from polycloud.dns.changes import RecordChange
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import RecordType
 from polycloud.errors import NotFoundError
@@ -45,6 +46,8 @@ EXTRA: Mapping[RecordType, dict[str, Any]] = {
     RecordType.SVCB: {"priority": 2},
 }
 """The fields of `extra` that a type needs."""
+NAMES = {RecordType.SRV: "_sip._tcp"}
+"""The names of records, where a type needs one of its own."""
 EXPORTED = {
     RecordType.A: ADDRESS,
     RecordType.CAA: '0 issue "ca.example.org"',
@@ -72,7 +75,13 @@ class DNSSuite(Checks[DNSDriver]):
     """An id of the provider's form that no zone has."""
 
     ttl: ClassVar[int] = 1200
-    """A TTL in seconds that the provider accepts, and that is not its default."""
+    """A TTL in seconds that the provider keeps as it is, and that is not its default."""
+
+    other_ttl: ClassVar[int] = 1260
+    """Another such TTL."""
+
+    examples: ClassVar[int] = 3
+    """How many zones with records of all types are written and read back."""
 
     zone_update: ClassVar[Mapping[str, Any] | None] = None
     """Arguments of `update_zone` that the provider accepts; None for `ttl`."""
@@ -172,6 +181,7 @@ class DNSSuite(Checks[DNSDriver]):
             "update_zone": (zone, zone.domain),
             "get_record": (zone.id, record.id),
             "create_record": ("www", zone, RecordType.A, ADDRESS),
+            "change_records": (zone, [RecordChange(record, None)]),
             **dict.fromkeys(("update_record", "delete_record"), (record,)),
             **dict.fromkeys(
                 (

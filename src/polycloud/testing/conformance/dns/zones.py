@@ -16,7 +16,15 @@ from polycloud.errors import PolycloudError
 from polycloud.testing.cleanup import RUN
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import check_objects, error_of, require_true, with_id
-from polycloud.testing.conformance.dns.suite import ADDRESS, DATA, EXPORTED, EXTRA, CreateZone, DNSSuite
+from polycloud.testing.conformance.dns.suite import (
+    ADDRESS,
+    DATA,
+    EXPORTED,
+    EXTRA,
+    NAMES,
+    CreateZone,
+    DNSSuite,
+)
 
 
 class ZoneRules(DNSSuite):
@@ -147,7 +155,9 @@ class ZoneRules(DNSSuite):
         """The export of a zone is a zone file in BIND's format with all its records; SOA may be left out."""
         files = pytest.importorskip("dns.zone", reason="zone files need dnspython")
         for type_ in set(DATA) & set(driver.list_record_types()):
-            made = driver.create_record(type_.lower(), zone, type_, DATA[type_], EXTRA.get(type_))
+            made = driver.create_record(
+                NAMES.get(type_, type_.lower()), zone, type_, DATA[type_], EXTRA.get(type_)
+            )
             self.listed(driver, made)
         text = driver.export_zone_to_bind_format(zone)
         parsed = files.from_text(text, f"{zone.domain}.", relativize=False, check_origin=False)
@@ -158,7 +168,8 @@ class ZoneRules(DNSSuite):
             name = f"{one.name}.{zone.domain}." if one.name else f"{zone.domain}."
             assert (name, one.type) in found, f"the {one.type} record {name} is not in {text}"
         for type_ in set(EXPORTED) & set(driver.list_record_types()):
-            exported = parsed.find_rdataset(f"{type_.lower()}.{zone.domain}.", type_)[0].to_text()
+            name = NAMES.get(type_, type_.lower())
+            exported = parsed.find_rdataset(f"{name}.{zone.domain}.", type_)[0].to_text()
             assert exported == EXPORTED[type_], f"{EXPORTED[type_]!r} became {exported!r}"
 
     @rule("create_record", "list_records")
