@@ -15,7 +15,7 @@ def cloud() -> Iterator[Sandbox]:
 
 class TestRoute53(DNSConformance):
     unknown_zone_id = "Z0UNKNOWN0ZONE"
-    zone_update = {"extra": {"Comment": "by the rules"}}  # noqa: RUF012 - as suites write it
+    zones_have_ttl = False
 
     @pytest.fixture
     def driver(self, cloud: Sandbox) -> Iterator[Route53DNSDriver]:

@@ -250,8 +250,10 @@ def test_what_the_zone_must_have() -> None:
     [
         "[Tried to create resource record set [name='www.example.com.', type='A'] but it already exists]",
         "[Tried to delete resource record set [name='www.example.com.', type='A'] but it was not found]",
-        "Tried to delete resource record set [name='www.example.com.', type='A', set-identifier='x'] but the "
-        "values provided do not match the current values",
+        (
+            "Tried to delete resource record set [name='www.example.com.', type='A', set-identifier='x'] "
+            "but the values provided do not match the current values"
+        ),
     ],
 )
 def test_sets_that_have_changed(message: str) -> None:
@@ -440,8 +442,10 @@ def test_other_routing() -> None:
     """What else a set may have is typed in extra, and in requests as Amazon writes it."""
     more = (
         "<SetIdentifier>x</SetIdentifier><MultiValueAnswer>true</MultiValueAnswer>",
-        "<CidrRoutingConfig><CollectionId>c</CollectionId><LocationName>*</LocationName></CidrRoutingConfig>"
-        "<GeoProximityLocation><AWSRegion>eu-west-1</AWSRegion><Bias>-10</Bias></GeoProximityLocation>",
+        (
+            "<CidrRoutingConfig><CollectionId>c</CollectionId><LocationName>*</LocationName></CidrRoutingConfig>"
+            "<GeoProximityLocation><AWSRegion>eu-west-1</AWSRegion><Bias>-10</Bias></GeoProximityLocation>"
+        ),
     )
     body = record_set("www.example.com.", "192.0.2.1", more=more[0]).replace(
         "</ResourceRecordSet>", f"{more[1]}</ResourceRecordSet>"

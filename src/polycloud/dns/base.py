@@ -91,6 +91,10 @@ class DNSDriver(OperationsDriver):
         """Return the TTL in seconds that the provider keeps of one that is given, if it rounds them."""
         return ttl
 
+    def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
+        """Return whether a record with this `extra` has the TTL that it is given, not one of the provider."""
+        return True
+
     def list_record_types(self) -> list[RecordType]:
         """Return the record types that the provider has."""
         return list(self.RECORD_TYPE_MAP)
@@ -191,7 +195,7 @@ class DNSDriver(OperationsDriver):
             data: The value as text: an address, a host name in full, the unquoted text of TXT; of other types
                 as zone files write it.
             extra: `ttl` in seconds; `priority` of MX, HTTPS and SVCB; `priority`, `weight` and `port` of SRV;
-                `flags` and `tag` of CAA; and what else the provider has.
+                `priority` and `weight` of URI; `flags` and `tag` of CAA; and what else the provider has.
 
         Raises:
             InvalidArgumentError: An argument is invalid; nothing was sent.
@@ -432,6 +436,8 @@ class DNSDriver(OperationsDriver):
         require_room(content, candidates())
         try:
             return self._create_once(UniqueCreation(content.described(zone), send, equal))
+        except RecordError:
+            raise
         except ConflictError as error:
             raise translated(error, RecordAlreadyExistsError(error.message, self)) from error
 

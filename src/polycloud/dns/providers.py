@@ -9,6 +9,7 @@ from polycloud.dns.types import Provider
 
 if TYPE_CHECKING:
     from polycloud.dns.base import DNSDriver
+    from polycloud.dns.drivers.cloudflare import CloudflareDNSDriver
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.powerdns import PowerDNSDriver
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
+    Provider.CLOUDFLARE: ("polycloud.dns.drivers.cloudflare", "CloudflareDNSDriver"),
     Provider.DIGITAL_OCEAN: ("polycloud.dns.drivers.digitalocean", "DigitalOceanDNSDriver"),
     Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
     Provider.POWERDNS: ("polycloud.dns.drivers.powerdns", "PowerDNSDriver"),
@@ -27,6 +29,8 @@ DRIVERS: providers.Drivers = {
 """The DNS drivers of this package: constant to (module path, class name)."""
 
 
+@overload
+def get_driver(provider: Literal[Provider.CLOUDFLARE, "cloudflare"]) -> type[CloudflareDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanDNSDriver]: ...
 @overload

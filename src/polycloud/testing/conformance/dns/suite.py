@@ -71,6 +71,9 @@ class DNSSuite(Checks[DNSDriver]):
     unique_domains: ClassVar[bool] = True
     """Whether the provider refuses a second zone of one domain."""
 
+    zones_have_ttl: ClassVar[bool] = True
+    """Whether the TTL of a zone can be set."""
+
     unknown_zone_id: ClassVar[str] = "conformance-no-such-zone.net"
     """An id of the provider's form that no zone has."""
 
@@ -82,9 +85,6 @@ class DNSSuite(Checks[DNSDriver]):
 
     examples: ClassVar[int] = 3
     """How many zones with records of all types are written and read back."""
-
-    zone_update: ClassVar[Mapping[str, Any] | None] = None
-    """Arguments of `update_zone` that the provider accepts; None for `ttl`."""
 
     # What the tests create
 
