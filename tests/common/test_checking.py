@@ -40,7 +40,9 @@ MAKERS: dict[str, Any] = {
     "softlayer": lambda **options: get_driver("softlayer")("user", "api key", **options),
     "ec2": lambda **options: get_driver("ec2")("AKIA", "secret", region="us-east-1", **options),
     "dns dummy": lambda **_: DummyDNSDriver(),
+    "dns cloudflare": lambda **options: get_dns_driver("cloudflare")(TOKEN, **options),
     "dns digitalocean": lambda **options: get_dns_driver("digitalocean")(TOKEN, **options),
+    "dns linode": lambda **options: get_dns_driver("linode")(TOKEN, **options),
 }
 
 

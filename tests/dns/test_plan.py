@@ -24,10 +24,18 @@ class Few(DummyDNSDriver):
     name = "Few"
     RECORD_TYPE_MAP = {RecordType.A: "A", RecordType.TXT: "TXT"}  # noqa: RUF012 - as drivers write it
     own_extra = frozenset({"proxied"})
+    longest_text = 40
     refused: frozenset[str] = frozenset()
 
     def stored_ttl(self, ttl: int) -> int:
+        if ttl > 86400:
+            raise InvalidArgumentError(f"ttl must be at most 86400, got {ttl}")
         return -(-ttl // 60) * 60
+
+    def _check_extra(self, extra: object) -> dict[str, Any]:
+        fields = super()._check_extra(extra)
+        self.stored_ttl(fields.get("ttl", 0))
+        return fields
 
     def create_record(
         self, name: str | None, zone: Zone, type: RecordType, data: str, extra: dict[str, Any] | None = None
@@ -267,6 +275,38 @@ def test_unsupported_types() -> None:
     plan = plan_zone(zone, want, skip_unsupported=True)
     assert [str(one) for one in plan.changes] == ["create A www"]
     assert plan.notes == ["left out: MX record 'mx': Few has no records of type MX"]
+
+
+def test_what_a_driver_refuses_is_a_problem() -> None:
+    """What the driver would refuse is a problem of the plan, which says where it stands."""
+    zone = Few("key").create_zone(DOMAIN)
+    want = WantedZone(DOMAIN)
+    want.add("a", "TXT", "x" * 41, where="zone.db:3")
+    want.add("b", "A", "192.0.2.1", {"ttl": 86401}, where="zone.db:4")
+    with pytest.raises(ZoneProblemsError) as caught:
+        plan_zone(zone, want)
+    first, second = map(str, caught.value.problems)
+    assert first.startswith("zone.db:3: TXT record 'a': data of type TXT must have at most 40")
+    assert second.startswith("zone.db:4: A record 'b': ttl must be at most 86400")
+
+
+def test_copies_lose_what_the_other_provider_cannot_have(zone: Zone) -> None:
+    """A copied record gets the default TTL where its own is refused, with a note; nothing else is changed."""
+    zone.create_record("a", RecordType.A, "192.0.2.1", {"ttl": 86401})
+    other = Few("key")
+    plan = plan_copy(zone, other)
+    assert plan.notes == ["with the default TTL: A record 'a': ttl must be at most 86400, got 86401"]
+    plan.apply()
+    assert [one.ttl for one in other.list_zones()[0].list_records()] == [None]
+
+
+def test_foreign_fields_are_left_out(zone: Zone) -> None:
+    """A field beyond DNS that the provider does not have is left out with a note."""
+    want = WantedZone(DOMAIN).add("a", "A", "192.0.2.1", {"proxied": True})
+    plan = plan_zone(zone, want)
+    assert plan.notes == ["left out: proxied of records, which Dummy DNS Provider does not have"]
+    plan.apply()
+    assert [one.extra for one in zone.list_records()] == [{}]
 
 
 def test_what_failed_is_finished_by_a_second_plan() -> None:

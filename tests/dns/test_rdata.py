@@ -108,6 +108,7 @@ def test_names_are_those_of_dns(name: str, expected: str) -> None:
     [
         ("CAA", "ca.example.org", {"flags": 0, "tag": "not a tag"}),
         ("CAA", "ca.example.org", {"flags": 256, "tag": "issue"}),
+        ("URI", "https://example.org/", {"priority": 65536, "weight": 1}),
         ("MX", "mail.example.org", {"priority": "high"}),
     ],
 )
@@ -115,6 +116,13 @@ def test_fields_that_are_not_valid(type_: str, data: str, extra: dict[str, Any])
     """Fields that a provider has and DNS does not allow are an error of ours where rdata is made of them."""
     with pytest.raises(InvalidArgumentError, match=f"data of type {type_} is not valid with"):
         write_rdata(type_, data, extra)
+
+
+@pytest.mark.parametrize("data", ["", "https://example.org/a b", "https://例え/", 'a"b', "a\\b"])
+def test_uris_that_are_not_valid(data: str) -> None:
+    """The data of URI must be a URI in ASCII, since zone files cannot have others."""
+    with pytest.raises(InvalidArgumentError, match="data of type URI must be a URI in ASCII"):
+        write_rdata("URI", data, {"priority": 1, "weight": 1})
 
 
 def test_keys_of_updates() -> None:

@@ -59,6 +59,7 @@ VALUES = st.one_of(
     values("REDIRECT", PRINTABLE),
     values("RP", filled("{} {}", FULL, FULL)),
     values("RRSIG", filled("A 8 3 {} 20300101000000 20200101000000 {} {} {}", SERIALS, NUMBERS, FULL, KEYS)),
+    values("SMIMEA", DIGESTS.map("3 1 1 {}".format)),
     values("SOA", filled("{} {} {} 2 3 4 5", FULL, FULL, SERIALS)),
     values("SPF", ANY_TEXT),
     values("SRV", HOSTS, priority=NUMBERS, weight=NUMBERS, port=NUMBERS),
@@ -66,6 +67,7 @@ VALUES = st.one_of(
     values("SVCB", FULL.map("{} port=53".format), priority=NUMBERS.filter(bool)),
     values("TLSA", DIGESTS.map("3 1 1 {}".format)),
     values("TXT", ANY_TEXT | ANY_BYTES),
+    values("URI", HOSTS.map("https://{}/?a=b%20c".format), priority=NUMBERS, weight=NUMBERS),
     values("URL", PRINTABLE),
     values("WKS", filled("{} 6 25 80", st.ip_addresses(v=4))),
 )

@@ -312,6 +312,30 @@ class Unchecked(DummyDNSDriver):
         return Content(name, type_, data, extra, data)
 
 
+class MakesOneChange(DummyDNSDriver):
+    """Makes the first of many changes."""
+
+    def change_records(self, zone: Zone, changes: Any, progress: Any = None) -> None:
+        super().change_records(zone, list(changes)[:1], progress)
+
+
+class KeepsAliases(DummyDNSDriver):
+    """Says that an alias has become an address."""
+
+    def _updated(self, before: Record, after: Content) -> bool:
+        return before.type != after.type or super()._updated(before, after)
+
+
+class StopsAtErrors(DummyDNSDriver):
+    """Raises the first error of many changes as it is."""
+
+    def change_records(self, zone: Zone, changes: Any, progress: Any = None) -> None:
+        for change in changes:
+            self._change_record(zone, change)
+            if progress:
+                progress(change)
+
+
 class LosesUpdates(DummyDNSDriver):
     """Reads, waits and writes, whatever others have written in the meantime."""
 
@@ -396,7 +420,7 @@ IN_MEMORY: Mapping[type[Any], str] = {
     ExportsNothing: "D32 D33",
     TypesAsText: "D34 D35",
     AnyType: "D36",
-    IgnoresTTL: "D37 D39 D66",
+    IgnoresTTL: "D37 D39 D66 D71 D72",
     ZoneFileData: "D38 D40 D42 D44 D63 D64 D65",
     OneValue: "D45",
     Sleeps: "D55",
@@ -404,6 +428,9 @@ IN_MEMORY: Mapping[type[Any], str] = {
     KeepsTypes: "D67",
     Unchecked: "D58 D59",
     LosesUpdates: "D60",
+    MakesOneChange: "D68 D71 D72",
+    KeepsAliases: "D69",
+    StopsAtErrors: "D70",
 }
 OVER_HTTP: Mapping[type[Any], str] = {
     EmptyForAnError: "D06 D09 D10 D18",

@@ -296,11 +296,17 @@ STORES: dict[str, tuple[str, ...]] = {
     "openstack_swift": ("me", PASSWORD),
     "s3": ("AKIA", TOKEN),
 }
-NAME_SERVICES: dict[str, tuple[str, ...]] = {"digitalocean": (TOKEN,), "powerdns": (TOKEN,)}
+NAME_SERVICES: dict[str, tuple[str, ...]] = {
+    "cloudflare": ("me@example.com", TOKEN),
+    "digitalocean": (TOKEN,),
+    "linode": (TOKEN,),
+    "powerdns": (TOKEN,),
+}
 
 
 def calls_of_a_store(provider: str, web: Web) -> list[Callable[[], object]]:
-    driver: Any = get_storage_driver(provider)(*STORES[provider], **web.options, retry=ONCE)
+    kind: Any = get_storage_driver(provider)
+    driver = kind(*STORES[provider], **web.options, retry=ONCE)
     box = Container("box", {}, driver)
     return [
         driver.list_containers,
@@ -313,7 +319,8 @@ def calls_of_a_store(provider: str, web: Web) -> list[Callable[[], object]]:
 
 
 def calls_of_a_name_service(provider: str, web: Web) -> list[Callable[[], object]]:
-    driver: Any = get_dns_driver(provider)(*NAME_SERVICES[provider], **web.options, retry=ONCE)
+    kind: Any = get_dns_driver(provider)
+    driver = kind(*NAME_SERVICES[provider], **web.options, retry=ONCE)
     zone = Zone("1", "example.com", "master", 60, driver)
     return [
         driver.list_zones,

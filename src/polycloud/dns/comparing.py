@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from polycloud.dns.changes import RecordChange
-from polycloud.dns.content import Content
+from polycloud.dns.content import FIELDS, Content
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.ownership import Markers, Patterns, is_marker
 from polycloud.dns.rdata import VALUE_FIELDS
 from polycloud.dns.types import RecordType
 from polycloud.dns.validators import Problem, Validator, ZoneView
 from polycloud.dns.wanted import WantedRecord, WantedZone
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 __all__ = ["Comparison", "PlannedSet", "ZoneProblemsError", "rdata_of"]
 
@@ -69,12 +69,13 @@ class Comparison:
     def __init__(
         self, zone: Zone, patterns: Patterns, markers: Markers | None, *, apex: bool, adopt: bool
     ) -> None:
-        self.driver = zone.driver
+        self.zone, self.driver = zone, zone.driver
         self.patterns, self.markers = patterns, markers
         self.apex, self.adopt = apex, adopt
         self.sets: list[PlannedSet] = []
         self.unchanged = 0
         self._notes: dict[str, int] = {}
+        self._problems: list[Problem] = []
 
     @property
     def notes(self) -> list[str]:
@@ -82,7 +83,10 @@ class Comparison:
         return [text if count == 1 else f"{text} ({count:,} times)" for text, count in self._notes.items()]
 
     def run(self, records: Iterable[Record], wanted: Mapping[Key, list[WantedRecord]]) -> None:
-        """Compare the records of a zone with those that `chosen` returned."""
+        """Compare the records of a zone with those that `chosen` returned.
+
+        Raises `ZoneProblemsError` for records that the driver would refuse.
+        """
         there = self._live_sets(records, wanted)
         nothing: list[Any] = []
         for key in sorted({*there, *wanted}):
@@ -90,34 +94,40 @@ class Comparison:
             if self.markers is None and self._is_same(key[1], have, want):
                 self.unchanged += 1
             else:
-                self._compare(key, have, [one.content for one in want])
+                self._compare(key, have, want)
+        self._require_no_problems()
         self._join_types()
 
     def chosen(
         self, wanted: WantedZone, validators: Sequence[Validator], *, skip_unsupported: bool
     ) -> dict[Key, list[WantedRecord]]:
         """Return the wanted records that the plan may concern. Raises `ZoneProblemsError`."""
-        chosen, problems = [], []
+        chosen = []
         for record in wanted:
             name, type_ = record.content.name, record.content.type
-            if type_ not in self.driver.RECORD_TYPE_MAP:
-                problem = Problem(record, f"{self.driver.name} has no records of type {type_}")
-                if skip_unsupported:
-                    self._note(f"left out: {problem}")
-                else:
-                    problems.append(problem)
-            elif self._concerns(name, type_):
+            if not self._concerns(name, type_):
+                continue
+            if type_ in self.driver.RECORD_TYPE_MAP:
                 chosen.append(record)
+                continue
+            problem = Problem(record, f"{self.driver.name} has no records of type {type_}")
+            if skip_unsupported:
+                self._note(f"left out: {problem}")
+            else:
+                self._problems.append(problem)
         view = ZoneView(wanted, chosen)
         for validator in validators:
             for problem in validator(view):
                 if problem.record.lenient:
                     self._note(f"lenient: {problem}")
                 else:
-                    problems.append(problem)
-        if problems:
-            raise ZoneProblemsError(wanted.domain, problems)
+                    self._problems.append(problem)
+        self._require_no_problems()
         return view.sets
+
+    def _require_no_problems(self) -> None:
+        if self._problems:
+            raise ZoneProblemsError(self.zone.domain, self._problems)
 
     def _live_sets(self, records: Iterable[Record], wanted: Mapping[Key, object]) -> dict[Key, list[Record]]:
         """Return the records of the zone that the plan may concern."""
@@ -157,30 +167,68 @@ class Comparison:
         content = want[0].content
         return have[0].data == content.data and have[0].ttl == content.extra.get("ttl")
 
-    def _compare(self, key: Key, have: list[Record], want: list[Content]) -> None:
+    def _compare(self, key: Key, have: list[Record], want: list[WantedRecord]) -> None:
         """Add how the records of a name and type change."""
         changes = self._changes(have, want)
         self.unchanged += len(have) - sum(change.before is not None for change in changes)
-        if self.markers is not None and not self._is_ours(key, have, want, changes, self.markers):
+        contents = [one.content for one in want]
+        if self.markers is not None and not self._is_ours(key, have, contents, changes, self.markers):
             return
         if changes:
-            self.sets.append(PlannedSet(*key, have, want, changes))
+            self.sets.append(PlannedSet(*key, have, contents, changes))
 
-    def _changes(self, have: list[Record], want: list[Content]) -> list[RecordChange]:
+    def _changes(self, have: list[Record], want: list[WantedRecord]) -> list[RecordChange]:
         """Return the changes of the values of a set: those that are added, changed, and deleted."""
         left = list(have)
         changes, new = [], []
-        for content in want:
-            record = _taken(left, content)
+        for wanted in want:
+            record = _taken(left, wanted.content)
             if record is None:
-                new.append(content)
-            elif self._differs(record, content):
-                changes.append(RecordChange(record, content))
+                new.append(self._checked(wanted))
+            elif self._differs(record, wanted.content):
+                changes.append(RecordChange(record, self._checked(wanted)))
         pairs = list(zip(left, new, strict=False))
         created = [RecordChange(None, content) for content in new[len(pairs) :]]
         updated = [RecordChange(record, content) for record, content in pairs]
         deleted = [RecordChange(record, None) for record in left[len(pairs) :]]
         return created + changes + updated + deleted
+
+    def _checked(self, wanted: WantedRecord) -> Content:
+        """Return the content that the driver gets; what it would refuse is a problem.
+
+        A lenient record, such as a copied one, loses a TTL that the provider cannot have.
+        """
+        content = self._without_foreign(wanted.content)
+        refused = self._refused(content)
+        if refused is not None and wanted.lenient:
+            default = content._replace(
+                extra={key: value for key, value in content.extra.items() if key != "ttl"}
+            )
+            if self._refused(default) is None:
+                self._note(f"with the default TTL: {Problem(wanted, refused)}")
+                return default
+        if refused is not None:
+            self._problems.append(Problem(wanted, refused))
+        return content
+
+    def _without_foreign(self, content: Content) -> Content:
+        """Return a content without fields that only the provider has that it was copied from."""
+        foreign = content.extra.keys() - {*FIELDS, *self.driver.own_extra}
+        if not foreign:
+            return content
+        for key in sorted(foreign):
+            self._note(f"left out: {key} of records, which {self.driver.name} does not have")
+        kept = {key: value for key, value in content.extra.items() if key not in foreign}
+        return content._replace(extra=kept)
+
+    def _refused(self, content: Content) -> str | None:
+        """Return why the driver would refuse to create a record; None if it would not."""
+        name, type_, data, extra, _ = content
+        try:
+            self.driver._check_record(self.zone, name, type_, data, extra)  # noqa: SLF001 - what it checks itself
+        except (InvalidArgumentError, UnsupportedOperationError) as error:
+            return str(error)
+        return None
 
     def _differs(self, record: Record, content: Content) -> bool:
         """Return whether a record of the wanted value differs in its TTL, or in what the provider has beyond.
@@ -188,11 +236,20 @@ class Comparison:
         What is not given stays as it is.
         """
         extra = content.extra
-        ttl = extra.get("ttl")
-        if ttl is not None and record.ttl != ttl and record.ttl != self.driver.stored_ttl(ttl):
+        own, ttl = self.driver.own_extra, extra.get("ttl")
+        if (
+            ttl is not None
+            and record.ttl not in {ttl, self._stored(ttl)}
+            and self.driver.has_own_ttl({**record.extra, **extra})
+        ):
             return True
-        own = self.driver.own_extra
         return bool(own) and any(key in extra and extra[key] != record.extra.get(key) for key in own)
+
+    def _stored(self, ttl: int) -> int:
+        try:
+            return self.driver.stored_ttl(ttl)
+        except InvalidArgumentError:  # a problem of the change that follows
+            return ttl
 
     def _join_types(self) -> None:
         """Have an alias become other records, or the other way round, by one change of type.

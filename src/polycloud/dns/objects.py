@@ -86,7 +86,7 @@ class Record(DNSResource):
     `name` is relative to the zone, "" for the zone itself; `type` a `RecordType`, or the provider's text for
     a type that `RecordType` does not have; `data` the value as text, without the quotes of TXT. The TTL in
     seconds is in `ttl` and `extra["ttl"]`. The other parts of a value are in `extra`: `priority` of MX;
-    `priority`, `weight` and `port` of SRV; `flags` and `tag` of CAA.
+    `priority`, `weight` and `port` of SRV; `priority` and `weight` of URI; `flags` and `tag` of CAA.
     """
 
     __slots__ = ("data", "name", "ttl", "type", "zone")

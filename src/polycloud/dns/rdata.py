@@ -51,6 +51,7 @@ VALUE_FIELDS: Mapping[str, tuple[str, ...]] = {
     RecordType.CAA: ("flags", "tag"),
     RecordType.HTTPS: ("priority",),
     RecordType.SVCB: ("priority",),
+    RecordType.URI: ("priority", "weight"),
 }
 """Fields of `extra` that a type needs."""
 
@@ -63,18 +64,21 @@ _QUOTED = re.compile(r'="([\w,.:+/=-]+)"')
 """Parameters that need no quotes, which dnspython writes and PowerDNS 4.7 does not read."""
 _PIECE = 255
 _HOST = r'([^\s\\"();@]+)'
+_URI = r"[!#-\[\]-~]+"
 PLAIN: Mapping[str, re.Pattern[str]] = {
     **dict.fromkeys(HOST_NAMES, re.compile(_HOST)),
     RecordType.MX: re.compile(rf"(\d+) {_HOST}"),
     RecordType.SRV: re.compile(rf"(\d+) (\d+) (\d+) {_HOST}"),
     RecordType.CAA: re.compile(r'(\d+) ([a-z0-9]+) "([ !#-\[\]-~]*)"'),
     **dict.fromkeys(TEXTS, re.compile(r'"([ !#-\[\]-~]*)"')),
+    RecordType.URI: re.compile(rf'(\d+) (\d+) "({_URI})"'),
 }
 """The plain spellings: their groups are the fields and the data."""
 _FORMS: Mapping[str, str] = {
     RecordType.A: "an IPv4 address",
     RecordType.AAAA: "an IPv6 address",
     **dict.fromkeys(HOST_NAMES, "a host name in full"),
+    RecordType.URI: "a URI in ASCII, with other characters percent-encoded",
 }
 
 
@@ -198,6 +202,10 @@ def _built(type_: str, data: str, fields: list[Any]) -> Rdata:
         if data in {"", "@"}:
             raise InvalidArgumentError(f"data of type {type_} must be {_FORMS[type_]}, got {data!r}")
         parts = [*fields, dns_name(data)]
+    elif type_ == RecordType.URI:
+        if not re.fullmatch(_URI, data):
+            raise InvalidArgumentError(f"data of type {type_} must be {_FORMS[type_]}, got {shown(data)}")
+        parts = [*fields, data.encode()]
     else:
         return _parsed(type_, " ".join([*map(str, fields), data]))
     kind = rdatatype.from_text(_dns_type(type_))
@@ -223,6 +231,8 @@ def _value(type_: str, parsed: Any) -> Value:
     if type_ in _SERVICES:
         text = _QUOTED.sub(r"=\1", text)
     *fields_, data = text.split(" ", len(names))
+    if type_ == RecordType.URI:
+        data = _text(parsed.target)
     if type_ in HOST_NAMES:
         data, text = data.lower(), text.lower()
         data = data if data == "." else data.removesuffix(".")

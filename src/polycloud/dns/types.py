@@ -84,6 +84,7 @@ class RecordType(Type):
     REDIRECT = "REDIRECT"
     RP = "RP"
     RRSIG = "RRSIG"
+    SMIMEA = "SMIMEA"
     SOA = "SOA"
     SPF = "SPF"
     SRV = "SRV"
@@ -91,6 +92,7 @@ class RecordType(Type):
     SVCB = "SVCB"
     TLSA = "TLSA"
     TXT = "TXT"
+    URI = "URI"
     URL = "URL"
     WKS = "WKS"
 

@@ -99,7 +99,7 @@ class _Ranges:
         self._obj, self._read, self._journal = obj, read, journal
         self._progress, self._lock = progress, threading.Lock()
         # Not a list: a provider may claim any size
-        self._todo = iter(enumerate(range(0, obj.size, RANGE)))
+        self._todo: Iterator[tuple[int, int]] = enumerate(range(0, obj.size, RANGE))
 
     def fetch(self) -> None:
         """Fetch what is missing, and verify the whole."""

@@ -9,10 +9,12 @@
                 yield driver
 
 docs/rules/dns.md lists them. `drivers` has the rules that hold for the drivers of every service, `zones` and
-`records` those of the two nouns, `values` those of what records have, `suite` what all of them use.
+`records` those of the two nouns, `values` those of what records have, `plans` those of many changes at once,
+`suite` what all of them use.
 """
 
 from polycloud.testing.conformance.dns.drivers import DriverRules
+from polycloud.testing.conformance.dns.plans import PlanRules
 from polycloud.testing.conformance.dns.records import RecordRules
 from polycloud.testing.conformance.dns.values import ValueRules
 from polycloud.testing.conformance.dns.zones import ZoneRules
@@ -20,5 +22,5 @@ from polycloud.testing.conformance.dns.zones import ZoneRules
 __all__ = ["DNSConformance"]
 
 
-class DNSConformance(DriverRules, ZoneRules, RecordRules, ValueRules):
+class DNSConformance(DriverRules, ZoneRules, RecordRules, ValueRules, PlanRules):
     """The rules of DNS; a driver's test class gives a fixture `driver` and sets `not_offered`."""
