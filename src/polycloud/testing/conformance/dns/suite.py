@@ -177,7 +177,7 @@ class DNSSuite(Checks[DNSDriver]):
         record = self.no_record(driver, zone, id_)
         return {
             "get_zone": (zone.id,),
-            "create_zone": (zone.domain,),
+            **dict.fromkeys(("create_zone", "find_zones"), (zone.domain,)),
             "update_zone": (zone, zone.domain),
             "get_record": (zone.id, record.id),
             "create_record": ("www", zone, RecordType.A, ADDRESS),
