@@ -59,5 +59,5 @@ def test_a_request_that_was_lost(cloud: Cloud) -> None:
         earlier = [one.id for one in driver.list_volumes()]
         with pytest.raises(AmbiguousCreateError, match="the volume 'lost'") as caught:
             driver.create_volume(10, "lost")
-        assert caught.value.driver is driver
         assert [one.id for one in driver.list_volumes()] == earlier
+        assert caught.value.driver is driver
