@@ -51,6 +51,8 @@ PRINTED = {
         "",
         "",
         "",
+        "",
+        "",
     ],
     "filesystem.md": [
         (
