@@ -57,6 +57,8 @@ PRINTED = {
         "",
         "",
         "",
+        "",
+        "",
     ],
     "filesystem.md": [
         (
