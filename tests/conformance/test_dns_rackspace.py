@@ -9,7 +9,7 @@ from polycloud.testing import DNSConformance
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("rackspace", ssh="off") as cloud:
+    with Sandbox("rackspace", ssh="off", dns_page=2, dns_job=0.05) as cloud:
         yield cloud
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -12,7 +11,6 @@ import msgspec
 from polycloud.common.base import PollingConnection, quote_segment
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackResponse
 from polycloud.common.pagination import Page, number_pages
-from polycloud.common.payload import parse_datetime
 from polycloud.errors import (
     MalformedResponseError,
     NotFoundError,
@@ -21,6 +19,7 @@ from polycloud.errors import (
     RateLimitReachedError,
     error_from_status,
 )
+from polycloud.utils.headers import retry_after_seconds
 from polycloud.utils.status import HTTPStatus
 
 T = TypeVar("T")
@@ -136,13 +135,9 @@ class CloudDNSResponse(OpenStackResponse):
             return super()._message()
 
     def parse_error(self) -> Any:
-        """Return the message. A 413 that says when to come back, in Reply-After, is a rate limit."""
-        until = parse_datetime(self.headers.get("reply-after"))
-        if self.status == LIMIT_REACHED and until is not None:
-            seconds = max(0, round((until - datetime.now(UTC)).total_seconds()))
-            raise RateLimitReachedError(
-                self.status, self._message(), {**self.headers, "Retry-After": str(seconds)}
-            )
+        """Return the message. A 413 that says when to come back is a rate limit, any other one a quota."""
+        if self.status == LIMIT_REACHED and retry_after_seconds(self.headers) is not None:
+            raise RateLimitReachedError(self.status, self._message(), self.headers)
         return super().parse_error()
 
 
