@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dns.message
 import dns.query
 import dns.rdatatype
 import pytest
 
+from polycloud.dns.drivers.powerdns import PowerDNSDriver
 from support import kit
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
-"""The secret of the TSIG key "t" of BIND and Knot."""
+"""The secret of the TSIG keys: "t" of BIND and Knot, and those that PowerDNS gets."""
 
 
 def nameserver(name: str) -> int:
@@ -21,6 +24,24 @@ def nameserver(name: str) -> int:
         pytest.skip("name servers of others: make nameservers")
     port: int = kit.started(name)["port"]
     return port
+
+
+@contextmanager
+def powerdns_zone(domain: str, key: str) -> Iterator[int]:
+    """Give PowerDNS a zone, and a TSIG key that may update and transfer it; yield its port of DNS."""
+    port = nameserver("pdns")
+    with PowerDNSDriver("secret", url=f"http://127.0.0.1:{port}") as driver:
+        zone = driver.create_zone(domain, extra={"nameservers": [f"ns1.{domain}."]})
+        root = "/api/v1/servers/localhost"
+        payload = {"name": key, "algorithm": "hmac-sha256", "key": SECRET}
+        driver.connection.request(f"{root}/tsigkeys", json=payload, method="POST")
+        allowed = {"kind": "TSIG-ALLOW-DNSUPDATE", "metadata": [key]}
+        driver.connection.request(f"{root}/zones/{zone.id}/metadata", json=allowed, method="POST")
+        transfers = {"master_tsig_key_ids": [f"{key}."]}
+        driver.connection.request(f"{root}/zones/{zone.id}", json=transfers, method="PUT")
+        yield port + 1
+        driver.connection.request(f"{root}/tsigkeys/{key}.", method="DELETE")
+        driver.delete_zone(zone)
 
 
 def served(port: int, name: str, type_: str) -> list[str]:
