@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 PROGRAM = """
 import sys, types
-from operator import attrgetter
-from polycloud.cli import app, nouns, verbs
-from polycloud.cli.resources import Column, Noun
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.providers import set_driver
 
@@ -33,24 +30,10 @@ class Names(DummyDNSDriver):
 drivers = sys.modules["names"] = types.ModuleType("names")
 drivers.Names = Names
 set_driver("names", "names", "Names")
-
-name = attrgetter("domain")
-columns = (Column("domain", name), Column.of("id"), Column.of("ttl"))
-domains = Noun("dns", "domain", "domains", "list_zones", columns, name=name)
-nouns.NOUNS[domains.many] = domains
-
-module = types.ModuleType("polycloud.cli.commands.domains")
-module.app = verbs.group(domains)
-words = ("delete", "deleted")
-verbs.add_destruction(module.app, domains, "delete_zone", words, "Delete domains.")
-sys.modules[module.__name__] = module
-
-app.COMMANDS[domains.many] = "Domains."
-app.app.command(domains.many)(app._placeholder)
 from polycloud.cli.main import run
 run()
 """
-"""The command with a noun of another service than compute, which only this program knows."""
+"""The command with a driver that has zones from the start."""
 
 CONFIG = """
 default = "names"
@@ -75,8 +58,8 @@ def accounts(configured: Callable[[str], object]) -> dict[str, str]:
 
 
 @pytest.fixture
-def domains(run: Run, accounts: dict[str, str]) -> Run:
-    """Runs the command with the noun `domains`."""
+def zones(run: Run, accounts: dict[str, str]) -> Run:
+    """Runs the command with these accounts."""
 
     def run_it(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return run(*arguments, program=PROGRAM, **accounts, **variables)
@@ -84,67 +67,67 @@ def domains(run: Run, accounts: dict[str, str]) -> Run:
     return run_it
 
 
-def test_lists_of_another_service(domains: Run) -> None:
+def test_lists_of_another_service(zones: Run) -> None:
     """A noun of any service is listed, with its columns and filters, from the accounts for that service."""
-    done = domains("domains", "list", "--all", "--json", "--columns", "account,domain,id")
+    done = zones("dns", "zones", "list", "--all", "--json", "--columns", "account,domain,id")
     assert (done.returncode, done.stderr) == (0, "")
     rows = json.loads(done.stdout)
     assert {row["account"] for row in rows} == {"names", "more"}
     assert [row["domain"] for row in rows] == ["example.com", "example.org"] * 2
-    filtered = domains("domains", "list", "--filter", "domain=*.org", "--columns", "id")
+    filtered = zones("dns", "zones", "list", "--filter", "domain=*.org", "--columns", "id")
     assert filtered.stdout.split() == ["id", rows[1]["id"]]
 
 
-def test_names_in_another_service(domains: Run) -> None:
+def test_names_in_another_service(zones: Run) -> None:
     """A resource of any service is found by its name or id; messages use the noun's words."""
-    first = json.loads(domains("domains", "list", "--json").stdout)[0]
+    first = json.loads(zones("dns", "zones", "list", "--json").stdout)[0]
     for text in (first["domain"], first["id"]):
-        shown = json.loads(domains("domains", "show", text, "--json").stdout)
+        shown = json.loads(zones("dns", "zones", "show", text, "--json").stdout)
         assert (shown["domain"], shown["id"]) == (first["domain"], first["id"])
-    done = domains("domains", "show", "nothing.test")
+    done = zones("dns", "zones", "show", "nothing.test")
     assert done.returncode == 3
-    assert "has no domain 'nothing.test'" in done.stderr
+    assert "has no zone 'nothing.test'" in done.stderr
 
 
-def test_changes_in_another_service(domains: Run) -> None:
+def test_changes_in_another_service(zones: Run) -> None:
     """A command that destroys resources of any service asks first, and reports each of them."""
-    refused = domains("domains", "delete", "example.com")
-    assert (refused.returncode, "delete 1 domain of names?" in refused.stderr) == (2, True)
-    done = domains("domains", "delete", "example.com", "--yes")
+    refused = zones("dns", "zones", "delete", "example.com")
+    assert (refused.returncode, "delete 1 zone of names?" in refused.stderr) == (2, True)
+    done = zones("dns", "zones", "delete", "example.com", "--yes")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("deleted domain example.com")
+    assert done.stdout.startswith("deleted zone example.com")
 
 
-def test_completion_of_another_service(domains: Run) -> None:
+def test_completion_of_another_service(zones: Run) -> None:
     """The shell completes names of resources of any service."""
-    done = domains(_POLYCLOUD_COMPLETE="complete_bash", COMP_WORDS="polycloud domains show ", COMP_CWORD="3")
+    done = zones(_POLYCLOUD_COMPLETE="complete_bash", COMP_WORDS="polycloud dns zones show ", COMP_CWORD="4")
     assert done.stdout.split() == ["example.com", "example.org"]
 
 
-def test_providers_of_another_service(domains: Run) -> None:
+def test_providers_of_another_service(zones: Run) -> None:
     """`providers` has a table for each service, whose operations are grouped by its nouns."""
-    lines = domains("providers").stdout.splitlines()
+    lines = zones("providers").stdout.splitlines()
     for service in {noun.service for noun in NOUNS.values()} | {"dns"}:
         assert any(line.startswith(f"{service} ") for line in lines)
-    at = lines.index("domains")
+    at = lines.index("zones")
     assert lines[at - 1].split()[0] == "dns"
     operation, *offered = lines[at + 1].split()
     assert operation == "list_zones"
     assert offered == ["yes"] * (len(lines[at - 1].split()) - 1)
 
 
-def test_an_account_for_another_service(domains: Run) -> None:
+def test_an_account_for_another_service(zones: Run) -> None:
     """A profile that is for one service is refused for another."""
-    done = domains("nodes", "list", "-p", "names")
+    done = zones("nodes", "list", "-p", "names")
     assert done.returncode == 2
     assert "profiles.names.service: it is for dns, not for compute" in done.stderr
-    done = domains("domains", "list", "-p", "servers")
+    done = zones("dns", "zones", "list", "-p", "servers")
     assert "profiles.servers.service: it is for compute, not for dns" in done.stderr
 
 
-def test_checks_of_every_service(domains: Run) -> None:
+def test_checks_of_every_service(zones: Run) -> None:
     """`profiles check` connects to each account for the service of its profile."""
-    done = domains("profiles", "check", "names", "servers", "--json")
+    done = zones("profiles", "check", "names", "servers", "--json")
     assert done.returncode == 0, done.stderr
     assert [(row["account"], row["provider"]) for row in json.loads(done.stdout)] == [
         ("names", "Dummy DNS Provider"),
@@ -155,7 +138,7 @@ def test_checks_of_every_service(domains: Run) -> None:
 def test_accounts_without_the_service(run: Run, configured: Callable[[str], object]) -> None:
     """With --all, a service for which there is no profile is an error that names it."""
     file = configured('[profiles.a]\nprovider = "dummy"\nservice = "compute"\nkey = "x"\n')
-    done = run("domains", "list", "--all", program=PROGRAM, POLYCLOUD_CONFIG=str(file))
+    done = run("dns", "zones", "list", "--all", program=PROGRAM, POLYCLOUD_CONFIG=str(file))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(f"there are no profiles for dns in {file}\n")
 

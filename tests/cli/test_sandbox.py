@@ -78,6 +78,19 @@ def test_the_example_of_an_object_store(
         assert "box" in listed.stdout
 
 
+def test_the_example_of_dns(start: Start, run: Run, configured: Callable[[str], Path]) -> None:
+    """The printed Python code of a cloud that has only DNS lists the zones, and its profile is for DNS."""
+    file = configured("")
+    with start("sandbox", "cloudflare", "--profile", "lab", POLYCLOUD_CONFIG=str(file)) as process:
+        assert process.stdout is not None
+        text = "".join(takewhile(lambda line: line != "Ctrl-C stops it.\n", process.stdout))
+        assert "Until it stops there is the profile lab: polycloud shell -p lab\n" in text
+        assert 'service = "dns"' in file.read_text()
+        example = text[text.index("from polycloud") : text.index("Until it stops")]
+        made = run(program=f'{example}\nprint(driver.create_zone("example.com").domain)')
+        assert (made.stdout, made.stderr) == ("[]\nexample.com\n", "")
+
+
 def test_the_printed_profile_is_one(start: Start, run: Run, configured: Callable[[str], Path]) -> None:
     """The printed TOML, pasted into the configuration, connects to the sandbox."""
     with start("sandbox", "linode", "--seed-nodes", "2", "--ssh", "off") as process:

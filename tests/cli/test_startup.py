@@ -18,7 +18,7 @@ try:
     run()
 except SystemExit:
     heavy = ("rich.console", "rich.table", "msgspec", "urllib3", "asyncio", "starlette", "asyncssh",
-             "polycloud.compute", "polycloud.config", "polycloud.fleet")
+             "polycloud.compute", "polycloud.dns", "polycloud.config", "polycloud.fleet")
     print("loaded:", *(name for name in heavy if name in sys.modules))
 """
 
@@ -29,6 +29,7 @@ except SystemExit:
         (("--version",), ""),
         (("--help",), ""),
         (("nodes", "--help"), ""),
+        (("dns", "records", "--help"), ""),
         ((), "_POLYCLOUD_COMPLETE=complete_bash;COMP_WORDS=polycloud pro;COMP_CWORD=1"),
         ((), "_POLYCLOUD_COMPLETE=complete_bash;COMP_WORDS=polycloud nodes st;COMP_CWORD=2"),
     ],

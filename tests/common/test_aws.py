@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -212,6 +213,15 @@ def test_a_clock_that_is_off(clock: float) -> None:
         assert len(server.calls) == 3
 
 
+def test_a_clock_that_cannot_be() -> None:
+    """A provider's clock that is off by more than 100 years is not believed: the refusal is raised."""
+    far = (datetime(9999, 12, 1, tzinfo=UTC) - datetime.now(UTC)).total_seconds()
+    with SmallEC2(clock=far) as server, driver_of(server) as driver:
+        with pytest.raises(AWSCredsError):
+            driver.list_nodes()
+        assert len(server.calls) == 1
+
+
 def test_wrong_credentials_are_sent_once() -> None:
     """Where the clocks agree, a refused request is not sent again."""
     with SmallEC2() as server, driver_of(server) as driver:
@@ -407,6 +417,29 @@ def test_credential_process() -> None:
     assert 3000 < found.renewed_in() < 3600 - 290
     with pytest.raises(InvalidCredsError, match="its exit status is 3"):
         Chain("broken").find()
+
+
+@pytest.mark.parametrize(
+    "command", ["wJalrXUtnFEMIsecret", "/wJal/rXUtn+secret --x", "'wJalrXUtn secret", '""']
+)
+def test_a_secret_in_the_place_of_a_command(tmp_path: Path, command: str) -> None:
+    """What is given as credential_process and names no program is not repeated: it may be the secret."""
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {command}\n")
+    with pytest.raises(InvalidCredsError, match="must be the command of a program") as caught:
+        Chain().find()
+    assert "wJal" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_secret_in_the_place_of_a_region(env: Set, tmp_path: Path) -> None:
+    """A region of the shared files or the environment that is none is not repeated: it may be a secret."""
+    (tmp_path / "config").write_text("[default]\nregion = wJal/secret\n")
+    for _ in range(2):
+        with pytest.raises(
+            InvalidArgumentError, match="that of the environment or the shared files"
+        ) as caught:
+            EC2NodeDriver()
+        assert "wJal" not in str(caught.value)
+        env("AWS_REGION", "wJal/secret")
 
 
 @pytest.mark.usefixtures("files")

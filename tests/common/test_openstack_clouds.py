@@ -259,6 +259,12 @@ def test_bad_files(home: Path) -> None:
             "auth_type 'v3oidcpassword'; supported",
         ),
         (
+            "clouds: {prod: {auth_type: /hush/, auth: {auth_url: 'https://x'}}}",
+            UnsupportedOperationError,
+            "has another auth_type; supported are",
+        ),
+        ("clouds: {prod: {profile: /hush/}}", InvalidArgumentError, "names another profile, which does not"),
+        (
             "clouds: {prod: {verify: false, auth: {auth_url: 'https://x'}}}",
             UnsupportedOperationError,
             "cacert",

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import example, given
 
 from polycloud.dns.changes import RecordChange, RecordsNotChangedError
+from polycloud.dns.comparing import ZoneProblemsError
 from polycloud.dns.content import Content
 from polycloud.dns.drivers.cloudflare import CloudflareDNSDriver
 from polycloud.dns.drivers.cloudflare.records import SHAPES, RecordPayload, value_fields
 from polycloud.dns.objects import Record, Zone
+from polycloud.dns.plan import plan_zone
 from polycloud.dns.providers import get_driver
 from polycloud.dns.types import (
     RecordAlreadyExistsError,
@@ -24,6 +26,7 @@ from polycloud.dns.types import (
     ZoneAlreadyExistsError,
     ZoneDoesNotExistError,
 )
+from polycloud.dns.wanted import WantedZone
 from polycloud.errors import (
     AmbiguousCreateError,
     InvalidArgumentError,
@@ -37,6 +40,9 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.http.retry import RetryPolicy
+from polycloud.sandbox import Sandbox
+from polycloud.sandbox.cloudflare import CloudflareSettings
+from polycloud.tracing.hooks import add_hook
 from support.records import VALUES, RecordValue
 from support.web import Answer, Seen, Web, serve
 
@@ -138,6 +144,21 @@ def test_credentials_that_are_neither(given: tuple[str, ...]) -> None:
         CloudflareDNSDriver(*given)
 
 
+EMAIL, API_KEY = CloudflareSettings.email, CloudflareSettings.api_key
+
+
+@pytest.mark.parametrize(
+    "wrong", [("wrong",), ("a" * 40,), (EMAIL, "wrong"), (EMAIL, "0" * 37), ("other@example.com", API_KEY)]
+)
+def test_wrong_credentials(wrong: tuple[str, ...]) -> None:
+    """Wrong tokens, keys and addresses of any form are `InvalidCredsError`; a right pair is not."""
+    with Sandbox("cloudflare") as cloud:
+        with CloudflareDNSDriver(*wrong, **cloud.options) as driver, pytest.raises(InvalidCredsError):
+            driver.list_zones()
+        with CloudflareDNSDriver(EMAIL, API_KEY, **cloud.options) as driver:
+            assert driver.list_zones() == []
+
+
 # Zones
 
 
@@ -169,8 +190,24 @@ def test_creating_zones(cloud: Cloud) -> None:
     ]
 
 
+def test_the_account_of_a_zone(cloud: Cloud, driver: CloudflareDNSDriver) -> None:
+    """Without `ex_account_id`, a zone is created in the only account; of several, one must be given."""
+    cloud.answers["POST", "/client/v4/zones"] = ok(ZONE)
+    cloud.answers["GET", "/client/v4/accounts"] = ok([{"id": "acc"}])
+    driver.create_zone("example.org")
+    assert cloud.sent[0][1]["account"] == {"id": "acc"}
+    for accounts in ([], [{"id": "acc"}, {"id": "other"}]):
+        cloud.answers["GET", "/client/v4/accounts"] = ok(accounts)
+        with pytest.raises(
+            InvalidArgumentError, match=f"have {len(accounts)} accounts: give .* ex_account_id="
+        ):
+            driver.create_zone("example.org")
+    assert len(cloud.sent) == 1
+
+
 def test_a_zone_that_exists(cloud: Cloud, driver: CloudflareDNSDriver) -> None:
     """A domain that the provider has is refused, whether the list shows it or only the create."""
+    cloud.answers["GET", "/client/v4/accounts"] = ok([{"id": "acc"}])
     cloud.answers["POST", "/client/v4/zones"] = refused(
         400, {"code": 1061, "message": "example.org already exists"}
     )
@@ -469,6 +506,36 @@ def test_automatic_ttls(cloud: Cloud, zone: Zone) -> None:
     assert [zone.driver.stored_ttl(ttl) for ttl in (1, 60, 300)] == [300, 60, 300]
 
 
+@pytest.mark.parametrize(
+    ("live", "ttl", "wanted", "changes"),
+    [
+        ({}, 300, {}, 0),
+        ({}, 1, {}, 0),
+        ({"ttl": 300}, 1, {}, 0),
+        ({}, 600, {}, 1),
+        ({"proxied": True}, 600, {}, 0),
+        ({"proxied": True}, 600, {"proxied": False}, 1),
+        ({"comment": "x", "tags": ["a:b"], "proxied": True}, None, {}, 0),
+        ({"comment": "x"}, None, {"comment": ""}, 1),
+        ({}, None, {"comment": "", "tags": [], "settings": {}, "proxied": False}, 0),
+    ],
+)
+def test_plans(
+    cloud: Cloud, zone: Zone, live: dict[str, Any], ttl: int | None, wanted: dict[str, Any], changes: int
+) -> None:
+    """A plan has no change where the served TTL is the wanted one, or the record is proxied."""
+    cloud.answers["GET", RECORDS] = ok([{**PLAIN, **live}])
+    records = WantedZone("example.org", ttl).add("www", "A", "192.0.2.1", wanted)
+    assert len(plan_zone(zone, records).changes) == changes
+
+
+def test_plans_of_what_cannot_be(cloud: Cloud, zone: Zone) -> None:
+    """A plan refuses the fields that the provider would not take."""
+    records = WantedZone("example.org").add("www", "TXT", "x", {"proxied": True})
+    with pytest.raises(ZoneProblemsError, match="proxied must be False for type TXT"):
+        plan_zone(zone, records)
+
+
 PROXIED = {"proxied": True, "comment": "the shop", "tags": ["team:web"], "settings": {"ipv4_only": True}}
 
 
@@ -570,6 +637,31 @@ def test_updates(
     cloud.answers["PATCH", RECORD] = ok(PLAIN)
     _record(zone, type_, data, **extra).update(**changes)
     assert cloud.sent == [("PATCH", sent)]
+
+
+@pytest.mark.parametrize(
+    ("record", "type_", "data", "lost"),
+    [
+        (("CNAME", "h.example.net", {"flatten_cname": False}, True), "A", "192.0.2.1", {"settings": {}}),
+        (
+            ("CNAME", "h.example.net", {"flatten_cname": True, "ipv4_only": True}, True),
+            "AAAA",
+            "2001:db8::1",
+            {"settings": {"ipv4_only": True}},
+        ),
+        (("A", "192.0.2.1", {"ipv4_only": True}, True), "TXT", "x", {"settings": {}, "proxied": False}),
+        (("A", "192.0.2.1", {"ipv4_only": True}, True), "CNAME", "h.example.net", {}),
+    ],
+)
+def test_updates_of_types(
+    cloud: Cloud, zone: Zone, record: tuple[str, str, Any, bool], type_: RecordType, data: str, lost: Any
+) -> None:
+    """A record that becomes one of another type loses what that type cannot have, and keeps the rest."""
+    cloud.answers["PATCH", RECORD] = ok(PLAIN)
+    old, value, settings, proxied = record
+    _record(zone, old, value, settings=settings, proxied=proxied).update(type=type_, data=data)
+    sent = f'"{data}"' if type_ == "TXT" else data
+    assert cloud.sent == [("PATCH", {"type": type_, "content": sent, **lost})]
 
 
 def test_an_update_of_nothing(cloud: Cloud, zone: Zone) -> None:
@@ -711,9 +803,10 @@ def test_too_many_requests(cloud: Cloud, zone: Zone) -> None:
 @pytest.mark.parametrize("status", [520, 522, 524])
 def test_statuses_of_the_edge(cloud: Cloud, zone: Zone, status: int) -> None:
     """A page of the edge is a `ServerError`, and a lost response for a create, which is then looked for."""
-    page = Answer(status, b"<!DOCTYPE html><html>Web server is down</html>", {"Content-Type": "text/html"})
+    headers = {"Content-Type": "text/html", "CF-Ray": "8a1b2c3d4e5f-AMS"}
+    page = Answer(status, b"<!DOCTYPE html><html>Web server is down</html>", headers)
     cloud.answers["GET", RECORDS] = page
-    with pytest.raises(ServerError, match="Web server is down"):
+    with pytest.raises(ServerError, match=r"Web server is down.*request 8a1b2c3d4e5f-AMS"):
         zone.list_records()
     lists = [ok([]), ok([PLAIN], total_count=1)]
     cloud.answers["GET", RECORDS] = lambda _: lists.pop(0) if len(lists) > 1 else lists[0]
@@ -815,6 +908,24 @@ def test_more_changes_than_a_batch_has(cloud: Cloud, driver: CloudflareDNSDriver
     names = [[post["name"] for post in body["posts"]] for _, body in cloud.sent]
     assert [len(batch) for batch in names] == [198, 102]
     assert not set(names[0]) & set(names[1])
+
+
+def test_changes_on_the_sandbox() -> None:
+    """Many changes are few requests, whose effect is that of the same changes one by one."""
+    methods: list[str] = []
+    remove = add_hook(lambda trace: methods.append(trace.method))
+    with Sandbox("cloudflare") as cloud, CloudflareDNSDriver(*cloud.credentials, **cloud.options) as driver:
+        zone = driver.create_zone("example.org")
+        methods.clear()
+        driver.change_records(zone, [RecordChange(None, _content(f"n{n}", "192.0.2.1")) for n in range(450)])
+        records = driver.list_records(zone)
+        driver.change_records(zone, [RecordChange(one, _content(one.name, "192.0.2.2")) for one in records])
+        assert {one.data for one in driver.list_records(zone)} == {"192.0.2.2"}
+        driver.change_records(zone, [RecordChange(one, None) for one in records])
+        assert driver.list_records(zone) == []
+    remove()
+    assert len(records) == 450
+    assert methods == [*["POST"] * 3, "GET"] * 3
 
 
 def test_a_batch_that_is_refused(cloud: Cloud, driver: CloudflareDNSDriver, zone: Zone) -> None:

@@ -118,12 +118,17 @@ def test_a_zone_is_pending_until_it_is_active(
         ({"name": 1}, (400, [1002])),
         ({"name": "example.org", "type": "half"}, (400, [1002])),
         ({"name": "example.org", "account": {"id": "0" * 32}}, (403, [9109])),
-        ({"name": "example.org", "account": None}, (400, [1002])),
+        ({"name": "example.org", "account": {"id": 1}}, (400, [1002])),
     ],
 )
 def test_refused_zones(cf: Client, body: dict[str, Any], expected: tuple[int, list[int]]) -> None:
     """A zone that exists, a name that is not one, and an account of others are refused with their codes."""
     assert cf.refused("POST", "/zones", {"account": {"id": ACCOUNT}, **body}) == expected
+
+
+def test_a_zone_without_an_account(cf: Client) -> None:
+    """A zone that names no account is in that of the user."""
+    assert cf.act("POST", "/zones", {"name": "example.org"})["result"]["account"]["id"] == ACCOUNT
 
 
 def test_edits_of_zones(cf: Client) -> None:
@@ -274,6 +279,13 @@ def test_refused_records(pool: urllib3.PoolManager, record: dict[str, Any], code
         assert cf.act("GET", cf.records)["result"] == []
 
 
+def test_the_shortest_ttl_is_a_setting(pool: urllib3.PoolManager) -> None:
+    """The TTLs of an Enterprise zone begin at 30 seconds."""
+    with running(pool, shortest_ttl=30) as cf:
+        assert cf.add(**A, ttl=30)["ttl"] == 30
+        assert cf.refused("POST", cf.records, {**A, "name": "x", "ttl": 29}) == (400, [1004, 9021])
+
+
 def test_shortest_and_longest_ttl(cf: Client) -> None:
     """TTLs of 60 and 86400 seconds are kept, and a proxied record's is always 1."""
     assert [cf.add(**{**A, "name": str(ttl)}, ttl=ttl)["ttl"] for ttl in (1, 60, 86400)] == [1, 60, 86400]
@@ -341,6 +353,17 @@ def test_an_edit_that_is_refused_changes_nothing(cf: Client) -> None:
     assert cf.refused("PATCH", path, {"type": "MX"}) == (400, [1004, 9100])
     assert cf.act("GET", path)["result"] == other
     assert cf.act("PATCH", path, {"content": "192.0.2.2"})["result"]["content"] == "192.0.2.2"
+
+
+def test_an_edit_of_the_type(cf: Client) -> None:
+    """An edit may change the type, with content of the new one; it has only the settings of its type."""
+    record = cf.add(type="CNAME", name="www", content="a.example.net", settings={"ipv4_only": True})
+    assert record["settings"] == {"flatten_cname": False, "ipv4_only": True}
+    path = f"{cf.records}/{record['id']}"
+    edited = cf.act("PATCH", path, {"type": "A", "content": "192.0.2.1"})["result"]
+    assert (edited["type"], edited["settings"]) == ("A", {"ipv4_only": True})
+    edited = cf.act("PATCH", path, {"type": "SRV", "data": SRV})["result"]
+    assert (edited["data"], edited["priority"], edited["settings"]) == (SRV, 1, {})
 
 
 def test_comments_and_tags_are_removed(cf: Client) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -208,3 +209,14 @@ def test_containers_that_are_no_text(driver: LocalStorageDriver, name: str) -> N
     for call in (driver.create_container, driver.get_container):
         with pytest.raises(InvalidContainerNameError):
             call(name)
+
+
+@pytest.mark.parametrize("time", [2**40, -(2**40)])
+def test_times_that_no_calendar_has(driver: LocalStorageDriver, photos: Container, time: int) -> None:
+    """A file of a time that no calendar has is an object without a time."""
+    file = Path(driver.base_path, "photos", "a")
+    file.write_bytes(b"x")
+    os.utime(file, (time, time))
+    if file.stat().st_mtime != time:
+        pytest.skip("this file system cannot keep such times")
+    assert [one.last_modified for one in photos.list_objects()] == [None]

@@ -70,6 +70,9 @@ def _mended(node: Any, name: str = "") -> Any:
     if name in {"root_device", "label"}:
         # The one is prose; the other refuses digits that its text allows, and takes hyphens that it forbids.
         made.pop("pattern", None)
+    if name in {"name", "description", "group"}:
+        # The text of MX and CAA says "" for the domain itself; the provider's examples have "" in the others.
+        made.pop("minLength", None)
     if name == "interfaces":
         # "An empty array results in a default public interface", its text says.
         made.pop("minItems", None)

@@ -299,6 +299,7 @@ STORES: dict[str, tuple[str, ...]] = {
 NAME_SERVICES: dict[str, tuple[str, ...]] = {
     "cloudflare": ("me@example.com", TOKEN),
     "digitalocean": (TOKEN,),
+    "linode": (TOKEN,),
     "powerdns": (TOKEN,),
 }
 

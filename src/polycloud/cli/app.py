@@ -30,6 +30,7 @@ COMMANDS = {
     "keys": "SSH keys of the account.",
     "volumes": "Block volumes: list, create, attach, destroy them.",
     "storage": "Objects and containers: list, copy, sync, delete them.",
+    "dns": "Zones and records: list, change, export, import, copy them.",
     "profiles": "Your accounts in the configuration.",
     "prices": "Compare sizes of several accounts by price.",
     "inventory": "Print the nodes as an inventory for other tools.",

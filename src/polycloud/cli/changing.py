@@ -57,7 +57,8 @@ def ask(what: str, otherwise: str, show: Callable[[], object] = lambda: None) ->
 
 def _show(noun: Noun, items: Sequence[Any]) -> None:
     """Print a table of them on stderr, with as many columns as fit."""
-    names, console = [column.name for column in noun.columns], output.errors()
+    names = [column.name for column in noun.columns if not column.hidden]
+    console = output.errors()
     rows = listing.cells(list(map(noun.record, items)), names)
     console.print(output.fitted(names, rows, console.width, full=False)[0])
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer import _completion_classes, _completion_shared
 
-from polycloud.cli.output import printable
+from polycloud.cli.output import printable, silently
 from polycloud.cli.shells import BASH_SCRIPT
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["addresses", "looked_up", "of", "prepare_typer", "profiles", "providers"]
+__all__ = ["addresses", "looked_up", "lookup", "of", "prepare_typer", "profiles", "providers"]
 
 MOST = 1000
 """The most names of a folder that are offered."""
@@ -69,17 +69,29 @@ def providers() -> Offers:
 def of(noun: Noun) -> Callable[[typer.Context], Offers]:
     """A function that offers names or ids of the account's resources."""
 
-    def find(ctx: typer.Context) -> Offers:
+    def find(driver: Any, _: Any) -> Offers:
+        living = [item for item in noun.fetch(driver) if not noun.is_gone(item)]
+        return _offers([(noun.names(item), noun.id(item)) for item in living])
+
+    return lookup(noun.service, find)
+
+
+def lookup(service: str, find: Callable[[Any, Any], Offers]) -> Callable[[typer.Context], Offers]:
+    """A function that offers what `find` returns for the driver of the account and the arguments so far."""
+
+    def ask(ctx: typer.Context) -> Offers:
         from polycloud.cli import accounts
         from polycloud.concurrency.calls import call_options
 
-        account = accounts.connect_one(noun.service, ctx.params.get("profile"), ctx.params.get("provider"))
+        profile = ctx.params.get("profile")
+        if isinstance(profile, list | tuple):  # the first of several
+            profile = profile[0] if profile else None
+        account = accounts.connect_one(service, profile, ctx.params.get("provider"))
         with call_options(deadline=DEADLINE), account as driver:
-            living = [item for item in noun.fetch(driver) if not noun.is_gone(item)]
-            return _offers([(noun.names(item), noun.id(item)) for item in living])
+            return find(driver, ctx.params)
 
     def offer(ctx: typer.Context) -> Offers:
-        return _quietly(lambda: find(ctx))
+        return _quietly(lambda: ask(ctx))
 
     return offer
 
@@ -132,7 +144,7 @@ def _is_word(text: str) -> bool:
 
 
 def _quietly(find: Callable[[], Offers]) -> Offers:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), silently():
         warnings.simplefilter("ignore")
         try:
             found = [offer for offer in find() if _is_word(offer[0])]

@@ -24,9 +24,11 @@ NO_SUCH_ID = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESS
 def find(driver: Any, noun: Noun, text: str) -> Any:
     """The resource with this id, or else the living one with this name.
 
-    Raises `InvalidArgumentError` if several have the name, and `NotFoundError` with the nearest names.
+    A driver that can fetch one by its id is asked for that first. Raises `InvalidArgumentError` if several
+    have the name, and `NotFoundError` with the nearest names.
     """
-    return find_all(driver, noun, [text])[0]
+    found = _by_id(driver, noun, text)
+    return find_all(driver, noun, [text])[0] if found is None else found
 
 
 def find_all(driver: Any, noun: Noun, texts: Sequence[str]) -> list[Any]:
@@ -89,14 +91,15 @@ def _hint(noun: Noun, items: list[Any], text: str) -> str:
     names = [name for item in _living(noun, items) for name in (*noun.names(item), noun.id(item))]
     if near := list(dict.fromkeys(difflib.get_close_matches(text, names, NEAREST))):
         return f"the nearest are {', '.join(near)}"
-    return f"it has {noun.count(items)}" + (f", see `polycloud {noun.many} list`" if items else "")
+    return f"it has {noun.count(items)}" + (f", see `{noun.command} list`" if items else "")
 
 
 def _matches(noun: Noun, items: list[Any], text: str) -> tuple[list[Any], list[Any]]:
     """Those with the id, and the living ones with the name."""
+    name = noun.spelled(text)
     return (
         [item for item in items if noun.id(item) == text],
-        [item for item in _living(noun, items) if text in noun.names(item)],
+        [item for item in _living(noun, items) if name in noun.names(item)],
     )
 
 

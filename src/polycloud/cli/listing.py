@@ -143,7 +143,7 @@ def show(
     """List the resources of the accounts. Exits with 1 if one of several accounts failed."""
     listing = collect(asked, noun, view, deadline, keep)
     columns = _columns(noun, view)
-    print_rows(listing.rows(view), _shown(columns, asked, view), columns, view)
+    print_rows(listing.rows(view), _shown(noun, columns, asked, view), columns, view)
     end(listing)
 
 
@@ -162,7 +162,9 @@ def collect(
         found = (with_tags(noun.record(item), named) for item in noun.fetch(driver))
         return [record for record in found if keep(record)]
 
-    return ask(asked, records, deadline, lambda so_far: _watched(so_far, _shown(columns, asked, view), view))
+    return ask(
+        asked, records, deadline, lambda so_far: _watched(so_far, _shown(noun, columns, asked, view), view)
+    )
 
 
 def ask(
@@ -178,7 +180,7 @@ def ask(
     from polycloud.fleet import Fleet
 
     def closing(driver: Any) -> Sequence[Record]:
-        with driver:
+        with driver, output.silently():
             return call(driver)
 
     listing = Listing(list(asked))
@@ -220,6 +222,8 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, list | tuple):
         return " ".join(map(cell, value))
+    if isinstance(value, bool):
+        return str(value).lower()
     return output.printable(f"{value:.10g}" if isinstance(value, float) else value)
 
 
@@ -268,9 +272,13 @@ def _tag(tags: Sequence[str], wanted: str) -> str | None:
     return None
 
 
-def _shown(columns: list[str], asked: Accounts, view: View) -> list[str]:
-    """The columns of a table: the account's name is left out for one account, unless it was requested."""
-    return columns[1:] if len(asked) == 1 and view.columns is None else columns
+def _shown(noun: Noun, columns: list[str], asked: Accounts, view: View) -> list[str]:
+    """The columns of a table: unless requested, no hidden ones, and no account's name for one account."""
+    if view.columns is not None:
+        return columns
+    left_out = {column.name for column in noun.columns if column.hidden}
+    left_out |= {ACCOUNT} if len(asked) == 1 else set()
+    return [name for name in columns if name not in left_out]
 
 
 def _require(name: str, known: Sequence[str]) -> None:

@@ -13,18 +13,27 @@ from typing import Any
 from polycloud.cli.resources import Column, Noun
 
 __all__ = [
+    "APEX",
+    "DNS",
     "IMAGES",
     "KEYS",
     "LOCATIONS",
     "NODES",
     "NOUNS",
+    "RECORDS",
+    "RECORD_FIELDS",
     "SIZES",
     "VOLUMES",
+    "ZONES",
     "main_noun",
     "nouns_of",
 ]
 
-COMPUTE = "compute"
+COMPUTE, DNS = "compute", "dns"
+APEX = "@"
+"""How zone files write the name of the zone itself."""
+RECORD_FIELDS = ("priority", "weight", "port", "flags", "tag")
+"""The parts of a record's value beside its data."""
 HOURS_A_MONTH = 730
 MONTHLY_KEYS = ("price_monthly", "monthly_price")
 """Where providers put the price of a month."""
@@ -105,6 +114,27 @@ def _key_id(pair: Any) -> str:
     return str(pair.extra.get("id") or pair.name)
 
 
+def _domain(text: str) -> str:
+    """A domain as zones have it: lower case, other scripts as punycode, no trailing dot."""
+    from polycloud.dns.names import normalize_domain
+    from polycloud.errors import InvalidArgumentError
+
+    try:
+        return normalize_domain(text)
+    except InvalidArgumentError:
+        return text
+
+
+def _record_name(record: Any) -> str:
+    return record.name or APEX
+
+
+def _record_value(record: Any) -> str:
+    from polycloud.cli.recordvalues import written
+
+    return written(record)
+
+
 # Compute
 
 NODES = Noun(
@@ -182,5 +212,36 @@ VOLUMES = Noun(
     ),
 )
 
-NOUNS = {noun.many: noun for noun in (NODES, SIZES, IMAGES, LOCATIONS, KEYS, VOLUMES)}
+# DNS
+
+ZONES = Noun(
+    DNS,
+    "zone",
+    "zones",
+    "list_zones",
+    (Column.of("domain"), Column.of("id"), Column.of("type"), Column.of("ttl")),
+    name=attrgetter("domain"),
+    by_id="get_zone",
+    spelled=_domain,
+    group=DNS,
+)
+RECORDS = Noun(
+    DNS,
+    "record",
+    "records",
+    "list_records",
+    (
+        Column("name", _record_name),
+        Column.of("type"),
+        Column.of("ttl"),
+        Column("value", _record_value),
+        Column("id", attrgetter("id"), hidden=True),
+        Column("data", attrgetter("data"), hidden=True),
+        *map(Column.of_extra, RECORD_FIELDS),
+    ),
+    name=_record_name,
+    group=DNS,
+)
+
+NOUNS = {noun.many: noun for noun in (NODES, SIZES, IMAGES, LOCATIONS, KEYS, VOLUMES, ZONES, RECORDS)}
 """All nouns by their plural; the main noun of a service comes first."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import wraps
-from inspect import Signature, signature
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
 from polycloud.cli import accounts, completion, options
+from polycloud.cli.bundles import takes
 from polycloud.cli.command import Command
 from polycloud.cli.nouns import IMAGES, KEYS, LOCATIONS, NODES, SIZES
 
 __all__ = ["OrderCommand", "takes_order"]
-
-ORDER = "order"
-"""The parameter that the options of an order become."""
 
 Size = Annotated[str | None, options.choice(SIZES)]
 Image = Annotated[str | None, options.choice(IMAGES)]
@@ -94,26 +90,11 @@ class OrderCommand(Command):
         return (f"--set for {kind.name}", extras.described(kind)) if kind else ("", [])
 
 
-def takes_order(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of an order before its own; its parameter `order` is what they become."""
+def _order(**given: Any) -> Any:
+    from polycloud.cli import orders
 
-    @wraps(command)
-    def with_order(**given: Any) -> None:
-        from polycloud.cli import orders
+    return orders.Order(**{name: value for name, value in given.items() if value is not None})
 
-        chosen = {name: given.pop(name) for name in ours.parameters}
-        order = orders.Order(**{name: value for name, value in chosen.items() if value is not None})
-        command(**{ORDER: order}, **given)
 
-    ours = signature(_options, eval_str=True)
-    hints = get_type_hints(command, localns={"Order": Any}, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[name])
-        for name, parameter in signature(command).parameters.items()
-        if name != ORDER
-    ]
-    parameters = [*ours.parameters.values(), *own]
-    del with_order.__wrapped__  # its parameters are not those of the command
-    with_order.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # as Typer reads it
-    with_order.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return with_order
+takes_order = takes("order", _options, _order)
+"""Give a command the options of an order; its parameter `order` is what they become."""

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -40,6 +41,7 @@ __all__ = [
     "note",
     "printable",
     "reason",
+    "silently",
     "table",
     "width",
     "working",
@@ -59,7 +61,7 @@ SHELL_WORDS = {
 """Advice of errors to programs, and what it is at a shell."""
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")
 """Variables that request output as for a terminal."""
-ALWAYS, VITAL = 2, ("state", "usd_month")
+ALWAYS, VITAL = 2, ("state", "usd_month", "value")
 """How many of the first columns, and which others, a table has however narrow it is."""
 STATE = "state"
 STATES = {
@@ -72,6 +74,16 @@ STATES = {
     "unknown": "red",
 }
 """The colours of states; others, which pass, are yellow."""
+TYPE = "type"
+TYPES = {
+    **dict.fromkeys(("A", "AAAA"), "green"),
+    **dict.fromkeys(("ALIAS", "ANAME", "CNAME", "DNAME"), "cyan"),
+    **dict.fromkeys(("MX", "SRV"), "magenta"),
+    **dict.fromkeys(("SPF", "TXT"), "yellow"),
+    **dict.fromkeys(("NS", "SOA"), "blue"),
+}
+"""The colours of types of records; others have none."""
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
 Cell = tuple[str, bool]
 """A text, and whether it is a number."""
 
@@ -215,7 +227,9 @@ def fitted(
 
 
 def _colour(name: str, text: str) -> str:
-    """The style of a value of the column or line `name`: that of a state."""
+    """The style of a value of the column or line `name`: that of a state, or of a type of records."""
+    if name == TYPE:
+        return TYPES.get(text, "")
     return STATES.get(text, "yellow") if name == STATE and text else ""
 
 
@@ -274,9 +288,19 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def asking(whom: str) -> Iterator[None]:
-    """Show at a terminal whose response is awaited."""
-    with working(f"asking {whom}") if lively(sys.stderr) else nullcontext():
+    """Show at a terminal whose response is awaited, unless it is `silently`."""
+    with nullcontext() if _silent.get() or not lively(sys.stderr) else working(f"asking {whom}"):
         yield
+
+
+@contextmanager
+def silently() -> Iterator[None]:
+    """Let `asking` show nothing: another display shows the progress, or a shell waits for completions."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 def fail(message: object, notes: Iterable[str] = (), code: int = FAILED) -> NoReturn:

@@ -12,10 +12,14 @@ __all__ = ["Column", "Noun"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a list: its name, and the function that returns its value for a resource."""
+    """A column of a list: its name, and the function that returns its value for a resource.
+
+    Tables have a `hidden` one only if `--columns` names it.
+    """
 
     name: str
     get: Callable[[Any], Any]
+    hidden: bool = False
 
     @classmethod
     def of(cls, attribute: str) -> Column:
@@ -31,6 +35,11 @@ class Column:
             return None if time is None else time.isoformat()
 
         return cls(attribute, get)
+
+    @classmethod
+    def of_extra(cls, key: str) -> Column:
+        """What the provider sends under that key; hidden."""
+        return cls(key, lambda item: item.extra.get(key), hidden=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,8 @@ class Noun:
         alias: Returns a second name, which providers have for programs; None if there is none.
         by_id: The driver's operation that returns one by its id, which is asked before the list; or empty.
         is_gone: Whether a resource is destroyed though it is still listed: its name may be another's by now.
+        spelled: Returns a name that a user typed in the spelling that resources have.
+        group: The command that its own command belongs to, if it is no command of `polycloud` itself.
     """
 
     service: str
@@ -60,6 +71,13 @@ class Noun:
     alias: Callable[[Any], str | None] = lambda _: None
     by_id: str = ""
     is_gone: Callable[[Any], bool] = lambda _: False
+    spelled: Callable[[str], str] = str
+    group: str = ""
+
+    @property
+    def command(self) -> str:
+        """Its command, as a user types it."""
+        return f"polycloud {self.group} {self.many}".replace("  ", " ")
 
     def fetch(self, driver: Any, *args: Any) -> list[Any]:
         """All resources of the account."""

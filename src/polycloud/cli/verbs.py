@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from polycloud.cli import accounts, changing, finding, listing, options, output
+from polycloud.cli import accounts, bundles, changing, finding, listing, options, output
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["add_change", "add_destruction", "full_record", "group", "print_record"]
+__all__ = ["add_change", "add_destruction", "full_record", "group", "print_record", "show_one"]
 
 Words = tuple[str, str]
 """What a command does and what it has done, such as "destroy" and "destroyed"."""
@@ -27,25 +27,15 @@ def group(noun: Noun) -> typer.Typer:
 
 
 def _add_list(app: typer.Typer, noun: Noun) -> None:
+    @bundles.takes_view
     def list_(
         *,
         profile: options.Profiles = None,
         provider: options.Provider = None,
         every: options.Every = False,
-        as_json: options.Json = False,
-        as_csv: options.Csv = False,
-        safe_csv: options.SafeCsv = False,
-        output_format: options.Output = None,
-        no_header: options.NoHeader = False,
-        columns: options.Columns = None,
-        filters: options.Filters = None,
-        sort: options.Sort = None,
-        reverse: options.Reverse = False,
-        limit: options.Limit = None,
+        view: listing.View,
         deadline: options.Deadline = None,
     ) -> None:
-        form = listing.format_of(output_format, as_json=as_json, as_csv=as_csv, safe_csv=safe_csv)
-        view = listing.View(form, not no_header, columns, filters or (), sort, reverse, limit)
         asked = accounts.connect_all(noun.service, profile, provider, every=every)
         listing.show(asked, noun, view, deadline)
 
@@ -56,36 +46,36 @@ def _add_list(app: typer.Typer, noun: Noun) -> None:
 def _add_show(app: typer.Typer, noun: Noun) -> None:
     argument = options.argument(noun)
 
+    @bundles.takes_form
     def show(
         *,
         name: str = argument,
         profile: options.Profile = None,
         provider: options.Provider = None,
-        as_json: options.Json = False,
-        as_csv: options.Csv = False,
-        safe_csv: options.SafeCsv = False,
-        output_format: options.Output = None,
-        no_header: options.NoHeader = False,
-        columns: options.Columns = None,
+        view: listing.View,
     ) -> None:
-        form = listing.format_of(output_format, as_json=as_json, as_csv=as_csv, safe_csv=safe_csv)
-        known = [column.name for column in noun.columns]
-        chosen = known if columns is None else listing.chosen_columns(columns, known)
         with accounts.connect_one(noun.service, profile, provider) as driver:
-            item = finding.choose(driver, noun, name)
-        record = listing.with_tags(noun.record(item), chosen)
-        if form is listing.Format.TABLE and no_header:
-            for column in chosen:
-                output.line(listing.cell(record[column]))
-        elif form is listing.Format.TABLE:
-            _print_table(noun, item, {name: record[name] for name in chosen})
-        elif form is listing.Format.JSON:
-            shown = {name: record[name] for name in chosen}
-            output.json(shown if columns else full_record(noun, item))
-        else:
-            listing.print_rows([record], chosen, chosen, listing.View(form, not no_header, columns))
+            show_one(noun, view, lambda: finding.choose(driver, noun, name))
 
     app.command("show", help=f"Show one {noun.one}; with --json also the provider's own fields.")(show)
+
+
+def show_one(noun: Noun, view: listing.View, find: Callable[[], Any]) -> None:
+    """Print the resource that `find` returns, unless the view names columns that it does not have."""
+    known = [column.name for column in noun.columns]
+    chosen = known if view.columns is None else listing.chosen_columns(view.columns, known)
+    item = find()
+    record = listing.with_tags(noun.record(item), chosen)
+    if view.is_table and not view.header:
+        for column in chosen:
+            output.line(listing.cell(record[column]))
+    elif view.is_table:
+        _print_table(noun, item, {name: record[name] for name in chosen})
+    elif view.format is listing.Format.JSON:
+        shown = {name: record[name] for name in chosen}
+        output.json(shown if view.columns else full_record(noun, item))
+    else:
+        listing.print_rows([record], chosen, chosen, view)
 
 
 def add_change(app: typer.Typer, noun: Noun, operation: str, words: Words, help: str) -> None:

@@ -59,7 +59,7 @@ T = TypeVar("T")
 LARGEST_POOL = 10_000
 REQUEST_ID_HEADERS = (
     *("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid"),
-    *("x-openstack-request-id", "x-trans-id"),
+    *("x-openstack-request-id", "x-trans-id", "cf-ray"),
 )
 
 

@@ -35,7 +35,7 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
     Provider,
-    RecordAlreadyExistsError,
+    RecordConflictError,
     RecordDoesNotExistError,
     RecordError,
     RecordType,
@@ -78,6 +78,9 @@ class DNSDriver(OperationsDriver):
     longest_text: ClassVar[int] = 65279
     """The most bytes in the data of TXT: in DNS 65,535 with the lengths of its pieces."""
 
+    changes_types: ClassVar[bool] = True
+    """Whether the type of a record can be changed."""
+
     keeps_bytes: ClassVar[bool] = False
     """Whether data may have bytes that are not UTF-8, which a str has as surrogates (PEP 383)."""
 
@@ -90,6 +93,10 @@ class DNSDriver(OperationsDriver):
     def stored_ttl(self, ttl: int) -> int:
         """Return the TTL in seconds that the provider keeps of one that is given, if it rounds them."""
         return ttl
+
+    def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
+        """Return whether a record with this `extra` has the TTL that it is given, not one of the provider."""
+        return True
 
     def list_record_types(self) -> list[RecordType]:
         """Return the record types that the provider has."""
@@ -352,6 +359,9 @@ class DNSDriver(OperationsDriver):
         check_kind(record, Record, "record")
         if type_ is not None:
             self._provider_type(type_)
+            if type_ != record.type and not self.changes_types:
+                message = f"{self.name} cannot change the type of a record from {record.type} to {type_}"
+                raise UnsupportedOperationError(message, self)
         changes = self._check_extra(extra)
         own = VALUE_FIELDS.get(record.type, ())
         kept = record.extra
@@ -392,13 +402,15 @@ class DNSDriver(OperationsDriver):
 
     @contextmanager
     def _record_errors(self, record_id: str) -> Iterator[None]:
-        """Raise "not found" as `RecordDoesNotExistError`."""
+        """Raise "not found" as `RecordDoesNotExistError`, a conflict as `RecordConflictError`."""
         try:
             yield
         except (ZoneError, RecordError):
             raise
         except NotFoundError as error:
             raise translated(error, RecordDoesNotExistError(error.message, self, record_id)) from error
+        except ConflictError as error:
+            raise translated(error, RecordConflictError(error.message, self, record_id)) from error
 
     def _create_zone_once(
         self, domain: str, send: Callable[[], Zone], equal: Callable[[], Sequence[Zone]]
@@ -432,10 +444,10 @@ class DNSDriver(OperationsDriver):
         require_room(content, candidates())
         try:
             return self._create_once(UniqueCreation(content.described(zone), send, equal))
-        except RecordError:
+        except (ZoneError, RecordError):
             raise
         except ConflictError as error:
-            raise translated(error, RecordAlreadyExistsError(error.message, self)) from error
+            raise translated(error, RecordConflictError(error.message, self)) from error
 
     def _create_once(self, creation: UniqueCreation[T]) -> T:
         """Run a create whose resource the provider lists within `settle_time`."""

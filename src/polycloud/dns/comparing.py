@@ -236,10 +236,13 @@ class Comparison:
         What is not given stays as it is.
         """
         extra = content.extra
-        ttl = extra.get("ttl")
-        if ttl is not None and record.ttl != ttl and record.ttl != self._stored(ttl):
+        own, ttl = self.driver.own_extra, extra.get("ttl")
+        if (
+            ttl is not None
+            and record.ttl not in {ttl, self._stored(ttl)}
+            and self.driver.has_own_ttl({**record.extra, **extra})
+        ):
             return True
-        own = self.driver.own_extra
         return bool(own) and any(key in extra and extra[key] != record.extra.get(key) for key in own)
 
     def _stored(self, ttl: int) -> int:

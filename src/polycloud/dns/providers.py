@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from polycloud.dns.drivers.cloudflare import CloudflareDNSDriver
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
+    from polycloud.dns.drivers.linode import LinodeDNSDriver
     from polycloud.dns.drivers.powerdns import PowerDNSDriver
     from polycloud.dns.drivers.rfc2136 import RFC2136Driver
 
@@ -21,6 +22,7 @@ DRIVERS: providers.Drivers = {
     Provider.CLOUDFLARE: ("polycloud.dns.drivers.cloudflare", "CloudflareDNSDriver"),
     Provider.DIGITAL_OCEAN: ("polycloud.dns.drivers.digitalocean", "DigitalOceanDNSDriver"),
     Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
+    Provider.LINODE: ("polycloud.dns.drivers.linode", "LinodeDNSDriver"),
     Provider.POWERDNS: ("polycloud.dns.drivers.powerdns", "PowerDNSDriver"),
     Provider.RFC2136: ("polycloud.dns.drivers.rfc2136", "RFC2136Driver"),
 }
@@ -33,6 +35,8 @@ def get_driver(provider: Literal[Provider.CLOUDFLARE, "cloudflare"]) -> type[Clo
 def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.POWERDNS, "powerdns"]) -> type[PowerDNSDriver]: ...
 @overload

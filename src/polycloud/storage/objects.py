@@ -205,7 +205,10 @@ class Object(StorageResource):
         """
         text: str | None = self.extra.get("last_modified")
         found = parse_datetime(text) or http_date(text or "")
-        return None if found is None else found.astimezone(UTC)
+        try:
+            return None if found is None else found.astimezone(UTC)
+        except OverflowError:  # before the year 1, or after 9999
+            return None
 
     @property
     def version_id(self) -> str | None:

@@ -30,6 +30,7 @@ _PROVIDERS = {"aws": "ec2"}
 _EXAMPLES = {
     "compute": ("list_nodes", "nodes list -p {}"),
     "storage": ("list_containers", "storage ls {}:"),
+    "dns": ("list_zones", "shell -p {}"),
 }
 """What to try first, in Python and at the command line."""
 

@@ -51,6 +51,8 @@ OTHER_DOMAINS = {
 THROTTLING_STATUSES = frozenset({400, 429, 503})
 SKEW = 120.0
 """Seconds by which two clocks may differ; the provider's own limit is 300."""
+MOST_SKEW = 100 * 365 * 86400.0
+"""No clock is off by more seconds: with a later one, times would soon be none."""
 
 
 class AWSResponse(XmlResponse):
@@ -218,7 +220,7 @@ class AWSConnection(ConnectionUserAndKey):
         """Correct the clock or renew the credentials; return whether either is another now."""
         if error.clock is not None:
             offset = error.clock.timestamp() - time.time()
-            if abs(offset - self._clock_offset) > SKEW:
+            if abs(offset - self._clock_offset) > SKEW and abs(offset) < MOST_SKEW:
                 self._clock_offset = offset
                 return True
         if self._given is not None:
@@ -287,12 +289,15 @@ class AWSBaseDriver(BaseDriver):
         if not key and (secret or token):
             raise InvalidCredsError(f"{self.name} needs the access key of this secret", driver=self)
         environment = of_environment()
+        is_ambient = not key
         if environment is not None and (key, secret) == (environment.access_key, environment.secret_key):
             token = token or environment.token
-            region = region or ambient_region(ex_profile)
-        region = region or (None if key else ambient_region(ex_profile)) or DEFAULT_REGION
+            is_ambient = True
+        given = region
+        region = given or (ambient_region(ex_profile) if is_ambient else None) or DEFAULT_REGION
         if not isinstance(region, str) or not self.region_names.fullmatch(region):
-            raise InvalidArgumentError(f"region must be a name such as 'us-east-1', got {region!r}")
+            found = f"got {given!r}" if given else "which that of the environment or the shared files is not"
+            raise InvalidArgumentError(f"region must be a name such as 'us-east-1', {found}")
         self._connection_options = {"token": token, "region": region, "profile": ex_profile}
         if not (host or port or options.get("url")):
             options["url"] = ambient_url(self.endpoint, with_files=not key, profile=ex_profile)

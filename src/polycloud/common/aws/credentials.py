@@ -244,12 +244,25 @@ def _read(variable: str, name: str) -> dict[str, dict[str, str]]:
 
 
 def _of_process(command: str) -> AWSCredentials:
+    program = _program(command)
     try:
-        words = shlex.split(command)
-        output = waiting.run(lambda: _output(words))
-        return _decoded(output)
-    except (OSError, ValueError, IndexError, TimeoutError) as error:
-        raise InvalidCredsError(f"the credential_process {command.split()[:1]} failed: {error}") from None
+        return _decoded(waiting.run(lambda: _output(shlex.split(command))))
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidCredsError(f"the credential_process {program!r} failed: {reason}") from None
+
+
+def _program(command: str) -> str:
+    """Return the program that a command names, which exists: what does not may be a secret in its place."""
+    from shutil import which
+
+    try:
+        program = shlex.split(command)[0]
+    except (ValueError, IndexError):
+        program = ""
+    if which(program) is None:
+        raise InvalidCredsError("credential_process must be the command of a program that exists")
+    return program
 
 
 async def _output(words: list[str]) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -264,10 +264,15 @@ def _vendor(profile: str, name: str) -> Table:
         }
     known = sorted({*public, *PUBLIC_CLOUDS})
     near = difflib.get_close_matches(profile, known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
-    raise InvalidArgumentError(
-        f"the cloud {name!r} names the profile {profile!r}, which does not exist{hint}"
-    )
+    # What is near no name may be a secret in the wrong place
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    named = _named("profile", profile, known)
+    raise InvalidArgumentError(f"the cloud {name!r} names {named}, which does not exist; {hint}")
+
+
+def _named(what: str, value: str, known: Iterable[str]) -> str:
+    """Return words for a value, which is in them if it is near a known one: else it may be a secret."""
+    return f"the {what} {value!r}" if difflib.get_close_matches(value, known, 1) else f"another {what}"
 
 
 def _region(name: str, table: Table, wanted: str | None) -> tuple[str | None, Table]:
@@ -357,7 +362,8 @@ def _method(name: str, table: Table, fields: Mapping[str, str]) -> str:
         kind = "token"
     if kind not in AUTH_TYPES:
         raise UnsupportedOperationError(
-            f"the cloud {name!r} has the auth_type {kind!r}; supported are: {', '.join(AUTH_TYPES)}"
+            f"the cloud {name!r} has {_named('auth_type', kind, AUTH_TYPES)}; supported are: "
+            + ", ".join(AUTH_TYPES)
         )
     old = str(table.get("identity_api_version", "")).startswith("2")
     return AUTH_TYPES[f"v2{kind}" if old and f"v2{kind}" in AUTH_TYPES else kind]

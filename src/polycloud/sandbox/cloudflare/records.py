@@ -18,7 +18,7 @@ from polycloud.sandbox.rest.collection import Change, Field, Item
 from polycloud.sandbox.rest.errors import ApiError
 from polycloud.sandbox.rest.replies import Call, Json, Reply, Routes
 
-_AUTOMATIC, _SHORTEST_TTL, _LONGEST_TTL = 1, 60, 86400
+_AUTOMATIC, _LONGEST_TTL = 1, 86400
 _LONGEST_TEXTS = 8192
 _ADDRESSES = ("A", "AAAA", "CNAME")
 _SETTINGS = {
@@ -88,9 +88,9 @@ def _check_proxy(change: Change, kind: str) -> None:
         if not content.is_proxiable(kind, target):
             raise RefusedError(9003, f"Target {target} is not allowed for a proxied record.")
         values["ttl"] = _AUTOMATIC
-    ttl = change.get("ttl")
-    if ttl != _AUTOMATIC and not _SHORTEST_TTL <= ttl <= _LONGEST_TTL:
-        limits = f"{_SHORTEST_TTL} and {_LONGEST_TTL} seconds, or 1 for Automatic."
+    ttl, shortest = change.get("ttl"), change.state.settings.shortest_ttl
+    if ttl != _AUTOMATIC and not shortest <= ttl <= _LONGEST_TTL:
+        limits = f"{shortest} and {_LONGEST_TTL} seconds, or 1 for Automatic."
         raise invalid(9021, f"TTL must be between {limits}")
 
 
@@ -110,10 +110,13 @@ def _check_attributes(change: Change, kind: str) -> None:
         if item is None or (name in values and values[name] != getattr(item, name)):
             values[f"{name}_modified_on"] = state.stamp()
     known = _SETTINGS.get(kind, ())
-    settings = change.get("settings") or {}
+    settings = values.get("settings") or {}
     for name, value in settings.items():
         if name not in known or not isinstance(value, bool):
             raise invalid(9400, f"Setting {name} is not available for {kind} records.")
+    if "settings" not in values and item is not None:
+        # A new type has only those settings that it knows.
+        settings = {name: value for name, value in item.settings.items() if name in known}
     values["settings"] = ({"flatten_cname": False} if kind == "CNAME" else {}) | settings
 
 

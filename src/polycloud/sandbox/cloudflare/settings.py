@@ -20,6 +20,7 @@ class CloudflareSettings(Settings):
         zone_page: zones on a page at most.
         record_page: records on a page at most.
         batch_limit: operations in a batch at most; the paid plans have 3500.
+        shortest_ttl: the shortest TTL in seconds beside 1, which is automatic; Enterprise zones have 30.
         tag_limit: tags of a record at most; the free plan has 0.
         request_limit: requests in five minutes, and then 429 until they are over; Cloudflare has 1200, and 0
             refuses nothing.
@@ -33,5 +34,6 @@ class CloudflareSettings(Settings):
     zone_page: int = 50
     record_page: int = 5000
     batch_limit: int = 200
+    shortest_ttl: int = 60
     tag_limit: int = 20
     request_limit: int = 0

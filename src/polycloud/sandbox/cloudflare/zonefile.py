@@ -10,18 +10,10 @@ import json
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
-
-import dns.exception
-import dns.name
-import dns.rdataclass
-import dns.rdatatype
-import dns.rrset
-import dns.tokenizer
-import dns.zonefile
 
 from polycloud.sandbox.cloudflare import content
 from polycloud.sandbox.cloudflare.dialect import RefusedError
+from polycloud.sandbox.rest import zonefile
 from polycloud.sandbox.rest.collection import Item
 from polycloud.sandbox.rest.replies import Json
 
@@ -29,37 +21,7 @@ _MARK = "cf_tags="
 _TAG = re.compile(r'([A-Za-z0-9_-]+)(?::("(?:[^"\\]|\\.)*"|[^,]*))?')
 _NEEDS_QUOTES = re.compile(r'["=,\\]')
 _SOA_TIMES = "10000 2400 604800 1800"
-_DIRECTIVES = {"$ORIGIN", "$TTL", "$GENERATE"}
 _AUTOMATIC = 1
-
-
-class _Transaction(dns.zonefile.RRsetsReaderTransaction):
-    def check_put_rdataset(self, check: object) -> None:
-        """Check nothing: at Cloudflare, other records may stand beside a CNAME."""
-
-    def add(self, *args: Any) -> None:
-        """Add a record but for SOA, which Cloudflare makes; its own export has one without the dot."""
-        *_, rdata = args
-        if rdata.rdtype != dns.rdatatype.SOA:
-            super().add(*args)
-
-
-class _Manager(dns.zonefile.RRSetsReaderManager):
-    def writer(self, replacement: bool = False) -> _Transaction:
-        return _Transaction(self, replacement, False)  # type: ignore[no-untyped-call]
-
-
-def _parsed(origin: str, text: str) -> list[dns.rrset.RRset]:
-    manager = _Manager(dns.name.from_text(origin), relativize=False)
-    with manager.writer(replacement=True) as transaction:
-        dns.zonefile.Reader(
-            dns.tokenizer.Tokenizer(text, "zone file"),
-            dns.rdataclass.IN,
-            transaction,
-            allow_directives=_DIRECTIVES,
-            default_ttl=_AUTOMATIC,
-        ).read()
-    return manager.rrsets
 
 
 def read(zone: Item, text: str, *, proxied: bool) -> list[Json]:
@@ -71,21 +33,19 @@ def read(zone: Item, text: str, *, proxied: bool) -> list[Json]:
         proxied: whether records without a tag about it are proxied where they can be.
     """
     try:
-        parsed = _parsed(f"{zone.name}.", text)
-    except (dns.exception.DNSException, ValueError) as error:
+        parsed = zonefile.parse(text, origin=f"{zone.name}.", ttl=_AUTOMATIC)
+    except ValueError as error:
         raise RefusedError(9207, f"Failed to parse the zone file: {error}") from error
     found = []
-    for rrset in parsed:
-        kind = dns.rdatatype.to_text(rrset.rdtype)
-        for rdata in rrset:
-            is_ours = kind == "NS" and rdata.to_text().removesuffix(".") in zone.name_servers
-            if is_ours or kind not in content.TYPES:
-                continue
-            said = content.parse(rdata)
-            more = _attributes(rdata.rdcomment or "")
-            can = kind == "CNAME" or content.is_proxiable(kind, said.get("content", ""))
-            more["proxied"] = can and more.get("proxied", proxied)
-            found.append({"type": kind, "name": rrset.name.to_text(), "ttl": rrset.ttl, **said, **more})
+    for line in parsed.records:
+        is_ours = line.type == "NS" and line.rdata.to_text().removesuffix(".") in zone.name_servers
+        if is_ours or line.type not in content.TYPES:
+            continue
+        said = content.parse(line.rdata)
+        more = _attributes(line.rdata.rdcomment or "")
+        can = line.type == "CNAME" or content.is_proxiable(line.type, said.get("content", ""))
+        more["proxied"] = can and more.get("proxied", proxied)
+        found.append({"type": line.type, "name": line.name, "ttl": line.ttl, **said, **more})
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,8 +17,10 @@ from polycloud.dns.drivers.cloudflare.records import (
     PROXIED,
     SHAPES,
     RecordPayload,
+    lost_fields,
     own_fields,
-    stored_ttl,
+    require_ttl,
+    served_ttl,
     value_fields,
 )
 from polycloud.dns.drivers.cloudflare.zones import CloudflareZones, zone_path
@@ -51,8 +53,20 @@ class CloudflareDNSDriver(CloudflareZones):
     own_extra = OWN
 
     def stored_ttl(self, ttl: int) -> int:
-        """Return 300 for 1, which means automatic."""
-        return stored_ttl(ttl)
+        """Return 300 for 1, which means automatic. Raises `InvalidArgumentError` for other TTLs below 30."""
+        require_ttl(ttl)
+        return served_ttl(ttl)
+
+    def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
+        """Return False for a proxied record, whose TTL is always automatic."""
+        return not extra.get("proxied")
+
+    def _check_record(
+        self, zone: Zone, name: str | None, type_: RecordType | str, data: str, extra: dict[str, Any] | None
+    ) -> Content:
+        content = super()._check_record(zone, name, type_, data, extra)
+        own_fields(content.type, content.extra)
+        return content
 
     # Records
 
@@ -237,7 +251,7 @@ class CloudflareDNSDriver(CloudflareZones):
         if type_ is None and "priority" not in given:
             body.pop("priority", None)
         if wanted.type != record.type:
-            body["type"] = self._provider_type(wanted.type)
+            body |= {"type": self._provider_type(wanted.type), **lost_fields(record, wanted.type)}
         if name is not None:
             body["name"] = _in_full(wanted.name, record.zone)
         return wanted, {**body, **own_fields(wanted.type, given)}

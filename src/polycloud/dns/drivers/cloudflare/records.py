@@ -15,6 +15,7 @@ import msgspec
 
 from polycloud.common.arguments import require_bool
 from polycloud.dns.content import Content
+from polycloud.dns.objects import Record
 from polycloud.dns.rdata import Value, read_rdata
 from polycloud.dns.types import RecordType
 from polycloud.errors import InvalidArgumentError
@@ -102,12 +103,20 @@ class RecordPayload(msgspec.Struct):
         }
         if self.private_routing is not None:
             own["private_routing"] = self.private_routing
-        return own if self.ttl is None else {"ttl": stored_ttl(self.ttl), **own}
+        return own if self.ttl is None else {"ttl": served_ttl(self.ttl), **own}
 
 
-def stored_ttl(ttl: int) -> int:
+def served_ttl(ttl: int) -> int:
     """Return the TTL in seconds that the provider serves."""
     return AUTOMATIC_TTL if ttl == AUTOMATIC else ttl
+
+
+def require_ttl(ttl: int) -> None:
+    """Raise `InvalidArgumentError` for a TTL that the provider does not take."""
+    if ttl != AUTOMATIC and not SHORTEST_TTL <= ttl <= LONGEST_TTL:
+        raise InvalidArgumentError(
+            f"ttl must be 1 (automatic) or from {SHORTEST_TTL} to {LONGEST_TTL}, got {ttl}"
+        )
 
 
 def value_fields(content: Content) -> dict[str, Any]:
@@ -126,11 +135,7 @@ def own_fields(type_: str, extra: Mapping[str, Any]) -> dict[str, Any]:
     Raises `InvalidArgumentError` for what the provider does not take.
     """
     fields = {name: extra[name] for name in ("ttl", *sorted(OWN)) if name in extra}
-    ttl = fields.get("ttl", AUTOMATIC)
-    if ttl != AUTOMATIC and not SHORTEST_TTL <= ttl <= LONGEST_TTL:
-        raise InvalidArgumentError(
-            f"ttl must be 1 (automatic) or from {SHORTEST_TTL} to {LONGEST_TTL}, got {ttl}"
-        )
+    require_ttl(fields.get("ttl", AUTOMATIC))
     for name in ("private_routing", "proxied"):
         require_bool(name, fields.get(name, False))
     comment, tags, settings = fields.get("comment", ""), fields.get("tags", []), fields.get("settings", {})
@@ -143,6 +148,14 @@ def own_fields(type_: str, extra: Mapping[str, Any]) -> dict[str, Any]:
     if type_ not in PROXIED and fields.pop("proxied", False):
         raise InvalidArgumentError(f"proxied must be False for type {type_}: only A, AAAA and CNAME can be")
     return fields
+
+
+def lost_fields(record: Record, type_: str) -> dict[str, Any]:
+    """Return the fields of a request that take from a record what it cannot have as another type."""
+    settings, can = record.extra.get("settings", {}), type_ in PROXIED
+    kept = {name: value for name, value in settings.items() if can and name != "flatten_cname"}
+    lost: dict[str, Any] = {} if kept == settings else {"settings": kept}
+    return {**lost, "proxied": False} if record.extra.get("proxied") and not can else lost
 
 
 def _written(name: str, value: Any) -> str:

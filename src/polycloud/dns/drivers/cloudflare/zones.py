@@ -19,7 +19,8 @@ from polycloud.dns.types import Provider
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, UnsupportedOperationError
 
 ZONES = "/zones"
-ZONES_A_PAGE = 50
+SMALL_PAGE = 50
+"""The most zones or accounts on a page."""
 TYPES = {"master": "full", "slave": "secondary"}
 EDITABLE = ("paused", "type", "vanity_name_servers")
 
@@ -45,6 +46,12 @@ class ZonePayload(msgspec.Struct):
     created_on: str | None = None
     modified_on: str | None = None
     activated_on: str | None = None
+
+
+class AccountPayload(msgspec.Struct):
+    """An account, to which zones belong."""
+
+    id: str
 
 
 class CloudflareZones(BearerDriver, DNSDriver):
@@ -85,13 +92,16 @@ class CloudflareZones(BearerDriver, DNSDriver):
         return self._zones()
 
     def _zones(self, **params: str) -> list[Zone]:
-        size = min(ZONES_A_PAGE, self.connection.per_page)
+        size = self._small_page
         return self.connection.list_all(ZONES, ZonePayload, self._to_zone, per_page=size, **params)
+
+    @property
+    def _small_page(self) -> int:
+        return min(SMALL_PAGE, self.connection.per_page)
 
     def iterate_zones(self) -> Iterator[Zone]:
         """Yield the zones, a page at a time."""
-        size = min(ZONES_A_PAGE, self.connection.per_page)
-        return self.connection.iterate(ZONES, ZonePayload, self._to_zone, per_page=size)
+        return self.connection.iterate(ZONES, ZonePayload, self._to_zone, per_page=self._small_page)
 
     def get_zone(self, zone_id: str) -> Zone:
         """Return the zone with this id."""
@@ -105,20 +115,29 @@ class CloudflareZones(BearerDriver, DNSDriver):
         """Create a zone, which is pending until the domain has its name servers (`extra["name_servers"]`).
 
         `extra["type"]` is the provider's type, by default "full", or "secondary" for a slave. It sends two
-        requests: whether the zone exists is asked first.
+        requests, as whether the zone exists is asked first, and without `ex_account_id` another one before.
         """
         name = normalize_domain(domain)
         body = {"name": name, "type": TYPES.get(type), **self._zone_fields(type, ttl, extra, ("type",))}
-        params = {}
-        if self._account_id is not None:
-            body["account"] = {"id": self._account_id}
-            params = {"account.id": self._account_id}
+        account = self._account_id or self._only_account()
+        body["account"] = {"id": account}
         with self._zone_errors(name):
             return self._create_zone_once(
                 name,
                 lambda: self._to_zone(self.connection.result("POST", ZONES, ZonePayload, body)),
-                lambda: self._zones(name=name, **params),
+                lambda: self._zones(name=name, **{"account.id": account}),
             )
+
+    def _only_account(self) -> str:
+        """Return the account of the credentials. Raises `InvalidArgumentError` unless there is one."""
+        accounts = self.connection.list_all(
+            "/accounts", AccountPayload, lambda one: one, per_page=self._small_page
+        )
+        if len(accounts) != 1:
+            raise InvalidArgumentError(
+                f"these credentials have {len(accounts)} accounts: give the driver ex_account_id= of one"
+            )
+        return accounts[0].id
 
     def update_zone(
         self,

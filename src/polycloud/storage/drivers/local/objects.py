@@ -193,7 +193,7 @@ class LocalObjects:
             "creation_time": status.st_ctime,
             "access_time": status.st_atime,
             "modify_time": status.st_mtime,
-            "last_modified": datetime.fromtimestamp(status.st_mtime, UTC).isoformat(),
+            "last_modified": _time_of(status),
         }
         if kept is None:
             return Object(name, status.st_size, "", extra, None, container, self._driver)
@@ -295,3 +295,11 @@ def _publish(fd: int, unfinished: str, segments: list[str], *, exclusive: bool) 
     own = [tree.OWN, UNPUBLISHED]
     with tree.folder(fd, own) as start, tree.folder(fd, segments[:-1], create=True) as parent:
         move(unfinished, segments[-1], src_dir_fd=start, dst_dir_fd=parent)
+
+
+def _time_of(status: os.stat_result) -> str | None:
+    """Return when a file was changed last; None for a time before the year 1 or after 9999."""
+    try:
+        return datetime.fromtimestamp(status.st_mtime, UTC).isoformat()
+    except (OverflowError, ValueError):
+        return None

@@ -71,6 +71,9 @@ class DNSSuite(Checks[DNSDriver]):
     unique_domains: ClassVar[bool] = True
     """Whether the provider refuses a second zone of one domain."""
 
+    zones_have_ttl: ClassVar[bool] = True
+    """Whether the TTL of a zone can be set."""
+
     unknown_zone_id: ClassVar[str] = "conformance-no-such-zone.net"
     """An id of the provider's form that no zone has."""
 
@@ -174,7 +177,7 @@ class DNSSuite(Checks[DNSDriver]):
         record = self.no_record(driver, zone, id_)
         return {
             "get_zone": (zone.id,),
-            "create_zone": (zone.domain,),
+            **dict.fromkeys(("create_zone", "find_zones"), (zone.domain,)),
             "update_zone": (zone, zone.domain),
             "get_record": (zone.id, record.id),
             "create_record": ("www", zone, RecordType.A, ADDRESS),

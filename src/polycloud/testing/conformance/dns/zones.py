@@ -108,6 +108,8 @@ class ZoneRules(DNSSuite):
     @rule("update_zone")
     def test_d28_update_zone(self, driver: DNSDriver, zone: Zone) -> None:
         """`update_zone` returns the zone with a new TTL, and changes nothing else."""
+        if not self.zones_have_ttl:
+            pytest.skip("the provider's zones have no TTL")
         before = (zone.id, zone.domain, zone.type)
         changed = driver.update_zone(zone, ttl=self.ttl)
         for one in (changed, self.zone_seen(driver, zone)):
@@ -127,7 +129,7 @@ class ZoneRules(DNSSuite):
         zone = self.no_zone(driver)
         calls: dict[str, Callable[[], object]] = {
             "delete_zone": partial(driver.delete_zone, zone),
-            "update_zone": partial(driver.update_zone, zone, ttl=self.ttl),
+            "update_zone": partial(driver.update_zone, zone, ttl=self.ttl if self.zones_have_ttl else None),
             "list_records": partial(driver.list_records, zone),
             "create_record": partial(driver.create_record, "www", zone, RecordType.A, ADDRESS),
         }
