@@ -28,7 +28,7 @@ from polycloud.dns.base import DNSDriver, translated
 from polycloud.dns.changes import Groups, Outcomes, RecordChange, steps
 from polycloud.dns.content import Content, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
-from polycloud.dns.rdata import read_rdata
+from polycloud.dns.rdata import AS_IS, read_rdata
 from polycloud.dns.types import (
     RecordAlreadyExistsError,
     RecordConflictError,
@@ -415,13 +415,18 @@ class RecordSetsDriver(DNSDriver):
     def _records(self, zone: Zone, sets: RecordSet) -> list[Record]:
         """Return a record of each value of a set."""
         name, type_, ttl, values, extra, key = sets
-        start = f"{type_}:{key and key + ':'}{name}:"
-        common = {**extra} if ttl is None else {"ttl": ttl, **extra}
+        start = type_ + ":" + (key and key + ":") + name + ":"
         made = []
         for text, own in values:
-            data, fields, rdata = read_rdata(type_, text)
+            if type_ in AS_IS:
+                data, rdata, fields = text, text, NOTHING
+            else:
+                data, fields, rdata = read_rdata(type_, text)
             id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
-            made.append(Record(id_, name, type_, data, zone, self, ttl, {**common, **fields, **own}))
+            all_: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
+            if extra or fields or own:
+                all_ = {**all_, **extra, **fields, **own}
+            made.append(Record(id_, name, type_, data, zone, self, ttl, all_))
         return made
 
 

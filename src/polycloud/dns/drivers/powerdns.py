@@ -6,6 +6,7 @@ sets: a request for those of one name leaves out disabled records, which a chang
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -159,8 +160,16 @@ class PowerDNSDriver(RecordSetsDriver):
     # Record sets
 
     def _sets(self, zone: Zone, name: str | None = None) -> list[RecordSet]:
-        found = self.connection.request(self._path(zone.id)).decode(ContentPayload)
-        return [self._to_set(one, zone) for one in found.rrsets if one.records]
+        read = self._received_names(zone)
+        return [self._to_set(one, read(one.name)) for one in self._payloads(zone) if one.records]
+
+    def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
+        read = self._received_names(zone)
+        found = ((read(one.name), one) for one in self._payloads(zone) if one.records)
+        return [self._to_set(one, name) for name, one in found if name in names]
+
+    def _payloads(self, zone: Zone) -> list[SetPayload]:
+        return self.connection.request(self._path(zone.id)).decode(ContentPayload).rrsets
 
     def _change_sets(self, zone: Zone, changes: list[SetChange]) -> None:
         body = {"rrsets": [_payload(zone, one) for one in changes]}
@@ -181,12 +190,13 @@ class PowerDNSDriver(RecordSetsDriver):
         }
         return Zone(payload.id, payload.name.removesuffix("."), type_, None, self, extra)
 
-    def _to_set(self, payload: SetPayload, zone: Zone) -> RecordSet:
+    def _to_set(self, payload: SetPayload, name: str) -> RecordSet:
         values = tuple(
-            SetValue(one.content, DISABLED) if one.disabled else SetValue(one.content)
-            for one in payload.records
+            [
+                SetValue(one.content, DISABLED) if one.disabled else SetValue(one.content)
+                for one in payload.records
+            ]
         )
-        name = self._received_name(payload.name, zone)
         return RecordSet(name, record_type(payload.type), payload.ttl, values)
 
 
