@@ -41,14 +41,14 @@ class ZonePayload(msgspec.Struct):
     masters: list[str] | None = None
 
 
-class RecordPayload(msgspec.Struct):
+class RecordPayload(msgspec.Struct, gc=False):
     """A value; a disabled one is not served."""
 
     content: str
     disabled: bool = False
 
 
-class SetPayload(msgspec.Struct):
+class SetPayload(msgspec.Struct, gc=False):
     """A record set."""
 
     name: str
@@ -207,5 +207,5 @@ def _payload(zone: Zone, change: SetChange) -> dict[str, Any]:
     named = {"name": full_name(one.name, zone), "type": one.type}
     if change.after is None:
         return {**named, "changetype": "DELETE"}
-    records = [{"content": text, "disabled": bool(extra.get("disabled"))} for text, extra in one.values]
+    records = [{"content": each.text, "disabled": bool(each.extra.get("disabled"))} for each in one.values]
     return {**named, "changetype": "REPLACE", "ttl": one.ttl, "records": records}
