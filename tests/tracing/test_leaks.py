@@ -301,6 +301,7 @@ NAME_SERVICES: dict[str, tuple[str, ...]] = {
     "digitalocean": (TOKEN,),
     "linode": (TOKEN,),
     "powerdns": (TOKEN,),
+    "route53": ("AKIA", TOKEN),
 }
 
 

@@ -28,7 +28,7 @@ from msgspec.structs import replace
 from polycloud.common.creation import UniqueCreation
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver, translated
-from polycloud.dns.changes import Groups, Outcomes, RecordChange, steps
+from polycloud.dns.changes import Groups, Outcomes, RecordChange, packed, steps
 from polycloud.dns.content import Content, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import AS_IS, read_rdata
@@ -255,8 +255,7 @@ class RecordSetsDriver(DNSDriver):
         sets: dict[str, list[RecordSet]] = {}
         for one in self._named(zone, groups.keys()):
             sets.setdefault(one.name, []).append(one)
-        batches: list[tuple[list[str], list[SetChange]]] = []
-        room = 0
+        decided: list[tuple[str, list[SetChange]]] = []
         for name, group in groups.items():
             if outcomes.stops(*group):
                 outcomes.left += group
@@ -266,17 +265,12 @@ class RecordSetsDriver(DNSDriver):
             except PolycloudError as error:
                 outcomes.fail(group, error)
                 continue
-            if not changes:
+            if changes:
+                decided.append((name, changes))
+            else:
                 outcomes.succeed(group)
-                continue
-            size = sum(map(self._size, changes))
-            if size > room:
-                batches.append(([], []))
-                room = self.changes_at_once
-            room -= size
-            batches[-1][0].append(name)
-            batches[-1][1].extend(changes)
-        return batches
+        batches = packed(decided, lambda one: sum(map(self._size, one[1])), self.changes_at_once)
+        return [([name for name, _ in one], [each for _, some in one for each in some]) for one in batches]
 
     def _decide_all(
         self, zone: Zone, sets: list[RecordSet], group: Iterable[RecordChange], *, again: bool
@@ -378,7 +372,7 @@ class RecordSetsDriver(DNSDriver):
             except ConflictError as error:
                 raise translated(error, RecordConflictError(error.message, self)) from error
             return result
-        raise SetsChangedError(driver=self) from refused
+        raise SetsChangedError(SetsChangedError.default, self) from refused
 
     def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
         """Return the sets of these names."""
