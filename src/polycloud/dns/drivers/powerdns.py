@@ -169,7 +169,9 @@ class PowerDNSDriver(RecordSetsDriver):
         return [self._to_set(one, name) for name, one in found if name in names]
 
     def _payloads(self, zone: Zone) -> list[SetPayload]:
-        return self.connection.request(self._path(zone.id)).decode(ContentPayload).rrsets
+        response = self.connection.request(self._path(zone.id))
+        content: ContentPayload = response.decode(ContentPayload, (b",",))
+        return content.rrsets
 
     def _change_sets(self, zone: Zone, changes: list[SetChange]) -> None:
         body = {"rrsets": [_payload(zone, one) for one in changes]}
