@@ -16,6 +16,8 @@ from polycloud.dns.drivers.powerdns import PowerDNSDriver
 from polycloud.dns.drivers.rfc2136 import RFC2136Driver
 from polycloud.dns.objects import Zone
 from support import kit
+from support.kitopenstack import front_of
+from support.web import serve
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
 """The secret of the TSIG key "t" of BIND and Knot."""
@@ -46,6 +48,14 @@ def live_zone(name: str) -> Iterator[tuple[Zone, tuple[str, int]]]:
         return
     with RFC2136Driver("t", SECRET, host="127.0.0.1", port=port, zones=["example.org"]) as updates:
         yield updates.list_zones()[0], ("127.0.0.1", port)
+
+
+@contextmanager
+def designate() -> Iterator[str]:
+    """Yield the address of a Keystone with Designate, both behind one address."""
+    ports = {name: nameserver(name) for name in ("designate", "keystone")}
+    with serve(front_of(ports)) as web:
+        yield f"{web.url}/keystone"
 
 
 def served(port: int, name: str, type_: str) -> list[str]:
