@@ -38,6 +38,31 @@ PRINTED = {
             "line 3: 'www' has a A record on line 2, beside which no CNAME record can stand: "
             "a CNAME must be alone\n"
         ),
+        (
+            "line 4: MX record '@' mail.example.com {'priority': 10, 'ttl': 3600} False\n"
+            "line 8: TXT record '@' v=DKIM1; k=rsa {'ttl': 60} True\n"
+            "line 12: A record 'web' 203.0.113.7 {'ttl': 3600} False\n"
+            "line 12: A record 'web' 203.0.113.8 {'ttl': 3600} False\n"
+            "---\n'':\n- ttl: 3600\n  type: MX\n  value:\n"
+            "    exchange: mail.example.com.\n    preference: 10\n"
+            "- octodns:\n    lenient: true\n  ttl: 60\n  type: TXT\n  value: v=DKIM1\\; k=rsa\n"
+            "web:\n  ttl: 3600\n  type: A\n  values:\n  - 203.0.113.7\n  - 203.0.113.8\n\n"
+        ),
+        (
+            "example.com at Dummy DNS Provider: 1 to create, 1 to update, 1 to delete, 0 unchanged\n"
+            '+ @    MX        300  10 mail.example.com.\n- old  TXT            "not needed"\n'
+            "~ www  A         300  203.0.113.7 -> 203.0.113.8\n"
+            "example.com at Dummy DNS Provider: 0 to create, 0 to update, 0 to delete, 2 unchanged\n"
+        ),
+        "[('www', '203.0.113.7', 300)]\n",
+        "",
+        "",
+        (
+            "ALIAS:A/::d111111abcdef8.cloudfront.net. None None\n"
+            "A:new:www:203.0.113.7 60 10\nA:old:www:203.0.113.7 60 90\n"
+        ),
+        "",
+        "",
         "",
         "",
         "",

@@ -15,6 +15,7 @@ from polycloud.compute.drivers.openstack import OpenStackNodeDriver
 from polycloud.compute.types import Provider
 from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 from polycloud.dns.drivers.dummy import DummyDNSDriver
+from polycloud.dns.drivers.linode import LinodeDNSDriver
 from polycloud.fleet import Fleet, Result
 
 
@@ -29,8 +30,10 @@ def test_connect_has_the_drivers_type() -> None:
     assert_type(openstack, OpenStackNodeDriver).close()
     assert_type(polycloud.connect("digitalocean", "t", service="dns"), DigitalOceanDNSDriver).close()
     assert_type(polycloud.connect("dummy", "t", service="dns"), DummyDNSDriver).close()
+    assert_type(polycloud.connect("linode", "t", service="dns"), LinodeDNSDriver).close()
     assert_type(aio.connect("linode", "t"), aio.AsyncNodeDriver[LinodeNodeDriver])
     assert_type(aio.connect("digitalocean", "t", service="dns"), aio.AsyncDNSDriver[DigitalOceanDNSDriver])
+    assert_type(aio.connect("linode", "t", service="dns"), aio.AsyncDNSDriver[LinodeDNSDriver])
 
 
 def test_a_fleet_has_its_drivers_type() -> None:

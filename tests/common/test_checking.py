@@ -42,6 +42,7 @@ MAKERS: dict[str, Any] = {
     "dns dummy": lambda **_: DummyDNSDriver(),
     "dns cloudflare": lambda **options: get_dns_driver("cloudflare")(TOKEN, **options),
     "dns digitalocean": lambda **options: get_dns_driver("digitalocean")(TOKEN, **options),
+    "dns linode": lambda **options: get_dns_driver("linode")(TOKEN, **options),
 }
 
 

@@ -17,6 +17,7 @@ from polycloud.dns.providers import get_driver, names
 from polycloud.dns.types import (
     Provider,
     RecordAlreadyExistsError,
+    RecordConflictError,
     RecordDoesNotExistError,
     RecordType,
     ZoneAlreadyExistsError,
@@ -312,13 +313,13 @@ def test_an_existing_record_is_not_created_again(zone: Zone) -> None:
 
 
 def test_a_conflict_of_records(zone: Zone) -> None:
-    """A conflict in the create of a record is a `RecordAlreadyExistsError` with its request."""
+    """A conflict in the create of a record is a `RecordConflictError` with its request."""
 
     def refuse() -> Record:
         raise ConflictError(409, "is there").locate(Exchange("Lists", "POST", "/records", 409))
 
     driver = Lists("")
-    with pytest.raises(RecordAlreadyExistsError, match="is there") as caught, driver._zone_errors("1"):
+    with pytest.raises(RecordConflictError, match="is there") as caught, driver._zone_errors("1"):
         driver._create_record_once(zone, CONTENT, refuse, list)
     assert caught.value.exchange is not None
     assert caught.value.exchange.status == 409

@@ -148,6 +148,16 @@ def test_errors_name_the_line(line: str, message: str, tmp_path: Path) -> None:
         assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+@pytest.mark.parametrize("line", ["@ CNAME www ; lenient\n@ TXT x", "@ TXT x\n@ CNAME www ; lenient"])
+def test_lenient_conflicts(line: str) -> None:
+    """A lenient CNAME can be beside other data, as some providers allow it, but not beside a second CNAME."""
+    assert len(from_bind(f"$TTL 1h\n{line}\n@ MX 10 mail\n", "example.org")) == 3
+    with pytest.raises(
+        ZoneFileError, match=r"line 4: '@' has a CNAME record on line \d, and can have one only"
+    ):
+        from_bind(f"$TTL 1h\n{line}\n@ CNAME mail ; lenient\n", "example.org")
+
+
 def test_no_ttl() -> None:
     """A record without a TTL, in a file without one, is an error that says where it can stand."""
     with pytest.raises(ZoneFileError, match=r"line 1: there is no TTL: give the record one, or begin"):

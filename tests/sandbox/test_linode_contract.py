@@ -175,6 +175,25 @@ def drive_firewalls(api: Client) -> None:
     api.act("DELETE", one)
 
 
+def drive_domains(api: Client) -> None:
+    order = {"domain": "example.org", "type": "master", "soa_email": "admin@example.org", "tags": ["dns"]}
+    domain = api.act("POST", "/domains", **order)["id"]
+    one = f"/domains/{domain}"
+    srv = {"service": "sip", "protocol": "tcp", "target": "sip", "port": 1, "weight": 2, "priority": 3}
+    api.act("POST", f"{one}/records", type="SRV", **srv)
+    api.act("POST", f"{one}/records", type="CAA", tag="issue", target="ca.example.net")
+    record = api.act("POST", f"{one}/records", type="A", target="192.0.2.1", ttl_sec=100)["id"]
+    api.act("PUT", f"{one}/records/{record}", name="www")
+    api.act("PUT", one, ttl_sec=100, axfr_ips=["192.0.2.9"])
+    for path in ("/domains", one, f"{one}/records", f"{one}/records/{record}", f"{one}/zone-file"):
+        api.get(path)
+    copy = api.act("POST", f"{one}/clone", domain="example.net")["id"]
+    api.act("DELETE", f"{one}/records/{record}")
+    api.get("/tags/dns")
+    for made in (domain, copy):
+        api.act("DELETE", f"/domains/{made}")
+
+
 def test_every_operation_is_documented(api: Client) -> None:
     """Every operation takes the requests and returns the responses that the document describes."""
     document = contract()
@@ -192,6 +211,7 @@ def test_every_operation_is_documented(api: Client) -> None:
         drive_tags,
         drive_stackscripts,
         drive_firewalls,
+        drive_domains,
     ):
         drive(api)
     api.get("/account/events")
@@ -211,6 +231,8 @@ def test_every_operation_is_documented(api: Client) -> None:
         "/tags/none",
         "/profile/sshkeys/1",
         "/networking/ips/192.0.2.1",
+        "/domains/1",
+        "/domains/1/records/1",
         "/nowhere",
     ],
 )

@@ -540,6 +540,62 @@ def test_deletes_of_records(dns: Client) -> None:
         assert dns.refused(method, f"{path}/{again['id']}", {"name": "a.example.com"})[0] == 404
 
 
+# Reverse records
+
+
+def server(dns: Client) -> tuple[str, list[str]]:
+    """The address of a new server, and its public addresses."""
+    root = f"{dns.cloud.url}/DFW/compute/v2/1100111"
+    order = {"name": "web", "flavorRef": "general1-1", "imageRef": "09de0a66-3156-48b4-90a5-1cf25a905207"}
+    made = dns.send("POST", f"{root}/servers", {"server": order}).json()["server"]
+    dns.later(10)
+    shown = dns.get(f"{root}/servers/{made['id']}")["server"]
+    return f"{root}/servers/{made['id']}", [row["addr"] for row in shown["addresses"]["public"]]
+
+
+def reverse(href: str, *records: dict[str, Any], rel: str = "cloudServersOpenStack") -> dict[str, Any]:
+    """The body of a request about the reverse records of a server."""
+    link = {"content": "", "href": href, "rel": rel}
+    return {"recordsList": {"records": [*records]}, "link": link}
+
+
+def test_reverse_records(dns: Client) -> None:
+    """The reverse records of a server are created, listed, shown, updated and deleted."""
+    href, (address, *_) = server(dns)
+    path = f"/rdns/cloudServersOpenStack?href={href}"
+    order = {"name": "example.com", "type": "PTR", "data": address, "ttl": 56000}
+    made = dns.act("POST", "/rdns", reverse(href, order))
+    (record,) = made["recordsList"]["records"]
+    assert made["link"] == {"content": "", "href": href, "rel": "cloudServersOpenStack"}
+    assert order.items() <= record.items()
+    assert dns.get(path) == made
+    assert dns.get(f"/rdns/cloudServersOpenStack/{record['id']}?href={href}") == record
+    assert dns.failed("POST", "/rdns", reverse(href, order))["code"] == 409
+    changed = {"id": record["id"], "name": "bar.example.com", "type": "PTR", "data": address}
+    dns.act("PUT", "/rdns", reverse(href, changed))
+    (updated,) = dns.get(path)["recordsList"]["records"]
+    assert (updated["name"], updated["ttl"]) == ("bar.example.com", 56000)
+    assert dns.failed("DELETE", f"{path}&ip=192.0.2.1")["code"] == 404
+    dns.act("DELETE", f"{path}&ip={address}")
+    dns.act("DELETE", path)
+    assert dns.get(path)["recordsList"]["records"] == []
+
+
+def test_refused_reverse_records(dns: Client) -> None:
+    """Addresses of others, changes of the address, and devices that do not exist are refused."""
+    href, (address, *_) = server(dns)
+    order = {"name": "example.com", "type": "PTR", "data": address}
+    for changes in ({"data": "192.0.2.1"}, {"type": "A"}, {"name": "a b"}, {"ttl": 299}):
+        assert dns.refused("POST", "/rdns", reverse(href, {**order, **changes}))[0] == 400
+    assert dns.refused("POST", "/rdns", reverse(f"{href}0", order))[0] == 404
+    assert dns.refused("POST", "/rdns", reverse(href, order, rel="cloudLoadBalancers"))[0] == 404
+    assert dns.refused("GET", "/rdns/cloudServersOpenStack")[0] == 404
+    (record,) = dns.act("POST", "/rdns", reverse(href, order))["recordsList"]["records"]
+    changed = {"id": record["id"], "name": "example.com", "data": "192.0.2.1"}
+    assert dns.refused("PUT", "/rdns", reverse(href, changed))[0] == 400
+    assert dns.refused("PUT", "/rdns", reverse(href, {"id": "PTR-0", "name": "example.com"}))[0] == 404
+
+
 # Zone files
 
 

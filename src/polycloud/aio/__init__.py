@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from polycloud.compute.types import Provider
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
+    from polycloud.dns.drivers.linode import LinodeDNSDriver
     from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
     from polycloud.storage.drivers.google_storage import GoogleStorageDriver
@@ -111,6 +112,10 @@ def connect(
 def connect(
     provider: Literal["dummy"], *credentials: Any, service: Literal["dns"], **options: Any
 ) -> AsyncDNSDriver[DummyDNSDriver]: ...
+@overload
+def connect(
+    provider: Literal["linode"], *credentials: Any, service: Literal["dns"], **options: Any
+) -> AsyncDNSDriver[LinodeDNSDriver]: ...
 @overload
 def connect(
     provider: Literal["azure_blobs"], *credentials: Any, service: Literal["storage"], **options: Any

@@ -32,7 +32,7 @@ from polycloud.errors import (
 from polycloud.http.retry import LOST_STATUSES
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["Creation", "UniqueCreation", "is_refusal", "led_by_one", "marker_for"]
+__all__ = ["Creation", "NewCreation", "UniqueCreation", "is_refusal", "led_by_one", "marker_for"]
 
 T = TypeVar("T")
 REDIRECTS = frozenset({301, 302, 307, 308})
@@ -208,6 +208,24 @@ class UniqueCreation(Creation[T]):
         """Return the only resource with this content."""
         equal = self._equal()
         return equal[0] if len(equal) == 1 else None
+
+
+class NewCreation(UniqueCreation[T]):
+    """A create of a resource that has no marker, among others of its name, such as a volume's snapshot.
+
+    `what` names the resource in messages, `send` creates it, and `listed` lists those that it will be among,
+    which is also called before the create: that costs a request. If the response is lost, the resource is the
+    one that is listed and was not before. If there are several, the create is ambiguous.
+    """
+
+    def __init__(self, what: str, send: Callable[[], T], listed: Callable[[], Sequence[T]]) -> None:
+        before = {_id_of(one) for one in listed()}
+        super().__init__(what, send, lambda: [one for one in listed() if _id_of(one) not in before])
+        self.marker = "this name"
+
+
+def _id_of(resource: Any) -> Any:
+    return resource.id
 
 
 def is_refusal(error: PolycloudError) -> bool:

@@ -101,7 +101,7 @@ REFUSALS: tuple[tuple[str, str, type[ProviderHTTPError]], ...] = (
         r"\bnot (currently )?available\b|\bunavailable\b|sold out|no (capacity|open slots)",
         UnavailableError,
     ),
-    ("", r"\balready\b|\bin use\b|\b(is|currently) attached\b", ConflictError),
+    ("", r"\balready\b|\bin use\b|\bconflict\b|\b(is|currently) attached\b", ConflictError),
 )
 """Field ("" for any), pattern of the reason, error; the first row that matches is used."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.creation import Creation, led_by_one
@@ -67,6 +67,9 @@ __all__ = [
     "is_private_subnet",
     "require_id",
 ]
+
+
+T = TypeVar("T")
 
 
 class NodeDriver(OperationsDriver):
@@ -478,11 +481,7 @@ class NodeDriver(OperationsDriver):
         """
 
         def run() -> Node:
-            try:
-                return creation.run(settle_time=self.settle_time, timeout=timeout)
-            except AmbiguousCreateError as error:
-                error.driver = self
-                raise
+            return self._run_create(creation, timeout)
 
         if idempotency_key is None:
             return run()
@@ -494,6 +493,14 @@ class NodeDriver(OperationsDriver):
             node = copy(node)
             node.driver = self
         return node
+
+    def _run_create(self, creation: Creation[T], timeout: float = 600.0) -> T:
+        """Run a create that happens exactly once, of any resource, and return that."""
+        try:
+            return creation.run(settle_time=self.settle_time, timeout=timeout)
+        except AmbiguousCreateError as error:
+            error.driver = self
+            raise
 
     def _why_dead(self, node: Node) -> str:
         """Return why a node will not run, in the provider's words; empty if it does not say."""

@@ -30,12 +30,12 @@ from polycloud.dns.content import (
     require_room,
     require_ttl,
 )
-from polycloud.dns.names import normalize_domain, relative_name
+from polycloud.dns.names import ascii_name, normalize_domain, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
     Provider,
-    RecordAlreadyExistsError,
+    RecordConflictError,
     RecordDoesNotExistError,
     RecordError,
     RecordType,
@@ -78,6 +78,9 @@ class DNSDriver(OperationsDriver):
     longest_text: ClassVar[int] = 65279
     """The most bytes in the data of TXT: in DNS 65,535 with the lengths of its pieces."""
 
+    changes_types: ClassVar[bool] = True
+    """Whether the type of a record can be changed."""
+
     keeps_bytes: ClassVar[bool] = False
     """Whether data may have bytes that are not UTF-8, which a str has as surrogates (PEP 383)."""
 
@@ -94,6 +97,17 @@ class DNSDriver(OperationsDriver):
     def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
         """Return whether a record with this `extra` has the TTL that it is given, not one of the provider."""
         return True
+
+    def has_extra(self, record: Record, extra: Mapping[str, Any]) -> bool:
+        """Return whether a record has the TTL and the fields beyond DNS that are given in `extra`."""
+        ttl = extra.get("ttl")
+        if ttl is not None and record.ttl != ttl and self.has_own_ttl({**record.extra, **extra}):
+            try:
+                if record.ttl != self.stored_ttl(ttl):
+                    return False
+            except InvalidArgumentError:  # it cannot have it
+                return False
+        return all(key not in extra or extra[key] == record.extra.get(key) for key in self.own_extra)
 
     def list_record_types(self) -> list[RecordType]:
         """Return the record types that the provider has."""
@@ -356,6 +370,9 @@ class DNSDriver(OperationsDriver):
         check_kind(record, Record, "record")
         if type_ is not None:
             self._provider_type(type_)
+            if type_ != record.type and not self.changes_types:
+                message = f"{self.name} cannot change the type of a record from {record.type} to {type_}"
+                raise UnsupportedOperationError(message, self)
         changes = self._check_extra(extra)
         own = VALUE_FIELDS.get(record.type, ())
         kept = record.extra
@@ -382,6 +399,18 @@ class DNSDriver(OperationsDriver):
         except InvalidArgumentError as error:
             raise MalformedResponseError(f"the record {error}", driver=self) from error
 
+    def _received_names(self, zone: Zone) -> Callable[[str], str]:
+        """Return a function that does what `_received_name` does, for the names of a list."""
+        suffix = f".{ascii_name(zone.domain.removesuffix('.'))}."
+        length = len(suffix)
+
+        def read(name: str) -> str:
+            if name.endswith(suffix) and name.islower() and name.isascii() and "\\" not in name:
+                return name[:-length]  # most names, and lists are long
+            return self._received_name(name, zone)
+
+        return read
+
     @contextmanager
     def _zone_errors(self, zone_id: str) -> Iterator[None]:
         """Raise "not found" and "exists already" as the errors of zones."""
@@ -396,13 +425,15 @@ class DNSDriver(OperationsDriver):
 
     @contextmanager
     def _record_errors(self, record_id: str) -> Iterator[None]:
-        """Raise "not found" as `RecordDoesNotExistError`."""
+        """Raise "not found" as `RecordDoesNotExistError`, a conflict as `RecordConflictError`."""
         try:
             yield
         except (ZoneError, RecordError):
             raise
         except NotFoundError as error:
             raise translated(error, RecordDoesNotExistError(error.message, self, record_id)) from error
+        except ConflictError as error:
+            raise translated(error, RecordConflictError(error.message, self, record_id)) from error
 
     def _create_zone_once(
         self, domain: str, send: Callable[[], Zone], equal: Callable[[], Sequence[Zone]]
@@ -436,10 +467,10 @@ class DNSDriver(OperationsDriver):
         require_room(content, candidates())
         try:
             return self._create_once(UniqueCreation(content.described(zone), send, equal))
-        except RecordError:
+        except (ZoneError, RecordError):
             raise
         except ConflictError as error:
-            raise translated(error, RecordAlreadyExistsError(error.message, self)) from error
+            raise translated(error, RecordConflictError(error.message, self)) from error
 
     def _create_once(self, creation: UniqueCreation[T]) -> T:
         """Run a create whose resource the provider lists within `settle_time`."""

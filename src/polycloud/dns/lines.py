@@ -31,13 +31,15 @@ class LinedZone:
     """The zone that a file wants: `add` takes one record of it after another, with its line.
 
     Unlike `WantedZone`, it refuses what cannot be beside another record: a file has no more than DNS, in
-    which a name has each value once.
+    which a name has each value once. A CNAME may be beside other data if one of both is lenient, as some
+    providers allow it.
     """
 
     def __init__(self, domain: str, path: str, ttl: int | None = None) -> None:
         self.wanted = WantedZone(domain, ttl)
         self._path = path
         self._lines: dict[str, dict[str, dict[str, int]]] = {}
+        self._lenient: set[tuple[str, str]] = set()
 
     def add(
         self,
@@ -56,6 +58,8 @@ class LinedZone:
         except InvalidArgumentError as error:
             raise ZoneFileError(error.__cause__, self._path, line) from error
         content = self.wanted.records[-1].content
+        if lenient:
+            self._lenient.add((content.name, content.type))
         reason = self._conflict(content)
         if reason:
             raise ZoneFileError(reason, self._path, line)
@@ -72,8 +76,9 @@ class LinedZone:
         if content.type in SINGLE and own:
             return f"{name!r} has a {content.type} record on line {max(own.values())}, and can have one only"
         for other, lines in beside.items():
-            different = other != content.type and not {other, content.type} & DNSSEC
-            if different and RecordType.CNAME in {other, content.type}:
+            both = {other, content.type}
+            is_lenient = any((content.name, one) in self._lenient for one in both)
+            if other != content.type and RecordType.CNAME in both and not both & DNSSEC and not is_lenient:
                 return (
                     f"{name!r} has a {other} record on line {max(lines.values())}, beside which no "
                     f"{content.type} record can stand: a CNAME must be alone"

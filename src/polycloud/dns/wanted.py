@@ -20,7 +20,7 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import RecordType
 from polycloud.errors import InvalidArgumentError
 
-__all__ = ["WantedRecord", "WantedZone"]
+__all__ = ["WantedRecord", "WantedZone", "wanted_records"]
 
 
 class WantedRecord(NamedTuple):
@@ -118,3 +118,25 @@ class WantedZone:
 
     def __repr__(self) -> str:
         return f"<WantedZone: domain={self.domain}, records={len(self.records)}>"
+
+
+def wanted_records(zone: Zone | WantedZone, records: Iterable[Record] | None = None) -> list[WantedRecord]:
+    """Return the records of a zone that are to be written to a file.
+
+    `records` are those of a `Zone`, which are read if they are not given. Raises `InvalidArgumentError` for
+    one with data that DNS does not allow.
+    """
+    if isinstance(zone, WantedZone):
+        return list(zone)
+    return [WantedRecord(_content(one)) for one in (zone.list_records() if records is None else records)]
+
+
+def _content(record: Record) -> Content:
+    extra = record.extra if record.ttl is None else {**record.extra, "ttl": record.ttl}
+    try:
+        return Content.of(record.name or "", record.type, record.data, extra)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(
+            f"the {record.type} record {record.name or '@'!r} of {record.zone.domain} cannot be in a zone "
+            f"file: {error}"
+        ) from error

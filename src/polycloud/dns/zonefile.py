@@ -16,14 +16,12 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from polycloud.dns.content import Content
 from polycloud.dns.lines import read_source
 from polycloud.dns.names import full_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import ALIASES, OPAQUE, dns_name, write_rdata
 from polycloud.dns.types import RecordType
-from polycloud.dns.wanted import WantedRecord, WantedZone
-from polycloud.errors import InvalidArgumentError
+from polycloud.dns.wanted import WantedRecord, WantedZone, wanted_records
 
 if TYPE_CHECKING:
     from dns.name import Name
@@ -61,11 +59,7 @@ def to_bind(zone: Zone | WantedZone, records: Iterable[Record] | None = None) ->
     """
     origin = dns_name(zone.domain)
     lines = [f"$ORIGIN {origin}", f"$TTL {DEFAULT_TTL if zone.ttl is None else zone.ttl}"]
-    if isinstance(zone, WantedZone):
-        wanted = list(zone)
-    else:
-        found = zone.list_records() if records is None else records
-        wanted = [WantedRecord(_content(record)) for record in found]
+    wanted = wanted_records(zone, records)
     return "\n".join([*lines, *(_line(one, zone, origin) for one in sorted(wanted, key=_place))]) + "\n"
 
 
@@ -88,14 +82,3 @@ def _line(wanted: WantedRecord, zone: Zone | WantedZone, origin: Name) -> str:
         "; lenient" if wanted.lenient else "",
     ]
     return " ".join(filter(None, columns))
-
-
-def _content(record: Record) -> Content:
-    extra = record.extra if record.ttl is None else {**record.extra, "ttl": record.ttl}
-    try:
-        return Content.of(record.name or "", record.type, record.data, extra)
-    except InvalidArgumentError as error:
-        raise InvalidArgumentError(
-            f"the {record.type} record {record.name or '@'!r} of {record.zone.domain} cannot be in a zone "
-            f"file: {error}"
-        ) from error

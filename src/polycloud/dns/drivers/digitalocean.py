@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -12,11 +12,11 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
 from polycloud.common.digitalocean import DigitalOceanBaseDriver
 from polycloud.common.payload import Item
-from polycloud.dns.base import DNSDriver
-from polycloud.dns.content import FIELDS, Content, check_kind, record_type, require_room_for_update
+from polycloud.dns.content import FIELDS, Content, check_kind, record_type
 from polycloud.dns.names import full_name, normalize_domain
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import HOST_NAMES
+from polycloud.dns.records import RecordsDriver
 from polycloud.dns.types import Provider, RecordType, ZoneDoesNotExistError
 from polycloud.dns.zonefile import to_bind
 from polycloud.errors import UnsupportedOperationError
@@ -47,13 +47,14 @@ class DomainRecord(msgspec.Struct):
     tag: str | None = None
 
 
-class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
+class DigitalOceanDNSDriver(DigitalOceanBaseDriver, RecordsDriver):
     """DigitalOcean's zones; the id of a zone is its domain. `DigitalOceanDNSDriver("token")`.
 
     Zones cannot be changed, and their TTL cannot be set: `create_zone` refuses one.
     """
 
     type = Provider.DIGITAL_OCEAN
+    changes_types = False
     RECORD_TYPE_MAP: ClassVar = {
         RecordType(name): name for name in ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "SOA", "SRV", "TXT")
     }
@@ -112,16 +113,10 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
 
     # Records
 
-    def list_records(self, zone: Zone) -> list[Record]:
-        """Return all records of a zone."""
-        return self._select(zone)
-
     def _select(self, zone: Zone, name: str | None = None) -> list[Record]:
-        """Return the records of a name, or all."""
         path, build = _records_path(zone), self._builder(zone)
         params = {} if name is None else {"name": full_name(name, zone).removesuffix(".")}
-        with self._zone_errors(zone.id):
-            return self.connection.list_all(path, "domain_records", DomainRecord, build, params=params)
+        return self.connection.list_all(path, "domain_records", DomainRecord, build, params=params)
 
     def get_record(self, zone_id: str, record_id: str) -> Record:
         """Return the record with this id."""
@@ -130,43 +125,14 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         with self._record_errors(record_id):
             return self._builder(zone)(self.connection.fetch(path, "domain_record", DomainRecord))
 
-    def create_record(
-        self, name: str | None, zone: Zone, type: RecordType, data: str, extra: dict[str, Any] | None = None
-    ) -> Record:
-        """Create a record. It sends two requests: those of its name are listed first."""
-        wanted = self._check_record(zone, name, type, data, extra)
-        path, build, body = _records_path(zone), self._builder(zone), self._body(wanted)
-        with self._zone_errors(zone.id):
-            return self._create_record_once(
-                zone,
-                wanted,
-                lambda: build(self.connection.create(path, "domain_record", DomainRecord, body)),
-                lambda: self._select(zone, wanted.name),
-            )
+    def _post_record(self, zone: Zone, body: dict[str, Any]) -> Record:
+        made = self.connection.create(_records_path(zone), "domain_record", DomainRecord, body)
+        return self._builder(zone)(made)
 
-    def update_record(
-        self,
-        record: Record,
-        name: str | None = None,
-        type: RecordType | None = None,
-        data: str | None = None,
-        extra: dict[str, Any] | None = None,
-    ) -> Record:
-        """Change the given fields of a record. Its type cannot be changed.
-
-        It sends two requests, unless only the TTL changes: the records of its name are listed first.
-        """
-        wanted = self._check_update(record, name, type, data, extra)
-        if wanted.type != record.type:
-            raise UnsupportedOperationError(
-                f"{self.name} cannot change the type of a record from {record.type} to {wanted.type}", self
-            )
-        require_room_for_update(record, wanted, lambda: self._select(record.zone, wanted.name))
-        given = {"type", *drop_none({"name": name, "data": data, **(extra or {})})}
-        body = {field: value for field, value in self._body(wanted).items() if field in given}
-        with self._record_errors(record.id):
-            changed = self.connection.patch(_record_path(record), "domain_record", DomainRecord, body)
-            return self._builder(record.zone)(changed)
+    def _put_record(self, record: Record, body: dict[str, Any]) -> Record:
+        body = {"type": self._provider_type(record.type), **body}
+        changed = self.connection.patch(_record_path(record), "domain_record", DomainRecord, body)
+        return self._builder(record.zone)(changed)
 
     def delete_record(self, record: Record) -> bool:
         """Delete a record."""
@@ -195,7 +161,7 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, DNSDriver):
         name = self._received_name(payload.name, zone)
         return Record(str(payload.id), name, type_, data, zone, self, payload.ttl, extra)
 
-    def _body(self, content: Content) -> dict[str, Any]:
+    def _body(self, content: Content, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the body of a request with this content: host names end with a dot, unlike in responses."""
         dot = "." if _is_host_name(content.type, content.extra) else ""
         return {

@@ -11,6 +11,7 @@ from polycloud.sandbox.linode import (
     configs,
     dialect,
     disks,
+    domains,
     firewalls,
     images,
     instances,
@@ -40,6 +41,7 @@ ROUTES: Routes = {
     **volumes.ROUTES,
     **images.ROUTES,
     **firewalls.ROUTES,
+    **domains.ROUTES,
 }
 """Every path below the version, with its methods and their handlers."""
 

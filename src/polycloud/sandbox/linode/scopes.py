@@ -9,6 +9,7 @@ _AREAS = (
     ("/linode", "linodes"),
     ("/volumes", "volumes"),
     ("/images", "images"),
+    ("/domains", "domains"),
     ("/networking/firewalls", "firewall"),
     ("/networking", "ips"),
     ("/account/events", "events"),
@@ -17,7 +18,8 @@ _PUBLIC = re.compile(r"/(linode/types|linode/kernels|linode/stackscripts|regions
 _LISTS = re.compile(
     r"/(account/events|profile/sshkeys|tags|tags/[^/]+|images|volumes|regions|networking/(ips|firewalls)"
     r"|(linode|volumes)/types|linode/(kernels|stackscripts|instances)"
-    r"|linode/instances/[0-9]+/(disks|configs|volumes|firewalls)|networking/firewalls/[0-9]+/devices)"
+    r"|linode/instances/[0-9]+/(disks|configs|volumes|firewalls)|networking/firewalls/[0-9]+/devices"
+    r"|domains(/[0-9]+/records)?)"
 )
 
 READ_ONLY = " ".join(f"{area}:read_only" for area in sorted({"account", *(area for _, area in _AREAS)}))

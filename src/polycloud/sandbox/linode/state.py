@@ -52,6 +52,7 @@ class State(Account[Event]):
         self.volumes: dict[int, Volume] = {}
         self.stackscripts: dict[int, Item] = {}
         self.firewalls: dict[int, Item] = {}
+        self.domains: dict[int, Item] = {}
         self.tags: dict[str, Item] = {}
         self._private_addresses = {region: Pool([_PRIVATE]) for region in REGIONS}
         self._seed(settings.seed_nodes)

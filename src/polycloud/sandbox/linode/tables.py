@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from polycloud.sandbox.linode.dialect import Table
-from polycloud.sandbox.linode.resources import (
-    DOCUMENTS,
-    Image,
-    Linode,
-    Volume,
-    show_event,
-    show_linode,
-    show_volume,
-)
+from polycloud.sandbox.linode.domains import DOMAINS
+from polycloud.sandbox.linode.resources import DOCUMENTS, show_event, show_linode, show_volume
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import length, split_key
 from polycloud.sandbox.rest.collection import Change, Field, Item, routes_of, show, without
@@ -126,10 +121,11 @@ def _create_tag(state: State, _: object, call: Call) -> Item:
     length(3, 50)("label", label)
     if label in state.tags:
         raise InputError("Tag already exists.", "label")
-    tagged: list[Linode | Volume] = []
-    resources: dict[str, dict[int, Linode] | dict[int, Volume]] = {
+    tagged: list[Any] = []
+    resources: dict[str, dict[int, Any]] = {
         "linodes": state.linodes,
         "volumes": state.volumes,
+        "domains": state.domains,
     }
     for field, known in resources.items():
         ids = call.body.each(field, int)
@@ -144,22 +140,24 @@ def _create_tag(state: State, _: object, call: Call) -> Item:
 
 def _list_tagged(state: State, tag: Item, _: Call) -> Listing:
     # An image can have a tag, but is not listed by it.
-    tagged = [one for one in (*state.linodes.values(), *state.volumes.values()) if tag.label in one.tags]
-    return Listing(tagged, _show_tagged)
+    resources: tuple[Any, ...] = (
+        *state.linodes.values(),
+        *state.volumes.values(),
+        *state.domains.values(),
+    )
+    return Listing([one for one in resources if tag.label in one.tags], _show_tagged)
 
 
-def _show_tagged(resource: Linode | Volume) -> Json:
-    view = show_linode if isinstance(resource, Linode) else show_volume
-    return {"type": resource.noun, "data": view(resource)}
+_VIEWS = {"linode": show_linode, "volume": show_volume, "domain": DOMAINS.view}
+
+
+def _show_tagged(resource: Any) -> Json:
+    return {"type": resource.noun, "data": _VIEWS[resource.noun](resource)}
 
 
 def _remove_tag(state: State, tag: Item, _: object) -> None:
-    resources: tuple[Linode | Volume | Image, ...] = (
-        *state.linodes.values(),
-        *state.volumes.values(),
-        *state.images.values(),
-    )
-    for resource in resources:
+    resources = (state.linodes, state.volumes, state.images, state.domains)
+    for resource in (one for held in resources for one in held.values()):
         resource.tags = without(resource.tags, tag.label)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from polycloud.sandbox.openstack import cloud as openstack
+from polycloud.sandbox.openstack.resources import addresses
 from polycloud.sandbox.openstack.settings import OpenStackSettings
 from polycloud.sandbox.openstack.state import State
 from polycloud.sandbox.rackspace import cdn, identity, interfaces
@@ -94,8 +95,14 @@ class Rackspace(openstack.OpenStack):
 
     def new_state(self) -> State:
         """Return the first region; Cloud DNS, which has no regions, is kept beside it."""
-        self._dns = CloudDNS(self.settings, self.clock, self._machines, lambda: self.identity)
+        self._dns = CloudDNS(
+            self.settings, self.clock, self._machines, lambda: self.identity, self._addresses_of
+        )
         return super().new_state()
+
+    def _addresses_of(self, server: str) -> list[str]:
+        found = [region.servers[server] for region in self._regions.values() if server in region.servers]
+        return [row["addr"] for one in found for rows in addresses(one).values() for row in rows]
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

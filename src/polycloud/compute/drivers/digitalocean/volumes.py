@@ -11,6 +11,7 @@ import msgspec
 
 from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
+from polycloud.common.creation import NewCreation
 from polycloud.common.digitalocean import StartedAction
 from polycloud.common.payload import Item, LazyExtra, parse_datetime, with_defaults
 from polycloud.compute.drivers.digitalocean.actions import DigitalOceanActions, droplet_id
@@ -57,10 +58,11 @@ class DigitalOceanVolumes(DigitalOceanActions, DigitalOceanCatalog):
         location: NodeLocation | None = None,
         snapshot: VolumeSnapshot | None = None,
     ) -> StorageVolume:
-        """Create a volume of `size` GB in `location`, by default in the driver's region.
+        """Create a volume of `size` GB in `location`, by default in the driver's region, exactly once.
 
         `name` (small letters, digits, `-`) is unique in the region. Raises `InvalidArgumentError` if there is
-        neither location nor region.
+        neither location nor region, and `AmbiguousCreateError` if the response was lost and no new volume
+        has the name.
         """
         body = {
             "size_gigabytes": size,
@@ -68,7 +70,16 @@ class DigitalOceanVolumes(DigitalOceanActions, DigitalOceanCatalog):
             "region": self._require_region(location),
             "snapshot_id": snapshot.id if snapshot else None,
         }
-        return self._to_volume(self.connection.create("/volumes", "volume", Volume, drop_none(body)))
+        params = {"name": name, "region": body["region"]}
+
+        def send() -> StorageVolume:
+            return self._to_volume(self.connection.create("/volumes", "volume", Volume, drop_none(body)))
+
+        def listed() -> list[StorageVolume]:
+            named = self.connection.list_all("/volumes", "volumes", Volume, self._to_volume, params=params)
+            return [one for one in named if one.name == name]
+
+        return self._run_create(NewCreation(f"the volume {name!r}", send, listed))
 
     def attach_volume(self, node: Node, volume: StorageVolume, device: str | None = None) -> bool:
         """Attach a volume to a droplet in its region. The provider chooses the device."""
@@ -101,14 +112,21 @@ class DigitalOceanVolumes(DigitalOceanActions, DigitalOceanCatalog):
         return self.connection.list_all(path, "snapshots", Snapshot, self._to_snapshot)
 
     def create_volume_snapshot(self, volume: StorageVolume, name: str | None = None) -> VolumeSnapshot:
-        """Take a snapshot of a volume; its default name is the volume's name and the time."""
+        """Take a snapshot of a volume, exactly once; its default name is the volume's name and the time.
+
+        Raises `AmbiguousCreateError` if the response was lost and no new snapshot of the volume has the name.
+        """
         body = {"name": name or f"{volume.name}-{datetime.now(UTC):%Y%m%d%H%M%S}"}
         path = f"/volumes/{quote_segment(volume.id)}"
 
-        def send() -> Item[Snapshot]:
-            return self.connection.create(f"{path}/snapshots", "snapshot", Snapshot, body)
+        def send() -> VolumeSnapshot:
+            return self._to_snapshot(self.connection.create(f"{path}/snapshots", "snapshot", Snapshot, body))
 
-        return self._to_snapshot(self._when_idle(path, send))
+        def listed() -> list[VolumeSnapshot]:
+            return [one for one in self.list_volume_snapshots(volume) if one.name == body["name"]]
+
+        creation = NewCreation(f"the snapshot {body['name']!r}", send, listed)
+        return self._when_idle(path, lambda: self._run_create(creation))
 
     def destroy_volume_snapshot(self, snapshot: VolumeSnapshot) -> bool:
         """Delete a snapshot."""

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 import msgspec
 
 from polycloud.common.arguments import as_list, drop_none
+from polycloud.common.creation import NewCreation
 from polycloud.common.linode import Filter, number
 from polycloud.common.payload import Item, LazyExtra, with_defaults
 from polycloud.compute.drivers.linode.actions import LinodeActions, Waiting, linode_id
@@ -54,8 +55,10 @@ class LinodeVolumes(LinodeActions, LinodeCatalog):
     ) -> StorageVolume:
         """Create a volume of `size` GB in `location` (default: the driver's region), or attached to `node`.
 
-        `name` (letters, digits, `-`, `_`) must be unique. Libcloud's order is accepted too: the name before
-        the size, and the node fourth. A snapshot raises `UnsupportedOperationError`: the provider has none.
+        It is created exactly once: if the response was lost and no new volume has the name,
+        `AmbiguousCreateError` is raised. `name` (letters, digits, `-`, `_`) must be unique. Libcloud's order
+        is accepted too: the name before the size, and the node fourth. A snapshot raises
+        `UnsupportedOperationError`: the provider has none.
         """
         if isinstance(snapshot, Node):
             snapshot, node = None, snapshot
@@ -70,9 +73,7 @@ class LinodeVolumes(LinodeActions, LinodeCatalog):
             "linode_id": linode_id(node) if node else None,
             "tags": as_list(tags) or None,
         }
-        return self._to_volume(
-            self._when_free(partial(self.connection.post, "/volumes", Volume, drop_none(body)))
-        )
+        return self._created(str(name), "/volumes", drop_none(body))
 
     def attach_volume(
         self,
@@ -117,13 +118,22 @@ class LinodeVolumes(LinodeActions, LinodeCatalog):
         return self._wait_for_status(path, Volume, "active", **wait)
 
     def ex_clone_volume(self, volume: StorageVolume, name: str, **wait: Unpack[Waiting]) -> StorageVolume:
-        """Create a copy of a volume in its region."""
-        path = f"/volumes/{number(volume.id)}/clone"
-        clone = self._when_free(partial(self.connection.post, path, Volume, {"label": name}))
-        self._wait_for_status(f"/volumes/{clone.value.id}", Volume, "active", **wait)
-        return (
-            self.ex_get_volume(str(clone.value.id)) if wait.get("ex_wait", True) else self._to_volume(clone)
-        )
+        """Create a copy of a volume in its region, exactly once, like `create_volume`."""
+        clone = self._created(name, f"/volumes/{number(volume.id)}/clone", {"label": name})
+        self._wait_for_status(f"/volumes/{clone.id}", Volume, "active", **wait)
+        return self.ex_get_volume(clone.id) if wait.get("ex_wait", True) else clone
+
+    def _created(self, name: str, path: str, body: dict[str, Any]) -> StorageVolume:
+        """Create a volume, exactly once, when what it is made of is free."""
+
+        def send() -> StorageVolume:
+            return self._to_volume(self.connection.post(path, Volume, body))
+
+        def listed() -> list[StorageVolume]:
+            return [one for one in self.list_volumes(ex_filter={"label": name}) if one.name == name]
+
+        creation = NewCreation(f"the volume {name!r}", send, listed)
+        return self._when_free(lambda: self._run_create(creation))
 
     def _to_volume(self, item: Item[Volume]) -> StorageVolume:
         volume, raw = item

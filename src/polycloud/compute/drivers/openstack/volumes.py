@@ -303,7 +303,7 @@ class OpenStackVolumes(OpenStackServices):
     # Waiting and conversion
 
     def _run(self, creation: MarkedCreation[T]) -> T:
-        return creation.run(settle_time=self.settle_time, timeout=self.volume_time)
+        return self._run_create(creation, self.volume_time)
 
     def _when_ready(self, volume: StorageVolume, send: Callable[[], R]) -> R:
         """Call `send`; once more if the volume is on its way to another state, when it is there.

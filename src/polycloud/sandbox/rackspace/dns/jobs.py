@@ -56,7 +56,11 @@ class DnsState(Account[Event]):
     Attributes:
         domains: by id.
         jobs: by id, oldest first.
+        pointers: the reverse records of servers, by id.
+        addresses: returns the addresses of the server of an id, none if there is no such server.
     """
+
+    addresses: Callable[[str], list[str]]
 
     event_type = Event
     date_format: ClassVar[str] = "%Y-%m-%dT%H:%M:%S.000+0000"
@@ -66,6 +70,7 @@ class DnsState(Account[Event]):
         super().__init__(settings, clock, machines, settings.errored)
         self.domains: dict[int, Item] = {}
         self.jobs: dict[str, Job] = {}
+        self.pointers: dict[str, Item] = {}
 
 
 def start(state: DnsState, call: Call, verb: str, kind: str, work: Work) -> Reply:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from polycloud.sandbox.clouds import Clock
 from polycloud.sandbox.openstack import dialect
 from polycloud.sandbox.openstack.identity import Identity
-from polycloud.sandbox.rackspace.dns import domains, jobs, records
+from polycloud.sandbox.rackspace.dns import domains, jobs, records, reverse
 from polycloud.sandbox.rackspace.dns.faults import fault, status_of
 from polycloud.sandbox.rackspace.dns.jobs import DnsState
 from polycloud.sandbox.rackspace.identity import ACCOUNT
@@ -43,7 +43,13 @@ def _limits(state: DnsState, _: Call) -> Reply:
     return Reply(200, {"limits": limits})
 
 
-ROUTES: Routes = {**domains.ROUTES, **records.ROUTES, **jobs.ROUTES, "/limits": {"GET": _limits}}
+ROUTES: Routes = {
+    **domains.ROUTES,
+    **records.ROUTES,
+    **reverse.ROUTES,
+    **jobs.ROUTES,
+    "/limits": {"GET": _limits},
+}
 
 
 class CloudDNS(Service):
@@ -54,6 +60,7 @@ class CloudDNS(Service):
         clock: seconds that never run backwards.
         machines: none of the service's.
         identity: returns the users and tokens.
+        addresses: returns the addresses of the server of an id, none if there is no such server.
     """
 
     account_type = DnsState
@@ -62,10 +69,21 @@ class CloudDNS(Service):
     versions = (f"{PREFIX}{ACCOUNT}",)
 
     def __init__(
-        self, settings: Any, clock: Clock, machines: Machines, identity: Callable[[], Identity]
+        self,
+        settings: Any,
+        clock: Clock,
+        machines: Machines,
+        identity: Callable[[], Identity],
+        addresses: Callable[[str], list[str]],
     ) -> None:
-        self._identity = identity
+        self._identity, self._addresses = identity, addresses
         super().__init__(settings, clock, machines)
+
+    def new_state(self) -> DnsState:
+        """Return the account, without domains."""
+        state: DnsState = super().new_state()
+        state.addresses = self._addresses
+        return state
 
     def login(self, settings: Any) -> tuple[Any, ...]:
         """Return nothing: the credentials are those of the cloud."""
