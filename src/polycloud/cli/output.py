@@ -57,6 +57,7 @@ SHELL_WORDS = {
     "ex_destroy_on_failure=True": "--destroy-on-failure",
     "pass overwrite_existing=True": "give --force",
     "most_deleted=": "--most-deleted ",
+    "most_updated=": "--most-updated ",
 }
 """Advice of errors to programs, and what it is at a shell."""
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")
