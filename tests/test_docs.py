@@ -57,6 +57,7 @@ PRINTED = {
         "[('www', '203.0.113.7', 300)]\n",
         "",
         "",
+        "",
         (
             "ALIAS:A/::d111111abcdef8.cloudfront.net. None None\n"
             "A:new:www:203.0.113.7 60 10\nA:old:www:203.0.113.7 60 90\n"

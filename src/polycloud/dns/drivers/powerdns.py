@@ -121,6 +121,12 @@ class PowerDNSDriver(RecordSetsDriver):
             response = self.connection.request(self._path(zone_id), {"rrsets": "false"})
             return self._to_zone(response.decode(ZonePayload))
 
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zone of this domain, if there is one."""
+        with suppress(ZoneDoesNotExistError):
+            return [self.get_zone(f"{normalize_domain(domain)}.")]
+        return []
+
     def create_zone(
         self, domain: str, type: str = "master", ttl: int | None = None, extra: dict[str, Any] | None = None
     ) -> Zone:
@@ -136,11 +142,6 @@ class PowerDNSDriver(RecordSetsDriver):
             )
         body = {"kind": KINDS[type], "nameservers": [], **(extra or {}), "name": f"{name}."}
 
-        def existing() -> list[Zone]:
-            with suppress(ZoneDoesNotExistError):
-                return [self.get_zone(f"{name}.")]
-            return []
-
         def send() -> Zone:
             response = self.connection.request(
                 self._zones_path, {"rrsets": "false"}, json=body, method="POST"
@@ -148,7 +149,7 @@ class PowerDNSDriver(RecordSetsDriver):
             return self._to_zone(response.decode(ZonePayload))
 
         with self._zone_errors(name):
-            return self._create_zone_once(name, send, existing)
+            return self._create_zone_once(name, send, lambda: self.find_zones(name))
 
     def delete_zone(self, zone: Zone) -> bool:
         """Delete a zone and all its records."""
