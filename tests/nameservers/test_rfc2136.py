@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from polycloud import aio
 from polycloud.dns.drivers.powerdns import PowerDNSDriver
@@ -98,7 +99,7 @@ def test_updates_that_cross(zone: Zone, port: int) -> None:
                     self.late = False
                     # as another process does, which takes no turns with this one
                     (before,) = [one for one in other._sets(theirs) if one.name == "cross"]
-                    after = before._replace(values=(*before.values, SetValue("192.0.2.9")))
+                    after = replace(before, values=(*before.values, SetValue("192.0.2.9")))
                     other._change_sets(theirs, [SetChange(before, after)])
                 super()._change_sets(zone, changes)
 

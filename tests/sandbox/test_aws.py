@@ -217,6 +217,71 @@ def test_route53(empty: Sandbox) -> None:
     assert [one for one in listed if one["Type"] == "A"] == [record]
 
 
+def record_set(name: str, *values: str, ttl: int = 60, **more: Any) -> dict[str, Any]:
+    records = [{"Value": value} for value in values]
+    return {"Name": f"{name}.example.com.", "Type": "A", "TTL": ttl, "ResourceRecords": records, **more}
+
+
+def change(client: Any, zone: str, *changes: tuple[str, dict[str, Any]]) -> None:
+    batch = {"Changes": [{"Action": action, "ResourceRecordSet": one} for action, one in changes]}
+    client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+
+
+def test_changes_of_record_sets(empty: Sandbox) -> None:
+    """A batch that deletes what is not there, or creates what is, is refused as a whole."""
+    client = connect(empty, "route53")
+    zone = client.create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
+    one, two = record_set("www", "192.0.2.1", "192.0.2.2"), record_set("www", "192.0.2.3")
+    change(client, zone, ("CREATE", one))
+    for action, refused, message in (
+        ("CREATE", two, "Tried to create .*name='www.example.com.', type='A'.* but it already exists"),
+        ("DELETE", two, "but the values provided do not match the current values"),
+        ("DELETE", record_set("www", "192.0.2.1", "192.0.2.2", ttl=61), "do not match the current values"),
+        ("DELETE", record_set("other", "192.0.2.1"), "Tried to delete .* but it was not found"),
+    ):
+        with pytest.raises(ClientError, match=f"InvalidChangeBatch.*{message}"):
+            change(client, zone, ("CREATE", record_set("new", "192.0.2.9")), (action, refused))
+    change(client, zone, ("DELETE", record_set("www", "192.0.2.2", "192.0.2.1")), ("CREATE", two))
+    change(client, zone, ("UPSERT", record_set("www", "192.0.2.4")))
+    found = client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    shown = {
+        (each["Name"], each["Type"]): [value["Value"] for value in each["ResourceRecords"]] for each in found
+    }
+    assert shown.pop(("example.com.", "SOA")) == [
+        "ns-2048.awsdns-64.com. hostmaster.example.com. 1 7200 900 1209600 86400"
+    ]
+    assert shown.keys() == {("example.com.", "NS"), ("www.example.com.", "A")}
+    assert shown["www.example.com.", "A"] == ["192.0.2.4"]
+
+
+def test_lists_of_record_sets(empty: Sandbox) -> None:
+    """Lists are in order, continue within a name and type, and write other characters in octal."""
+    client = connect(empty, "route53")
+    zone = client.create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
+    for identifier in "cab":
+        more: dict[str, Any] = {"SetIdentifier": identifier, "Weight": 1}
+        change(client, zone, ("CREATE", record_set("www", "192.0.2.1", **more)))
+    change(
+        client,
+        zone,
+        ("CREATE", record_set("*", "192.0.2.1")),
+        ("CREATE", record_set(r"A\056b_-", "192.0.2.1")),
+    )
+    change(client, zone, ("DELETE", record_set("www", "192.0.2.1", SetIdentifier="c", Weight=1)))
+    pages = client.get_paginator("list_resource_record_sets").paginate(
+        HostedZoneId=zone, PaginationConfig={"PageSize": 1}
+    )
+    found = [each for page in pages for each in page["ResourceRecordSets"] if each["Type"] == "A"]
+    assert [(each["Name"].removesuffix(".example.com."), each.get("SetIdentifier")) for each in found] == [
+        (r"\052", None),
+        (r"a\056b_-", None),
+        ("www", "a"),
+        ("www", "b"),
+    ]
+    page = client.list_resource_record_sets(HostedZoneId=zone, StartRecordName="*.example.com", MaxItems="1")
+    assert page["ResourceRecordSets"][0]["Name"] == r"\052.example.com."
+
+
 def test_balancers(empty: Sandbox) -> None:
     """Classic load balancers and those of version 2, in subnets of EC2, have lists of their own."""
     listener = {"Protocol": "http", "LoadBalancerPort": 80, "InstancePort": 80}

@@ -391,6 +391,25 @@ def test_the_older_filters_are_exact(cf: Client) -> None:
     assert cf.act("GET", f"{cf.records}?name=www")["result"] == []
 
 
+def test_filters_by_delegations(cf: Client) -> None:
+    """Lists filter by the delegation that hides a record, and by the name that a delegation hides."""
+    for name in ("@", "sub", "a.sub"):
+        cf.add(type="NS", name=name, content="ns.example.net")
+    for name in ("www.sub", "www.a.sub", "notsub"):
+        cf.add(**{**A, "name": name})
+    hidden = "include_shadow_metadata=true&shadowed_by_name=sub.example.com"
+    for query, found in (
+        (hidden, ["www.sub", "www.a.sub", "a.sub"]),
+        (f"{hidden}&type=NS", ["a.sub"]),
+        ("shadowing_name=www.a.sub.example.com", ["sub", "a.sub"]),
+        ("shadowing_name=notsub.example.com", []),
+    ):
+        listed = cf.act("GET", f"{cf.records}?{query}")["result"]
+        assert [one["name"].removesuffix(".example.com") for one in listed] == found
+    for query in ("shadowed_by_name=sub.example.com", "shadowing_name=example.com"):
+        assert cf.refused("GET", f"{cf.records}?{query}") == (400, [1004, 9100])
+
+
 @pytest.mark.parametrize("query", ["order=id", "direction=up", "match=none", "per_page=x", "page=-1"])
 def test_invalid_queries(cf: Client, query: str) -> None:
     """An order, a direction, a match and a page that do not exist are refused."""

@@ -30,7 +30,7 @@ from polycloud.dns.content import (
     require_room,
     require_ttl,
 )
-from polycloud.dns.names import normalize_domain, relative_name
+from polycloud.dns.names import ascii_name, normalize_domain, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
@@ -97,6 +97,17 @@ class DNSDriver(OperationsDriver):
     def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
         """Return whether a record with this `extra` has the TTL that it is given, not one of the provider."""
         return True
+
+    def has_extra(self, record: Record, extra: Mapping[str, Any]) -> bool:
+        """Return whether a record has the TTL and the fields beyond DNS that are given in `extra`."""
+        ttl = extra.get("ttl")
+        if ttl is not None and record.ttl != ttl and self.has_own_ttl({**record.extra, **extra}):
+            try:
+                if record.ttl != self.stored_ttl(ttl):
+                    return False
+            except InvalidArgumentError:  # it cannot have it
+                return False
+        return all(key not in extra or extra[key] == record.extra.get(key) for key in self.own_extra)
 
     def list_record_types(self) -> list[RecordType]:
         """Return the record types that the provider has."""
@@ -387,6 +398,18 @@ class DNSDriver(OperationsDriver):
             return relative_name(name, zone)
         except InvalidArgumentError as error:
             raise MalformedResponseError(f"the record {error}", driver=self) from error
+
+    def _received_names(self, zone: Zone) -> Callable[[str], str]:
+        """Return a function that does what `_received_name` does, for the names of a list."""
+        suffix = f".{ascii_name(zone.domain.removesuffix('.'))}."
+        length = len(suffix)
+
+        def read(name: str) -> str:
+            if name.endswith(suffix) and name.islower() and name.isascii() and "\\" not in name:
+                return name[:-length]  # most names, and lists are long
+            return self._received_name(name, zone)
+
+        return read
 
     @contextmanager
     def _zone_errors(self, zone_id: str) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from polycloud.concurrency import waiting
 from polycloud.dns.content import Content
@@ -12,8 +12,9 @@ from polycloud.dns.objects import Record
 from polycloud.dns.types import ZoneDoesNotExistError
 from polycloud.errors import InvalidCredsError, OperationTimeoutError, PolycloudError
 
-__all__ = ["Groups", "Outcomes", "RecordChange", "RecordsNotChangedError", "steps"]
+__all__ = ["Groups", "Outcomes", "RecordChange", "RecordsNotChangedError", "packed", "steps"]
 
+T = TypeVar("T")
 Groups = dict[str, list["RecordChange"]]
 FATAL = (InvalidCredsError, OperationTimeoutError, ZoneDoesNotExistError)
 SHOWN = 5
@@ -139,3 +140,17 @@ def steps(changes: Iterable[RecordChange]) -> list[Groups]:
         adds, deletes = (all(change[end] is None for change in group) for end in (0, 1))
         ordered[0 if adds else 2 if deletes else 1][name] = group
     return [step for step in ordered if step]
+
+
+def packed(items: Iterable[T], size: Callable[[T], int], limit: int) -> list[list[T]]:
+    """Return the items, in their order, in lists whose sizes are at most `limit`; a larger item is alone."""
+    lists: list[list[T]] = []
+    room = 0
+    for item in items:
+        taken = size(item)
+        if taken > room:
+            lists.append([])
+            room = limit
+        lists[-1].append(item)
+        room -= taken
+    return lists

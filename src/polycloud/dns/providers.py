@@ -10,27 +10,33 @@ from polycloud.dns.types import Provider
 if TYPE_CHECKING:
     from polycloud.dns.base import DNSDriver
     from polycloud.dns.drivers.cloudflare import CloudflareDNSDriver
+    from polycloud.dns.drivers.designate import DesignateDriver
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.linode import LinodeDNSDriver
     from polycloud.dns.drivers.powerdns import PowerDNSDriver
     from polycloud.dns.drivers.rfc2136 import RFC2136Driver
+    from polycloud.dns.drivers.route53 import Route53DNSDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
     Provider.CLOUDFLARE: ("polycloud.dns.drivers.cloudflare", "CloudflareDNSDriver"),
+    Provider.DESIGNATE: ("polycloud.dns.drivers.designate", "DesignateDriver"),
     Provider.DIGITAL_OCEAN: ("polycloud.dns.drivers.digitalocean", "DigitalOceanDNSDriver"),
     Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
     Provider.LINODE: ("polycloud.dns.drivers.linode", "LinodeDNSDriver"),
     Provider.POWERDNS: ("polycloud.dns.drivers.powerdns", "PowerDNSDriver"),
     Provider.RFC2136: ("polycloud.dns.drivers.rfc2136", "RFC2136Driver"),
+    Provider.ROUTE53: ("polycloud.dns.drivers.route53", "Route53DNSDriver"),
 }
 """The DNS drivers of this package: constant to (module path, class name)."""
 
 
 @overload
 def get_driver(provider: Literal[Provider.CLOUDFLARE, "cloudflare"]) -> type[CloudflareDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.DESIGNATE, "designate"]) -> type[DesignateDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanDNSDriver]: ...
 @overload
@@ -41,6 +47,8 @@ def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeDNSDr
 def get_driver(provider: Literal[Provider.POWERDNS, "powerdns"]) -> type[PowerDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.RFC2136, "rfc2136"]) -> type[RFC2136Driver]: ...
+@overload
+def get_driver(provider: Literal[Provider.ROUTE53, "route53"]) -> type[Route53DNSDriver]: ...
 @overload
 def get_driver(provider: str) -> type[DNSDriver]: ...
 def get_driver(provider: str) -> type[Any]:

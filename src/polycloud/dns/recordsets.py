@@ -8,7 +8,8 @@ Between the read of a set and its write another program may change it. Callers o
 turns at a zone. A driver whose provider can refuse a change of what is not there any more raises
 `SetsChangedError`, and the change is decided anew.
 
-The records of a set have one TTL. The id of a record is its type, name and value, and changes with them.
+The records of a set have one TTL. The id of a record is its type, name and value, and changes with them; that
+of the SOA record stays, whatever its serial.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from polycloud.common.creation import UniqueCreation
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver, translated
-from polycloud.dns.changes import Groups, Outcomes, RecordChange, steps
+from polycloud.dns.changes import Groups, Outcomes, RecordChange, packed, steps
 from polycloud.dns.content import Content, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
-from polycloud.dns.rdata import read_rdata
+from polycloud.dns.rdata import AS_IS, read_rdata
 from polycloud.dns.types import (
     RecordAlreadyExistsError,
     RecordConflictError,
@@ -48,14 +52,14 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 _turns = Turns()
 
 
-class SetValue(NamedTuple):
+class SetValue(Struct, frozen=True, gc=False):
     """A value of a set: `text` as zone files write it, and what else the provider has of it."""
 
     text: str
     extra: Mapping[str, Any] = NOTHING
 
 
-class RecordSet(NamedTuple):
+class RecordSet(Struct, frozen=True, gc=False):
     """The values of a name and type; `key` distinguishes sets of one name and type, where such exist."""
 
     name: str
@@ -67,7 +71,7 @@ class RecordSet(NamedTuple):
 
     def without(self, value: SetValue) -> RecordSet:
         """Return the set without a value."""
-        return self._replace(values=tuple(one for one in self.values if one is not value))
+        return replace(self, values=tuple(one for one in self.values if one is not value))
 
 
 class SetChange(NamedTuple):
@@ -91,8 +95,8 @@ class RecordSetsDriver(DNSDriver):
 
     keeps_bytes = True
 
-    default_ttl: ClassVar[int] = 3600
-    """The TTL in seconds of a new set, unless the record or the zone has one."""
+    default_ttl: ClassVar[int | None] = 3600
+    """The TTL in seconds of a new set, unless the record or the zone has one; None: sets may have none."""
 
     changes_at_once: ClassVar[int] = 100
     """The most changed sets in a request, as `_size` counts them; those of one name are never divided."""
@@ -181,9 +185,13 @@ class RecordSetsDriver(DNSDriver):
         zone, given = record.zone, self._check_extra(extra)
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
-            known = again and not self._find(sets, record) and self._equal(zone, sets, wanted)
-            if known:
-                return [], known
+            nonlocal wanted
+            found = self._find(sets, record)
+            if found and not wanted.rdata:
+                wanted = wanted._replace(rdata=read_rdata(found[0].type, found[1].text).rdata)
+            known = again and self._equal(zone, sets, wanted)
+            if known and known.id != record.id:
+                return self._without(sets, record), known
             return self._decided(zone, sets, RecordChange(record, wanted), given)
 
         return self._change(zone, {record.name, wanted.name}, decide)
@@ -193,11 +201,9 @@ class RecordSetsDriver(DNSDriver):
         check_kind(record, Record, "record")
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[bool]:
-            if again and not self._find(sets, record):
-                return [], True
-            now = list(sets)
-            self._alter(record.zone, now, RecordChange(record, None), NOTHING)
-            return _differences(sets, now), True
+            if not again and not self._find(sets, record):
+                raise RecordDoesNotExistError(driver=self, record_id=record.id)
+            return self._without(sets, record), True
 
         return self._change(record.zone, {record.name}, decide)
 
@@ -252,8 +258,7 @@ class RecordSetsDriver(DNSDriver):
         sets: dict[str, list[RecordSet]] = {}
         for one in self._named(zone, groups.keys()):
             sets.setdefault(one.name, []).append(one)
-        batches: list[tuple[list[str], list[SetChange]]] = []
-        room = 0
+        decided: list[tuple[str, list[SetChange]]] = []
         for name, group in groups.items():
             if outcomes.stops(*group):
                 outcomes.left += group
@@ -263,17 +268,12 @@ class RecordSetsDriver(DNSDriver):
             except PolycloudError as error:
                 outcomes.fail(group, error)
                 continue
-            if not changes:
+            if changes:
+                decided.append((name, changes))
+            else:
                 outcomes.succeed(group)
-                continue
-            size = sum(map(self._size, changes))
-            if size > room:
-                batches.append(([], []))
-                room = self.changes_at_once
-            room -= size
-            batches[-1][0].append(name)
-            batches[-1][1].extend(changes)
-        return batches
+        batches = packed(decided, lambda one: sum(map(self._size, one[1])), self.changes_at_once)
+        return [([name for name, _ in one], [each for _, some in one for each in some]) for one in batches]
 
     def _decide_all(
         self, zone: Zone, sets: list[RecordSet], group: Iterable[RecordChange], *, again: bool
@@ -282,10 +282,13 @@ class RecordSetsDriver(DNSDriver):
         now = list(sets)
         for change in group:
             before, after = change
-            is_gone = before is not None and not self._find(now, before)
-            is_done = is_gone if after is None else again and self._equal(zone, now, after)
-            if not is_done:
-                self._alter(zone, now, change, NOTHING if after is None else after.extra)
+            known = again and after is not None and self._equal(zone, now, after)
+            if known and not (before and known.id == before.id):
+                after = None
+            if after is not None:
+                self._alter(zone, now, change, after.extra)
+            elif before and self._find(now, before):
+                self._alter(zone, now, RecordChange(before, None), NOTHING)
         return _differences(sets, now)
 
     # How
@@ -295,6 +298,13 @@ class RecordSetsDriver(DNSDriver):
         key = self._set_key(content.type, content.extra)
         there = (record for one in sets if one.key == key for record in self._records(zone, one))
         return next((one for one in there if content.equals(one)), None)
+
+    def _without(self, sets: list[RecordSet], record: Record) -> list[SetChange]:
+        """Return the changes that remove a record, if it is there."""
+        now = list(sets)
+        if self._find(sets, record):
+            self._alter(record.zone, now, RecordChange(record, None), NOTHING)
+        return _differences(sets, now)
 
     def _decided(
         self, zone: Zone, sets: list[RecordSet], change: RecordChange, given: Mapping[str, Any]
@@ -312,7 +322,7 @@ class RecordSetsDriver(DNSDriver):
         of `require_room`.
         """
         record, wanted = change
-        ttl = self.default_ttl if zone.ttl is None else zone.ttl
+        ttl = self.default_ttl if zone.ttl is None or self.default_ttl is None else zone.ttl
         start, value = RecordSet("", "", ttl, ()), SetValue("")
         if record is not None:
             found = self._find(sets, record)
@@ -327,8 +337,8 @@ class RecordSetsDriver(DNSDriver):
         key = self._set_key(wanted.type, {**start.extra, **value.extra, **given})
         self._require_room(zone, sets, wanted._replace(rdata=rdata), key)
         target = _same(sets, wanted.name, wanted.type, key)
-        empty = start._replace(name=wanted.name, type=wanted.type, values=(), key=key)
-        made = self._with(target or empty, value._replace(text=wanted.rdata or value.text), given)
+        empty = replace(start, name=wanted.name, type=wanted.type, values=(), key=key)
+        made = self._with(target or empty, replace(value, text=wanted.rdata or value.text), given)
         at = len(sets) if target is None else sets.index(target)
         sets[at : at + 1] = [made]
         return made
@@ -375,7 +385,7 @@ class RecordSetsDriver(DNSDriver):
             except ConflictError as error:
                 raise translated(error, RecordConflictError(error.message, self)) from error
             return result
-        raise SetsChangedError(driver=self) from refused
+        raise SetsChangedError(SetsChangedError.default, self) from refused
 
     def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
         """Return the sets of these names."""
@@ -397,8 +407,9 @@ class RecordSetsDriver(DNSDriver):
 
     def _with(self, start: RecordSet, value: SetValue, given: Mapping[str, Any]) -> RecordSet:
         """Return the set with a further value, its last, and with what else was given."""
-        value = value._replace(extra={**value.extra, **_chosen(given, self.value_extra)})
-        return start._replace(
+        value = replace(value, extra={**value.extra, **_chosen(given, self.value_extra)})
+        return replace(
+            start,
             ttl=given.get("ttl", start.ttl),
             values=(*start.values, value),
             extra={**start.extra, **_chosen(given, self.set_extra)},
@@ -414,14 +425,22 @@ class RecordSetsDriver(DNSDriver):
 
     def _records(self, zone: Zone, sets: RecordSet) -> list[Record]:
         """Return a record of each value of a set."""
-        name, type_, ttl, values, extra, key = sets
-        start = f"{type_}:{key and key + ':'}{name}:"
-        common = {**extra} if ttl is None else {"ttl": ttl, **extra}
+        name, type_, ttl, key, extra = sets.name, sets.type, sets.ttl, sets.key, sets.extra
+        start = type_ + ":" + (key and key + ":") + name + ":"
         made = []
-        for text, own in values:
-            data, fields, rdata = read_rdata(type_, text)
+        for value in sets.values:
+            text, own = value.text, value.extra
+            if type_ in AS_IS:
+                data, rdata, fields = text, text, NOTHING
+            else:
+                data, fields, rdata = read_rdata(type_, text)
+                if type_ == "SOA":  # there is one, and its serial changes with every change of the zone
+                    rdata = ""
             id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
-            made.append(Record(id_, name, type_, data, zone, self, ttl, {**common, **fields, **own}))
+            all_: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
+            if extra or fields or own:
+                all_ = {**all_, **extra, **fields, **own}
+            made.append(Record(id_, name, type_, data, zone, self, ttl, all_))
         return made
 
 

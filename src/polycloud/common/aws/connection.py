@@ -271,6 +271,8 @@ class AWSBaseDriver(BaseDriver):
     )
     endpoint: ClassVar[str] = ""
     """The first part of the host's name."""
+    service_id: ClassVar[str] = ""
+    """How the names of variables write the service, unless as `endpoint`."""
     region_names: ClassVar[re.Pattern[str]] = REGION
 
     def __init__(
@@ -300,7 +302,8 @@ class AWSBaseDriver(BaseDriver):
             raise InvalidArgumentError(f"region must be a name such as 'us-east-1', {found}")
         self._connection_options = {"token": token, "region": region, "profile": ex_profile}
         if not (host or port or options.get("url")):
-            options["url"] = ambient_url(self.endpoint, with_files=not key, profile=ex_profile)
+            service = self.service_id or self.endpoint
+            options["url"] = ambient_url(service, with_files=not key, profile=ex_profile)
         host = host or self._region_host(region)
         super().__init__(key, secret, secure, host, port, None, region, **options)  # type: ignore[arg-type]
         self.token = token

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -123,6 +123,12 @@ class RFC2136Driver(RecordSetsDriver):
         Raises `ZoneDoesNotExistError` if the server lacks one of them.
         """
         return self.connection.gather([partial(self.get_zone, one) for one in self._domains])
+
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zone of this domain, if the server has one."""
+        with suppress(ZoneDoesNotExistError):
+            return [self.get_zone(domain)]
+        return []
 
     def get_zone(self, zone_id: str) -> Zone:
         """Return the zone of this domain, also one that was not named to the driver."""

@@ -3,6 +3,7 @@
 Each line of the input is a query in JSON, and gets a line of JSON. The first one has the settings, and gets
 the port. No module imports this one.
 
+moto's Route 53 keeps record sets as if their changes did not say what they replace; that is mended here.
 Signatures are checked here, by botocore's own signer, because moto's check fails in three of the four
 services: it hashes the query of a GET as if that were its body (Route 53), knows neither presigned URLs nor
 requests without a signature (S3), and reports errors in a form that only clients of EC2 can read.
@@ -30,6 +31,7 @@ from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_FAMILIES, InstanceTypeBackend
 from moto.moto_server.utilities import RegexConverter
@@ -52,6 +54,8 @@ REFUSALS = {
     "The content has another checksum.": ("", "BadDigest", ""),
 }
 """Error codes of EC2, of S3, and of other services."""
+
+changing = threading.Lock()
 
 UNSIGNED, UNKNOWN_KEY, WRONG, EXPIRED, CHANGED = REFUSALS
 
@@ -103,6 +107,106 @@ def give_acls() -> None:
     FakeKey.set_acl = lambda self, acl: set_acl(self, acl or get_canned_acl("private"))  # type: ignore[method-assign]
 
 
+def keep_record_sets() -> None:
+    """Have moto change and list the record sets of zones as Route 53 does.
+
+    moto deletes whatever has a name and type (or an identifier), lets sets be made twice, begins pages
+    without regard to identifiers, and shows names as they were written and its SOA record as a dict.
+    """
+    from moto.route53.models import Route53Backend
+    from moto.route53.responses import Route53
+
+    Route53Backend.change_resource_record_sets = change_sets  # type: ignore[method-assign]
+    Route53.list_resource_record_sets = list_sets  # type: ignore[method-assign]
+
+
+def change_sets(self: Any, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+    """Make all changes of a batch, or none.
+
+    A DELETE must name a set as it is, and a CREATE one that is not there.
+    """
+    from moto.route53.exceptions import DnsNameInvalidForZone, Route53ClientError
+
+    zone = self.get_hosted_zone(zoneid)
+    with changing:
+        sets = {str(place(one)): one for one in sets_of(zone)}
+        for change in change_list:
+            action, one = change["Action"], record_set(change["ResourceRecordSet"])
+            if not f".{one.name}".endswith(f".{escaped(zone.name)}"):
+                raise DnsNameInvalidForZone(one.name, zone.name)
+            if problem := find_contradiction(action, sets.pop(str(place(one)), None), one):
+                named = f"resource record set [name='{one.name}', type='{one.type}']"
+                message = f"Tried to {action.lower()} {named} but {problem}"
+                raise Route53ClientError("InvalidChangeBatch", message)
+            if action != "DELETE":
+                sets[str(place(one))] = one
+        zone.rrsets = list(sets.values())
+
+
+def list_sets(self: Any) -> ActionResult:
+    """Return a page of record sets, which begins at a name, a type and an identifier."""
+    size = self._get_int_param("MaxItems", 300)
+    name, *more = (self._get_param(f"StartRecord{field}") or "" for field in ("Name", "Type", "Identifier"))
+    start = (labels(name), *more)
+    zone = self.backend.get_hosted_zone(self._get_param("HostedZoneId"))
+    sets = [one for one in sets_of(zone) if not name or place(one) >= start]
+    page: dict[str, Any] = {"ResourceRecordSets": sets[:size], "IsTruncated": False, "MaxItems": size}
+    if following := sets[size:]:
+        fields = {"Name": "name", "Type": "type", "Identifier": "set_identifier"}
+        page |= {f"NextRecord{field}": getattr(following[0], own) for field, own in fields.items()}
+        page["IsTruncated"] = True
+    return ActionResult(page)
+
+
+def sets_of(zone: Any) -> list[Any]:
+    """Return the sets of a zone in order, those too that moto has made."""
+    for one in zone.rrsets:
+        one.name = escaped(one.name)
+        one.records = [value["Value"] if isinstance(value, dict) else value for value in one.records]
+    return sorted(zone.rrsets, key=place)
+
+
+def record_set(fields: dict[str, Any]) -> Any:
+    """Return moto's object for a set in a request."""
+    from moto.route53.models import RecordSet
+
+    values = [value["Value"] for value in fields.get("ResourceRecords", ())]
+    kind: Any = RecordSet
+    return kind({**fields, "Name": escaped(fields["Name"]), "ResourceRecords": values})
+
+
+def find_contradiction(action: str, there: Any, wanted: Any) -> str:
+    """Return how a change contradicts the set that is there, in Amazon's words; "" if it does not."""
+    if action == "CREATE" and there:
+        return "it already exists"
+    if action == "DELETE" and not there:
+        return "it was not found"
+    now, then = (
+        {**vars(one), "ttl": str(one.ttl), "records": sorted(one.records)} if one else {}
+        for one in (there, wanted)
+    )
+    return "the values provided do not match the current values" if action == "DELETE" and now != then else ""
+
+
+def place(one: Any) -> tuple[list[str], str, str]:
+    """Return what a zone has one set of, in the order of lists."""
+    return labels(one.name), one.type, one.set_identifier or ""
+
+
+def labels(name: str) -> list[str]:
+    """Return the labels of a name, the last one first."""
+    return escaped(name).split(".")[::-1]
+
+
+def escaped(name: str) -> str:
+    """Return a name as Route 53 shows it: absolute, in lower case, other characters in octal."""
+    plain = re.sub(r"\\([0-3][0-7]{2})", lambda match: f"\\{chr(int(match[1], 8))}", name)
+    found = re.sub(
+        r"\\(.)|([^A-Za-z0-9_.-])", lambda match: f"\\{ord((match[1] or match[2]).lower()):03o}", plain
+    )
+    return found.lower().rstrip(".") + "."
+
+
 def servers() -> list[dict[str, Any]]:
     """Return the instances of all regions."""
     return [
@@ -152,6 +256,8 @@ def backend(service: str) -> Any:
     """Return moto's application for a service."""
     if service == "s3":
         give_acls()
+    if service == "route53":
+        keep_record_sets()
     if service not in BACKENDS:
         return Response(f"the sandbox serves {', '.join(BACKENDS)}, not {service}", 501)
     return create_backend_app(BACKENDS[service])  # type: ignore[arg-type]

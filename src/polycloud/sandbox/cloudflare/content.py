@@ -62,7 +62,7 @@ _REFUSED_TARGETS = [
     )
 ]
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_SIGN = re.compile(r"\\[0-9]{3}|\\.|.", re.DOTALL)
+_CHARACTER = re.compile(r"\\[0-9]{3}|\\.|.", re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 _LONGEST_STRING, _LONGEST_CONTENT = 255, 4096
 
@@ -212,18 +212,18 @@ def _split(text: str) -> list[str]:
 
 def _split_plain(text: str) -> list[str]:
     parts, length = [""], 0
-    for sign in _SIGN.findall(text):
-        size = _bytes(sign)
+    for character in _CHARACTER.findall(text):
+        size = _bytes(character)
         if length + size > _LONGEST_STRING:
             parts.append("")
             length = 0
-        parts[-1] += sign
+        parts[-1] += character
         length += size
     return parts
 
 
 def _bytes(text: str) -> int:
-    return sum(1 if sign[0] == "\\" else len(sign.encode()) for sign in _SIGN.findall(text))
+    return sum(1 if one[0] == "\\" else len(one.encode()) for one in _CHARACTER.findall(text))
 
 
 def _key(kind: str, content: str) -> str:

@@ -28,8 +28,9 @@ _RECORD_ORDERS = ("type", "name", "content", "ttl", "proxied")
 _ZONE_ORDERS = ("name", "status", "account.id", "account.name", "plan.id")
 
 
-def records(query: Query, items: Iterable[Item]) -> list[Item]:
-    """Return the records that a query asks for. Raises InputError."""
+def records(query: Query, zone: Item) -> list[Item]:
+    """Return the records of a zone that a query asks for. Raises InputError."""
+    items = filter(_joint(Query(), "", [*_delegation_tests(query, zone)]), zone.records.values())
     tests = [*_record_tests(query)]
     tags = [*_tag_tests(query)]
     if tags:
@@ -90,6 +91,22 @@ def _record_tests(query: Query) -> Iterable[Test]:
             yield _compared(field, operator or "exact", text.lower())
         elif field == "comment" and operator in {"present", "absent"}:
             yield _having(lambda record: bool(record.comment), operator)
+
+
+def _delegation_tests(query: Query, zone: Item) -> Iterable[Test]:
+    """Return the tests of records that delegations hide, and of delegations that hide a name."""
+    below, above = query.get("shadowed_by_name"), query.get("shadowing_name")
+    for name in filter(None, (below, above)):
+        if not name.endswith(f".{zone.name}"):
+            raise InputError(f"{name} must be a subdomain of {zone.name}.")
+    if below and query.get("include_shadow_metadata") != "true":
+        raise InputError("shadowed_by_name needs include_shadow_metadata.")
+    if below:
+        yield lambda record: f".{record.name}".endswith(f".{below}")
+        yield lambda record: (record.type, record.name) != ("NS", below)
+    if above:
+        yield lambda record: record.type == "NS" and record.name != zone.name
+        yield lambda record: f".{above}".endswith(f".{record.name}")
 
 
 def _compared(field: str, operator: str, text: str) -> Test:

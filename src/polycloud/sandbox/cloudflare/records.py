@@ -169,7 +169,7 @@ RECORDS = Table(
     },
     identity=lambda state: {"id": uuid.uuid4().hex, "created_on": state.stamp()},
     check=_check,
-    wanted=lambda _, zone, call: filters.records(call.query, zone.records.values()),
+    wanted=lambda _, zone, call: filters.records(call.query, zone),
 )
 
 

@@ -26,7 +26,7 @@ _STATUS = {422: 400, 429: 413}
 
 
 class FailedError(ApiError):
-    """A job that failed for no reason of the request."""
+    """A job that failed although its request was valid."""
 
     status = 500
 
@@ -51,7 +51,7 @@ def status_of(error: ApiError) -> int:
 
 
 def fault(error: ApiError) -> Json:
-    """Return the body that tells of an error."""
+    """Return the body of an error response."""
     code = status_of(error)
     if isinstance(error, InputError):
         return {"validationErrors": {"messages": [reason for reason, _ in error.problems]}, "code": code}
