@@ -143,6 +143,20 @@ def test_export(dns: Run, zone: str, tmp_path: Path) -> None:
     dns("export", zone, there, "--force")
 
 
+@pytest.mark.parametrize("form", ["bind", "yaml", "json"])
+def test_formats(dns: Run, zone: str, tmp_path: Path, form: str) -> None:
+    """A zone is exported in each format, by --format or the file's name, and read again, also from a pipe."""
+    there = tmp_path / f"example.com.{form}"
+    dns("export", zone, str(there))
+    text = there.read_text()
+    assert text.startswith({"bind": "$ORIGIN", "yaml": "---", "json": "{"}[form])
+    assert dns("export", zone, "--format", form).stdout == text
+    dns("plan", str(tmp_path), "--exit-code")
+    dns("plan", "-", "--format", form, "--zone", zone, "--exit-code", input=text)
+    if form != "bind":
+        assert "--zone must be given" in dns("plan", "-", "--format", form, input=text, status=2).stderr
+
+
 def test_import(dns: Run, zone: str, tmp_path: Path) -> None:
     """An import adds what a zone lacks, with the TTL of its siblings, and changes and deletes nothing."""
     before = listed(dns)
@@ -244,13 +258,18 @@ def test_bad_files(
     [
         (("copy", "prod:", "home:"), "'prod:' must name a zone: profile:example.com"),
         (("copy", "prod:example.com", "home"), "'home' must be profile:zone"),
-        (("plan", "{folder}", "{folder}", "--zone", "example.com"), "--zone is for one file, got 2"),
-        (("plan", "{folder}/.."), "has no zone files, such as example.com.zone"),
+        (
+            ("plan", "{folder}", "{folder}/example.com", "--zone", "example.com"),
+            "--zone is for one file, got 2",
+        ),
+        (("plan", "{folder}/.."), "has no files of zones, such as example.com.zone"),
+        (("plan", "{folder}", "{folder}/example.com"), "are both of the zone example.com"),
     ],
 )
 def test_bad_input(dns: Run, zone: str, file: str, arguments: tuple[str, ...], message: str) -> None:
     """Wrong addresses and files are refused with what is right."""
     folder = str(Path(file).parent)
+    Path(folder, "example.com").write_text(ZONE)
     assert message in dns(*(text.format(folder=folder) for text in arguments), status=2).stderr
 
 

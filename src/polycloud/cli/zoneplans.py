@@ -84,12 +84,13 @@ class Task(NamedTuple):
 
     def run(self) -> Planned:
         """Make it."""
-        return Planned(self.account, self.make())
+        return Planned(self.name, self.account, self.make())
 
 
 class Planned(NamedTuple):
-    """A plan, and the account that it is for, "" if there is only one."""
+    """A plan, the file or zone that it was made from, and its account, "" if there is only one."""
 
+    name: str
     account: str
     plan: Plan
 
@@ -116,13 +117,13 @@ class Planned(NamedTuple):
         return {**({"account": self.account} if self.account else {}), **self.plan.to_dict()}
 
 
-def plan_file(driver: DNSDriver, file: ZoneFile, named: str | None, rules: Rules, *, create: bool) -> Plan:
+def plan_file(driver: DNSDriver, file: ZoneFile, named: str | None, *, rules: Rules, create: bool) -> Plan:
     """Return the plan that makes a zone like a file; `named` is the zone as the user typed it, if at all."""
     zone, wanted = _pair(driver, file, named, create=create)
     return rules.plan(driver, zone, wanted)
 
 
-def merge_file(driver: DNSDriver, file: ZoneFile, named: str | None, rules: Rules, *, create: bool) -> Plan:
+def merge_file(driver: DNSDriver, file: ZoneFile, named: str | None, *, rules: Rules, create: bool) -> Plan:
     """Return the plan that adds the records of a file to a zone, and leaves what it has."""
     zone, wanted = _pair(driver, file, named, create=create)
     if zone is None:
@@ -191,7 +192,13 @@ def plan_all(tasks: Sequence[Task]) -> tuple[list[Planned], list[str]]:
     """Return the plans, and why others could not be made. The error of an only one is raised."""
     names = [task.name if not task.account else f"{task.account}: {task.name}" for task in tasks]
     with output.asking(", ".join(dict.fromkeys(task.driver.name for task in tasks))), output.silently():
-        return changing.side_by_side(tasks[0].driver, names, [task.run for task in tasks])
+        made, failures = changing.side_by_side(tasks[0].driver, names, [task.run for task in tasks])
+    seen: dict[tuple[str, str], str] = {}
+    for one in made:
+        first = seen.setdefault((one.account, one.plan.zone.domain), one.name)
+        if first != one.name:
+            raise InvalidArgumentError(f"{first} and {one.name} are both of the zone {one.plan.zone.domain}")
+    return made, failures
 
 
 def show(plans: Sequence[Planned], *, to_stderr: bool = False) -> None:

@@ -13,7 +13,7 @@ import typer
 from polycloud.cli import accounts, addresses, completion, finding, options, output, planning
 from polycloud.cli.nouns import DNS, ZONES
 from polycloud.cli.statuses import CHANGES
-from polycloud.cli.zonefiles import found, save, text_of
+from polycloud.cli.zonefiles import FileFormat, ZoneFile, format_of, found, save, text_of
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ __all__ = ["apply", "copy", "export", "import_", "plan"]
 Files = Annotated[
     list[str],
     typer.Argument(metavar="FILE...", help="Files of zones, folders of such, or - for standard input."),
+]
+Format = Annotated[
+    FileFormat | None,
+    typer.Option(
+        "--format",
+        help="A zone file (bind), or octoDNS's YAML or the same in JSON; by default the file's name says it.",
+        show_default=False,
+    ),
 ]
 ZoneOption = Annotated[
     str | None,
@@ -46,6 +54,7 @@ def export(
     file: Annotated[
         str | None, typer.Argument(metavar="[FILE]", help="The file to write; else standard output.")
     ] = None,
+    form: Format = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace a file that exists.")] = False,
     profile: options.Profile = None,
     provider: options.Provider = None,
@@ -57,7 +66,7 @@ def export(
     with accounts.connect_one(DNS, profile, provider) as driver:
         there = finding.find(driver, ZONES, zone)
         with output.asking(f"{driver.name} for the records of {there.domain}"):
-            text = text_of(there)
+            text = text_of(there, format_of(file, form))
     if file is None:
         sys.stdout.write(text)
     else:
@@ -69,6 +78,7 @@ def export(
 def plan(
     *,
     files: Files,
+    form: Format = None,
     zone: ZoneOption = None,
     create: Create = False,
     rules: Rules,
@@ -85,7 +95,8 @@ def plan(
     """
     from polycloud.cli import zoneplans
 
-    with _tasks(zoneplans.plan_file, files, zone, (profile, provider), rules, create=create) as tasks:
+    make = partial(zoneplans.plan_file, rules=rules, create=create)
+    with _tasks(make, found(files, form), zone, (profile, provider)) as tasks:
         plans, failures = zoneplans.plan_all(tasks)
     if as_json:
         output.json([one.to_dict() for one in plans])
@@ -104,6 +115,7 @@ def plan(
 def apply(
     *,
     files: Files,
+    form: Format = None,
     zone: ZoneOption = None,
     create: Create = False,
     rules: Rules,
@@ -121,7 +133,8 @@ def apply(
     """
     from polycloud.cli import zoneplans
 
-    with _tasks(zoneplans.plan_file, files, zone, (profile, provider), rules, create=create) as tasks:
+    make = partial(zoneplans.plan_file, rules=rules, create=create)
+    with _tasks(make, found(files, form), zone, (profile, provider)) as tasks:
         zoneplans.carry_out(tasks, limits, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
@@ -129,6 +142,7 @@ def apply(
 def import_(
     *,
     files: Files,
+    form: Format = None,
     zone: ZoneOption = None,
     create: Create = False,
     rules: Rules,
@@ -144,24 +158,21 @@ def import_(
     """
     from polycloud.cli import zoneplans
 
-    with _tasks(zoneplans.merge_file, files, zone, (profile, provider), rules, create=create) as tasks:
+    make = partial(zoneplans.merge_file, rules=rules, create=create)
+    with _tasks(make, found(files, form), zone, (profile, provider)) as tasks:
         zoneplans.carry_out(tasks, zoneplans.Limits(), yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @contextmanager
 def _tasks(
     make: Callable[..., Plan],
-    paths: Sequence[str],
+    files: Sequence[ZoneFile],
     zone: str | None,
     account: tuple[list[str] | None, str | None],
-    rules: Rules,
-    *,
-    create: bool,
 ) -> Iterator[list[Task]]:
     """Connect the accounts; return the plans to make for them, one for each file and account."""
     from polycloud.cli.zoneplans import Task
 
-    files = found(paths)
     if zone is not None and len(files) > 1:
         raise InvalidArgumentError(f"--zone is for one file, got {len(files)}")
     with ExitStack() as stack:
@@ -173,7 +184,7 @@ def _tasks(
                 file.path,
                 name if len(drivers) > 1 else "",
                 driver,
-                partial(make, driver, file, zone, rules, create=create),
+                partial(make, driver, file, zone),
             )
             for name, driver in drivers.items()
             for file in files
