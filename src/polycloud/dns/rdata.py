@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALIASES",
+    "AS_IS",
     "HOST_NAMES",
     "OPAQUE",
     "TEXTS",
@@ -59,6 +60,8 @@ ALIASES = frozenset({RecordType.ALIAS, RecordType.ANAME})
 """Types that providers have and DNS has not, with data like that of CNAME."""
 OPAQUE = frozenset({RecordType.GEO, RecordType.REDIRECT, RecordType.URL})
 """Types that providers have and DNS has not, with data of their own."""
+AS_IS = frozenset({RecordType.A, *OPAQUE})
+"""Types whose data and rdata are the text that a provider sends."""
 _SERVICES = frozenset({RecordType.HTTPS, RecordType.SVCB})
 _QUOTED = re.compile(r'="([\w,.:+/=-]+)"')
 """Parameters that need no quotes, which dnspython writes and PowerDNS 4.7 does not read."""
@@ -92,9 +95,9 @@ class Value(NamedTuple):
 
 def read_rdata(type_: str, text: str) -> Value:
     """Return the value that a provider sends as rdata; what is not valid becomes `data` as it is."""
-    if type_ == RecordType.A or type_ in OPAQUE:
+    if type_ in AS_IS:
         return Value(text, {}, text)
-    if type_ == RecordType.AAAA:
+    if type_ == "AAAA":
         return _address(text)
     plain = PLAIN.get(type_)
     match = plain and plain.fullmatch(text)

@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from polycloud.common.aws import AWSBaseDriver
 from polycloud.common.pagination import follow_marker
@@ -198,11 +199,11 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
             names = ", ".join(sorted(ALTERNATIVES & extra.keys()))
             raise InvalidArgumentError(f"a record with {names} in extra needs ex_set_identifier too")
         if made.type != ALIAS:
-            return made._replace(ttl=self.default_ttl if made.ttl is None else made.ttl, extra=extra)
+            return replace(made, ttl=self.default_ttl if made.ttl is None else made.ttl, extra=extra)
         if len(made.values) > 1:
             raise RecordConflictError(f"{made.name or '@'!r} has this alias already, with one target", self)
         extra = {"ex_alias_type": "A", "ex_evaluate_target_health": False, **extra}
-        return made._replace(ttl=None, extra=extra)
+        return replace(made, ttl=None, extra=extra)
 
     def _to_set(self, payload: SetPayload, zone: Zone) -> RecordSet:
         name = self._received_name(from_octal(payload.name), zone)
