@@ -63,7 +63,8 @@ class Wait:
         known = [
             Record("", one.name, one.type, one.data, zone, zone.driver, None, one.extra)
             for one in records
-            if one.type not in OPAQUE  # no name server has these
+            # No name server has these; what Cloudflare's proxy stands before has addresses of the proxy
+            if one.type not in OPAQUE and not one.extra.get("proxied")
         ]
         if known:
             count = "it" if len(known) == 1 else f"{len(known):,} records"
