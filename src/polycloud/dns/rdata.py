@@ -102,7 +102,7 @@ def read_rdata(type_: str, text: str) -> Value:
     plain = PLAIN.get(type_)
     match = plain and plain.fullmatch(text)
     if match:
-        return _plain(type_, text, *match.groups())
+        return Value(match[1], {}, text) if type_ in TEXTS else _plain(type_, text, *match.groups())
     try:
         return _value(type_, _parsed(type_, text))
     except InvalidArgumentError:
