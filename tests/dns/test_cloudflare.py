@@ -958,24 +958,36 @@ def test_a_change_that_cannot_be(cloud: Cloud, driver: CloudflareDNSDriver, zone
     assert [body["name"] for _, body in cloud.sent] == ["good.example.org"]
 
 
-@pytest.mark.parametrize("made", [True, False])
-def test_a_batch_whose_response_is_lost(
-    cloud: Cloud, driver: CloudflareDNSDriver, zone: Zone, *, made: bool
-) -> None:
+MADE = [
+    {**PLAIN, "id": "old", "content": "192.0.2.2", "ttl": 60},
+    {**PLAIN, "id": "new", "name": "new.example.org", "content": "192.0.2.4", "comment": "x"},
+]
+
+
+def test_a_batch_whose_response_is_lost(cloud: Cloud, driver: CloudflareDNSDriver, zone: Zone) -> None:
     """If the response to a batch is lost, its changes are looked for, and it is never sent again."""
     cloud.answers["POST", f"{RECORDS}/batch"] = lambda _: None
-    after = [
-        {**PLAIN, "id": "old", "content": "192.0.2.2", "ttl": 60},
-        {**PLAIN, "id": "new", "name": "new.example.org", "content": "192.0.2.4"},
-    ]
-    cloud.answers["GET", RECORDS] = ok(
-        after if made else after[:1], total_count=len(after if made else after[:1])
-    )
-    if made:
+    cloud.answers["GET", RECORDS] = ok(MADE)
+    driver.change_records(zone, _changes(zone))
+    assert [method for method, _ in cloud.sent] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        MADE[:1],
+        [*MADE, {**PLAIN, "id": "gone", "name": "gone.example.org"}],
+        [{**MADE[0], "ttl": 1}, MADE[1]],
+        [MADE[0], {**MADE[1], "comment": None}],
+    ],
+)
+def test_a_batch_that_is_lost(
+    cloud: Cloud, driver: CloudflareDNSDriver, zone: Zone, there: list[dict[str, Any]]
+) -> None:
+    """If any change of a lost batch is not there, all of them are ambiguous, since it makes all or none."""
+    cloud.answers["POST", f"{RECORDS}/batch"] = lambda _: None
+    cloud.answers["GET", RECORDS] = ok(there)
+    with pytest.raises(RecordsNotChangedError) as caught:
         driver.change_records(zone, _changes(zone))
-    else:
-        with pytest.raises(RecordsNotChangedError) as caught:
-            driver.change_records(zone, _changes(zone))
-        assert {type(error) for _, error in caught.value.failed} == {AmbiguousCreateError}
-        assert len(caught.value.failed) == 3
+    assert [type(error) for _, error in caught.value.failed] == [AmbiguousCreateError] * 3
     assert [method for method, _ in cloud.sent] == ["POST"]

@@ -9,6 +9,8 @@ import pytest
 
 from polycloud.common.base import Connection
 from polycloud.dns.base import translated
+from polycloud.dns.changes import RecordChange
+from polycloud.dns.content import Content
 from polycloud.dns.objects import Zone
 from polycloud.dns.recordsets import RecordSet, RecordSetsDriver, SetChange, SetsChangedError, SetValue
 from polycloud.dns.types import (
@@ -117,6 +119,17 @@ def test_ids(driver: Sets, zone: Zone) -> None:
     assert zone.list_records()[0].id == 'TXT:short:"text"'
 
 
+def test_ids_of_soa(driver: Sets, zone: Zone) -> None:
+    """The id of the SOA record stays when its serial changes."""
+    texts = [f"ns1.example.org. hostmaster.example.org. {serial} 1 2 3 4" for serial in (1, 2)]
+    ids = set()
+    for text in texts:
+        driver.kept["", "SOA"] = RecordSet("", RecordType.SOA, 60, (SetValue(text),))
+        ids |= {one.id for one in zone.list_records()}
+    assert ids == {"SOA::"}
+    assert driver.get_record("1", "SOA::").data == texts[1]
+
+
 def test_deletes_of_siblings(driver: Sets, zone: Zone) -> None:
     """A deleted value leaves its siblings; the set is deleted with its last value."""
     records = [zone.create_record("www", RecordType.A, f"192.0.2.{number}") for number in (1, 2)]
@@ -170,6 +183,38 @@ def test_a_set_that_another_program_changes(driver: Sets, zone: Zone) -> None:
     driver.interferes = [lambda: driver.add("192.0.2.7")]
     record.delete()
     assert driver.values() == ["192.0.2.9", "192.0.2.1", "192.0.2.7"]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_half_a_change(driver: Sets, zone: Zone, many: bool) -> None:
+    """A change is completed if another program interferes when a record is there as new, and as old too."""
+    record = zone.create_record("a", RecordType.A, "192.0.2.1")
+
+    def half() -> None:
+        driver.carry_out([one for one in driver.changes[-1] if one.before is None])
+        driver.add("192.0.2.9", "a")
+
+    driver.interferes = [half]
+    if many:
+        wanted = Content.of("a", RecordType.AAAA, "2001:db8::1", {})
+        driver.change_records(zone, [RecordChange(record, wanted)])
+    else:
+        assert record.update(type=RecordType.AAAA, data="2001:db8::1").id == "AAAA:a:2001:db8::1"
+    assert (driver.values("a"), driver.values("a", "AAAA")) == (["192.0.2.9"], ["2001:db8::1"])
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_an_update_that_is_decided_anew(driver: Sets, zone: Zone, many: bool) -> None:
+    """If the set changes between read and write, a new TTL of an equal value is still set."""
+    record = zone.create_record("www", RecordType.A, "192.0.2.1")
+    driver.interferes = [lambda: driver.add("192.0.2.9")]
+    if many:
+        wanted = Content.of("www", RecordType.A, "192.0.2.1", {"ttl": 5})
+        driver.change_records(zone, [RecordChange(record, wanted)])
+    else:
+        record.update(extra={"ttl": 5})
+    assert driver.kept["www", "A"].ttl == 5
+    assert sorted(driver.values()) == ["192.0.2.1", "192.0.2.9"]
 
 
 def test_a_set_that_never_rests(driver: Sets, zone: Zone) -> None:

@@ -234,6 +234,42 @@ def test_firewalls(client: Any) -> None:
     assert len(client.networking.firewalls()) == 0
 
 
+def test_domains(client: Any) -> None:
+    """The SDK creates a domain, finds it by its name, changes, clones and deletes it."""
+    domain = client.domain_create("example.org", soa_email="admin@example.org", tags=["dns"])
+    assert [found.id for found in client.domains(sdk.Domain.domain == "example.org")] == [domain.id]
+    domain.ttl_sec = 299
+    assert domain.save()
+    domain.invalidate()
+    assert (domain.ttl_sec, domain.type, domain.soa_email) == (300, "master", "admin@example.org")
+    assert domain.zone_file_view()[1] == "$TTL 300"
+    domain.clone("example.net")
+    domain.delete()
+    assert [left.domain for left in client.domains()] == ["example.net"]
+
+
+def test_records(client: Any) -> None:
+    """The SDK creates records of a domain, lists, changes and deletes them."""
+    domain = client.domain_create("example.org", soa_email="admin@example.org")
+    record = domain.record_create("A", name="www", target="192.0.2.1")
+    srv = {"service": "sip", "protocol": "tcp", "target": "sip", "port": 1, "weight": 2, "priority": 3}
+    service = domain.record_create("SRV", **srv)
+    assert (service.name, service.target) == ("_sip._tcp", "sip.example.org")
+    for one in (record, service):
+        one.ttl_sec = 3600
+        assert one.save()
+    domain.invalidate()
+    assert [(one.name, one.target, one.ttl_sec) for one in domain.records] == [
+        ("www", "192.0.2.1", 3600),
+        ("_sip._tcp", "sip.example.org", 3600),
+    ]
+    with pytest.raises(ApiError, match="CNAMES must be unique"):
+        domain.record_create("CNAME", name="www", target="host.example.net")
+    record.delete()
+    domain.invalidate()
+    assert [one.type for one in domain.records] == ["SRV"]
+
+
 def test_catalogs(client: Any) -> None:
     """The SDK lists images, types, regions and kernels, and gets the account."""
     assert client.load(sdk.Image, "linode/debian12").vendor == "Debian"

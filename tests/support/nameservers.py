@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dns.message
 import dns.query
@@ -10,6 +12,8 @@ import dns.rdatatype
 import pytest
 
 from support import kit
+from support.kitopenstack import front_of
+from support.web import serve
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
 """The secret of the TSIG key "t" of BIND and Knot."""
@@ -21,6 +25,14 @@ def nameserver(name: str) -> int:
         pytest.skip("name servers of others: make nameservers")
     port: int = kit.started(name)["port"]
     return port
+
+
+@contextmanager
+def designate() -> Iterator[str]:
+    """Yield the address of a Keystone with Designate, both behind one address."""
+    ports = {name: nameserver(name) for name in ("designate", "keystone")}
+    with serve(front_of(ports)) as web:
+        yield f"{web.url}/keystone"
 
 
 def served(port: int, name: str, type_: str) -> list[str]:

@@ -298,6 +298,7 @@ STORES: dict[str, tuple[str, ...]] = {
 }
 NAME_SERVICES: dict[str, tuple[str, ...]] = {
     "cloudflare": ("me@example.com", TOKEN),
+    "designate": ("me", PASSWORD),
     "digitalocean": (TOKEN,),
     "linode": (TOKEN,),
     "powerdns": (TOKEN,),

@@ -98,6 +98,17 @@ class DNSDriver(OperationsDriver):
         """Return whether a record with this `extra` has the TTL that it is given, not one of the provider."""
         return True
 
+    def has_extra(self, record: Record, extra: Mapping[str, Any]) -> bool:
+        """Return whether a record has the TTL and the fields beyond DNS that are given in `extra`."""
+        ttl = extra.get("ttl")
+        if ttl is not None and record.ttl != ttl and self.has_own_ttl({**record.extra, **extra}):
+            try:
+                if record.ttl != self.stored_ttl(ttl):
+                    return False
+            except InvalidArgumentError:  # it cannot have it
+                return False
+        return all(key not in extra or extra[key] == record.extra.get(key) for key in self.own_extra)
+
     def list_record_types(self) -> list[RecordType]:
         """Return the record types that the provider has."""
         return list(self.RECORD_TYPE_MAP)

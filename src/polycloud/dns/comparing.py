@@ -185,7 +185,7 @@ class Comparison:
             record = _taken(left, wanted.content)
             if record is None:
                 new.append(self._checked(wanted))
-            elif self._differs(record, wanted.content):
+            elif not self.driver.has_extra(record, wanted.content.extra):
                 changes.append(RecordChange(record, self._checked(wanted)))
         pairs = list(zip(left, new, strict=False))
         created = [RecordChange(None, content) for content in new[len(pairs) :]]
@@ -229,27 +229,6 @@ class Comparison:
         except (InvalidArgumentError, UnsupportedOperationError) as error:
             return str(error)
         return None
-
-    def _differs(self, record: Record, content: Content) -> bool:
-        """Return whether a record of the wanted value differs in its TTL, or in what the provider has beyond.
-
-        What is not given stays as it is.
-        """
-        extra = content.extra
-        own, ttl = self.driver.own_extra, extra.get("ttl")
-        if (
-            ttl is not None
-            and record.ttl not in {ttl, self._stored(ttl)}
-            and self.driver.has_own_ttl({**record.extra, **extra})
-        ):
-            return True
-        return bool(own) and any(key in extra and extra[key] != record.extra.get(key) for key in own)
-
-    def _stored(self, ttl: int) -> int:
-        try:
-            return self.driver.stored_ttl(ttl)
-        except InvalidArgumentError:  # a problem of the change that follows
-            return ttl
 
     def _join_types(self) -> None:
         """Have an alias become other records, or the other way round, by one change of type.

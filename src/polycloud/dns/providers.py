@@ -10,6 +10,7 @@ from polycloud.dns.types import Provider
 if TYPE_CHECKING:
     from polycloud.dns.base import DNSDriver
     from polycloud.dns.drivers.cloudflare import CloudflareDNSDriver
+    from polycloud.dns.drivers.designate import DesignateDriver
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.linode import LinodeDNSDriver
@@ -21,6 +22,7 @@ __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
     Provider.CLOUDFLARE: ("polycloud.dns.drivers.cloudflare", "CloudflareDNSDriver"),
+    Provider.DESIGNATE: ("polycloud.dns.drivers.designate", "DesignateDriver"),
     Provider.DIGITAL_OCEAN: ("polycloud.dns.drivers.digitalocean", "DigitalOceanDNSDriver"),
     Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
     Provider.LINODE: ("polycloud.dns.drivers.linode", "LinodeDNSDriver"),
@@ -33,6 +35,8 @@ DRIVERS: providers.Drivers = {
 
 @overload
 def get_driver(provider: Literal[Provider.CLOUDFLARE, "cloudflare"]) -> type[CloudflareDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.DESIGNATE, "designate"]) -> type[DesignateDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanDNSDriver]: ...
 @overload

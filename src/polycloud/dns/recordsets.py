@@ -8,7 +8,8 @@ Between the read of a set and its write another program may change it. Callers o
 turns at a zone. A driver whose provider can refuse a change of what is not there any more raises
 `SetsChangedError`, and the change is decided anew.
 
-The records of a set have one TTL. The id of a record is its type, name and value, and changes with them.
+The records of a set have one TTL. The id of a record is its type, name and value, and changes with them; that
+of the SOA record stays, whatever its serial.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ class RecordSetsDriver(DNSDriver):
 
     keeps_bytes = True
 
-    default_ttl: ClassVar[int] = 3600
-    """The TTL in seconds of a new set, unless the record or the zone has one."""
+    default_ttl: ClassVar[int | None] = 3600
+    """The TTL in seconds of a new set, unless the record or the zone has one; None: sets may have none."""
 
     changes_at_once: ClassVar[int] = 100
     """The most changed sets in a request, as `_size` counts them; those of one name are never divided."""
@@ -181,9 +182,13 @@ class RecordSetsDriver(DNSDriver):
         zone, given = record.zone, self._check_extra(extra)
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[Record]:
-            known = again and not self._find(sets, record) and self._equal(zone, sets, wanted)
-            if known:
-                return [], known
+            nonlocal wanted
+            found = self._find(sets, record)
+            if found and not wanted.rdata:
+                wanted = wanted._replace(rdata=read_rdata(found[0].type, found[1].text).rdata)
+            known = again and self._equal(zone, sets, wanted)
+            if known and known.id != record.id:
+                return self._without(sets, record), known
             return self._decided(zone, sets, RecordChange(record, wanted), given)
 
         return self._change(zone, {record.name, wanted.name}, decide)
@@ -193,11 +198,9 @@ class RecordSetsDriver(DNSDriver):
         check_kind(record, Record, "record")
 
         def decide(sets: list[RecordSet], again: bool) -> Decision[bool]:
-            if again and not self._find(sets, record):
-                return [], True
-            now = list(sets)
-            self._alter(record.zone, now, RecordChange(record, None), NOTHING)
-            return _differences(sets, now), True
+            if not again and not self._find(sets, record):
+                raise RecordDoesNotExistError(driver=self, record_id=record.id)
+            return self._without(sets, record), True
 
         return self._change(record.zone, {record.name}, decide)
 
@@ -276,10 +279,13 @@ class RecordSetsDriver(DNSDriver):
         now = list(sets)
         for change in group:
             before, after = change
-            is_gone = before is not None and not self._find(now, before)
-            is_done = is_gone if after is None else again and self._equal(zone, now, after)
-            if not is_done:
-                self._alter(zone, now, change, NOTHING if after is None else after.extra)
+            known = again and after is not None and self._equal(zone, now, after)
+            if known and not (before and known.id == before.id):
+                after = None
+            if after is not None:
+                self._alter(zone, now, change, after.extra)
+            elif before and self._find(now, before):
+                self._alter(zone, now, RecordChange(before, None), NOTHING)
         return _differences(sets, now)
 
     # How
@@ -289,6 +295,13 @@ class RecordSetsDriver(DNSDriver):
         key = self._set_key(content.type, content.extra)
         there = (record for one in sets if one.key == key for record in self._records(zone, one))
         return next((one for one in there if content.equals(one)), None)
+
+    def _without(self, sets: list[RecordSet], record: Record) -> list[SetChange]:
+        """Return the changes that remove a record, if it is there."""
+        now = list(sets)
+        if self._find(sets, record):
+            self._alter(record.zone, now, RecordChange(record, None), NOTHING)
+        return _differences(sets, now)
 
     def _decided(
         self, zone: Zone, sets: list[RecordSet], change: RecordChange, given: Mapping[str, Any]
@@ -306,7 +319,7 @@ class RecordSetsDriver(DNSDriver):
         of `require_room`.
         """
         record, wanted = change
-        ttl = self.default_ttl if zone.ttl is None else zone.ttl
+        ttl = self.default_ttl if zone.ttl is None or self.default_ttl is None else zone.ttl
         start, value = RecordSet("", "", ttl, ()), SetValue("")
         if record is not None:
             found = self._find(sets, record)
@@ -414,6 +427,8 @@ class RecordSetsDriver(DNSDriver):
         made = []
         for text, own in values:
             data, fields, rdata = read_rdata(type_, text)
+            if type_ == RecordType.SOA:  # there is one, and its serial changes with every change of the zone
+                rdata = ""
             id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
             made.append(Record(id_, name, type_, data, zone, self, ttl, {**common, **fields, **own}))
         return made

@@ -42,6 +42,7 @@ UNKNOWN = (
     r"(?i)\b(flavor|network|port( id)?|security.group) \S+ (could not be|was not|not) found"
     r"|unable to find security.group|availability zone .*(not available|invalid)|invalid flavorref"
     r"|invalid key_name|failed to get (volume|image|snapshot)"
+    r"|invalid uuid \w+_id|can not update a deleting zone"
 )
 REFUSALS: tuple[tuple[int, str, type[ProviderHTTPError]], ...] = (
     (
@@ -60,11 +61,8 @@ REFUSALS: tuple[tuple[int, str, type[ProviderHTTPError]], ...] = (
         r"(?i)\bstatus must be\b|has not been resized|already has a port|\bstill in use\b|already attached",
         ConflictError,
     ),
-    (
-        HTTPStatus.BAD_REQUEST,
-        UNKNOWN,
-        NotFoundError,
-    ),
+    (HTTPStatus.BAD_REQUEST, UNKNOWN, NotFoundError),
+    (HTTPStatus.BAD_REQUEST, r"^CNAME recordsets may not", ConflictError),
     (HTTPStatus.BAD_REQUEST, r"(?i)(attribute|field)\W+name\b|\bname\b.*(too long|empty)", InvalidNameError),
     (
         HTTPStatus.BAD_REQUEST,
@@ -179,6 +177,8 @@ class OpenStackResponse(JsonResponse):
         items = self.built(getattr(payload, name), type_, identity, lambda: _page(name, type_))
         links = getattr(payload, f"{name}_links") or ()
         following = payload.next or next((link.href for link in links if link.rel == "next"), None)
+        if isinstance(payload.links, dict):  # Designate's
+            following = following or payload.links.get("next")
         return items, _marker(following)
 
 

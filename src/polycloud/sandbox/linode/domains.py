@@ -36,7 +36,7 @@ def _rounded(seconds: int) -> int:
     return next((one for one in _SECONDS if one >= seconds), _SECONDS[-1])
 
 
-_TIME = Field(kind=int, default=0, convert=_rounded, check=between(0, _SECONDS[-1]))
+_TIME = Field(kind=int, default=0, convert=_rounded)
 
 
 # Domains

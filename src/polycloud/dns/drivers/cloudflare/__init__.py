@@ -208,7 +208,9 @@ class CloudflareDNSDriver(CloudflareZones):
         before, after = change
         if before is not None:
             there = [one for one in there if one.id == before.id]
-        return not there if after is None else any(after.equals(one) for one in there)
+        if after is None:
+            return not there
+        return any(after.equals(one) and self.has_extra(one, after.extra) for one in there)
 
     # Conversions
 

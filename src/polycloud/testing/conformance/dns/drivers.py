@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -87,19 +88,19 @@ class DriverRules(DNSSuite):
     @rule("create_record", "list_records")
     def test_d13_threads(self, driver: DNSDriver, create_zone: CreateZone) -> None:
         """Threads that share a driver get the responses to their own calls."""
-        self.check_threads(*(partial(driver.list_records, self._filled(driver, create_zone)) for _ in "12"))
+        self.check_threads(*(self._reading(driver, create_zone) for _ in "12"))
 
     @rule("create_record", "list_records")
     def test_d14_event_loop(self, driver: DNSDriver, create_zone: CreateZone) -> None:
         """Calls side by side on an event loop return what they return without one."""
-        zones = [self._filled(driver, create_zone) for _ in "12"]
-        self.check_event_loop(driver, *(partial(driver.list_records, zone) for zone in zones))
+        self.check_event_loop(driver, *(self._reading(driver, create_zone) for _ in "12"))
 
-    def _filled(self, driver: DNSDriver, create_zone: CreateZone) -> Zone:
+    def _reading(self, driver: DNSDriver, create_zone: CreateZone) -> Callable[[], list[Record]]:
+        """Return a call that lists the records of a zone without SOA, whose serial may change later."""
         zone = create_zone()
         self.zone_seen(driver, zone)
         self.listed(driver, driver.create_record(zone.domain.partition(".")[0], zone, RecordType.A, ADDRESS))
-        return zone
+        return lambda: [one for one in driver.list_records(zone) if one.type != RecordType.SOA]
 
     @rule()
     def test_d15_pickled_drivers(self, driver: DNSDriver, zone: Zone) -> None:

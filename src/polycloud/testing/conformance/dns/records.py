@@ -105,11 +105,11 @@ class RecordRules(DNSSuite):
         self.need_type(driver, type_)
         extra = EXTRA.get(type_, {})
         name = NAMES.get(type_, "name")
-        made = driver.create_record(name, zone, type_, DATA[type_], extra)
+        made = driver.create_record(name, zone, type_, self.data[type_], extra)
         for one in (made, self.listed(driver, made)):
             check_objects([one], Record, driver, "name", "data")
             found = (one.name, one.type, one.data.rstrip("."))
-            assert found == (name, type_, DATA[type_]), f"the record is {one!r}"
+            assert found == (name, type_, self.data[type_]), f"the record is {one!r}"
             kept = {field: one.extra.get(field) for field in extra}
             assert kept == extra, f"the extra of {one!r} is {one.extra}, not {extra}"
 

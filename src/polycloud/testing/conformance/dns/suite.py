@@ -46,7 +46,7 @@ EXTRA: Mapping[RecordType, dict[str, Any]] = {
     RecordType.SVCB: {"priority": 2},
 }
 """The fields of `extra` that a type needs."""
-NAMES = {RecordType.SRV: "_sip._tcp"}
+NAMES = {RecordType.SRV: "_sip._tcp", RecordType.TLSA: "_443._tcp"}
 """The names of records, where a type needs one of its own."""
 EXPORTED = {
     RecordType.A: ADDRESS,
@@ -82,6 +82,9 @@ class DNSSuite(Checks[DNSDriver]):
 
     other_ttl: ClassVar[int] = 1260
     """Another such TTL."""
+
+    data: ClassVar[Mapping[RecordType, str]] = DATA
+    """Data of a record of each type; set others where the provider has a part only of what DNS allows."""
 
     examples: ClassVar[int] = 3
     """How many zones with records of all types are written and read back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -14,7 +14,7 @@ from polycloud.dns.rdata import VALUE_FIELDS, write_rdata
 from polycloud.dns.types import RecordType
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.dns.suite import ADDRESS, DATA, EXTRA, NAMES, DNSSuite
+from polycloud.testing.conformance.dns.suite import ADDRESS, EXTRA, NAMES, DNSSuite
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -49,7 +49,7 @@ class ValueRules(DNSSuite):
         )
 
         @few
-        @given(_records(driver.list_record_types()))
+        @given(_records(self.data, driver.list_record_types()))
         def round_trip(wanted: list[Value]) -> None:
             created = self._created(driver, zone, wanted)
             self._created(driver, zone, [_value(one) for one in created])
@@ -156,7 +156,7 @@ def _value(record: Record) -> Value:
     return Value(record.name, record.type, record.data, {one: record.extra.get(one) for one in fields})
 
 
-def _records(types: Collection[RecordType]) -> SearchStrategy[list[Value]]:
+def _records(data: Mapping[RecordType, str], types: Collection[RecordType]) -> SearchStrategy[list[Value]]:
     """Return lists of records, one of each type that has examples, each with a name of its own.
 
     DS has the name of NS, without which BIND ignores it.
@@ -166,9 +166,9 @@ def _records(types: Collection[RecordType]) -> SearchStrategy[list[Value]]:
     label = st.from_regex(LABEL, fullmatch=True)
     host = st.builds("{}.{}.example".format, label, label)
     characters = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))
-    chosen = sorted(set(DATA) & set(types), key=lambda one: (one == RecordType.DS, one))
-    data = {
-        **{one: st.just(write_rdata(one, DATA[one], EXTRA.get(one, {})).data) for one in chosen},
+    chosen = sorted(set(data) & set(types), key=lambda one: (one == RecordType.DS, one))
+    values = {
+        **{one: st.just(write_rdata(one, data[one], EXTRA.get(one, {})).data) for one in chosen},
         RecordType.A: st.ip_addresses(v=4, network="192.0.2.0/24").map(str),
         RecordType.AAAA: st.ip_addresses(v=6, network="2001:db8::/32").map(str),
         RecordType.TXT: st.text(characters, min_size=1, max_size=300),
@@ -186,6 +186,6 @@ def _records(types: Collection[RecordType]) -> SearchStrategy[list[Value]]:
     def record(type_: RecordType) -> SearchStrategy[Value]:
         name = {RecordType.DS: "ns", **NAMES}.get(type_, type_.lower())
         extra = st.fixed_dictionaries({one: fields[one] for one in VALUE_FIELDS.get(type_, ())})
-        return st.builds(Value, st.just(name), st.just(type_), data[type_], extra)
+        return st.builds(Value, st.just(name), st.just(type_), values[type_], extra)
 
     return st.tuples(*map(record, chosen)).map(list)
