@@ -424,14 +424,26 @@ class RecordSetsDriver(DNSDriver):
         name, type_, ttl, values, extra, key = sets
         start = f"{type_}:{key and key + ':'}{name}:"
         common = {**extra} if ttl is None else {"ttl": ttl, **extra}
-        made = []
-        for text, own in values:
-            data, fields, rdata = read_rdata(type_, text)
-            if type_ == RecordType.SOA:  # there is one, and its serial changes with every change of the zone
-                rdata = ""
-            id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
-            made.append(Record(id_, name, type_, data, zone, self, ttl, {**common, **fields, **own}))
-        return made
+        return [self._record(zone, start, name, type_, ttl, text, {**common, **own}) for text, own in values]
+
+    def _record(
+        self,
+        zone: Zone,
+        start: str,
+        name: str,
+        type_: RecordType | str,
+        ttl: int | None,
+        text: str,
+        extra: dict[str, Any],
+    ) -> Record:
+        """Return the record of a value; its id begins with `start`. `extra` becomes its own."""
+        data, fields, rdata = read_rdata(type_, text)
+        if type_ is RecordType.SOA:  # there is one, and its serial changes with every change of the zone
+            rdata = ""
+        id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
+        if fields:
+            extra.update(fields)
+        return Record(id_, name, type_, data, zone, self, ttl, extra)
 
 
 def _same(sets: Iterable[RecordSet], name: str, type_: str, key: str) -> RecordSet | None:

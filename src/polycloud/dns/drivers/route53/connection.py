@@ -11,6 +11,7 @@ import msgspec
 from polycloud.common.arguments import drop_none
 from polycloud.common.aws.errors import REFUSALS, Refusals
 from polycloud.common.aws.rest import AWSRestConnection, AWSRestResponse
+from polycloud.common.aws.xml import plain_root
 from polycloud.common.base import quote_segment
 from polycloud.errors import ConflictError, InvalidArgumentError, ProviderHTTPError
 
@@ -28,6 +29,26 @@ class Route53Response(AWSRestResponse):
         (re.compile(r"ConflictingDomainExists"), ConflictError),
         *REFUSALS,
     )
+
+    def read_part(self, part: str, type_: type[T]) -> T:
+        """Return an element of the document as a `type_`. Raises `MalformedResponseError` as `read` does."""
+        try:
+            _, fields = plain_root(part.encode(), self.lists)
+        except ValueError as error:
+            raise self.malformed(f"the response is not XML: {error}") from None
+        return self.typed(fields or {}, type_)
+
+    def divided(self, name: str) -> tuple[str, bytes]:
+        """Return what is in the element `name`, and the document without it.
+
+        A document that has more than elements and ASCII text is not divided, but returned after "".
+        """
+        start, end = f"<{name}>".encode(), f"</{name}>".encode()
+        head, _, rest = self.content.partition(start)
+        inner, _, tail = rest.rpartition(end)
+        if not (inner and self.content.isascii()) or b"<!" in self.content or b"<?" in rest:
+            return "", self.content
+        return inner.decode(), head + start + end + tail
 
 
 class Route53Connection(AWSRestConnection):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from itertools import takewhile
+from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -12,9 +12,10 @@ import msgspec
 from polycloud.common.aws import AWSBaseDriver
 from polycloud.common.pagination import follow_marker
 from polycloud.dns.base import translated
-from polycloud.dns.content import Content, record_type
+from polycloud.dns.content import Content, check_kind, record_type
 from polycloud.dns.drivers.route53.connection import (
     Route53Connection,
+    Route53Response,
     checked,
     from_octal,
     octal,
@@ -22,18 +23,36 @@ from polycloud.dns.drivers.route53.connection import (
     path_of,
 )
 from polycloud.dns.names import full_name
-from polycloud.dns.objects import Zone
+from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import HOST_NAMES
-from polycloud.dns.recordsets import RecordSet, RecordSetsDriver, SetChange, SetsChangedError, SetValue
+from polycloud.dns.recordsets import (
+    RecordSet,
+    RecordSetsDriver,
+    SetChange,
+    SetsChangedError,
+    SetValue,
+)
 from polycloud.dns.types import RecordConflictError, RecordType
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 
+PlainSet = tuple[str, RecordType | str, int, list[str]]
+"""The relative name, type, TTL and values of a set that has nothing else."""
 ALIAS = RecordType.ALIAS
 KEPT = frozenset({RecordType.NS, RecordType.SOA})
 """Types of the sets of the zone itself that Route 53 makes, and does not let go."""
 LARGEST_PAGE, SETS_OF_A_NAME = 300, 20
 CHARACTERS_A_VALUE = 32
 """A batch may have 1,000 values and 32,000 characters in them."""
+OPENING = "<ResourceRecordSet>"
+BETWEEN = "</Value></ResourceRecord><ResourceRecord><Value>"
+VALUE = r"[!-%'-;=-\[\]-~][ -%'-;=-\[\]-~]*"
+PLAIN = re.compile(
+    rf"{OPENING}(?:<Name>([a-z0-9_.-]+)</Name><Type>(\w+)</Type><TTL>(\d{{1,10}})</TTL><ResourceRecords>"
+    rf"<ResourceRecord><Value>({VALUE}(?:{BETWEEN}{VALUE})*)</Value></ResourceRecord></ResourceRecords>"
+    "|(.*?))</ResourceRecordSet>",
+    re.DOTALL,
+)
+"""A set without escapes that has nothing but a TTL and values, or any other."""
 CHANGED = re.compile(
     r"Tried to (create|delete) resource record set .*but (it (already exists|was not found)|the values)"
 )
@@ -125,24 +144,54 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
     connection: Route53Connection
     _per_page: int
 
-    def _sets(self, zone: Zone, name: str | None = None) -> Iterable[RecordSet]:
+    def list_records(self, zone: Zone) -> list[Record]:
+        """Return all records of a zone."""
+        check_kind(zone, Zone, "zone")
+        with self._zone_errors(zone.id):
+            return [record for page in self._pages(zone) for record in self._records_of(zone, page)]
+
+    def iterate_records(self, zone: Zone) -> Iterator[Record]:
+        """Yield the records of a zone, a page at a time."""
+        check_kind(zone, Zone, "zone")
+        with self._zone_errors(zone.id):
+            for page in self._pages(zone):
+                yield from self._records_of(zone, page)
+
+    def _records_of(self, zone: Zone, page: Iterable[RecordSet | PlainSet]) -> list[Record]:
+        """Return the records of sets, without a `RecordSet` of each: that would take half as long again."""
+        made: list[Record] = []
+        for one in page:
+            if isinstance(one, RecordSet):
+                made += self._records(zone, one)
+                continue
+            name, type_, ttl, texts = one
+            start = type_ + ":" + name + ":"
+            made += [self._record(zone, start, name, type_, ttl, text, {"ttl": ttl}) for text in texts]
+        return made
+
+    def _sets(self, zone: Zone, name: str | None = None) -> Iterator[RecordSet]:
+        for page in self._pages(zone, name):
+            for one in page:
+                if name not in {None, one[0]}:
+                    return
+                yield one if isinstance(one, RecordSet) else _as_set(*one)
+
+    def _pages(self, zone: Zone, name: str | None = None) -> Iterator[list[RecordSet | PlainSet]]:
+        """Yield pages of sets, from those of the relative `name` on."""
         path = f"{path_of(zone.id)}/rrset"
         size = self._per_page if name is None else min(self._per_page, SETS_OF_A_NAME)
         start = {} if name is None else {"name": octal_name(full_name(name, zone))}
 
-        def fetch(marker: str | int | None) -> tuple[list[RecordSet], str]:
+        def fetch(marker: str | int | None) -> tuple[list[Any], str]:
             if marker is None:
                 begin = start
             else:
                 begin = dict(zip(("name", "type", "identifier"), str(marker).split(" ", 2), strict=False))
             response = self.connection.call("GET", path, params={**begin, "maxitems": size})
-            page: SetsPage = response.read("ListResourceRecordSetsResponse", SetsPage)
-            following = (page.next_record_name, page.next_record_type, page.next_record_identifier)
-            sets = [self._to_set(one, zone) for one in page.resource_record_sets or ()]
-            return sets, " ".join(filter(None, following))
+            sets, following = self._page(response, zone)
+            return [(marker, sets)], following
 
-        sets = follow_marker(fetch, lambda one: (one.name, one.type, one.key))
-        return sets if name is None else takewhile(lambda one: one.name == name, sets)
+        return map(itemgetter(1), follow_marker(fetch, itemgetter(0)))
 
     def _change_sets(self, zone: Zone, changes: list[SetChange]) -> None:
         steps = [
@@ -204,6 +253,30 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
         extra = {"ex_alias_type": "A", "ex_evaluate_target_health": False, **extra}
         return made._replace(ttl=None, extra=extra)
 
+    def _page(self, response: Route53Response, zone: Zone) -> tuple[list[RecordSet | PlainSet], str]:
+        """Return the sets of a page, and where the next one begins.
+
+        Most sets are plain: these are taken apart by one pattern, in a tenth of the time of a parser. It has
+        the rest: other sets one by one, and the document around them.
+        """
+        inner, rest = response.divided("ResourceRecordSets")
+        found = PLAIN.findall(inner)
+        if len(found) != inner.count(OPENING[:-1]):
+            found, rest = [], response.content
+        page: SetsPage = response.read("ListResourceRecordSetsResponse", SetsPage, content=rest)
+        sets: list[RecordSet | PlainSet] = []
+        sets += [self._to_set(one, zone) for one in page.resource_record_sets or ()]
+        end = f".{zone.domain}."
+        for name, type_, ttl, text, other in found:
+            if name:
+                relative = name[: -len(end)] if name.endswith(end) else self._received_name(name, zone)
+                sets.append((relative, record_type(type_), int(ttl), text.split(BETWEEN)))
+            else:
+                payload = response.read_part(f"{OPENING}{other}</ResourceRecordSet>", SetPayload)
+                sets.append(self._to_set(payload, zone))
+        following = (page.next_record_name, page.next_record_type, page.next_record_identifier)
+        return sets, " ".join(filter(None, following))
+
     def _to_set(self, payload: SetPayload, zone: Zone) -> RecordSet:
         name = self._received_name(from_octal(payload.name), zone)
         extra: dict[str, Any] = {}
@@ -223,6 +296,10 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
             if target.hosted_zone_id != zone.id:
                 extra["ex_alias_zone_id"] = target.hosted_zone_id
         return RecordSet(name, type_, payload.ttl, values, extra, self._set_key(type_, extra))
+
+
+def _as_set(name: str, type_: RecordType | str, ttl: int, texts: list[str]) -> RecordSet:
+    return RecordSet(name, type_, ttl, tuple(map(SetValue, texts)))
 
 
 def _identity(type_: str, key: str) -> tuple[str, str]:
