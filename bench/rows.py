@@ -135,6 +135,26 @@ def _objects(task: str, do: str, figures: dict[str, str]) -> list[Row]:
     ]
 
 
+def _zones() -> list[Row]:
+    """A zone of 10,000 records, beside Libcloud and octoDNS, whose plans list the zone."""
+
+    def by(client: str, do: str, python: str = "peer") -> Way:
+        return Way("zones.py", f"{client} {do} 10000", "zone 10000", python)
+
+    def row(task: str, do: str, peer: str, per: str = "record") -> Row:
+        figures = {"cpu_us": f"CPU µs a {per}"}
+        return Row("dns", task, figures, by("polycloud", do, "dev"), by(peer, do), beside=peer)
+
+    return [
+        row("list 10,000 records of PowerDNS", "list", "libcloud"),
+        row("list them", "list", "octodns"),
+        row("list and plan, 100 of them change", "plan", "octodns"),
+        Row("dns", "plan alone", {"cpu_us": "CPU µs a record"}, by("polycloud", "compare", "dev")),
+        row("change 100 of them", "apply", "libcloud", "change"),
+        row("apply the plan", "apply", "octodns", "change"),
+    ]
+
+
 SLOW = "pages 10000 0.02"
 ROWS = (
     Row(
@@ -200,6 +220,7 @@ ROWS = (
     *_objects("list 100,000 keys", "list", {"cpu_us": "CPU µs a key"}),
     *_objects("upload a file of 256 MB", "up", TRANSFER),
     *_objects("download it to a file", "down", TRANSFER),
+    *_zones(),
     _command("polycloud --version", "version"),
     _command("polycloud nodes list", "list"),
     _command("a TAB whose names are cached", "tab"),

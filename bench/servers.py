@@ -2,6 +2,7 @@
 
     python bench/servers.py pages COUNT LATENCY     # lists of COUNT things, recorded from the sandbox
     python bench/servers.py objects                 # an S3 that answers from memory
+    python bench/servers.py zone COUNT              # a PowerDNS with a zone of COUNT records
     python bench/servers.py nodes                   # DigitalOcean's sandbox, whose nodes accept SSH
     python bench/servers.py faults SEED             # DigitalOcean's sandbox behind a network that fails
 
@@ -16,7 +17,10 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
+
+from zonevalues import DOMAIN, zone_values
 
 RECORDED = Path(__file__).parent / "recorded"
 HEADERS = (
@@ -122,6 +126,40 @@ def _address(number: int) -> str:
     return f"198.{18 + number // 65536}.{number // 256 % 256}.{number % 256}"
 
 
+class Zone:
+    """A PowerDNS with one zone, most of it addresses; changes are accepted, and not kept."""
+
+    def __init__(self, count: int) -> None:
+        zone: dict[str, Any] = {
+            "id": f"{DOMAIN}.",
+            "name": f"{DOMAIN}.",
+            "kind": "Native",
+            "serial": 1,
+            "dnssec": False,
+        }
+        zone |= {"masters": [], "account": "", "notified_serial": 0, "last_check": 0}
+        sets = [_set(*value) for value in zone_values(count)]
+        self._server = _response("application/json", json.dumps({"version": "4.9.0", "id": "localhost"}))
+        self._zones = _response("application/json", json.dumps([zone]))
+        self._bare = _response("application/json", json.dumps(zone))
+        self._zone = _response("application/json", json.dumps({**zone, "rrsets": sets}))
+
+    def respond(self, path: str, text: str) -> bytes:
+        """The response to a request; only changes have a body of JSON."""
+        if text.startswith("{"):
+            return b"HTTP/1.1 204 No Content\r\n\r\n"
+        if path.endswith("/zones"):
+            return self._zones
+        if "/zones/" not in path:
+            return self._server
+        return self._bare if "rrsets=false" in text else self._zone
+
+
+def _set(name: str, type_: str, value: str) -> dict[str, Any]:
+    records = [{"content": value, "disabled": False}]
+    return {"name": f"{name}.{DOMAIN}.", "type": type_, "ttl": 300, "comments": [], "records": records}
+
+
 def _response(kind: str, body: str) -> bytes:
     encoded = body.encode()
     return f"HTTP/1.1 200 OK\r\n{HEADERS.format(kind, len(encoded))}".encode() + encoded
@@ -164,6 +202,18 @@ def serve_pages(count: str, latency: str) -> None:
         server = await loop.create_server(
             lambda: Exchange(pages.of, float(latency)), "127.0.0.1", 0, backlog=2048
         )
+        _print(*server.sockets[0].getsockname())
+        await loop.run_in_executor(None, sys.stdin.read)
+
+    asyncio.run(main())
+
+
+def serve_zone(count: str) -> None:
+    """Serve a zone until standard input ends."""
+
+    async def main() -> None:
+        zone, loop = Zone(int(count)), asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Exchange(zone.respond, 0), "127.0.0.1", 0, backlog=2048)
         _print(*server.sockets[0].getsockname())
         await loop.run_in_executor(None, sys.stdin.read)
 
@@ -213,6 +263,7 @@ def _print(*words: object) -> None:
 
 SERVERS: dict[str, Callable[..., None]] = {
     "pages": serve_pages,
+    "zone": serve_zone,
     "objects": serve_objects,
     "nodes": serve_nodes,
     "faults": serve_faults,

@@ -48,6 +48,15 @@ PRINTED = {
             "- octodns:\n    lenient: true\n  ttl: 60\n  type: TXT\n  value: v=DKIM1\\; k=rsa\n"
             "web:\n  ttl: 3600\n  type: A\n  values:\n  - 203.0.113.7\n  - 203.0.113.8\n\n"
         ),
+        (
+            "example.com at Dummy DNS Provider: 1 to create, 1 to update, 1 to delete, 0 unchanged\n"
+            '+ @    MX        300  10 mail.example.com.\n- old  TXT            "not needed"\n'
+            "~ www  A         300  203.0.113.7 -> 203.0.113.8\n"
+            "example.com at Dummy DNS Provider: 0 to create, 0 to update, 0 to delete, 2 unchanged\n"
+        ),
+        "[('www', '203.0.113.7', 300)]\n",
+        "",
+        "",
         "",
         "",
         (

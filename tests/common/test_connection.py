@@ -957,3 +957,13 @@ def test_urls_are_quoted_as_the_standard_library_quotes(params: dict[str, Any], 
     given = {name: value for name, value in params.items() if value is not None}
     url, _, query = transport.requests[0].url.partition("?")
     assert (url, query) == (f"https://api.example/{quote(name, safe='')}", urlencode(given, doseq=True))
+
+
+def test_text_that_no_url_can_have() -> None:
+    """Text that UTF-8 cannot encode is refused in a path, as a whole or in a segment, before a request."""
+    transport = RecordingTransport()
+    connection = Connection(transport=transport, host="api.example")
+    for act in (lambda: quote_segment("\ud800"), lambda: connection.request("/\ud800")):
+        with pytest.raises(InvalidArgumentError, match="text that UTF-8 can encode"):
+            act()
+    assert transport.requests == []

@@ -198,8 +198,9 @@ def test_key_pairs_from_files(driver: DummyNodeDriver, tmp_path: Path) -> None:
     """A public key is imported from a file; a file that cannot be read is named."""
     (tmp_path / "id.pub").write_text(PUBLIC_KEY + "\n")
     assert driver.import_key_pair_from_file("mine", str(tmp_path / "id.pub")).public_key == PUBLIC_KEY
-    with pytest.raises(InvalidArgumentError, match=r"none\.pub"):
-        driver.import_key_pair_from_file("mine", str(tmp_path / "none.pub"))
+    for wrong in (str(tmp_path / "none.pub"), "\0none.pub", "\ud800none.pub", "~nobody-at-all/none.pub"):
+        with pytest.raises(InvalidArgumentError, match=r"none\.pub' cannot be read"):
+            driver.import_key_pair_from_file("mine", wrong)
     with pytest.raises(KeyPairDoesNotExistError, match="'other'"):
         driver.get_key_pair("other")
 

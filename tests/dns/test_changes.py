@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from polycloud.common.base import Connection
 from polycloud.dns.base import translated
@@ -47,7 +48,7 @@ class Sets(RecordSetsDriver):
     def add(self, text: str) -> None:
         """Add an address to www, as another program does."""
         old = self.kept["www", "A"]
-        self.kept["www", "A"] = old._replace(values=(*old.values, SetValue(text)))
+        self.kept["www", "A"] = replace(old, values=(*old.values, SetValue(text)))
 
     def _sets(self, zone: Zone, name: str | None = None) -> Iterable[RecordSet]:
         return list(self.kept.values())

@@ -551,6 +551,15 @@ def test_own_fields(cloud: Cloud, zone: Zone) -> None:
     assert set(PROXIED) < set(zone.driver.own_extra)
 
 
+def test_ttls_of_proxied_records(cloud: Cloud, zone: Zone) -> None:
+    """A record that is proxied gets the automatic TTL, since it can have no other."""
+    cloud.answers["POST", RECORDS] = echoed
+    made = zone.create_record("shop", RecordType.A, "192.0.2.1", {"ttl": 600, "proxied": True})
+    cloud.answers["PATCH", RECORD] = ok({**PLAIN, "proxied": True})
+    made.update(extra={"ttl": 900, "proxied": True})
+    assert [body["ttl"] for _, body in cloud.sent] == [1, 1]
+
+
 def test_own_fields_of_other_types(cloud: Cloud, zone: Zone) -> None:
     """The `extra` of a record may be given to one of another type: what is empty or False is not sent."""
     cloud.answers["POST", RECORDS] = echoed

@@ -309,3 +309,10 @@ def test_a_missing_record(driver: DigitalOceanDNSDriver, zone: Zone) -> None:
     assert (caught.value.code, caught.value.driver, caught.value.record_id) == (404, driver, "1")
     assert caught.value.headers
     assert caught.value.message
+
+
+def test_requests_of_find_zones(driver: DigitalOceanDNSDriver, zone: Zone, requests: list[str]) -> None:
+    """A zone is found by its domain in any spelling with one request, whether it exists or not."""
+    assert [one.id for one in driver.find_zones("Example.ORG.")] == [zone.id]
+    assert driver.find_zones("example.net") == []
+    assert len(requests) == 2

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from polycloud.common.base import Connection
 from polycloud.dns.base import translated
@@ -76,7 +77,7 @@ class Sets(RecordSetsDriver):
     def add(self, text: str, name: str = "www", **extra: Any) -> None:
         """Add a value, as another program does."""
         old = self.kept.get((name, "A")) or RecordSet(name, RecordType.A, 60, (), extra)
-        self.kept[name, "A"] = old._replace(values=(*old.values, SetValue(text)))
+        self.kept[name, "A"] = replace(old, values=(*old.values, SetValue(text)))
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def test_deletes_of_siblings(driver: Sets, zone: Zone) -> None:
 def test_an_update_keeps_what_is_not_given(driver: Sets, zone: Zone) -> None:
     """An update keeps the TTL and the extra that the provider has now, not those that were read before."""
     record = zone.create_record("www", RecordType.A, "192.0.2.1", {"ttl": 60, "note": "old"})
-    driver.kept["www", "A"] = driver.kept["www", "A"]._replace(ttl=90, extra={"note": "new"})
+    driver.kept["www", "A"] = replace(driver.kept["www", "A"], ttl=90, extra={"note": "new"})
     changed = record.update(data="192.0.2.2")
     assert (changed.ttl, changed.extra["note"], driver.values()) == (90, "new", ["192.0.2.2"])
 

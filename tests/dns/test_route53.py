@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 
 from polycloud.dns.changes import RecordChange
 from polycloud.dns.content import Content
@@ -549,7 +550,7 @@ def test_twins_of_two_programs(driver: Route53DNSDriver, zone: Zone, cloud: Sand
             if self.late:
                 self.late = False
                 (one,) = [one.after for one in changes if one.after]
-                theirs = one._replace(values=(SetValue("192.0.2.9"),))
+                theirs = replace(one, values=(SetValue("192.0.2.9"),))
                 driver._change_sets(zone, [SetChange(None, theirs)])
             super()._change_sets(zone, changes)
 

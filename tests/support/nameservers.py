@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,12 +12,15 @@ import dns.query
 import dns.rdatatype
 import pytest
 
+from polycloud.dns.drivers.powerdns import PowerDNSDriver
+from polycloud.dns.drivers.rfc2136 import RFC2136Driver
+from polycloud.dns.objects import Zone
 from support import kit
 from support.kitopenstack import front_of
 from support.web import serve
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
-"""The secret of the TSIG key "t" of BIND and Knot."""
+"""The secret of the TSIG keys: "t" of BIND and Knot, and those that PowerDNS gets."""
 
 
 def nameserver(name: str) -> int:
@@ -25,6 +29,43 @@ def nameserver(name: str) -> int:
         pytest.skip("name servers of others: make nameservers")
     port: int = kit.started(name)["port"]
     return port
+
+
+@contextmanager
+def powerdns_zone(domain: str, key: str) -> Iterator[int]:
+    """Give PowerDNS a zone, and a TSIG key that may update and transfer it; yield its port of DNS."""
+    port = nameserver("pdns")
+    with PowerDNSDriver("secret", url=f"http://127.0.0.1:{port}") as driver:
+        zone = driver.create_zone(domain, extra={"nameservers": [f"ns1.{domain}."]})
+        root = "/api/v1/servers/localhost"
+        payload = {"name": key, "algorithm": "hmac-sha256", "key": SECRET}
+        driver.connection.request(f"{root}/tsigkeys", json=payload, method="POST")
+        allowed = {"kind": "TSIG-ALLOW-DNSUPDATE", "metadata": [key]}
+        driver.connection.request(f"{root}/zones/{zone.id}/metadata", json=allowed, method="POST")
+        transfers = {"master_tsig_key_ids": [f"{key}."]}
+        driver.connection.request(f"{root}/zones/{zone.id}", json=transfers, method="PUT")
+        yield port + 1
+        driver.connection.request(f"{root}/tsigkeys/{key}.", method="DELETE")
+        driver.delete_zone(zone)
+
+
+@contextmanager
+def live_zone(name: str) -> Iterator[tuple[Zone, tuple[str, int]]]:
+    """Yield a zone of a server and the address at which it is served.
+
+    PowerDNS gets a new zone by its API; BIND and Knot have example.org, which dynamic updates change. A test
+    deletes there what it has added, for others may use the zone at the same time.
+    """
+    port = nameserver(name)
+    if name == "pdns":
+        with PowerDNSDriver("secret", url=f"http://127.0.0.1:{port}") as api:
+            domain = f"test-{secrets.token_hex(4)}.example"
+            zone = api.create_zone(domain, extra={"nameservers": [f"ns1.{domain}."]})
+            yield zone, ("127.0.0.1", port + 1)
+            zone.delete()
+        return
+    with RFC2136Driver("t", SECRET, host="127.0.0.1", port=port, zones=["example.org"]) as updates:
+        yield updates.list_zones()[0], ("127.0.0.1", port)
 
 
 @contextmanager

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from polycloud.aio.compute import AsyncNodeDriver
 from polycloud.aio.dns import AsyncDNSDriver
 from polycloud.aio.driver import AsyncDriver, EventLoopError, run
+from polycloud.aio.loadbalancer import AsyncLBDriver
 from polycloud.aio.storage import AsyncStorageDriver
 from polycloud.common.providers import get_driver
 from polycloud.compute.base import NodeDriver
 from polycloud.dns.base import DNSDriver
 from polycloud.errors import InvalidArgumentError
+from polycloud.loadbalancer.base import Driver as LBDriver
 from polycloud.storage.base import StorageDriver
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncDNSDriver",
     "AsyncDriver",
+    "AsyncLBDriver",
     "AsyncNodeDriver",
     "AsyncStorageDriver",
     "EventLoopError",
@@ -52,11 +55,13 @@ __all__ = [
 ]
 
 D = TypeVar("D", bound=DNSDriver)
+L = TypeVar("L", bound=LBDriver)
 N = TypeVar("N", bound=NodeDriver)
 S = TypeVar("S", bound=StorageDriver)
 FACADES: tuple[tuple[type[Any], type[AsyncDriver[Any]]], ...] = (
     (NodeDriver, AsyncNodeDriver),
     (DNSDriver, AsyncDNSDriver),
+    (LBDriver, AsyncLBDriver),
     (StorageDriver, AsyncStorageDriver),
 )
 """The base of each service's drivers, and their facade."""
@@ -149,6 +154,10 @@ def connect(
     provider: str, *credentials: Any, service: Literal["storage"], **options: Any
 ) -> AsyncStorageDriver[Any]: ...
 @overload
+def connect(
+    provider: str, *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> AsyncLBDriver[Any]: ...
+@overload
 def connect(provider: str, *credentials: Any, service: str, **options: Any) -> AsyncDriver[Any]: ...
 def connect(provider: str, *credentials: Any, service: str = "compute", **options: Any) -> AsyncDriver[Any]:
     """Make a driver to await: `async with aio.connect(...) as cloud:`. The arguments are those of the driver.
@@ -163,6 +172,8 @@ def connect(provider: str, *credentials: Any, service: str = "compute", **option
 def wrap(driver: N) -> AsyncNodeDriver[N]: ...
 @overload
 def wrap(driver: D) -> AsyncDNSDriver[D]: ...
+@overload
+def wrap(driver: L) -> AsyncLBDriver[L]: ...
 @overload
 def wrap(driver: S) -> AsyncStorageDriver[S]: ...
 def wrap(driver: Any) -> AsyncDriver[Any]:

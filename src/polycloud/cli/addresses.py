@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import accounts
+from polycloud.cli.services import provider_names
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -86,22 +87,26 @@ def parse(text: str) -> Address:
 
 
 class Drivers:
-    """The drivers of a command's addresses: one for each account."""
+    """The drivers for a service of a command's addresses: one for each account."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, service: str) -> None:
         self._stack = stack
-        self._drivers: dict[str, StorageDriver] = {}
+        self._service = service
+        self._drivers: dict[str, Any] = {}
 
     def of(self, address: Address) -> StorageDriver:
+        """The driver of an address's account."""
+        driver: StorageDriver = self.named(address.account)
+        return driver
+
+    def named(self, account: str) -> Any:
         """The driver of an account: a profile, or a provider whose credentials are in the environment."""
-        if address.account not in self._drivers:
+        if account not in self._drivers:
             known = accounts.configuration().profiles
-            is_profile = address.account in known or not _is_provider(address.account)
-            chosen = (address.account, None) if is_profile else (None, address.account)
-            self._drivers[address.account] = self._stack.enter_context(
-                accounts.connect_one("storage", *chosen)
-            )
-        return self._drivers[address.account]
+            is_profile = account in known or account not in provider_names()[self._service]
+            chosen = (account, None) if is_profile else (None, account)
+            self._drivers[account] = self._stack.enter_context(accounts.connect_one(self._service, *chosen))
+        return self._drivers[account]
 
     def container(self, address: Address) -> Container:
         """The container of an address, which is not asked whether it exists."""
@@ -136,13 +141,7 @@ class Drivers:
 
 
 @contextmanager
-def connected() -> Iterator[Drivers]:
+def connected(service: str = "storage") -> Iterator[Drivers]:
     """Make drivers for addresses; close them at the end of the block."""
     with ExitStack() as stack:
-        yield Drivers(stack)
-
-
-def _is_provider(name: str) -> Any:
-    from polycloud.storage.providers import names
-
-    return name in names()
+        yield Drivers(stack, service)

@@ -12,37 +12,42 @@ from polycloud.cli import listing, options
 __all__ = ["takes", "takes_form", "takes_view"]
 
 Function = Callable[..., None]
+Group = tuple[Function, Callable[..., Any]]
 
 
-def takes(name: str, group: Function, make: Callable[..., Any]) -> Callable[[Function], Function]:
-    """Give a command the parameters of `group` in place of its parameter `name`.
+def takes(**groups: Group) -> Callable[[Function], Function]:
+    """Give a command the parameters of groups, each in place of its parameter of the group's name.
 
-    The command gets what `make` returns for their values.
+    A group is a function with these parameters, and one that makes the command's argument of their values.
     """
 
     def decorate(command: Function) -> Function:
         @wraps(command)
-        def with_group(**given: Any) -> None:
-            chosen = {key: given.pop(key) for key in ours.parameters}
-            command(**{name: make(**chosen)}, **given)
+        def with_groups(**given: Any) -> None:
+            for name, (_, make) in groups.items():
+                chosen = {key: given.pop(key) for key in parameters_of[name]}
+                given[name] = make(**chosen)
+            command(**given)
 
-        ours = signature(group, eval_str=True)
-        # The type of `name` may be one that only type checkers import
-        hints = get_type_hints(command, localns={str(_annotation(command, name)): Any}, include_extras=True)
+        parameters_of = {
+            name: signature(options_, eval_str=True).parameters for name, (options_, _) in groups.items()
+        }
+        own = signature(command).parameters
+        # The types of groups may be such as only type checkers import
+        unknown = {str(own[name].annotation): Any for name in groups}
+        hints = get_type_hints(command, localns=unknown, include_extras=True)
         parameters: list[Parameter] = []
-        for key, parameter in signature(command).parameters.items():
-            own = [parameter.replace(annotation=hints[key])]
-            parameters += ours.parameters.values() if key == name else own
-        del with_group.__wrapped__  # its parameters are not those of the command
-        with_group.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # as Typer reads it
-        with_group.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return with_group
+        for name, parameter in own.items():
+            if name in groups:
+                parameters += parameters_of[name].values()
+            else:
+                parameters.append(parameter.replace(annotation=hints[name]))
+        del with_groups.__wrapped__  # its parameters are not those of the command
+        with_groups.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # as Typer reads it
+        with_groups.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return with_groups
 
     return decorate
-
-
-def _annotation(command: Function, name: str) -> Any:
-    return signature(command).parameters[name].annotation
 
 
 def _form_options(
@@ -87,7 +92,7 @@ def _view(
     return listing.View(form, not no_header, filters=filters or (), **others)
 
 
-takes_form = takes("view", _form_options, _view)
+takes_form = takes(view=(_form_options, _view))
 """Give a command the options of `show`; its parameter `view` says how the resource is printed."""
-takes_view = takes("view", _view_options, _view)
+takes_view = takes(view=(_view_options, _view))
 """Give a command the options of a list; its parameter `view` says how the list is printed."""

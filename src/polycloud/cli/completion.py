@@ -20,7 +20,7 @@ from polycloud.cli.shells import BASH_SCRIPT
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["addresses", "looked_up", "lookup", "of", "prepare_typer", "profiles", "providers"]
+__all__ = ["addresses", "looked_up", "lookup", "of", "prepare_typer", "profiles", "providers", "zones"]
 
 MOST = 1000
 """The most names of a folder that are offered."""
@@ -104,7 +104,7 @@ def addresses(incomplete: str) -> Offers:
         from polycloud.concurrency.calls import call_options
 
         if ":" not in incomplete:
-            return _accounts_with_storage()
+            return _accounts_with("storage")
         account, _, rest = incomplete.partition(":")
         container, slash, path = rest.partition("/")
         with call_options(deadline=DEADLINE), connected() as drivers:
@@ -119,13 +119,29 @@ def addresses(incomplete: str) -> Offers:
     return _quietly(find)
 
 
-def _accounts_with_storage() -> Offers:
-    from polycloud import config
-    from polycloud.storage.providers import names
+def zones(incomplete: str) -> Offers:
+    """Accounts with DNS, then the zones of one: `prod:example.com`."""
 
-    known = names()
-    of_storage = (one for one in config.load().of_service("storage") if one.provider in known)
-    return [(f"{one.name}:", one.provider) for one in of_storage]
+    def find() -> Offers:
+        from polycloud.cli.addresses import connected
+        from polycloud.concurrency.calls import call_options
+
+        account, colon, _ = incomplete.partition(":")
+        if not colon:
+            return _accounts_with("dns")
+        with call_options(deadline=DEADLINE), connected("dns") as drivers:
+            return [(f"{account}:{one.domain}", "") for one in drivers.named(account).list_zones()]
+
+    return _quietly(find)
+
+
+def _accounts_with(service: str) -> Offers:
+    from polycloud import config
+    from polycloud.cli.services import provider_names
+
+    known = provider_names()[service]
+    fitting = (one for one in config.load().of_service(service) if one.provider in known)
+    return [(f"{one.name}:", one.provider) for one in fitting]
 
 
 def _offers(items: list[tuple[list[str], str]]) -> Offers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,10 @@ NO_SUCH_ID = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESS
 def find(driver: Any, noun: Noun, text: str) -> Any:
     """The resource with this id, or else the living one with this name.
 
-    A driver that can fetch one by its id is asked for that first. Raises `InvalidArgumentError` if several
-    have the name, and `NotFoundError` with the nearest names.
+    A driver that can find one without the list is asked for that first. Raises `InvalidArgumentError` if
+    several have the name, and `NotFoundError` with the nearest names.
     """
-    found = _by_id(driver, noun, text)
+    found = _directly(driver, noun, text)
     return find_all(driver, noun, [text])[0] if found is None else found
 
 
@@ -41,10 +42,10 @@ def find_all(driver: Any, noun: Noun, texts: Sequence[str]) -> list[Any]:
 def choose(driver: Any, noun: Noun, text: str, *args: Any) -> Any:
     """Like `find`; else the only one whose id or name begins with the text.
 
-    A driver that can fetch one by its id is asked for that first: lists are long, or a selection. `args` are
-    those of the list.
+    A driver that can find one without the list is asked for that first: lists are long, or a selection.
+    `args` are those of the list.
     """
-    if (found := _by_id(driver, noun, text)) is not None:
+    if (found := _directly(driver, noun, text)) is not None:
         return found
     items = _fetch(driver, noun, *args)
     if any(_matches(noun, items, text)):
@@ -53,6 +54,15 @@ def choose(driver: Any, noun: Noun, text: str, *args: Any) -> Any:
     if near := same or _matching(noun, items, lambda name: name.lower().startswith(text.lower())):
         return _only(noun, near, f"begins with {text!r}")
     return _exact(noun, items, text, driver.name)
+
+
+def _directly(driver: Any, noun: Noun, text: str) -> Any | None:
+    """The resource of this name or id, if the driver can find it without the list; None if there is none."""
+    if noun.by_name:
+        with suppress(InvalidArgumentError), output.asking(f"{driver.name} for the {noun.one} {text}"):
+            if found := getattr(driver, noun.by_name)(text):
+                return _only(noun, found, f"is called {text!r}")
+    return _by_id(driver, noun, text)
 
 
 def _by_id(driver: Any, noun: Noun, text: str) -> Any | None:

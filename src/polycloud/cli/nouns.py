@@ -222,6 +222,7 @@ ZONES = Noun(
     (Column.of("domain"), Column.of("id"), Column.of("type"), Column.of("ttl")),
     name=attrgetter("domain"),
     by_id="get_zone",
+    by_name="find_zones",
     spelled=_domain,
     group=DNS,
 )

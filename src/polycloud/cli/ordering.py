@@ -96,5 +96,5 @@ def _order(**given: Any) -> Any:
     return orders.Order(**{name: value for name, value in given.items() if value is not None})
 
 
-takes_order = takes("order", _options, _order)
+takes_order = takes(order=(_options, _order))
 """Give a command the options of an order; its parameter `order` is what they become."""

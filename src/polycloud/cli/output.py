@@ -56,7 +56,9 @@ SHELL_WORDS = {
     r"ask supports\(.*?\) first": "`polycloud providers` shows what it offers",
     "ex_destroy_on_failure=True": "--destroy-on-failure",
     "pass overwrite_existing=True": "give --force",
+    "domain must be given": "--zone must be given",
     "most_deleted=": "--most-deleted ",
+    "most_updated=": "--most-updated ",
 }
 """Advice of errors to programs, and what it is at a shell."""
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from polycloud.dns.content import Content
     from polycloud.dns.objects import Record, Zone
 
-__all__ = ["Selection", "described", "listed", "noun_of", "record_type", "relative"]
+__all__ = ["OF_ZONE", "Selection", "described", "listed", "noun_of", "record_type", "relative"]
 
 NEAREST = 3
 MOST_SHOWN = 10

@@ -56,6 +56,7 @@ class Noun:
         name: Returns its name.
         alias: Returns a second name, which providers have for programs; None if there is none.
         by_id: The driver's operation that returns one by its id, which is asked before the list; or empty.
+        by_name: The driver's operation that returns those of a name, which is asked before; or empty.
         is_gone: Whether a resource is destroyed though it is still listed: its name may be another's by now.
         spelled: Returns a name that a user typed in the spelling that resources have.
         group: The command that its own command belongs to, if it is no command of `polycloud` itself.
@@ -70,6 +71,7 @@ class Noun:
     name: Callable[[Any], str | None] = attrgetter("name")
     alias: Callable[[Any], str | None] = lambda _: None
     by_id: str = ""
+    by_name: str = ""
     is_gone: Callable[[Any], bool] = lambda _: False
     spelled: Callable[[str], str] = str
     group: str = ""

@@ -1,4 +1,4 @@
-"""The progress of transfers: bytes, rate and time left at a terminal, nothing elsewhere."""
+"""The progress of transfers and changes: how many, rate and time left at a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -28,27 +28,25 @@ class Bar:
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Bar]:
-    """Show a bar for so many bytes (None: it is not known how many)."""
+def progress(what: str, total: int | None, *, counted: bool = False) -> Iterator[Bar]:
+    """Show a bar for so many bytes (None: it is not known how many), or with `counted` for other units."""
     if not output.lively(sys.stderr):
         yield Bar()
         return
     from rich.progress import (
         BarColumn,
         DownloadColumn,
+        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
-    parts = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+    amounts = (
+        (MofNCompleteColumn(),) if counted else (DownloadColumn(binary_units=True), TransferSpeedColumn())
     )
+    parts = (TextColumn("{task.description}", markup=False), BarColumn(), *amounts, TimeRemainingColumn())
     with Progress(*parts, console=output.errors(), transient=True) as display:
         yield Bar(display, display.add_task(output.printable(what), total=total))
 

@@ -23,6 +23,7 @@ __all__ = [
     "named_once",
     "quote_path",
     "quote_segment",
+    "quoted",
     "require_arguments",
     "returned_dict",
     "url_prefix",
@@ -51,7 +52,7 @@ def quote_segment(text: object) -> str:
     segment = str(text)
     if segment in {"", ".", ".."}:
         raise InvalidArgumentError(f"{text!r} cannot be a path segment")
-    return segment if UNRESERVED.issuperset(segment) else _quote(segment, "")
+    return segment if UNRESERVED.issuperset(segment) else quoted(segment, "")
 
 
 def build_request(
@@ -192,13 +193,20 @@ def _quoted_form(fields: Mapping[str, Any]) -> str:
 
 def quote_path(path: str) -> str:
     """Percent-encode what cannot be in a path as it is; what is encoded already stays."""
-    return path if IN_PATH.issuperset(path) else _quote(path, PATH_SAFE)
+    return path if IN_PATH.issuperset(path) else quoted(path, PATH_SAFE)
 
 
-def _quote(text: str, safe: str) -> str:
+def quoted(text: str, safe: str) -> str:
+    """Percent-encode `text` but for letters, digits, `_.-~` and what is `safe`.
+
+    Raises `InvalidArgumentError` for text that UTF-8 cannot encode.
+    """
     from urllib.parse import quote
 
-    return quote(text, safe=safe)
+    try:
+        return quote(text, safe=safe)
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"a URL needs text that UTF-8 can encode, got {shown(text)}") from None
 
 
 @lru_cache(maxsize=256)

@@ -421,8 +421,8 @@ class NodeDriver(OperationsDriver):
             from pathlib import Path
 
             material = Path(key_file_path).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError, TypeError) as error:
-            raise InvalidArgumentError(f"the key file {key_file_path} cannot be read: {error}") from error
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise InvalidArgumentError(f"the key file {key_file_path!r} cannot be read: {error}") from error
         return self.import_key_pair_from_string(name, material)
 
     @optional

@@ -77,7 +77,7 @@ def _append(path: Path, line: str) -> None:
 def _read_known_hosts(path: Path) -> dict[str, list[str]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InvalidArgumentError(f"the known_hosts file {path} cannot be read: {error}") from error
     known: dict[str, list[str]] = {}
     for line in lines:

@@ -30,7 +30,7 @@ from polycloud.dns.content import (
     require_room,
     require_ttl,
 )
-from polycloud.dns.names import normalize_domain, relative_name
+from polycloud.dns.names import ascii_name, normalize_domain, relative_name
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import TEXTS, VALUE_FIELDS
 from polycloud.dns.types import (
@@ -398,6 +398,18 @@ class DNSDriver(OperationsDriver):
             return relative_name(name, zone)
         except InvalidArgumentError as error:
             raise MalformedResponseError(f"the record {error}", driver=self) from error
+
+    def _received_names(self, zone: Zone) -> Callable[[str], str]:
+        """Return a function that does what `_received_name` does, for the names of a list."""
+        suffix = f".{ascii_name(zone.domain.removesuffix('.'))}."
+        length = len(suffix)
+
+        def read(name: str) -> str:
+            if name.endswith(suffix) and name.islower() and name.isascii() and "\\" not in name:
+                return name[:-length]  # most names, and lists are long
+            return self._received_name(name, zone)
+
+        return read
 
     @contextmanager
     def _zone_errors(self, zone_id: str) -> Iterator[None]:

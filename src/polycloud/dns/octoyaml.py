@@ -83,6 +83,9 @@ def to_octodns(
     import yaml
 
     sets: dict[str, dict[str, list[WantedRecord]]] = {}
+    if isinstance(zone, Zone):  # the data of SOA need not be valid: DigitalOcean has only its TTL there
+        listed = zone.list_records() if records is None else records
+        records = [one for one in listed if one.type != RecordType.SOA]
     for wanted in wanted_records(zone, records):
         if wanted.content.type != RecordType.SOA:
             sets.setdefault(wanted.content.name, {}).setdefault(wanted.content.type, []).append(wanted)

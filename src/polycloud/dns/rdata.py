@@ -59,6 +59,8 @@ ALIASES = frozenset({RecordType.ALIAS, RecordType.ANAME})
 """Types that providers have and DNS has not, with data like that of CNAME."""
 OPAQUE = frozenset({RecordType.GEO, RecordType.REDIRECT, RecordType.URL})
 """Types that providers have and DNS has not, with data of their own."""
+AS_IS = frozenset({RecordType.A, *OPAQUE})
+"""Types whose data and rdata are the text that a provider sends."""
 _SERVICES = frozenset({RecordType.HTTPS, RecordType.SVCB})
 _QUOTED = re.compile(r'="([\w,.:+/=-]+)"')
 """Parameters that need no quotes, which dnspython writes and PowerDNS 4.7 does not read."""
@@ -149,7 +151,7 @@ def _uri_value(text: str) -> Value | None:
 
 
 READERS: Mapping[str, Callable[[str], Value | None]] = {
-    **dict.fromkeys({RecordType.A, *OPAQUE}, _as_sent),
+    **dict.fromkeys(AS_IS, _as_sent),
     RecordType.AAAA: _address,
     **dict.fromkeys(HOST_NAMES, _host),
     RecordType.MX: _mx_value,

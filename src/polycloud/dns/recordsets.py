@@ -23,13 +23,16 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from polycloud.common.creation import UniqueCreation
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver, translated
 from polycloud.dns.changes import Groups, Outcomes, RecordChange, packed, steps
 from polycloud.dns.content import Content, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
-from polycloud.dns.rdata import read_rdata
+from polycloud.dns.rdata import AS_IS, read_rdata
 from polycloud.dns.types import (
     RecordAlreadyExistsError,
     RecordConflictError,
@@ -49,14 +52,14 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 _turns = Turns()
 
 
-class SetValue(NamedTuple):
+class SetValue(Struct, frozen=True, gc=False):
     """A value of a set: `text` as zone files write it, and what else the provider has of it."""
 
     text: str
     extra: Mapping[str, Any] = NOTHING
 
 
-class RecordSet(NamedTuple):
+class RecordSet(Struct, frozen=True, gc=False):
     """The values of a name and type; `key` distinguishes sets of one name and type, where such exist."""
 
     name: str
@@ -68,7 +71,7 @@ class RecordSet(NamedTuple):
 
     def without(self, value: SetValue) -> RecordSet:
         """Return the set without a value."""
-        return self._replace(values=tuple(one for one in self.values if one is not value))
+        return replace(self, values=tuple(one for one in self.values if one is not value))
 
 
 class SetChange(NamedTuple):
@@ -334,8 +337,8 @@ class RecordSetsDriver(DNSDriver):
         key = self._set_key(wanted.type, {**start.extra, **value.extra, **given})
         self._require_room(zone, sets, wanted._replace(rdata=rdata), key)
         target = _same(sets, wanted.name, wanted.type, key)
-        empty = start._replace(name=wanted.name, type=wanted.type, values=(), key=key)
-        made = self._with(target or empty, value._replace(text=wanted.rdata or value.text), given)
+        empty = replace(start, name=wanted.name, type=wanted.type, values=(), key=key)
+        made = self._with(target or empty, replace(value, text=wanted.rdata or value.text), given)
         at = len(sets) if target is None else sets.index(target)
         sets[at : at + 1] = [made]
         return made
@@ -404,8 +407,9 @@ class RecordSetsDriver(DNSDriver):
 
     def _with(self, start: RecordSet, value: SetValue, given: Mapping[str, Any]) -> RecordSet:
         """Return the set with a further value, its last, and with what else was given."""
-        value = value._replace(extra={**value.extra, **_chosen(given, self.value_extra)})
-        return start._replace(
+        value = replace(value, extra={**value.extra, **_chosen(given, self.value_extra)})
+        return replace(
+            start,
             ttl=given.get("ttl", start.ttl),
             values=(*start.values, value),
             extra={**start.extra, **_chosen(given, self.set_extra)},
@@ -421,29 +425,23 @@ class RecordSetsDriver(DNSDriver):
 
     def _records(self, zone: Zone, sets: RecordSet) -> list[Record]:
         """Return a record of each value of a set."""
-        name, type_, ttl, values, extra, key = sets
-        start = f"{type_}:{key and key + ':'}{name}:"
-        common = {**extra} if ttl is None else {"ttl": ttl, **extra}
-        return [self._record(zone, start, name, type_, ttl, text, {**common, **own}) for text, own in values]
-
-    def _record(
-        self,
-        zone: Zone,
-        start: str,
-        name: str,
-        type_: RecordType | str,
-        ttl: int | None,
-        text: str,
-        extra: dict[str, Any],
-    ) -> Record:
-        """Return the record of a value; its id begins with `start`. `extra` becomes its own."""
-        data, fields, rdata = read_rdata(type_, text)
-        if type_ is RecordType.SOA:  # there is one, and its serial changes with every change of the zone
-            rdata = ""
-        id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
-        if fields:
-            extra.update(fields)
-        return Record(id_, name, type_, data, zone, self, ttl, extra)
+        name, type_, ttl, key, extra = sets.name, sets.type, sets.ttl, sets.key, sets.extra
+        start = type_ + ":" + (key and key + ":") + name + ":"
+        made = []
+        for value in sets.values:
+            text, own = value.text, value.extra
+            if type_ in AS_IS:
+                data, rdata, fields = text, text, NOTHING
+            else:
+                data, fields, rdata = read_rdata(type_, text)
+                if type_ == "SOA":  # there is one, and its serial changes with every change of the zone
+                    rdata = ""
+            id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
+            all_: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
+            if extra or fields or own:
+                all_ = {**all_, **extra, **fields, **own}
+            made.append(Record(id_, name, type_, data, zone, self, ttl, all_))
+        return made
 
 
 def _same(sets: Iterable[RecordSet], name: str, type_: str, key: str) -> RecordSet | None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
@@ -241,7 +241,7 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
         path, method, body = f"{_path(zone.id)}/recordsets", "DELETE", None
         if after is not None:
             method, body = "PUT", {"ttl": after.ttl, "description": after.extra.get("description")}
-            body["records"] = [_sent(after.type, text) for text, _ in after.values]
+            body["records"] = [_sent(after.type, one.text) for one in after.values]
         if before is not None:
             path = f"{path}/{quote_segment(_id_of(before))}"
         elif after is not None:
@@ -255,7 +255,7 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
     def _with(self, start: RecordSet, value: SetValue, given: Mapping[str, Any]) -> RecordSet:
         """Leave out what only Designate says of a set, and which changes with it."""
         description = drop_none({"description": start.extra.get("description")})
-        return super()._with(start._replace(extra=description), value, given)
+        return super()._with(replace(start, extra=description), value, given)
 
     # Conversions
 

@@ -75,6 +75,12 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, RecordsDriver):
         with self._zone_errors(name):
             return self._to_zone(self.connection.fetch(f"/domains/{quote_segment(name)}", "domain", Domain))
 
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zone of this domain, if there is one."""
+        with suppress(ZoneDoesNotExistError):
+            return [self.get_zone(domain)]
+        return []
+
     def create_zone(
         self, domain: str, type: str = "master", ttl: int | None = None, extra: dict[str, Any] | None = None
     ) -> Zone:
@@ -92,16 +98,11 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, RecordsDriver):
             raise UnsupportedOperationError(message, self)
         body = {"name": name, **drop_none({"ip_address": (extra or {}).get("ip_address")})}
 
-        def existing() -> list[Zone]:
-            with suppress(ZoneDoesNotExistError):
-                return [self.get_zone(name)]
-            return []
-
         with self._zone_errors(name):
             return self._create_zone_once(
                 name,
                 lambda: self._to_zone(self.connection.create("/domains", "domain", Domain, body)),
-                existing,
+                lambda: self.find_zones(name),
             )
 
     def delete_zone(self, zone: Zone) -> bool:

@@ -6,6 +6,7 @@ sets: a request for those of one name leaves out disabled records, which a chang
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -40,14 +41,14 @@ class ZonePayload(msgspec.Struct):
     masters: list[str] | None = None
 
 
-class RecordPayload(msgspec.Struct):
+class RecordPayload(msgspec.Struct, gc=False):
     """A value; a disabled one is not served."""
 
     content: str
     disabled: bool = False
 
 
-class SetPayload(msgspec.Struct):
+class SetPayload(msgspec.Struct, gc=False):
     """A record set."""
 
     name: str
@@ -120,6 +121,12 @@ class PowerDNSDriver(RecordSetsDriver):
             response = self.connection.request(self._path(zone_id), {"rrsets": "false"})
             return self._to_zone(response.decode(ZonePayload))
 
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zone of this domain, if there is one."""
+        with suppress(ZoneDoesNotExistError):
+            return [self.get_zone(f"{normalize_domain(domain)}.")]
+        return []
+
     def create_zone(
         self, domain: str, type: str = "master", ttl: int | None = None, extra: dict[str, Any] | None = None
     ) -> Zone:
@@ -135,11 +142,6 @@ class PowerDNSDriver(RecordSetsDriver):
             )
         body = {"kind": KINDS[type], "nameservers": [], **(extra or {}), "name": f"{name}."}
 
-        def existing() -> list[Zone]:
-            with suppress(ZoneDoesNotExistError):
-                return [self.get_zone(f"{name}.")]
-            return []
-
         def send() -> Zone:
             response = self.connection.request(
                 self._zones_path, {"rrsets": "false"}, json=body, method="POST"
@@ -147,7 +149,7 @@ class PowerDNSDriver(RecordSetsDriver):
             return self._to_zone(response.decode(ZonePayload))
 
         with self._zone_errors(name):
-            return self._create_zone_once(name, send, existing)
+            return self._create_zone_once(name, send, lambda: self.find_zones(name))
 
     def delete_zone(self, zone: Zone) -> bool:
         """Delete a zone and all its records."""
@@ -159,8 +161,18 @@ class PowerDNSDriver(RecordSetsDriver):
     # Record sets
 
     def _sets(self, zone: Zone, name: str | None = None) -> list[RecordSet]:
-        found = self.connection.request(self._path(zone.id)).decode(ContentPayload)
-        return [self._to_set(one, zone) for one in found.rrsets if one.records]
+        read = self._received_names(zone)
+        return [self._to_set(one, read(one.name)) for one in self._payloads(zone) if one.records]
+
+    def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
+        read = self._received_names(zone)
+        found = ((read(one.name), one) for one in self._payloads(zone) if one.records)
+        return [self._to_set(one, name) for name, one in found if name in names]
+
+    def _payloads(self, zone: Zone) -> list[SetPayload]:
+        response = self.connection.request(self._path(zone.id))
+        content: ContentPayload = response.decode(ContentPayload, (b",",))
+        return content.rrsets
 
     def _change_sets(self, zone: Zone, changes: list[SetChange]) -> None:
         body = {"rrsets": [_payload(zone, one) for one in changes]}
@@ -181,12 +193,13 @@ class PowerDNSDriver(RecordSetsDriver):
         }
         return Zone(payload.id, payload.name.removesuffix("."), type_, None, self, extra)
 
-    def _to_set(self, payload: SetPayload, zone: Zone) -> RecordSet:
+    def _to_set(self, payload: SetPayload, name: str) -> RecordSet:
         values = tuple(
-            SetValue(one.content, DISABLED) if one.disabled else SetValue(one.content)
-            for one in payload.records
+            [
+                SetValue(one.content, DISABLED) if one.disabled else SetValue(one.content)
+                for one in payload.records
+            ]
         )
-        name = self._received_name(payload.name, zone)
         return RecordSet(name, record_type(payload.type), payload.ttl, values)
 
 
@@ -197,5 +210,5 @@ def _payload(zone: Zone, change: SetChange) -> dict[str, Any]:
     named = {"name": full_name(one.name, zone), "type": one.type}
     if change.after is None:
         return {**named, "changetype": "DELETE"}
-    records = [{"content": text, "disabled": bool(extra.get("disabled"))} for text, extra in one.values]
+    records = [{"content": each.text, "disabled": bool(each.extra.get("disabled"))} for each in one.values]
     return {**named, "changetype": "REPLACE", "ttl": one.ttl, "records": records}

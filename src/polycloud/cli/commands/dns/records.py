@@ -57,7 +57,7 @@ def _fields(**given: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-takes_fields = bundles.takes("fields", _field_options, _fields)
+takes_fields = bundles.takes(fields=(_field_options, _fields))
 
 
 class RecordCommand(Command):

@@ -194,7 +194,7 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
     @classmethod
     def offers(cls, name: str) -> bool:
         """Return whether drivers of this class offer an operation; see `OperationsDriver.offers`."""
-        return name not in LACKING and super().offers(name)
+        return super().offers(name) and name not in LACKING
 
     @classmethod
     def extensions(cls) -> list[str]:

@@ -147,6 +147,8 @@ def own_fields(type_: str, extra: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidArgumentError(f"settings must be a dict of bool, got {settings!r}")
     if type_ not in PROXIED and fields.pop("proxied", False):
         raise InvalidArgumentError(f"proxied must be False for type {type_}: only A, AAAA and CNAME can be")
+    if "ttl" in fields and fields.get("proxied"):
+        fields["ttl"] = AUTOMATIC  # it has no other, whatever is asked
     return fields
 
 

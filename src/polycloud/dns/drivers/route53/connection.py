@@ -38,17 +38,17 @@ class Route53Response(AWSRestResponse):
             raise self.malformed(f"the response is not XML: {error}") from None
         return self.typed(fields or {}, type_)
 
-    def divided(self, name: str) -> tuple[str, bytes]:
-        """Return what is in the element `name`, and the document without it.
+    def divided(self, name: str) -> tuple[str, int, int]:
+        """Return the document as text, and where the content of the element `name` begins and ends in it.
 
-        A document that has more than elements and ASCII text is not divided, but returned after "".
+        Both are 0 unless the document has nothing but elements and ASCII text.
         """
-        start, end = f"<{name}>".encode(), f"</{name}>".encode()
-        head, _, rest = self.content.partition(start)
-        inner, _, tail = rest.rpartition(end)
-        if not (inner and self.content.isascii()) or b"<!" in self.content or b"<?" in rest:
-            return "", self.content
-        return inner.decode(), head + start + end + tail
+        if not self.content.isascii():
+            return "", 0, 0
+        text = self.content.decode()
+        start, end = text.find(f"<{name}>"), text.rfind(f"</{name}>")
+        is_plain = 0 <= start < end and "<!" not in text and text.rfind("<?") <= 0
+        return (text, start + len(name) + 2, end) if is_plain else ("", 0, 0)
 
 
 class Route53Connection(AWSRestConnection):

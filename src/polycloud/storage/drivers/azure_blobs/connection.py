@@ -7,11 +7,11 @@ import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from polycloud.common.arguments import require_count
 from polycloud.common.azure import AzureStorageConnection, ClientLogin
 from polycloud.common.azure.environments import account_host, environment_of
+from polycloud.common.building import quoted
 from polycloud.common.credentials import Credential
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, NotFoundError, ProviderHTTPError
 from polycloud.storage.base import StorageDriver
@@ -142,8 +142,8 @@ class AzureBaseDriver(StorageDriver):
                 f"between them, got {container_name!r}"
             )
             raise InvalidContainerNameError(message, self, container_name)
-        path = f"/{quote(container_name, safe='$')}"
-        return path if object_name is None else f"{path}/{quote(self._usable(object_name), safe='/~')}"
+        path = f"/{quoted(container_name, '$')}"
+        return path if object_name is None else f"{path}/{quoted(self._usable(object_name), '/~')}"
 
     def _usable(self, object_name: str) -> str:
         if UNUSABLE.search(require_object_name(object_name)):

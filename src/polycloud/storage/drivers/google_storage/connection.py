@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 import msgspec
 
+from polycloud.common.building import quoted
 from polycloud.common.google import GoogleConnection, GoogleResponse
 from polycloud.errors import InsecureConnectionError, InvalidArgumentError, NotFoundError, ProviderHTTPError
 from polycloud.http.messages import is_loopback
@@ -101,14 +101,14 @@ class GoogleStorageBase(StorageDriver):
     def _path(self, container_name: str, object_name: str | None = None, *, api: str = API) -> str:
         """Return the path of a container or of an object; every "/" of a name is encoded."""
         require_container_name(container_name, self)
-        path = f"{api}/{quote(container_name, safe='')}"
-        return path if object_name is None else f"{path}/o/{quote(object_name, safe='')}"
+        path = f"{api}/{quoted(container_name, '')}"
+        return path if object_name is None else f"{path}/o/{quoted(object_name, '')}"
 
     def _public_url(self, container_name: str, object_name: str | None = None) -> str:
         """Return the address below which the public reads, and for which URLs are signed."""
         self._path(container_name)
-        name = "" if object_name is None else f"/{quote(require_name(object_name), safe='/~')}"
-        return f"{self.connection.base_url()}{quote(container_name, safe='~')}{name}"
+        name = "" if object_name is None else f"/{quoted(require_name(object_name), '/~')}"
+        return f"{self.connection.base_url()}{quoted(container_name, '~')}{name}"
 
     def _pages(
         self, path: str, query: dict[str, Any], kind: str

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from operator import methodcaller
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from polycloud.common.aws.connection import AWSBaseDriver
 from polycloud.common.aws.errors import AWSCredsError
 from polycloud.common.aws.rest import AWSRestConnection, AWSRestResponse
+from polycloud.common.building import quoted
 from polycloud.errors import (
     InvalidCredsError,
     NotFoundError,
@@ -202,8 +203,8 @@ class S3BaseDriver(AWSBaseDriver, StorageDriver):
     def _path(self, container_name: str, object_name: str | None = None) -> str:
         """Return the path of a container or of an object, as S3 signs it: all but "/" is encoded."""
         require_container_name(container_name, self)
-        path = f"/{quote(container_name, safe='~')}"
-        return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
+        path = f"/{quoted(container_name, '~')}"
+        return path if object_name is None else f"{path}/{quoted(object_name, '/~')}"
 
     def _address(self, container_name: str, object_name: str | None = None) -> str:
         """Return the URL of a container or an object."""

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from functools import partial
 from math import ceil
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 import msgspec
 
+from polycloud.common.building import quoted
 from polycloud.storage.drivers.s3.acl import S3ACLs
 from polycloud.storage.drivers.s3.bodies import bare
 from polycloud.storage.drivers.s3.connection import S3Response
@@ -150,7 +150,7 @@ class S3Copies(S3ACLs, S3Uploads, S3Objects):
 
     def _source(self, obj: Object) -> dict[str, str]:
         """Return the headers that name what is copied, as it is now."""
-        version = "" if obj.version_id is None else f"?versionId={quote(obj.version_id, safe='')}"
+        version = "" if obj.version_id is None else f"?versionId={quoted(obj.version_id, '')}"
         source = {SOURCE: self._path(obj.container.name, obj.name) + version}
         condition = {f"{SOURCE}-if-match": obj.hash} if obj.hash else {}
         return {**source, **condition, **self.connection.encryption.copy}

@@ -9,8 +9,8 @@ Source: Rackspace's documentation of Cloud Files v1, "Storage API reference" and
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from urllib.parse import quote
 
+from polycloud.common.building import quoted
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK
 from polycloud.errors import InvalidArgumentError, NotFoundError
@@ -104,7 +104,7 @@ class CloudFilesStorageDriver(SwiftCopies, SwiftDeletes, SwiftPresigning):
     def get_object_cdn_url(self, obj: Object, *, ex_ssl_uri: bool = False) -> str:
         """Return the address of an object on the network; see `get_container_cdn_url`."""
         url = self.get_container_cdn_url(obj.container, ex_ssl_uri=ex_ssl_uri)
-        return f"{url}/{quote(obj.name, safe='/~')}"
+        return f"{url}/{quoted(obj.name, '/~')}"
 
     def enable_container_cdn(self, container: Container, *, ex_ttl: int | None = None) -> bool:
         """Put a container on the network, which keeps copies of its objects for `ex_ttl` seconds.

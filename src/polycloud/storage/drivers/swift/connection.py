@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote
 
 import msgspec
 
+from polycloud.common.building import quoted
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver, OpenStackResponse
 from polycloud.common.openstack.connection import Place
 from polycloud.errors import (
@@ -138,8 +138,8 @@ class SwiftConnection(OpenStackBaseConnection):
         if not container_name or "/" in container_name:
             message = f"container_name must be a name without '/', got {container_name!r}"
             raise InvalidContainerNameError(message, self.driver, container_name)
-        path = f"/{quote(container_name, safe='~')}"
-        return path if object_name is None else f"{path}/{quote(object_name, safe='/~')}"
+        path = f"/{quoted(container_name, '~')}"
+        return path if object_name is None else f"{path}/{quoted(object_name, '/~')}"
 
     def pages(self, path: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[list[T]]:
         """Yield the pages of a list.
@@ -191,7 +191,7 @@ class SwiftBaseDriver(OpenStackBaseDriver, StorageDriver):
     def _address(self, container_name: str, object_name: str | None = None) -> str:
         """Return the URL of a container or an object."""
         place = self.connection.place()
-        return f"{place.root}{quote(place.path, safe='/~%')}{self._path(container_name, object_name)}"
+        return f"{place.root}{quoted(place.path, '/~%')}{self._path(container_name, object_name)}"
 
     def _pages(self, container_name: str, type_: type[T], query: Mapping[str, Any]) -> Iterator[list[T]]:
         """Yield the pages of a list of a container."""

@@ -32,11 +32,13 @@ DATA = {
     RecordType.NAPTR: '100 10 "U" "E2U+sip" "!^.*$!sip:info@example.org!" sip.example.org',
     RecordType.NS: "ns.example.org",
     RecordType.PTR: "host.example.org",
+    RecordType.SMIMEA: f"3 1 1 {'0d' * 32}",
     RecordType.SRV: "sip.example.org",
     RecordType.SSHFP: f"4 2 {'0b' * 32}",
     RecordType.SVCB: "svc.example.org. port=53",
     RecordType.TLSA: f"3 1 1 {'0c' * 32}",
     RecordType.TXT: "plain text",
+    RecordType.URI: "https://www.example.org/?q=a%20b",
 }
 EXTRA: Mapping[RecordType, dict[str, Any]] = {
     RecordType.CAA: {"flags": 0, "tag": "issue"},
@@ -44,6 +46,7 @@ EXTRA: Mapping[RecordType, dict[str, Any]] = {
     RecordType.MX: {"priority": 10},
     RecordType.SRV: {"priority": 10, "weight": 20, "port": 5060},
     RecordType.SVCB: {"priority": 2},
+    RecordType.URI: {"priority": 10, "weight": 1},
 }
 """The fields of `extra` that a type needs."""
 NAMES = {RecordType.SRV: "_sip._tcp", RecordType.TLSA: "_443._tcp"}

@@ -1,0 +1,144 @@
+"""Load balancers in memory, for tests and documentation: every operation, deterministic, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from polycloud.errors import InvalidArgumentError
+from polycloud.loadbalancer.base import (
+    DEFAULT_ALGORITHM,
+    Driver,
+    check_balancer,
+    check_member,
+    check_port,
+)
+from polycloud.loadbalancer.objects import LoadBalancer, Member
+from polycloud.loadbalancer.types import (
+    Algorithm,
+    BalancerAlreadyExistsError,
+    BalancerDoesNotExistError,
+    MemberHealth,
+    Provider,
+    State,
+)
+
+__all__ = ["DummyLBDriver"]
+
+
+class DummyLBDriver(Driver):
+    """Load balancers in memory, none at first; `DummyLBDriver("any key", "any secret")`.
+
+    All run at once, with addresses of 192.0.2.0/24, and all members are healthy.
+    """
+
+    type = Provider.DUMMY
+    api_name = "dummy"
+    name = "Dummy Load Balancer Provider"
+    website = "http://example.com"
+    protocols: ClassVar = {name: name for name in ("http", "https", "tcp", "udp")}
+    algorithms: ClassVar = {one: str(one) for one in Algorithm}
+
+    def __init__(self, api_key: str = "dummy", api_secret: str | None = None, **options: Any) -> None:
+        super().__init__(api_key, **options)
+        self.secret = api_secret
+        self._balancers: dict[str, LoadBalancer] = {}
+        self._members: dict[str, dict[str, Member]] = {}
+        self._last_id = 0
+
+    def list_balancers(self) -> list[LoadBalancer]:
+        """Return the balancers that were not destroyed."""
+        return list(self._balancers.values())
+
+    def create_balancer(
+        self,
+        name: str,
+        port: int,
+        protocol: str = "http",
+        algorithm: Algorithm = DEFAULT_ALGORITHM,
+        members: Sequence[Member] = (),
+    ) -> LoadBalancer:
+        """Create a balancer, which runs at once; ids count from 1, and names are unique."""
+        extra = self._check(name, port, protocol, algorithm)
+        checked = [check_member(one) for one in members or ()]
+        self._last_id += 1
+        id_ = str(self._last_id)
+        made = LoadBalancer(id_, name, State.RUNNING, f"192.0.2.{self._last_id}", port, self, extra)
+        self._balancers[id_], self._members[id_] = made, {}
+        for one in checked:
+            self._attach(made, one)
+        return made
+
+    def update_balancer(
+        self,
+        balancer: LoadBalancer,
+        name: str | None = None,
+        port: int | None = None,
+        protocol: str | None = None,
+        algorithm: Algorithm | None = None,
+    ) -> LoadBalancer:
+        """Change a balancer."""
+        old = self._listed(balancer)
+        new_name = old.name if name is None else name
+        new_port = old.port if port is None else port
+        new_protocol = old.extra["protocol"] if protocol is None else protocol
+        new_algorithm = old.extra["algorithm"] if algorithm is None else algorithm
+        extra = self._check(new_name, new_port, new_protocol, new_algorithm, own=old)
+        new = LoadBalancer(old.id, new_name, old.state, old.ip, new_port, self, extra)
+        self._balancers[old.id] = new
+        return new
+
+    def destroy_balancer(self, balancer: LoadBalancer) -> bool:
+        """Destroy a balancer."""
+        self._listed(balancer)
+        del self._balancers[balancer.id], self._members[balancer.id]
+        return True
+
+    def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
+        """Return the members of a balancer."""
+        self._listed(balancer)
+        return list(self._members[balancer.id].values())
+
+    def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
+        """Attach a member."""
+        check_member(member)
+        self._listed(balancer)
+        return self._changing(balancer, lambda: self._attach(balancer, member))
+
+    def balancer_detach_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> bool:
+        """Detach a member, which never has connections."""
+        found = self._require_member(self.balancer_list_members(balancer), member)
+        del self._members[balancer.id][str(found.id)]
+        return True
+
+    def _attach(self, balancer: LoadBalancer, member: Member) -> Member:
+        self._require_new(self.balancer_list_members(balancer), member)
+        made = Member(f"{member.ip}:{member.port}", member.ip, member.port, balancer, dict(member.extra))
+        made.health = MemberHealth.UP
+        self._members[balancer.id][str(made.id)] = made
+        return made
+
+    def _check(
+        self,
+        name: str,
+        port: int | None,
+        protocol: str,
+        algorithm: Algorithm,
+        own: LoadBalancer | None = None,
+    ) -> dict[str, Any]:
+        """Check what a balancer shall have; return its `extra`."""
+        if not isinstance(name, str) or not name:
+            raise InvalidArgumentError(f"name must be a non-empty str, got {name!r}")
+        check_port(port)
+        self._algorithm(algorithm)
+        if any(one.name == name for one in self._balancers.values() if one is not own):
+            raise BalancerAlreadyExistsError(driver=self, balancer_id=name)
+        return {"protocol": self._protocol(protocol), "algorithm": Algorithm(algorithm)}
+
+    def _listed(self, balancer: LoadBalancer) -> LoadBalancer:
+        id_ = check_balancer(balancer).id
+        if id_ not in self._balancers:
+            raise BalancerDoesNotExistError(driver=self, balancer_id=id_)
+        return self._balancers[id_]

@@ -1,0 +1,45 @@
+"""Drivers of load balancers by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from polycloud.common import providers
+from polycloud.loadbalancer.types import Provider
+
+if TYPE_CHECKING:
+    from polycloud.loadbalancer.base import Driver
+    from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
+
+__all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
+
+DRIVERS: providers.Drivers = {
+    Provider.DUMMY: ("polycloud.loadbalancer.drivers.dummy", "DummyLBDriver"),
+}
+"""The drivers of load balancers of this package: constant to (module path, class name)."""
+
+
+@overload
+def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyLBDriver]: ...
+@overload
+def get_driver(provider: str) -> type[Driver]: ...
+def get_driver(provider: str) -> type[Any]:
+    """Return the driver class for a `Provider` constant, its string, or a name registered by another package.
+
+    Raises `UnknownProviderError` with the nearest names.
+    """
+    return providers.find_driver("loadbalancer", DRIVERS, provider, Provider)
+
+
+def set_driver(provider: str, module: str, klass: str) -> type[Any]:
+    """Register a driver as `provider`; return its class.
+
+    Raises `InvalidArgumentError` if the name is taken.
+    """
+    providers.register(DRIVERS, provider, module, klass)
+    return get_driver(provider)
+
+
+def names() -> list[str]:
+    """Return the names of all providers that have such a driver, including those of other packages."""
+    return providers.names("loadbalancer", DRIVERS)
