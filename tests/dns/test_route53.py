@@ -14,6 +14,7 @@ from polycloud.dns.changes import RecordChange
 from polycloud.dns.content import Content
 from polycloud.dns.drivers.route53 import Route53DNSDriver
 from polycloud.dns.objects import Record, Zone
+from polycloud.dns.plan import plan_zone
 from polycloud.dns.recordsets import SetChange, SetsChangedError, SetValue
 from polycloud.dns.types import (
     RecordConflictError,
@@ -22,6 +23,7 @@ from polycloud.dns.types import (
     ZoneDoesNotExistError,
     ZoneError,
 )
+from polycloud.dns.wanted import WantedZone
 from polycloud.errors import (
     InvalidArgumentError,
     MalformedResponseError,
@@ -493,6 +495,32 @@ def test_alternative_aliases(zone: Zone) -> None:
         ("A:a:www:192.0.2.1", "PRIMARY"),
         ("ALIAS:A/b:www:d1.cloudfront.net.", "SECONDARY"),
     ]
+
+
+def test_plans(driver: Route53DNSDriver, zone: Zone) -> None:
+    """A plan tells equal values apart by what their sets have, copies it, and asks for no TTL of an alias."""
+    for identifier, weight in (("a", 1), ("b", 2), ("c", 3)):
+        extra = {"ex_set_identifier": identifier, "ex_weight": weight, "ttl": 60}
+        zone.create_record("www", RecordType.A, "192.0.2.1", extra)
+    zone.create_record("", RecordType.ALIAS, "www.example.com")
+    wanted = WantedZone("example.com", ttl=60)
+    for one in reversed(listed(zone)):
+        wanted.add(
+            one.name,
+            one.type,
+            one.data,
+            {key: one.extra[key] for key in one.extra if key != "ttl"},
+            lenient=True,
+        )
+    assert not plan_zone(zone, wanted)
+    copy = driver.create_zone("example.com", extra={"CallerReference": "copy"})
+    plan_zone(copy, wanted).apply()
+    assert [(one.id, one.extra) for one in listed(copy)] == [(one.id, one.extra) for one in listed(zone)]
+    changed = WantedZone("example.com", ttl=60)
+    extra = {"ex_set_identifier": "b", "ex_weight": 20}
+    changed.add("www", RecordType.A, "192.0.2.2", extra).add("", RecordType.ALIAS, "www.example.com")
+    plan_zone(copy, changed).apply()
+    assert [one.id for one in listed(copy)] == ["ALIAS:A/::www.example.com.", "A:b:www:192.0.2.2"]
 
 
 def test_other_routing() -> None:

@@ -177,6 +177,10 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
                 raise translated(error, RecordConflictError(message, self)) from error
             raise
 
+    def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
+        """Return False for an alias, which has the TTL of its target."""
+        return "ex_alias_type" not in extra
+
     def _size(self, change: SetChange) -> int:
         texts = [value.text for _, one in _steps(change) for value in one.values]
         return max(1, len(texts), -(-sum(map(len, texts)) // CHARACTERS_A_VALUE))
@@ -293,6 +297,6 @@ def _payload(zone: Zone, one: RecordSet) -> dict[str, Any]:
             "DNSName": texts[0],
             "EvaluateTargetHealth": one.extra["ex_evaluate_target_health"],
         }
-    else:
+    elif texts:  # a set of a traffic policy may have none
         fields |= {"TTL": one.ttl, "ResourceRecords": {"ResourceRecord": [{"Value": text} for text in texts]}}
     return {name: fields[name] for name in (*ORDER, *fields) if name in fields}
