@@ -13,6 +13,7 @@ import pytest
 
 from polycloud.cli import statuses
 from polycloud.sandbox import Sandbox
+from support.dnsserver import NameServer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -328,3 +329,13 @@ def test_completion_of_addresses(run: Run, dns: Run, zone: str, accounts: dict[s
         line = f"polycloud dns copy {begun}"
         done = run(_POLYCLOUD_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD="3", **accounts)
         assert (done.stdout.split(), done.stderr) == (names, "")
+
+
+def test_a_wait(dns: Run, zone: str, file: str) -> None:
+    """With --wait `apply` ends when the name servers serve what was made, and no longer what was deleted."""
+    Path(file).write_text(ZONE.replace("mail IN A", "m IN A"))
+    answers = {("example.com", "NS"): ["ns."], ("m.example.com", "A"): ["203.0.113.9"]}
+    with NameServer(answers).running() as server:
+        at = ("--nameserver", f"127.0.0.1:{server.address[1]}", "--timeout", "5")
+        dns("apply", file, "--lenient", "--yes", "--wait", *at)
+        assert {*server.asked} == {("m.example.com", "A"), ("mail.example.com", "A")}

@@ -22,7 +22,12 @@ from polycloud.dns.types import (
     ZoneDoesNotExistError,
     ZoneError,
 )
-from polycloud.errors import InvalidArgumentError, ProviderHTTPError, UnsupportedOperationError
+from polycloud.errors import (
+    InvalidArgumentError,
+    MalformedResponseError,
+    ProviderHTTPError,
+    UnsupportedOperationError,
+)
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
@@ -175,7 +180,7 @@ def test_pages_cut_within_a_name() -> None:
     pages = [
         sets(APEX + first, "www.example.com.", "A", "c"),
         sets(second + third, "www.example.com.", "TXT"),
-        sets(third + record_set("www.example.com.", '"x"', type_="TXT")),
+        sets(record_set("www.example.com.", '"x"', type_="TXT")),
     ]
     with Amazon(*pages) as server, connect(server) as driver:
         records = zone_of(driver).list_records()
@@ -190,6 +195,57 @@ def test_pages_cut_within_a_name() -> None:
         {"maxitems": ["300"], "name": ["www.example.com."], "type": ["A"], "identifier": ["c"]},
         {"maxitems": ["300"], "name": ["www.example.com."], "type": ["TXT"]},
     ]
+
+
+GHOST = record_set("ghost.example.com.", "192.0.2.9")
+WWW, TEXT, ODD = (
+    record_set("www.example.com.", "192.0.2.1", "192.0.2.2"),
+    record_set("txt.example.com.", '"a b"', type_="TXT"),
+    alias("odd.example.com.", "a.example.net."),
+)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        WWW + TEXT + ODD,
+        f"<!-- {GHOST} -->{WWW}{TEXT}{ODD}",
+        f"{WWW}<?ghost {GHOST}?>{TEXT}{ODD}",
+        WWW + TEXT.replace('"a b"', "<![CDATA[&quot;]]>").replace("&quot;", '"a b"') + ODD,
+        WWW + TEXT.replace('"', "&quot;").replace("b", "&#x62;") + ODD,
+        WWW.replace("><", ">\n  <") + TEXT.replace("</TTL>", "</TTL><New><Name>ghost</Name></New>") + ODD,
+        WWW + TEXT.replace("<Name>", "<Name><!-- ü -->") + ODD,
+        WWW.replace("<ResourceRecordSet>", "<ResourceRecordSet >") + TEXT + ODD,
+    ],
+)
+def test_spellings_of_pages(inner: str) -> None:
+    """A page is read the same in every spelling that XML allows."""
+    with Amazon(sets(inner)) as server, connect(server) as driver:
+        records = zone_of(driver).list_records()
+    assert [(one.name, one.type, one.data, one.ttl) for one in records] == [
+        ("www", "A", "192.0.2.1", 60),
+        ("www", "A", "192.0.2.2", 60),
+        ("txt", "TXT", "a b", 60),
+        ("odd", "ALIAS", "a.example.net", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        WWW.removesuffix("</ResourceRecordSet>") + TEXT,
+        WWW + TEXT.replace("</Value>", ""),
+        WWW + TEXT.replace("<Type>TXT</Type>", ""),
+        WWW + TEXT.replace(">60<", ">soon<"),
+        WWW + record_set("www.example.org.", "192.0.2.1"),
+        f"{WWW}</ResourceRecordSets><ResourceRecordSets>",
+    ],
+)
+def test_pages_that_are_not_as_documented(inner: str) -> None:
+    """A page that is not XML, or has sets of another form or of another zone, is an error."""
+    with Amazon(sets(inner)) as server, connect(server) as driver:
+        with pytest.raises(MalformedResponseError):
+            zone_of(driver).list_records()
 
 
 def test_a_change_reads_the_sets_of_its_name() -> None:

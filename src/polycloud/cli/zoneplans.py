@@ -18,6 +18,7 @@ from polycloud.dns.wanted import WantedZone
 from polycloud.errors import InvalidArgumentError, NotFoundError, PolycloudError, UnsafePlanError
 
 if TYPE_CHECKING:
+    from polycloud.cli.serving import Wait
     from polycloud.cli.zonefiles import ZoneFile
     from polycloud.dns.base import DNSDriver
     from polycloud.dns.changes import RecordChange
@@ -252,7 +253,13 @@ class Outcome:
 
 
 def carry_out(
-    tasks: Sequence[Task], limits: Limits, *, yes: bool, dry_run: bool = False, as_json: bool = False
+    tasks: Sequence[Task],
+    limits: Limits,
+    wait: Wait | None,
+    *,
+    yes: bool,
+    dry_run: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Make plans, show them, ask, and make their changes; nothing is done unless all can be planned.
 
@@ -271,7 +278,11 @@ def carry_out(
         changing.ask(f"make {_count(todo)}", "nothing was changed")
         if [one.to_dict() for one in plan_all(tasks)[0]] != [one.to_dict() for one in plans]:
             output.fail("the zones have changed meanwhile, so nothing was done; look at the plan again")
-    _end(_apply(todo, limits), as_json=as_json)
+    outcomes = _apply(todo, limits)
+    _end(outcomes, as_json=as_json)
+    if wait is not None:
+        for outcome in outcomes:
+            wait.changes(outcome.planned.plan.zone, outcome.done)
 
 
 def _count(plans: Sequence[Planned]) -> str:

@@ -91,7 +91,7 @@ class Comparison:
         nothing: list[Any] = []
         for key in sorted({*there, *wanted}):
             have, want = there.get(key, nothing), wanted.get(key, nothing)
-            if self.markers is None and self._is_same(key[1], have, want):
+            if self.markers is None and self._is_same(have, want):
                 self.unchanged += 1
             else:
                 self._compare(key, have, want)
@@ -160,12 +160,15 @@ class Comparison:
 
     # Comparing
 
-    def _is_same(self, type_: str, have: list[Record], want: list[WantedRecord]) -> bool:
+    def _is_same(self, have: list[Record], want: list[WantedRecord]) -> bool:
         """Return True for the most frequent case: one value, plain and unchanged. False says nothing."""
-        if len(have) != 1 or len(want) != 1 or type_ in VALUE_FIELDS or self.driver.own_extra:
+        if len(have) != 1 or len(want) != 1:
             return False
-        content = want[0].content
-        return have[0].data == content.data and have[0].ttl == content.extra.get("ttl")
+        record, content = have[0], want[0].content
+        if record.data != content.data:
+            return False
+        there = record.extra
+        return all(there.get(key) == value for key, value in content.extra.items())
 
     def _compare(self, key: Key, have: list[Record], want: list[WantedRecord]) -> None:
         """Add how the records of a name and type change."""

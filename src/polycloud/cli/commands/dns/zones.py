@@ -17,7 +17,7 @@ __all__ = ["app"]
 
 app = verbs.group(ZONES)
 
-Domains = Annotated[list[str], typer.Argument(metavar="DOMAIN...", help="Domains, such as example.com.")]
+Domains = Annotated[list[str], typer.Argument(metavar="DOMAIN", help="Domains, such as example.com.")]
 Type = Annotated[str, typer.Option(metavar="TYPE", help="master or slave.")]
 Ttl = Annotated[
     int | None, typer.Option("--ttl", metavar="SECONDS", min=0, help="The TTL of records without one.")
