@@ -68,6 +68,7 @@ PRINTED = {
         "",
         "",
         "",
+        "",
     ],
     "filesystem.md": [
         (

@@ -173,7 +173,11 @@ class Driver(OperationsDriver):
         protocol: str | None = None,
         algorithm: Algorithm | None = None,
     ) -> LoadBalancer:
-        """Change a balancer, where an argument is given; return it as it is now."""
+        """Change a balancer, where an argument is given; return it as it is now.
+
+        Raises what `create_balancer` raises, `BalancerDoesNotExistError`, and `UnsupportedOperationError`
+        for what the provider cannot change; then nothing was changed.
+        """
 
     @optional
     def destroy_balancer(self, balancer: LoadBalancer) -> bool:
@@ -399,6 +403,13 @@ def check_port(port: object, argument: str = "port") -> int:
     raise InvalidArgumentError(f"{argument} must be an int from 1 to {LARGEST_PORT}, got {shown(port)}")
 
 
+def check_name(name: object) -> str:
+    """Return the name of a balancer. Raises `InvalidArgumentError` for anything but a non-empty str."""
+    if isinstance(name, str) and name:
+        return name
+    raise InvalidArgumentError(f"name must be a non-empty str, got {shown(name)}")
+
+
 def check_member(member: object, *, by_id: bool = False) -> Member:
     """Return a member that is to be attached.
 
@@ -415,6 +426,19 @@ def check_member(member: object, *, by_id: bool = False) -> Member:
     if not isinstance(member.ip, str) or not is_valid_ip_address(member.ip):
         raise InvalidArgumentError(f"the member's ip must be an address, got {shown(member.ip)}")
     return member
+
+
+def check_members(members: Sequence[Member], *, by_id: bool = False) -> list[Member]:
+    """Return the members of a new balancer, each of which `check_member` accepts.
+
+    Raises `InvalidArgumentError` for an invalid one, and for one that is given twice.
+    """
+    checked: list[Member] = []
+    for one in members or ():
+        if _same(checked, check_member(one, by_id=by_id)) is not None:
+            raise InvalidArgumentError(f"the member {_address(one)} is given twice")
+        checked.append(one)
+    return checked
 
 
 def translated(error: ProviderHTTPError, ours: E) -> E:
