@@ -198,7 +198,7 @@ class SmallLBDriver(Driver):
         return self._changing(balancer, detach)
 
     def _is_busy(self, error: ProviderError) -> bool:
-        return "is building" in str(error.message) or super()._is_busy(error)
+        return "is building" in str(error) or super()._is_busy(error)
 
     def _members(self, balancer: LoadBalancer) -> str:
         return f"/balancers/{quote_segment(balancer.id)}/members"
