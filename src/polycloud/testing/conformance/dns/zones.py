@@ -150,7 +150,7 @@ class ZoneRules(DNSSuite):
 
     @rule("create_record", "list_records")
     def test_d32_export(self, driver: DNSDriver, record: Record, zone: Zone) -> None:
-        """The export is a zone file with all records of a zone, which `from_bind` reads, perhaps without SOA."""
+        """The export is a zone file with all records, which `from_bind` reads; SOA may be left out."""
         files = pytest.importorskip("dns.zone", reason="zone files need dnspython")
         from polycloud.dns.zonefile import from_bind
 
