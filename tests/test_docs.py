@@ -58,10 +58,12 @@ PRINTED = {
         "",
         "",
         "",
+        "",
         (
             "ALIAS:A/::d111111abcdef8.cloudfront.net. None None\n"
             "A:new:www:203.0.113.7 60 10\nA:old:www:203.0.113.7 60 90\n"
         ),
+        "",
         "",
         "",
         "",

@@ -100,6 +100,10 @@ def test_retry_after() -> None:
     assert retry_after_seconds({"Retry-After": "17"}) == 17
     assert 80 < (retry_after_seconds({"retry-after": later}) or 0) <= 90
     assert retry_after_seconds({"retry-after": earlier}) == 0
+    now = {"Date": "Wed, 10 Oct 2012 21:21:05 GMT"}
+    for name in ("Retry-After", "Reply-After"):  # both are Rackspace's
+        assert retry_after_seconds({name: "2012-10-10T21:21:15Z", **now}) == 10
+    assert retry_after_seconds({"Retry-After": "0001-01-01T00:00:00+14:00"}) is None
     assert RateLimitReachedError(429, "slow down", {"Retry-After": "3"}).retry_after == 3
     assert RateLimitReachedError(429, "slow down").retry_after == 0
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
+from support.dnsserver import NameServer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 AtTerminal = Callable[..., str]
@@ -107,6 +108,16 @@ def test_a_life_of_zones(dns: Run) -> None:
     deleted = dns("zones", "delete", "bücher.example", "Example.COM.", "--yes").stdout.splitlines()
     assert deleted == ["deleted zone xn--bcher-kva.example", "deleted zone example.com"]
     assert json.loads(dns("zones", "list", "--json").stdout) == []
+
+
+def test_an_update_of_a_zone(names: Run) -> None:
+    """A zone is changed where an option is given; without one nothing is sent."""
+    done = names("zones", "update", "example.com", "--ttl", "60", "--set", 'kind="5"', "--json")
+    assert (json.loads(done.stdout)["ttl"], json.loads(done.stdout)["extra"]) == (60, {"kind": "5"})
+    would = names("zones", "update", "example.com", "--ttl", "60", "--dry-run").stdout
+    assert would == "would change zone example.com\n"
+    refused = names("zones", "update", "example.com")
+    assert (refused.returncode, "nothing to change: give --type" in refused.stderr) == (2, True)
 
 
 def test_a_zone_that_fails(dns: Run) -> None:
@@ -306,6 +317,11 @@ def test_what_a_provider_has_beyond(names: Run) -> None:
     """Fields beyond DNS are columns, `--set` takes them with a type, and help lists them."""
     rows = json.loads(names("records", "list", "example.com", "--filter", "proxied=true", "--json").stdout)
     assert [(row["name"], row["proxied"], row["note"]) for row in rows] == [("www", True, None)]
+    table = names("records", "list", "example.com", "www").stdout.splitlines()
+    assert [line.split() for line in table] == [
+        ["name", "type", "ttl", "value", "proxied"],
+        ["www", "A", "60", "203.0.113.7", "true"],
+    ]
     made = names(
         "records", "create", "example.com", "a", "A", "203.0.113.1",
         "--set", "proxied=false", "--set", 'note="5"', "--json",
@@ -369,3 +385,41 @@ def test_completion(run: Run, zone: str, account: dict[str, str], line: str, nam
         **account,
     )
     assert (done.stdout.split(), done.stderr) == (names, "")
+
+
+@pytest.fixture
+def server() -> Iterator[NameServer]:
+    """A name server of `example.com` that serves one address of `www`."""
+    answers = {("example.com", "NS"): ["ns."], ("www.example.com", "A"): ["203.0.113.7"]}
+    with NameServer(answers).running() as server:
+        yield server
+
+
+def test_waits(dns: Run, zone: str, server: NameServer) -> None:
+    """`wait` ends when the name servers serve what the zone has, or with --gone serve a value no longer."""
+    at = ("--nameserver", f"[127.0.0.1]:{server.address[1]}")
+    late = dns("records", "wait", zone, "www", *at, "--timeout", "0.3", status=1)
+    assert "gave up after 0.3 s waiting for A www of example.com and 1 more to be served" in late.stderr
+    assert (
+        dns("records", "wait", zone, "www", "A", "203.0.113.7", *at).stdout
+        == "1 record of example.com: served\n"
+    )
+    gone = ("records", "wait", zone, "www", "a", "--gone", *at)
+    assert dns(*gone[:5], "203.0.113.9", *gone[5:]).stdout == "record www A 203.0.113.9: gone\n"
+    assert "--gone needs name, type and value" in dns(*gone, status=2).stderr
+    for wrong in ("", "a:b", "host:99999"):
+        refused = dns("records", "wait", zone, "--nameserver", wrong, status=2)
+        assert "--nameserver must be a host or an address" in refused.stderr
+
+
+def test_changes_that_wait(dns: Run, zone: str, server: NameServer) -> None:
+    """With --wait a change ends when it is served; one that is not served in time has been made."""
+    at = ("--wait", "--nameserver", f"127.0.0.1:{server.address[1]}", "--timeout", "0.3")
+    server.answers["new.example.com", "TXT"] = ['"x"']
+    assert dns("records", "create", zone, "new", "TXT", "x", *at).stdout == "created record new TXT x\n"
+    late = dns("records", "create", zone, "new", "TXT", "y", *at, status=1)
+    assert late.stdout == "created record new TXT y\n"
+    assert 'answers "x" for TXT of new.example.com' in late.stderr
+    dns("records", "delete", zone, "new", "TXT", "y", "--yes", *at)
+    dns("records", "delete", zone, "new", "TXT", "x", "--yes", *at, status=1)
+    assert listed(dns, "new") == []

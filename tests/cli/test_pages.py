@@ -43,8 +43,8 @@ def test_examples_print_what_they_promise(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_called_right(run: Run, command: str) -> None:
     """Each command of docs/cli.md that needs a provider exists, with its options."""
-    _, *words = shlex.split(command)
-    done = run(*words[:2], "--help")
+    _, *words = shlex.split(command, comments=True)
+    done = run(*words[: 3 if words[:2] in (["dns", "zones"], ["dns", "records"]) else 2], "--help")
     assert done.returncode == 0
     options = [word for word in words if word.startswith("--")]
     assert [option for option in options if f"  {option} " not in done.stdout] == []

@@ -1,7 +1,8 @@
-"""The rules of DNS on BIND and Knot DNS, by dynamic updates. Run them by `make nameservers`."""
+"""The rules of DNS on BIND, Knot DNS and PowerDNS, by dynamic updates. Run them by `make nameservers`."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -9,16 +10,18 @@ import pytest
 
 from polycloud.dns.drivers.rfc2136 import RFC2136Driver
 from polycloud.testing import DNSConformance
-from support.nameservers import SECRET, nameserver
+from support.nameservers import SECRET, nameserver, powerdns_zone
 
 
 class Updates(DNSConformance):
-    """What both have in common: they have one zone, example.org, in which www is."""
+    """What they have in common: one zone, example.org for BIND and Knot, in which www is."""
 
     not_offered = frozenset({"create_zone", "update_zone", "delete_zone"})
     over_http = False
     patience = 5.0
     server: ClassVar[str]
+    key: ClassVar[str] = "t"
+    domain: ClassVar[str] = "example.org"
     breaks: ClassVar[dict[str, str]] = {}
     """Tests that it fails, by beginnings of their names, and what it does otherwise."""
 
@@ -28,11 +31,15 @@ class Updates(DNSConformance):
             if request.node.name.startswith(name):
                 pytest.skip(reason)
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def port(cls) -> int | Iterator[int]:
+        return nameserver(cls.server)
+
     @pytest.fixture
-    def driver(self) -> Iterator[RFC2136Driver]:
-        port = nameserver(self.server)
-        with RFC2136Driver("t", SECRET, host="127.0.0.1", port=port, zones=["example.org"]) as driver:
-            for record in driver.list_records(driver.get_zone("example.org")):
+    def driver(self, port: int) -> Iterator[RFC2136Driver]:
+        with RFC2136Driver(self.key, SECRET, host="127.0.0.1", port=port, zones=[self.domain]) as driver:
+            for record in driver.list_records(driver.get_zone(self.domain)):
                 if record.name == "www":
                     driver.delete_record(record)
             yield driver
@@ -49,3 +56,15 @@ class TestBIND(Updates):
 
 class TestKnot(Updates):
     server = "knot"
+
+
+class TestPowerDNS(Updates):
+    server = "pdns"
+    key = f"key-{secrets.token_hex(4)}"
+    domain = f"{key}.example"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def port(cls) -> Iterator[int]:
+        with powerdns_zone(cls.domain, cls.key) as port:
+            yield port

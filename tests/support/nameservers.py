@@ -20,7 +20,7 @@ from support.kitopenstack import front_of
 from support.web import serve
 
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
-"""The secret of the TSIG key "t" of BIND and Knot."""
+"""The secret of the TSIG keys: "t" of BIND and Knot, and those that PowerDNS gets."""
 
 
 def nameserver(name: str) -> int:
@@ -29,6 +29,24 @@ def nameserver(name: str) -> int:
         pytest.skip("name servers of others: make nameservers")
     port: int = kit.started(name)["port"]
     return port
+
+
+@contextmanager
+def powerdns_zone(domain: str, key: str) -> Iterator[int]:
+    """Give PowerDNS a zone, and a TSIG key that may update and transfer it; yield its port of DNS."""
+    port = nameserver("pdns")
+    with PowerDNSDriver("secret", url=f"http://127.0.0.1:{port}") as driver:
+        zone = driver.create_zone(domain, extra={"nameservers": [f"ns1.{domain}."]})
+        root = "/api/v1/servers/localhost"
+        payload = {"name": key, "algorithm": "hmac-sha256", "key": SECRET}
+        driver.connection.request(f"{root}/tsigkeys", json=payload, method="POST")
+        allowed = {"kind": "TSIG-ALLOW-DNSUPDATE", "metadata": [key]}
+        driver.connection.request(f"{root}/zones/{zone.id}/metadata", json=allowed, method="POST")
+        transfers = {"master_tsig_key_ids": [f"{key}."]}
+        driver.connection.request(f"{root}/zones/{zone.id}", json=transfers, method="PUT")
+        yield port + 1
+        driver.connection.request(f"{root}/tsigkeys/{key}.", method="DELETE")
+        driver.delete_zone(zone)
 
 
 @contextmanager

@@ -302,6 +302,7 @@ NAME_SERVICES: dict[str, tuple[str, ...]] = {
     "digitalocean": (TOKEN,),
     "linode": (TOKEN,),
     "powerdns": (TOKEN,),
+    "rackspace": ("me", TOKEN),
     "route53": ("AKIA", TOKEN),
 }
 

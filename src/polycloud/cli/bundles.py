@@ -33,9 +33,8 @@ def takes(**groups: Group) -> Callable[[Function], Function]:
             name: signature(options_, eval_str=True).parameters for name, (options_, _) in groups.items()
         }
         own = signature(command).parameters
-        # The types of groups may be such as only type checkers import
-        unknown = {str(own[name].annotation): Any for name in groups}
-        hints = get_type_hints(command, localns=unknown, include_extras=True)
+        command.__annotations__ |= dict.fromkeys(groups, Any)  # only type checkers import their types
+        hints = get_type_hints(command, include_extras=True)
         parameters: list[Parameter] = []
         for name, parameter in own.items():
             if name in groups:

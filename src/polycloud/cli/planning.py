@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from polycloud.cli import bundles
+from polycloud.cli import bundles, serving
 from polycloud.errors import InvalidArgumentError
 
-__all__ = ["takes_import_rules", "takes_rules", "takes_rules_and_limits"]
+__all__ = ["takes_execution", "takes_import_rules", "takes_rules"]
 
 Only = Annotated[
     list[str] | None,
@@ -86,7 +86,7 @@ def _limits(*, force: bool, **given: float | None) -> Any:
 RULES = (_plan_options, _rules)
 takes_rules = bundles.takes(rules=RULES)
 """Give a command the options of a plan; its parameter `rules` is what they become."""
-takes_rules_and_limits = bundles.takes(rules=RULES, limits=(_limit_options, _limits))
-"""Give a command the options of a plan that is carried out, as `rules` and `limits`."""
+takes_execution = bundles.takes(rules=RULES, limits=(_limit_options, _limits), wait=serving.GROUP)
+"""Give a command the options of a plan that is carried out, as `rules`, `limits` and `wait`."""
 takes_import_rules = bundles.takes(rules=(_import_options, _rules))
 """Give a command the options of an import, as `rules`."""

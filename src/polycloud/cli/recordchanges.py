@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from polycloud.cli import listing, output, settings, verbs
+from polycloud.cli import cells, output, settings, verbs
 from polycloud.cli.nouns import APEX, RECORD_FIELDS, RECORDS
 from polycloud.cli.records import described, listed, record_type, relative
 from polycloud.cli.recordvalues import parsed, written
@@ -17,11 +17,21 @@ from polycloud.dns.rdata import VALUE_FIELDS
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 if TYPE_CHECKING:
+    from polycloud.cli.serving import Wait
     from polycloud.dns.base import DNSDriver
     from polycloud.dns.objects import Record, Zone
     from polycloud.dns.types import RecordType
 
-__all__ = ["creation", "deletion", "doing", "given_fields", "make", "require_room_for", "update"]
+__all__ = [
+    "content_of",
+    "creation",
+    "deletion",
+    "doing",
+    "given_fields",
+    "make",
+    "require_room_for",
+    "update",
+]
 
 WORDS = {
     (False, True): ("create", "created"),
@@ -42,14 +52,19 @@ def given_fields(driver: DNSDriver, chosen: Mapping[str, Any]) -> dict[str, Any]
 
 
 def creation(zone: Zone, name: str, type_: str, value: str, given: Mapping[str, Any]) -> RecordChange:
-    """Return the change that creates a record as it is named at a shell.
+    """Return the change that creates a record; see `content_of`."""
+    return RecordChange(None, content_of(zone, name, type_, value, given))
+
+
+def content_of(zone: Zone, name: str, type_: str, value: str, given: Mapping[str, Any]) -> Content:
+    """Return the content of a record as it is named at a shell; `given` are fields from options.
 
     Raises `InvalidArgumentError` for what no record can be, `UnsupportedOperationError` for a type that the
     provider does not have.
     """
     kind = _supported(zone.driver, type_)
     data, fields = parsed(kind, value, _of_type(kind, given))
-    return RecordChange(None, Content.of(relative(zone, name), kind, data, {**given, **fields}))
+    return Content.of(relative(zone, name), kind, data, {**given, **fields})
 
 
 def deletion(record: Record) -> RecordChange:
@@ -60,7 +75,7 @@ def deletion(record: Record) -> RecordChange:
 def update(
     record: Record, name: str | None, type_: str | None, value: str | None, given: Mapping[str, Any]
 ) -> RecordChange:
-    """Return the change of a record, where an argument is given. Raises the errors of `creation`."""
+    """Return the change of a record, where an argument is given. Raises the errors of `content_of`."""
     kind = record.type if type_ is None else _supported(record.driver, type_)
     new_name = record.name if name is None else relative(record.zone, name)
     own = VALUE_FIELDS.get(kind, ())
@@ -80,11 +95,17 @@ def require_room_for(zone: Zone, changes: Sequence[RecordChange]) -> None:
 
 
 def make(
-    zone: Zone, changes: Sequence[RecordChange], account: Sequence[str], *, as_json: bool = False
+    zone: Zone,
+    changes: Sequence[RecordChange],
+    account: Sequence[str],
+    wait: Wait | None = None,
+    *,
+    as_json: bool = False,
 ) -> None:
     """Make changes of a zone, and print each that was made; end with 1 if some were not.
 
-    The error of an only one is raised. With `as_json` the records are printed as they are now.
+    The error of an only one is raised. With `as_json` the records are printed as they are now. `wait` says
+    how to wait until they are served.
     """
     what = doing(changes[0]) if len(changes) == 1 else f"changing {len(changes):,} records of {zone.domain}"
     try:
@@ -102,6 +123,8 @@ def make(
         interruption.add_note(f"{what} may have been carried out; to look: {look}")
         raise
     _report(zone, changes, as_json=as_json)
+    if wait is not None:
+        wait.changes(zone, changes)
 
 
 def _report(zone: Zone, changes: Sequence[RecordChange], *, as_json: bool) -> None:
@@ -138,7 +161,7 @@ def _difference(before: Record, after: Content) -> str:
         ("type", before.type, after.type),
         ("value", written(before), written(after)),
         ("TTL", before.ttl, after.extra.get("ttl", before.ttl)),
-        *((key, *(listing.cell(one.extra.get(key)) for one in (before, after))) for key in sorted(own)),
+        *((key, *(cells.cell(one.extra.get(key)) for one in (before, after))) for key in sorted(own)),
     ]
     return ", ".join(f"{what} {old} to {new}" for what, old, new in pairs if old != new) or "nothing"
 

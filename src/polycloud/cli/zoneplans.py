@@ -18,6 +18,7 @@ from polycloud.dns.wanted import WantedZone
 from polycloud.errors import InvalidArgumentError, NotFoundError, PolycloudError, UnsafePlanError
 
 if TYPE_CHECKING:
+    from polycloud.cli.serving import Wait
     from polycloud.cli.zonefiles import ZoneFile
     from polycloud.dns.base import DNSDriver
     from polycloud.dns.changes import RecordChange
@@ -54,6 +55,8 @@ class Rules:
         records: Sequence[Record] | None = None,
     ) -> Plan:
         """Return the plan that makes a zone what it shall be, or creates one."""
+        if zone is not None and zone.domain != wanted.domain:
+            raise InvalidArgumentError(f"the records are of {wanted.domain}, but the zone is {zone.domain}")
         if self.lenient:
             wanted.records = [one._replace(lenient=True) for one in wanted]
         try:
@@ -61,17 +64,21 @@ class Rules:
                 return plan_domain(driver, wanted, create=True, **self.options())
             return plan_zone(zone, wanted, records=records, **self.options())
         except ZoneProblemsError as error:
-            raise _explained(error) from error
+            raise self._explained(error, driver) from error
 
-
-def _explained(error: ZoneProblemsError) -> InvalidArgumentError:
-    """Return an error with a line for each problem."""
-    count = len(error.problems)
-    them = "a problem" if count == 1 else f"{count:,} problems"
-    explained = InvalidArgumentError(f"the wanted zone has {them}; --lenient lets them pass")
-    for problem in error.problems:
-        explained.add_note(f"{problem}")
-    return explained
+    def _explained(self, error: ZoneProblemsError, driver: DNSDriver) -> InvalidArgumentError:
+        """Return an error with a line for each problem, and which options there are for them."""
+        known, count = driver.list_record_types(), len(error.problems)
+        unsupported = [one.record.content.type not in known for one in error.problems]
+        parts = ["the wanted zone has " + ("a problem" if count == 1 else f"{count:,} problems")]
+        if any(unsupported):
+            parts.append("--skip-unsupported leaves out types that the provider lacks")
+        if not (self.lenient or all(unsupported)):
+            parts.append("--lenient lets pass what the provider takes")
+        explained = InvalidArgumentError("; ".join(parts))
+        for problem in error.problems:
+            explained.add_note(f"{problem}")
+        return explained
 
 
 class Task(NamedTuple):
@@ -252,7 +259,13 @@ class Outcome:
 
 
 def carry_out(
-    tasks: Sequence[Task], limits: Limits, *, yes: bool, dry_run: bool = False, as_json: bool = False
+    tasks: Sequence[Task],
+    limits: Limits,
+    wait: Wait | None,
+    *,
+    yes: bool,
+    dry_run: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Make plans, show them, ask, and make their changes; nothing is done unless all can be planned.
 
@@ -271,7 +284,11 @@ def carry_out(
         changing.ask(f"make {_count(todo)}", "nothing was changed")
         if [one.to_dict() for one in plan_all(tasks)[0]] != [one.to_dict() for one in plans]:
             output.fail("the zones have changed meanwhile, so nothing was done; look at the plan again")
-    _end(_apply(todo, limits), as_json=as_json)
+    outcomes = _apply(todo, limits)
+    _end(outcomes, as_json=as_json)
+    if wait is not None:
+        for outcome in outcomes:
+            wait.changes(outcome.planned.plan.zone, outcome.done)
 
 
 def _count(plans: Sequence[Planned]) -> str:

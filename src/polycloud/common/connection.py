@@ -391,6 +391,7 @@ class Connection:
                 target = raw.headers["location"].partition("?")[0]
                 raise response.malformed(f"the provider redirects to {target!r}; redirects are not followed")
             if response.success():
+                response.repeated = repeated
                 return response
             raise response.to_error()
         except PolycloudError as error:

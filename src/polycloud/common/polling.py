@@ -54,7 +54,11 @@ class PollingConnection(Connection):
         last = first
         if not _read(first, lambda: self.has_completed(first)):
             polled = _read(first, lambda: self.get_poll_request_kwargs(first, context, kwargs))
-            last = self._completed(f"{method} {action}", polled)
+            try:
+                last = self._completed(f"{method} {action}", polled)
+            except PolycloudError as error:
+                error.repeated = error.repeated or first.repeated
+                raise
         last.first_response = first
         return last
 

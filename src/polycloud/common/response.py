@@ -61,6 +61,9 @@ class Response:
     first_response: Response | None = None
     """What a polling connection received first, for the job that this response completes."""
 
+    repeated = False
+    """Whether the request was sent again, so that it may have been carried out before."""
+
     def __init__(self, response: RawResponse, connection: Sender, request: Request) -> None:
         self.raw = response
         self.connection: Any = connection

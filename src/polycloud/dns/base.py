@@ -81,6 +81,12 @@ class DNSDriver(OperationsDriver):
     changes_types: ClassVar[bool] = True
     """Whether the type of a record can be changed."""
 
+    lost_characters: ClassVar[str] = ""
+    """Characters that the provider does not keep in TXT; data with them is refused."""
+
+    lone_aliases: ClassVar[bool] = True
+    """Whether a CNAME must be alone, and not at the zone itself; False where the provider flattens it."""
+
     keeps_bytes: ClassVar[bool] = False
     """Whether data may have bytes that are not UTF-8, which a str has as surrogates (PEP 383)."""
 
@@ -353,6 +359,12 @@ class DNSDriver(OperationsDriver):
             raise InvalidArgumentError(
                 f"data of type {type_} must have at most {self.longest_text} bytes, got {shown(data)}"
             )
+        lost = sorted(set(data) & set(self.lost_characters))
+        if type_ in TEXTS and lost:
+            raise InvalidArgumentError(
+                f"data of type {type_} must not have {' or '.join(lost)}, which {self.name} removes, "
+                f"got {shown(data)}"
+            )
         return content
 
     def _check_update(
@@ -483,5 +495,6 @@ class DNSDriver(OperationsDriver):
 
 def translated(error: ProviderHTTPError, ours: E) -> E:
     """Return an error of DNS with the request of the provider's error that it stands for."""
-    ours.exchange, ours.headers = error.exchange, error.headers
+    for name in ("exchange", "headers", "changes", "definite", "repeated"):
+        setattr(ours, name, getattr(error, name))
     return ours

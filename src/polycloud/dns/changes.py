@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from polycloud.common.creation import is_refusal
 from polycloud.concurrency import waiting
 from polycloud.dns.content import Content
 from polycloud.dns.objects import Record
@@ -89,6 +90,32 @@ class Outcomes:
         """Make the changes, one by one for each name, and side by side for the names of a step."""
         for step in steps(changes):
             waiting.gather([partial(self._run, group, do) for group in step.values()])
+
+    def run_in_batches(
+        self, changes: Sequence[RecordChange], most: int, do: Callable[[Sequence[RecordChange]], object]
+    ) -> None:
+        """Make the changes, up to `most` at once.
+
+        Where some of them are refused together, they are tried in halves, so that each ends as it has to.
+        """
+        for at in range(0, len(changes), most):
+            self._run_batch(changes[at : at + most], do)
+
+    def _run_batch(
+        self, batch: Sequence[RecordChange], do: Callable[[Sequence[RecordChange]], object]
+    ) -> None:
+        if self.stops(*batch):
+            self.left += batch
+            return
+        try:
+            do(batch)
+        except PolycloudError as error:
+            if len(batch) > 1 and is_refusal(error) and not isinstance(error, FATAL):
+                self.run_in_batches(batch, (len(batch) + 1) // 2, do)
+            else:
+                self.fail(batch, error)
+        else:
+            self.succeed(batch)
 
     def _run(self, changes: Sequence[RecordChange], do: Callable[[RecordChange], object]) -> None:
         """Make the changes of a name one after another, until one fails."""

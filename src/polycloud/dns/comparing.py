@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from polycloud.dns.changes import RecordChange
@@ -91,7 +91,7 @@ class Comparison:
         nothing: list[Any] = []
         for key in sorted({*there, *wanted}):
             have, want = there.get(key, nothing), wanted.get(key, nothing)
-            if self.markers is None and self._is_same(key[1], have, want):
+            if self.markers is None and self._is_same(have, want):
                 self.unchanged += 1
             else:
                 self._compare(key, have, want)
@@ -160,12 +160,15 @@ class Comparison:
 
     # Comparing
 
-    def _is_same(self, type_: str, have: list[Record], want: list[WantedRecord]) -> bool:
+    def _is_same(self, have: list[Record], want: list[WantedRecord]) -> bool:
         """Return True for the most frequent case: one value, plain and unchanged. False says nothing."""
-        if len(have) != 1 or len(want) != 1 or type_ in VALUE_FIELDS or self.driver.own_extra:
+        if len(have) != 1 or len(want) != 1:
             return False
-        content = want[0].content
-        return have[0].data == content.data and have[0].ttl == content.extra.get("ttl")
+        record, content = have[0], want[0].content
+        if record.data != content.data:
+            return False
+        there = record.extra
+        return all(there.get(key) == value for key, value in content.extra.items())
 
     def _compare(self, key: Key, have: list[Record], want: list[WantedRecord]) -> None:
         """Add how the records of a name and type change."""
@@ -178,14 +181,20 @@ class Comparison:
             self.sets.append(PlannedSet(*key, have, contents, changes))
 
     def _changes(self, have: list[Record], want: list[WantedRecord]) -> list[RecordChange]:
-        """Return the changes of the values of a set: those that are added, changed, and deleted."""
+        """Return the changes of the values of a set: those that are added, changed, and deleted.
+
+        A value may stand there several times, with other fields beyond DNS: records that have all that is
+        wanted are found first.
+        """
         left = list(have)
         changes, new = [], []
-        for wanted in want:
+        fits = self.driver.has_extra
+        other = [one for one in want if _taken(left, one.content, fits) is None]
+        for wanted in other:
             record = _taken(left, wanted.content)
             if record is None:
                 new.append(self._checked(wanted))
-            elif not self.driver.has_extra(record, wanted.content.extra):
+            else:
                 changes.append(RecordChange(record, self._checked(wanted)))
         pairs = list(zip(left, new, strict=False))
         created = [RecordChange(None, content) for content in new[len(pairs) :]]
@@ -274,15 +283,24 @@ class Comparison:
         self.sets.append(PlannedSet(name, RecordType.TXT, before, after_, [change]))
 
 
-def _taken(left: list[Record], content: Content) -> Record | None:
-    """Take the record that has this value out of a list; records are compared by their parts, then fully."""
+def _taken(
+    left: list[Record], content: Content, fits: Callable[[Record, dict[str, Any]], bool] | None = None
+) -> Record | None:
+    """Take the record that has this value, and fits, out of a list.
+
+    Records are compared by their parts, then fully.
+    """
     fields = VALUE_FIELDS.get(content.type, ())
     for number, record in enumerate(left):
-        if record.data == content.data and all(
-            record.extra.get(name) == content.extra[name] for name in fields
+        if (
+            record.data == content.data
+            and all(record.extra.get(name) == content.extra[name] for name in fields)
+            and (fits is None or fits(record, content.extra))
         ):
             return left.pop(number)
     for number, record in enumerate(left):
+        if fits is not None and not fits(record, content.extra):
+            continue
         if record.type == RecordType.SOA and _without_serial(record.data) == _without_serial(content.data):
             return left.pop(number)
         if content.equals(record):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.linode import LinodeDNSDriver
     from polycloud.dns.drivers.powerdns import PowerDNSDriver
+    from polycloud.dns.drivers.rackspace import RackspaceDNSDriver
     from polycloud.dns.drivers.rfc2136 import RFC2136Driver
     from polycloud.dns.drivers.route53 import Route53DNSDriver
 
@@ -27,6 +28,7 @@ DRIVERS: providers.Drivers = {
     Provider.DUMMY: ("polycloud.dns.drivers.dummy", "DummyDNSDriver"),
     Provider.LINODE: ("polycloud.dns.drivers.linode", "LinodeDNSDriver"),
     Provider.POWERDNS: ("polycloud.dns.drivers.powerdns", "PowerDNSDriver"),
+    Provider.RACKSPACE: ("polycloud.dns.drivers.rackspace", "RackspaceDNSDriver"),
     Provider.RFC2136: ("polycloud.dns.drivers.rfc2136", "RFC2136Driver"),
     Provider.ROUTE53: ("polycloud.dns.drivers.route53", "Route53DNSDriver"),
 }
@@ -45,6 +47,8 @@ def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyDNSDrive
 def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.POWERDNS, "powerdns"]) -> type[PowerDNSDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.RACKSPACE, "rackspace"]) -> type[RackspaceDNSDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.RFC2136, "rfc2136"]) -> type[RFC2136Driver]: ...
 @overload

@@ -438,8 +438,9 @@ class RecordSetsDriver(DNSDriver):
                     rdata = ""
             id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
             all_: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
-            if extra or fields or own:
-                all_ = {**all_, **extra, **fields, **own}
+            for each in (extra, fields, own):
+                if each:
+                    all_.update(each)
             made.append(Record(id_, name, type_, data, zone, self, ttl, all_))
         return made
 

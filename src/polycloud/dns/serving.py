@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dns.message import Message
     from dns.name import Name
 
-__all__ = ["wait_until_gone", "wait_until_served"]
+__all__ = ["NameServer", "check_nameservers", "wait_until_gone", "wait_until_served"]
 
 NameServer = tuple[str, int] | str
 TIMEOUT = 120.0
@@ -113,7 +113,7 @@ def _wait(
         raise InvalidArgumentError("the records must be of one zone, and one at least")
     zone = found[0].zone
     questions = _questions(zone, found)
-    servers = None if nameservers is None else _servers(nameservers)
+    servers = None if nameservers is None else check_nameservers(nameservers)
     problems: list[str] = []
 
     def check() -> bool:
@@ -135,8 +135,8 @@ def _wait(
     waiting.poll(check, waiting_for=f"{what}{more} to be {'gone' if is_gone else 'served'}", timeout=timeout)
 
 
-def _servers(given: Iterable[NameServer]) -> list[tuple[str, int]]:
-    """Return the host and the port of each server."""
+def check_nameservers(given: Iterable[NameServer]) -> list[tuple[str, int]]:
+    """Return the host and the port of each name server. Raises `InvalidArgumentError` for invalid ones."""
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InvalidArgumentError(f"nameservers must be a list, got {shown(given)}")
     servers = [_server(one) for one in given]

@@ -117,6 +117,14 @@ def http_date(text: str) -> datetime | None:
         return None
 
 
+def _iso_date(text: str) -> datetime | None:
+    try:
+        date = datetime.fromisoformat(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _any_case(wanted: str, headers: Mapping[str, str]) -> str:
     return next((text for name, text in headers.items() if name.lower() == wanted), "").strip()
 
@@ -128,9 +136,12 @@ def requested_pause(headers: Mapping[str, str]) -> float | None:
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Parse `Retry-After`, a number of seconds or an HTTP date (RFC 9110, 10.2.3), to seconds."""
-    value = _any_case("retry-after", headers)
+    """Parse `Retry-After`, a number of seconds or an HTTP date (RFC 9110, 10.2.3), to seconds.
+
+    Rackspace writes a date of ISO 8601, and calls the header `Reply-After` too.
+    """
+    value = _any_case("retry-after", headers) or _any_case("reply-after", headers)
     if not value or (number := parse_number(value)) is not None:
         return number if value else None
-    date = http_date(value)
+    date = http_date(value) or _iso_date(value)
     return None if date is None else max(0.0, date.timestamp() - _provider_time(headers))

@@ -85,6 +85,8 @@ class OpenStackBaseConnection(TokenConnection):
     """The types that catalogues give to the service, the preferred one first."""
     version: ClassVar[str] = "v3"
     """The version of the API, for catalogues that name the root of the service."""
+    is_regional: ClassVar[bool] = True
+    """Whether each region has the service; one for all regions has none in the catalogue."""
     with_project: ClassVar[bool] = False
     """Whether the project's id follows the version in paths."""
     microversion: ClassVar[str | None] = None
@@ -163,9 +165,8 @@ class OpenStackBaseConnection(TokenConnection):
                     f"the address of the service {types[0]!r} is unknown: pass ex_force_auth_url="
                 )
             name = self.cloud.service_name if self._leader is None else None
-            query = EndpointQuery(
-                types=types, region=self.cloud.region, interface=self.cloud.interface, name=name
-            )
+            region = self.cloud.region if self.is_regional else None
+            query = EndpointQuery(types=types, region=region, interface=self.cloud.interface, name=name)
             url = find_endpoint(access.endpoints, query, self.driver).url
             try:
                 return self._split(url, access.project_id)

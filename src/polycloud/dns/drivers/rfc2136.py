@@ -214,20 +214,21 @@ def _require(update: UpdateMessage, zone: Zone, change: SetChange) -> None:
 
 
 def _carry_out(update: UpdateMessage, zone: Zone, change: SetChange) -> None:
+    """Delete a set of which something goes, and add what it shall have: PowerDNS finds no value of NAPTR."""
     before, after = change
     one = after or before
     assert one is not None
     name = dns_name(full_name(one.name, zone))
     old, new = ([value.text for value in each.values] if each else [] for each in change)
-    kept = before is not None and after is not None and before.ttl == after.ttl
-    steps: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
-        *((update.delete, (name, one.type, text)) for text in old if not (kept and text in new)),
-        *((update.add, (name, one.ttl, one.type, text)) for text in new if not (kept and text in old)),
-    ]
-    if one.type == RecordType.NS:  # the last one of the zone cannot be deleted
-        steps = [step for step in steps[::-1] if step[0] == update.add or step[1][-1] not in new]
-    for act, arguments in steps:
-        act(*arguments)
+    if before is not None and after is not None and before.ttl == after.ttl and set(old) <= set(new):
+        new = [text for text in new if text not in old]
+    elif before is not None and one.type != RecordType.NS:
+        update.delete(name, one.type)
+    for text in new:
+        update.add(name, one.ttl, one.type, text)
+    if one.type == RecordType.NS:  # the last one of the zone cannot be deleted: others come before
+        for text in set(old) - {value.text for value in (after.values if after else ())}:
+            update.delete(name, one.type, text)
 
 
 def _refused(method: str, code: str) -> PolycloudError:

@@ -17,6 +17,7 @@ from polycloud.cli.zonefiles import FileFormat, ZoneFile, format_of, found, save
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from polycloud.cli.serving import Wait
     from polycloud.cli.zoneplans import Limits, Rules, Task
     from polycloud.dns.plan import Plan
 
@@ -24,7 +25,7 @@ __all__ = ["apply", "copy", "export", "import_", "plan"]
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE...", help="Files of zones, folders of such, or - for standard input."),
+    typer.Argument(metavar="FILE", help="Files of zones, folders of such, or - for standard input."),
 ]
 Format = Annotated[
     FileFormat | None,
@@ -52,7 +53,7 @@ def export(
         str, typer.Argument(metavar="ZONE", help="Its domain or id.", autocompletion=completion.of(ZONES))
     ],
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="The file to write; else standard output.")
+        str | None, typer.Argument(metavar="FILE", help="The file to write; else standard output.")
     ] = None,
     form: Format = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace a file that exists.")] = False,
@@ -111,7 +112,7 @@ def plan(
         raise typer.Exit(CHANGES)
 
 
-@planning.takes_rules_and_limits
+@planning.takes_execution
 def apply(
     *,
     files: Files,
@@ -120,6 +121,7 @@ def apply(
     create: Create = False,
     rules: Rules,
     limits: Limits,
+    wait: Wait | None,
     yes: options.Yes = False,
     dry_run: options.DryRun = False,
     profile: options.Profiles = None,
@@ -135,7 +137,7 @@ def apply(
 
     make = partial(zoneplans.plan_file, rules=rules, create=create)
     with _tasks(make, found(files, form), zone, (profile, provider)) as tasks:
-        zoneplans.carry_out(tasks, limits, yes=yes, dry_run=dry_run, as_json=as_json)
+        zoneplans.carry_out(tasks, limits, wait, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @planning.takes_import_rules
@@ -160,7 +162,7 @@ def import_(
 
     make = partial(zoneplans.merge_file, rules=rules, create=create)
     with _tasks(make, found(files, form), zone, (profile, provider)) as tasks:
-        zoneplans.carry_out(tasks, zoneplans.Limits(), yes=yes, dry_run=dry_run, as_json=as_json)
+        zoneplans.carry_out(tasks, zoneplans.Limits(), None, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @contextmanager
@@ -207,13 +209,14 @@ Target = Annotated[
 ]
 
 
-@planning.takes_rules_and_limits
+@planning.takes_execution
 def copy(
     *,
     source: Address,
     target: Target,
     rules: Rules,
     limits: Limits,
+    wait: Wait | None,
     yes: options.Yes = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
@@ -232,7 +235,7 @@ def copy(
         driver = drivers.named(there[0])
         make = partial(zoneplans.plan_copy, zone, driver, there[1] or None, rules)
         task = zoneplans.Task(target, "", driver, make)
-        zoneplans.carry_out([task], limits, yes=yes, dry_run=dry_run, as_json=as_json)
+        zoneplans.carry_out([task], limits, wait, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 def _zone(text: str) -> tuple[str, str]:

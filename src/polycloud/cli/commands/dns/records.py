@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycloud.cli import accounts, bundles, changing, completion, finding, listing, options, verbs
+from polycloud.cli import (
+    accounts,
+    bundles,
+    changing,
+    completion,
+    finding,
+    listing,
+    options,
+    output,
+    serving,
+    verbs,
+)
 from polycloud.cli import recordcompletion as complete
 from polycloud.cli.command import Command
 from polycloud.cli.nouns import RECORD_FIELDS, RECORDS, ZONES
@@ -15,6 +26,7 @@ from polycloud.cli.settings import Settings
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from polycloud.cli.serving import Wait
     from polycloud.dns.changes import RecordChange
 
 __all__ = ["app"]
@@ -31,13 +43,11 @@ def _argument(name: str, text: str, offers: Any = None) -> Any:
 Domain = Annotated[str, _argument("ZONE", "Its domain or id.", completion.of(ZONES))]
 NewName = Annotated[str, _argument("NAME", "Such as www; @ is the zone itself.", complete.names)]
 NewType = Annotated[str, _argument("TYPE", "Such as A or MX.", complete.known_types)]
-NewValues = Annotated[list[str], _argument("VALUE...", VALUE)]
+NewValues = Annotated[list[str], _argument("VALUE", VALUE)]
 Name = Annotated[str, _argument("NAME", "A name or an id; @ is the zone itself.", complete.names)]
-AnyName = Annotated[
-    str | None, _argument("[NAME]", "Only of this name; @ is the zone itself.", complete.names)
-]
-Type = Annotated[str | None, _argument("[TYPE]", "Only of this type.", complete.types)]
-Value = Annotated[str | None, _argument("[VALUE]", "Only with this value.", complete.values)]
+AnyName = Annotated[str | None, _argument("NAME", "Only of this name; @ is the zone itself.", complete.names)]
+Type = Annotated[str | None, _argument("TYPE", "Only of this type.", complete.types)]
+Value = Annotated[str | None, _argument("VALUE", "Only with this value.", complete.values)]
 
 
 def _field_options(
@@ -57,7 +67,8 @@ def _fields(**given: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-takes_fields = bundles.takes(fields=(_field_options, _fields))
+takes_fields = bundles.takes(fields=(_field_options, _fields), wait=serving.GROUP)
+takes_wait = bundles.takes(wait=serving.GROUP)
 
 
 class RecordCommand(Command):
@@ -86,7 +97,7 @@ def list_(
     """List the records of a zone, or those of a name and type.
 
     Columns: account, name, type, ttl, value, id, data, priority, weight, port, flags, tag, and what the
-    provider has beyond DNS. A table has those after value only with --columns.
+    provider has beyond DNS. A table has those from id to tag only with --columns.
     """
     from polycloud.cli.records import Selection, noun_of
 
@@ -126,6 +137,7 @@ def create(
     type: NewType,
     values: NewValues,
     fields: dict[str, Any],
+    wait: Wait | None,
     profile: options.Profile = None,
     provider: options.Provider = None,
     dry_run: options.DryRun = False,
@@ -145,7 +157,7 @@ def create(
             changes.require_room_for(found, made)
             _would(made)
             return
-        changes.make(found, made, accounts.flags(profile, provider), as_json=as_json)
+        changes.make(found, made, accounts.flags(profile, provider), wait, as_json=as_json)
 
 
 @app.command(cls=RecordCommand)
@@ -163,6 +175,7 @@ def update(
     ] = None,
     new_value: Annotated[str | None, typer.Option("--value", metavar="VALUE", help="Its new value.")] = None,
     fields: dict[str, Any],
+    wait: Wait | None,
     profile: options.Profile = None,
     provider: options.Provider = None,
     dry_run: options.DryRun = False,
@@ -188,16 +201,18 @@ def update(
         if dry_run:
             _would(made)
             return
-        changes.make(found, made, accounts.flags(profile, provider), as_json=as_json)
+        changes.make(found, made, accounts.flags(profile, provider), wait, as_json=as_json)
 
 
 @app.command()
+@takes_wait
 def delete(
     *,
     zone: Domain,
     name: Name,
     type: Type = None,
     value: Value = None,
+    wait: Wait | None,
     yes: options.Yes = False,
     profile: options.Profile = None,
     provider: options.Provider = None,
@@ -220,7 +235,40 @@ def delete(
         if not yes:
             where = f"{found.domain} of {accounts.name_of(profile, provider)}"
             changing.confirm(RECORDS, records, "delete", where)
-        changes.make(found, gone, accounts.flags(profile, provider))
+        changes.make(found, gone, accounts.flags(profile, provider), wait)
+
+
+@app.command("wait")
+def wait_(
+    *,
+    zone: Domain,
+    name: AnyName = None,
+    type: Type = None,
+    value: Value = None,
+    gone: Annotated[bool, typer.Option("--gone", help="Wait until none of them serves it.")] = False,
+    timeout: serving.Timeout = 120,
+    nameservers: serving.NameServers = None,
+    profile: options.Profile = None,
+    provider: options.Provider = None,
+) -> None:
+    """Wait until all name servers of the domain serve the records of a zone, or those that are named."""
+    from polycloud.cli import recordchanges as changes
+    from polycloud.cli.records import Selection, described
+
+    wait = serving.wait_of(timeout, nameservers)
+    with accounts.connect_one(ZONES.service, profile, provider) as driver:
+        found = finding.find(driver, ZONES, zone)
+        if not gone:
+            records = Selection(name, type, value).required(found)
+            records = [one for one in records if type or one.type != "SOA"]  # its serial number changes
+            wait.served(found, records)
+            output.line(f"{RECORDS.count(records)} of {found.domain}: served")
+            return
+        if name is None or type is None or value is None:
+            raise InvalidArgumentError("--gone needs name, type and value: the zone has it no longer")
+        content = changes.content_of(found, name, type, value, {})
+        wait.gone(found, [content])
+        output.line(f"record {described(content)}: gone")
 
 
 def _would(changes: Sequence[RecordChange]) -> None:

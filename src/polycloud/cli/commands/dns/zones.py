@@ -11,13 +11,13 @@ import typer
 from polycloud.cli import accounts, changing, finding, options, output, verbs
 from polycloud.cli.nouns import ZONES
 from polycloud.cli.settings import Settings, parsed
-from polycloud.errors import AmbiguousCreateError
+from polycloud.errors import AmbiguousCreateError, InvalidArgumentError
 
 __all__ = ["app"]
 
 app = verbs.group(ZONES)
 
-Domains = Annotated[list[str], typer.Argument(metavar="DOMAIN...", help="Domains, such as example.com.")]
+Domains = Annotated[list[str], typer.Argument(metavar="DOMAIN", help="Domains, such as example.com.")]
 Type = Annotated[str, typer.Option(metavar="TYPE", help="master or slave.")]
 Ttl = Annotated[
     int | None, typer.Option("--ttl", metavar="SECONDS", min=0, help="The TTL of records without one.")
@@ -74,6 +74,8 @@ def update(
     as_json: options.Json = False,
 ) -> None:
     """Change a zone, where an option is given."""
+    if type is None and ttl is None and not settings:
+        raise InvalidArgumentError("nothing to change: give --type, --ttl or --set")
     extra = parsed(settings or ())
     with accounts.connect_one(ZONES.service, profile, provider) as driver:
         zone = finding.find(driver, ZONES, name)

@@ -11,11 +11,11 @@ from polycloud.dns.types import RecordDoesNotExistError, RecordType
 from polycloud.dns.wanted import WantedZone
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import error_of
-from polycloud.testing.conformance.dns.suite import DATA, EXTRA, DNSSuite
+from polycloud.testing.conformance.dns.suite import EXTRA, NAMES, DNSSuite
 
 NAME, ALIAS, PLAN = "change", "host.example.net", "plan"
 ONLY = [f"*.{PLAN}"]
-NAMES = frozenset({"a", "b", "c", "gone", "keep", "new", NAME})
+USED = frozenset({"a", "b", "c", "gone", "keep", "new", NAME})
 
 
 class PlanRules(DNSSuite):
@@ -75,9 +75,9 @@ class PlanRules(DNSSuite):
         """A plan of a record of each type, applied, leaves nothing to plan, nor does a copy of the zone."""
         wanted = WantedZone(zone.domain, self.ttl)
         for type_ in driver.list_record_types():
-            if type_ in DATA and type_ not in {RecordType.DS, RecordType.NS}:
-                name = "_sip._tcp" if type_ == RecordType.SRV else type_.lower()
-                wanted.add(f"{name}.{PLAN}", type_, DATA[type_], dict(EXTRA.get(type_, {})))
+            if type_ in self.data and type_ not in {RecordType.DS, RecordType.NS}:
+                name = f"{NAMES.get(type_, type_.lower())}.{PLAN}"
+                wanted.add(name, type_, self.data[type_], dict(EXTRA.get(type_, {})))
         for end in (8, 9):
             wanted.add(f"*.{PLAN}", RecordType.A, f"192.0.2.{end}")
         plan = plan_zone(zone, wanted, only=ONLY)
@@ -122,7 +122,7 @@ class PlanRules(DNSSuite):
         return sorted(
             (one.name, str(one.type), one.data)
             for one in driver.list_records(zone)
-            if one.name in NAMES or one.name.endswith(f".{PLAN}")
+            if one.name in USED or one.name.endswith(f".{PLAN}")
         )
 
     def _have(self, driver: DNSDriver, zone: Zone, expected: list[tuple[str, int]]) -> None:

@@ -112,7 +112,7 @@ class ZoneRules(DNSSuite):
             pytest.skip("the provider's zones have no TTL")
         before = (zone.id, zone.domain, zone.type)
         changed = driver.update_zone(zone, ttl=self.ttl)
-        for one in (changed, self.zone_seen(driver, zone)):
+        for one in (changed, driver.get_zone(zone.id)):  # lists may lack TTLs
             assert one.ttl == self.ttl, f"the TTL is {one.ttl!r}, not {self.ttl}"
             assert (one.id, one.domain, one.type) == before, f"{before} became {one!r}"
 
