@@ -4,7 +4,7 @@ import pytest
 
 from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
 from polycloud.testing import LBConformance
-from support.haproxy import haproxy
+from support.haproxy import LISTENING, haproxy
 
 
 class TestHAProxy(LBConformance):
@@ -12,12 +12,7 @@ class TestHAProxy(LBConformance):
     over_http = False
     members_serve = False
 
-    @pytest.fixture(scope="class")
-    def path(self) -> Iterator[str]:
-        with haproxy("backend web\nbackend other\n  balance leastconn") as running:
-            yield running.path
-
     @pytest.fixture
-    def driver(self, path: str) -> Iterator[HAProxyDriver]:
-        with HAProxyDriver(path) as driver:
+    def driver(self) -> Iterator[HAProxyDriver]:
+        with haproxy(LISTENING) as running, running.driver() as driver:
             yield driver

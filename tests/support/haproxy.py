@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
-from polycloud.testing.loopback import free_port
+from polycloud.sandbox.machines.addresses import free_port
 
 CONFIG = """
 global
@@ -37,6 +37,15 @@ frontend f
   default_backend {backend}
 {backends}
 """
+
+LISTENING = """
+listen web
+  bind 127.0.0.1:{listen}
+  option socket-stats
+backend other
+  balance leastconn
+"""
+"""Two backends; the port of the first is known: it is a `listen` section whose sockets are shown."""
 
 
 class HAProxy(NamedTuple):
@@ -63,7 +72,9 @@ def haproxy(backends: str, backend: str = "web") -> Iterator[HAProxy]:
         pytest.skip("HAProxy is not installed")
     with tempfile.TemporaryDirectory(prefix="haproxy") as name:  # a socket's path is short
         folder, api, front = Path(name), free_port(), free_port()
-        text = CONFIG.format(folder=folder, api=api, front=front, backend=backend, backends=backends)
+        text = CONFIG.format(
+            folder=folder, api=api, front=front, backend=backend, backends=backends.format(listen=free_port())
+        )
         (folder / "haproxy.cfg").write_text(text)
         with subprocess.Popen(
             [program, "-f", str(folder / "haproxy.cfg"), "-q"], stdin=subprocess.DEVNULL

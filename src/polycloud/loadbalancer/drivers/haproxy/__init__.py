@@ -12,6 +12,7 @@ its health is set to "down", before it is set ready.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -51,6 +52,7 @@ READ = {"static-rr": Algorithm.ROUND_ROBIN}
 class HAProxyDriver(Driver):
     """The backends of a running HAProxy: `HAProxyDriver("/run/haproxy.sock")`, or `HAProxyDriver(port=9999)`.
 
+    Without path, host and port, the path is that of POLYCLOUD_HAPROXY_PATH in the environment.
     The socket must have the level admin (`stats socket ... level admin`). Over TCP HAProxy asks for no
     password: other hosts than this one need `secure=True` (a socket with `ssl crt`), with `client_cert=` if
     it asks for one, or `allow_insecure=True`. Backends are made in the configuration: balancers can neither
@@ -64,7 +66,7 @@ class HAProxyDriver(Driver):
     connectionCls = RuntimeConnection
     connection: RuntimeConnection
     credentials = (Credential("path"),)
-    finds_credentials = True  # a host and port need none
+    finds_credentials = True  # a host and port need none; the path may stand in the environment
     protocols: ClassVar = {"http": "http", "tcp": "tcp"}
     algorithms: ClassVar = {
         Algorithm.ROUND_ROBIN: "roundrobin",
@@ -77,6 +79,8 @@ class HAProxyDriver(Driver):
     """Seconds in which the connections of a server end that are cut, before it can be deleted."""
 
     def __init__(self, path: str | None = None, *, secure: bool = False, **options: Any) -> None:
+        if path is None and not any(options.get(name) for name in ("host", "port", "url")):
+            path = os.environ.get("POLYCLOUD_HAPROXY_PATH") or None
         self._path = path
         super().__init__("", None, secure, **options)
 
@@ -93,10 +97,7 @@ class HAProxyDriver(Driver):
     def get_balancer(self, balancer_id: str) -> LoadBalancer:
         """Return the backend of this name. Raises `BalancerDoesNotExistError` if there is none."""
         found = self._rows(word(balancer_id, "balancer_id"))
-        own = next((row for row in found if row["type"] == BACKEND), None)
-        if own is None:
-            raise BalancerDoesNotExistError(driver=self, balancer_id=balancer_id)
-        return self._to_balancer(own, found)
+        return self._to_balancer(next(row for row in found if row["type"] == BACKEND), found)
 
     # Members
 
@@ -215,11 +216,22 @@ class HAProxyDriver(Driver):
         return read.get(text.partition("(")[0])
 
     def _rows(self, backend: str) -> list[Row]:
+        """Return the rows of `show stat` about a backend, its servers, and the frontend of its `listen`."""
+        which = "" if backend.isdigit() else f" {backend} -1 -1"  # HAProxy takes a number for an id
         with self._balancer_errors(backend):
-            return servers.rows(self.connection.show(f"show stat {backend} -1 -1"))
+            there = servers.rows(self.connection.show(f"show stat{which}"))
+        found = [row for row in there if row["pxname"] == backend]
+        if not any(row["type"] == BACKEND for row in found):
+            raise BalancerDoesNotExistError(driver=self, balancer_id=backend)
+        return found
 
     def _servers(self, balancer: LoadBalancer) -> list[Server]:
-        return servers.servers(self.connection.show(f"show servers state {word(balancer.id, 'its id')}"))
+        backend = word(balancer.id, "the balancer's id")
+        which = "" if backend.isdigit() else f" {backend}"
+        if backend.isdigit():
+            self._rows(backend)  # raises if there is none
+        there = servers.servers(self.connection.show(f"show servers state{which}"))
+        return [one for one in there if one.backend == backend]
 
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the member that a node becomes: at the port that all members have, or the balancer's."""
@@ -262,7 +274,7 @@ class HAProxyDriver(Driver):
                 return None
             raise
         configured = servers.CHECKED if check else 0
-        return Server(name, str(member.ip), int(member.port or 0), servers.FORCED, configured)
+        return Server(balancer.id, name, str(member.ip), int(member.port or 0), servers.FORCED, configured)
 
     def _take(self, there: Sequence[Server], balancer: LoadBalancer, member: Member) -> Server:
         """Give the address to a server of the configuration that is held in reserve."""

@@ -34,6 +34,7 @@ Row = dict[str, str]
 class Server(NamedTuple):
     """A server as `show servers state` prints it."""
 
+    backend: str
     name: str
     ip: str
     port: int
@@ -77,6 +78,7 @@ def servers(text: str) -> list[Server]:
     try:
         return [
             Server(
+                one["be_name"],
                 one["srv_name"],
                 one["srv_addr"],
                 int(one["srv_port"]),
