@@ -44,7 +44,7 @@ from polycloud.loadbalancer.types import (
     Provider,
     State,
 )
-from polycloud.utils.networking import is_valid_ip_address
+from polycloud.utils.networking import is_ip
 from polycloud.utils.values import shown
 
 __all__ = [
@@ -458,7 +458,7 @@ def check_member(member: object, *, by_id: bool = False) -> Member:
         return member
     if member.port is None:
         raise InvalidArgumentError(f"the member's port must not be None: {member!r}")
-    if not isinstance(member.ip, str) or not is_valid_ip_address(member.ip):
+    if not isinstance(member.ip, str) or not (is_ip(member.ip, 4) or is_ip(member.ip, 6)):
         raise InvalidArgumentError(f"the member's ip must be an address, got {shown(member.ip)}")
     return member
 
@@ -489,8 +489,17 @@ def _same(members: Sequence[Member], member: Member) -> Member | None:
         raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
     if member.ip is None or member.port is None:
         return next((one for one in members if one.id is not None and one.id == member.id), None)
-    where = (member.ip, member.port)
-    return next((one for one in members if (one.ip, one.port) == where), None)
+    where = (_spelled(member.ip), member.port)
+    return next((one for one in members if (_spelled(one.ip), one.port) == where), None)
+
+
+def _spelled(ip: str | None) -> str | None:
+    """Return an address in its only spelling: those of IPv6 have several."""
+    if ip is None or not is_ip(ip, 6):
+        return ip
+    import ipaddress
+
+    return str(ipaddress.IPv6Address(ip))
 
 
 def _address(member: Member) -> str:
