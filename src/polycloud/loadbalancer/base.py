@@ -519,8 +519,17 @@ def _same(members: Sequence[Member], member: Member) -> Member | None:
         raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
     if member.ip is None or member.port is None:
         return next((one for one in members if one.id is not None and one.id == member.id), None)
-    where = (member.ip, member.port)
-    return next((one for one in members if (one.ip, one.port) == where), None)
+    where = (_spelled(member.ip), member.port)
+    return next((one for one in members if (_spelled(one.ip), one.port) == where), None)
+
+
+def _spelled(ip: str | None) -> str | None:
+    """Return an address in its only spelling: those of IPv6 have several."""
+    if ip is None or not is_ip(ip, 6):
+        return ip
+    import ipaddress
+
+    return str(ipaddress.IPv6Address(ip))
 
 
 def _address(member: Member) -> str:
