@@ -106,7 +106,9 @@ class _Check(msgspec.Struct, frozen=True):
         if float in kinds and value is not None and value != 0 and self.name.endswith(TIMES):
             seconds(self.name, value)
         owner = getattr(value, "driver", None)
-        if isinstance(owner, BaseDriver) and not _of_one_provider(owner, driver):
+        if not isinstance(owner, BaseDriver) or any(getattr(kind, "_is_protocol", False) for kind in kinds):
+            return  # balancers take the nodes of all providers, which only have to look like one
+        if not _of_one_provider(owner, driver):
             kind = type(value).__name__
             raise InvalidArgumentError(f"{self.name} is a {kind} of {owner.name}, not of {driver.name}")
 
