@@ -362,6 +362,17 @@ def test_at_a_terminal(
     assert listed(dns) == []
 
 
+def test_a_zone_with_records_at_a_terminal(
+    terminal: Any, dns: Run, zone: str, account: dict[str, str]
+) -> None:
+    """The question whether to delete a zone says how many records go with it."""
+    started = terminal("dns", "zones", "delete", zone, **account)
+    assert re.search(r"│ example\.com +│ +6 │", STYLE.sub("", started.until("[y/N] ")))
+    started.type("n\r")
+    assert started.end() == 1
+    assert len(listed(dns)) == 2
+
+
 @pytest.mark.parametrize(
     ("line", "names"),
     [

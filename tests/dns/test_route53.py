@@ -606,6 +606,28 @@ def test_zones_of_one_domain(driver: Route53DNSDriver, zone: Zone) -> None:
     assert private.delete()
 
 
+def test_the_request_of_a_zone() -> None:
+    """A create says what is given, in Amazon's order, with a reference of its own each time."""
+    made = xml("CreateHostedZoneResponse", hosted_zone(), 201)
+    none = xml("ListHostedZonesByNameResponse", "<HostedZones/><IsTruncated>false</IsTruncated>")
+    vpc = {"VPCRegion": "eu-west-1", "VPCId": "vpc-1"}
+    extras: list[dict[str, Any]] = [{"DelegationSetId": "N1"}, {}, {"VPC": vpc, "Comment": "inside"}]
+    with Amazon(none, made, none, made, made) as server, connect(server) as driver:
+        for extra in extras:
+            driver.create_zone("bücher.example.com", extra=extra)
+        bodies = [texts(ET.fromstring(one.body)) for one in server.seen if one.body]  # noqa: S314 - ours
+    assert server.seen[0].query == {"dnsname": ["xn--bcher-kva.example.com"]}
+    references = [dict(one)["CallerReference"] for one in bodies]
+    assert len(set(references)) == len(extras)
+    first, second, third = references
+    name = ("Name", "xn--bcher-kva.example.com")
+    assert bodies == [
+        [name, ("CallerReference", first), ("DelegationSetId", "N1")],
+        [name, ("CallerReference", second)],
+        [name, *vpc.items(), ("CallerReference", third), ("Comment", "inside"), ("PrivateZone", "true")],
+    ]
+
+
 def test_comments(driver: Route53DNSDriver, zone: Zone) -> None:
     """The comment of a zone is all of it that can be changed, and can be removed."""
     assert zone.update(extra={"Comment": "mine"}).extra["Comment"] == "mine"

@@ -15,14 +15,18 @@ from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.busy import when_free
+from polycloud.common.creation import Creation
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import cleanup
 from polycloud.concurrency.waiting import Turns
 from polycloud.errors import (
+    AmbiguousCreateError,
     ConflictError,
     InvalidArgumentError,
     NotFoundError,
     OperationTimeoutError,
+    PolycloudError,
     ProviderError,
     ProviderHTTPError,
     UnsupportedOperationError,
@@ -40,7 +44,7 @@ from polycloud.loadbalancer.types import (
     Provider,
     State,
 )
-from polycloud.utils.networking import is_valid_ip_address
+from polycloud.utils.networking import is_ip
 from polycloud.utils.values import shown
 
 __all__ = [
@@ -299,6 +303,29 @@ class Driver(OperationsDriver):
             error.driver = self
             raise
 
+    def _create_once(self, creation: Creation[LoadBalancer]) -> LoadBalancer:
+        """Run a create of a balancer that the provider lists within `settle_time`."""
+        try:
+            return creation.run(settle_time=self.settle_time, timeout=self.settle_time)
+        except AmbiguousCreateError as error:
+            error.driver = self
+            raise
+
+    @contextmanager
+    def _destroyed_on_failure(self, balancer: LoadBalancer) -> Iterator[None]:
+        """Destroy a balancer that was just created if what is left of its create, in the block, fails."""
+        try:
+            yield
+        except BaseException as error:
+            try:
+                with cleanup():
+                    self.destroy_balancer(balancer)
+            except PolycloudError as refusal:
+                error.add_note(
+                    f"the balancer {balancer.name!r} ({balancer.id}) could not be destroyed: {refusal}"
+                )
+            raise
+
     def _changing(self, balancer: LoadBalancer, change: Callable[[], T]) -> T:
         """Return the result of a change of a balancer, made alone, and again while the balancer is busy.
 
@@ -316,6 +343,14 @@ class Driver(OperationsDriver):
             if self._is_busy(error) and not isinstance(error, BalancerBusyError):
                 raise translated(error, BalancerBusyError(error.message, self, balancer.id)) from error
             raise
+
+    def _refuse_draining(self, wait_drained: float | None) -> None:
+        """Raise `UnsupportedOperationError` for a wait, at a provider that does not tell of connections."""
+        if wait_drained is not None:
+            message = (
+                f"{self.name} does not say when a member has no connections left; leave out wait_drained"
+            )
+            raise UnsupportedOperationError(message, self)
 
     def _is_busy(self, error: ProviderError) -> bool:
         """Return whether a refusal says that the balancer is being changed."""
@@ -423,7 +458,7 @@ def check_member(member: object, *, by_id: bool = False) -> Member:
         return member
     if member.port is None:
         raise InvalidArgumentError(f"the member's port must not be None: {member!r}")
-    if not isinstance(member.ip, str) or not is_valid_ip_address(member.ip):
+    if not isinstance(member.ip, str) or not (is_ip(member.ip, 4) or is_ip(member.ip, 6)):
         raise InvalidArgumentError(f"the member's ip must be an address, got {shown(member.ip)}")
     return member
 
@@ -443,7 +478,8 @@ def check_members(members: Sequence[Member], *, by_id: bool = False) -> list[Mem
 
 def translated(error: ProviderHTTPError, ours: E) -> E:
     """Return an error of load balancing with the request of the provider's error that it stands for."""
-    ours.exchange, ours.headers = error.exchange, error.headers
+    for name in ("exchange", "headers", "changes", "definite", "repeated"):
+        setattr(ours, name, getattr(error, name))
     return ours
 
 
@@ -453,8 +489,17 @@ def _same(members: Sequence[Member], member: Member) -> Member | None:
         raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
     if member.ip is None or member.port is None:
         return next((one for one in members if one.id is not None and one.id == member.id), None)
-    where = (member.ip, member.port)
-    return next((one for one in members if (one.ip, one.port) == where), None)
+    where = (_spelled(member.ip), member.port)
+    return next((one for one in members if (_spelled(one.ip), one.port) == where), None)
+
+
+def _spelled(ip: str | None) -> str | None:
+    """Return an address in its only spelling: those of IPv6 have several."""
+    if ip is None or not is_ip(ip, 6):
+        return ip
+    import ipaddress
+
+    return str(ipaddress.IPv6Address(ip))
 
 
 def _address(member: Member) -> str:
