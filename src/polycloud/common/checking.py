@@ -106,15 +106,9 @@ class _Check(msgspec.Struct, frozen=True):
         if float in kinds and value is not None and value != 0 and self.name.endswith(TIMES):
             seconds(self.name, value)
         owner = getattr(value, "driver", None)
-<<<<<<< HEAD
-        if not isinstance(owner, BaseDriver) or any(getattr(kind, "_is_protocol", False) for kind in kinds):
-            return  # balancers take the nodes of all providers, which only have to look like one
-        if not _of_one_provider(owner, driver):
-=======
         if isinstance(owner, BaseDriver) and not (
             any(map(_is_shape, kinds)) or _of_one_provider(owner, driver)
         ):
->>>>>>> main
             kind = type(value).__name__
             raise InvalidArgumentError(f"{self.name} is a {kind} of {owner.name}, not of {driver.name}")
 
