@@ -93,8 +93,9 @@ def _of_designate(error: ApiError, status: int) -> Reply:
     kinds = {405: "method_not_allowed", 404: "not_found"}
     kind = error.kind if isinstance(error, DesignateError) else kinds.get(status, "bad_request")
     body: Json = {"code": status, "type": kind, "request_id": f"req-{uuid.uuid4()}"}
-    if str(error):
-        body["message"] = str(error)
+    message = str(error) or ("resource not found" if kind == "not_found" else "")
+    if message:
+        body["message"] = message
     if isinstance(error, DesignateError) and error.details:
         body["errors"] = {"errors": list(error.details)}
     return Reply(status, body)

@@ -55,7 +55,7 @@ class Pending:
     def change(self, action: str, kind: str = "") -> None:
         """Begin a change; it fails if `kind` is one of those that fail."""
         self.last, self.ends = action, self.state.now + self.state.settings.dns
-        self.fails = kind in self.state.settings.errored.replace(" ", "").split(",")
+        self.fails = bool(kind) and kind in self.state.settings.errored.replace(" ", "").split(",")
         self.version += 1
         if action == "CREATE":
             self.created_at = self.state.date(_DATE)
@@ -129,7 +129,7 @@ def zones_of(state: State) -> dict[str, Zone]:
 
 def find_zone(state: State, call: Call) -> Zone:
     """Return the zone that a path names. Raises DesignateNotFoundError."""
-    check_id("zone_id", call.path["zone"])
+    check_id(call.path["zone"], "invalid_uuid", "zone_id")
     zone = zones_of(state).get(call.path["zone"])
     if zone is None or not state.sees(zone):
         raise DesignateNotFoundError("zone_not_found", "Could not find Zone")

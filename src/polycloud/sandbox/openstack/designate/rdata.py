@@ -60,7 +60,7 @@ def _mail(text: str) -> bool:
 def _service(text: str) -> bool:
     priority, weight, port, host = text.split(" ")
     numbers = all(_number(one, 65535) for one in (priority, weight, port))
-    return numbers and (host == "." or _host(host))
+    return numbers and _host(host)
 
 
 def _texts(text: str) -> bool:

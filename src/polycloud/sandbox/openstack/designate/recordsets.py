@@ -39,7 +39,7 @@ _FIELDS = frozenset({"data", "description", "name", "status", "ttl", "type"})
 
 
 def _set(zone: Zone, call: Call) -> RecordSet:
-    check_id("recordset_id", call.path["set"])
+    check_id(call.path["set"], "invalid_uuid", "recordset_id")
     if call.path["set"] not in zone.sets:
         raise DesignateNotFoundError("recordset_not_found", "Could not find RecordSet")
     return zone.sets[call.path["set"]]
@@ -110,10 +110,10 @@ def _get_set(state: State, call: Call) -> Reply:
 def _create_set(state: State, call: Call) -> Reply:
     body, type_ = call.body, call.body.value("type")
     check_fields(body, "recordset", "description", "name", "records", "ttl", "type")
-    if "name" not in body:
-        raise DesignateInputError("invalid_object")
-    name = check_name(body.value("name"), "Host name", NAME)
+    name = check_name(body.value("name"), "Host name", NAME) if "name" in body else ""
     records = _check_records(type_, body)
+    if not name:
+        raise DesignateInputError("invalid_object")
     if type_ == "SOA":
         raise DesignateInputError("bad_request", "Creating a SOA recordset is not allowed")
     problem = name_problem(type_, name)

@@ -31,7 +31,7 @@ def page(call: Call, name: str, items: Sequence[Any], show: Callable[[Any], Json
     found = [one for one in items if _matches(one, call)]
     total = len(found)
     if marker is not None:
-        check_id("marker", marker, "invalid_marker")
+        check_id(marker, "invalid_marker")
         at = next((number for number, one in enumerate(found) if one.id == marker), None)
         if at is None:
             raise DesignateInputError("marker_not_found", "Marker None could not be found")
@@ -58,12 +58,12 @@ def _matches(one: Any, call: Call) -> bool:
     return True
 
 
-def check_id(name: str, text: str, kind: str = "invalid_uuid") -> None:
-    """Raise an error for what is no UUID."""
+def check_id(text: str, kind: str, name: str = "") -> None:
+    """Raise an error of a kind for what is no UUID; its message has the name, if there is one."""
     try:
         uuid.UUID(text)
     except ValueError:
-        raise DesignateInputError(kind, f"Invalid UUID {name}: {text}") from None
+        raise DesignateInputError(kind, f"Invalid UUID {name}: {text}" if name else "") from None
 
 
 def invalid(path: Sequence[Any], message: str, validator: str, value: Any) -> DesignateInputError:

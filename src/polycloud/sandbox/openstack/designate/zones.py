@@ -80,13 +80,13 @@ def _create_zone(state: State, call: Call) -> Reply:
 def _check_kind(body: Body, type_: str) -> str:
     """Return the e-mail of a zone of a type. Raises an error for fields that such a zone cannot have."""
     if type_ == "SECONDARY":
+        if not body.value("masters"):
+            message = "'masters' is a required property"
+            raise invalid(["type", "masters"], message, "required", ["masters"])
         for name in ("email", "ttl"):
             if name in body:
                 message = f"'{name}' can't be specified when type is SECONDARY"
                 raise invalid(["type"], message, "not_allowed", name)
-        if not body.value("masters"):
-            message = "'masters' is a required property"
-            raise invalid(["type", "masters"], message, "required", ["masters"])
         return "hostmaster@example.com"
     if type_ != "PRIMARY":
         raise refuse(f"Field value {type_} is invalid")
