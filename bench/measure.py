@@ -28,12 +28,15 @@ CREDENTIALS = {
     "digitalocean": ("dop_v1_sandbox",),
     "ec2": ("AKIASANDBOXSANDBOX00", "ec2_sandbox"),
     "nephoscale": ("user", "correct_password"),
+    "route53": ("AKIASANDBOXSANDBOX00", "ec2_sandbox"),
 }
 
 
-def connect(provider: str, host: str, port: str, *credentials: str, **options: Any) -> Any:
+def connect(
+    provider: str, host: str, port: str, *credentials: str, service: str = "compute", **options: Any
+) -> Any:
     """A driver for the server at this address."""
-    kind = importlib.import_module(f"{LIBRARY}.compute.providers").get_driver(provider)
+    kind = importlib.import_module(f"{LIBRARY}.{service}.providers").get_driver(provider)
     given = credentials or CREDENTIALS[provider]
     if LIBRARY == "polycloud":
         return kind(*given, host=host, port=int(port), secure=False, **options)

@@ -52,6 +52,7 @@ CALLS, ONE, TEN = "pages 10 0", "pages 1000 0", "pages 10000 0"
 CPU_CALL = {"cpu_us": "CPU µs a call"}
 CPU_NODE = {"cpu_us": "CPU µs a node"}
 BYTES = {"bytes": "bytes a node"}
+CPU_RECORD, BYTES_RECORD = {"cpu_us": "CPU µs a record"}, {"bytes": "bytes a record"}
 CPU_OBJECT = {"cpu_us": "CPU µs an object"}
 TRANSFER = {"cpu_ms": "CPU ms", "wall_s": "wall s", "growth_mb": "MB of growth"}
 COMMAND = {"cpu_ms": "CPU ms"}
@@ -73,6 +74,19 @@ def _lists(name: str, task: str, provider: str, raw: str, at: str, peer: str = "
             name, task, CPU_NODE, _measure(listed), _measure(listed, TEN, peer), _limit(f"{raw} 10000"), at=at
         ),
         Row(name, "the memory of 1,000", BYTES, _measure(kept, ONE), _measure(kept, ONE, peer), pairs=1),
+    ]
+
+
+def _records(name: str, task: str, raw: str, at: str) -> list[Row]:
+    """CPU of a list of 10,000 records of a zone, and the memory of 1,000."""
+    listed, kept = "list 10000", "memory 1000"
+
+    def by(arguments: str, server: str, python: str = "dev") -> Way:
+        return Way(f"{name}.py", arguments, server, python)
+
+    return [
+        Row(name, task, CPU_RECORD, by(listed, TEN), by(listed, TEN, "peer"), _limit(f"{raw} 10000"), at=at),
+        Row(name, "the memory of 1,000", BYTES_RECORD, by(kept, ONE), by(kept, ONE, "peer"), pairs=1),
     ]
 
 
@@ -181,6 +195,7 @@ ROWS = (
         "nephoscale",
     ),
     *_lists("ec2", "list 10,000 EC2 instances", "ec2", "instances", "urllib3, ElementTree"),
+    *_records("route53", "list 10,000 records of Route 53", "record-sets", "urllib3, ElementTree"),
     _growth(CPU_NODE, "list 100,000 droplets", "list", PAIRS),
     _growth(BYTES, "the memory of 100,000", "memory", 1),
     Row(

@@ -30,6 +30,8 @@ HEADERS = (
 )
 FIRST = 100_000_001
 """The number in the first thing's id: all have nine digits."""
+RECORD_SETS = 300
+"""Route 53's record sets on a page."""
 
 
 class Pages:
@@ -41,6 +43,7 @@ class Pages:
             (RECORDED / name).read_text(encoding="utf-8").strip()
             for name in ("droplet.json", "server.json", "reservation.xml", "regions.json", "zones.json")
         )
+        self.sets = (RECORDED / "recordsets.xml").read_text(encoding="utf-8").splitlines()
         self.of = lru_cache(maxsize=512)(self._of)
 
     def _of(self, path: str, query: str) -> bytes:
@@ -50,6 +53,8 @@ class Pages:
             return self._reservations(fields)
         if path.startswith("/v2/droplets"):
             return self._droplets(int(fields.get("page", 1)), int(fields.get("per_page", 200)))
+        if "/hostedzone" in path:
+            return self._record_sets(path, fields)
         if path.startswith("/server/cloud"):
             head = f'"success":true,"response":200,"total_count":{self.count}'
             return _response("application/json", f'{{{head},"data":[{self._things(self.server)}]}}')
@@ -58,9 +63,7 @@ class Pages:
     def _things(self, thing: str, start: int = 0, size: int | None = None, between: str = ",") -> str:
         numbers = range(start, self.count if size is None else min(self.count, start + size))
         return between.join(
-            thing.replace("%NUMBER%", str(FIRST + number)).replace(
-                "%ADDRESS%", f"198.{18 + number // 65536}.{number // 256 % 256}.{number % 256}"
-            )
+            thing.replace("%NUMBER%", str(FIRST + number)).replace("%ADDRESS%", _address(number))
             for number in numbers
         )
 
@@ -75,6 +78,37 @@ class Pages:
         droplets = self._things(self.droplet, (page - 1) * size, size)
         return _response("application/json; charset=utf-8", f'{{"droplets":[{droplets}],{rest[1:]}')
 
+    def _record_sets(self, path: str, fields: dict[str, str]) -> bytes:
+        """A page of a zone's record sets, or the list of this one zone, in the version of the path."""
+        namespace = f'xmlns="https://route53.amazonaws.com/doc/{path.split("/")[1]}/"'
+        if not path.endswith("/rrset"):
+            zone = (
+                "<Id>/hostedzone/Z1</Id><Name>example.com.</Name><CallerReference>1</CallerReference><Config>"
+                "<Comment>zone</Comment><PrivateZone>false</PrivateZone></Config>"
+                f"<ResourceRecordSetCount>{self.count}</ResourceRecordSetCount>"
+            )
+            inner = (
+                f"<HostedZones><HostedZone>{zone}</HostedZone></HostedZones><IsTruncated>false</IsTruncated>"
+            )
+            return _response(
+                "text/xml", f"<ListHostedZonesResponse {namespace}>{inner}</ListHostedZonesResponse>"
+            )
+        start = int(fields.get("name", f"n{FIRST}.").partition(".")[0][1:]) - FIRST
+        end = min(self.count, start + int(fields.get("maxitems", RECORD_SETS)))
+        kinds = self.sets
+        found = "".join(
+            kinds[at % len(kinds)].replace("%NUMBER%", str(FIRST + at)).replace("%ADDRESS%", _address(at))
+            for at in range(start, end)
+        )
+        more = f"<IsTruncated>{str(end < self.count).lower()}</IsTruncated>"
+        if end < self.count:
+            kind = kinds[end % len(kinds)].partition("<Type>")[2].partition("<")[0]
+            more += f"<NextRecordName>n{FIRST + end}.example.com.</NextRecordName>"
+            more += f"<NextRecordType>{kind}</NextRecordType>"
+        inner = f"<ResourceRecordSets>{found}</ResourceRecordSets>{more}<MaxItems>{RECORD_SETS}</MaxItems>"
+        name = "ListResourceRecordSetsResponse"
+        return _response("text/xml", f'<?xml version="1.0"?>\n<{name} {namespace}>{inner}</{name}>')
+
     def _reservations(self, fields: dict[str, str]) -> bytes:
         """A page of `MaxResults`; everything where none is asked for, as Amazon does."""
         start, size = int(fields.get("NextToken", 0)), int(fields.get("MaxResults", self.count))
@@ -86,6 +120,10 @@ class Pages:
             "</DescribeInstancesResponse>"
         )
         return _response("text/xml;charset=UTF-8", body)
+
+
+def _address(number: int) -> str:
+    return f"198.{18 + number // 65536}.{number // 256 % 256}.{number % 256}"
 
 
 class Zone:

@@ -45,7 +45,18 @@ def test_recorded_lists(pages: list[str], provider: str) -> None:
     assert "AssertionError" in run("measure.py", "list", provider, "451", *pages).stderr
 
 
-STEPS = ("bare", "http.client", "urllib3", "transport", "request", "driver", "droplets 450", "instances 450")
+@pytest.mark.campaign
+def test_recorded_records(pages: list[str]) -> None:
+    """The recorded list of a zone's records is complete, and its CPU and memory are measured."""
+    assert json.loads(run("route53.py", "list", NUMBER, *pages).stdout)["cpu_us"] > 0
+    assert json.loads(run("route53.py", "memory", NUMBER, *pages).stdout)["bytes"] > 0
+    assert "AssertionError" in run("route53.py", "list", "451", *pages).stderr
+
+
+STEPS = (
+    *("bare", "http.client", "urllib3", "transport", "request", "driver"),
+    *("droplets 450", "instances 450", "record-sets 450"),
+)
 
 
 @pytest.mark.campaign

@@ -397,4 +397,4 @@ def test_settings_of_a_test_class_may_be_options(run: Run) -> None:
         assert "the second create returned" in broken["reasons"][0]
         assert skipped["reasons"] == ["the provider's names are unique"]
     refused = run("conform", "dummy", "--service", "dns", "--credentials", "key", "--unique-names")
-    assert (refused.returncode, "--unique-names is about nodes" in refused.stderr) == (2, True)
+    assert (refused.returncode, "--unique-names is about nodes and balancers" in refused.stderr) == (2, True)

@@ -110,6 +110,16 @@ def test_a_life_of_zones(dns: Run) -> None:
     assert json.loads(dns("zones", "list", "--json").stdout) == []
 
 
+def test_an_update_of_a_zone(names: Run) -> None:
+    """A zone is changed where an option is given; without one nothing is sent."""
+    done = names("zones", "update", "example.com", "--ttl", "60", "--set", 'kind="5"', "--json")
+    assert (json.loads(done.stdout)["ttl"], json.loads(done.stdout)["extra"]) == (60, {"kind": "5"})
+    would = names("zones", "update", "example.com", "--ttl", "60", "--dry-run").stdout
+    assert would == "would change zone example.com\n"
+    refused = names("zones", "update", "example.com")
+    assert (refused.returncode, "nothing to change: give --type" in refused.stderr) == (2, True)
+
+
 def test_a_zone_that_fails(dns: Run) -> None:
     """If one of several zones cannot be created, the others are, it is named, and the exit status is 1."""
     dns("zones", "create", "example.com")
@@ -307,6 +317,11 @@ def test_what_a_provider_has_beyond(names: Run) -> None:
     """Fields beyond DNS are columns, `--set` takes them with a type, and help lists them."""
     rows = json.loads(names("records", "list", "example.com", "--filter", "proxied=true", "--json").stdout)
     assert [(row["name"], row["proxied"], row["note"]) for row in rows] == [("www", True, None)]
+    table = names("records", "list", "example.com", "www").stdout.splitlines()
+    assert [line.split() for line in table] == [
+        ["name", "type", "ttl", "value", "proxied"],
+        ["www", "A", "60", "203.0.113.7", "true"],
+    ]
     made = names(
         "records", "create", "example.com", "a", "A", "203.0.113.1",
         "--set", "proxied=false", "--set", 'note="5"', "--json",
@@ -345,6 +360,17 @@ def test_at_a_terminal(
     started.type("y\r")
     assert started.end() == 0
     assert listed(dns) == []
+
+
+def test_a_zone_with_records_at_a_terminal(
+    terminal: Any, dns: Run, zone: str, account: dict[str, str]
+) -> None:
+    """The question whether to delete a zone says how many records go with it."""
+    started = terminal("dns", "zones", "delete", zone, **account)
+    assert re.search(r"│ example\.com +│ +6 │", STYLE.sub("", started.until("[y/N] ")))
+    started.type("n\r")
+    assert started.end() == 1
+    assert len(listed(dns)) == 2
 
 
 @pytest.mark.parametrize(

@@ -263,6 +263,10 @@ def test_bad_files(
             ("plan", "{folder}", "{folder}/example.com", "--zone", "example.com"),
             "--zone is for one file, got 2",
         ),
+        (
+            ("copy", "prod:example.com", "prod:other.example"),
+            "are of example.com, but the zone is other.example",
+        ),
         (("plan", "{folder}/.."), "has no files of zones, such as example.com.zone"),
         (("plan", "{folder}", "{folder}/example.com"), "are both of the zone example.com"),
     ],
@@ -271,19 +275,29 @@ def test_bad_input(dns: Run, zone: str, file: str, arguments: tuple[str, ...], m
     """Wrong addresses and files are refused with what is right."""
     folder = str(Path(file).parent)
     Path(folder, "example.com").write_text(ZONE)
+    dns("zones", "create", "other.example")
     assert message in dns(*(text.format(folder=folder) for text in arguments), status=2).stderr
 
 
 def test_problems(dns: Run, zone: str, file: str) -> None:
-    """Each problem of a wanted zone is a line with its place; `--lenient` lets them pass."""
+    """Each problem of a wanted zone is a line with its place, after the options that help."""
     Path(file).write_text(ZONE + 'a TXT v=spf1\na TXT "v=spf1 x"\n_x SRV 1 2 3 www\n')
     lines = dns("plan", file, status=2).stderr.splitlines()
-    assert lines[0] == "InvalidArgumentError: the wanted zone has 2 problems; --lenient lets them pass"
+    assert lines[0].endswith("the wanted zone has 2 problems; --lenient lets pass what the provider takes")
     assert sorted(re.sub(r".*zone:(\d+): (\w+) record .*", r"\1 \2", line) for line in lines[1:]) == [
         "8 TXT",
         "9 SRV",
     ]
     assert len(re.findall("^lenient: ", dns("plan", file, "--lenient").stdout, re.MULTILINE)) == 2
+
+
+def test_types_that_the_provider_lacks(dns: Run, zone: str, file: str) -> None:
+    """Types that the provider does not have are problems, unless --skip-unsupported leaves them out."""
+    Path(file).write_text(ZONE + "a HINFO b c\n")
+    refused = dns("plan", file, "--lenient", status=2).stderr.splitlines()
+    assert refused[0].endswith("has a problem; --skip-unsupported leaves out types that the provider lacks")
+    assert "HINFO record 'a': DigitalOcean has no records of type HINFO" in refused[1]
+    dns("plan", file, "--skip-unsupported", "--exit-code")
 
 
 def test_failures(dns: Run, zone: str, file: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from polycloud import connect
-from polycloud.cli import listing, output
+from polycloud.cli import cells, listing, output
 from polycloud.cli.listing import Listing, View, with_tags
 from polycloud.sandbox import Sandbox
 
@@ -207,7 +207,7 @@ def test_what_has_no_value_comes_last() -> None:
 
 def test_texts_of_others_are_harmless() -> None:
     """Text of a provider has no control characters in a table."""
-    assert listing.cell("a\x1b[2Jb\n") == "a [2Jb "
+    assert cells.cell("a\x1b[2Jb\n") == "a [2Jb "
 
 
 INVISIBLE = "a\u009b2J\u202e\u2066\u200b\ufeff\x7f\U000e0001\ud83d\n\x1b]0;x\x07é€😀"
@@ -246,7 +246,7 @@ def test_half_a_character_in_json(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_formulas(value: object, shown: str) -> None:
     """For a spreadsheet, text that begins like a formula has a ' before it; numbers have none."""
-    assert listing.spreadsheet_cell(value) == shown
+    assert cells.spreadsheet_cell(value) == shown
 
 
 def test_csv_for_a_spreadsheet(

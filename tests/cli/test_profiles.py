@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,3 +153,21 @@ def test_add_writes_nothing_that_fails(run: Run, prod: Sandbox, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert 'token = { env = "MY_TOKEN" }' in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_add_for_a_service(run: Run, tmp_path: Path) -> None:
+    """A profile is for the only service of its provider, or for --service; --set gives other options."""
+    file = tmp_path / "polycloud" / "config.toml"
+    variables = {"XDG_CONFIG_HOME": str(tmp_path)}
+    options = ("--set", "port=53", "--set", 'zones=["example.org"]', "--no-check")
+    done = run(
+        "profiles", "add", "names", "--provider", "rfc2136", *options, input="t\nc2VjcmV0\n", **variables
+    )
+    assert done.returncode == 0, done.stderr
+    expected = {"provider": "rfc2136", "service": "dns", "port": 53, "zones": ["example.org"]}
+    made = tomllib.loads(file.read_text())["profiles"]["names"]
+    assert {key: made[key] for key in expected} == expected
+    add = ("profiles", "add", "memory", "--provider", "dummy", "--service", "dns", "--no-check")
+    assert run(*add, input="k\n", **variables).returncode == 0
+    assert tomllib.loads(file.read_text())["profiles"]["memory"]["service"] == "dns"
+    assert run("dns", "zones", "list", "-p", "memory", **variables).returncode == 0

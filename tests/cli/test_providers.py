@@ -72,7 +72,8 @@ def test_plain_lines_without_a_terminal(run: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     assert done.stdout.split("\n")[0].split() == ["compute", *sorted(DRIVERS)]
-    cells = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    compute, *_ = done.stdout.split("\n\n")
+    cells = {line.split()[0]: line.split()[1:] for line in compute.splitlines()}
     at = sorted(DRIVERS).index("nephoscale")
     for name in NodeDriver.operations():
         assert cells[name][at] == ("yes" if NephoscaleNodeDriver.offers(name) else "-")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -65,24 +67,49 @@ def test_a_name_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_driver("MyCloud") is get_driver("mycloud") is DummyNodeDriver
 
 
-def test_drivers_of_other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
+    """Installs a package with these entry points in a folder, which it returns."""
+
+    def act(points: str) -> Path:
+        info = tmp_path / "othercloud-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: othercloud\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(points)
+        monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+        registry._entry_points.cache_clear()
+        return tmp_path
+
+    yield act
+    registry._entry_points.cache_clear()
+
+
+def test_drivers_of_other_packages(install: Callable[[str], Path]) -> None:
     """A driver that an installed package announces is found without a call; ours keep their names."""
-    info = tmp_path / "othercloud-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: othercloud\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
+    install(
         "[polycloud.compute]\n"
         "othercloud = polycloud.compute.drivers.dummy:DummyNodeDriver\n"
         "Linode = polycloud.compute.drivers.dummy:DummyNodeDriver\n"
     )
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    registry._entry_points.cache_clear()
+    assert get_driver("othercloud") is DummyNodeDriver
+    assert "othercloud" in providers.names()
+    assert get_driver("linode") is get_driver("Linode") is LinodeNodeDriver
+
+
+@pytest.mark.parametrize("service", ["compute", "dns", "storage"])
+def test_code_of_other_packages(install: Callable[[str], Path], service: str) -> None:
+    """The code of an installed package runs when its provider is named, and not for lists of names."""
+    folder = install(f"[polycloud.{service}]\nothercloud = code_of_others:Driver\n")
+    (folder / "code_of_others.py").write_text("class Driver:\n    pass\n")
+    find = import_module(f"polycloud.{service}.providers")
+    assert "othercloud" in find.names()
+    with pytest.raises(UnknownProviderError, match="othercloud"):
+        find.get_driver("othercloudy")
+    assert "code_of_others" not in sys.modules
     try:
-        assert get_driver("othercloud") is DummyNodeDriver
-        assert "othercloud" in providers.names()
-        assert get_driver("linode") is get_driver("Linode") is LinodeNodeDriver
+        assert find.get_driver("othercloud") is sys.modules["code_of_others"].Driver
     finally:
-        registry._entry_points.cache_clear()
+        sys.modules.pop("code_of_others", None)
 
 
 def test_the_class_is_looked_up_at_call_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,12 @@ from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.drivers.rfc2136 import RFC2136Driver
 from polycloud.dns.names import check_name
 from polycloud.dns.objects import Zone
-from polycloud.dns.rdata import OPAQUE, PLAIN, TEXTS, read_rdata, write_rdata
+from polycloud.dns.rdata import OPAQUE, READERS, TEXTS, read_rdata, write_rdata
 from polycloud.dns.types import RecordType
 from polycloud.errors import InvalidArgumentError
 from support.records import VALUES, RecordValue
 
+PLAIN = READERS.keys() - {RecordType.A, RecordType.AAAA, *OPAQUE}
 ZONE = Zone("1", "example.org", "master", 300, DummyDNSDriver("key"))
 
 
@@ -39,7 +40,7 @@ def test_plain_spellings(value: RecordValue) -> None:
     type_, data, extra = value
     text = write_rdata(type_, data, extra).rdata
     spaced = text.replace(" ", "  ", 1) if type_ not in TEXTS and " " in text else f"{text} "
-    assert not PLAIN[type_].fullmatch(spaced)
+    assert READERS[type_](spaced) is None
     assert read_rdata(type_, text) == read_rdata(type_, spaced)
 
 

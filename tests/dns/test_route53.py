@@ -14,6 +14,7 @@ from polycloud.dns.changes import RecordChange
 from polycloud.dns.content import Content
 from polycloud.dns.drivers.route53 import Route53DNSDriver
 from polycloud.dns.objects import Record, Zone
+from polycloud.dns.plan import plan_zone
 from polycloud.dns.recordsets import SetChange, SetsChangedError, SetValue
 from polycloud.dns.types import (
     RecordConflictError,
@@ -22,7 +23,13 @@ from polycloud.dns.types import (
     ZoneDoesNotExistError,
     ZoneError,
 )
-from polycloud.errors import InvalidArgumentError, ProviderHTTPError, UnsupportedOperationError
+from polycloud.dns.wanted import WantedZone
+from polycloud.errors import (
+    InvalidArgumentError,
+    MalformedResponseError,
+    ProviderHTTPError,
+    UnsupportedOperationError,
+)
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
@@ -175,7 +182,7 @@ def test_pages_cut_within_a_name() -> None:
     pages = [
         sets(APEX + first, "www.example.com.", "A", "c"),
         sets(second + third, "www.example.com.", "TXT"),
-        sets(third + record_set("www.example.com.", '"x"', type_="TXT")),
+        sets(record_set("www.example.com.", '"x"', type_="TXT")),
     ]
     with Amazon(*pages) as server, connect(server) as driver:
         records = zone_of(driver).list_records()
@@ -190,6 +197,57 @@ def test_pages_cut_within_a_name() -> None:
         {"maxitems": ["300"], "name": ["www.example.com."], "type": ["A"], "identifier": ["c"]},
         {"maxitems": ["300"], "name": ["www.example.com."], "type": ["TXT"]},
     ]
+
+
+GHOST = record_set("ghost.example.com.", "192.0.2.9")
+WWW, TEXT, ODD = (
+    record_set("www.example.com.", "192.0.2.1", "192.0.2.2"),
+    record_set("txt.example.com.", '"a b"', type_="TXT"),
+    alias("odd.example.com.", "a.example.net."),
+)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        WWW + TEXT + ODD,
+        f"<!-- {GHOST} -->{WWW}{TEXT}{ODD}",
+        f"{WWW}<?ghost {GHOST}?>{TEXT}{ODD}",
+        WWW + TEXT.replace('"a b"', "<![CDATA[&quot;]]>").replace("&quot;", '"a b"') + ODD,
+        WWW + TEXT.replace('"', "&quot;").replace("b", "&#x62;") + ODD,
+        WWW.replace("><", ">\n  <") + TEXT.replace("</TTL>", "</TTL><New><Name>ghost</Name></New>") + ODD,
+        WWW + TEXT.replace("<Name>", "<Name><!-- ü -->") + ODD,
+        WWW.replace("<ResourceRecordSet>", "<ResourceRecordSet >") + TEXT + ODD,
+    ],
+)
+def test_spellings_of_pages(inner: str) -> None:
+    """A page is read the same in every spelling that XML allows."""
+    with Amazon(sets(inner)) as server, connect(server) as driver:
+        records = zone_of(driver).list_records()
+    assert [(one.name, one.type, one.data, one.ttl) for one in records] == [
+        ("www", "A", "192.0.2.1", 60),
+        ("www", "A", "192.0.2.2", 60),
+        ("txt", "TXT", "a b", 60),
+        ("odd", "ALIAS", "a.example.net", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        WWW.removesuffix("</ResourceRecordSet>") + TEXT,
+        WWW + TEXT.replace("</Value>", ""),
+        WWW + TEXT.replace("<Type>TXT</Type>", ""),
+        WWW + TEXT.replace(">60<", ">soon<"),
+        WWW + record_set("www.example.org.", "192.0.2.1"),
+        f"{WWW}</ResourceRecordSets><ResourceRecordSets>",
+    ],
+)
+def test_pages_that_are_not_as_documented(inner: str) -> None:
+    """A page that is not XML, or has sets of another form or of another zone, is an error."""
+    with Amazon(sets(inner)) as server, connect(server) as driver:
+        with pytest.raises(MalformedResponseError):
+            zone_of(driver).list_records()
 
 
 def test_a_change_reads_the_sets_of_its_name() -> None:
@@ -439,6 +497,32 @@ def test_alternative_aliases(zone: Zone) -> None:
     ]
 
 
+def test_plans(driver: Route53DNSDriver, zone: Zone) -> None:
+    """A plan tells equal values apart by what their sets have, copies it, and asks for no TTL of an alias."""
+    for identifier, weight in (("a", 1), ("b", 2), ("c", 3)):
+        extra = {"ex_set_identifier": identifier, "ex_weight": weight, "ttl": 60}
+        zone.create_record("www", RecordType.A, "192.0.2.1", extra)
+    zone.create_record("", RecordType.ALIAS, "www.example.com")
+    wanted = WantedZone("example.com", ttl=60)
+    for one in reversed(listed(zone)):
+        wanted.add(
+            one.name,
+            one.type,
+            one.data,
+            {key: one.extra[key] for key in one.extra if key != "ttl"},
+            lenient=True,
+        )
+    assert not plan_zone(zone, wanted)
+    copy = driver.create_zone("example.com", extra={"CallerReference": "copy"})
+    plan_zone(copy, wanted).apply()
+    assert [(one.id, one.extra) for one in listed(copy)] == [(one.id, one.extra) for one in listed(zone)]
+    changed = WantedZone("example.com", ttl=60)
+    extra = {"ex_set_identifier": "b", "ex_weight": 20}
+    changed.add("www", RecordType.A, "192.0.2.2", extra).add("", RecordType.ALIAS, "www.example.com")
+    plan_zone(copy, changed).apply()
+    assert [one.id for one in listed(copy)] == ["ALIAS:A/::www.example.com.", "A:b:www:192.0.2.2"]
+
+
 def test_other_routing() -> None:
     """What else a set may have is typed in extra, and in requests as Amazon writes it."""
     more = (
@@ -520,6 +604,28 @@ def test_zones_of_one_domain(driver: Route53DNSDriver, zone: Zone) -> None:
     assert private.extra["VPCs"] == driver.get_zone(private.id).extra["VPCs"] == [vpc]
     assert twin.extra["NameServers"] == driver.get_zone(twin.id).extra["NameServers"]
     assert private.delete()
+
+
+def test_the_request_of_a_zone() -> None:
+    """A create says what is given, in Amazon's order, with a reference of its own each time."""
+    made = xml("CreateHostedZoneResponse", hosted_zone(), 201)
+    none = xml("ListHostedZonesByNameResponse", "<HostedZones/><IsTruncated>false</IsTruncated>")
+    vpc = {"VPCRegion": "eu-west-1", "VPCId": "vpc-1"}
+    extras: list[dict[str, Any]] = [{"DelegationSetId": "N1"}, {}, {"VPC": vpc, "Comment": "inside"}]
+    with Amazon(none, made, none, made, made) as server, connect(server) as driver:
+        for extra in extras:
+            driver.create_zone("bücher.example.com", extra=extra)
+        bodies = [texts(ET.fromstring(one.body)) for one in server.seen if one.body]  # noqa: S314 - ours
+    assert server.seen[0].query == {"dnsname": ["xn--bcher-kva.example.com"]}
+    references = [dict(one)["CallerReference"] for one in bodies]
+    assert len(set(references)) == len(extras)
+    first, second, third = references
+    name = ("Name", "xn--bcher-kva.example.com")
+    assert bodies == [
+        [name, ("CallerReference", first), ("DelegationSetId", "N1")],
+        [name, ("CallerReference", second)],
+        [name, *vpc.items(), ("CallerReference", third), ("Comment", "inside"), ("PrivateZone", "true")],
+    ]
 
 
 def test_comments(driver: Route53DNSDriver, zone: Zone) -> None:

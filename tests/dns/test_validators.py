@@ -104,3 +104,15 @@ def test_validators_of_ones_own() -> None:
     with pytest.raises(ZoneProblemsError, match="no texts here"):
         plan_zone(zone, zone_of(GOOD), validators=[no_texts])
     assert plan_zone(zone, zone_of(FAULTS["alias of the zone"][0]), validators=[no_texts])
+
+
+def test_flattened_aliases() -> None:
+    """At a provider that flattens aliases, one may be at the zone itself and beside texts."""
+
+    class Flattens(DummyDNSDriver):
+        lone_aliases = False
+
+    want = zone_of([("", "CNAME", "b.net"), ("", "TXT", "x")])
+    assert plan_zone(Flattens("key").create_zone(DOMAIN), want)
+    with pytest.raises(ZoneProblemsError):
+        plan_zone(DummyDNSDriver("key").create_zone(DOMAIN), want)

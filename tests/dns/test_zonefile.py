@@ -171,6 +171,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.db").write_bytes(b"; a\n; caf\xe9\n")
     with pytest.raises(ZoneFileError, match=r"latin\.db:2: the file must be UTF-8"):
         from_bind(tmp_path / "latin.db")
+    with pytest.raises(InvalidArgumentError, match=r"write Path\('zones/my-zone\.db'\) if it is a file"):
+        from_bind("zones/my-zone.db")
     with pytest.raises(InvalidArgumentError, match="source must be the text of a zone or the Path of a file"):
         from_bind(b"")  # type: ignore[arg-type]
 

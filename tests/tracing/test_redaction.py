@@ -38,6 +38,7 @@ def test_short_words_in_longer_ones(text: str) -> None:
         (r"\x3dadmin \u003Dadmin \nadmin \vadmin", r"\x3dREDACTED \u003DREDACTED \nREDACTED \vREDACTED"),
         ("\x1b[31madmin\x1b[0m \x1b[mdemo", "\x1b[31mREDACTED\x1b[0m \x1b[mREDACTED"),
         ("%61dmin &#97;dmin", "REDACTED REDACTED"),
+        ("&#6;admin", "&#6;REDACTED"),  # a character that HTML does not have
     ],
 )
 def test_short_secrets_as_words(text: str, left: str) -> None:

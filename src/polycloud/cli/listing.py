@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import csv
 import difflib
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from functools import partial
-from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import output
+from polycloud.cli.cells import Record, cell, condition, order, parts_of, spreadsheet_cell
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ __all__ = [
     "Record",
     "View",
     "ask",
-    "cell",
     "cells",
     "chosen_columns",
     "collect",
@@ -41,23 +38,18 @@ __all__ = [
     "format_of",
     "print_rows",
     "show",
-    "spreadsheet_cell",
     "with_tags",
 ]
 
 ACCOUNT = "account"
-FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-"""How formulas begin in spreadsheets; the last four are the wide forms of the others."""
 MOST_NAMED = 8
 FRAME = 7
 """Lines of the screen that a growing table needs beside its rows."""
 PUBLIC_KEY, KEY_WIDTH = "public_key", 36
 TAGS, TAG = "tags", "tag:"
 """The column of all tags, and how the column of one tag begins."""
-FILTER = re.compile(r"(.+?)(!=|>=|<=|=|~|>|<)(.*)", re.DOTALL)
-COMPARE = {">": gt, ">=": ge, "<": lt, "<=": le}
-Record = Mapping[str, Any]
 Watched = AbstractContextManager[Callable[[], None]]
+Shown = Callable[[Sequence[Record]], Sequence[str]]
 
 
 class Format(StrEnum):
@@ -120,7 +112,7 @@ class Listing:
             # Records without a value come last, in either order
             known = [record for record in found if record[view.sort] is not None]
             rest = [record for record in found if record[view.sort] is None]
-            found = sorted(known, key=partial(_order, view.sort), reverse=view.reverse) + rest
+            found = sorted(known, key=partial(order, view.sort), reverse=view.reverse) + rest
         elif view.reverse:
             found.reverse()
         return found[: view.limit]
@@ -142,8 +134,8 @@ def show(
 ) -> None:
     """List the resources of the accounts. Exits with 1 if one of several accounts failed."""
     listing = collect(asked, noun, view, deadline, keep)
-    columns = _columns(noun, view)
-    print_rows(listing.rows(view), _shown(noun, columns, asked, view), columns, view)
+    columns, rows = _columns(noun, view), listing.rows(view)
+    print_rows(rows, _shown(noun, columns, asked, view, rows), columns, view)
     end(listing)
 
 
@@ -162,9 +154,8 @@ def collect(
         found = (with_tags(noun.record(item), named) for item in noun.fetch(driver))
         return [record for record in found if keep(record)]
 
-    return ask(
-        asked, records, deadline, lambda so_far: _watched(so_far, _shown(noun, columns, asked, view), view)
-    )
+    shown = partial(_shown, noun, columns, asked, view)
+    return ask(asked, records, deadline, lambda so_far: _watched(so_far, shown, view))
 
 
 def ask(
@@ -198,11 +189,11 @@ def ask(
     return listing
 
 
-def _watched(listing: Listing, columns: Sequence[str], view: View) -> Watched:
+def _watched(listing: Listing, shown: Shown, view: View) -> Watched:
     """Show a table while it grows, unless the output is not a table or may not move."""
     if not view.is_table or not output.lively():
         return nullcontext(_do_nothing)
-    return _growing(listing, columns, view)
+    return _growing(listing, shown, view)
 
 
 def _do_nothing() -> None:
@@ -214,24 +205,6 @@ def end(listing: Listing) -> None:
     if listing.failures:
         first, *others = listing.errors()
         output.fail(first, others)
-
-
-def cell(value: Any) -> str:
-    """A value as text of a table."""
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return " ".join(map(cell, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return output.printable(f"{value:.10g}" if isinstance(value, float) else value)
-
-
-def spreadsheet_cell(value: Any) -> str:
-    """A value as text that a spreadsheet does not take for a formula."""
-    text = cell(value)
-    is_formula = text.lstrip().startswith(FORMULAS) and not isinstance(value, int | float)
-    return f"'{text}" if is_formula else text
 
 
 # Rows and columns
@@ -272,11 +245,15 @@ def _tag(tags: Sequence[str], wanted: str) -> str | None:
     return None
 
 
-def _shown(noun: Noun, columns: list[str], asked: Accounts, view: View) -> list[str]:
-    """The columns of a table: unless requested, no hidden ones, and no account's name for one account."""
+def _shown(noun: Noun, columns: list[str], asked: Accounts, view: View, rows: Sequence[Record]) -> list[str]:
+    """The columns of a table: unless requested, no hidden or empty ones, and no name of an only account."""
     if view.columns is not None:
         return columns
-    left_out = {column.name for column in noun.columns if column.hidden}
+    left_out = {
+        one.name
+        for one in noun.columns
+        if one.hidden or (one.rare and not (view.is_table and any(row[one.name] for row in rows)))
+    }
     left_out |= {ACCOUNT} if len(asked) == 1 else set()
     return [name for name in columns if name not in left_out]
 
@@ -290,55 +267,7 @@ def _require(name: str, known: Sequence[str]) -> None:
 
 def _filtered(view: View) -> list[str]:
     """The columns that filters name."""
-    return [_parts(text)[0] for text in view.filters]
-
-
-def _parts(text: str) -> tuple[str, str, str]:
-    """The column, the comparison and the pattern of a filter."""
-    found = FILTER.fullmatch(text)
-    if found is None:
-        raise InvalidArgumentError(f"--filter must be COLUMN=PATTERN, such as name=web*, got {text!r}")
-    name, sign, pattern = found.groups()
-    return name, sign, pattern
-
-
-def condition(text: str) -> Callable[[Record], bool]:
-    """Whether a record fits a filter: `=`, `!=` with a shell's pattern, `~` a regular expression, `<` ..."""
-    name, sign, pattern = _parts(text)
-    if sign in COMPARE:
-        return lambda record: _compares(record[name], sign, pattern)
-    try:
-        expression = re.compile(pattern) if sign == "~" else None
-    except re.error as error:
-        raise InvalidArgumentError(f"--filter {name}~ must be a regular expression: {error}") from None
-
-    def fits(record: Record) -> bool:
-        value = record[name]
-        texts = map(cell, value if isinstance(value, list | tuple) else [value])
-        if expression is not None:
-            return any(map(expression.search, texts))
-        return any(fnmatchcase(one, pattern) for one in texts) is (sign == "=")
-
-    return fits
-
-
-def _compares(value: Any, sign: str, text: str) -> bool:
-    """Whether a value is greater or less: as numbers where it is one, as texts otherwise; not without one."""
-    if value is None:
-        return False
-    if not isinstance(value, int | float):
-        return bool(COMPARE[sign](cell(value), text))
-    try:
-        return bool(COMPARE[sign](value, float(text)))
-    except ValueError:
-        raise InvalidArgumentError(f"--filter must compare with a number, got {text!r}") from None
-
-
-def _order(name: str, record: Record) -> tuple[bool, Any]:
-    """Sort numbers by value, and before texts."""
-    value = record[name]
-    number = isinstance(value, int | float)
-    return not number, value if number else cell(value)
+    return [parts_of(text)[0] for text in view.filters]
 
 
 # Printing
@@ -401,11 +330,11 @@ def _without_twins(rows: Sequence[Record], shown: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _growing(listing: Listing, columns: Sequence[str], view: View) -> Iterator[Callable[[], None]]:
+def _growing(listing: Listing, shown: Shown, view: View) -> Iterator[Callable[[], None]]:
     """Show the rows so far until the block ends; the function that it yields refreshes them."""
     from rich.live import Live
 
-    table = _Growing(listing, columns, view)
+    table = _Growing(listing, shown, view)
     with Live(get_renderable=table.render, console=output.console(), transient=True) as live:
         yield live.refresh
 
@@ -413,10 +342,10 @@ def _growing(listing: Listing, columns: Sequence[str], view: View) -> Iterator[C
 class _Growing:
     """The rows so far, as many as the screen takes, and the accounts that have not responded."""
 
-    def __init__(self, listing: Listing, columns: Sequence[str], view: View) -> None:
+    def __init__(self, listing: Listing, shown: Shown, view: View) -> None:
         from rich.spinner import Spinner
 
-        self.listing, self.columns, self.view = listing, columns, view
+        self.listing, self.shown, self.view = listing, shown, view
         self.spinner = Spinner("dots")
 
     def render(self) -> RenderableType:
@@ -427,7 +356,8 @@ class _Growing:
         failures = [Text(output.printable(text), "red") for text in self.listing.errors()]
         seen = rows[: max(console.height - FRAME - len(failures), 1)]
         full = self.view.columns is not None
-        shown = self.columns if full else _without_twins(rows, self.columns)
+        columns = self.shown(rows)
+        shown = columns if full else _without_twins(rows, columns)
         table, _ = output.fitted(shown, cells(seen, shown), console.width, full=full)
         self.spinner.update(text=self._waiting(len(rows)))
         return Group(*([table] if rows else []), *failures, self.spinner)

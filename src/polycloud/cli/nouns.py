@@ -125,6 +125,12 @@ def _domain(text: str) -> str:
         return text
 
 
+def _is_private(zone: Any) -> bool | None:
+    """Whether only the provider's own networks see the zone, of which several can have one domain."""
+    private: bool | None = zone.extra.get("PrivateZone")  # at Amazon
+    return private
+
+
 def _record_name(record: Any) -> str:
     return record.name or APEX
 
@@ -219,7 +225,15 @@ ZONES = Noun(
     "zone",
     "zones",
     "list_zones",
-    (Column.of("domain"), Column.of("id"), Column.of("type"), Column.of("ttl")),
+    (
+        Column.of("domain"),
+        Column.of("id"),
+        Column.of("type"),
+        Column.of("ttl"),
+        Column("private", _is_private, rare=True),
+        Column.of_extra("status", rare=True),
+        Column.of_extra("name_servers", rare=True),
+    ),
     name=attrgetter("domain"),
     by_id="get_zone",
     by_name="find_zones",

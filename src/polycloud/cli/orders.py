@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from polycloud.cli import extras, finding
-from polycloud.cli.listing import cell
+from polycloud.cli.cells import cell
 from polycloud.cli.nouns import IMAGES, KEYS, LOCATIONS, SIZES
 from polycloud.compute.deployment import (
     Deployment,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from polycloud.cli import listing, output, settings, verbs
+from polycloud.cli import cells, output, settings, verbs
 from polycloud.cli.nouns import APEX, RECORD_FIELDS, RECORDS
 from polycloud.cli.records import described, listed, record_type, relative
 from polycloud.cli.recordvalues import parsed, written
@@ -161,7 +161,7 @@ def _difference(before: Record, after: Content) -> str:
         ("type", before.type, after.type),
         ("value", written(before), written(after)),
         ("TTL", before.ttl, after.extra.get("ttl", before.ttl)),
-        *((key, *(listing.cell(one.extra.get(key)) for one in (before, after))) for key in sorted(own)),
+        *((key, *(cells.cell(one.extra.get(key)) for one in (before, after))) for key in sorted(own)),
     ]
     return ", ".join(f"{what} {old} to {new}" for what, old, new in pairs if old != new) or "nothing"
 

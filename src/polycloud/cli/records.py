@@ -114,7 +114,7 @@ class Records(Noun):
 def noun_of(zone: str, selection: Selection, own: Sequence[str] = ()) -> Records:
     """Return the noun of selected records; `own` are columns for what providers have beyond DNS."""
     common = {one.name: getattr(RECORDS, one.name) for one in fields(RECORDS)}
-    common["columns"] = (*RECORDS.columns, *map(Column.of_extra, own))
+    common["columns"] = (*RECORDS.columns, *(Column.of_extra(name, rare=True) for name in own))
     return Records(**common, zone=zone, selection=selection)
 
 

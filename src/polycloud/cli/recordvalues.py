@@ -73,7 +73,7 @@ def parsed(
         words = ", ".join(f"--{field}" for field in given)
         raise InvalidArgumentError(f"the value {text!r} has a {words} already; give it once")
     if value.fields:
-        return _full(type_, value.data, text), value.fields
+        return _full(type_, value.data, text), {**value.fields}
     fields = {field: {**kept, **given}[field] for field in own if field in {**kept, **given}}
     missing = [field for field in own if field not in fields]
     if not missing:

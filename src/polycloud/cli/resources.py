@@ -14,12 +14,13 @@ __all__ = ["Column", "Noun"]
 class Column:
     """A column of a list: its name, and the function that returns its value for a resource.
 
-    Tables have a `hidden` one only if `--columns` names it.
+    Tables have a `hidden` one only if `--columns` names it, and a `rare` one also if a row has a value.
     """
 
     name: str
     get: Callable[[Any], Any]
     hidden: bool = False
+    rare: bool = False
 
     @classmethod
     def of(cls, attribute: str) -> Column:
@@ -37,9 +38,9 @@ class Column:
         return cls(attribute, get)
 
     @classmethod
-    def of_extra(cls, key: str) -> Column:
-        """What the provider sends under that key; hidden."""
-        return cls(key, lambda item: item.extra.get(key), hidden=True)
+    def of_extra(cls, key: str, *, rare: bool = False) -> Column:
+        """What the provider sends under that key, rare or hidden."""
+        return cls(key, lambda item: item.extra.get(key), hidden=not rare, rare=rare)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BROKEN", "KEPT", "SKIPPED", "SUITES", "Rule", "base", "load", "rules_of", "run", "test_file"]
 
-SUITES = {"compute": "ComputeConformance", "dns": "DNSConformance", "storage": "StorageConformance"}
+SUITES = {
+    "compute": "ComputeConformance",
+    "dns": "DNSConformance",
+    "loadbalancer": "LBConformance",
+    "storage": "StorageConformance",
+}
 """The suite of each service, in `polycloud.testing`."""
 KEPT, BROKEN, SKIPPED = "kept", "broken", "skipped"
 SHOWN = 300

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from polycloud.cli import accounts, bundles, changing, finding, listing, options, output
+from polycloud.cli import accounts, bundles, cells, changing, finding, listing, options, output
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
@@ -68,7 +68,7 @@ def show_one(noun: Noun, view: listing.View, find: Callable[[], Any]) -> None:
     record = listing.with_tags(noun.record(item), chosen)
     if view.is_table and not view.header:
         for column in chosen:
-            output.line(listing.cell(record[column]))
+            output.line(cells.cell(record[column]))
     elif view.is_table:
         _print_table(noun, item, {name: record[name] for name in chosen})
     elif view.format is listing.Format.JSON:
@@ -144,7 +144,7 @@ def print_record(noun: Noun, item: Any, *, as_json: bool) -> None:
 
 
 def _print_table(noun: Noun, item: Any, record: Mapping[str, Any]) -> None:
-    rows = [(name, listing.cell(value)) for name, value in record.items()]
+    rows = [(name, cells.cell(value)) for name, value in record.items()]
     output.table([noun.one, noun.id(item)], rows)
 
 

@@ -55,6 +55,8 @@ class Rules:
         records: Sequence[Record] | None = None,
     ) -> Plan:
         """Return the plan that makes a zone what it shall be, or creates one."""
+        if zone is not None and zone.domain != wanted.domain:
+            raise InvalidArgumentError(f"the records are of {wanted.domain}, but the zone is {zone.domain}")
         if self.lenient:
             wanted.records = [one._replace(lenient=True) for one in wanted]
         try:
@@ -62,17 +64,21 @@ class Rules:
                 return plan_domain(driver, wanted, create=True, **self.options())
             return plan_zone(zone, wanted, records=records, **self.options())
         except ZoneProblemsError as error:
-            raise _explained(error) from error
+            raise self._explained(error, driver) from error
 
-
-def _explained(error: ZoneProblemsError) -> InvalidArgumentError:
-    """Return an error with a line for each problem."""
-    count = len(error.problems)
-    them = "a problem" if count == 1 else f"{count:,} problems"
-    explained = InvalidArgumentError(f"the wanted zone has {them}; --lenient lets them pass")
-    for problem in error.problems:
-        explained.add_note(f"{problem}")
-    return explained
+    def _explained(self, error: ZoneProblemsError, driver: DNSDriver) -> InvalidArgumentError:
+        """Return an error with a line for each problem, and which options there are for them."""
+        known, count = driver.list_record_types(), len(error.problems)
+        unsupported = [one.record.content.type not in known for one in error.problems]
+        parts = ["the wanted zone has " + ("a problem" if count == 1 else f"{count:,} problems")]
+        if any(unsupported):
+            parts.append("--skip-unsupported leaves out types that the provider lacks")
+        if not (self.lenient or all(unsupported)):
+            parts.append("--lenient lets pass what the provider takes")
+        explained = InvalidArgumentError("; ".join(parts))
+        for problem in error.problems:
+            explained.add_note(f"{problem}")
+        return explained
 
 
 class Task(NamedTuple):

@@ -43,7 +43,7 @@ LISTS = (list, tuple, set, frozenset)
 NO_LISTS = (str, bytes, bytearray, Mapping)
 LIST_HINTS = {list, Iterable, Sequence}
 CAPITAL = r"[A-Z]"
-TIMES = ("timeout", "period")
+TIMES = ("timeout", "period", "wait_drained")
 """How the names of parameters end that are seconds."""
 NO_PATHS = ("name", "prefix")
 """How the names of parameters end that take a text, and no path."""

@@ -34,9 +34,11 @@ class Page(msgspec.Struct, frozen=True):
     total: int | None = None
 
 
-def unique(items: Iterable[T], key: Callable[[T], Hashable]) -> Iterator[T]:
-    """Yield the first item of each `key`."""
-    seen: set[Hashable] = set()
+def unique(
+    items: Iterable[T], key: Callable[[T], Hashable], seen: set[Hashable] | None = None
+) -> Iterator[T]:
+    """Yield the first item of each `key`; `seen` are those of earlier items, to which it adds these."""
+    seen = set() if seen is None else seen
     for item in items:
         if (identity := key(item)) not in seen:
             seen.add(identity)
@@ -88,20 +90,25 @@ def follow_marker(
     `fetch` returns the items and the next page's marker (None or empty at the end). Raises
     `MalformedResponseError` if a marker is repeated, since such a list has no end.
     """
+    seen: set[Hashable] = set()
+    markers: set[Marker] = set()
+    marker: Marker | None = None
+    while True:
+        page, marker = fetch(marker)
+        yield from _fresh(page, key, seen)
+        if marker is None or marker == "":
+            return
+        if marker in markers:
+            raise MalformedResponseError(f"the list returns to its page {marker!r} and has no end")
+        markers.add(marker)
 
-    def items() -> Iterator[T]:
-        seen: set[Marker] = set()
-        marker: Marker | None = None
-        while True:
-            page, marker = fetch(marker)
-            yield from page
-            if marker is None or marker == "":
-                return
-            if marker in seen:
-                raise MalformedResponseError(f"the list returns to its page {marker!r} and has no end")
-            seen.add(marker)
 
-    return unique(items(), key)
+def _fresh(page: Iterable[T], key: Callable[[T], Hashable], seen: set[Hashable]) -> Iterable[T]:
+    """Return the items of a page whose keys are new, and add these to `seen`."""
+    if isinstance(page, list) and len(keys := set(map(key, page))) == len(page) and seen.isdisjoint(keys):
+        seen |= keys  # nearly always there is nothing to leave out, which C finds out in a third of the time
+        return page
+    return unique(page, key, seen)
 
 
 def each_of_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable]) -> Iterator[T]:

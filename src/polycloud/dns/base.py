@@ -84,6 +84,9 @@ class DNSDriver(OperationsDriver):
     lost_characters: ClassVar[str] = ""
     """Characters that the provider does not keep in TXT; data with them is refused."""
 
+    lone_aliases: ClassVar[bool] = True
+    """Whether a CNAME must be alone, and not at the zone itself; False where the provider flattens it."""
+
     keeps_bytes: ClassVar[bool] = False
     """Whether data may have bytes that are not UTF-8, which a str has as surrogates (PEP 383)."""
 

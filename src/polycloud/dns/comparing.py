@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from polycloud.dns.changes import RecordChange
@@ -181,14 +181,20 @@ class Comparison:
             self.sets.append(PlannedSet(*key, have, contents, changes))
 
     def _changes(self, have: list[Record], want: list[WantedRecord]) -> list[RecordChange]:
-        """Return the changes of the values of a set: those that are added, changed, and deleted."""
+        """Return the changes of the values of a set: those that are added, changed, and deleted.
+
+        A value may stand there several times, with other fields beyond DNS: records that have all that is
+        wanted are found first.
+        """
         left = list(have)
         changes, new = [], []
-        for wanted in want:
+        fits = self.driver.has_extra
+        other = [one for one in want if _taken(left, one.content, fits) is None]
+        for wanted in other:
             record = _taken(left, wanted.content)
             if record is None:
                 new.append(self._checked(wanted))
-            elif not self.driver.has_extra(record, wanted.content.extra):
+            else:
                 changes.append(RecordChange(record, self._checked(wanted)))
         pairs = list(zip(left, new, strict=False))
         created = [RecordChange(None, content) for content in new[len(pairs) :]]
@@ -277,15 +283,24 @@ class Comparison:
         self.sets.append(PlannedSet(name, RecordType.TXT, before, after_, [change]))
 
 
-def _taken(left: list[Record], content: Content) -> Record | None:
-    """Take the record that has this value out of a list; records are compared by their parts, then fully."""
+def _taken(
+    left: list[Record], content: Content, fits: Callable[[Record, dict[str, Any]], bool] | None = None
+) -> Record | None:
+    """Take the record that has this value, and fits, out of a list.
+
+    Records are compared by their parts, then fully.
+    """
     fields = VALUE_FIELDS.get(content.type, ())
     for number, record in enumerate(left):
-        if record.data == content.data and all(
-            record.extra.get(name) == content.extra[name] for name in fields
+        if (
+            record.data == content.data
+            and all(record.extra.get(name) == content.extra[name] for name in fields)
+            and (fits is None or fits(record, content.extra))
         ):
             return left.pop(number)
     for number, record in enumerate(left):
+        if fits is not None and not fits(record, content.extra):
+            continue
         if record.type == RecordType.SOA and _without_serial(record.data) == _without_serial(content.data):
             return left.pop(number)
         if content.equals(record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from polycloud.dns.wanted import WantedZone
 from polycloud.errors import InvalidArgumentError
 
 __all__ = ["LinedZone", "ZoneFileError", "read_source"]
+
+FILE_NAME = re.compile(r"[^\s;$:{}\[\]]*[^\s;$:{}\[\].-][^\s;$:{}\[\]]*")
+"""Text that is no zone in any format, and may be meant as the name of a file."""
 
 
 class ZoneFileError(InvalidArgumentError):
@@ -100,6 +104,13 @@ def read_source(source: str | os.PathLike[str]) -> tuple[str, str]:
     Raises `InvalidArgumentError` if the file cannot be read.
     """
     if isinstance(source, str):
+        if FILE_NAME.fullmatch(source):
+            raise ZoneFileError(f"this is no zone; write Path({source!r}) if it is a file", "", 1)
+        try:
+            source.encode()
+        except UnicodeEncodeError as error:
+            line = source.count("\n", 0, error.start) + 1
+            raise ZoneFileError(f"the text must be UTF-8: {error.reason}", "", line) from error
         return source.removeprefix("\ufeff"), ""
     if not isinstance(source, os.PathLike):
         raise InvalidArgumentError(f"source must be the text of a zone or the Path of a file, got {source!r}")

@@ -24,7 +24,7 @@ from polycloud.dns.names import normalize_domain
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.ownership import Markers, Patterns, is_marker_name
 from polycloud.dns.types import ZoneDoesNotExistError
-from polycloud.dns.validators import VALIDATORS, Validator
+from polycloud.dns.validators import VALIDATORS, Validator, aliases_alone
 from polycloud.dns.wanted import WantedZone
 from polycloud.errors import InvalidArgumentError, UnsafePlanError
 
@@ -190,7 +190,7 @@ def plan_zone(
     owner: str | None = None,
     adopt: bool = False,
     skip_unsupported: bool = False,
-    validators: Iterable[Validator] = VALIDATORS,
+    validators: Iterable[Validator] | None = None,
 ) -> Plan:
     """Return the changes that make a zone what it shall be. Nothing is changed by this.
 
@@ -207,7 +207,8 @@ def plan_zone(
         adopt: Whether the owner takes over wanted records that nobody owns.
         skip_unsupported: Whether records of types that the provider does not have are left out, with a note;
             otherwise they are problems.
-        validators: What finds problems.
+        validators: What finds problems; by default `VALIDATORS`, without the check of aliases where the
+            provider flattens them.
 
     Raises:
         InvalidArgumentError: The two zones have different domains, or an argument is invalid.
@@ -219,6 +220,9 @@ def plan_zone(
     there = list(zone.list_records() if records is None else records)
     markers = None if owner is None else Markers(owner, there)
     comparison = Comparison(zone, Patterns(only, ignore), markers, apex=apex, adopt=adopt)
+    if validators is None:
+        lone = zone.driver.lone_aliases
+        validators = [one for one in VALIDATORS if lone or one is not aliases_alone]
     chosen = comparison.chosen(wanted, tuple(validators), skip_unsupported=skip_unsupported)
     comparison.run(there, chosen)
     return Plan(zone, comparison.sets, comparison.unchanged, len(there), comparison.notes)

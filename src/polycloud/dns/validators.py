@@ -18,7 +18,7 @@ from polycloud.dns.types import RecordType
 from polycloud.dns.wanted import WantedRecord, WantedZone
 from polycloud.utils.networking import is_valid_ip_address
 
-__all__ = ["VALIDATORS", "Problem", "Validator", "ZoneView"]
+__all__ = ["VALIDATORS", "Problem", "Validator", "ZoneView", "aliases_alone"]
 
 Sets = dict[tuple[str, str], list[WantedRecord]]
 GLUE = frozenset({RecordType.A, RecordType.AAAA, RecordType.DS, RecordType.NS})

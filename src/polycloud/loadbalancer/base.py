@@ -15,14 +15,18 @@ from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.busy import when_free
+from polycloud.common.creation import Creation
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import cleanup
 from polycloud.concurrency.waiting import Turns
 from polycloud.errors import (
+    AmbiguousCreateError,
     ConflictError,
     InvalidArgumentError,
     NotFoundError,
     OperationTimeoutError,
+    PolycloudError,
     ProviderError,
     ProviderHTTPError,
     UnsupportedOperationError,
@@ -173,7 +177,11 @@ class Driver(OperationsDriver):
         protocol: str | None = None,
         algorithm: Algorithm | None = None,
     ) -> LoadBalancer:
-        """Change a balancer, where an argument is given; return it as it is now."""
+        """Change a balancer, where an argument is given; return it as it is now.
+
+        Raises what `create_balancer` raises, `BalancerDoesNotExistError`, and `UnsupportedOperationError`
+        for what the provider cannot change; then nothing was changed.
+        """
 
     @optional
     def destroy_balancer(self, balancer: LoadBalancer) -> bool:
@@ -295,6 +303,29 @@ class Driver(OperationsDriver):
             error.driver = self
             raise
 
+    def _create_once(self, creation: Creation[LoadBalancer]) -> LoadBalancer:
+        """Run a create of a balancer that the provider lists within `settle_time`."""
+        try:
+            return creation.run(settle_time=self.settle_time, timeout=self.settle_time)
+        except AmbiguousCreateError as error:
+            error.driver = self
+            raise
+
+    @contextmanager
+    def _destroyed_on_failure(self, balancer: LoadBalancer) -> Iterator[None]:
+        """Destroy a balancer that was just created if what is left of its create, in the block, fails."""
+        try:
+            yield
+        except BaseException as error:
+            try:
+                with cleanup():
+                    self.destroy_balancer(balancer)
+            except PolycloudError as refusal:
+                error.add_note(
+                    f"the balancer {balancer.name!r} ({balancer.id}) could not be destroyed: {refusal}"
+                )
+            raise
+
     def _changing(self, balancer: LoadBalancer, change: Callable[[], T]) -> T:
         """Return the result of a change of a balancer, made alone, and again while the balancer is busy.
 
@@ -312,6 +343,14 @@ class Driver(OperationsDriver):
             if self._is_busy(error) and not isinstance(error, BalancerBusyError):
                 raise translated(error, BalancerBusyError(error.message, self, balancer.id)) from error
             raise
+
+    def _refuse_draining(self, wait_drained: float | None) -> None:
+        """Raise `UnsupportedOperationError` for a wait, at a provider that does not tell of connections."""
+        if wait_drained is not None:
+            message = (
+                f"{self.name} does not say when a member has no connections left; leave out wait_drained"
+            )
+            raise UnsupportedOperationError(message, self)
 
     def _is_busy(self, error: ProviderError) -> bool:
         """Return whether a refusal says that the balancer is being changed."""
@@ -399,6 +438,13 @@ def check_port(port: object, argument: str = "port") -> int:
     raise InvalidArgumentError(f"{argument} must be an int from 1 to {LARGEST_PORT}, got {shown(port)}")
 
 
+def check_name(name: object) -> str:
+    """Return the name of a balancer. Raises `InvalidArgumentError` for anything but a non-empty str."""
+    if isinstance(name, str) and name:
+        return name
+    raise InvalidArgumentError(f"name must be a non-empty str, got {shown(name)}")
+
+
 def check_member(member: object, *, by_id: bool = False) -> Member:
     """Return a member that is to be attached.
 
@@ -417,9 +463,23 @@ def check_member(member: object, *, by_id: bool = False) -> Member:
     return member
 
 
+def check_members(members: Sequence[Member], *, by_id: bool = False) -> list[Member]:
+    """Return the members of a new balancer, each of which `check_member` accepts.
+
+    Raises `InvalidArgumentError` for an invalid one, and for one that is given twice.
+    """
+    checked: list[Member] = []
+    for one in members or ():
+        if _same(checked, check_member(one, by_id=by_id)) is not None:
+            raise InvalidArgumentError(f"the member {_address(one)} is given twice")
+        checked.append(one)
+    return checked
+
+
 def translated(error: ProviderHTTPError, ours: E) -> E:
     """Return an error of load balancing with the request of the provider's error that it stands for."""
-    ours.exchange, ours.headers = error.exchange, error.headers
+    for name in ("exchange", "headers", "changes", "definite", "repeated"):
+        setattr(ours, name, getattr(error, name))
     return ours
 
 

@@ -1,6 +1,6 @@
 """For driver authors: the rules of every service as tests, and servers that replay recorded exchanges.
 
-    from polycloud.testing import ComputeConformance, DNSConformance, StorageConformance
+    from polycloud.testing import ComputeConformance, DNSConformance, LBConformance, StorageConformance
     from polycloud.testing import FixtureServer, Recorder, SSHServer, replay
 
 The rules need pytest (extra `testing`), the SSH server asyncssh (extra `deploy`); each is imported on first
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from polycloud.testing.conformance.compute import ComputeConformance
     from polycloud.testing.conformance.dns import DNSConformance
+    from polycloud.testing.conformance.loadbalancer import LBConformance
     from polycloud.testing.conformance.storage import StorageConformance
     from polycloud.testing.fixtures import FixtureServer, replay
     from polycloud.testing.recorder import Recorder
@@ -24,6 +25,7 @@ __all__ = [
     "ComputeConformance",
     "DNSConformance",
     "FixtureServer",
+    "LBConformance",
     "Recorder",
     "SSHServer",
     "StorageConformance",
@@ -34,6 +36,7 @@ _MODULES = {
     "ComputeConformance": "conformance.compute",
     "DNSConformance": "conformance.dns",
     "FixtureServer": "fixtures",
+    "LBConformance": "conformance.loadbalancer",
     "Recorder": "recorder",
     "SSHServer": "sshd",
     "StorageConformance": "conformance.storage",

@@ -112,12 +112,13 @@ def _decoded(view: View) -> View | None:
         pieces.append(text[at:begin])
         new_starts.extend(starts[at:begin])
         new_ends.extend(ends[at:begin])
-        for character, first, last in _characters(match[0]):
+        characters = list(_characters(match[0]))  # none of &#6;, which HTML does not have
+        for character, first, last in characters:
             pieces.append(character)
             new_starts.append(starts[begin + first])
             new_ends.append(ends[begin + last - 1])
         at = match.end()
-        changed = changed or last - first > 1
+        changed = changed or len(characters) < len(match[0])
     if not changed:
         return None
     pieces.append(text[at:])

@@ -70,7 +70,8 @@ def conform(
         str | None, typer.Option(metavar="NAME", help="The region, for a driver that requires one.")
     ] = None,
     unique_names: Annotated[
-        bool, typer.Option("--unique-names", help="The provider refuses a second node of one name.")
+        bool,
+        typer.Option("--unique-names", help="The provider refuses a second node or balancer of one name."),
     ] = False,
     patience: Annotated[
         float | None,
@@ -91,7 +92,9 @@ def conform(
     chosen = {"unique_names": unique_names or None, "patience": patience}
     settings = {name: value for name, value in chosen.items() if value is not None}
     if unique_names and not hasattr(suite, "unique_names"):
-        raise InvalidArgumentError(f"--unique-names is about nodes: there are none in {suite.__name__}")
+        raise InvalidArgumentError(
+            f"--unique-names is about nodes and balancers: there are none in {suite.__name__}"
+        )
     with ExitStack() as stack:
         if issubclass(kind, OperationsDriver):
             driver = stack.enter_context(_driver(kind, credentials, profile, sandbox, given))

@@ -11,7 +11,11 @@ import typer
 
 from polycloud.cli import accounts, completion, configfile, listing, options, output
 from polycloud.cli.nouns import main_noun
+from polycloud.cli.services import provider_names
+from polycloud.cli.settings import parsed
+from polycloud.common.arguments import drop_none
 from polycloud.common.driver import credentials_of
+from polycloud.common.providers import DriverType
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -86,8 +90,20 @@ def add(
     provider: Annotated[
         str, typer.Option(metavar="NAME", help="The provider.", autocompletion=completion.providers)
     ],
+    service: Annotated[
+        DriverType | None,
+        typer.Option(help="The service of the account, if it is for one only.", show_default=False),
+    ] = None,
     region: Annotated[str | None, typer.Option(metavar="NAME", help="The region of the account.")] = None,
     url: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the API.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another option of the driver, such as port=8081; a value may be JSON. May be repeated.",
+        ),
+    ] = None,
     unchecked: Annotated[
         bool, typer.Option("--no-check", help="Write it without asking the provider.")
     ] = False,
@@ -100,18 +116,28 @@ def add(
     from polycloud.config import Profile, config_file
 
     configfile.require_new(name)
-    given = {"region": region, "url": url}
-    settings: dict[str, Any] = {key: value for key, value in given.items() if value}
-    profile = Profile(name, provider, settings, config_file())
+    known = _service(provider, service)
+    given = {**parsed(settings or ()), **drop_none({"region": region, "url": url})}
+    profile = Profile(name, provider, given, config_file(), known)
     for credential in credentials_of(profile.driver()):
         if text := _asked(f"{credential.name} (hidden, or env:NAME, or command:LINE): "):
-            settings[credential.name] = _source(text)
+            given[credential.name] = _source(text)
     if not unchecked:
         with output.asking(name), profile.connect() as driver:
             (found,) = _check(driver)
         output.line("{provider} responds at {address} in {ms} ms".format(**found))
-    file = configfile.add(name, {"provider": provider, **settings})
+    file = configfile.add(name, drop_none({"provider": provider, "service": known, **given}))
     output.line(f"wrote the profile {name} to {file}")
+
+
+def _service(provider: str, asked: DriverType | None) -> str | None:
+    """The service that a profile is for; None for all of them, if the provider has compute."""
+    services = [name for name, names in provider_names().items() if provider in names]
+    if asked is not None or not services or DriverType.COMPUTE in services:
+        return asked
+    if len(services) > 1:
+        raise InvalidArgumentError(f"give --service: {provider} has {', '.join(services)}")
+    return services[0]
 
 
 def _asked(question: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polycloud.cli import changing, completion, listing, options, output, transfers
+from polycloud.cli import cells, changing, completion, listing, options, output, transfers
 from polycloud.cli.addresses import Address, Drivers, connected, parse
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
 
@@ -321,7 +321,7 @@ def info(*, address: At, as_json: options.Json = False) -> None:
     if as_json:
         output.json(record)
         return
-    rows = [(key, listing.cell(value)) for key, value in record.items() if value not in (None, {}, "")]
+    rows = [(key, cells.cell(value)) for key, value in record.items() if value not in (None, {}, "")]
     output.table(["object", str(place)], rows)
 
 

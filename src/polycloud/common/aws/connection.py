@@ -65,14 +65,16 @@ class AWSResponse(XmlResponse):
     refusals: ClassVar[Refusals] = REFUSALS
     lists: ClassVar[frozenset[str]] = LISTS
 
-    def read(self, name: str, type_: type[T], within: str | None = None) -> T:
+    def read(self, name: str, type_: type[T], within: str | None = None, content: bytes | None = None) -> T:
         """Return the root element `name`, or the element `within` it, as a `type_` (a msgspec Struct).
 
-        Raises `MalformedResponseError` for another root, and if it is not as documented.
+        `content` is what is left of the body, if parts of it have been read already. Raises
+        `MalformedResponseError` for another root, and if it is not as documented.
         """
         self.require_few_values(*ELEMENTS)
+        content = self.content if content is None else content
         try:
-            root, fields = plain_root(self.content, self.lists) if self.content.strip() else ("", None)
+            root, fields = plain_root(content, self.lists) if content.strip() else ("", None)
         except ValueError as error:
             raise self.malformed(f"the response is not XML: {error}") from None
         if root != name:

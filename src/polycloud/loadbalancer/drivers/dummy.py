@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polycloud.errors import InvalidArgumentError
 from polycloud.loadbalancer.base import (
     DEFAULT_ALGORITHM,
     Driver,
     check_balancer,
     check_member,
+    check_members,
+    check_name,
     check_port,
 )
 from polycloud.loadbalancer.objects import LoadBalancer, Member
@@ -60,7 +61,7 @@ class DummyLBDriver(Driver):
     ) -> LoadBalancer:
         """Create a balancer, which runs at once; ids count from 1, and names are unique."""
         extra = self._check(name, port, protocol, algorithm)
-        checked = [check_member(one) for one in members or ()]
+        checked = check_members(members)
         self._last_id += 1
         id_ = str(self._last_id)
         made = LoadBalancer(id_, name, State.RUNNING, f"192.0.2.{self._last_id}", port, self, extra)
@@ -129,8 +130,7 @@ class DummyLBDriver(Driver):
         own: LoadBalancer | None = None,
     ) -> dict[str, Any]:
         """Check what a balancer shall have; return its `extra`."""
-        if not isinstance(name, str) or not name:
-            raise InvalidArgumentError(f"name must be a non-empty str, got {name!r}")
+        check_name(name)
         check_port(port)
         self._algorithm(algorithm)
         if any(one.name == name for one in self._balancers.values() if one is not own):

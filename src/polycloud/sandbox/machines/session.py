@@ -182,10 +182,11 @@ class _Exchange:
         # Close pipes that other processes still have open.
         transport: asyncio.SubprocessTransport = self._child._transport  # type: ignore[attr-defined]  # noqa: SLF001
         transport.close()
-        if status < 0:
-            self._process.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
-        else:
-            self._process.exit(status)
+        with contextlib.suppress(OSError):  # the client has disconnected
+            if status < 0:
+                self._process.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
+            else:
+                self._process.exit(status)
 
     async def _copy_input(self) -> None:
         """Forward what the client sends: bytes, signals, window sizes."""

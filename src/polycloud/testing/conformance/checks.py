@@ -349,11 +349,12 @@ class Checks(Conformance[D]):
         fault: str,
         create: Callable[[D, str], Resource],
         existing: Callable[[str], Sequence[Any]],
+        losses: tuple[type[PolycloudError], ...] = (AmbiguousCreateError,),
     ) -> None:
         """A create whose response is lost returns its resource or is ambiguous, and happens once.
 
         `create` makes a resource of a name by a driver; `existing` lists the resources that a create of this
-        name, and nothing else, can have made.
+        name, and nothing else, can have made; `losses` are the errors that it may raise.
         """
         observer = Observer(lambda: existing("observed"))
         with self.behind(driver, observer) as far:
@@ -366,7 +367,7 @@ class Checks(Conformance[D]):
         plan = FaultAt(place, fault)
         made = None
         waits = call_options(retry=_UntilAllowed(attempts=10, base=0.5))
-        with self.behind(driver, plan) as far, waits, suppress(AmbiguousCreateError):
+        with self.behind(driver, plan) as far, waits, suppress(*losses):
             self.log_in(far)
             plan.expect()
             made = create(far, "lost")

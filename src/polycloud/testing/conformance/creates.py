@@ -6,7 +6,8 @@ before each of its requests, `Observer` looks whether the resource is there. The
 one, unless the provider lists new resources late: then it is the last one, so far, that a list does not send
 and whose method changes something.
 
-Both plans leave alone what is sent before `expect` is called: a list, and the login before it.
+`FaultAtNumber` has any request of a create fail, by its number. All plans leave alone what is sent before
+`expect` is called: a list, and the login before it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from polycloud.testing.cleanup import RUN
 from polycloud.testing.faults import Fault, FaultPlan, SeenRequest
 from polycloud.tracing.redaction import fields
 
-__all__ = ["FaultAt", "Observer", "Place"]
+__all__ = ["FaultAt", "FaultAtNumber", "Observer", "Place"]
 
 READS = frozenset({"GET", "HEAD"})
 MARKUP = (b"{", b"[", b"<")
@@ -96,6 +97,30 @@ class FaultAt(FaultPlan):
         if self._seen != self._place.nth:
             return None
         self.hit = request
+        return self._fault
+
+
+class FaultAtNumber(FaultPlan):
+    """A plan with one fault, for the request `number` (from 1); `hit` is this request once it has come."""
+
+    def __init__(self, number: int, fault: Fault | str) -> None:
+        super().__init__(0, 0)
+        self._number, self._fault = number, Fault(fault)
+        self._seen: int | None = None
+        self.hit: str | None = None
+
+    def expect(self) -> None:
+        """Expect the create."""
+        self._seen = 0
+
+    def decide(self, request: SeenRequest) -> Fault | None:
+        """Return the fault for this request, or None."""
+        if self._seen is None:
+            return None
+        self._seen += 1
+        if self._seen != self._number:
+            return None
+        self.hit = f"{request.method} {request.path}"
         return self._fault
 
 

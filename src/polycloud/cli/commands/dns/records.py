@@ -97,7 +97,7 @@ def list_(
     """List the records of a zone, or those of a name and type.
 
     Columns: account, name, type, ttl, value, id, data, priority, weight, port, flags, tag, and what the
-    provider has beyond DNS. A table has those after value only with --columns.
+    provider has beyond DNS. A table has those from id to tag only with --columns.
     """
     from polycloud.cli.records import Selection, noun_of
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from polycloud.cli import accounts, changing, finding, options, output, verbs
 from polycloud.cli.nouns import ZONES
+from polycloud.cli.resources import Column
 from polycloud.cli.settings import Settings, parsed
-from polycloud.errors import AmbiguousCreateError
+from polycloud.errors import AmbiguousCreateError, InvalidArgumentError, PolycloudError
+
+if TYPE_CHECKING:
+    from polycloud.dns.objects import Zone
 
 __all__ = ["app"]
 
@@ -74,6 +79,8 @@ def update(
     as_json: options.Json = False,
 ) -> None:
     """Change a zone, where an option is given."""
+    if type is None and ttl is None and not settings:
+        raise InvalidArgumentError("nothing to change: give --type, --ttl or --set")
     extra = parsed(settings or ())
     with accounts.connect_one(ZONES.service, profile, provider) as driver:
         zone = finding.find(driver, ZONES, name)
@@ -85,5 +92,14 @@ def update(
         verbs.print_record(ZONES, changed, as_json=as_json)
 
 
+def _count(zone: Zone) -> int | None:
+    """How many records a zone has, for the question whether to delete it; None if that cannot be known."""
+    try:
+        return len(zone.list_records())
+    except PolycloudError:
+        return None
+
+
+COUNTED = replace(ZONES, columns=(ZONES.columns[0], Column("records", _count), *ZONES.columns[1:]))
 DELETE = "Delete zones and all their records."
-verbs.add_destruction(app, ZONES, "delete_zone", ("delete", "deleted"), DELETE)
+verbs.add_destruction(app, COUNTED, "delete_zone", ("delete", "deleted"), DELETE)

@@ -51,6 +51,7 @@ class CloudflareDNSDriver(CloudflareZones):
     }
     longest_text = 2048
     own_extra = OWN
+    lone_aliases = False
 
     def stored_ttl(self, ttl: int) -> int:
         """Return 300 for 1, which means automatic. Raises `InvalidArgumentError` for other TTLs below 30."""

@@ -11,6 +11,7 @@ import msgspec
 from polycloud.common.arguments import drop_none
 from polycloud.common.aws.errors import REFUSALS, Refusals
 from polycloud.common.aws.rest import AWSRestConnection, AWSRestResponse
+from polycloud.common.aws.xml import plain_root
 from polycloud.common.base import quote_segment
 from polycloud.errors import ConflictError, InvalidArgumentError, ProviderHTTPError
 
@@ -28,6 +29,26 @@ class Route53Response(AWSRestResponse):
         (re.compile(r"ConflictingDomainExists"), ConflictError),
         *REFUSALS,
     )
+
+    def read_part(self, part: str, type_: type[T]) -> T:
+        """Return an element of the document as a `type_`. Raises `MalformedResponseError` as `read` does."""
+        try:
+            _, fields = plain_root(part.encode(), self.lists)
+        except ValueError as error:
+            raise self.malformed(f"the response is not XML: {error}") from None
+        return self.typed(fields or {}, type_)
+
+    def divided(self, name: str) -> tuple[str, int, int]:
+        """Return the document as text, and where the content of the element `name` begins and ends in it.
+
+        Both are 0 unless the document has nothing but elements and ASCII text.
+        """
+        if not self.content.isascii():
+            return "", 0, 0
+        text = self.content.decode()
+        start, end = text.find(f"<{name}>"), text.rfind(f"</{name}>")
+        is_plain = 0 <= start < end and "<!" not in text and text.rfind("<?") <= 0
+        return (text, start + len(name) + 2, end) if is_plain else ("", 0, 0)
 
 
 class Route53Connection(AWSRestConnection):

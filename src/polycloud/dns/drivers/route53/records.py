@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from polycloud.dns.base import translated
 from polycloud.dns.content import Content, record_type
 from polycloud.dns.drivers.route53.connection import (
     Route53Connection,
+    Route53Response,
     checked,
     from_octal,
     octal,
@@ -25,7 +27,13 @@ from polycloud.dns.drivers.route53.connection import (
 from polycloud.dns.names import full_name
 from polycloud.dns.objects import Zone
 from polycloud.dns.rdata import HOST_NAMES
-from polycloud.dns.recordsets import RecordSet, RecordSetsDriver, SetChange, SetsChangedError, SetValue
+from polycloud.dns.recordsets import (
+    RecordSet,
+    RecordSetsDriver,
+    SetChange,
+    SetsChangedError,
+    SetValue,
+)
 from polycloud.dns.types import RecordConflictError, RecordType
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 
@@ -35,6 +43,16 @@ KEPT = frozenset({RecordType.NS, RecordType.SOA})
 LARGEST_PAGE, SETS_OF_A_NAME = 300, 20
 CHARACTERS_A_VALUE = 32
 """A batch may have 1,000 values and 32,000 characters in them."""
+OPENING = "<ResourceRecordSet>"
+BETWEEN = "</Value></ResourceRecord><ResourceRecord><Value>"
+VALUE = r"[!-%'-;=-\[\]-~][ -%'-;=-\[\]-~]*"
+PLAIN = re.compile(
+    rf"{OPENING}(?:<Name>([a-z0-9_.-]+)</Name><Type>(\w+)</Type><TTL>(\d{{1,10}})</TTL><ResourceRecords>"
+    rf"<ResourceRecord><Value>({VALUE}(?:{BETWEEN}{VALUE})*)</Value></ResourceRecord></ResourceRecords>"
+    "|(.*?))</ResourceRecordSet>",
+    re.DOTALL,
+)
+"""A set without escapes that has nothing but a TTL and values, or any other."""
 CHANGED = re.compile(
     r"Tried to (create|delete) resource record set .*but (it (already exists|was not found)|the values)"
 )
@@ -126,7 +144,7 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
     connection: Route53Connection
     _per_page: int
 
-    def _sets(self, zone: Zone, name: str | None = None) -> Iterable[RecordSet]:
+    def _sets(self, zone: Zone, name: str | None = None) -> Iterator[RecordSet]:
         path = f"{path_of(zone.id)}/rrset"
         size = self._per_page if name is None else min(self._per_page, SETS_OF_A_NAME)
         start = {} if name is None else {"name": octal_name(full_name(name, zone))}
@@ -136,13 +154,9 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
                 begin = start
             else:
                 begin = dict(zip(("name", "type", "identifier"), str(marker).split(" ", 2), strict=False))
-            response = self.connection.call("GET", path, params={**begin, "maxitems": size})
-            page: SetsPage = response.read("ListResourceRecordSetsResponse", SetsPage)
-            following = (page.next_record_name, page.next_record_type, page.next_record_identifier)
-            sets = [self._to_set(one, zone) for one in page.resource_record_sets or ()]
-            return sets, " ".join(filter(None, following))
+            return self._page(self.connection.call("GET", path, params={**begin, "maxitems": size}), zone)
 
-        sets = follow_marker(fetch, lambda one: (one.name, one.type, one.key))
+        sets = follow_marker(fetch, attrgetter("name", "type", "key"))
         return sets if name is None else takewhile(lambda one: one.name == name, sets)
 
     def _change_sets(self, zone: Zone, changes: list[SetChange]) -> None:
@@ -162,6 +176,10 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
             if CONFLICTING.search(message):
                 raise translated(error, RecordConflictError(message, self)) from error
             raise
+
+    def has_own_ttl(self, extra: Mapping[str, Any]) -> bool:
+        """Return False for an alias, which has the TTL of its target."""
+        return "ex_alias_type" not in extra
 
     def _size(self, change: SetChange) -> int:
         texts = [value.text for _, one in _steps(change) for value in one.values]
@@ -204,6 +222,32 @@ class Route53Records(AWSBaseDriver, RecordSetsDriver):
             raise RecordConflictError(f"{made.name or '@'!r} has this alias already, with one target", self)
         extra = {"ex_alias_type": "A", "ex_evaluate_target_health": False, **extra}
         return replace(made, ttl=None, extra=extra)
+
+    def _page(self, response: Route53Response, zone: Zone) -> tuple[list[RecordSet], str]:
+        """Return the sets of a page, and where the next one begins.
+
+        Most sets are plain: these are taken apart by one pattern, in a tenth of the time of a parser. It has
+        the rest: other sets one by one, and the document around them.
+        """
+        content, start, end = response.divided("ResourceRecordSets")
+        found = PLAIN.findall(content, start, end)
+        rest = (content[:start] + content[end:]).encode()
+        if len(found) != content.count(OPENING[:-1], start, end) or not found:
+            found, rest = [], response.content
+        page: SetsPage = response.read("ListResourceRecordSetsResponse", SetsPage, content=rest)
+        sets = [self._to_set(one, zone) for one in page.resource_record_sets or ()]
+        types, suffix = RecordType.__members__, f".{zone.domain}."
+        cut = -len(suffix)
+        for name, type_, ttl, text, other in found:
+            if not name:
+                payload = response.read_part(f"{OPENING}{other}</ResourceRecordSet>", SetPayload)
+                sets.append(self._to_set(payload, zone))
+                continue
+            relative = name[:cut] if name.endswith(suffix) else self._received_name(name, zone)
+            values = tuple([SetValue(one) for one in text.split(BETWEEN)])
+            sets.append(RecordSet(relative, types.get(type_, type_), int(ttl), values))
+        following = (page.next_record_name, page.next_record_type, page.next_record_identifier)
+        return sets, " ".join(filter(None, following))
 
     def _to_set(self, payload: SetPayload, zone: Zone) -> RecordSet:
         name = self._received_name(from_octal(payload.name), zone)
@@ -253,6 +297,6 @@ def _payload(zone: Zone, one: RecordSet) -> dict[str, Any]:
             "DNSName": texts[0],
             "EvaluateTargetHealth": one.extra["ex_evaluate_target_health"],
         }
-    else:
+    elif texts:  # a set of a traffic policy may have none
         fields |= {"TTL": one.ttl, "ResourceRecords": {"ResourceRecord": [{"Value": text} for text in texts]}}
     return {name: fields[name] for name in (*ORDER, *fields) if name in fields}
