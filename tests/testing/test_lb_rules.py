@@ -81,6 +81,9 @@ class OwnBalancers(DummyLBDriver):
         self._balancers[made.id] = own
         return own
 
+    def _copy(self, one: LoadBalancer) -> LoadBalancer:
+        return one
+
 
 class ShowsSecret(DummyLBDriver):
     """Shows its key."""
@@ -143,7 +146,7 @@ class StatesAsText(DummyLBDriver):
     """Has states as the provider writes them."""
 
     def create_balancer(self, *args: Any, **kwargs: Any) -> LoadBalancer:
-        made = super().create_balancer(*args, **kwargs)
+        made = self._balancers[super().create_balancer(*args, **kwargs).id]
         made.state = "active"  # type: ignore[assignment]
         return made
 
@@ -152,7 +155,7 @@ class ProvidersProtocols(DummyLBDriver):
     """Has protocols as the provider writes them, and ports as text."""
 
     def create_balancer(self, *args: Any, **kwargs: Any) -> LoadBalancer:
-        made = super().create_balancer(*args, **kwargs)
+        made = self._balancers[super().create_balancer(*args, **kwargs).id]
         made.extra["protocol"] = made.extra["protocol"].upper()
         made.port = str(made.port)  # type: ignore[assignment]
         return made
@@ -162,7 +165,7 @@ class NoAddress(DummyLBDriver):
     """Says that a balancer runs before it has an address."""
 
     def create_balancer(self, *args: Any, **kwargs: Any) -> LoadBalancer:
-        made = super().create_balancer(*args, **kwargs)
+        made = self._balancers[super().create_balancer(*args, **kwargs).id]
         made.ip = None
         return made
 
@@ -181,7 +184,7 @@ class OneAlgorithm(DummyLBDriver):
     """Has all balancers use one algorithm, which is not the default one."""
 
     def create_balancer(self, *args: Any, **kwargs: Any) -> LoadBalancer:
-        made = super().create_balancer(*args, **kwargs)
+        made = self._balancers[super().create_balancer(*args, **kwargs).id]
         made.extra["algorithm"] = Algorithm.RANDOM
         return made
 
@@ -307,7 +310,7 @@ class DropsSettings(DummyLBDriver):
         ex_listeners: Sequence[Listener] = (),
         **kwargs: Any,
     ) -> LoadBalancer:
-        made = super().create_balancer(*args, **kwargs)
+        made = self._balancers[super().create_balancer(*args, **kwargs).id]
         made.extra.update(health_check=HealthCheck(), sticky=None, listeners=[])
         return made
 
