@@ -27,6 +27,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from polycloud.common.creation import UniqueCreation
+from polycloud.concurrency import waiting
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver, translated
 from polycloud.dns.changes import Groups, Outcomes, RecordChange, packed, steps
@@ -46,7 +47,9 @@ from polycloud.errors import ConflictError, PolycloudError
 __all__ = ["RecordSet", "RecordSetsDriver", "SetChange", "SetValue", "SetsChangedError"]
 
 T = TypeVar("T")
-ATTEMPTS = 5
+ATTEMPTS = 8
+FIRST_PAUSE = 0.05
+"""The most seconds before the second attempt; before later ones it is twice that of the one before."""
 LONGEST_ID = 100
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _turns = Turns()
@@ -227,6 +230,7 @@ class RecordSetsDriver(DNSDriver):
     def _change_all(self, zone: Zone, groups: Groups, outcomes: Outcomes) -> None:
         """Make the changes of each name; those whose sets another program changes are decided anew."""
         for attempt in range(ATTEMPTS):
+            _pause_before(attempt)
             groups = self._change_batches(zone, groups, outcomes, again=attempt > 0)
             if not groups:
                 return
@@ -369,6 +373,7 @@ class RecordSetsDriver(DNSDriver):
     ) -> T:
         refused: SetsChangedError | None = None
         for attempt in range(ATTEMPTS):
+            _pause_before(attempt)
             changes, result = decide(self._named(zone, names), attempt > 0)
             if not changes:
                 return result
@@ -443,6 +448,14 @@ class RecordSetsDriver(DNSDriver):
                     all_.update(each)
             made.append(Record(id_, name, type_, data, zone, self, ttl, all_))
         return made
+
+
+def _pause_before(attempt: int) -> None:
+    """Wait at random before a change is decided anew, so that programs whose changes cross get apart."""
+    if attempt:
+        import random
+
+        waiting.sleep(random.uniform(0, FIRST_PAUSE * 2 ** (attempt - 1)))  # noqa: S311 - not a secret
 
 
 def _same(sets: Iterable[RecordSet], name: str, type_: str, key: str) -> RecordSet | None:
