@@ -91,7 +91,7 @@ class ALBMembers(ALBBalancers):
 
         groups, target = self._changing(balancer, detach)
         if wait_drained is not None:
-            self._wait_drained(groups, target, wait_drained)
+            self._wait_deregistered(groups, target, wait_drained)
         return True
 
     def _attached(self, there: list[Member], member: Member) -> Target:
@@ -105,7 +105,7 @@ class ALBMembers(ALBBalancers):
                 return Target(one.extra["target"], one.port, one.extra["availability_zone"])
         raise MemberDoesNotExistError(f"the balancer has no member {member!r}", self, str(member.id))
 
-    def _wait_drained(self, groups: list[Group], target: Target, timeout: float) -> None:
+    def _wait_deregistered(self, groups: list[Group], target: Target, timeout: float) -> None:
         def is_gone() -> bool | None:
             states = [
                 found

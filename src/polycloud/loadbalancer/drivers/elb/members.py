@@ -71,10 +71,10 @@ class ELBMembers(ELBBalancers):
 
         self._changing(balancer, detach)
         if wait_drained is not None:
-            self._wait_drained(balancer, id_, wait_drained)
+            self._wait_deregistered(balancer, id_, wait_drained)
         return True
 
-    def _wait_drained(self, balancer: LoadBalancer, id_: str, timeout: float) -> None:
+    def _wait_deregistered(self, balancer: LoadBalancer, id_: str, timeout: float) -> None:
         def is_gone() -> bool | None:
             state = self._states(balancer.id).get(id_)
             return state is None or not state.is_draining or None
