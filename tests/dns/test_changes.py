@@ -42,6 +42,7 @@ class Sets(RecordSetsDriver):
         self.kept: dict[tuple[str, str], RecordSet] = {}
         self.interferes: list[Any] = []
         self.requests: list[list[SetChange]] = []
+        self.refused = ""
 
     def list_zones(self) -> list[Zone]:
         return [Zone("1", "example.org", "master", 300, self)]
@@ -61,6 +62,8 @@ class Sets(RecordSetsDriver):
         for before, after in changes:
             one = before or after
             assert one is not None
+            if one.name == self.refused:
+                raise ProviderHTTPError(400, "bad record").locate(EXCHANGE)
             if self.kept.get((one.name, one.type)) != before:
                 error = ConflictError(409, "it is not like that").locate(EXCHANGE)
                 raise translated(error, SetsChangedError(driver=self)) from error
@@ -225,20 +228,25 @@ def test_wrong_credentials_end_it() -> None:
     assert caught.value.left == changes[3:]
 
 
-def test_a_refused_batch_is_named() -> None:
-    """A request that the provider refuses fails with all of its changes; the next one is sent."""
+def test_a_refused_change_is_found() -> None:
+    """Of a request that the provider refuses, the changes that it does not refuse alone are made."""
     driver = Sets()
     zone = driver.list_zones()[0]
-
-    def refuse() -> None:
-        raise ProviderHTTPError(400, "bad record")
-
-    driver.interferes.append(refuse)
+    driver.refused = "n1"
     changes = [RecordChange(None, address(1, f"n{number}")) for number in range(4)]
     with pytest.raises(RecordsNotChangedError) as caught:
         driver.change_records(zone, changes)
-    assert [change for change, _ in caught.value.failed] == changes[:3]
-    assert caught.value.done == changes[3:]
+    ((change, error),) = caught.value.failed
+    assert (change, error.args) == (changes[1], ProviderHTTPError(400, "bad record").args)
+    assert sorted(one.name for one in caught.value.done) == ["n0", "n2", "n3"]
+    assert [name for name, *_ in listed(zone)] == ["n0", "n2", "n3"]
+
+
+def test_names_of_many_values(zone: Zone) -> None:
+    """A name gets hundreds of values in one call."""
+    texts = [Content.of("many", RecordType.TXT, f"value {number}", {}) for number in range(300)]
+    zone.driver.change_records(zone, [RecordChange(None, one) for one in texts])
+    assert len(listed(zone)) == 300
 
 
 def test_deletes_come_last(zone: Zone) -> None:
