@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from polycloud.common.base import Connection
 from polycloud.dns.base import translated
-from polycloud.dns.changes import RecordChange, RecordsNotChangedError
+from polycloud.dns.changes import Outcomes, RecordChange, RecordsNotChangedError
 from polycloud.dns.content import Content
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.objects import Record, Zone
@@ -20,6 +20,7 @@ from polycloud.errors import (
     ConflictError,
     Exchange,
     InvalidCredsError,
+    OperationTimeoutError,
     ProviderHTTPError,
     UnsupportedOperationError,
 )
@@ -261,3 +262,26 @@ def test_deletes_come_last(zone: Zone) -> None:
     reported: list[RecordChange] = []
     zone.driver.change_records(zone, [delete, RecordChange(None, address(4, "more"))], reported.append)
     assert [one.name for one in reported] == ["more", "keep"]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_batches_that_fail(refused: bool) -> None:
+    """A batch that is refused is tried in halves down to what cannot be; one whose fate is unknown is not."""
+    changes = [RecordChange(None, address(1, f"host-{number}")) for number in range(10)]
+    bad, batches = changes[3], []
+
+    def do(batch: Sequence[RecordChange]) -> None:
+        batches.append(len(batch))
+        if bad in batch:
+            raise (
+                ConflictError(409, "no").locate(EXCHANGE) if refused else OperationTimeoutError("a job", 1.0)
+            )
+
+    outcomes = Outcomes(None)
+    outcomes.run_in_batches(changes, 8, do)
+    failed = [change for change, _ in outcomes.failed]
+    if refused:
+        assert (failed, outcomes.done) == ([bad], [one for one in changes if one is not bad])
+        assert batches == [8, 4, 2, 2, 1, 1, 4, 2]
+    else:
+        assert (failed, outcomes.left, batches) == (changes[:8], changes[8:], [8])
