@@ -228,6 +228,18 @@ class Driver(OperationsDriver):
             UnsupportedOperationError: `wait_drained` is given, and the provider cannot tell.
         """
 
+    @template("balancer_detach_member", "balancer_attach_member")
+    def balancer_suspend_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> Member:
+        """Detach a member that is to be attached again soon, with `balancer_attach_member`; return it.
+
+        Where the provider can keep the settings of a member that gets no connections, they are kept; address,
+        port and weight always. Arguments and errors are those of `balancer_detach_member`.
+        """
+        self.balancer_detach_member(balancer, member, wait_drained)
+        return member
+
     # Waits
 
     @template("list_balancers")
@@ -301,6 +313,24 @@ class Driver(OperationsDriver):
             return waiting.poll(check, waiting_for=waiting_for, timeout=timeout, longest_pause=longest)
         except OperationTimeoutError as error:
             error.driver = self
+            raise
+
+    def _wait_drained(self, member: Member, connections: Callable[[], int], timeout: float) -> None:
+        """Wait until a member, which gets no new connections, has none: `connections` counts them.
+
+        Raises `OperationTimeoutError` after `timeout` seconds, with how many there were.
+        """
+        left: list[int] = []
+
+        def check() -> bool | None:
+            left[:] = [connections()]
+            return None if left[0] else True
+
+        try:
+            self._polled(check, f"the connections of the member {_address(member)} to end", timeout, 1.0)
+        except OperationTimeoutError as error:
+            how_many = f"{left[0]} connections" if left else "it is not known how many connections"
+            error.add_note(f"the member is still attached, and draining: {how_many} are left")
             raise
 
     def _create_once(self, creation: Creation[LoadBalancer]) -> LoadBalancer:
