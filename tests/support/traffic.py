@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections import Counter
@@ -82,8 +83,19 @@ class Traffic:
     def __str__(self) -> str:
         return (
             f"{sum(self.lost.values())} of {self.sent} requests lost {dict(self.lost) or ''}; "
-            f"served by version {dict(sorted(self.served.items()))}; the slowest took {self.slowest:.3f} s"
+            f"served by {len(self.served)} versions; the slowest took {self.slowest:.3f} s"
         )
+
+
+def request(port: int) -> str:
+    """Send one request; return the status of its response, or why there is none."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 20) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\nHost: web\r\n\r\n")
+            head = connection.recv(4096).decode()
+    except OSError as error:
+        return type(error).__name__
+    return head.split(" ", 2)[1] if head else "nothing"
 
 
 @contextmanager

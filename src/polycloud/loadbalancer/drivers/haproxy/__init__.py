@@ -53,10 +53,10 @@ class HAProxyDriver(Driver):
     """The backends of a running HAProxy: `HAProxyDriver("/run/haproxy.sock")`, or `HAProxyDriver(port=9999)`.
 
     Without path, host and port, the path is that of POLYCLOUD_HAPROXY_PATH in the environment.
-    The socket must have the level admin (`stats socket ... level admin`). Over TCP HAProxy asks for no
-    password: other hosts than this one need `secure=True` (a socket with `ssl crt`), with `client_cert=` if
-    it asks for one, or `allow_insecure=True`. Backends are made in the configuration: balancers can neither
-    be created nor destroyed.
+    The socket must have the level admin (`stats socket ... level admin`). HAProxy asks for no password: other
+    hosts than this one need `secure=True`, with TLS before the socket (such as a `listen` section of mode tcp
+    that verifies `client_cert=`), or `allow_insecure=True`. Backends are made in the configuration: balancers
+    can neither be created nor destroyed.
     """
 
     type = Provider.HAPROXY
