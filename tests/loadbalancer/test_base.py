@@ -217,7 +217,7 @@ def test_a_deadline_ends_a_busy_wait(cloud: SmallCloud, driver: SmallLBDriver) -
     """The deadline of a call ends a change that waits for a busy balancer."""
     cloud.building = 10**6
     made = driver.create_balancer("web", 80)
-    with ends_within(10), call_options(deadline=0.4), pytest.raises(PolycloudError):
+    with ends_within(10), call_options(deadline=0.4), pytest.raises(PolycloudError, match="deadline"):
         driver.balancer_attach_member(made, address(1))
 
 
