@@ -22,6 +22,11 @@ PRINTED = {
         "web running 0 hello, world\n",
         "stdout: workers = 4\nstderr: no space left\nweb 28 no space left\n",
     ],
+    "loadbalancer.md": [
+        ("web running 192.0.2.1 80\n10.0.0.1 8080 up\n10.0.0.2 8080 up\n10.0.0.3 8080 up\nround_robin 2\n"),
+        "['10.0.1.1', '10.0.1.2']\n",
+        "3\n",
+    ],
     "dns.md": [
         (
             "['203.0.113.7', '203.0.113.8']\n$ORIGIN example.com.\n$TTL 300\n@ IN MX 10 mail.example.com.\n"

@@ -17,6 +17,7 @@ from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.drivers.linode import LinodeDNSDriver
 from polycloud.fleet import Fleet, Result
+from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 
 
 def test_connect_has_the_drivers_type() -> None:
@@ -31,9 +32,11 @@ def test_connect_has_the_drivers_type() -> None:
     assert_type(polycloud.connect("digitalocean", "t", service="dns"), DigitalOceanDNSDriver).close()
     assert_type(polycloud.connect("dummy", "t", service="dns"), DummyDNSDriver).close()
     assert_type(polycloud.connect("linode", "t", service="dns"), LinodeDNSDriver).close()
+    assert_type(polycloud.connect("dummy", "t", service="loadbalancer"), DummyLBDriver).close()
     assert_type(aio.connect("linode", "t"), aio.AsyncNodeDriver[LinodeNodeDriver])
     assert_type(aio.connect("digitalocean", "t", service="dns"), aio.AsyncDNSDriver[DigitalOceanDNSDriver])
     assert_type(aio.connect("linode", "t", service="dns"), aio.AsyncDNSDriver[LinodeDNSDriver])
+    assert_type(aio.connect("dummy", "t", service="loadbalancer"), aio.AsyncLBDriver[DummyLBDriver])
 
 
 def test_a_fleet_has_its_drivers_type() -> None:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.linode import LinodeDNSDriver
+    from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
     from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
     from polycloud.storage.drivers.google_storage import GoogleStorageDriver
@@ -303,6 +304,10 @@ def connect(
 def connect(
     provider: Literal["linode"], *credentials: Any, service: Literal["dns"], **options: Any
 ) -> LinodeDNSDriver: ...
+@overload
+def connect(
+    provider: Literal["dummy"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> DummyLBDriver: ...
 @overload
 def connect(
     provider: Literal["azure_blobs"], *credentials: Any, service: Literal["storage"], **options: Any

@@ -22,6 +22,7 @@ PolycloudError (LibcloudError)
 │   │   └── LoginError            the login before the request failed
 │   ├── ReadTimeoutError          no response in time
 │   └── TLSError                  the server's certificate or the handshake failed
+├── UnsafePlanError               a plan of changes that needs to be forced; nothing was sent
 ├── OperationTimeoutError         a wait timed out
 └── AmbiguousCreateError          the response to a create was lost, and a search could not settle it
 """

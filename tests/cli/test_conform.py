@@ -360,6 +360,9 @@ def test_another_service(run: Run) -> None:
     """--service selects the driver and the rules of another service."""
     data = report(run, "dummy", "--service", "dns", "--credentials", "key", "d1", "D51")
     assert [(rule["number"], rule["status"]) for rule in data["rules"]] == [("D01", "kept"), ("D51", "kept")]
+    balancers = ("dummy", "--service", "loadbalancer", "--unique-names", "--credentials", "key")
+    found = {rule["number"]: rule["status"] for rule in report(run, *balancers, "21", "L31", "l56")["rules"]}
+    assert found == dict.fromkeys(("L21", "L31", "L56"), "kept")
     done = run("conform", "dummy", "--service", "dns", "--credentials", "key", "C05")
     assert (done.returncode, "there is no rule C05; there are D01 to D" in done.stderr) == (2, True)
 

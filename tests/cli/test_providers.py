@@ -55,7 +55,7 @@ def compute(run: Run, **variables: str) -> list[dict[str, Any]]:
 def test_json(run: Run) -> None:
     """The JSON has every service and driver, and each operation of the driver with the result of `offers`."""
     shown = {one["service"]: one["providers"] for one in json.loads(run("providers", "--json").stdout)}
-    assert {"compute", "dns"} <= shown.keys()
+    assert {"compute", "dns", "loadbalancer", "storage"} <= shown.keys()
     assert shown["compute"] == compute(run)
     assert [provider["name"] for provider in shown["compute"]] == names()
     for service, provider in [(name, one) for name, known in shown.items() for one in known]:

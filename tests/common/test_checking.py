@@ -27,6 +27,7 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.providers import get_driver as get_dns_driver
 from polycloud.dns.types import RecordType
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 from support.web import Web, serve
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
@@ -162,6 +163,15 @@ def test_the_words_of_a_refusal(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         driver.attach_volume(**{"node": own["Node"], "volume": own["StorageVolume"], **wrong})
     assert str(caught.value) == message
+
+
+def test_balancers_take_the_nodes_of_other_providers() -> None:
+    """A parameter that takes whatever looks like a node takes one of another provider."""
+    compute, balancers = DummyNodeDriver("key"), DummyLBDriver()
+    node = resources(compute)["Node"]
+    node.private_ips = ["192.0.2.7"]
+    member = balancers.create_balancer("web", 80).attach_compute_node(node)
+    assert (member.ip, member.port) == ("192.0.2.7", 80)
 
 
 def test_a_refusal_shows_no_secret() -> None:

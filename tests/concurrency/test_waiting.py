@@ -695,6 +695,20 @@ def test_turns_on_a_loop() -> None:
     assert sorted(asyncio.run(run())) == list(range(1, 21))
 
 
+@both_worlds
+def test_turns_within_a_turn(world: World) -> None:
+    """A function that asks for the turn that it has gets it at once, and the turn ends with the outer one."""
+    turns, counter = waiting.Turns(), [0]
+
+    def count_twice() -> int:
+        first = _counted(turns, counter)
+        return first + _counted(turns, counter)
+
+    with ends_within(20):
+        assert world(lambda: turns("key", count_twice)) == 3
+        assert world(lambda: turns("key", lambda: 7)) == 7
+
+
 def test_turns_and_errors() -> None:
     """The error of one caller is raised for that one alone."""
     turns, started = waiting.Turns(), threading.Event()

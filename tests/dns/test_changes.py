@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from polycloud.common.base import Connection
 from polycloud.dns.base import translated
-from polycloud.dns.changes import RecordChange, RecordsNotChangedError
+from polycloud.dns.changes import Outcomes, RecordChange, RecordsNotChangedError
 from polycloud.dns.content import Content
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.objects import Record, Zone
@@ -20,6 +20,7 @@ from polycloud.errors import (
     ConflictError,
     Exchange,
     InvalidCredsError,
+    OperationTimeoutError,
     ProviderHTTPError,
     UnsupportedOperationError,
 )
@@ -41,6 +42,7 @@ class Sets(RecordSetsDriver):
         self.kept: dict[tuple[str, str], RecordSet] = {}
         self.interferes: list[Any] = []
         self.requests: list[list[SetChange]] = []
+        self.refused = ""
 
     def list_zones(self) -> list[Zone]:
         return [Zone("1", "example.org", "master", 300, self)]
@@ -60,6 +62,8 @@ class Sets(RecordSetsDriver):
         for before, after in changes:
             one = before or after
             assert one is not None
+            if one.name == self.refused:
+                raise ProviderHTTPError(400, "bad record").locate(EXCHANGE)
             if self.kept.get((one.name, one.type)) != before:
                 error = ConflictError(409, "it is not like that").locate(EXCHANGE)
                 raise translated(error, SetsChangedError(driver=self)) from error
@@ -224,20 +228,25 @@ def test_wrong_credentials_end_it() -> None:
     assert caught.value.left == changes[3:]
 
 
-def test_a_refused_batch_is_named() -> None:
-    """A request that the provider refuses fails with all of its changes; the next one is sent."""
+def test_a_refused_change_is_found() -> None:
+    """Of a request that the provider refuses, the changes that it does not refuse alone are made."""
     driver = Sets()
     zone = driver.list_zones()[0]
-
-    def refuse() -> None:
-        raise ProviderHTTPError(400, "bad record")
-
-    driver.interferes.append(refuse)
+    driver.refused = "n1"
     changes = [RecordChange(None, address(1, f"n{number}")) for number in range(4)]
     with pytest.raises(RecordsNotChangedError) as caught:
         driver.change_records(zone, changes)
-    assert [change for change, _ in caught.value.failed] == changes[:3]
-    assert caught.value.done == changes[3:]
+    ((change, error),) = caught.value.failed
+    assert (change, error.args) == (changes[1], ProviderHTTPError(400, "bad record").args)
+    assert sorted(one.name for one in caught.value.done) == ["n0", "n2", "n3"]
+    assert [name for name, *_ in listed(zone)] == ["n0", "n2", "n3"]
+
+
+def test_names_of_many_values(zone: Zone) -> None:
+    """A name gets hundreds of values in one call."""
+    texts = [Content.of("many", RecordType.TXT, f"value {number}", {}) for number in range(300)]
+    zone.driver.change_records(zone, [RecordChange(None, one) for one in texts])
+    assert len(listed(zone)) == 300
 
 
 def test_deletes_come_last(zone: Zone) -> None:
@@ -253,3 +262,26 @@ def test_deletes_come_last(zone: Zone) -> None:
     reported: list[RecordChange] = []
     zone.driver.change_records(zone, [delete, RecordChange(None, address(4, "more"))], reported.append)
     assert [one.name for one in reported] == ["more", "keep"]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_batches_that_fail(refused: bool) -> None:
+    """A batch that is refused is tried in halves down to what cannot be; one whose fate is unknown is not."""
+    changes = [RecordChange(None, address(1, f"host-{number}")) for number in range(10)]
+    bad, batches = changes[3], []
+
+    def do(batch: Sequence[RecordChange]) -> None:
+        batches.append(len(batch))
+        if bad in batch:
+            raise (
+                ConflictError(409, "no").locate(EXCHANGE) if refused else OperationTimeoutError("a job", 1.0)
+            )
+
+    outcomes = Outcomes(None)
+    outcomes.run_in_batches(changes, 8, do)
+    failed = [change for change, _ in outcomes.failed]
+    if refused:
+        assert (failed, outcomes.done) == ([bad], [one for one in changes if one is not bad])
+        assert batches == [8, 4, 2, 2, 1, 1, 4, 2]
+    else:
+        assert (failed, outcomes.left, batches) == (changes[:8], changes[8:], [8])

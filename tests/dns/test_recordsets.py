@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from polycloud.common.base import Connection
+from polycloud.dns import recordsets
 from polycloud.dns.base import translated
 from polycloud.dns.changes import RecordChange
 from polycloud.dns.content import Content
@@ -218,12 +220,15 @@ def test_an_update_that_is_decided_anew(driver: Sets, zone: Zone, many: bool) ->
     assert sorted(driver.values()) == ["192.0.2.1", "192.0.2.9"]
 
 
-def test_a_set_that_never_rests(driver: Sets, zone: Zone) -> None:
-    """If the set changes each time, the error says so after some attempts."""
+def test_a_set_that_never_rests(driver: Sets, zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the set changes each time, the error says so after some attempts, with pauses at random between."""
     driver.interferes = [lambda: driver.add(f"192.0.2.{len(driver.changes)}")] * 99
+    monkeypatch.setattr(recordsets, "FIRST_PAUSE", 0.01)
+    began = time.monotonic()
     with pytest.raises(SetsChangedError, match="another program changes the records") as caught:
         zone.create_record("www", RecordType.A, "192.0.2.200")
-    assert len(driver.changes) == 5
+    assert len(driver.changes) == recordsets.ATTEMPTS
+    assert time.monotonic() - began > 0.02
     assert isinstance(caught.value.__cause__, SetsChangedError)
     assert caught.value.__cause__.exchange == EXCHANGE
 

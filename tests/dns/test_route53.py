@@ -15,7 +15,7 @@ from polycloud.dns.content import Content
 from polycloud.dns.drivers.route53 import Route53DNSDriver
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.plan import plan_zone
-from polycloud.dns.recordsets import SetChange, SetsChangedError, SetValue
+from polycloud.dns.recordsets import ATTEMPTS, SetChange, SetsChangedError, SetValue
 from polycloud.dns.types import (
     RecordConflictError,
     RecordType,
@@ -323,7 +323,7 @@ def test_sets_that_have_changed(message: str) -> None:
     with Amazon(old, refusal("InvalidChangeBatch", message), new, DONE) as server, connect(server) as driver:
         zone_of(driver).create_record("www", RecordType.A, "192.0.2.2")
         values = [text for name, text in texts(server.batches[1][1]) if name == "Value"]
-        server.answers = [new, refusal("InvalidChangeBatch", message)] * 5
+        server.answers = [new, refusal("InvalidChangeBatch", message)] * ATTEMPTS
         with pytest.raises(SetsChangedError, match="another program") as caught:
             zone_of(driver).create_record("www", RecordType.A, "192.0.2.4")
     assert values == ["192.0.2.1", "192.0.2.3", "192.0.2.2"]

@@ -21,7 +21,9 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
 
 def is_no_create(request: SeenRequest) -> bool:
-    return request.method != "POST" or not request.path.endswith(("/volumes", "/snapshots", "/clone"))
+    return request.method != "POST" or not request.path.endswith(
+        ("/volumes", "/snapshots", "/clone", "/images")
+    )
 
 
 def driver_at(cloud: Cloud, proxy: FaultProxy) -> Any:
@@ -61,3 +63,18 @@ def test_a_request_that_was_lost(cloud: Cloud) -> None:
             driver.create_volume(10, "lost")
         assert [one.id for one in driver.list_volumes()] == earlier
         assert caught.value.driver is driver
+
+
+@pytest.mark.parametrize("name", ["mine", None])
+def test_an_image(cloud: Cloud, name: str | None) -> None:
+    """At Linode an image whose response is lost is returned, with a name and without, and was sent once."""
+    if cloud.name != "linode":
+        pytest.skip("the images of other providers have no such search")
+    plan = FaultList(Fault.RESET_AFTER, spare=is_no_create)
+    with FaultProxy("127.0.0.1", cloud.port, plan) as proxy, driver_at(cloud, proxy) as driver:
+        node = driver.create_node(f"of-{name}", driver.list_sizes()[0], driver.list_images()[0])
+        driver.wait_until_running([node])
+        before = {one.id for one in driver.list_images()}
+        image = driver.create_image(node, name)
+        assert {one.id for one in driver.list_images()} - before == {image.id}
+        assert len([seen for seen in proxy.requests if not is_no_create(seen)]) == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from polycloud.dns.acme import challenge, remove_challenge, set_challenge
 from polycloud.dns.objects import Zone
 from polycloud.dns.types import RecordType
-from support.nameservers import live_zone, served
+from support.nameservers import SECRET, live_zone, served
 from support.pebble import pebble
 
 Live = tuple[Zone, tuple[str, int]]
@@ -51,6 +53,30 @@ def test_many_at_a_time(live: Live, name: str) -> None:
             assert found == sorted(f'"{one}"' for one in [*digests, "left before"])
     assert served(address[1], f"_acme-challenge.{domain}", "TXT") == ['"left before"']
     next(one for one in zone.list_records() if one.name == f"_acme-challenge.{name}").delete()
+
+
+RUN = """
+import secrets, sys
+from polycloud.dns.acme import remove_challenge, set_challenge
+from polycloud.dns.drivers.rfc2136 import RFC2136Driver
+
+port, domain, secret = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+with RFC2136Driver("t", secret, host="127.0.0.1", port=port, zones=["example.org"]) as driver:
+    for _ in range(5):
+        digest = secrets.token_hex(22)[:43]
+        remove_challenge(set_challenge(driver, domain, digest, nameservers=[("127.0.0.1", port)]))
+"""
+
+
+@pytest.mark.parametrize("server", ["bind", "knot"])
+def test_many_processes(server: str, name: str) -> None:
+    """Of the digests that several processes set and remove at one name, none is lost and none remains."""
+    with live_zone(server) as (zone, (_, port)):
+        domain = f"{name}.{zone.domain}"
+        command = [sys.executable, "-c", RUN, str(port), domain, SECRET]
+        processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+        assert [process.communicate()[1] for process in processes] == [""] * 4
+        assert served(port, f"_acme-challenge.{domain}", "TXT") == []
 
 
 def order(url: str, authority: str, domains: list[str]) -> tuple[Any, Any, Any]:

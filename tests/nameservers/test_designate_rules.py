@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import pytest
 
 from polycloud.dns.drivers.designate import DesignateDriver
-from polycloud.dns.types import RecordType
 from polycloud.testing import DNSConformance
-from polycloud.testing.conformance.dns.suite import DATA
-from support.nameservers import designate
+from support.nameservers import DESIGNATE, designate
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +18,7 @@ def keystone() -> Iterator[str]:
 
 
 class TestDesignate(DNSConformance):
-    data: ClassVar = DATA | {RecordType.HTTPS: "svc.example.org. alpn=h2,h3"}
+    data = DESIGNATE
     unknown_zone_id = unknown_id = "00000000-0000-4000-8000-000000000000"
 
     @pytest.fixture

@@ -156,6 +156,32 @@ def drive_domains(do: Client) -> None:
     do.act("DELETE", "/domains/example.com")
 
 
+def drive_balancers(do: Client) -> None:
+    droplet = do.built(name="behind")["id"]
+    rule = {"entry_protocol": "http", "entry_port": 80, "target_protocol": "http", "target_port": 8080}
+    sticky = {"type": "cookies", "cookie_name": "srv", "cookie_ttl_seconds": 300}
+    body: dict[str, Any] = {
+        "name": "lb",
+        "region": "nyc3",
+        "forwarding_rules": [rule],
+        "droplet_ids": [droplet],
+    }
+    one = f"/load_balancers/{do.act('POST', '/load_balancers', **body)['load_balancer']['id']}"
+    do.get("/load_balancers")
+    do.later(2)
+    do.get(one)
+    do.act("PUT", one, **body, sticky_sessions=sticky)
+    for path, changed in (
+        ("droplets", {"droplet_ids": [droplet]}),
+        ("forwarding_rules", {"forwarding_rules": [{**rule, "entry_port": 81}]}),
+    ):
+        for method in ("POST", "DELETE"):
+            do.later(1)
+            do.act(method, f"{one}/{path}", **changed)
+    do.refused("PUT", one, **body)
+    do.act("DELETE", one)
+
+
 def test_every_operation_is_documented(do: Client) -> None:
     """Every operation's response has a status, headers and a body that the document describes."""
     document = contract()
@@ -171,6 +197,7 @@ def test_every_operation_is_documented(do: Client) -> None:
         drive_vpcs,
         drive_firewalls,
         drive_domains,
+        drive_balancers,
     ):
         drive(do)
     offered = sum(len(verbs) for path, verbs in ROUTES.items() if path != "/images/{image:int}")
@@ -179,7 +206,17 @@ def test_every_operation_is_documented(do: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/droplets/1", "/images/none", "/volumes/x", "/vpcs/x", "/tags/x", "/domains/x", "/nowhere"]
+    "path",
+    [
+        "/droplets/1",
+        "/images/none",
+        "/volumes/x",
+        "/vpcs/x",
+        "/tags/x",
+        "/domains/x",
+        "/load_balancers/x",
+        "/nowhere",
+    ],
 )
 def test_unknown_resources(do: Client, path: str) -> None:
     """An unknown resource or path is a 404 with the documented error body."""

@@ -34,7 +34,9 @@ def sdk(cloud: Sandbox) -> Iterator[Any]:
 @pytest.fixture
 def cloud() -> Iterator[Sandbox]:
     """A DigitalOcean whose actions take no time."""
-    with Sandbox("digitalocean", ssh="off", build=0, power=0, copy=0, attach=0, seed_nodes=45) as sandbox:
+    with Sandbox(
+        "digitalocean", ssh="off", build=0, power=0, copy=0, attach=0, balance=0, seed_nodes=45
+    ) as sandbox:
         yield sandbox
 
 
@@ -170,3 +172,28 @@ def test_errors(sdk: Any, cloud: Sandbox) -> None:
         with pytest.raises(HttpResponseError) as refused:
             other.account.get()
     assert refused.value.status_code == 401
+
+
+def test_load_balancers(sdk: Any) -> None:
+    """The SDK creates a balancer, adds and removes droplets and rules, changes, lists and deletes it."""
+    number = droplet(sdk)["id"]
+    rule = {"entry_protocol": "http", "entry_port": 80, "target_protocol": "http", "target_port": 8080}
+    body = {"name": "lb", "region": "nyc3", "forwarding_rules": [rule], "droplet_ids": [number]}
+    made = sdk.load_balancers.create(body=body)["load_balancer"]
+    one = made["id"]
+    assert (made["status"], made["droplet_ids"], made["region"]["slug"]) == ("active", [number], "nyc3")
+    sdk.load_balancers.remove_droplets(one, body={"droplet_ids": [number]})
+    sdk.load_balancers.add_droplets(one, body={"droplet_ids": [number]})
+    other = {**rule, "entry_port": 81}
+    sdk.load_balancers.add_forwarding_rules(one, body={"forwarding_rules": [other]})
+    sdk.load_balancers.remove_forwarding_rules(one, body={"forwarding_rules": [rule]})
+    found = sdk.load_balancers.get(one)["load_balancer"]
+    assert ([rule["entry_port"] for rule in found["forwarding_rules"]], found["droplet_ids"]) == (
+        [81],
+        [number],
+    )
+    changed = sdk.load_balancers.update(one, body={**body, "name": "other"})["load_balancer"]
+    assert changed["name"] == "other"
+    assert [found["id"] for found in sdk.load_balancers.list()["load_balancers"]] == [one]
+    sdk.load_balancers.delete(one)
+    assert sdk.load_balancers.get(one)["id"] == "not_found"

@@ -27,19 +27,23 @@ HOP = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
 
 @cache
-def services() -> dict[str, int]:
-    """Return the ports of the services, which are started if they do not run; skip where there is no kit."""
+def services(*names: str) -> dict[str, int]:
+    """Return the ports of services, by default of `NAMES`; skip where there is no kit.
+
+    Those that do not run are started.
+    """
+    names = names or NAMES
     if os.environ.get("POLYCLOUD_OPENSTACK") is None:
         pytest.skip("the real services of OpenStack take minutes: make openstack")
     if not (KIT / "servers").exists():
         pytest.skip(f"there are no servers of others at {KIT}")
-    _run("install")
-    return {one["name"]: one["port"] for one in map(json.loads, _run("start", "--json").splitlines())}
+    _run("install", *names)
+    return {one["name"]: one["port"] for one in map(json.loads, _run("start", "--json", *names).splitlines())}
 
 
 def _run(*command: str) -> str:
-    """Return the output of a command of the kit about the services; skip if it fails."""
-    arguments = [str(KIT / "servers"), *command, *NAMES]
+    """Return the output of a command of the kit; skip if it fails."""
+    arguments = [str(KIT / "servers"), *command]
     run = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=900)
     if run.returncode:
         pytest.skip(f"the services of OpenStack do not start: {run.stderr.strip()}")

@@ -15,10 +15,14 @@ import pytest
 from polycloud.dns.drivers.powerdns import PowerDNSDriver
 from polycloud.dns.drivers.rfc2136 import RFC2136Driver
 from polycloud.dns.objects import Zone
+from polycloud.dns.types import RecordType
+from polycloud.testing.conformance.dns.suite import DATA
 from support import kit
 from support.kitopenstack import front_of
 from support.web import serve
 
+DESIGNATE = DATA | {RecordType.HTTPS: "svc.example.org. alpn=h2,h3"}
+"""Data of records for Designate, which wants a target of HTTPS that has a name."""
 SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0"
 """The secret of the TSIG keys: "t" of BIND and Knot, and those that PowerDNS gets."""
 

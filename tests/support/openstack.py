@@ -113,6 +113,7 @@ def roots_of(url: str) -> dict[str, str]:
         "image": "/image/v2",
         "network": "/network/v2.0",
         "volume": "/volume/v3",
+        "dns": "/dns/v2",
     }
     return {name: url + path for name, path in paths.items()}
 

@@ -27,5 +27,6 @@ class AsyncLBDriver(AsyncDriver[D]):
     balancer_attach_member = Awaited(Driver.balancer_attach_member)
     balancer_attach_compute_node = Awaited(Driver.balancer_attach_compute_node)
     balancer_detach_member = Awaited(Driver.balancer_detach_member)
+    balancer_suspend_member = Awaited(Driver.balancer_suspend_member)
     wait_until_running = Awaited(Driver.wait_until_running)
     wait_until_healthy = Awaited(Driver.wait_until_healthy)

@@ -106,7 +106,9 @@ class _Check(msgspec.Struct, frozen=True):
         if float in kinds and value is not None and value != 0 and self.name.endswith(TIMES):
             seconds(self.name, value)
         owner = getattr(value, "driver", None)
-        if isinstance(owner, BaseDriver) and not _of_one_provider(owner, driver):
+        if isinstance(owner, BaseDriver) and not (
+            any(map(_is_shape, kinds)) or _of_one_provider(owner, driver)
+        ):
             kind = type(value).__name__
             raise InvalidArgumentError(f"{self.name} is a {kind} of {owner.name}, not of {driver.name}")
 
@@ -153,6 +155,11 @@ def _named(kind: type) -> str:
 
 def _by_id(kind: type) -> bool:
     return issubclass(kind, Resource) and kind._by_id  # noqa: SLF001 - for drivers, not for users
+
+
+def _is_shape(kind: type) -> bool:
+    """Return whether a class is a protocol: what it describes may be of any provider, such as a node."""
+    return getattr(kind, "_is_protocol", False)
 
 
 def _of_one_provider(owner: BaseDriver, driver: Any) -> bool:

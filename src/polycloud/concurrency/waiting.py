@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -203,24 +203,32 @@ class Turns:
     """Has callers of one key run one after another, on threads and event loops: to read and then write.
 
     As with `SingleFlight`, plain code on the thread of an event loop does not wait for a task of that loop.
+    What a function calls in its turn has the turn too.
     """
 
     def __init__(self) -> None:
         self._flights = SingleFlight()
+        self._held: ContextVar[frozenset[Hashable]] = ContextVar("turns", default=frozenset())
 
     def __call__(self, key: Hashable, fn: Callable[[], T]) -> T:
         """Return the result of `fn`, which this caller runs once nobody else runs one for `key`.
 
         Raises `OperationTimeoutError` if the deadline of `call_options` passes before.
         """
+        held = self._held.get()
+        if key in held:
+            return fn()
         own: list[T] = []
         failed: list[Exception] = []
 
         def run() -> None:
+            token = self._held.set(held | {key})
             try:
                 own.append(fn())
             except Exception as error:  # noqa: BLE001 - the others, who wait for their turn, have no part in it
                 failed.append(error)
+            finally:
+                self._held.reset(token)
 
         while not own and not failed:
             self._flights(key, run)

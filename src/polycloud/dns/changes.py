@@ -18,6 +18,7 @@ __all__ = ["Groups", "Outcomes", "RecordChange", "RecordsNotChangedError", "pack
 T = TypeVar("T")
 Groups = dict[str, list["RecordChange"]]
 FATAL = (InvalidCredsError, OperationTimeoutError, ZoneDoesNotExistError)
+"""Errors that all changes of a zone would have."""
 SHOWN = 5
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from polycloud.common.arguments import drop_none
 from polycloud.dns.names import LONGEST_NAME, HasDomain, check_name, full_name, relative_name
 from polycloud.dns.objects import Record
-from polycloud.dns.rdata import VALUE_FIELDS, write_rdata
+from polycloud.dns.rdata import TEXTS, VALUE_FIELDS, write_rdata
 from polycloud.dns.types import RecordAlreadyExistsError, RecordConflictError, RecordType
 from polycloud.errors import InvalidArgumentError
 from polycloud.utils.values import shown
@@ -31,6 +31,8 @@ __all__ = [
 T = TypeVar("T")
 SINGLE = frozenset({RecordType.CNAME, RecordType.DNAME, RecordType.SOA})
 """Types of which a name has one record at most."""
+DIRECT = frozenset({RecordType.A, *TEXTS})
+"""Types whose values are equal if their data is: most records, of which a name may have hundreds."""
 DNSSEC = frozenset({RecordType.NSEC, RecordType.RRSIG, "NSEC3"})
 """Types that stand beside CNAME."""
 LIMITS = {"ttl": 2**31 - 1, "priority": 65535, "weight": 65535, "port": 65535, "flags": 255}
@@ -75,6 +77,8 @@ class Content(NamedTuple):
         """Return whether a record has this name, type and value, whatever its TTL."""
         if (self.name, self.type) != (record.name, record.type):
             return False
+        if self.type in DIRECT:
+            return self.data == record.data
         try:
             return self.rdata == Content.of(record.name, record.type, record.data, record.extra).rdata
         except InvalidArgumentError:  # the provider has more than DNS allows

@@ -26,10 +26,11 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from polycloud.common.creation import UniqueCreation
+from polycloud.common.creation import UniqueCreation, is_refusal
+from polycloud.concurrency import waiting
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver, translated
-from polycloud.dns.changes import Groups, Outcomes, RecordChange, packed, steps
+from polycloud.dns.changes import FATAL, Groups, Outcomes, RecordChange, packed, steps
 from polycloud.dns.content import Content, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import AS_IS, read_rdata
@@ -46,7 +47,9 @@ from polycloud.errors import ConflictError, PolycloudError
 __all__ = ["RecordSet", "RecordSetsDriver", "SetChange", "SetValue", "SetsChangedError"]
 
 T = TypeVar("T")
-ATTEMPTS = 5
+ATTEMPTS = 8
+FIRST_PAUSE = 0.05
+"""The most seconds before the second attempt; before later ones it is twice that of the one before."""
 LONGEST_ID = 100
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _turns = Turns()
@@ -88,6 +91,7 @@ class SetsChangedError(RecordAlreadyExistsError):
 
 
 Decision = tuple[list[SetChange], T]
+Batch = dict[str, list[SetChange]]
 
 
 class RecordSetsDriver(DNSDriver):
@@ -227,6 +231,7 @@ class RecordSetsDriver(DNSDriver):
     def _change_all(self, zone: Zone, groups: Groups, outcomes: Outcomes) -> None:
         """Make the changes of each name; those whose sets another program changes are decided anew."""
         for attempt in range(ATTEMPTS):
+            _pause_before(attempt)
             groups = self._change_batches(zone, groups, outcomes, again=attempt > 0)
             if not groups:
                 return
@@ -235,26 +240,37 @@ class RecordSetsDriver(DNSDriver):
     def _change_batches(self, zone: Zone, groups: Groups, outcomes: Outcomes, *, again: bool) -> Groups:
         """Make the changes of each name; return those whose sets have changed since they were read."""
         stale: Groups = {}
-        for names, batch in self._batches(zone, groups, outcomes, again=again):
-            asked = [change for name in names for change in groups[name]]
-            if outcomes.stops(*asked):
-                outcomes.left += asked
-                continue
-            try:
-                with self._zone_errors(zone.id):
-                    self._change_sets(zone, batch)
-            except SetsChangedError:
-                stale |= {name: groups[name] for name in names}
-            except PolycloudError as error:
-                outcomes.fail(asked, error)
-            else:
-                outcomes.succeed(asked)
+        for batch in self._batches(zone, groups, outcomes, again=again):
+            stale |= self._send_batch(zone, batch, groups, outcomes)
         return stale
 
-    def _batches(
-        self, zone: Zone, groups: Groups, outcomes: Outcomes, *, again: bool
-    ) -> list[tuple[list[str], list[SetChange]]]:
-        """Return what to send together, with the names that it concerns: a name is never divided."""
+    def _send_batch(self, zone: Zone, batch: Batch, groups: Groups, outcomes: Outcomes) -> Groups:
+        """Send changes; return those of names whose sets have changed since they were read.
+
+        What the provider refuses is sent again in halves, until it is known which name it refuses.
+        """
+        asked = [change for name in batch for change in groups[name]]
+        if outcomes.stops(*asked):
+            outcomes.left += asked
+            return {}
+        try:
+            with self._zone_errors(zone.id):
+                self._change_sets(zone, list(chain.from_iterable(batch.values())))
+        except SetsChangedError:
+            return {name: groups[name] for name in batch}
+        except PolycloudError as error:
+            if len(batch) > 1 and is_refusal(error) and not isinstance(error, FATAL):
+                names, middle = list(batch), len(batch) // 2
+                halves = ({name: batch[name] for name in part} for part in (names[:middle], names[middle:]))
+                first, second = (self._send_batch(zone, half, groups, outcomes) for half in halves)
+                return first | second
+            outcomes.fail(asked, error)
+        else:
+            outcomes.succeed(asked)
+        return {}
+
+    def _batches(self, zone: Zone, groups: Groups, outcomes: Outcomes, *, again: bool) -> list[Batch]:
+        """Return what to send together: a name is never divided."""
         sets: dict[str, list[RecordSet]] = {}
         for one in self._named(zone, groups.keys()):
             sets.setdefault(one.name, []).append(one)
@@ -273,7 +289,7 @@ class RecordSetsDriver(DNSDriver):
             else:
                 outcomes.succeed(group)
         batches = packed(decided, lambda one: sum(map(self._size, one[1])), self.changes_at_once)
-        return [([name for name, _ in one], [each for _, some in one for each in some]) for one in batches]
+        return [dict(one) for one in batches]
 
     def _decide_all(
         self, zone: Zone, sets: list[RecordSet], group: Iterable[RecordChange], *, again: bool
@@ -369,6 +385,7 @@ class RecordSetsDriver(DNSDriver):
     ) -> T:
         refused: SetsChangedError | None = None
         for attempt in range(ATTEMPTS):
+            _pause_before(attempt)
             changes, result = decide(self._named(zone, names), attempt > 0)
             if not changes:
                 return result
@@ -443,6 +460,14 @@ class RecordSetsDriver(DNSDriver):
                     all_.update(each)
             made.append(Record(id_, name, type_, data, zone, self, ttl, all_))
         return made
+
+
+def _pause_before(attempt: int) -> None:
+    """Wait at random before a change is decided anew, so that programs whose changes cross get apart."""
+    if attempt:
+        import random
+
+        waiting.sleep(random.uniform(0, FIRST_PAUSE * 2 ** (attempt - 1)))  # noqa: S311 - not a secret
 
 
 def _same(sets: Iterable[RecordSet], name: str, type_: str, key: str) -> RecordSet | None:

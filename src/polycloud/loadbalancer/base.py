@@ -44,7 +44,7 @@ from polycloud.loadbalancer.types import (
     Provider,
     State,
 )
-from polycloud.utils.networking import is_valid_ip_address
+from polycloud.utils.networking import is_ip
 from polycloud.utils.values import shown
 
 __all__ = [
@@ -228,6 +228,18 @@ class Driver(OperationsDriver):
             UnsupportedOperationError: `wait_drained` is given, and the provider cannot tell.
         """
 
+    @template("balancer_detach_member", "balancer_attach_member")
+    def balancer_suspend_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> Member:
+        """Detach a member that is to be attached again soon, with `balancer_attach_member`; return it.
+
+        Where the provider can keep the settings of a member that gets no connections, they are kept; address,
+        port and weight always. Arguments and errors are those of `balancer_detach_member`.
+        """
+        self.balancer_detach_member(balancer, member, wait_drained)
+        return member
+
     # Waits
 
     @template("list_balancers")
@@ -301,6 +313,24 @@ class Driver(OperationsDriver):
             return waiting.poll(check, waiting_for=waiting_for, timeout=timeout, longest_pause=longest)
         except OperationTimeoutError as error:
             error.driver = self
+            raise
+
+    def _wait_drained(self, member: Member, connections: Callable[[], int], timeout: float) -> None:
+        """Wait until a member, which gets no new connections, has none: `connections` counts them.
+
+        Raises `OperationTimeoutError` after `timeout` seconds, with how many there were.
+        """
+        left: list[int] = []
+
+        def check() -> bool | None:
+            left[:] = [connections()]
+            return None if left[0] else True
+
+        try:
+            self._polled(check, f"the connections of the member {_address(member)} to end", timeout, 1.0)
+        except OperationTimeoutError as error:
+            how_many = f"{left[0]} connections" if left else "it is not known how many connections"
+            error.add_note(f"the member is still attached, and draining: {how_many} are left")
             raise
 
     def _create_once(self, creation: Creation[LoadBalancer]) -> LoadBalancer:
@@ -458,7 +488,7 @@ def check_member(member: object, *, by_id: bool = False) -> Member:
         return member
     if member.port is None:
         raise InvalidArgumentError(f"the member's port must not be None: {member!r}")
-    if not isinstance(member.ip, str) or not is_valid_ip_address(member.ip):
+    if not isinstance(member.ip, str) or not (is_ip(member.ip, 4) or is_ip(member.ip, 6)):
         raise InvalidArgumentError(f"the member's ip must be an address, got {shown(member.ip)}")
     return member
 
@@ -489,8 +519,17 @@ def _same(members: Sequence[Member], member: Member) -> Member | None:
         raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
     if member.ip is None or member.port is None:
         return next((one for one in members if one.id is not None and one.id == member.id), None)
-    where = (member.ip, member.port)
-    return next((one for one in members if (one.ip, one.port) == where), None)
+    where = (_spelled(member.ip), member.port)
+    return next((one for one in members if (_spelled(one.ip), one.port) == where), None)
+
+
+def _spelled(ip: str | None) -> str | None:
+    """Return an address in its only spelling: those of IPv6 have several."""
+    if ip is None or not is_ip(ip, 6):
+        return ip
+    import ipaddress
+
+    return str(ipaddress.IPv6Address(ip))
 
 
 def _address(member: Member) -> str:

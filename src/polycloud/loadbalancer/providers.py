@@ -9,18 +9,30 @@ from polycloud.loadbalancer.types import Provider
 
 if TYPE_CHECKING:
     from polycloud.loadbalancer.base import Driver
+    from polycloud.loadbalancer.drivers.alb import ApplicationLBDriver
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
+    from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
+    from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
+    Provider.ALB: ("polycloud.loadbalancer.drivers.alb", "ApplicationLBDriver"),
     Provider.DUMMY: ("polycloud.loadbalancer.drivers.dummy", "DummyLBDriver"),
+    Provider.ELB: ("polycloud.loadbalancer.drivers.elb", "ElasticLBDriver"),
+    Provider.HAPROXY: ("polycloud.loadbalancer.drivers.haproxy", "HAProxyDriver"),
 }
 """The drivers of load balancers of this package: constant to (module path, class name)."""
 
 
 @overload
+def get_driver(provider: Literal[Provider.ALB, "alb"]) -> type[ApplicationLBDriver]: ...
+@overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyLBDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.ELB, "elb"]) -> type[ElasticLBDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.HAPROXY, "haproxy"]) -> type[HAProxyDriver]: ...
 @overload
 def get_driver(provider: str) -> type[Driver]: ...
 def get_driver(provider: str) -> type[Any]:

@@ -28,7 +28,7 @@ CODE_WITHIN = 4096
 
 THROTTLED = re.compile(
     r"RequestLimitExceeded|Throttl(ing|ed)(Exception)?|RequestThrottled(Exception)?|TooManyRequests(Exception)?"
-    r"|PriorRequestNotComplete|SlowDown|BandwidthLimitExceeded"
+    r"|PriorRequestNotComplete|SlowDown|BandwidthLimitExceeded|DependencyThrottle"
 )
 CREDENTIALS_REFUSED = re.compile(
     r"AuthFailure|SignatureDoesNotMatch|Invalid(ClientTokenId|AccessKeyId|Security)|IncompleteSignature"

@@ -125,6 +125,11 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
         """Return all zones of the project, without those that are being deleted."""
         return [self._to_zone(one) for one in self._zones() if not _is_deleting(one)]
 
+    def find_zones(self, domain: str) -> list[Zone]:
+        """Return the zones of this domain, in one request."""
+        found = self._zones(name=f"{normalize_domain(domain)}.")
+        return [self._to_zone(one) for one in found if not _is_deleting(one)]
+
     def get_zone(self, zone_id: str) -> Zone:
         """Return the zone with this id, unless it is being deleted."""
         with self._zone_errors(zone_id):
@@ -251,6 +256,8 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
             # A POST that was carried out is refused when it is repeated
             self.connection.request(path, json=body, method=method, idempotent=True)
         except (ConflictError, NotFoundError) as error:
+            if isinstance(error, NotFoundError) and "RecordSet" not in str(error.message):  # but the zone
+                raise
             raise translated(error, SetsChangedError(error.message, self)) from error
 
     def _with(self, start: RecordSet, value: SetValue, given: Mapping[str, Any]) -> RecordSet:

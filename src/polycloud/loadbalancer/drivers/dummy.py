@@ -49,7 +49,7 @@ class DummyLBDriver(Driver):
 
     def list_balancers(self) -> list[LoadBalancer]:
         """Return the balancers that were not destroyed."""
-        return list(self._balancers.values())
+        return [self._copy(one) for one in self._balancers.values()]
 
     def create_balancer(
         self,
@@ -64,11 +64,12 @@ class DummyLBDriver(Driver):
         checked = check_members(members)
         self._last_id += 1
         id_ = str(self._last_id)
-        made = LoadBalancer(id_, name, State.RUNNING, f"192.0.2.{self._last_id}", port, self, extra)
+        address = f"192.0.2.{(self._last_id - 1) % 254 + 1}"
+        made = LoadBalancer(id_, name, State.RUNNING, address, port, self, extra)
         self._balancers[id_], self._members[id_] = made, {}
         for one in checked:
             self._attach(made, one)
-        return made
+        return self._copy(made)
 
     def update_balancer(
         self,
@@ -87,7 +88,7 @@ class DummyLBDriver(Driver):
         extra = self._check(new_name, new_port, new_protocol, new_algorithm, own=old)
         new = LoadBalancer(old.id, new_name, old.state, old.ip, new_port, self, extra)
         self._balancers[old.id] = new
-        return new
+        return self._copy(new)
 
     def destroy_balancer(self, balancer: LoadBalancer) -> bool:
         """Destroy a balancer."""
@@ -98,7 +99,7 @@ class DummyLBDriver(Driver):
     def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
         """Return the members of a balancer."""
         self._listed(balancer)
-        return list(self._members[balancer.id].values())
+        return [_copy_of(one) for one in self._members[balancer.id].values()]
 
     def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Attach a member."""
@@ -116,10 +117,10 @@ class DummyLBDriver(Driver):
 
     def _attach(self, balancer: LoadBalancer, member: Member) -> Member:
         self._require_new(self.balancer_list_members(balancer), member)
-        made = Member(f"{member.ip}:{member.port}", member.ip, member.port, balancer, dict(member.extra))
-        made.health = MemberHealth.UP
+        id_ = f"{member.ip}:{member.port}"
+        made = Member(id_, member.ip, member.port, balancer, dict(member.extra), MemberHealth.UP)
         self._members[balancer.id][str(made.id)] = made
-        return made
+        return _copy_of(made)
 
     def _check(
         self,
@@ -137,8 +138,16 @@ class DummyLBDriver(Driver):
             raise BalancerAlreadyExistsError(driver=self, balancer_id=name)
         return {"protocol": self._protocol(protocol), "algorithm": Algorithm(algorithm)}
 
+    def _copy(self, one: LoadBalancer) -> LoadBalancer:
+        """Return a balancer of the caller's own: as over HTTP, what is done to it changes nothing here."""
+        return LoadBalancer(one.id, one.name, one.state, one.ip, one.port, self, dict(one.extra))
+
     def _listed(self, balancer: LoadBalancer) -> LoadBalancer:
         id_ = check_balancer(balancer).id
         if id_ not in self._balancers:
             raise BalancerDoesNotExistError(driver=self, balancer_id=id_)
         return self._balancers[id_]
+
+
+def _copy_of(one: Member) -> Member:
+    return Member(one.id, one.ip, one.port, one.balancer, dict(one.extra), one.health)

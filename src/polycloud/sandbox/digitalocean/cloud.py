@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from polycloud.sandbox.digitalocean import (
+    balancers,
     dialect,
     domains,
     droplets,
@@ -35,6 +36,7 @@ ROUTES: Routes = {
     **reserved_ips.ROUTES,
     **firewalls.ROUTES,
     **domains.ROUTES,
+    **balancers.ROUTES,
 }
 """Every path below /v2, with its methods and their handlers."""
 

@@ -17,9 +17,11 @@ class DigitalOceanSettings(Settings):
         build: seconds from a create, a rebuild or a restore until the droplet is active.
         power: seconds that any other action on a droplet takes, but for those below.
         copy: seconds that a snapshot, a resize or a transfer of an image takes.
-        attach: seconds that a volume, a reserved IP or a firewall needs for a change.
+        attach: seconds that a volume, a reserved IP, a firewall or a load balancer needs for a change.
+        balance: seconds until a load balancer is active.
         destroy: seconds for which a deleted droplet is still listed, with the status "archive".
-        errored: types of actions, with commas between them, that end as errored and without effect.
+        errored: types of actions, with commas between them, that end as errored and without effect;
+            "load_balancer" among them is for new load balancers.
         seed_nodes: how many droplets exist from the beginning, active and with the tag "seed".
         droplet_limit: how many droplets there may be beside those.
         reserved_ip_limit: how many reserved IPs there may be.
@@ -35,6 +37,7 @@ class DigitalOceanSettings(Settings):
     power: float = 0.5
     copy: float = 1.0
     attach: float = 0.5
+    balance: float = 1.0
     destroy: float = 0.0
     errored: str = ""
     seed_nodes: int = 0

@@ -48,6 +48,7 @@ class State(Account[Action]):
         self.firewalls: dict[str, Item] = {}
         self.tags: dict[str, Item] = {}
         self.domains: dict[str, Item] = {}
+        self.balancers: dict[str, Item] = {}
         for number, slug in enumerate(REGIONS):
             vpc = Item(**self.identity(), name=f"default-{slug}", region=slug, description="", default=True)
             vars(vpc).update(in_network(IPv4Network(f"10.{100 + number}.0.0/16")))

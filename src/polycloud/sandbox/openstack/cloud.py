@@ -23,6 +23,7 @@ from polycloud.sandbox.openstack import (
     servers,
     services,
 )
+from polycloud.sandbox.openstack.designate import recordsets, zones
 from polycloud.sandbox.openstack.errors import VersionError
 from polycloud.sandbox.openstack.identity import Identity
 from polycloud.sandbox.openstack.layout import OPENSTACK, Layout
@@ -49,6 +50,8 @@ ROUTES: Routes = {
     **security.ROUTES,
     **routers.ROUTES,
     **cinder.ROUTES,
+    **zones.ROUTES,
+    **recordsets.ROUTES,
 }
 """Every path, with its methods and their handlers; the second region's have a prefix."""
 

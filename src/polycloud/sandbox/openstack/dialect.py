@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
 
-from polycloud.sandbox.openstack.errors import NeutronError, NeutronInputError, NeutronNotFoundError
+from polycloud.sandbox.openstack.errors import (
+    DesignateError,
+    NeutronError,
+    NeutronInputError,
+    NeutronNotFoundError,
+)
 from polycloud.sandbox.rest import bodies, collection
 from polycloud.sandbox.rest.errors import (
     ApiError,
@@ -70,6 +76,8 @@ def refusal(error: ApiError, service: str, accept: str, keystone: str) -> Reply:
     if isinstance(error, UnauthorizedError) or service == "identity":
         title = HTTPStatus(status).phrase
         return Reply(status, {"error": {"code": status, "message": message, "title": title}}, headers)
+    if service == "dns":
+        return _of_designate(error, status)
     if service == "network":
         kind = error.kind if isinstance(error, NeutronError) else f"HTTP{_pascal(status)}"
         return Reply(status, {"NeutronError": {"type": kind, "message": message, "detail": ""}}, headers)
@@ -79,6 +87,18 @@ def refusal(error: ApiError, service: str, accept: str, keystone: str) -> Reply:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         fault["retryAfter"] = headers.setdefault("Retry-After", "0")
     return Reply(status, {_FAULTS[status]: fault}, headers)
+
+
+def _of_designate(error: ApiError, status: int) -> Reply:
+    kinds = {405: "method_not_allowed", 404: "not_found"}
+    kind = error.kind if isinstance(error, DesignateError) else kinds.get(status, "bad_request")
+    body: Json = {"code": status, "type": kind, "request_id": f"req-{uuid.uuid4()}"}
+    message = str(error) or ("resource not found" if kind == "not_found" else "")
+    if message:
+        body["message"] = message
+    if isinstance(error, DesignateError) and error.details:
+        body["errors"] = {"errors": list(error.details)}
+    return Reply(status, body)
 
 
 def _default_message(error: ApiError) -> str:

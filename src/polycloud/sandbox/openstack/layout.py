@@ -79,6 +79,7 @@ OPENSTACK = Layout(
         Service("block-storage", "cinder", "/volume/v3/{}"),
         Service("volumev3", "cinderv3", "/volume/v3/{}"),
         Service("object-store", "swift", "/v1/AUTH_{}"),
+        Service("dns", "designate", "/dns"),
     ),
     interfaces=("public", "internal", "admin"),
     compute="/compute/v2.1",

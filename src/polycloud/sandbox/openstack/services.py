@@ -163,6 +163,11 @@ def _volume(state: State) -> Json:
     }
 
 
+def _dns(state: State) -> list[Json]:
+    links = [{"href": f"{state.base}/dns/v2", "rel": "self"}]
+    return [{"id": "v2", "links": links, "status": "CURRENT", "updated": "2022-06-29T00:00:00Z"}]
+
+
 _DOCUMENTS: dict[str, tuple[int, Callable[[State], Json]]] = {
     "/identity": (300, lambda state: {"versions": {"values": _identity(state)}}),
     "/identity/v3": (200, lambda state: {"version": _identity(state)[0]}),
@@ -173,6 +178,7 @@ _DOCUMENTS: dict[str, tuple[int, Callable[[State], Json]]] = {
     "/image/versions": (200, lambda state: {"versions": _image(state)}),
     "/network": (200, lambda state: {"versions": [_network(state)]}),
     "/network/v2.0/": (200, lambda state: {"resources": _resources(state)}),
+    "/dns": (200, lambda state: {"versions": _dns(state)}),
     "/volume": (300, lambda state: {"versions": [_volume(state)]}),
     "/volume/v3/": (200, lambda state: {"versions": [_volume(state)]}),
 }

@@ -20,15 +20,19 @@ class OpenStackSettings(Settings):
         power: seconds that a reboot, start, stop, pause, suspend or rescue takes.
         copy: seconds that a snapshot, a resize, a migration or an upload of an image takes.
         attach: seconds that a volume needs for any change.
+        dns: seconds until all name servers have a change of DNS.
         destroy: seconds for which a deleted server is still listed.
         errored: types of changes, with commas between them, that fail: "create" leaves a server in the status
-            ERROR, for lack of a host.
+            ERROR, for lack of a host; "create_zone" and "delete_zone" leave a zone in that status.
         seed_nodes: how many servers of the project exist from the beginning.
         seed_keypairs: how many key pairs the user has from the beginning.
         server_limit: how many servers a project may have beside those.
         core_limit: how many virtual CPUs a project may have.
         volume_limit: how many volumes a project may have.
         security_group_limit: how many security groups a project may have.
+        dns_zone_limit: how many zones of DNS a project may have.
+        dns_set_limit: how many record sets, and how many records, a zone may have.
+        dns_record_limit: how many records a set may have.
         page_size: items on a page at most; Glance's pages have 25 unless a request asks for more.
         largest_page: names in a list of Swift at most.
         largest_object: bytes in an object at most, unless it is made of segments.
@@ -42,6 +46,7 @@ class OpenStackSettings(Settings):
     power: float = 0.5
     copy: float = 1.0
     attach: float = 0.5
+    dns: float = 0.5
     destroy: float = 0.0
     errored: str = ""
     seed_nodes: int = 0
@@ -50,6 +55,9 @@ class OpenStackSettings(Settings):
     core_limit: int = 400
     volume_limit: int = 25
     security_group_limit: int = 10
+    dns_zone_limit: int = 100
+    dns_set_limit: int = 500
+    dns_record_limit: int = 20
     page_size: int = 1000
     largest_page: int = 10000
     largest_object: int = 5368709122

@@ -71,6 +71,7 @@ class State(Networking):
         self.snapshots: dict[str, Item] = {}
         self.volume_types: dict[str, Item] = {}
         self.cdn: dict[tuple[str, str], Any] = {}
+        self.zones: dict[str, Any] = {}
         self._seed_images(items["images"].values())
         self._seed_networks()
         self._seed_volume_types()

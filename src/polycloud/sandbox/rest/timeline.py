@@ -121,6 +121,10 @@ class Account(Generic[E]):
         """Return whether a time on the clock has come."""
         return self._clock() >= at
 
+    def fails(self, type: str) -> bool:
+        """Return whether events of this type are to fail."""
+        return type in self._failing
+
     def new_number(self) -> int:
         """Return a new resource's id."""
         return next(self._numbers)
@@ -178,7 +182,7 @@ class Account(Generic[E]):
         """
         locks = (subject, *also_locks)
         check_free(*locks)
-        fails = fails or type in self._failing
+        fails = fails or self.fails(type)
         event = self.add_event(type, subject, seconds, effect=effect, locks=locks, fails=fails, **more)
         for locked in locks:
             locked.locked = True

@@ -8,6 +8,7 @@ import msgspec
 
 from polycloud.common.arguments import drop_none, id_of
 from polycloud.common.base import quote_segment
+from polycloud.common.creation import NewCreation
 from polycloud.common.linode import Filter, number
 from polycloud.common.payload import Item, LazyExtra, with_defaults
 from polycloud.compute.drivers.linode.disks import LinodeDisk, LinodeDisks
@@ -49,16 +50,26 @@ class LinodeImages(LinodeDisks):
         ex_wait: bool = True,
         ex_timeout: float = 3600,
     ) -> NodeImage:
-        """Create an image from a disk, or from a node's biggest disk, and wait until it is available.
+        """Create an image from a disk, or a node's biggest one, exactly once, and wait until it is available.
 
-        `ex_wait=False` returns it at once. Raises `OperationTimeoutError` after `ex_timeout` seconds.
+        `ex_wait=False` returns it at once. Raises `OperationTimeoutError` after `ex_timeout` seconds, and
+        `AmbiguousCreateError` if the response was lost and no new image has the name.
         """
         disk = node if isinstance(node, LinodeDisk) else self._root_disk(node)
         body = drop_none({"disk_id": number(disk.id), "label": name, "description": description})
-        begun = self._when_free(partial(self.connection.post, "/images", Image, body))
-        path = image_path(begun.value.id)
-        self._wait_for_status(path, Image, "available", ex_wait, ex_timeout)
-        return self._to_image(self._latest(path, begun, ex_wait))
+
+        def send() -> NodeImage:
+            return self._to_image(self.connection.post("/images", Image, body))
+
+        def listed() -> list[NodeImage]:
+            own = self.list_images(ex_filter={"is_public": False})
+            return [one for one in own if name in {None, one.name}]
+
+        what = f"the image {name!r}" if name else f"an image of the disk {disk.id}"
+        creation = NewCreation(what, send, listed)
+        image = self._when_free(lambda: self._run_create(creation))
+        self._wait_for_status(image_path(image), Image, "available", ex_wait, ex_timeout)
+        return self.get_image(image.id) if ex_wait else image
 
     def delete_image(self, node_image: NodeImage) -> bool:
         """Delete an image of the account."""

@@ -284,7 +284,7 @@ class BalancerRules(LBSuite):
                 error = error_of(BalancerDoesNotExistError, name, call)
                 assert error.balancer_id == balancer.id, f"{name}: its balancer_id is {error.balancer_id!r}"
 
-    @rule("create_balancer", "balancer_attach_member", "balancer_detach_member")
+    @rule("balancer_attach_member", "balancer_detach_member", "balancer_list_members")
     def test_l39_methods_of_balancers(self, driver: Driver, balancer: LoadBalancer) -> None:
         """A balancer's own methods do what the driver's do."""
         wanted = self.new_member(driver, 1)
@@ -293,8 +293,9 @@ class BalancerRules(LBSuite):
         self.check_same_items(balancer.list_members(), driver.balancer_list_members(balancer))
         require_true("detach_member", balancer.detach_member(member))
         self.delisted(driver, balancer, member)
-        balancer.attach_compute_node(self.new_node(driver))
-        self.until(lambda: driver.balancer_list_members(balancer), "the node to be a member")
+        self.listed(driver, balancer, balancer.attach_compute_node(self.new_node(driver)))
+        if "destroy_balancer" in self.not_offered:
+            return
         require_true("destroy", self.while_busy(balancer.destroy))
         self.balancer_gone(driver, balancer)
 

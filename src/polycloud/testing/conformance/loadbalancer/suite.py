@@ -277,7 +277,10 @@ class LBSuite(Checks[Driver]):
             "create_balancer": ("no-such-balancer", self.port, self.protocol),
             "update_balancer": (balancer, "other-name"),
             **dict.fromkeys(("destroy_balancer", "balancer_list_members"), (balancer,)),
-            **dict.fromkeys(("balancer_attach_member", "balancer_detach_member"), (balancer, member)),
+            **dict.fromkeys(
+                ("balancer_attach_member", "balancer_detach_member", "balancer_suspend_member"),
+                (balancer, member),
+            ),
             "balancer_attach_compute_node": (balancer, SomeNode(id_, private_ips=[str(member.ip)])),
             "wait_until_running": (balancer, 1, 1),
             "wait_until_healthy": (balancer, None, 1, 1),
