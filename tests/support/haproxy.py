@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
 from polycloud.sandbox.machines.addresses import free_port
+from support import kit
 
 CONFIG = """
 global
@@ -34,7 +36,7 @@ defaults
   timeout server 20s
 frontend f
   bind 127.0.0.1:{front}
-  default_backend {backend}
+  default_backend web
 {backends}
 """
 
@@ -65,15 +67,20 @@ class HAProxy(NamedTuple):
 
 
 @contextmanager
-def haproxy(backends: str, backend: str = "web") -> Iterator[HAProxy]:
-    """Start a HAProxy with these backends, the frontend in front of `backend`; skip where there is none."""
+def haproxy(backends: str) -> Iterator[HAProxy]:
+    """Start a HAProxy with these backends, the frontend in front of `web`; skip where there is none."""
+    if "POLYCLOUD_TRAFFIC" in os.environ:
+        kit.started("haproxy")  # installs it
     program = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if program is None:
         pytest.skip("HAProxy is not installed")
     with tempfile.TemporaryDirectory(prefix="haproxy") as name:  # a socket's path is short
         folder, api, front = Path(name), free_port(), free_port()
         text = CONFIG.format(
-            folder=folder, api=api, front=front, backend=backend, backends=backends.format(listen=free_port())
+            folder=folder,
+            api=api,
+            front=front,
+            backends=backends.format(listen=free_port(), folder=folder),
         )
         (folder / "haproxy.cfg").write_text(text)
         with subprocess.Popen(
@@ -161,8 +168,22 @@ class Site:
         self.version += 1
         self._call(self._start())
 
+    def wait_for_a_request(self, limit: float = 10.0) -> None:
+        """Return once a request is being served."""
+        ends_at = time.monotonic() + limit
+        while not self._busy:
+            assert time.monotonic() < ends_at, "no request comes"
+            time.sleep(0.01)  # noqa: TID251 - a test's own wait
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for one in others:
+            one.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     def close(self) -> None:
         self.stop()
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
