@@ -135,11 +135,13 @@ class HAProxyDriver(Driver):
         Raises:
             MemberAlreadyExistsError: The backend has this member.
             UnsupportedOperationError: This HAProxy or the backend's algorithm allows no new servers, and no
-                server of the configuration is in reserve; or the health check has what is the backend's.
+                server of the configuration is in reserve; or the health check has what is the backend's; or
+                the member's condition is not ENABLED.
         """
         check_balancer(balancer)
         wanted = servers.normalized(check_member(member))
         weight = servers.weight_of(member)
+        servers.require_enabled(member, self)
         check = servers.check_words(ex_health_check)
         words = ["send-proxy-v2"] if ex_proxy_protocol else []
 

@@ -126,6 +126,15 @@ def weight_of(member: Member) -> int | None:
     raise InvalidArgumentError(f"the member's weight must be an int from 0 to 256, got {shown(weight)}")
 
 
+def require_enabled(member: Member, driver: object) -> None:
+    """Raise `UnsupportedOperationError` for a member that shall get no connections."""
+    condition = member.extra.get("condition", MemberCondition.ENABLED)
+    if condition != MemberCondition.ENABLED:
+        raise UnsupportedOperationError(
+            f"HAProxy attaches members that are enabled only, got {condition!s}", driver
+        )
+
+
 def check_words(check: HealthCheck | None) -> list[str]:
     """Return the words of a health check.
 
