@@ -53,7 +53,7 @@ backend web
   server two 127.0.0.1:{two}
 backend fixed
   balance static-rr
-  server spare 192.0.2.1:1 disabled
+  server spare 192.0.2.1:1 check inter 100ms rise 1 disabled
 backend 3
   balance source
   mode tcp
@@ -278,6 +278,7 @@ def test_backends_without_new_servers(driver: HAProxyDriver, servers: list[Site]
     assert fixed.list_members() == []
     made = fixed.attach_member(at(servers[0]))
     assert (made.id, made.port) == ("spare", servers[0].port)
+    driver.wait_until_healthy(fixed, [made])
     with pytest.raises(
         UnsupportedOperationError, match=r"'fixed' takes no new servers.*holds none in reserve"
     ):
