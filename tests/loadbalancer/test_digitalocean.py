@@ -242,9 +242,9 @@ def test_an_update_keeps_the_rest(driver: DigitalOceanLBDriver, here: Ground) ->
 
 def test_a_change_to_https(driver: DigitalOceanLBDriver, balancer: LoadBalancer, requests: list[str]) -> None:
     """HTTPS needs a certificate and HTTP must have none, which is refused before anything is sent."""
-    for given in ({"protocol": "https"}, {"protocol": "tcp", "ex_certificate": CERTIFICATE}):
+    for protocol, certificate in (("https", None), ("tcp", CERTIFICATE)):
         with pytest.raises(InvalidArgumentError, match="ex_certificate"):
-            driver.update_balancer(balancer, **given)
+            driver.update_balancer(balancer, protocol=protocol, ex_certificate=certificate)
     assert requests == []
     changed = driver.update_balancer(balancer, protocol="https", port=443, ex_certificate=CERTIFICATE)
     listener = Listener(port=443, protocol="https", member_port=80, certificate=CERTIFICATE)
