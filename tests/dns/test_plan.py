@@ -32,11 +32,6 @@ class Few(DummyDNSDriver):
             raise InvalidArgumentError(f"ttl must be at most 86400, got {ttl}")
         return -(-ttl // 60) * 60
 
-    def _check_extra(self, extra: object) -> dict[str, Any]:
-        fields = super()._check_extra(extra)
-        self.stored_ttl(fields.get("ttl", 0))
-        return fields
-
     def create_record(
         self, name: str | None, zone: Zone, type: RecordType, data: str, extra: dict[str, Any] | None = None
     ) -> Record:

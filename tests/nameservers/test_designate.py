@@ -14,7 +14,7 @@ from polycloud.dns.drivers.designate import DesignateDriver
 from polycloud.dns.objects import Zone
 from polycloud.dns.rdata import read_rdata
 from polycloud.dns.types import RecordType, ZoneAlreadyExistsError, ZoneDoesNotExistError
-from polycloud.errors import InvalidCredsError, ProviderHTTPError
+from polycloud.errors import InvalidArgumentError, InvalidCredsError, ProviderHTTPError
 from support.nameservers import designate, nameserver, served
 
 PATIENCE = 30.0
@@ -73,6 +73,12 @@ def test_what_is_served(driver: DesignateDriver, zone: Zone) -> None:
     first.update(data="192.0.2.9")
     second.delete()
     answers(name, "A", ["192.0.2.9"])
+
+
+def test_values_that_are_cut(driver: DesignateDriver, zone: Zone) -> None:
+    """A CAA value with a semicolon, which Designate lists in full but serves without its end, is refused."""
+    with pytest.raises(InvalidArgumentError, match="must not have ;"):
+        zone.create_record("", RecordType.CAA, "ca.example; policy=ev", {"flags": 0, "tag": "issue"})
 
 
 def test_long_texts(driver: DesignateDriver, zone: Zone) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import pytest
+import urllib3
 
 from polycloud.compute.base import Node
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.loadbalancer.base import Driver, Member
 from polycloud.sandbox import Sandbox
+from support.web import Answer, Seen, Web, serve
 
 CERTIFICATE = "arn:aws:iam::123456789012:server-certificate/web"
 
@@ -66,3 +69,38 @@ class AWSMembers:
     def new_node(self, driver: Driver) -> Node:
         """Return an instance."""
         return self.ground.nodes[-1]
+
+
+Forward = Callable[[], Answer]
+Change = Callable[[dict[str, str], Forward], Answer | None]
+
+
+@contextmanager
+def front(cloud: Sandbox, **changes: Change) -> Iterator[Web]:
+    """Run a server before moto that changes the responses to some actions, to those that Amazon gives."""
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", cloud.options["port"], retries=False)
+
+    def respond(seen: Seen) -> Answer | None:
+        def forward() -> Answer:
+            found = pool.urlopen(seen.method, seen.target, seen.body, seen.headers)
+            return Answer(found.status, found.data, {"Content-Type": "text/xml"})
+
+        fields = dict(parse_qsl(seen.body.decode()))
+        change = changes.get(fields["Action"])
+        return forward() if change is None else change(fields, forward)
+
+    with serve(respond) as web, pool:
+        yield web
+
+
+def result(action: str, inner: str = "") -> Answer:
+    """Return the response to an action with this result."""
+    return Answer(
+        body=f"<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>".encode()
+    )
+
+
+def refusal(code: str, message: str = "no") -> Answer:
+    """Return a refusal."""
+    error = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    return Answer(400, error.encode())

@@ -10,6 +10,7 @@ from polycloud.loadbalancer.types import Provider
 if TYPE_CHECKING:
     from polycloud.loadbalancer.base import Driver
     from polycloud.loadbalancer.drivers.alb import ApplicationLBDriver
+    from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
     from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
     from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
@@ -19,6 +20,7 @@ __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
     Provider.ALB: ("polycloud.loadbalancer.drivers.alb", "ApplicationLBDriver"),
+    Provider.DIGITAL_OCEAN: ("polycloud.loadbalancer.drivers.digitalocean", "DigitalOceanLBDriver"),
     Provider.DUMMY: ("polycloud.loadbalancer.drivers.dummy", "DummyLBDriver"),
     Provider.ELB: ("polycloud.loadbalancer.drivers.elb", "ElasticLBDriver"),
     Provider.HAPROXY: ("polycloud.loadbalancer.drivers.haproxy", "HAProxyDriver"),
@@ -30,6 +32,8 @@ DRIVERS: providers.Drivers = {
 
 @overload
 def get_driver(provider: Literal[Provider.ALB, "alb"]) -> type[ApplicationLBDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanLBDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyLBDriver]: ...
 @overload

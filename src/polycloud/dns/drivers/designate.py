@@ -22,7 +22,7 @@ from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDri
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency import waiting
 from polycloud.dns.base import translated
-from polycloud.dns.content import check_extra, check_kind, record_type
+from polycloud.dns.content import Content, check_extra, check_kind, record_type
 from polycloud.dns.names import full_name, normalize_domain
 from polycloud.dns.objects import Zone
 from polycloud.dns.rdata import TEXTS, read_rdata, write_rdata
@@ -41,6 +41,7 @@ from polycloud.errors import (
     PolycloudError,
     UnsupportedOperationError,
 )
+from polycloud.utils.values import shown
 
 __all__ = ["DesignateConnection", "DesignateDriver"]
 
@@ -263,6 +264,14 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
         """Leave out what only Designate says of a set, and which changes with it."""
         description = drop_none({"description": start.extra.get("description")})
         return super()._with(replace(start, extra=description), value, given)
+
+    def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
+        if type_ == RecordType.CAA and ";" in data:
+            raise InvalidArgumentError(
+                f"data of type CAA must not have ;, behind which {self.name} serves nothing (it lists it), "
+                f"got {shown(data)}"
+            )
+        return super()._content(name, type_, data, extra)
 
     # Conversions
 

@@ -63,7 +63,7 @@ class ALBMembers(ALBBalancers):
             attached = [one for one in there if one.health != MemberHealth.DRAINING]
             self._require_new([one for one in attached if _is(one, target)], _member(target, balancer))
             self._register(groups, [target])
-            return _member(target, balancer, ip=member.ip)
+            return _member(target, balancer)
 
         return self._changing(balancer, attach)
 
@@ -98,10 +98,7 @@ class ALBMembers(ALBBalancers):
         """Return the target that a member is. Raises `MemberDoesNotExistError`."""
         wanted = {member.id, member.ip} - {None}
         for one in there:
-            same_port = member.port in (None, one.port)
-            if one.id == member.id or (same_port and one.extra["target"] in wanted):
-                if one.id == member.id and not same_port and one.ip is None:
-                    continue  # the same instance at another port
+            if member.port in (None, one.port) and wanted & {one.id, one.extra["target"]}:
                 return Target(one.extra["target"], one.port, one.extra["availability_zone"])
         raise MemberDoesNotExistError(f"the balancer has no member {member!r}", self, str(member.id))
 
@@ -206,7 +203,6 @@ def _member(
     target: Target,
     balancer: LoadBalancer,
     description: TargetDescription | None = None,
-    ip: str | None = None,
 ) -> Member:
     """Return a target as a member; its id is that of the instance, or the address and port."""
     is_address = not INSTANCE.fullmatch(target.id)
@@ -220,4 +216,4 @@ def _member(
         "description": health.description if health else None,
     }
     found = description.found if description else MemberHealth.UNKNOWN
-    return Member(id_, target.id if is_address else ip, target.port, balancer, extra, found)
+    return Member(id_, target.id if is_address else None, target.port, balancer, extra, found)

@@ -220,7 +220,7 @@ def sticky_fields(sticky: StickySessions, type_: str) -> dict[str, str]:
     """
     wanted = "cookie" if type_ == APPLICATION else "source_ip"
     if sticky.by != wanted:
-        raise UnsupportedOperationError(f"an {type_} balancer's sessions are sticky by {wanted} only")
+        raise UnsupportedOperationError(f"sessions of {type_} balancers are sticky by {wanted} only")
     enabled = {"stickiness.enabled": "true"}
     if type_ == NETWORK:
         return {**enabled, "stickiness.type": "source_ip"}
@@ -242,7 +242,7 @@ def check_fields(check: HealthCheck, type_: str) -> dict[str, Any]:
     protocol = str(check.protocol).lower()
     words = ("http", "https") if type_ == APPLICATION else ("tcp", "http", "https")
     if protocol not in words:
-        raise UnsupportedOperationError(f"an {type_} balancer checks by {', '.join(words)}, not {protocol!r}")
+        raise UnsupportedOperationError(f"{type_} balancers check by {', '.join(words)}, not by {protocol!r}")
     if protocol == "tcp" and check.path:
         raise InvalidArgumentError(f"a health check by tcp has no path, got {check.path!r}")
     return {

@@ -10,7 +10,6 @@ from polycloud.common.aws.balancing import BalancingBaseDriver, BalancingConnect
 from polycloud.common.aws.xml import Item
 from polycloud.errors import (
     InvalidArgumentError,
-    NotFoundError,
     ProviderHTTPError,
     UnsupportedOperationError,
 )
@@ -18,7 +17,7 @@ from polycloud.loadbalancer.base import Driver, check_balancer, check_port, tran
 from polycloud.loadbalancer.drivers.elb.payload import HTTP, Description, extra_of, listener_fields
 from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.settings import Listener
-from polycloud.loadbalancer.types import Algorithm, BalancerInUseError, State
+from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError, BalancerInUseError, State
 
 
 class ELBConnection(BalancingConnection):
@@ -112,11 +111,11 @@ class ELBBalancers(BalancingBaseDriver, Driver):
         """Return a balancer as the provider describes it. Raises `NotFoundError`."""
         action, list_ = "DescribeLoadBalancers", "LoadBalancerDescriptions"
         if not isinstance(name, str) or not name:
-            raise NotFoundError(404, f"there is no balancer {name!r}", {})
+            raise BalancerDoesNotExistError(driver=self, balancer_id=str(name))
         found = self.connection.iterate(action, list_, Description, paged=False, LoadBalancerNames=[name])
         first = next(found, None)
         if first is None:
-            raise NotFoundError(404, f"there is no balancer {name!r}", {})
+            raise BalancerDoesNotExistError(driver=self, balancer_id=str(name))
         return first
 
     def _to_balancer(self, item: Item[Description]) -> LoadBalancer:

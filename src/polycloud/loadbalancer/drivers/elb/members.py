@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from polycloud.common.aws.balancing import REFUSED_MEMBERS, code_of
 from polycloud.concurrency import waiting
@@ -76,7 +78,12 @@ class ELBMembers(ELBBalancers):
 
     def _wait_deregistered(self, balancer: LoadBalancer, id_: str, timeout: float) -> None:
         def is_gone() -> bool | None:
-            state = self._states(balancer.id).get(id_)
+            try:
+                state = self._states(balancer.id, [id_]).get(id_)
+            except ProviderHTTPError as error:
+                if code_of(error) in REFUSED_MEMBERS:  # it is no longer registered
+                    return True
+                raise
             return state is None or not state.is_draining or None
 
         try:
@@ -99,7 +106,7 @@ class ELBMembers(ELBBalancers):
 
     def _register(self, name: str, ids: list[str]) -> None:
         """Register instances. Raises `InvalidArgumentError` for those that are none of the account."""
-        fields = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
+        fields: dict[str, Any] = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
         try:
             self.connection.act("RegisterInstancesWithLoadBalancer", **fields)
         except ProviderHTTPError as error:
@@ -111,9 +118,11 @@ class ELBMembers(ELBBalancers):
     def _fresh(self, name: str) -> LoadBalancer:
         return self._to_balancer(self._described(name))
 
-    def _states(self, name: str) -> dict[str, Instance]:
+    def _states(self, name: str, ids: Sequence[str] = ()) -> dict[str, Instance]:
+        """Return the health of instances: by default of all that are registered."""
+        fields: dict[str, Any] = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
         found = self.connection.iterate(
-            "DescribeInstanceHealth", "InstanceStates", Instance, paged=False, LoadBalancerName=name
+            "DescribeInstanceHealth", "InstanceStates", Instance, paged=False, **fields
         )
         return {one.value.id: one.value for one in found}
 

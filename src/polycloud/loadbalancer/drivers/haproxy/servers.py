@@ -18,6 +18,7 @@ LARGEST_WEIGHT = 256
 FORCED, CONFIGURED = 0x01, 0x04
 MAINTENANCE = FORCED | 0x02 | 0x20 | 0x40
 """The bits of `srv_admin_state` that put a server in maintenance; CONFIGURED says `disabled` in the file."""
+DRAIN = 0x08 | 0x10
 CHECKED = 0x02
 """The bit of `srv_check_state` of a server that has a health check."""
 NOT_CHECKED = "no check"
@@ -42,9 +43,9 @@ class Server(NamedTuple):
     check: int
 
     @property
-    def in_maintenance(self) -> bool:
-        """Whether it gets no connections at all: it is not a member then."""
-        return bool(self.admin & MAINTENANCE)
+    def is_open(self) -> bool:
+        """Whether it gets new connections, if it is healthy."""
+        return not self.admin & (MAINTENANCE | DRAIN)
 
     @property
     def is_slot(self) -> bool:
@@ -107,6 +108,8 @@ def to_member(row: Row, balancer: LoadBalancer) -> Member:
     status = row["status"]
     draining = status.startswith(("DRAIN", "NOLB"))
     health = next((ours for word, ours in HEALTH if status.startswith(word)), MemberHealth.UNKNOWN)
+    if draining and not row["check_status"]:
+        health = MemberHealth.UNKNOWN
     extra = {
         "weight": int(row.get("uweight") or row["weight"] or 0),
         "condition": MemberCondition.DRAINING if draining else MemberCondition.ENABLED,
@@ -123,6 +126,15 @@ def weight_of(member: Member) -> int | None:
     if weight is None or (type(weight) is int and 0 <= weight <= LARGEST_WEIGHT):
         return weight
     raise InvalidArgumentError(f"the member's weight must be an int from 0 to 256, got {shown(weight)}")
+
+
+def require_enabled(member: Member, driver: object) -> None:
+    """Raise `UnsupportedOperationError` for a member that shall get no connections."""
+    condition = member.extra.get("condition", MemberCondition.ENABLED)
+    if condition != MemberCondition.ENABLED:
+        raise UnsupportedOperationError(
+            f"HAProxy attaches members that are enabled only, got {condition!s}", driver
+        )
 
 
 def check_words(check: HealthCheck | None) -> list[str]:
