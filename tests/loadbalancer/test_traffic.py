@@ -9,9 +9,18 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from polycloud import aio
+from polycloud.compute import keys
+from polycloud.compute.base import NodeAuthSSHKey
+from polycloud.compute.deployment import ScriptDeployment
+from polycloud.compute.objects import Node
+from polycloud.compute.providers import get_driver
+from polycloud.compute.ssh import SSHClient
+from polycloud.compute.types import SSHError
+from polycloud.concurrency import waiting
 from polycloud.loadbalancer.base import Member
 from polycloud.loadbalancer.settings import HealthCheck
 from polycloud.rolling import rolling
+from polycloud.sandbox import Sandbox
 from support.haproxy import Site, haproxy, sites
 from support.traffic import traffic
 
@@ -111,6 +120,78 @@ def test_rolling_on_an_event_loop(servers: list[Site], tell: Tell) -> None:
         requests.wait_for(50)
     assert requests.lost == {}
     assert all(one.version == 2 for one in servers)
+
+
+INSTALL = """#!/bin/sh
+[ ! -f web.pid ] || kill -9 "$(cat web.pid)"
+cat > web.py <<'END'
+import http.server, sys, time
+class Web(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        time.sleep(0.02)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(sys.argv[2])))
+        self.end_headers()
+        self.wfile.write(sys.argv[2].encode())
+time.sleep(0.3)
+http.server.ThreadingHTTPServer((sys.argv[1], 8080), Web).serve_forever()
+END
+nohup python3 web.py "$1" "$2" > web.log 2>&1 &
+echo $! > web.pid
+"""
+"""Installs a version of a service that starts some time after this has ended."""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="machines with addresses of their own need root")
+def test_rolling_deployments_on_nodes(tell: Tell) -> None:
+    """No request is lost while a new version is installed by SSH on the nodes of a cloud, one at a time."""
+    private, public = keys.generate()
+    with Sandbox("digitalocean", build=0.2) as cloud, haproxy(BACKEND) as running, running.driver() as driver:
+        web = driver.get_balancer("web")
+        compute = get_driver("digitalocean")(*cloud.credentials, **cloud.options)
+        nodes = [
+            compute.create_node(
+                f"web{number}",
+                compute.list_sizes()[0],
+                compute.list_images()[0],
+                compute.list_locations()[0],
+                auth=NodeAuthSSHKey(public),
+            )
+            for number in range(3)
+        ]
+        nodes = [node for node, _ in compute.wait_until_running(nodes, wait_period=0.2)]
+        version = 1
+
+        def install(node: Node) -> None:
+            address = node.public_ips[0]
+            login = SSHClient(address, cloud.ssh_port or 22, key_material=private, machine=node.uuid)
+            waiting.poll(lambda: connected(login), waiting_for="SSH", timeout=30)
+            with login:
+                step = ScriptDeployment(INSTALL, args=[address, str(version)])
+                step.run(node, login)
+                assert step.exit_status == 0, step.stderr
+
+        for node in nodes:
+            install(node)
+            made = Member(None, node.public_ips[0], 8080)
+            driver.balancer_attach_member(web, made, ex_health_check=QUICK)
+        driver.wait_until_healthy(web)
+        with traffic(running.front, tell) as requests:
+            while requests.sent < REQUESTS:
+                version += 1
+                rolling(web, nodes, install)
+            requests.wait_for(50)
+        assert requests.lost == {}
+        assert set(requests.served) == {str(one) for one in range(1, version + 1)}
+
+
+def connected(client: SSHClient) -> bool | None:
+    """Connect; return None while a node that has just booted does not accept it."""
+    try:
+        return client.connect()
+    except SSHError:
+        return None
 
 
 def test_requests_are_lost_otherwise(servers: list[Site], tell: Tell) -> None:

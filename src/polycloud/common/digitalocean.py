@@ -46,6 +46,7 @@ from polycloud.utils.status import HTTPStatus
 
 __all__ = [
     "API_HOST",
+    "PROCESSING",
     "DigitalOceanAction",
     "DigitalOceanBaseDriver",
     "DigitalOceanConnection",
@@ -71,7 +72,10 @@ QUOTA = (
     r"\bquota|(exceed|reach)\w* (your|the maximum number)\b|reached the (\w+ limit|limit of)\b"
     r"|limit( of \w+( \(\d+\))?)? ((is|was|has been|will be|would be) )?(exceeded|reached))"
 )
-BUSY = r"(?i)pending event|is (currently )?locked|already (in use|exists?|attached)"
+PROCESSING = "processes previous actions"
+"""What a load balancer that is busy with a change says, with a 403."""
+
+BUSY = rf"(?i)pending event|{PROCESSING}|is (currently )?locked|already (in use|exists?|attached)"
 REFUSALS = (
     (r"(?i)hostname|\bname\b.*\b(characters?|valid|blank|long)\b", InvalidNameError),
     (r"(?i)\bimage\b.*(available|invalid)|invalid image", ImageUnavailableError),

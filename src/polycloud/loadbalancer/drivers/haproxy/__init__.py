@@ -135,11 +135,13 @@ class HAProxyDriver(Driver):
         Raises:
             MemberAlreadyExistsError: The backend has this member.
             UnsupportedOperationError: This HAProxy or the backend's algorithm allows no new servers, and no
-                server of the configuration is in reserve; or the health check has what is the backend's.
+                server of the configuration is in reserve; or the health check has what is the backend's; or
+                the member's condition is not ENABLED.
         """
         check_balancer(balancer)
         wanted = servers.normalized(check_member(member))
         weight = servers.weight_of(member)
+        servers.require_enabled(member, self)
         check = servers.check_words(ex_health_check)
         words = ["send-proxy-v2"] if ex_proxy_protocol else []
 
@@ -308,10 +310,10 @@ class HAProxyDriver(Driver):
             return found
         ends_at = time.monotonic() + wait_drained
         change("drain")
-        self._wait_drained(found, connections, wait_drained)
+        self._wait_drained(name, connections, wait_drained)
         change("maint")
         # A client that a cookie sends there may have come in between
-        self._wait_drained(found, connections, max(1.0, ends_at - time.monotonic()))
+        self._wait_drained(name, connections, max(1.0, ends_at - time.monotonic()))
         return found
 
     def _delete(self, balancer: LoadBalancer, name: str, *, cut: bool) -> None:

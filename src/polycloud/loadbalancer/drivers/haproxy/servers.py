@@ -108,6 +108,8 @@ def to_member(row: Row, balancer: LoadBalancer) -> Member:
     status = row["status"]
     draining = status.startswith(("DRAIN", "NOLB"))
     health = next((ours for word, ours in HEALTH if status.startswith(word)), MemberHealth.UNKNOWN)
+    if draining and not row["check_status"]:
+        health = MemberHealth.UNKNOWN
     extra = {
         "weight": int(row.get("uweight") or row["weight"] or 0),
         "condition": MemberCondition.DRAINING if draining else MemberCondition.ENABLED,
@@ -124,6 +126,15 @@ def weight_of(member: Member) -> int | None:
     if weight is None or (type(weight) is int and 0 <= weight <= LARGEST_WEIGHT):
         return weight
     raise InvalidArgumentError(f"the member's weight must be an int from 0 to 256, got {shown(weight)}")
+
+
+def require_enabled(member: Member, driver: object) -> None:
+    """Raise `UnsupportedOperationError` for a member that shall get no connections."""
+    condition = member.extra.get("condition", MemberCondition.ENABLED)
+    if condition != MemberCondition.ENABLED:
+        raise UnsupportedOperationError(
+            f"HAProxy attaches members that are enabled only, got {condition!s}", driver
+        )
 
 
 def check_words(check: HealthCheck | None) -> list[str]:
