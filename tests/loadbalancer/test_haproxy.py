@@ -223,7 +223,7 @@ def test_draining(running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, se
     (one,) = web.list_members()
     with pytest.raises(OperationTimeoutError) as caught:
         driver.balancer_detach_member(web, one, wait_drained=0.2)
-    assert caught.value.__notes__ == ["the member is still attached, and draining: 1 connections are left"]
+    assert caught.value.__notes__ == ["one is still attached, and draining: it gets no new connections"]
     (draining,) = web.list_members()
     assert draining.extra["condition"] == MemberCondition.DRAINING
     assert draining.health == MemberHealth.DRAINING

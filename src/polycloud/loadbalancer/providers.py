@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
     from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
     from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
+    from polycloud.loadbalancer.drivers.octavia import OctaviaLBDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
@@ -23,6 +24,8 @@ DRIVERS: providers.Drivers = {
     Provider.DUMMY: ("polycloud.loadbalancer.drivers.dummy", "DummyLBDriver"),
     Provider.ELB: ("polycloud.loadbalancer.drivers.elb", "ElasticLBDriver"),
     Provider.HAPROXY: ("polycloud.loadbalancer.drivers.haproxy", "HAProxyDriver"),
+    Provider.OCTAVIA: ("polycloud.loadbalancer.drivers.octavia", "OctaviaLBDriver"),
+    Provider.OPENSTACK: ("polycloud.loadbalancer.drivers.octavia", "OctaviaLBDriver"),
 }
 """The drivers of load balancers of this package: constant to (module path, class name)."""
 
@@ -37,6 +40,10 @@ def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyLBDriver
 def get_driver(provider: Literal[Provider.ELB, "elb"]) -> type[ElasticLBDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.HAPROXY, "haproxy"]) -> type[HAProxyDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.OCTAVIA, Provider.OPENSTACK, "octavia", "openstack"],
+) -> type[OctaviaLBDriver]: ...
 @overload
 def get_driver(provider: str) -> type[Driver]: ...
 def get_driver(provider: str) -> type[Any]:
