@@ -17,6 +17,7 @@ from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.drivers.linode import LinodeDNSDriver
 from polycloud.fleet import Fleet, Result
+from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 
 
@@ -32,6 +33,7 @@ def test_connect_has_the_drivers_type() -> None:
     assert_type(polycloud.connect("digitalocean", "t", service="dns"), DigitalOceanDNSDriver).close()
     assert_type(polycloud.connect("dummy", "t", service="dns"), DummyDNSDriver).close()
     assert_type(polycloud.connect("linode", "t", service="dns"), LinodeDNSDriver).close()
+    assert_type(polycloud.connect("digitalocean", "t", service="loadbalancer"), DigitalOceanLBDriver).close()
     assert_type(polycloud.connect("dummy", "t", service="loadbalancer"), DummyLBDriver).close()
     assert_type(aio.connect("linode", "t"), aio.AsyncNodeDriver[LinodeNodeDriver])
     assert_type(aio.connect("digitalocean", "t", service="dns"), aio.AsyncDNSDriver[DigitalOceanDNSDriver])

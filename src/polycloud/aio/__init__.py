@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.linode import LinodeDNSDriver
+    from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
     from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
@@ -122,6 +123,10 @@ def connect(
 def connect(
     provider: Literal["linode"], *credentials: Any, service: Literal["dns"], **options: Any
 ) -> AsyncDNSDriver[LinodeDNSDriver]: ...
+@overload
+def connect(
+    provider: Literal["digitalocean"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> AsyncLBDriver[DigitalOceanLBDriver]: ...
 @overload
 def connect(
     provider: Literal["dummy"], *credentials: Any, service: Literal["loadbalancer"], **options: Any

@@ -108,6 +108,8 @@ def to_member(row: Row, balancer: LoadBalancer) -> Member:
     status = row["status"]
     draining = status.startswith(("DRAIN", "NOLB"))
     health = next((ours for word, ours in HEALTH if status.startswith(word)), MemberHealth.UNKNOWN)
+    if draining and not row["check_status"]:
+        health = MemberHealth.UNKNOWN
     extra = {
         "weight": int(row.get("uweight") or row["weight"] or 0),
         "condition": MemberCondition.DRAINING if draining else MemberCondition.ENABLED,
