@@ -29,6 +29,10 @@ HEALTH = (
     ("DOWN ", MemberHealth.STARTING),  # such as "DOWN 1/2": one good check of two
     ("DOWN", MemberHealth.DOWN),
 )
+COLUMNS = frozenset(
+    {"pxname", "svname", "qcur", "scur", "status", "weight", "type", "check_status", "addr", "mode"}
+)
+"""What is read of `show stat`; HAProxy 1.7 had all of them."""
 Row = dict[str, str]
 
 
@@ -64,9 +68,12 @@ class Server(NamedTuple):
 
 def rows(text: str) -> list[Row]:
     """Return the rows of `show stat` by the names of its columns."""
-    if not text.startswith("# pxname,"):
-        raise MalformedResponseError("the response to show stat has no names of columns", text)
-    return list(csv.DictReader(text.removeprefix("# ").splitlines()))
+    table = csv.DictReader(text.removeprefix("# ").splitlines(), restval="")
+    missing = COLUMNS - set(table.fieldnames or ())
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise MalformedResponseError(f"the response to show stat has no columns {names}", text)
+    return list(table)
 
 
 def servers(text: str) -> list[Server]:
@@ -100,7 +107,14 @@ def address(text: str) -> tuple[str | None, int | None]:
 
 def sessions(row: Row) -> int:
     """Return the number of connections of a server, with those that wait for it."""
-    return int(row["scur"] or 0) + int(row["qcur"] or 0)
+    return _number(row["scur"]) + _number(row["qcur"])
+
+
+def _number(text: str) -> int:
+    """Return a number of `show stat`, where nothing is 0."""
+    if not text or text.isdecimal():
+        return int(text or 0)
+    raise MalformedResponseError(f"the response to show stat has {text!r} for a number", text)
 
 
 def to_member(row: Row, balancer: LoadBalancer) -> Member:
@@ -111,7 +125,7 @@ def to_member(row: Row, balancer: LoadBalancer) -> Member:
     if draining and not row["check_status"]:
         health = MemberHealth.UNKNOWN
     extra = {
-        "weight": int(row.get("uweight") or row["weight"] or 0),
+        "weight": _number(row.get("uweight") or row["weight"]),
         "condition": MemberCondition.DRAINING if draining else MemberCondition.ENABLED,
         "sessions": sessions(row),
         "status": status,
