@@ -33,6 +33,7 @@ COLUMNS = frozenset(
     {"pxname", "svname", "qcur", "scur", "status", "weight", "type", "check_status", "addr", "mode"}
 )
 """What is read of `show stat`; HAProxy 1.7 had all of them."""
+NUMBER, PORT = r"[0-9]{1,20}", r"[0-9]{1,5}"
 Row = dict[str, str]
 
 
@@ -69,11 +70,15 @@ class Server(NamedTuple):
 def rows(text: str) -> list[Row]:
     """Return the rows of `show stat` by the names of its columns."""
     table = csv.DictReader(text.removeprefix("# ").splitlines(), restval="")
-    missing = COLUMNS - set(table.fieldnames or ())
+    try:
+        missing = COLUMNS - set(table.fieldnames or ())
+        found = list(table)
+    except csv.Error as error:
+        raise MalformedResponseError(f"the response to show stat is not a table: {error}", text) from error
     if missing:
         names = ", ".join(sorted(missing))
         raise MalformedResponseError(f"the response to show stat has no columns {names}", text)
-    return list(table)
+    return found
 
 
 def servers(text: str) -> list[Server]:
@@ -102,7 +107,7 @@ def servers(text: str) -> list[Server]:
 def address(text: str) -> tuple[str | None, int | None]:
     """Return the address and port of `127.0.0.1:80` or `[::1]:80`; None for what HAProxy does not say."""
     host, _, port = text.rpartition(":")
-    return (host.strip("[]"), int(port)) if host and port.isdigit() else (None, None)
+    return (host.strip("[]"), int(port)) if host and re.fullmatch(PORT, port) else (None, None)
 
 
 def sessions(row: Row) -> int:
@@ -112,7 +117,7 @@ def sessions(row: Row) -> int:
 
 def _number(text: str) -> int:
     """Return a number of `show stat`, where nothing is 0."""
-    if not text or text.isdecimal():
+    if re.fullmatch(NUMBER, text or "0"):
         return int(text or 0)
     raise MalformedResponseError(f"the response to show stat has {text!r} for a number", text)
 
@@ -180,7 +185,7 @@ def joined(ip: str | None, port: int | None) -> str:
 
 def version(text: str) -> tuple[int, int]:
     """Return the version in `show info`, such as (2, 6)."""
-    found = re.search(r"^Version: *(\d+)\.(\d+)", text, re.MULTILINE)
+    found = re.search(r"^Version: *([0-9]{1,4})\.([0-9]{1,4})", text, re.MULTILINE)
     if found is None:
         raise MalformedResponseError("the response to show info has no version", text)
     return int(found[1]), int(found[2])
