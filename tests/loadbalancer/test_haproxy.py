@@ -459,8 +459,20 @@ def test_older_versions(version: str, expected: list[str]) -> None:
     assert [line for line in old.lines if not line.startswith("show")] == expected
 
 
+COLUMNS = b"# pxname,svname,qcur,scur,status,weight,type,check_status,addr,mode\n"
+
+
 @pytest.mark.parametrize(
-    "response", [b"", b"# pxname,svname", b"1\n2\n3\n", b"\xff\xfe\n", b"# pxname\nweb\n"]
+    "response",
+    [
+        b"",
+        b"# pxname,svname",
+        b"1\n2\n3\n",
+        b"\xff\xfe\n",
+        b"# pxname,svname\nweb,BACKEND\n\n",
+        COLUMNS + b"web,BACKEND,many,0,UP,1,1,,,http\n\n",
+        COLUMNS + b"web,BACKEND,0,\xc2\xb2,UP,1,1,,,http\n\n",
+    ],
 )
 def test_broken_responses(response: bytes) -> None:
     """A response that ends early or is not what was asked for is an error of ours."""
