@@ -332,7 +332,7 @@ def test_members_that_are_draining(aws: Ground, driver: ApplicationLBDriver) -> 
         assert [one.health for one in far.balancer_list_members(made)] == [MemberHealth.DRAINING]
         with pytest.raises(OperationTimeoutError, match="connections") as caught:
             far.balancer_detach_member(made, member, wait_drained=0.5)
-        assert caught.value.__notes__ == [f"{member.id} is detached and gets no new connections"]
+        assert caught.value.__notes__ == [f"{member.id} is detached: it gets no new connections"]
         assert far.balancer_attach_member(made, member).id == member.id
     assert [one.id for one in driver.balancer_list_members(made)] == [member.id]
 

@@ -243,7 +243,7 @@ def test_draining_that_takes_too_long(aws: Ground, driver: ElasticLBDriver) -> N
     with front(aws.cloud, DescribeInstanceHealth=lambda *_: result("DescribeInstanceHealth", state)) as web:
         with pytest.raises(OperationTimeoutError, match="connections") as caught:
             through(aws, web).balancer_detach_member(made, member, wait_drained=0.5)
-    assert caught.value.__notes__ == [f"{member.id} is detached and gets no new connections"]
+    assert caught.value.__notes__ == [f"{member.id} is detached: it gets no new connections"]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from polycloud.loadbalancer.types import (
     MemberHealth,
     State,
 )
+from polycloud.rolling import RollingError, rolling
 from polycloud.sandbox.machines.addresses import free_port
 from support.certificates import Authority
 from support.haproxy import HAProxy, Site, haproxy, sites
@@ -222,7 +223,7 @@ def test_draining(running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, se
     (one,) = web.list_members()
     with pytest.raises(OperationTimeoutError) as caught:
         driver.balancer_detach_member(web, one, wait_drained=0.2)
-    assert caught.value.__notes__ == ["the member is still attached, and draining: 1 connections are left"]
+    assert caught.value.__notes__ == ["one is still attached, and draining: it gets no new connections"]
     (draining,) = web.list_members()
     assert draining.extra["condition"] == MemberCondition.DRAINING
     assert draining.health == MemberHealth.DRAINING
@@ -250,6 +251,40 @@ def test_draining_is_undone(
     assert ready.extra["condition"] == MemberCondition.ENABLED
     driver.wait_until_healthy(web, [ready])
     client.join(10)
+
+
+def test_rolling_again(
+    running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, servers: list[Site]
+) -> None:
+    """A node that did not drain in time is left unchanged, draining; the next round changes it."""
+    driver.wait_until_healthy(web, web.list_members()[:1])
+    servers[0].delay = 1.0
+    clients = [threading.Thread(target=request, args=(running.front,)) for _ in range(4)]
+    for one in clients:
+        one.start()
+    servers[0].wait_for_a_request()
+    (first, _) = web.list_members()
+    with pytest.raises(RollingError, match=f"{servers[0].port} failed: gave up after 0.1 s") as caught:
+        rolling(web, [first], lambda _: servers[0].restart(), wait_drained=0.1)
+    assert (caught.value.failed, servers[0].version) == ([first], 1)
+    assert [one.extra["condition"] for one in web.list_members()] == [
+        MemberCondition.DRAINING,
+        MemberCondition.ENABLED,
+    ]
+    servers[1].delay = 1.0
+    client = threading.Thread(target=request, args=(running.front,))
+    client.start()
+    servers[1].wait_for_a_request()
+    with pytest.raises(OperationTimeoutError):
+        web.detach_member(web.list_members()[1], wait_drained=0.1)
+    client.join(10)
+    assert [one.health for one in web.list_members()] == [MemberHealth.DRAINING, MemberHealth.UNKNOWN]
+    rolling(web, web.list_members()[1:], lambda _: None, wait_drained=10)
+    (back,) = rolling(web, [first], lambda _: servers[0].restart(), wait_drained=10)
+    assert (back.id, back.extra["weight"], back.extra["condition"]) == ("one", 30, MemberCondition.ENABLED)
+    assert (servers[0].version, servers[0].cut) == (2, 0)
+    for one in clients:
+        one.join(10)
 
 
 def test_connections_are_cut(
@@ -424,8 +459,20 @@ def test_older_versions(version: str, expected: list[str]) -> None:
     assert [line for line in old.lines if not line.startswith("show")] == expected
 
 
+COLUMNS = b"# pxname,svname,qcur,scur,status,weight,type,check_status,addr,mode\n"
+
+
 @pytest.mark.parametrize(
-    "response", [b"", b"# pxname,svname", b"1\n2\n3\n", b"\xff\xfe\n", b"# pxname\nweb\n"]
+    "response",
+    [
+        b"",
+        b"# pxname,svname",
+        b"1\n2\n3\n",
+        b"\xff\xfe\n",
+        b"# pxname,svname\nweb,BACKEND\n\n",
+        COLUMNS + b"web,BACKEND,many,0,UP,1,1,,,http\n\n",
+        COLUMNS + b"web,BACKEND,0,\xc2\xb2,UP,1,1,,,http\n\n",
+    ],
 )
 def test_broken_responses(response: bytes) -> None:
     """A response that ends early or is not what was asked for is an error of ours."""

@@ -24,6 +24,7 @@ def complete(
     further: Sequence[Listener],
     word: Callable[[str], str],
     encrypted: Collection[str],
+    passes_through: bool = False,
 ) -> list[Listener]:
     """Return all listeners of a new balancer, the first one first, with all that may be left out.
 
@@ -35,6 +36,7 @@ def complete(
         further: The argument `ex_listeners`.
         word: Returns the provider's word for a protocol, or raises `UnsupportedOperationError`.
         encrypted: The protocols that need a certificate.
+        passes_through: Whether without a certificate they reach the members as they are.
 
     Raises:
         InvalidArgumentError: A port comes twice or is invalid, or a certificate is missing.
@@ -55,7 +57,11 @@ def complete(
                 f"the listener at {port} is {own.protocol!r} in ex_listeners, and protocol is {protocol!r}"
             )
         first = replace(own, member_port=own.member_port or first.member_port)
-    return [_completed(one, certificate, word, encrypted) for one in (first, *others.values())]
+    completed = [_completed(one, certificate, word, encrypted) for one in (first, *others.values())]
+    for one in completed:
+        if one.protocol in encrypted and not (one.certificate or passes_through):
+            raise InvalidArgumentError(f"the {one.protocol} listener at {one.port} needs a certificate")
+    return completed
 
 
 def _completed(
@@ -66,8 +72,6 @@ def _completed(
     word(member_protocol)
     needs = protocol in encrypted
     chosen = one.certificate or (certificate if needs else None)
-    if needs and not chosen:
-        raise InvalidArgumentError(f"the {protocol} listener at {one.port} needs a certificate")
     if chosen and not needs:
         raise InvalidArgumentError(f"the {protocol} listener at {one.port} must not have a certificate")
     return Listener(

@@ -38,7 +38,7 @@ STOPPED = "Target.InvalidState"
 TRAFFIC_PORT = "traffic-port"
 DAY = 86400
 """The seconds for which a cookie holds by default."""
-ALGORITHM = "load_balancing.algorithm.type"
+ALGORITHM, BY_DEFAULT = "load_balancing.algorithm.type", "round_robin"
 GROUP_NAME = re.compile(r":targetgroup/([^/]+)/")
 OURS = re.compile(r"(.*[0-9a-f]{12})-\d\d")
 """The name of a target group of this driver: those of one balancer begin alike, and are counted."""

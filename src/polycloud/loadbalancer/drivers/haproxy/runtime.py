@@ -81,7 +81,7 @@ class RuntimeConnection(Connection):
         line = f"set severity-output number;{before and before + ';'}{command}\n".encode()
         try:
             with _errors(Exchange(self._name(), "command", command)):
-                return _result(waiting.run(lambda: self._exchange(line)))
+                return result(waiting.run(lambda: self._exchange(line)))
         except (ProviderError, TransportError) as error:
             error.changes = changes
             raise
@@ -126,7 +126,7 @@ def word(name: object, what: str) -> str:
     raise InvalidArgumentError(f"{what} must be made of ASCII letters, digits and -_.:, got {shown(name)}")
 
 
-def _result(text: str) -> str:
+def result(text: str) -> str:
     """Return what a command printed, without the level of a message. Raises the error for a refusal."""
     if not text.endswith("\n"):
         raise TransportError("the connection ended before the response did")
