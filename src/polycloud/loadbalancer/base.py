@@ -10,7 +10,7 @@ provider is busy with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
@@ -358,7 +358,7 @@ class Driver(OperationsDriver):
             yield
         except BaseException as error:
             try:
-                with cleanup():
+                with cleanup(), suppress(NotFoundError):  # it may be gone
                     self.destroy_balancer(balancer)
             except PolycloudError as refusal:
                 error.add_note(
@@ -453,7 +453,7 @@ class Driver(OperationsDriver):
 
     @contextmanager
     def _member_errors(self, member_id: str) -> Iterator[None]:
-        """Raise "not found" and "exists already" as the errors of members."""
+        """Raise "not found" and other conflicts than a busy balancer as the errors of members."""
         try:
             yield
         except (BalancerError, MemberError):
@@ -461,6 +461,8 @@ class Driver(OperationsDriver):
         except NotFoundError as error:
             raise translated(error, MemberDoesNotExistError(error.message, self, member_id)) from error
         except ConflictError as error:
+            if self._is_busy(error):
+                raise
             raise translated(error, MemberAlreadyExistsError(error.message, self, member_id)) from error
 
 
@@ -543,4 +545,6 @@ def _spelled(ip: str | None) -> str | None:
 
 
 def _address(member: Member) -> str:
-    return f"{member.ip}:{member.port}" if member.ip else str(member.id)
+    if not member.ip:
+        return str(member.id)
+    return f"[{member.ip}]:{member.port}" if ":" in member.ip else f"{member.ip}:{member.port}"

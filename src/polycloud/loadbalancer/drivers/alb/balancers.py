@@ -142,11 +142,11 @@ class ALBBalancers(ALBBaseDriver):
 
     def _fresh(self, arn: str) -> LoadBalancer:
         """Return a balancer as it is now. Raises `NotFoundError`."""
-        if isinstance(arn, str) and arn.startswith("arn:"):
-            found = self._detailed(self._described(LoadBalancerArns=[arn]), listed=False)
-            if found and found[0].id == arn:
-                return found[0]
-        raise BalancerDoesNotExistError(driver=self, balancer_id=str(arn))
+        which = [self._require_arn(arn)]
+        found = self._detailed(self._described(LoadBalancerArns=which), listed=False)
+        if found and found[0].id == arn:
+            return found[0]
+        raise BalancerDoesNotExistError(driver=self, balancer_id=arn)
 
     def _detailed(self, items: Iterable[Item[Balancer]], *, listed: bool = True) -> list[LoadBalancer]:
         """Return balancers with what their listeners and target groups say; without those that are gone."""
