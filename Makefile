@@ -7,13 +7,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
 # The targets that need the servers of ../shared/servers; .ci/run makes them where those are
-INTEGRATION := nameservers openstack softlayer stores
+INTEGRATION := nameservers openstack softlayer stores traffic
 
 # Programs that tests start, and tests themselves, are compiled once, whatever the environment says
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaigns integration lint docs contract interop nameservers openstack softlayer stores fuzz threads faults mutations ansible bench clean
+.PHONY: help demo test campaigns integration lint docs contract interop nameservers openstack softlayer stores traffic fuzz threads faults mutations ansible bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -56,6 +56,9 @@ softlayer: $(VENV)/.dev ## run SoftLayer's driver on the server of its SDK, from
 
 stores: $(VENV)/.dev ## run storage drivers on stores of the kit in ../shared: MiniStack, Swift, SeaweedFS, Azurite, Google's emulators, for minutes
 	POLYCLOUD_STORES=real $(BIN)/pytest -n 2 tests/stores tests/storage/test_swiftclient.py
+
+traffic: $(VENV)/.dev ## send 10,000 requests in each of several ways through HAProxy while its members change, for minutes
+	POLYCLOUD_TRAFFIC=long $(BIN)/pytest -n 0 --timeout 600 tests/loadbalancer/test_traffic.py
 
 fuzz: $(VENV)/.dev ## give every parser of outside bytes odd ones, for minutes
 	POLYCLOUD_FUZZ=long $(BIN)/pytest -n 2 --timeout 1800 tests/fuzz

@@ -25,6 +25,12 @@ PRINTED = {
     "loadbalancer.md": [
         ("web running 192.0.2.1 80\n10.0.0.1 8080 up\n10.0.0.2 8080 up\n10.0.0.3 8080 up\nround_robin 2\n"),
         "['10.0.1.1', '10.0.1.2']\n",
+        (
+            "web1 taking out\nweb1 changing\nweb1 putting back\nweb1 done\n"
+            "web2 taking out\nweb2 changing\nweb2 putting back\nweb2 done\n2\n"
+        ),
+        "True False\n",
+        "running web-1.us-east-1.elb.amazonaws.com up 8080\n",
         "3\n",
     ],
     "dns.md": [

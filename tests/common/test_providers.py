@@ -96,7 +96,7 @@ def test_drivers_of_other_packages(install: Callable[[str], Path]) -> None:
     assert get_driver("linode") is get_driver("Linode") is LinodeNodeDriver
 
 
-@pytest.mark.parametrize("service", ["compute", "dns", "storage"])
+@pytest.mark.parametrize("service", list(DriverType))
 def test_code_of_other_packages(install: Callable[[str], Path], service: str) -> None:
     """The code of an installed package runs when its provider is named, and not for lists of names."""
     folder = install(f"[polycloud.{service}]\nothercloud = code_of_others:Driver\n")

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
+from urllib.parse import parse_qsl
 
 import pytest
+import urllib3
 
 from polycloud.compute.base import Node
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.loadbalancer.base import Driver, Member
 from polycloud.sandbox import Sandbox
+from support.web import Answer, Seen, Web, serve
 
 CERTIFICATE = "arn:aws:iam::123456789012:server-certificate/web"
 
 
+class Server(Protocol):
+    """A server of AWS, and the arguments of drivers that use it."""
+
+    @property
+    def credentials(self) -> tuple[str, ...]: ...
+
+    @property
+    def options(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Ground:
-    """A running sandbox, with ten instances and two subnets of different zones."""
+    """A running server, with ten instances and two subnets of different zones."""
 
-    cloud: Sandbox
+    cloud: Server
     nodes: list[Node]
     subnets: list[str]
 
@@ -66,3 +79,38 @@ class AWSMembers:
     def new_node(self, driver: Driver) -> Node:
         """Return an instance."""
         return self.ground.nodes[-1]
+
+
+Forward = Callable[[], Answer]
+Change = Callable[[dict[str, str], Forward], Answer | None]
+
+
+@contextmanager
+def front(cloud: Server, **changes: Change) -> Iterator[Web]:
+    """Run a server before moto that changes the responses to some actions, to those that Amazon gives."""
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", cloud.options["port"], retries=False)
+
+    def respond(seen: Seen) -> Answer | None:
+        def forward() -> Answer:
+            found = pool.urlopen(seen.method, seen.target, seen.body, seen.headers)
+            return Answer(found.status, found.data, {"Content-Type": "text/xml"})
+
+        fields = dict(parse_qsl(seen.body.decode()))
+        change = changes.get(fields["Action"])
+        return forward() if change is None else change(fields, forward)
+
+    with serve(respond) as web, pool:
+        yield web
+
+
+def result(action: str, inner: str = "") -> Answer:
+    """Return the response to an action with this result."""
+    return Answer(
+        body=f"<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>".encode()
+    )
+
+
+def refusal(code: str, message: str = "no") -> Answer:
+    """Return a refusal."""
+    error = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    return Answer(400, error.encode())

@@ -120,6 +120,8 @@ class SmallLBDriver(Driver):
             "algorithm": self._algorithm(algorithm),
         }
         wanted = check_members(members)
+        if self._named(name):  # or a create whose response is lost would take that one for its own
+            raise BalancerAlreadyExistsError(driver=self, balancer_id=name)
         made = self._create_once(
             UniqueCreation(
                 f"the balancer {name!r}", lambda: self._send("POST", "", body), lambda: self._named(name)

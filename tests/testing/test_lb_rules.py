@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -315,6 +316,40 @@ class DropsSettings(DummyLBDriver):
         return made
 
 
+class ResetsSettings(DummyLBDriver):
+    """Resets settings when a balancer changes."""
+
+    def create_balancer(
+        self, *args: Any, ex_health_check: HealthCheck | None = None, **kwargs: Any
+    ) -> LoadBalancer:
+        made = self._balancers[super().create_balancer(*args, **kwargs).id]
+        made.extra["health_check"] = ex_health_check
+        return made
+
+    def update_balancer(self, *args: Any, **kwargs: Any) -> LoadBalancer:
+        changed = self._balancers[super().update_balancer(*args, **kwargs).id]
+        changed.extra["health_check"] = None
+        return changed
+
+
+class OneWeight(DummyLBDriver):
+    """Drops the weights of members."""
+
+    def _attach(self, balancer: LoadBalancer, member: Member) -> Member:
+        made = super()._attach(balancer, member)
+        self._members[balancer.id][str(made.id)].extra["weight"] = 1
+        return made
+
+
+class OneBalancer(DummyLBDriver):
+    """Takes a member that any balancer has for one that is attached."""
+
+    def _require_new(self, members: Sequence[Member], member: Member) -> None:
+        super()._require_new(members, member)
+        if member.balancer is not None:
+            raise MemberAlreadyExistsError(driver=self, member_id=str(member.id))
+
+
 class ResetsOthers(DummyLBDriver):
     """Resets whatever an update does not name, and lets names be taken."""
 
@@ -483,6 +518,14 @@ class LooksAtEach(SmallLBDriver):
         return [self.get_balancer(one.id) for one in super().list_balancers()]
 
 
+class TakesNames(SmallLBDriver):
+    """Searches by name for a create whose response was lost, whatever was there before."""
+
+    def _named(self, name: str) -> list[LoadBalancer]:
+        searching = any(frame.name == "_search" for frame in traceback.extract_stack())
+        return super()._named(name) if searching else []
+
+
 class Unquoted(SmallLBDriver):
     """Puts the id into paths as it is."""
 
@@ -540,6 +583,9 @@ IN_MEMORY: Mapping[type[Any], str] = {
     SaysTrue: "L37 L38 L39 L51 L52",
     NoneForUnknown: "L38",
     DropsSettings: "L40",
+    ResetsSettings: "L58",
+    OneWeight: "L59",
+    OneBalancer: "L60",
     ResetsOthers: "L41 L42 L43",
     AttachesTwice: "L47 L48",
     OverwritesMembers: "L48 L49",
@@ -557,6 +603,7 @@ OVER_HTTP: Mapping[type[Any], str] = {
     SendsAgain: "L16 L17",
     LeavesHalves: "L32",
     LooksAtEach: "L34",
+    TakesNames: "L57",
     Unquoted: "L19",
 }
 SEEDED = {**IN_MEMORY, **OVER_HTTP}

@@ -333,11 +333,22 @@ def calls_of_a_name_service(provider: str, web: Web) -> list[Callable[[], object
 
 
 @pytest.mark.parametrize(("form", "status"), pairs(["base64", "XML", "HTML", "JSON"], [500, 429, 200, 401]))
-@pytest.mark.parametrize("provider", [*STORES, *NAME_SERVICES])
-def test_drivers_of_other_services(world: World, provider: str, form: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("calls_of", "provider"),
+    [
+        *((calls_of_a_store, one) for one in STORES),
+        *((calls_of_a_name_service, one) for one in NAME_SERVICES),
+    ],
+)
+def test_drivers_of_other_services(
+    world: World,
+    calls_of: Callable[[str, Web], list[Callable[[], object]]],
+    provider: str,
+    form: str,
+    status: int,
+) -> None:
     """Nothing that a driver of objects or of DNS does shows a secret, whatever its provider repeats."""
     with everything_recorded() as recorded, serve(repeating(form, status)) as web:
-        calls_of = calls_of_a_store if provider in STORES else calls_of_a_name_service
         texts = [error_of(world, call) for call in calls_of(provider, web)]
     assert any(texts)
     for text in {*texts, *recorded}:

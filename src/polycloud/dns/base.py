@@ -78,6 +78,9 @@ class DNSDriver(OperationsDriver):
     longest_text: ClassVar[int] = 65279
     """The most bytes in the data of TXT: in DNS 65,535 with the lengths of its pieces."""
 
+    has_empty_texts: ClassVar[bool] = True
+    """Whether the data of TXT can be empty."""
+
     changes_types: ClassVar[bool] = True
     """Whether the type of a record can be changed."""
 
@@ -343,7 +346,9 @@ class DNSDriver(OperationsDriver):
         """Check the arguments of `create_record`; return the content of the record."""
         check_kind(zone, Zone, "zone")
         self._provider_type(type_)
-        return self._content(relative_to(zone, name), RecordType(type_), data, self._check_extra(extra))
+        fields = self._check_extra(extra)
+        self._check_ttl(fields)
+        return self._content(relative_to(zone, name), RecordType(type_), data, fields)
 
     def _check_extra(self, extra: object) -> dict[str, Any]:
         """Check the argument `extra` of a record; return a copy without None.
@@ -352,6 +357,11 @@ class DNSDriver(OperationsDriver):
         """
         return check_extra(extra)
 
+    def _check_ttl(self, extra: Mapping[str, Any]) -> None:
+        """Refuse a TTL that the provider cannot have: here, so that plans know it before anything is sent."""
+        if "ttl" in extra:
+            self.stored_ttl(extra["ttl"])
+
     def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
         """Return the content of a record."""
         content = Content.of(name, type_, check_data(data, keeps_bytes=self.keeps_bytes), extra)
@@ -359,6 +369,8 @@ class DNSDriver(OperationsDriver):
             raise InvalidArgumentError(
                 f"data of type {type_} must have at most {self.longest_text} bytes, got {shown(data)}"
             )
+        if type_ in TEXTS and not data and not self.has_empty_texts:
+            raise InvalidArgumentError(f"data of type {type_} must not be empty at {self.name}")
         lost = sorted(set(data) & set(self.lost_characters))
         if type_ in TEXTS and lost:
             raise InvalidArgumentError(
@@ -386,6 +398,7 @@ class DNSDriver(OperationsDriver):
                 message = f"{self.name} cannot change the type of a record from {record.type} to {type_}"
                 raise UnsupportedOperationError(message, self)
         changes = self._check_extra(extra)
+        self._check_ttl(changes)
         own = VALUE_FIELDS.get(record.type, ())
         kept = record.extra
         if type_ is not None and type_ != record.type:

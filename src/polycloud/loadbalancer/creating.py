@@ -12,8 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from polycloud.common.creation import Creation
+from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import cleanup
-from polycloud.errors import ConflictError, NotFoundError, PolycloudError
+from polycloud.errors import (
+    AmbiguousCreateError,
+    ConflictError,
+    NotFoundError,
+    OperationTimeoutError,
+    PolycloudError,
+)
 from polycloud.loadbalancer.base import Driver, translated
 from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.types import BalancerAlreadyExistsError
@@ -61,19 +68,37 @@ class MarkedCreation(Creation[LoadBalancer]):
         """
         if self.steps.named() is not None:
             raise self._exists()
-        driver = self.driver
+        settle_time = self.driver.settle_time
         try:
-            balancer = self.run(settle_time=driver.settle_time, timeout=driver.settle_time)
+            balancer = self.run(settle_time=settle_time, timeout=settle_time)
         except ConflictError as error:
             raise translated(error, self._exists()) from error
+        except AmbiguousCreateError as error:
+            error.driver = self.driver
+            raise
         try:
-            if self.steps.mark_of(balancer) != self.mark:
+            if not self._is_own(balancer):
                 raise self._exists()
             return self.steps.complete(balancer)
         except BaseException as error:
-            if not isinstance(error, BalancerAlreadyExistsError):
-                self._undo_noting(error, balancer)
+            self._undo_noting(error, balancer)
             raise
+
+    def _is_own(self, balancer: LoadBalancer) -> bool:
+        """Return whether the balancer has the marker, which may be readable a moment later only."""
+
+        def check() -> bool | None:
+            try:
+                mark = self.steps.mark_of(balancer)
+            except NotFoundError:
+                return None
+            return None if mark is None else mark == self.mark
+
+        marker = f"{self.what} to have its tag"
+        try:
+            return waiting.poll(check, waiting_for=marker, timeout=self.driver.settle_time)
+        except OperationTimeoutError:
+            return False
 
     def _exists(self) -> BalancerAlreadyExistsError:
         return BalancerAlreadyExistsError(driver=self.driver, balancer_id=self.name)

@@ -66,7 +66,7 @@ REFUSALS: tuple[tuple[int, str, type[ProviderHTTPError]], ...] = (
     (HTTPStatus.BAD_REQUEST, r"(?i)(attribute|field)\W+name\b|\bname\b.*(too long|empty)", InvalidNameError),
     (
         HTTPStatus.BAD_REQUEST,
-        r"(?i)marker.* (not|could not be) found|unable to find .*marker|invalid marker",
+        r"(?i)marker.* (not|could not be) found|marker .* is not valid|(unable to find .*|invalid )marker",
         NotFoundError,
     ),
 )

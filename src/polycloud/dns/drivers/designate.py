@@ -22,7 +22,7 @@ from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDri
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency import waiting
 from polycloud.dns.base import translated
-from polycloud.dns.content import check_extra, check_kind, record_type
+from polycloud.dns.content import Content, check_extra, check_kind, record_type
 from polycloud.dns.names import full_name, normalize_domain
 from polycloud.dns.objects import Zone
 from polycloud.dns.rdata import TEXTS, read_rdata, write_rdata
@@ -41,6 +41,7 @@ from polycloud.errors import (
     PolycloudError,
     UnsupportedOperationError,
 )
+from polycloud.utils.values import shown
 
 __all__ = ["DesignateConnection", "DesignateDriver"]
 
@@ -255,14 +256,28 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
             # A POST that was carried out is refused when it is repeated
             self.connection.request(path, json=body, method=method, idempotent=True)
         except (ConflictError, NotFoundError) as error:
+            if error.repeated and before is None and after is not None and self._has(zone, after):
+                return
             if isinstance(error, NotFoundError) and "RecordSet" not in str(error.message):  # but the zone
                 raise
             raise translated(error, SetsChangedError(error.message, self)) from error
+
+    def _has(self, zone: Zone, wanted: RecordSet) -> bool:
+        """Return whether there is a set with this name, type, TTL and these values."""
+        return any(_identity(one) == _identity(wanted) for one in self._sets(zone, wanted.name))
 
     def _with(self, start: RecordSet, value: SetValue, given: Mapping[str, Any]) -> RecordSet:
         """Leave out what only Designate says of a set, and which changes with it."""
         description = drop_none({"description": start.extra.get("description")})
         return super()._with(replace(start, extra=description), value, given)
+
+    def _content(self, name: str, type_: RecordType | str, data: str, extra: dict[str, Any]) -> Content:
+        if type_ == RecordType.CAA and ";" in data:
+            raise InvalidArgumentError(
+                f"data of type CAA must not have ;, behind which {self.name} serves nothing (it lists it), "
+                f"got {shown(data)}"
+            )
+        return super()._content(name, type_, data, extra)
 
     # Conversions
 
@@ -287,6 +302,10 @@ def _path(zone_id: str) -> str:
 
 def _id_of(one: RecordSet) -> str:
     return str(one.extra[ID])
+
+
+def _identity(one: RecordSet) -> tuple[object, ...]:
+    return one.name, one.type, one.ttl, sorted(value.text for value in one.values)
 
 
 def _chosen(extra: dict[str, Any] | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from polycloud.dns.rdata import HOST_NAMES
 from polycloud.dns.records import RecordsDriver
 from polycloud.dns.types import Provider, RecordType, ZoneDoesNotExistError
 from polycloud.dns.zonefile import to_bind
-from polycloud.errors import UnsupportedOperationError
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 __all__ = ["DigitalOceanDNSDriver"]
 
@@ -55,9 +55,16 @@ class DigitalOceanDNSDriver(DigitalOceanBaseDriver, RecordsDriver):
 
     type = Provider.DIGITAL_OCEAN
     changes_types = False
+    has_empty_texts = False
     RECORD_TYPE_MAP: ClassVar = {
         RecordType(name): name for name in ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "SOA", "SRV", "TXT")
     }
+
+    def stored_ttl(self, ttl: int) -> int:
+        """Return the TTL. Raises `InvalidArgumentError` for 0, which the provider refuses."""
+        if not ttl:
+            raise InvalidArgumentError(f"ttl must not be 0 at {self.name}")
+        return ttl
 
     # Zones
 

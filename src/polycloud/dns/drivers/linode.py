@@ -67,6 +67,7 @@ class LinodeDNSDriver(LinodeBaseDriver, RecordsDriver):
     type = Provider.LINODE
     RECORD_TYPE_MAP: ClassVar = {RecordType(name): name for name in TYPES}
     changes_types = False
+    has_empty_texts = False
     fields_of: ClassVar = {"name": NAME, "data": ("target",), "ttl": ("ttl_sec",)}
 
     def stored_ttl(self, ttl: int) -> int:

@@ -43,6 +43,7 @@ class RackspaceDNSDriver(CloudDNSRecords):
     RECORD_TYPE_MAP: ClassVar = {RecordType(name): name for name in TYPES}
     changes_types = False
     lost_characters = '"\\'
+    has_empty_texts = False
     own_extra = frozenset({"comment"})
     fields_of: ClassVar = {"weight": ("data",), "port": ("data",)}
 

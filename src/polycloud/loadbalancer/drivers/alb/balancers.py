@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from polycloud.common.aws.balancing import code_of
+from polycloud.common.aws.balancing import code_of, tag_list
 from polycloud.common.aws.xml import Item
 from polycloud.common.busy import when_free
 from polycloud.errors import (
@@ -27,6 +27,7 @@ from polycloud.loadbalancer.drivers.alb.connection import ALBBaseDriver
 from polycloud.loadbalancer.drivers.alb.payload import (
     ALGORITHM,
     APPLICATION,
+    BY_DEFAULT,
     TYPES,
     Balancer,
     Group,
@@ -39,8 +40,12 @@ from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError, B
 OWNER = "polycloud-balancer"
 """The tag of a target group that this driver made: the ARN of its balancer."""
 
+PORT = "polycloud-port"
+"""The tag of a balancer with several listeners: the port of the first one."""
 UNKNOWN = ("protocol", "algorithm", "listeners", "health_check", "sticky", "target_group")
 """What the provider's list of balancers does not say of them."""
+
+Listened = tuple[Item[Balancer], list[RawListener]]
 
 
 class ALBBalancers(ALBBaseDriver):
@@ -79,7 +84,7 @@ class ALBBalancers(ALBBaseDriver):
         *,
         ex_certificate: str | None = None,
     ) -> LoadBalancer:
-        """Change the first listener, or the algorithm of its target group; the name cannot be changed.
+        """Change the listener at the balancer's port, or the algorithm; the name cannot be changed.
 
         The new protocol must be one of the same type of balancer, application or network. `ex_certificate` is
         the ARN of the certificate, if the protocol needs one and the listener has none.
@@ -101,7 +106,7 @@ class ALBBalancers(ALBBaseDriver):
         def change() -> LoadBalancer:
             listeners = self._listeners(balancer.id)
             if fields:
-                self._change_listener(listeners, fields)
+                self._change_listener(balancer, listeners, fields)
             if algorithm is not None:
                 for one in self._serving(balancer.id):
                     self._set_attributes(one.arn, {ALGORITHM: self._algorithm(algorithm)})
@@ -137,17 +142,18 @@ class ALBBalancers(ALBBaseDriver):
 
     def _fresh(self, arn: str) -> LoadBalancer:
         """Return a balancer as it is now. Raises `NotFoundError`."""
-        if isinstance(arn, str) and arn.startswith("arn:"):
-            found = self._detailed(self._described(LoadBalancerArns=[arn]), listed=False)
-            if found and found[0].id == arn:
-                return found[0]
-        raise BalancerDoesNotExistError(driver=self, balancer_id=str(arn))
+        which = [self._require_arn(arn)]
+        found = self._detailed(self._described(LoadBalancerArns=which), listed=False)
+        if found and found[0].id == arn:
+            return found[0]
+        raise BalancerDoesNotExistError(driver=self, balancer_id=arn)
 
     def _detailed(self, items: Iterable[Item[Balancer]], *, listed: bool = True) -> list[LoadBalancer]:
         """Return balancers with what their listeners and target groups say; without those that are gone."""
         items = list(items)
         listeners = self.connection.gather([partial(self._listeners_of, one.value.arn) for one in items])
         there = [(item, found) for item, found in zip(items, listeners, strict=True) if found is not None]
+        there = self._in_order(there)
         groups = self._all_groups([one for _, found in there for one in found], listed=listed)
         firsts = [(found[0].group() if found else None) for _, found in there]
         attributes = self.connection.gather([partial(self._attributes, arn) for arn in firsts])
@@ -155,6 +161,15 @@ class ALBBalancers(ALBBaseDriver):
             self._to_balancer(item, found, groups, said)
             for (item, found), said in zip(there, attributes, strict=True)
         ]
+
+    def _in_order(self, there: list[Listened]) -> list[Listened]:
+        """Return balancers with that listener as the first one that the tag names, if a group has several."""
+        shared = [item.value.arn for item, found in there if len(found) > 1 and _share(*found[:2])]
+        try:
+            tags = self._tags(shared)
+        except NotFoundError:  # one of them is gone by now
+            tags = {}
+        return [(item, _ordered(found, tags.get(item.value.arn, {}).get(PORT))) for item, found in there]
 
     def _listeners_of(self, arn: str) -> list[RawListener] | None:
         try:
@@ -187,11 +202,11 @@ class ALBBalancers(ALBBaseDriver):
         settings = [one.settings(groups.get(one.group() or "")) for one in listeners]
         first = groups.get(listeners[0].group() or "") if listeners else None
         words = {word: ours for ours, word in self.algorithms.items()}
-        is_application = item.value.type == APPLICATION
+        has_algorithm = item.value.type == APPLICATION and attributes
         made.port = settings[0].port if settings else None
         made.extra.update(
             protocol=settings[0].protocol if settings else None,
-            algorithm=words.get(attributes.get(ALGORITHM, "")) if is_application else None,
+            algorithm=words.get(attributes.get(ALGORITHM, BY_DEFAULT)) if has_algorithm else None,
             listeners=settings,
             health_check=first.check() if first else None,
             sticky=sticky_of(attributes),
@@ -199,22 +214,27 @@ class ALBBalancers(ALBBaseDriver):
         )
         return made
 
-    def _change_listener(self, listeners: list[RawListener], fields: dict[str, Any]) -> None:
+    def _change_listener(
+        self, balancer: LoadBalancer, listeners: list[RawListener], fields: dict[str, Any]
+    ) -> None:
         if not listeners:
             raise InvalidArgumentError("the balancer has no listener that could be changed")
-        first = listeners[0]
+        first = next((one for one in listeners if one.port == balancer.port), listeners[0])
         old = first.protocol or ""
         new = fields.get("Protocol", old)
         self._require_type(old.lower(), new)
         if new in {"HTTPS", "TLS"} and not (fields.get("Certificates") or first.certificates):
             raise InvalidArgumentError(f"the protocol {new} needs ex_certificate")
         self.connection.call("ModifyListener", {"ListenerArn": first.arn, **fields}, dict)
+        if len(listeners) > 1 and "Port" in fields:
+            tags = tag_list({PORT: str(fields["Port"])})
+            self.connection.call("AddTags", {"ResourceArns": [balancer.id], "Tags": tags}, idempotent=True)
 
     def _require_type(self, old: str, new: str) -> None:
         """Raise `UnsupportedOperationError` if a balancer of the protocol `old` cannot have `new`."""
         type_ = TYPES.get(self.protocols.get(old, ""))
         if type_ != TYPES[new]:
-            raise UnsupportedOperationError(f"an {type_} balancer has no protocol {new}", self)
+            raise UnsupportedOperationError(f"{type_} balancers have no protocol {new}", self)
 
     def _owned(self, balancer: str, groups: list[str]) -> list[str]:
         """Return those target groups that this driver made for this balancer."""
@@ -242,3 +262,12 @@ class ALBBalancers(ALBBaseDriver):
                 return
 
         when_free(delete, timeout=self.busy_time, is_busy=lambda error: isinstance(error, ConflictError))
+
+
+def _share(one: RawListener, other: RawListener) -> bool:
+    return one.group() == other.group()
+
+
+def _ordered(listeners: list[RawListener], port: str | None) -> list[RawListener]:
+    """Return listeners with the one at `port` first, if it has the same target group as the first one."""
+    return sorted(listeners, key=lambda one: not (_share(one, listeners[0]) and str(one.port) == port))

@@ -2,8 +2,8 @@
 
 A balancer is made in the order in which the provider needs its parts: the balancer, whose response says its
 network, the target groups in that network, their members, the listeners. A target group's name is drawn by
-lot, so the provider never returns one that existed. Where a part's response is lost the part is made again,
-which the provider recognizes; one that refuses it, because it exists, is asked for it.
+lot, so the provider never returns one that existed. Where a part's response is lost the part is searched for,
+and if it is not there made again, which the provider recognizes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from typing import Any, TypeVar
 from polycloud.common.arguments import as_list
 from polycloud.common.aws.balancing import MARKER, require_name, tag_list
 from polycloud.common.aws.xml import item_of
-from polycloud.common.creation import marker_for
-from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError, UnsupportedOperationError
+from polycloud.common.creation import is_refusal, marker_for
+from polycloud.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    PolycloudError,
+    UnsupportedOperationError,
+)
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, check_members
 from polycloud.loadbalancer.creating import MarkedCreation, Steps
-from polycloud.loadbalancer.drivers.alb.balancers import OWNER
+from polycloud.loadbalancer.drivers.alb.balancers import OWNER, PORT
 from polycloud.loadbalancer.drivers.alb.members import (
     BY_ADDRESS,
     BY_INSTANCE,
@@ -164,7 +170,10 @@ class ALBCreating(ALBMembers):
             "Scheme": _require_scheme(ex_scheme) or self._scheme or SCHEMES[0],
             "Type": type_,
         }
-        return self._create(name, fields, ex_tags or {}, plan)
+        tags = dict(ex_tags or {})
+        if len(listeners) > 1:
+            tags[PORT] = str(port)
+        return self._create(name, fields, tags, plan)
 
     # Parts
 
@@ -265,14 +274,22 @@ class ALBCreating(ALBMembers):
         self._once("CreateListener", fields, find)
 
     def _once(self, action: str, fields: dict[str, Any], find: Callable[[], T | None]) -> T | dict[str, Any]:
-        """Make a part of a balancer, again if the response is lost; return the result or the part found."""
+        """Make a part of a balancer, whose response may be lost; return the result or the part found.
+
+        The balancer is of this create alone, and so are the names of its target groups: a part that exists
+        was made by it.
+        """
         try:
-            result: dict[str, Any] = self.connection.call(action, fields, dict, idempotent=True)
-        except ConflictError:  # the balancer, or the name, is ours alone: so an earlier attempt made it
-            found = find()
-            if found is None:
+            result: dict[str, Any] = self.connection.call(action, fields, dict)
+        except PolycloudError as error:
+            refused = is_refusal(error)
+            if refused and not isinstance(error, ConflictError):
                 raise
-            return found
+            if (found := find()) is not None:
+                return found
+            if refused:
+                raise
+            result = self.connection.call(action, fields, dict, idempotent=True)
         return result
 
     def _named_group(self, name: str) -> Group | None:
@@ -289,7 +306,7 @@ def _require_type(wanted: str, type_: str, what: str, value: str) -> str:
     """Return the value. Raises `UnsupportedOperationError` if the balancer is of another type."""
     if type_ == wanted:
         return value
-    raise UnsupportedOperationError(f"only an {wanted} balancer has {what}, not an {type_} one")
+    raise UnsupportedOperationError(f"only {wanted} balancers have {what}, not {type_} ones")
 
 
 def _require_scheme(scheme: str | None) -> str | None:

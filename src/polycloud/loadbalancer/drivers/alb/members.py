@@ -13,7 +13,6 @@ from polycloud.common.aws.balancing import REFUSED_MEMBERS, code_of
 from polycloud.concurrency import waiting
 from polycloud.errors import (
     InvalidArgumentError,
-    OperationTimeoutError,
     ProviderHTTPError,
     UnsupportedOperationError,
 )
@@ -63,7 +62,7 @@ class ALBMembers(ALBBalancers):
             attached = [one for one in there if one.health != MemberHealth.DRAINING]
             self._require_new([one for one in attached if _is(one, target)], _member(target, balancer))
             self._register(groups, [target])
-            return _member(target, balancer, ip=member.ip)
+            return _member(target, balancer)
 
         return self._changing(balancer, attach)
 
@@ -98,27 +97,20 @@ class ALBMembers(ALBBalancers):
         """Return the target that a member is. Raises `MemberDoesNotExistError`."""
         wanted = {member.id, member.ip} - {None}
         for one in there:
-            same_port = member.port in (None, one.port)
-            if one.id == member.id or (same_port and one.extra["target"] in wanted):
-                if one.id == member.id and not same_port and one.ip is None:
-                    continue  # the same instance at another port
+            if member.port in (None, one.port) and wanted & {one.id, one.extra["target"]}:
                 return Target(one.extra["target"], one.port, one.extra["availability_zone"])
         raise MemberDoesNotExistError(f"the balancer has no member {member!r}", self, str(member.id))
 
     def _wait_deregistered(self, groups: list[Group], target: Target, timeout: float) -> None:
-        def is_gone() -> bool | None:
+        def is_draining() -> bool:
             states = [
                 found
                 for group, one in _spread(groups, target)
                 for found in self._health(group.arn, Targets=[_fields(one, with_zone=False)])
             ]
-            return not any(one.found == MemberHealth.DRAINING for one in states) or None
+            return any(one.found == MemberHealth.DRAINING for one in states)
 
-        try:
-            self._polled(is_gone, f"the connections of {target.id} to end", timeout, 5.0)
-        except OperationTimeoutError as error:
-            error.add_note(f"{target.id} is detached and gets no new connections")
-            raise
+        self._wait_drained(target.id, is_draining, timeout, attached=False)
 
     def _health(self, group: str, **fields: Any) -> list[TargetDescription]:
         found = self.connection.iterate(
@@ -206,7 +198,6 @@ def _member(
     target: Target,
     balancer: LoadBalancer,
     description: TargetDescription | None = None,
-    ip: str | None = None,
 ) -> Member:
     """Return a target as a member; its id is that of the instance, or the address and port."""
     is_address = not INSTANCE.fullmatch(target.id)
@@ -220,4 +211,4 @@ def _member(
         "description": health.description if health else None,
     }
     found = description.found if description else MemberHealth.UNKNOWN
-    return Member(id_, target.id if is_address else ip, target.port, balancer, extra, found)
+    return Member(id_, target.id if is_address else None, target.port, balancer, extra, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from polycloud.common.aws.balancing import BalancingBaseDriver, BalancingConnect
 from polycloud.common.aws.xml import Item
 from polycloud.errors import (
     InvalidArgumentError,
-    NotFoundError,
+    PolycloudError,
     ProviderHTTPError,
     UnsupportedOperationError,
 )
@@ -18,7 +19,7 @@ from polycloud.loadbalancer.base import Driver, check_balancer, check_port, tran
 from polycloud.loadbalancer.drivers.elb.payload import HTTP, Description, extra_of, listener_fields
 from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.settings import Listener
-from polycloud.loadbalancer.types import Algorithm, BalancerInUseError, State
+from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError, BalancerInUseError, State
 
 
 class ELBConnection(BalancingConnection):
@@ -81,6 +82,8 @@ class ELBBalancers(BalancingBaseDriver, Driver):
                 first = next((one for one in listeners if one.listener.port == balancer.port), listeners[0])
                 old = _completed(first.listener.settings())
                 new = _changed(old, port, protocol, ex_certificate)
+                if new.port != old.port and any(one.listener.port == new.port for one in listeners):
+                    raise InvalidArgumentError(f"the balancer has another listener at port {new.port}")
                 if new != old:
                     self._replace(balancer.id, old, new, first.policy_names or ())
                     described = self._described(balancer.id)
@@ -112,11 +115,11 @@ class ELBBalancers(BalancingBaseDriver, Driver):
         """Return a balancer as the provider describes it. Raises `NotFoundError`."""
         action, list_ = "DescribeLoadBalancers", "LoadBalancerDescriptions"
         if not isinstance(name, str) or not name:
-            raise NotFoundError(404, f"there is no balancer {name!r}", {})
+            raise BalancerDoesNotExistError(driver=self, balancer_id=str(name))
         found = self.connection.iterate(action, list_, Description, paged=False, LoadBalancerNames=[name])
         first = next(found, None)
         if first is None:
-            raise NotFoundError(404, f"there is no balancer {name!r}", {})
+            raise BalancerDoesNotExistError(driver=self, balancer_id=str(name))
         return first
 
     def _to_balancer(self, item: Item[Description]) -> LoadBalancer:
@@ -136,9 +139,14 @@ class ELBBalancers(BalancingBaseDriver, Driver):
                 error.add_note(f"the listener at {old.port} was deleted before, and is made again")
                 self._create_listener(name, old, policies)
                 raise
-        else:
+            return
+        try:
             self._create_listener(name, new, policies)
-            self._delete_listener(name, old)
+        except BaseException:
+            with suppress(PolycloudError):  # it may have been made, and its policies refused
+                self._delete_listener(name, new)
+            raise
+        self._delete_listener(name, old)
 
     def _create_listener(self, name: str, listener: Listener, policies: Sequence[str]) -> None:
         fields: dict[str, Any] = {"Listeners": [listener_fields(listener, self.protocols)]}

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from polycloud.common.aws.balancing import REFUSED_MEMBERS, code_of
 from polycloud.concurrency import waiting
-from polycloud.errors import InvalidArgumentError, OperationTimeoutError, ProviderHTTPError
+from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 from polycloud.loadbalancer.base import Addressed, check_balancer, check_member
 from polycloud.loadbalancer.drivers.elb.balancers import ELBBalancers
 from polycloud.loadbalancer.drivers.elb.payload import Instance
@@ -75,15 +77,16 @@ class ELBMembers(ELBBalancers):
         return True
 
     def _wait_deregistered(self, balancer: LoadBalancer, id_: str, timeout: float) -> None:
-        def is_gone() -> bool | None:
-            state = self._states(balancer.id).get(id_)
-            return state is None or not state.is_draining or None
+        def is_draining() -> bool:
+            try:
+                state = self._states(balancer.id, [id_]).get(id_)
+            except ProviderHTTPError as error:
+                if code_of(error) in REFUSED_MEMBERS:  # it is no longer registered
+                    return False
+                raise
+            return state is not None and state.is_draining
 
-        try:
-            self._polled(is_gone, f"the connections of {id_} to end", timeout, 5.0)
-        except OperationTimeoutError as error:
-            error.add_note(f"{id_} is detached and gets no new connections")
-            raise
+        self._wait_drained(id_, is_draining, timeout, attached=False)
 
     def _turn_draining_on(self, name: str, wait: float) -> None:
         found = self.connection.call("DescribeLoadBalancerAttributes", {"LoadBalancerName": name}, dict)
@@ -99,7 +102,7 @@ class ELBMembers(ELBBalancers):
 
     def _register(self, name: str, ids: list[str]) -> None:
         """Register instances. Raises `InvalidArgumentError` for those that are none of the account."""
-        fields = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
+        fields: dict[str, Any] = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
         try:
             self.connection.act("RegisterInstancesWithLoadBalancer", **fields)
         except ProviderHTTPError as error:
@@ -111,9 +114,11 @@ class ELBMembers(ELBBalancers):
     def _fresh(self, name: str) -> LoadBalancer:
         return self._to_balancer(self._described(name))
 
-    def _states(self, name: str) -> dict[str, Instance]:
+    def _states(self, name: str, ids: Sequence[str] = ()) -> dict[str, Instance]:
+        """Return the health of instances: by default of all that are registered."""
+        fields: dict[str, Any] = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
         found = self.connection.iterate(
-            "DescribeInstanceHealth", "InstanceStates", Instance, paged=False, LoadBalancerName=name
+            "DescribeInstanceHealth", "InstanceStates", Instance, paged=False, **fields
         )
         return {one.value.id: one.value for one in found}
 

@@ -53,10 +53,10 @@ class HAProxyDriver(Driver):
     """The backends of a running HAProxy: `HAProxyDriver("/run/haproxy.sock")`, or `HAProxyDriver(port=9999)`.
 
     Without path, host and port, the path is that of POLYCLOUD_HAPROXY_PATH in the environment.
-    The socket must have the level admin (`stats socket ... level admin`). Over TCP HAProxy asks for no
-    password: other hosts than this one need `secure=True` (a socket with `ssl crt`), with `client_cert=` if
-    it asks for one, or `allow_insecure=True`. Backends are made in the configuration: balancers can neither
-    be created nor destroyed.
+    The socket must have the level admin (`stats socket ... level admin`). HAProxy asks for no password: other
+    hosts than this one need `secure=True`, with TLS before the socket (such as a `listen` section of mode tcp
+    that verifies `client_cert=`), or `allow_insecure=True`. Backends are made in the configuration: balancers
+    can neither be created nor destroyed.
     """
 
     type = Provider.HAPROXY
@@ -123,7 +123,7 @@ class HAProxyDriver(Driver):
         ex_health_check: HealthCheck | None = DEFAULT_CHECK,
         ex_proxy_protocol: bool = False,
     ) -> Member:
-        """Attach a member: set its server ready if it is in maintenance, else add one; return it.
+        """Attach a member: set its server ready if it drains or is in maintenance, else add one; return it.
 
         Args:
             balancer: The backend.
@@ -135,17 +135,19 @@ class HAProxyDriver(Driver):
         Raises:
             MemberAlreadyExistsError: The backend has this member.
             UnsupportedOperationError: This HAProxy or the backend's algorithm allows no new servers, and no
-                server of the configuration is in reserve; or the health check has what is the backend's.
+                server of the configuration is in reserve; or the health check has what is the backend's; or
+                the member's condition is not ENABLED.
         """
         check_balancer(balancer)
         wanted = servers.normalized(check_member(member))
         weight = servers.weight_of(member)
+        servers.require_enabled(member, self)
         check = servers.check_words(ex_health_check)
         words = ["send-proxy-v2"] if ex_proxy_protocol else []
 
         def attach() -> None:
             there = self._servers(balancer)
-            self._require_new([one.member(balancer) for one in there if not one.in_maintenance], wanted)
+            self._require_new([one.member(balancer) for one in there if one.is_open], wanted)
             own = [one for one in there if (one.ip, one.port) == (wanted.ip, wanted.port)]
             server = own[0] if own else self._add(balancer, wanted, words, check)
             server = server or self._take(there, balancer, wanted)
@@ -308,10 +310,10 @@ class HAProxyDriver(Driver):
             return found
         ends_at = time.monotonic() + wait_drained
         change("drain")
-        self._wait_drained(found, connections, wait_drained)
+        self._wait_drained(name, connections, wait_drained)
         change("maint")
         # A client that a cookie sends there may have come in between
-        self._wait_drained(found, connections, max(1.0, ends_at - time.monotonic()))
+        self._wait_drained(name, connections, max(1.0, ends_at - time.monotonic()))
         return found
 
     def _delete(self, balancer: LoadBalancer, name: str, *, cut: bool) -> None:

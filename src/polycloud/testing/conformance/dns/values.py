@@ -10,8 +10,10 @@ import pytest
 
 from polycloud.dns.base import DNSDriver
 from polycloud.dns.objects import Record, Zone
+from polycloud.dns.plan import plan_zone
 from polycloud.dns.rdata import VALUE_FIELDS, write_rdata
 from polycloud.dns.types import RecordType
+from polycloud.dns.wanted import WantedZone
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.testing.cleanup import RUN
 from polycloud.testing.conformance.base import rule
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 LABEL = r"[a-z]{1,8}(-[a-z0-9]{1,8})?"
 LONG_TEXT = "0123456789" * 400
 LATIN = b"caf\xe9".decode(errors="surrogateescape")
-TTLS = (1, 601, 86_399, 2**31 - 1)
+TTLS = (0, 1, 601, 86_399, 2**31 - 1)
 
 
 class Value(NamedTuple):
@@ -74,13 +76,14 @@ class ValueRules(DNSSuite):
         return listed
 
     @rule("create_record", "list_records")
-    def test_d64_long_texts(self, driver: DNSDriver, zone: Zone) -> None:
-        """A text of 4,000 bytes is kept, or refused before anything is sent."""
+    @pytest.mark.parametrize("text", [LONG_TEXT, ""])
+    def test_d64_long_and_empty_texts(self, driver: DNSDriver, zone: Zone, text: str) -> None:
+        """A text of 4,000 bytes, or of none, is kept, or refused before anything is sent."""
         self.need_type(driver, RecordType.TXT)
-        if driver.longest_text < len(LONG_TEXT):
-            self._require_refused(driver, zone, RecordType.TXT, LONG_TEXT)
+        if driver.longest_text < len(text) or not (text or driver.has_empty_texts):
+            self._require_refused(driver, zone, RecordType.TXT, text)
         else:
-            self._require_kept(driver, zone, RecordType.TXT, LONG_TEXT)
+            self._require_kept(driver, zone, RecordType.TXT, text)
 
     @rule("create_record", "list_records")
     def test_d65_bytes(self, driver: DNSDriver, zone: Zone) -> None:
@@ -96,11 +99,15 @@ class ValueRules(DNSSuite):
     @rule("create_record", "list_records")
     @pytest.mark.parametrize("ttl", TTLS)
     def test_d66_rounded_ttls(self, driver: DNSDriver, zone: Zone, ttl: int) -> None:
-        """A TTL becomes what `stored_ttl` returns for it, or both refuse it before anything is sent."""
+        """A TTL becomes what `stored_ttl` returns for it, or both, and plans, refuse it before it is sent."""
         try:
             stored = driver.stored_ttl(ttl)
         except InvalidArgumentError:
             self._require_refused(driver, zone, RecordType.A, ADDRESS, {"ttl": ttl})
+            wanted = WantedZone(zone.domain)
+            wanted.add("value", RecordType.A, ADDRESS, {"ttl": ttl})
+            with pytest.raises(InvalidArgumentError, match="ttl"):
+                plan_zone(zone, wanted, only=["value"])
             return
         again = driver.stored_ttl(stored)
         assert again == stored, f"{ttl} is stored as {stored}, and {stored} as {again}"

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from inspect import signature
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from polycloud.loadbalancer.types import (
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import check_objects, error_of, require_reached, require_true
 from polycloud.testing.conformance.creates import FaultAtNumber
-from polycloud.testing.conformance.loadbalancer.suite import CreateBalancer, LBSuite
+from polycloud.testing.conformance.loadbalancer.suite import SETTINGS, CreateBalancer, LBSuite
 from polycloud.tracing.hooks import add_hook
 
 PORTS = (0, -1, 65536, True, "80", 80.5, None)
@@ -189,13 +188,9 @@ class BalancerRules(LBSuite):
         members = [self.new_member(driver, one) for one in (1, 2)]
         while number < MOST_REQUESTS:
             number += 1
-            name, plan, made = f"{base}-{number}", FaultAtNumber(number, "500"), None
-            with self.behind(driver, plan) as far, call_options(deadline=self.patience):
-                vars(far)["settle_time"] = SEARCH
-                self.log_in(far)
-                plan.expect()
-                with suppress(PolycloudError):
-                    made = create_balancer(name, by=far, members=members)
+            name, plan = f"{base}-{number}", FaultAtNumber(number, "500")
+            create = partial(create_balancer, name, members=members)
+            made = self._made_by(driver, plan, create)
             if plan.hit is None:
                 break
             self._require_whole_or_none(driver, made, name, f"a create whose {plan.hit} failed")
@@ -213,6 +208,36 @@ class BalancerRules(LBSuite):
         if "balancer_list_members" not in self.not_offered:
             there = driver.balancer_list_members(self.running(driver, made))
             assert len(there) == 2, f"{what} made a balancer with the members {there}"
+
+    @rule("create_balancer")
+    def test_l57_lost_create_of_a_taken_name(self, driver: Driver, create_balancer: CreateBalancer) -> None:
+        """A create of a name that another balancer has never returns or changes that, whatever is lost."""
+        wanted, number = self.new_member(driver, 1), 0
+        first = self.running(driver, create_balancer(members=[wanted]))
+        before = summary(driver.get_balancer(first.id))
+        while number < MOST_REQUESTS:
+            number += 1
+            plan = FaultAtNumber(number, "502 after")
+            made = self._made_by(driver, plan, partial(create_balancer, first.name))
+            what = f"a second create, the response to whose {plan.hit} was lost,"
+            assert made is None or made.id != first.id, f"{what} returned the first one, {first!r}"
+            after = summary(driver.get_balancer(first.id))
+            assert after == before, f"{what} made {after} of {before}"
+            if "balancer_list_members" not in self.not_offered:
+                self.listed(driver, first, wanted)
+            if plan.hit is None:
+                break
+        require_reached(number > 1, "the create sends no request")
+
+    def _made_by(self, driver: Driver, plan: FaultAtNumber, create: CreateBalancer) -> LoadBalancer | None:
+        """Return what a create makes while the plan's fault happens; None for an error of our tree."""
+        with self.behind(driver, plan) as far, call_options(deadline=max(self.patience, SEARCH)):
+            vars(far)["settle_time"] = SEARCH
+            self.log_in(far)
+            plan.expect()
+            with suppress(PolycloudError):
+                return create(by=far)
+        return None
 
     # Lists
 
@@ -302,15 +327,12 @@ class BalancerRules(LBSuite):
     # What balancers have beyond a port and members
 
     @rule("create_balancer")
-    @pytest.mark.parametrize("setting", ["health_check", "sticky", "listener"])
+    @pytest.mark.parametrize("setting", SETTINGS)
     def test_l40_settings(self, driver: Driver, create_balancer: CreateBalancer, setting: str) -> None:
         """A health check, sticky sessions and further listeners are listed in `extra` as they were given."""
-        value: Any = getattr(self, setting)
-        argument, wanted = (f"ex_{setting}", value) if setting != "listener" else ("ex_listeners", [value])
-        if argument not in signature(driver.create_balancer).parameters:
-            pytest.skip(f"the driver has no {argument}")
-        made = create_balancer(**{argument: wanted})
+        given = self.settings(driver, setting)
+        if not given:
+            pytest.skip(f"the driver has no ex_{setting}")
+        made = create_balancer(**given)
         for one in (made, self.balancer_seen(driver, made)):
-            found = one.extra[argument.removeprefix("ex_")]
-            same = value in found if setting == "listener" else found == value
-            assert same, f"{value} became {found}"
+            self.require_settings(one, given)

@@ -14,7 +14,7 @@ from polycloud.loadbalancer.types import Algorithm, BalancerAlreadyExistsError
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import error_of
 from polycloud.testing.conformance.loadbalancer.balancers import NO_PROTOCOL, PORTS, summary
-from polycloud.testing.conformance.loadbalancer.suite import CreateBalancer, LBSuite
+from polycloud.testing.conformance.loadbalancer.suite import SETTINGS, CreateBalancer, LBSuite
 
 ORDER = ("name", "port", "protocol", "algorithm")
 """The arguments of an update, in the order of `summary`."""
@@ -72,6 +72,17 @@ class ChangeRules(LBSuite):
             )
         after = [summary(driver.get_balancer(one.id)) for one in (first, second)]
         assert after == before, f"{before} became {after}"
+
+    @rule("update_balancer", "create_balancer")
+    @pytest.mark.parametrize("setting", SETTINGS)
+    def test_l58_settings_stay(self, driver: Driver, create_balancer: CreateBalancer, setting: str) -> None:
+        """An update keeps the health check, sticky sessions and further listeners of the balancer."""
+        given = self.settings(driver, setting)
+        if not given or not self.updates:
+            pytest.skip(f"the driver has no ex_{setting}, or changes nothing")
+        balancer = self.running(driver, create_balancer(**given))
+        self.require_settings(driver.update_balancer(balancer, **self.change(driver)), given)
+        self.require_settings(self.balancer_seen(driver, balancer), given)
 
 
 def _update(driver: Driver, balancer: LoadBalancer, given: dict[str, Any]) -> LoadBalancer:

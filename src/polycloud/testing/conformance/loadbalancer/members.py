@@ -135,10 +135,11 @@ class MemberRules(LBSuite):
         """`balancer_detach_member` returns True, and the member leaves the list, but not its siblings."""
         siblings = [self.attached(driver, balancer, number) for number in (2, 3)]
         before = self._ids(driver, balancer)
-        require_true("balancer_detach_member", driver.balancer_detach_member(balancer, siblings[0]))
-        self.delisted(driver, balancer, siblings[0])
-        after = self._ids(driver, balancer)
-        assert after == before - {siblings[0].id}, f"the members were {before}, now they are {after}"
+        for one, known in zip(siblings, (siblings[0], self.new_member(driver, 3)), strict=True):
+            require_true("balancer_detach_member", driver.balancer_detach_member(balancer, known))
+            self.delisted(driver, balancer, one)
+            after, before = self._ids(driver, balancer), before - {one.id}
+            assert after == before, f"after {one.id!r} was detached, the members are {after}, not {before}"
 
     @rule(ATTACH, DETACH, LIST)
     def test_l52_unknown_member(self, driver: Driver, balancer: LoadBalancer, member: Member) -> None:
@@ -151,6 +152,33 @@ class MemberRules(LBSuite):
             error_of(MemberDoesNotExistError, "the detach", driver.balancer_detach_member, balancer, one)
         after = self._ids(driver, balancer)
         assert after == before, f"the members were {before}, now they are {after}"
+
+    @rule(ATTACH, LIST)
+    def test_l59_weights_and_conditions(self, driver: Driver, balancer: LoadBalancer) -> None:
+        """A weight or condition that is given with a member is listed, or refused, where there are such."""
+        given: dict[str, Any] = {"weight": self.weight, "condition": MemberCondition.DISABLED}
+        for number, (name, value) in enumerate(given.items(), 1):
+            wanted = self.new_member(driver, number)
+            wanted.extra[name] = value
+            try:
+                made = driver.balancer_attach_member(balancer, wanted)
+            except UnsupportedOperationError:
+                continue
+            for one in (made, self.listed(driver, balancer, wanted)):
+                found = one.extra.get(name, value)
+                assert found == value, f"the {name} {value!s} became {found!s}"
+
+    @rule(ATTACH, DETACH, LIST)
+    def test_l60_members_of_another_balancer(self, driver: Driver, two_balancers: list[LoadBalancer]) -> None:
+        """A member that one balancer lists can be attached to another one, and detached from it alone."""
+        first, second = two_balancers
+        member = self.attached(driver, first, 1)
+        made = driver.balancer_attach_member(second, member)
+        assert self.is_member(member, made), f"{made!r} was made of {member!r}"
+        self.listed(driver, second, member)
+        driver.balancer_detach_member(second, member)
+        self.delisted(driver, second, member)
+        self.listed(driver, first, member)
 
     # Nodes
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -19,6 +20,8 @@ from polycloud.testing.cleanup import RUN, Kind
 from polycloud.testing.conformance.checks import Checks, with_id
 
 CreateBalancer = Callable[..., LoadBalancer]
+SETTINGS = ("health_check", "sticky", "listeners")
+"""What a balancer may have beyond a port and members, as arguments and `extra` call it."""
 CHANGES = frozenset({"name", "port", "protocol", "algorithm"})
 
 
@@ -61,6 +64,9 @@ class LBSuite(Checks[Driver]):
 
     member_port: ClassVar[int] = 8080
     """The port of the members of most tests."""
+
+    weight: ClassVar[int] = 7
+    """A weight of a member that the provider keeps as it is, if it has weights."""
 
     by_id: ClassVar[bool] = False
     """Whether members are the provider's own nodes, which are attached by their ids."""
@@ -255,6 +261,19 @@ class LBSuite(Checks[Driver]):
             pytest.skip(f"the provider has no other {argument}")
         refused = {"protocol": "udp", "algorithm": Algorithm.RANDOM}
         return refused[argument] if values[argument] is None else values[argument]
+
+    def settings(self, driver: Driver, name: str) -> dict[str, Any]:
+        """Return the argument for one of `SETTINGS`; none if the driver does not have it."""
+        if f"ex_{name}" not in signature(driver.create_balancer).parameters:
+            return {}
+        return {f"ex_{name}": [self.listener] if name == "listeners" else getattr(self, name)}
+
+    def require_settings(self, balancer: LoadBalancer, given: Mapping[str, Any]) -> None:
+        """Assert that `extra` of a balancer has the settings; there may be more listeners."""
+        for argument, value in given.items():
+            found = balancer.extra[argument.removeprefix("ex_")]
+            same = self.listener in found if argument == "ex_listeners" else found == value
+            assert same, f"{value} became {found}"
 
     def change(self, driver: Driver) -> dict[str, Any]:
         """Return a change that the driver can make."""

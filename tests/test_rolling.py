@@ -1,0 +1,208 @@
+"""Rounds over the members of a balancer in memory; `tests/loadbalancer/test_traffic.py` has real traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from polycloud import aio
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
+from polycloud.errors import InvalidArgumentError, OperationTimeoutError
+from polycloud.loadbalancer.base import LoadBalancer, Member
+from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
+from polycloud.loadbalancer.types import MemberHealth
+from polycloud.rolling import RollingError, Step, rolling
+
+COMPUTE = DummyNodeDriver("key")
+
+
+class Members(DummyLBDriver):
+    """Members of which those at the addresses of `sick` are not healthy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sick: set[str | None] = set()
+
+    def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
+        found = super().balancer_list_members(balancer)
+        for one in found:
+            one.health = MemberHealth.DOWN if one.ip in self.sick else MemberHealth.UP
+        return found
+
+
+@pytest.fixture
+def driver() -> Members:
+    return Members()
+
+
+@pytest.fixture
+def balancer(driver: Members) -> LoadBalancer:
+    members = [Member(None, f"10.0.0.{number}", 8080, extra={"weight": number}) for number in (1, 2, 3)]
+    return driver.create_balancer("web", 80, members=members)
+
+
+def nodes(*numbers: int) -> list[Node]:
+    return [
+        Node(str(one), f"web{one}", NodeState.RUNNING, ["192.0.2.1"], [f"10.0.0.{one}"], COMPUTE)
+        for one in numbers
+    ]
+
+
+def ports(balancer: LoadBalancer) -> list[str]:
+    return sorted(f"{one.ip}:{one.port}" for one in balancer.list_members())
+
+
+def test_each_node_in_turn(balancer: LoadBalancer) -> None:
+    """Each node is out of the balancer while it is changed, and comes back with its port and weight."""
+    seen: list[tuple[str | None, list[str]]] = []
+    steps: list[tuple[str | None, Step]] = []
+    found = rolling(
+        balancer,
+        nodes(1, 2, 3),
+        lambda node: seen.append((node.name, ports(balancer))),
+        on_step=lambda node, step: steps.append((node.name, step)),
+    )
+    everybody = [f"10.0.0.{number}:8080" for number in (1, 2, 3)]
+    assert seen == [
+        (f"web{number}", [one for one in everybody if one != f"10.0.0.{number}:8080"]) for number in (1, 2, 3)
+    ]
+    assert steps == [(f"web{number}", step) for number in (1, 2, 3) for step in Step]
+    assert [(one.ip, one.port, one.extra["weight"]) for one in found] == [
+        (f"10.0.0.{number}", 8080, number) for number in (1, 2, 3)
+    ]
+    assert ports(balancer) == everybody
+
+
+def fails_at(name: str) -> Callable[[Node], None]:
+    def do(node: Node) -> None:
+        if node.name == name:
+            raise RuntimeError("the disk is full")
+
+    return do
+
+
+def test_the_first_failure_ends_it(balancer: LoadBalancer) -> None:
+    """The error names what is done, failed and left, survives a pickle, and the failed node stays out."""
+    with pytest.raises(RollingError, match="web2 failed: the disk is full") as caught:
+        rolling(balancer, nodes(1, 2, 3), fails_at("web2"))
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        names = [[one.name for one in some] for some in (error.done, error.failed, error.left)]
+        assert names == [["web1"], ["web2"], ["web3"]]
+        assert "done: web1; left as they were: web3" in str(error)
+        assert [str(one) for one in error.errors] == ["the disk is full"]
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert ports(balancer) == ["10.0.0.1:8080", "10.0.0.3:8080"]
+
+
+def test_members_that_are_not_healthy_again(driver: Members, balancer: LoadBalancer) -> None:
+    """A member that is not healthy in time after it was put back is taken out again."""
+    with pytest.raises(RollingError, match=r"web1 failed: gave up .* healthy") as caught:
+        rolling(balancer, nodes(1, 2), lambda _: driver.sick.add("10.0.0.1"), timeout=0.3)
+    assert isinstance(caught.value.errors[0], OperationTimeoutError)
+    assert ports(balancer) == ["10.0.0.2:8080", "10.0.0.3:8080"]
+
+
+def test_several_at_once(balancer: LoadBalancer) -> None:
+    """With `at_once`, so many nodes are out at the same time, and never all that take connections."""
+    both = threading.Barrier(2, timeout=10)
+    fewest: list[int] = []
+
+    def do(_: Node) -> None:
+        both.wait()
+        fewest.append(len(balancer.list_members()))
+        both.wait()
+
+    rolling(balancer, nodes(1, 2), do, at_once=2)
+    assert fewest == [1, 1]
+    third = threading.Barrier(3, timeout=1)
+    with pytest.raises(RollingError) as caught:
+        rolling(balancer, nodes(1, 2, 3), lambda _: third.wait(), at_once=3)
+    assert any("no other member takes connections" in str(one) for one in caught.value.errors)
+    assert ports(balancer)
+
+
+def test_the_last_member_stays(driver: Members, balancer: LoadBalancer) -> None:
+    """The only member that takes connections is not taken out; one that takes none may be."""
+    driver.sick = {"10.0.0.2", "10.0.0.3"}
+    with pytest.raises(RollingError, match="stays in the balancer: no other member takes connections"):
+        rolling(balancer, nodes(1), lambda _: None)
+    assert len(balancer.list_members()) == 3
+    rolling(balancer, nodes(2), lambda _: driver.sick.discard("10.0.0.2"))
+    assert len(balancer.list_members()) == 3
+
+
+def test_ports_of_one_node(driver: Members, balancer: LoadBalancer) -> None:
+    """A node that is a member at several ports leaves all of them, and comes back to all."""
+    driver.balancer_attach_member(balancer, Member(None, "10.0.0.1", 8443))
+    seen: list[list[str]] = []
+    rolling(balancer, nodes(1), lambda _: seen.append(ports(balancer)))
+    assert seen == [["10.0.0.2:8080", "10.0.0.3:8080"]]
+    assert ports(balancer) == [
+        "10.0.0.1:8080",
+        "10.0.0.1:8443",
+        "10.0.0.2:8080",
+        "10.0.0.3:8080",
+    ]
+
+
+def test_wrong_arguments(balancer: LoadBalancer) -> None:
+    """Nodes that are not members, members that are given twice and other wrong arguments change nothing."""
+
+    def do(_: Any) -> None:
+        pytest.fail("nothing may be done")
+
+    twice = [*nodes(1), balancer.list_members()[0]]
+    wrong: list[tuple[Any, Any, Any, dict[str, Any]]] = [
+        (balancer, nodes(1, 7, 8), do, {}),
+        (balancer, twice, do, {}),
+        (balancer, ["web1"], do, {}),
+        (balancer, nodes(1), None, {}),
+        ("web", nodes(1), do, {}),
+        *((balancer, nodes(1), do, {"at_once": one}) for one in (0, True, "2")),
+        *((balancer, nodes(1), do, {name: -1}) for name in ("wait_drained", "timeout")),
+    ]
+    for first, second, third, options in wrong:
+        with pytest.raises(InvalidArgumentError):
+            rolling(first, second, third, **options)
+    with pytest.raises(InvalidArgumentError, match="web7, web8"):
+        rolling(balancer, nodes(1, 7, 8), do)
+    assert len(balancer.list_members()) == 3
+
+
+def test_interruptions(balancer: LoadBalancer) -> None:
+    """An interruption says which node is out of the balancer, and nothing further is done."""
+
+    def do(_: Node) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        rolling(balancer, nodes(1, 2), do)
+    assert caught.value.__notes__ == ["web1 is out of the balancer 'web'"]
+    assert ports(balancer) == ["10.0.0.2:8080", "10.0.0.3:8080"]
+
+
+def test_event_loops(driver: Members, balancer: LoadBalancer) -> None:
+    """On an event loop, `do` may be a coroutine function, and nodes that are out at once run side by side."""
+    running = most = 0
+
+    async def do(_: Node) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.1)
+        running -= 1
+
+    async def main() -> list[Member]:
+        async with aio.wrap(driver) as cloud:
+            return await cloud.run(rolling, balancer, nodes(1, 2), do, at_once=2)
+
+    assert len(asyncio.run(main())) == 2
+    assert most == 2
+    assert len(rolling(balancer, nodes(1, 2), do)) == 2
