@@ -87,8 +87,8 @@ def written(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return " ".join(str(written(one)) for one in value)
     if isinstance(value, Listener):
-        port = value.member_port or (value.port if value.member_protocol else None)
-        member = ":".join(str(one) for one in (port, value.member_protocol) if one)
+        to = value.member_port or (value.port if value.member_protocol else None)
+        member = ":".join(str(one) for one in (to, value.member_protocol) if one)
         return f"{value.port}:{value.protocol}" + (f"={member}" if member else "")
     if isinstance(value, HealthCheck):
         port = f":{value.port}" if value.port else ":" if value.path else ""
