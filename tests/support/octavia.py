@@ -16,6 +16,7 @@ class OctaviaRules:
     """The settings of a test class of conformance: members are checked, as their health is unknown else."""
 
     unknown_id = "00000000-0000-4000-8000-000000000000"
+    several = 6
     updates = frozenset({"name", "algorithm"})
     sticky = StickySessions(by="cookie", cookie="srv")
 
