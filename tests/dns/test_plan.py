@@ -206,6 +206,31 @@ def test_patterns(zone: Zone) -> None:
     assert names(only=["*.dev"], ignore=["*/A"]) == ["delete TXT a.dev"]
 
 
+def test_patterns_in_other_spellings(zone: Zone) -> None:
+    """A pattern may have other scripts and names with slashes, so that what it ignores is left."""
+    fill(zone, ("bücher", "A", "192.0.2.1"), ("0/25", "NS", "ns.example.net"), ("www", "A", "192.0.2.2"))
+    plan = plan_zone(zone, wanted(), ignore=["*.bücher", "Bücher/a", "0/25"])
+    assert [str(one) for one in plan.changes] == ["delete A www"]
+    assert not plan_zone(zone, wanted(), ignore=["*"])
+    assert not plan_zone(zone, wanted(), ignore=["*/*"])
+    assert [str(one) for one in plan_zone(zone, wanted(), only=["w*"]).changes] == ["delete A www"]
+
+
+@pytest.mark.parametrize("pattern", ["www.example.org.", "/A", "bü*"])
+def test_patterns_that_match_nothing(zone: Zone, pattern: str) -> None:
+    """A pattern that no relative name can match is refused, as it would leave nothing."""
+    with pytest.raises(InvalidArgumentError, match="ignore must have"):
+        plan_zone(zone, wanted(), ignore=[pattern])
+
+
+def test_names_too_long_for_a_marker(zone: Zone) -> None:
+    """A record whose marker would have too long a name is a problem of the plan."""
+    name = ".".join(["a" * 60] * 3 + ["b" * 48])
+    assert len(plan_zone(zone, wanted((name, "A", "192.0.2.1"))).changes) == 1
+    with pytest.raises(ZoneProblemsError, match="it cannot be marked as ann's: name must have"):
+        plan_zone(zone, wanted((name, "A", "192.0.2.1")), owner="ann")
+
+
 @pytest.mark.parametrize("patterns", ["www", [""], [5]])
 def test_patterns_are_lists(zone: Zone, patterns: Any) -> None:
     """Patterns that are not a list of str are refused, with the argument's name."""

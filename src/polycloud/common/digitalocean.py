@@ -231,13 +231,23 @@ class DigitalOceanConnection(BearerConnection):
         return self._member("PUT", path, name, type_, body)
 
     def patch(self, path: str, name: str, type_: type[T], body: dict[str, Any]) -> Item[T]:
-        """PATCH with `body`, the fields to change, and return the object under `name` in the response."""
-        return self._member("PATCH", path, name, type_, body)
+        """PATCH with `body`, the fields to change, and return the object under `name` in the response.
+
+        It is sent again if the response is lost: the fields get the same values.
+        """
+        return self._member("PATCH", path, name, type_, body, idempotent=True)
 
     def _member(
-        self, method: str, path: str, name: str, type_: type[T], body: dict[str, Any] | None
+        self,
+        method: str,
+        path: str,
+        name: str,
+        type_: type[T],
+        body: dict[str, Any] | None,
+        *,
+        idempotent: bool | None = None,
     ) -> Item[T]:
-        response: DigitalOceanResponse = self.request(path, method=method, json=body)
+        response: DigitalOceanResponse = self.request(path, method=method, json=body, idempotent=idempotent)
         return response.member(name, type_)
 
     def list_all(

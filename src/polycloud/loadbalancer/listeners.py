@@ -6,7 +6,7 @@ port says more of the first: its member port, member protocol and certificate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from polycloud.errors import InvalidArgumentError
@@ -23,7 +23,7 @@ def complete(
     members: Sequence[Member],
     further: Sequence[Listener],
     word: Callable[[str], str],
-    encrypted: Collection[str],
+    encrypted: Sequence[str],
     passes_through: bool = False,
 ) -> list[Listener]:
     """Return all listeners of a new balancer, the first one first, with all that may be left out.
@@ -39,7 +39,7 @@ def complete(
         passes_through: Whether without a certificate they reach the members as they are.
 
     Raises:
-        InvalidArgumentError: A port comes twice or is invalid, or a certificate is missing.
+        InvalidArgumentError: A port comes twice or is invalid, a certificate is missing or has no use.
         UnsupportedOperationError: The provider does not have a protocol.
     """
     word(protocol)
@@ -61,11 +61,13 @@ def complete(
     for one in completed:
         if one.protocol in encrypted and not (one.certificate or passes_through):
             raise InvalidArgumentError(f"the {one.protocol} listener at {one.port} needs a certificate")
+    if certificate is not None and all(one.certificate != certificate for one in completed):
+        raise InvalidArgumentError(f"no listener takes ex_certificate; those of {' and '.join(encrypted)} do")
     return completed
 
 
 def _completed(
-    one: Listener, certificate: str | None, word: Callable[[str], str], encrypted: Collection[str]
+    one: Listener, certificate: str | None, word: Callable[[str], str], encrypted: Sequence[str]
 ) -> Listener:
     protocol, member_protocol = one.protocol.lower(), (one.member_protocol or one.protocol).lower()
     word(protocol)
