@@ -417,8 +417,7 @@ class Driver(OperationsDriver):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the member that a node becomes."""
         check_balancer(balancer)
-        private, public = (list(getattr(node, name, None) or ()) for name in ("private_ips", "public_ips"))
-        addresses = private + public if self.prefers_private else public + private
+        addresses = addresses_of(node, private_first=self.prefers_private)
         if not addresses:
             raise InvalidArgumentError(
                 f"the node {shown(getattr(node, 'name', node))} has no address; wait until it runs"
@@ -464,6 +463,12 @@ class Driver(OperationsDriver):
             if self._is_busy(error):
                 raise
             raise translated(error, MemberAlreadyExistsError(error.message, self, member_id)) from error
+
+
+def addresses_of(node: Addressed, *, private_first: bool) -> list[str]:
+    """Return the addresses of a node, the one at which a balancer should reach it first."""
+    private, public = (list(getattr(node, name, None) or ()) for name in ("private_ips", "public_ips"))
+    return private + public if private_first else public + private
 
 
 def check_balancer(balancer: object) -> LoadBalancer:
