@@ -30,6 +30,7 @@ PRINTED = {
             "web2 taking out\nweb2 changing\nweb2 putting back\nweb2 done\n2\n"
         ),
         "True False\n",
+        "running web-1.us-east-1.elb.amazonaws.com up 8080\n",
         "3\n",
     ],
     "dns.md": [

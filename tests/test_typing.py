@@ -17,7 +17,10 @@ from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.drivers.linode import LinodeDNSDriver
 from polycloud.fleet import Fleet, Result
+from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
+from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
+from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
 
 
 def test_connect_has_the_drivers_type() -> None:
@@ -32,11 +35,15 @@ def test_connect_has_the_drivers_type() -> None:
     assert_type(polycloud.connect("digitalocean", "t", service="dns"), DigitalOceanDNSDriver).close()
     assert_type(polycloud.connect("dummy", "t", service="dns"), DummyDNSDriver).close()
     assert_type(polycloud.connect("linode", "t", service="dns"), LinodeDNSDriver).close()
+    assert_type(polycloud.connect("digitalocean", "t", service="loadbalancer"), DigitalOceanLBDriver).close()
     assert_type(polycloud.connect("dummy", "t", service="loadbalancer"), DummyLBDriver).close()
+    assert_type(polycloud.connect("haproxy", "/run/socket", service="loadbalancer"), HAProxyDriver).close()
     assert_type(aio.connect("linode", "t"), aio.AsyncNodeDriver[LinodeNodeDriver])
     assert_type(aio.connect("digitalocean", "t", service="dns"), aio.AsyncDNSDriver[DigitalOceanDNSDriver])
     assert_type(aio.connect("linode", "t", service="dns"), aio.AsyncDNSDriver[LinodeDNSDriver])
+    assert_type(aio.connect("linode", "t", service="loadbalancer"), aio.AsyncLBDriver[LinodeLBDriver])
     assert_type(aio.connect("dummy", "t", service="loadbalancer"), aio.AsyncLBDriver[DummyLBDriver])
+    assert_type(aio.connect("haproxy", port=1, service="loadbalancer"), aio.AsyncLBDriver[HAProxyDriver])
 
 
 def test_a_fleet_has_its_drivers_type() -> None:

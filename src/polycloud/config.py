@@ -53,7 +53,10 @@ if TYPE_CHECKING:
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.linode import LinodeDNSDriver
+    from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
+    from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
+    from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
     from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
     from polycloud.storage.drivers.google_storage import GoogleStorageDriver
@@ -306,8 +309,20 @@ def connect(
 ) -> LinodeDNSDriver: ...
 @overload
 def connect(
+    provider: Literal["digitalocean"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> DigitalOceanLBDriver: ...
+@overload
+def connect(
     provider: Literal["dummy"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
 ) -> DummyLBDriver: ...
+@overload
+def connect(
+    provider: Literal["haproxy"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> HAProxyDriver: ...
+@overload
+def connect(
+    provider: Literal["linode"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> LinodeLBDriver: ...
 @overload
 def connect(
     provider: Literal["azure_blobs"], *credentials: Any, service: Literal["storage"], **options: Any

@@ -197,7 +197,7 @@ class _Round(Generic[N]):
     def _put_back(self, node: N, members: list[Member]) -> list[Member]:
         self._tell(node, Step.PUTTING_BACK)
         try:
-            back = [self.driver.balancer_attach_member(self.balancer, one) for one in members]
+            back = [self.driver.balancer_attach_member(self.balancer, _enabled(one)) for one in members]
             watched = [new for old, new in zip(members, back, strict=True) if self._is_watched(old)]
             if watched:
                 self.driver.wait_until_healthy(self.balancer, watched, timeout=self.timeout)
@@ -246,6 +246,12 @@ def _belongs(member: Member, node: Addressed | Member) -> bool:
         raise InvalidArgumentError(f"nodes must be nodes or members, got {shown(node)}")
     addresses = [*(node.private_ips or ()), *(node.public_ips or ())]
     return member.ip in addresses if member.ip is not None else member.id == node.id
+
+
+def _enabled(member: Member) -> Member:
+    """Return a member as it is attached again, also if it was draining: with the weight that it had."""
+    weight = member.extra.get("weight")
+    return Member(member.id, member.ip, member.port, extra={} if weight is None else {"weight": weight})
 
 
 def _is_idle(member: Member) -> bool:

@@ -118,6 +118,14 @@ def test_a_lost_create_in_another_spelling(
     assert lossy.create_record("WWW", zone, type_, data).name == "www"
 
 
+def test_a_lost_update(driver: DigitalOceanDNSDriver, zone: Zone) -> None:
+    """An update whose response is lost is sent again, as it sets the same values."""
+    record = zone.create_record("www", RecordType.A, "192.0.2.1")
+    with behind(driver, "reset after") as far:
+        assert far.update_record(record, data="192.0.2.2").data == "192.0.2.2"
+    assert [one.data for one in zone.list_records() if one.name == "www"] == ["192.0.2.2"]
+
+
 def test_a_lost_create_of_an_existing_zone(
     driver: DigitalOceanDNSDriver, lossy: DigitalOceanDNSDriver, zone: Zone, requests: list[str]
 ) -> None:

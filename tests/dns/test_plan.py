@@ -13,6 +13,7 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.plan import Plan, ZoneProblemsError, plan_copy, plan_domain, plan_zone
 from polycloud.dns.types import RecordType, ZoneDoesNotExistError
 from polycloud.dns.wanted import WantedZone
+from polycloud.dns.zonefile import from_bind
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError, UnsafePlanError
 
 DOMAIN = "example.org"
@@ -193,6 +194,14 @@ def test_limits_are_parts(zone: Zone, most: Any) -> None:
         plan_zone(zone, wanted()).apply(most_deleted=most)
 
 
+def test_ttls_of_zones() -> None:
+    """A zone that is planned like its own export stays as it is, records that follow its TTL too."""
+    zone = DummyDNSDriver("key").create_zone(DOMAIN, ttl=600)
+    fill(zone, ("www", "A", "192.0.2.1"))
+    assert [one.ttl for one in zone.list_records()] == [None]
+    assert not plan_zone(zone, from_bind(zone.export_to_bind_format()))
+
+
 def test_patterns(zone: Zone) -> None:
     """Patterns of names and types select what a plan concerns, and exclude what it leaves."""
     fill(zone, ("", "TXT", "x"), ("a.dev", "A", "192.0.2.1"), ("a.dev", "TXT", "x"), ("b", "A", "192.0.2.2"))
@@ -204,6 +213,31 @@ def test_patterns(zone: Zone) -> None:
     assert names(only=["*/txt"]) == ["delete TXT @", "delete TXT a.dev"]
     assert names(ignore=["@", "*.dev/A"]) == ["delete TXT a.dev", "delete A b"]
     assert names(only=["*.dev"], ignore=["*/A"]) == ["delete TXT a.dev"]
+
+
+def test_patterns_in_other_spellings(zone: Zone) -> None:
+    """A pattern may have other scripts and names with slashes, so that what it ignores is left."""
+    fill(zone, ("bücher", "A", "192.0.2.1"), ("0/25", "NS", "ns.example.net"), ("www", "A", "192.0.2.2"))
+    plan = plan_zone(zone, wanted(), ignore=["*.bücher", "Bücher/a", "0/25"])
+    assert [str(one) for one in plan.changes] == ["delete A www"]
+    assert not plan_zone(zone, wanted(), ignore=["*"])
+    assert not plan_zone(zone, wanted(), ignore=["*/*"])
+    assert [str(one) for one in plan_zone(zone, wanted(), only=["w*"]).changes] == ["delete A www"]
+
+
+@pytest.mark.parametrize("pattern", ["www.example.org.", "/A", "bü*"])
+def test_patterns_that_match_nothing(zone: Zone, pattern: str) -> None:
+    """A pattern that no relative name can match is refused, as it would leave nothing."""
+    with pytest.raises(InvalidArgumentError, match="ignore must have"):
+        plan_zone(zone, wanted(), ignore=[pattern])
+
+
+def test_names_too_long_for_a_marker(zone: Zone) -> None:
+    """A record whose marker would have too long a name is a problem of the plan."""
+    name = ".".join(["a" * 60] * 3 + ["b" * 48])
+    assert len(plan_zone(zone, wanted((name, "A", "192.0.2.1"))).changes) == 1
+    with pytest.raises(ZoneProblemsError, match="it cannot be marked as ann's: name must have"):
+        plan_zone(zone, wanted((name, "A", "192.0.2.1")), owner="ann")
 
 
 @pytest.mark.parametrize("patterns", ["www", [""], [5]])

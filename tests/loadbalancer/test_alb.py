@@ -17,6 +17,7 @@ from polycloud.loadbalancer.drivers.alb.payload import Target, TargetDescription
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import (
     BalancerAlreadyExistsError,
+    BalancerDoesNotExistError,
     BalancerInUseError,
     MemberHealth,
     State,
@@ -174,6 +175,8 @@ def test_network_balancers(aws: Ground, driver: ApplicationLBDriver) -> None:
         ({"ex_subnets": []}, InvalidArgumentError, "needs ex_subnets"),
         ({"protocol": "tls"}, InvalidArgumentError, "tls listener at 80 needs a certificate"),
         ({"ex_target_type": "lambda"}, InvalidArgumentError, "'instance' or 'ip'"),
+        ({"ex_certificate": CERTIFICATE}, InvalidArgumentError, "no listener takes ex_certificate"),
+        ({"ex_health_check": HealthCheck(protocol="http", port=0)}, InvalidArgumentError, "a health check"),
         ({"ex_listeners": [Listener(port=9, protocol="tcp")]}, UnsupportedOperationError, "http, tcp"),
         ({"ex_sticky": StickySessions(by="source_ip")}, UnsupportedOperationError, "by cookie only"),
         ({"ex_health_check": HealthCheck()}, UnsupportedOperationError, "check by http, https"),
@@ -197,6 +200,17 @@ def test_wrong_arguments(
     """What the provider cannot do is refused before anything is sent, in words that say what it can."""
     with requests() as sent, pytest.raises(kind, match=words):
         driver.create_balancer(**{"name": "web", "port": 80, **wrong})
+    assert not sent
+
+
+@pytest.mark.parametrize(
+    "wrong", ["web", "arn:aws:s3:::web", "arn:aws:elasticloadbalancing:eu-west-1:1:rule/1"]
+)
+def test_ids_that_no_balancer_has(driver: ApplicationLBDriver, wrong: str) -> None:
+    """An id that is not the ARN of a balancer is that of none, which needs no request."""
+    with requests() as sent, pytest.raises(BalancerDoesNotExistError) as caught:
+        driver.get_balancer(wrong)
+    assert caught.value.balancer_id == wrong
     assert not sent
 
 
@@ -332,7 +346,7 @@ def test_members_that_are_draining(aws: Ground, driver: ApplicationLBDriver) -> 
         assert [one.health for one in far.balancer_list_members(made)] == [MemberHealth.DRAINING]
         with pytest.raises(OperationTimeoutError, match="connections") as caught:
             far.balancer_detach_member(made, member, wait_drained=0.5)
-        assert caught.value.__notes__ == [f"{member.id} is detached and gets no new connections"]
+        assert caught.value.__notes__ == [f"{member.id} is detached: it gets no new connections"]
         assert far.balancer_attach_member(made, member).id == member.id
     assert [one.id for one in driver.balancer_list_members(made)] == [member.id]
 

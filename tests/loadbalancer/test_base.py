@@ -177,8 +177,9 @@ def test_times_of_draining(driver: SmallLBDriver, balancer: LoadBalancer) -> Non
     for wrong in (-1, float("nan"), "soon"):
         with pytest.raises(InvalidArgumentError, match="wait_drained"):
             driver.balancer_detach_member(balancer, member, wait_drained=wrong)  # type: ignore[arg-type]
-    with pytest.raises(UnsupportedOperationError, match="leave out wait_drained"):
-        balancer.detach_member(member, wait_drained=5)
+    for seconds in (0, 5):
+        with pytest.raises(UnsupportedOperationError, match="leave out wait_drained"):
+            balancer.detach_member(member, wait_drained=seconds)
     assert [one.id for one in balancer.list_members()] == [member.id]
 
 
@@ -307,6 +308,21 @@ def test_what_cannot_be_destroyed_is_named(
     assert note.startswith("the balancer 'web' (b-1) could not be destroyed: ")
 
 
+def test_what_is_gone_is_not_named(cloud: SmallCloud, driver: SmallLBDriver) -> None:
+    """If a balancer whose create fails is gone already, the error has no note about it."""
+    reply = cloud.reply
+
+    def lose(request: Any) -> tuple[int, Any]:
+        if request.method == "POST" and request.path.endswith("/members"):
+            cloud.balancers.clear()
+        return reply(request)
+
+    cloud.reply = lose  # type: ignore[method-assign]
+    with pytest.raises(BalancerDoesNotExistError) as caught:
+        driver.create_balancer("web", 80, members=[address(1)])
+    assert getattr(caught.value, "__notes__", []) == []
+
+
 def test_a_create_in_doubt(cloud: SmallCloud, driver: SmallLBDriver) -> None:
     """A create that may have happened, and whose balancer is not found, is ambiguous and names its driver."""
     reply = cloud.reply
@@ -384,6 +400,8 @@ def test_members_of_a_new_balancer() -> None:
     assert check_members(None) == []  # type: ignore[arg-type] # as Libcloud's callers give it
     with pytest.raises(InvalidArgumentError, match=r"the member 192\.0\.2\.1:8080 is given twice"):
         check_members([address(1), address(2), address(1)])
+    with pytest.raises(InvalidArgumentError, match=r"the member \[2001:db8::1\]:80 is given twice"):
+        check_members([Member(None, "2001:db8::1", 80)] * 2)
     with pytest.raises(InvalidArgumentError, match="the member i-1 is given twice"):
         check_members([Member("i-1", None, None), Member("i-1", None, None)], by_id=True)
 
@@ -458,6 +476,8 @@ def test_nothing_found(driver: SmallLBDriver, balancer: LoadBalancer) -> None:
     with pytest.raises(MemberDoesNotExistError) as missing:
         driver.balancer_detach_member(balancer, address(9))
     assert "no member 192.0.2.9:8080" in str(missing.value)
+    with pytest.raises(MemberDoesNotExistError):
+        driver._require_member([address(1)], Member(None, None, None))
 
 
 def test_translated_errors(driver: SmallLBDriver) -> None:
@@ -467,8 +487,11 @@ def test_translated_errors(driver: SmallLBDriver) -> None:
         with pytest.raises(kind, match="why") as caught, driver._member_errors("m-1"):
             raise {404: NotFoundError, 409: ConflictError}[status](status, "why")
         assert (caught.value.member_id, caught.value.driver) == ("m-1", driver)
-    with pytest.raises(BalancerBusyError), driver._balancer_errors("b-1"), driver._member_errors("m-1"):
-        raise BalancerBusyError(driver=driver, balancer_id="b-1")
+    busy = (BalancerBusyError(driver=driver, balancer_id="b-1"), ConflictError(409, "b-1 is building"))
+    for error in busy:
+        with pytest.raises(type(error)) as same, driver._balancer_errors("b-1"), driver._member_errors("m"):
+            raise error
+        assert same.value is error
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,8 @@ def test_all_settings_at_once(aws: Ground, driver: ElasticLBDriver) -> None:
         ({"ex_scheme": "public"}, InvalidArgumentError, "internet-facing, internal"),
         ({"ex_health_check": HealthCheck(protocol="udp")}, UnsupportedOperationError, "not by 'udp'"),
         ({"ex_health_check": HealthCheck(path="/")}, InvalidArgumentError, "has no path"),
+        ({"ex_health_check": HealthCheck(port=0)}, InvalidArgumentError, "port of a health check"),
+        ({"ex_certificate": CERTIFICATE}, InvalidArgumentError, "no listener takes ex_certificate"),
         ({"ex_listeners": [Listener(port=8)] * 2}, InvalidArgumentError, "comes twice"),
         ({"ex_listeners": [Listener(port=80, protocol="tcp")]}, InvalidArgumentError, "protocol is 'http'"),
     ],
@@ -243,7 +245,7 @@ def test_draining_that_takes_too_long(aws: Ground, driver: ElasticLBDriver) -> N
     with front(aws.cloud, DescribeInstanceHealth=lambda *_: result("DescribeInstanceHealth", state)) as web:
         with pytest.raises(OperationTimeoutError, match="connections") as caught:
             through(aws, web).balancer_detach_member(made, member, wait_drained=0.5)
-    assert caught.value.__notes__ == [f"{member.id} is detached and gets no new connections"]
+    assert caught.value.__notes__ == [f"{member.id} is detached: it gets no new connections"]
 
 
 @pytest.mark.parametrize(
@@ -279,6 +281,23 @@ def test_changes_of_a_listener(aws: Ground, driver: ElasticLBDriver) -> None:
     https = Listener(port=81, protocol="https", member_port=8080, certificate=CERTIFICATE)
     assert changed(driver, made, protocol="https", ex_certificate=CERTIFICATE) == [https]
     assert changed(driver, made, protocol="tcp") == [Listener(port=81, protocol="tcp", member_port=8080)]
+
+
+def test_a_port_that_is_taken(aws: Ground, driver: ElasticLBDriver) -> None:
+    """A listener does not move to the port of another one, and both stay."""
+    made = driver.create_balancer(new_name(), 80, ex_listeners=[Listener(port=81, member_port=82)])
+    with pytest.raises(InvalidArgumentError, match="another listener at port 81"):
+        driver.update_balancer(made, port=81)
+    assert driver.get_balancer(made.id).extra["listeners"] == made.extra["listeners"]
+
+
+def test_a_new_port_whose_policies_are_refused(aws: Ground, driver: ElasticLBDriver) -> None:
+    """If a listener at a new port cannot be sticky as the old one was, the old one alone is left."""
+    made = driver.create_balancer(new_name(), 80, ex_sticky=StickySessions())
+    with front(aws.cloud, SetLoadBalancerPoliciesOfListener=lambda *_: refusal("PolicyNotFound")) as web:
+        with pytest.raises(Exception, match="PolicyNotFound"):
+            through(aws, web).update_balancer(made, port=81)
+    assert driver.get_balancer(made.id).extra["listeners"] == made.extra["listeners"]
 
 
 def test_a_change_that_fails_midway(aws: Ground, driver: ElasticLBDriver) -> None:

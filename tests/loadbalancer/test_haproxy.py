@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from polycloud import aio, call_options
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
+from polycloud.concurrency import waiting
 from polycloud.errors import (
     ConnectError,
     InsecureConnectionError,
@@ -40,6 +42,7 @@ from polycloud.loadbalancer.types import (
     MemberHealth,
     State,
 )
+from polycloud.rolling import RollingError, rolling
 from polycloud.sandbox.machines.addresses import free_port
 from support.certificates import Authority
 from support.haproxy import HAProxy, Site, haproxy, sites
@@ -222,7 +225,7 @@ def test_draining(running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, se
     (one,) = web.list_members()
     with pytest.raises(OperationTimeoutError) as caught:
         driver.balancer_detach_member(web, one, wait_drained=0.2)
-    assert caught.value.__notes__ == ["the member is still attached, and draining: 1 connections are left"]
+    assert caught.value.__notes__ == ["one is still attached, and draining: it gets no new connections"]
     (draining,) = web.list_members()
     assert draining.extra["condition"] == MemberCondition.DRAINING
     assert draining.health == MemberHealth.DRAINING
@@ -250,6 +253,40 @@ def test_draining_is_undone(
     assert ready.extra["condition"] == MemberCondition.ENABLED
     driver.wait_until_healthy(web, [ready])
     client.join(10)
+
+
+def test_rolling_again(
+    running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, servers: list[Site]
+) -> None:
+    """A node that did not drain in time is left unchanged, draining; the next round changes it."""
+    driver.wait_until_healthy(web, web.list_members()[:1])
+    servers[0].delay = 1.0
+    clients = [threading.Thread(target=request, args=(running.front,)) for _ in range(4)]
+    for one in clients:
+        one.start()
+    servers[0].wait_for_a_request()
+    (first, _) = web.list_members()
+    with pytest.raises(RollingError, match=f"{servers[0].port} failed: gave up after 0.1 s") as caught:
+        rolling(web, [first], lambda _: servers[0].restart(), wait_drained=0.1)
+    assert (caught.value.failed, servers[0].version) == ([first], 1)
+    assert [one.extra["condition"] for one in web.list_members()] == [
+        MemberCondition.DRAINING,
+        MemberCondition.ENABLED,
+    ]
+    servers[1].delay = 1.0
+    client = threading.Thread(target=request, args=(running.front,))
+    client.start()
+    servers[1].wait_for_a_request()
+    with pytest.raises(OperationTimeoutError):
+        web.detach_member(web.list_members()[1], wait_drained=0.1)
+    client.join(10)
+    assert [one.health for one in web.list_members()] == [MemberHealth.DRAINING, MemberHealth.UNKNOWN]
+    rolling(web, web.list_members()[1:], lambda _: None, wait_drained=10)
+    (back,) = rolling(web, [first], lambda _: servers[0].restart(), wait_drained=10)
+    assert (back.id, back.extra["weight"], back.extra["condition"]) == ("one", 30, MemberCondition.ENABLED)
+    assert (servers[0].version, servers[0].cut) == (2, 0)
+    for one in clients:
+        one.join(10)
 
 
 def test_connections_are_cut(
@@ -332,6 +369,22 @@ listen api
             driver.list_balancers()
         with HAProxyDriver(**given, ca_cert=ca) as driver, pytest.raises(TransportError):
             driver.list_balancers()
+
+
+def test_the_socket_of_the_master(running: HAProxy, tmp_path: Path) -> None:
+    """The master process of a HAProxy knows no backends: the error names the socket that does."""
+    config, master = str(running.folder / "haproxy.cfg"), str(running.folder / "master")
+    text = "defaults\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\nbackend web\n"
+    Path(config).write_text(text)
+    command = [str(running.process.args[0]), "-W", "-S", master, "-q", "-f", config]  # type: ignore[index]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process, HAProxyDriver(master) as driver:
+        try:
+            with pytest.raises(
+                ProviderHTTPError, match="give the stats socket, not that of the master process"
+            ):
+                waiting.poll(driver.list_balancers, waiting_for="the master", timeout=10)
+        finally:
+            process.terminate()
 
 
 def test_stopped(running: HAProxy, driver: HAProxyDriver) -> None:
@@ -424,8 +477,20 @@ def test_older_versions(version: str, expected: list[str]) -> None:
     assert [line for line in old.lines if not line.startswith("show")] == expected
 
 
+COLUMNS = b"# pxname,svname,qcur,scur,status,weight,type,check_status,addr,mode\n"
+
+
 @pytest.mark.parametrize(
-    "response", [b"", b"# pxname,svname", b"1\n2\n3\n", b"\xff\xfe\n", b"# pxname\nweb\n"]
+    "response",
+    [
+        b"",
+        b"# pxname,svname",
+        b"1\n2\n3\n",
+        b"\xff\xfe\n",
+        b"# pxname,svname\nweb,BACKEND\n\n",
+        COLUMNS + b"web,BACKEND,many,0,UP,1,1,,,http\n\n",
+        COLUMNS + b"web,BACKEND,0,\xc2\xb2,UP,1,1,,,http\n\n",
+    ],
 )
 def test_broken_responses(response: bytes) -> None:
     """A response that ends early or is not what was asked for is an error of ours."""

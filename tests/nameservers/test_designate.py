@@ -12,9 +12,12 @@ from polycloud import add_hook
 from polycloud.concurrency import waiting
 from polycloud.dns.drivers.designate import DesignateDriver
 from polycloud.dns.objects import Zone
+from polycloud.dns.plan import plan_zone
 from polycloud.dns.rdata import read_rdata
 from polycloud.dns.types import RecordType, ZoneAlreadyExistsError, ZoneDoesNotExistError
+from polycloud.dns.wanted import WantedZone
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, ProviderHTTPError
+from polycloud.testing.faults import FaultList, FaultProxy
 from support.nameservers import designate, nameserver, served
 
 PATIENCE = 30.0
@@ -27,8 +30,8 @@ def keystone() -> Iterator[str]:
         yield url
 
 
-def of(keystone: str, user: str = "demo") -> DesignateDriver:
-    return DesignateDriver(user, user, ex_force_auth_url=keystone, ex_tenant_name=user)
+def of(keystone: str, user: str = "demo", url: str | None = None) -> DesignateDriver:
+    return DesignateDriver(user, user, ex_force_auth_url=keystone, ex_tenant_name=user, ex_force_base_url=url)
 
 
 @pytest.fixture
@@ -175,6 +178,26 @@ def test_types_that_change(driver: DesignateDriver, zone: Zone) -> None:
     assert back.update(type=RecordType.CNAME, data="host.example.org").data == "host.example.org"
     remove()
     assert methods == ["GET", "DELETE", "POST", "POST", "GET", "GET", "DELETE", "POST"]
+
+
+@pytest.mark.parametrize("lost", range(3))
+def test_types_that_change_with_lost_responses(keystone: str, zone: Zone, lost: int) -> None:
+    """A CNAME becomes two sets although the response to one of the requests is lost."""
+    zone.create_record("www", RecordType.CNAME, "web.example.org")
+    wanted = WantedZone(zone.domain)
+    wanted.add("www", RecordType.A, "192.0.2.1")
+    wanted.add("www", RecordType.AAAA, "2001:db8::1")
+    plan = FaultList(*[None] * lost, "reset after", spare=lambda request: request.method == "GET")
+    with FaultProxy("127.0.0.1", nameserver("designate"), plan) as proxy:
+        with of(keystone, url=f"{proxy.url}/v2") as far:
+            plan_zone(far.get_zone(zone.id), wanted).apply()
+        assert [request.method for request in proxy.requests if request.fault] == [
+            ("DELETE", "POST", "POST")[lost]
+        ]
+    assert {(one.type, one.data) for one in zone.list_records() if one.name == "www"} == {
+        ("A", "192.0.2.1"),
+        ("AAAA", "2001:db8::1"),
+    }
 
 
 def test_wrong_passwords(keystone: str) -> None:

@@ -194,6 +194,33 @@ def drive_domains(api: Client) -> None:
         api.act("DELETE", f"/domains/{made}")
 
 
+def drive_balancers(api: Client) -> None:
+    node = {"label": "one", "address": "192.168.130.1:80", "weight": 50, "mode": "accept"}
+    config = {"port": 80, "check": "connection", "nodes": [node]}
+    made = api.act("POST", "/nodebalancers", region="us-east", label="lb-1", configs=[config], tags=["lbs"])
+    one = f"/nodebalancers/{made['id']}"
+    api.act("PUT", one, label="lb-2", client_conn_throttle=5)
+    tls = {"protocol": "https", "ssl_cert": "cert", "ssl_key": "key", "check": "http", "check_path": "/"}
+    https = api.act("POST", f"{one}/configs", port=443, **tls)["id"]
+    nodes = f"{one}/configs/{https}/nodes"
+    backend = api.act("POST", nodes, **node)["id"]
+    api.act("PUT", f"{nodes}/{backend}", mode="drain")
+    api.act("PUT", f"{one}/configs/{https}", stickiness="table")
+    api.later(1)
+    for path in (
+        "/nodebalancers",
+        one,
+        f"{one}/configs",
+        f"{one}/configs/{https}",
+        nodes,
+        f"{nodes}/{backend}",
+    ):
+        api.get(path)
+    api.get("/tags/lbs")
+    for path in (f"{nodes}/{backend}", f"{one}/configs/{https}", one):
+        api.act("DELETE", path)
+
+
 def test_every_operation_is_documented(api: Client) -> None:
     """Every operation takes the requests and returns the responses that the document describes."""
     document = contract()
@@ -212,6 +239,7 @@ def test_every_operation_is_documented(api: Client) -> None:
         drive_stackscripts,
         drive_firewalls,
         drive_domains,
+        drive_balancers,
     ):
         drive(api)
     api.get("/account/events")
@@ -232,6 +260,8 @@ def test_every_operation_is_documented(api: Client) -> None:
         "/profile/sshkeys/1",
         "/networking/ips/192.0.2.1",
         "/domains/1",
+        "/nodebalancers/1",
+        "/nodebalancers/1/configs/1",
         "/domains/1/records/1",
         "/nowhere",
     ],

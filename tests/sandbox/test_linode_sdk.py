@@ -270,6 +270,32 @@ def test_records(client: Any) -> None:
     assert [one.type for one in domain.records] == ["SRV"]
 
 
+def test_nodebalancers(client: Any) -> None:
+    """The SDK creates a NodeBalancer with configs and nodes, changes, lists and deletes them."""
+    balancer = client.nodebalancer_create("us-east", label="web", tags=["lbs"])
+    config = balancer.config_create(port=80, protocol="tcp", check="connection")
+    linode = instance(client, private_ip=True)
+    private = linode.ips.ipv4.private[0].address
+    for label, address in (("here", private), ("nowhere", "192.168.255.1")):
+        config.node_create(label, f"{address}:80", weight=50)
+    assert [(node.label, node.status) for node in config.nodes] == [("here", "UP"), ("nowhere", "DOWN")]
+    node = config.nodes[0]
+    node.mode = "drain"
+    assert node.save()
+    config.algorithm = "leastconn"
+    assert config.save()
+    balancer.label = "other"
+    assert balancer.save()
+    balancer.invalidate()
+    assert (balancer.label, balancer.configs[0].algorithm) == ("other", "leastconn")
+    assert (balancer.configs[0].nodes[0].mode, balancer.configs[0].nodes_status.up) == ("drain", 1)
+    assert [found.id for found in client.nodebalancers(sdk.NodeBalancer.label == "other")] == [balancer.id]
+    node.delete()
+    config.delete()
+    balancer.delete()
+    assert len(client.nodebalancers()) == 0
+
+
 def test_catalogs(client: Any) -> None:
     """The SDK lists images, types, regions and kernels, and gets the account."""
     assert client.load(sdk.Image, "linode/debian12").vendor == "Debian"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qsl
 
 import pytest
@@ -20,11 +20,21 @@ from support.web import Answer, Seen, Web, serve
 CERTIFICATE = "arn:aws:iam::123456789012:server-certificate/web"
 
 
+class Server(Protocol):
+    """A server of AWS, and the arguments of drivers that use it."""
+
+    @property
+    def credentials(self) -> tuple[str, ...]: ...
+
+    @property
+    def options(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Ground:
-    """A running sandbox, with ten instances and two subnets of different zones."""
+    """A running server, with ten instances and two subnets of different zones."""
 
-    cloud: Sandbox
+    cloud: Server
     nodes: list[Node]
     subnets: list[str]
 
@@ -76,7 +86,7 @@ Change = Callable[[dict[str, str], Forward], Answer | None]
 
 
 @contextmanager
-def front(cloud: Sandbox, **changes: Change) -> Iterator[Web]:
+def front(cloud: Server, **changes: Change) -> Iterator[Web]:
     """Run a server before moto that changes the responses to some actions, to those that Amazon gives."""
     pool = urllib3.HTTPConnectionPool("127.0.0.1", cloud.options["port"], retries=False)
 

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +50,10 @@ backend other
 """Two backends; the port of the first is known: it is a `listen` section whose sockets are shown."""
 
 
+TRIES = 3
+"""Starts after which it is the configuration that is wrong."""
+
+
 class HAProxy(NamedTuple):
     """A HAProxy that runs: its sockets, the ports of its runtime API and of its frontend, its process."""
 
@@ -74,36 +78,32 @@ def haproxy(backends: str) -> Iterator[HAProxy]:
     program = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if program is None:
         pytest.skip("HAProxy is not installed")
-    with tempfile.TemporaryDirectory(prefix="haproxy") as name:  # a socket's path is short
-        folder, api, front = Path(name), free_port(), free_port()
-        text = CONFIG.format(
-            folder=folder,
-            api=api,
-            front=front,
-            backends=backends.format(listen=free_port(), folder=folder),
-        )
-        (folder / "haproxy.cfg").write_text(text)
-        with subprocess.Popen(
-            [program, "-f", str(folder / "haproxy.cfg"), "-q"], stdin=subprocess.DEVNULL
-        ) as process:
-            try:
-                _wait(api, process)
-                yield HAProxy(folder, api, front, process)
-            finally:
-                process.kill()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="haproxy")))  # a short path
+        tries = (_started(program, folder, backends, stack) for _ in range(TRIES))
+        running = next(filter(None, tries), None)
+        assert running is not None, "HAProxy refuses its configuration"
+        yield running
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def _started(program: str, folder: Path, backends: str, stack: ExitStack) -> HAProxy | None:
+    """Start a HAProxy; return None if it has ended, as when another program took one of its ports."""
+    api, front = free_port(), free_port()
+    listen = backends.format(listen=free_port(), folder=folder)
+    text = CONFIG.format(folder=folder, api=api, front=front, backends=listen)
+    (folder / "haproxy.cfg").write_text(text)
+    process = stack.enter_context(
+        subprocess.Popen([program, "-f", str(folder / "haproxy.cfg"), "-q"], stdin=subprocess.DEVNULL)
+    )
+    stack.callback(process.kill)
     ends_at = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert process.poll() is None, "HAProxy refuses its configuration"
-            assert time.monotonic() < ends_at, "HAProxy does not start"
-            time.sleep(0.02)  # noqa: TID251 - a test's own wait
-        else:
-            return
+    while process.poll() is None:
+        assert time.monotonic() < ends_at, "HAProxy does not start"
+        with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
+            line.connect(str(folder / "socket"))
+            return HAProxy(folder, api, front, process)
+        time.sleep(0.02)  # noqa: TID251 - a test's own wait
+    return None
 
 
 class Site:

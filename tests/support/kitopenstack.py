@@ -75,7 +75,7 @@ def front_of(ports: dict[str, int]) -> Any:
 
 
 @contextmanager
-def front() -> Iterator[Web]:
-    """Serve the services on one port until the block ends; Keystone's address is `URL/keystone`."""
-    with serve(front_of(services())) as web:
+def front(*names: str) -> Iterator[Web]:
+    """Serve services, as `services` names them, on one port; Keystone's address is `URL/keystone`."""
+    with serve(front_of(services(*names))) as web:
         yield web

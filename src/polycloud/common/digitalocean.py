@@ -46,6 +46,7 @@ from polycloud.utils.status import HTTPStatus
 
 __all__ = [
     "API_HOST",
+    "PROCESSING",
     "DigitalOceanAction",
     "DigitalOceanBaseDriver",
     "DigitalOceanConnection",
@@ -71,7 +72,10 @@ QUOTA = (
     r"\bquota|(exceed|reach)\w* (your|the maximum number)\b|reached the (\w+ limit|limit of)\b"
     r"|limit( of \w+( \(\d+\))?)? ((is|was|has been|will be|would be) )?(exceeded|reached))"
 )
-BUSY = r"(?i)pending event|is (currently )?locked|already (in use|exists?|attached)"
+PROCESSING = "processes previous actions"
+"""What a load balancer that is busy with a change says, with a 403."""
+
+BUSY = rf"(?i)pending event|{PROCESSING}|is (currently )?locked|already (in use|exists?|attached)"
 REFUSALS = (
     (r"(?i)hostname|\bname\b.*\b(characters?|valid|blank|long)\b", InvalidNameError),
     (r"(?i)\bimage\b.*(available|invalid)|invalid image", ImageUnavailableError),
@@ -227,13 +231,23 @@ class DigitalOceanConnection(BearerConnection):
         return self._member("PUT", path, name, type_, body)
 
     def patch(self, path: str, name: str, type_: type[T], body: dict[str, Any]) -> Item[T]:
-        """PATCH with `body`, the fields to change, and return the object under `name` in the response."""
-        return self._member("PATCH", path, name, type_, body)
+        """PATCH with `body`, the fields to change, and return the object under `name` in the response.
+
+        It is sent again if the response is lost: the fields get the same values.
+        """
+        return self._member("PATCH", path, name, type_, body, idempotent=True)
 
     def _member(
-        self, method: str, path: str, name: str, type_: type[T], body: dict[str, Any] | None
+        self,
+        method: str,
+        path: str,
+        name: str,
+        type_: type[T],
+        body: dict[str, Any] | None,
+        *,
+        idempotent: bool | None = None,
     ) -> Item[T]:
-        response: DigitalOceanResponse = self.request(path, method=method, json=body)
+        response: DigitalOceanResponse = self.request(path, method=method, json=body, idempotent=idempotent)
         return response.member(name, type_)
 
     def list_all(

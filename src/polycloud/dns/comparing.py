@@ -175,7 +175,7 @@ class Comparison:
         changes = self._changes(have, want)
         self.unchanged += len(have) - sum(change.before is not None for change in changes)
         contents = [one.content for one in want]
-        if self.markers is not None and not self._is_ours(key, have, contents, changes, self.markers):
+        if self.markers is not None and not self._is_ours(key, have, want, changes, self.markers):
             return
         if changes:
             self.sets.append(PlannedSet(*key, have, contents, changes))
@@ -258,7 +258,7 @@ class Comparison:
         self,
         key: Key,
         have: list[Record],
-        want: list[Content],
+        want: list[WantedRecord],
         changes: list[RecordChange],
         markers: Markers,
     ) -> bool:
@@ -270,8 +270,14 @@ class Comparison:
                 self._note(f"left as it is: {key[0] or '@'} {key[1]} {belongs}, not to {markers.owner!r}")
             return False
         if want and not markers.owns(key):
-            content = markers.content(key, want[0].extra.get("ttl"))
-            self._plan_marker([] if mark is None else [mark], content)
+            contents = [one.after for one in changes if one.after is not None] or [want[0].content]
+            marker = markers.content(key, contents[0].extra.get("ttl"))
+            refused = self._refused(marker)
+            if refused is not None:
+                self._problems.append(
+                    Problem(want[0], f"it cannot be marked as {markers.owner}'s: {refused}")
+                )
+            self._plan_marker([] if mark is None else [mark], marker)
         elif mark is not None and not want:
             self._plan_marker([mark], None)
         return True

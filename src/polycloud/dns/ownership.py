@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from typing import NamedTuple
 
 from polycloud.dns.content import Content
+from polycloud.dns.names import check_name
 from polycloud.dns.objects import Record
 from polycloud.dns.types import RecordType
 from polycloud.errors import InvalidArgumentError
@@ -22,12 +23,13 @@ __all__ = ["Markers", "Patterns", "is_marker", "is_marker_name"]
 LABEL = "_polycloud"
 WILDCARD = "_any"
 FORM = re.compile(r"heritage=polycloud,owner=([\w.:@/-]+)")
+WILD = re.compile(r"[*?\[]")
 OWNER = re.compile(r"[\w.:@/-]{1,100}", re.ASCII)
 Key = tuple[str, str]
 
 
 class Patterns:
-    """Patterns of names, such as `www`, `@`, `*.dev`, or with a type `*/TXT`.
+    """Patterns of names relative to a zone, such as `www`, `@`, `*.dev`, or with a type `*/TXT`.
 
     `only` selects, if there are any; `ignore` takes away.
     """
@@ -50,9 +52,29 @@ def _compiled(argument: str, patterns: Iterable[str]) -> list[re.Pattern[str]]:
     for pattern in patterns:
         if not isinstance(pattern, str) or not pattern:
             raise InvalidArgumentError(f"{argument} must be a list of patterns, got {pattern!r} in it")
-        name, slash, type_ = pattern.partition("/")
-        made.append(re.compile(translate(name.lower() + slash + type_.upper())))
+        name, slash, type_ = pattern.rpartition("/")
+        if not slash or not any(fnmatchcase(known, type_.upper()) for known in RecordType):  # such as 0/25
+            name, slash, type_ = pattern, "", ""
+        if not name or name.endswith("."):
+            raise InvalidArgumentError(
+                f"{argument} must have names relative to the zone (@ is the zone), got {pattern!r}"
+            )
+        made.append(re.compile(translate(_ascii_pattern(argument, name) + slash + type_.upper())))
     return made
+
+
+def _ascii_pattern(argument: str, name: str) -> str:
+    """Return a pattern of names in the form of DNS; a label in another script must be whole for that."""
+    labels = name.lower().split(".")
+    for number, label in enumerate(labels):
+        if label.isascii():
+            continue
+        if WILD.search(label):
+            raise InvalidArgumentError(
+                f"{argument} must have labels in other scripts without * ? and [, got {name!r} in it"
+            )
+        labels[number] = check_name(label)
+    return ".".join(labels)
 
 
 def _matches(patterns: Sequence[re.Pattern[str]], texts: tuple[str, str]) -> bool:

@@ -10,7 +10,7 @@ provider is busy with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
@@ -64,6 +64,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=ProviderHTTPError)
 DEFAULT_ALGORITHM = Algorithm.ROUND_ROBIN
 LARGEST_PORT = 65535
+LONGEST_LOOK = 2.0
+"""The longest pause between two looks for connections, in seconds."""
 DEAD = frozenset({State.ERROR, State.DELETED})
 _turns = Turns()
 
@@ -315,22 +317,30 @@ class Driver(OperationsDriver):
             error.driver = self
             raise
 
-    def _wait_drained(self, member: Member, connections: Callable[[], int], timeout: float) -> None:
-        """Wait until a member, which gets no new connections, has none: `connections` counts them.
+    def _wait_drained(
+        self,
+        member: str,
+        connections: Callable[[], int],
+        timeout: float,
+        *,
+        attached: bool = True,
+    ) -> None:
+        """Wait until a member that gets no new connections has none.
 
-        Raises `OperationTimeoutError` after `timeout` seconds, with how many there were.
+        Args:
+            member: Its name, for the error.
+            connections: Returns how many it has, or only whether it has any.
+            timeout: Seconds to wait.
+            attached: Whether it is still attached meanwhile, which a note on the error says.
+
+        Raises `OperationTimeoutError` after that time.
         """
-        left: list[int] = []
-
-        def check() -> bool | None:
-            left[:] = [connections()]
-            return None if left[0] else True
-
+        waiting_for = f"the connections of {member} to end"
         try:
-            self._polled(check, f"the connections of the member {_address(member)} to end", timeout, 1.0)
+            self._polled(lambda: None if connections() else True, waiting_for, timeout, LONGEST_LOOK)
         except OperationTimeoutError as error:
-            how_many = f"{left[0]} connections" if left else "it is not known how many connections"
-            error.add_note(f"the member is still attached, and draining: {how_many} are left")
+            where = "still attached, and draining" if attached else "detached"
+            error.add_note(f"{member} is {where}: it gets no new connections")
             raise
 
     def _create_once(self, creation: Creation[LoadBalancer]) -> LoadBalancer:
@@ -349,7 +359,7 @@ class Driver(OperationsDriver):
         except BaseException as error:
             note_named()
             try:
-                with cleanup():
+                with cleanup(), suppress(NotFoundError):  # it may be gone
                     self.destroy_balancer(balancer)
             except PolycloudError as refusal:
                 error.add_note(
@@ -408,8 +418,7 @@ class Driver(OperationsDriver):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the member that a node becomes."""
         check_balancer(balancer)
-        private, public = (list(getattr(node, name, None) or ()) for name in ("private_ips", "public_ips"))
-        addresses = private + public if self.prefers_private else public + private
+        addresses = addresses_of(node, private_first=self.prefers_private)
         if not addresses:
             raise InvalidArgumentError(
                 f"the node {shown(getattr(node, 'name', node))} has no address; wait until it runs"
@@ -444,7 +453,7 @@ class Driver(OperationsDriver):
 
     @contextmanager
     def _member_errors(self, member_id: str) -> Iterator[None]:
-        """Raise "not found" and "exists already" as the errors of members."""
+        """Raise "not found" and other conflicts than a busy balancer as the errors of members."""
         try:
             yield
         except (BalancerError, MemberError):
@@ -452,7 +461,15 @@ class Driver(OperationsDriver):
         except NotFoundError as error:
             raise translated(error, MemberDoesNotExistError(error.message, self, member_id)) from error
         except ConflictError as error:
+            if self._is_busy(error):
+                raise
             raise translated(error, MemberAlreadyExistsError(error.message, self, member_id)) from error
+
+
+def addresses_of(node: Addressed, *, private_first: bool) -> list[str]:
+    """Return the addresses of a node, the one at which a balancer should reach it first."""
+    private, public = (list(getattr(node, name, None) or ()) for name in ("private_ips", "public_ips"))
+    return private + public if private_first else public + private
 
 
 def check_balancer(balancer: object) -> LoadBalancer:
@@ -534,4 +551,6 @@ def _spelled(ip: str | None) -> str | None:
 
 
 def _address(member: Member) -> str:
-    return f"{member.ip}:{member.port}" if member.ip else str(member.id)
+    if not member.ip:
+        return str(member.id)
+    return f"[{member.ip}]:{member.port}" if ":" in member.ip else f"{member.ip}:{member.port}"

@@ -6,7 +6,7 @@ port says more of the first: its member port, member protocol and certificate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from polycloud.errors import InvalidArgumentError
@@ -23,7 +23,8 @@ def complete(
     members: Sequence[Member],
     further: Sequence[Listener],
     word: Callable[[str], str],
-    encrypted: Collection[str],
+    encrypted: Sequence[str],
+    passes_through: bool = False,
 ) -> list[Listener]:
     """Return all listeners of a new balancer, the first one first, with all that may be left out.
 
@@ -35,9 +36,10 @@ def complete(
         further: The argument `ex_listeners`.
         word: Returns the provider's word for a protocol, or raises `UnsupportedOperationError`.
         encrypted: The protocols that need a certificate.
+        passes_through: Whether without a certificate they reach the members as they are.
 
     Raises:
-        InvalidArgumentError: A port comes twice or is invalid, or a certificate is missing.
+        InvalidArgumentError: A port comes twice or is invalid, a certificate is missing or has no use.
         UnsupportedOperationError: The provider does not have a protocol.
     """
     word(protocol)
@@ -55,19 +57,23 @@ def complete(
                 f"the listener at {port} is {own.protocol!r} in ex_listeners, and protocol is {protocol!r}"
             )
         first = replace(own, member_port=own.member_port or first.member_port)
-    return [_completed(one, certificate, word, encrypted) for one in (first, *others.values())]
+    completed = [_completed(one, certificate, word, encrypted) for one in (first, *others.values())]
+    for one in completed:
+        if one.protocol in encrypted and not (one.certificate or passes_through):
+            raise InvalidArgumentError(f"the {one.protocol} listener at {one.port} needs a certificate")
+    if certificate is not None and all(one.certificate != certificate for one in completed):
+        raise InvalidArgumentError(f"no listener takes ex_certificate; those of {' and '.join(encrypted)} do")
+    return completed
 
 
 def _completed(
-    one: Listener, certificate: str | None, word: Callable[[str], str], encrypted: Collection[str]
+    one: Listener, certificate: str | None, word: Callable[[str], str], encrypted: Sequence[str]
 ) -> Listener:
     protocol, member_protocol = one.protocol.lower(), (one.member_protocol or one.protocol).lower()
     word(protocol)
     word(member_protocol)
     needs = protocol in encrypted
     chosen = one.certificate or (certificate if needs else None)
-    if needs and not chosen:
-        raise InvalidArgumentError(f"the {protocol} listener at {one.port} needs a certificate")
     if chosen and not needs:
         raise InvalidArgumentError(f"the {protocol} listener at {one.port} must not have a certificate")
     return Listener(

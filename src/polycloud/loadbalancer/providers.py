@@ -10,17 +10,24 @@ from polycloud.loadbalancer.types import Provider
 if TYPE_CHECKING:
     from polycloud.loadbalancer.base import Driver
     from polycloud.loadbalancer.drivers.alb import ApplicationLBDriver
+    from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
     from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
     from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
+    from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
+    from polycloud.loadbalancer.drivers.octavia import OctaviaLBDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 DRIVERS: providers.Drivers = {
     Provider.ALB: ("polycloud.loadbalancer.drivers.alb", "ApplicationLBDriver"),
+    Provider.DIGITAL_OCEAN: ("polycloud.loadbalancer.drivers.digitalocean", "DigitalOceanLBDriver"),
     Provider.DUMMY: ("polycloud.loadbalancer.drivers.dummy", "DummyLBDriver"),
     Provider.ELB: ("polycloud.loadbalancer.drivers.elb", "ElasticLBDriver"),
     Provider.HAPROXY: ("polycloud.loadbalancer.drivers.haproxy", "HAProxyDriver"),
+    Provider.LINODE: ("polycloud.loadbalancer.drivers.linode", "LinodeLBDriver"),
+    Provider.OCTAVIA: ("polycloud.loadbalancer.drivers.octavia", "OctaviaLBDriver"),
+    Provider.OPENSTACK: ("polycloud.loadbalancer.drivers.octavia", "OctaviaLBDriver"),
 }
 """The drivers of load balancers of this package: constant to (module path, class name)."""
 
@@ -28,11 +35,19 @@ DRIVERS: providers.Drivers = {
 @overload
 def get_driver(provider: Literal[Provider.ALB, "alb"]) -> type[ApplicationLBDriver]: ...
 @overload
+def get_driver(provider: Literal[Provider.DIGITAL_OCEAN, "digitalocean"]) -> type[DigitalOceanLBDriver]: ...
+@overload
 def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyLBDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.ELB, "elb"]) -> type[ElasticLBDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.HAPROXY, "haproxy"]) -> type[HAProxyDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeLBDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.OCTAVIA, Provider.OPENSTACK, "octavia", "openstack"],
+) -> type[OctaviaLBDriver]: ...
 @overload
 def get_driver(provider: str) -> type[Driver]: ...
 def get_driver(provider: str) -> type[Any]:

@@ -256,9 +256,15 @@ class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):
             # A POST that was carried out is refused when it is repeated
             self.connection.request(path, json=body, method=method, idempotent=True)
         except (ConflictError, NotFoundError) as error:
+            if error.repeated and before is None and after is not None and self._has(zone, after):
+                return
             if isinstance(error, NotFoundError) and "RecordSet" not in str(error.message):  # but the zone
                 raise
             raise translated(error, SetsChangedError(error.message, self)) from error
+
+    def _has(self, zone: Zone, wanted: RecordSet) -> bool:
+        """Return whether there is a set with this name, type, TTL and these values."""
+        return any(_identity(one) == _identity(wanted) for one in self._sets(zone, wanted.name))
 
     def _with(self, start: RecordSet, value: SetValue, given: Mapping[str, Any]) -> RecordSet:
         """Leave out what only Designate says of a set, and which changes with it."""
@@ -296,6 +302,10 @@ def _path(zone_id: str) -> str:
 
 def _id_of(one: RecordSet) -> str:
     return str(one.extra[ID])
+
+
+def _identity(one: RecordSet) -> tuple[object, ...]:
+    return one.name, one.type, one.ttl, sorted(value.text for value in one.values)
 
 
 def _chosen(extra: dict[str, Any] | None) -> dict[str, Any]:

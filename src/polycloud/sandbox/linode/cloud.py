@@ -16,6 +16,7 @@ from polycloud.sandbox.linode import (
     images,
     instances,
     ips,
+    nodebalancers,
     scopes,
     tables,
     volumes,
@@ -42,6 +43,7 @@ ROUTES: Routes = {
     **images.ROUTES,
     **firewalls.ROUTES,
     **domains.ROUTES,
+    **nodebalancers.ROUTES,
 }
 """Every path below the version, with its methods and their handlers."""
 

@@ -10,6 +10,7 @@ _AREAS = (
     ("/volumes", "volumes"),
     ("/images", "images"),
     ("/domains", "domains"),
+    ("/nodebalancers", "nodebalancers"),
     ("/networking/firewalls", "firewall"),
     ("/networking", "ips"),
     ("/account/events", "events"),
@@ -19,7 +20,7 @@ _LISTS = re.compile(
     r"/(account/events|profile/sshkeys|tags|tags/[^/]+|images|volumes|regions|networking/(ips|firewalls)"
     r"|(linode|volumes)/types|linode/(kernels|stackscripts|instances)"
     r"|linode/instances/[0-9]+/(disks|configs|volumes|firewalls)|networking/firewalls/[0-9]+/devices"
-    r"|domains(/[0-9]+/records)?)"
+    r"|domains(/[0-9]+/records)?|nodebalancers(/[0-9]+/configs(/[0-9]+/nodes)?)?)"
 )
 
 READ_ONLY = " ".join(f"{area}:read_only" for area in sorted({"account", *(area for _, area in _AREAS)}))

@@ -19,7 +19,8 @@ class LinodeSettings(Settings):
         boot: seconds that a boot takes; where a create boots, it takes both.
         power: seconds that a shutdown or a reboot takes.
         copy: seconds that a resize, a clone, a migration, a backup, an image or a disk takes.
-        attach: seconds that a volume needs to be made, changed, or attached to a Linode that runs.
+        attach: seconds that a volume needs to be made, changed, or attached to a Linode that runs, and a
+            NodeBalancer to check a node.
         destroy: seconds for which a deleted Linode is still listed, with the status "deleting".
         failing: actions of events, with commas between them, that end as failed and without effect.
         seed_nodes: how many Linodes exist from the beginning, running and with the tag "seed".

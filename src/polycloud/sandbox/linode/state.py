@@ -30,7 +30,7 @@ from polycloud.sandbox.rest.errors import NotFoundError
 from polycloud.sandbox.rest.pool import Pool
 from polycloud.sandbox.rest.timeline import Account
 
-_PRIVATE = IPv4Network("192.168.128.0/17")
+PRIVATE = IPv4Network("192.168.128.0/17")
 
 SWAP = 512
 """The default MB of swap of a Linode."""
@@ -53,8 +53,9 @@ class State(Account[Event]):
         self.stackscripts: dict[int, Item] = {}
         self.firewalls: dict[int, Item] = {}
         self.domains: dict[int, Item] = {}
+        self.nodebalancers: dict[int, Item] = {}
         self.tags: dict[str, Item] = {}
-        self._private_addresses = {region: Pool([_PRIVATE]) for region in REGIONS}
+        self._private_addresses = {region: Pool([PRIVATE]) for region in REGIONS}
         self._seed(settings.seed_nodes)
 
     def _seed(self, number: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from polycloud.sandbox.linode.dialect import Table
 from polycloud.sandbox.linode.domains import DOMAINS
+from polycloud.sandbox.linode.nodebalancers import BALANCERS
 from polycloud.sandbox.linode.resources import DOCUMENTS, show_event, show_linode, show_volume
 from polycloud.sandbox.linode.state import State
 from polycloud.sandbox.rest.bodies import length, split_key
@@ -126,6 +127,7 @@ def _create_tag(state: State, _: object, call: Call) -> Item:
         "linodes": state.linodes,
         "volumes": state.volumes,
         "domains": state.domains,
+        "nodebalancers": state.nodebalancers,
     }
     for field, known in resources.items():
         ids = call.body.each(field, int)
@@ -144,11 +146,17 @@ def _list_tagged(state: State, tag: Item, _: Call) -> Listing:
         *state.linodes.values(),
         *state.volumes.values(),
         *state.domains.values(),
+        *state.nodebalancers.values(),
     )
     return Listing([one for one in resources if tag.label in one.tags], _show_tagged)
 
 
-_VIEWS = {"linode": show_linode, "volume": show_volume, "domain": DOMAINS.view}
+_VIEWS = {
+    "linode": show_linode,
+    "volume": show_volume,
+    "domain": DOMAINS.view,
+    "nodebalancer": BALANCERS.view,
+}
 
 
 def _show_tagged(resource: Any) -> Json:
@@ -156,7 +164,7 @@ def _show_tagged(resource: Any) -> Json:
 
 
 def _remove_tag(state: State, tag: Item, _: object) -> None:
-    resources = (state.linodes, state.volumes, state.images, state.domains)
+    resources = (state.linodes, state.volumes, state.images, state.domains, state.nodebalancers)
     for resource in (one for held in resources for one in held.values()):
         resource.tags = without(resource.tags, tag.label)
 

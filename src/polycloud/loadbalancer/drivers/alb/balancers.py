@@ -27,6 +27,7 @@ from polycloud.loadbalancer.drivers.alb.connection import ALBBaseDriver
 from polycloud.loadbalancer.drivers.alb.payload import (
     ALGORITHM,
     APPLICATION,
+    BY_DEFAULT,
     TYPES,
     Balancer,
     Group,
@@ -141,11 +142,11 @@ class ALBBalancers(ALBBaseDriver):
 
     def _fresh(self, arn: str) -> LoadBalancer:
         """Return a balancer as it is now. Raises `NotFoundError`."""
-        if isinstance(arn, str) and arn.startswith("arn:"):
-            found = self._detailed(self._described(LoadBalancerArns=[arn]), listed=False)
-            if found and found[0].id == arn:
-                return found[0]
-        raise BalancerDoesNotExistError(driver=self, balancer_id=str(arn))
+        which = [self._require_arn(arn)]
+        found = self._detailed(self._described(LoadBalancerArns=which), listed=False)
+        if found and found[0].id == arn:
+            return found[0]
+        raise BalancerDoesNotExistError(driver=self, balancer_id=arn)
 
     def _detailed(self, items: Iterable[Item[Balancer]], *, listed: bool = True) -> list[LoadBalancer]:
         """Return balancers with what their listeners and target groups say; without those that are gone."""
@@ -201,11 +202,11 @@ class ALBBalancers(ALBBaseDriver):
         settings = [one.settings(groups.get(one.group() or "")) for one in listeners]
         first = groups.get(listeners[0].group() or "") if listeners else None
         words = {word: ours for ours, word in self.algorithms.items()}
-        is_application = item.value.type == APPLICATION
+        has_algorithm = item.value.type == APPLICATION and attributes
         made.port = settings[0].port if settings else None
         made.extra.update(
             protocol=settings[0].protocol if settings else None,
-            algorithm=words.get(attributes.get(ALGORITHM, "")) if is_application else None,
+            algorithm=words.get(attributes.get(ALGORITHM, BY_DEFAULT)) if has_algorithm else None,
             listeners=settings,
             health_check=first.check() if first else None,
             sticky=sticky_of(attributes),

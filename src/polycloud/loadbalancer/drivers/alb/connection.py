@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from polycloud.common.aws.balancing import BalancingBaseDriver, BalancingConnection
@@ -10,6 +11,7 @@ from polycloud.loadbalancer.base import Driver
 from polycloud.loadbalancer.drivers.alb.payload import Attribute, Group, RawListener
 from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError
 
+ARN = re.compile(r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d+:loadbalancer/[\w/-]+", re.ASCII)
 MOST_ARNS = 20
 """Target groups and tags of so many resources can be described at once."""
 
@@ -39,10 +41,15 @@ class ALBBaseDriver(BalancingBaseDriver, Driver):
         Algorithm.RANDOM: "weighted_random",
     }
 
+    def _require_arn(self, arn: str) -> str:
+        """Return the ARN of a balancer. Raises `BalancerDoesNotExistError` for anything else."""
+        if isinstance(arn, str) and ARN.fullmatch(arn):
+            return arn
+        raise BalancerDoesNotExistError(driver=self, balancer_id=str(arn))
+
     def _listeners(self, arn: str) -> list[RawListener]:
         """Return the listeners of a balancer, the first one first. Raises `NotFoundError`."""
-        if not arn.startswith("arn:"):
-            raise BalancerDoesNotExistError(driver=self, balancer_id=arn)
+        self._require_arn(arn)
         found = self.connection.iterate("DescribeListeners", "Listeners", RawListener, LoadBalancerArn=arn)
         return sorted((one.value for one in found), key=RawListener.place)
 

@@ -13,7 +13,6 @@ from polycloud.common.aws.balancing import REFUSED_MEMBERS, code_of
 from polycloud.concurrency import waiting
 from polycloud.errors import (
     InvalidArgumentError,
-    OperationTimeoutError,
     ProviderHTTPError,
     UnsupportedOperationError,
 )
@@ -103,19 +102,15 @@ class ALBMembers(ALBBalancers):
         raise MemberDoesNotExistError(f"the balancer has no member {member!r}", self, str(member.id))
 
     def _wait_deregistered(self, groups: list[Group], target: Target, timeout: float) -> None:
-        def is_gone() -> bool | None:
+        def is_draining() -> bool:
             states = [
                 found
                 for group, one in _spread(groups, target)
                 for found in self._health(group.arn, Targets=[_fields(one, with_zone=False)])
             ]
-            return not any(one.found == MemberHealth.DRAINING for one in states) or None
+            return any(one.found == MemberHealth.DRAINING for one in states)
 
-        try:
-            self._polled(is_gone, f"the connections of {target.id} to end", timeout, 5.0)
-        except OperationTimeoutError as error:
-            error.add_note(f"{target.id} is detached and gets no new connections")
-            raise
+        self._wait_drained(target.id, is_draining, timeout, attached=False)
 
     def _health(self, group: str, **fields: Any) -> list[TargetDescription]:
         found = self.connection.iterate(

@@ -9,6 +9,7 @@ from msgspec import field
 
 from polycloud.common.aws.balancing import Payload
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.loadbalancer.base import check_port
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth, State
@@ -39,7 +40,7 @@ STOPPED = "Target.InvalidState"
 TRAFFIC_PORT = "traffic-port"
 DAY = 86400
 """The seconds for which a cookie holds by default."""
-ALGORITHM = "load_balancing.algorithm.type"
+ALGORITHM, BY_DEFAULT = "load_balancing.algorithm.type", "round_robin"
 GROUP_NAME = re.compile(r":targetgroup/([^/]+)/")
 OURS = re.compile(r"(.*[0-9a-f]{12})-\d\d")
 """The name of a target group of this driver: those of one balancer begin alike, and are counted."""
@@ -243,6 +244,8 @@ def check_fields(check: HealthCheck, type_: str) -> dict[str, Any]:
     words = ("http", "https") if type_ == APPLICATION else ("tcp", "http", "https")
     if protocol not in words:
         raise UnsupportedOperationError(f"{type_} balancers check by {', '.join(words)}, not by {protocol!r}")
+    if check.port is not None:
+        check_port(check.port, "the port of a health check")
     if protocol == "tcp" and check.path:
         raise InvalidArgumentError(f"a health check by tcp has no path, got {check.path!r}")
     return {

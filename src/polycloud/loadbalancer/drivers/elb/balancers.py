@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from polycloud.common.aws.balancing import BalancingBaseDriver, BalancingConnect
 from polycloud.common.aws.xml import Item
 from polycloud.errors import (
     InvalidArgumentError,
+    PolycloudError,
     ProviderHTTPError,
     UnsupportedOperationError,
 )
@@ -80,6 +82,8 @@ class ELBBalancers(BalancingBaseDriver, Driver):
                 first = next((one for one in listeners if one.listener.port == balancer.port), listeners[0])
                 old = _completed(first.listener.settings())
                 new = _changed(old, port, protocol, ex_certificate)
+                if new.port != old.port and any(one.listener.port == new.port for one in listeners):
+                    raise InvalidArgumentError(f"the balancer has another listener at port {new.port}")
                 if new != old:
                     self._replace(balancer.id, old, new, first.policy_names or ())
                     described = self._described(balancer.id)
@@ -135,9 +139,14 @@ class ELBBalancers(BalancingBaseDriver, Driver):
                 error.add_note(f"the listener at {old.port} was deleted before, and is made again")
                 self._create_listener(name, old, policies)
                 raise
-        else:
+            return
+        try:
             self._create_listener(name, new, policies)
-            self._delete_listener(name, old)
+        except BaseException:
+            with suppress(PolycloudError):  # it may have been made, and its policies refused
+                self._delete_listener(name, new)
+            raise
+        self._delete_listener(name, old)
 
     def _create_listener(self, name: str, listener: Listener, policies: Sequence[str]) -> None:
         fields: dict[str, Any] = {"Listeners": [listener_fields(listener, self.protocols)]}

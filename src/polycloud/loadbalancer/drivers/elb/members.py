@@ -14,7 +14,7 @@ from typing import Any
 
 from polycloud.common.aws.balancing import REFUSED_MEMBERS, code_of
 from polycloud.concurrency import waiting
-from polycloud.errors import InvalidArgumentError, OperationTimeoutError, ProviderHTTPError
+from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 from polycloud.loadbalancer.base import Addressed, check_balancer, check_member
 from polycloud.loadbalancer.drivers.elb.balancers import ELBBalancers
 from polycloud.loadbalancer.drivers.elb.payload import Instance
@@ -77,20 +77,16 @@ class ELBMembers(ELBBalancers):
         return True
 
     def _wait_deregistered(self, balancer: LoadBalancer, id_: str, timeout: float) -> None:
-        def is_gone() -> bool | None:
+        def is_draining() -> bool:
             try:
                 state = self._states(balancer.id, [id_]).get(id_)
             except ProviderHTTPError as error:
                 if code_of(error) in REFUSED_MEMBERS:  # it is no longer registered
-                    return True
+                    return False
                 raise
-            return state is None or not state.is_draining or None
+            return state is not None and state.is_draining
 
-        try:
-            self._polled(is_gone, f"the connections of {id_} to end", timeout, 5.0)
-        except OperationTimeoutError as error:
-            error.add_note(f"{id_} is detached and gets no new connections")
-            raise
+        self._wait_drained(id_, is_draining, timeout, attached=False)
 
     def _turn_draining_on(self, name: str, wait: float) -> None:
         found = self.connection.call("DescribeLoadBalancerAttributes", {"LoadBalancerName": name}, dict)

@@ -10,6 +10,7 @@ from msgspec import field
 from polycloud.common.aws.balancing import Payload
 from polycloud.common.aws.xml import Item
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.loadbalancer.base import check_port
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth
@@ -180,6 +181,8 @@ def check_fields(check: HealthCheck, member_port: int | None) -> dict[str, Any]:
         raise InvalidArgumentError(f"a health check by {protocol} has no path, got {path!r}")
     if path and not path.startswith("/"):
         raise InvalidArgumentError(f"the path of a health check must begin with /, got {path!r}")
+    if check.port is not None:
+        check_port(check.port, "the port of a health check")
     given = {name: getattr(check, name) for name in CHECK_DEFAULTS if getattr(check, name) is not None}
     chosen = {**CHECK_DEFAULTS, **given}
     return {

@@ -310,10 +310,10 @@ class HAProxyDriver(Driver):
             return found
         ends_at = time.monotonic() + wait_drained
         change("drain")
-        self._wait_drained(found, connections, wait_drained)
+        self._wait_drained(name, connections, wait_drained)
         change("maint")
         # A client that a cookie sends there may have come in between
-        self._wait_drained(found, connections, max(1.0, ends_at - time.monotonic()))
+        self._wait_drained(name, connections, max(1.0, ends_at - time.monotonic()))
         return found
 
     def _delete(self, balancer: LoadBalancer, name: str, *, cut: bool) -> None:

@@ -41,6 +41,10 @@ MESSAGE = re.compile(r"\[(\d)\]: ?(.*)", re.DOTALL)
 ERROR = 3
 """Messages of this level and below are refusals; above it are warnings and notices."""
 NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+HINTS = {
+    "permission denied": "the socket must have the level admin",
+    "unknown command": "give the stats socket, not that of the master process (-S)",
+}
 REFUSALS: tuple[tuple[str, type[ProviderHTTPError], int], ...] = (
     ("no such", NotFoundError, HTTPStatus.NOT_FOUND),
     ("can't find", NotFoundError, HTTPStatus.NOT_FOUND),
@@ -81,7 +85,7 @@ class RuntimeConnection(Connection):
         line = f"set severity-output number;{before and before + ';'}{command}\n".encode()
         try:
             with _errors(Exchange(self._name(), "command", command)):
-                return _result(waiting.run(lambda: self._exchange(line)))
+                return result(waiting.run(lambda: self._exchange(line)))
         except (ProviderError, TransportError) as error:
             error.changes = changes
             raise
@@ -91,6 +95,8 @@ class RuntimeConnection(Connection):
         reader, writer = await self._open(connect)
         try:
             writer.write(line)
+            if writer.can_write_eof():  # else the master process waits for further commands
+                writer.write_eof()
             await writer.drain()
             received = bytearray()
             while chunk := await asyncio.wait_for(reader.read(CHUNK), read):
@@ -126,7 +132,7 @@ def word(name: object, what: str) -> str:
     raise InvalidArgumentError(f"{what} must be made of ASCII letters, digits and -_.:, got {shown(name)}")
 
 
-def _result(text: str) -> str:
+def result(text: str) -> str:
     """Return what a command printed, without the level of a message. Raises the error for a refusal."""
     if not text.endswith("\n"):
         raise TransportError("the connection ended before the response did")
@@ -145,11 +151,12 @@ def _result(text: str) -> str:
 def _refusal(said: str) -> ProviderHTTPError:
     """Return the error for the first line of a refusal."""
     first = said.partition("\n")[0]
+    hint = next((hint for words, hint in HINTS.items() if words in first.lower()), None)
+    message = first if hint is None else f"{first}; {hint}"
     for words, kind, code in REFUSALS:
         if words in first.lower():
-            hint = "; the socket must have the level admin" if code == HTTPStatus.FORBIDDEN else ""
-            return kind(code, first + hint)
-    return ProviderHTTPError(HTTPStatus.BAD_REQUEST, first)
+            return kind(code, message)
+    return ProviderHTTPError(HTTPStatus.BAD_REQUEST, message)
 
 
 @contextmanager

@@ -29,6 +29,11 @@ HEALTH = (
     ("DOWN ", MemberHealth.STARTING),  # such as "DOWN 1/2": one good check of two
     ("DOWN", MemberHealth.DOWN),
 )
+COLUMNS = frozenset(
+    {"pxname", "svname", "qcur", "scur", "status", "weight", "type", "check_status", "addr", "mode"}
+)
+"""What is read of `show stat`; HAProxy 1.7 had all of them."""
+NUMBER, PORT = r"[0-9]{1,20}", r"[0-9]{1,5}"
 Row = dict[str, str]
 
 
@@ -64,9 +69,16 @@ class Server(NamedTuple):
 
 def rows(text: str) -> list[Row]:
     """Return the rows of `show stat` by the names of its columns."""
-    if not text.startswith("# pxname,"):
-        raise MalformedResponseError("the response to show stat has no names of columns", text)
-    return list(csv.DictReader(text.removeprefix("# ").splitlines()))
+    table = csv.DictReader(text.removeprefix("# ").splitlines(), restval="")
+    try:
+        missing = COLUMNS - set(table.fieldnames or ())
+        found = list(table)
+    except csv.Error as error:
+        raise MalformedResponseError(f"the response to show stat is not a table: {error}", text) from error
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise MalformedResponseError(f"the response to show stat has no columns {names}", text)
+    return found
 
 
 def servers(text: str) -> list[Server]:
@@ -95,12 +107,19 @@ def servers(text: str) -> list[Server]:
 def address(text: str) -> tuple[str | None, int | None]:
     """Return the address and port of `127.0.0.1:80` or `[::1]:80`; None for what HAProxy does not say."""
     host, _, port = text.rpartition(":")
-    return (host.strip("[]"), int(port)) if host and port.isdigit() else (None, None)
+    return (host.strip("[]"), int(port)) if host and re.fullmatch(PORT, port) else (None, None)
 
 
 def sessions(row: Row) -> int:
     """Return the number of connections of a server, with those that wait for it."""
-    return int(row["scur"] or 0) + int(row["qcur"] or 0)
+    return _number(row["scur"]) + _number(row["qcur"])
+
+
+def _number(text: str) -> int:
+    """Return a number of `show stat`, where nothing is 0."""
+    if re.fullmatch(NUMBER, text or "0"):
+        return int(text or 0)
+    raise MalformedResponseError(f"the response to show stat has {text!r} for a number", text)
 
 
 def to_member(row: Row, balancer: LoadBalancer) -> Member:
@@ -108,8 +127,10 @@ def to_member(row: Row, balancer: LoadBalancer) -> Member:
     status = row["status"]
     draining = status.startswith(("DRAIN", "NOLB"))
     health = next((ours for word, ours in HEALTH if status.startswith(word)), MemberHealth.UNKNOWN)
+    if draining and not row["check_status"]:
+        health = MemberHealth.UNKNOWN
     extra = {
-        "weight": int(row.get("uweight") or row["weight"] or 0),
+        "weight": _number(row.get("uweight") or row["weight"]),
         "condition": MemberCondition.DRAINING if draining else MemberCondition.ENABLED,
         "sessions": sessions(row),
         "status": status,
@@ -164,7 +185,7 @@ def joined(ip: str | None, port: int | None) -> str:
 
 def version(text: str) -> tuple[int, int]:
     """Return the version in `show info`, such as (2, 6)."""
-    found = re.search(r"^Version: *(\d+)\.(\d+)", text, re.MULTILINE)
+    found = re.search(r"^Version: *([0-9]{1,4})\.([0-9]{1,4})", text, re.MULTILINE)
     if found is None:
         raise MalformedResponseError("the response to show info has no version", text)
     return int(found[1]), int(found[2])

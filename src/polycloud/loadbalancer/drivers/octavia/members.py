@@ -1,0 +1,168 @@
+"""The members of balancers: those of the pool of the first listener.
+
+The pools of further listeners, where the driver has made them, have the same addresses at the port of their
+listener.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from polycloud.common.base import quote_segment
+from polycloud.common.payload import Item, value_of
+from polycloud.concurrency.calls import cleanup
+from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError, PolycloudError
+from polycloud.loadbalancer.base import check_balancer, check_member, translated
+from polycloud.loadbalancer.drivers.octavia.creating import OctaviaCreating
+from polycloud.loadbalancer.drivers.octavia.payload import (
+    MemberPayload,
+    PoolPayload,
+    Tree,
+    check_port_of,
+    member_fields,
+    to_member,
+)
+from polycloud.loadbalancer.objects import LoadBalancer, Member
+from polycloud.loadbalancer.types import MemberAlreadyExistsError, MemberDoesNotExistError
+
+
+class OctaviaMembers(OctaviaCreating):
+    """Methods of members."""
+
+    def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
+        """Return the members of the pool of the balancer's first listener."""
+        check_balancer(balancer)
+        with self._balancer_errors(balancer.id):
+            pool = self._tree(balancer.id).pool
+            return [] if pool is None else self._members(balancer, pool)
+
+    def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
+        """Attach a member; see `create_balancer` for its `extra`."""
+        check_member(member)
+        tree, pool = self._place(balancer)
+        made = self._attach(balancer, pool, member, member.port)
+        try:
+            for further in tree.further_pools:
+                self._follow(balancer, further, member)
+        except BaseException as error:
+            self._undo_attach(balancer, pool, made, error)
+            raise
+        return made
+
+    def balancer_detach_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> bool:
+        """Detach a member; Octavia does not count the connections of members, so `wait_drained` is refused.
+
+        A member with the weight 0 gets no new connections.
+        """
+        check_balancer(balancer)
+        self._refuse_draining(wait_drained)
+        tree, pool = self._place(balancer)
+        there = self._members(balancer, pool)
+        found = self._require_member(there, member)
+        self._detach(balancer, pool, found)
+        if not any(one.ip == found.ip for one in there if one.id != found.id):
+            for further in tree.further_pools:
+                for one in self._members(balancer, further):
+                    if one.ip == found.ip:
+                        self._detach_if_there(balancer, further, one)
+        return True
+
+    def ex_update_member(self, balancer: LoadBalancer, member: Member) -> Member:
+        """Change a member to what its `extra` has: `weight`, `condition` and what else Octavia can change.
+
+        It is identified by its address and port. Returns it as it is then.
+        """
+        _, pool = self._place(balancer)
+        found = self._require_member(self._members(balancer, pool), member)
+        fixed = ("address", "protocol_port", "subnet_id")
+        fields = member_fields(member, member.port, check_port_of(pool))
+        changes = {name: value for name, value in fields.items() if name not in fixed}
+        changes.setdefault("admin_state_up", True)
+        path = _path(pool, found)
+
+        def change() -> Member:
+            with self._no_member(found):
+                sent = self.connection.put(path, "member", MemberPayload, changes, idempotent=True)
+            return to_member(sent.value, balancer)
+
+        return self._changing(balancer, change)
+
+    def _place(self, balancer: LoadBalancer) -> tuple[Tree, PoolPayload]:
+        """Return a balancer's tree and the pool of its members."""
+        check_balancer(balancer)
+        with self._balancer_errors(balancer.id):
+            tree = self._tree(balancer.id)
+        if tree.pool is None:
+            raise InvalidArgumentError(
+                f"the balancer {balancer.name!r} has no pool; create one for its listener"
+            )
+        return tree, tree.pool
+
+    def _members(self, balancer: LoadBalancer, pool: PoolPayload) -> list[Member]:
+        def build(item: Item[MemberPayload]) -> Member:
+            return to_member(value_of(item), balancer)
+
+        return self.connection.list_all(f"{_pool_path(pool)}/members", "members", MemberPayload, build)
+
+    def _attach(self, balancer: LoadBalancer, pool: PoolPayload, member: Member, port: int | None) -> Member:
+        body = member_fields(member, port, check_port_of(pool))
+
+        def send() -> Member:
+            try:
+                made = self.connection.create(f"{_pool_path(pool)}/members", "member", MemberPayload, body)
+            except ConflictError as error:
+                if self._is_busy(error):
+                    raise
+                taken = MemberAlreadyExistsError(error.message, self, f"{member.ip}:{port}")
+                raise translated(error, taken) from error
+            return to_member(made.value, balancer)
+
+        return self._changing(balancer, send)
+
+    def _follow(self, balancer: LoadBalancer, pool: PoolPayload, member: Member) -> None:
+        """Attach a member to a further pool, unless its address is there."""
+        try:
+            self._attach(balancer, pool, member, pool.member_port)
+        except MemberAlreadyExistsError:
+            return
+
+    def _detach(self, balancer: LoadBalancer, pool: PoolPayload, member: Member) -> None:
+        def send() -> bool:
+            with self._no_member(member):
+                return self.connection.delete(_path(pool, member))
+
+        self._changing(balancer, send)
+
+    @contextmanager
+    def _no_member(self, member: Member) -> Iterator[None]:
+        try:
+            yield
+        except NotFoundError as error:
+            gone = MemberDoesNotExistError(error.message, self, str(member.id))
+            raise translated(error, gone) from error
+
+    def _detach_if_there(self, balancer: LoadBalancer, pool: PoolPayload, member: Member) -> None:
+        try:
+            self._detach(balancer, pool, member)
+        except NotFoundError:
+            return
+
+    def _undo_attach(
+        self, balancer: LoadBalancer, pool: PoolPayload, member: Member, error: BaseException
+    ) -> None:
+        try:
+            with cleanup():
+                self._detach_if_there(balancer, pool, member)
+        except PolycloudError as failure:
+            error.add_note(f"the member {member.id} could not be detached from its first pool: {failure}")
+
+
+def _pool_path(pool: PoolPayload) -> str:
+    return f"/lbaas/pools/{quote_segment(pool.id)}"
+
+
+def _path(pool: PoolPayload, member: Member) -> str:
+    return f"{_pool_path(pool)}/members/{quote_segment(str(member.id))}"
