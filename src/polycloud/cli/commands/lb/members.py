@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polycloud.cli.members import Target
     from polycloud.loadbalancer.objects import Member
 
-__all__ = ["add_to"]
+__all__ = ["AnyMembers", "Balancer", "attach", "detach", "drain", "members"]
 
 
 def _offers(driver: Any, given: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -156,9 +156,3 @@ def drain(
         account = accounts.flags(profile, provider)
         back = shlex.join(["polycloud", "lb", "attach", *account, found.id, text])
         output.note(f"to put it back: {back}")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    for command in (members, attach, detach, drain):
-        app.command()(command)
