@@ -20,6 +20,7 @@ from polycloud.fleet import Fleet, Result
 from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
+from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
 
 
 def test_connect_has_the_drivers_type() -> None:
@@ -40,6 +41,7 @@ def test_connect_has_the_drivers_type() -> None:
     assert_type(aio.connect("linode", "t"), aio.AsyncNodeDriver[LinodeNodeDriver])
     assert_type(aio.connect("digitalocean", "t", service="dns"), aio.AsyncDNSDriver[DigitalOceanDNSDriver])
     assert_type(aio.connect("linode", "t", service="dns"), aio.AsyncDNSDriver[LinodeDNSDriver])
+    assert_type(aio.connect("linode", "t", service="loadbalancer"), aio.AsyncLBDriver[LinodeLBDriver])
     assert_type(aio.connect("dummy", "t", service="loadbalancer"), aio.AsyncLBDriver[DummyLBDriver])
     assert_type(aio.connect("haproxy", port=1, service="loadbalancer"), aio.AsyncLBDriver[HAProxyDriver])
 

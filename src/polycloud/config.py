@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
     from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
+    from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
     from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
     from polycloud.storage.drivers.google_storage import GoogleStorageDriver
@@ -318,6 +319,10 @@ def connect(
 def connect(
     provider: Literal["haproxy"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
 ) -> HAProxyDriver: ...
+@overload
+def connect(
+    provider: Literal["linode"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> LinodeLBDriver: ...
 @overload
 def connect(
     provider: Literal["azure_blobs"], *credentials: Any, service: Literal["storage"], **options: Any

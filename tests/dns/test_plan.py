@@ -211,6 +211,9 @@ def test_patterns_in_other_spellings(zone: Zone) -> None:
     fill(zone, ("bücher", "A", "192.0.2.1"), ("0/25", "NS", "ns.example.net"), ("www", "A", "192.0.2.2"))
     plan = plan_zone(zone, wanted(), ignore=["*.bücher", "Bücher/a", "0/25"])
     assert [str(one) for one in plan.changes] == ["delete A www"]
+    assert not plan_zone(zone, wanted(), ignore=["*"])
+    assert not plan_zone(zone, wanted(), ignore=["*/*"])
+    assert [str(one) for one in plan_zone(zone, wanted(), only=["w*"]).changes] == ["delete A www"]
 
 
 @pytest.mark.parametrize("pattern", ["www.example.org.", "/A", "bü*"])

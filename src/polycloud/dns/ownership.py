@@ -53,7 +53,7 @@ def _compiled(argument: str, patterns: Iterable[str]) -> list[re.Pattern[str]]:
         if not isinstance(pattern, str) or not pattern:
             raise InvalidArgumentError(f"{argument} must be a list of patterns, got {pattern!r} in it")
         name, slash, type_ = pattern.rpartition("/")
-        if not any(fnmatchcase(known, type_.upper()) for known in RecordType):  # it is a name, such as 0/25
+        if not slash or not any(fnmatchcase(known, type_.upper()) for known in RecordType):  # such as 0/25
             name, slash, type_ = pattern, "", ""
         if not name or name.endswith("."):
             raise InvalidArgumentError(

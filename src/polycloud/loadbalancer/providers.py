@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
     from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
     from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
+    from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
     from polycloud.loadbalancer.drivers.octavia import OctaviaLBDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
@@ -24,6 +25,7 @@ DRIVERS: providers.Drivers = {
     Provider.DUMMY: ("polycloud.loadbalancer.drivers.dummy", "DummyLBDriver"),
     Provider.ELB: ("polycloud.loadbalancer.drivers.elb", "ElasticLBDriver"),
     Provider.HAPROXY: ("polycloud.loadbalancer.drivers.haproxy", "HAProxyDriver"),
+    Provider.LINODE: ("polycloud.loadbalancer.drivers.linode", "LinodeLBDriver"),
     Provider.OCTAVIA: ("polycloud.loadbalancer.drivers.octavia", "OctaviaLBDriver"),
     Provider.OPENSTACK: ("polycloud.loadbalancer.drivers.octavia", "OctaviaLBDriver"),
 }
@@ -40,6 +42,8 @@ def get_driver(provider: Literal[Provider.DUMMY, "dummy"]) -> type[DummyLBDriver
 def get_driver(provider: Literal[Provider.ELB, "elb"]) -> type[ElasticLBDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.HAPROXY, "haproxy"]) -> type[HAProxyDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeLBDriver]: ...
 @overload
 def get_driver(
     provider: Literal[Provider.OCTAVIA, Provider.OPENSTACK, "octavia", "openstack"],

@@ -46,7 +46,7 @@ FORM = "application/x-www-form-urlencoded"
 LISTED_NAMES = re.compile(
     r"(?:.*(?:password|passwd|passphrase|passcode|passwordhash|pwd|secret|token|jwt|bearer|otp|credential|authorization"
     r"|cookie|signature|assertion|apikey|authkey|accesskey|accesskeyid|secretkey|sessionkey|sessionid|userkey|clientkey"
-    r"|privatekey|privkey|customerkey|privatepem|hostkeypem|subscriptionkey|accountkey|sharedkey|masterkey"
+    r"|privatekey|privkey|sslkey|customerkey|privatepem|hostkeypem|subscriptionkey|accountkey|sharedkey|masterkey"
     r"|signingkey|encryptionkey|presharedkey|tempurlkey|tempurlsig|keymaterial|connectionstring|kubeconfig"
     r"|userdata|rootpw|adminpw|dbpw)s?"
     r"|(?:root|admin|user|db)?pass|x?auth|sig|psk|pat|(?:new|old)?pw)"

@@ -1,0 +1,195 @@
+"""What Linode's requests and responses about balancers have, and what it is in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, ip_address
+from typing import Any
+
+import msgspec
+
+from polycloud.common.arguments import drop_none, require_count
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.loadbalancer.base import check_name
+from polycloud.loadbalancer.objects import LoadBalancer, Member
+from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
+from polycloud.loadbalancer.types import MemberCondition, MemberHealth
+from polycloud.utils.values import shown
+
+PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+CHECKS = {"tcp": "connection", "http": "http"}
+DEFAULT_TIMEOUT = 30
+STICKY = {"source_ip": "table", "cookie": "http_cookie"}
+CONDITIONS = {
+    "accept": MemberCondition.ENABLED,
+    "backup": MemberCondition.ENABLED,
+    "reject": MemberCondition.DISABLED,
+    "drain": MemberCondition.DRAINING,
+}
+MODES = {
+    MemberCondition.ENABLED: "accept",
+    MemberCondition.DISABLED: "reject",
+    MemberCondition.DRAINING: "drain",
+}
+MOST_WEIGHT = 255
+SHORTEST_LABEL, LONGEST_LABEL = 3, 32
+
+
+class NodeBalancer(msgspec.Struct):
+    """A balancer without its configs."""
+
+    id: int
+    label: str | None = None
+    ipv4: str | None = None
+
+
+class Config(msgspec.Struct):
+    """A port of a balancer, and how it passes connections on."""
+
+    id: int
+    port: int
+    protocol: str
+    algorithm: str | None = None
+    stickiness: str | None = None
+    check: str | None = None
+    check_interval: int | None = None
+    check_timeout: int | None = None
+    check_attempts: int | None = None
+    check_path: str | None = None
+    ssl_fingerprint: str | None = None
+
+
+class Node(msgspec.Struct):
+    """A server behind a config; `address` is "ip:port"."""
+
+    id: int
+    config_id: int
+    address: str
+    label: str | None = None
+    weight: int | None = None
+    mode: str | None = None
+    status: str | None = None
+
+
+def require_label(name: object) -> None:
+    """Raise `InvalidArgumentError` for a name that the provider does not take."""
+    label = check_name(name)
+    plain = label.isascii() and label.replace("-", "").replace("_", "").isalnum()
+    if not (plain and SHORTEST_LABEL <= len(label) <= LONGEST_LABEL):
+        wanted = f"{SHORTEST_LABEL} to {LONGEST_LABEL} letters, digits, dashes and underscores"
+        raise InvalidArgumentError(f"name must have {wanted}, got {shown(name)}")
+
+
+def node_fields(member: Member) -> dict[str, Any]:
+    """Return a checked member as a request has it. Raises `InvalidArgumentError` for a public address."""
+    ip = ip_address(member.ip or "")
+    if not any(ip in network for network in PRIVATE):
+        raise InvalidArgumentError(f"members of Linode are private IPv4 addresses, got {member.ip}")
+    label = member.extra.get("label") or f"{ip}-{member.port}"
+    return {"label": label, "address": f"{ip}:{member.port}", **share_fields(member.extra)}
+
+
+def share_fields(given: Any) -> dict[str, Any]:
+    """Return the fields of a node for a `weight` and a `condition`, where they are given."""
+    weight, condition = given.get("weight"), given.get("condition")
+    if weight is not None:
+        require_count("weight", weight, MOST_WEIGHT)
+    if condition is not None and condition not in MODES:
+        raise InvalidArgumentError(f"condition must be a MemberCondition, got {shown(condition)}")
+    return drop_none({"weight": weight, "mode": None if condition is None else MODES[condition]})
+
+
+def members_of(balancer: LoadBalancer, nodes: Sequence[Node]) -> list[Member]:
+    """Return the members that nodes are: those of one address are one."""
+    by_address: dict[str, list[Node]] = {}
+    for one in nodes:
+        by_address.setdefault(one.address, []).append(one)
+    return [_to_member(balancer, address, same) for address, same in by_address.items()]
+
+
+def _to_member(balancer: LoadBalancer, address: str, nodes: Sequence[Node]) -> Member:
+    first = nodes[0]
+    ip, _, port = address.rpartition(":")
+    condition = CONDITIONS.get(first.mode or "")
+    extra = {"weight": first.weight, "condition": condition, "mode": first.mode, "label": first.label}
+    return Member(str(first.id), ip, int(port), balancer, drop_none(extra), _health(nodes))
+
+
+def _health(nodes: Sequence[Node]) -> MemberHealth:
+    """Return the health of a member: it is up if it is at all ports."""
+    if any(one.mode == "drain" for one in nodes):
+        return MemberHealth.DRAINING
+    found = {one.status for one in nodes}
+    if "DOWN" in found:
+        return MemberHealth.DOWN
+    return MemberHealth.UP if found == {"UP"} else MemberHealth.UNKNOWN
+
+
+def listener_of(config: Config) -> Listener:
+    """Return a config as a listener; its certificate is the fingerprint."""
+    return Listener(
+        port=config.port,
+        protocol=config.protocol,
+        member_protocol="http" if config.protocol == "https" else None,
+        certificate=config.ssl_fingerprint or None,
+    )
+
+
+def health_check_of(config: Config) -> HealthCheck | None:
+    """Return the check of a config; one of the response's body is one by HTTP."""
+    if config.check in {None, "none"}:
+        return None
+    return HealthCheck(
+        protocol="tcp" if config.check == "connection" else "http",
+        path=config.check_path or None,
+        interval=config.check_interval,
+        timeout=config.check_timeout,
+        unhealthy=config.check_attempts,
+    )
+
+
+def sticky_of(config: Config) -> StickySessions | None:
+    """Return the sticky sessions of a config; None if it has none."""
+    by = next((ours for ours, theirs in STICKY.items() if theirs == config.stickiness), None)
+    return None if by is None else StickySessions(by=by)
+
+
+def port_fields(listener: Listener, private_key: str | None) -> dict[str, Any]:
+    """Return the fields of a config that its listener determines."""
+    plain = "http" if listener.protocol == "https" else listener.protocol
+    if listener.member_port != listener.port or listener.member_protocol not in {
+        plain,
+        listener.protocol,
+    }:
+        message = f"members of Linode have their own ports, and get {plain}: "
+        raise UnsupportedOperationError(f"{message}leave out member_port and member_protocol")
+    if bool(listener.certificate) != bool(private_key) and listener.protocol == "https":
+        raise InvalidArgumentError(f"the certificate of port {listener.port} needs ex_private_key")
+    key = private_key if listener.protocol == "https" else None
+    fields = {"port": listener.port, "protocol": listener.protocol}
+    return drop_none({**fields, "ssl_cert": listener.certificate, "ssl_key": key})
+
+
+def check_fields(check: HealthCheck) -> dict[str, Any]:
+    """Return the fields of a config that its health check determines."""
+    kind = CHECKS.get(str(check.protocol).lower())
+    if kind is None or check.port is not None or check.healthy is not None:
+        message = f"Linode checks members by {' or '.join(CHECKS)}, at their port"
+        raise UnsupportedOperationError(f"{message}, and has no `healthy`; got {check}")
+    timeout = check.timeout
+    if timeout is None and check.interval is not None:
+        timeout = max(1, min(DEFAULT_TIMEOUT, check.interval - 1))
+    times = {
+        "check_interval": check.interval,
+        "check_timeout": timeout,
+        "check_attempts": check.unhealthy,
+    }
+    return drop_none({"check": kind, "check_path": check.path, **times})
+
+
+def sticky_fields(sticky: StickySessions) -> dict[str, Any]:
+    """Return the fields of a config that its sticky sessions determine."""
+    if sticky.by not in STICKY or sticky.cookie is not None or sticky.ttl is not None:
+        message = f"Linode has sticky sessions by source_ip or its own cookie, got {sticky}"
+        raise UnsupportedOperationError(message)
+    return {"stickiness": STICKY[sticky.by]}
