@@ -143,7 +143,7 @@ def test_a_name_of_two_nodes(run: Run, office: Sandbox, account: dict[str, str])
         (
             ("create", "--name", "w", *ORDER, "--tag", "t"),
             1,
-            "NephoScale does not take tags when a node is created",
+            "NephoScale does not take --tag when a node is created",
         ),
         (("create", "--name", "w", *ORDER, "--key", "/no/key"), 2, "the key file /no/key cannot be read"),
         (("create", "--name", "w", *ORDER, "--key", __file__), 2, "not a public key in OpenSSH's format"),

@@ -84,7 +84,7 @@ def test_the_example_of_dns(start: Start, run: Run, configured: Callable[[str], 
     with start("sandbox", "cloudflare", "--profile", "lab", POLYCLOUD_CONFIG=str(file)) as process:
         assert process.stdout is not None
         text = "".join(takewhile(lambda line: line != "Ctrl-C stops it.\n", process.stdout))
-        assert "Until it stops there is the profile lab: polycloud shell -p lab\n" in text
+        assert "Until it stops there is the profile lab: polycloud dns zones list -p lab\n" in text
         assert 'service = "dns"' in file.read_text()
         example = text[text.index("from polycloud") : text.index("Until it stops")]
         made = run(program=f'{example}\nprint(driver.create_zone("example.com").domain)')

@@ -13,6 +13,7 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.plan import Plan, ZoneProblemsError, plan_copy, plan_domain, plan_zone
 from polycloud.dns.types import RecordType, ZoneDoesNotExistError
 from polycloud.dns.wanted import WantedZone
+from polycloud.dns.zonefile import from_bind
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError, UnsafePlanError
 
 DOMAIN = "example.org"
@@ -191,6 +192,14 @@ def test_limits_are_parts(zone: Zone, most: Any) -> None:
     """A limit that is not a part from 0 to 1 is refused."""
     with pytest.raises(InvalidArgumentError, match="most_deleted must be a part from 0 to 1"):
         plan_zone(zone, wanted()).apply(most_deleted=most)
+
+
+def test_ttls_of_zones() -> None:
+    """A zone that is planned like its own export stays as it is, records that follow its TTL too."""
+    zone = DummyDNSDriver("key").create_zone(DOMAIN, ttl=600)
+    fill(zone, ("www", "A", "192.0.2.1"))
+    assert [one.ttl for one in zone.list_records()] == [None]
+    assert not plan_zone(zone, from_bind(zone.export_to_bind_format()))
 
 
 def test_patterns(zone: Zone) -> None:

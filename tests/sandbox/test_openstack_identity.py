@@ -100,6 +100,7 @@ def test_catalogue(cloud: Client) -> None:
         "volumev3",
         "object-store",
         "dns",
+        "load-balancer",
     ]
     for service in catalog:
         places = [(one["region_id"], one["interface"]) for one in service["endpoints"]]

@@ -31,6 +31,7 @@ COMMANDS = {
     "volumes": "Block volumes: list, create, attach, destroy them.",
     "storage": "Objects and containers: list, copy, sync, delete them.",
     "dns": "Zones and records: list, change, export, import, copy them.",
+    "lb": "Load balancers: list, create, change them and their members.",
     "profiles": "Your accounts in the configuration.",
     "prices": "Compare sizes of several accounts by price.",
     "inventory": "Print the nodes as an inventory for other tools.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from enum import Enum
 from fnmatch import fnmatchcase
 from operator import ge, gt, le, lt
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from polycloud.cli import output
 from polycloud.errors import InvalidArgumentError
 
-__all__ = ["Record", "cell", "condition", "order", "parts_of", "spreadsheet_cell"]
+__all__ = ["Record", "cell", "condition", "order", "parts_of", "plain", "spreadsheet_cell"]
 
 FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """How formulas begin in spreadsheets; the last four are the wide forms of the others."""
@@ -29,6 +31,17 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return output.printable(f"{value:.10g}" if isinstance(value, float) else value)
+
+
+def plain(value: Any) -> Any:
+    """A value for JSON: names of enumerations instead of their numbers, dataclasses as what they have."""
+    if isinstance(value, Enum):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {name: one for name, one in vars(value).items() if one is not None}
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def spreadsheet_cell(value: Any) -> str:

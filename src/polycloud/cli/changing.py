@@ -90,7 +90,7 @@ def side_by_side(
 
 
 def each(
-    noun: Noun,
+    title: Callable[[Any], str],
     items: Sequence[Any],
     act: Callable[[Any], object],
     words: tuple[str, str],
@@ -100,29 +100,27 @@ def each(
 ) -> None:
     """Call `act` for each item; `words` say what it does and has done: "destroy" and "destroyed".
 
-    `where` follows the item in messages, such as " to node web". If one fails, the others are still changed,
-    and the exit status is 1.
+    Messages have the `title` of an item, and `where` after it, such as " to node web". If one fails, the
+    others are still changed, and the exit status is 1.
     """
     doing, did = words
     failed = []
     for at, item in enumerate(items):
         if dry_run:
-            would(f"{doing} {noun.title(item)}{where}")
+            would(f"{doing} {title(item)}{where}")
             continue
         try:
-            with output.working(f"{doing} {noun.title(item)}{where}"):
+            with output.working(f"{doing} {title(item)}{where}"):
                 act(item)
         except PolycloudError as error:
             if len(items) == 1:
                 raise
-            failed.append(f"{noun.title(item)}: {output.reason(error)}")
+            failed.append(f"{title(item)}: {output.reason(error)}")
         except KeyboardInterrupt as interruption:
-            rest = ", ".join(map(noun.title, items[at + 1 :])) or "none"
-            interruption.add_note(
-                f"{noun.title(item)}: {doing} may have been carried out; not attempted: {rest}"
-            )
+            rest = ", ".join(map(title, items[at + 1 :])) or "none"
+            interruption.add_note(f"{title(item)}: {doing} may have been carried out; not attempted: {rest}")
             raise
         else:
-            output.line(f"{did} {noun.title(item)}{where}")
+            output.line(f"{did} {title(item)}{where}")
     if failed:
         output.fail(failed[0], failed[1:])

@@ -1,7 +1,8 @@
-"""What a driver's `create_node` takes beyond what every driver's does, read from its signature.
+"""What a driver's method takes beyond those of all drivers, such as `create_node`, read from its signature.
 
-`--set NAME=VALUE` gives any of it, and `--help` of a profile lists it. `--key`, `--security-group` and
-`--network` are options that many providers have under names of their own; a driver says so in `create_names`.
+`--set NAME=VALUE` gives any of it, and `--help` of a profile lists it. Of a new node,
+`--key`, `--security-group` and `--network` are options that many providers have under names of their own; a
+driver says so in `create_names`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from inspect import Parameter, signature
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
@@ -16,29 +18,58 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hin
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 if TYPE_CHECKING:
+    from polycloud.common.operations import OperationsDriver
     from polycloud.compute.base import NodeDriver
 
-__all__ = ["described", "parsed", "usual"]
+__all__ = [
+    "CREATE_BALANCER",
+    "CREATE_NODE",
+    "UPDATE_BALANCER",
+    "Method",
+    "described",
+    "if_supported",
+    "parsed",
+    "usual",
+]
 
-USUAL = ("self", "name", "size", "image", "location", "auth", "tags", "user_data", "idempotency_key")
-"""Arguments that have options of their own."""
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of drivers: its name, when it is called, and the arguments that have options of their own."""
+
+    name: str
+    when: str
+    usual: Sequence[str]
+
+
+CREATE_NODE = Method(
+    "create_node",
+    "when a node is created",
+    ("name", "size", "image", "location", "auth", "tags", "user_data", "idempotency_key"),
+)
+_OF_BALANCERS = (
+    *("balancer", "name", "port", "protocol", "algorithm", "members", "ex_certificate", "ex_health_check"),
+    *("ex_listeners", "ex_proxy_protocol", "ex_sticky"),
+)
+CREATE_BALANCER = Method("create_balancer", "when a balancer is created", _OF_BALANCERS)
+UPDATE_BALANCER = Method("update_balancer", "when a balancer is changed", _OF_BALANCERS)
 NEAREST = 3
 ITEMS = {"true": True, "yes": True, "false": False, "no": False}
 WORDS = {bool: "true or false", int: "a number", float: "a number", str: "text", bytes: "text"}
 
 
-def parsed(driver: NodeDriver, texts: Sequence[str]) -> dict[str, Any]:
+def parsed(driver: OperationsDriver, texts: Sequence[str], method: Method = CREATE_NODE) -> dict[str, Any]:
     """The arguments that texts `NAME=VALUE` stand for. Raises `InvalidArgumentError` for what they cannot be.
 
     An argument that is a list is given by several texts, or as JSON.
     """
-    known, others = _known(type(driver))
+    known, others = _known(type(driver), method)
     values: dict[str, list[str]] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise InvalidArgumentError("--set must be NAME=VALUE, such as ex_dedicated=true")
-        _require(driver, name, known, others=others)
+        _require(driver, name, known, method, others=others)
         values.setdefault(name, []).append(value)
     return {name: _converted(f"--set {name}", known.get(name, Any), found) for name, found in values.items()}
 
@@ -56,41 +87,59 @@ def usual(driver: NodeDriver, option: str, values: Sequence[str]) -> dict[str, A
         )
     name, _, member = driver.create_names[option].partition(".")
     if not member:
-        return {name: _converted(f"--{option}", _known(type(driver))[0][name], values)}
+        return {name: _converted(f"--{option}", _known(type(driver), CREATE_NODE)[0][name], values)}
     value = _converted(f"--{option}", str, values)
     return {name: {member: int(value) if value.isdecimal() else value}}
 
 
-def described(kind: type[NodeDriver]) -> list[tuple[str, str]]:
+def if_supported(driver: OperationsDriver, method: Method, name: str, value: Any) -> dict[str, Any]:
+    """The argument, if it has a value. Raises `UnsupportedOperationError` if the driver does not take it."""
+    if not value:
+        return {}
+    parameters = signature(getattr(driver, method.name)).parameters
+    if name not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
+        option = name.removeprefix("ex_").removesuffix("s").replace("_", "-")
+        raise UnsupportedOperationError(f"{driver.name} does not take --{option} {method.when}", driver)
+    return {name: value}
+
+
+def described(kind: type[OperationsDriver], method: Method = CREATE_NODE) -> list[tuple[str, str]]:
     """What `--set` takes for a driver: each name, and what its value is."""
-    return [(name, _words(type_)) for name, type_ in _known(kind)[0].items()]
+    return [(name, _words(type_)) for name, type_ in _known(kind, method)[0].items()]
 
 
-def _known(kind: type[NodeDriver]) -> tuple[dict[str, Any], bool]:
+def _secrets(kind: type[OperationsDriver]) -> Sequence[str]:
+    secrets: Sequence[str] = getattr(kind, "password_arguments", ())
+    return secrets
+
+
+def _known(kind: type[OperationsDriver], method: Method) -> tuple[dict[str, Any], bool]:
     """The arguments by name, each with its type; and whether there may be others."""
-    create = kind.create_node
-    hints, others = get_type_hints(create), False
+    function = getattr(kind, method.name)
+    hints, others = get_type_hints(function), False
     found: dict[str, Any] = {}
-    for name, parameter in signature(create).parameters.items():
+    for name, parameter in signature(function).parameters.items():
         if parameter.kind is Parameter.VAR_KEYWORD:
             options = get_args(hints.get(name))  # Unpack of a TypedDict
             found |= get_type_hints(options[0]) if options else {}
             others = not options
         else:
             found[name] = hints.get(name, Any)
-    hidden = (*USUAL, *kind.password_arguments)
+    hidden = ("self", *method.usual, *_secrets(kind))
     return {name: type_ for name, type_ in found.items() if name not in hidden}, others
 
 
-def _require(driver: NodeDriver, name: str, known: Mapping[str, Any], *, others: bool) -> None:
-    if name in driver.password_arguments:
+def _require(
+    driver: OperationsDriver, name: str, known: Mapping[str, Any], method: Method, *, others: bool
+) -> None:
+    if name in _secrets(type(driver)):
         raise InvalidArgumentError(f"{name} is a secret, which does not belong on a command line; use --key")
-    if name in USUAL:
+    if name in method.usual:
         raise InvalidArgumentError(f"{name} has an option of its own")
     if name not in known and not others:
         near = difflib.get_close_matches(name, known, NEAREST)
-        hint = f"the nearest are {', '.join(near)}" if near else f"it has {', '.join(known)}"
-        raise InvalidArgumentError(f"create_node of {driver.name} has no {name!r}; {hint}")
+        hint = f"the nearest are {', '.join(near)}" if near else f"it has {', '.join(known) or 'no others'}"
+        raise InvalidArgumentError(f"{method.name} of {driver.name} has no {name!r}; {hint}")
 
 
 # Types

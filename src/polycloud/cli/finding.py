@@ -14,7 +14,7 @@ from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPEr
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["choose", "find", "find_all"]
+__all__ = ["among", "choose", "find", "find_all"]
 
 NEAREST = 3
 MOST_SHOWN = 10
@@ -34,8 +34,12 @@ def find(driver: Any, noun: Noun, text: str) -> Any:
 
 def find_all(driver: Any, noun: Noun, texts: Sequence[str]) -> list[Any]:
     """The resources with these ids or names, each once; like `find`, but with one list for all of them."""
-    items = _fetch(driver, noun)
-    found = {noun.id(item): item for item in (_exact(noun, items, text, driver.name) for text in texts)}
+    return among(noun, _fetch(driver, noun), texts, driver.name)
+
+
+def among(noun: Noun, items: list[Any], texts: Sequence[str], whose: str) -> list[Any]:
+    """The resources with these ids or names among those of `whose`, each once. Raises what `find` raises."""
+    found = {noun.id(item): item for item in (_exact(noun, items, text, whose) for text in texts)}
     return list(found.values())
 
 
@@ -101,7 +105,7 @@ def _hint(noun: Noun, items: list[Any], text: str) -> str:
     names = [name for item in _living(noun, items) for name in (*noun.names(item), noun.id(item))]
     if near := list(dict.fromkeys(difflib.get_close_matches(text, names, NEAREST))):
         return f"the nearest are {', '.join(near)}"
-    return f"it has {noun.count(items)}" + (f", see `{noun.command} list`" if items else "")
+    return f"it has {noun.count(items)}" + (f", see `{noun.list_command}`" if items else "")
 
 
 def _matches(noun: Noun, items: list[Any], text: str) -> tuple[list[Any], list[Any]]:

@@ -14,10 +14,12 @@ from polycloud.cli.resources import Column, Noun
 
 __all__ = [
     "APEX",
+    "BALANCERS",
     "DNS",
     "IMAGES",
     "KEYS",
     "LOCATIONS",
+    "MEMBERS",
     "NODES",
     "NOUNS",
     "RECORDS",
@@ -29,7 +31,7 @@ __all__ = [
     "nouns_of",
 ]
 
-COMPUTE, DNS = "compute", "dns"
+COMPUTE, DNS, LOADBALANCER = "compute", "dns", "loadbalancer"
 APEX = "@"
 """How zone files write the name of the zone itself."""
 RECORD_FIELDS = ("priority", "weight", "port", "flags", "tag")
@@ -139,6 +141,49 @@ def _record_value(record: Any) -> str:
     from polycloud.cli.recordvalues import written
 
     return written(record)
+
+
+def _state(balancer: Any) -> str:
+    return str(balancer.state)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _setting(name: str) -> Column:
+    """A setting of balancers, as the options of `lb create` take it."""
+
+    def get(balancer: Any) -> Any:
+        from polycloud.cli.balancersettings import written
+
+        return written(balancer.extra.get(name))
+
+    return Column(name, get, rare=True)
+
+
+def _member_id(member: Any) -> str:
+    """The provider's id; that of a member which is to be attached is its address."""
+    return member.id or _member_address(member)
+
+
+def _member_address(member: Any) -> str:
+    """The address and the port; the id where the provider does not say the address."""
+    if member.ip is None:
+        return str(member.id)
+    from polycloud.cli.membertexts import joined
+
+    return joined(member.ip, member.port)
+
+
+def _member_ip(member: Any) -> str | None:
+    return None if member.ip is None else _member_spelled(member.ip)
+
+
+def _member_spelled(text: str) -> str:
+    from polycloud.cli.membertexts import spelled
+
+    return spelled(text)
 
 
 # Compute
@@ -258,5 +303,47 @@ RECORDS = Noun(
     group=DNS,
 )
 
-NOUNS = {noun.many: noun for noun in (NODES, SIZES, IMAGES, LOCATIONS, KEYS, VOLUMES, ZONES, RECORDS)}
+# Load balancing
+
+BALANCERS = Noun(
+    LOADBALANCER,
+    "balancer",
+    "balancers",
+    "list_balancers",
+    (
+        Column.of("name"),
+        Column.of("id"),
+        Column("state", _state),
+        Column("address", attrgetter("ip")),
+        Column.of("port"),
+        Column("protocol", lambda balancer: balancer.extra.get("protocol")),
+        Column("algorithm", lambda balancer: _text(balancer.extra.get("algorithm"))),
+        *map(_setting, ("listeners", "health_check", "sticky")),
+    ),
+    lister="polycloud lb list",
+)
+MEMBERS = Noun(
+    LOADBALANCER,
+    "member",
+    "members",
+    "balancer_list_members",
+    (
+        Column("address", attrgetter("ip")),
+        Column.of("port"),
+        Column("health", lambda member: str(member.health)),
+        Column("weight", lambda member: member.extra.get("weight"), rare=True),
+        Column("condition", lambda member: _text(member.extra.get("condition")), rare=True),
+        Column("id", _member_id),
+    ),
+    id=_member_id,
+    name=_member_ip,
+    alias=_member_address,
+    spelled=_member_spelled,
+    lister="polycloud lb members",
+)
+
+NOUNS = {
+    noun.many: noun
+    for noun in (NODES, SIZES, IMAGES, LOCATIONS, KEYS, VOLUMES, ZONES, RECORDS, BALANCERS, MEMBERS)
+}
 """All nouns by their plural; the main noun of a service comes first."""

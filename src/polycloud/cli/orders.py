@@ -19,7 +19,7 @@ from polycloud.compute.deployment import (
 )
 from polycloud.compute.keys import require_public_key
 from polycloud.compute.objects import NodeAuthSSHKey
-from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError
+from polycloud.errors import InvalidArgumentError, NotFoundError
 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
@@ -64,9 +64,11 @@ class Order:
             **_chosen(driver, IMAGES, self.image, there),
             **({} if place is None else {"location": place}),
             **more,
-            **_if_supported(driver, "tags", list(self.tags)),
-            **_if_supported(driver, "user_data", _text("user data", self.user_data)),
-            **_if_supported(driver, "idempotency_key", self.idempotency_key),
+            **extras.if_supported(driver, extras.CREATE_NODE, "tags", list(self.tags)),
+            **extras.if_supported(
+                driver, extras.CREATE_NODE, "user_data", _text("user data", self.user_data)
+            ),
+            **extras.if_supported(driver, extras.CREATE_NODE, "idempotency_key", self.idempotency_key),
         }
 
     def own(self) -> dict[str, Any]:
@@ -215,13 +217,3 @@ def _chosen(
             f"{driver.name} needs --{noun.one}; polycloud {noun.many} list has the {noun.many}"
         )
     return {}
-
-
-def _if_supported(driver: NodeDriver, name: str, value: Any) -> dict[str, Any]:
-    """The argument, if it has a value. Raises `UnsupportedOperationError` if the driver does not take it."""
-    if not value:
-        return {}
-    parameters = signature(driver.create_node).parameters
-    if name not in parameters and all(one.kind is not one.VAR_KEYWORD for one in parameters.values()):
-        raise UnsupportedOperationError(f"{driver.name} does not take {name} when a node is created", driver)
-    return {name: value}

@@ -57,25 +57,29 @@ SHELL_WORDS = {
     "ex_destroy_on_failure=True": "--destroy-on-failure",
     "pass overwrite_existing=True": "give --force",
     "domain must be given": "--zone must be given",
+    "target must be given": "--octodns-target must be given",
     "most_deleted=": "--most-deleted ",
     "most_updated=": "--most-updated ",
 }
 """Advice of errors to programs, and what it is at a shell."""
 FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")
 """Variables that request output as for a terminal."""
-ALWAYS, VITAL = 2, ("state", "usd_month", "value")
+ALWAYS, VITAL = 2, ("health", "state", "usd_month", "value")
 """How many of the first columns, and which others, a table has however narrow it is."""
-STATE = "state"
+STATE = ("health", "state")
 STATES = {
+    "up": "green",
+    "down": "red",
     "running": "green",
     "available": "green",
     "inuse": "green",
     "stopped": "dim",
     "terminated": "red",
     "error": "red",
+    "deleted": "red",
     "unknown": "red",
 }
-"""The colours of states; others, which pass, are yellow."""
+"""The colours of states and of the health of members; others, which pass, are yellow."""
 TYPE = "type"
 TYPES = {
     **dict.fromkeys(("A", "AAAA"), "green"),
@@ -232,7 +236,7 @@ def _colour(name: str, text: str) -> str:
     """The style of a value of the column or line `name`: that of a state, or of a type of records."""
     if name == TYPE:
         return TYPES.get(text, "")
-    return STATES.get(text, "yellow") if name == STATE and text else ""
+    return STATES.get(text, "yellow") if name in STATE and text else ""
 
 
 def _fitting(headers: Sequence[str], rows: Sequence[Sequence[Cell]], available: int) -> list[int]:

@@ -119,7 +119,7 @@ def make(
         first, *others = [*failures, *(f"not attempted: {doing(change)}" for change in error.left)]
         output.fail(first, others)
     except KeyboardInterrupt as interruption:
-        look = shlex.join([*RECORDS.command.split(), "list", zone.domain, *account])
+        look = shlex.join([*RECORDS.list_command.split(), zone.domain, *account])
         interruption.add_note(f"{what} may have been carried out; to look: {look}")
         raise
     _report(zone, changes, as_json=as_json)

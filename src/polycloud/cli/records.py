@@ -94,7 +94,7 @@ class Selection(NamedTuple):
         names = {one.name for one in records if one.name}
         if near := difflib.get_close_matches(name, names, NEAREST):
             return f"the nearest are {', '.join(near)}"
-        look = f", see `{shlex.join([*RECORDS.command.split(), 'list', zone.domain])}`" if records else ""
+        look = f", see `{shlex.join([*RECORDS.list_command.split(), zone.domain])}`" if records else ""
         return f"it has {RECORDS.count(records)}{look}"
 
 

@@ -61,6 +61,7 @@ class Noun:
         is_gone: Whether a resource is destroyed though it is still listed: its name may be another's by now.
         spelled: Returns a name that a user typed in the spelling that resources have.
         group: The command that its own command belongs to, if it is no command of `polycloud` itself.
+        lister: The command that lists it, if that is another one than `polycloud [GROUP] MANY list`.
     """
 
     service: str
@@ -76,11 +77,12 @@ class Noun:
     is_gone: Callable[[Any], bool] = lambda _: False
     spelled: Callable[[str], str] = str
     group: str = ""
+    lister: str = ""
 
     @property
-    def command(self) -> str:
-        """Its command, as a user types it."""
-        return f"polycloud {self.group} {self.many}".replace("  ", " ")
+    def list_command(self) -> str:
+        """The command that lists it, as a user types it."""
+        return self.lister or f"polycloud {self.group} {self.many} list".replace("  ", " ")
 
     def fetch(self, driver: Any, *args: Any) -> list[Any]:
         """All resources of the account."""

@@ -12,7 +12,7 @@ from polycloud.cli import accounts, bundles, cells, changing, finding, listing, 
 if TYPE_CHECKING:
     from polycloud.cli.resources import Noun
 
-__all__ = ["add_change", "add_destruction", "full_record", "group", "print_record", "show_one"]
+__all__ = ["add_change", "add_destruction", "add_list", "full_record", "group", "print_record", "show_one"]
 
 Words = tuple[str, str]
 """What a command does and what it has done, such as "destroy" and "destroyed"."""
@@ -21,12 +21,14 @@ Words = tuple[str, str]
 def group(noun: Noun) -> typer.Typer:
     """The command of a noun, with `list` and `show`."""
     app = options.group()
-    _add_list(app, noun)
+    add_list(app, noun)
     _add_show(app, noun)
     return app
 
 
-def _add_list(app: typer.Typer, noun: Noun) -> None:
+def add_list(app: typer.Typer, noun: Noun) -> None:
+    """Add the command `list`."""
+
     @bundles.takes_view
     def list_(
         *,
@@ -128,7 +130,7 @@ def _change(
         found = finding.find_all(driver, noun, names)
         if ask and not dry_run:
             changing.confirm(noun, found, words[0], accounts.name_of(*account))
-        changing.each(noun, found, getattr(driver, operation), words, dry_run=dry_run)
+        changing.each(noun.title, found, getattr(driver, operation), words, dry_run=dry_run)
 
 
 def _first_word(operation: str) -> str:
@@ -150,4 +152,4 @@ def _print_table(noun: Noun, item: Any, record: Mapping[str, Any]) -> None:
 
 def full_record(noun: Noun, item: Any) -> dict[str, Any]:
     """The values of the columns by name, and the provider's own fields."""
-    return noun.record(item) | {"extra": item.extra}
+    return noun.record(item) | {"extra": cells.plain(item.extra)}

@@ -19,6 +19,7 @@ from polycloud.common.building import (
     returned_dict,
     url_prefix,
 )
+from polycloud.common.creation import READS, note_done, note_sent
 from polycloud.common.options import (
     ConnectionOptions,
     allows_plain_http,
@@ -241,6 +242,8 @@ class Connection:
         call = current_call()
         arguments = (call, action, params, data, headers, method, json, stream or raw, idempotent)
         request = self._request(*arguments)
+        if method not in READS:
+            note_sent()
         try:
             response, repeated = self._send(call, request)
             if response.status == HTTPStatus.UNAUTHORIZED and request.rewindable and self.renew(request):
@@ -392,6 +395,8 @@ class Connection:
                 raise response.malformed(f"the provider redirects to {target!r}; redirects are not followed")
             if response.success():
                 response.repeated = repeated
+                if not request.repeatable or request.method in {"PUT", "DELETE"}:  # no read by POST
+                    note_done(request.method)
                 return response
             raise response.to_error()
         except PolycloudError as error:

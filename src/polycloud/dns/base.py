@@ -108,11 +108,14 @@ class DNSDriver(OperationsDriver):
         return True
 
     def has_extra(self, record: Record, extra: Mapping[str, Any]) -> bool:
-        """Return whether a record has the TTL and the fields beyond DNS that are given in `extra`."""
-        ttl = extra.get("ttl")
-        if ttl is not None and record.ttl != ttl and self.has_own_ttl({**record.extra, **extra}):
+        """Return whether a record has the TTL and the fields beyond DNS that are given in `extra`.
+
+        A record without a TTL has that of its zone.
+        """
+        ttl, served = extra.get("ttl"), record.zone.ttl if record.ttl is None else record.ttl
+        if ttl is not None and served != ttl and self.has_own_ttl({**record.extra, **extra}):
             try:
-                if record.ttl != self.stored_ttl(ttl):
+                if served != self.stored_ttl(ttl):
                     return False
             except InvalidArgumentError:  # it cannot have it
                 return False

@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.busy import when_free
-from polycloud.common.creation import Creation
+from polycloud.common.creation import Creation, note_named
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import cleanup
@@ -357,6 +357,7 @@ class Driver(OperationsDriver):
         try:
             yield
         except BaseException as error:
+            note_named()
             try:
                 with cleanup(), suppress(NotFoundError):  # it may be gone
                     self.destroy_balancer(balancer)
@@ -417,8 +418,7 @@ class Driver(OperationsDriver):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the member that a node becomes."""
         check_balancer(balancer)
-        private, public = (list(getattr(node, name, None) or ()) for name in ("private_ips", "public_ips"))
-        addresses = private + public if self.prefers_private else public + private
+        addresses = addresses_of(node, private_first=self.prefers_private)
         if not addresses:
             raise InvalidArgumentError(
                 f"the node {shown(getattr(node, 'name', node))} has no address; wait until it runs"
@@ -464,6 +464,12 @@ class Driver(OperationsDriver):
             if self._is_busy(error):
                 raise
             raise translated(error, MemberAlreadyExistsError(error.message, self, member_id)) from error
+
+
+def addresses_of(node: Addressed, *, private_first: bool) -> list[str]:
+    """Return the addresses of a node, the one at which a balancer should reach it first."""
+    private, public = (list(getattr(node, name, None) or ()) for name in ("private_ips", "public_ips"))
+    return private + public if private_first else public + private
 
 
 def check_balancer(balancer: object) -> LoadBalancer:

@@ -30,7 +30,8 @@ _PROVIDERS = {"aws": "ec2"}
 _EXAMPLES = {
     "compute": ("list_nodes", "nodes list -p {}"),
     "storage": ("list_containers", "storage ls {}:"),
-    "dns": ("list_zones", "shell -p {}"),
+    "dns": ("list_zones", "dns zones list -p {}"),
+    "loadbalancer": ("list_balancers", "lb list -p {}"),
 }
 """What to try first, in Python and at the command line."""
 

@@ -60,7 +60,7 @@ def attach(
             return driver.attach_volume(node, volume, device)
 
         words, where = ("attach", "attached"), f" to {NODES.title(node)}"
-        changing.each(VOLUMES, [volume], act, words, dry_run=dry_run, where=where)
+        changing.each(VOLUMES.title, [volume], act, words, dry_run=dry_run, where=where)
 
 
 DETACH, DESTROY = "Detach volumes from their nodes.", "Delete volumes and their data."

@@ -31,6 +31,7 @@ from polycloud.utils.status import HTTPStatus
 
 T = TypeVar("T")
 TOO_LARGE = 413
+MESSAGES = ("message", "detail", "msg", "description")
 LONGEST_MESSAGE = 10_000
 MATCHED_CHARACTERS = 1000
 """How much of a message is matched against patterns."""
@@ -151,7 +152,7 @@ class OpenStackResponse(JsonResponse):
             inner = next((value for value in body.values() if isinstance(value, dict)), None)
             named = {"message": body.get("faultstring"), **body, **(inner or {})}
             if text := next(
-                (named[key] for key in ("message", "detail", "msg") if isinstance(named.get(key), str)), None
+                (named[key] for key in MESSAGES if named.get(key) and isinstance(named[key], str)), None
             ):
                 return str(text)
             if len(body) == 1 and isinstance(text := next(iter(body.values())), str):  # Neutron's old form

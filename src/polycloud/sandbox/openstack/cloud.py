@@ -27,6 +27,7 @@ from polycloud.sandbox.openstack.designate import recordsets, zones
 from polycloud.sandbox.openstack.errors import VersionError
 from polycloud.sandbox.openstack.identity import Identity
 from polycloud.sandbox.openstack.layout import OPENSTACK, Layout
+from polycloud.sandbox.openstack.octavia import handlers as octavia
 from polycloud.sandbox.openstack.resources import addresses
 from polycloud.sandbox.openstack.settings import OpenStackSettings
 from polycloud.sandbox.openstack.state import State
@@ -52,6 +53,7 @@ ROUTES: Routes = {
     **cinder.ROUTES,
     **zones.ROUTES,
     **recordsets.ROUTES,
+    **octavia.ROUTES,
 }
 """Every path, with its methods and their handlers; the second region's have a prefix."""
 

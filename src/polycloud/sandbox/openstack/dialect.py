@@ -78,6 +78,8 @@ def refusal(error: ApiError, service: str, accept: str, keystone: str) -> Reply:
         return Reply(status, {"error": {"code": status, "message": message, "title": title}}, headers)
     if service == "dns":
         return _of_designate(error, status)
+    if service == "load-balancer":
+        return _of_octavia(error, status)
     if service == "network":
         kind = error.kind if isinstance(error, NeutronError) else f"HTTP{_pascal(status)}"
         return Reply(status, {"NeutronError": {"type": kind, "message": message, "detail": ""}}, headers)
@@ -99,6 +101,12 @@ def _of_designate(error: ApiError, status: int) -> Reply:
     if isinstance(error, DesignateError) and error.details:
         body["errors"] = {"errors": list(error.details)}
     return Reply(status, body)
+
+
+def _of_octavia(error: ApiError, status: int) -> Reply:
+    if not str(error):
+        return Reply(status, {"code": status, "title": HTTPStatus(status).phrase, "description": ""})
+    return Reply(status, {"faultcode": "Client", "faultstring": str(error), "debuginfo": None})
 
 
 def _default_message(error: ApiError) -> str:

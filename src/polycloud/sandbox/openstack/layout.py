@@ -80,6 +80,7 @@ OPENSTACK = Layout(
         Service("volumev3", "cinderv3", "/volume/v3/{}"),
         Service("object-store", "swift", "/v1/AUTH_{}"),
         Service("dns", "designate", "/dns"),
+        Service("load-balancer", "octavia", "/load-balancer"),
     ),
     interfaces=("public", "internal", "admin"),
     compute="/compute/v2.1",

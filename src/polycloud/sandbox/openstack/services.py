@@ -163,6 +163,12 @@ def _volume(state: State) -> Json:
     }
 
 
+def _load_balancer(state: State) -> list[Json]:
+    links = [{"href": f"{state.base}/load-balancer/v2", "rel": "self"}]
+    versions = (("v2.0", "SUPPORTED", "2016-12-11T00:00:00Z"), ("v2.27", "CURRENT", "2023-05-05T00:00:00Z"))
+    return [{"id": id_, "status": status, "updated": day, "links": links} for id_, status, day in versions]
+
+
 def _dns(state: State) -> list[Json]:
     links = [{"href": f"{state.base}/dns/v2", "rel": "self"}]
     return [{"id": "v2", "links": links, "status": "CURRENT", "updated": "2022-06-29T00:00:00Z"}]
@@ -178,6 +184,7 @@ _DOCUMENTS: dict[str, tuple[int, Callable[[State], Json]]] = {
     "/image/versions": (200, lambda state: {"versions": _image(state)}),
     "/network": (200, lambda state: {"versions": [_network(state)]}),
     "/network/v2.0/": (200, lambda state: {"resources": _resources(state)}),
+    "/load-balancer": (200, lambda state: {"versions": _load_balancer(state)}),
     "/dns": (200, lambda state: {"versions": _dns(state)}),
     "/volume": (300, lambda state: {"versions": [_volume(state)]}),
     "/volume/v3/": (200, lambda state: {"versions": [_volume(state)]}),

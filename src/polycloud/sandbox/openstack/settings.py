@@ -21,9 +21,11 @@ class OpenStackSettings(Settings):
         copy: seconds that a snapshot, a resize, a migration or an upload of an image takes.
         attach: seconds that a volume needs for any change.
         dns: seconds until all name servers have a change of DNS.
+        balancing: seconds that a change of a load balancer takes.
         destroy: seconds for which a deleted server is still listed.
         errored: types of changes, with commas between them, that fail: "create" leaves a server in the status
-            ERROR, for lack of a host; "create_zone" and "delete_zone" leave a zone in that status.
+            ERROR, for lack of a host; "create_zone" and "delete_zone" leave a zone in that status, and
+            "create_balancer" a load balancer.
         seed_nodes: how many servers of the project exist from the beginning.
         seed_keypairs: how many key pairs the user has from the beginning.
         server_limit: how many servers a project may have beside those.
@@ -33,6 +35,7 @@ class OpenStackSettings(Settings):
         dns_zone_limit: how many zones of DNS a project may have.
         dns_set_limit: how many record sets, and how many records, a zone may have.
         dns_record_limit: how many records a set may have.
+        balancer_limit: how many load balancers a project may have.
         page_size: items on a page at most; Glance's pages have 25 unless a request asks for more.
         largest_page: names in a list of Swift at most.
         largest_object: bytes in an object at most, unless it is made of segments.
@@ -47,6 +50,7 @@ class OpenStackSettings(Settings):
     copy: float = 1.0
     attach: float = 0.5
     dns: float = 0.5
+    balancing: float = 0.3
     destroy: float = 0.0
     errored: str = ""
     seed_nodes: int = 0
@@ -58,6 +62,7 @@ class OpenStackSettings(Settings):
     dns_zone_limit: int = 100
     dns_set_limit: int = 500
     dns_record_limit: int = 20
+    balancer_limit: int = 100
     page_size: int = 1000
     largest_page: int = 10000
     largest_object: int = 5368709122

@@ -72,6 +72,8 @@ class State(Networking):
         self.volume_types: dict[str, Item] = {}
         self.cdn: dict[tuple[str, str], Any] = {}
         self.zones: dict[str, Any] = {}
+        self.balancers: dict[str, Any] = {}
+        self.made_balancers = 0
         self._seed_images(items["images"].values())
         self._seed_networks()
         self._seed_volume_types()

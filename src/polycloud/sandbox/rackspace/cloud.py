@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PATHS = {"/compute/v2": "/compute/v2.1", "/volume/v1": "/volume/v3"}
 _PLACED = re.compile(rf"({'|'.join(_PATHS)})/{ACCOUNT}(?=/|$)")
-_NOT_THERE = ("/identity/", "/network/v2.0/routers", "/network/v2.0/floatingips")
+_NOT_THERE = ("/identity/", "/network/v2.0/routers", "/network/v2.0/floatingips", "/load-balancer")
 
 
 @dataclass(frozen=True, kw_only=True)

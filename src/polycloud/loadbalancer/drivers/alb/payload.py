@@ -13,6 +13,7 @@ from polycloud.loadbalancer.base import check_port
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth, State
+from polycloud.utils.values import whole_number
 
 APPLICATION, NETWORK = "application", "network"
 TYPES = {
@@ -152,10 +153,9 @@ class Group(Payload):
 
     def check(self) -> HealthCheck:
         """Return the health check in our words."""
-        port = self.check_port
         return HealthCheck(
             protocol=(self.check_protocol or "tcp").lower(),
-            port=int(port) if port and port.isdecimal() else None,
+            port=whole_number(self.check_port),
             path=self.check_path,
             interval=self.interval,
             timeout=self.timeout,
@@ -228,8 +228,7 @@ def sticky_of(attributes: dict[str, str]) -> StickySessions | None:
         return None
     if not kind.endswith("_cookie"):
         return StickySessions(by="source_ip")
-    seconds = attributes.get(f"stickiness.{kind}.duration_seconds", "")
-    ttl = int(seconds) if seconds.isdecimal() else DAY
+    ttl = whole_number(attributes.get(f"stickiness.{kind}.duration_seconds")) or DAY
     cookie = attributes.get("stickiness.app_cookie.cookie_name") if kind == "app_cookie" else None
     return StickySessions(cookie=cookie, ttl=None if ttl == DAY else ttl)
 

@@ -15,7 +15,7 @@ from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth
 
-TARGET = re.compile(r"(\w+):(\d+)(/.*)?", re.DOTALL)
+TARGET = re.compile(r"(\w+):([0-9]{1,5})(/.*)?", re.DOTALL)
 CHECK_DEFAULTS = {"interval": 30, "timeout": 5, "healthy": 10, "unhealthy": 2}
 """The provider's own defaults of a health check, all of which a change of one must repeat."""
 DEREGISTERING = "deregistration currently in progress"

@@ -32,6 +32,7 @@ from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.settings import Listener
 from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError, State
 
+BUSY = re.compile(r"(?i)\bimmutable\b|invalid state PENDING_")
 PROTOCOLS = {"TERMINATED_HTTPS": "https"}
 
 
@@ -110,7 +111,7 @@ class OctaviaBalancers(OpenStackBaseDriver, Driver):
 
     def _is_busy(self, error: ProviderError) -> bool:
         return super()._is_busy(error) or (
-            isinstance(error, ConflictError) and bool(re.search(r"(?i)\bimmutable\b", str(error.message)))
+            isinstance(error, ConflictError) and bool(BUSY.search(str(error.message)))
         )
 
     def _lists(self, *lists: tuple[str, Any, dict[str, str]]) -> list[Any]:
@@ -123,8 +124,10 @@ class OctaviaBalancers(OpenStackBaseDriver, Driver):
         return list(self.connection.gather([reader(*one) for one in lists]))
 
     def _balancers(self, **params: str) -> list[LoadBalancer]:
-        balancers, listeners, pools, monitors = self._lists(
-            ("loadbalancers", BalancerPayload, params),
+        (balancers,) = self._lists(("loadbalancers", BalancerPayload, params))
+        if not balancers:
+            return []
+        listeners, pools, monitors = self._lists(
             ("listeners", ListenerPayload, {}),
             ("pools", PoolPayload, {}),
             ("healthmonitors", MonitorPayload, {}),

@@ -55,7 +55,7 @@ class GoogleVersions(GoogleObjects):
         pages = self._listed(container, {"prefix": prefix or None, "versions": "true"})
         listed = chain.from_iterable(self._built(*page, container) for page in pages)
         for _, versions in groupby(listed, attrgetter("name")):
-            found = sorted(versions, key=lambda one: int(one.extra["generation"]), reverse=True)
+            found = sorted(versions, key=lambda one: int(one.extra.get("generation") or 0), reverse=True)
             for obj in found:
                 obj.extra |= {"is_latest": "deletion_date" not in obj.extra, "is_delete_marker": False}
                 yield _as_version(obj)

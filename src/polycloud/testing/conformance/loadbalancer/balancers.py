@@ -33,7 +33,7 @@ MOST_REQUESTS = 30
 """More requests than one create sends."""
 SEARCH = 0.5
 """Seconds for which a driver searches for a balancer that was not created."""
-ENOUGH = 3
+ENOUGH = 5
 """Balancers whose list is certainly not cheap if it takes a request for each."""
 
 
