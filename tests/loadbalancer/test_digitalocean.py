@@ -23,6 +23,7 @@ from polycloud.loadbalancer.types import (
     MemberDoesNotExistError,
     State,
 )
+from polycloud.rolling import rolling
 from polycloud.sandbox import Sandbox
 from polycloud.testing.faults import FaultList, FaultProxy
 from polycloud.tracing.hooks import add_hook
@@ -328,3 +329,12 @@ def test_draining(driver: DigitalOceanLBDriver, balancer: LoadBalancer, here: Gr
     with pytest.raises(UnsupportedOperationError, match="wait_drained"):
         driver.balancer_detach_member(balancer, made, wait_drained=5)
     assert [one.id for one in driver.balancer_list_members(balancer)] == [made.id]
+
+
+def test_a_rolling_deployment(driver: DigitalOceanLBDriver, here: Ground) -> None:
+    """Droplets are taken out and put back one by one, although the provider tells nothing of their health."""
+    nodes, seen = here.nodes[:2], list[int]()
+    made = driver.create_balancer("web", 80, members=[droplet(here, number, 8080) for number in (0, 1)])
+    found = rolling(made, nodes, lambda _: seen.append(len(made.list_members())), wait_drained=None)
+    assert (seen, [one.id for one in found]) == ([1, 1], [one.id for one in nodes])
+    assert {one.id for one in made.list_members()} == {one.id for one in nodes}
