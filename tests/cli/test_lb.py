@@ -58,8 +58,10 @@ class Fronts(DummyLBDriver):
 
     def create_balancer(self, name, port, protocol="http", algorithm=Algorithm.ROUND_ROBIN, members=(), *,
                         ex_health_check: HealthCheck | None = None,
+                        ex_certificate: str | None = None, ex_private_key: str | None = None,
                         ex_zones: int = 1, ex_public: bool = True):
-        SEEN.write_text(json.dumps([ex_zones, ex_public, repr(ex_health_check)]))
+        check = repr(ex_health_check)
+        SEEN.write_text(json.dumps([ex_zones, ex_public, check, ex_certificate, ex_private_key]))
         return super().create_balancer(name, port, protocol, algorithm, members)
 
     def balancer_detach_member(self, balancer, member, wait_drained=None):
@@ -201,6 +203,23 @@ def test_a_new_balancer(lb: Run, seen: Path) -> None:
     assert "path='/up', interval=5" in json.loads(seen.read_text())[2]
 
 
+def test_certificates(lb: Run, seen: Path, tmp_path: Path) -> None:
+    """A certificate is an id or, with its key, a file; a key is not printed, nor is it a word."""
+    (tmp_path / "cert.pem").write_text("CERT\n")
+    (tmp_path / "key.pem").write_text("KEY")
+    files = ("--certificate", f"@{tmp_path}/cert.pem", "--private-key", f"{tmp_path}/key.pem")
+    would = lb("create", "new", "--port", "443", *files, "--dry-run").stdout
+    assert would.endswith("port 443, certificate given, private_key given, members none\n")
+    lb("create", "new", "--port", "443", *files)
+    assert json.loads(seen.read_text())[3:] == ["CERT\n", "KEY"]
+    lb("create", "new", "--port", "443", "--certificate", "arn:1")
+    assert json.loads(seen.read_text())[3:] == ["arn:1", None]
+    refused = lb("create", "new", "--port", "443", "--set", "ex_private_key=KEY", status=2).stderr
+    assert "ex_private_key has an option of its own" in refused
+    refused = lb("create", "new", "--port", "443", "--private-key", f"{tmp_path}/none.pem", status=2).stderr
+    assert f"{tmp_path}/none.pem cannot be read: No such file or directory" in refused
+
+
 def test_what_a_driver_does_not_have(lb: Run, seen: Path) -> None:
     """An option that the driver does not have is refused by its name; `--help` lists what `--set` takes."""
     refused = lb("create", "new", "--port", "80", "--sticky", "cookie", status=1).stderr
@@ -239,6 +258,7 @@ def test_what_a_driver_does_not_have(lb: Run, seen: Path) -> None:
         ),
         (("update", "web"), "nothing to change: give --name, --port"),
         (("attach", "web"), "give a MEMBER or --node"),
+        (("drain", "web"), "give either a MEMBER or --node"),
         (("detach", "web", "10.0.0.2"), "give the id of one: 10.0.0.2:8080, 10.0.0.2:8081"),
         (("attach", "web", "--node", "dummy-1"), "the nodes of another account are --node PROFILE:NAME"),
         (("attach", "web", "i-1:80"), "MEMBER must be ADDRESS:PORT, such as 10.0.0.1:8080 or"),

@@ -160,9 +160,15 @@ def _described(
 ) -> str:
     from polycloud.cli.balancersettings import written
 
-    settings = [f"{key.removeprefix('ex_')} {written(value)}" for key, value in arguments.items()]
+    shown = {key: "given" if _is_long(key, value) else written(value) for key, value in arguments.items()}
+    settings = [f"{key.removeprefix('ex_')} {value}" for key, value in shown.items()]
     those = ", ".join(MEMBERS.label(one) for one in members) or "none"
     return f"the balancer {name} at {driver.name}: {', '.join([f'port {port}', *settings])}, members {those}"
+
+
+def _is_long(name: str, value: object) -> bool:
+    """Whether an argument is not shown: a key, or a certificate itself."""
+    return name == "ex_private_key" or (name == "ex_certificate" and "\n" in str(value))
 
 
 def _create(
