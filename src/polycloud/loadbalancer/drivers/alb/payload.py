@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import field
+from msgspec import Meta, field
 
-from polycloud.common.aws.balancing import Payload
+from polycloud.common.aws.balancing import Payload, Tag
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.loadbalancer.base import check_port
 from polycloud.loadbalancer.listeners import plain
@@ -200,6 +200,25 @@ class Attribute(Payload):
 
     key: str
     value: str | None = None
+
+
+class MadeBalancers(Payload):
+    """The response to a create of a balancer."""
+
+    made: Annotated[list[dict[str, Any]], Meta(min_length=1)] = field(name="LoadBalancers")
+
+
+class MadeGroups(Payload):
+    """The response to a create of a target group."""
+
+    made: Annotated[list[Group], Meta(min_length=1)] = field(name="TargetGroups")
+
+
+class TagDescription(Payload):
+    """The tags of a resource."""
+
+    arn: str = field(name="ResourceArn")
+    tags: list[Tag] | None = None
 
 
 def sticky_of(attributes: dict[str, str]) -> StickySessions | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import field
 
-from polycloud.common.aws.balancing import Payload
+from polycloud.common.aws.balancing import Payload, Tag
 from polycloud.common.aws.xml import Item
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.loadbalancer.base import check_port
@@ -142,6 +142,32 @@ class Description(Payload):
             healthy=raw.healthy_threshold,
             unhealthy=raw.unhealthy_threshold,
         )
+
+
+class Draining(Payload):
+    """How long connections of deregistered instances may go on."""
+
+    enabled: bool
+    timeout: int | None = None
+
+
+class Attributes(Payload):
+    """What a balancer is set to."""
+
+    draining: Draining | None = field(name="ConnectionDraining", default=None)
+
+
+class DescribedAttributes(Payload):
+    """The attributes of a balancer."""
+
+    attributes: Attributes = field(name="LoadBalancerAttributes")
+
+
+class TagDescription(Payload):
+    """The tags of a balancer."""
+
+    name: str = field(name="LoadBalancerName")
+    tags: list[Tag] | None = None
 
 
 def extra_of(item: Item[Description]) -> dict[str, Any]:
