@@ -16,9 +16,11 @@ from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
 from polycloud.errors import InvalidArgumentError, OperationTimeoutError
 from polycloud.loadbalancer.base import LoadBalancer, Member
+from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 from polycloud.loadbalancer.types import MemberHealth
 from polycloud.rolling import RollingError, Step, rolling
+from support.droplets import ground
 
 COMPUTE = DummyNodeDriver("key")
 
@@ -206,3 +208,23 @@ def test_event_loops(driver: Members, balancer: LoadBalancer) -> None:
     assert len(asyncio.run(main())) == 2
     assert most == 2
     assert len(rolling(balancer, nodes(1, 2), do)) == 2
+
+
+def test_providers_own_nodes() -> None:
+    """Members with ids instead of addresses are found; where draining is not offered, nothing changes."""
+    with (
+        ground() as here,
+        DigitalOceanLBDriver(here.cloud.credentials[0], region="nyc3", **here.cloud.options) as driver,
+    ):
+        some = here.nodes[:3]
+        members = [Member(one.id, None, 80) for one in some]
+        web = driver.wait_until_running(driver.create_balancer("web", 80, members=members))
+        with pytest.raises(RollingError, match="leave out wait_drained") as caught:
+            rolling(web, some, lambda _: pytest.fail("nothing may be done"))
+        assert (caught.value.done, caught.value.left) == ([], some[1:])
+        assert len(web.list_members()) == 3
+        out: list[set[str | None]] = []
+        rolling(web, some, lambda _: out.append({one.id for one in web.list_members()}), wait_drained=None)
+        everybody = {one.id for one in some}
+        assert out == [everybody - {one.id} for one in some]
+        assert {one.id for one in web.list_members()} == everybody

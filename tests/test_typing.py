@@ -19,6 +19,7 @@ from polycloud.dns.drivers.linode import LinodeDNSDriver
 from polycloud.fleet import Fleet, Result
 from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
+from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
 from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
 from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
 
@@ -37,6 +38,7 @@ def test_connect_has_the_drivers_type() -> None:
     assert_type(polycloud.connect("linode", "t", service="dns"), LinodeDNSDriver).close()
     assert_type(polycloud.connect("digitalocean", "t", service="loadbalancer"), DigitalOceanLBDriver).close()
     assert_type(polycloud.connect("dummy", "t", service="loadbalancer"), DummyLBDriver).close()
+    assert_type(polycloud.connect("elb", "k", "s", service="loadbalancer"), ElasticLBDriver).close()
     assert_type(polycloud.connect("haproxy", "/run/socket", service="loadbalancer"), HAProxyDriver).close()
     assert_type(aio.connect("linode", "t"), aio.AsyncNodeDriver[LinodeNodeDriver])
     assert_type(aio.connect("digitalocean", "t", service="dns"), aio.AsyncDNSDriver[DigitalOceanDNSDriver])

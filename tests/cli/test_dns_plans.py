@@ -144,6 +144,20 @@ def test_export(dns: Run, zone: str, tmp_path: Path) -> None:
     dns("export", zone, there, "--force")
 
 
+def test_sets_for_a_provider_of_octodns(dns: Run, tmp_path: Path) -> None:
+    """Sets that are for some providers only need --octodns-target, which leaves out those of others."""
+    file = tmp_path / "example.com.yaml"
+    file.write_text(
+        "www: {type: A, value: 203.0.113.7, octodns: {included: [prod]}}\n"
+        "old: {type: A, value: 203.0.113.8, octodns: {excluded: [prod]}}\n"
+    )
+    refused = dns("import", str(file), "--create", "--yes", status=2).stderr
+    assert "--octodns-target must be given: the set is included for 'prod' only" in refused
+    dns("import", str(file), "--create", "--yes", "--octodns-target", "prod")
+    rows = json.loads(dns("records", "list", "example.com", "--json").stdout)
+    assert [row["name"] for row in rows if row["type"] == "A"] == ["www"]
+
+
 @pytest.mark.parametrize("form", ["bind", "yaml", "json"])
 def test_formats(dns: Run, zone: str, tmp_path: Path, form: str) -> None:
     """A zone is exported in each format, by --format or the file's name, and read again, also from a pipe."""

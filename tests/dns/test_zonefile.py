@@ -14,6 +14,7 @@ from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.lines import ZoneFileError
 from polycloud.dns.names import relative_name
 from polycloud.dns.objects import Record, Zone
+from polycloud.dns.octoyaml import from_octodns, to_octodns
 from polycloud.dns.rdata import ALIASES, OPAQUE, read_rdata
 from polycloud.dns.types import RecordType
 from polycloud.dns.wanted import WantedZone
@@ -218,6 +219,22 @@ def test_any_text(text: str) -> None:
     except ZoneFileError as error:
         lines = [error.line]
     assert all(1 <= line <= text.count("\n") + 1 for line in lines)
+
+
+def test_disabled_records() -> None:
+    """A disabled record is a comment of a zone file, which is not read, and not in a file of octoDNS."""
+    wanted = WantedZone("example.org", 60)
+    wanted.add("www", "A", "192.0.2.1")
+    wanted.add("www", "A", "192.0.2.2", {"disabled": True})
+    wanted.add("old", "ALIAS", "host.example.net", {"disabled": True})
+    text = to_bind(wanted)
+    assert text.splitlines()[2:] == [
+        "; disabled: old 60 IN ALIAS host.example.net.",
+        "www 60 IN A 192.0.2.1",
+        "; disabled: www 60 IN A 192.0.2.2",
+    ]
+    for written in (from_bind(text), from_octodns(to_octodns(wanted), "example.org")):
+        assert [(one.content.name, one.content.data) for one in written] == [("www", "192.0.2.1")]
 
 
 def test_order_and_comments() -> None:

@@ -25,6 +25,7 @@ from polycloud.loadbalancer.types import (
     MemberHealth,
     State,
 )
+from polycloud.rolling import RollingError, rolling
 from polycloud.testing.faults import FaultList, FaultProxy
 from polycloud.tracing.hooks import add_hook
 from polycloud.tracing.redaction import is_secret
@@ -136,6 +137,10 @@ def test_refused_settings(driver: LinodeLBDriver, requests: list[str]) -> None:
         {"protocol": "https"},
         {"protocol": "https", "ex_certificate": CERTIFICATE},
         {"ex_throttle": 21},
+        {"ex_health_check": HealthCheck(interval="10")},  # type: ignore[arg-type]
+        {"ex_health_check": HealthCheck(protocol="http", path="up")},
+        {"members": [Member(None, "192.168.200.1", 80, extra={"label": 7})]},
+        {"members": [Member(None, "192.168.200.1", 80, extra={"condition": []})]},
         {"ex_proxy_protocol": "v2"},
         {"name": "ab"},
         {"name": "a" * 33},
@@ -373,3 +378,31 @@ def test_draining(driver: LinodeLBDriver, balancer: LoadBalancer) -> None:
     with pytest.raises(UnsupportedOperationError, match="wait_drained"):
         driver.balancer_detach_member(balancer, made, wait_drained=5)
     assert addresses(balancer) == ["192.168.200.1:8080"]
+
+
+def test_a_rolling_deployment(driver: LinodeLBDriver, here: Ground) -> None:
+    """Nodes are taken out and put back one by one, with their weights; the provider counts no connections."""
+    nodes, seen = here.nodes[:3], list[list[str]]()
+    members = [Member(None, one.private_ips[0], 8080, extra={"weight": 7}) for one in nodes]
+    made = driver.create_balancer("web", 80, members=members)
+    with pytest.raises(RollingError, match="wait_drained"):
+        rolling(made, nodes, print)
+    found = rolling(made, nodes, lambda _: seen.append(addresses(made)), wait_drained=None)
+    assert [len(one) for one in seen] == [2, 2, 2]
+    assert [(one.extra["weight"], one.health) for one in found] == [(7, MemberHealth.UP)] * 3
+
+
+def test_addresses_of_others() -> None:
+    """Nodes with other addresses than the driver gives are listed too: IPv6, or none that can be read."""
+    configs = {"data": [{"id": 1, "port": 80, "protocol": "http"}], "pages": 1}
+    nodes = [
+        {"id": number, "config_id": 1, "address": one} for number, one in enumerate(("[fd00::1]:80", "odd"))
+    ]
+
+    def respond(seen: Seen) -> Answer:
+        is_nodes = seen.path.endswith("/nodes")
+        return Answer(200, json.dumps({"data": nodes, "pages": 1} if is_nodes else configs).encode())
+
+    with serve(respond) as server, LinodeLBDriver("token", url=server.url) as driver:
+        balancer = LoadBalancer("1", "web", State.RUNNING, None, 80, driver)
+        assert [(one.ip, one.port) for one in balancer.list_members()] == [("fd00::1", 80), ("odd", None)]

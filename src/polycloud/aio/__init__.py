@@ -36,10 +36,13 @@ if TYPE_CHECKING:
     from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
     from polycloud.dns.drivers.dummy import DummyDNSDriver
     from polycloud.dns.drivers.linode import LinodeDNSDriver
+    from polycloud.loadbalancer.drivers.alb import ApplicationLBDriver
     from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
     from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
+    from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
     from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
     from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
+    from polycloud.loadbalancer.drivers.octavia import OctaviaLBDriver
     from polycloud.storage.drivers.azure_blobs import AzureBlobsStorageDriver
     from polycloud.storage.drivers.dummy import DummyStorageDriver
     from polycloud.storage.drivers.google_storage import GoogleStorageDriver
@@ -127,6 +130,10 @@ def connect(
 ) -> AsyncDNSDriver[LinodeDNSDriver]: ...
 @overload
 def connect(
+    provider: Literal["alb"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> AsyncLBDriver[ApplicationLBDriver]: ...
+@overload
+def connect(
     provider: Literal["digitalocean"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
 ) -> AsyncLBDriver[DigitalOceanLBDriver]: ...
 @overload
@@ -135,12 +142,23 @@ def connect(
 ) -> AsyncLBDriver[DummyLBDriver]: ...
 @overload
 def connect(
+    provider: Literal["elb"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
+) -> AsyncLBDriver[ElasticLBDriver]: ...
+@overload
+def connect(
     provider: Literal["haproxy"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
 ) -> AsyncLBDriver[HAProxyDriver]: ...
 @overload
 def connect(
     provider: Literal["linode"], *credentials: Any, service: Literal["loadbalancer"], **options: Any
 ) -> AsyncLBDriver[LinodeLBDriver]: ...
+@overload
+def connect(
+    provider: Literal["octavia", "openstack"],
+    *credentials: Any,
+    service: Literal["loadbalancer"],
+    **options: Any,
+) -> AsyncLBDriver[OctaviaLBDriver]: ...
 @overload
 def connect(
     provider: Literal["azure_blobs"], *credentials: Any, service: Literal["storage"], **options: Any

@@ -57,6 +57,8 @@ SHELL_WORDS = {
     "ex_destroy_on_failure=True": "--destroy-on-failure",
     "pass overwrite_existing=True": "give --force",
     "domain must be given": "--zone must be given",
+    "leave out wait_drained": "leave out --drain, or for `lb rolling` give --cut",
+    "target must be given": "--octodns-target must be given",
     "most_deleted=": "--most-deleted ",
     "most_updated=": "--most-updated ",
 }

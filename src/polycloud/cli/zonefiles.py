@@ -43,10 +43,10 @@ def format_of(path: str | None, asked: FileFormat | None) -> FileFormat:
 
 
 class ZoneFile:
-    """A file of a zone, or standard input."""
+    """A file of a zone, or standard input; `target` is the provider's name in octoDNS's configuration."""
 
-    def __init__(self, path: str, asked: FileFormat | None = None) -> None:
-        self.path = path
+    def __init__(self, path: str, asked: FileFormat | None = None, target: str | None = None) -> None:
+        self.path, self._target = path, target
         self._format = format_of(path, asked)
         self._standard: str | None = None
 
@@ -72,18 +72,18 @@ class ZoneFile:
                 self._standard = sys.stdin.read() if sys.stdin else ""
             source = self._standard
         if self._format is not FileFormat.BIND:
-            return from_octodns(source, domain or _domain(self.path))
+            return from_octodns(source, domain or _domain(self.path), target=self._target)
         text, _ = read_source(source)
         return from_bind(source, domain or (None if SAYS_DOMAIN.search(text) else _domain(self.path)))
 
 
-def found(paths: Sequence[str], asked: FileFormat | None = None) -> list[ZoneFile]:
+def found(paths: Sequence[str], asked: FileFormat | None = None, target: str | None = None) -> list[ZoneFile]:
     """Return the files that are named, each once, and those with the name of a zone's file in a folder.
 
     Raises `InvalidArgumentError` for a folder without one.
     """
     names = dict.fromkeys(one for path in paths for one in _files(path))
-    return [ZoneFile(one, asked) for one in names]
+    return [ZoneFile(one, asked, target) for one in names]
 
 
 def _files(path: str) -> Iterator[str]:

@@ -8,13 +8,22 @@ provider that recognises a repeated request (an idempotency token) needs none of
 `idempotent=True`.
 
 A response is lost not only where none arrives: `LOST_STATUSES` may come from an edge after the create.
+
+Many creates have no `Creation`, since a search for what they made is not possible, or needs rights that the
+create does not. They are sent once, and `creates`, which `OperationsDriver` applies to every operation that
+is called `create_...` or the like, adds a note to the error: what may exist, and where to look.
+`Connection` reports to `creating` what it sends.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from polycloud.concurrency import waiting
 from polycloud.errors import (
@@ -32,8 +41,21 @@ from polycloud.errors import (
 from polycloud.http.retry import LOST_STATUSES
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["Creation", "NewCreation", "UniqueCreation", "is_refusal", "led_by_one", "marker_for"]
+__all__ = [
+    "Creation",
+    "NewCreation",
+    "UniqueCreation",
+    "creates",
+    "creating",
+    "is_refusal",
+    "led_by_one",
+    "marker_for",
+    "note_done",
+    "note_named",
+    "note_sent",
+]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 REDIRECTS = frozenset({301, 302, 307, 308})
 """Statuses that name another place for the same request; a 303 names the result of one."""
@@ -134,13 +156,14 @@ class Creation(ABC, Generic[T]):
                 appear.
             PolycloudError: The error of `send` if the provider refused, or that of `settle`.
         """
-        try:
-            self._created = self._earlier(settle_time) or self._create(settle_time, timeout)
-            self.settle(self._created)
-        except BaseException as error:
-            if self._created is not None or self._in_flight:
-                error.add_note(self._location_note())
-            raise
+        with _named_by_itself():
+            try:
+                self._created = self._earlier(settle_time) or self._create(settle_time, timeout)
+                self.settle(self._created)
+            except BaseException as error:
+                if self._created is not None or self._in_flight:
+                    error.add_note(self._location_note())
+                raise
         return self._created
 
     def _earlier(self, settle_time: float) -> T | None:
@@ -246,3 +269,112 @@ def is_refusal(error: PolycloudError) -> bool:
     # A provider may report in a 200 that it failed midway; then the error has the status of that
     said = error.http_code if status == HTTPStatus.OK else status
     return error.definite or said not in LOST_STATUSES
+
+
+CREATING = re.compile(r"(?:ex_)?(?:create|clone|copy|import|allocate|reserve)_(?!object)(\w+?)(?:_from_\w+)?")
+"""Names of operations that create something. A copy of an object takes a name that the caller chose."""
+NAMING = ("name", "domain", "container_name", "address", "member_id")
+"""The parameters that name what is created."""
+
+
+class _Attempt:
+    """What a create has sent: any change, one that was carried out, one that its error names already."""
+
+    __slots__ = ("done", "named", "sent")
+
+    def __init__(self) -> None:
+        self.sent = self.done = self.named = False
+
+    def may_have_left(self, error: BaseException) -> bool:
+        """Return whether the create that ended with `error` may have left something that nothing names."""
+        if self.named or not self.sent:
+            return False
+        if self.done or not isinstance(error, PolycloudError):
+            return True
+        return error.exchange is not None and error.exchange.method not in READS and not is_refusal(error)
+
+
+_attempt: ContextVar[_Attempt | None] = ContextVar("polycloud_create", default=None)
+
+
+def creates(fn: Callable[P, T]) -> Callable[P, T]:
+    """Wrap an operation that creates something: its error gets a note of what may exist, and where to look.
+
+    The name of the operation says what it creates. Errors of a `Creation` have their own words.
+    """
+
+    @wraps(fn)
+    def create(*args: P.args, **kwargs: P.kwargs) -> T:
+        if _attempt.get() is not None:  # an outer create has the name that the caller knows
+            return fn(*args, **kwargs)
+        attempt = _Attempt()
+        token = _attempt.set(attempt)
+        try:
+            return fn(*args, **kwargs)
+        except BaseException as error:
+            if attempt.may_have_left(error):
+                error.add_note(_loss_note(fn, args, kwargs))
+            raise
+        finally:
+            _attempt.reset(token)
+
+    return create
+
+
+def creating(operation: str) -> bool:
+    """Return whether an operation of this name creates something."""
+    return CREATING.fullmatch(operation) is not None
+
+
+def note_sent() -> None:
+    """Report, for the create in progress, that a request that changes something is sent now."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.sent = True
+
+
+def note_done(method: str) -> None:
+    """Report that one was carried out. A delete undoes what the create has made before."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.done = method != "DELETE"
+
+
+def note_named() -> None:
+    """Report that the create's own error says what is left of it, if anything."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.named = True
+
+
+@contextmanager
+def _named_by_itself() -> Iterator[None]:
+    """Keep what a `Creation` sends from the create around it: the error in the block says all of it."""
+    outer, own = _attempt.get(), _Attempt()
+    token = _attempt.set(own)
+    try:
+        yield
+    except BaseException:
+        if outer is not None:
+            outer.named = True
+        raise
+    else:
+        if outer is not None:
+            outer.sent = outer.done = True
+    finally:
+        _attempt.reset(token)
+
+
+def _loss_note(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+    from inspect import signature
+
+    match = CREATING.fullmatch(fn.__name__)
+    noun = match[1] if match else fn.__name__
+    given = signature(fn).bind_partial(*args, **kwargs).arguments
+    name = next((given[one] for one in NAMING if isinstance(given.get(one), str)), None)
+    kind = noun.replace("_", " ")
+    what = f"the new {kind}" if name is None else f"the {kind} {name!r}"
+    listed = re.compile(rf"(ex_)?(list|describe_all)_(all_)?{noun.removesuffix('y')}(s|es|ies)")
+    lists = sorted(one for one in dir(type(args[0])) if listed.fullmatch(one))
+    where = f"with {lists[-1]}()" if lists else "in the account"
+    return f"the create of {what} was sent; it may exist or appear: look for it {where} before another create"

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.checking import ArgumentChecks
+from polycloud.common.creation import creates, creating
 from polycloud.concurrency.calls import as_operation
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.utils.values import shown
@@ -64,7 +65,8 @@ class OperationsDriver(BaseDriver):
     """A driver that knows which of its service's operations it offers.
 
     `service` is the name of the service, such as "compute". Each public method of a driver is an operation:
-    its arguments are checked (`polycloud.common.checking`), and traces attribute requests to its name.
+    its arguments are checked (`polycloud.common.checking`), traces attribute requests to its name, and the
+    error of one that creates something says what may exist (`polycloud.common.creation.creates`).
     """
 
     service: ClassVar[str] = ""
@@ -74,7 +76,8 @@ class OperationsDriver(BaseDriver):
         for name, member in list(vars(cls).items()):
             if isinstance(member, FunctionType) and not name.startswith("_"):
                 declared = hasattr(member, "needs")  # it refuses, or checks by itself
-                setattr(cls, name, as_operation(member, None if declared else ArgumentChecks(member, cls)))
+                check = None if declared else ArgumentChecks(member, cls)
+                setattr(cls, name, as_operation(creates(member) if creating(name) else member, check))
 
     @classmethod
     def operations(cls) -> list[str]:

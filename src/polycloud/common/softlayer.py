@@ -47,6 +47,7 @@ from polycloud.errors import (
     error_from_status,
 )
 from polycloud.http.messages import Request
+from polycloud.utils.values import whole_number
 
 __all__ = [
     "API_HOST",
@@ -191,15 +192,13 @@ class SoftLayerResponse(XMLRPCResponse):
         A server that does not state the total has another page after each one that is full.
         """
         items = list(map(build, self.records(type_)))
-        stated = self.headers.get(TOTAL, "")
-        if not stated.isdecimal():
+        stated = whole_number(self.headers.get(TOTAL))
+        if stated is None:
             return Page(items, number + (len(items) == size))
-        pages = max(1, -(-int(stated) // size))
+        pages = max(1, -(-stated // size))
         if pages > MOST_PAGES:
-            raise self.malformed(
-                f"the list claims {int(stated):,} items; at most {MOST_PAGES:,} pages are read"
-            )
-        return Page(items, pages, int(stated))
+            raise self.malformed(f"the list claims {stated:,} items; at most {MOST_PAGES:,} pages are read")
+        return Page(items, pages, stated)
 
     def _record(self, type_: type[Any], value: Any) -> Record:
         fields = _without_blanks(value)
@@ -228,8 +227,9 @@ def _error_for(code: str, text: str, headers: Mapping[str, str]) -> ProviderErro
             error: ProviderError = kind(status, message, headers)
             error.definite = kind is not ServerError
             return error
-    if code.isdecimal() and int(code) in HTTP_STATUSES:
-        return error_from_status(int(code), message, headers)
+    status = whole_number(code) or 0
+    if status in HTTP_STATUSES:
+        return error_from_status(status, message, headers)
     return error_from_status(500 if code in FAILURES else 400, message, headers)
 
 

@@ -74,7 +74,8 @@ def to_octodns(
 
     `records` are those of a `Zone`, which are read if they are not given. SOA is left out, since octoDNS does
     not have it. A set whose records differ in their TTL gets the lowest. What a provider has beyond DNS is
-    not in the file. `escaped_semicolons` is octoDNS's option of that name.
+    not in the file, nor are disabled records, which are not served. `escaped_semicolons` is the option of
+    octoDNS.
 
     Raises `InvalidArgumentError` for what octoDNS cannot have: other types, and texts that are not UTF-8 or
     contain `" "`.
@@ -87,7 +88,7 @@ def to_octodns(
         listed = zone.list_records() if records is None else records
         records = [one for one in listed if one.type != RecordType.SOA]
     for wanted in wanted_records(zone, records):
-        if wanted.content.type != RecordType.SOA:
+        if wanted.content.type != RecordType.SOA and not wanted.is_disabled:
             sets.setdefault(wanted.content.name, {}).setdefault(wanted.content.type, []).append(wanted)
     found: dict[str, Any] = {}
     for name in sorted(sets, key=_natural):

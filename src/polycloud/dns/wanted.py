@@ -34,6 +34,11 @@ class WantedRecord(NamedTuple):
     lenient: bool = False
     where: str = ""
 
+    @property
+    def is_disabled(self) -> bool:
+        """Whether the provider has it, but does not serve it."""
+        return self.content.extra.get("disabled") is True
+
     def __str__(self) -> str:
         text = f"{self.content.type} record {self.content.name or '@'!r}"
         return f"{self.where}: {text}" if self.where else text

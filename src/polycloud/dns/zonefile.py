@@ -52,8 +52,9 @@ def from_bind(source: str | os.PathLike[str], domain: str | None = None) -> Want
 def to_bind(zone: Zone | WantedZone, records: Iterable[Record] | None = None) -> str:
     """Return a zone file, sorted by name and type, SOA first.
 
-    `records` are those of a `Zone`, which are read if they are not given. What a provider has beyond DNS,
-    such as disabled records, is not in the file. A TTL of 3600 seconds stands for one that is not known.
+    `records` are those of a `Zone`, which are read if they are not given. What a provider has beyond DNS
+    is not in the file, and a disabled record, which is not served, is a comment. A TTL of 3600 seconds stands
+    for one that is not known.
 
     Raises `InvalidArgumentError` for an invalid name or invalid data of a record.
     """
@@ -75,7 +76,7 @@ def _line(wanted: WantedRecord, zone: Zone | WantedZone, origin: Name) -> str:
     if type_ in OPAQUE:
         rdata = write_rdata(RecordType.TXT, data, {}).rdata
     columns = [
-        ";" if type_ in ALIASES | OPAQUE else "",
+        "; disabled:" if wanted.is_disabled else ";" if type_ in ALIASES | OPAQUE else "",
         owner,
         "" if ttl is None else str(ttl),
         *("IN", type_, rdata),

@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.busy import when_free
-from polycloud.common.creation import Creation
+from polycloud.common.creation import Creation, note_named
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import cleanup
@@ -357,6 +357,7 @@ class Driver(OperationsDriver):
         try:
             yield
         except BaseException as error:
+            note_named()
             try:
                 with cleanup(), suppress(NotFoundError):  # it may be gone
                     self.destroy_balancer(balancer)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from polycloud.common.creation import Creation
+from polycloud.common.creation import Creation, note_named
 from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import (
@@ -105,6 +105,7 @@ class MarkedCreation(Creation[LoadBalancer]):
 
     def _undo_noting(self, error: BaseException, balancer: LoadBalancer) -> None:
         """Destroy the balancer if it is of this create; a note of `error` says if that failed."""
+        note_named()
         try:
             with cleanup():
                 if self.steps.mark_of(balancer) == self.mark:

@@ -9,6 +9,7 @@ it is. Each gets the tag `MARKER` instead.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import msgspec
@@ -33,6 +34,13 @@ TAKEN = re.compile(r"Duplicate\w+Name|DuplicateListener")
 
 class Payload(msgspec.Struct, rename="pascal"):
     """A part of a response, by the provider's names; all fields but the first may be missing."""
+
+
+class Tag(Payload):
+    """A tag."""
+
+    key: str
+    value: str | None = None
 
 
 class BalancingResponse(AWSResponse):
@@ -85,6 +93,11 @@ def require_name(name: Any) -> str:
         f"name must have 1 to {LONGEST_NAME} ASCII letters, digits and single hyphens within, "
         f"got {shown(name)}"
     )
+
+
+def tags_of(tags: Iterable[Tag] | None) -> dict[str, str]:
+    """Return tags of a response as a dict."""
+    return {one.key: one.value or "" for one in tags or ()}
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -32,6 +32,7 @@ from polycloud.errors import (
     PolycloudError,
     TransportError,
 )
+from polycloud.utils.values import LONGEST
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -59,7 +60,7 @@ class GrantPayload(msgspec.Struct):
     """The response to a request for a token; `expires_in` is in seconds."""
 
     access_token: str
-    expires_in: float | None = None
+    expires_in: Annotated[float, msgspec.Meta(ge=0, le=LONGEST)] | None = None
 
     def __repr__(self) -> str:
         return "<GrantPayload>"

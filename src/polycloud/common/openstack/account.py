@@ -13,7 +13,7 @@ from polycloud.common.openstack.login import Login
 from polycloud.common.tokens import SharedStores, TokenStore
 from polycloud.errors import InvalidArgumentError
 
-MICROVERSION = re.compile(r"(\d+)\.(\d+)")
+MICROVERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 Range = tuple[tuple[int, int], tuple[int, int]]
 """The lowest and the highest microversion of a service."""
 

@@ -16,6 +16,7 @@ from polycloud.common.openstack.identity import Access, Requests
 from polycloud.common.openstack.login import Login
 from polycloud.common.tokens import EARLY
 from polycloud.errors import InvalidCredsError
+from polycloud.utils.values import LONGEST, whole_number
 
 PATH = "/auth/v1.0"
 """The path of an authentication URL that has none."""
@@ -37,8 +38,8 @@ def log_in(connection: Requests, login: Login) -> Access:
     if not token or not url:
         raise response.malformed("the response to the login must have X-Auth-Token and X-Storage-Url")
     endpoint = Endpoint("object-store", "swift", "", "public", url)
-    seconds = response.headers.get("x-auth-token-expires", "")
-    if not seconds.isdecimal():
+    seconds = whole_number(response.headers.get("x-auth-token-expires"))
+    if seconds is None:
         return Access(token, endpoints=(endpoint,))
-    left = float(seconds)
+    left = min(seconds, LONGEST)
     return Access(token, datetime.now(UTC) + timedelta(seconds=left), min(EARLY, left / 4), (endpoint,))

@@ -35,6 +35,14 @@ Format = Annotated[
         show_default=False,
     ),
 ]
+OctoTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--octodns-target",
+        metavar="NAME",
+        help="The provider in octoDNS's configuration, for sets that are included or excluded for some.",
+    ),
+]
 ZoneOption = Annotated[
     str | None,
     typer.Option(
@@ -80,6 +88,7 @@ def plan(
     *,
     files: Files,
     form: Format = None,
+    target: OctoTarget = None,
     zone: ZoneOption = None,
     create: Create = False,
     rules: Rules,
@@ -97,7 +106,7 @@ def plan(
     from polycloud.cli import zoneplans
 
     make = partial(zoneplans.plan_file, rules=rules, create=create)
-    with _tasks(make, found(files, form), zone, (profile, provider)) as tasks:
+    with _tasks(make, found(files, form, target), zone, (profile, provider)) as tasks:
         plans, failures = zoneplans.plan_all(tasks)
     if as_json:
         output.json([one.to_dict() for one in plans])
@@ -117,6 +126,7 @@ def apply(
     *,
     files: Files,
     form: Format = None,
+    target: OctoTarget = None,
     zone: ZoneOption = None,
     create: Create = False,
     rules: Rules,
@@ -136,7 +146,7 @@ def apply(
     from polycloud.cli import zoneplans
 
     make = partial(zoneplans.plan_file, rules=rules, create=create)
-    with _tasks(make, found(files, form), zone, (profile, provider)) as tasks:
+    with _tasks(make, found(files, form, target), zone, (profile, provider)) as tasks:
         zoneplans.carry_out(tasks, limits, wait, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
@@ -145,6 +155,7 @@ def import_(
     *,
     files: Files,
     form: Format = None,
+    target: OctoTarget = None,
     zone: ZoneOption = None,
     create: Create = False,
     rules: Rules,
@@ -161,7 +172,7 @@ def import_(
     from polycloud.cli import zoneplans
 
     make = partial(zoneplans.merge_file, rules=rules, create=create)
-    with _tasks(make, found(files, form), zone, (profile, provider)) as tasks:
+    with _tasks(make, found(files, form, target), zone, (profile, provider)) as tasks:
         zoneplans.carry_out(tasks, zoneplans.Limits(), None, yes=yes, dry_run=dry_run, as_json=as_json)
 
 

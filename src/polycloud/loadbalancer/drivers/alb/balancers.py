@@ -225,7 +225,7 @@ class ALBBalancers(ALBBaseDriver):
         self._require_type(old.lower(), new)
         if new in {"HTTPS", "TLS"} and not (fields.get("Certificates") or first.certificates):
             raise InvalidArgumentError(f"the protocol {new} needs ex_certificate")
-        self.connection.call("ModifyListener", {"ListenerArn": first.arn, **fields}, dict)
+        self.connection.call("ModifyListener", {"ListenerArn": first.arn, **fields})
         if len(listeners) > 1 and "Port" in fields:
             tags = tag_list({PORT: str(fields["Port"])})
             self.connection.call("AddTags", {"ResourceArns": [balancer.id], "Tags": tags}, idempotent=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from polycloud.common.aws.balancing import BalancingBaseDriver, BalancingConnection
+from polycloud.common.aws.balancing import BalancingBaseDriver, BalancingConnection, tags_of
 from polycloud.errors import NotFoundError
 from polycloud.loadbalancer.base import Driver
-from polycloud.loadbalancer.drivers.alb.payload import Attribute, Group, RawListener
+from polycloud.loadbalancer.drivers.alb.payload import Attribute, Group, RawListener, TagDescription
 from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError
 
 ARN = re.compile(r"arn:[\w-]+:elasticloadbalancing:[\w-]+:\d+:loadbalancer/[\w/-]+", re.ASCII)
@@ -98,10 +98,9 @@ class ALBBaseDriver(BalancingBaseDriver, Driver):
         """Return the tags of resources."""
         tags: dict[str, dict[str, str]] = {}
         for start in range(0, len(arns), MOST_ARNS):
-            fields = {"ResourceArns": arns[start : start + MOST_ARNS]}
-            found: dict[str, Any] = self.connection.call("DescribeTags", fields, dict)
-            for one in found.get("TagDescriptions") or ():
-                tags[one["ResourceArn"]] = {
-                    tag["Key"]: tag.get("Value") or "" for tag in one.get("Tags") or ()
-                }
+            some = arns[start : start + MOST_ARNS]
+            found = self.connection.iterate(
+                "DescribeTags", "TagDescriptions", TagDescription, paged=False, ResourceArns=some
+            )
+            tags |= {one.value.arn: tags_of(one.value.tags) for one in found}
         return tags

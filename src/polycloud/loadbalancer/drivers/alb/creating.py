@@ -40,6 +40,8 @@ from polycloud.loadbalancer.drivers.alb.payload import (
     TYPES,
     Balancer,
     Group,
+    MadeBalancers,
+    MadeGroups,
     Target,
     check_fields,
     sticky_fields,
@@ -184,9 +186,8 @@ class ALBCreating(ALBMembers):
 
         def send() -> LoadBalancer | None:
             marked = tag_list({**tags, MARKER: mark})
-            made = self.connection.call("CreateLoadBalancer", {**fields, "Tags": marked}, dict)
-            balancers = made.get("LoadBalancers")
-            return self._bare(item_of(balancers[0], Balancer)) if balancers else None
+            response = self.connection.call("CreateLoadBalancer", {**fields, "Tags": marked}, MadeBalancers)
+            return self._bare(item_of(response.made[0], Balancer))
 
         def undo(balancer: LoadBalancer) -> None:
             self.connection.act("DeleteLoadBalancer", LoadBalancerArn=balancer.id)
@@ -247,13 +248,17 @@ class ALBCreating(ALBMembers):
             "Name": name,
             "Protocol": self.protocols[protocol],
             "Port": port,
-            "VpcId": balancer.extra["VpcId"],
+            "VpcId": balancer.extra.get("VpcId"),
             "TargetType": plan.target_type,
             "Tags": tag_list({OWNER: balancer.id}),
             **plan.group_fields,
         }
-        made = self._once("CreateTargetGroup", fields, lambda: self._named_group(name))
-        group: Group = made if isinstance(made, Group) else item_of(made["TargetGroups"][0], Group).value
+
+        def send() -> Group:
+            response: MadeGroups = self.connection.call("CreateTargetGroup", fields, MadeGroups)
+            return response.made[0]
+
+        group = self._once(send, partial(self._named_group, name))
         if plan.group_attributes:
             self._set_attributes(group.arn, plan.group_attributes)
         return group
@@ -268,19 +273,19 @@ class ALBCreating(ALBMembers):
             "DefaultActions": [{"Type": "forward", "TargetGroupArn": group}],
         }
 
-        def find() -> Any:
-            return next((one for one in self._listeners(balancer) if one.port == listener.port), None)
+        def find() -> bool | None:
+            return any(one.port == listener.port for one in self._listeners(balancer)) or None
 
-        self._once("CreateListener", fields, find)
+        self._once(partial(self.connection.act, "CreateListener", **fields), find)
 
-    def _once(self, action: str, fields: dict[str, Any], find: Callable[[], T | None]) -> T | dict[str, Any]:
+    def _once(self, send: Callable[[], T], find: Callable[[], T | None]) -> T:
         """Make a part of a balancer, whose response may be lost; return the result or the part found.
 
         The balancer is of this create alone, and so are the names of its target groups: a part that exists
         was made by it.
         """
         try:
-            result: dict[str, Any] = self.connection.call(action, fields, dict)
+            return send()
         except PolycloudError as error:
             refused = is_refusal(error)
             if refused and not isinstance(error, ConflictError):
@@ -289,8 +294,7 @@ class ALBCreating(ALBMembers):
                 return found
             if refused:
                 raise
-            result = self.connection.call(action, fields, dict, idempotent=True)
-        return result
+        return send()
 
     def _named_group(self, name: str) -> Group | None:
         try:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import field
+from msgspec import Meta, field
 
-from polycloud.common.aws.balancing import Payload
+from polycloud.common.aws.balancing import Payload, Tag
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.loadbalancer.base import check_port
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth, State
+from polycloud.utils.values import whole_number
 
 APPLICATION, NETWORK = "application", "network"
 TYPES = {
@@ -152,10 +153,9 @@ class Group(Payload):
 
     def check(self) -> HealthCheck:
         """Return the health check in our words."""
-        port = self.check_port
         return HealthCheck(
             protocol=(self.check_protocol or "tcp").lower(),
-            port=int(port) if port and port.isdigit() else None,
+            port=whole_number(self.check_port),
             path=self.check_path,
             interval=self.interval,
             timeout=self.timeout,
@@ -202,6 +202,25 @@ class Attribute(Payload):
     value: str | None = None
 
 
+class MadeBalancers(Payload):
+    """The response to a create of a balancer."""
+
+    made: Annotated[list[dict[str, Any]], Meta(min_length=1)] = field(name="LoadBalancers")
+
+
+class MadeGroups(Payload):
+    """The response to a create of a target group."""
+
+    made: Annotated[list[Group], Meta(min_length=1)] = field(name="TargetGroups")
+
+
+class TagDescription(Payload):
+    """The tags of a resource."""
+
+    arn: str = field(name="ResourceArn")
+    tags: list[Tag] | None = None
+
+
 def sticky_of(attributes: dict[str, str]) -> StickySessions | None:
     """Return the sticky sessions that a target group's attributes describe."""
     kind = attributes.get("stickiness.type", "")
@@ -209,7 +228,7 @@ def sticky_of(attributes: dict[str, str]) -> StickySessions | None:
         return None
     if not kind.endswith("_cookie"):
         return StickySessions(by="source_ip")
-    ttl = int(attributes.get(f"stickiness.{kind}.duration_seconds") or DAY)
+    ttl = whole_number(attributes.get(f"stickiness.{kind}.duration_seconds")) or DAY
     cookie = attributes.get("stickiness.app_cookie.cookie_name") if kind == "app_cookie" else None
     return StickySessions(cookie=cookie, ttl=None if ttl == DAY else ttl)
 

@@ -8,13 +8,19 @@ from functools import partial
 from typing import Any
 
 from polycloud.common.arguments import as_list
-from polycloud.common.aws.balancing import MARKER, require_name, tag_list
+from polycloud.common.aws.balancing import MARKER, require_name, tag_list, tags_of
 from polycloud.common.creation import marker_for
 from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, check_members
 from polycloud.loadbalancer.creating import MarkedCreation, Steps
 from polycloud.loadbalancer.drivers.elb.members import ELBMembers, instance_of, require_port
-from polycloud.loadbalancer.drivers.elb.payload import HTTP, TCP, check_fields, listener_fields
+from polycloud.loadbalancer.drivers.elb.payload import (
+    HTTP,
+    TCP,
+    TagDescription,
+    check_fields,
+    listener_fields,
+)
 from polycloud.loadbalancer.listeners import complete
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
@@ -122,11 +128,15 @@ class ELBCreating(ELBMembers):
 
     def ex_list_tags(self, balancer: LoadBalancer) -> dict[str, str]:
         """Return the tags of a balancer."""
-        fields = {"LoadBalancerNames": [balancer.id]}
         with self._balancer_errors(balancer.id):
-            found = self.connection.call("DescribeTags", fields, dict)
-        described = found.get("TagDescriptions") or ()
-        return {tag["Key"]: tag.get("Value") or "" for one in described for tag in one.get("Tags") or ()}
+            found = self.connection.iterate(
+                "DescribeTags",
+                "TagDescriptions",
+                TagDescription,
+                paged=False,
+                LoadBalancerNames=[balancer.id],
+            )
+            return {key: value for one in found for key, value in tags_of(one.value.tags).items()}
 
     def _create(self, name: str, fields: dict[str, Any], tags: dict[str, str], plan: Plan) -> LoadBalancer:
         mark = marker_for()
@@ -134,7 +144,7 @@ class ELBCreating(ELBMembers):
 
         def send() -> LoadBalancer | None:
             marked = tag_list({**tags, MARKER: mark})
-            self.connection.call("CreateLoadBalancer", {**fields, "Tags": marked}, dict)
+            self.connection.call("CreateLoadBalancer", {**fields, "Tags": marked})
             return named()  # the response has the address only
 
         steps = Steps(

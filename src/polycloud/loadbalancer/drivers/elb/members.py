@@ -17,7 +17,7 @@ from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 from polycloud.loadbalancer.base import Addressed, check_balancer, check_member
 from polycloud.loadbalancer.drivers.elb.balancers import ELBBalancers
-from polycloud.loadbalancer.drivers.elb.payload import Instance
+from polycloud.loadbalancer.drivers.elb.payload import DescribedAttributes, Instance
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import MemberHealth
 
@@ -89,10 +89,10 @@ class ELBMembers(ELBBalancers):
         self._wait_drained(id_, is_draining, timeout, attached=False)
 
     def _turn_draining_on(self, name: str, wait: float) -> None:
-        found = self.connection.call("DescribeLoadBalancerAttributes", {"LoadBalancerName": name}, dict)
-        attributes = found.get("LoadBalancerAttributes") or {}
-        draining = attributes.get("ConnectionDraining") or {}
-        if draining.get("Enabled") != "true":
+        fields = {"LoadBalancerName": name}
+        found = self.connection.call("DescribeLoadBalancerAttributes", fields, DescribedAttributes)
+        draining = found.attributes.draining
+        if draining is None or not draining.enabled:
             seconds = min(max(math.ceil(wait), 1), LONGEST_DRAINING)
             self._set_attributes(name, {"ConnectionDraining": {"Enabled": True, "Timeout": seconds}})
 

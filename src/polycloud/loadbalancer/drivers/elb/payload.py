@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import field
 
-from polycloud.common.aws.balancing import Payload
+from polycloud.common.aws.balancing import Payload, Tag
 from polycloud.common.aws.xml import Item
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.loadbalancer.base import check_port
@@ -15,7 +15,7 @@ from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth
 
-TARGET = re.compile(r"(\w+):(\d+)(/.*)?", re.DOTALL)
+TARGET = re.compile(r"(\w+):([0-9]{1,5})(/.*)?", re.DOTALL)
 CHECK_DEFAULTS = {"interval": 30, "timeout": 5, "healthy": 10, "unhealthy": 2}
 """The provider's own defaults of a health check, all of which a change of one must repeat."""
 DEREGISTERING = "deregistration currently in progress"
@@ -142,6 +142,32 @@ class Description(Payload):
             healthy=raw.healthy_threshold,
             unhealthy=raw.unhealthy_threshold,
         )
+
+
+class Draining(Payload):
+    """How long connections of deregistered instances may go on."""
+
+    enabled: bool
+    timeout: int | None = None
+
+
+class Attributes(Payload):
+    """What a balancer is set to."""
+
+    draining: Draining | None = field(name="ConnectionDraining", default=None)
+
+
+class DescribedAttributes(Payload):
+    """The attributes of a balancer."""
+
+    attributes: Attributes = field(name="LoadBalancerAttributes")
+
+
+class TagDescription(Payload):
+    """The tags of a balancer."""
+
+    name: str = field(name="LoadBalancerName")
+    tags: list[Tag] | None = None
 
 
 def extra_of(item: Item[Description]) -> dict[str, Any]:

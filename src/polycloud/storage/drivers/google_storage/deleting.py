@@ -25,7 +25,7 @@ from polycloud.utils.status import HTTPStatus
 
 BATCH = "/batch/storage/v1"
 STATUS = re.compile(rb"\s*HTTP/[\d.]+ (\d{3})")
-ID = re.compile(r"<?response-(\d+)>?")
+ID = re.compile(r"<?response-([0-9]{1,9})>?")
 
 
 class GoogleDeletes(GoogleStorageBase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -53,7 +53,7 @@ class ObjectPayload(msgspec.Struct):
     size: int
     md5: str | None = msgspec.field(name="md5Hash", default=None)
     etag: str = ""
-    generation: str | None = None
+    generation: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")] | None = None
     metadata: dict[str, str | None] | None = None
 
 

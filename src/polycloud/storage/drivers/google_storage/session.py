@@ -33,7 +33,7 @@ QUANTUM = 256 * 1024
 """All parts of a session but the last have a multiple of so many bytes."""
 MOST_BREAKS = 4
 """How often in a row a part may break without a byte more in the session."""
-RANGE = re.compile(r"bytes=0-(\d+)")
+RANGE = re.compile(r"bytes=0-([0-9]{1,18})")
 
 
 class Session(PartedUpload):

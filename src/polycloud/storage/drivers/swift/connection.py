@@ -34,7 +34,7 @@ from polycloud.storage.types import (
     ObjectHashMismatchError,
 )
 from polycloud.utils.status import HTTPStatus
-from polycloud.utils.values import shown
+from polycloud.utils.values import shown, whole_number
 
 RATE_LIMITED = 498
 """The status by which Swift refuses requests that come too fast."""
@@ -71,9 +71,10 @@ class SwiftResponse(OpenStackResponse):
     def number(self, name: str) -> int:
         """Return a header that is a number. Raises `MalformedResponseError` if there is none."""
         text = self.headers.get(name, "")
-        if not text.isdecimal():
-            raise self.malformed(f"the response must have a number in {name}, got {text!r}")
-        return int(text)
+        number = whole_number(text)
+        if number is None:
+            raise self.malformed(f"the response must have a number in {name}, got {shown(text)}")
+        return number
 
     def require(self, *statuses: int) -> None:
         """Raise `MalformedResponseError` for another status of success than these."""

@@ -16,6 +16,7 @@ from polycloud.storage.drivers.swift.segments import SwiftSegments
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectDoesNotExistError
 from polycloud.utils.status import HTTPStatus
+from polycloud.utils.values import whole_number
 
 LONGEST_PATH = 1024
 """The most characters of an encoded path in a bulk delete; one that is too long has Swift refuse all."""
@@ -154,5 +155,4 @@ class SwiftDeletes(SwiftSegments):
 
 
 def _number(status: str) -> int:
-    number = status.partition(" ")[0]
-    return int(number) if number.isdecimal() else 0
+    return whole_number(status.partition(" ")[0]) or 0

@@ -20,6 +20,7 @@ from polycloud.storage.drivers.swift.versions import ListedVersion
 from polycloud.storage.multipart import Part, PartedUpload
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectHashMismatchError
+from polycloud.utils.values import whole_number
 
 SEGMENT = re.compile(r"(?P<key>.+)/slo/(?P<id>\d+-[0-9a-f]{12})/\d{8}", re.DOTALL)
 """The names of the segments that this driver makes: other programs use other names."""
@@ -99,7 +100,9 @@ class SwiftPartedUpload(PartedUpload):
     def parts(self) -> Iterator[Part]:
         """Yield the segments that Swift has."""
         for segment in self._segments.iterate(self._prefix):
-            number = int(segment.name.rpartition("/")[2])
+            number = whole_number(segment.name.rpartition("/")[2])
+            if number is None:  # an object of others
+                continue
             yield Part(number, segment.bytes, f"{segment.hash} {segment.bytes}", segment.hash)
 
     def _segment(self, number: int) -> str:

@@ -182,13 +182,14 @@ class BalancerRules(LBSuite):
             assert after == before, f"the second create made {after} of {before}"
 
     @rule("create_balancer")
-    def test_l32_failing_create(self, driver: Driver, create_balancer: CreateBalancer) -> None:
+    @pytest.mark.parametrize("fault", ["500", "502 after"])
+    def test_l32_failing_create(self, driver: Driver, create_balancer: CreateBalancer, fault: str) -> None:
         """A create of which any one request fails leaves nothing behind, or the balancer as asked for."""
         base, number = self.new_name(), 0
         members = [self.new_member(driver, one) for one in (1, 2)]
         while number < MOST_REQUESTS:
             number += 1
-            name, plan = f"{base}-{number}", FaultAtNumber(number, "500")
+            name, plan = f"{base}-{number}", FaultAtNumber(number, fault)
             create = partial(create_balancer, name, members=members)
             made = self._made_by(driver, plan, create)
             if plan.hit is None:
