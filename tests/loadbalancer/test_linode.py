@@ -386,3 +386,18 @@ def test_a_rolling_deployment(driver: LinodeLBDriver, here: Ground) -> None:
     found = rolling(made, nodes, lambda _: seen.append(addresses(made)), wait_drained=None)
     assert [len(one) for one in seen] == [2, 2, 2]
     assert [(one.extra["weight"], one.health) for one in found] == [(7, MemberHealth.UP)] * 3
+
+
+def test_settings_of_members_in_a_round(driver: LinodeLBDriver, here: Ground) -> None:
+    """A member comes back with its label, and as the backup or the disabled one that it was."""
+    kinds = [
+        {"label": "blue", "condition": MemberCondition.ENABLED, "mode": "backup"},
+        {"label": "green", "condition": MemberCondition.DISABLED, "mode": "reject"},
+        {"label": "red", "condition": MemberCondition.ENABLED, "mode": "accept"},
+    ]
+    addresses = [one.private_ips[0] for one in here.nodes]
+    members = [Member(None, ip, 8080, extra=kind) for ip, kind in zip(addresses, kinds, strict=False)]
+    made = driver.create_balancer("web", 80, members=members)
+    rolling(made, made.list_members(), lambda _: None, wait_drained=None, timeout=20)
+    back = {one.ip: {name: one.extra[name] for name in kinds[0]} for one in made.list_members()}
+    assert back == {one.ip: kind for one, kind in zip(members, kinds, strict=True)}
