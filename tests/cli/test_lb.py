@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,13 @@ import pytest
 
 from polycloud.cli.balancersettings import health_check, listener, sticky, written
 from polycloud.cli.membertexts import joined, parsed, spelled
+from polycloud.cli.rollouts import Program
+from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.errors import InvalidArgumentError
+from polycloud.loadbalancer.objects import Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
+from polycloud.sandbox import Sandbox
+from support.haproxy import LISTENING, haproxy
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 AtTerminal = Callable[..., str]
@@ -53,8 +58,10 @@ class Fronts(DummyLBDriver):
 
     def create_balancer(self, name, port, protocol="http", algorithm=Algorithm.ROUND_ROBIN, members=(), *,
                         ex_health_check: HealthCheck | None = None,
+                        ex_certificate: str | None = None, ex_private_key: str | None = None,
                         ex_zones: int = 1, ex_public: bool = True):
-        SEEN.write_text(json.dumps([ex_zones, ex_public, repr(ex_health_check)]))
+        check = repr(ex_health_check)
+        SEEN.write_text(json.dumps([ex_zones, ex_public, check, ex_certificate, ex_private_key]))
         return super().create_balancer(name, port, protocol, algorithm, members)
 
     def balancer_detach_member(self, balancer, member, wait_drained=None):
@@ -99,6 +106,34 @@ def lb(run: Run, configured: Callable[[str], Path], seen: Path) -> Run:
     return do
 
 
+@pytest.fixture(scope="module")
+def amazon() -> Iterator[Sandbox]:
+    with Sandbox("elb", types="t3") as cloud:
+        with EC2NodeDriver(*cloud.credentials, region="us-east-1", **cloud.options) as ec2:
+            size = next(one for one in ec2.list_sizes() if one.id == "t3.micro")
+            for name in ("web-1", "web-2"):
+                ec2.create_node(name=name, image=ec2.list_images()[0], size=size)
+        yield cloud
+
+
+@pytest.fixture
+def balanced(amazon: Sandbox, run: Run, configured: Callable[[str], Path]) -> Iterator[dict[str, str]]:
+    """The environment of a user with an account at Amazon whose balancer `front` has two nodes of `ec2`."""
+    key, secret = amazon.credentials
+    tables = [
+        f'[profiles.{name}]\nprovider = "{provider}"\nkey = "{key}"\nsecret = "{secret}"\n'
+        f'host = "127.0.0.1"\nport = {amazon.options["port"]}\nsecure = false\nregion = "us-east-1"\n'
+        for name, provider in (("front", "elb"), ("ec2", "ec2"))
+    ]
+    variables = {"POLYCLOUD_CONFIG": str(configured("".join(['default = "front"\n', *tables])))}
+    nodes = ("--node", "ec2:web-1:8080", "--node", "ec2:web-2")
+    more = ("--health-check", "http:/healthz", "--sticky", "cookie", "--wait")
+    made = run("lb", "create", "front", "--port", "80", *nodes, *more, **variables)
+    assert made.returncode == 0, made.stderr
+    yield variables
+    run("lb", "destroy", "front", "--yes", **variables)
+
+
 def test_lists(lb: Run) -> None:
     """A list has states and algorithms by their names, filters and formats, and columns of settings."""
     rows = json.loads(lb("list", "--filter", "name=web", "--json").stdout)
@@ -114,7 +149,10 @@ def test_a_balancer_with_members(lb: Run) -> None:
     """`show` has the members with their health below the balancer; in JSON settings have their parts."""
     lines = lb("show", "web").stdout.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("address") and "health" in line)
-    assert [line.split()[1] for line in lines[:at] if line.startswith("members")] == ["4"]
+    assert [line.split()[1] for line in lines[:at] if line.startswith(("name", "state"))] == [
+        "web",
+        "running",
+    ]
     assert [line.split()[:3] for line in lines[at + 1 : at + 4]] == [
         ["10.0.0.1", "8080", "up"],
         ["10.0.0.2", "8080", "up"],
@@ -165,6 +203,23 @@ def test_a_new_balancer(lb: Run, seen: Path) -> None:
     assert "path='/up', interval=5" in json.loads(seen.read_text())[2]
 
 
+def test_certificates(lb: Run, seen: Path, tmp_path: Path) -> None:
+    """A certificate is an id or, with its key, a file; a key is not printed, nor is it a word."""
+    (tmp_path / "cert.pem").write_text("CERT\n")
+    (tmp_path / "key.pem").write_text("KEY")
+    files = ("--certificate", f"@{tmp_path}/cert.pem", "--private-key", f"{tmp_path}/key.pem")
+    would = lb("create", "new", "--port", "443", *files, "--dry-run").stdout
+    assert would.endswith("port 443, certificate given, private_key given, members none\n")
+    lb("create", "new", "--port", "443", *files)
+    assert json.loads(seen.read_text())[3:] == ["CERT\n", "KEY"]
+    lb("create", "new", "--port", "443", "--certificate", "arn:1")
+    assert json.loads(seen.read_text())[3:] == ["arn:1", None]
+    refused = lb("create", "new", "--port", "443", "--set", "ex_private_key=KEY", status=2).stderr
+    assert "ex_private_key has an option of its own" in refused
+    refused = lb("create", "new", "--port", "443", "--private-key", f"{tmp_path}/none.pem", status=2).stderr
+    assert f"{tmp_path}/none.pem cannot be read: No such file or directory" in refused
+
+
 def test_what_a_driver_does_not_have(lb: Run, seen: Path) -> None:
     """An option that the driver does not have is refused by its name; `--help` lists what `--set` takes."""
     refused = lb("create", "new", "--port", "80", "--sticky", "cookie", status=1).stderr
@@ -203,6 +258,7 @@ def test_what_a_driver_does_not_have(lb: Run, seen: Path) -> None:
         ),
         (("update", "web"), "nothing to change: give --name, --port"),
         (("attach", "web"), "give a MEMBER or --node"),
+        (("drain", "web"), "give either a MEMBER or --node"),
         (("detach", "web", "10.0.0.2"), "give the id of one: 10.0.0.2:8080, 10.0.0.2:8081"),
         (("attach", "web", "--node", "dummy-1"), "the nodes of another account are --node PROFILE:NAME"),
         (("attach", "web", "i-1:80"), "MEMBER must be ADDRESS:PORT, such as 10.0.0.1:8080 or"),
@@ -271,6 +327,46 @@ def test_draining(lb: Run, seen: Path) -> None:
     assert lb("drain", "web", "10.0.0.1", "--dry-run").stderr == ""
 
 
+def test_rolling(lb: Run, seen: Path) -> None:
+    """Members are taken out, changed by a command, and put back in turn; a failure ends that."""
+    would = lb("rolling", "web", "10.0.0.1", "--run", "echo {address}", "--dry-run").stdout
+    assert (
+        would
+        == "would take member 10.0.0.1:8080 out of balancer web (id 1), run echo 10.0.0.1, put it back\n"
+    )
+    assert not seen.exists()
+    done = lb(
+        "rolling", "web", "10.0.0.1", "10.0.0.2:8080", "--run", "echo {name} '{id} {else}'", "--drain", "7"
+    )
+    assert done.stdout.splitlines() == [
+        "10.0.0.1:8080: 10.0.0.1:8080 10.0.0.1:8080 {else}",
+        "member 10.0.0.1:8080 is changed",
+        "10.0.0.2:8080: 10.0.0.2:8080 10.0.0.2:8080 {else}",
+        "member 10.0.0.2:8080 is changed",
+    ]
+    assert seen.read_text().splitlines() == ["10.0.0.1:8080 7.0", "10.0.0.2:8080 7.0"]
+    failed = lb("rolling", "web", "10.0.0.1", "10.0.0.2:8080", "--run", "sh -c 'exit 3'", status=1).stderr
+    assert (
+        "10.0.0.1:8080 failed: sh -c 'exit 3' ended with 3 (done: none; left as they were: 10.0.0.2" in failed
+    )
+    assert failed.endswith("to look: polycloud lb members 1\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("", "--run must be a command"),
+        ("echo '", "--run must be a command, got"),
+        ("ssh {name}", "'-oProxy' of member -oProxy would be an option of ssh"),
+        ("ssh {address}", "the address of member -oProxy is not known; name it by --node"),
+    ],
+)
+def test_commands_that_are_refused(command: str, message: str) -> None:
+    """A command is refused before anything is done if it is none, or if a member does not fit into it."""
+    with pytest.raises(InvalidArgumentError, match=re.escape(message)):
+        Program.of(command).words_for(Member("-oProxy", None, 80))
+
+
 def test_an_update(lb: Run) -> None:
     """A balancer is changed where an option is given."""
     would = lb("update", "web", "--port", "81", "--dry-run").stdout
@@ -296,6 +392,143 @@ def test_destroying(lb: Run, terminal: Callable[..., Any]) -> None:
     assert lb("destroy", "web", "--dry-run").stdout == "would destroy balancer web (id 1)\n"
     done = lb("destroy", "web", "api", "--yes").stdout.splitlines()
     assert done == ["destroyed balancer web (id 1)", "destroyed balancer api (id 2)"]
+
+
+def test_hostile_names(lb: Run, at_terminal: AtTerminal, dummies: dict[str, str]) -> None:
+    """What would act on a terminal in a name is neither printed nor executed."""
+    made = lb("create", "a\x1b[31mb", "--port", "80", "--dry-run").stdout
+    assert "\x1b" not in made
+    shown = at_terminal("lb", "create", "a\x1b[5mb", "--port", "80", **dummies)
+    assert "\x1b[5m" not in shown
+    assert "a [5mb" in STYLE.sub("", shown)
+
+
+def test_at_a_terminal(terminal: Callable[..., Any], balanced: dict[str, str]) -> None:
+    """The question whether to destroy a balancer counts its members; states and health have colours."""
+    shown = terminal("lb", "show", "front", columns=100, **balanced)
+    assert shown.end() == 0
+    assert re.search(r"\x1b\[32mrunning +\x1b\[0m", shown.sent)
+    assert re.search(r"\x1b\[32mup +\x1b\[0m", shown.sent)
+    asked = terminal("lb", "destroy", "front", columns=100, **balanced)
+    asked.until("Are you sure? [y/N] ")
+    rows = [re.split(r" *│ *", line) for line in STYLE.sub("", asked.sent).splitlines() if "│" in line]
+    table = dict(zip(*rows, strict=True))
+    assert (table["name" if "name" in table else "id"], table["members"]) == ("front", "2")
+    asked.type("n\n")
+    assert asked.end() == 1
+    assert "nothing was done to 1 balancer of front" in asked.sent
+
+
+def test_amazon(run: Run, balanced: dict[str, str]) -> None:
+    """Nodes of another account become members by their names, and leave so; options reach the provider."""
+
+    def lb(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = run("lb", *arguments, **balanced)
+        assert done.returncode == status, done.stderr
+        return done
+
+    shown = json.loads(lb("show", "front", "--json").stdout)
+    assert (shown["health_check"], shown["sticky"], shown["member_count"]) == (
+        "http:/healthz,interval=30,timeout=5,healthy=10,unhealthy=2",
+        "cookie",
+        2,
+    )
+    assert shown["listeners"] == "80:http=8080"
+    first = shown["members"][0]["id"]
+    lb("detach", "front", "--node", "ec2:web-1")
+    assert "is no member of balancer front" in lb("detach", "front", "--node", "ec2:web-1", status=3).stderr
+    assert first not in lb("members", "front", "--output", "value").stdout
+    lb("attach", "front", "--node", "ec2:web-1:8080", "--wait")
+    assert first in lb("members", "front", "--output", "value").stdout
+    done = lb("rolling", "front", "--node", "ec2:web-1", "--run", "echo {name}", "--drain", "1")
+    assert done.stdout.startswith("web-1: web-1\n")
+    refused = lb("update", "front", "--sticky", "cookie", status=1).stderr
+    assert "does not take --sticky when a balancer is changed" in refused
+
+
+@pytest.mark.parametrize("form", ["path", "port"])
+def test_haproxy(run: Run, configured: Callable[[str], Path], form: str) -> None:
+    """A running HAProxy is an account: its backends are listed, and their members come and go."""
+    with haproxy(LISTENING) as running:
+        where = f'path = "{running.path}"' if form == "path" else f'host = "127.0.0.1"\nport = {running.api}'
+        file = configured(f'[profiles.edge]\nprovider = "haproxy"\n{where}\n')
+
+        def lb(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+            done = run("lb", *arguments, POLYCLOUD_CONFIG=str(file))
+            assert done.returncode == status, done.stderr
+            return done
+
+        assert lb("list", "--output", "value", "--columns", "name,algorithm").stdout.splitlines() == [
+            "web\tround_robin",
+            "other\tleast_connections",
+        ]
+        lb("attach", "web", "127.0.0.1:81,weight=7")
+        shown = lb("members", "web", "--output", "value", "--columns", "address,port,weight").stdout
+        assert shown == "127.0.0.1\t81\t7\n"
+        assert "127.0.0.1:82 to balancer web" in lb("attach", "web", "127.0.0.1:82").stdout
+        back = lb("drain", "web", "127.0.0.1:81", "--timeout", "5").stderr
+        assert back.endswith("polycloud lb attach web 127.0.0.1:81,weight=7\n")
+        lb("detach", "web", "127.0.0.1", "--drain", "5")
+        assert lb("members", "web", "--output", "value").stdout == ""
+        assert "does not offer create_balancer" in lb("create", "x", "--port", "80", status=1).stderr
+
+
+def test_digitalocean(run: Run, configured: Callable[[str], Path]) -> None:
+    """Nodes of the account itself become members by their names; the list says how many there are."""
+    with Sandbox("digitalocean", ssh="off", build=0.1, balance=0.1) as cloud:
+        (token,) = cloud.credentials
+        url = f"{cloud.url}/v2"
+        file = configured(f'[profiles.prod]\nprovider = "digitalocean"\nurl = "{url}"\ntoken = "{token}"\n')
+
+        def do(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+            done = run(*arguments, POLYCLOUD_CONFIG=str(file))
+            assert done.returncode == status, done.stderr
+            return done
+
+        order = ("--size", "s-1vcpu-1gb", "--image", "ubuntu-24-04-x64", "--location", "nyc1")
+        do("nodes", "create", "--name", "node", *order, "--count", "2", "--wait")
+        one, two = "node-1", "node-2"
+        do("lb", "create", "web", "--port", "80", "--node", f"{one}:8080", "--wait")
+        do("lb", "attach", "web", "--node", two)
+        columns = ("--output", "value", "--columns", "name,state,member_count,listeners")
+        assert do("lb", "list", *columns).stdout == "web\trunning\t2\t80:http=8080\n"
+        refused = do("lb", "detach", "web", "--node", two, "--drain", "3", status=1).stderr
+        assert "leave out --drain, or for `lb rolling` give --cut" in refused
+        done = do("lb", "rolling", "web", "--node", one, "--node", two, "--run", "echo {address}", "--cut")
+        assert [line.split(": ")[0] for line in done.stdout.splitlines()[::2]] == [one, two]
+        do("lb", "detach", "web", "--node", two)
+        assert len(json.loads(do("lb", "show", "web", "--json").stdout)["members"]) == 1
+        do("lb", "destroy", "web", "--yes")
+
+
+def test_linode(run: Run, configured: Callable[[str], Path]) -> None:
+    """Weights, health and settings are the provider's; a failed wait names the unhealthy member."""
+    with Sandbox("linode", ssh="off") as cloud:
+        (token,) = cloud.credentials
+        url = f"{cloud.url}/v4"
+        file = configured(f'[profiles.prod]\nprovider = "linode"\nurl = "{url}"\ntoken = "{token}"\n')
+
+        def lb(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+            done = run("lb", *arguments, POLYCLOUD_CONFIG=str(file))
+            assert done.returncode == status, done.stderr
+            return done
+
+        more = ("--sticky", "source_ip", "--health-check", "http:/up,interval=9,timeout=3", "--wait")
+        asked = ("--region", "us-east", "--member", "192.168.130.4:80,weight=5", *more)
+        made = json.loads(lb("create", "webs", "--port", "80", *asked, "--json").stdout)
+        assert (made["state"], made["sticky"]) == ("running", "source_ip")
+        assert made["health_check"].startswith("http:/up,interval=9,timeout=3")
+        failed = lb("attach", "webs", "192.168.130.5", "--wait", "--timeout", "0.1", status=1)
+        assert "attached member 192.168.130.5:80 to balancer webs" in failed.stdout
+        assert "not healthy: 192.168.130.5:80" in failed.stderr
+        rows = json.loads(lb("members", "webs", "--json", "--columns", "address,weight,condition").stdout)
+        assert [(row["address"], row["weight"]) for row in rows] == [
+            ("192.168.130.4", 5),
+            ("192.168.130.5", 100),
+        ]
+        assert {row["condition"] for row in rows} == {"enabled"}
+        lb("update", "webs", "--port", "81", "--name", "webz")
+        assert lb("list", "--output", "value", "--columns", "name,port").stdout == "webz\t81\n"
 
 
 def test_completion(lb: Run) -> None:

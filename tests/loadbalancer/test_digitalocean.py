@@ -28,7 +28,7 @@ from polycloud.sandbox import Sandbox
 from polycloud.testing.faults import FaultList, FaultProxy
 from polycloud.tracing.hooks import add_hook
 from support.droplets import CERTIFICATE, Ground, ground
-from support.web import Answer, serve
+from support.web import Answer, Seen, serve
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,8 @@ def test_refused_settings(driver: DigitalOceanLBDriver, here: Ground, requests: 
         {"ex_size_unit": 101},
         {"ex_proxy_protocol": "no"},
         {"ex_health_check": HealthCheck(port=0)},
+        {"ex_health_check": HealthCheck(timeout=0)},
+        {"ex_sticky": StickySessions(ttl=0)},
         {"ex_tag": "web", "members": [droplet(here, 0)]},
         {"members": [droplet(here, 0, 8080), droplet(here, 1, 8081)]},
         {"members": [Member("web-1", None, None)]},
@@ -219,6 +221,31 @@ def test_unknown_words() -> None:
 
 
 # Changes
+
+
+def test_a_balancer_of_another_kind() -> None:
+    """An update sends back what it does not know; without a port there is none to change."""
+    shown = {
+        "id": "x",
+        "name": "web",
+        "type": "GLOBAL",
+        "size": "lb-large",
+        "glb_settings": {"a": 1},
+        "ip": "",
+    }
+    sent: list[dict[str, Any]] = []
+
+    def respond(seen: Seen) -> Answer:
+        if seen.method == "PUT":
+            sent.append(json.loads(seen.body))
+        return Answer(200, json.dumps({"load_balancer": shown}).encode())
+
+    with serve(respond) as server, DigitalOceanLBDriver("t", url=server.url) as driver:
+        found = driver.get_balancer("x")
+        driver.update_balancer(found, "other")
+        with pytest.raises(BalancerError, match="has no port"):
+            driver.update_balancer(found, port=81)
+    assert sent == [{"name": "other", "type": "GLOBAL", "size": "lb-large", "glb_settings": {"a": 1}}]
 
 
 def test_an_update_keeps_the_rest(driver: DigitalOceanLBDriver, here: Ground) -> None:

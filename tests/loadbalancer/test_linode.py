@@ -137,6 +137,10 @@ def test_refused_settings(driver: LinodeLBDriver, requests: list[str]) -> None:
         {"protocol": "https"},
         {"protocol": "https", "ex_certificate": CERTIFICATE},
         {"ex_throttle": 21},
+        {"ex_health_check": HealthCheck(interval="10")},  # type: ignore[arg-type]
+        {"ex_health_check": HealthCheck(protocol="http", path="up")},
+        {"members": [Member(None, "192.168.200.1", 80, extra={"label": 7})]},
+        {"members": [Member(None, "192.168.200.1", 80, extra={"condition": []})]},
         {"ex_proxy_protocol": "v2"},
         {"name": "ab"},
         {"name": "a" * 33},
@@ -401,3 +405,19 @@ def test_settings_of_members_in_a_round(driver: LinodeLBDriver, here: Ground) ->
     rolling(made, made.list_members(), lambda _: None, wait_drained=None, timeout=20)
     back = {one.ip: {name: one.extra[name] for name in kinds[0]} for one in made.list_members()}
     assert back == {one.ip: kind for one, kind in zip(members, kinds, strict=True)}
+
+
+def test_addresses_of_others() -> None:
+    """Nodes with other addresses than the driver gives are listed too: IPv6, or none that can be read."""
+    configs = {"data": [{"id": 1, "port": 80, "protocol": "http"}], "pages": 1}
+    nodes = [
+        {"id": number, "config_id": 1, "address": one} for number, one in enumerate(("[fd00::1]:80", "odd"))
+    ]
+
+    def respond(seen: Seen) -> Answer:
+        is_nodes = seen.path.endswith("/nodes")
+        return Answer(200, json.dumps({"data": nodes, "pages": 1} if is_nodes else configs).encode())
+
+    with serve(respond) as server, LinodeLBDriver("token", url=server.url) as driver:
+        balancer = LoadBalancer("1", "web", State.RUNNING, None, 80, driver)
+        assert [(one.ip, one.port) for one in balancer.list_members()] == [("fd00::1", 80), ("odd", None)]

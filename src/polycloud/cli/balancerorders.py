@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from polycloud.cli import accounts, bundles, completion, extras
 from polycloud.cli.command import Command
 from polycloud.cli.nouns import BALANCERS
 from polycloud.common.arguments import drop_none
+from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from polycloud.loadbalancer.base import Driver
@@ -57,7 +59,14 @@ Sticky = Annotated[
     ),
 ]
 Certificate = Annotated[
-    str | None, typer.Option(metavar="ID", help="The provider's id of the certificate, for https.")
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="The provider's id of the certificate, for https; @FILE where it takes the PEM itself.",
+    ),
+]
+PrivateKey = Annotated[
+    Path | None, typer.Option("--private-key", metavar="FILE", help="The key of that certificate, in PEM.")
 ]
 Listeners = Annotated[
     list[str] | None,
@@ -90,6 +99,7 @@ class Order:
     health_check: HealthCheck | None = None
     sticky: StickySessions | None = None
     certificate: str | None = None
+    private_key: str | None = field(default=None, repr=False)
     listeners: Sequence[Listener] = ()
     proxy_protocol: bool = False
     settings: Sequence[str] = ()
@@ -105,6 +115,7 @@ class Order:
             "ex_health_check": self.health_check,
             "ex_sticky": self.sticky,
             "ex_certificate": self.certificate,
+            "ex_private_key": self.private_key,
             "ex_listeners": list(self.listeners),
             "ex_proxy_protocol": self.proxy_protocol,
         }
@@ -121,6 +132,7 @@ def _options(
     health_check: Check = None,
     sticky: Sticky = None,
     certificate: Certificate = None,
+    private_key: PrivateKey = None,
     listeners: Listeners = None,
     proxy_protocol: ProxyProtocol = False,
     settings: Settings = None,
@@ -133,6 +145,8 @@ def _order(
     algorithm: str | None,
     health_check: str | None,
     sticky: str | None,
+    certificate: str | None,
+    private_key: Path | None,
     listeners: list[str] | None,
     settings: list[str] | None,
     **others: Any,
@@ -143,10 +157,25 @@ def _order(
         algorithm=None if algorithm is None else read.algorithm(algorithm),
         health_check=None if health_check is None else read.health_check(health_check),
         sticky=None if sticky is None else read.sticky(sticky),
+        certificate=_certificate(certificate),
+        private_key=None if private_key is None else _content(private_key),
         listeners=tuple(map(read.listener, listeners or ())),
         settings=tuple(settings or ()),
         **others,
     )
+
+
+def _certificate(text: str | None) -> str | None:
+    """Return the id of a certificate, or what is in its file."""
+    return _content(Path(text[1:])) if text and text.startswith("@") else text
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.expanduser().read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InvalidArgumentError(f"{file} cannot be read: {reason}") from error
 
 
 takes_order = bundles.takes(order=(_options, _order))

@@ -49,7 +49,7 @@ CREATE_NODE = Method(
 )
 _OF_BALANCERS = (
     *("balancer", "name", "port", "protocol", "algorithm", "members", "ex_certificate", "ex_health_check"),
-    *("ex_listeners", "ex_proxy_protocol", "ex_sticky"),
+    *("ex_listeners", "ex_private_key", "ex_proxy_protocol", "ex_sticky"),
 )
 CREATE_BALANCER = Method("create_balancer", "when a balancer is created", _OF_BALANCERS)
 UPDATE_BALANCER = Method("update_balancer", "when a balancer is changed", _OF_BALANCERS)

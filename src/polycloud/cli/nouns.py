@@ -41,6 +41,8 @@ MONTHLY_KEYS = ("price_monthly", "monthly_price")
 """Where providers put the price of a month."""
 LOCATION_KEYS = ("region_slug", "zone", "availability", "availability_zone", "location", "region")
 """Where providers put the location of a node or a volume."""
+COUNTED_KEYS = ("droplet_ids", "Instances")
+"""Where providers put the members of a balancer."""
 ATTACHED_KEYS = ("droplet_ids", "linode_id", "instance_id")
 """Where providers put the nodes that a volume is attached to."""
 
@@ -149,6 +151,12 @@ def _state(balancer: Any) -> str:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _member_count(balancer: Any) -> int | None:
+    """How many members it has, where the list of balancers says it."""
+    found = next((balancer.extra[key] for key in COUNTED_KEYS if key in balancer.extra), None)
+    return len(found) if isinstance(found, list) else None
 
 
 def _setting(name: str) -> Column:
@@ -318,6 +326,7 @@ BALANCERS = Noun(
         Column.of("port"),
         Column("protocol", lambda balancer: balancer.extra.get("protocol")),
         Column("algorithm", lambda balancer: _text(balancer.extra.get("algorithm"))),
+        Column("member_count", _member_count, rare=True),
         *map(_setting, ("listeners", "health_check", "sticky")),
     ),
     lister="polycloud lb list",

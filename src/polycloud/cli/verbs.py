@@ -10,7 +10,7 @@ import typer
 from polycloud.cli import accounts, bundles, cells, changing, finding, listing, options, output
 
 if TYPE_CHECKING:
-    from polycloud.cli.resources import Noun
+    from polycloud.cli.resources import Column, Noun
 
 __all__ = ["add_change", "add_destruction", "add_list", "full_record", "group", "print_record", "show_one"]
 
@@ -142,7 +142,12 @@ def print_record(noun: Noun, item: Any, *, as_json: bool) -> None:
     if as_json:
         output.json(full_record(noun, item))
         return
-    _print_table(noun, item, noun.record(item))
+    _print_table(noun, item, {one.name: one.get(item) for one in noun.columns if not _is_unset(one, item)})
+
+
+def _is_unset(column: Column, item: Any) -> bool:
+    """Whether a column is rare, and this resource has no value for it."""
+    return column.rare and column.get(item) in (None, "")
 
 
 def _print_table(noun: Noun, item: Any, record: Mapping[str, Any]) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from polycloud.errors import InvalidArgumentError
 from polycloud.utils.values import shown
 
-__all__ = ["as_list", "drop_none", "id_of", "number", "require_bool", "require_count", "require_text"]
+__all__ = [
+    "as_dicts",
+    "as_list",
+    "drop_none",
+    "id_of",
+    "list_of",
+    "number",
+    "require_bool",
+    "require_count",
+    "require_text",
+]
 
 T = TypeVar("T")
 ID_DIGITS = 20
@@ -70,3 +80,22 @@ def as_list(values: Iterable[T] | None) -> list[T]:
         return [] if values is None else list(values)
     except TypeError:
         raise InvalidArgumentError(f"expected a list, got {shown(values)}") from None
+
+
+def list_of(kind: type[Any], name: str, values: Iterable[T] | None) -> list[T]:
+    """Return the values of an argument as a list; None is none.
+
+    Arguments that are lists are checked before; here each item of an iterator is, too. Raises
+    `InvalidArgumentError` for an item that is not of `kind`.
+    """
+    found = as_list(values)
+    for one in found:
+        if not isinstance(one, kind):
+            wanted = "dicts" if issubclass(Mapping, kind) else f"{kind.__name__} objects"
+            raise InvalidArgumentError(f"{name} must be a list of {wanted}, got {shown(one)} in it")
+    return found
+
+
+def as_dicts(name: str, values: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """Return mappings as dicts. Raises `InvalidArgumentError` for a list of anything else."""
+    return [dict(one) for one in list_of(Mapping, name, values)]

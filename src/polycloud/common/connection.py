@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, TypeVar, cast
 
 from msgspec.structs import replace
@@ -32,7 +32,7 @@ from polycloud.common.options import (
 from polycloud.common.response import UNDOCUMENTED, JsonResponse, Response
 from polycloud.common.sending import Sending
 from polycloud.concurrency import waiting
-from polycloud.concurrency.calls import CallOptions, current_call, seconds, timeouts
+from polycloud.concurrency.calls import CallOptions, call_options, current_call, seconds, timeouts
 from polycloud.errors import (
     Exchange,
     InsecureConnectionError,
@@ -58,6 +58,7 @@ __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAn
 
 T = TypeVar("T")
 LARGEST_POOL = 10_000
+NO_LIMIT = nullcontext()
 REQUEST_ID_HEADERS = (
     *("x-request-id", "request-id", "x-amz-request-id", "x-amzn-requestid"),
     *("x-openstack-request-id", "x-trans-id", "cf-ray"),
@@ -239,22 +240,27 @@ class Connection:
         Raises:
             PolycloudError: One of the tree in `polycloud.errors`, with the request that failed.
         """
-        call = current_call()
-        arguments = (call, action, params, data, headers, method, json, stream or raw, idempotent)
-        request = self._request(*arguments)
-        if method not in READS:
-            note_sent()
-        try:
-            response, repeated = self._send(call, request)
-            if response.status == HTTPStatus.UNAUTHORIZED and request.rewindable and self.renew(request):
-                response.close()
-                request.rewind()
-                request = replace(self._request(*arguments), deadline=request.deadline)
-                response, again = self._send(call, request)
-                repeated = repeated or again
-            return self._checked(request, response, repeated=repeated)
-        except PolycloudError as error:
-            raise self._located(error, request)  # noqa: B904 - the same error
+        with self._limited():
+            call = current_call()
+            arguments = (call, action, params, data, headers, method, json, stream or raw, idempotent)
+            request = self._request(*arguments)
+            if method not in READS:
+                note_sent()
+            try:
+                response, repeated = self._send(call, request)
+                if response.status == HTTPStatus.UNAUTHORIZED and request.rewindable and self.renew(request):
+                    response.close()
+                    request.rewind()
+                    request = self._request(*arguments)
+                    response, again = self._send(call, request)
+                    repeated = repeated or again
+                return self._checked(request, response, repeated=repeated)
+            except PolycloudError as error:
+                raise self._located(error, request)  # noqa: B904 - the same error
+
+    def _limited(self) -> AbstractContextManager[None]:
+        """Return a block in which the driver's deadline holds, for logins and second tries too."""
+        return NO_LIMIT if self.deadline is None else call_options(deadline=self.deadline)
 
     def _send(self, call: CallOptions, request: Request) -> tuple[RawResponse, bool]:
         if request.body and call.sent is not None:  # later responses may repeat a node's password
@@ -374,18 +380,11 @@ class Connection:
             json,
             json_text=issubclass(self.responseCls, JsonResponse),
             timeouts=call.timeout or (self.connect_timeout, self.timeout),
-            deadline=self._ends_at(call),
+            deadline=call.ends_at,
             stream=stream,
             idempotent=idempotent,
             transient=self.transient_statuses,
         )
-
-    def _ends_at(self, call: CallOptions) -> float | None:
-        """Return when a request that begins now must have ended: the earlier of the two deadlines."""
-        if self.deadline is None:
-            return call.ends_at
-        own = time.monotonic() + self.deadline
-        return own if call.ends_at is None else min(own, call.ends_at)
 
     def _checked(self, request: Request, raw: RawResponse, *, repeated: bool) -> Response:
         response = self.responseCls(raw, self, request)

@@ -206,6 +206,10 @@ class AWSConnection(ConnectionUserAndKey):
 
     def request(self, action: str, *args: Any, **options: Any) -> Any:
         """Like `Connection.request`, but retries once after clock skew or expired credentials."""
+        with self._limited():
+            return self._repeated(action, *args, **options)
+
+    def _repeated(self, action: str, *args: Any, **options: Any) -> Any:
         used = self.credentials
         data = args[1] if len(args) > 1 else options.get("data")
         start = data.tell() if isinstance(data, BytesIO) else 0

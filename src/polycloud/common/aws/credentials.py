@@ -22,6 +22,7 @@ import msgspec
 from polycloud.common.metadata import MetadataConnection, MetadataResponse
 from polycloud.common.payload import decoder
 from polycloud.concurrency import waiting
+from polycloud.concurrency.calls import remaining
 from polycloud.errors import (
     InvalidArgumentError,
     InvalidCredsError,
@@ -245,8 +246,9 @@ def _read(variable: str, name: str) -> dict[str, dict[str, str]]:
 
 def _of_process(command: str) -> AWSCredentials:
     program = _program(command)
+    limit = max(0.0, min(PROCESS_TIMEOUT, remaining()))
     try:
-        return _decoded(waiting.run(lambda: _output(shlex.split(command))))
+        return _decoded(waiting.run(lambda: _output(shlex.split(command), limit)))
     except (OSError, ValueError, TimeoutError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidCredsError(f"the credential_process {program!r} failed: {reason}") from None
@@ -265,12 +267,12 @@ def _program(command: str) -> str:
     return program
 
 
-async def _output(words: list[str]) -> bytes:
+async def _output(words: list[str], limit: float) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
     )
     try:
-        async with asyncio.timeout(PROCESS_TIMEOUT):
+        async with asyncio.timeout(limit):
             output, _ = await process.communicate()
     except BaseException:
         with suppress(ProcessLookupError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from polycloud.cli.commands.lb import members
+from polycloud.cli.commands.lb import members, rolling
 from polycloud.cli.commands.lb.balancers import app
 
 __all__ = ["app"]
 
-members.add_to(app)
+for _command in (members.members, members.attach, members.detach, members.drain, rolling.rolling):
+    app.command()(_command)

@@ -12,7 +12,6 @@ import typer
 from polycloud.cli import (
     accounts,
     bundles,
-    cells,
     changing,
     completion,
     extras,
@@ -37,6 +36,8 @@ __all__ = ["MEMBER_HELP", "WAIT_PERIOD", "Nodes", "app"]
 app = options.group()
 verbs.add_list(app, BALANCERS)
 
+MAIN = 7
+"""How many of the columns are not settings."""
 WAIT_PERIOD = 2.0
 """The longest pause in seconds between two polls of a balancer."""
 MEMBER_HELP = "ADDRESS:PORT, or the provider's id of a node; ,weight=5 after it is its weight."
@@ -85,9 +86,7 @@ def _print(balancer: LoadBalancer, members: Sequence[Member], *, as_json: bool) 
         own = {"members": [verbs.full_record(MEMBERS, one) for one in members]}
         output.json(verbs.full_record(BALANCERS, balancer) | own)
         return
-    columns = [one for one in BALANCERS.columns if one.get(balancer) or not one.rare]
-    rows = [(one.name, cells.cell(one.get(balancer))) for one in columns]
-    output.table([BALANCERS.one, balancer.name or balancer.id], [*rows, ("members", str(len(members)))])
+    verbs.print_record(BALANCERS, balancer, as_json=False)
     if members:
         records = [MEMBERS.record(one) for one in members]
         rare = {one.name for one in MEMBERS.columns if one.rare and not any(row[one.name] for row in records)}
@@ -161,9 +160,15 @@ def _described(
 ) -> str:
     from polycloud.cli.balancersettings import written
 
-    settings = [f"{key.removeprefix('ex_')} {written(value)}" for key, value in arguments.items()]
+    shown = {key: "given" if _is_long(key, value) else written(value) for key, value in arguments.items()}
+    settings = [f"{key.removeprefix('ex_')} {value}" for key, value in shown.items()]
     those = ", ".join(MEMBERS.label(one) for one in members) or "none"
     return f"the balancer {name} at {driver.name}: {', '.join([f'port {port}', *settings])}, members {those}"
+
+
+def _is_long(name: str, value: object) -> bool:
+    """Whether an argument is not shown: a key, or a certificate itself."""
+    return name == "ex_private_key" or (name == "ex_certificate" and "\n" in str(value))
 
 
 def _create(
@@ -252,7 +257,7 @@ def _count(balancer: LoadBalancer) -> int | None:
 
 
 COUNTED = replace(
-    BALANCERS, columns=(BALANCERS.columns[0], Column("members", _count), *BALANCERS.columns[1:])
+    BALANCERS, columns=(BALANCERS.columns[0], Column("members", _count), *BALANCERS.columns[1:MAIN])
 )
 DESTROY = "Destroy balancers. Their members stay what they are."
 verbs.add_destruction(app, COUNTED, "destroy_balancer", ("destroy", "destroyed"), DESTROY)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polycloud.cli.members import Target
     from polycloud.loadbalancer.objects import Member
 
-__all__ = ["add_to"]
+__all__ = ["AnyMembers", "Balancer", "attach", "detach", "drain", "members"]
 
 
 def _offers(driver: Any, given: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -30,9 +30,9 @@ OFFERED = completion.lookup(BALANCERS.service, _offers)
 Balancer = Annotated[str, options.argument(BALANCERS)]
 NewMembers = Annotated[list[str] | None, typer.Argument(metavar="[MEMBER]...", help=MEMBER_HELP)]
 OneMember = Annotated[
-    str,
+    str | None,
     typer.Argument(
-        metavar="MEMBER", help="Its address, with a port if needed, or its id.", autocompletion=OFFERED
+        metavar="[MEMBER]", help="Its address, with a port if needed, or its id.", autocompletion=OFFERED
     ),
 ]
 AnyMembers = Annotated[
@@ -131,18 +131,24 @@ def detach(
 def drain(
     *,
     balancer: Balancer,
-    member: OneMember,
+    member: OneMember = None,
+    node: Annotated[
+        str | None, typer.Option("--node", metavar="NODE", help="The node that it is, as for attach.")
+    ] = None,
     timeout: options.Timeout = 60,
     profile: options.Profile = None,
     provider: options.Provider = None,
     dry_run: options.DryRun = False,
 ) -> None:
     """Take a member out for a while, once its connections have ended; say how to put it back."""
-    from polycloud.cli.members import selected
+    from polycloud.cli.members import resolved, selected
 
+    if (member is None) is (node is None):
+        raise InvalidArgumentError("give either a MEMBER or --node")
     with accounts.connect_one(BALANCERS.service, profile, provider) as driver:
         found = finding.find(driver, BALANCERS, balancer)
-        chosen = selected(found, [member])
+        nodes = resolved([node], profile, provider) if node else []
+        chosen = selected(found, [member] if member else [], nodes)
 
         def act(one: Member) -> object:
             return driver.balancer_suspend_member(found, one, timeout)
@@ -150,15 +156,13 @@ def drain(
         where = f" of {BALANCERS.title(found)}"
         changing.each(MEMBERS.title, chosen, act, ("drain", "drained"), dry_run=dry_run, where=where)
     if not dry_run:
-        (one,) = chosen
-        weight = one.extra.get("weight")
-        text = MEMBERS.label(one) + (f",weight={weight}" if weight is not None else "")
+        texts = [_attachable(one) for one in chosen]
         account = accounts.flags(profile, provider)
-        back = shlex.join(["polycloud", "lb", "attach", *account, found.id, text])
+        back = shlex.join(["polycloud", "lb", "attach", *account, found.id, *texts])
         output.note(f"to put it back: {back}")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    for command in (members, attach, detach, drain):
-        app.command()(command)
+def _attachable(member: Member) -> str:
+    """Return a member as `attach` takes it."""
+    weight = member.extra.get("weight")
+    return MEMBERS.label(member) + (f",weight={weight}" if weight is not None else "")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, Unpack
 
 import msgspec
 
-from polycloud.common.arguments import as_list, drop_none, id_of
+from polycloud.common.arguments import as_list, drop_none, id_of, list_of
 from polycloud.common.base import quote_segment
 from polycloud.common.digitalocean import StartedAction, number
 from polycloud.common.payload import Item, value_of
@@ -267,10 +267,11 @@ class DigitalOceanNetworks(DigitalOceanActions):
         `inbound` are the rules for traffic to the nodes, `outbound` those for traffic from them. The provider
         requires at least one rule.
         """
+        rules = partial(list_of, DigitalOceanFirewallRule)
         body = {
             "name": name,
-            "inbound_rules": [_from_rule(rule, "sources") for rule in inbound],
-            "outbound_rules": [_from_rule(rule, "destinations") for rule in outbound],
+            "inbound_rules": [_from_rule(one, "sources") for one in rules("inbound", inbound)],
+            "outbound_rules": [_from_rule(one, "destinations") for one in rules("outbound", outbound)],
             "droplet_ids": [droplet_id(node) for node in nodes],
             "tags": as_list(tags),
         }

@@ -64,6 +64,10 @@ class EC2Connection(AWSQueryConnection):
 
     def request(self, action: str, *args: Any, **options: Any) -> Any:
         """Like `AWSConnection.request`, but repeat a call that does not find an id which is fresh."""
+        with self._limited():
+            return self._found(action, *args, **options)
+
+    def _found(self, action: str, *args: Any, **options: Any) -> Any:
         data = options.get("data")
         fields: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
         given, pause = set(fields.values()), FIRST_PAUSE

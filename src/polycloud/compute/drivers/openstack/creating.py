@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from polycloud.common.arguments import as_list, drop_none, id_of
+from polycloud.common.arguments import as_dicts, as_list, drop_none, id_of
 from polycloud.common.creation import Creation, marker_for
 from polycloud.common.payload import Item, identity
 from polycloud.compute.drivers.openstack.actions import OpenStackActions, encode_user_data
@@ -197,7 +197,7 @@ class OpenStackCreating(OpenStackActions, OpenStackKeys, OpenStackNetworks):
             "OS-DCF:diskConfig": ex_disk_config,
             "adminPass": ex_admin_pass,
             "availability_zone": ex_availability_zone if location is None else id_of(location, NodeLocation),
-            "block_device_mapping_v2": [dict(one) for one in ex_blockdevicemappings or ()] or None,
+            "block_device_mapping_v2": as_dicts("ex_blockdevicemappings", ex_blockdevicemappings) or None,
             "tags": wanted or None,
             **(ex_create_attr or {}),
         }

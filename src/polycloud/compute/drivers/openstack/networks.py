@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from polycloud.common.arguments import as_list, drop_none, id_of
+from polycloud.common.arguments import as_dicts, as_list, drop_none, id_of
 from polycloud.common.base import quote_segment
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
@@ -132,7 +132,7 @@ class OpenStackNetworks(OpenStackServices):
             "ip_version": ip_version,
             "description": description,
             "dns_nameservers": as_list(dns_nameservers),
-            "host_routes": [dict(one) for one in host_routes or ()],
+            "host_routes": as_dicts("host_routes", host_routes),
             **kwargs,
         }
         return self._owned(self.network_connection.create("/subnets", "subnet", OpenStackSubnet, body))
@@ -151,7 +151,7 @@ class OpenStackNetworks(OpenStackServices):
             "name": name,
             "description": description,
             "dns_nameservers": None if dns_nameservers is None else as_list(dns_nameservers),
-            "host_routes": None if host_routes is None else [dict(one) for one in host_routes],
+            "host_routes": None if host_routes is None else as_dicts("host_routes", host_routes),
         }
         fields = {**drop_none(body), **kwargs}
         path = f"/subnets/{_id(subnet)}"
@@ -216,7 +216,7 @@ class OpenStackNetworks(OpenStackServices):
             "port_security_enabled": port_security_enabled,
             "qos_policy_id": qos_policy_id,
             "security_groups": None if security_groups is None else as_list(security_groups),
-            "allowed_address_pairs": None if pairs is None else [dict(one) for one in pairs],
+            "allowed_address_pairs": None if pairs is None else as_dicts("allowed_address_pairs", pairs),
         }
         fields = {**drop_none(body), **kwargs}
         return self._owned(self.network_connection.put(f"/ports/{_id(port)}", "port", OpenStackPort, fields))

@@ -221,8 +221,9 @@ class RackspaceNodeDriver(OpenStackNodeDriver):
 
     def ex_fits(self, size: NodeSize, image: NodeImage) -> bool:
         """Return whether an image is made for the class of a size, such as general1 or io1."""
-        rules = str(image.extra.get("flavor_classes") or "*").split(",")
-        wanted = class_of(size.id)
+        whole = image if isinstance(image, NodeImage) else self.get_image(str(image))
+        rules = str(whole.extra.get("flavor_classes") or "*").split(",")
+        wanted = class_of(id_of(size, NodeSize))
         return f"!{wanted}" not in rules and bool({"*", wanted} & set(rules))
 
     # Nodes

@@ -41,7 +41,7 @@ from polycloud.loadbalancer.drivers.digitalocean.payload import (
 from polycloud.loadbalancer.listeners import complete
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
-from polycloud.loadbalancer.types import Algorithm, Provider, State
+from polycloud.loadbalancer.types import Algorithm, BalancerError, Provider, State
 
 __all__ = ["DigitalOceanLBDriver"]
 
@@ -178,10 +178,13 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
             return self.get_balancer(balancer.id)
 
         def change() -> LoadBalancer:
-            body = body_of(self._fetch(balancer.id).raw)
-            body.update(fields)
+            item = self._fetch(balancer.id)
+            body = {**LazyExtra(item.raw, body_of)(), **fields}
             if changes:
-                body["forwarding_rules"][0] = changed_rule(body["forwarding_rules"][0], changes)
+                if not item.value.forwarding_rules:
+                    raise BalancerError(f"the balancer {balancer.id} has no port", self, balancer.id)
+                first, *others = body["forwarding_rules"]
+                body["forwarding_rules"] = [changed_rule(first, changes), *others]
             return self._to_balancer(self.connection.put(_path(balancer.id), "load_balancer", Balancer, body))
 
         return self._changing(balancer, change)

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.arguments import drop_none
+from polycloud.common.arguments import drop_none, require_count, require_text
 from polycloud.common.digitalocean import number
 from polycloud.common.payload import decode
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.base import check_member, check_port
+from polycloud.loadbalancer.base import check_member
+from polycloud.loadbalancer.checks import require_check
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.objects import Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
@@ -34,7 +35,7 @@ CHECK_FIELDS = {
     "unhealthy": "unhealthy_threshold",
 }
 DEFAULT_COOKIE, DEFAULT_TTL = "DO-LB", 300
-READ_ONLY = frozenset({"id", "ip", "ipv6", "status", "created_at", "algorithm", "size"})
+READ_ONLY = frozenset({"id", "ip", "ipv6", "status", "created_at"})
 CONVERTED = frozenset({"id", "name", "ip", "status", "forwarding_rules", "sticky_sessions"})
 
 
@@ -119,11 +120,12 @@ def changed_rule(rule: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any
 
 
 def body_of(raw: bytes) -> dict[str, Any]:
-    """Return a balancer as a PUT takes it."""
-    fields = {name: value for name, value in decode(raw).items() if name not in READ_ONLY}
-    fields["region"] = decode(raw, dict[str, Any])["region"]["slug"]
-    del fields["droplet_ids" if fields.get("tag") else "tag"]
-    return drop_none(fields)
+    """Return a balancer as a PUT takes it; `size` is for the regions that have no `size_unit`."""
+    fields = drop_none({name: value for name, value in decode(raw).items() if name not in READ_ONLY})
+    unwanted = {"droplet_ids" if fields.get("tag") else "tag", "size" if "size_unit" in fields else ""}
+    if "region" in fields:  # global ones have none
+        fields["region"] = fields["region"]["slug"]
+    return {name: value for name, value in fields.items() if name not in unwanted}
 
 
 def extra_of(raw: bytes) -> dict[str, Any]:
@@ -146,8 +148,8 @@ def _health_check(fields: dict[str, Any] | None, listeners: Sequence[Listener]) 
         return None
     own = listeners[0].member_port if listeners else None
     return HealthCheck(
-        protocol=fields["protocol"],
-        port=None if fields["port"] == own else fields["port"],
+        protocol=fields.get("protocol") or "http",
+        port=None if fields.get("port") == own else fields.get("port"),
         path=fields.get("path") or None,
         **{ours: fields.get(theirs) for ours, theirs in CHECK_FIELDS.items()},
     )
@@ -165,13 +167,14 @@ def check_fields(check: HealthCheck | None, listener: Listener) -> dict[str, Any
         if listener.protocol == "udp":
             raise InvalidArgumentError("a balancer for udp needs ex_health_check, of another protocol")
         check = HealthCheck()
-    protocol = str(check.protocol).lower()
-    if protocol not in CHECKS:
+    check = require_check(check)
+    if check.protocol not in CHECKS:
         message = f"DigitalOcean checks members by {', '.join(CHECKS)}, not by {check.protocol!r}"
         raise UnsupportedOperationError(message)
-    port = listener.member_port if check.port is None else check_port(check.port)
     times = {theirs: getattr(check, ours) for ours, theirs in CHECK_FIELDS.items()}
-    return drop_none({"protocol": protocol, "port": port, "path": check.path, **times})
+    return drop_none(
+        {"protocol": check.protocol, "port": check.port or listener.member_port, "path": check.path, **times}
+    )
 
 
 def sticky_fields(sticky: StickySessions) -> dict[str, Any]:
@@ -179,5 +182,6 @@ def sticky_fields(sticky: StickySessions) -> dict[str, Any]:
     if sticky.by != "cookie":
         message = f"DigitalOcean has sticky sessions by cookie only, not by {sticky.by!r}"
         raise UnsupportedOperationError(message)
-    cookie, ttl = sticky.cookie or DEFAULT_COOKIE, sticky.ttl or DEFAULT_TTL
+    cookie = require_text("the cookie", sticky.cookie or DEFAULT_COOKIE)
+    ttl = require_count("the ttl", DEFAULT_TTL if sticky.ttl is None else sticky.ttl)
     return {"type": "cookies", "cookie_name": cookie, "cookie_ttl_seconds": ttl}

@@ -54,7 +54,6 @@ class LinodeLBDriver(LinodeMembers):
     """
 
     type = Provider.LINODE
-    name = "Linode"
     protocols: ClassVar = {name: name for name in ("http", "https", "tcp")}
     algorithms: ClassVar = {
         Algorithm.ROUND_ROBIN: "roundrobin",

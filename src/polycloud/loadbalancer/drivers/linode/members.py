@@ -15,7 +15,14 @@ from polycloud.common.linode import LinodeBaseDriver, LinodeBusyError
 from polycloud.common.payload import Item, identity, value_of
 from polycloud.errors import NotFoundError, ProviderError
 from polycloud.loadbalancer.base import Driver, check_balancer, check_member
-from polycloud.loadbalancer.drivers.linode.payload import Config, Node, members_of, node_fields, share_fields
+from polycloud.loadbalancer.drivers.linode.payload import (
+    Config,
+    Node,
+    members_of,
+    node_fields,
+    share_fields,
+    split_address,
+)
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import BalancerError
 
@@ -116,9 +123,11 @@ class LinodeMembers(LinodeBaseDriver, Driver):
         """Return the paths of the nodes that are a member. Raises `MemberDoesNotExistError`."""
         nodes = self._nodes(balancer.id, self._configs(balancer.id))
         found = self._require_member(members_of(balancer, nodes), member)
-        address = f"{found.ip}:{found.port}"
+        where = (found.ip, found.port)
         base = f"{path_of(balancer.id)}/configs"
-        return [f"{base}/{one.config_id}/nodes/{one.id}" for one in nodes if one.address == address]
+        return [
+            f"{base}/{one.config_id}/nodes/{one.id}" for one in nodes if split_address(one.address) == where
+        ]
 
 
 def path_of(balancer_id: str) -> str:

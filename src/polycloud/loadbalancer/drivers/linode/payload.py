@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.arguments import drop_none, require_count
+from polycloud.common.arguments import drop_none, require_count, require_text
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.loadbalancer.base import check_name
+from polycloud.loadbalancer.checks import require_check
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberCondition, MemberHealth
@@ -85,7 +86,7 @@ def node_fields(member: Member) -> dict[str, Any]:
     ip = ip_address(member.ip or "")
     if not any(ip in network for network in PRIVATE):
         raise InvalidArgumentError(f"members of Linode are private IPv4 addresses, got {member.ip}")
-    label = member.extra.get("label") or f"{ip}-{member.port}"
+    label = require_text("the label of a member", member.extra.get("label") or f"{ip}-{member.port}")
     return {"label": label, "address": f"{ip}:{member.port}", **share_fields(member.extra)}
 
 
@@ -97,9 +98,9 @@ def share_fields(given: Any) -> dict[str, Any]:
     weight, condition, mode = (given.get(name) for name in ("weight", "condition", "mode"))
     if weight is not None:
         require_count("weight", weight, MOST_WEIGHT)
-    if condition is not None and condition not in MODES:
+    if condition is not None and not isinstance(condition, MemberCondition):
         raise InvalidArgumentError(f"condition must be a MemberCondition, got {shown(condition)}")
-    if condition is not None and CONDITIONS.get(mode) != condition:
+    if condition is not None and CONDITIONS.get(str(mode)) != condition:
         mode = MODES[condition]
     return drop_none({"weight": weight, "mode": None if condition is None else mode})
 
@@ -112,12 +113,18 @@ def members_of(balancer: LoadBalancer, nodes: Sequence[Node]) -> list[Member]:
     return [_to_member(balancer, address, same) for address, same in by_address.items()]
 
 
+def split_address(address: str) -> tuple[str, int | None]:
+    """Return the IP address and the port of a node."""
+    ip, colon, port = address.rpartition(":")
+    return (ip.strip("[]"), int(port)) if colon and port.isdecimal() else (address, None)
+
+
 def _to_member(balancer: LoadBalancer, address: str, nodes: Sequence[Node]) -> Member:
     first = nodes[0]
-    ip, _, port = address.rpartition(":")
+    ip, port = split_address(address)
     condition = CONDITIONS.get(first.mode or "")
     extra = {"weight": first.weight, "condition": condition, "mode": first.mode, "label": first.label}
-    return Member(str(first.id), ip, int(port), balancer, drop_none(extra), _health(nodes))
+    return Member(str(first.id), ip, port, balancer, drop_none(extra), _health(nodes))
 
 
 def _health(nodes: Sequence[Node]) -> MemberHealth:
@@ -177,7 +184,8 @@ def port_fields(listener: Listener, private_key: str | None) -> dict[str, Any]:
 
 def check_fields(check: HealthCheck) -> dict[str, Any]:
     """Return the fields of a config that its health check determines."""
-    kind = CHECKS.get(str(check.protocol).lower())
+    check = require_check(check)
+    kind = CHECKS.get(check.protocol)
     if kind is None or check.port is not None or check.healthy is not None:
         message = f"Linode checks members by {' or '.join(CHECKS)}, at their port"
         raise UnsupportedOperationError(f"{message}, and has no `healthy`; got {check}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from polycloud.errors import MalformedResponseError
 from polycloud.storage.drivers.google_storage.connection import GoogleStorageResponse, require_name
 from polycloud.storage.drivers.google_storage.objects import GoogleObjects
 from polycloud.storage.objects import Container, Object
@@ -55,10 +56,10 @@ class GoogleVersions(GoogleObjects):
         pages = self._listed(container, {"prefix": prefix or None, "versions": "true"})
         listed = chain.from_iterable(self._built(*page, container) for page in pages)
         for _, versions in groupby(listed, attrgetter("name")):
-            found = sorted(versions, key=lambda one: int(one.extra.get("generation") or 0), reverse=True)
+            found = sorted(map(_as_version, versions), key=lambda one: int(one.version_id or 0), reverse=True)
             for obj in found:
                 obj.extra |= {"is_latest": "deletion_date" not in obj.extra, "is_delete_marker": False}
-                yield _as_version(obj)
+                yield obj
 
     def get_object_version(self, container_name: str, object_name: str, version_id: str) -> Object:
         """Return a generation of an object with its metadata."""
@@ -76,5 +77,7 @@ class GoogleVersions(GoogleObjects):
 
 def _as_version(obj: Object) -> Object:
     extra: dict[str, Any] = obj.extra
-    extra["version_id"] = extra["generation"]
+    extra["version_id"] = extra.get("generation")
+    if extra["version_id"] is None:
+        raise MalformedResponseError(f"the version of {obj.name!r} must have a generation", driver=obj.driver)
     return obj
