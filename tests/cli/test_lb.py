@@ -473,6 +473,75 @@ def test_haproxy(run: Run, configured: Callable[[str], Path], form: str) -> None
         assert "does not offer create_balancer" in lb("create", "x", "--port", "80", status=1).stderr
 
 
+def test_an_interrupted_round(terminal: Callable[..., Any], balanced: dict[str, str]) -> None:
+    """Ctrl-C ends the command that runs, and says which member is out of the balancer."""
+    words = ("front", "--node", "ec2:web-1", "--drain", "1", "--run", "sh -c 'echo begun; sleep 60'")
+    begun = terminal("lb", "rolling", *words, columns=200, **balanced)
+    begun.until("web-1: begun")
+    begun.type("\x03")
+    assert begun.end() == 130
+    assert "web-1 is out of the balancer 'front'" in begun.sent
+    assert "to look: polycloud lb members front" in STYLE.sub("", begun.sent)
+
+
+def test_digitalocean(run: Run, configured: Callable[[str], Path]) -> None:
+    """Nodes of the account itself become members by their names; the list says how many there are."""
+    with Sandbox("digitalocean", ssh="off", build=0.1, balance=0.1) as cloud:
+        (token,) = cloud.credentials
+        url = f"{cloud.url}/v2"
+        file = configured(f'[profiles.prod]\nprovider = "digitalocean"\nurl = "{url}"\ntoken = "{token}"\n')
+
+        def do(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+            done = run(*arguments, POLYCLOUD_CONFIG=str(file))
+            assert done.returncode == status, done.stderr
+            return done
+
+        order = ("--size", "s-1vcpu-1gb", "--image", "ubuntu-24-04-x64", "--location", "nyc1")
+        do("nodes", "create", "--name", "node", *order, "--count", "2", "--wait")
+        one, two = "node-1", "node-2"
+        do("lb", "create", "web", "--port", "80", "--node", f"{one}:8080", "--wait")
+        do("lb", "attach", "web", "--node", two)
+        columns = ("--output", "value", "--columns", "name,state,member_count,listeners")
+        assert do("lb", "list", *columns).stdout == "web\trunning\t2\t80:http=8080\n"
+        refused = do("lb", "detach", "web", "--node", two, "--drain", "3", status=1).stderr
+        assert "leave out --drain, or for `lb rolling` give --cut" in refused
+        done = do("lb", "rolling", "web", "--node", one, "--node", two, "--run", "echo {address}", "--cut")
+        assert [line.split(": ")[0] for line in done.stdout.splitlines()[::2]] == [one, two]
+        do("lb", "detach", "web", "--node", two)
+        assert len(json.loads(do("lb", "show", "web", "--json").stdout)["members"]) == 1
+        do("lb", "destroy", "web", "--yes")
+
+
+def test_linode(run: Run, configured: Callable[[str], Path]) -> None:
+    """Weights, health and settings are the provider's; a failed wait names the unhealthy member."""
+    with Sandbox("linode", ssh="off") as cloud:
+        (token,) = cloud.credentials
+        url = f"{cloud.url}/v4"
+        file = configured(f'[profiles.prod]\nprovider = "linode"\nurl = "{url}"\ntoken = "{token}"\n')
+
+        def lb(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+            done = run("lb", *arguments, POLYCLOUD_CONFIG=str(file))
+            assert done.returncode == status, done.stderr
+            return done
+
+        more = ("--sticky", "source_ip", "--health-check", "http:/up,interval=9,timeout=3", "--wait")
+        asked = ("--region", "us-east", "--member", "192.168.130.4:80,weight=5", *more)
+        made = json.loads(lb("create", "webs", "--port", "80", *asked, "--json").stdout)
+        assert (made["state"], made["sticky"]) == ("running", "source_ip")
+        assert made["health_check"].startswith("http:/up,interval=9,timeout=3")
+        failed = lb("attach", "webs", "192.168.130.5", "--wait", "--timeout", "0.1", status=1)
+        assert "attached member 192.168.130.5:80 to balancer webs" in failed.stdout
+        assert "not healthy: 192.168.130.5:80" in failed.stderr
+        rows = json.loads(lb("members", "webs", "--json", "--columns", "address,weight,condition").stdout)
+        assert [(row["address"], row["weight"]) for row in rows] == [
+            ("192.168.130.4", 5),
+            ("192.168.130.5", 100),
+        ]
+        assert {row["condition"] for row in rows} == {"enabled"}
+        lb("update", "webs", "--port", "81", "--name", "webz")
+        assert lb("list", "--output", "value", "--columns", "name,port").stdout == "webz\t81\n"
+
+
 def test_completion(lb: Run) -> None:
     """The shell completes balancers, those of one name by their ids, and the members of a balancer."""
 

@@ -10,7 +10,7 @@ from support.octavia import OctaviaRules
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("openstack", ssh="off", balancing=0.01, page_size=5) as cloud:
+    with Sandbox("openstack", ssh="off", balancing=0.0, page_size=5) as cloud:
         yield cloud
 
 

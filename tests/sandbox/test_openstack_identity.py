@@ -89,7 +89,7 @@ def test_refused_logins(cloud: Client, body: dict[str, Any]) -> None:
 
 
 def test_catalogue(cloud: Client) -> None:
-    """The catalogue has seven services in two regions with three interfaces, Cinder under two names."""
+    """The catalogue has eight services in two regions with three interfaces, Cinder under two names."""
     catalog = log_in(cloud, password_auth("demo", PASSWORD))["catalog"]
     assert [service["type"] for service in catalog] == [
         "identity",

@@ -56,6 +56,7 @@ SHELL_WORDS = {
     r"ask supports\(.*?\) first": "`polycloud providers` shows what it offers",
     "ex_destroy_on_failure=True": "--destroy-on-failure",
     "pass overwrite_existing=True": "give --force",
+    r"pass (ex_\w+)=": r"give --set \1=",
     "domain must be given": "--zone must be given",
     "leave out wait_drained": "leave out --drain, or for `lb rolling` give --cut",
     "target must be given": "--octodns-target must be given",

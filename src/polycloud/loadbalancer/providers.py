@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
     from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
     from polycloud.loadbalancer.drivers.octavia import OctaviaLBDriver
+    from polycloud.loadbalancer.drivers.rackspace import RackspaceLBDriver
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
@@ -28,6 +29,7 @@ DRIVERS: providers.Drivers = {
     Provider.LINODE: ("polycloud.loadbalancer.drivers.linode", "LinodeLBDriver"),
     Provider.OCTAVIA: ("polycloud.loadbalancer.drivers.octavia", "OctaviaLBDriver"),
     Provider.OPENSTACK: ("polycloud.loadbalancer.drivers.octavia", "OctaviaLBDriver"),
+    Provider.RACKSPACE: ("polycloud.loadbalancer.drivers.rackspace", "RackspaceLBDriver"),
 }
 """The drivers of load balancers of this package: constant to (module path, class name)."""
 
@@ -48,6 +50,8 @@ def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeLBDri
 def get_driver(
     provider: Literal[Provider.OCTAVIA, Provider.OPENSTACK, "octavia", "openstack"],
 ) -> type[OctaviaLBDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.RACKSPACE, "rackspace"]) -> type[RackspaceLBDriver]: ...
 @overload
 def get_driver(provider: str) -> type[Driver]: ...
 def get_driver(provider: str) -> type[Any]:

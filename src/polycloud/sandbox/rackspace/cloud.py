@@ -11,15 +11,21 @@ from polycloud.sandbox.openstack.resources import addresses
 from polycloud.sandbox.openstack.settings import OpenStackSettings
 from polycloud.sandbox.openstack.state import State
 from polycloud.sandbox.rackspace import cdn, identity, interfaces
+from polycloud.sandbox.rackspace.balancing import balancers, faults, nodes
 from polycloud.sandbox.rackspace.dialect import LAYOUT, in_v1
 from polycloud.sandbox.rackspace.dns.service import PREFIX, CloudDNS
 from polycloud.sandbox.rackspace.identity import ACCOUNT, RackspaceIdentity
+from polycloud.sandbox.rest.errors import ApiError
 from polycloud.sandbox.rest.replies import Call, Reply, Routes
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-_PATHS = {"/compute/v2": "/compute/v2.1", "/volume/v1": "/volume/v3"}
+_PATHS = {
+    "/compute/v2": "/compute/v2.1",
+    "/volume/v1": "/volume/v3",
+    "/loadbalancers/v1.0": "/loadbalancers/v1.0",
+}
 _PLACED = re.compile(rf"({'|'.join(_PATHS)})/{ACCOUNT}(?=/|$)")
 _NOT_THERE = ("/identity/", "/network/v2.0/routers", "/network/v2.0/floatingips", "/load-balancer")
 
@@ -37,6 +43,8 @@ class RackspaceSettings(OpenStackSettings):
         dns_job: seconds that a change of DNS takes.
         dns_page: domains or records on a page of Cloud DNS at most.
         dns_limit: requests a minute of one method to Cloud DNS, and then 413; 0 refuses nothing.
+        balancer_page: load balancers on a page at most.
+        node_limit: how many nodes a load balancer may have.
         domain_limit: how many domains there may be.
         record_limit: how many records a domain may have.
     """
@@ -49,6 +57,9 @@ class RackspaceSettings(OpenStackSettings):
     dns_job: float = 0.2
     dns_page: int = 100
     dns_limit: int = 0
+    balancer_page: int = 100
+    balancer_limit: int = 25
+    node_limit: int = 25
     domain_limit: int = 500
     record_limit: int = 500
 
@@ -71,6 +82,8 @@ ROUTES: Routes = {
     **identity.ROUTES,
     **interfaces.ROUTES,
     **cdn.ROUTES,
+    **balancers.ROUTES,
+    **nodes.ROUTES,
     "/compute/v2/": {"GET": _version},
 }
 """Every path, with its methods and their handlers; each region's have its name before them."""
@@ -108,6 +121,12 @@ class Rackspace(openstack.OpenStack):
         """Serve one request."""
         serve = self._dns.app if scope["path"].startswith(PREFIX) else super().app
         await serve(scope, receive, send)
+
+    def refusal(self, error: ApiError, scope: Scope) -> Reply:
+        """Return the response to a refused request."""
+        if str(scope["path"]).startswith("/loadbalancers/"):
+            return faults.refusal(error)
+        return super().refusal(error, scope)
 
     def place_of(self, path: str) -> tuple[str, str]:
         """Return the region of a path, and the path as handlers know it."""

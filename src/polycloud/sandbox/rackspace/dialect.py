@@ -109,7 +109,7 @@ LAYOUT = Layout(
     flavor=show_flavor,
     misfit=misfit,
 )
-"""Rackspace's public cloud. Balancers are in the catalogue only."""
+"""Rackspace's public cloud."""
 
 # Cinder's first API
 

@@ -1,0 +1,143 @@
+"""Rackspace's Cloud Load Balancers, version 1.0.
+
+Source: Rackspace's developer guide and API reference of Cloud Load Balancers.
+
+A change responds at once with 202; until it is carried out the balancer is in BUILD or PENDING_UPDATE, and
+other changes are refused with 422. `payload` has the objects and their words, `connection` faults and pages,
+`balancers` and this module the methods.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from polycloud.common.base import quote_segment
+from polycloud.common.credentials import Credential
+from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK
+from polycloud.errors import NotFoundError, ProviderHTTPError
+from polycloud.loadbalancer.base import check_balancer, check_member, translated
+from polycloud.loadbalancer.drivers.rackspace.balancers import CloudLBBalancers
+from polycloud.loadbalancer.drivers.rackspace.connection import (
+    DUPLICATE,
+    CloudLBConnection,
+    CloudLBResponse,
+)
+from polycloud.loadbalancer.drivers.rackspace.payload import (
+    NodePayload,
+    node_fields,
+    node_settings,
+    to_member,
+)
+from polycloud.loadbalancer.objects import LoadBalancer, Member
+from polycloud.loadbalancer.types import MemberAlreadyExistsError, MemberDoesNotExistError, Provider
+
+__all__ = ["CloudLBConnection", "CloudLBResponse", "RackspaceLBDriver"]
+
+UK = frozenset({"uk", "lon"})
+
+
+class Nodes(msgspec.Struct):
+    """The nodes of a balancer, or those that were added."""
+
+    nodes: list[NodePayload]
+
+
+class RackspaceLBDriver(CloudLBBalancers):
+    """Rackspace's balancers: `RackspaceLBDriver("user", "API key", region="iad")`.
+
+    With `ex_force_auth_version="2.0_password"` the second argument is the password. The region is "ord" by
+    default. See `OpenStackBaseDriver` for the other arguments.
+    """
+
+    type = Provider.RACKSPACE
+    name = "Rackspace Cloud Load Balancers"
+    website = RACKSPACE.website
+    api_name = "rackspace"
+    default_method = "2.0_apikey"
+    public_cloud = RACKSPACE
+    finds_credentials = False
+    credentials = (Credential("username", ("RS_USERNAME",)), Credential("api_key", ("RS_API_KEY",)))
+
+    def __init__(
+        self,
+        key: str | None = None,
+        secret: str | None = None,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        region: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(key, secret, secure, host, port, None, region or "ORD", **options)
+
+    def _public_url(self, region: str | None) -> str:
+        return RACKSPACE_UK.auth_url if (region or "").lower() in UK else RACKSPACE.auth_url
+
+    def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
+        """Return the nodes of a balancer."""
+        check_balancer(balancer)
+        with self._balancer_errors(balancer.id):
+            found = self.connection.request(_path(balancer)).decode(Nodes)
+        return [to_member(one, balancer) for one in found.nodes]
+
+    def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
+        """Attach a member; see `create_balancer` for its `extra`."""
+        check_balancer(balancer)
+        body = {"nodes": node_fields([check_member(member)])}
+
+        def send() -> Member:
+            self._require_new(self.balancer_list_members(balancer), member)
+            try:
+                response = self.connection.request(_path(balancer), json=body, method="POST")
+            except ProviderHTTPError as error:
+                if not DUPLICATE.search(str(error.message)):
+                    raise
+                there = f"{member.ip}:{member.port}"
+                raise translated(error, MemberAlreadyExistsError(error.message, self, there)) from error
+            made = [to_member(one, balancer) for one in response.decode(Nodes).nodes]
+            return self._require_member(made, member)
+
+        return self._change(balancer, send)
+
+    def balancer_detach_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> bool:
+        """Detach a member. The provider does not count its connections, so `wait_drained` is refused.
+
+        See `ex_update_member` for one that gets no new connections.
+        """
+        check_balancer(balancer)
+        self._refuse_draining(wait_drained)
+
+        def send() -> bool:
+            found = self._require_member(self.balancer_list_members(balancer), member)
+            try:
+                return self.connection.delete(_path(balancer, found))
+            except NotFoundError as error:
+                gone = MemberDoesNotExistError(error.message, self, str(found.id))
+                raise translated(error, gone) from error
+
+        return self._change(balancer, send)
+
+    def ex_update_member(self, balancer: LoadBalancer, member: Member) -> Member:
+        """Change a member to what its `extra` has: `weight`, `condition` and `type`.
+
+        With `MemberCondition.DRAINING` it gets no new connections, but those of sticky sessions. The member
+        is identified by its address and port. Returns it as it is then.
+        """
+        check_balancer(balancer)
+        settings = node_settings(check_member(member))
+
+        def send() -> Member:
+            found = self._require_member(self.balancer_list_members(balancer), member)
+            self._put(_path(balancer, found), {"node": settings})
+            return self._require_member(self.balancer_list_members(balancer), found)
+
+        return self._change(balancer, send)
+
+
+def _path(balancer: LoadBalancer, member: Member | None = None) -> str:
+    nodes = f"/loadbalancers/{quote_segment(balancer.id)}/nodes"
+    return nodes if member is None else f"{nodes}/{quote_segment(str(member.id))}"
