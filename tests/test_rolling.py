@@ -18,9 +18,13 @@ from polycloud.errors import InvalidArgumentError, OperationTimeoutError
 from polycloud.loadbalancer.base import LoadBalancer, Member
 from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
-from polycloud.loadbalancer.types import MemberHealth
+from polycloud.loadbalancer.drivers.octavia import OctaviaLBDriver
+from polycloud.loadbalancer.settings import HealthCheck
+from polycloud.loadbalancer.types import MemberCondition, MemberHealth
 from polycloud.rolling import RollingError, Step, rolling
+from polycloud.sandbox import Sandbox
 from support.droplets import ground
+from support.octavia import SUBNET
 
 COMPUTE = DummyNodeDriver("key")
 
@@ -152,6 +156,61 @@ def test_ports_of_one_node(driver: Members, balancer: LoadBalancer) -> None:
         "10.0.0.2:8080",
         "10.0.0.3:8080",
     ]
+
+
+def test_weights_of_nothing(driver: Members) -> None:
+    """Members of weight 0 get no connections: the last one with a weight stays, they are not waited for."""
+    idle = [Member(None, f"10.0.1.{number}", 80, extra={"weight": 0}) for number in (1, 2)]
+    other = driver.create_balancer("other", 80, members=[Member(None, "10.0.0.1", 8080), *idle])
+    with pytest.raises(RollingError, match="no other member takes connections"):
+        rolling(other, nodes(1), lambda _: None)
+    assert len(ports(other)) == 3
+    driver.sick.add("10.0.1.1")
+    (back,) = rolling(other, idle[:1], lambda _: None, timeout=0.3)
+    assert back.extra["weight"] == 0
+
+
+def test_a_node_that_is_half_out() -> None:
+    """If a port of a node cannot be taken out, a note says at which ports the node is out."""
+
+    class Stuck(Members):
+        def balancer_suspend_member(
+            self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+        ) -> Member:
+            if member.port == 8443:
+                raise OperationTimeoutError("the connections do not end")
+            return super().balancer_suspend_member(balancer, member, wait_drained)
+
+    stuck = Stuck()
+    members = [Member(None, ip, port) for ip in ("10.0.0.1", "10.0.0.2") for port in (8080, 8443)]
+    made = stuck.create_balancer("web", 80, members=members)
+    with pytest.raises(RollingError) as caught:
+        rolling(made, nodes(1), lambda _: None)
+    assert caught.value.errors[0].__notes__ == ["out of the balancer 'web': 10.0.0.1:8080"]
+    assert ports(made) == ["10.0.0.1:8443", "10.0.0.2:8080", "10.0.0.2:8443"]
+
+
+def test_settings_of_members() -> None:
+    """A member comes back with all its settings, and one that was disabled stays so and is not waited for."""
+    given: list[dict[str, Any]] = [
+        {"backup": True, "monitor_port": 9000, "name": "first", "weight": 7},
+        {"condition": MemberCondition.DISABLED},
+        {},
+    ]
+    with Sandbox("openstack", ssh="off", balancing=0.01) as cloud:
+        driver = OctaviaLBDriver(*cloud.credentials, **cloud.options)
+        members = [Member(None, f"192.0.2.{number}", 80, extra=extra) for number, extra in enumerate(given)]
+        options: dict[str, Any] = {"ex_vip_subnet_id": SUBNET, "ex_health_check": HealthCheck(protocol="tcp")}
+        made = driver.create_balancer("web", 80, members=members, **options)
+        driver.wait_until_running(made)
+        driver.wait_until_healthy(made, [members[0], members[2]])
+        before = [(one.ip, one.extra) for one in made.list_members()]
+        rolling(made, made.list_members(), lambda _: None, wait_drained=None, timeout=20)
+        settings = ("backup", "monitor_port", "name", "weight", "condition")
+        assert [[extra[name] for name in settings] for _, extra in before] == [
+            [one.extra[name] for name in settings] for one in made.list_members()
+        ]
+        assert before[0][1]["monitor_port"] == 9000
 
 
 def test_wrong_arguments(balancer: LoadBalancer) -> None:

@@ -3,9 +3,9 @@
     rolling(balancer, nodes, lambda node: deploy(node, "2.1"))
 
 Each node is taken out of the balancer once its connections have ended, changed by a function, attached again
-with the port and the weight that it had, and waited for until the balancer has found that it takes
-connections. The first failure ends the round: `RollingError` says which nodes are done, which failed, and
-which were not touched. A node that failed stays out of the balancer.
+with the port, the weight and the other settings that it had, and waited for until the balancer has found that
+it takes connections. The first failure ends the round: `RollingError` says which nodes are done, which
+failed, and which were not touched. A node that failed stays out of the balancer.
 
 It is plain code: on an event loop, `await cloud.run(rolling, balancer, nodes, do)`.
 """
@@ -185,8 +185,13 @@ class _Round(Generic[N]):
         ):
             message = f"{_name(node)} stays in the balancer: no other member takes connections"
             raise BalancerError(message, self.driver, self.balancer.id)
-        for one in members:
-            self.driver.balancer_suspend_member(self.balancer, one, self.wait_drained)
+        for number, one in enumerate(members):
+            try:
+                self.driver.balancer_suspend_member(self.balancer, one, self.wait_drained)
+            except BaseException as error:
+                if number:
+                    error.add_note(f"out of the balancer {self.balancer.name!r}: {_names(members[:number])}")
+                raise
 
     def _change(self, node: N) -> None:
         self._tell(node, Step.CHANGING)
@@ -207,8 +212,9 @@ class _Round(Generic[N]):
         return back
 
     def _is_watched(self, member: Member) -> bool:
-        """Return whether the balancer looks at the health of a member."""
-        return self.driver.reports_health and member.health != MemberHealth.UNKNOWN
+        """Return whether the balancer looks at the health of a member, which may get connections."""
+        may_serve = _enabled(member).extra.get("condition") != MemberCondition.DISABLED and _weighs(member)
+        return self.driver.reports_health and member.health != MemberHealth.UNKNOWN and may_serve
 
     def _withdraw(self, members: list[Member], error: Exception) -> None:
         """Take members out again that were put back, and are not healthy."""
@@ -249,14 +255,21 @@ def _belongs(member: Member, node: Addressed | Member) -> bool:
 
 
 def _enabled(member: Member) -> Member:
-    """Return a member as it is attached again, also if it was draining: with the weight that it had."""
-    weight = member.extra.get("weight")
-    return Member(member.id, member.ip, member.port, extra={} if weight is None else {"weight": weight})
+    """Return a member as it is attached again: with all its settings, but not draining."""
+    extra = dict(member.extra)
+    if extra.get("condition") == MemberCondition.DRAINING:
+        extra["condition"] = MemberCondition.ENABLED
+    return Member(member.id, member.ip, member.port, extra=extra)
 
 
 def _is_idle(member: Member) -> bool:
     condition = member.extra.get("condition", MemberCondition.ENABLED)
-    return member.health in IDLE or condition != MemberCondition.ENABLED
+    return member.health in IDLE or condition != MemberCondition.ENABLED or not _weighs(member)
+
+
+def _weighs(member: Member) -> bool:
+    """Return whether a member has a share of the connections, which one of weight 0 does not."""
+    return member.extra.get("weight") != 0
 
 
 def _name(node: Any) -> str:

@@ -473,6 +473,17 @@ def test_haproxy(run: Run, configured: Callable[[str], Path], form: str) -> None
         assert "does not offer create_balancer" in lb("create", "x", "--port", "80", status=1).stderr
 
 
+def test_an_interrupted_round(terminal: Callable[..., Any], balanced: dict[str, str]) -> None:
+    """Ctrl-C ends the command that runs, and says which member is out of the balancer."""
+    words = ("front", "--node", "ec2:web-1", "--drain", "1", "--run", "sh -c 'echo begun; sleep 60'")
+    begun = terminal("lb", "rolling", *words, columns=200, **balanced)
+    begun.until("web-1: begun")
+    begun.type("\x03")
+    assert begun.end() == 130
+    assert "web-1 is out of the balancer 'front'" in begun.sent
+    assert "to look: polycloud lb members front" in STYLE.sub("", begun.sent)
+
+
 def test_digitalocean(run: Run, configured: Callable[[str], Path]) -> None:
     """Nodes of the account itself become members by their names; the list says how many there are."""
     with Sandbox("digitalocean", ssh="off", build=0.1, balance=0.1) as cloud:

@@ -289,6 +289,44 @@ def test_rolling_again(
         one.join(10)
 
 
+def test_a_server_without_an_address(servers: list[Site]) -> None:
+    """A server that no address and port could put back is not taken out to be changed."""
+    own = ["unix@/nowhere", "127.0.0.1", f"127.0.0.1:{servers[0].port}"]
+    lines = [f"  server s{number} {where}" for number, where in enumerate(own)]
+    with haproxy("\n".join(["backend web", *lines])) as running, running.driver() as driver:
+        web = driver.get_balancer("web")
+        for number in (0, 1):
+            with pytest.raises(RollingError, match="the member's port"):
+                rolling(web, [web.list_members()[number]], print)
+        assert len(web.list_members()) == 3
+
+
+def test_an_interrupted_drain(
+    running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, servers: list[Site]
+) -> None:
+    """What is cancelled while it waits for connections says that the server drains, and it does."""
+    driver.wait_until_healthy(web, web.list_members()[:1])
+    servers[0].delay = 1.0
+    clients = [threading.Thread(target=request, args=(running.front,)) for _ in range(4)]
+    for one in clients:
+        one.start()
+    servers[0].wait_for_a_request()
+
+    async def main() -> None:
+        async with aio.connect("haproxy", running.path, service="loadbalancer") as cloud:
+            await asyncio.wait_for(
+                cloud.balancer_detach_member(web, web.list_members()[0], wait_drained=10), 0.2
+            )
+
+    with pytest.raises(TimeoutError) as caught:
+        asyncio.run(main())
+    cancelled = caught.value.__cause__
+    assert "one is still attached, and draining: it gets no new connections" in vars(cancelled)["__notes__"]
+    assert web.list_members()[0].extra["condition"] == MemberCondition.DRAINING
+    for one in clients:
+        one.join(10)
+
+
 def test_connections_are_cut(
     running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, servers: list[Site]
 ) -> None:

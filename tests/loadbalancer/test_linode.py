@@ -392,6 +392,21 @@ def test_a_rolling_deployment(driver: LinodeLBDriver, here: Ground) -> None:
     assert [(one.extra["weight"], one.health) for one in found] == [(7, MemberHealth.UP)] * 3
 
 
+def test_settings_of_members_in_a_round(driver: LinodeLBDriver, here: Ground) -> None:
+    """A member comes back with its label, and as the backup or the disabled one that it was."""
+    kinds = [
+        {"label": "blue", "condition": MemberCondition.ENABLED, "mode": "backup"},
+        {"label": "green", "condition": MemberCondition.DISABLED, "mode": "reject"},
+        {"label": "red", "condition": MemberCondition.ENABLED, "mode": "accept"},
+    ]
+    addresses = [one.private_ips[0] for one in here.nodes]
+    members = [Member(None, ip, 8080, extra=kind) for ip, kind in zip(addresses, kinds, strict=False)]
+    made = driver.create_balancer("web", 80, members=members)
+    rolling(made, made.list_members(), lambda _: None, wait_drained=None, timeout=20)
+    back = {one.ip: {name: one.extra[name] for name in kinds[0]} for one in made.list_members()}
+    assert back == {one.ip: kind for one, kind in zip(members, kinds, strict=True)}
+
+
 def test_addresses_of_others() -> None:
     """Nodes with other addresses than the driver gives are listed too: IPv6, or none that can be read."""
     configs = {"data": [{"id": 1, "port": 80, "protocol": "http"}], "pages": 1}

@@ -78,8 +78,12 @@ class Program(NamedTuple):
             raise PolycloudError(f"{words[0]} cannot be run: {error.strerror}") from error
         with process:
             assert process.stdout is not None
-            for line in process.stdout:
-                output.line(f"{name}: {line.decode(errors='replace').rstrip()}")
+            try:
+                for line in process.stdout:
+                    output.line(f"{name}: {line.decode(errors='replace').rstrip()}")
+            except BaseException:  # Ctrl-C and SIGTERM end the command as well
+                process.terminate()
+                raise
         if process.returncode:
             raise PolycloudError(f"{shlex.join(words)} ended with {process.returncode}")
 

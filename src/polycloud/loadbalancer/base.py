@@ -333,14 +333,16 @@ class Driver(OperationsDriver):
             timeout: Seconds to wait.
             attached: Whether it is still attached meanwhile, which a note on the error says.
 
-        Raises `OperationTimeoutError` after that time.
+        Raises `OperationTimeoutError` after that time. Whatever else ends the wait, such as Ctrl-C, has the
+        note, too.
         """
         waiting_for = f"the connections of {member} to end"
         try:
             self._polled(lambda: None if connections() else True, waiting_for, timeout, LONGEST_LOOK)
-        except OperationTimeoutError as error:
+        except BaseException as error:
             where = "still attached, and draining" if attached else "detached"
-            error.add_note(f"{member} is {where}: it gets no new connections")
+            if not isinstance(error, NotFoundError):
+                error.add_note(f"{member} is {where}: it gets no new connections")
             raise
 
     def _create_once(self, creation: Creation[LoadBalancer]) -> LoadBalancer:

@@ -174,7 +174,11 @@ class HAProxyDriver(Driver):
     def balancer_suspend_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> Member:
-        """Put a server in maintenance, where it keeps its settings; attaching its address sets it ready."""
+        """Put a server in maintenance, where it keeps its settings; attaching its address sets it ready.
+
+        Raises `InvalidArgumentError` for a server that has none: with a socket's path, or without a port.
+        """
+        check_member(self._require_member(self.balancer_list_members(balancer), member))
         return self._put_in_maintenance(balancer, member, wait_drained)
 
     def wait_until_healthy(

@@ -91,13 +91,18 @@ def node_fields(member: Member) -> dict[str, Any]:
 
 
 def share_fields(given: Any) -> dict[str, Any]:
-    """Return the fields of a node for a `weight` and a `condition`, where they are given."""
-    weight, condition = given.get("weight"), given.get("condition")
+    """Return the fields of a node for a `weight` and a `condition`, where they are given.
+
+    A `mode` that means this condition, such as "backup", is kept.
+    """
+    weight, condition, mode = (given.get(name) for name in ("weight", "condition", "mode"))
     if weight is not None:
         require_count("weight", weight, MOST_WEIGHT)
     if condition is not None and not isinstance(condition, MemberCondition):
         raise InvalidArgumentError(f"condition must be a MemberCondition, got {shown(condition)}")
-    return drop_none({"weight": weight, "mode": None if condition is None else MODES[condition]})
+    if condition is not None and CONDITIONS.get(str(mode)) != condition:
+        mode = MODES[condition]
+    return drop_none({"weight": weight, "mode": None if condition is None else mode})
 
 
 def members_of(balancer: LoadBalancer, nodes: Sequence[Node]) -> list[Member]:
