@@ -109,8 +109,8 @@ def require_room(content: Content, others: Iterable[Record]) -> None:
             )
         if RecordType.CNAME in {content.type, other.type} and content.type != other.type:
             raise RecordConflictError(
-                f"{where!r} has a record of type {other.type}, beside which no {content.type} record can stand: "
-                "a CNAME must be alone",
+                f"{where!r} has a record of type {other.type}, beside which no {content.type} record can "
+                "stand: a CNAME must be alone",
                 driver=other.driver,
                 record_id=other.id,
             )

@@ -78,7 +78,8 @@ class LinedZone:
         if content.rdata in own:
             return f"{name!r} has this {content.type} record already, on line {own[content.rdata]}"
         if content.type in SINGLE and own:
-            return f"{name!r} has a record of type {content.type} on line {max(own.values())}, and can have one only"
+            line = max(own.values())
+            return f"{name!r} has a record of type {content.type} on line {line}, and can have one only"
         for other, lines in beside.items():
             both = {other, content.type}
             is_lenient = any((content.name, one) in self._lenient for one in both)
