@@ -31,6 +31,7 @@ PRINTED = {
         ),
         "True False\n",
         "running web-1.us-east-1.elb.amazonaws.com up 8080\n",
+        "running up 2\n",
         "pending None\nrunning 80 8080 True\n",
         "3\n",
     ],

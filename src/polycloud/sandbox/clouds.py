@@ -28,7 +28,9 @@ CLOUDS: dict[str, str] = {
     "linode": "polycloud.sandbox.linode:Linode",
     **dict.fromkeys(("rackspace", "cloudfiles"), "polycloud.sandbox.rackspace:Rackspace"),
     "nephoscale": "polycloud.sandbox.nephoscale:NephoScale",
-    **dict.fromkeys(("openstack", "openstack_swift", "designate"), "polycloud.sandbox.openstack:OpenStack"),
+    **dict.fromkeys(
+        ("openstack", "openstack_swift", "designate", "octavia"), "polycloud.sandbox.openstack:OpenStack"
+    ),
     "softlayer": "polycloud.sandbox.softlayer:SoftLayer",
 }
 """The class of each cloud as "module:Class"; a module is imported when its cloud is first used."""
