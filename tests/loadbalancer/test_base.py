@@ -364,6 +364,10 @@ def test_names(name: Any) -> None:
         (Member("i-1", "192.0.2.1", 0), "the member's port must be an int from 1 to 65535, got 0"),
         (Member("i-1", None, 80), "the member's ip must be an address, got None"),
         (Member("i-1", "host.example", 80), "the member's ip must be an address, got 'host.example'"),
+        *(
+            (Member(None, ip, 80), f"the member's ip must be the address of one server, got {ip}")
+            for ip in ("0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255")
+        ),
     ],
 )
 def test_members(member: Any, message: str) -> None:

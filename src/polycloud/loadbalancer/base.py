@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
@@ -64,6 +65,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=ProviderHTTPError)
 DEFAULT_ALGORITHM = Algorithm.ROUND_ROBIN
 LARGEST_PORT = 65535
+BROADCAST = ip_address("255.255.255.255")
 LONGEST_LOOK = 2.0
 """The longest pause between two looks for connections, in seconds."""
 DEAD = frozenset({State.ERROR, State.DELETED})
@@ -498,7 +500,7 @@ def check_name(name: object) -> str:
 def check_member(member: object, *, by_id: bool = False) -> Member:
     """Return a member that is to be attached.
 
-    Raises `InvalidArgumentError` unless it has a port and an address, or with `by_id` an id instead.
+    Raises `InvalidArgumentError` unless it has a port and a server's address, or with `by_id` an id instead.
     """
     if not isinstance(member, Member):
         raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
@@ -510,6 +512,9 @@ def check_member(member: object, *, by_id: bool = False) -> Member:
         raise InvalidArgumentError(f"the member's port must not be None: {member!r}")
     if not isinstance(member.ip, str) or not (is_ip(member.ip, 4) or is_ip(member.ip, 6)):
         raise InvalidArgumentError(f"the member's ip must be an address, got {shown(member.ip)}")
+    where = ip_address(member.ip)
+    if where.is_unspecified or where.is_multicast or where == BROADCAST:
+        raise InvalidArgumentError(f"the member's ip must be the address of one server, got {member.ip}")
     return member
 
 
