@@ -48,7 +48,7 @@ PRINTED = {
             "$ORIGIN example.com.\n$TTL 3600\n; @ 300 IN ALIAS lb.example.net.\n"
             "@ 3600 IN MX 10 mail.example.com.\nmail 3600 IN A 203.0.113.9\n"
             "www 300 IN A 203.0.113.7 ; lenient\n\n"
-            "line 3: 'www' has a A record on line 2, beside which no CNAME record can stand: "
+            "line 3: 'www' has a record of type A on line 2, beside which no CNAME record can stand: "
             "a CNAME must be alone\n"
         ),
         (

@@ -252,7 +252,11 @@ def test_limits(dns: Run, zone: str, file: str) -> None:
     [
         ("", (), "example.com.zone has no records"),
         ("$TTL 1\nwww A 203.0.113.300\n", (), "example.com.zone:2: data of type A must be an IPv4 address"),
-        (ZONE + "x CNAME y.example.\nx TXT a\n", (), "'x' has a CNAME record on line 7, beside which no TXT"),
+        (
+            ZONE + "x CNAME y.example.\nx TXT a\n",
+            (),
+            "'x' has a record of type CNAME on line 7, beside which no TXT",
+        ),
         (ZONE, ("--owner", "a b"), "owner must be a str of up to 100 letters"),
         (ZONE, ("nothing.zone",), "nothing.zone cannot be read"),
     ],

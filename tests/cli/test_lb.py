@@ -240,6 +240,13 @@ def test_what_a_driver_does_not_have(lb: Run, seen: Path) -> None:
         ),
         (("create", "x", "--port", "80", "--member", "a:b:c"), "a member must be ADDRESS:PORT, such as"),
         (("create", "x", "--port", "80", "--member", "i-1"), "the member's port must not be None"),
+        *(
+            (
+                ("create", "x", "--port", "80", "--health-check", f"http:/up{wrong}"),
+                "--health-check must be PROTO",
+            )
+            for wrong in (",interval=soon", ",intervall=5", ",interval=5,")
+        ),
         (
             ("create", "x", "--port", "80", "--listener", "443:https-"),
             "--listener must be PORT:PROTOCOL[=PORT",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.drivers.openstack import OpenStackNodeDriver
+from polycloud.dns.drivers.rfc2136 import RFC2136Driver
 from polycloud.errors import PolycloudError
+from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
 from support.clock import ends_within
 from support.web import Answer, Seen, Web, serve
 
@@ -47,6 +50,17 @@ def test_credentials_that_hang(hangs: Web, monkeypatch: pytest.MonkeyPatch, tmp_
         with EC2NodeDriver(None, region="us-east-1", deadline=DEADLINE) as driver:
             with ends_within(MOST), pytest.raises(PolycloudError):
                 driver.list_nodes()
+
+
+def test_servers_of_other_protocols() -> None:
+    """A driver's deadline ends a call to a HAProxy, or to a name server, that does not respond."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        options: dict[str, Any] = {"host": "127.0.0.1", "port": server.getsockname()[1], "deadline": DEADLINE}
+        with HAProxyDriver(**options) as haproxy, ends_within(MOST), pytest.raises(PolycloudError):
+            haproxy.list_balancers()
+        with RFC2136Driver("key", "c2VjcmV0", zones=["example.org"], **options) as driver:
+            with ends_within(MOST), pytest.raises(PolycloudError):
+                driver.get_zone("example.org")
 
 
 def test_a_login_that_hangs(hangs: Web) -> None:

@@ -962,7 +962,7 @@ def test_a_change_that_cannot_be(cloud: Cloud, driver: CloudflareDNSDriver, zone
         RecordChange(None, _content("bad", "192.0.2.1", ttl=5)),
         RecordChange(None, _content("good", "192.0.2.1")),
     ]
-    with pytest.raises(RecordsNotChangedError, match="1 changes failed, 0 were not tried, 1 were made"):
+    with pytest.raises(RecordsNotChangedError, match="changes: 1 failed, 0 not tried, 1 made"):
         driver.change_records(zone, changes)
     assert [body["name"] for _, body in cloud.sent] == ["good.example.org"]
 

@@ -142,7 +142,7 @@ def test_the_domain(tmp_path: Path) -> None:
         (
             "www:\n- {type: A, value: 192.0.2.1}\n- {type: CNAME, value: x.}",
             3,
-            "'www' has a A record on line 2, beside which no CNAME record can stand",
+            "'www' has a record of type A on line 2, beside which no CNAME record can stand",
         ),
         (
             "www:\n  type: A\n  tll: 5\n  value: 192.0.2.1",

@@ -345,9 +345,7 @@ def test_what_failed_is_finished_by_a_second_plan() -> None:
     fill(zone, ("old", "A", "192.0.2.1"))
     want = wanted(("a", "A", "192.0.2.2"), ("b", "A", "192.0.2.3"))
     driver.refused = frozenset({"a"})
-    with pytest.raises(
-        RecordsNotChangedError, match="1 changes failed, 1 were not tried, 1 were made"
-    ) as caught:
+    with pytest.raises(RecordsNotChangedError, match="changes: 1 failed, 1 not tried, 1 made") as caught:
         plan_zone(zone, want).apply()
     assert [str(change) for change, _ in caught.value.failed] == ["create A a"]
     assert [str(change) for change in caught.value.left] == ["delete A old"]
@@ -464,3 +462,22 @@ def test_equal_values_in_other_spelling(zone: Zone) -> None:
     zone.create_record("a", RecordType.CAA, one.data, {"flags": 0, "tag": "ISSUE"})
     want = WantedZone(DOMAIN).add("A", "CAA", "ca.example.net", {"flags": 0, "tag": "issue"})
     assert not plan_zone(zone, want)
+
+
+def test_disabled_records_stay() -> None:
+    """A record that is disabled is neither deleted nor made another one, and a note says that it stays."""
+
+    class Disables(DummyDNSDriver):
+        own_extra = frozenset({"disabled"})
+
+    zone = Disables("key").create_zone(DOMAIN)
+    zone.create_record("a", RecordType.A, "192.0.2.1", {"disabled": True})
+    zone.create_record("off", RecordType.A, "192.0.2.2", {"disabled": True})
+    plan = plan_zone(zone, wanted(("a", "A", "192.0.2.9")))
+    assert [str(one) for one in plan.changes] == ["create A a"]
+    assert plan.notes == [f"left as it is: the disabled A record {name!r}" for name in ("a", "off")]
+    assert not plan_zone(zone, WantedZone.of(zone))
+    other = plan_copy(zone, DummyDNSDriver("other"))
+    assert other.changes == []
+    assert len(other.notes) == 2
+    assert all("is disabled, and Dummy DNS Provider has no such records" in note for note in other.notes)

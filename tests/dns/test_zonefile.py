@@ -108,10 +108,16 @@ def test_output_of_a_transfer() -> None:
         ("www AAAA 192.0.2.1", "data of type AAAA must be an IPv6 address, got '192.0.2.1'"),
         ("www.example.com. A 192.0.2.1", "'www.example.com.' is outside the zone example.org"),
         ("here A 192.0.2.1", "'here' has this A record already, on line 3"),
-        ("here 60 IN CNAME www", "'here' has a A record on line 3, beside which no CNAME record can stand"),
-        ("also TXT x", "'also' has a CNAME record on line 4, beside which no TXT record can stand"),
-        ("also CNAME www", "'also' has a CNAME record on line 4, and can have one only"),
-        ("; also 60 IN ALIAS www.", "'also' has a CNAME record on line 4, beside which no ALIAS record"),
+        (
+            "here 60 IN CNAME www",
+            "'here' has a record of type A on line 3, beside which no CNAME record can stand",
+        ),
+        ("also TXT x", "'also' has a record of type CNAME on line 4, beside which no TXT record can stand"),
+        ("also CNAME www", "'also' has a record of type CNAME on line 4, and can have one only"),
+        (
+            "; also 60 IN ALIAS www.",
+            "'also' has a record of type CNAME on line 4, beside which no ALIAS record",
+        ),
         (f"{'x' * 64} A 192.0.2.1", "A DNS label is > 63 octets long"),
         (f"www CNAME {'x' * 64}", "A DNS label is > 63 octets long"),
         (f"{'.'.join(['x' * 60] * 4)} A 192.0.2.1", "A DNS name is > 255 octets long"),
@@ -154,7 +160,7 @@ def test_lenient_conflicts(line: str) -> None:
     """A lenient CNAME can be beside other data, as some providers allow it, but not beside a second CNAME."""
     assert len(from_bind(f"$TTL 1h\n{line}\n@ MX 10 mail\n", "example.org")) == 3
     with pytest.raises(
-        ZoneFileError, match=r"line 4: '@' has a CNAME record on line \d, and can have one only"
+        ZoneFileError, match=r"line 4: '@' has a record of type CNAME on line \d, and can have one only"
     ):
         from_bind(f"$TTL 1h\n{line}\n@ CNAME mail ; lenient\n", "example.org")
 

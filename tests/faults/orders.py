@@ -57,8 +57,10 @@ def creates_of(kind: type[Any], provider: str) -> list[str]:
 class Orders:
     """What the creates at one provider need; each thing is made when it is first asked for."""
 
-    def __init__(self, provider: str, driver: Any, folder: Path, subnets: Callable[[], list[str]]) -> None:
-        self.provider, self.driver, self.folder, self.subnets = provider, driver, folder, subnets
+    def __init__(
+        self, provider: str, driver: Any, folder: Path, balancer: Callable[[], dict[str, Any]]
+    ) -> None:
+        self.provider, self.driver, self.folder, self.balancer = provider, driver, folder, balancer
         self.number = 0
 
     def arguments(self, operation: str) -> dict[str, Any]:
@@ -82,7 +84,7 @@ class Orders:
     def _extra(self, operation: str) -> dict[str, Any]:
         """The optional arguments without which a create is refused, or has no name."""
         if operation == "create_balancer":
-            return {"ex_subnets": self.subnets()}
+            return self.balancer()
         if operation == "create_key_pair" and self.provider in {"digitalocean", "linode"}:
             return {"public_key": key_pair()[1]}
         if operation == "ex_create_keypair" and self.provider == "nephoscale":

@@ -22,11 +22,12 @@ SERVICES = {
     "compute": ("digitalocean", "ec2", "linode", "nephoscale", "openstack", "rackspace", "softlayer"),
     "dns": ("cloudflare", "designate", "digitalocean", "linode", "rackspace", "route53"),
     "storage": ("azure_blobs", "cloudfiles", "google_storage", "openstack_swift", "s3"),
-    "loadbalancer": ("alb", "elb"),
+    "loadbalancer": ("alb", "digitalocean", "elb", "linode", "octavia"),
 }
 """The drivers that have a sandbox."""
-CLOUDS = {"alb": "elb"}
+CLOUDS = {"alb": "elb", "octavia": "openstack"}
 REGIONS = {"digitalocean": "nyc1", "ec2": "us-east-1", "linode": "us-east"}
+LOCATED = {"digitalocean": "nyc1", "linode": "us-east"}
 QUICK: dict[str, Any] = {"retry": RetryPolicy(base=0.01, cap=0.05, budget=1_000_000), "timeout": 20}
 
 
@@ -48,14 +49,19 @@ class Place:
         self.kind, self.cloud, self.provider = hasty(get_driver(service, provider)), cloud, provider
         self.region = {"region": REGIONS[provider]} if service == "compute" and provider in REGIONS else {}
         self.plain = self.driver()
-        self.orders = Orders(provider, self.plain, folder, self.subnets)
+        self.orders = Orders(provider, self.plain, folder, self.balancer)
 
     def driver(self, **options: Any) -> Any:
         return self.kind(*self.cloud.credentials, **{**self.cloud.options, **self.region, **QUICK, **options})
 
-    def subnets(self) -> list[str]:
-        with get_driver("compute", "ec2")(*self.cloud.credentials, **self.cloud.options) as ec2:
-            return [one.id for one in ec2.ex_list_subnets()][:2]
+    def balancer(self) -> dict[str, Any]:
+        """The options without which no balancer is created."""
+        if self.provider in LOCATED:
+            return {"ex_location": LOCATED[self.provider]}
+        compute = get_driver("compute", "openstack" if self.provider == "octavia" else "ec2")
+        with compute(*self.cloud.credentials, **self.cloud.options) as driver:
+            subnets = [str(one.id) for one in driver.ex_list_subnets()][:2]
+        return {"ex_vip_subnet_id": subnets[0]} if self.provider == "octavia" else {"ex_subnets": subnets}
 
 
 @pytest.fixture(

@@ -21,8 +21,9 @@ T = TypeVar("T", HealthCheck, Listener, StickySessions)
 
 LISTENER = re.compile(r"(?P<port>\d+):(?P<protocol>\w+)(=(?P<member_port>\d+)(:(?P<member_protocol>\w+))?)?")
 TIMES = ("interval", "timeout", "healthy", "unhealthy")
+PATH = r"/((?!,\w+=).)*"  # a NAME= after a comma is a setting, also a misspelt one, not a part of the path
 CHECK = re.compile(
-    rf"(?P<protocol>\w+)(:(?P<port>\d+)?)?(?P<path>/.*?)?(?P<more>(,({'|'.join(TIMES)})=\d+)*)", re.DOTALL
+    rf"(?P<protocol>\w+)(:(?P<port>\d+)?)?(?P<path>{PATH})?(?P<more>(,({'|'.join(TIMES)})=\d+)*)", re.DOTALL
 )
 STICKY = re.compile(r"(?P<by>cookie|source_ip)(:(?P<cookie>[^:,]+))?(,ttl=(?P<ttl>\d+))?")
 

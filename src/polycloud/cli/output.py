@@ -158,15 +158,15 @@ def json(data: Any) -> None:
         from rich.highlighter import JSONHighlighter
 
         text = json_format.dumps(data, ensure_ascii=False, default=str, indent=2)
-        console().print(JSONHighlighter()(_visible(text)), soft_wrap=True)
+        console().print(JSONHighlighter()(visible(text)), soft_wrap=True)
     else:
         # Flushed, since a program may wait for it while the command continues
         is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         text = json_format.dumps(data, ensure_ascii=not is_unicode, default=str)
-        print(_visible(text), flush=True)  # noqa: T201
+        print(visible(text), flush=True)  # noqa: T201
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """JSON with escapes for control, format and other invisible characters; its own line ends stay."""
     if text.isprintable():
         return text

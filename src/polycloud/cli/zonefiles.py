@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polycloud.cli.output import visible
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def text_of(zone: Zone, form: FileFormat) -> str:
     text = to_octodns(zone)
     if form is FileFormat.YAML:
         return text
-    return json.dumps(yaml.safe_load(text), ensure_ascii=False, indent=2) + "\n"
+    return visible(json.dumps(yaml.safe_load(text), ensure_ascii=False, indent=2)) + "\n"
 
 
 def save(text: str, path: str, *, force: bool) -> None:

@@ -67,7 +67,7 @@ class RecordsNotChangedError(PolycloudError):
     ) -> None:
         few = [f"{change}: {error}" for change, error in failed[:SHOWN]]
         more = [f"and {len(failed) - SHOWN:,} more"] if len(failed) > SHOWN else []
-        counts = f"{len(failed):,} changes failed, {len(left):,} were not tried, {len(done):,} were made"
+        counts = f"changes: {len(failed):,} failed, {len(left):,} not tried, {len(done):,} made"
         super().__init__(f"{counts}: {'; '.join(few + more)}", driver)
         self.failed, self.left, self.done = list(failed), list(left), list(done)
 

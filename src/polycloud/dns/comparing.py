@@ -21,6 +21,8 @@ APEX = frozenset({RecordType.NS, RecordType.SOA})
 """Types of the zone itself that a plan does not touch unless told."""
 SIGNING = frozenset({"CDNSKEY", "CDS", "DNSKEY", "NSEC", "NSEC3", "NSEC3PARAM", "RRSIG", "ZONEMD"})
 """Types that servers which sign zones write themselves; a plan changes them only where they are wanted."""
+DISABLED = "disabled"
+"""The key of `extra` of a record that is kept and not served."""
 SHOWN_PROBLEMS = 10
 Key = tuple[str, str]
 
@@ -105,7 +107,7 @@ class Comparison:
         chosen = []
         for record in wanted:
             name, type_ = record.content.name, record.content.type
-            if not self._concerns(name, type_):
+            if not self._concerns(name, type_) or self._stays_off(record):
                 continue
             if type_ in self.driver.RECORD_TYPE_MAP:
                 chosen.append(record)
@@ -196,11 +198,26 @@ class Comparison:
                 new.append(self._checked(wanted))
             else:
                 changes.append(RecordChange(record, self._checked(wanted)))
+        left = [record for record in left if not self._is_off(record)]
         pairs = list(zip(left, new, strict=False))
         created = [RecordChange(None, content) for content in new[len(pairs) :]]
         updated = [RecordChange(record, content) for record, content in pairs]
         deleted = [RecordChange(record, None) for record in left[len(pairs) :]]
         return created + changes + updated + deleted
+
+    def _stays_off(self, wanted: WantedRecord) -> bool:
+        """Return whether a record is disabled where it comes from, and would be served here."""
+        is_off = wanted.content.extra.get(DISABLED) and DISABLED not in self.driver.own_extra
+        if is_off:
+            self._note(f"left out: {wanted} is disabled, and {self.driver.name} has no such records")
+        return bool(is_off)
+
+    def _is_off(self, record: Record) -> bool:
+        """Return whether a record is disabled: no file that says what is served says that it shall go."""
+        is_off = record.extra.get(DISABLED)
+        if is_off:
+            self._note(f"left as it is: the disabled {record.type} record {record.name or '@'!r}")
+        return bool(is_off)
 
     def _checked(self, wanted: WantedRecord) -> Content:
         """Return the content that the driver gets; what it would refuse is a problem.

@@ -103,14 +103,14 @@ def require_room(content: Content, others: Iterable[Record]) -> None:
             )
         if other.type == content.type and content.type in SINGLE:
             raise RecordConflictError(
-                f"{where!r} has a {other.type} record, and can have one only; update that",
+                f"{where!r} has a record of type {other.type}, and can have one only; update that",
                 driver=other.driver,
                 record_id=other.id,
             )
         if RecordType.CNAME in {content.type, other.type} and content.type != other.type:
             raise RecordConflictError(
-                f"{where!r} has a {other.type} record, beside which no {content.type} record can stand: "
-                "a CNAME must be alone",
+                f"{where!r} has a record of type {other.type}, beside which no {content.type} record can "
+                "stand: a CNAME must be alone",
                 driver=other.driver,
                 record_id=other.id,
             )

@@ -78,13 +78,14 @@ class LinedZone:
         if content.rdata in own:
             return f"{name!r} has this {content.type} record already, on line {own[content.rdata]}"
         if content.type in SINGLE and own:
-            return f"{name!r} has a {content.type} record on line {max(own.values())}, and can have one only"
+            line = max(own.values())
+            return f"{name!r} has a record of type {content.type} on line {line}, and can have one only"
         for other, lines in beside.items():
             both = {other, content.type}
             is_lenient = any((content.name, one) in self._lenient for one in both)
             if other != content.type and RecordType.CNAME in both and not both & DNSSEC and not is_lenient:
                 return (
-                    f"{name!r} has a {other} record on line {max(lines.values())}, beside which no "
+                    f"{name!r} has a record of type {other} on line {max(lines.values())}, beside which no "
                     f"{content.type} record can stand: a CNAME must be alone"
                 )
         return ""

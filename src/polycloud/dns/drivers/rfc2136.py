@@ -69,7 +69,7 @@ class RFC2136Connection(ConnectionUserAndKey):
             found = await asyncio.get_running_loop().getaddrinfo(self.host, self.port)
             return await query(str(found[0][4][0]))
 
-        with _errors(Exchange(self._name(), method, zone)):
+        with self._limited(), _errors(Exchange(self._name(), method, zone)):
             return waiting.run(resolved)
 
     def __repr__(self) -> str:

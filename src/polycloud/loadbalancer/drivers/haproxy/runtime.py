@@ -84,7 +84,7 @@ class RuntimeConnection(Connection):
     def _sent(self, command: str, *, changes: bool, before: str = "") -> str:
         line = f"set severity-output number;{before and before + ';'}{command}\n".encode()
         try:
-            with _errors(Exchange(self._name(), "command", command)):
+            with self._limited(), _errors(Exchange(self._name(), "command", command)):
                 return result(waiting.run(lambda: self._exchange(line)))
         except (ProviderError, TransportError) as error:
             error.changes = changes
