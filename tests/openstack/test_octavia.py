@@ -66,7 +66,7 @@ READS = [
 def refusals(driver: OctaviaLBDriver) -> list[tuple[int, str]]:
     """Return the statuses and messages of refused creates and reads."""
     found = []
-    requests = [("GET", path, None) for path in READS]
+    requests: list[tuple[str, str, Any]] = [("GET", path, None) for path in READS]
     for fields in BAD:
         body = {"loadbalancer": {"name": "bad", "vip_subnet_id": SUBNET, **fields}}
         requests.append(("POST", "loadbalancers", body))
