@@ -301,6 +301,24 @@ def test_a_server_without_an_address(servers: list[Site]) -> None:
         assert len(web.list_members()) == 3
 
 
+def test_servers_of_one_address(servers: list[Site]) -> None:
+    """Of servers with the same address, the listed one that is given is detached; a round takes out all."""
+    where = f"127.0.0.1:{servers[0].port}"
+    other = f"server s3 127.0.0.1:{servers[1].port}"
+    with haproxy(f"backend web\n  server s1 {where}\n  server s2 {where}\n  {other}") as running:
+        with running.driver() as driver:
+            web = driver.get_balancer("web")
+            assert web.detach_member(web.list_members()[1])
+            assert [one.id for one in web.list_members()] == ["s1", "s3"]
+            web.attach_member(Member("s2", "127.0.0.1", servers[0].port))
+            there = list[int]()
+            back = rolling(web, web.list_members()[:1], lambda _: there.append(len(web.list_members())))
+            assert (there, [one.id for one in back]) == ([1], ["s1", "s2"])
+            with pytest.raises(MemberAlreadyExistsError):
+                web.attach_member(back[1])
+            assert len(web.list_members()) == 3
+
+
 def test_an_interrupted_drain(
     running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, servers: list[Site]
 ) -> None:

@@ -539,13 +539,17 @@ def translated(error: ProviderHTTPError, ours: E) -> E:
 
 
 def _same(members: Sequence[Member], member: Member) -> Member | None:
-    """Return the member that has the same address and port, or without an address the same id."""
+    """Return the member that has the same address and port, or without an address the same id.
+
+    Of several at one address, which HAProxy allows, it is the one with the same id, or the first.
+    """
     if not isinstance(member, Member):
         raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
     if member.ip is None or member.port is None:
         return next((one for one in members if one.id is not None and one.id == member.id), None)
     where = (_spelled(member.ip), member.port)
-    return next((one for one in members if (_spelled(one.ip), one.port) == where), None)
+    found = [one for one in members if (_spelled(one.ip), one.port) == where]
+    return next((one for one in found if one.id == member.id), found[0] if found else None)
 
 
 def _spelled(ip: str | None) -> str | None:

@@ -147,8 +147,10 @@ class HAProxyDriver(Driver):
 
         def attach() -> None:
             there = self._servers(balancer)
-            self._require_new([one.member(balancer) for one in there if one.is_open], wanted)
             own = [one for one in there if (one.ip, one.port) == (wanted.ip, wanted.port)]
+            own.sort(key=lambda one: one.name != wanted.id)
+            if not own or own[0].name != wanted.id or own[0].is_open:
+                self._require_new([one.member(balancer) for one in own if one.is_open], wanted)
             server = own[0] if own else self._add(balancer, wanted, words, check)
             server = server or self._take(there, balancer, wanted)
             if weight is not None:
