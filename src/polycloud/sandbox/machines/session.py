@@ -216,7 +216,7 @@ class _Exchange:
             await self._child.stdin.drain()
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it has ended, and /proc too
             os.killpg(self._machine.leader(self._child.pid), number)
 
 
