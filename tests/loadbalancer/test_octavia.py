@@ -238,7 +238,7 @@ def test_ovn(driver: OctaviaLBDriver) -> None:
 
 def test_busy() -> None:
     """Changes wait for those before them, of the balancer and of its members, at most `busy_time`."""
-    with cloud(balancing=0.2) as driver:
+    with cloud(balancing=1.0) as driver:
         made = driver.create_balancer("web", 80)
         made.attach_member(Member(None, ONE, 80))
         changed = driver.update_balancer(made, "api", algorithm=Algorithm.LEAST_CONNECTIONS)

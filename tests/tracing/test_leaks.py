@@ -89,6 +89,7 @@ def shown(error: BaseException | None, seen: frozenset[int] = frozenset()) -> st
     if error is None or id(error) in seen:
         return ""
     seen |= {id(error)}
+    assert error.__cause__ is not error  # libraries that copy causes, such as Dask's, would not end
     copies = [copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))]
     texts = [pickle.dumps(error).decode("latin-1"), *traceback.format_exception(error)]
     for one in (error, *copies):

@@ -213,6 +213,8 @@ def login_failure(error: PolycloudError, what: str = "the login failed") -> Poly
         return InvalidCredsError(message)
     if isinstance(error, ProviderHTTPError) and error.code not in LOST_STATUSES:
         return error_from_status(error.code, message, error.headers)
-    if isinstance(error, InvalidArgumentError | UnsupportedOperationError):
-        return error
+    if isinstance(error, InvalidArgumentError):
+        return InvalidArgumentError(message)
+    if isinstance(error, UnsupportedOperationError):
+        return UnsupportedOperationError(message, error.driver)
     return LoginError(message)

@@ -191,13 +191,18 @@ class GoogleObjects(GoogleStorageBase):
                     path, query, None, headers, stream=True
                 )
         except ProviderHTTPError as error:
-            raise self._unreadable(error, obj) from error
+            ours = self._unreadable(error, obj)
+            if ours is None:
+                raise
+            raise ours from error
         if problem := _problem(response, obj, start, end):
             response.close()
             raise response.malformed(problem)
         return response.iter_bytes()
 
-    def _unreadable(self, error: ProviderHTTPError, obj: Object) -> Exception:
+    def _unreadable(
+        self, error: ProviderHTTPError, obj: Object
+    ) -> ObjectDoesNotExistError | InvalidArgumentError | None:
         if error.code == HTTPStatus.RANGE_NOT_SATISFIABLE:
             return InvalidArgumentError(f"start_bytes must be within the object {obj.name!r}", self)
         if isinstance(error, ObjectDoesNotExistError) and obj.extra.get("generation"):
@@ -205,7 +210,7 @@ class GoogleObjects(GoogleStorageBase):
             ours = ObjectDoesNotExistError(message, self, obj.name)
             ours.exchange = error.exchange
             return ours
-        return error
+        return None
 
     def _checksum(self, obj: Object) -> Checksum | None:
         """Return the MD5 of an object; the CRC32C of one that has no MD5, with the extra `google`."""

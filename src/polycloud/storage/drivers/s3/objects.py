@@ -109,7 +109,10 @@ class S3Objects(S3BaseDriver):
                     obj.container.name, lambda one: one.request(path, query, None, headers, stream=True)
                 )
         except ProviderHTTPError as error:
-            raise self._unreadable(error, obj) from error
+            ours = self._unreadable(error, obj)
+            if ours is None:
+                raise
+            raise ours from error
         etag = response.headers.get("etag", "").strip('"')
         if not etag or etag != (obj.hash or etag):
             response.close()
@@ -121,13 +124,13 @@ class S3Objects(S3BaseDriver):
         obj.extra.update(encryption_of(response.headers))  # lists do not say it
         return response.iter_bytes()
 
-    def _unreadable(self, error: ProviderHTTPError, obj: Object) -> Exception:
+    def _unreadable(self, error: ProviderHTTPError, obj: Object) -> ObjectError | InvalidArgumentError | None:
         status = error.exchange.status if error.exchange else None
         if status == HTTPStatus.PRECONDITION_FAILED:
             return ObjectError(f"the object {obj.name!r} was changed since it was listed", self, obj.name)
         if status == HTTPStatus.RANGE_NOT_SATISFIABLE:
             return InvalidArgumentError(f"start_bytes must be within the object {obj.name!r}", self)
-        return error
+        return None
 
     def _listed(self, response: S3Response, container: Container) -> list[Object]:
         objects: list[Object] = []
