@@ -30,7 +30,7 @@ PolycloudError (LibcloudError)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 __all__ = [
     "AmbiguousCreateError",
@@ -64,8 +64,10 @@ __all__ = [
     "UnsupportedOperationError",
     "error_from_status",
     "printable",
+    "translated",
 ]
 
+E = TypeVar("E", bound="ProviderHTTPError")
 UNAUTHORIZED = 401
 SERVER_ERRORS = 500
 
@@ -193,6 +195,13 @@ class ProviderHTTPError(ProviderError):
 
 
 BaseHTTPError = ProviderHTTPError
+
+
+def translated(error: ProviderHTTPError, ours: E) -> E:
+    """Return an error of ours with the request of the provider's error that it stands for."""
+    for name in ("exchange", "headers", "changes", "definite", "repeated"):
+        setattr(ours, name, getattr(error, name))
+    return ours
 
 
 class NotFoundError(ProviderHTTPError):

@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from polycloud.common.base import Connection
-from polycloud.dns.base import translated
 from polycloud.dns.changes import Outcomes, RecordChange, RecordsNotChangedError
 from polycloud.dns.content import Content
 from polycloud.dns.drivers.dummy import DummyDNSDriver
@@ -23,6 +22,7 @@ from polycloud.errors import (
     OperationTimeoutError,
     ProviderHTTPError,
     UnsupportedOperationError,
+    translated,
 )
 
 EXCHANGE = Exchange("Sets", "POST", "/sets", 200)

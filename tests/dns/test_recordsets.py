@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from polycloud.common.base import Connection
 from polycloud.dns import recordsets
-from polycloud.dns.base import translated
 from polycloud.dns.changes import RecordChange
 from polycloud.dns.content import Content
 from polycloud.dns.objects import Zone
@@ -22,7 +21,7 @@ from polycloud.dns.types import (
     RecordDoesNotExistError,
     RecordType,
 )
-from polycloud.errors import AmbiguousCreateError, ConflictError, Exchange, ServerError
+from polycloud.errors import AmbiguousCreateError, ConflictError, Exchange, ServerError, translated
 
 EXCHANGE = Exchange("Sets", "POST", "/sets", 200)
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from polycloud.common.arguments import drop_none
 from polycloud.common.base import ConnectionKey, JsonResponse, quote_segment
 from polycloud.common.creation import UniqueCreation
-from polycloud.errors import ConflictError, InvalidCredsError, ProviderError
+from polycloud.errors import ConflictError, InvalidCredsError, ProviderError, translated
 from polycloud.loadbalancer.base import (
     DEFAULT_ALGORITHM,
     Driver,
@@ -26,7 +26,6 @@ from polycloud.loadbalancer.base import (
     check_members,
     check_name,
     check_port,
-    translated,
 )
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import Algorithm, BalancerAlreadyExistsError, MemberHealth, State

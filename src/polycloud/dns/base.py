@@ -49,15 +49,14 @@ from polycloud.errors import (
     InvalidArgumentError,
     MalformedResponseError,
     NotFoundError,
-    ProviderHTTPError,
     UnsupportedOperationError,
+    translated,
 )
 from polycloud.utils.values import shown
 
-__all__ = ["BaseDriver", "DNSDriver", "Provider", "Record", "RecordType", "Zone", "translated"]
+__all__ = ["BaseDriver", "DNSDriver", "Provider", "Record", "RecordType", "Zone"]
 
 T = TypeVar("T", Zone, Record)
-E = TypeVar("E", bound=ProviderHTTPError)
 ZONE_TYPES = ("master", "slave")
 
 
@@ -507,10 +506,3 @@ class DNSDriver(OperationsDriver):
         except AmbiguousCreateError as error:
             error.driver = self
             raise
-
-
-def translated(error: ProviderHTTPError, ours: E) -> E:
-    """Return an error of DNS with the request of the provider's error that it stands for."""
-    for name in ("exchange", "headers", "changes", "definite", "repeated"):
-        setattr(ours, name, getattr(error, name))
-    return ours

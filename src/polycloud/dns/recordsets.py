@@ -29,7 +29,7 @@ from msgspec.structs import replace
 from polycloud.common.creation import UniqueCreation, is_refusal
 from polycloud.concurrency import waiting
 from polycloud.concurrency.waiting import Turns
-from polycloud.dns.base import DNSDriver, translated
+from polycloud.dns.base import DNSDriver
 from polycloud.dns.changes import FATAL, Groups, Outcomes, RecordChange, packed, steps
 from polycloud.dns.content import Content, check_kind, require_room
 from polycloud.dns.objects import Record, Zone
@@ -42,7 +42,7 @@ from polycloud.dns.types import (
     RecordType,
     ZoneError,
 )
-from polycloud.errors import ConflictError, PolycloudError
+from polycloud.errors import ConflictError, PolycloudError, translated
 
 __all__ = ["RecordSet", "RecordSetsDriver", "SetChange", "SetValue", "SetsChangedError"]
 

@@ -31,6 +31,7 @@ from polycloud.errors import (
     ProviderError,
     ProviderHTTPError,
     UnsupportedOperationError,
+    translated,
 )
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import (
@@ -58,11 +59,9 @@ __all__ = [
     "Member",
     "Provider",
     "State",
-    "translated",
 ]
 
 T = TypeVar("T")
-E = TypeVar("E", bound=ProviderHTTPError)
 DEFAULT_ALGORITHM = Algorithm.ROUND_ROBIN
 LARGEST_PORT = 65535
 BROADCAST = ip_address("255.255.255.255")
@@ -529,13 +528,6 @@ def check_members(members: Sequence[Member], *, by_id: bool = False) -> list[Mem
             raise InvalidArgumentError(f"the member {_address(one)} is given twice")
         checked.append(one)
     return checked
-
-
-def translated(error: ProviderHTTPError, ours: E) -> E:
-    """Return an error of load balancing with the request of the provider's error that it stands for."""
-    for name in ("exchange", "headers", "changes", "definite", "repeated"):
-        setattr(ours, name, getattr(error, name))
-    return ours
 
 
 def _same(members: Sequence[Member], member: Member) -> Member | None:

@@ -20,8 +20,9 @@ from polycloud.errors import (
     NotFoundError,
     OperationTimeoutError,
     PolycloudError,
+    translated,
 )
-from polycloud.loadbalancer.base import Driver, translated
+from polycloud.loadbalancer.base import Driver
 from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.types import BalancerAlreadyExistsError
 

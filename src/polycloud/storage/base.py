@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.operations import optional, template
-from polycloud.errors import InvalidArgumentError, ProviderHTTPError, TransportError
+from polycloud.errors import InvalidArgumentError, ProviderHTTPError, TransportError, translated
 from polycloud.storage import files, resuming
 from polycloud.storage.copying import streamed_copy
 from polycloud.storage.deleting import Failures, delete_all, one_by_one
@@ -399,8 +399,7 @@ class StorageDriver(VersionOperations, Requirements):
             ours = self._translated(error, container_name, object_name)
             if ours is None:
                 raise
-            ours.exchange, ours.headers = error.exchange, error.headers
-            raise ours from error
+            raise translated(error, ours) from error
 
     def _translated(
         self, error: ProviderHTTPError, container_name: str, object_name: str | None

@@ -21,7 +21,6 @@ from polycloud.common.base import quote_segment
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency import waiting
-from polycloud.dns.base import translated
 from polycloud.dns.content import Content, check_extra, check_kind, record_type
 from polycloud.dns.names import full_name, normalize_domain
 from polycloud.dns.objects import Zone
@@ -40,6 +39,7 @@ from polycloud.errors import (
     NotFoundError,
     PolycloudError,
     UnsupportedOperationError,
+    translated,
 )
 from polycloud.utils.values import shown
 

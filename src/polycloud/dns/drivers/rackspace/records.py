@@ -11,7 +11,6 @@ from typing import Any
 from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
 from polycloud.common.creation import UniqueCreation
-from polycloud.dns.base import translated
 from polycloud.dns.changes import Outcomes, RecordChange, steps
 from polycloud.dns.content import Content, check_kind, record_type
 from polycloud.dns.drivers.rackspace.connection import AT_ONCE, RecordPayload
@@ -21,7 +20,7 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.rdata import HOST_NAMES
 from polycloud.dns.records import RecordsDriver
 from polycloud.dns.types import RecordAlreadyExistsError, RecordType
-from polycloud.errors import ConflictError, NotFoundError
+from polycloud.errors import ConflictError, NotFoundError, translated
 
 SERVICE = re.compile(r"(\d+) (\d+) (\S+)")
 """The data of SRV: weight, port and target."""

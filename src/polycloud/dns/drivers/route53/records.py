@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from polycloud.common.aws import AWSBaseDriver
 from polycloud.common.pagination import follow_marker
-from polycloud.dns.base import translated
 from polycloud.dns.content import Content, record_type
 from polycloud.dns.drivers.route53.connection import (
     Route53Connection,
@@ -35,7 +34,7 @@ from polycloud.dns.recordsets import (
     SetValue,
 )
 from polycloud.dns.types import RecordConflictError, RecordType
-from polycloud.errors import InvalidArgumentError, ProviderHTTPError
+from polycloud.errors import InvalidArgumentError, ProviderHTTPError, translated
 
 ALIAS = RecordType.ALIAS
 KEPT = frozenset({RecordType.NS, RecordType.SOA})

@@ -12,7 +12,6 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.aws import AWSBaseDriver
 from polycloud.common.creation import UniqueCreation, marker_for
 from polycloud.common.pagination import follow_marker
-from polycloud.dns.base import translated
 from polycloud.dns.changes import packed
 from polycloud.dns.content import check_kind
 from polycloud.dns.drivers.route53.connection import (
@@ -28,7 +27,7 @@ from polycloud.dns.names import ascii_name, normalize_domain
 from polycloud.dns.objects import Zone
 from polycloud.dns.recordsets import ATTEMPTS, RecordSet, RecordSetsDriver, SetChange
 from polycloud.dns.types import ZoneAlreadyExistsError, ZoneError
-from polycloud.errors import ConflictError, ProviderHTTPError, UnsupportedOperationError
+from polycloud.errors import ConflictError, ProviderHTTPError, UnsupportedOperationError, translated
 from polycloud.utils.status import HTTPStatus
 
 LARGEST_PAGE = 100

@@ -21,8 +21,9 @@ from polycloud.errors import (
     PolycloudError,
     ProviderHTTPError,
     UnsupportedOperationError,
+    translated,
 )
-from polycloud.loadbalancer.base import check_balancer, check_port, translated
+from polycloud.loadbalancer.base import check_balancer, check_port
 from polycloud.loadbalancer.drivers.alb.connection import ALBBaseDriver
 from polycloud.loadbalancer.drivers.alb.payload import (
     ALGORITHM,

@@ -14,8 +14,9 @@ from polycloud.errors import (
     PolycloudError,
     ProviderHTTPError,
     UnsupportedOperationError,
+    translated,
 )
-from polycloud.loadbalancer.base import Driver, check_balancer, check_port, translated
+from polycloud.loadbalancer.base import Driver, check_balancer, check_port
 from polycloud.loadbalancer.drivers.elb.payload import HTTP, Description, extra_of, listener_fields
 from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.settings import Listener

@@ -11,7 +11,7 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
 from polycloud.common.creation import NewCreation
 from polycloud.common.openstack import OpenStackBaseDriver
-from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderError, ProviderHTTPError
+from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderError, ProviderHTTPError, translated
 from polycloud.loadbalancer.base import (
     DEFAULT_ALGORITHM,
     Driver,
@@ -19,7 +19,6 @@ from polycloud.loadbalancer.base import (
     check_members,
     check_name,
     check_port,
-    translated,
 )
 from polycloud.loadbalancer.drivers.rackspace.connection import CloudLBConnection, is_busy, is_gone
 from polycloud.loadbalancer.drivers.rackspace.payload import (
