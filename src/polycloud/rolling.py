@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, PolycloudError
-from polycloud.loadbalancer.base import Addressed, Driver, LoadBalancer, Member
+from polycloud.loadbalancer.base import Addressed, Driver, LoadBalancer, Member, addresses_of
 from polycloud.loadbalancer.types import (
     BalancerError,
     MemberCondition,
@@ -250,7 +250,7 @@ def _belongs(member: Member, node: Addressed | Member) -> bool:
         return (member.ip, member.port) == (node.ip, node.port)
     if not isinstance(node, Addressed):
         raise InvalidArgumentError(f"nodes must be nodes or members, got {shown(node)}")
-    addresses = [*(node.private_ips or ()), *(node.public_ips or ())]
+    addresses = addresses_of(node, private_first=True)
     return member.ip in addresses if member.ip is not None else member.id == node.id
 
 

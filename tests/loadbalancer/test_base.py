@@ -26,7 +26,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.loadbalancer import base, types
-from polycloud.loadbalancer.base import check_member, check_members, check_name, check_port
+from polycloud.loadbalancer.checks import check_member, check_members, check_name, check_port
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.providers import get_driver, names

@@ -18,15 +18,8 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.base import ConnectionKey, JsonResponse, quote_segment
 from polycloud.common.creation import UniqueCreation
 from polycloud.errors import ConflictError, InvalidCredsError, ProviderError, translated
-from polycloud.loadbalancer.base import (
-    DEFAULT_ALGORITHM,
-    Driver,
-    check_balancer,
-    check_member,
-    check_members,
-    check_name,
-    check_port,
-)
+from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Driver
+from polycloud.loadbalancer.checks import check_balancer, check_member, check_members, check_name, check_port
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import Algorithm, BalancerAlreadyExistsError, MemberHealth, State
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest

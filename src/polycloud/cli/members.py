@@ -14,7 +14,8 @@ from polycloud.cli.membertexts import FORM, address, parsed
 from polycloud.cli.nouns import BALANCERS, MEMBERS, NODES
 from polycloud.cli.resources import Noun
 from polycloud.errors import InvalidArgumentError, NotFoundError
-from polycloud.loadbalancer.base import addresses_of, check_port
+from polycloud.loadbalancer.base import addresses_of
+from polycloud.loadbalancer.checks import check_port
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def listed(balancer: LoadBalancer) -> list[Member]:
 def selected(balancer: LoadBalancer, texts: Sequence[str], nodes: Sequence[Named] = ()) -> list[Member]:
     """Return the members with these addresses or ids, and those that these nodes are.
 
-    Raises `NotFoundError` for what is no member, and `InvalidArgumentError` for an address of several
+    Raises `NotFoundError` unless it is a member, and `InvalidArgumentError` for an address of several
     members without a port.
     """
     there = listed(balancer)

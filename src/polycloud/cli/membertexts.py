@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_address
 
 from polycloud.errors import InvalidArgumentError
-from polycloud.loadbalancer.base import check_port
+from polycloud.loadbalancer.checks import check_port
 from polycloud.loadbalancer.objects import Member
 
 __all__ = ["FORM", "address", "joined", "parsed", "spelled"]

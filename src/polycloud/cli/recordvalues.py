@@ -62,8 +62,8 @@ def parsed(
     """Return the data that a text stands for, and the fields of its type.
 
     `given` are fields from options, `kept` those of the record that has another value so far. Raises
-    `InvalidArgumentError` for a text that is no value of the type, and for fields that are missing or given
-    twice.
+    `InvalidArgumentError` for a text that is not a value of the type, and for fields that are missing or
+    given twice.
     """
     if type_ in TEXTS:
         return _text(type_, text), {}

@@ -60,7 +60,7 @@ class Noun:
         by_name: The driver's operation that returns those of a name, which is asked before; or empty.
         is_gone: Whether a resource is destroyed though it is still listed: its name may be another's by now.
         spelled: Returns a name that a user typed in the spelling that resources have.
-        group: The command that its own command belongs to, if it is no command of `polycloud` itself.
+        group: The command that its own command belongs to, unless that is a command of `polycloud` itself.
         lister: The command that lists it, if that is another one than `polycloud [GROUP] MANY list`.
     """
 

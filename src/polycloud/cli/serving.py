@@ -73,7 +73,7 @@ class Wait:
 
 
 def wait_of(timeout: float, nameservers: Sequence[str] | None) -> Wait:
-    """Return the wait that options stand for. Raises `InvalidArgumentError` for what is no name server."""
+    """Return the wait that options stand for. Raises `InvalidArgumentError` for an invalid name server."""
     return Wait(timeout, None if not nameservers else [_server(text) for text in nameservers])
 
 

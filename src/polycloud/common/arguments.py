@@ -83,7 +83,7 @@ def as_list(values: Iterable[T] | None) -> list[T]:
 
 
 def list_of(kind: type[Any], name: str, values: Iterable[T] | None) -> list[T]:
-    """Return the values of an argument as a list; None is none.
+    """Return the values of an argument as a list; None is an empty one.
 
     Arguments that are lists are checked before; here each item of an iterator is, too. Raises
     `InvalidArgumentError` for an item that is not of `kind`.

@@ -135,7 +135,7 @@ def set_challenge(
 
 
 def remove_challenge(records: Iterable[Record]) -> None:
-    """Remove the records that `set_challenge` has returned; one that is gone already is no error.
+    """Remove the records that `set_challenge` has returned; one that is gone already is ignored.
 
     All are tried. Raises the first error.
     """

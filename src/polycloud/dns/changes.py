@@ -155,7 +155,7 @@ class Outcomes:
 
 
 def steps(changes: Iterable[RecordChange]) -> list[Groups]:
-    """Return the changes in three steps, each by name, so that no name is without an answer meanwhile.
+    """Return the changes in three steps, each by name, so that every name can be resolved meanwhile.
 
     First come the names that only get records, to which others may point; then those whose records change;
     last those that only lose records. A name is in one step, its changes in the given order.

@@ -12,17 +12,15 @@ from polycloud.dns.ownership import Markers, Patterns, is_marker
 from polycloud.dns.rdata import VALUE_FIELDS
 from polycloud.dns.types import RecordType
 from polycloud.dns.validators import Problem, Validator, ZoneView
-from polycloud.dns.wanted import WantedRecord, WantedZone
+from polycloud.dns.wanted import DISABLED, WantedRecord, WantedZone
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 
 __all__ = ["Comparison", "PlannedSet", "ZoneProblemsError", "rdata_of"]
 
 APEX = frozenset({RecordType.NS, RecordType.SOA})
-"""Types of the zone itself that a plan does not touch unless told."""
+"""Types of the zone itself that a plan changes with `apex` only."""
 SIGNING = frozenset({"CDNSKEY", "CDS", "DNSKEY", "NSEC", "NSEC3", "NSEC3PARAM", "RRSIG", "ZONEMD"})
 """Types that servers which sign zones write themselves; a plan changes them only where they are wanted."""
-DISABLED = "disabled"
-"""The key of `extra` of a record that is kept and not served."""
 SHOWN_PROBLEMS = 10
 Key = tuple[str, str]
 
@@ -207,10 +205,10 @@ class Comparison:
 
     def _stays_off(self, wanted: WantedRecord) -> bool:
         """Return whether a record is disabled where it comes from, and would be served here."""
-        is_off = wanted.content.extra.get(DISABLED) and DISABLED not in self.driver.own_extra
+        is_off = wanted.is_disabled and DISABLED not in self.driver.own_extra
         if is_off:
             self._note(f"left out: {wanted} is disabled, and {self.driver.name} has no such records")
-        return bool(is_off)
+        return is_off
 
     def _is_off(self, record: Record) -> bool:
         """Return whether a record is disabled: no file that says what is served says that it shall go."""

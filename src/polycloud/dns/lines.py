@@ -15,7 +15,7 @@ from polycloud.errors import InvalidArgumentError
 __all__ = ["LinedZone", "ZoneFileError", "read_source"]
 
 FILE_NAME = re.compile(r"[^\s;$:{}\[\]]*[^\s;$:{}\[\].-][^\s;$:{}\[\]]*")
-"""Text that is no zone in any format, and may be meant as the name of a file."""
+"""Text that is not a zone in any format, and may be meant as the name of a file."""
 
 
 class ZoneFileError(InvalidArgumentError):

@@ -103,7 +103,7 @@ def write_value(content: Content, *, escaped: bool) -> str | dict[str, Any]:
 
 
 def read_number(name: str, text: Any) -> int:
-    """Return a number. Raises `InvalidArgumentError` for what is none."""
+    """Return a number. Raises `InvalidArgumentError` for anything else."""
     try:
         return int(text)
     except (TypeError, ValueError):

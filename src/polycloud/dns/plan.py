@@ -8,7 +8,8 @@ plan.apply()
 
 A plan is made by name and type, since that is what resolvers see, and consists of changes of single values,
 since that is what providers without record sets can do. What a plan must not touch it does not contain: the
-zone's own SOA and NS records unless told, records that others own, and types that the provider keeps itself.
+zone's own SOA and NS records (except with `apex`), records that others own, and types that the provider keeps
+itself.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Plan:
         most_updated: float = MOST_UPDATED,
         progress: Progress | None = None,
     ) -> None:
-        """Make the changes, in an order in which no name is without an answer; create a new zone before.
+        """Make the changes, in an order in which every name can be resolved; create a new zone before.
 
         A second plan after an error, applied, makes what was not made.
 

@@ -23,6 +23,10 @@ from polycloud.errors import InvalidArgumentError
 __all__ = ["WantedRecord", "WantedZone", "wanted_records"]
 
 
+DISABLED = "disabled"
+"""The key of `extra` of a record that is kept and not served."""
+
+
 class WantedRecord(NamedTuple):
     """A record that a zone shall have.
 
@@ -37,7 +41,7 @@ class WantedRecord(NamedTuple):
     @property
     def is_disabled(self) -> bool:
         """Whether the provider has it, but does not serve it."""
-        return self.content.extra.get("disabled") is True
+        return self.content.extra.get(DISABLED) is True
 
     def __str__(self) -> str:
         text = f"{self.content.type} record {self.content.name or '@'!r}"

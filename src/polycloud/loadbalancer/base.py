@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from ipaddress import ip_address
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
@@ -33,6 +32,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
     translated,
 )
+from polycloud.loadbalancer.checks import address_of, check_balancer, same_member
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import (
     Algorithm,
@@ -46,7 +46,6 @@ from polycloud.loadbalancer.types import (
     Provider,
     State,
 )
-from polycloud.utils.networking import is_ip
 from polycloud.utils.values import shown
 
 __all__ = [
@@ -63,8 +62,6 @@ __all__ = [
 
 T = TypeVar("T")
 DEFAULT_ALGORITHM = Algorithm.ROUND_ROBIN
-LARGEST_PORT = 65535
-BROADCAST = ip_address("255.255.255.255")
 LONGEST_LOOK = 2.0
 """The longest pause between two looks for connections, in seconds."""
 DEAD = frozenset({State.ERROR, State.DELETED})
@@ -299,8 +296,8 @@ class Driver(OperationsDriver):
 
         def check() -> list[Member] | None:
             there = self.balancer_list_members(balancer)
-            wanted = there if members is None else [_same(there, one) or one for one in members]
-            missing[:] = [_address(one) for one in wanted if one.health != MemberHealth.UP]
+            wanted = there if members is None else [same_member(there, one) or one for one in members]
+            missing[:] = [address_of(one) for one in wanted if one.health != MemberHealth.UP]
             return wanted if wanted and not missing else None
 
         try:
@@ -430,17 +427,17 @@ class Driver(OperationsDriver):
 
     def _require_new(self, members: Sequence[Member], member: Member) -> None:
         """Raise `MemberAlreadyExistsError` if a balancer with these members has the member already."""
-        found = _same(members, member)
+        found = same_member(members, member)
         if found is not None:
-            message = f"the balancer has the member {_address(found)} already; its id is {found.id!r}"
+            message = f"the balancer has the member {address_of(found)} already; its id is {found.id!r}"
             raise MemberAlreadyExistsError(message, self, str(found.id))
 
     def _require_member(self, members: Sequence[Member], member: Member) -> Member:
         """Return the member as a balancer lists it. Raises `MemberDoesNotExistError` if it does not."""
-        found = _same(members, member)
+        found = same_member(members, member)
         if found is None:
             raise MemberDoesNotExistError(
-                f"the balancer has no member {_address(member)} ({member.id!r})", self, str(member.id)
+                f"the balancer has no member {address_of(member)} ({member.id!r})", self, str(member.id)
             )
         return found
 
@@ -473,87 +470,3 @@ def addresses_of(node: Addressed, *, private_first: bool) -> list[str]:
     """Return the addresses of a node, the one at which a balancer should reach it first."""
     private, public = (list(getattr(node, name, None) or ()) for name in ("private_ips", "public_ips"))
     return private + public if private_first else public + private
-
-
-def check_balancer(balancer: object) -> LoadBalancer:
-    """Return the argument `balancer`. Raises `InvalidArgumentError` if it is not one."""
-    if isinstance(balancer, LoadBalancer):
-        return balancer
-    raise InvalidArgumentError(f"balancer must be a LoadBalancer, got {shown(balancer)}")
-
-
-def check_port(port: object, argument: str = "port") -> int:
-    """Return a port. Raises `InvalidArgumentError` for anything but 1 to 65535."""
-    if isinstance(port, int) and not isinstance(port, bool) and 0 < port <= LARGEST_PORT:
-        return port
-    raise InvalidArgumentError(f"{argument} must be an int from 1 to {LARGEST_PORT}, got {shown(port)}")
-
-
-def check_name(name: object) -> str:
-    """Return the name of a balancer. Raises `InvalidArgumentError` for anything but a non-empty str."""
-    if isinstance(name, str) and name:
-        return name
-    raise InvalidArgumentError(f"name must be a non-empty str, got {shown(name)}")
-
-
-def check_member(member: object, *, by_id: bool = False) -> Member:
-    """Return a member that is to be attached.
-
-    Raises `InvalidArgumentError` unless it has a port and a server's address, or with `by_id` an id instead.
-    """
-    if not isinstance(member, Member):
-        raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
-    if member.port is not None:
-        check_port(member.port, "the member's port")
-    if by_id and member.id:
-        return member
-    if member.port is None:
-        raise InvalidArgumentError(f"the member's port must not be None: {member!r}")
-    if not isinstance(member.ip, str) or not (is_ip(member.ip, 4) or is_ip(member.ip, 6)):
-        raise InvalidArgumentError(f"the member's ip must be an address, got {shown(member.ip)}")
-    where = ip_address(member.ip)
-    if where.is_unspecified or where.is_multicast or where == BROADCAST:
-        raise InvalidArgumentError(f"the member's ip must be the address of one server, got {member.ip}")
-    return member
-
-
-def check_members(members: Sequence[Member], *, by_id: bool = False) -> list[Member]:
-    """Return the members of a new balancer, each of which `check_member` accepts.
-
-    Raises `InvalidArgumentError` for an invalid one, and for one that is given twice.
-    """
-    checked: list[Member] = []
-    for one in members or ():
-        if _same(checked, check_member(one, by_id=by_id)) is not None:
-            raise InvalidArgumentError(f"the member {_address(one)} is given twice")
-        checked.append(one)
-    return checked
-
-
-def _same(members: Sequence[Member], member: Member) -> Member | None:
-    """Return the member that has the same address and port, or without an address the same id.
-
-    Of several at one address, which HAProxy allows, it is the one with the same id, or the first.
-    """
-    if not isinstance(member, Member):
-        raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
-    if member.ip is None or member.port is None:
-        return next((one for one in members if one.id is not None and one.id == member.id), None)
-    where = (_spelled(member.ip), member.port)
-    found = [one for one in members if (_spelled(one.ip), one.port) == where]
-    return next((one for one in found if one.id == member.id), found[0] if found else None)
-
-
-def _spelled(ip: str | None) -> str | None:
-    """Return an address in its only spelling: those of IPv6 have several."""
-    if ip is None or not is_ip(ip, 6):
-        return ip
-    import ipaddress
-
-    return str(ipaddress.IPv6Address(ip))
-
-
-def _address(member: Member) -> str:
-    if not member.ip:
-        return str(member.id)
-    return f"[{member.ip}]:{member.port}" if ":" in member.ip else f"{member.ip}:{member.port}"

@@ -1,13 +1,101 @@
-"""Health checks as callers give them."""
+"""Checks of what callers give: balancers, members, ports, names and health checks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from ipaddress import ip_address
+
 from polycloud.common.arguments import require_count, require_text
 from polycloud.errors import InvalidArgumentError
-from polycloud.loadbalancer.base import check_port
+from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck
+from polycloud.utils.networking import is_ip
+from polycloud.utils.values import shown
 
 COUNTS = ("interval", "timeout", "healthy", "unhealthy")
+LARGEST_PORT = 65535
+BROADCAST = ip_address("255.255.255.255")
+
+
+def check_balancer(balancer: object) -> LoadBalancer:
+    """Return the argument `balancer`. Raises `InvalidArgumentError` if it is not one."""
+    if isinstance(balancer, LoadBalancer):
+        return balancer
+    raise InvalidArgumentError(f"balancer must be a LoadBalancer, got {shown(balancer)}")
+
+
+def check_port(port: object, argument: str = "port") -> int:
+    """Return a port. Raises `InvalidArgumentError` for anything but 1 to 65535."""
+    if isinstance(port, int) and not isinstance(port, bool) and 0 < port <= LARGEST_PORT:
+        return port
+    raise InvalidArgumentError(f"{argument} must be an int from 1 to {LARGEST_PORT}, got {shown(port)}")
+
+
+def check_name(name: object) -> str:
+    """Return the name of a balancer. Raises `InvalidArgumentError` for anything but a non-empty str."""
+    if isinstance(name, str) and name:
+        return name
+    raise InvalidArgumentError(f"name must be a non-empty str, got {shown(name)}")
+
+
+def check_member(member: object, *, by_id: bool = False) -> Member:
+    """Return a member that is to be attached.
+
+    Raises `InvalidArgumentError` unless it has a port and a server's address, or with `by_id` an id instead.
+    """
+    if not isinstance(member, Member):
+        raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
+    if member.port is not None:
+        check_port(member.port, "the member's port")
+    if by_id and member.id:
+        return member
+    if member.port is None:
+        raise InvalidArgumentError(f"the member's port must not be None: {member!r}")
+    if not isinstance(member.ip, str) or not (is_ip(member.ip, 4) or is_ip(member.ip, 6)):
+        raise InvalidArgumentError(f"the member's ip must be an address, got {shown(member.ip)}")
+    where = ip_address(member.ip)
+    if where.is_unspecified or where.is_multicast or where == BROADCAST:
+        raise InvalidArgumentError(f"the member's ip must be the address of one server, got {member.ip}")
+    return member
+
+
+def check_members(members: Sequence[Member], *, by_id: bool = False) -> list[Member]:
+    """Return the members of a new balancer, each of which `check_member` accepts.
+
+    Raises `InvalidArgumentError` for an invalid one, and for one that is given twice.
+    """
+    checked: list[Member] = []
+    for one in members or ():
+        if same_member(checked, check_member(one, by_id=by_id)) is not None:
+            raise InvalidArgumentError(f"the member {address_of(one)} is given twice")
+        checked.append(one)
+    return checked
+
+
+def same_member(members: Sequence[Member], member: Member) -> Member | None:
+    """Return the member that has the same address and port, or without an address the same id.
+
+    Of several at one address, which HAProxy allows, it is the one with the same id, or the first.
+    """
+    if not isinstance(member, Member):
+        raise InvalidArgumentError(f"member must be a Member, got {shown(member)}")
+    if member.ip is None or member.port is None:
+        return next((one for one in members if one.id is not None and one.id == member.id), None)
+    where = (_spelled(member.ip), member.port)
+    found = [one for one in members if (_spelled(one.ip), one.port) == where]
+    return next((one for one in found if one.id == member.id), found[0] if found else None)
+
+
+def _spelled(ip: str | None) -> str | None:
+    """Return an address in its only spelling: those of IPv6 have several."""
+    return ip if ip is None or not is_ip(ip, 6) else str(ip_address(ip))
+
+
+def address_of(member: Member) -> str:
+    """Return how messages name a member: its address and port, or its id without an address."""
+    if not member.ip:
+        return str(member.id)
+    return f"[{member.ip}]:{member.port}" if ":" in member.ip else f"{member.ip}:{member.port}"
 
 
 def require_check(check: HealthCheck) -> HealthCheck:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from polycloud.errors import InvalidArgumentError
-from polycloud.loadbalancer.base import check_port
+from polycloud.loadbalancer.checks import check_port
 from polycloud.loadbalancer.objects import Member
 from polycloud.loadbalancer.settings import Listener
 from polycloud.utils.values import shown

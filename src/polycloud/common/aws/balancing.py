@@ -9,11 +9,12 @@ it is. Each gets the tag `MARKER` instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
+from polycloud.common.arguments import as_list
 from polycloud.common.aws.connection import AWSBaseDriver, AWSResponse
 from polycloud.common.aws.errors import REFUSALS, Refusals
 from polycloud.common.aws.query import AWSQueryConnection
@@ -24,8 +25,9 @@ MARKER = "polycloud-create"
 """The tag of a balancer whose value is known to the create alone that made it."""
 
 REFUSED_MEMBERS = frozenset({"InvalidInstance", "InvalidTarget"})
-"""The codes of members that are none of the account, do not run, or are out of reach."""
+"""The codes of members that the account does not have, that do not run, or that cannot be reached."""
 
+SCHEMES = ("internet-facing", "internal")
 LONGEST_NAME = 32
 NAME = re.compile(r"(?!.*--)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 GONE = re.compile(r"(LoadBalancer|AccessPoint|TargetGroup|Listener)NotFound")
@@ -61,19 +63,38 @@ class BalancingConnection(AWSQueryConnection):
 
 
 class BalancingBaseDriver(AWSBaseDriver):
-    """The base of the drivers of both versions; `ex_per_page` is the most resources on a page."""
+    """The base of the drivers of both versions.
+
+    `ex_per_page` is the most resources on a page. New balancers that name none have `ex_subnets` and
+    the scheme `ex_scheme`.
+    """
 
     connectionCls = BalancingConnection
     connection: BalancingConnection
     website = "https://aws.amazon.com/elasticloadbalancing/"
     endpoint = "elasticloadbalancing"
 
-    def __init__(self, *args: Any, ex_per_page: int | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        ex_per_page: int | None = None,
+        ex_subnets: Sequence[str] = (),
+        ex_scheme: str | None = None,
+        **options: Any,
+    ) -> None:
         self._per_page = ex_per_page
         super().__init__(*args, **options)
+        self._subnets, self._scheme = as_list(ex_subnets), require_scheme(ex_scheme)
 
     def _ex_connection_class_kwargs(self) -> dict[str, Any]:
         return {**super()._ex_connection_class_kwargs(), "per_page": self._per_page}
+
+
+def require_scheme(scheme: str | None) -> str | None:
+    """Return a scheme. Raises `InvalidArgumentError` for anything but the provider's two."""
+    if scheme is None or scheme in SCHEMES:
+        return scheme
+    raise InvalidArgumentError(f"ex_scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
 
 
 def code_of(error: ProviderHTTPError) -> str:

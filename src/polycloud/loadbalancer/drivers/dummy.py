@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polycloud.loadbalancer.base import (
-    DEFAULT_ALGORITHM,
-    Driver,
-    check_balancer,
-    check_member,
-    check_members,
-    check_name,
-    check_port,
-)
+from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Driver
+from polycloud.loadbalancer.checks import check_balancer, check_member, check_members, check_name, check_port
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import (
     Algorithm,

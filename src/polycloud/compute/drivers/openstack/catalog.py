@@ -164,7 +164,7 @@ class OpenStackCatalog(OpenStackServices):
 
 
 def _detail(detail: str | None) -> str:
-    """Return the end of the path of a quota. Raises `InvalidArgumentError` for what is none."""
+    """Return the end of the path of a quota. Raises `InvalidArgumentError` for anything else."""
     if detail not in {None, "", "detail", "/detail"}:
         raise InvalidArgumentError(f"detail must be '/detail' or None, got {shown(detail)}")
     return "/detail" if detail else ""

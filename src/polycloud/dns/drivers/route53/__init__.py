@@ -41,7 +41,7 @@ class Route53DNSDriver(Route53Zones, Route53Records):
     `ResourceRecordSetCount`; of `get_zone` and `create_zone` also `NameServers`, `DelegationSetId`, `VPCs`.
 
     A record has in `extra` what its set has beyond DNS, with the prefix `ex_`: `ex_set_identifier` (by which
-    sets of one name and type are told apart), `ex_weight`, `ex_region`, `ex_geo_location`, `ex_failover`,
+    sets of one name and type are distinguished), `ex_weight`, `ex_region`, `ex_geo_location`, `ex_failover`,
     `ex_multi_value_answer`, `ex_health_check_id`, `ex_cidr_routing_config`, `ex_geo_proximity_location` and
     `ex_traffic_policy_instance_id`. An alias is a record of type ALIAS without TTL, whose data is its target.
     Its `ex_alias_type` is the type that it answers, by default A; its `ex_alias_zone_id` the zone of the

@@ -23,7 +23,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
     translated,
 )
-from polycloud.loadbalancer.base import check_balancer, check_port
+from polycloud.loadbalancer.checks import check_balancer, check_port
 from polycloud.loadbalancer.drivers.alb.connection import ALBBaseDriver
 from polycloud.loadbalancer.drivers.alb.payload import (
     ALGORITHM,

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from polycloud.common.arguments import as_list
-from polycloud.common.aws.balancing import MARKER, require_name, tag_list
+from polycloud.common.aws.balancing import MARKER, SCHEMES, require_name, require_scheme, tag_list
 from polycloud.common.aws.xml import item_of
 from polycloud.common.creation import is_refusal, marker_for
 from polycloud.errors import (
@@ -24,7 +24,8 @@ from polycloud.errors import (
     PolycloudError,
     UnsupportedOperationError,
 )
-from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, check_members
+from polycloud.loadbalancer.base import DEFAULT_ALGORITHM
+from polycloud.loadbalancer.checks import check_members
 from polycloud.loadbalancer.creating import MarkedCreation, Steps
 from polycloud.loadbalancer.drivers.alb.balancers import OWNER, PORT
 from polycloud.loadbalancer.drivers.alb.members import (
@@ -52,7 +53,6 @@ from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySession
 from polycloud.loadbalancer.types import Algorithm
 
 T = TypeVar("T")
-SCHEMES = ("internet-facing", "internal")
 STEM = 16
 """The letters of a balancer's name with which the names of its target groups begin."""
 
@@ -80,16 +80,6 @@ class Plan:
 
 class ALBCreating(ALBMembers):
     """Methods of creating."""
-
-    def __init__(
-        self,
-        *args: Any,
-        ex_subnets: Sequence[str] = (),
-        ex_scheme: str | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(*args, **options)
-        self._subnets, self._scheme = as_list(ex_subnets), _require_scheme(ex_scheme)
 
     def create_balancer(
         self,
@@ -169,7 +159,7 @@ class ALBCreating(ALBMembers):
             "Name": name,
             "Subnets": subnets,
             "SecurityGroups": as_list(ex_security_groups),
-            "Scheme": _require_scheme(ex_scheme) or self._scheme or SCHEMES[0],
+            "Scheme": require_scheme(ex_scheme) or self._scheme or SCHEMES[0],
             "Type": type_,
         }
         tags = dict(ex_tags or {})
@@ -311,12 +301,6 @@ def _require_type(wanted: str, type_: str, what: str, value: str) -> str:
     if type_ == wanted:
         return value
     raise UnsupportedOperationError(f"only {wanted} balancers have {what}, not {type_} ones")
-
-
-def _require_scheme(scheme: str | None) -> str | None:
-    if scheme is None or scheme in SCHEMES:
-        return scheme
-    raise InvalidArgumentError(f"ex_scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
 
 
 def _require_target_type(given: str | None, members: list[Member]) -> str:

@@ -16,7 +16,8 @@ from polycloud.errors import (
     ProviderHTTPError,
     UnsupportedOperationError,
 )
-from polycloud.loadbalancer.base import Addressed, check_balancer, check_member
+from polycloud.loadbalancer.base import Addressed
+from polycloud.loadbalancer.checks import check_balancer, check_member
 from polycloud.loadbalancer.drivers.alb.balancers import ALBBalancers
 from polycloud.loadbalancer.drivers.alb.payload import Group, Target, TargetDescription
 from polycloud.loadbalancer.objects import LoadBalancer, Member

@@ -9,7 +9,7 @@ from msgspec import Meta, field
 
 from polycloud.common.aws.balancing import Payload, Tag
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.base import check_port
+from polycloud.loadbalancer.checks import check_port
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth, State

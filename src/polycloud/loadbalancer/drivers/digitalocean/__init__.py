@@ -15,15 +15,8 @@ from polycloud.common.creation import NewCreation
 from polycloud.common.digitalocean import PROCESSING, DigitalOceanBaseDriver, number
 from polycloud.common.payload import Item, LazyExtra
 from polycloud.errors import ConflictError, InvalidArgumentError, ProviderError
-from polycloud.loadbalancer.base import (
-    DEFAULT_ALGORITHM,
-    Addressed,
-    Driver,
-    check_balancer,
-    check_members,
-    check_name,
-    check_port,
-)
+from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Addressed, Driver
+from polycloud.loadbalancer.checks import check_balancer, check_members, check_name, check_port
 from polycloud.loadbalancer.drivers.digitalocean.payload import (
     ENCRYPTED,
     STATES,

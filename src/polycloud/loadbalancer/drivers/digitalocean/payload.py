@@ -12,8 +12,7 @@ from polycloud.common.arguments import drop_none, require_count, require_text
 from polycloud.common.digitalocean import number
 from polycloud.common.payload import decode
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.base import check_member
-from polycloud.loadbalancer.checks import require_check
+from polycloud.loadbalancer.checks import check_member, require_check
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.objects import Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions

@@ -16,7 +16,8 @@ from polycloud.errors import (
     UnsupportedOperationError,
     translated,
 )
-from polycloud.loadbalancer.base import Driver, check_balancer, check_port
+from polycloud.loadbalancer.base import Driver
+from polycloud.loadbalancer.checks import check_balancer, check_port
 from polycloud.loadbalancer.drivers.elb.payload import HTTP, Description, extra_of, listener_fields
 from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.settings import Listener

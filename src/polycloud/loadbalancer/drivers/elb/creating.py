@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from polycloud.common.arguments import as_list
-from polycloud.common.aws.balancing import MARKER, require_name, tag_list, tags_of
+from polycloud.common.aws.balancing import MARKER, require_name, require_scheme, tag_list, tags_of
 from polycloud.common.creation import marker_for
-from polycloud.errors import InvalidArgumentError, NotFoundError, UnsupportedOperationError
-from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, check_members
+from polycloud.errors import NotFoundError, UnsupportedOperationError
+from polycloud.loadbalancer.base import DEFAULT_ALGORITHM
+from polycloud.loadbalancer.checks import check_members
 from polycloud.loadbalancer.creating import MarkedCreation, Steps
 from polycloud.loadbalancer.drivers.elb.members import ELBMembers, instance_of, require_port
 from polycloud.loadbalancer.drivers.elb.payload import (
@@ -28,7 +29,6 @@ from polycloud.loadbalancer.types import Algorithm
 
 STICKY, PROXY = "polycloud-sticky", "polycloud-proxy-protocol"
 """The names of our policies, which a balancer has for itself."""
-SCHEMES = ("internet-facing", "internal")
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,6 @@ class Plan:
 
 class ELBCreating(ELBMembers):
     """Methods of creating."""
-
-    def __init__(
-        self,
-        *args: Any,
-        ex_subnets: Sequence[str] = (),
-        ex_scheme: str | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(*args, **options)
-        self._subnets, self._scheme = as_list(ex_subnets), require_scheme(ex_scheme)
 
     def create_balancer(
         self,
@@ -198,13 +188,6 @@ class ELBCreating(ELBMembers):
         for port in ports:
             fields = {"LoadBalancerName": name, "InstancePort": port, "PolicyNames": [PROXY]}
             self.connection.act("SetLoadBalancerPoliciesForBackendServer", **fields)
-
-
-def require_scheme(scheme: str | None) -> str | None:
-    """Return a scheme. Raises `InvalidArgumentError` for anything but the provider's two."""
-    if scheme is None or scheme in SCHEMES:
-        return scheme
-    raise InvalidArgumentError(f"ex_scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
 
 
 def _require_sticky(sticky: StickySessions | None, listeners: Sequence[Listener]) -> StickySessions | None:

@@ -15,7 +15,8 @@ from typing import Any
 from polycloud.common.aws.balancing import REFUSED_MEMBERS, code_of
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
-from polycloud.loadbalancer.base import Addressed, check_balancer, check_member
+from polycloud.loadbalancer.base import Addressed
+from polycloud.loadbalancer.checks import check_balancer, check_member
 from polycloud.loadbalancer.drivers.elb.balancers import ELBBalancers
 from polycloud.loadbalancer.drivers.elb.payload import DescribedAttributes, Instance
 from polycloud.loadbalancer.objects import LoadBalancer, Member
@@ -101,7 +102,7 @@ class ELBMembers(ELBBalancers):
         self.connection.act("ModifyLoadBalancerAttributes", **fields)
 
     def _register(self, name: str, ids: list[str]) -> None:
-        """Register instances. Raises `InvalidArgumentError` for those that are none of the account."""
+        """Register instances. Raises `InvalidArgumentError` for those that the account does not have."""
         fields: dict[str, Any] = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
         try:
             self.connection.act("RegisterInstancesWithLoadBalancer", **fields)

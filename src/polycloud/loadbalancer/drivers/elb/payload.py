@@ -10,7 +10,7 @@ from msgspec import field
 from polycloud.common.aws.balancing import Payload, Tag
 from polycloud.common.aws.xml import Item
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.base import check_port
+from polycloud.loadbalancer.checks import check_port
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth

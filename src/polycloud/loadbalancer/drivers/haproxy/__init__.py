@@ -25,7 +25,8 @@ from polycloud.errors import (
     ProviderHTTPError,
     UnsupportedOperationError,
 )
-from polycloud.loadbalancer.base import Addressed, Driver, check_balancer, check_member
+from polycloud.loadbalancer.base import Addressed, Driver
+from polycloud.loadbalancer.checks import check_balancer, check_member
 from polycloud.loadbalancer.drivers.haproxy import servers
 from polycloud.loadbalancer.drivers.haproxy.runtime import RuntimeConnection, word
 from polycloud.loadbalancer.drivers.haproxy.servers import Row, Server
@@ -130,7 +131,7 @@ class HAProxyDriver(Driver):
             member: Its address, port, and in `extra["weight"]` a weight from 0 to 256.
             ex_health_check: How a new server is checked; None for not at all. What is sent to it, and to
                 which path, stands in the configuration of the backend. HAProxy 2.4 checks no new servers.
-            ex_proxy_protocol: Whether a new server is told the client's address (version 2).
+            ex_proxy_protocol: Whether a new server gets the client's address (version 2).
 
         Raises:
             MemberAlreadyExistsError: The backend has this member.

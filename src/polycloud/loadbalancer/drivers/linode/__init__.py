@@ -12,7 +12,8 @@ from polycloud.common.creation import NewCreation
 from polycloud.common.linode import LabelTakenError
 from polycloud.common.payload import Item, decode, identity
 from polycloud.errors import InvalidArgumentError, NotFoundError, translated
-from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, check_balancer, check_members, check_port
+from polycloud.loadbalancer.base import DEFAULT_ALGORITHM
+from polycloud.loadbalancer.checks import check_balancer, check_members, check_port
 from polycloud.loadbalancer.drivers.linode.members import PATH, LinodeMembers, path_of
 from polycloud.loadbalancer.drivers.linode.payload import (
     Config,

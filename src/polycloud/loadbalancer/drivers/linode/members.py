@@ -14,7 +14,8 @@ from polycloud.common.base import quote_segment
 from polycloud.common.linode import LinodeBaseDriver, LinodeBusyError
 from polycloud.common.payload import Item, identity, value_of
 from polycloud.errors import NotFoundError, ProviderError
-from polycloud.loadbalancer.base import Driver, check_balancer, check_member
+from polycloud.loadbalancer.base import Driver
+from polycloud.loadbalancer.checks import check_balancer, check_member
 from polycloud.loadbalancer.drivers.linode.payload import (
     Config,
     Node,

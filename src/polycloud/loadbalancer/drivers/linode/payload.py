@@ -10,8 +10,7 @@ import msgspec
 
 from polycloud.common.arguments import drop_none, require_count, require_text
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.base import check_name
-from polycloud.loadbalancer.checks import require_check
+from polycloud.loadbalancer.checks import check_name, require_check
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberCondition, MemberHealth

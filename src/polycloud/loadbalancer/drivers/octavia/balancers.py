@@ -12,7 +12,8 @@ from polycloud.common.base import quote_segment
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
 from polycloud.common.payload import value_of
 from polycloud.errors import ConflictError, ProviderError, UnsupportedOperationError
-from polycloud.loadbalancer.base import Driver, check_balancer, check_name
+from polycloud.loadbalancer.base import Driver
+from polycloud.loadbalancer.checks import check_balancer, check_name
 from polycloud.loadbalancer.drivers.octavia.payload import (
     ALGORITHMS,
     OURS,

@@ -8,7 +8,8 @@ from typing import Any
 from polycloud.common.arguments import as_list, drop_none
 from polycloud.common.creation import Creation, marker_for
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, check_members, check_name, check_port
+from polycloud.loadbalancer.base import DEFAULT_ALGORITHM
+from polycloud.loadbalancer.checks import check_members, check_name, check_port
 from polycloud.loadbalancer.drivers.octavia.balancers import OctaviaBalancers
 from polycloud.loadbalancer.drivers.octavia.payload import (
     CHECK_PORT,

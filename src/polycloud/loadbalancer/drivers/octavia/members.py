@@ -13,7 +13,7 @@ from polycloud.common.base import quote_segment
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError, PolycloudError, translated
-from polycloud.loadbalancer.base import check_balancer, check_member
+from polycloud.loadbalancer.checks import check_balancer, check_member
 from polycloud.loadbalancer.drivers.octavia.creating import OctaviaCreating
 from polycloud.loadbalancer.drivers.octavia.payload import (
     MemberPayload,

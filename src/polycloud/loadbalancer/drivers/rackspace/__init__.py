@@ -17,7 +17,7 @@ from polycloud.common.base import quote_segment
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK
 from polycloud.errors import NotFoundError, ProviderHTTPError, translated
-from polycloud.loadbalancer.base import check_balancer, check_member
+from polycloud.loadbalancer.checks import check_balancer, check_member
 from polycloud.loadbalancer.drivers.rackspace.balancers import CloudLBBalancers
 from polycloud.loadbalancer.drivers.rackspace.connection import (
     DUPLICATE,

@@ -12,14 +12,8 @@ from polycloud.common.base import quote_segment
 from polycloud.common.creation import NewCreation
 from polycloud.common.openstack import OpenStackBaseDriver
 from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderError, ProviderHTTPError, translated
-from polycloud.loadbalancer.base import (
-    DEFAULT_ALGORITHM,
-    Driver,
-    check_balancer,
-    check_members,
-    check_name,
-    check_port,
-)
+from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Driver
+from polycloud.loadbalancer.checks import check_balancer, check_members, check_name, check_port
 from polycloud.loadbalancer.drivers.rackspace.connection import CloudLBConnection, is_busy, is_gone
 from polycloud.loadbalancer.drivers.rackspace.payload import (
     ALGORITHMS,

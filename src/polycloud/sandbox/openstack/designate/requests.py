@@ -59,7 +59,7 @@ def _matches(one: Any, call: Call) -> bool:
 
 
 def check_id(text: str, kind: str, name: str = "") -> None:
-    """Raise an error of a kind for what is no UUID; its message has the name, if there is one."""
+    """Raise an error of a kind unless the text is a UUID; its message has the name, if there is one."""
     try:
         uuid.UUID(text)
     except ValueError:

@@ -83,7 +83,7 @@ class MemberRules(LBSuite):
 
     @rule(ATTACH, LIST)
     def test_l48_same_member_at_once(self, driver: Driver, balancer: LoadBalancer) -> None:
-        """Of callers that attach one member at the same time, one does; the others are told that it is."""
+        """Of callers that attach one member at the same time, one succeeds; the others are refused."""
         wanted = self.new_member(driver, 1)
 
         def attach() -> bool:
@@ -198,7 +198,7 @@ class MemberRules(LBSuite):
 
     @rule(ATTACH)
     def test_l54_nodes_without_address(self, driver: Driver, balancer: LoadBalancer) -> None:
-        """A node without an address is refused before anything is sent, and so is what is no node."""
+        """A node without an address is refused before anything is sent, and so is anything but a node."""
         wrong: list[Any] = ["a node", None]
         if not self.by_id:
             wrong.append(SomeNode())
