@@ -1,0 +1,1 @@
+"""Run programs that were written for Libcloud."""
