@@ -26,8 +26,8 @@ REAL = {name: f"POLYCLOUD_{name.upper()}" for name in ("nameservers", "openstack
 def pytest_collection() -> Generator[None, object, object]:
     """Leave what is collected out of garbage collection.
 
-    These are a million objects, which live as long as the process: to search them again and again takes a third
-    of the collection, and 0.4 s of every test that calls `gc.collect`.
+    These are a million objects, which live as long as the process: to search them again and again takes
+    a third of the collection, and 0.4 s of every test that calls `gc.collect`.
     """
     gc.disable()
     try:
