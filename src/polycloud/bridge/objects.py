@@ -161,7 +161,13 @@ def _object(obj: Any, driver: Any) -> storage.Object:
     container = ours(obj.container, driver)
     size = _number(obj.size) or 0
     return storage.Object(
-        obj.name, int(size), obj.hash or "", _extra(obj, driver), obj.meta_data, container, driver
+        obj.name,
+        int(size),
+        (obj.hash or "").strip('"'),
+        _extra(obj, driver),
+        obj.meta_data,
+        container,
+        driver,
     )
 
 
