@@ -5,7 +5,9 @@ Names are Libcloud's without their first part: `compute.base.Node` is `libcloud.
 
 from __future__ import annotations
 
-__all__ = ["BRIDGE", "INSTEAD", "instead_of"]
+from polycloud.libcloud.names import own_modules
+
+__all__ = ["BRIDGE", "DIFFERS", "INSTEAD", "difference", "instead_of"]
 
 BRIDGE = (
     "the bridge reaches this provider: pip install 'polycloud[libcloud]', and call polycloud.get_driver "
@@ -63,6 +65,28 @@ INSTEAD = {
     "utils.xml": "use xml.etree.ElementTree instead",
 }
 """What to use instead of a name, and of all names below it."""
+DIFFERS: dict[str, str] = {}
+"""What is different in polycloud about a name that it has too."""
+
+ASSIGNED = {
+    "security.VERIFY_SSL_CERT": (
+        "verification cannot be switched off; name the certificate authority of a test server in "
+        "security.CA_CERTS_PATH or ca_cert="
+    ),
+}
+"""What is different about setting a name."""
+VALUES = {
+    (
+        "secure",
+        False,
+    ): "plain HTTP to another machine is sent with a warning, and needs allow_insecure=True without the alias",
+}
+"""What is different about a value of a driver's keyword argument."""
+HOOKS = {
+    *("cache_busting", "conn_class", "connect", "morph_action_hook", "pre_connect_hook", "rawResponseCls"),
+    *("parse_zero_length_body", "retryCls", "set_context", "set_http_proxy", "reset_context"),
+}
+"""Members of Libcloud's connections and responses that nothing calls here if a program overrides them."""
 
 
 def instead_of(name: str) -> str | None:
@@ -76,4 +100,12 @@ def instead_of(name: str) -> str | None:
         clause = INSTEAD.get(".".join(parts[:length]))
         if clause is not None:
             return clause
-    return BRIDGE if parts[0] in SERVICES and parts[1:2] == ["drivers"] and parts[2:] else None
+    is_driver = (
+        parts[0] in SERVICES and parts[1:2] == ["drivers"] and len(parts) > len(("service", "drivers"))
+    )
+    return BRIDGE if is_driver and ".".join(parts[:3]) not in own_modules() else None
+
+
+def difference(name: str) -> str | None:
+    """Return what is different about a name that both have, as a clause; None if nothing is."""
+    return DIFFERS.get(name)
