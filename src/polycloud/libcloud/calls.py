@@ -71,7 +71,7 @@ class Calls(ast.NodeVisitor):
         """Add to what is known of a variable of the current scope."""
         known = self.scope.look_up(name)
         if known is None:  # a global that the module does not set itself
-            known = self.scope.names.setdefault(name, set())
+            known = self.scope.outermost().names.setdefault(name, set())
         self.add(known, values)
 
     def quietly(self, node: ast.expr) -> Values:
@@ -148,7 +148,8 @@ class Calls(ast.NodeVisitor):
             return {value for path in kind.libclouds() for value in self.attribute(Instance(path), name)}
         if isinstance(owner, Instance) and name == "connection":
             return {CONNECTION}
-        return {Name(path) for path in self._paths(owner, name)}
+        is_exact = isinstance(owner, Name | Instance) and owner.is_exact
+        return {Name(path, is_exact) for path in self._paths(owner, name)}
 
     # Calls
 
@@ -166,8 +167,8 @@ class Calls(ast.NodeVisitor):
             self._string(node.args[0])
         if last in MODULES and node.args:
             return self._module(node.args[0])
-        paths = [one.path for one in functions if isinstance(one, Name)]
-        self.uses.call(node, paths)
+        exact = [one.path for one in functions if isinstance(one, Name) and one.is_exact]
+        self.uses.call(node, exact if len(exact) == len(functions) else [])
         found: set[Value] = set()
         for function in functions:
             found |= self._result(node, function, arguments, named)

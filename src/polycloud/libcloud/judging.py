@@ -19,10 +19,11 @@ from polycloud.common.options import ConnectionOptions
 from polycloud.errors import UnknownProviderError
 from polycloud.libcloud import names
 from polycloud.libcloud.differences import BRIDGE, SERVICES, difference, instead_of
-from polycloud.libcloud.modules import MODULES, NAMES
+from polycloud.libcloud.instead import NOTHING
 
-NOTHING = "there is nothing in its place"
 NEITHER = "Libcloud 3.9.1 has it neither"
+CLOSE = 0.75
+"""How alike an argument must be to be named, of 1."""
 _ABSENT: Any = object()
 
 
@@ -76,9 +77,9 @@ def _judge_member(module: str, name: str, kind: type, member: str) -> Judgement 
         return _present(path)
     home = names.home_of(module, name) or _theirs().get(kind)
     if home is not None and names.has_member(home, member):
-        return _lacking(path, home)
+        return _lacking(path, is_libclouds=True)
     if (issubclass(kind, Enum) and not member.startswith("_")) or member.startswith("ex_"):
-        return _lacking(path)
+        return _lacking(path, is_libclouds=False)
     return None
 
 
@@ -99,16 +100,12 @@ def _present(name: str) -> Judgement:
     return Judgement(name, Verdict.DIFFERS, note) if note else Judgement(name, Verdict.SAME)
 
 
-def _lacking(name: str, home: str | None = None) -> Judgement:
-    """Judge a name that polycloud lacks; `home` is that of the class of Libcloud that has it as a member."""
-    paths = [name]
-    if home is not None:
-        member = name.rpartition(".")[2]
-        paths += [f"{base.replace(':', '.')}.{member}" for base in names.lineage(home)]
-    clause = next(filter(None, map(instead_of, paths)), None)
+def _lacking(name: str, *, is_libclouds: bool | None = None) -> Judgement:
+    """Judge a name that polycloud lacks."""
+    clause = instead_of(name)
     if clause == BRIDGE:
         return Judgement(name, Verdict.BRIDGE, clause)
-    if home is not None or _is_libclouds(name):
+    if _is_libclouds(name) if is_libclouds is None else is_libclouds:
         return Judgement(name, Verdict.MISSING, clause or NOTHING)
     note = f"{NEITHER}; {clause}" if clause else NEITHER
     return Judgement(name, Verdict.MISSING, note, is_libclouds=False)
@@ -136,15 +133,16 @@ def _module(module: str) -> Any:
         return polycloud
     if module not in names.own_modules():
         return None
-    return import_module(MODULES.get(module, f"polycloud.{module}"))
+    return import_module(names.own_name(module))
 
 
 def _value(module: str, name: str) -> Any:
     """Return what polycloud has under a name in the place of a module of Libcloud."""
-    if f"{module}.{name}" in NAMES:
-        target, _, attribute = NAMES[f"{module}.{name}"].partition(":")
-        return getattr(import_module(target), attribute)
-    return getattr(_module(module), name, _ABSENT)
+    value = getattr(_module(module), name, _ABSENT)
+    if value is not _ABSENT:
+        return value
+    other = names.elsewhere(module, name)
+    return _ABSENT if other is None else other
 
 
 @cache
@@ -233,10 +231,11 @@ def driver_path(service: str, provider: str) -> str | None:
 
 def judge_keyword(path: str, keyword: str) -> Judgement:
     """Judge a keyword argument that polycloud's function or class does not take."""
-    clause = (
-        instead_of(f"{path}({keyword})") or f"it takes {', '.join(sorted(_accepted(_resolved(path)) or ()))}"
-    )
-    return Judgement(f"{path}({keyword}=)", Verdict.MISSING, clause)
+    import difflib
+
+    near = difflib.get_close_matches(keyword, sorted(_accepted(_resolved(path)) or ()), 1, CLOSE)
+    hint = f"; the nearest is {near[0]}=" if near else ""
+    return Judgement(f"{path}({keyword}=)", Verdict.MISSING, f"there is no such argument{hint}")
 
 
 def unknown_keywords(path: str, keywords: Iterable[str]) -> list[str]:
@@ -254,7 +253,7 @@ def _accepted(function: Any) -> frozenset[str] | None:
     """Return the keyword arguments that a function or class takes; None if it takes any."""
     if isinstance(function, type) and issubclass(function, BaseDriver):
         constructors = (vars(one)["__init__"] for one in function.__mro__ if "__init__" in vars(one))
-        parameters = (name for one in constructors for name in inspect.signature(one).parameters)
+        parameters = (name for one in constructors for name in list(inspect.signature(one).parameters)[1:])
         return frozenset({*ConnectionOptions.__annotations__, *parameters})
     try:
         signature = inspect.signature(function)

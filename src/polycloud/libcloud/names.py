@@ -10,11 +10,11 @@ import json
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
 from typing import Any
 
 import polycloud
-from polycloud.libcloud.modules import MODULES
+from polycloud.libcloud.modules import MODULES, NAMES
 
 PACKAGES = ("common", "compute", "dns", "loadbalancer", "storage", "utils")
 HOME = "="
@@ -82,6 +82,26 @@ def lineage(home: str) -> tuple[str, ...]:
 def has_member(home: str, member: str) -> bool:
     """Return whether a class of Libcloud has a member."""
     return home in _data()["classes"] and member in members_of(home)
+
+
+def elsewhere(module: str, name: str) -> Any:
+    """Return what polycloud has at another path for a name in a module of Libcloud; None if nothing.
+
+    The modules of Libcloud also have the names that they import from each other, and programs use them.
+    """
+    target = NAMES.get(f"{module}.{name}".lstrip("."))
+    if target is None:
+        home, _, name = (home_of(module, name) or "").partition(":")
+        if home == module or home not in own_modules():
+            return None
+        target = f"{own_name(home)}:{name}"
+    home, _, name = target.partition(":")
+    return getattr(import_module(home), name, None)
+
+
+def own_name(module: str) -> str:
+    """Return the name of the module of polycloud that is in the place of one of Libcloud."""
+    return MODULES.get(module, f"polycloud.{module}")
 
 
 @cache

@@ -93,6 +93,10 @@ class Scope:
             scope = scope.parent
         return None
 
+    def outermost(self) -> Scope:
+        """Return the scope of the module."""
+        return self if self.parent is None else self.parent.outermost()
+
 
 def bound_names(node: ast.AST) -> set[str]:
     """Return the names that a module, class or function binds itself, without those that it calls global."""
