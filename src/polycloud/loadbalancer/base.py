@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.busy import when_free
@@ -40,6 +40,7 @@ from polycloud.loadbalancer.types import (
     BalancerDoesNotExistError,
     BalancerError,
     MemberAlreadyExistsError,
+    MemberCondition,
     MemberDoesNotExistError,
     MemberError,
     MemberHealth,
@@ -107,8 +108,14 @@ class Driver(OperationsDriver):
     busy_time: ClassVar[float] = 120.0
     """Seconds for which a change waits for a balancer that is being changed otherwise."""
 
+    member_settings: ClassVar[frozenset[str]] = frozenset()
+    """What of "weight" and "condition" in `extra` of a member the provider has; others are refused."""
+
     reports_health: ClassVar[bool] = True
     """Whether the provider says of members whether they take connections."""
+
+    node_provider: ClassVar[str | None] = None
+    """The `type` of the compute driver whose nodes alone can be members; None if any node can be one."""
 
     prefers_private: ClassVar[bool] = True
     """Whether a node is attached by its private address, if it has one."""
@@ -425,6 +432,31 @@ class Driver(OperationsDriver):
             )
         return Member(node.id, addresses[0], balancer.port)
 
+    def _require_own_node(self, node: Any, region: str | None = None, own: str | None = None) -> None:
+        """Raise `InvalidArgumentError` for a node of another provider, or of another region.
+
+        Args:
+            node: The node.
+            region: Its region, if it is known.
+            own: That of the balancer, if it is known.
+        """
+        owner, named = getattr(node, "driver", None), shown(getattr(node, "name", node))
+        if isinstance(owner, BaseDriver) and owner.type != self.node_provider:
+            raise InvalidArgumentError(
+                f"the node {named} is of {owner.name}; members of {self.name} are nodes of the same provider"
+            )
+        if region and own and region != own:
+            raise InvalidArgumentError(f"the node {named} is in {region}, and the balancer in {own}")
+
+    def _require_settings(self, *members: Member) -> None:
+        """Raise `UnsupportedOperationError` for a weight or a condition that the provider does not have."""
+        for one in members:
+            for name, default in (("weight", None), ("condition", MemberCondition.ENABLED)):
+                value = one.extra.get(name, default)
+                if name not in self.member_settings and value is not None and value != default:
+                    message = f"members of {self.name} have no {name}"
+                    raise UnsupportedOperationError(f"{message}; {address_of(one)} has {value!s}", self)
+
     def _require_new(self, members: Sequence[Member], member: Member) -> None:
         """Raise `MemberAlreadyExistsError` if a balancer with these members has the member already."""
         found = same_member(members, member)
@@ -436,9 +468,8 @@ class Driver(OperationsDriver):
         """Return the member as a balancer lists it. Raises `MemberDoesNotExistError` if it does not."""
         found = same_member(members, member)
         if found is None:
-            raise MemberDoesNotExistError(
-                f"the balancer has no member {address_of(member)} ({member.id!r})", self, str(member.id)
-            )
+            named = address_of(member) + (f" ({member.id})" if member.ip and member.id else "")
+            raise MemberDoesNotExistError(f"the balancer has no member {named}", self, str(member.id))
         return found
 
     @contextmanager

@@ -16,7 +16,7 @@ from polycloud.common.aws.balancing import REFUSED_MEMBERS, code_of
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 from polycloud.loadbalancer.base import Addressed
-from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
 from polycloud.loadbalancer.drivers.elb.balancers import ELBBalancers
 from polycloud.loadbalancer.drivers.elb.payload import DescribedAttributes, Instance
 from polycloud.loadbalancer.objects import LoadBalancer, Member
@@ -42,6 +42,7 @@ class ELBMembers(ELBBalancers):
         """Attach an instance by its id; the member's port, if given, must be the balancer's member port."""
         check_balancer(balancer)
         id_ = instance_of(member)
+        self._require_settings(member)
 
         def attach() -> Member:
             fresh = self._fresh(balancer.id)
@@ -112,9 +113,6 @@ class ELBMembers(ELBBalancers):
                 raise InvalidArgumentError(message) from error
             raise
 
-    def _fresh(self, name: str) -> LoadBalancer:
-        return self._to_balancer(self._described(name))
-
     def _states(self, name: str, ids: Sequence[str] = ()) -> dict[str, Instance]:
         """Return the health of instances: by default of all that are registered."""
         fields: dict[str, Any] = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
@@ -131,6 +129,8 @@ class ELBMembers(ELBBalancers):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the member that a node becomes, at the port of all."""
         made = super()._member_of(balancer, node)
+        owner = getattr(node, "driver", None)
+        self._require_own_node(node, getattr(owner, "region", None), self.region)
         return Member(made.id, made.ip, None)
 
 
@@ -139,7 +139,8 @@ def instance_of(member: Member) -> str:
     check_member(member, by_id=True)
     if member.id is None or not INSTANCE.fullmatch(member.id):
         raise InvalidArgumentError(
-            f"a member must be an instance of EC2, with an id such as 'i-0123456789abcdef0', got {member!r}"
+            "a member must be an instance of EC2, with an id such as 'i-0123456789abcdef0', "
+            f"got {address_of(member)}"
         )
     return member.id
 

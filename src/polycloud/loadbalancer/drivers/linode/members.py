@@ -14,14 +14,14 @@ from polycloud.common.base import quote_segment
 from polycloud.common.linode import LinodeBaseDriver, LinodeBusyError
 from polycloud.common.payload import Item, identity, value_of
 from polycloud.errors import NotFoundError, ProviderError
-from polycloud.loadbalancer.base import Driver
+from polycloud.loadbalancer.base import Addressed, Driver
 from polycloud.loadbalancer.checks import check_balancer, check_member
 from polycloud.loadbalancer.drivers.linode.payload import (
     Config,
     Node,
     members_of,
     node_fields,
-    share_fields,
+    settings_fields,
     split_address,
 )
 from polycloud.loadbalancer.objects import LoadBalancer, Member
@@ -80,13 +80,13 @@ class LinodeMembers(LinodeBaseDriver, Driver):
         return self._changing(balancer, change)
 
     def ex_update_member(self, balancer: LoadBalancer, member: Member) -> Member:
-        """Change a member, at all ports, to what its `extra` has: `weight` and `condition`.
+        """Change a member, at all ports, to what its `extra` has: `weight`, `condition`, `mode` and `label`.
 
         It is identified by its address and port. Returns it as it is then. The weight is from 1 to 255. A
         member that is DRAINING gets no new connections, a DISABLED one none.
         """
         check_balancer(balancer)
-        body = share_fields(check_member(member).extra)
+        body = settings_fields(check_member(member).extra)
 
         def change() -> Member:
             for path in self._node_paths(balancer, member):
@@ -96,6 +96,12 @@ class LinodeMembers(LinodeBaseDriver, Driver):
         return self._changing(balancer, change)
 
     # For the methods above
+
+    def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
+        """Return the member that a node becomes; private addresses are reached in their region only."""
+        made = super()._member_of(balancer, node)
+        self._require_own_node(node, getattr(node, "extra", {}).get("region"), balancer.extra.get("region"))
+        return made
 
     def _is_busy(self, error: ProviderError) -> bool:
         return isinstance(error, LinodeBusyError)

@@ -13,7 +13,7 @@ from polycloud.common.base import quote_segment
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError, PolycloudError, translated
-from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
 from polycloud.loadbalancer.drivers.octavia.creating import OctaviaCreating
 from polycloud.loadbalancer.drivers.octavia.payload import (
     MemberPayload,
@@ -116,7 +116,7 @@ class OctaviaMembers(OctaviaCreating):
             except ConflictError as error:
                 if self._is_busy(error):
                     raise
-                taken = MemberAlreadyExistsError(error.message, self, f"{member.ip}:{port}")
+                taken = MemberAlreadyExistsError(error.message, self, address_of(member))
                 raise translated(error, taken) from error
             return to_member(made.value, balancer)
 

@@ -17,7 +17,7 @@ from polycloud.common.base import quote_segment
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK
 from polycloud.errors import NotFoundError, ProviderHTTPError, translated
-from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
 from polycloud.loadbalancer.drivers.rackspace.balancers import CloudLBBalancers
 from polycloud.loadbalancer.drivers.rackspace.connection import (
     DUPLICATE,
@@ -94,8 +94,8 @@ class RackspaceLBDriver(CloudLBBalancers):
             except ProviderHTTPError as error:
                 if not DUPLICATE.search(str(error.message)):
                     raise
-                there = f"{member.ip}:{member.port}"
-                raise translated(error, MemberAlreadyExistsError(error.message, self, there)) from error
+                taken = MemberAlreadyExistsError(error.message, self, address_of(member))
+                raise translated(error, taken) from error
             made = [to_member(one, balancer) for one in response.decode(Nodes).nodes]
             return self._require_member(made, member)
 
