@@ -147,12 +147,17 @@ def weight_of(member: Member) -> int | None:
     raise InvalidArgumentError(f"the member's weight must be an int from 0 to 256, got {shown(weight)}")
 
 
-def require_enabled(member: Member, driver: object) -> None:
-    """Raise `UnsupportedOperationError` for a member that shall get no connections."""
+def require_enabled(member: Member, balancer: LoadBalancer) -> None:
+    """Raise `UnsupportedOperationError` for a member that shall get no connections.
+
+    In one that this balancer lists, DRAINING is not what it shall do, but what it does.
+    """
     condition = member.extra.get("condition", MemberCondition.ENABLED)
-    if condition != MemberCondition.ENABLED:
+    is_listed = member.balancer is not None and member.balancer.id == balancer.id
+    if condition != MemberCondition.ENABLED and not (is_listed and condition == MemberCondition.DRAINING):
         raise UnsupportedOperationError(
-            f"HAProxy attaches members that are enabled only, got {condition!s}", driver
+            f"HAProxy attaches members that are enabled only, got {condition!s}; leave out the condition",
+            balancer.driver,
         )
 
 
