@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.loadbalancer.base import Addressed, Driver, LoadBalancer, Member, addresses_of
+from polycloud.loadbalancer.checks import address_of
 from polycloud.loadbalancer.draining import require_draining
 from polycloud.loadbalancer.types import (
     BalancerError,
@@ -283,7 +284,7 @@ def _weighs(member: Member) -> bool:
 
 def _name(node: Any) -> str:
     if isinstance(node, Member):
-        return str(node.id) if node.ip is None else f"{node.ip}:{node.port}"
+        return address_of(node)
     return str(getattr(node, "name", None) or getattr(node, "id", node))
 
 

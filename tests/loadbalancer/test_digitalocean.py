@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,6 +128,8 @@ def test_refused_settings(driver: DigitalOceanLBDriver, here: Ground, requests: 
     unsupported: list[dict[str, Any]] = [
         {"ex_sticky": StickySessions(by="source_ip")},
         {"ex_health_check": HealthCheck(protocol="udp")},
+        {"protocol": "tcp", "ex_sticky": StickySessions()},
+        {"members": [Member("1", None, None, extra={"weight": 0})]},
         {"ex_listeners": [Listener(port=81, protocol="ftp")]},
         {"algorithm": Algorithm.LEAST_CONNECTIONS},
     ]
@@ -137,6 +140,8 @@ def test_refused_settings(driver: DigitalOceanLBDriver, here: Ground, requests: 
         {"ex_proxy_protocol": "no"},
         {"ex_health_check": HealthCheck(port=0)},
         {"ex_health_check": HealthCheck(timeout=0)},
+        {"ex_health_check": HealthCheck(path="/up")},
+        {"ex_sticky": StickySessions(by="source_ip", cookie="srv")},
         {"ex_sticky": StickySessions(ttl=0)},
         {"ex_tag": "web", "members": [droplet(here, 0)]},
         {"members": [droplet(here, 0, 8080), droplet(here, 1, 8081)]},
@@ -269,7 +274,7 @@ def test_an_update_keeps_the_rest(driver: DigitalOceanLBDriver, here: Ground) ->
 
 
 def test_a_change_to_https(driver: DigitalOceanLBDriver, balancer: LoadBalancer, requests: list[str]) -> None:
-    """HTTPS needs a certificate and HTTP must have none, which is refused before anything is sent."""
+    """HTTPS needs a certificate, which can be changed, and HTTP must have none; a wrong change is refused."""
     for protocol, certificate in (("https", None), ("tcp", CERTIFICATE)):
         with pytest.raises(InvalidArgumentError, match="ex_certificate"):
             driver.update_balancer(balancer, protocol=protocol, ex_certificate=certificate)
@@ -277,7 +282,11 @@ def test_a_change_to_https(driver: DigitalOceanLBDriver, balancer: LoadBalancer,
     changed = driver.update_balancer(balancer, protocol="https", port=443, ex_certificate=CERTIFICATE)
     listener = Listener(port=443, protocol="https", member_port=80, certificate=CERTIFICATE)
     assert changed.extra["listeners"] == [listener]
+    changed = driver.update_balancer(balancer, ex_certificate=CERTIFICATE[::-1])
+    assert changed.extra["listeners"] == [replace(listener, certificate=CERTIFICATE[::-1])]
     assert driver.update_balancer(balancer, protocol="http").extra["listeners"][0].certificate is None
+    with pytest.raises(InvalidArgumentError, match="ex_certificate"):
+        driver.update_balancer(balancer, ex_certificate=CERTIFICATE)
 
 
 def test_a_busy_balancer() -> None:

@@ -21,6 +21,7 @@ from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySession
 from polycloud.loadbalancer.types import (
     BalancerAlreadyExistsError,
     BalancerInUseError,
+    MemberCondition,
     MemberHealth,
     State,
 )
@@ -130,6 +131,12 @@ def test_all_settings_at_once(aws: Ground, driver: ElasticLBDriver) -> None:
         ({"ex_scheme": "public"}, InvalidArgumentError, "internet-facing, internal"),
         ({"ex_health_check": HealthCheck(protocol="udp")}, UnsupportedOperationError, "not by 'udp'"),
         ({"ex_health_check": HealthCheck(path="/")}, InvalidArgumentError, "has no path"),
+        ({"ex_health_check": HealthCheck(timeout=0)}, InvalidArgumentError, "timeout of a health check"),
+        (
+            {"members": [Member("i-1", None, None, extra={"condition": MemberCondition.DISABLED})]},
+            UnsupportedOperationError,
+            "have no condition; i-1 has disabled",
+        ),
         ({"ex_health_check": HealthCheck(port=0)}, InvalidArgumentError, "port of a health check"),
         ({"ex_certificate": CERTIFICATE}, InvalidArgumentError, "no listener takes ex_certificate"),
         ({"ex_listeners": [Listener(port=8)] * 2}, InvalidArgumentError, "comes twice"),

@@ -183,8 +183,16 @@ def test_members_that_cannot_be(driver: HAProxyDriver, web: LoadBalancer) -> Non
                     call(wrong)
             with pytest.raises(InvalidArgumentError, match="ASCII letters"):
                 far.balancer_attach_member(wrong, Member(None, "127.0.0.1", 80))
-        for check in (HealthCheck(path="/"), HealthCheck(protocol="http"), HealthCheck(timeout=3)):
+        for check in (
+            HealthCheck(protocol="http", path="/"),
+            HealthCheck(protocol="http"),
+            HealthCheck(timeout=3),
+        ):
             with pytest.raises(UnsupportedOperationError, match="those of the backend"):
+                far.balancer_attach_member(web, Member(None, "127.0.0.1", 80), ex_health_check=check)
+        for count in (0, "1s; shutdown"):
+            check = HealthCheck(interval=count)  # type: ignore[arg-type]
+            with pytest.raises(InvalidArgumentError, match="interval of a health check"):
                 far.balancer_attach_member(web, Member(None, "127.0.0.1", 80), ex_health_check=check)
         for option in ({"wait_drained": -1}, {"wait_drained": "1"}):
             with pytest.raises(InvalidArgumentError, match="a number"):
@@ -533,6 +541,24 @@ def test_older_versions(version: str, expected: list[str]) -> None:
         web = LoadBalancer("web", "web", State.RUNNING, None, None, driver)
         driver.balancer_attach_member(web, Member(None, "192.0.2.1", 80))
     assert [line for line in old.lines if not line.startswith("show")] == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "given"),
+    [
+        ("2.3.1", {"ex_proxy_protocol": True}),
+        ("2.3.1", {"ex_health_check": HealthCheck(interval=5)}),
+        ("2.4.0", {"ex_health_check": HealthCheck(interval=5)}),
+    ],
+)
+def test_settings_of_older_versions(version: str, given: dict[str, Any]) -> None:
+    """A health check or PROXY protocol that a server cannot have is refused, and nothing is changed."""
+    old = Old(version)
+    with old.server, HAProxyDriver(port=old.port) as driver:
+        web = LoadBalancer("web", "web", State.RUNNING, None, None, driver)
+        with pytest.raises(UnsupportedOperationError, match=f"leave out.* {next(iter(given))}"):
+            driver.balancer_attach_member(web, Member(None, "192.0.2.1", 80), **given)
+    assert [line for line in old.lines if not line.startswith("show")] == []
 
 
 COLUMNS = b"# pxname,svname,qcur,scur,status,weight,type,check_status,addr,mode\n"

@@ -126,7 +126,13 @@ def test_refused_settings(driver: LinodeLBDriver, requests: list[str]) -> None:
     """A setting that the provider does not have, or that is wrong, is refused before anything is sent."""
     unsupported: list[dict[str, Any]] = [
         {"ex_sticky": StickySessions(cookie="srv")},
-        {"ex_sticky": StickySessions(by="header")},
+        {"protocol": "tcp", "ex_sticky": StickySessions()},
+        {"ex_proxy_protocol": True},
+        {
+            "ex_listeners": [Listener(port=443, protocol="https", member_protocol="https")],
+            "ex_certificate": CERTIFICATE,
+            "ex_private_key": "key",
+        },
         {"ex_health_check": HealthCheck(protocol="https")},
         {"ex_health_check": HealthCheck(port=81)},
         {"ex_health_check": HealthCheck(healthy=2)},
@@ -143,6 +149,10 @@ def test_refused_settings(driver: LinodeLBDriver, requests: list[str]) -> None:
         {"members": [Member(None, "192.168.200.1", 80, extra={"label": 7})]},
         {"members": [Member(None, "192.168.200.1", 80, extra={"condition": []})]},
         {"ex_proxy_protocol": "v2"},
+        {"ex_sticky": StickySessions(by="header")},
+        {"ex_private_key": "key"},
+        {"ex_health_check": HealthCheck(path="/up")},
+        {"members": [Member(None, "192.168.200.1", 80, extra={"mode": "away"})]},
         {"name": "ab"},
         {"name": "a" * 33},
         {"name": "web.example"},
@@ -169,8 +179,9 @@ def test_no_region(here: Ground, requests: list[str]) -> None:
 def test_a_refused_config_leaves_nothing(driver: LinodeLBDriver) -> None:
     """A balancer whose config is refused, with members or without, is not left behind."""
     for members in ([], [FIRST]):
-        with pytest.raises(ProviderError, match="proxy_protocol"):
-            driver.create_balancer("web", 80, "http", members=members, ex_proxy_protocol=True)
+        check = HealthCheck(interval=5, timeout=5)
+        with pytest.raises(ProviderError, match="check_timeout"):
+            driver.create_balancer("web", 80, "http", members=members, ex_health_check=check)
         assert driver.list_balancers() == []
 
 

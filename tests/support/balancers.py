@@ -122,6 +122,7 @@ class SmallLBDriver(Driver):
             "algorithm": self._algorithm(algorithm),
         }
         wanted = check_members(members)
+        self._require_settings(*wanted)
         if self._named(name):  # or a create whose response is lost would take that one for its own
             raise BalancerAlreadyExistsError(driver=self, balancer_id=name)
         made = self._create_once(
@@ -178,6 +179,7 @@ class SmallLBDriver(Driver):
     def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
         check_balancer(balancer)
         body = {"ip": check_member(member).ip, "port": member.port}
+        self._require_settings(member)
 
         def attach() -> Member:
             self._require_new(self.balancer_list_members(balancer), member)

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -333,8 +334,26 @@ class ResetsSettings(DummyLBDriver):
         return changed
 
 
+class DropsFields(DummyLBDriver):
+    """Takes health checks, and drops their port."""
+
+    def create_balancer(
+        self, *args: Any, ex_health_check: HealthCheck | None = None, **kwargs: Any
+    ) -> LoadBalancer:
+        made = self._balancers[super().create_balancer(*args, **kwargs).id]
+        made.extra["health_check"] = ex_health_check and replace(ex_health_check, port=None)
+        return made
+
+
+class NoConditions(DummyLBDriver):
+    """Drops the weights and conditions of members."""
+
+    def _attach(self, balancer: LoadBalancer, member: Member) -> Member:
+        return super()._attach(balancer, Member(member.id, member.ip, member.port))
+
+
 class OneWeight(DummyLBDriver):
-    """Drops the weights of members."""
+    """Has the weight 1 for all members."""
 
     def _attach(self, balancer: LoadBalancer, member: Member) -> Member:
         made = super()._attach(balancer, member)
@@ -619,7 +638,9 @@ IN_MEMORY: Mapping[type[Any], str] = {
     NoneForUnknown: "L38",
     DropsSettings: "L40",
     ResetsSettings: "L58",
+    DropsFields: "L61",
     OneWeight: "L59",
+    NoConditions: "L59",
     OneBalancer: "L60",
     ResetsOthers: "L41 L42 L43",
     AttachesTwice: "L47 L48",
@@ -640,10 +661,10 @@ OVER_HTTP: Mapping[type[Any], str] = {
     LooksAtEach: "L34",
     TakesNames: "L57",
     Unquoted: "L19",
-    Cuts: "L61",
-    WaitsOnly: "L61",
-    CutsShort: "L61",
-    StaysDraining: "L62",
+    Cuts: "L62",
+    WaitsOnly: "L62",
+    CutsShort: "L62",
+    StaysDraining: "L63",
 }
 SEEDED = {**IN_MEMORY, **OVER_HTTP}
 

@@ -41,6 +41,7 @@ from polycloud.loadbalancer.types import (
     BalancerError,
     Draining,
     MemberAlreadyExistsError,
+    MemberCondition,
     MemberDoesNotExistError,
     MemberError,
     MemberHealth,
@@ -105,6 +106,9 @@ class Driver(OperationsDriver):
 
     busy_time: ClassVar[float] = 120.0
     """Seconds for which a change waits for a balancer that is being changed otherwise."""
+
+    member_settings: ClassVar[frozenset[str]] = frozenset()
+    """What of "weight" and "condition" in `extra` of a member the provider has; others are refused."""
 
     reports_health: ClassVar[bool] = True
     """Whether the provider says of members whether they take connections."""
@@ -395,6 +399,15 @@ class Driver(OperationsDriver):
             )
         return Member(node.id, addresses[0], balancer.port)
 
+    def _require_settings(self, *members: Member) -> None:
+        """Raise `UnsupportedOperationError` for a weight or a condition that the provider does not have."""
+        for one in members:
+            for name, default in (("weight", None), ("condition", MemberCondition.ENABLED)):
+                value = one.extra.get(name, default)
+                if name not in self.member_settings and value is not None and value != default:
+                    message = f"members of {self.name} have no {name}"
+                    raise UnsupportedOperationError(f"{message}; {address_of(one)} has {value!s}", self)
+
     def _require_new(self, members: Sequence[Member], member: Member) -> None:
         """Raise `MemberAlreadyExistsError` if a balancer with these members has the member already."""
         found = same_member(members, member)
@@ -406,9 +419,8 @@ class Driver(OperationsDriver):
         """Return the member as a balancer lists it. Raises `MemberDoesNotExistError` if it does not."""
         found = same_member(members, member)
         if found is None:
-            raise MemberDoesNotExistError(
-                f"the balancer has no member {address_of(member)} ({member.id!r})", self, str(member.id)
-            )
+            named = address_of(member) + (f" ({member.id})" if member.ip and member.id else "")
+            raise MemberDoesNotExistError(f"the balancer has no member {named}", self, str(member.id))
         return found
 
     @contextmanager

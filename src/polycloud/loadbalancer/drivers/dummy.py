@@ -34,6 +34,7 @@ class DummyLBDriver(Driver):
     draining = Draining.COUNTED
     protocols: ClassVar = {name: name for name in ("http", "https", "tcp", "udp")}
     algorithms: ClassVar = {one: str(one) for one in Algorithm}
+    member_settings: ClassVar = frozenset({"weight", "condition"})
 
     def __init__(self, api_key: str = "dummy", api_secret: str | None = None, **options: Any) -> None:
         super().__init__(api_key, **options)

@@ -224,8 +224,11 @@ class ALBBalancers(ALBBaseDriver):
         old = first.protocol or ""
         new = fields.get("Protocol", old)
         self._require_type(old.lower(), new)
-        if new in {"HTTPS", "TLS"} and not (fields.get("Certificates") or first.certificates):
+        given = fields.get("Certificates")
+        if new in {"HTTPS", "TLS"} and not (given or first.certificates):
             raise InvalidArgumentError(f"the protocol {new} needs ex_certificate")
+        if given and new not in {"HTTPS", "TLS"}:
+            raise InvalidArgumentError(f"the protocol {new} must not have ex_certificate")
         self.connection.call("ModifyListener", {"ListenerArn": first.arn, **fields})
         if len(listeners) > 1 and "Port" in fields:
             tags = tag_list({PORT: str(fields["Port"])})

@@ -17,7 +17,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.loadbalancer.base import Addressed
-from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
 from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.alb.balancers import ALBBalancers
 from polycloud.loadbalancer.drivers.alb.payload import Group, Target, TargetDescription
@@ -54,6 +54,7 @@ class ALBMembers(ALBBalancers):
         """
         check_balancer(balancer)
         check_member(member, by_id=True)
+        self._require_settings(member)
 
         def attach() -> Member:
             groups = self._serving(balancer.id)
@@ -103,7 +104,9 @@ class ALBMembers(ALBBalancers):
         for one in there:
             if member.port in (None, one.port) and wanted & {one.id, one.extra["target"]}:
                 return Target(one.extra["target"], one.port, one.extra["availability_zone"])
-        raise MemberDoesNotExistError(f"the balancer has no member {member!r}", self, str(member.id))
+        raise MemberDoesNotExistError(
+            f"the balancer has no member {address_of(member)}", self, str(member.id)
+        )
 
     def _wait_deregistered(self, groups: list[Group], target: Target, timeout: float) -> None:
         def is_draining() -> bool:
@@ -166,8 +169,8 @@ def target_of(member: Member, group: Group) -> Target:
     if group.target_type == BY_ADDRESS:
         if not isinstance(member.ip, str) or not is_valid_ip_address(member.ip):
             raise InvalidArgumentError(
-                f"the balancer's members are addresses, got {member!r}; those of a balancer that is created "
-                "with instances or with ex_target_type='instance' are ids of instances"
+                f"the balancer's members are addresses, got {address_of(member)}; those of a balancer that "
+                "is created with instances or with ex_target_type='instance' are ids of instances"
             )
         return Target(member.ip, port, member.extra.get("availability_zone"))
     if group.target_type != BY_INSTANCE:
@@ -175,7 +178,7 @@ def target_of(member: Member, group: Group) -> Target:
     if member.id is None or not INSTANCE.fullmatch(member.id):
         raise InvalidArgumentError(
             "the balancer's members are instances of EC2, with ids such as 'i-0123456789abcdef0', "
-            f"got {member!r}"
+            f"got {address_of(member)}"
         )
     return Target(member.id, port)
 

@@ -28,6 +28,7 @@ from polycloud.loadbalancer.drivers.digitalocean.payload import (
     check_fields,
     droplet,
     extra_of,
+    require_certificate,
     require_port,
     rule_fields,
     sticky_fields,
@@ -107,7 +108,8 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
             ex_certificate: The certificate's id, for "https" and "http2".
             ex_health_check: How members are checked; by default by a TCP connection to their port. "udp"
                 needs one, with the port of something else.
-            ex_sticky: Sticky sessions by a cookie, by default "DO-LB" for 300 seconds.
+            ex_sticky: Sticky sessions by a cookie, by default "DO-LB" for 300 seconds; not for "tcp" and
+                "udp".
             ex_proxy_protocol: Whether members get the header of the PROXY protocol.
             ex_redirect_http_to_https: Whether HTTP at port 80 is redirected to HTTPS at port 443.
             ex_vpc: The id of the network; by default the region's default one.
@@ -118,6 +120,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
         self._algorithm(algorithm)
         droplets = check_members([droplet(one) for one in members], by_id=True)
         listeners = complete(port, protocol, ex_certificate, members, ex_listeners, self._protocol, ENCRYPTED)
+        self._require_settings(*members)
         for one in droplets:
             require_port(one, listeners[0].member_port)
         if ex_tag and droplets:
@@ -128,7 +131,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
             "name": name,
             "forwarding_rules": [rule_fields(one) for one in listeners],
             "health_check": check_fields(ex_health_check, listeners[0]),
-            "sticky_sessions": None if ex_sticky is None else sticky_fields(ex_sticky),
+            "sticky_sessions": None if ex_sticky is None else sticky_fields(ex_sticky, listeners),
             "enable_proxy_protocol": require_bool("ex_proxy_protocol", ex_proxy_protocol),
             "redirect_http_to_https": require_bool("ex_redirect_http_to_https", ex_redirect_http_to_https),
             "vpc_uuid": ex_vpc,
@@ -155,9 +158,9 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
         *,
         ex_certificate: str | None = None,
     ) -> LoadBalancer:
-        """Change a balancer: its name, and port and protocol of its first listener.
+        """Change a balancer: its name, and port, protocol and certificate of its first listener.
 
-        `ex_certificate` is the certificate's id if the new protocol is "https" or "http2".
+        `ex_certificate` is the certificate's id, for "https" and "http2": a change to them needs it.
         """
         check_balancer(balancer)
         fields = {} if name is None else {"name": check_name(name)}
@@ -165,9 +168,10 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
         if algorithm is not None:
             self._algorithm(algorithm)
         if protocol is not None:
-            changes |= {"protocol": self._protocol(protocol), "certificate": ex_certificate}
-            if (changes["protocol"] in ENCRYPTED) != bool(ex_certificate):
-                raise InvalidArgumentError(f"ex_certificate is for {' and '.join(ENCRYPTED)}, which need it")
+            changes |= {"protocol": self._protocol(protocol), "certificate": None}
+            require_certificate(changes["protocol"], ex_certificate)
+        if ex_certificate is not None:
+            changes["certificate"] = ex_certificate
         if not fields and not changes:
             return self.get_balancer(balancer.id)
 
@@ -199,6 +203,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
         """Attach a droplet. Its port, if it has one, must be the member port of the balancer."""
         check_balancer(balancer)
         wanted = droplet(member)
+        self._require_settings(member)
 
         def change() -> Member:
             found = self._to_balancer(self._fetch(balancer.id))

@@ -190,4 +190,6 @@ def _changed(old: Listener, port: int | None, protocol: str | None, certificate:
     )
     if needs and not new.certificate:
         raise InvalidArgumentError(f"the protocol {chosen} needs ex_certificate")
+    if certificate and not needs:
+        raise InvalidArgumentError(f"the protocol {chosen} must not have ex_certificate")
     return new

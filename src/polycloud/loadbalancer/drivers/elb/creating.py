@@ -12,7 +12,7 @@ from polycloud.common.aws.balancing import MARKER, require_name, require_scheme,
 from polycloud.common.creation import marker_for
 from polycloud.errors import NotFoundError, UnsupportedOperationError
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM
-from polycloud.loadbalancer.checks import check_members
+from polycloud.loadbalancer.checks import check_members, require_sticky
 from polycloud.loadbalancer.creating import MarkedCreation, Steps
 from polycloud.loadbalancer.drivers.elb.members import ELBMembers, instance_of, require_port
 from polycloud.loadbalancer.drivers.elb.payload import (
@@ -94,6 +94,7 @@ class ELBCreating(ELBMembers):
         listeners = complete(
             port, protocol, ex_certificate, members, ex_listeners, self._protocol, ("https", "ssl")
         )
+        self._require_settings(*members)
         for one in members:
             require_port(one, listeners[0].member_port)
         plan = Plan(
@@ -193,7 +194,7 @@ class ELBCreating(ELBMembers):
 def _require_sticky(sticky: StickySessions | None, listeners: Sequence[Listener]) -> StickySessions | None:
     if sticky is None:
         return None
-    if sticky.by != "cookie":
+    if require_sticky(sticky).by != "cookie":
         raise UnsupportedOperationError(f"sessions are sticky by a cookie only, not by {sticky.by!r}")
     if sticky.cookie and sticky.ttl is not None:
         raise UnsupportedOperationError("the application decides how long its own cookie holds: give no ttl")

@@ -16,7 +16,7 @@ from polycloud.common.aws.balancing import REFUSED_MEMBERS, code_of
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 from polycloud.loadbalancer.base import Addressed
-from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
 from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.elb.balancers import ELBBalancers
 from polycloud.loadbalancer.drivers.elb.payload import DescribedAttributes, Instance
@@ -45,6 +45,7 @@ class ELBMembers(ELBBalancers):
         """Attach an instance by its id; the member's port, if given, must be the balancer's member port."""
         check_balancer(balancer)
         id_ = instance_of(member)
+        self._require_settings(member)
 
         def attach() -> Member:
             fresh = self._fresh(balancer.id)
@@ -142,7 +143,8 @@ def instance_of(member: Member) -> str:
     check_member(member, by_id=True)
     if member.id is None or not INSTANCE.fullmatch(member.id):
         raise InvalidArgumentError(
-            f"a member must be an instance of EC2, with an id such as 'i-0123456789abcdef0', got {member!r}"
+            "a member must be an instance of EC2, with an id such as 'i-0123456789abcdef0', "
+            f"got {address_of(member)}"
         )
     return member.id
 

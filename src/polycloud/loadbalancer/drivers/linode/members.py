@@ -25,7 +25,7 @@ from polycloud.loadbalancer.drivers.linode.payload import (
     Node,
     members_of,
     node_fields,
-    share_fields,
+    settings_fields,
     split_address,
 )
 from polycloud.loadbalancer.objects import LoadBalancer, Member
@@ -89,13 +89,13 @@ class LinodeMembers(LinodeBaseDriver, Driver):
         return drain.run(wait_drained, lambda: self._changing(balancer, lambda: delete(there)))
 
     def ex_update_member(self, balancer: LoadBalancer, member: Member) -> Member:
-        """Change a member, at all ports, to what its `extra` has: `weight` and `condition`.
+        """Change a member, at all ports, to what its `extra` has: `weight`, `condition`, `mode` and `label`.
 
         It is identified by its address and port. Returns it as it is then. The weight is from 1 to 255. A
         member that is DRAINING gets no new connections, a DISABLED one none.
         """
         check_balancer(balancer)
-        body = share_fields(check_member(member).extra)
+        body = settings_fields(check_member(member).extra)
 
         def change() -> Member:
             for path in self._attached(balancer, member):

@@ -153,7 +153,7 @@ class OctaviaMembers(OctaviaCreating):
             except ConflictError as error:
                 if self._is_busy(error):
                     raise
-                taken = MemberAlreadyExistsError(error.message, self, f"{member.ip}:{port}")
+                taken = MemberAlreadyExistsError(error.message, self, address_of(member))
                 raise translated(error, taken) from error
             return to_member(made.value, balancer)
 

@@ -103,8 +103,8 @@ class RackspaceLBDriver(CloudLBBalancers):
             except ProviderHTTPError as error:
                 if not DUPLICATE.search(str(error.message)):
                     raise
-                there = f"{member.ip}:{member.port}"
-                raise translated(error, MemberAlreadyExistsError(error.message, self, there)) from error
+                taken = MemberAlreadyExistsError(error.message, self, address_of(member))
+                raise translated(error, taken) from error
             made = [to_member(one, balancer) for one in response.decode(Nodes).nodes]
             return self._require_member(made, member)
 

@@ -42,6 +42,7 @@ class CloudLBBalancers(OpenStackBaseDriver, Driver):
     connection: CloudLBConnection
     protocols: ClassVar = PROTOCOLS
     algorithms: ClassVar = ALGORITHMS
+    member_settings: ClassVar = frozenset({"weight", "condition"})
 
     def list_balancers(self, *, ex_details: bool = True) -> list[LoadBalancer]:
         """Return the balancers of the region, without deleted ones.

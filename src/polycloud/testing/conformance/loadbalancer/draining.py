@@ -60,7 +60,7 @@ class DrainingRules(LBSuite):
         assert took <= seconds + self.patience + 1, f"wait_drained={seconds:g} took {took:g} s"
 
     @rule(*NEEDED)
-    def test_l61_drained_for_a_time(self, driver: Driver, balancer: LoadBalancer, member: Member) -> None:
+    def test_l62_drained_for_a_time(self, driver: Driver, balancer: LoadBalancer, member: Member) -> None:
         """A member whose connections are not counted gets no new ones for all of `wait_drained`."""
         self._need_timed(driver)
         looks = [Look(time.monotonic(), member)]
@@ -76,7 +76,7 @@ class DrainingRules(LBSuite):
         assert drained >= MOMENT, f"it drained for {drained:g} s, not {MOMENT:g} s"
 
     @rule(*NEEDED)
-    def test_l62_interrupted_drains(self, driver: Driver, balancer: LoadBalancer, member: Member) -> None:
+    def test_l63_interrupted_drains(self, driver: Driver, balancer: LoadBalancer, member: Member) -> None:
         """A drain for a time that is interrupted leaves the member as it was, and a note says so."""
         self._need_timed(driver)
         notes = asyncio.run(self._interrupt(driver, balancer, member))

@@ -153,21 +153,6 @@ class MemberRules(LBSuite):
         after = self._ids(driver, balancer)
         assert after == before, f"the members were {before}, now they are {after}"
 
-    @rule(ATTACH, LIST)
-    def test_l59_weights_and_conditions(self, driver: Driver, balancer: LoadBalancer) -> None:
-        """A weight or condition that is given with a member is listed, or refused, where there are such."""
-        given: dict[str, Any] = {"weight": self.weight, "condition": MemberCondition.DISABLED}
-        for number, (name, value) in enumerate(given.items(), 1):
-            wanted = self.new_member(driver, number)
-            wanted.extra[name] = value
-            try:
-                made = driver.balancer_attach_member(balancer, wanted)
-            except UnsupportedOperationError:
-                continue
-            for one in (made, self.listed(driver, balancer, wanted)):
-                found = one.extra.get(name, value)
-                assert found == value, f"the {name} {value!s} became {found!s}"
-
     @rule(ATTACH, DETACH, LIST)
     def test_l60_members_of_another_balancer(self, driver: Driver, two_balancers: list[LoadBalancer]) -> None:
         """A member that one balancer lists can be attached to another one, and detached from it alone."""
