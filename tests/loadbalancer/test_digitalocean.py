@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.providers import get_driver
 from polycloud.errors import (
     AmbiguousCreateError,
     InvalidArgumentError,
@@ -327,6 +329,19 @@ def test_members_are_droplets(
     assert driver.balancer_detach_member(balancer, addressed)
     with pytest.raises(MemberDoesNotExistError):
         driver.balancer_detach_member(balancer, addressed)
+
+
+def test_droplets_that_cannot_be_members(
+    here: Ground, driver: DigitalOceanLBDriver, balancer: LoadBalancer
+) -> None:
+    """A node of another provider or region is refused before anything is sent, whatever its id."""
+    elsewhere = copy(here.nodes[0])
+    elsewhere.extra = {**elsewhere.extra, "region_slug": "ams3"}
+    far = get_driver("dummy")("key").list_nodes()[0]
+    for node, words in ((far, "is of Dummy Node Provider"), (elsewhere, "in ams3, .* in nyc3")):
+        with pytest.raises(InvalidArgumentError, match=words):
+            balancer.attach_compute_node(node)
+    assert balancer.list_members() == []
 
 
 def test_members_by_tag(here: Ground, driver: DigitalOceanLBDriver) -> None:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import pytest
 
+from polycloud.compute.providers import get_driver
 from polycloud.errors import (
     AmbiguousCreateError,
     InvalidArgumentError,
@@ -346,6 +348,17 @@ def test_an_attach_that_failed_midway(driver: LinodeLBDriver) -> None:
     assert driver.connection.request(path).object["results"] == 1
     with pytest.raises(MemberAlreadyExistsError):
         driver.balancer_attach_member(made, FIRST)
+
+
+def test_nodes_that_cannot_be_members(here: Ground, balancer: LoadBalancer) -> None:
+    """A node of another provider or region is refused before anything is sent, whatever its address."""
+    elsewhere = copy(here.nodes[0])
+    elsewhere.extra = {**elsewhere.extra, "region": "eu-west"}
+    far = get_driver("dummy")("key").list_nodes()[0]
+    for node, words in ((far, "is of Dummy Node Provider"), (elsewhere, "in eu-west, .* in us-east")):
+        with pytest.raises(InvalidArgumentError, match=words):
+            balancer.attach_compute_node(node)
+    assert balancer.list_members() == []
 
 
 def test_weights_and_conditions(driver: LinodeLBDriver, here: Ground) -> None:

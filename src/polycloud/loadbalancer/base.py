@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.busy import when_free
@@ -115,6 +115,9 @@ class Driver(OperationsDriver):
 
     draining: ClassVar[Draining] = Draining.NONE
     """Whether a member can drain before it is detached, and whether the provider says when it has."""
+
+    node_provider: ClassVar[str | None] = None
+    """The `type` of the compute driver whose nodes alone can be members; None if any node can be one."""
 
     prefers_private: ClassVar[bool] = True
     """Whether a node is attached by its private address, if it has one."""
@@ -398,6 +401,22 @@ class Driver(OperationsDriver):
                 f"the node {shown(getattr(node, 'name', node))} has no address; wait until it runs"
             )
         return Member(node.id, addresses[0], balancer.port)
+
+    def _require_own_node(self, node: Any, region: str | None = None, own: str | None = None) -> None:
+        """Raise `InvalidArgumentError` for a node of another provider, or of another region.
+
+        Args:
+            node: The node.
+            region: Its region, if it is known.
+            own: That of the balancer, if it is known.
+        """
+        owner, named = getattr(node, "driver", None), shown(getattr(node, "name", node))
+        if isinstance(owner, BaseDriver) and owner.type != self.node_provider:
+            raise InvalidArgumentError(
+                f"the node {named} is of {owner.name}; members of {self.name} are nodes of the same provider"
+            )
+        if region and own and region != own:
+            raise InvalidArgumentError(f"the node {named} is in {region}, and the balancer in {own}")
 
     def _require_settings(self, *members: Member) -> None:
         """Raise `UnsupportedOperationError` for a weight or a condition that the provider does not have."""

@@ -33,7 +33,9 @@ def rolling(
             "shell reads it.",
         ),
     ],
-    at_once: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="So many at the same time.")] = 1,
+    at_once: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, help="So many at the same time, never all that serve.")
+    ] = 1,
     drain: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How long connections may take to end.")
     ] = 60,

@@ -26,6 +26,7 @@ from polycloud.loadbalancer.types import Draining, MemberDoesNotExistError, Memb
 from polycloud.utils.networking import is_valid_ip_address
 
 INSTANCE = re.compile(r"i-[0-9a-f]+")
+INSTANCES_OF = "ec2"
 BY_INSTANCE, BY_ADDRESS = "instance", "ip"
 DESCRIBE_HEALTH, DESCRIPTIONS = "DescribeTargetHealth", "TargetHealthDescriptions"
 
@@ -158,9 +159,14 @@ class ALBMembers(ALBBalancers):
                 raise
 
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
-        """Return the member that a node becomes, at the port of the target group."""
+        """Return the member that a node becomes, at the port of the target group.
+
+        A node of another provider or region is an address only.
+        """
         made = super()._member_of(balancer, node)
-        return Member(made.id, made.ip, None)
+        owner = getattr(node, "driver", None)
+        is_own = owner is None or (owner.type, owner.region) == (INSTANCES_OF, self.region)
+        return Member(made.id if is_own else None, made.ip, None)
 
 
 def target_of(member: Member, group: Group) -> Target:

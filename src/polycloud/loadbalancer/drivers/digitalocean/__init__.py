@@ -57,6 +57,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
     type = Provider.DIGITAL_OCEAN
     protocols: ClassVar = {name: name for name in ("http", "https", "http2", "tcp", "udp")}
     algorithms: ClassVar = {Algorithm.ROUND_ROBIN: "round_robin"}
+    node_provider = "digitalocean"
     reports_health = False
 
     # Balancers
@@ -218,6 +219,8 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the droplet that a node is; it needs no address."""
         check_balancer(balancer)
+        region = getattr(node, "extra", {}).get("region_slug")
+        self._require_own_node(node, region, balancer.extra.get("region"))
         return droplet(Member(getattr(node, "id", None), None, None))
 
     def balancer_detach_member(

@@ -116,9 +116,6 @@ class ELBMembers(ELBBalancers):
                 raise InvalidArgumentError(message) from error
             raise
 
-    def _fresh(self, name: str) -> LoadBalancer:
-        return self._to_balancer(self._described(name))
-
     def _states(self, name: str, ids: Sequence[str] = ()) -> dict[str, Instance]:
         """Return the health of instances: by default of all that are registered."""
         fields: dict[str, Any] = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
@@ -135,6 +132,8 @@ class ELBMembers(ELBBalancers):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the member that a node becomes, at the port of all."""
         made = super()._member_of(balancer, node)
+        owner = getattr(node, "driver", None)
+        self._require_own_node(node, getattr(owner, "region", None), self.region)
         return Member(made.id, made.ip, None)
 
 

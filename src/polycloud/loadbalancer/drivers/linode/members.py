@@ -15,7 +15,7 @@ from polycloud.common.base import quote_segment
 from polycloud.common.linode import LinodeBaseDriver, LinodeBusyError
 from polycloud.common.payload import Item, identity, value_of
 from polycloud.errors import NotFoundError, ProviderError
-from polycloud.loadbalancer.base import Driver
+from polycloud.loadbalancer.base import Addressed, Driver
 from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
 from polycloud.loadbalancer.draining import Place, TimedDrain
 from polycloud.loadbalancer.drivers.linode.payload import (
@@ -105,6 +105,12 @@ class LinodeMembers(LinodeBaseDriver, Driver):
         return self._changing(balancer, change)
 
     # For the methods above
+
+    def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
+        """Return the member that a node becomes; private addresses are reached in their region only."""
+        made = super()._member_of(balancer, node)
+        self._require_own_node(node, getattr(node, "extra", {}).get("region"), balancer.extra.get("region"))
+        return made
 
     def _is_busy(self, error: ProviderError) -> bool:
         return isinstance(error, LinodeBusyError)
