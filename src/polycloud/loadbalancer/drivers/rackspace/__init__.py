@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from polycloud.common.base import quote_segment
+from polycloud.common.creation import UniqueCreation
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK
 from polycloud.errors import NotFoundError, ProviderHTTPError, translated
-from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member, same_member
 from polycloud.loadbalancer.draining import Place, TimedDrain
 from polycloud.loadbalancer.drivers.rackspace.balancers import CloudLBBalancers
 from polycloud.loadbalancer.drivers.rackspace.connection import (
@@ -43,6 +44,8 @@ from polycloud.loadbalancer.types import (
 
 __all__ = ["CloudLBConnection", "CloudLBResponse", "RackspaceLBDriver"]
 
+SEEN = 5.0
+"""Seconds after which a member is certainly listed."""
 UK = frozenset({"uk", "lon"})
 
 
@@ -92,12 +95,23 @@ class RackspaceLBDriver(CloudLBBalancers):
         return [to_member(one, balancer) for one in found.nodes]
 
     def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
-        """Attach a member; see `create_balancer` for its `extra`."""
+        """Attach a member; see `create_balancer` for its `extra`.
+
+        If the response is lost, the member is searched for; `AmbiguousCreateError` if it is not found.
+        """
         check_balancer(balancer)
         body = {"nodes": node_fields([check_member(member)])}
 
+        def listed() -> list[Member]:
+            found = same_member(self.balancer_list_members(balancer), member)
+            return [] if found is None else [found]
+
+        def attach() -> Member:
+            self._require_new(listed(), member)
+            creation = UniqueCreation(f"the member {address_of(member)}", send, listed)
+            return creation.run(settle_time=SEEN, timeout=SEEN)
+
         def send() -> Member:
-            self._require_new(self.balancer_list_members(balancer), member)
             try:
                 response = self.connection.request(_path(balancer), json=body, method="POST")
             except ProviderHTTPError as error:
@@ -108,7 +122,7 @@ class RackspaceLBDriver(CloudLBBalancers):
             made = [to_member(one, balancer) for one in response.decode(Nodes).nodes]
             return self._require_member(made, member)
 
-        return self._change(balancer, send)
+        return self._change(balancer, attach)
 
     def balancer_detach_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
@@ -119,16 +133,28 @@ class RackspaceLBDriver(CloudLBBalancers):
         which lets requests of sticky sessions come.
         """
         check_balancer(balancer)
+        repeated = False
 
-        def send(found: Member) -> bool:
+        def send() -> bool:
+            nonlocal repeated
+            there = self.balancer_list_members(balancer)
+            if repeated and same_member(there, member) is None:
+                return True
+            found = self._require_member(there, member)
             try:
                 return self.connection.delete(_path(balancer, found))
             except NotFoundError as error:
                 gone = MemberDoesNotExistError(error.message, self, str(found.id))
                 raise translated(error, gone) from error
+            except ProviderHTTPError as error:
+                repeated = error.repeated  # and the first request, whose response was lost, may have done it
+                raise
+
+        def detach() -> bool:
+            return self._change(balancer, send)
 
         if wait_drained is None:
-            return self._change(balancer, lambda: send(self._attached(balancer, member)))
+            return detach()
         found = self._attached(balancer, member)
         drain = TimedDrain(
             self,
@@ -137,7 +163,7 @@ class RackspaceLBDriver(CloudLBBalancers):
             lambda path, fields: self._change(balancer, lambda: self._put(path, {"node": fields})),
             lambda: self.get_balancer(balancer.id).extra["status"] != UPDATING,
         )
-        return drain.run(wait_drained, lambda: self._change(balancer, lambda: send(found)))
+        return drain.run(wait_drained, detach)
 
     def ex_update_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Change a member to what its `extra` has: `weight`, `condition` and `type`.

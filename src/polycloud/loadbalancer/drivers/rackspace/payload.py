@@ -97,6 +97,19 @@ class NodePayload(msgspec.Struct):
     type: str | None = None
 
 
+class Datum(msgspec.Struct):
+    """A name and a value."""
+
+    key: str
+    value: str
+
+
+class Metadata(msgspec.Struct):
+    """The metadata of a balancer."""
+
+    metadata: list[Datum] = []
+
+
 class BalancerPayload(msgspec.Struct, rename="camel"):
     """A balancer; lists lack its monitor, persistence, nodes and throttle."""
 
