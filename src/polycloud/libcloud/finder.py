@@ -141,7 +141,7 @@ def install() -> None:
                 f"that uses polycloud.bridge"
             )
         sys.meta_path.insert(0, _finder)
-        security.WARN_OF_PLAIN_HTTP = True
+        security.WARN_LIKE_LIBCLOUD = True
     import_module(ROOT)
 
 
@@ -151,7 +151,7 @@ def remove() -> None:
         if not installed():
             return
         sys.meta_path.remove(_finder)
-        security.WARN_OF_PLAIN_HTTP = False
+        security.WARN_LIKE_LIBCLOUD = False
         for name in filter(_is_libcloud, list(sys.modules)):
             del sys.modules[name]
 
