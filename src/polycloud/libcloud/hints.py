@@ -47,7 +47,7 @@ class Root(ModuleType):
 
 
 def adopted(module: ModuleType) -> ModuleType:
-    """Return a module of polycloud that programs know by its name in Libcloud, with the names it has there."""
+    """Give a module of polycloud the names that Libcloud has in its place, too; return it."""
     if type(module) is ModuleType:
         module.__class__ = AliasedModule
     return module
