@@ -67,8 +67,8 @@ class DummyNodeDriver(NodeDriver):
         self._snapshots: dict[str, VolumeSnapshot] = {}
         self._last_id = 0
         size, image = self.list_sizes()[0], self.list_images()[0]
-        for _ in range(_number(creds) or 2):
-            self.create_node(None, size, image)
+        for number in range(1, 1 + (_number(creds) or 2)):
+            self.create_node(f"dummy-{number}", size, image)
 
     @classmethod
     def offers(cls, name: str) -> bool:
