@@ -161,8 +161,8 @@ class Response:
         """Raise `MalformedResponseError` if the body has more `marks` than the connection's `value_limit`.
 
         Three bytes can become hundreds in memory, such as those of an empty object. So the marks with which
-        values begin are counted before a body is parsed, also where they are part of a text. That takes time in
-        long bodies; two of them take three bytes at least (`[],`).
+        values begin are counted before a body is parsed, also where they are part of a text. Two of them take
+        three bytes at least (`[],`), so shorter bodies need not be searched.
         """
         limit = self.connection.value_limit
         if 2 * len(self.content) > 3 * limit and sum(map(self.content.count, marks)) > limit:
