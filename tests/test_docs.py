@@ -97,6 +97,7 @@ PRINTED = {
         "19 ready; web-7 exit status 28\n",
         "prod 3\n",
     ],
+    "migrating.md": ["web True polycloud.compute.objects\n"],
     "reliability.md": [
         "True 3\n503 4\n",
         "not yet: web\n",

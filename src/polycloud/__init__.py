@@ -4,7 +4,8 @@
     nodes = driver.list_nodes()
 
 What a program needs is here: `connect`, `get_driver` and `DriverType`; `call_options` and `RetryPolicy`,
-which limit calls; `add_hook`, which sees every request; and the errors. The rest is imported when it is used.
+which limit calls; `add_hook`, which sees every request; `install_as_libcloud`, for programs that import
+Libcloud; and the errors. The rest is imported when it is used.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         UnsupportedOperationError,
     )
     from polycloud.http.retry import RetryPolicy
+    from polycloud.libcloud import install_as_libcloud
     from polycloud.tracing.hooks import add_hook
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "call_options",
     "connect",
     "get_driver",
+    "install_as_libcloud",
 ]
 
 _HOMES = {
@@ -81,6 +84,7 @@ _HOMES = {
     "call_options": "polycloud.concurrency.calls",
     "connect": "polycloud.config",
     "get_driver": "polycloud.common.providers",
+    "install_as_libcloud": "polycloud.libcloud",
 }
 """Where the names are that are not errors."""
 

@@ -22,6 +22,7 @@ PolycloudError (LibcloudError)
 │   │   └── LoginError            the login before the request failed
 │   ├── ReadTimeoutError          no response in time
 │   └── TLSError                  the server's certificate or the handshake failed
+├── LibcloudConflictError         polycloud as `libcloud` beside Libcloud itself; also an ImportError
 ├── UnsafePlanError               a plan of changes that needs to be forced; nothing was sent
 ├── OperationTimeoutError         a wait timed out
 └── AmbiguousCreateError          the response to a create was lost, and a search could not settle it
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidCredsError",
     "InvalidCredsException",
     "InvalidNameError",
+    "LibcloudConflictError",
     "LibcloudError",
     "LoginError",
     "MalformedResponseError",
@@ -152,6 +154,10 @@ class UnknownProviderError(PolycloudError, AttributeError):
 
 class UnsupportedOperationError(PolycloudError, NotImplementedError):
     """The driver does not offer this operation; nothing was sent."""
+
+
+class LibcloudConflictError(PolycloudError, ImportError):
+    """A program cannot have polycloud as `libcloud` and apache-libcloud, too."""
 
 
 class UnsafePlanError(PolycloudError):

@@ -39,8 +39,8 @@ def test_an_unknown_provider() -> None:
 
 def test_a_provider_without_a_driver() -> None:
     """A constant without a driver yet raises another message than an unknown name."""
-    with pytest.raises(UnknownProviderError, match=r"no compute driver for 'vultr' yet.*nephoscale"):
-        get_driver(Provider.VULTR)
+    with pytest.raises(UnknownProviderError, match=r"no compute driver for 'ninefold' yet.*nephoscale"):
+        get_driver(Provider.NINEFOLD)
 
 
 def test_an_unknown_service() -> None:

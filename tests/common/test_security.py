@@ -166,6 +166,7 @@ SWITCHES: dict[str, Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:VERIFY_SSL_CERT = False has no effect:RuntimeWarning")
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_verification_cannot_be_switched_off(
     world: World, certificate: Certificate, monkeypatch: pytest.MonkeyPatch, switch: str

@@ -190,7 +190,18 @@ def test_network_balancers(aws: Ground, driver: ApplicationLBDriver) -> None:
         (
             {"members": [Member("i-1", None, 80), Member(None, "10.0.0.1", 80)]},
             InvalidArgumentError,
-            "members are addresses",
+            "members are addresses, got i-1;",
+        ),
+        (
+            {"protocol": "tcp", "ex_sticky": StickySessions(by="source_ip", ttl=60)},
+            UnsupportedOperationError,
+            "have no ttl",
+        ),
+        ({"ex_health_check": HealthCheck(protocol="http", interval=0)}, InvalidArgumentError, "interval"),
+        (
+            {"members": [Member(None, "10.0.0.1", 80, extra={"weight": 5})]},
+            UnsupportedOperationError,
+            "have no weight; 10.0.0.1:80 has 5",
         ),
     ],
 )
@@ -405,10 +416,15 @@ def test_a_balancer_that_goes_while_balancers_are_listed(aws: Ground, driver: Ap
 
 
 def test_certificates_of_changes(aws: Ground, driver: ApplicationLBDriver) -> None:
-    """A change to HTTPS needs a certificate, and keeps the protocol to the members."""
+    """A change to HTTPS needs a certificate, which HTTP must not have, and keeps the members' protocol."""
     made = driver.create_balancer(new_name(), 80, members=instances(aws, 1))
-    with pytest.raises(InvalidArgumentError, match="needs ex_certificate"):
-        driver.update_balancer(made, protocol="https")
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("needs", {"protocol": "https"}),
+        ("must not have", {"ex_certificate": CERTIFICATE}),
+    ]
+    for words, given in wrong:
+        with pytest.raises(InvalidArgumentError, match=f"{words} ex_certificate"):
+            driver.update_balancer(made, **given)
     changes: list[dict[str, str]] = []
 
     def modify(fields: dict[str, str], _: Forward) -> Answer:

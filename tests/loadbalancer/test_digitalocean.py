@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.providers import get_driver
 from polycloud.errors import (
     AmbiguousCreateError,
     InvalidArgumentError,
@@ -127,6 +130,8 @@ def test_refused_settings(driver: DigitalOceanLBDriver, here: Ground, requests: 
     unsupported: list[dict[str, Any]] = [
         {"ex_sticky": StickySessions(by="source_ip")},
         {"ex_health_check": HealthCheck(protocol="udp")},
+        {"protocol": "tcp", "ex_sticky": StickySessions()},
+        {"members": [Member("1", None, None, extra={"weight": 0})]},
         {"ex_listeners": [Listener(port=81, protocol="ftp")]},
         {"algorithm": Algorithm.LEAST_CONNECTIONS},
     ]
@@ -137,6 +142,8 @@ def test_refused_settings(driver: DigitalOceanLBDriver, here: Ground, requests: 
         {"ex_proxy_protocol": "no"},
         {"ex_health_check": HealthCheck(port=0)},
         {"ex_health_check": HealthCheck(timeout=0)},
+        {"ex_health_check": HealthCheck(path="/up")},
+        {"ex_sticky": StickySessions(by="source_ip", cookie="srv")},
         {"ex_sticky": StickySessions(ttl=0)},
         {"ex_tag": "web", "members": [droplet(here, 0)]},
         {"members": [droplet(here, 0, 8080), droplet(here, 1, 8081)]},
@@ -269,7 +276,7 @@ def test_an_update_keeps_the_rest(driver: DigitalOceanLBDriver, here: Ground) ->
 
 
 def test_a_change_to_https(driver: DigitalOceanLBDriver, balancer: LoadBalancer, requests: list[str]) -> None:
-    """HTTPS needs a certificate and HTTP must have none, which is refused before anything is sent."""
+    """HTTPS needs a certificate, which can be changed, and HTTP must have none; a wrong change is refused."""
     for protocol, certificate in (("https", None), ("tcp", CERTIFICATE)):
         with pytest.raises(InvalidArgumentError, match="ex_certificate"):
             driver.update_balancer(balancer, protocol=protocol, ex_certificate=certificate)
@@ -277,7 +284,11 @@ def test_a_change_to_https(driver: DigitalOceanLBDriver, balancer: LoadBalancer,
     changed = driver.update_balancer(balancer, protocol="https", port=443, ex_certificate=CERTIFICATE)
     listener = Listener(port=443, protocol="https", member_port=80, certificate=CERTIFICATE)
     assert changed.extra["listeners"] == [listener]
+    changed = driver.update_balancer(balancer, ex_certificate=CERTIFICATE[::-1])
+    assert changed.extra["listeners"] == [replace(listener, certificate=CERTIFICATE[::-1])]
     assert driver.update_balancer(balancer, protocol="http").extra["listeners"][0].certificate is None
+    with pytest.raises(InvalidArgumentError, match="ex_certificate"):
+        driver.update_balancer(balancer, ex_certificate=CERTIFICATE)
 
 
 def test_a_busy_balancer() -> None:
@@ -320,6 +331,19 @@ def test_members_are_droplets(
         driver.balancer_detach_member(balancer, addressed)
 
 
+def test_droplets_that_cannot_be_members(
+    here: Ground, driver: DigitalOceanLBDriver, balancer: LoadBalancer
+) -> None:
+    """A node of another provider or region is refused before anything is sent, whatever its id."""
+    elsewhere = copy(here.nodes[0])
+    elsewhere.extra = {**elsewhere.extra, "region_slug": "ams3"}
+    far = get_driver("dummy")("key").list_nodes()[0]
+    for node, words in ((far, "is of Dummy Node Provider"), (elsewhere, "in ams3, .* in nyc3")):
+        with pytest.raises(InvalidArgumentError, match=words):
+            balancer.attach_compute_node(node)
+    assert balancer.list_members() == []
+
+
 def test_members_by_tag(here: Ground, driver: DigitalOceanLBDriver) -> None:
     """The members of a balancer with a tag are the droplets that have it; single ones are refused."""
     with DigitalOceanNodeDriver(here.cloud.credentials[0], **here.cloud.options) as compute:
@@ -351,10 +375,11 @@ def test_costs(
 
 
 def test_draining(driver: DigitalOceanLBDriver, balancer: LoadBalancer, here: Ground) -> None:
-    """Waiting for a member's connections is refused, with the reason, and the member stays."""
+    """Waiting for a member's connections is refused, with what to do instead, and the member stays."""
     made = driver.balancer_attach_member(balancer, droplet(here, 0))
-    with pytest.raises(UnsupportedOperationError, match="wait_drained"):
-        driver.balancer_detach_member(balancer, made, wait_drained=5)
+    for seconds in (0, 5):
+        with pytest.raises(UnsupportedOperationError, match="give wait_drained=None to detach it at once"):
+            driver.balancer_detach_member(balancer, made, wait_drained=seconds)
     assert [one.id for one in driver.balancer_list_members(balancer)] == [made.id]
 
 

@@ -65,6 +65,7 @@ listen whole
   option socket-stats
   balance hdr(Host)
 """
+DRAINS = "one is still attached, and draining: it gets no new connections; attach it to bring it back"
 QUICK = HealthCheck(interval=1, healthy=1, unhealthy=1)
 
 
@@ -182,8 +183,16 @@ def test_members_that_cannot_be(driver: HAProxyDriver, web: LoadBalancer) -> Non
                     call(wrong)
             with pytest.raises(InvalidArgumentError, match="ASCII letters"):
                 far.balancer_attach_member(wrong, Member(None, "127.0.0.1", 80))
-        for check in (HealthCheck(path="/"), HealthCheck(protocol="http"), HealthCheck(timeout=3)):
+        for check in (
+            HealthCheck(protocol="http", path="/"),
+            HealthCheck(protocol="http"),
+            HealthCheck(timeout=3),
+        ):
             with pytest.raises(UnsupportedOperationError, match="those of the backend"):
+                far.balancer_attach_member(web, Member(None, "127.0.0.1", 80), ex_health_check=check)
+        for count in (0, "1s; shutdown"):
+            check = HealthCheck(interval=count)  # type: ignore[arg-type]
+            with pytest.raises(InvalidArgumentError, match="interval of a health check"):
                 far.balancer_attach_member(web, Member(None, "127.0.0.1", 80), ex_health_check=check)
         for option in ({"wait_drained": -1}, {"wait_drained": "1"}):
             with pytest.raises(InvalidArgumentError, match="a number"):
@@ -225,7 +234,7 @@ def test_draining(running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, se
     (one,) = web.list_members()
     with pytest.raises(OperationTimeoutError) as caught:
         driver.balancer_detach_member(web, one, wait_drained=0.2)
-    assert caught.value.__notes__ == ["one is still attached, and draining: it gets no new connections"]
+    assert caught.value.__notes__ == [DRAINS]
     (draining,) = web.list_members()
     assert draining.extra["condition"] == MemberCondition.DRAINING
     assert draining.health == MemberHealth.DRAINING
@@ -239,7 +248,7 @@ def test_draining(running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, se
 def test_draining_is_undone(
     running: HAProxy, driver: HAProxyDriver, web: LoadBalancer, servers: list[Site]
 ) -> None:
-    """To attach a member that still drains sets it ready."""
+    """To attach a member that still drains, as it was or as it is listed, sets it ready."""
     driver.balancer_detach_member(web, web.list_members()[1])
     driver.wait_until_healthy(web)
     servers[0].delay = 1.0
@@ -247,11 +256,12 @@ def test_draining_is_undone(
     client.start()
     servers[0].wait_for_a_request()
     (one,) = web.list_members()
-    with pytest.raises(OperationTimeoutError):
-        driver.balancer_suspend_member(web, one, wait_drained=0.1)
-    ready = driver.balancer_attach_member(web, one)
-    assert ready.extra["condition"] == MemberCondition.ENABLED
-    driver.wait_until_healthy(web, [ready])
+    for is_listed in (True, False):
+        with pytest.raises(OperationTimeoutError):
+            driver.balancer_suspend_member(web, one, wait_drained=0.1)
+        driver.balancer_attach_member(web, web.list_members()[0] if is_listed else one)
+        assert web.list_members()[0].extra["condition"] == MemberCondition.ENABLED
+    driver.wait_until_healthy(web)
     client.join(10)
 
 
@@ -339,7 +349,7 @@ def test_an_interrupted_drain(
     with pytest.raises(TimeoutError) as caught:
         asyncio.run(main())
     cancelled = caught.value.__cause__
-    assert "one is still attached, and draining: it gets no new connections" in vars(cancelled)["__notes__"]
+    assert DRAINS in vars(cancelled)["__notes__"]
     assert web.list_members()[0].extra["condition"] == MemberCondition.DRAINING
     for one in clients:
         one.join(10)
@@ -531,6 +541,24 @@ def test_older_versions(version: str, expected: list[str]) -> None:
         web = LoadBalancer("web", "web", State.RUNNING, None, None, driver)
         driver.balancer_attach_member(web, Member(None, "192.0.2.1", 80))
     assert [line for line in old.lines if not line.startswith("show")] == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "given"),
+    [
+        ("2.3.1", {"ex_proxy_protocol": True}),
+        ("2.3.1", {"ex_health_check": HealthCheck(interval=5)}),
+        ("2.4.0", {"ex_health_check": HealthCheck(interval=5)}),
+    ],
+)
+def test_settings_of_older_versions(version: str, given: dict[str, Any]) -> None:
+    """A health check or PROXY protocol that a server cannot have is refused, and nothing is changed."""
+    old = Old(version)
+    with old.server, HAProxyDriver(port=old.port) as driver:
+        web = LoadBalancer("web", "web", State.RUNNING, None, None, driver)
+        with pytest.raises(UnsupportedOperationError, match=f"leave out.* {next(iter(given))}"):
+            driver.balancer_attach_member(web, Member(None, "192.0.2.1", 80), **given)
+    assert [line for line in old.lines if not line.startswith("show")] == []
 
 
 COLUMNS = b"# pxname,svname,qcur,scur,status,weight,type,check_status,addr,mode\n"

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.loadbalancer.base import Addressed, Driver
+from polycloud.loadbalancer.draining import Place, TimedDrain
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
@@ -332,8 +334,26 @@ class ResetsSettings(DummyLBDriver):
         return changed
 
 
+class DropsFields(DummyLBDriver):
+    """Takes health checks, and drops their port."""
+
+    def create_balancer(
+        self, *args: Any, ex_health_check: HealthCheck | None = None, **kwargs: Any
+    ) -> LoadBalancer:
+        made = self._balancers[super().create_balancer(*args, **kwargs).id]
+        made.extra["health_check"] = ex_health_check and replace(ex_health_check, port=None)
+        return made
+
+
+class NoConditions(DummyLBDriver):
+    """Drops the weights and conditions of members."""
+
+    def _attach(self, balancer: LoadBalancer, member: Member) -> Member:
+        return super()._attach(balancer, Member(member.id, member.ip, member.port))
+
+
 class OneWeight(DummyLBDriver):
-    """Drops the weights of members."""
+    """Has the weight 1 for all members."""
 
     def _attach(self, balancer: LoadBalancer, member: Member) -> Member:
         made = super()._attach(balancer, member)
@@ -451,7 +471,7 @@ class DetachesAndRefuses(DummyLBDriver):
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
         super().balancer_detach_member(balancer, member)
-        if wait_drained:
+        if wait_drained is not None:
             raise UnsupportedOperationError("it cannot wait", self)
         return True
 
@@ -526,6 +546,40 @@ class TakesNames(SmallLBDriver):
         return super()._named(name) if searching else []
 
 
+class Cuts(SmallLBDriver):
+    """Detaches members at once, whatever connections they may have."""
+
+    def balancer_detach_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> bool:
+        return super().balancer_detach_member(balancer, member)
+
+
+class WaitsOnly(SmallLBDriver):
+    """Waits, while the member gets new connections."""
+
+    def _drain(self, balancer: LoadBalancer, path: str, member: Member) -> TimedDrain:
+        return TimedDrain(self, str(member.id), [], lambda *_: None)
+
+
+class CutsShort(SmallLBDriver):
+    """Waits for a part of the time."""
+
+    def balancer_detach_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> bool:
+        return super().balancer_detach_member(balancer, member, wait_drained and wait_drained / 4)
+
+
+class StaysDraining(SmallLBDriver):
+    """Leaves a member draining."""
+
+    def _drain(self, balancer: LoadBalancer, path: str, member: Member) -> TimedDrain:
+        drain = super()._drain(balancer, path, member)
+        drain.places = [Place(path, one.draining, one.draining) for one in drain.places]
+        return drain
+
+
 class Unquoted(SmallLBDriver):
     """Puts the id into paths as it is."""
 
@@ -584,7 +638,9 @@ IN_MEMORY: Mapping[type[Any], str] = {
     NoneForUnknown: "L38",
     DropsSettings: "L40",
     ResetsSettings: "L58",
+    DropsFields: "L61",
     OneWeight: "L59",
+    NoConditions: "L59",
     OneBalancer: "L60",
     ResetsOthers: "L41 L42 L43",
     AttachesTwice: "L47 L48",
@@ -605,6 +661,10 @@ OVER_HTTP: Mapping[type[Any], str] = {
     LooksAtEach: "L34",
     TakesNames: "L57",
     Unquoted: "L19",
+    Cuts: "L62",
+    WaitsOnly: "L62",
+    CutsShort: "L62",
+    StaysDraining: "L63",
 }
 SEEDED = {**IN_MEMORY, **OVER_HTTP}
 

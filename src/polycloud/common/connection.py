@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from msgspec.structs import replace
 
-from polycloud import security
 from polycloud.common.arguments import require_bool, require_count, require_text
 from polycloud.common.building import (
     build_request,
@@ -23,6 +22,7 @@ from polycloud.common.creation import READS, note_done, note_sent
 from polycloud.common.options import (
     ConnectionOptions,
     allows_plain_http,
+    authorities,
     retry_policy,
     split_url,
     user_agent_words,
@@ -125,7 +125,7 @@ class Connection:
             self.body_limit = require_count("body_limit", body_limit)
         self.transport_options = TransportOptions(
             proxy_url=proxy_url,
-            ca_cert=security.CA_CERTS_PATH if ca_cert is None else ca_cert,
+            ca_cert=authorities(ca_cert),
             client_cert=client_cert,
             pool_size=None if pool_size is None else require_count("pool_size", pool_size, LARGEST_POOL),
             body_limit=self.body_limit,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from polycloud import security
 from polycloud.errors import InvalidArgumentError
 from polycloud.http.messages import Transport, is_loopback
 from polycloud.http.retry import RetryPolicy, require_number
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConnectionOptions",
     "allows_plain_http",
+    "authorities",
     "retry_policy",
     "split_url",
     "user_agent_words",
@@ -122,6 +125,37 @@ def valid_port(port: int | str) -> int:
 
 
 def allows_plain_http(host: str, allowed: bool) -> bool:
-    """Return whether plain HTTP may be sent to a host: this machine, or `allowed`, or by the environment."""
+    """Return whether plain HTTP may be sent to a host: this machine, or `allowed`, or by the environment.
+
+    In a program written for Libcloud it may be, after a warning.
+    """
     exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
-    return allowed or is_loopback(host) or host in exempt
+    if allowed or is_loopback(host) or host in exempt:
+        return True
+    if security.WARN_LIKE_LIBCLOUD:
+        warn_caller(f"plain HTTP to {host} exposes the credentials on the network; use HTTPS")
+    return security.WARN_LIKE_LIBCLOUD
+
+
+def authorities(ca_cert: str | None) -> str | None:
+    """Return the file of the authorities to trust: `ca_cert`, or what `security.CA_CERTS_PATH` names.
+
+    Warns if `security.VERIFY_SSL_CERT` is false: certificates are verified all the same.
+    """
+    if not security.VERIFY_SSL_CERT:
+        warn_caller(
+            "VERIFY_SSL_CERT = False has no effect, certificates are always verified; to trust a server with "
+            "a certificate of its own, name the file of its authority in security.CA_CERTS_PATH or ca_cert="
+        )
+    return security.CA_CERTS_PATH if ca_cert is None else ca_cert
+
+
+def warn_caller(message: str) -> None:
+    import warnings
+
+    own = ("polycloud", "libcloud")
+    frame: Any = sys._getframe(1)  # noqa: SLF001 - the program's line, not one of ours, is to be shown
+    level = 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in own:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RuntimeWarning, stacklevel=level + 1)

@@ -30,6 +30,7 @@ __all__ = ["COMMAS", "ELEMENTS", "JsonResponse", "Response", "XMLRPCResponse", "
 
 T = TypeVar("T")
 SHOWN = 200
+NO_MESSAGE = "the provider gives no reason"
 MESSAGES = ("message", "error", "errors", "detail", "reason", "title", "description")
 """The fields in which providers have the message of an error, the best first."""
 COMMAS = (b",",)
@@ -122,8 +123,9 @@ class Response:
         return self.body
 
     def parse_error(self) -> Any:
-        """Return the provider's message in a response without success."""
-        return self._beginning() or self.reason
+        """Return the provider's message in a response without success, or its reason if there is none."""
+        said = self._beginning()
+        return said if any(map(str.isalnum, said)) and said.strip() != "null" else self.reason or NO_MESSAGE
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Yield the body in pieces, once, for a request made with `stream=True`."""
@@ -350,8 +352,8 @@ class XMLRPCResponse(XmlResponse):
         try:
             fault = self.fault
         except MalformedResponseError:
-            return self._beginning()
-        return fault[1] if fault else self._beginning()
+            return super().parse_error()
+        return fault[1] if fault else super().parse_error()
 
     @property
     def fault(self) -> tuple[Any, str] | None:

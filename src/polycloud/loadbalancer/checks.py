@@ -8,10 +8,13 @@ from ipaddress import ip_address
 from polycloud.common.arguments import require_count, require_text
 from polycloud.errors import InvalidArgumentError
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.settings import HealthCheck
+from polycloud.loadbalancer.settings import HealthCheck, StickySessions
 from polycloud.utils.networking import is_ip
 from polycloud.utils.values import shown
 
+WITH_PATH = frozenset({"http", "https"})
+"""The protocols of health checks that have a path."""
+STICKY = ("cookie", "source_ip")
 COUNTS = ("interval", "timeout", "healthy", "unhealthy")
 LARGEST_PORT = 65535
 BROADCAST = ip_address("255.255.255.255")
@@ -50,7 +53,7 @@ def check_member(member: object, *, by_id: bool = False) -> Member:
     if by_id and member.id:
         return member
     if member.port is None:
-        raise InvalidArgumentError(f"the member's port must not be None: {member!r}")
+        raise InvalidArgumentError(f"the member's port must not be None: {address_of(member)}")
     if not isinstance(member.ip, str) or not (is_ip(member.ip, 4) or is_ip(member.ip, 6)):
         raise InvalidArgumentError(f"the member's ip must be an address, got {shown(member.ip)}")
     where = ip_address(member.ip)
@@ -95,13 +98,16 @@ def address_of(member: Member) -> str:
     """Return how messages name a member: its address and port, or its id without an address."""
     if not member.ip:
         return str(member.id)
-    return f"[{member.ip}]:{member.port}" if ":" in member.ip else f"{member.ip}:{member.port}"
+    if member.port is None:
+        return str(member.ip)
+    return f"[{member.ip}]:{member.port}" if ":" in str(member.ip) else f"{member.ip}:{member.port}"
 
 
 def require_check(check: HealthCheck) -> HealthCheck:
     """Return a health check with its protocol in lower case.
 
-    Raises `InvalidArgumentError` unless its numbers are above 0, its port is one, and its path begins with /.
+    Raises `InvalidArgumentError` unless its numbers are above 0, its port is one, and its path begins with /
+    and is for HTTP.
     """
     protocol = require_text("the protocol of a health check", check.protocol).lower()
     for name in COUNTS:
@@ -111,4 +117,25 @@ def require_check(check: HealthCheck) -> HealthCheck:
         check_port(check.port, "the port of a health check")
     if check.path is not None and not require_text("the path of a health check", check.path).startswith("/"):
         raise InvalidArgumentError(f"the path of a health check must begin with /, got {check.path!r}")
+    if check.path is not None and protocol not in WITH_PATH:
+        raise InvalidArgumentError(f"a health check by {protocol} has no path, got {check.path!r}")
     return HealthCheck(**{**vars(check), "protocol": protocol})
+
+
+def require_sticky(sticky: StickySessions) -> StickySessions:
+    """Return sticky sessions.
+
+    Raises `InvalidArgumentError` unless they are by cookie or source_ip, their cookie is a text for the
+    former, and their ttl is above 0.
+    """
+    if sticky.by not in STICKY:
+        raise InvalidArgumentError(f"sticky sessions are by {' or '.join(STICKY)}, got {shown(sticky.by)}")
+    if sticky.cookie is not None:
+        require_text("the cookie of sticky sessions", sticky.cookie)
+        if sticky.by != "cookie":
+            raise InvalidArgumentError(
+                f"sticky sessions by {sticky.by} have no cookie, got {sticky.cookie!r}"
+            )
+    if sticky.ttl is not None:
+        require_count("ttl of sticky sessions", sticky.ttl)
+    return sticky

@@ -24,46 +24,51 @@ fi
 
 mount -t tmpfs -o mode=755 tmpfs /tmp
 cd /tmp
-mkdir root upper work upper/etc
-mount --bind root root
+# One program makes all folders, and one all mounts of a kind: each that starts takes a millisecond.
+set -- root/.host root/dev/pts root/dev/shm upper/etc
+for folder in /*; do
+    name=${folder#/}
+    if [ -L "$folder" ] || ! [ -d "$folder" ]; then continue; fi
+    set -- "$@" "root/$name"
+    # A name with a blank, which cannot stand in the table of mounts, becomes an empty folder, too
+    case $name in tmp|run|proc|sys|dev|root|home|lost+found|*[[:space:]]*) continue;; esac
+    set -- "$@" "upper/$name" "work/$name"
+    echo "overlay /tmp/root/$name overlay lowerdir=$folder,upperdir=upper/$name,workdir=work/$name$options"
+done > layers
+echo "sysfs /tmp/root/sys sysfs ro" >> layers
+mkdir -p "$@"
 echo "$hostname" > upper/etc/hostname
 echo "127.0.0.1 localhost
 ${address:-127.0.1.1} $hostname" > upper/etc/hosts
+mount --bind root root
+# A file system that cannot be a lower layer (another overlay, for instance) becomes an empty folder.
+mount --all --fstab layers 2>/dev/null || true
+set --
 for folder in /*; do
-    name=${folder#/}
-    if [ -L "$folder" ]; then cp -P "$folder" root; continue; fi
-    if ! [ -d "$folder" ]; then continue; fi
-    mkdir "root/$name"
-    case $name in tmp|run|proc|sys|dev|root|home|lost+found) continue;; esac
-    mkdir -p "upper/$name" "work/$name"
-    # A file system that cannot be a lower layer (another overlay, for instance) becomes an empty folder.
-    layers="lowerdir=$folder,upperdir=upper/$name,workdir=work/$name$options"
-    mount -t overlay -o "$layers" overlay "root/$name" 2>/dev/null || true
+    if [ -L "$folder" ]; then set -- "$@" "$folder"; fi
 done
+if [ $# -gt 0 ]; then cp -P "$@" root; fi
 case ${HOME:-/} in
     /root*|/home*|/tmp*|/) ;;
     *) if [ -d "root$HOME" ]; then mount -t tmpfs tmpfs "root$HOME"; fi;;
 esac
 chmod 700 root/root
 
-# A new /proc can be mounted only where there is one already.
-mount --rbind /proc root/proc
-mount -t sysfs -o ro sysfs root/sys || true
-mkdir root/dev/pts root/dev/shm
 for device in null zero full random urandom tty; do
     : > root/dev/$device
-    mount --bind /dev/$device root/dev/$device
-done
-mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts root/dev/pts
-ln -s pts/ptmx root/dev/ptmx
-ln -s /proc/self/fd root/dev/fd
+    echo "/dev/$device /tmp/root/dev/$device none bind"
+done > devices
+echo "devpts /tmp/root/dev/pts devpts newinstance,ptmxmode=0666,mode=620" >> devices
+# A new /proc can be mounted only where there is one already.
+echo "/proc /tmp/root/proc none rbind" >> devices
+mount --all --fstab devices
+ln -s pts/ptmx /proc/self/fd root/dev
 ln -s fd/0 root/dev/stdin
 ln -s fd/1 root/dev/stdout
 ln -s fd/2 root/dev/stderr
 chmod 1777 root/dev/shm
 { echo "$hostname" > /proc/sys/kernel/hostname; } 2>/dev/null || hostname "$hostname"
 
-mkdir root/.host
 pivot_root root root/.host
 cd /
 umount -l /.host

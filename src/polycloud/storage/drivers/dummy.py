@@ -200,7 +200,7 @@ class DummyStorageDriver(StorageDriver):
             object_name,
             len(content),
             hashlib.md5(content, usedforsecurity=False).hexdigest(),
-            {**upload.extra(), "last_modified": MODIFIED},
+            {**(extra or {}), **upload.extra(), "last_modified": MODIFIED},
             upload.meta_data,
             container,
             self,

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from polycloud.common.aws.balancing import code_of, tag_list
+from polycloud.common.aws.balancing import PORT, code_of, tag_list
 from polycloud.common.aws.xml import Item
 from polycloud.common.busy import when_free
 from polycloud.errors import (
@@ -41,8 +41,6 @@ from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError, B
 OWNER = "polycloud-balancer"
 """The tag of a target group that this driver made: the ARN of its balancer."""
 
-PORT = "polycloud-port"
-"""The tag of a balancer with several listeners: the port of the first one."""
 UNKNOWN = ("protocol", "algorithm", "listeners", "health_check", "sticky", "target_group")
 """What the provider's list of balancers does not say of them."""
 
@@ -224,8 +222,11 @@ class ALBBalancers(ALBBaseDriver):
         old = first.protocol or ""
         new = fields.get("Protocol", old)
         self._require_type(old.lower(), new)
-        if new in {"HTTPS", "TLS"} and not (fields.get("Certificates") or first.certificates):
+        given = fields.get("Certificates")
+        if new in {"HTTPS", "TLS"} and not (given or first.certificates):
             raise InvalidArgumentError(f"the protocol {new} needs ex_certificate")
+        if given and new not in {"HTTPS", "TLS"}:
+            raise InvalidArgumentError(f"the protocol {new} must not have ex_certificate")
         self.connection.call("ModifyListener", {"ListenerArn": first.arn, **fields})
         if len(listeners) > 1 and "Port" in fields:
             tags = tag_list({PORT: str(fields["Port"])})

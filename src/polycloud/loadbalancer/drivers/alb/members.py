@@ -17,20 +17,24 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.loadbalancer.base import Addressed
-from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
+from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.alb.balancers import ALBBalancers
 from polycloud.loadbalancer.drivers.alb.payload import Group, Target, TargetDescription
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.types import MemberDoesNotExistError, MemberHealth
+from polycloud.loadbalancer.types import Draining, MemberDoesNotExistError, MemberHealth
 from polycloud.utils.networking import is_valid_ip_address
 
 INSTANCE = re.compile(r"i-[0-9a-f]+")
+INSTANCES_OF = "ec2"
 BY_INSTANCE, BY_ADDRESS = "instance", "ip"
 DESCRIBE_HEALTH, DESCRIPTIONS = "DescribeTargetHealth", "TargetHealthDescriptions"
 
 
 class ALBMembers(ALBBalancers):
     """Methods of members."""
+
+    draining = Draining.COUNTED
 
     def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
         """Return the members of a balancer; those too that are detached and end their connections.
@@ -51,6 +55,7 @@ class ALBMembers(ALBBalancers):
         """
         check_balancer(balancer)
         check_member(member, by_id=True)
+        self._require_settings(member)
 
         def attach() -> Member:
             groups = self._serving(balancer.id)
@@ -100,7 +105,9 @@ class ALBMembers(ALBBalancers):
         for one in there:
             if member.port in (None, one.port) and wanted & {one.id, one.extra["target"]}:
                 return Target(one.extra["target"], one.port, one.extra["availability_zone"])
-        raise MemberDoesNotExistError(f"the balancer has no member {member!r}", self, str(member.id))
+        raise MemberDoesNotExistError(
+            f"the balancer has no member {address_of(member)}", self, str(member.id)
+        )
 
     def _wait_deregistered(self, groups: list[Group], target: Target, timeout: float) -> None:
         def is_draining() -> bool:
@@ -111,7 +118,7 @@ class ALBMembers(ALBBalancers):
             ]
             return any(one.found == MemberHealth.DRAINING for one in states)
 
-        self._wait_drained(target.id, is_draining, timeout, attached=False)
+        wait_until_idle(self, target.id, is_draining, timeout, attached=False)
 
     def _health(self, group: str, **fields: Any) -> list[TargetDescription]:
         found = self.connection.iterate(
@@ -152,9 +159,14 @@ class ALBMembers(ALBBalancers):
                 raise
 
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
-        """Return the member that a node becomes, at the port of the target group."""
+        """Return the member that a node becomes, at the port of the target group.
+
+        A node of another provider or region is an address only.
+        """
         made = super()._member_of(balancer, node)
-        return Member(made.id, made.ip, None)
+        owner = getattr(node, "driver", None)
+        is_own = owner is None or (owner.type, owner.region) == (INSTANCES_OF, self.region)
+        return Member(made.id if is_own else None, made.ip, None)
 
 
 def target_of(member: Member, group: Group) -> Target:
@@ -163,8 +175,8 @@ def target_of(member: Member, group: Group) -> Target:
     if group.target_type == BY_ADDRESS:
         if not isinstance(member.ip, str) or not is_valid_ip_address(member.ip):
             raise InvalidArgumentError(
-                f"the balancer's members are addresses, got {member!r}; those of a balancer that is created "
-                "with instances or with ex_target_type='instance' are ids of instances"
+                f"the balancer's members are addresses, got {address_of(member)}; those of a balancer that "
+                "is created with instances or with ex_target_type='instance' are ids of instances"
             )
         return Target(member.ip, port, member.extra.get("availability_zone"))
     if group.target_type != BY_INSTANCE:
@@ -172,7 +184,7 @@ def target_of(member: Member, group: Group) -> Target:
     if member.id is None or not INSTANCE.fullmatch(member.id):
         raise InvalidArgumentError(
             "the balancer's members are instances of EC2, with ids such as 'i-0123456789abcdef0', "
-            f"got {member!r}"
+            f"got {address_of(member)}"
         )
     return Target(member.id, port)
 

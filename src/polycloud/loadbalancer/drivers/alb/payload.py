@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from polycloud.common.aws.balancing import Payload, Tag
-from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.checks import check_port
+from polycloud.errors import UnsupportedOperationError
+from polycloud.loadbalancer.checks import require_check, require_sticky
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth, State
@@ -239,10 +239,12 @@ def sticky_fields(sticky: StickySessions, type_: str) -> dict[str, str]:
     Raises `UnsupportedOperationError` for what the type of balancer does not have.
     """
     wanted = "cookie" if type_ == APPLICATION else "source_ip"
-    if sticky.by != wanted:
+    if require_sticky(sticky).by != wanted:
         raise UnsupportedOperationError(f"sessions of {type_} balancers are sticky by {wanted} only")
     enabled = {"stickiness.enabled": "true"}
     if type_ == NETWORK:
+        if sticky.ttl is not None:
+            raise UnsupportedOperationError("sticky sessions by source_ip have no ttl: leave it out")
         return {**enabled, "stickiness.type": "source_ip"}
     kind = "app_cookie" if sticky.cookie else "lb_cookie"
     fields = {**enabled, "stickiness.type": kind}
@@ -257,16 +259,13 @@ def check_fields(check: HealthCheck, type_: str) -> dict[str, Any]:
     """Return a health check as a request has it.
 
     Raises `UnsupportedOperationError` for a protocol that the type of balancer does not check by, and
-    `InvalidArgumentError` for a path where there is none.
+    `InvalidArgumentError` for a wrong value.
     """
-    protocol = str(check.protocol).lower()
+    check = require_check(check)
+    protocol = check.protocol
     words = ("http", "https") if type_ == APPLICATION else ("tcp", "http", "https")
     if protocol not in words:
         raise UnsupportedOperationError(f"{type_} balancers check by {', '.join(words)}, not by {protocol!r}")
-    if check.port is not None:
-        check_port(check.port, "the port of a health check")
-    if protocol == "tcp" and check.path:
-        raise InvalidArgumentError(f"a health check by tcp has no path, got {check.path!r}")
     return {
         "HealthCheckProtocol": protocol.upper(),
         "HealthCheckPort": TRAFFIC_PORT if check.port is None else str(check.port),

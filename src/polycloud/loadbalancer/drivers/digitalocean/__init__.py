@@ -17,6 +17,7 @@ from polycloud.common.payload import Item, LazyExtra
 from polycloud.errors import ConflictError, InvalidArgumentError, ProviderError
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Addressed, Driver
 from polycloud.loadbalancer.checks import check_balancer, check_members, check_name, check_port
+from polycloud.loadbalancer.draining import require_draining
 from polycloud.loadbalancer.drivers.digitalocean.payload import (
     ENCRYPTED,
     STATES,
@@ -27,6 +28,7 @@ from polycloud.loadbalancer.drivers.digitalocean.payload import (
     check_fields,
     droplet,
     extra_of,
+    require_certificate,
     require_port,
     rule_fields,
     sticky_fields,
@@ -55,6 +57,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
     type = Provider.DIGITAL_OCEAN
     protocols: ClassVar = {name: name for name in ("http", "https", "http2", "tcp", "udp")}
     algorithms: ClassVar = {Algorithm.ROUND_ROBIN: "round_robin"}
+    node_provider = "digitalocean"
     reports_health = False
 
     # Balancers
@@ -106,7 +109,8 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
             ex_certificate: The certificate's id, for "https" and "http2".
             ex_health_check: How members are checked; by default by a TCP connection to their port. "udp"
                 needs one, with the port of something else.
-            ex_sticky: Sticky sessions by a cookie, by default "DO-LB" for 300 seconds.
+            ex_sticky: Sticky sessions by a cookie, by default "DO-LB" for 300 seconds; not for "tcp" and
+                "udp".
             ex_proxy_protocol: Whether members get the header of the PROXY protocol.
             ex_redirect_http_to_https: Whether HTTP at port 80 is redirected to HTTPS at port 443.
             ex_vpc: The id of the network; by default the region's default one.
@@ -117,6 +121,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
         self._algorithm(algorithm)
         droplets = check_members([droplet(one) for one in members], by_id=True)
         listeners = complete(port, protocol, ex_certificate, members, ex_listeners, self._protocol, ENCRYPTED)
+        self._require_settings(*members)
         for one in droplets:
             require_port(one, listeners[0].member_port)
         if ex_tag and droplets:
@@ -127,7 +132,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
             "name": name,
             "forwarding_rules": [rule_fields(one) for one in listeners],
             "health_check": check_fields(ex_health_check, listeners[0]),
-            "sticky_sessions": None if ex_sticky is None else sticky_fields(ex_sticky),
+            "sticky_sessions": None if ex_sticky is None else sticky_fields(ex_sticky, listeners),
             "enable_proxy_protocol": require_bool("ex_proxy_protocol", ex_proxy_protocol),
             "redirect_http_to_https": require_bool("ex_redirect_http_to_https", ex_redirect_http_to_https),
             "vpc_uuid": ex_vpc,
@@ -154,9 +159,9 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
         *,
         ex_certificate: str | None = None,
     ) -> LoadBalancer:
-        """Change a balancer: its name, and port and protocol of its first listener.
+        """Change a balancer: its name, and port, protocol and certificate of its first listener.
 
-        `ex_certificate` is the certificate's id if the new protocol is "https" or "http2".
+        `ex_certificate` is the certificate's id, for "https" and "http2": a change to them needs it.
         """
         check_balancer(balancer)
         fields = {} if name is None else {"name": check_name(name)}
@@ -164,9 +169,10 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
         if algorithm is not None:
             self._algorithm(algorithm)
         if protocol is not None:
-            changes |= {"protocol": self._protocol(protocol), "certificate": ex_certificate}
-            if (changes["protocol"] in ENCRYPTED) != bool(ex_certificate):
-                raise InvalidArgumentError(f"ex_certificate is for {' and '.join(ENCRYPTED)}, which need it")
+            changes |= {"protocol": self._protocol(protocol), "certificate": None}
+            require_certificate(changes["protocol"], ex_certificate)
+        if ex_certificate is not None:
+            changes["certificate"] = ex_certificate
         if not fields and not changes:
             return self.get_balancer(balancer.id)
 
@@ -198,6 +204,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
         """Attach a droplet. Its port, if it has one, must be the member port of the balancer."""
         check_balancer(balancer)
         wanted = droplet(member)
+        self._require_settings(member)
 
         def change() -> Member:
             found = self._to_balancer(self._fetch(balancer.id))
@@ -212,14 +219,16 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the droplet that a node is; it needs no address."""
         check_balancer(balancer)
+        region = getattr(node, "extra", {}).get("region_slug")
+        self._require_own_node(node, region, balancer.extra.get("region"))
         return droplet(Member(getattr(node, "id", None), None, None))
 
     def balancer_detach_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
-        """Detach a droplet; the provider does not say when it has no connections left."""
+        """Detach a droplet. Droplets cannot drain: `wait_drained` is refused."""
         check_balancer(balancer)
-        self._refuse_draining(wait_drained)
+        require_draining(self, wait_drained)
         wanted = droplet(member)
 
         def change() -> bool:

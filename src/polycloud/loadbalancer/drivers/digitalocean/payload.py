@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.arguments import drop_none, require_count, require_text
+from polycloud.common.arguments import drop_none
 from polycloud.common.digitalocean import number
 from polycloud.common.payload import decode
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.checks import check_member, require_check
+from polycloud.loadbalancer.checks import check_member, require_check, require_sticky
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.objects import Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
@@ -26,6 +26,7 @@ ALGORITHMS = {
 }
 """What balancers have; a request cannot choose any more."""
 ENCRYPTED = ("https", "http2")
+HTTP = ("http", *ENCRYPTED)
 CHECKS = ("http", "https", "tcp")
 CHECK_FIELDS = {
     "interval": "check_interval_seconds",
@@ -111,11 +112,22 @@ def _listener(rule: Rule) -> Listener:
 
 
 def changed_rule(rule: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return a rule with what changes of its listener; a new protocol is that of the members too."""
+    """Return a rule with what changes of its listener; a new protocol is that of the members too.
+
+    Raises `InvalidArgumentError` for a certificate if the protocol, which stays, has none.
+    """
+    listener = replace(_listener(msgspec.convert(rule, Rule)), **changes)
     if "protocol" not in changes:
-        return {**rule, "entry_port": changes["port"]}
-    listener = _listener(msgspec.convert(rule, Rule))
-    return rule_fields(replace(listener, **changes, member_protocol=changes["protocol"]))
+        if "certificate" in changes:
+            require_certificate(listener.protocol, listener.certificate)
+        return {**rule, **rule_fields(listener)}
+    return rule_fields(replace(listener, member_protocol=changes["protocol"]))
+
+
+def require_certificate(protocol: str, certificate: str | None) -> None:
+    """Raise `InvalidArgumentError` if a protocol that needs a certificate has none, or another one has."""
+    if (protocol in ENCRYPTED) != bool(certificate):
+        raise InvalidArgumentError(f"ex_certificate is for {' and '.join(ENCRYPTED)}, which need it")
 
 
 def body_of(raw: bytes) -> dict[str, Any]:
@@ -176,11 +188,13 @@ def check_fields(check: HealthCheck | None, listener: Listener) -> dict[str, Any
     )
 
 
-def sticky_fields(sticky: StickySessions) -> dict[str, Any]:
+def sticky_fields(sticky: StickySessions, listeners: Sequence[Listener]) -> dict[str, Any]:
     """Return sticky sessions as a request has them."""
-    if sticky.by != "cookie":
+    if require_sticky(sticky).by != "cookie":
         message = f"DigitalOcean has sticky sessions by cookie only, not by {sticky.by!r}"
         raise UnsupportedOperationError(message)
-    cookie = require_text("the cookie", sticky.cookie or DEFAULT_COOKIE)
-    ttl = require_count("the ttl", DEFAULT_TTL if sticky.ttl is None else sticky.ttl)
+    if not any(one.protocol in HTTP for one in listeners):
+        raise UnsupportedOperationError(f"only listeners by {', '.join(HTTP)} have cookies")
+    cookie = sticky.cookie or DEFAULT_COOKIE
+    ttl = DEFAULT_TTL if sticky.ttl is None else sticky.ttl
     return {"type": "cookies", "cookie_name": cookie, "cookie_ttl_seconds": ttl}

@@ -8,17 +8,16 @@ from functools import partial
 from typing import Any
 
 from polycloud.common.arguments import as_list
-from polycloud.common.aws.balancing import MARKER, require_name, require_scheme, tag_list, tags_of
+from polycloud.common.aws.balancing import MARKER, PORT, require_name, require_scheme, tag_list, tags_of
 from polycloud.common.creation import marker_for
 from polycloud.errors import NotFoundError, UnsupportedOperationError
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM
-from polycloud.loadbalancer.checks import check_members
+from polycloud.loadbalancer.checks import check_members, require_sticky
 from polycloud.loadbalancer.creating import MarkedCreation, Steps
 from polycloud.loadbalancer.drivers.elb.members import ELBMembers, instance_of, require_port
 from polycloud.loadbalancer.drivers.elb.payload import (
     HTTP,
     TCP,
-    TagDescription,
     check_fields,
     listener_fields,
 )
@@ -94,6 +93,7 @@ class ELBCreating(ELBMembers):
         listeners = complete(
             port, protocol, ex_certificate, members, ex_listeners, self._protocol, ("https", "ssl")
         )
+        self._require_settings(*members)
         for one in members:
             require_port(one, listeners[0].member_port)
         plan = Plan(
@@ -114,18 +114,15 @@ class ELBCreating(ELBMembers):
             "SecurityGroups": as_list(ex_security_groups),
             "Scheme": "internal" if (require_scheme(ex_scheme) or self._scheme) == "internal" else None,
         }
-        return self._create(name, fields, ex_tags or {}, plan)
+        tags = dict(ex_tags or {})
+        if len(listeners) > 1:
+            tags[PORT] = str(port)
+        return self._create(name, fields, tags, plan)
 
     def ex_list_tags(self, balancer: LoadBalancer) -> dict[str, str]:
         """Return the tags of a balancer."""
         with self._balancer_errors(balancer.id):
-            found = self.connection.iterate(
-                "DescribeTags",
-                "TagDescriptions",
-                TagDescription,
-                paged=False,
-                LoadBalancerNames=[balancer.id],
-            )
+            found = self._described_tags([balancer.id])
             return {key: value for one in found for key, value in tags_of(one.value.tags).items()}
 
     def _create(self, name: str, fields: dict[str, Any], tags: dict[str, str], plan: Plan) -> LoadBalancer:
@@ -193,7 +190,7 @@ class ELBCreating(ELBMembers):
 def _require_sticky(sticky: StickySessions | None, listeners: Sequence[Listener]) -> StickySessions | None:
     if sticky is None:
         return None
-    if sticky.by != "cookie":
+    if require_sticky(sticky).by != "cookie":
         raise UnsupportedOperationError(f"sessions are sticky by a cookie only, not by {sticky.by!r}")
     if sticky.cookie and sticky.ttl is not None:
         raise UnsupportedOperationError("the application decides how long its own cookie holds: give no ttl")

@@ -9,8 +9,8 @@ from msgspec import field
 
 from polycloud.common.aws.balancing import Payload, Tag
 from polycloud.common.aws.xml import Item
-from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.checks import check_port
+from polycloud.errors import UnsupportedOperationError
+from polycloud.loadbalancer.checks import require_check
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberHealth
@@ -196,19 +196,14 @@ def listener_fields(listener: Listener, words: Any) -> dict[str, Any]:
 def check_fields(check: HealthCheck, member_port: int | None) -> dict[str, Any]:
     """Return a health check as a request has it.
 
-    Raises `UnsupportedOperationError` for another protocol, and `InvalidArgumentError` for a wrong path.
+    Raises `UnsupportedOperationError` for another protocol, and `InvalidArgumentError` for a wrong value.
     """
-    protocol = str(check.protocol).lower()
+    check = require_check(check)
+    protocol = check.protocol
     if protocol not in HTTP + TCP:
         words = ", ".join(HTTP + TCP)
-        raise UnsupportedOperationError(f"health checks are by {words}, not by {check.protocol!r}")
+        raise UnsupportedOperationError(f"health checks are by {words}, not by {protocol!r}")
     path = check.path or ("/" if protocol in HTTP else "")
-    if protocol in TCP and path:
-        raise InvalidArgumentError(f"a health check by {protocol} has no path, got {path!r}")
-    if path and not path.startswith("/"):
-        raise InvalidArgumentError(f"the path of a health check must begin with /, got {path!r}")
-    if check.port is not None:
-        check_port(check.port, "the port of a health check")
     given = {name: getattr(check, name) for name in CHECK_DEFAULTS if getattr(check, name) is not None}
     chosen = {**CHECK_DEFAULTS, **given}
     return {

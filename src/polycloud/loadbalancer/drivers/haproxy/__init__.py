@@ -27,6 +27,7 @@ from polycloud.errors import (
 )
 from polycloud.loadbalancer.base import Addressed, Driver
 from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.haproxy import servers
 from polycloud.loadbalancer.drivers.haproxy.runtime import RuntimeConnection, word
 from polycloud.loadbalancer.drivers.haproxy.servers import Row, Server
@@ -35,6 +36,7 @@ from polycloud.loadbalancer.settings import HealthCheck
 from polycloud.loadbalancer.types import (
     Algorithm,
     BalancerDoesNotExistError,
+    Draining,
     MemberHealth,
     Provider,
     State,
@@ -67,6 +69,7 @@ class HAProxyDriver(Driver):
     connectionCls = RuntimeConnection
     connection: RuntimeConnection
     credentials = (Credential("path"),)
+    draining = Draining.COUNTED
     finds_credentials = True  # a host and port need none; the path may stand in the environment
     protocols: ClassVar = {"http": "http", "tcp": "tcp"}
     algorithms: ClassVar = {
@@ -75,6 +78,7 @@ class HAProxyDriver(Driver):
         Algorithm.RANDOM: "random",
         Algorithm.PERSISTENT_IP: "source",
     }
+    member_settings: ClassVar = frozenset({"weight"})
 
     removal_time: ClassVar[float] = 10.0
     """Seconds in which the connections of a server end that are cut, before it can be deleted."""
@@ -126,25 +130,31 @@ class HAProxyDriver(Driver):
     ) -> Member:
         """Attach a member: set its server ready if it drains or is in maintenance, else add one; return it.
 
+        A member that the backend lists as draining, as after too short a `wait_drained`, may be given so.
+
         Args:
             balancer: The backend.
             member: Its address, port, and in `extra["weight"]` a weight from 0 to 256.
             ex_health_check: How a new server is checked; None for not at all. What is sent to it, and to
-                which path, stands in the configuration of the backend. HAProxy 2.4 checks no new servers.
+                which path, stands in the configuration of the backend. HAProxy 2.4 checks no new servers: by
+                default they are not checked then, and a check that is given is refused.
             ex_proxy_protocol: Whether a new server gets the client's address (version 2).
 
         Raises:
             MemberAlreadyExistsError: The backend has this member.
             UnsupportedOperationError: This HAProxy or the backend's algorithm allows no new servers, and no
-                server of the configuration is in reserve; or the health check has what is the backend's; or
-                the member's condition is not ENABLED.
+                server of the configuration is in reserve; or such a server, which keeps its own, was to get a
+                health check or the PROXY protocol; or the health check has what is the backend's; or the
+                condition of a new member is not ENABLED.
         """
         check_balancer(balancer)
         wanted = servers.normalized(check_member(member))
         weight = servers.weight_of(member)
-        servers.require_enabled(member, self)
+        if not servers.drains(member, balancer):
+            self._require_settings(member)
         check = servers.check_words(ex_health_check)
         words = ["send-proxy-v2"] if ex_proxy_protocol else []
+        must_check = ex_health_check not in (None, DEFAULT_CHECK)
 
         def attach() -> None:
             there = self._servers(balancer)
@@ -152,8 +162,8 @@ class HAProxyDriver(Driver):
             own.sort(key=lambda one: one.name != wanted.id)
             if not own or own[0].name != wanted.id or own[0].is_open:
                 self._require_new([one.member(balancer) for one in own if one.is_open], wanted)
-            server = own[0] if own else self._add(balancer, wanted, words, check)
-            server = server or self._take(there, balancer, wanted)
+            server = own[0] if own else self._add(balancer, wanted, words, check, must_check)
+            server = server or self._take(there, balancer, wanted, must_check or bool(words))
             if weight is not None:
                 self._set(balancer, server.name, f"weight {weight}")
             self._set_ready(balancer, server)
@@ -265,12 +275,16 @@ class HAProxyDriver(Driver):
         self._set(balancer, server.name, "state ready")
 
     def _add(
-        self, balancer: LoadBalancer, member: Member, words: list[str], check: list[str]
+        self, balancer: LoadBalancer, member: Member, words: list[str], check: list[str], must_check: bool
     ) -> Server | None:
         """Add a server, in maintenance; None where that cannot be done."""
         version = servers.version(self.connection.show("show info"))
         if version < DYNAMIC:
             return None
+        if version < CHECKS and must_check:
+            raise UnsupportedOperationError(
+                "HAProxy 2.4 checks no new servers: leave out ex_health_check", self
+            )
         check = check if version >= CHECKS else []
         name = servers.joined(member.ip, member.port)
         where = f"[{member.ip}]:{member.port}" if ":" in str(member.ip) else name
@@ -285,8 +299,14 @@ class HAProxyDriver(Driver):
         configured = servers.CHECKED if check else 0
         return Server(balancer.id, name, str(member.ip), int(member.port or 0), servers.FORCED, configured)
 
-    def _take(self, there: Sequence[Server], balancer: LoadBalancer, member: Member) -> Server:
+    def _take(self, there: Sequence[Server], balancer: LoadBalancer, member: Member, asked: bool) -> Server:
         """Give the address to a server of the configuration that is held in reserve."""
+        if asked:
+            raise UnsupportedOperationError(
+                f"the backend {balancer.id!r} takes servers of its configuration only, which keep their "
+                "health checks and PROXY protocol: leave out ex_health_check and ex_proxy_protocol",
+                self,
+            )
         free = next((one for one in there if one.is_slot), None)
         if free is None:
             raise UnsupportedOperationError(
@@ -317,10 +337,10 @@ class HAProxyDriver(Driver):
             return found
         ends_at = time.monotonic() + wait_drained
         change("drain")
-        self._wait_drained(name, connections, wait_drained)
+        wait_until_idle(self, name, connections, wait_drained)
         change("maint")
         # A client that a cookie sends there may have come in between
-        self._wait_drained(name, connections, max(1.0, ends_at - time.monotonic()))
+        wait_until_idle(self, name, connections, max(1.0, ends_at - time.monotonic()))
         return found
 
     def _delete(self, balancer: LoadBalancer, name: str, *, cut: bool) -> None:

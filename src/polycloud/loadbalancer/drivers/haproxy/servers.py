@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, UnsupportedOperationError
+from polycloud.loadbalancer.checks import require_check
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck
 from polycloud.loadbalancer.types import MemberCondition, MemberHealth
@@ -147,13 +148,10 @@ def weight_of(member: Member) -> int | None:
     raise InvalidArgumentError(f"the member's weight must be an int from 0 to 256, got {shown(weight)}")
 
 
-def require_enabled(member: Member, driver: object) -> None:
-    """Raise `UnsupportedOperationError` for a member that shall get no connections."""
-    condition = member.extra.get("condition", MemberCondition.ENABLED)
-    if condition != MemberCondition.ENABLED:
-        raise UnsupportedOperationError(
-            f"HAProxy attaches members that are enabled only, got {condition!s}", driver
-        )
+def drains(member: Member, balancer: LoadBalancer) -> bool:
+    """Return whether a balancer lists a member as draining: that is what it does, not what it shall do."""
+    is_listed = member.balancer is not None and member.balancer.id == balancer.id
+    return is_listed and member.extra.get("condition") == MemberCondition.DRAINING
 
 
 def check_words(check: HealthCheck | None) -> list[str]:
@@ -163,6 +161,7 @@ def check_words(check: HealthCheck | None) -> list[str]:
     """
     if check is None:
         return []
+    check = require_check(check)
     if check.protocol != "tcp" or check.path is not None or check.timeout is not None:
         raise UnsupportedOperationError(
             "the protocol, path and timeout of health checks are those of the backend in the configuration; "

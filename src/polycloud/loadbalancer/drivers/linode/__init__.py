@@ -24,6 +24,7 @@ from polycloud.loadbalancer.drivers.linode.payload import (
     node_fields,
     port_fields,
     require_label,
+    require_used,
     sticky_fields,
     sticky_of,
 )
@@ -49,12 +50,14 @@ class LinodeLBDriver(LinodeMembers):
     """
 
     type = Provider.LINODE
+    node_provider = "linode"
     protocols: ClassVar = {name: name for name in ("http", "https", "tcp")}
     algorithms: ClassVar = {
         Algorithm.ROUND_ROBIN: "roundrobin",
         Algorithm.LEAST_CONNECTIONS: "leastconn",
         Algorithm.PERSISTENT_IP: "source",
     }
+    member_settings: ClassVar = frozenset({"weight", "condition"})
 
     # Balancers
 
@@ -108,7 +111,7 @@ class LinodeLBDriver(LinodeMembers):
             ex_private_key: The key of the certificate as PEM.
             ex_health_check: How members are checked, by "tcp" or "http" at their port; by default by a
                 connection. A check has an `interval` above its `timeout`, and no `healthy`.
-            ex_sticky: Sticky sessions by address, or for HTTP and HTTPS by a cookie of the provider's.
+            ex_sticky: Sticky sessions by address, or for "http" and "https" by a cookie of the provider's.
             ex_proxy_protocol: Whether members get the header of the PROXY protocol, version 1; for "tcp".
             ex_tags: Tags.
             ex_throttle: The most connections a second from one address, up to 20; 0 for no limit.
@@ -121,14 +124,20 @@ class LinodeLBDriver(LinodeMembers):
         nodes = [node_fields(one) for one in check_members(members)]
         if ex_throttle:
             require_count("ex_throttle", ex_throttle, MOST_THROTTLE)
-        shared = {
-            "algorithm": algorithm_,
-            **check_fields(HealthCheck() if ex_health_check is None else ex_health_check),
-            **({} if ex_sticky is None else sticky_fields(ex_sticky)),
-            **({"proxy_protocol": "v1"} if require_bool("ex_proxy_protocol", ex_proxy_protocol) else {}),
-        }
         listeners = complete(port, protocol, ex_certificate, [], ex_listeners, self._protocol, ("https",))
-        configs = [{**port_fields(one, ex_private_key), **shared} for one in listeners]
+        proxied = require_bool("ex_proxy_protocol", ex_proxy_protocol)
+        require_used(listeners, ex_listeners, ex_private_key, ex_sticky, proxied)
+        check = check_fields(HealthCheck() if ex_health_check is None else ex_health_check)
+        configs = [
+            {
+                **port_fields(one, ex_private_key),
+                "algorithm": algorithm_,
+                **check,
+                **({} if ex_sticky is None else sticky_fields(ex_sticky, one.protocol)),
+                **({"proxy_protocol": "v1"} if proxied and one.protocol == "tcp" else {}),
+            }
+            for one in listeners
+        ]
         body: dict[str, Any] = {"label": name, "region": region, "tags": as_list(ex_tags)}
         if ex_throttle is not None:
             body["client_conn_throttle"] = ex_throttle
@@ -182,11 +191,14 @@ class LinodeLBDriver(LinodeMembers):
         }
 
         def change() -> LoadBalancer:
+            given = drop_none(fields)
+            config = self._require_configs(balancer.id)[0].value if given else None
+            if config and any(tls.values()) and (fields["protocol"] or config.protocol) != "https":
+                raise InvalidArgumentError(f"the {config.protocol} port {config.port} has no certificate")
             if name is not None:
                 with self._name_errors(name):
                     self.connection.put(path_of(balancer.id), NodeBalancer, {"label": name})
-            if given := drop_none(fields):
-                config = self._require_configs(balancer.id)[0].value
+            if config:
                 self.connection.put(f"{path_of(balancer.id)}/configs/{config.id}", Config, given)
             return self.get_balancer(balancer.id)
 

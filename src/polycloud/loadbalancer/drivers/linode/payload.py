@@ -10,7 +10,7 @@ import msgspec
 
 from polycloud.common.arguments import drop_none, require_count, require_text
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.checks import check_name, require_check
+from polycloud.loadbalancer.checks import check_name, require_check, require_sticky
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberCondition, MemberHealth
@@ -85,23 +85,26 @@ def node_fields(member: Member) -> dict[str, Any]:
     ip = ip_address(member.ip or "")
     if not any(ip in network for network in PRIVATE):
         raise InvalidArgumentError(f"members of Linode are private IPv4 addresses, got {member.ip}")
-    label = require_text("the label of a member", member.extra.get("label") or f"{ip}-{member.port}")
-    return {"label": label, "address": f"{ip}:{member.port}", **share_fields(member.extra)}
+    return {"label": f"{ip}-{member.port}", "address": f"{ip}:{member.port}", **settings_fields(member.extra)}
 
 
-def share_fields(given: Any) -> dict[str, Any]:
-    """Return the fields of a node for a `weight` and a `condition`, where they are given.
+def settings_fields(given: Any) -> dict[str, Any]:
+    """Return the fields of a node for `weight`, `condition`, `mode` and `label`, where they are given.
 
-    A `mode` that means this condition, such as "backup", is kept.
+    A `mode` that means this condition, such as "backup", is kept; else the condition decides.
     """
-    weight, condition, mode = (given.get(name) for name in ("weight", "condition", "mode"))
+    weight, condition, mode, label = map(given.get, ("weight", "condition", "mode", "label"))
     if weight is not None:
         require_count("weight", weight, MOST_WEIGHT)
     if condition is not None and not isinstance(condition, MemberCondition):
         raise InvalidArgumentError(f"condition must be a MemberCondition, got {shown(condition)}")
-    if condition is not None and CONDITIONS.get(str(mode)) != condition:
+    if mode is not None and mode not in CONDITIONS:
+        raise InvalidArgumentError(f"mode must be one of {', '.join(CONDITIONS)}, got {shown(mode)}")
+    if condition is not None and CONDITIONS.get(mode) != condition:
         mode = MODES[condition]
-    return drop_none({"weight": weight, "mode": None if condition is None else mode})
+    if label is not None:
+        require_text("the label of a member", label)
+    return drop_none({"label": label, "weight": weight, "mode": mode})
 
 
 def members_of(balancer: LoadBalancer, nodes: Sequence[Node]) -> list[Member]:
@@ -199,9 +202,33 @@ def check_fields(check: HealthCheck) -> dict[str, Any]:
     return drop_none({"check": kind, "check_path": check.path, **times})
 
 
-def sticky_fields(sticky: StickySessions) -> dict[str, Any]:
-    """Return the fields of a config that its sticky sessions determine."""
-    if sticky.by not in STICKY or sticky.cookie is not None or sticky.ttl is not None:
+def sticky_fields(sticky: StickySessions, protocol: str) -> dict[str, Any]:
+    """Return the fields of a config of this protocol that its sticky sessions determine."""
+    if require_sticky(sticky).cookie is not None or sticky.ttl is not None:
         message = f"Linode has sticky sessions by source_ip or its own cookie, got {sticky}"
         raise UnsupportedOperationError(message)
+    if sticky.by == "cookie" and protocol == "tcp":  # other listeners may have cookies
+        return {}
     return {"stickiness": STICKY[sticky.by]}
+
+
+def require_used(
+    listeners: Sequence[Listener],
+    given: Sequence[Listener],
+    key: str | None,
+    sticky: StickySessions | None,
+    proxied: bool,
+) -> None:
+    """Raise the errors for settings that no listener would have.
+
+    `listeners` are all of a balancer, completed; `given` are the further ones as the caller gave them.
+    """
+    protocols = {one.protocol for one in listeners}
+    if key and "https" not in protocols:
+        raise InvalidArgumentError("no listener takes ex_private_key; those of https do")
+    if sticky and sticky.by == "cookie" and protocols == {"tcp"}:
+        raise UnsupportedOperationError("no listener has cookies: sticky sessions must be by source_ip")
+    if proxied and "tcp" not in protocols:
+        raise UnsupportedOperationError("only listeners by tcp have the proxy protocol; http has headers")
+    if any((one.member_protocol or "").lower() == "https" for one in given):
+        raise UnsupportedOperationError("Linode decrypts https for members: leave out member_protocol")

@@ -51,6 +51,7 @@ class OctaviaBalancers(OpenStackBaseDriver, Driver):
     connection: OctaviaConnection
     protocols: ClassVar = {one: one.upper() for one in ("http", "https", "tcp", "udp", "sctp")}
     algorithms: ClassVar = ALGORITHMS
+    member_settings: ClassVar = frozenset({"weight", "condition"})
 
     def __init__(self, *args: Any, ex_vip_subnet_id: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -100,8 +100,8 @@ class OctaviaCreating(OctaviaBalancers):
             ex_listeners: Further listeners. One of the balancer's own port says more of the first one.
             ex_certificate: Barbican's address of the certificate, for "https".
             ex_health_check: How members are checked; without it, their health is unknown.
-            ex_sticky: Sticky sessions, by the balancer's cookie, by that of the application if `cookie` is
-                its name, or by the client's address.
+            ex_sticky: Sticky sessions by the balancer's cookie or, if `cookie` is its name, by that of the
+                application, for listeners that see HTTP; or by the client's address.
             ex_proxy_protocol: Whether members get the header of the proxy protocol, version 1.
             ex_provider: The provider of Octavia, such as "amphora" or "ovn".
             ex_flavor_id: The id of a flavor of Octavia.
@@ -142,6 +142,8 @@ class OctaviaCreating(OctaviaBalancers):
                 "or ex_vip_network_id= or ex_vip_port_id="
             )
         pools = Pools(listeners, members, word, ex_health_check, ex_sticky, ex_proxy_protocol)
+        if ex_sticky and not any("session_persistence" in one for one in pools.bodies):
+            raise UnsupportedOperationError("no listener has cookies: sticky sessions must be by source_ip")
         body = drop_none(
             {
                 "name": name,
@@ -205,9 +207,7 @@ class Pools:
                             member_fields(one, at, checked_at) for one, at in zip(own, ports, strict=True)
                         ],
                         "healthmonitor": monitor_fields(check) if check else None,
-                        "session_persistence": persistence_fields(sticky, listener.protocol)
-                        if sticky
-                        else None,
+                        "session_persistence": persistence_fields(sticky, listener) if sticky else None,
                     }
                 )
             )

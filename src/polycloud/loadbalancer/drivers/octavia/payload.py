@@ -14,8 +14,9 @@ import msgspec
 
 from polycloud.common.arguments import drop_none
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.loadbalancer.checks import require_check, require_sticky
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.settings import HealthCheck, StickySessions
+from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import Algorithm, MemberCondition, MemberHealth, State
 from polycloud.utils.values import shown
 
@@ -54,7 +55,6 @@ CHECKS = {
     "udp": "UDP-CONNECT",
     "sctp": "SCTP",
 }
-WITH_PATH = frozenset({"http", "https"})
 INTERVAL, TIMEOUT, HEALTHY = 10, 5, 3
 MOST_WEIGHT = 256
 MEMBER_EXTRA = ("backup", "monitor_address", "monitor_port", "name", "subnet_id", "tags")
@@ -216,14 +216,11 @@ def tree_of(
 
 def monitor_fields(check: HealthCheck) -> dict[str, Any]:
     """Return the fields of a health monitor. Raises the errors of invalid and unknown values."""
-    if not isinstance(check, HealthCheck):
-        raise InvalidArgumentError(f"ex_health_check must be a HealthCheck, got {shown(check)}")
-    kind = CHECKS.get(check.protocol.lower())
+    check = require_check(check)
+    kind = CHECKS.get(check.protocol)
     if kind is None:
         words = ", ".join(CHECKS)
         raise UnsupportedOperationError(f"Octavia has no checks by {check.protocol!r}, only {words}")
-    if check.path is not None and check.protocol.lower() not in WITH_PATH:
-        raise InvalidArgumentError(f"a check by {check.protocol!r} has no path, got {check.path!r}")
     interval = INTERVAL if check.interval is None else check.interval
     return drop_none(
         {
@@ -253,18 +250,19 @@ def check_of(monitor: MonitorPayload | None, pool: PoolPayload | None) -> Health
     )
 
 
-def persistence_fields(sticky: StickySessions, protocol: str) -> dict[str, Any]:
-    """Return the fields of sticky sessions. Raises the errors of invalid and unknown values."""
-    if not isinstance(sticky, StickySessions):
-        raise InvalidArgumentError(f"ex_sticky must be a StickySessions, got {shown(sticky)}")
-    if sticky.ttl is not None and (sticky.by != "source_ip" or protocol != "udp"):
+def persistence_fields(sticky: StickySessions, listener: Listener) -> dict[str, Any] | None:
+    """Return the fields of sticky sessions; None if a listener has no cookies, which sessions are sticky by.
+
+    Raises the errors of invalid and unknown values.
+    """
+    if require_sticky(sticky).ttl is not None and (sticky.by != "source_ip" or listener.protocol != "udp"):
         raise UnsupportedOperationError(
             "Octavia has a ttl of sticky sessions by source_ip of udp only; leave it out"
         )
-    if sticky.by == "source_ip" and sticky.cookie is None:
+    if sticky.by == "source_ip":
         return drop_none({"type": "SOURCE_IP", "persistence_timeout": sticky.ttl})
-    if sticky.by != "cookie":
-        raise InvalidArgumentError(f"sticky sessions are by cookie, or by source_ip without one: {sticky}")
+    if listener.protocol != "http" and not listener.certificate:
+        return None
     if sticky.cookie is None:
         return {"type": "HTTP_COOKIE"}
     return {"type": "APP_COOKIE", "cookie_name": sticky.cookie}
@@ -291,7 +289,7 @@ def member_fields(member: Member, port: int | None, check_port: int | None) -> d
     if condition == MemberCondition.DRAINING:
         weight = 0
     fields = {name: member.extra.get(name) for name in MEMBER_EXTRA}
-    if check_port is not None:
+    if fields["monitor_port"] is None:
         fields["monitor_port"] = check_port
     up = False if condition == MemberCondition.DISABLED else None
     return drop_none(

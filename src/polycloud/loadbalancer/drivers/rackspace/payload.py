@@ -9,6 +9,7 @@ import msgspec
 
 from polycloud.common.arguments import drop_none
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
+from polycloud.loadbalancer.checks import require_check, require_sticky
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, StickySessions
 from polycloud.loadbalancer.types import Algorithm, MemberCondition, MemberHealth, State
@@ -26,9 +27,10 @@ ALGORITHMS = {
         *("WEIGHTED_ROUND_ROBIN", "WEIGHTED_LEAST_CONNECTIONS"),
     )
 }
+UPDATING = "PENDING_UPDATE"
 STATES = {
     "ACTIVE": State.RUNNING,
-    "PENDING_UPDATE": State.RUNNING,
+    UPDATING: State.RUNNING,
     "BUILD": State.PENDING,
     "PENDING_DELETE": State.DELETED,
     "DELETED": State.DELETED,
@@ -95,6 +97,19 @@ class NodePayload(msgspec.Struct):
     type: str | None = None
 
 
+class Datum(msgspec.Struct):
+    """A name and a value."""
+
+    key: str
+    value: str
+
+
+class Metadata(msgspec.Struct):
+    """The metadata of a balancer."""
+
+    metadata: list[Datum] = []
+
+
 class BalancerPayload(msgspec.Struct, rename="camel"):
     """A balancer; lists lack its monitor, persistence, nodes and throttle."""
 
@@ -147,9 +162,8 @@ def extra_of(payload: BalancerPayload) -> dict[str, Any]:
 
 def monitor_fields(check: HealthCheck) -> dict[str, Any]:
     """Return the fields of a health monitor. Raises the errors of invalid and unknown values."""
-    if not isinstance(check, HealthCheck):
-        raise InvalidArgumentError(f"ex_health_check must be a HealthCheck, got {shown(check)}")
-    ours = check.protocol.lower()
+    check = require_check(check)
+    ours = check.protocol
     if ours not in CHECKS:
         raise UnsupportedOperationError(f"Rackspace has no checks by {check.protocol!r}, only {list(CHECKS)}")
     if check.port is not None or check.healthy is not None:
@@ -157,8 +171,6 @@ def monitor_fields(check: HealthCheck) -> dict[str, Any]:
             "Rackspace checks members at their own ports, and one good check is enough: leave out port and "
             "healthy"
         )
-    if check.path is not None and ours == "tcp":
-        raise InvalidArgumentError(f"a check by 'tcp' has no path, got {check.path!r}")
     http = {"path": check.path or "/", "statusRegex": GOOD_STATUS, "bodyRegex": ANY_BODY}
     return {
         "type": CHECKS[ours],
@@ -185,11 +197,7 @@ def check_of(monitor: MonitorPayload | None) -> HealthCheck | None:
 
 def persistence_fields(sticky: StickySessions, protocol: str) -> dict[str, Any]:
     """Return the fields of sticky sessions. Raises the errors of invalid and unknown values."""
-    if not isinstance(sticky, StickySessions):
-        raise InvalidArgumentError(f"ex_sticky must be a StickySessions, got {shown(sticky)}")
-    if sticky.by not in STICKY:
-        raise InvalidArgumentError(f"sticky sessions are by one of {list(STICKY)}, got {sticky.by!r}")
-    if sticky.cookie is not None or sticky.ttl is not None:
+    if require_sticky(sticky).cookie is not None or sticky.ttl is not None:
         raise UnsupportedOperationError("Rackspace chooses the cookie and its ttl: leave both out")
     word, protocols = STICKY[sticky.by]
     if protocol not in protocols:

@@ -23,7 +23,7 @@ from polycloud.loadbalancer.types import (
 from polycloud.testing.conformance.base import rule
 from polycloud.testing.conformance.checks import check_objects, error_of, require_reached, require_true
 from polycloud.testing.conformance.creates import FaultAtNumber
-from polycloud.testing.conformance.loadbalancer.suite import SETTINGS, CreateBalancer, LBSuite
+from polycloud.testing.conformance.loadbalancer.suite import CreateBalancer, LBSuite
 from polycloud.tracing.hooks import add_hook
 
 PORTS = (0, -1, 65536, True, "80", 80.5, None)
@@ -324,16 +324,3 @@ class BalancerRules(LBSuite):
             return
         require_true("destroy", self.while_busy(balancer.destroy))
         self.balancer_gone(driver, balancer)
-
-    # What balancers have beyond a port and members
-
-    @rule("create_balancer")
-    @pytest.mark.parametrize("setting", SETTINGS)
-    def test_l40_settings(self, driver: Driver, create_balancer: CreateBalancer, setting: str) -> None:
-        """A health check, sticky sessions and further listeners are listed in `extra` as they were given."""
-        given = self.settings(driver, setting)
-        if not given:
-            pytest.skip(f"the driver has no ex_{setting}")
-        made = create_balancer(**given)
-        for one in (made, self.balancer_seen(driver, made)):
-            self.require_settings(one, given)
