@@ -24,6 +24,7 @@ from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.loadbalancer.base import Addressed, Driver, LoadBalancer, Member, addresses_of
 from polycloud.loadbalancer.checks import address_of
+from polycloud.loadbalancer.draining import require_draining
 from polycloud.loadbalancer.types import (
     BalancerError,
     MemberCondition,
@@ -90,8 +91,9 @@ def rolling(
             raises. It may be a coroutine function.
         at_once: How many nodes may be out at the same time. One that takes connections is always left: what
             would take out all of them is refused.
-        wait_drained: Seconds in which the connections of a node may end; None cuts them, for a provider that
-            does not tell of connections.
+        wait_drained: Seconds in which the connections of a node may end: fewer where the provider says that
+            there are none left, all of them where it does not. None cuts them, for a provider that cannot
+            keep new ones from a node.
         timeout: Seconds in which a node that was put back must be found healthy. Where the provider does not
             look at its health, that is not waited for.
         on_step: Is called with the node and the `Step` that begins.
@@ -102,7 +104,8 @@ def rolling(
     Raises:
         InvalidArgumentError: A node is not a member of the balancer, an argument is invalid, or so many nodes
             at once are all that take connections; nothing was done.
-        UnsupportedOperationError: The provider does not list, detach or attach members.
+        UnsupportedOperationError: The provider does not list, detach or attach members, or cannot keep new
+            connections from them and `wait_drained` is not None; nothing was done.
         RollingError: A node failed.
     """
     if not isinstance(balancer, LoadBalancer) or balancer.driver is None:
@@ -113,6 +116,7 @@ def rolling(
         raise InvalidArgumentError(f"do must be a function, got {shown(do)}")
     for seconds in (timeout, *(() if wait_drained is None else (wait_drained,))):
         waiting.require_times(seconds)
+    require_draining(balancer.driver, wait_drained)
     return _Round(balancer, list(nodes), do, wait_drained, timeout, on_step).run(at_once)
 
 
@@ -148,6 +152,11 @@ class _Round(Generic[N]):
             known = [*self.done, *self.failed]
             left = [node for node in self.nodes if not any(node is one for one in known)]
             raise RollingError(self.done, self.failed, left, self.errors, self.driver) from error
+        except BaseException as interruption:
+            if at_once > 1 and self.out:  # on threads, which are not interrupted, and end with the program
+                names = _names(self.out)
+                interruption.add_note(f"may be out of the balancer {self.balancer.name!r}, or drain: {names}")
+            raise
 
     def _members(self, at_once: int) -> list[tuple[N, list[Member]]]:
         """Return each node with its members.

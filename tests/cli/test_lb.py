@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -514,8 +515,10 @@ def test_digitalocean(run: Run, configured: Callable[[str], Path]) -> None:
         do("lb", "attach", "web", "--node", two)
         columns = ("--output", "value", "--columns", "name,state,member_count,listeners")
         assert do("lb", "list", *columns).stdout == "web\trunning\t2\t80:http=8080\n"
-        refused = do("lb", "detach", "web", "--node", two, "--drain", "3", status=1).stderr
-        assert "leave out --drain, or for `lb rolling` give --cut" in refused
+        for words in (("detach", "--drain", "3"), ("drain", "--dry-run"), ("rolling", "--run", "true")):
+            refused = do("lb", *words, "web", "--node", two, status=1).stderr
+            advice = "use `lb detach` without --drain (for `lb rolling` give --cut) to detach it at once"
+            assert advice in refused, words
         done = do("lb", "rolling", "web", "--node", one, "--node", two, "--run", "echo {address}", "--cut")
         assert [line.split(": ")[0] for line in done.stdout.splitlines()[::2]] == [one, two]
         do("lb", "detach", "web", "--node", two)
@@ -551,6 +554,16 @@ def test_linode(run: Run, configured: Callable[[str], Path]) -> None:
         assert {row["condition"] for row in rows} == {"enabled"}
         lb("update", "webs", "--port", "81", "--name", "webz")
         assert lb("list", "--output", "value", "--columns", "name,port").stdout == "webz\t81\n"
+        drained = lb("drain", "webz", "192.168.130.4", "--timeout", "0.2")
+        said, _, back = " ".join(drained.stderr.split()).partition(" to put it back: polycloud lb ")
+        assert said.startswith(
+            "Linode does not say when connections have ended: each member drains for 0.2 s drain member"
+        )
+        assert back.endswith(" 192.168.130.4:80,weight=5")
+        lb(*shlex.split(back))
+        lb("detach", "webz", "192.168.130.5", "--drain", "0.2")
+        rows = json.loads(lb("members", "webz", "--json", "--columns", "address,weight,condition").stdout)
+        assert [list(row.values()) for row in rows] == [["192.168.130.4", 5, "enabled"]]
 
 
 def test_completion(lb: Run) -> None:

@@ -375,10 +375,11 @@ def test_costs(
 
 
 def test_draining(driver: DigitalOceanLBDriver, balancer: LoadBalancer, here: Ground) -> None:
-    """Waiting for a member's connections is refused, with the reason, and the member stays."""
+    """Waiting for a member's connections is refused, with what to do instead, and the member stays."""
     made = driver.balancer_attach_member(balancer, droplet(here, 0))
-    with pytest.raises(UnsupportedOperationError, match="wait_drained"):
-        driver.balancer_detach_member(balancer, made, wait_drained=5)
+    for seconds in (0, 5):
+        with pytest.raises(UnsupportedOperationError, match="give wait_drained=None to detach it at once"):
+            driver.balancer_detach_member(balancer, made, wait_drained=seconds)
     assert [one.id for one in driver.balancer_list_members(balancer)] == [made.id]
 
 

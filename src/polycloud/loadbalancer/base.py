@@ -39,6 +39,7 @@ from polycloud.loadbalancer.types import (
     BalancerBusyError,
     BalancerDoesNotExistError,
     BalancerError,
+    Draining,
     MemberAlreadyExistsError,
     MemberCondition,
     MemberDoesNotExistError,
@@ -63,8 +64,6 @@ __all__ = [
 
 T = TypeVar("T")
 DEFAULT_ALGORITHM = Algorithm.ROUND_ROBIN
-LONGEST_LOOK = 2.0
-"""The longest pause between two looks for connections, in seconds."""
 DEAD = frozenset({State.ERROR, State.DELETED})
 _turns = Turns()
 
@@ -113,6 +112,9 @@ class Driver(OperationsDriver):
 
     reports_health: ClassVar[bool] = True
     """Whether the provider says of members whether they take connections."""
+
+    draining: ClassVar[Draining] = Draining.NONE
+    """Whether a member can drain before it is detached, and whether the provider says when it has."""
 
     node_provider: ClassVar[str | None] = None
     """The `type` of the compute driver whose nodes alone can be members; None if any node can be one."""
@@ -226,13 +228,17 @@ class Driver(OperationsDriver):
             balancer: The balancer.
             member: A member that it lists.
             wait_drained: Seconds for which the member, which gets no new connections, may end those that it
-                has. Without it they may be cut.
+                has. Without it they may be cut. If the provider tells of connections (`draining` is
+                `Draining.COUNTED`), this returns as soon as there are none. If it does not (`TIMED`), all the
+                seconds are waited, and the member is detached then; if anything fails before, it gets back
+                the settings that it had.
 
         Raises:
             MemberDoesNotExistError: The balancer has no such member.
-            OperationTimeoutError: It still had connections after `wait_drained` seconds; a note says whether
-                it is still attached.
-            UnsupportedOperationError: `wait_drained` is given, and the provider cannot tell.
+            OperationTimeoutError: It still had connections after `wait_drained` seconds; or these are more
+                than the deadline leaves. A note says what has become of the member.
+            UnsupportedOperationError: `wait_drained` is given, and the provider cannot keep new connections
+                from a member.
         """
 
     @template("balancer_detach_member", "balancer_attach_member")
@@ -322,34 +328,6 @@ class Driver(OperationsDriver):
             error.driver = self
             raise
 
-    def _wait_drained(
-        self,
-        member: str,
-        connections: Callable[[], int],
-        timeout: float,
-        *,
-        attached: bool = True,
-    ) -> None:
-        """Wait until a member that gets no new connections has none.
-
-        Args:
-            member: Its name, for the error.
-            connections: Returns how many it has, or only whether it has any.
-            timeout: Seconds to wait.
-            attached: Whether it is still attached meanwhile, which a note on the error says.
-
-        Raises `OperationTimeoutError` after that time. Whatever else ends the wait, such as Ctrl-C, has the
-        note, too.
-        """
-        waiting_for = f"the connections of {member} to end"
-        try:
-            self._polled(lambda: None if connections() else True, waiting_for, timeout, LONGEST_LOOK)
-        except BaseException as error:
-            where = "still attached, and draining" if attached else "detached"
-            if not isinstance(error, NotFoundError):
-                error.add_note(f"{member} is {where}: it gets no new connections")
-            raise
-
     def _create_once(self, creation: Creation[LoadBalancer]) -> LoadBalancer:
         """Run a create of a balancer that the provider lists within `settle_time`."""
         try:
@@ -391,14 +369,6 @@ class Driver(OperationsDriver):
             if self._is_busy(error) and not isinstance(error, BalancerBusyError):
                 raise translated(error, BalancerBusyError(error.message, self, balancer.id)) from error
             raise
-
-    def _refuse_draining(self, wait_drained: float | None) -> None:
-        """Raise `UnsupportedOperationError` for a wait, at a provider that does not tell of connections."""
-        if wait_drained is not None:
-            message = (
-                f"{self.name} does not say when a member has no connections left; leave out wait_drained"
-            )
-            raise UnsupportedOperationError(message, self)
 
     def _is_busy(self, error: ProviderError) -> bool:
         """Return whether a refusal says that the balancer is being changed."""

@@ -16,6 +16,7 @@ __all__ = [
     "BalancerDoesNotExistError",
     "BalancerError",
     "BalancerInUseError",
+    "Draining",
     "LibcloudLBError",
     "LibcloudLBImmutableError",
     "MemberAlreadyExistsError",
@@ -92,6 +93,17 @@ class MemberHealth(Type):
     STARTING = "starting"
     DRAINING = "draining"
     UNKNOWN = "unknown"
+
+
+class Draining(Type):
+    """What a provider can do so that the connections of a member end before it is detached."""
+
+    COUNTED = "counted"
+    """It says when a member has no connections left."""
+    TIMED = "timed"
+    """It keeps new connections from a member, but does not say when those that it has are gone."""
+    NONE = "none"
+    """It can do nothing."""
 
 
 class Algorithm(Number):

@@ -9,7 +9,7 @@ import typer
 
 from polycloud.cli import accounts, changing, finding, options, output
 from polycloud.cli.commands.lb.balancers import Nodes
-from polycloud.cli.commands.lb.members import AnyMembers, Balancer
+from polycloud.cli.commands.lb.members import AnyMembers, Balancer, announce_draining
 from polycloud.cli.nouns import BALANCERS
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def rolling(
     program = Program.of(command)
     with accounts.connect_one(BALANCERS.service, profile, provider) as driver:
         found = finding.find(driver, BALANCERS, balancer)
+        wait = None if cut else drain
+        announce_draining(driver, wait)
         parts = chosen(found, texts or (), resolved(nodes or (), profile, provider))
         for part in parts:
             words = shlex.join(program.words_for(part))
@@ -82,7 +84,7 @@ def rolling(
                 parts,
                 program.run,
                 at_once=at_once,
-                wait_drained=None if cut else drain,
+                wait_drained=wait,
                 timeout=timeout,
                 on_step=tell,
             )

@@ -18,10 +18,11 @@ from polycloud.errors import (
 )
 from polycloud.loadbalancer.base import Addressed
 from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
+from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.alb.balancers import ALBBalancers
 from polycloud.loadbalancer.drivers.alb.payload import Group, Target, TargetDescription
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.types import MemberDoesNotExistError, MemberHealth
+from polycloud.loadbalancer.types import Draining, MemberDoesNotExistError, MemberHealth
 from polycloud.utils.networking import is_valid_ip_address
 
 INSTANCE = re.compile(r"i-[0-9a-f]+")
@@ -32,6 +33,8 @@ DESCRIBE_HEALTH, DESCRIPTIONS = "DescribeTargetHealth", "TargetHealthDescription
 
 class ALBMembers(ALBBalancers):
     """Methods of members."""
+
+    draining = Draining.COUNTED
 
     def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
         """Return the members of a balancer; those too that are detached and end their connections.
@@ -115,7 +118,7 @@ class ALBMembers(ALBBalancers):
             ]
             return any(one.found == MemberHealth.DRAINING for one in states)
 
-        self._wait_drained(target.id, is_draining, timeout, attached=False)
+        wait_until_idle(self, target.id, is_draining, timeout, attached=False)
 
     def _health(self, group: str, **fields: Any) -> list[TargetDescription]:
         found = self.connection.iterate(

@@ -17,6 +17,7 @@ from polycloud.common.payload import Item, LazyExtra
 from polycloud.errors import ConflictError, InvalidArgumentError, ProviderError
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Addressed, Driver
 from polycloud.loadbalancer.checks import check_balancer, check_members, check_name, check_port
+from polycloud.loadbalancer.draining import require_draining
 from polycloud.loadbalancer.drivers.digitalocean.payload import (
     ENCRYPTED,
     STATES,
@@ -225,9 +226,9 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
     def balancer_detach_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
-        """Detach a droplet; the provider does not say when it has no connections left."""
+        """Detach a droplet. Droplets cannot drain: `wait_drained` is refused."""
         check_balancer(balancer)
-        self._refuse_draining(wait_drained)
+        require_draining(self, wait_drained)
         wanted = droplet(member)
 
         def change() -> bool:
