@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
@@ -72,15 +73,23 @@ def canaries(text: str) -> set[str]:
     """The canaries in a text, in whatever encoding."""
     found = set(CANARY.findall(text))
     for _ in range(4):
-        words = {*re.findall(r"[A-Za-z0-9_+/-]{8,}", text)}
-        text = html.unescape(unquote(text))
-        text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
-        for word in words:
-            for cut in range(4):
-                some = word[cut:].replace("-", "+").replace("_", "/")
-                some = some[: len(some) // 4 * 4]
-                found.update(CANARY.findall(base64.b64decode(some).decode("latin-1")))
-        found.update(CANARY.findall(text))
+        found.update(*map(canaries_in_base64, {*re.findall(r"[A-Za-z0-9_+/-]{8,}", text)}))
+        decoded = html.unescape(unquote(text))
+        decoded = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), decoded)
+        if decoded == text:
+            break
+        found.update(CANARY.findall(text := decoded))
+    return found
+
+
+@lru_cache(100_000)  # texts repeat most of their words
+def canaries_in_base64(word: str) -> set[str]:
+    """The canaries in a word of base64, wherever it begins."""
+    found = set()
+    for cut in range(4):
+        some = word[cut:].replace("-", "+").replace("_", "/")
+        some = some[: len(some) // 4 * 4]
+        found.update(CANARY.findall(base64.b64decode(some).decode("latin-1")))
     return found
 
 
