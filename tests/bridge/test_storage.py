@@ -7,7 +7,7 @@ import hashlib
 import os
 import resource
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pytest
 from libcloud.storage.drivers.dummy import DummyStorageDriver
 from libcloud.storage.drivers.s3 import S3StorageDriver
 
-from polycloud import aio, bridge
+from polycloud import bridge
+from polycloud.aio import AsyncStorageDriver
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import (
@@ -65,7 +66,8 @@ def test_life_of_an_object(store: Any, container: Container) -> None:
 
 def test_files(store: Any, container: Container, tmp_path: Path) -> None:
     """A file of several parts is uploaded and downloaded as it is, and its progress is told."""
-    there, back, sent = tmp_path / "there", tmp_path / "back", []
+    there, back = tmp_path / "there", tmp_path / "back"
+    sent: list[int] = []
     there.write_bytes(os.urandom(12 * MEBIBYTE + 7))
     made = store.upload_object(str(there), container, "file", progress=sent.append)
     assert made.size == sum(sent) == there.stat().st_size
@@ -98,11 +100,12 @@ def test_refusals(store: Any, container: Container) -> None:
     with pytest.raises(ObjectDoesNotExistError) as no_object:
         store.get_object(container.name, "missing")
     assert no_object.value.object_name == "missing"
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: store.get_container("bridge-missing"),
         lambda: store.list_container_objects(Container("bridge-missing", {}, store)),
         lambda: store.get_object("bridge-missing", "a"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(ContainerDoesNotExistError) as no_container:
             call()
         assert no_container.value.container_name == "bridge-missing"
@@ -128,7 +131,7 @@ def test_on_a_loop(store: Any, container: Container) -> None:
     """Uploads read the caller's iterator on the event loop's side, and downloads come piece by piece."""
 
     async def main() -> None:
-        async with aio.wrap(store) as cloud:
+        async with AsyncStorageDriver[Any](store) as cloud:
             await asyncio.gather(
                 *(
                     cloud.upload_object_via_stream(iter([b"%d" % number] * 3), container, f"n{number}")

@@ -9,6 +9,7 @@ from polycloud.bridge.driver import BridgedDriver
 from polycloud.common.arguments import drop_none
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Addressed, Driver
 from polycloud.loadbalancer.checks import check_balancer
+from polycloud.loadbalancer.draining import require_draining
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError
 
@@ -111,7 +112,7 @@ class Operations(BridgedLBDriver):
     ) -> bool:
         """Detach a member."""
         check_balancer(balancer)
-        self._refuse_draining(wait_drained)
+        require_draining(self, wait_drained)
         with self._member_errors(str(member.id)):
             return self._act("balancer_detach_member", balancer, member)
 

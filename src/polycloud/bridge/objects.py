@@ -197,7 +197,8 @@ def _balancer(balancer: Any, driver: Any) -> balancing.LoadBalancer:
 
 
 def _member(member: Any, driver: Any) -> balancing.Member:
-    balancer = ours(member.balancer, driver)
+    found = ours(member.balancer, driver)
+    balancer = found if isinstance(found, balancing.LoadBalancer) else None
     made = balancing.Member(member.id, member.ip, _number(member.port), balancer, _extra(member, driver))
     made.driver = driver
     return made
