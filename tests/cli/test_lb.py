@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 
+from polycloud.cli import finding
 from polycloud.cli.balancersettings import health_check, listener, sticky, written
 from polycloud.cli.membertexts import joined, parsed, spelled
+from polycloud.cli.nouns import BALANCERS
 from polycloud.cli.rollouts import Program
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.errors import InvalidArgumentError
+from polycloud.loadbalancer.drivers.rackspace import RackspaceLBDriver
 from polycloud.loadbalancer.objects import Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.sandbox import Sandbox
+from polycloud.tracing.hooks import add_hook
 from support.haproxy import LISTENING, haproxy
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -563,7 +567,7 @@ def test_linode(run: Run, configured: Callable[[str], Path]) -> None:
 
 
 def test_completion(lb: Run) -> None:
-    """The shell completes balancers, those of one name by their ids, and the members of a balancer."""
+    """The shell completes balancers, those of one name by their ids, members, algorithms and settings."""
 
     def offered(line: str) -> list[str]:
         words = f"polycloud lb {line}"
@@ -579,6 +583,7 @@ def test_completion(lb: Run) -> None:
         "\\[2001:db8::1\\]:8080",
     ]
     assert offered("create --algorithm rou") == ["round_robin"]
+    assert offered("create --set ") == ["ex_zones=", "ex_public="]
 
 
 @pytest.mark.parametrize(
@@ -630,3 +635,21 @@ def test_texts_that_are_no_members(text: str) -> None:
     """Other texts are refused, with the form of a member."""
     with pytest.raises(InvalidArgumentError, match="a member must be ADDRESS:PORT"):
         parsed(text)
+
+
+def test_the_cost_of_a_name() -> None:
+    """A balancer is found by its id with one request, by its name with three, and has all details."""
+    with Sandbox("rackspace", ssh="off", balancing=0.0) as cloud:
+        driver = RackspaceLBDriver(*cloud.credentials, **cloud.options)
+        check = HealthCheck(protocol="http", path="/up", interval=15, timeout=5, unhealthy=4)
+        made = [driver.create_balancer(f"web{number}", 80, ex_health_check=check) for number in range(6)]
+        sent: list[str] = []
+        remove = add_hook(lambda trace: sent.append(trace.path))
+        try:
+            for text, cost in ((made[3].id, 1), ("web3", 3)):
+                sent.clear()
+                found = finding.find(driver, BALANCERS, text)
+                assert (found.id, found.extra["health_check"], len(sent)) == (made[3].id, check, cost)
+        finally:
+            remove()
+        driver.close()

@@ -145,6 +145,11 @@ def test_the_driver_is_followed_to_its_methods(program: str) -> None:
             "except ImportError:\n    from libcloud.common.types import InvalidCredsError"
         ),
         "print('libcloud.container')",
+        (
+            "from libcloud.compute.base import NodeDriver\nclass Own(NodeDriver):\n    NODE_STATE_MAP = {}\n"
+            "    def f(self): return self.NODE_STATE_MAP.get(1)"
+        ),
+        IMPORTS + "get_driver('registered_elsewhere')('k').list_nodes()",
         "import logging; logging.getLogger('libcloud.container')",
         "from libcloud.compute.base import Node, NodeSize, LibcloudError, is_valid_ip_address",
         "from libcloud.common.base import Response\nclass R(Response):\n    def f(self): return self.status",
@@ -168,7 +173,7 @@ def test_there_is_no_false_alarm(program: str) -> None:
             "differs compute.drivers.ec2.EC2NodeDriver(secure=False)",
         ),
         ("get_driver('gce')('k', 's').ex_create_firewall()", "bridge compute.providers.get_driver('gce')"),
-        ("get_driver('nosuch')", "missing compute.providers.get_driver('nosuch')"),
+        ("get_driver('ec2_eu_west')", "missing compute.providers.get_driver('ec2_eu_west')"),
         ("get_driver(Provider.EC2_EU_WEST)", "missing compute.types.Provider.EC2_EU_WEST"),
         ("get_driver('ec2')('k', 's').ex_own()", "missing compute.drivers.ec2.EC2NodeDriver.ex_own"),
         (

@@ -208,6 +208,20 @@ def test_a_member_that_cannot_be_restored(here: Ground) -> None:
     assert f"HTTP 403); it drains: it gets no new connections; before it had {name} {value}" in note
 
 
+def test_a_second_interruption(here: Ground) -> None:
+    """Ctrl-C while the settings are given back ends that, and the note says what they were."""
+    web = here.balancer()
+    threading.Timer(0.4, here.cloud.fault, ("stall",), {"method": "PUT"}).start()
+    interrupt(0.7)
+    interrupt(1.4)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        web.detach_member(ONE, wait_drained=60)
+    ((name, value),) = here.provider.serves.items()
+    (note,) = (one for one in caught.value.__notes__ if "restored" in one)
+    assert note.startswith("192.168.200.1:8080 was not restored: it drains: it gets no new connections;")
+    assert f"before it had {name} {value}" in note
+
+
 def test_a_member_that_is_gone(here: Ground) -> None:
     """If somebody else detaches the member while it drains, no note of an interruption says what it is."""
     web = here.balancer()

@@ -163,10 +163,11 @@ class Response:
         """Raise `MalformedResponseError` if the body has more `marks` than the connection's `value_limit`.
 
         Three bytes can become hundreds in memory, such as those of an empty object. So the marks with which
-        values begin are counted before a body is parsed, also where they are part of a text.
+        values begin are counted before a body is parsed, also where they are part of a text. Two of them take
+        three bytes at least (`[],`), so shorter bodies need not be searched.
         """
         limit = self.connection.value_limit
-        if len(self.content) > limit and sum(map(self.content.count, marks)) > limit:
+        if 2 * len(self.content) > 3 * limit and sum(map(self.content.count, marks)) > limit:
             raise self.malformed(f"the response has more than {limit:,} values (value_limit=)")
 
     def malformed(self, problem: str) -> MalformedResponseError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from polycloud.libcloud.instead import INSTEAD, MEMBERS, PROVIDERS
-from polycloud.libcloud.names import own_modules
+from polycloud.libcloud.names import has_module, own_modules
 
 __all__ = [
     "ASSIGNED",
@@ -160,6 +160,9 @@ BRIDGE = (
     "the bridge reaches this provider: pip install 'polycloud[libcloud]', and call polycloud.get_driver "
     "in a program that imports polycloud"
 )
+INSIDE = (
+    "only drivers of other providers use it, and the bridge reaches these: pip install 'polycloud[libcloud]'"
+)
 DIFFERS = {
     "compute.ssh.SSHClient": "it is not paramiko's: there is no attribute client",
 }
@@ -204,5 +207,7 @@ def instead_of(name: str) -> str | None:
     for length in range(len(parts), 0, -1):
         if clause := INSTEAD.get(".".join(parts[:length])):
             return clause
+    if service == "common" and parts[1:] and ".".join(parts[:2]) not in own_modules() and has_module(name):
+        return INSIDE
     is_driver = service in SERVICES and parts[1:2] == ["drivers"] and len(parts) > len(("service", "drivers"))
     return BRIDGE if is_driver and ".".join(parts[:3]) not in own_modules() else None

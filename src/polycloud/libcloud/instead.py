@@ -41,6 +41,7 @@ INSTEAD = {
     "common.types.ServiceUnavailableError": "use polycloud.ServerError instead",
     "compute.base.NODE_ONLINE_WAIT_TIMEOUT": "pass timeout= to deploy_node instead",
     "compute.base.SSH_CONNECT_TIMEOUT": "pass ssh_timeout= to deploy_node instead",
+    "compute.base.T_Auth": "use NodeAuthSSHKey and NodeAuthPassword instead",
     "compute.base.have_paramiko": f"{NOTHING}: paramiko is not used",
     "compute.deprecated": f"{NOTHING}: no provider is deprecated",
     "compute.ssh.LIBCLOUD_PARAMIKO_SHA2_BACKWARD_COMPATIBILITY": f"{NOTHING}: paramiko is not used",

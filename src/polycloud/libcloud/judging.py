@@ -16,7 +16,6 @@ from typing import Any, Unpack, get_args, get_origin, get_type_hints
 import polycloud
 from polycloud.common.driver import BaseDriver
 from polycloud.common.options import ConnectionOptions
-from polycloud.errors import UnknownProviderError
 from polycloud.libcloud import names
 from polycloud.libcloud.differences import BRIDGE, SERVICES, difference, instead_of
 from polycloud.libcloud.instead import NOTHING
@@ -157,13 +156,20 @@ def _theirs() -> dict[type, str]:
 
 @cache
 def _driver_class(service: str, provider: str) -> type | None:
+    """Return polycloud's own driver class for a provider, not one over the bridge."""
     if service not in SERVICES:
         return None
-    try:
-        found: type = import_module(f"polycloud.{service}.providers").get_driver(provider)
-    except UnknownProviderError:
+    registry = import_module(f"polycloud.{service}.providers")
+    if provider not in {*registry.names(), *getattr(registry, "_OLD_NAMES", ())}:
         return None
+    found: type = registry.get_driver(provider)
     return found
+
+
+def knows_provider(service: str, provider: str) -> bool:
+    """Return whether Libcloud or polycloud has a name for a provider, with or without a driver."""
+    known: Any = import_module(f"polycloud.{service}.types").Provider
+    return provider in set(known) or names.driver_home(service, provider) is not None
 
 
 def _has(kind: type, member: str) -> bool:

@@ -162,8 +162,8 @@ class TimedDrain:
                 gone += 1
             except PolycloudError as failure:
                 failures.append(failure)
-            except BaseException:
-                error.add_note(f"{self.member} was not restored: {self._left()}")
+            except BaseException as second:
+                second.add_note(f"{self.member} was not restored: {self._left()}")
                 raise
         if failures:
             error.add_note(f"{self.member} could not be restored: {failures[0]}; {self._left()}")
