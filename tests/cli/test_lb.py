@@ -199,7 +199,7 @@ def test_a_new_balancer(lb: Run, seen: Path) -> None:
     would = lb("create", "new", *asked, *more, "--dry-run").stdout
     assert would == (
         "would create the balancer new at Fronts: port 80, health_check http:/up,interval=5, zones 2, "
-        "public False, members 10.0.1.1:8080, 10.0.1.2:8080, 203.0.113.1:8080\n"
+        "public False, members 10.0.1.1:8080, 10.0.1.2:8080, 127.0.0.1:8080\n"
     )
     assert not seen.exists()
     made = json.loads(lb("create", "new", *asked, *more, "--wait", "--json").stdout)
@@ -292,8 +292,8 @@ def test_attaching(lb: Run) -> None:
         f"attached node dummy-1 (id 1) {where}",
         f"attached node dummy-2 (id 2) {where}",
         "member 10.0.0.9:90 of balancer api (id 2) is up",
-        "member 203.0.113.1:80 of balancer api (id 2) is up",
-        "member 203.0.113.2:81 of balancer api (id 2) is up",
+        "member 127.0.0.1:80 of balancer api (id 2) is up",
+        "member 127.0.0.2:81 of balancer api (id 2) is up",
     ]
     web = "balancer web (id 1)"
     assert (

@@ -42,7 +42,7 @@ def found(text: str) -> list[str]:
             "missing common.base.LibcloudConnection",
         ),
         ("def f():\n    import libcloud.backup.base", "missing backup.base"),
-        ("from libcloud.utils.iso8601 import *", "missing utils.iso8601"),
+        ("from libcloud.utils.retry import *", "missing utils.retry"),
         ("from importlib import import_module\nimport_module('libcloud.container')", "missing container"),
         ("__import__('libcloud.backup.types')", "missing backup.types"),
         (

@@ -40,7 +40,7 @@ def test_a_clause_names_only_what_polycloud_has(clause: str) -> None:
     [
         ("container", "client of Docker"),
         ("container.drivers.docker.DockerContainerDriver", "client of Docker"),
-        ("compute.ssh.ParamikoSSHClient", "polycloud.compute.ssh.SSHClient"),
+        ("compute.ssh.ShellOutSSHClient", "polycloud.compute.ssh.SSHClient"),
         ("compute.drivers.gce", "polycloud[libcloud]"),
         ("storage.drivers.oss.OSSStorageDriver", "polycloud[libcloud]"),
     ],
