@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
 # The targets that need the servers of ../shared/servers; .ci/run makes them where those are
 INTEGRATION := nameservers openstack softlayer stores traffic
+# Where tests may be marked as campaigns: no other file need be collected, which takes six workers a minute
+CAMPAIGNS = $(shell grep -rlw --include='*.py' 'mark\.campaign' tests | sed 's:/conftest\.py$$::')
 
 # Programs that tests start, and tests themselves, are compiled once, whatever the environment says
 unexport PYTHONDONTWRITEBYTECODE
@@ -25,7 +27,7 @@ test: $(VENV)/.dev ## run the tests
 	$(BIN)/pytest
 
 campaigns: $(VENV)/.dev ## run the tests that `make test` leaves out since they take long
-	$(BIN)/pytest -m campaign
+	$(BIN)/pytest -m campaign --dist worksteal $(CAMPAIGNS)
 
 integration: $(VENV)/.dev $(INTEGRATION) ## test against servers of others, which ../shared/servers starts
 
@@ -42,8 +44,8 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
 
-interop: $(VENV)/.interop ## have pandas, PyArrow, Zarr and Dask read and write objects
-	POLYCLOUD_INTEROP=all $(BIN)/pytest -n 2 tests/filesystem/test_libraries.py
+interop: $(VENV)/.interop $(VENV)-programs/.made $(VENV)-programs-peer/.made ## run programs of others: pandas, PyArrow, Zarr and Dask on objects, Django's and SQLAlchemy's that are written for Libcloud
+	POLYCLOUD_INTEROP=all POLYCLOUD_PROGRAMS=$(VENV)-programs $(BIN)/pytest -n 2 tests/filesystem/test_libraries.py tests/programs
 
 nameservers: $(VENV)/.dev ## run DNS drivers on name servers of the kit in ../shared
 	POLYCLOUD_NAMESERVERS=real $(BIN)/pytest -n 0 tests/nameservers
@@ -80,7 +82,7 @@ bench: $(VENV)/.dev $(VENV)-core/.made $(VENV)-peer/.made $(VENV)-nephoscale/.ma
 		--core $(VENV)-core/bin/python --peer $(VENV)-peer/bin/python --nephoscale $(VENV)-nephoscale/bin/python
 
 clean: ## remove .venv and what the tools cached
-	rm -rf $(VENV) $(VENV)-ansible $(VENV)-core $(VENV)-nephoscale $(VENV)-peer .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(VENV)-ansible $(VENV)-core $(VENV)-nephoscale $(VENV)-peer $(VENV)-programs $(VENV)-programs-peer .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was made from, so that a second run is quick.
@@ -111,6 +113,23 @@ $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
 $(VENV)/.interop: $(VENV)/.dev requirements/interop.txt
 	@echo "installing the libraries that use storage into $(VENV)"
 	@$(PIP) -r requirements/interop.txt
+	@touch $@
+
+# Programs that import libcloud, beside Django's own tests, which only its source has
+$(VENV)-programs/.made: requirements/build.txt requirements/programs.txt pyproject.toml
+	@echo "installing programs written for Libcloud into $(VENV)-programs"
+	@$(PYTHON) -m venv $(VENV)-programs
+	@$(VENV)-programs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/build.txt -r requirements/programs.txt
+	@$(VENV)-programs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(VENV)-programs/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+		-c requirements/programs.txt -d $(VENV)-programs/sources django && \
+		tar -xzf $(VENV)-programs/sources/django-*.tar.gz -C $(VENV)-programs/sources --strip-components 1 || \
+		echo "no source of Django could be had: its tests are skipped"
+	@touch $@
+
+$(VENV)-programs-peer/.made: requirements/programs.txt requirements/programs-peer.txt
+	@$(PYTHON) -m venv $(VENV)-programs-peer
+	@$(VENV)-programs-peer/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/programs-peer.txt
 	@touch $@
 
 # As `pip install polycloud` makes it: polycloud and its own dependencies

@@ -97,6 +97,7 @@ PRINTED = {
         "19 ready; web-7 exit status 28\n",
         "prod 3\n",
     ],
+    "migrating.md": ["web True polycloud.compute.objects\n"],
     "reliability.md": [
         "True 3\n503 4\n",
         "not yet: web\n",
@@ -126,8 +127,8 @@ PRINTED = {
             "5 8b04d5e3775d298e78455efc5ca404d5 image/jpeg {'owner': 'ann'}\n2\n"
         ),
         (
-            "<Object: name='numbers.txt', size=3890, hash=b6f42041b389b22d1fb65ec3f1307ccd, "
-            "provider=Dummy Storage Provider>\n18 text/html\n"
+            "<Object: name=numbers.txt, size=3890, hash=b6f42041b389b22d1fb65ec3f1307ccd, "
+            "provider=Dummy Storage Provider ...>\n18 text/html\n"
         ),
         (
             "b'The quick brown fox'\n[b'The quic', b'k brown ', b'fox']\nb'The quick brown fox'\n"

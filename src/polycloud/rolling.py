@@ -24,6 +24,7 @@ from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.loadbalancer.base import Addressed, Driver, LoadBalancer, Member, addresses_of
 from polycloud.loadbalancer.checks import address_of
+from polycloud.loadbalancer.draining import require_draining
 from polycloud.loadbalancer.types import (
     BalancerError,
     MemberCondition,
@@ -88,9 +89,11 @@ def rolling(
         nodes: Nodes that are its members, or members. A node that is a member at several ports leaves all.
         do: What is to be done with a node, such as a deployment. It returns when the node can serve again, or
             raises. It may be a coroutine function.
-        at_once: How many nodes may be out at the same time; one that takes connections is always left.
-        wait_drained: Seconds in which the connections of a node may end; None cuts them, for a provider that
-            does not tell of connections.
+        at_once: How many nodes may be out at the same time. One that takes connections is always left: what
+            would take out all of them is refused.
+        wait_drained: Seconds in which the connections of a node may end: fewer where the provider says that
+            there are none left, all of them where it does not. None cuts them, for a provider that cannot
+            keep new ones from a node.
         timeout: Seconds in which a node that was put back must be found healthy. Where the provider does not
             look at its health, that is not waited for.
         on_step: Is called with the node and the `Step` that begins.
@@ -99,9 +102,10 @@ def rolling(
         The members as they are then.
 
     Raises:
-        InvalidArgumentError: A node is not a member of the balancer, or an argument is invalid; nothing was
-            done.
-        UnsupportedOperationError: The provider does not list, detach or attach members.
+        InvalidArgumentError: A node is not a member of the balancer, an argument is invalid, or so many nodes
+            at once are all that take connections; nothing was done.
+        UnsupportedOperationError: The provider does not list, detach or attach members, or cannot keep new
+            connections from them and `wait_drained` is not None; nothing was done.
         RollingError: A node failed.
     """
     if not isinstance(balancer, LoadBalancer) or balancer.driver is None:
@@ -112,6 +116,7 @@ def rolling(
         raise InvalidArgumentError(f"do must be a function, got {shown(do)}")
     for seconds in (timeout, *(() if wait_drained is None else (wait_drained,))):
         waiting.require_times(seconds)
+    require_draining(balancer.driver, wait_drained)
     return _Round(balancer, list(nodes), do, wait_drained, timeout, on_step).run(at_once)
 
 
@@ -136,7 +141,7 @@ class _Round(Generic[N]):
         return self.balancer.driver
 
     def run(self, at_once: int) -> list[Member]:
-        turns = [partial(self._turn, node, members) for node, members in self._members()]
+        turns = [partial(self._turn, node, members) for node, members in self._members(at_once)]
         try:
             if at_once == 1:
                 return [member for turn in turns for member in turn()]
@@ -147,9 +152,17 @@ class _Round(Generic[N]):
             known = [*self.done, *self.failed]
             left = [node for node in self.nodes if not any(node is one for one in known)]
             raise RollingError(self.done, self.failed, left, self.errors, self.driver) from error
+        except BaseException as interruption:
+            if at_once > 1 and self.out:  # on threads, which are not interrupted, and end with the program
+                names = _names(self.out)
+                interruption.add_note(f"may be out of the balancer {self.balancer.name!r}, or drain: {names}")
+            raise
 
-    def _members(self) -> list[tuple[N, list[Member]]]:
-        """Return each node with its members. Raises `InvalidArgumentError` for one that has none."""
+    def _members(self, at_once: int) -> list[tuple[N, list[Member]]]:
+        """Return each node with its members.
+
+        Raises `InvalidArgumentError` for one that has none, and if so many nodes are all that serve.
+        """
         there = self.driver.balancer_list_members(self.balancer)
         found = [(node, [one for one in there if _belongs(one, node)]) for node in self.nodes]
         strangers = [node for node, members in found if not members]
@@ -159,6 +172,13 @@ class _Round(Generic[N]):
         several = [one for one in there if sum(one in members for _, members in found) > 1]
         if several:
             raise InvalidArgumentError(f"more than one of the nodes is the member {_name(several[0])}")
+        serving = [node for node, members in found if not all(map(_is_idle, members))]
+        others = [one for one in there if not any(one in members for _, members in found)]
+        if 1 < len(serving) <= at_once and all(map(_is_idle, others)):
+            raise InvalidArgumentError(
+                f"at_once={at_once} would take out {_names(serving)}, and no other member takes connections; "
+                f"give at most {len(serving) - 1}"
+            )
         return found
 
     def _turn(self, node: N, members: list[Member]) -> list[Member]:

@@ -5,9 +5,12 @@ naming its certificate authority, in `CA_CERTS_PATH` or in a driver's `ca_cert=`
 `VERIFY_SSL_CERT` is false warns of that.
 """
 
-__all__ = ["CA_CERTS_PATH", "VERIFY_SSL_CERT", "WARN_OF_PLAIN_HTTP"]
+__all__ = ["CA_CERTS_PATH", "VERIFY_SSL_CERT", "WARN_LIKE_LIBCLOUD"]
 
 VERIFY_SSL_CERT: bool = True
 CA_CERTS_PATH: str | None = None
-WARN_OF_PLAIN_HTTP: bool = False
-"""Whether plain HTTP to another host gets a warning instead of an error, as under `install_as_libcloud`."""
+WARN_LIKE_LIBCLOUD: bool = False
+"""Whether what Libcloud lets pass and polycloud refuses gets a warning instead of an error.
+
+So it is under `install_as_libcloud`: plain HTTP to another host, and unknown keys of an upload's `extra`.
+"""

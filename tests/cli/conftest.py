@@ -11,14 +11,14 @@ import sys
 import termios
 import time
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from polycloud.sandbox import Sandbox
-from support.forked import READ_AT_START, Forker
+from support.forked import READ_AT_START, Forked, Forker
 
 POLYCLOUD = [sys.executable, "-W", "error", "-m", "polycloud.cli.main"]
 DECIDES_ABOUT_COLOUR = {"CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"}
@@ -40,23 +40,37 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", **nowhere, **more}
 
 
+def read_at_start(variables: Iterable[str]) -> bool:
+    """Whether Python reads one of these variables when it starts, so that it must start."""
+    return any(name.startswith(READ_AT_START) for name in variables)
+
+
 class Terminal:
     """The command, or another program, at a terminal: its output, and typed keys."""
 
     def __init__(
-        self, *arguments: str, columns: int = 80, program: Sequence[str] = POLYCLOUD, **variables: str
+        self,
+        forker: Forker,
+        *arguments: str,
+        columns: int = 80,
+        program: Sequence[str] | None = None,
+        **variables: str,
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self.process = subprocess.Popen(
-            [*program, *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=environment(**variables),
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - no threads
-        )
+        self.process: Forked | subprocess.Popen[bytes]
+        if program is None and not read_at_start(variables):
+            self.process = forker.start(arguments, environment(**variables), [theirs] * 3, at_terminal=True)
+        else:
+            self.process = subprocess.Popen(
+                [*(program or POLYCLOUD), *arguments],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                env=environment(**variables),
+                start_new_session=True,
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - no threads
+            )
         os.close(theirs)
         self.sent = ""
         self._decoder = getincrementaldecoder("utf-8")("replace")
@@ -103,14 +117,22 @@ def forker() -> Iterator[Forker]:
 
 @pytest.fixture
 def run(forker: Forker) -> Run:
-    """Runs the command to its end, or another Python program by `program=`, without a terminal."""
+    """Runs the command to its end, or another Python program, without a terminal.
+
+    A `program=` finds all of polycloud imported, a `fresh=` one nothing.
+    """
 
     def run_it(
-        *arguments: str, program: str | None = None, input: str = "", **variables: str
+        *arguments: str,
+        program: str | None = None,
+        fresh: str | None = None,
+        input: str = "",
+        **variables: str,
     ) -> subprocess.CompletedProcess[str]:
-        if program is None and not any(name.startswith(READ_AT_START) for name in variables):
-            return forker.run(arguments, environment(**variables), input, 60)
-        command = POLYCLOUD if program is None else [sys.executable, "-W", "error", "-c", program]
+        if fresh is None and not read_at_start(variables):
+            return forker.run(arguments, environment(**variables), input, 60, program)
+        script = fresh or program
+        command = POLYCLOUD if script is None else [sys.executable, "-W", "error", "-c", script]
         return subprocess.run(
             [*command, *arguments],
             input=input,
@@ -146,12 +168,12 @@ def start() -> Start:
 
 
 @pytest.fixture
-def terminal() -> Iterator[Callable[..., Terminal]]:
+def terminal(forker: Forker) -> Iterator[Callable[..., Terminal]]:
     """Starts the command at a terminal."""
     with contextlib.ExitStack() as stack:
 
         def start_it(*arguments: str, **settings: Any) -> Terminal:
-            started = Terminal(*arguments, **settings)
+            started = Terminal(forker, *arguments, **settings)
             stack.callback(started.close)
             return started
 

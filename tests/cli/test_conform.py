@@ -344,7 +344,7 @@ def test_without_pytest_it_says_what_to_install(run: Run) -> None:
         "import sys; sys.modules['pytest'] = None\n"
         "from polycloud.cli.main import run\nsys.argv[:] = ['polycloud', 'conform', 'dummy']\nrun()"
     )
-    done = run(program=program)
+    done = run(fresh=program)
     assert (done.returncode, done.stdout) == (1, "")
     assert "pip install 'polycloud[testing]'" in done.stderr
 

@@ -51,7 +51,7 @@ def test_a_provider_that_keeps_the_public_half(
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "id.pub").read_text().split()[:2] == public.split()[:2]
         program = "import sys; sys.modules['asyncssh'] = None\nfrom polycloud.cli.main import run; run()"
-        done = run(*create, str(tmp_path / "no"), program=program, POLYCLOUD_CONFIG=str(account))
+        done = run(*create, str(tmp_path / "no"), fresh=program, POLYCLOUD_CONFIG=str(account))
     assert (done.returncode, (tmp_path / "no.pub").exists()) == (0, False)
     assert (tmp_path / "no").read_text().strip() == private.strip()
     assert "pip install 'polycloud[deploy]'" in done.stderr

@@ -89,7 +89,7 @@ def test_debug_shows_the_traceback(run: Run) -> None:
 )
 def test_a_missing_extra_is_named(run: Run, module: str, arguments: tuple[str, ...], extras: str) -> None:
     """If a package is missing, one line says how to install it, and the exit status is 1."""
-    done = run(module, *arguments, program=WITHOUT)
+    done = run(module, *arguments, fresh=WITHOUT)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     assert f"pip install 'polycloud[{extras}]'" in done.stderr

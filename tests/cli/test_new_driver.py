@@ -425,7 +425,7 @@ def test_yaml(run: Run, folder: Path) -> None:
         "import sys; sys.modules['yaml'] = None\nfrom polycloud.cli.main import run\n"
         "sys.argv[:] = ['polycloud', 'new-driver', 'other', '--openapi', 'acme.yaml']\nrun()"
     )
-    assert "to read YAML, install PyYAML" in run(program=program).stderr
+    assert "to read YAML, install PyYAML" in run(fresh=program).stderr
 
 
 @pytest.mark.campaign

@@ -525,6 +525,6 @@ def test_deploy_without_its_extra(run: Run, account: dict[str, str], key: Path, 
     program = "import sys; sys.modules['asyncssh'] = None\nfrom polycloud.cli.main import run; run()"
     (tmp_path / "id.pub").write_text(key_pair()[1])
     command = ("nodes", "deploy", "--name", "w", *ORDER, "--key", str(key), "--script", __file__)
-    done = run(*command, program=program, **account)
+    done = run(*command, fresh=program, **account)
     assert done.returncode == 1
     assert "pip install 'polycloud[deploy]'" in done.stderr

@@ -37,7 +37,7 @@ def press_tab(run: Run, line: str, **variables: str) -> list[str]:
     """What is offered at the end of a line in bash, and behind "loaded:" what was imported for it."""
     words = line.split(" ")
     question = {"_POLYCLOUD_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    done = run(program=PROGRAM, **question, **variables)
+    done = run(fresh=PROGRAM, **question, **variables)
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -48,7 +48,7 @@ def names_file(user: dict[str, str]) -> Path:
 
 def test_the_version_imports_nothing(run: Run) -> None:
     """`--version` imports neither Typer nor Rich nor anything of polycloud that needs an import."""
-    assert run("--version", program=PROGRAM).stdout == f"polycloud {__version__}\nloaded:\n"
+    assert run("--version", fresh=PROGRAM).stdout == f"polycloud {__version__}\nloaded:\n"
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,14 @@ except SystemExit:
 )
 def test_commands_without_a_cloud_import_little(run: Run, arguments: tuple[str, ...], variables: str) -> None:
     """The version, help, and completion of commands import neither drivers nor tables nor an HTTP client."""
-    done = run(variables, *arguments, program=LOADED)
+    done = run(variables, *arguments, fresh=LOADED)
     assert done.stdout.splitlines()[-1] == "loaded:", done.stdout + done.stderr
 
 
 def test_a_list_loads_one_driver(run: Run, dummies: dict[str, str]) -> None:
     """A list imports its driver, and neither the sandbox nor SSH nor another driver."""
     others = '"polycloud.sandbox", "polycloud.compute.drivers.digitalocean"'
-    done = run("", "nodes", "list", program=LOADED.replace('"rich.table"', others), **dummies)
+    done = run("", "nodes", "list", fresh=LOADED.replace('"rich.table"', others), **dummies)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "polycloud.fleet" in loaded
     assert "rich.console" not in loaded

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from polycloud.common.azure.login import LoginResponse
 from polycloud.common.base import ConnectionKey, JsonResponse
 from polycloud.common.creation import Creation
+from polycloud.common.google.connection import GoogleResponse
+from polycloud.common.openstack import OpenStackResponse
 from polycloud.common.tokens import Token, TokenConnection
 from polycloud.errors import (
     ConflictError,
@@ -200,3 +203,15 @@ def test_creates_by_any_method(method: str) -> None:
             ServerCreation(connection, method).run(settle_time=30, timeout=30)
         connection.close()
     assert paths(web.seen) == [f"{method} /servers"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'""', b" \n"])
+@pytest.mark.parametrize("response", [JsonResponse, OpenStackResponse, LoginResponse, GoogleResponse])
+def test_logins_whose_refusal_says_nothing(response: type[JsonResponse], body: bytes) -> None:
+    """A login that fails without a message is told by the reason of its status, not by an empty body."""
+    with serve(lambda _: Answer(500, body)) as web:
+        kind = type("Key", (TokenKey,), {"responseCls": response})
+        connection = kind("key", **web.options, retry=RetryPolicy(base=0))
+        with pytest.raises(LoginError, match=r"the login failed: Internal Server Error \("):
+            connection.request("/servers")
+        connection.close()

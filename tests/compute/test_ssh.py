@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -42,7 +42,14 @@ KEY = asyncssh.generate_private_key("ssh-ed25519")
 
 
 def private(key: asyncssh.SSHKey = KEY, **options: Any) -> str:
-    return key.export_private_key(**options).decode()
+    """The private half; with a passphrase it opens at once, not after a second of a processor."""
+    return key.export_private_key(**{"rounds": 1, "ignore_few_rounds": True, **options}).decode()
+
+
+@cache
+def key_of(algorithm: str) -> asyncssh.SSHKey:
+    """One key of each kind: an RSA key takes 0.4 s of a processor."""
+    return asyncssh.generate_private_key(algorithm)
 
 
 def public(key: asyncssh.SSHKey = KEY) -> str:
@@ -452,7 +459,7 @@ def test_a_key_that_is_refused(server: SSHServer) -> None:
 @pytest.mark.parametrize("passphrase", [None, "open sesame"])
 def test_keys(server: SSHServer, tmp_path: Path, algorithm: str, form: str, passphrase: str | None) -> None:
     """RSA, Ed25519 and ECDSA keys log in, from OpenSSH and PEM files, encrypted or not."""
-    key = asyncssh.generate_private_key(algorithm)
+    key = key_of(algorithm)
     server.public_keys.append(public(key))
     file = tmp_path / "key"
     file.write_text(private(key, format_name=form, passphrase=passphrase))
@@ -463,7 +470,7 @@ def test_keys(server: SSHServer, tmp_path: Path, algorithm: str, form: str, pass
 @pytest.mark.parametrize("form", ["openssh", "pkcs1-pem", "pkcs8-pem"])
 def test_keys_that_do_not_open(tmp_path: Path, form: str) -> None:
     """An encrypted key raises one error without a passphrase and another with a wrong one."""
-    key = asyncssh.generate_private_key("ssh-rsa")
+    key = key_of("ssh-rsa")
     text = private(key, format_name=form, passphrase="right")
     (tmp_path / "key").write_text(text)
     with pytest.raises(SSHKeyError, match=r"is encrypted; pass its passphrase"):

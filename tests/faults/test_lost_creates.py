@@ -10,7 +10,7 @@ import pytest
 from faults.clouds import SETTINGS
 from faults.orders import Orders, creates_of
 from polycloud import get_driver
-from polycloud.common.creation import CREATING, NAMING
+from polycloud.common.creation import NAMING, creating
 from polycloud.errors import PolycloudError
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
@@ -81,9 +81,9 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def name_of(operation: str, arguments: dict[str, Any]) -> str:
     """The name that a create got, or the kind of what it makes."""
-    match = CREATING.fullmatch(operation)
-    assert match
-    return next((arguments[one] for one in NAMING if one in arguments), match[1].replace("_", " "))
+    kind = creating(operation)
+    assert kind
+    return next((arguments[one] for one in NAMING if one in arguments), kind.replace("_", " "))
 
 
 @pytest.mark.parametrize("fault", LOST)

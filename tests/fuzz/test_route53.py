@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycloud.dns.drivers.route53 import Route53DNSDriver, Route53Response
-from polycloud.dns.objects import Record, Zone
+from polycloud.dns.objects import Zone
 from polycloud.errors import PolycloudError
 from support.fuzz import answer, outcome, scrambled
 
@@ -62,7 +62,7 @@ def read(kind: type[Route53Response], body: bytes) -> Any:
     def page() -> tuple[list[tuple[Any, ...]], str]:
         response = answer(kind, body)
         sets, following = DRIVER._page(response, ZONE)
-        records: list[Record] = [record for one in sets for record in DRIVER._records(ZONE, one)]
+        records = DRIVER._records(ZONE, sets)
         return [(one.id, one.data, one.ttl, one.extra) for one in records], following
 
     return outcome(page)

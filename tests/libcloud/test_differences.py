@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from polycloud.libcloud.differences import BRIDGE, INSTEAD, instead_of
+from polycloud.libcloud.differences import ASSIGNED, BRIDGE, DIFFERS, instead_of
+from polycloud.libcloud.instead import INSTEAD, MEMBERS, PROVIDERS
 
+TABLES = (INSTEAD, MEMBERS, PROVIDERS, ASSIGNED, DIFFERS)
+CLAUSES = sorted({BRIDGE, *(clause for table in TABLES for clause in table.values())})
 OURS = re.compile(r"\bpolycloud(?:\.\w+)+")
 
 
@@ -25,7 +28,7 @@ def found(dotted: str) -> Any:
     raise AttributeError(dotted)
 
 
-@pytest.mark.parametrize("clause", sorted({*INSTEAD.values(), BRIDGE}))
+@pytest.mark.parametrize("clause", CLAUSES)
 def test_a_clause_names_only_what_polycloud_has(clause: str) -> None:
     """What a clause says to use exists in polycloud."""
     for name in OURS.findall(clause):
@@ -37,7 +40,7 @@ def test_a_clause_names_only_what_polycloud_has(clause: str) -> None:
     [
         ("container", "client of Docker"),
         ("container.drivers.docker.DockerContainerDriver", "client of Docker"),
-        ("compute.ssh.ParamikoSSHClient", "polycloud.compute.ssh.SSHClient"),
+        ("compute.ssh.ShellOutSSHClient", "polycloud.compute.ssh.SSHClient"),
         ("compute.drivers.gce", "polycloud[libcloud]"),
         ("storage.drivers.oss.OSSStorageDriver", "polycloud[libcloud]"),
     ],

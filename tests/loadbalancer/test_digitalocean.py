@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from polycloud.compute.providers import get_driver
 from polycloud.errors import (
     AmbiguousCreateError,
     InvalidArgumentError,
@@ -329,6 +331,19 @@ def test_members_are_droplets(
         driver.balancer_detach_member(balancer, addressed)
 
 
+def test_droplets_that_cannot_be_members(
+    here: Ground, driver: DigitalOceanLBDriver, balancer: LoadBalancer
+) -> None:
+    """A node of another provider or region is refused before anything is sent, whatever its id."""
+    elsewhere = copy(here.nodes[0])
+    elsewhere.extra = {**elsewhere.extra, "region_slug": "ams3"}
+    far = get_driver("dummy")("key").list_nodes()[0]
+    for node, words in ((far, "is of Dummy Node Provider"), (elsewhere, "in ams3, .* in nyc3")):
+        with pytest.raises(InvalidArgumentError, match=words):
+            balancer.attach_compute_node(node)
+    assert balancer.list_members() == []
+
+
 def test_members_by_tag(here: Ground, driver: DigitalOceanLBDriver) -> None:
     """The members of a balancer with a tag are the droplets that have it; single ones are refused."""
     with DigitalOceanNodeDriver(here.cloud.credentials[0], **here.cloud.options) as compute:
@@ -360,10 +375,11 @@ def test_costs(
 
 
 def test_draining(driver: DigitalOceanLBDriver, balancer: LoadBalancer, here: Ground) -> None:
-    """Waiting for a member's connections is refused, with the reason, and the member stays."""
+    """Waiting for a member's connections is refused, with what to do instead, and the member stays."""
     made = driver.balancer_attach_member(balancer, droplet(here, 0))
-    with pytest.raises(UnsupportedOperationError, match="wait_drained"):
-        driver.balancer_detach_member(balancer, made, wait_drained=5)
+    for seconds in (0, 5):
+        with pytest.raises(UnsupportedOperationError, match="give wait_drained=None to detach it at once"):
+            driver.balancer_detach_member(balancer, made, wait_drained=seconds)
     assert [one.id for one in driver.balancer_list_members(balancer)] == [made.id]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from itertools import count
 
 import pytest
 
+from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from polycloud.compute.providers import get_driver
 from polycloud.errors import (
     InvalidArgumentError,
     OperationTimeoutError,
@@ -290,6 +293,37 @@ def test_changes_of_a_listener(aws: Ground, driver: ElasticLBDriver) -> None:
     assert changed(driver, made, protocol="tcp") == [Listener(port=81, protocol="tcp", member_port=8080)]
 
 
+def test_changes_beside_other_listeners(aws: Ground, driver: ElasticLBDriver) -> None:
+    """The listener at the balancer's port changes and stays the first; without one there it is refused."""
+    more = [Listener(port=81), Listener(port=70)]
+    made = driver.create_balancer(new_name(), 80, members=members_of(aws, 1), ex_listeners=more)
+    assert made.port == 80
+    moved = driver.update_balancer(made, port=8000)
+    for one in (
+        moved,
+        driver.get_balancer(made.id),
+        {one.id: one for one in driver.list_balancers()}[made.id],
+    ):
+        assert one.port == 8000
+        assert sorted(listener.port for listener in one.extra["listeners"]) == [70, 81, 8000]
+        assert one.extra["listeners"][0].port == 8000
+    with pytest.raises(InvalidArgumentError, match=r"listeners at .*, none at 80; get_balancer"):
+        driver.update_balancer(made, port=8001)
+    assert driver.get_balancer(made.id).port == 8000
+
+
+def test_nodes_that_cannot_be_members(aws: Ground, driver: ElasticLBDriver) -> None:
+    """A node of another provider or region is refused before anything is sent, whatever its id."""
+    made = driver.create_balancer(new_name(), 80)
+    (far,) = [one for one in get_driver("dummy")("key").list_nodes() if one.id == "1"]
+    elsewhere = copy(aws.nodes[0])
+    elsewhere.driver = EC2NodeDriver(*aws.cloud.credentials, region="eu-west-1")
+    for node, words in ((far, "is of Dummy Node Provider"), (elsewhere, "in eu-west-1, .* in us-east-1")):
+        with pytest.raises(InvalidArgumentError, match=words):
+            made.attach_compute_node(node)
+    assert made.list_members() == []
+
+
 def test_a_port_that_is_taken(aws: Ground, driver: ElasticLBDriver) -> None:
     """A listener does not move to the port of another one, and both stay."""
     made = driver.create_balancer(new_name(), 80, ex_listeners=[Listener(port=81, member_port=82)])
@@ -342,15 +376,19 @@ def test_refusals(
 
 
 def test_the_cost_of_a_list(aws: Ground) -> None:
-    """A list takes one request for a page of balancers, whatever these have."""
+    """A list takes one request for a page of balancers, and one more if some have several listeners."""
     driver = ElasticLBDriver(*aws.cloud.credentials, **aws.cloud.options, ex_per_page=3)
     for _ in range(7):
         driver.create_balancer(new_name(), 80, members=members_of(aws, 2))
+    driver.create_balancer(new_name(), 80, ex_listeners=[Listener(port=81)])
     sent: list[str] = []
     remove = add_hook(lambda trace: sent.append(trace.path))
     try:
         found = driver.list_balancers()
     finally:
         remove()
-    assert len(found) >= 7
-    assert len(sent) == -(-len(found) // 3)
+    several = sum(len(one.extra["listeners"]) > 1 for one in found)
+    lists = [path for path in sent if "DescribeLoadBalancers" in path]
+    assert len(found) >= 8
+    assert len(lists) == -(-len(found) // 3)
+    assert 1 <= len(sent) - len(lists) <= several

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from polycloud.errors import (
+    AmbiguousCreateError,
     InvalidArgumentError,
     ProviderHTTPError,
     QuotaExceededError,
@@ -28,6 +29,7 @@ from polycloud.loadbalancer.types import (
     State,
 )
 from polycloud.sandbox import Sandbox
+from polycloud.testing.faults import FaultList, FaultProxy, SeenRequest
 from polycloud.tracing.hooks import add_hook
 
 ONE, TWO = "192.0.2.1", "192.0.2.2"
@@ -87,7 +89,7 @@ def test_one_request(driver: RackspaceLBDriver) -> None:
     assert members == {ONE: (1, "PRIMARY"), TWO: (7, "SECONDARY")}
     path = f"/loadbalancers/{made.id}"
     metadata = driver.connection.request(f"{path}/metadata").object["metadata"]
-    assert [(one["key"], one["value"]) for one in metadata] == [("color", "red")]
+    assert [(one["key"], one["value"]) for one in metadata][:1] == [("color", "red")]
     access = driver.connection.request(f"{path}/accesslist").object["accessList"]
     assert [(one["address"], one["type"]) for one in access] == [("198.51.100.0/24", "DENY")]
 
@@ -183,6 +185,75 @@ def test_busy() -> None:
         assert driver.list_balancers() == []
         with pytest.raises(BalancerDoesNotExistError):
             driver.update_balancer(made, "web")
+
+
+Drivers = tuple[RackspaceLBDriver, RackspaceLBDriver]
+
+
+@contextmanager
+def losing(fault: str, method: str, **settings: Any) -> Iterator[Drivers]:
+    """Yield a driver, and one whose first request of that method meets the fault."""
+
+    class Patient(RackspaceLBDriver):
+        settle_time = 1.0
+
+    def spare(seen: SeenRequest) -> bool:
+        return seen.method != method or "tokens" in seen.path
+
+    with (
+        Sandbox("rackspace", ssh="off", **settings) as sandbox,
+        RackspaceLBDriver(*sandbox.credentials, **sandbox.options) as driver,
+        FaultProxy("127.0.0.1", sandbox.port, FaultList(fault, spare=spare)) as proxy,
+    ):
+        url = sandbox.options["ex_force_auth_url"].replace(str(sandbox.port), proxy.url.rpartition(":")[2])
+        options = {**sandbox.options, "ex_force_auth_url": url}
+        with Patient(*sandbox.credentials, **options) as far:
+            yield driver, far
+
+
+def test_lost_creates() -> None:
+    """A create whose response is lost returns its own balancer, never an equal one, or is ambiguous."""
+    with losing("reset after", "POST", balancing=0.0) as (driver, far):
+        other = driver.create_balancer("web", 80)
+        made = far.create_balancer("web", 80)
+        assert {one.id for one in driver.list_balancers()} == {other.id, made.id}
+        assert made.id != other.id
+    with losing("reset before", "POST", balancing=0.0) as (driver, far):
+        other = driver.create_balancer("web", 80)
+        with pytest.raises(AmbiguousCreateError, match="the metadata polycloudcreate="):
+            far.create_balancer("web", 80)
+        assert [one.id for one in driver.list_balancers()] == [other.id]
+
+
+def test_lost_attaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member whose attach is lost is attached once and returned, or the attach is ambiguous."""
+    with losing("reset after", "POST", balancing=0.1) as (driver, far):
+        balancer = driver.wait_until_running(driver.create_balancer("web", 80), wait_period=1)
+        made = far.balancer_attach_member(balancer, Member(None, ONE, 80))
+        assert [one.id for one in balancer.list_members()] == [made.id]
+    monkeypatch.setattr("polycloud.loadbalancer.drivers.rackspace.SEEN", 0.5)
+    with losing("reset before", "POST", balancing=0.1) as (driver, far):
+        balancer = driver.wait_until_running(driver.create_balancer("web", 80), wait_period=1)
+        with pytest.raises(AmbiguousCreateError, match=f"the member {ONE}:80"):
+            far.balancer_attach_member(balancer, Member(None, ONE, 80))
+        assert balancer.list_members() == []
+
+
+@pytest.mark.parametrize("balancing", [0.0, 1.5])
+@pytest.mark.parametrize("fault", ["reset before", "reset after"])
+def test_lost_changes(fault: str, balancing: float) -> None:
+    """An update, a detach or a destroy whose response is lost is done, and returns what it returns else."""
+    with losing(fault, "PUT", balancing=balancing) as (driver, far):
+        balancer = driver.create_balancer("web", 80, members=[Member(None, ONE, 80)])
+        changed = far.update_balancer(balancer, "api", algorithm=Algorithm.LEAST_CONNECTIONS)
+        assert (changed.name, changed.extra["algorithm"]) == ("api", Algorithm.LEAST_CONNECTIONS)
+    for method in ("balancer_detach_member", "destroy_balancer"):
+        with losing(fault, "DELETE", balancing=balancing) as (driver, far):
+            made = driver.create_balancer("web", 80, members=[Member(None, ONE, 80)])
+            balancer = driver.wait_until_running(made, wait_period=0.1)
+            detaches = method == "balancer_detach_member"
+            assert getattr(far, method)(balancer, *([Member(None, ONE, 80)] if detaches else [])) is True
+            assert not (balancer.list_members() if detaches else driver.list_balancers())
 
 
 def test_failed_balancer() -> None:

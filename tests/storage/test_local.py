@@ -60,7 +60,7 @@ def test_names_that_files_cannot_have(driver: LocalStorageDriver, photos: Contai
 
 
 def test_links_lead_nowhere(driver: LocalStorageDriver, photos: Container, tmp_path: Path) -> None:
-    """Links to files and folders are neither listed, read, followed nor deleted with a container."""
+    """Links to files and folders are neither listed, read, followed nor deleted; an upload replaces one."""
     outside = tmp_path.parent / f"{tmp_path.name}-outside"
     outside.mkdir()
     (outside / "secret").write_bytes(b"secret")
@@ -75,6 +75,8 @@ def test_links_lead_nowhere(driver: LocalStorageDriver, photos: Container, tmp_p
     with pytest.raises(ContainerIsNotEmptyError):
         photos.delete()
     assert (outside / "secret").read_bytes() == b"secret"
+    photos.upload_object_via_stream(b"own", "file")
+    assert (photos.get_object("file").size, (outside / "secret").read_bytes()) == (3, b"secret")
     Path(driver.base_path, "linked").symlink_to(outside)
     with pytest.raises(ContainerDoesNotExistError):
         driver.get_container("linked")

@@ -20,8 +20,16 @@ from polycloud.common.creation import UniqueCreation
 from polycloud.errors import ConflictError, InvalidCredsError, ProviderError, translated
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Driver
 from polycloud.loadbalancer.checks import check_balancer, check_member, check_members, check_name, check_port
+from polycloud.loadbalancer.draining import Place, TimedDrain
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.types import Algorithm, BalancerAlreadyExistsError, MemberHealth, State
+from polycloud.loadbalancer.types import (
+    Algorithm,
+    BalancerAlreadyExistsError,
+    Draining,
+    MemberCondition,
+    MemberHealth,
+    State,
+)
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
 
 KEY = "key of small balancers"
@@ -50,6 +58,7 @@ class Server(Struct):
     ip: str
     port: int
     health: str
+    open: bool = True
 
 
 class Servers(Struct):
@@ -79,6 +88,7 @@ class SmallLBDriver(Driver):
     name = "Small"
     connectionCls = Line
     connection: Line
+    draining = Draining.TIMED
     protocols: ClassVar = {"http": "HTTP", "tcp": "TCP"}
     algorithms: ClassVar = {Algorithm.ROUND_ROBIN: "rr", Algorithm.LEAST_CONNECTIONS: "least"}
 
@@ -182,16 +192,27 @@ class SmallLBDriver(Driver):
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
         check_balancer(balancer)
-        self._refuse_draining(wait_drained)
+        found = self._require_member(self.balancer_list_members(balancer), member)
+        path = f"{self._members(balancer)}/{quote_segment(str(found.id))}"
 
         def detach() -> bool:
-            found = self._require_member(self.balancer_list_members(balancer), member)
             with self._member_errors(str(found.id)):
-                path = f"{self._members(balancer)}/{quote_segment(str(found.id))}"
                 self.connection.request(path, method="DELETE")
             return True
 
-        return self._changing(balancer, detach)
+        def change() -> bool:
+            return self._changing(balancer, detach)
+
+        if wait_drained is None:
+            return change()
+        return self._drain(balancer, path, found).run(wait_drained, change)
+
+    def _drain(self, balancer: LoadBalancer, path: str, member: Member) -> TimedDrain:
+        def write(path: str, body: dict[str, Any]) -> None:
+            self._changing(balancer, lambda: self.connection.request(path, json=body, method="PATCH"))
+
+        places = [Place(path, {"open": False}, {"open": True})]
+        return TimedDrain(self, str(member.id), places, write)
 
     def _is_busy(self, error: ProviderError) -> bool:
         return "is building" in str(error) or super()._is_busy(error)
@@ -207,7 +228,8 @@ class SmallLBDriver(Driver):
 
     def _to_member(self, one: Server, balancer: LoadBalancer) -> Member:
         health = HEALTH.get(one.health, MemberHealth.UNKNOWN)
-        return Member(one.id, one.ip, one.port, balancer, health=health)
+        extra = {} if one.open else {"condition": MemberCondition.DRAINING}
+        return Member(one.id, one.ip, one.port, balancer, extra, health)
 
 
 class SmallCloud(LoopbackServer):
@@ -283,8 +305,10 @@ class SmallCloud(LoopbackServer):
             self.made += 1
             there.append({"id": f"m-{self.made}", "health": "up", **body})
             return 201, there[-1]
+        found = [one for one in there if one["id"] == member]
+        if method == "PATCH" and found:
+            found[0].update(body)
         if method == "DELETE":
-            found = [one for one in there if one["id"] == member]
             there[:] = [one for one in there if one["id"] != member]
-            return (200, {}) if found else (404, {"message": f"there is no member {member}"})
-        return 200, {"members": there}
+        missing = member is not None and not found
+        return (404, {"message": f"there is no member {member}"}) if missing else (200, {"members": there})

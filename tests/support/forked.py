@@ -1,13 +1,16 @@
 """The command `polycloud` as a process that need not start: one that has imported the command forks it.
 
-The start of Python and the command's imports take 0.4 s of a processor, which is most of what a short command
-takes, and the tests run hundreds. The process forked has its own arguments, environment, folder and files,
-and ends as every process of Python does. Tests of the start itself, and of signals and terminals, start the
-command as a user does.
+The start of Python, imports, and the destruction of all modules at the end take 0.4 s of a processor, most of
+what a short command takes, and the tests run hundreds. The process forked has its own arguments, environment,
+folder, files and terminal, and ends as every process of Python does, except that its modules are not
+destroyed. Tests of the start itself, of closed pipes and of signals start the command as a user does.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -19,31 +22,51 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 READ_AT_START = ("LANG", "LC_", "PYTHON")
 """How the names of variables begin that Python reads when it starts."""
 
-IMPORTED = (
-    "asyncssh",
-    "encodings.idna",
-    "polycloud.cli.app",
-    "polycloud.cli.verbs",
-    "polycloud.compute.deployment",
-    *(
-        f"polycloud.compute.drivers.{name}"
-        for name in ("digitalocean", "dummy", "ec2", "linode", "nephoscale")
-    ),
-    "polycloud.http.urllib3",
-    "polycloud.sandbox",
-    *("rich.console", "rich.live", "rich.table", "typer._adapters"),
+IMPORTED = ("cli", "common", "compute", "dns", "fleet", "loadbalancer", "scaffold", "storage", "testing")
+"""Packages of polycloud that are imported with all that they contain."""
+
+ALSO_IMPORTED = (
+    *("asyncssh", "dns.rdtypes.ANY.TXT", "dns.rdtypes.IN.A", "dns.zone", "encodings.idna", "idna"),
+    *("polycloud.http.urllib3", "polycloud.sandbox", "polycloud.tracing.hooks"),
+    *("pydantic.plugin._loader", "rich.console", "rich.live", "rich.table", "typer._adapters"),
 )
-COMMANDS = "polycloud.cli.commands"
 LONGEST = 200_000
-"""Bytes of a request: arguments, environment and folder."""
+"""Bytes of a request: arguments, environment, folder and program."""
+
+
+class Forked:
+    """A process that was forked: what tests use of `subprocess.Popen`."""
+
+    def __init__(self, line: socket.socket, command: Sequence[str]) -> None:
+        self._line = line.makefile("r")
+        self._command = [*command]
+        self.pid = int(self._line.readline())
+        self.returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, once it has ended; raise `subprocess.TimeoutExpired` after `timeout` seconds."""
+        if self.returncode is None:
+            if not select.select([self._line], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self._command, timeout or 0)
+            self.returncode = int(self._line.readline())
+            self._line.close()
+        return self.returncode
+
+    def kill(self) -> None:
+        """Kill it, if it still runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
 
 
 class Forker:
@@ -59,24 +82,42 @@ class Forker:
                 stdout=subprocess.DEVNULL,
             )
 
-    def run(
-        self, arguments: Sequence[str], environment: Mapping[str, str], input: str, timeout: float
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end, without a terminal; after `timeout` seconds kill it and raise."""
-        request = json.dumps([[*arguments], {**environment}, str(Path.cwd())]).encode()
+    def start(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        files: Sequence[int],
+        program: str | None = None,
+        *,
+        at_terminal: bool = False,
+    ) -> Forked:
+        """Start the command, or a Python program instead of it, with these as its standard files."""
+        process = [[*arguments], {**environment}, str(Path.cwd()), program, at_terminal]
         ours, theirs = socket.socketpair()
-        with (
-            tempfile.TemporaryFile() as given,
-            tempfile.TemporaryFile() as out,
-            tempfile.TemporaryFile() as err,
-        ):
+        with ours:
+            with theirs:
+                socket.send_fds(self._line, [json.dumps(process).encode()], [*files, theirs.fileno()])
+            return Forked(ours, arguments)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        input: str,
+        timeout: float,
+        program: str | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run to the end, without a terminal; after `timeout` seconds kill the process and raise."""
+        with contextlib.ExitStack() as stack:
+            given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
             given.write(input.encode())
             given.seek(0)
-            with ours, theirs:
-                files = [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()]
-                socket.send_fds(self._line, [request], files)
-                theirs.close()
-                status = _status(ours, [*arguments], timeout)
+            files = [file.fileno() for file in (given, out, err)]
+            process = self.start(arguments, environment, files, program)
+            try:
+                status = process.wait(timeout)
+            finally:
+                process.kill()
             texts = []
             for file in (out, err):
                 file.seek(0)
@@ -89,63 +130,112 @@ class Forker:
         self._process.wait(60)
 
 
-def _status(line: socket.socket, command: list[str], timeout: float) -> int:
-    """Return the exit status of the process whose id comes first on the line."""
-    ends_at, pid = time.monotonic() + timeout, 0
-    with line.makefile("r") as lines:
-        pid = int(lines.readline())
-        if not select.select([line], [], [], ends_at - time.monotonic())[0]:
-            os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(command, timeout)
-        return int(lines.readline())
+# The process that forks
+
+
+class End:
+    """The end of a process without the destruction of its modules, which takes longer than most commands."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        atexit.register(self._leave)  # runs last: nothing has been registered before
+
+    def _leave(self) -> None:
+        """Leave at once with the exit status, if it is known."""
+        if self.status is not None:
+            gc.collect()  # warns of what was not closed
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.status)
 
 
 def serve(line: socket.socket) -> Any:
-    """Fork a process for each request; return in it, with its arguments, files and environment in place."""
-    commands = pkgutil.iter_modules(importlib.import_module(COMMANDS).__path__, f"{COMMANDS}.")
-    for name in [*IMPORTED, *(command.name for command in commands)]:
+    """Fork a process for each request; return in it, with its environment, folder and files in place."""
+    for name in IMPORTED:
+        package = importlib.import_module(f"polycloud.{name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    for name in ALSO_IMPORTED:
         importlib.import_module(name)
     gc.freeze()  # what is shared stays shared
-    while True:
-        request, files, *_ = socket.recv_fds(line, LONGEST, 4)
-        if not request:
-            os._exit(0)
-        if os.fork() == 0:
-            line.close()
-            break
-        for file in files:
-            os.close(file)
-        while _one_has_ended():
-            pass
+    request, files = _fork_each(line)
     *streams, report = files
-    pid = os.fork()
-    if pid:  # reports the status, since only a parent is told it
-        os.write(report, f"{pid}\n".encode())
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        os.write(report, f"{status}\n".encode())
-        os._exit(0)
     os.close(report)
     for number, file in enumerate(streams):
         os.dup2(file, number)
         os.close(file)
-    arguments, environment, folder = json.loads(request)
+    arguments, environment, folder, program, at_terminal = json.loads(request)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
     os.chdir(folder)
     sys.path.insert(0, folder)
-    return arguments
+    if at_terminal:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+            old = getattr(sys, name)
+            options = {"encoding": old.encoding, "errors": old.errors, "closefd": False}
+            setattr(sys, name, open(number, old.mode, **options))  # noqa: SIM115, PTH123
+    return arguments, program
 
 
-def _one_has_ended() -> bool:
-    """Whether a child has ended, which is then forgotten."""
+def _fork_each(line: socket.socket) -> tuple[bytes, list[int]]:
+    """Return in each process forked, with its request and files; report ids and exit statuses."""
+    reports: dict[int, int] = {}
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = signal.signal(signal.SIGCHLD, lambda *_: None), signal.set_wakeup_fd(wake)
+    while True:
+        if line.fileno() not in select.select([line.fileno(), ended], [], [])[0]:
+            os.read(ended, 1000)
+            _report_ends(reports)
+            continue
+        request, files, *_ = socket.recv_fds(line, LONGEST, 4)
+        if not request:
+            os._exit(0)
+        pid = os.fork()
+        if not pid:
+            signal.signal(signal.SIGCHLD, before[0])
+            signal.set_wakeup_fd(before[1])
+            for file in (ended, wake, *reports.values()):
+                os.close(file)
+            line.close()
+            return request, files
+        *streams, reports[pid] = files
+        os.write(reports[pid], f"{pid}\n".encode())
+        for file in streams:
+            os.close(file)
+
+
+def _report_ends(reports: dict[int, int]) -> None:
+    """Report the exit statuses of the processes that have ended."""
+    while reports:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        report = reports.pop(pid)
+        with contextlib.suppress(BrokenPipeError):  # nobody waits for it
+            os.write(report, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        os.close(report)
+
+
+def main() -> NoReturn:
+    """Serve; in each process forked, run what it was forked for."""
+    end = End()
+    sys.argv[1:], program = serve(socket.socket(fileno=int(sys.argv[1])))
     try:
-        return os.waitpid(-1, os.WNOHANG)[0] != 0
-    except ChildProcessError:
-        return False
+        if program is None:
+            importlib.import_module("polycloud.cli.main").run()
+        else:
+            sys.argv[0] = "-c"
+            exec(program, {"__name__": "__main__"})  # noqa: S102 - what `python -c` does
+        end.status = 0
+    except SystemExit as ended:
+        end.status = 0 if ended.code is None else ended.code if isinstance(ended.code, int) else 1
+        raise
+    sys.exit()
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = serve(socket.socket(fileno=int(sys.argv[1])))
-    main: Any = importlib.import_module("polycloud.cli.main")
-    main.run()
+    main()

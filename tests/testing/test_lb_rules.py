@@ -23,6 +23,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.loadbalancer.base import Addressed, Driver
+from polycloud.loadbalancer.draining import Place, TimedDrain
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
@@ -470,7 +471,7 @@ class DetachesAndRefuses(DummyLBDriver):
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
         super().balancer_detach_member(balancer, member)
-        if wait_drained:
+        if wait_drained is not None:
             raise UnsupportedOperationError("it cannot wait", self)
         return True
 
@@ -543,6 +544,40 @@ class TakesNames(SmallLBDriver):
     def _named(self, name: str) -> list[LoadBalancer]:
         searching = any(frame.name == "_search" for frame in traceback.extract_stack())
         return super()._named(name) if searching else []
+
+
+class Cuts(SmallLBDriver):
+    """Detaches members at once, whatever connections they may have."""
+
+    def balancer_detach_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> bool:
+        return super().balancer_detach_member(balancer, member)
+
+
+class WaitsOnly(SmallLBDriver):
+    """Waits, while the member gets new connections."""
+
+    def _drain(self, balancer: LoadBalancer, path: str, member: Member) -> TimedDrain:
+        return TimedDrain(self, str(member.id), [], lambda *_: None)
+
+
+class CutsShort(SmallLBDriver):
+    """Waits for a part of the time."""
+
+    def balancer_detach_member(
+        self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
+    ) -> bool:
+        return super().balancer_detach_member(balancer, member, wait_drained and wait_drained / 4)
+
+
+class StaysDraining(SmallLBDriver):
+    """Leaves a member draining."""
+
+    def _drain(self, balancer: LoadBalancer, path: str, member: Member) -> TimedDrain:
+        drain = super()._drain(balancer, path, member)
+        drain.places = [Place(path, one.draining, one.draining) for one in drain.places]
+        return drain
 
 
 class Unquoted(SmallLBDriver):
@@ -626,6 +661,10 @@ OVER_HTTP: Mapping[type[Any], str] = {
     LooksAtEach: "L34",
     TakesNames: "L57",
     Unquoted: "L19",
+    Cuts: "L62",
+    WaitsOnly: "L62",
+    CutsShort: "L62",
+    StaysDraining: "L63",
 }
 SEEDED = {**IN_MEMORY, **OVER_HTTP}
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "volumes": "Block volumes: list, create, attach, destroy them.",
     "storage": "Objects and containers: list, copy, sync, delete them.",
     "dns": "Zones and records: list, change, export, import, copy them.",
-    "lb": "Load balancers: list, create, change them and their members.",
+    "lb": "Load balancers and members: list, create, change them.",
     "profiles": "Your accounts in the configuration.",
     "prices": "Compare sizes of several accounts by price.",
     "inventory": "Print the nodes as an inventory for other tools.",
@@ -40,6 +40,7 @@ COMMANDS = {
     "sandbox": "Run a small cloud on this machine.",
     "providers": "Show the operations of each provider's drivers.",
     "new-driver": "Write the package of a driver for another provider.",
+    "check-program": "Check programs that were written for Libcloud.",
     "conform": "Check a driver against the rules of every driver.",
 }
 """The summaries of the commands; a command is the `app` of the module `polycloud.cli.commands.NAME`."""

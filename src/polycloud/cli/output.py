@@ -58,7 +58,7 @@ SHELL_WORDS = {
     "pass overwrite_existing=True": "give --force",
     r"pass (ex_\w+)=": r"give --set \1=",
     "domain must be given": "--zone must be given",
-    "leave out wait_drained": "leave out --drain, or for `lb rolling` give --cut",
+    "give wait_drained=None to": "use `lb detach` without --drain (for `lb rolling` give --cut) to",
     "target must be given": "--octodns-target must be given",
     "most_deleted=": "--most-deleted ",
     "most_updated=": "--most-updated ",

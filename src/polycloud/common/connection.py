@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -30,7 +30,6 @@ from polycloud.common.options import (
     valid_port,
 )
 from polycloud.common.response import UNDOCUMENTED, JsonResponse, Response
-from polycloud.common.sending import Sending
 from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import CallOptions, call_options, current_call, seconds, timeouts
 from polycloud.errors import (
@@ -49,10 +48,12 @@ from polycloud.http.messages import (
     Transport,
     TransportOptions,
 )
-from polycloud.http.ratelimits import RateLimiter, limiter_of
 from polycloud.http.retry import RetryBudget, RetryPolicy
 from polycloud.utils.status import HTTPStatus
 from polycloud.utils.values import shown
+
+if TYPE_CHECKING:
+    from polycloud.http.ratelimits import RateLimiter
 
 __all__ = ["Connection", "ConnectionKey", "ConnectionOptions", "ConnectionUserAndKey"]
 
@@ -267,6 +268,8 @@ class Connection:
             from polycloud.tracing.redaction import secret_fields
 
             call.sent.update(secret_fields("", request.headers, request.body))
+        from polycloud.common.sending import Sending  # waits for the first request
+
         return Sending(
             request,
             self,
@@ -315,6 +318,8 @@ class Connection:
     def rate_limiter(self) -> RateLimiter:
         """The rate limiter of the account."""
         if self._rate_limiter is None:
+            from polycloud.http.ratelimits import limiter_of
+
             self._rate_limiter = limiter_of(self.account())
         return self._rate_limiter
 

@@ -271,8 +271,8 @@ def is_refusal(error: PolycloudError) -> bool:
     return error.definite or said not in LOST_STATUSES
 
 
-CREATING = re.compile(r"(?:ex_)?(?:create|clone|copy|import|allocate|reserve)_(?!object)(\w+?)(?:_from_\w+)?")
-"""Names of operations that create something. A copy of an object takes a name that the caller chose."""
+VERBS = frozenset({"create", "clone", "copy", "import", "allocate", "reserve"})
+"""What the names of operations that create something begin with."""
 NAMING = ("name", "domain", "container_name", "address", "member_id")
 """The parameters that name what is created."""
 
@@ -321,9 +321,13 @@ def creates(fn: Callable[P, T]) -> Callable[P, T]:
     return create
 
 
-def creating(operation: str) -> bool:
-    """Return whether an operation of this name creates something."""
-    return CREATING.fullmatch(operation) is not None
+def creating(operation: str) -> str:
+    """Return what an operation creates, by its name, such as "node"; "" if it creates nothing.
+
+    A copy of an object counts as nothing: it takes a name that the caller chose.
+    """
+    verb, _, noun = operation.removeprefix("ex_").partition("_")
+    return noun.partition("_from_")[0] if verb in VERBS and not noun.startswith("object") else ""
 
 
 def note_sent() -> None:
@@ -368,8 +372,7 @@ def _named_by_itself() -> Iterator[None]:
 def _loss_note(fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> str:
     from inspect import signature
 
-    match = CREATING.fullmatch(fn.__name__)
-    noun = match[1] if match else fn.__name__
+    noun = creating(fn.__name__)
     given = signature(fn).bind_partial(*args, **kwargs).arguments
     name = next((given[one] for one in NAMING if isinstance(given.get(one), str)), None)
     kind = noun.replace("_", " ")

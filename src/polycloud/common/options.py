@@ -132,9 +132,9 @@ def allows_plain_http(host: str, allowed: bool) -> bool:
     exempt = os.environ.get("POLYCLOUD_ALLOW_INSECURE", "").replace(" ", "").split(",")
     if allowed or is_loopback(host) or host in exempt:
         return True
-    if security.WARN_OF_PLAIN_HTTP:
-        _warn(f"plain HTTP to {host} exposes the credentials on the network; use HTTPS")
-    return security.WARN_OF_PLAIN_HTTP
+    if security.WARN_LIKE_LIBCLOUD:
+        warn_caller(f"plain HTTP to {host} exposes the credentials on the network; use HTTPS")
+    return security.WARN_LIKE_LIBCLOUD
 
 
 def authorities(ca_cert: str | None) -> str | None:
@@ -143,14 +143,14 @@ def authorities(ca_cert: str | None) -> str | None:
     Warns if `security.VERIFY_SSL_CERT` is false: certificates are verified all the same.
     """
     if not security.VERIFY_SSL_CERT:
-        _warn(
+        warn_caller(
             "VERIFY_SSL_CERT = False has no effect, certificates are always verified; to trust a server with "
             "a certificate of its own, name the file of its authority in security.CA_CERTS_PATH or ca_cert="
         )
     return security.CA_CERTS_PATH if ca_cert is None else ca_cert
 
 
-def _warn(message: str) -> None:
+def warn_caller(message: str) -> None:
     import warnings
 
     own = ("polycloud", "libcloud")

@@ -2,6 +2,7 @@
 
 The `DRIVERS` of a service map a provider's constant to (module path, class name). Drivers of other packages
 are found by entry points of the group `polycloud.<service>`: `myprovider = "my_package.driver:MyNodeDriver"`.
+Where apache-libcloud is installed, its drivers follow (`polycloud.bridge`), for what has no other driver.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, MutableMapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from polycloud.common.types import Type
 from polycloud.errors import InvalidArgumentError, UnknownProviderError
 from polycloud.utils.values import shown
 
-__all__ = ["DriverType", "Drivers", "find_driver", "get_driver", "names", "register"]
+__all__ = ["DriverType", "Drivers", "bridged_names", "find_driver", "get_driver", "names", "register"]
 
 Drivers = MutableMapping[str, tuple[str, str]]
 NEAREST = 3
+BRIDGE = "polycloud.bridge"
+"""By name: it stands above the services."""
 
 
 class DriverType(Type):
@@ -47,17 +50,26 @@ def get_driver(type: str, provider: str) -> Any:
 
 
 def find_driver(
-    service: str, drivers: Mapping[str, tuple[str, str]], provider: str, known: Iterable[str] = ()
+    service: str,
+    drivers: Mapping[str, tuple[str, str]],
+    provider: str,
+    known: Iterable[str] = (),
+    replaced: Mapping[str, str] | None = None,
 ) -> type[Any]:
     """Return the driver class for a provider's constant or name (str, in any case).
 
-    `known` are the names of existing providers, with or without a driver. Raises `UnknownProviderError` with
-    the nearest names, and the import's own error if a driver's module cannot be imported.
+    `known` are the names of existing providers, with or without a driver, `replaced` those of Libcloud's that
+    are removed, with what to do instead. Raises `UnknownProviderError` with that or the nearest names, and
+    the import's own error if a driver's module cannot be imported.
     """
     name = str(provider).lower()
     own = {str(constant).lower(): target for constant, target in drivers.items()}
     target = own.get(name) or _entry_points(service).get(name)
+    if target is None and replaced is not None and name in replaced:
+        raise UnknownProviderError(f"the {service} provider {name!r} has been removed; {replaced[name]}")
     if target is None:
+        if (bridged := import_module(BRIDGE).find(service, name)) is not None:
+            return cast("type[Any]", bridged)
         raise UnknownProviderError(_unknown(service, name, names(service, drivers), known))
     module, class_name = target
     found: type[Any] = getattr(import_module(module), class_name)
@@ -67,6 +79,12 @@ def find_driver(
 def names(service: str, drivers: Mapping[str, tuple[str, str]]) -> list[str]:
     """Return the names of all providers that have a driver for `service`, sorted."""
     return sorted({str(name) for name in drivers} | _entry_points(service).keys())
+
+
+def bridged_names(service: str) -> list[str]:
+    """Return the names of the providers that are reached via apache-libcloud, sorted; [] without it."""
+    found: list[str] = import_module(BRIDGE).names(service)
+    return found
 
 
 def register(drivers: Drivers, provider: str, module: str, klass: str) -> None:
@@ -99,8 +117,10 @@ def _entry_points(service: str) -> dict[str, tuple[str, str]]:
 
 
 def _unknown(service: str, name: str, available: list[str], known: Iterable[str]) -> str:
+    bridge = import_module(BRIDGE)
     if name in map(str, known):
-        return f"there is no {service} driver for {name!r} yet; there are: {', '.join(available)}"
+        hint = "" if bridge.installed() else f", but apache-libcloud may have one: {bridge.INSTALL}"
+        return f"there is no {service} driver for {name!r} yet{hint}; there are: {', '.join(available)}"
     import difflib
 
     near = difflib.get_close_matches(name, [*available, *map(str, known)], NEAREST)

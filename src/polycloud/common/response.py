@@ -30,6 +30,7 @@ __all__ = ["COMMAS", "ELEMENTS", "JsonResponse", "Response", "XMLRPCResponse", "
 
 T = TypeVar("T")
 SHOWN = 200
+NO_MESSAGE = "the provider gives no reason"
 MESSAGES = ("message", "error", "errors", "detail", "reason", "title", "description")
 """The fields in which providers have the message of an error, the best first."""
 COMMAS = (b",",)
@@ -122,8 +123,9 @@ class Response:
         return self.body
 
     def parse_error(self) -> Any:
-        """Return the provider's message in a response without success."""
-        return self._beginning() or self.reason
+        """Return the provider's message in a response without success, or its reason if there is none."""
+        said = self._beginning()
+        return said if any(map(str.isalnum, said)) and said.strip() != "null" else self.reason or NO_MESSAGE
 
     def iter_bytes(self) -> Iterator[bytes]:
         """Yield the body in pieces, once, for a request made with `stream=True`."""
@@ -161,10 +163,11 @@ class Response:
         """Raise `MalformedResponseError` if the body has more `marks` than the connection's `value_limit`.
 
         Three bytes can become hundreds in memory, such as those of an empty object. So the marks with which
-        values begin are counted before a body is parsed, also where they are part of a text.
+        values begin are counted before a body is parsed, also where they are part of a text. Two of them take
+        three bytes at least (`[],`), so shorter bodies need not be searched.
         """
         limit = self.connection.value_limit
-        if len(self.content) > limit and sum(map(self.content.count, marks)) > limit:
+        if 2 * len(self.content) > 3 * limit and sum(map(self.content.count, marks)) > limit:
             raise self.malformed(f"the response has more than {limit:,} values (value_limit=)")
 
     def malformed(self, problem: str) -> MalformedResponseError:
@@ -349,8 +352,8 @@ class XMLRPCResponse(XmlResponse):
         try:
             fault = self.fault
         except MalformedResponseError:
-            return self._beginning()
-        return fault[1] if fault else self._beginning()
+            return super().parse_error()
+        return fault[1] if fault else super().parse_error()
 
     @property
     def fault(self) -> tuple[Any, str] | None:

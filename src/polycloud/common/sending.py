@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -24,10 +23,8 @@ from polycloud.errors import (
 from polycloud.http.messages import RawResponse, Request, Sender, Transport
 from polycloud.http.ratelimits import RateLimiter
 from polycloud.http.retry import RetryBudget, has_retry_after, is_transient, may_have_acted
+from polycloud.tracing.hooks import Hook, listeners, note_attempt, note_retry
 from polycloud.utils.status import HTTPStatus
-
-if TYPE_CHECKING:
-    from polycloud.tracing.hooks import Hook
 
 __all__ = ["Sending"]
 
@@ -55,8 +52,6 @@ class Sending(Struct, gc=False):
         Raises the error of the last attempt, or `RateLimitReachedError` if the request's turn does not come
         within the policy's patience.
         """
-        from polycloud.tracing.hooks import listeners  # logging waits for the first request
-
         hooks = listeners()
         self._wait_for_turn()
         attempt, acted = 1, False
@@ -106,8 +101,6 @@ class Sending(Struct, gc=False):
             ms = (time.perf_counter() - began) * 1e3
             self.limiter.give_back(outcome if isinstance(outcome, RawResponse) else None)
         if hooks:
-            from polycloud.tracing.hooks import note_attempt
-
             note_attempt(hooks, self.sender, sent, outcome, number, ms)
         return outcome
 
@@ -116,8 +109,6 @@ class Sending(Struct, gc=False):
         pause = self._pause(attempt, outcome)
         if pause is None or not self._rewound():
             return False
-        from polycloud.tracing.hooks import note_retry
-
         note_retry(self.sender, self.request, outcome, attempt, pause)
         if isinstance(outcome, RawResponse):
             outcome.close()

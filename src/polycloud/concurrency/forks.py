@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 from weakref import WeakValueDictionary
 
 __all__ = ["cached_property", "renew_after_fork"]
@@ -18,10 +18,12 @@ __all__ = ["cached_property", "renew_after_fork"]
 T = TypeVar("T")
 
 
-class Renewable(Protocol):
-    """An object whose locks must be re-created in a forked child."""
+if TYPE_CHECKING:
 
-    def _renew(self) -> None: ...
+    class Renewable(Protocol):
+        """An object whose locks must be re-created in a forked child."""
+
+        def _renew(self) -> None: ...
 
 
 _known: WeakValueDictionary[int, Renewable] = WeakValueDictionary()

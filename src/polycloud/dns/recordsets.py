@@ -145,7 +145,7 @@ class RecordSetsDriver(DNSDriver):
         Sets of its type with another key are alternatives to its own, which may have the same value.
         """
         rivals = (one for one in sets if one.type != wanted.type or one.key == key)
-        require_room(wanted, [made for one in rivals for made in self._records(zone, one)])
+        require_room(wanted, self._records(zone, rivals))
 
     # What this makes of it
 
@@ -153,14 +153,14 @@ class RecordSetsDriver(DNSDriver):
         """Return all records of a zone."""
         check_kind(zone, Zone, "zone")
         with self._zone_errors(zone.id):
-            return [record for one in self._sets(zone) for record in self._records(zone, one)]
+            return self._records(zone, self._sets(zone))
 
     def iterate_records(self, zone: Zone) -> Iterator[Record]:
         """Yield the records of a zone as they arrive."""
         check_kind(zone, Zone, "zone")
         with self._zone_errors(zone.id):
             for one in self._sets(zone):
-                yield from self._records(zone, one)
+                yield from self._records(zone, [one])
 
     def create_record(
         self, name: str | None, zone: Zone, type: RecordType, data: str, extra: dict[str, Any] | None = None
@@ -312,7 +312,7 @@ class RecordSetsDriver(DNSDriver):
     def _equal(self, zone: Zone, sets: Iterable[RecordSet], content: Content) -> Record | None:
         """Return the record that has this name, type and value, in the set that it belongs to."""
         key = self._set_key(content.type, content.extra)
-        there = (record for one in sets if one.key == key for record in self._records(zone, one))
+        there = self._records(zone, (one for one in sets if one.key == key))
         return next((one for one in there if content.equals(one)), None)
 
     def _without(self, sets: list[RecordSet], record: Record) -> list[SetChange]:
@@ -327,7 +327,7 @@ class RecordSetsDriver(DNSDriver):
     ) -> Decision[Record]:
         now = list(sets)
         made = self._alter(zone, now, change, given)
-        return _differences(sets, now), self._records(zone, made)[-1]
+        return _differences(sets, now), self._records(zone, [made])[-1]
 
     def _alter(
         self, zone: Zone, sets: list[RecordSet], change: RecordChange, given: Mapping[str, Any]
@@ -435,30 +435,32 @@ class RecordSetsDriver(DNSDriver):
     def _find(self, sets: Iterable[RecordSet], record: Record) -> tuple[RecordSet, SetValue] | None:
         """Return where the record is; None if it is not there any more."""
         for one in sets:
-            for made, value in zip(self._records(record.zone, one), one.values, strict=True):
+            for made, value in zip(self._records(record.zone, [one]), one.values, strict=True):
                 if made.id == record.id:
                     return one, value
         return None
 
-    def _records(self, zone: Zone, sets: RecordSet) -> list[Record]:
-        """Return a record of each value of a set."""
-        name, type_, ttl, key, extra = sets.name, sets.type, sets.ttl, sets.key, sets.extra
-        start = type_ + ":" + (key and key + ":") + name + ":"
+    def _records(self, zone: Zone, sets: Iterable[RecordSet]) -> list[Record]:
+        """Return a record of each value of some sets."""
         made = []
-        for value in sets.values:
-            text, own = value.text, value.extra
-            if type_ in AS_IS:
-                data, rdata, fields = text, text, NOTHING
-            else:
-                data, fields, rdata = read_rdata(type_, text)
-                if type_ == "SOA":  # there is one, and its serial changes with every change of the zone
-                    rdata = ""
-            id_ = start + (rdata if len(rdata) <= LONGEST_ID else hashlib.sha256(rdata.encode()).hexdigest())
-            all_: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
-            for each in (extra, fields, own):
-                if each:
-                    all_.update(each)
-            made.append(Record(id_, name, type_, data, zone, self, ttl, all_))
+        for one in sets:
+            name, type_, ttl, extra = one.name, one.type, one.ttl, one.extra
+            start = type_ + ":" + (one.key and one.key + ":") + name + ":"
+            for value in one.values:
+                data = rdata = value.text
+                all_: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
+                if extra:
+                    all_.update(extra)
+                if type_ not in AS_IS:
+                    data, fields, rdata = read_rdata(type_, rdata)
+                    all_.update(fields)
+                    if type_ == "SOA":  # there is one, and its serial changes with every change of the zone
+                        rdata = ""
+                if value.extra:
+                    all_.update(value.extra)
+                if len(rdata) > LONGEST_ID:
+                    rdata = hashlib.sha256(rdata.encode()).hexdigest()
+                made.append(Record(start + rdata, name, type_, data, zone, self, ttl, all_))
         return made
 
 

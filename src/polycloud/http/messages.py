@@ -24,6 +24,8 @@ from polycloud.utils.values import shown
 if TYPE_CHECKING:
     import ssl
 
+    Body = bytes | IO[bytes] | Iterable[bytes]
+
 __all__ = [
     "RawResponse",
     "Request",
@@ -36,10 +38,9 @@ __all__ = [
     "require_size",
 ]
 
-Body = bytes | IO[bytes] | Iterable[bytes]
 CHUNK = 65536
 BODY_LIMIT = 64 * 1024 * 1024
-ORIGIN = re.compile(r"https?://[^/?#]+")
+ORIGIN = r"https?://[^/?#]+"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 CONNECTION_HEADERS = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"}
@@ -73,7 +74,7 @@ class Request(msgspec.Struct, frozen=True):
     @property
     def path(self) -> str:
         """The path without its query (which may hold secrets)."""
-        origin = ORIGIN.match(self.url)
+        origin = re.match(ORIGIN, self.url)
         return re.split("[?#]", self.url[origin.end() if origin else 0 :], maxsplit=1)[0]
 
     def __repr__(self) -> str:
@@ -280,7 +281,7 @@ def _logins(*urls: str | None) -> tuple[str, ...]:
 
 def origin_of(url: str) -> str:
     """Return the scheme, host and port of a URL. Raises `InvalidArgumentError` if it lacks them."""
-    found = ORIGIN.match(url)
+    found = re.match(ORIGIN, url)
     if found is None:
         raise InvalidArgumentError("not a usable URL")
     return found[0]

@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from polycloud.errors import InvalidArgumentError, TransportError
-from polycloud.http.messages import CHUNK, Body
+from polycloud.http.messages import CHUNK
 from polycloud.utils.headers import Headers
 from polycloud.utils.status import HTTPStatus
+
+if TYPE_CHECKING:
+    from polycloud.http.messages import Body
 
 __all__ = ["HEADERS_LIMIT", "HEAD_LIMIT", "ResponseReader", "body_pieces", "request_head"]
 

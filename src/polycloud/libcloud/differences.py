@@ -1,79 +1,213 @@
-"""What Libcloud has and polycloud lacks, and what to use instead.
+"""What programs written for Libcloud find otherwise in polycloud, and what they do not find at all.
 
-Names are Libcloud's without their first part: `compute.base.Node` is `libcloud.compute.base.Node`.
+`ON_PURPOSE`, `SAME` and `BETTER` are the tables of the migration page. `instead_of` says what to use instead
+of a name that only Libcloud has, and `difference` what is different about one that both have. Names are
+Libcloud's without their first part: `compute.base.Node` is `libcloud.compute.base.Node`.
 """
 
 from __future__ import annotations
 
-__all__ = ["BRIDGE", "INSTEAD", "instead_of"]
+from typing import NamedTuple
 
+from polycloud.libcloud.instead import INSTEAD, MEMBERS, PROVIDERS
+from polycloud.libcloud.names import has_module, own_modules
+
+__all__ = [
+    "ASSIGNED",
+    "BETTER",
+    "BRIDGE",
+    "DIFFERS",
+    "ON_PURPOSE",
+    "SAME",
+    "Difference",
+    "difference",
+    "instead_of",
+]
+
+
+class Difference(NamedTuple):
+    """A difference that is meant: its subject, what Libcloud does, what polycloud does, and why."""
+
+    subject: str
+    libcloud: str
+    polycloud: str
+    reason: str
+
+
+ON_PURPOSE = (
+    Difference(
+        "errors",
+        "`Exception`, errors of `requests` and of `ssl`, or its own",
+        "always a `PolycloudError`, which is `LibcloudError` too, with method, path and status",
+        "one `except` is enough",
+    ),
+    Difference(
+        "a request that fails",
+        "retried by its kind of error, POST included, if retries are on",
+        "retried if it cannot be carried out twice; a create searches for what it may have made",
+        "a lost response must not leave two nodes",
+    ),
+    Difference(
+        "verification of certificates",
+        "can be switched off",
+        "cannot; `ca_cert=` or `CA_CERTS_PATH` names another authority",
+        "credentials are in every request",
+    ),
+    Difference(
+        "plain HTTP",
+        "sent wherever `secure=False` says",
+        "to this machine; to another only with `allow_insecure=True`, or with a warning as Libcloud",
+        "credentials are in every request",
+    ),
+    Difference(
+        "unknown arguments of a driver",
+        "ignored by many drivers",
+        "`InvalidArgumentError`, which names the nearest one",
+        "a misspelt `region=` must not end in another region",
+    ),
+    Difference(
+        "what a provider does not offer",
+        "`NotImplementedError`",
+        "`UnsupportedOperationError`, which is one too, before any request; ask `driver.supports(name)`",
+        "a program can know before it starts",
+    ),
+    Difference(
+        "results of actions",
+        "`True` or `False`",
+        "`True`, or an error that says why",
+        "nobody reads `False`",
+    ),
+    Difference(
+        "lists",
+        "of some drivers the first page only",
+        "always complete, each thing once",
+        "a backup of the first page is none",
+    ),
+    Difference(
+        "prices of sizes",
+        "in the currency and by the unit of time that the driver finds",
+        "`NodeSize.price` is USD by the hour",
+        "prices can be compared",
+    ),
+    Difference(
+        "`created_at`",
+        "with or without a time zone, depending on the driver",
+        "a `datetime` with a time zone",
+        "times can be compared",
+    ),
+    Difference(
+        "secrets",
+        "in some `repr`s and debug output",
+        "in no `repr`, error or log",
+        "logs are read by others",
+    ),
+    Difference(
+        "threads",
+        "a driver for each thread",
+        "one driver for all: no request changes it or its connection",
+        "the shared connection signed and parsed for the wrong thread",
+    ),
+    Difference(
+        "SSH",
+        "paramiko, else the command `ssh`",
+        "asyncssh: `pip install 'polycloud[deploy]'`",
+        "it works on event loops, and reads all formats of keys",
+    ),
+    Difference(
+        "time limits",
+        "60 s without data; a call with retries has none",
+        "10 s to connect, 60 s without data, and `deadline=` for a call with its retries",
+        "a call must end",
+    ),
+    Difference(
+        "debug output",
+        "`LIBCLOUD_DEBUG`, with credentials",
+        "`POLYCLOUD_DEBUG`, without; it can be replayed",
+        "such files are sent to others",
+    ),
+    Difference(
+        "loggers and the installed version",
+        "`libcloud`, `apache-libcloud`",
+        "`polycloud`, in `logging` and `importlib.metadata`",
+        "who asks for a distribution must get what is installed",
+    ),
+)
+"""What differs on purpose."""
+
+SAME = (
+    "the paths of modules, the names in them, `get_driver`, `set_driver`, `DRIVERS`",
+    "methods, their arguments and the order of these; those of `Node`, `NodeSize`, `Record`, `Object`",
+    "`Provider`, `NodeState`, `RecordType`: members equal their strings; `tostring` and `fromstring`",
+    "the names of errors, their arguments and attributes; `DeploymentException` and `DeploymentError`",
+    "the keys of `extra`; attributes can be set on resources; old pickles load",
+    "the in-memory drivers `dummy` of all services",
+    "`libcloud.__version__` is `3.9.1`, the version whose names these are",
+)
+"""What is the same."""
+
+BETTER = (
+    "everything is typed, and `polycloud.aio` awaits the same drivers",
+    "a list call takes less than a quarter of the processor time, and a node half the memory",
+    "fake clouds on your own machine: `polycloud sandbox digitalocean`, with real SSH",
+    "a command line, fleets of accounts, plans for DNS zones, resumed uploads and syncs of folders",
+    "drivers for NephoScale and SoftLayer, which Libcloud 3.9.1 has no more",
+)
+"""What is better."""
+
+SERVICES = ("compute", "dns", "loadbalancer", "storage")
+"""The services whose other providers the bridge reaches."""
 BRIDGE = (
     "the bridge reaches this provider: pip install 'polycloud[libcloud]', and call polycloud.get_driver "
     "in a program that imports polycloud"
 )
-SERVICES = ("compute", "dns", "loadbalancer", "storage")
-"""The services whose other providers the bridge reaches."""
-INSTEAD = {
-    "backup": "there is nothing in its place: keep apache-libcloud for the backups of providers",
-    "container": "there is nothing in its place: use the client of Docker, Kubernetes, LXD or the provider",
-    "base": "use polycloud.get_driver and polycloud.DriverType instead",
-    "enable_debug": "use the environment variable POLYCLOUD_DEBUG or polycloud.add_hook instead",
-    "common.base.CertificateConnection": "pass client_cert= to the driver instead",
-    "common.base.KeyCertificateConnection": "pass client_cert= to the driver instead",
-    "common.base.LibcloudConnection": "pass transport= to the driver instead",
-    "common.base.HTTPResponse": "use http.client.HTTPResponse instead",
-    "common.base.HttpLibResponseProxy": "there is nothing in its place: a Response has status and headers",
-    "common.base.LazyObject": "there is nothing in its place: a driver connects with its first request",
-    "common.base.RawResponse": "pass raw=True or stream=True to Connection.request instead",
-    "common.base.Retry": "use polycloud.RetryPolicy instead",
-    "common.types.ServiceUnavailableError": "use polycloud.ServerError instead",
-    "common.aws": "use polycloud.compute.drivers.ec2 or polycloud.storage.drivers.s3 instead",
-    "common.azure": "use polycloud.storage.drivers.azure_blobs instead",
-    "common.google": "use polycloud.storage.drivers.google_storage instead",
-    "common.openstack": "use polycloud.compute.drivers.openstack instead",
-    "common.openstack_identity": (
-        "use polycloud.compute.drivers.openstack instead: it logs in by itself, with all ways of "
-        "Keystone that openstacksdk has in clouds.yaml"
-    ),
-    "common.rackspace": "use polycloud.compute.drivers.openstack.rackspace instead",
-    "compute.base.NodeImageMember": "there is nothing in its place",
-    "compute.base.NodeImageMemberState": "there is nothing in its place",
-    "compute.types.NodeImageMemberState": "there is nothing in its place",
-    "compute.types.Architecture": 'use the strings "i386" and "x86_64" instead',
-    "compute.deprecated": "there is nothing in its place: no provider is deprecated",
-    "compute.ssh.ParamikoSSHClient": "use polycloud.compute.ssh.SSHClient instead, which needs no paramiko",
-    "compute.ssh.ShellOutSSHClient": "use polycloud.compute.ssh.SSHClient instead",
-    "compute.ssh.MockSSHClient": "use polycloud.sandbox.Sandbox instead, whose nodes have real SSH servers",
-    "compute.ssh.have_paramiko": "use polycloud.compute.ssh.SSHClient without asking: paramiko is not used",
-    "http": "use polycloud.common.base.Connection, or transport= of a driver, instead",
-    "pricing.download_pricing_file": "use polycloud.pricing.set_pricing with prices of your own instead",
-    "pricing.get_image_price": "there is nothing in its place: no image of our providers has a price",
-    "pricing.invalidate_module_pricing_cache": "use polycloud.pricing.clear_pricing_data instead",
-    "pricing.invalidate_pricing_cache": "use polycloud.pricing.clear_pricing_data instead",
-    "utils.connection": "use polycloud.common.base.Connection instead",
-    "utils.decorators": "there is nothing in its place: no error of another package leaves a driver",
-    "utils.escape": "there is nothing in its place",
-    "utils.files": "use open(path, 'rb') and polycloud.storage.base.StorageDriver.upload_object_via_stream",
-    "utils.iso8601": "use datetime.datetime.fromisoformat instead",
-    "utils.logging": "use a logging.Formatter of your own instead",
-    "utils.loggingconnection": "use the environment variable POLYCLOUD_DEBUG or polycloud.add_hook instead",
-    "utils.misc": "there is nothing in its place",
-    "utils.publickey": "use polycloud.compute.base.KeyPair, whose fingerprint the provider states, instead",
-    "utils.retry": "use polycloud.RetryPolicy instead",
-    "utils.xml": "use xml.etree.ElementTree instead",
+INSIDE = (
+    "only drivers of other providers use it, and the bridge reaches these: pip install 'polycloud[libcloud]'"
+)
+DIFFERS = {
+    "compute.ssh.SSHClient": "it is not paramiko's: there is no attribute client",
 }
-"""What to use instead of a name, and of all names below it."""
+"""What is different about using a name that both have."""
+ASSIGNED = {
+    "security.VERIFY_SSL_CERT": (
+        "verification cannot be switched off: name the certificate authority of a test server in "
+        "security.CA_CERTS_PATH or ca_cert="
+    ),
+}
+"""What is different about setting a name."""
+VALUES = {
+    ("secure", False): (
+        "plain HTTP to another machine is sent with a warning; without the alias it needs allow_insecure=True"
+    ),
+}
+"""What is different about a value of a driver's keyword argument."""
+HOOKS = {
+    *("cache_busting", "conn_class", "connect", "morph_action_hook", "pre_connect_hook", "rawResponseCls"),
+    *("parse_zero_length_body", "retryCls", "set_context", "set_http_proxy", "reset_context"),
+}
+"""Members of Libcloud's connections and responses that nothing calls here if a program overrides them."""
+
+
+def difference(name: str) -> str | None:
+    """Return what is different about a name that both have, as a clause; None if nothing is."""
+    return DIFFERS.get(name)
 
 
 def instead_of(name: str) -> str | None:
     """Return what to use instead of a name of Libcloud, as a clause; None if nothing is known of it.
 
     `name` (str) is dotted, without the leading `libcloud.`: `container`, `compute.drivers.gce`,
-    `compute.types.Provider.GCE`.
+    `compute.types.Provider.GCE`, `common.base.Connection.set_http_proxy`.
     """
     parts = name.split(".")
+    service, owner, last = parts[0], parts[-2] if parts[1:] else "", parts[-1]
+    if owner == "Provider" and (clause := PROVIDERS.get(f"{service}.{last}")):
+        return clause
+    if owner[:1].isupper() and (clause := MEMBERS.get(f"{service}.{last}") or MEMBERS.get(f"*.{last}")):
+        return clause
     for length in range(len(parts), 0, -1):
-        clause = INSTEAD.get(".".join(parts[:length]))
-        if clause is not None:
+        if clause := INSTEAD.get(".".join(parts[:length])):
             return clause
-    return BRIDGE if parts[0] in SERVICES and parts[1:2] == ["drivers"] and parts[2:] else None
+    if service == "common" and parts[1:] and ".".join(parts[:2]) not in own_modules() and has_module(name):
+        return INSIDE
+    is_driver = service in SERVICES and parts[1:2] == ["drivers"] and len(parts) > len(("service", "drivers"))
+    return BRIDGE if is_driver and ".".join(parts[:3]) not in own_modules() else None

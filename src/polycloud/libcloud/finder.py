@@ -25,7 +25,7 @@ import polycloud
 from polycloud import security
 from polycloud.errors import LibcloudConflictError
 from polycloud.libcloud.differences import instead_of
-from polycloud.libcloud.hints import AliasedModule, Root
+from polycloud.libcloud.hints import Root, adopted
 from polycloud.libcloud.modules import MODULES
 
 ROOT = "libcloud"
@@ -48,8 +48,7 @@ class AliasLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Undo what the import of an alias did to the module, which has been executed already."""
         module.__spec__ = self._spec  # Python has set that of the alias
-        if type(module) is ModuleType:
-            module.__class__ = AliasedModule
+        adopted(module)
 
 
 class RootLoader(Loader):
@@ -141,7 +140,7 @@ def install() -> None:
                 f"that uses polycloud.bridge"
             )
         sys.meta_path.insert(0, _finder)
-        security.WARN_OF_PLAIN_HTTP = True
+        security.WARN_LIKE_LIBCLOUD = True
     import_module(ROOT)
 
 
@@ -151,7 +150,7 @@ def remove() -> None:
         if not installed():
             return
         sys.meta_path.remove(_finder)
-        security.WARN_OF_PLAIN_HTTP = False
+        security.WARN_LIKE_LIBCLOUD = False
         for name in filter(_is_libcloud, list(sys.modules)):
             del sys.modules[name]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from polycloud.common.base import BaseDriver
 from polycloud.common.busy import when_free
@@ -39,6 +39,7 @@ from polycloud.loadbalancer.types import (
     BalancerBusyError,
     BalancerDoesNotExistError,
     BalancerError,
+    Draining,
     MemberAlreadyExistsError,
     MemberCondition,
     MemberDoesNotExistError,
@@ -63,8 +64,6 @@ __all__ = [
 
 T = TypeVar("T")
 DEFAULT_ALGORITHM = Algorithm.ROUND_ROBIN
-LONGEST_LOOK = 2.0
-"""The longest pause between two looks for connections, in seconds."""
 DEAD = frozenset({State.ERROR, State.DELETED})
 _turns = Turns()
 
@@ -113,6 +112,12 @@ class Driver(OperationsDriver):
 
     reports_health: ClassVar[bool] = True
     """Whether the provider says of members whether they take connections."""
+
+    draining: ClassVar[Draining] = Draining.NONE
+    """Whether a member can drain before it is detached, and whether the provider says when it has."""
+
+    node_provider: ClassVar[str | None] = None
+    """The `type` of the compute driver whose nodes alone can be members; None if any node can be one."""
 
     prefers_private: ClassVar[bool] = True
     """Whether a node is attached by its private address, if it has one."""
@@ -223,13 +228,17 @@ class Driver(OperationsDriver):
             balancer: The balancer.
             member: A member that it lists.
             wait_drained: Seconds for which the member, which gets no new connections, may end those that it
-                has. Without it they may be cut.
+                has. Without it they may be cut. If the provider tells of connections (`draining` is
+                `Draining.COUNTED`), this returns as soon as there are none. If it does not (`TIMED`), all the
+                seconds are waited, and the member is detached then; if anything fails before, it gets back
+                the settings that it had.
 
         Raises:
             MemberDoesNotExistError: The balancer has no such member.
-            OperationTimeoutError: It still had connections after `wait_drained` seconds; a note says whether
-                it is still attached.
-            UnsupportedOperationError: `wait_drained` is given, and the provider cannot tell.
+            OperationTimeoutError: It still had connections after `wait_drained` seconds; or these are more
+                than the deadline leaves. A note says what has become of the member.
+            UnsupportedOperationError: `wait_drained` is given, and the provider cannot keep new connections
+                from a member.
         """
 
     @template("balancer_detach_member", "balancer_attach_member")
@@ -319,34 +328,6 @@ class Driver(OperationsDriver):
             error.driver = self
             raise
 
-    def _wait_drained(
-        self,
-        member: str,
-        connections: Callable[[], int],
-        timeout: float,
-        *,
-        attached: bool = True,
-    ) -> None:
-        """Wait until a member that gets no new connections has none.
-
-        Args:
-            member: Its name, for the error.
-            connections: Returns how many it has, or only whether it has any.
-            timeout: Seconds to wait.
-            attached: Whether it is still attached meanwhile, which a note on the error says.
-
-        Raises `OperationTimeoutError` after that time. Whatever else ends the wait, such as Ctrl-C, has the
-        note, too.
-        """
-        waiting_for = f"the connections of {member} to end"
-        try:
-            self._polled(lambda: None if connections() else True, waiting_for, timeout, LONGEST_LOOK)
-        except BaseException as error:
-            where = "still attached, and draining" if attached else "detached"
-            if not isinstance(error, NotFoundError):
-                error.add_note(f"{member} is {where}: it gets no new connections")
-            raise
-
     def _create_once(self, creation: Creation[LoadBalancer]) -> LoadBalancer:
         """Run a create of a balancer that the provider lists within `settle_time`."""
         try:
@@ -389,14 +370,6 @@ class Driver(OperationsDriver):
                 raise translated(error, BalancerBusyError(error.message, self, balancer.id)) from error
             raise
 
-    def _refuse_draining(self, wait_drained: float | None) -> None:
-        """Raise `UnsupportedOperationError` for a wait, at a provider that does not tell of connections."""
-        if wait_drained is not None:
-            message = (
-                f"{self.name} does not say when a member has no connections left; leave out wait_drained"
-            )
-            raise UnsupportedOperationError(message, self)
-
     def _is_busy(self, error: ProviderError) -> bool:
         """Return whether a refusal says that the balancer is being changed."""
         return isinstance(error, BalancerBusyError)
@@ -428,6 +401,22 @@ class Driver(OperationsDriver):
                 f"the node {shown(getattr(node, 'name', node))} has no address; wait until it runs"
             )
         return Member(node.id, addresses[0], balancer.port)
+
+    def _require_own_node(self, node: Any, region: str | None = None, own: str | None = None) -> None:
+        """Raise `InvalidArgumentError` for a node of another provider, or of another region.
+
+        Args:
+            node: The node.
+            region: Its region, if it is known.
+            own: That of the balancer, if it is known.
+        """
+        owner, named = getattr(node, "driver", None), shown(getattr(node, "name", node))
+        if isinstance(owner, BaseDriver) and owner.type != self.node_provider:
+            raise InvalidArgumentError(
+                f"the node {named} is of {owner.name}; members of {self.name} are nodes of the same provider"
+            )
+        if region and own and region != own:
+            raise InvalidArgumentError(f"the node {named} is in {region}, and the balancer in {own}")
 
     def _require_settings(self, *members: Member) -> None:
         """Raise `UnsupportedOperationError` for a weight or a condition that the provider does not have."""

@@ -16,6 +16,7 @@ __all__ = [
     "BalancerDoesNotExistError",
     "BalancerError",
     "BalancerInUseError",
+    "Draining",
     "LibcloudLBError",
     "LibcloudLBImmutableError",
     "MemberAlreadyExistsError",
@@ -32,6 +33,7 @@ class Provider(Type):
     """The providers of balancers that have a name; `polycloud providers` shows which have a driver."""
 
     ALB = "alb"
+    ALIYUN_SLB = "aliyun_slb"
     BRIGHTBOX = "brightbox"
     CLOUDSTACK = "cloudstack"
     DIGITAL_OCEAN = "digitalocean"
@@ -46,6 +48,8 @@ class Provider(Type):
     OCTAVIA = "octavia"
     OPENSTACK = "openstack"
     RACKSPACE = "rackspace"
+    RACKSPACE_UK = "rackspace_uk"
+    RACKSPACE_US = "rackspace_us"
     SOFTLAYER = "softlayer"
 
 
@@ -92,6 +96,17 @@ class MemberHealth(Type):
     STARTING = "starting"
     DRAINING = "draining"
     UNKNOWN = "unknown"
+
+
+class Draining(Type):
+    """What a provider can do so that the connections of a member end before it is detached."""
+
+    COUNTED = "counted"
+    """It says when a member has no connections left."""
+    TIMED = "timed"
+    """It keeps new connections from a member, but does not say when those that it has are gone."""
+    NONE = "none"
+    """It can do nothing."""
 
 
 class Algorithm(Number):

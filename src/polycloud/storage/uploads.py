@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from polycloud import security
+from polycloud.common.options import warn_caller
 from polycloud.errors import InvalidArgumentError
 from polycloud.storage.types import InvalidContainerNameError
 from polycloud.utils.values import shown
@@ -86,17 +88,15 @@ def upload_of(
     if not isinstance(extra, Mapping | None):
         raise InvalidArgumentError(f"extra must be a dict, got {shown(extra)}")
     given = dict(extra or {})
-    meta_data = texts_of("meta_data", given.pop("meta_data", None) or {})
+    meta_data = texts_of("meta_data", given.pop("meta_data", None) or {}, ascii_only=False)
     acl = given.pop("acl", None)
     if acl is not None and not isinstance(acl, str):
         raise InvalidArgumentError(f'extra["acl"] must be a str, got {shown(acl)}')
     if if_none_match not in {None, "*"}:
         raise InvalidArgumentError(f"if_none_match must be '*' or None, got {shown(if_none_match)}")
     for name in given.keys() - HEADERS.keys():
-        near = difflib.get_close_matches(str(name), [*HEADERS, "meta_data", "acl"], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; it has meta_data, acl, {', '.join(HEADERS)}"
-        raise InvalidArgumentError(f"extra has no key {name!r}{hint}")
-    own = {HEADERS[name]: text for name, text in given.items() if text is not None}
+        _refuse_key(name)
+    own = {HEADERS[name]: text for name, text in given.items() if text is not None and name in HEADERS}
     own.setdefault("Content-Type", _guessed_type(object_name))
     return Upload(
         {**texts_of("extra", own), **texts_of("headers", headers or {})},
@@ -105,6 +105,15 @@ def upload_of(
         if_match,
         if_none_match,
     )
+
+
+def _refuse_key(name: object) -> None:
+    near = difflib.get_close_matches(str(name), [*HEADERS, "meta_data", "acl"], 1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; it has meta_data, acl, {', '.join(HEADERS)}"
+    message = f"extra has no key {name!r}{hint}"
+    if not security.WARN_LIKE_LIBCLOUD:
+        raise InvalidArgumentError(message)
+    warn_caller(message)
 
 
 def update_of(
@@ -152,7 +161,7 @@ def require_progress(progress: Any) -> None:
         raise InvalidArgumentError(f"progress must be a function of a number of bytes, got {shown(progress)}")
 
 
-def texts_of(argument: str, given: Any) -> dict[str, str]:
+def texts_of(argument: str, given: Any, *, ascii_only: bool = True) -> dict[str, str]:
     """Return names and texts that headers can hold; numbers become texts."""
     if not isinstance(given, Mapping):
         raise InvalidArgumentError(f"{argument} must be a dict, got {shown(given)}")
@@ -163,11 +172,13 @@ def texts_of(argument: str, given: Any) -> dict[str, str]:
             raise InvalidArgumentError(
                 f"names in {argument} must be letters, digits, '-', '_' and '.', got {shown(name)}"
             )
-        if not isinstance(text, str) or not text.isascii() or not text.isprintable() or text != text.strip():
+        if not isinstance(text, str) or not text.isprintable() or text != text.strip():
             raise InvalidArgumentError(
-                f"{argument}[{name!r}] must be printable ASCII without spaces around it (percent-encode the "
-                f"rest), got {shown(value)}"
+                f"{argument}[{name!r}] must be printable text without spaces around it, got {shown(value)}"
             )
+        if ascii_only and not text.isascii():
+            message = f"{argument}[{name!r}] must be ASCII (percent-encode the rest), got {shown(value)}"
+            raise InvalidArgumentError(message)
         texts[name] = text
     return texts
 

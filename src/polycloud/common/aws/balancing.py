@@ -24,6 +24,9 @@ from polycloud.utils.values import shown
 MARKER = "polycloud-create"
 """The tag of a balancer whose value is known to the create alone that made it."""
 
+PORT = "polycloud-port"
+"""The tag of a balancer with several listeners: the port of the first one."""
+
 REFUSED_MEMBERS = frozenset({"InvalidInstance", "InvalidTarget"})
 """The codes of members that the account does not have, that do not run, or that cannot be reached."""
 

@@ -13,7 +13,7 @@ import msgspec
 from polycloud.common.base import Connection, ConnectionKey, JsonResponse
 from polycloud.common.building import quote_segment
 from polycloud.common.tokens import Token
-from polycloud.errors import InvalidCredsError
+from polycloud.errors import InvalidCredsError, MalformedResponseError
 from polycloud.utils.status import HTTPStatus
 from polycloud.utils.values import LONGEST
 
@@ -33,7 +33,10 @@ class LoginResponse(JsonResponse):
 
     def parse_error(self) -> Any:
         """Return what went wrong, as text; raise `InvalidCredsError` if it is the credentials."""
-        fields = self.object if isinstance(self.object, dict) else {}
+        try:
+            fields = self.decode(dict[str, Any])
+        except MalformedResponseError:
+            fields = {}
         text = str(fields.get("error_description") or fields.get("error") or super().parse_error())
         if self.status in REFUSED:
             raise InvalidCredsError(text)

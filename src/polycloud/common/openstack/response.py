@@ -147,7 +147,7 @@ class OpenStackResponse(JsonResponse):
         try:
             body = self.decode(Any)
         except MalformedResponseError:
-            return self.body
+            return self.body.strip() or str(super().parse_error())
         if isinstance(body, dict):
             inner = next((value for value in body.values() if isinstance(value, dict)), None)
             named = {"message": body.get("faultstring"), **body, **(inner or {})}

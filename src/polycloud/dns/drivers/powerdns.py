@@ -6,6 +6,7 @@ sets: a request for those of one name leaves out disabled records, which a chang
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -53,7 +54,7 @@ class SetPayload(msgspec.Struct, gc=False):
 
     name: str
     type: str
-    records: list[RecordPayload]
+    records: tuple[RecordPayload, ...]
     ttl: int | None = None
 
 
@@ -160,9 +161,9 @@ class PowerDNSDriver(RecordSetsDriver):
 
     # Record sets
 
-    def _sets(self, zone: Zone, name: str | None = None) -> list[RecordSet]:
+    def _sets(self, zone: Zone, name: str | None = None) -> Iterator[RecordSet]:
         read = self._received_names(zone)
-        return [self._to_set(one, read(one.name)) for one in self._payloads(zone) if one.records]
+        return (self._to_set(one, read(one.name)) for one in self._payloads(zone) if one.records)
 
     def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
         read = self._received_names(zone)
@@ -194,13 +195,11 @@ class PowerDNSDriver(RecordSetsDriver):
         return Zone(payload.id, payload.name.removesuffix("."), type_, None, self, extra)
 
     def _to_set(self, payload: SetPayload, name: str) -> RecordSet:
-        values = tuple(
-            [
-                SetValue(one.content, DISABLED) if one.disabled else SetValue(one.content)
-                for one in payload.records
-            ]
-        )
-        return RecordSet(name, record_type(payload.type), payload.ttl, values)
+        values = [
+            SetValue(one.content, DISABLED) if one.disabled else SetValue(one.content)
+            for one in payload.records
+        ]
+        return RecordSet(name, record_type(payload.type), payload.ttl, tuple(values))
 
 
 def _payload(zone: Zone, change: SetChange) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from polycloud.loadbalancer.types import (
     Algorithm,
     BalancerAlreadyExistsError,
     BalancerDoesNotExistError,
+    Draining,
     MemberHealth,
     Provider,
     State,
@@ -30,6 +31,7 @@ class DummyLBDriver(Driver):
     api_name = "dummy"
     name = "Dummy Load Balancer Provider"
     website = "http://example.com"
+    draining = Draining.COUNTED
     protocols: ClassVar = {name: name for name in ("http", "https", "tcp", "udp")}
     algorithms: ClassVar = {one: str(one) for one in Algorithm}
     member_settings: ClassVar = frozenset({"weight", "condition"})

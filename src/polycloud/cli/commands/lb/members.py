@@ -15,9 +15,10 @@ from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from polycloud.cli.members import Target
+    from polycloud.loadbalancer.base import Driver
     from polycloud.loadbalancer.objects import Member
 
-__all__ = ["AnyMembers", "Balancer", "attach", "detach", "drain", "members"]
+__all__ = ["AnyMembers", "Balancer", "announce_draining", "attach", "detach", "drain", "members"]
 
 
 def _offers(driver: Any, given: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -121,11 +122,28 @@ def detach(
         found = finding.find(driver, BALANCERS, balancer)
         gone = selected(found, texts or (), resolved(nodes or (), profile, provider))
 
+        announce_draining(driver, drain)
+
         def act(member: Member) -> object:
             return driver.balancer_detach_member(found, member, drain)
 
         where = f" from {BALANCERS.title(found)}"
         changing.each(MEMBERS.title, gone, act, ("detach", "detached"), dry_run=dry_run, where=where)
+
+
+def announce_draining(driver: Driver, seconds: float | None) -> None:
+    """Say that all the seconds of a wait pass if they do, before the first member is touched.
+
+    Raises `UnsupportedOperationError` if members cannot drain.
+    """
+    from polycloud.loadbalancer.draining import require_draining
+    from polycloud.loadbalancer.types import Draining
+
+    require_draining(driver, seconds)
+    if seconds and driver.draining is Draining.TIMED:
+        output.note(
+            f"{driver.name} does not say when connections have ended: each member drains for {seconds:g} s"
+        )
 
 
 def drain(
@@ -140,7 +158,10 @@ def drain(
     provider: options.Provider = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Take a member out for a while, once its connections have ended; say how to put it back."""
+    """Take a member out for a while, once its connections have ended; say how to put it back.
+
+    --timeout is how long they may take. Providers that do not say when they have ended wait as long.
+    """
     from polycloud.cli.members import resolved, selected
 
     if (member is None) is (node is None):
@@ -149,6 +170,8 @@ def drain(
         found = finding.find(driver, BALANCERS, balancer)
         nodes = resolved([node], profile, provider) if node else []
         chosen = selected(found, [member] if member else [], nodes)
+
+        announce_draining(driver, timeout)
 
         def act(one: Member) -> object:
             return driver.balancer_suspend_member(found, one, timeout)

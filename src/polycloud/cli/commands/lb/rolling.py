@@ -9,7 +9,7 @@ import typer
 
 from polycloud.cli import accounts, changing, finding, options, output
 from polycloud.cli.commands.lb.balancers import Nodes
-from polycloud.cli.commands.lb.members import AnyMembers, Balancer
+from polycloud.cli.commands.lb.members import AnyMembers, Balancer, announce_draining
 from polycloud.cli.nouns import BALANCERS
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def rolling(
             "shell reads it.",
         ),
     ],
-    at_once: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="So many at the same time.")] = 1,
+    at_once: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, help="So many at the same time, never all that serve.")
+    ] = 1,
     drain: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How long connections may take to end.")
     ] = 60,
@@ -58,6 +60,8 @@ def rolling(
     program = Program.of(command)
     with accounts.connect_one(BALANCERS.service, profile, provider) as driver:
         found = finding.find(driver, BALANCERS, balancer)
+        wait = None if cut else drain
+        announce_draining(driver, wait)
         parts = chosen(found, texts or (), resolved(nodes or (), profile, provider))
         for part in parts:
             words = shlex.join(program.words_for(part))
@@ -80,7 +84,7 @@ def rolling(
                 parts,
                 program.run,
                 at_once=at_once,
-                wait_drained=None if cut else drain,
+                wait_drained=wait,
                 timeout=timeout,
                 on_step=tell,
             )

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from polycloud.common.aws.balancing import code_of, tag_list
+from polycloud.common.aws.balancing import PORT, code_of, tag_list
 from polycloud.common.aws.xml import Item
 from polycloud.common.busy import when_free
 from polycloud.errors import (
@@ -41,8 +41,6 @@ from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError, B
 OWNER = "polycloud-balancer"
 """The tag of a target group that this driver made: the ARN of its balancer."""
 
-PORT = "polycloud-port"
-"""The tag of a balancer with several listeners: the port of the first one."""
 UNKNOWN = ("protocol", "algorithm", "listeners", "health_check", "sticky", "target_group")
 """What the provider's list of balancers does not say of them."""
 

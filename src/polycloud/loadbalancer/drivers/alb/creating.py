@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from polycloud.common.arguments import as_list
-from polycloud.common.aws.balancing import MARKER, SCHEMES, require_name, require_scheme, tag_list
+from polycloud.common.aws.balancing import MARKER, PORT, SCHEMES, require_name, require_scheme, tag_list
 from polycloud.common.aws.xml import item_of
 from polycloud.common.creation import is_refusal, marker_for
 from polycloud.errors import (
@@ -27,7 +27,7 @@ from polycloud.errors import (
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM
 from polycloud.loadbalancer.checks import check_members
 from polycloud.loadbalancer.creating import MarkedCreation, Steps
-from polycloud.loadbalancer.drivers.alb.balancers import OWNER, PORT
+from polycloud.loadbalancer.drivers.alb.balancers import OWNER
 from polycloud.loadbalancer.drivers.alb.members import (
     BY_ADDRESS,
     BY_INSTANCE,

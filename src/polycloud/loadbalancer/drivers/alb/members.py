@@ -18,19 +18,23 @@ from polycloud.errors import (
 )
 from polycloud.loadbalancer.base import Addressed
 from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
+from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.alb.balancers import ALBBalancers
 from polycloud.loadbalancer.drivers.alb.payload import Group, Target, TargetDescription
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.types import MemberDoesNotExistError, MemberHealth
+from polycloud.loadbalancer.types import Draining, MemberDoesNotExistError, MemberHealth
 from polycloud.utils.networking import is_valid_ip_address
 
 INSTANCE = re.compile(r"i-[0-9a-f]+")
+INSTANCES_OF = "ec2"
 BY_INSTANCE, BY_ADDRESS = "instance", "ip"
 DESCRIBE_HEALTH, DESCRIPTIONS = "DescribeTargetHealth", "TargetHealthDescriptions"
 
 
 class ALBMembers(ALBBalancers):
     """Methods of members."""
+
+    draining = Draining.COUNTED
 
     def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
         """Return the members of a balancer; those too that are detached and end their connections.
@@ -114,7 +118,7 @@ class ALBMembers(ALBBalancers):
             ]
             return any(one.found == MemberHealth.DRAINING for one in states)
 
-        self._wait_drained(target.id, is_draining, timeout, attached=False)
+        wait_until_idle(self, target.id, is_draining, timeout, attached=False)
 
     def _health(self, group: str, **fields: Any) -> list[TargetDescription]:
         found = self.connection.iterate(
@@ -155,9 +159,14 @@ class ALBMembers(ALBBalancers):
                 raise
 
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
-        """Return the member that a node becomes, at the port of the target group."""
+        """Return the member that a node becomes, at the port of the target group.
+
+        A node of another provider or region is an address only.
+        """
         made = super()._member_of(balancer, node)
-        return Member(made.id, made.ip, None)
+        owner = getattr(node, "driver", None)
+        is_own = owner is None or (owner.type, owner.region) == (INSTANCES_OF, self.region)
+        return Member(made.id if is_own else None, made.ip, None)
 
 
 def target_of(member: Member, group: Group) -> Target:

@@ -17,6 +17,7 @@ from polycloud.common.payload import Item, LazyExtra
 from polycloud.errors import ConflictError, InvalidArgumentError, ProviderError
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Addressed, Driver
 from polycloud.loadbalancer.checks import check_balancer, check_members, check_name, check_port
+from polycloud.loadbalancer.draining import require_draining
 from polycloud.loadbalancer.drivers.digitalocean.payload import (
     ENCRYPTED,
     STATES,
@@ -56,6 +57,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
     type = Provider.DIGITAL_OCEAN
     protocols: ClassVar = {name: name for name in ("http", "https", "http2", "tcp", "udp")}
     algorithms: ClassVar = {Algorithm.ROUND_ROBIN: "round_robin"}
+    node_provider = "digitalocean"
     reports_health = False
 
     # Balancers
@@ -217,14 +219,16 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the droplet that a node is; it needs no address."""
         check_balancer(balancer)
+        region = getattr(node, "extra", {}).get("region_slug")
+        self._require_own_node(node, region, balancer.extra.get("region"))
         return droplet(Member(getattr(node, "id", None), None, None))
 
     def balancer_detach_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
-        """Detach a droplet; the provider does not say when it has no connections left."""
+        """Detach a droplet. Droplets cannot drain: `wait_drained` is refused."""
         check_balancer(balancer)
-        self._refuse_draining(wait_drained)
+        require_draining(self, wait_drained)
         wanted = droplet(member)
 
         def change() -> bool:

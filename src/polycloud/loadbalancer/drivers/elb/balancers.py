@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any, ClassVar
 
-from polycloud.common.aws.balancing import BalancingBaseDriver, BalancingConnection, code_of
+from polycloud.common.aws.balancing import (
+    PORT,
+    BalancingBaseDriver,
+    BalancingConnection,
+    code_of,
+    tag_list,
+    tags_of,
+)
 from polycloud.common.aws.xml import Item
 from polycloud.errors import (
     InvalidArgumentError,
+    NotFoundError,
     PolycloudError,
     ProviderHTTPError,
     UnsupportedOperationError,
@@ -18,10 +27,20 @@ from polycloud.errors import (
 )
 from polycloud.loadbalancer.base import Driver
 from polycloud.loadbalancer.checks import check_balancer, check_port
-from polycloud.loadbalancer.drivers.elb.payload import HTTP, Description, extra_of, listener_fields
+from polycloud.loadbalancer.drivers.elb.payload import (
+    HTTP,
+    Description,
+    ListenerDescription,
+    TagDescription,
+    extra_of,
+    listener_fields,
+)
 from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.settings import Listener
 from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError, BalancerInUseError, State
+
+MOST_NAMES = 20
+"""Tags of so many balancers can be described at once."""
 
 
 class ELBConnection(BalancingConnection):
@@ -35,22 +54,24 @@ class ELBBalancers(BalancingBaseDriver, Driver):
 
     connectionCls = ELBConnection
     connection: ELBConnection
+    node_provider = "ec2"
     protocols: ClassVar = {"http": "HTTP", "https": "HTTPS", "tcp": "TCP", "ssl": "SSL"}
     algorithms: ClassVar = {Algorithm.ROUND_ROBIN: "round robin"}
 
     def list_balancers(self) -> list[LoadBalancer]:
-        """Return all balancers of the region."""
+        """Return all balancers of the region: a request for 400, and one for 20 with several listeners."""
         return list(self.iterate_balancers())
 
     def iterate_balancers(self) -> Iterator[LoadBalancer]:
         """Yield the balancers, a page at a time."""
-        found = self.connection.iterate("DescribeLoadBalancers", "LoadBalancerDescriptions", Description)
-        yield from map(self._to_balancer, found)
+        items = self.connection.iterate("DescribeLoadBalancers", "LoadBalancerDescriptions", Description)
+        while page := list(islice(items, self.connection.per_page)):
+            yield from self._to_balancers(page)
 
     def get_balancer(self, balancer_id: str) -> LoadBalancer:
         """Return the balancer of this name, which is its id."""
         with self._balancer_errors(balancer_id):
-            return self._to_balancer(self._described(balancer_id))
+            return self._fresh(balancer_id)
 
     def update_balancer(
         self,
@@ -64,6 +85,7 @@ class ELBBalancers(BalancingBaseDriver, Driver):
     ) -> LoadBalancer:
         """Change the listener at the balancer's port; the name and the algorithm cannot be changed.
 
+        It is refused if the balancer, as it is now, has several listeners and none at `balancer.port`.
         At another port the new listener is made before the old one is deleted; at the same port after it.
         `ex_certificate` is the certificate if the new protocol needs one and the old listener has none.
         """
@@ -78,18 +100,17 @@ class ELBBalancers(BalancingBaseDriver, Driver):
             self._algorithm(algorithm)
 
         def change() -> LoadBalancer:
-            described = self._described(balancer.id)
-            listeners = described.value.listeners
-            if listeners:
-                first = next((one for one in listeners if one.listener.port == balancer.port), listeners[0])
+            if listeners := self._described(balancer.id).value.listeners:
+                first = _listener_at(balancer.port, listeners)
                 old = _completed(first.listener.settings())
                 new = _changed(old, port, protocol, ex_certificate)
                 if new.port != old.port and any(one.listener.port == new.port for one in listeners):
                     raise InvalidArgumentError(f"the balancer has another listener at port {new.port}")
                 if new != old:
                     self._replace(balancer.id, old, new, first.policy_names or ())
-                    described = self._described(balancer.id)
-            return self._to_balancer(described)
+                if len(listeners) > 1:
+                    self._set_tags(balancer.id, {PORT: str(new.port)})
+            return self._fresh(balancer.id)
 
         return self._changing(balancer, change)
 
@@ -124,13 +145,48 @@ class ELBBalancers(BalancingBaseDriver, Driver):
             raise BalancerDoesNotExistError(driver=self, balancer_id=str(name))
         return first
 
-    def _to_balancer(self, item: Item[Description]) -> LoadBalancer:
+    def _fresh(self, name: str) -> LoadBalancer:
+        return self._to_balancers([self._described(name)])[0]
+
+    def _to_balancers(self, items: Sequence[Item[Description]]) -> list[LoadBalancer]:
+        """Return balancers with that listener as the first one that the tag names, if there are several."""
+        tags = self._tags([one.value.name for one in items if len(one.value.listeners or ()) > 1])
+        return [self._to_balancer(one, tags.get(one.value.name, {}).get(PORT)) for one in items]
+
+    def _tags(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the tags of balancers by their names; without those that are gone."""
+        tags: dict[str, dict[str, str]] = {}
+        for start in range(0, len(names), MOST_NAMES):
+            some = names[start : start + MOST_NAMES]
+            try:
+                found = [one.value for one in self._described_tags(some)]
+            except NotFoundError:  # one of them is gone by now
+                if len(some) > 1:
+                    for one in some:
+                        tags |= self._tags([one])
+                continue
+            tags |= {one.name: tags_of(one.tags) for one in found}
+        return tags
+
+    def _described_tags(self, names: Sequence[str]) -> Iterator[Item[TagDescription]]:
+        list_ = "TagDescriptions"
+        return self.connection.iterate(
+            "DescribeTags", list_, TagDescription, paged=False, LoadBalancerNames=names
+        )
+
+    def _set_tags(self, name: str, tags: dict[str, str]) -> None:
+        fields = {"LoadBalancerNames": [name], "Tags": tag_list(tags)}
+        self.connection.call("AddTags", fields, idempotent=True)
+
+    def _to_balancer(self, item: Item[Description], port: str | None) -> LoadBalancer:
         raw = item.value
+        if raw.listeners:
+            raw.listeners.sort(key=lambda one: str(one.listener.port) != port)
         extra = {**extra_of(item), "algorithm": Algorithm.ROUND_ROBIN}
         listeners = extra["listeners"]
-        port = listeners[0].port if listeners else None
+        first = listeners[0].port if listeners else None
         state = State.RUNNING if raw.address else State.PENDING
-        return LoadBalancer(raw.name, raw.name, state, raw.address, port, self, extra)
+        return LoadBalancer(raw.name, raw.name, state, raw.address, first, self, extra)
 
     def _replace(self, name: str, old: Listener, new: Listener, policies: Sequence[str]) -> None:
         if new.port == old.port:
@@ -166,6 +222,17 @@ class ELBBalancers(BalancingBaseDriver, Driver):
     def _set_policies(self, name: str, port: int, policies: Sequence[str]) -> None:
         fields = {"LoadBalancerName": name, "LoadBalancerPort": port, "PolicyNames": policies}
         self.connection.act("SetLoadBalancerPoliciesOfListener", **fields)
+
+
+def _listener_at(port: int | None, listeners: Sequence[ListenerDescription]) -> ListenerDescription:
+    """Return the listener at a port, or the only one. Raises `InvalidArgumentError` if there is none."""
+    found = next((one for one in listeners if one.listener.port == port), None)
+    if found is None and len(listeners) > 1:
+        ports = ", ".join(str(one.listener.port) for one in listeners)
+        raise InvalidArgumentError(
+            f"the balancer has listeners at {ports}, none at {port}; get_balancer() returns it as it is now"
+        )
+    return found or listeners[0]
 
 
 def _completed(one: Listener) -> Listener:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from polycloud.common.arguments import as_list
-from polycloud.common.aws.balancing import MARKER, require_name, require_scheme, tag_list, tags_of
+from polycloud.common.aws.balancing import MARKER, PORT, require_name, require_scheme, tag_list, tags_of
 from polycloud.common.creation import marker_for
 from polycloud.errors import NotFoundError, UnsupportedOperationError
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM
@@ -18,7 +18,6 @@ from polycloud.loadbalancer.drivers.elb.members import ELBMembers, instance_of, 
 from polycloud.loadbalancer.drivers.elb.payload import (
     HTTP,
     TCP,
-    TagDescription,
     check_fields,
     listener_fields,
 )
@@ -115,18 +114,15 @@ class ELBCreating(ELBMembers):
             "SecurityGroups": as_list(ex_security_groups),
             "Scheme": "internal" if (require_scheme(ex_scheme) or self._scheme) == "internal" else None,
         }
-        return self._create(name, fields, ex_tags or {}, plan)
+        tags = dict(ex_tags or {})
+        if len(listeners) > 1:
+            tags[PORT] = str(port)
+        return self._create(name, fields, tags, plan)
 
     def ex_list_tags(self, balancer: LoadBalancer) -> dict[str, str]:
         """Return the tags of a balancer."""
         with self._balancer_errors(balancer.id):
-            found = self.connection.iterate(
-                "DescribeTags",
-                "TagDescriptions",
-                TagDescription,
-                paged=False,
-                LoadBalancerNames=[balancer.id],
-            )
+            found = self._described_tags([balancer.id])
             return {key: value for one in found for key, value in tags_of(one.value.tags).items()}
 
     def _create(self, name: str, fields: dict[str, Any], tags: dict[str, str], plan: Plan) -> LoadBalancer:

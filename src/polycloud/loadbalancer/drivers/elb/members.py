@@ -17,10 +17,11 @@ from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 from polycloud.loadbalancer.base import Addressed
 from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
+from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.elb.balancers import ELBBalancers
 from polycloud.loadbalancer.drivers.elb.payload import DescribedAttributes, Instance
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.types import MemberHealth
+from polycloud.loadbalancer.types import Draining, MemberHealth
 
 INSTANCE = re.compile(r"i-[0-9a-f]+")
 LONGEST_DRAINING = 3600
@@ -29,6 +30,8 @@ LONGEST_DRAINING = 3600
 
 class ELBMembers(ELBBalancers):
     """Methods of members."""
+
+    draining = Draining.COUNTED
 
     def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
         """Return the instances of a balancer, with their health."""
@@ -88,7 +91,7 @@ class ELBMembers(ELBBalancers):
                 raise
             return state is not None and state.is_draining
 
-        self._wait_drained(id_, is_draining, timeout, attached=False)
+        wait_until_idle(self, id_, is_draining, timeout, attached=False)
 
     def _turn_draining_on(self, name: str, wait: float) -> None:
         fields = {"LoadBalancerName": name}
@@ -113,9 +116,6 @@ class ELBMembers(ELBBalancers):
                 raise InvalidArgumentError(message) from error
             raise
 
-    def _fresh(self, name: str) -> LoadBalancer:
-        return self._to_balancer(self._described(name))
-
     def _states(self, name: str, ids: Sequence[str] = ()) -> dict[str, Instance]:
         """Return the health of instances: by default of all that are registered."""
         fields: dict[str, Any] = {"LoadBalancerName": name, "Instances": [{"InstanceId": one} for one in ids]}
@@ -132,6 +132,8 @@ class ELBMembers(ELBBalancers):
     def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
         """Return the member that a node becomes, at the port of all."""
         made = super()._member_of(balancer, node)
+        owner = getattr(node, "driver", None)
+        self._require_own_node(node, getattr(owner, "region", None), self.region)
         return Member(made.id, made.ip, None)
 
 

@@ -27,6 +27,7 @@ from polycloud.errors import (
 )
 from polycloud.loadbalancer.base import Addressed, Driver
 from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.haproxy import servers
 from polycloud.loadbalancer.drivers.haproxy.runtime import RuntimeConnection, word
 from polycloud.loadbalancer.drivers.haproxy.servers import Row, Server
@@ -35,6 +36,7 @@ from polycloud.loadbalancer.settings import HealthCheck
 from polycloud.loadbalancer.types import (
     Algorithm,
     BalancerDoesNotExistError,
+    Draining,
     MemberHealth,
     Provider,
     State,
@@ -67,6 +69,7 @@ class HAProxyDriver(Driver):
     connectionCls = RuntimeConnection
     connection: RuntimeConnection
     credentials = (Credential("path"),)
+    draining = Draining.COUNTED
     finds_credentials = True  # a host and port need none; the path may stand in the environment
     protocols: ClassVar = {"http": "http", "tcp": "tcp"}
     algorithms: ClassVar = {
@@ -127,6 +130,8 @@ class HAProxyDriver(Driver):
     ) -> Member:
         """Attach a member: set its server ready if it drains or is in maintenance, else add one; return it.
 
+        A member that the backend lists as draining, as after too short a `wait_drained`, may be given so.
+
         Args:
             balancer: The backend.
             member: Its address, port, and in `extra["weight"]` a weight from 0 to 256.
@@ -140,12 +145,13 @@ class HAProxyDriver(Driver):
             UnsupportedOperationError: This HAProxy or the backend's algorithm allows no new servers, and no
                 server of the configuration is in reserve; or such a server, which keeps its own, was to get a
                 health check or the PROXY protocol; or the health check has what is the backend's; or the
-                member's condition is not ENABLED.
+                condition of a new member is not ENABLED.
         """
         check_balancer(balancer)
         wanted = servers.normalized(check_member(member))
         weight = servers.weight_of(member)
-        self._require_settings(member)
+        if not servers.drains(member, balancer):
+            self._require_settings(member)
         check = servers.check_words(ex_health_check)
         words = ["send-proxy-v2"] if ex_proxy_protocol else []
         must_check = ex_health_check not in (None, DEFAULT_CHECK)
@@ -331,10 +337,10 @@ class HAProxyDriver(Driver):
             return found
         ends_at = time.monotonic() + wait_drained
         change("drain")
-        self._wait_drained(name, connections, wait_drained)
+        wait_until_idle(self, name, connections, wait_drained)
         change("maint")
         # A client that a cookie sends there may have come in between
-        self._wait_drained(name, connections, max(1.0, ends_at - time.monotonic()))
+        wait_until_idle(self, name, connections, max(1.0, ends_at - time.monotonic()))
         return found
 
     def _delete(self, balancer: LoadBalancer, name: str, *, cut: bool) -> None:

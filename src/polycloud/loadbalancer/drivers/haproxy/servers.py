@@ -148,6 +148,12 @@ def weight_of(member: Member) -> int | None:
     raise InvalidArgumentError(f"the member's weight must be an int from 0 to 256, got {shown(weight)}")
 
 
+def drains(member: Member, balancer: LoadBalancer) -> bool:
+    """Return whether a balancer lists a member as draining: that is what it does, not what it shall do."""
+    is_listed = member.balancer is not None and member.balancer.id == balancer.id
+    return is_listed and member.extra.get("condition") == MemberCondition.DRAINING
+
+
 def check_words(check: HealthCheck | None) -> list[str]:
     """Return the words of a health check.
 

@@ -50,6 +50,7 @@ class LinodeLBDriver(LinodeMembers):
     """
 
     type = Provider.LINODE
+    node_provider = "linode"
     protocols: ClassVar = {name: name for name in ("http", "https", "tcp")}
     algorithms: ClassVar = {
         Algorithm.ROUND_ROBIN: "roundrobin",

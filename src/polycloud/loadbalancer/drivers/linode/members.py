@@ -6,17 +6,21 @@ port that is a node of every config: all ports pass connections to all members.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from polycloud.common.base import quote_segment
 from polycloud.common.linode import LinodeBaseDriver, LinodeBusyError
 from polycloud.common.payload import Item, identity, value_of
 from polycloud.errors import NotFoundError, ProviderError
-from polycloud.loadbalancer.base import Driver
-from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.base import Addressed, Driver
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
+from polycloud.loadbalancer.draining import Place, TimedDrain
 from polycloud.loadbalancer.drivers.linode.payload import (
+    CONDITIONS,
+    MODES,
     Config,
     Node,
     members_of,
@@ -25,13 +29,15 @@ from polycloud.loadbalancer.drivers.linode.payload import (
     split_address,
 )
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.types import BalancerError
+from polycloud.loadbalancer.types import BalancerError, Draining, MemberCondition
 
 PATH = "/nodebalancers"
 
 
 class LinodeMembers(LinodeBaseDriver, Driver):
     """Methods of members."""
+
+    draining = Draining.TIMED
 
     def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
         """Return the members, each once: a request for the configs, and one for the nodes of each."""
@@ -65,19 +71,22 @@ class LinodeMembers(LinodeBaseDriver, Driver):
     ) -> bool:
         """Detach a member from all ports.
 
-        The provider does not count connections, so `wait_drained` is refused. To drain a member, let
-        `ex_update_member` give it the condition DRAINING, and detach it when you know that it is idle.
+        The provider does not count connections: all of `wait_drained` is waited, with the mode "drain".
         """
         check_balancer(balancer)
-        self._refuse_draining(wait_drained)
 
-        def change() -> bool:
-            for path in self._node_paths(balancer, member):
+        def delete(paths: Iterable[str]) -> bool:
+            for path in paths:
                 with suppress(NotFoundError):  # somebody else was faster
                     self.connection.delete(path)
             return True
 
-        return self._changing(balancer, change)
+        if wait_drained is None:
+            return self._changing(balancer, lambda: delete(self._attached(balancer, member)))
+        with self._balancer_errors(balancer.id):
+            there = self._attached(balancer, member)
+        drain = TimedDrain(self, address_of(member), drained(there), partial(self._set, balancer))
+        return drain.run(wait_drained, lambda: self._changing(balancer, lambda: delete(there)))
 
     def ex_update_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Change a member, at all ports, to what its `extra` has: `weight`, `condition`, `mode` and `label`.
@@ -89,13 +98,19 @@ class LinodeMembers(LinodeBaseDriver, Driver):
         body = settings_fields(check_member(member).extra)
 
         def change() -> Member:
-            for path in self._node_paths(balancer, member):
+            for path in self._attached(balancer, member):
                 self.connection.put(path, Node, body)
             return self._require_member(self.balancer_list_members(balancer), member)
 
         return self._changing(balancer, change)
 
     # For the methods above
+
+    def _member_of(self, balancer: LoadBalancer, node: Addressed) -> Member:
+        """Return the member that a node becomes; private addresses are reached in their region only."""
+        made = super()._member_of(balancer, node)
+        self._require_own_node(node, getattr(node, "extra", {}).get("region"), balancer.extra.get("region"))
+        return made
 
     def _is_busy(self, error: ProviderError) -> bool:
         return isinstance(error, LinodeBusyError)
@@ -120,15 +135,27 @@ class LinodeMembers(LinodeBaseDriver, Driver):
         )
         return [one for nodes in lists for one in nodes]
 
-    def _node_paths(self, balancer: LoadBalancer, member: Member) -> list[str]:
-        """Return the paths of the nodes that are a member. Raises `MemberDoesNotExistError`."""
+    def _attached(self, balancer: LoadBalancer, member: Member) -> dict[str, Node]:
+        """Return the nodes that are a member, by their paths. Raises `MemberDoesNotExistError`."""
         nodes = self._nodes(balancer.id, self._configs(balancer.id))
         found = self._require_member(members_of(balancer, nodes), member)
         where = (found.ip, found.port)
         base = f"{path_of(balancer.id)}/configs"
-        return [
-            f"{base}/{one.config_id}/nodes/{one.id}" for one in nodes if split_address(one.address) == where
-        ]
+        own = (one for one in nodes if split_address(one.address) == where)
+        return {f"{base}/{one.config_id}/nodes/{one.id}": one for one in own}
+
+    def _set(self, balancer: LoadBalancer, path: str, body: dict[str, Any]) -> None:
+        self._changing(balancer, lambda: self.connection.put(path, Node, body))
+
+
+def drained(nodes: Mapping[str, Node]) -> list[Place]:
+    """Return how nodes drain that get new connections."""
+    enabled = MemberCondition.ENABLED
+    return [
+        Place(path, {"mode": MODES[MemberCondition.DRAINING]}, {"mode": one.mode})
+        for path, one in nodes.items()
+        if CONDITIONS.get(one.mode or "") == enabled
+    ]
 
 
 def path_of(balancer_id: str) -> str:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from polycloud.common.base import quote_segment
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError, PolycloudError, translated
 from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
-from polycloud.loadbalancer.drivers.octavia.creating import OctaviaCreating
+from polycloud.loadbalancer.draining import Place, TimedDrain, refusal
+from polycloud.loadbalancer.drivers.octavia.creating import OVN, OctaviaCreating
 from polycloud.loadbalancer.drivers.octavia.payload import (
+    BalancerPayload,
     MemberPayload,
     PoolPayload,
     Tree,
@@ -24,11 +28,18 @@ from polycloud.loadbalancer.drivers.octavia.payload import (
     to_member,
 )
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.types import MemberAlreadyExistsError, MemberDoesNotExistError
+from polycloud.loadbalancer.types import (
+    Draining,
+    MemberAlreadyExistsError,
+    MemberCondition,
+    MemberDoesNotExistError,
+)
 
 
 class OctaviaMembers(OctaviaCreating):
     """Methods of members."""
+
+    draining = Draining.TIMED
 
     def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
         """Return the members of the pool of the balancer's first listener."""
@@ -53,22 +64,38 @@ class OctaviaMembers(OctaviaCreating):
     def balancer_detach_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
-        """Detach a member; Octavia does not count the connections of members, so `wait_drained` is refused.
+        """Detach a member.
 
-        A member with the weight 0 gets no new connections.
+        Octavia does not count the connections of members: all of `wait_drained` is waited, with the weight 0.
+        Balancers of the provider "ovn", which has no weights, refuse it.
         """
-        check_balancer(balancer)
-        self._refuse_draining(wait_drained)
         tree, pool = self._place(balancer)
-        there = self._members(balancer, pool)
-        found = self._require_member(there, member)
-        self._detach(balancer, pool, found)
-        if not any(one.ip == found.ip for one in there if one.id != found.id):
-            for further in tree.further_pools:
-                for one in self._members(balancer, further):
-                    if one.ip == found.ip:
-                        self._detach_if_there(balancer, further, one)
-        return True
+        there = [(pool, one) for one in self._members(balancer, pool)]
+        found = self._require_member([one for _, one in there], member)
+        leaving = [(pool, found)]
+        if not any(one.ip == found.ip for _, one in there if one.id != found.id):
+            further = ((each, one) for each in tree.further_pools for one in self._members(balancer, each))
+            leaving += [(each, one) for each, one in further if one.ip == found.ip]
+
+        def detach() -> bool:
+            (first, *others) = leaving
+            self._detach(balancer, *first)
+            for one in others:
+                self._detach_if_there(balancer, *one)
+            return True
+
+        if wait_drained is None:
+            return detach()
+        if tree.balancer.provider == OVN:
+            raise refusal(self, 'of a balancer of the provider "ovn"')
+        drain = TimedDrain(
+            self,
+            address_of(found),
+            [_drained(*one) for one in leaving if one[1].extra["condition"] == MemberCondition.ENABLED],
+            partial(self._set, balancer),
+            partial(self._is_settled, balancer),
+        )
+        return drain.run(wait_drained, detach)
 
     def ex_update_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Change a member to what its `extra` has: `weight`, `condition` and what else Octavia can change.
@@ -106,6 +133,16 @@ class OctaviaMembers(OctaviaCreating):
             return to_member(value_of(item), balancer)
 
         return self.connection.list_all(f"{_pool_path(pool)}/members", "members", MemberPayload, build)
+
+    def _set(self, balancer: LoadBalancer, path: str, fields: dict[str, Any]) -> None:
+        self._changing(balancer, lambda: self._put(path, {"member": fields}))
+
+    def _is_settled(self, balancer: LoadBalancer) -> bool:
+        """Return whether all changes of a balancer are carried out."""
+        with self._balancer_errors(balancer.id):
+            path = f"/lbaas/loadbalancers/{quote_segment(balancer.id)}"
+            found = self.connection.fetch(path, "loadbalancer", BalancerPayload).value
+            return not found.provisioning_status.startswith("PENDING")
 
     def _attach(self, balancer: LoadBalancer, pool: PoolPayload, member: Member, port: int | None) -> Member:
         body = member_fields(member, port, check_port_of(pool))
@@ -166,3 +203,7 @@ def _pool_path(pool: PoolPayload) -> str:
 
 def _path(pool: PoolPayload, member: Member) -> str:
     return f"{_pool_path(pool)}/members/{quote_segment(str(member.id))}"
+
+
+def _drained(pool: PoolPayload, member: Member) -> Place:
+    return Place(_path(pool, member), {"weight": 0}, {"weight": member.extra["weight"]})

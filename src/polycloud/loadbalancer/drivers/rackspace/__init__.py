@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 
 from polycloud.common.base import quote_segment
+from polycloud.common.creation import UniqueCreation
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK
 from polycloud.errors import NotFoundError, ProviderHTTPError, translated
-from polycloud.loadbalancer.checks import address_of, check_balancer, check_member
+from polycloud.loadbalancer.checks import address_of, check_balancer, check_member, same_member
+from polycloud.loadbalancer.draining import Place, TimedDrain
 from polycloud.loadbalancer.drivers.rackspace.balancers import CloudLBBalancers
 from polycloud.loadbalancer.drivers.rackspace.connection import (
     DUPLICATE,
@@ -25,16 +27,25 @@ from polycloud.loadbalancer.drivers.rackspace.connection import (
     CloudLBResponse,
 )
 from polycloud.loadbalancer.drivers.rackspace.payload import (
+    UPDATING,
     NodePayload,
     node_fields,
     node_settings,
     to_member,
 )
 from polycloud.loadbalancer.objects import LoadBalancer, Member
-from polycloud.loadbalancer.types import MemberAlreadyExistsError, MemberDoesNotExistError, Provider
+from polycloud.loadbalancer.types import (
+    Draining,
+    MemberAlreadyExistsError,
+    MemberCondition,
+    MemberDoesNotExistError,
+    Provider,
+)
 
 __all__ = ["CloudLBConnection", "CloudLBResponse", "RackspaceLBDriver"]
 
+SEEN = 5.0
+"""Seconds after which a member is certainly listed."""
 UK = frozenset({"uk", "lon"})
 
 
@@ -58,6 +69,7 @@ class RackspaceLBDriver(CloudLBBalancers):
     default_method = "2.0_apikey"
     public_cloud = RACKSPACE
     finds_credentials = False
+    draining = Draining.TIMED
     credentials = (Credential("username", ("RS_USERNAME",)), Credential("api_key", ("RS_API_KEY",)))
 
     def __init__(
@@ -83,12 +95,23 @@ class RackspaceLBDriver(CloudLBBalancers):
         return [to_member(one, balancer) for one in found.nodes]
 
     def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
-        """Attach a member; see `create_balancer` for its `extra`."""
+        """Attach a member; see `create_balancer` for its `extra`.
+
+        If the response is lost, the member is searched for; `AmbiguousCreateError` if it is not found.
+        """
         check_balancer(balancer)
         body = {"nodes": node_fields([check_member(member)])}
 
+        def listed() -> list[Member]:
+            found = same_member(self.balancer_list_members(balancer), member)
+            return [] if found is None else [found]
+
+        def attach() -> Member:
+            self._require_new(listed(), member)
+            creation = UniqueCreation(f"the member {address_of(member)}", send, listed)
+            return creation.run(settle_time=SEEN, timeout=SEEN)
+
         def send() -> Member:
-            self._require_new(self.balancer_list_members(balancer), member)
             try:
                 response = self.connection.request(_path(balancer), json=body, method="POST")
             except ProviderHTTPError as error:
@@ -99,27 +122,48 @@ class RackspaceLBDriver(CloudLBBalancers):
             made = [to_member(one, balancer) for one in response.decode(Nodes).nodes]
             return self._require_member(made, member)
 
-        return self._change(balancer, send)
+        return self._change(balancer, attach)
 
     def balancer_detach_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
-        """Detach a member. The provider does not count its connections, so `wait_drained` is refused.
+        """Detach a member.
 
-        See `ex_update_member` for one that gets no new connections.
+        The provider does not count connections: all of `wait_drained` is waited, with the condition DRAINING,
+        which lets requests of sticky sessions come.
         """
         check_balancer(balancer)
-        self._refuse_draining(wait_drained)
+        repeated = False
 
         def send() -> bool:
-            found = self._require_member(self.balancer_list_members(balancer), member)
+            nonlocal repeated
+            there = self.balancer_list_members(balancer)
+            if repeated and same_member(there, member) is None:
+                return True
+            found = self._require_member(there, member)
             try:
                 return self.connection.delete(_path(balancer, found))
             except NotFoundError as error:
                 gone = MemberDoesNotExistError(error.message, self, str(found.id))
                 raise translated(error, gone) from error
+            except ProviderHTTPError as error:
+                repeated = error.repeated  # and the first request, whose response was lost, may have done it
+                raise
 
-        return self._change(balancer, send)
+        def detach() -> bool:
+            return self._change(balancer, send)
+
+        if wait_drained is None:
+            return detach()
+        found = self._attached(balancer, member)
+        drain = TimedDrain(
+            self,
+            address_of(found),
+            _drained(balancer, found),
+            lambda path, fields: self._change(balancer, lambda: self._put(path, {"node": fields})),
+            lambda: self.get_balancer(balancer.id).extra["status"] != UPDATING,
+        )
+        return drain.run(wait_drained, detach)
 
     def ex_update_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Change a member to what its `extra` has: `weight`, `condition` and `type`.
@@ -131,11 +175,22 @@ class RackspaceLBDriver(CloudLBBalancers):
         settings = node_settings(check_member(member))
 
         def send() -> Member:
-            found = self._require_member(self.balancer_list_members(balancer), member)
+            found = self._attached(balancer, member)
             self._put(_path(balancer, found), {"node": settings})
             return self._require_member(self.balancer_list_members(balancer), found)
 
         return self._change(balancer, send)
+
+    def _attached(self, balancer: LoadBalancer, member: Member) -> Member:
+        return self._require_member(self.balancer_list_members(balancer), member)
+
+
+def _drained(balancer: LoadBalancer, member: Member) -> list[Place]:
+    """Return how a member drains, if it gets new connections."""
+    if member.extra["condition"] != MemberCondition.ENABLED:
+        return []
+    draining, enabled = MemberCondition.DRAINING.name, MemberCondition.ENABLED.name
+    return [Place(_path(balancer, member), {"condition": draining}, {"condition": enabled})]
 
 
 def _path(balancer: LoadBalancer, member: Member | None = None) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.arguments import drop_none
 from polycloud.common.base import quote_segment
-from polycloud.common.creation import NewCreation
+from polycloud.common.creation import UniqueCreation, marker_for
 from polycloud.common.openstack import OpenStackBaseDriver
 from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderError, ProviderHTTPError, translated
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Driver
@@ -20,6 +20,7 @@ from polycloud.loadbalancer.drivers.rackspace.payload import (
     PROTOCOLS,
     STATES,
     BalancerPayload,
+    Metadata,
     address_of,
     extra_of,
     monitor_fields,
@@ -33,6 +34,8 @@ from polycloud.loadbalancer.types import Algorithm, BalancerDoesNotExistError, S
 T = TypeVar("T")
 ADDRESSES = ("PUBLIC", "SERVICENET")
 LONGEST_NAME = 128
+MARKER = "polycloudcreate"
+"""The metadata whose value is known to the create alone that made a balancer: letters and digits only."""
 
 
 class CloudLBBalancers(OpenStackBaseDriver, Driver):
@@ -89,7 +92,7 @@ class CloudLBBalancers(OpenStackBaseDriver, Driver):
     ) -> LoadBalancer:
         """Create a balancer in one request. Two balancers may have one name.
 
-        If the response is lost, the balancer is the only one of this name that was not there before.
+        If the response is lost, the balancer is found by its metadata `polycloudcreate`.
 
         Args:
             name: Its name, of up to 128 characters.
@@ -114,7 +117,7 @@ class CloudLBBalancers(OpenStackBaseDriver, Driver):
             InvalidArgumentError: An argument is invalid; nothing was sent.
             UnsupportedOperationError: The provider does not have this protocol, algorithm or setting.
             QuotaExceededError: The account has as many balancers as it may have.
-            AmbiguousCreateError: The response was lost, and there is no such balancer, or several.
+            AmbiguousCreateError: The response was lost and the balancer not found.
         """
         if ex_address_type not in ADDRESSES:
             raise InvalidArgumentError(
@@ -122,7 +125,10 @@ class CloudLBBalancers(OpenStackBaseDriver, Driver):
             )
         address = {"type": ex_address_type} if ex_virtual_ip_id is None else {"id": ex_virtual_ip_id}
         word = self._protocol(protocol)
-        metadata = [{"key": key, "value": value} for key, value in (ex_metadata or {}).items()]
+        mark = marker_for()
+        metadata = [
+            {"key": key, "value": value} for key, value in {**(ex_metadata or {}), MARKER: mark}.items()
+        ]
         body = {
             "name": _check_name(name),
             "port": check_port(port),
@@ -135,18 +141,19 @@ class CloudLBBalancers(OpenStackBaseDriver, Driver):
             "connectionThrottle": dict(ex_connection_throttle) if ex_connection_throttle else None,
             "accessList": [dict(one) for one in ex_access_list] or None,
             "timeout": ex_timeout,
-            "metadata": metadata or None,
+            "metadata": metadata,
         }
 
         def send() -> LoadBalancer:
             made = self.connection.create("/loadbalancers", "loadBalancer", BalancerPayload, drop_none(body))
             return self._to_balancer(made.value)
 
-        def named() -> list[LoadBalancer]:
-            return [one for one in self.list_balancers(ex_details=False) if one.name == name]
+        def marked() -> list[LoadBalancer]:
+            named = [one for one in self.list_balancers(ex_details=False) if one.name == name]
+            return [one for one in named if self._metadata(one.id).get(MARKER) == mark]
 
-        creation = NewCreation(f"the balancer {name!r}", send, named)
-        creation.marker = f"the name {name!r}"
+        creation = UniqueCreation(f"the balancer {name!r}", send, marked)
+        creation.marker = f"the name {name!r} and the metadata {MARKER}={mark}"
         return self._create_once(creation)
 
     def update_balancer(
@@ -174,9 +181,27 @@ class CloudLBBalancers(OpenStackBaseDriver, Driver):
     def destroy_balancer(self, balancer: LoadBalancer) -> bool:
         """Destroy a balancer. The provider keeps it in its records for 90 days."""
         path = _path(check_balancer(balancer).id)
-        return self._change(balancer, lambda: self.connection.delete(path))
+
+        def destroy() -> bool:
+            try:
+                return self.connection.delete(path)
+            except ProviderHTTPError as error:
+                if error.repeated and is_gone(error):  # the response to the first request was lost
+                    return True
+                raise
+
+        return self._change(balancer, destroy)
 
     # For the nouns
+
+    def _metadata(self, balancer_id: str) -> dict[str, str]:
+        """Return the metadata of a balancer; none if it is gone."""
+        try:
+            with self._balancer_errors(balancer_id):
+                found = self.connection.request(f"{_path(balancer_id)}/metadata").decode(Metadata)
+        except NotFoundError:
+            return {}
+        return {one.key: one.value for one in found.metadata}
 
     def _put(self, path: str, body: dict[str, Any]) -> None:
         self.connection.request(path, json=body, method="PUT", idempotent=True)

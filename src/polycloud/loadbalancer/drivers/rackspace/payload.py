@@ -27,9 +27,10 @@ ALGORITHMS = {
         *("WEIGHTED_ROUND_ROBIN", "WEIGHTED_LEAST_CONNECTIONS"),
     )
 }
+UPDATING = "PENDING_UPDATE"
 STATES = {
     "ACTIVE": State.RUNNING,
-    "PENDING_UPDATE": State.RUNNING,
+    UPDATING: State.RUNNING,
     "BUILD": State.PENDING,
     "PENDING_DELETE": State.DELETED,
     "DELETED": State.DELETED,
@@ -94,6 +95,19 @@ class NodePayload(msgspec.Struct):
     status: str | None = None
     weight: int | None = None
     type: str | None = None
+
+
+class Datum(msgspec.Struct):
+    """A name and a value."""
+
+    key: str
+    value: str
+
+
+class Metadata(msgspec.Struct):
+    """The metadata of a balancer."""
+
+    metadata: list[Datum] = []
 
 
 class BalancerPayload(msgspec.Struct, rename="camel"):

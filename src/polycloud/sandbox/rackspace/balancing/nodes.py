@@ -37,8 +37,8 @@ def _get(state: State, call: Call) -> Reply:
 
 def _update(state: State, call: Call) -> Reply:
     balancer = find_balancer(state, call)
-    node, changes = _node(balancer, call), read_node_changes(call.body.part("node"))
     balancer.require_active()
+    node, changes = _node(balancer, call), read_node_changes(call.body.part("node"))
     node.update(changes)
     balancer.begin("PENDING_UPDATE")
     return Reply(202)
@@ -46,8 +46,8 @@ def _update(state: State, call: Call) -> Reply:
 
 def _delete(state: State, call: Call) -> Reply:
     balancer = find_balancer(state, call)
-    node = _node(balancer, call)
     balancer.require_active()
+    node = _node(balancer, call)
     del balancer.nodes[node["id"]]
     balancer.begin("PENDING_UPDATE")
     return Reply(202)

@@ -14,6 +14,7 @@ from polycloud.errors import InvalidArgumentError, MalformedResponseError, Polyc
 from polycloud.storage.drivers.azure_blobs.connection import AzureBaseDriver, code_of
 from polycloud.storage.drivers.azure_blobs.containers import LIST, META, page_of
 from polycloud.storage.encryption import CUSTOMERS
+from polycloud.storage.metadata import metadata_of
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
@@ -114,7 +115,7 @@ class AzureObjects(AzureBaseDriver):
     def _object(self, container: Container, object_name: str, headers: Headers) -> Object:
         extra = {"content_type": headers.get("content-type"), "blob_type": headers.get("x-ms-blob-type")}
         extra |= {name.replace("-", "_"): headers[name] for name in KEPT if name in headers}
-        meta = {name.removeprefix(META): text for name, text in headers.items() if name.startswith(META)}
+        meta = metadata_of(META, headers)
         try:
             size, extra["etag"] = int(headers["content-length"]), headers["etag"].strip('"')
         except (KeyError, ValueError):

@@ -22,6 +22,7 @@ from polycloud.storage.drivers.azure_blobs.blocks import AzurePartedUpload, put_
 from polycloud.storage.drivers.azure_blobs.containers import META
 from polycloud.storage.drivers.azure_blobs.objects import BLOCK_BLOB, AzureObjects
 from polycloud.storage.encryption import CUSTOMERS
+from polycloud.storage.metadata import metadata_headers
 from polycloud.storage.multipart import MultipartUploads, PartedUpload
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectAlreadyExistsError
@@ -171,4 +172,4 @@ def _fields(upload: Upload) -> tuple[dict[str, str], dict[str, str]]:
     own = set(HEADERS.values())
     given = upload.headers.items()
     kept = {f"x-ms-blob-{name.lower()}" if name in own else name: text for name, text in given}
-    return kept, {META + name: text for name, text in upload.meta_data.items()}
+    return kept, metadata_headers(META, upload.meta_data)

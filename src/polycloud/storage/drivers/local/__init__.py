@@ -1,7 +1,8 @@
 """Folders and files of this machine as containers and objects.
 
 A container is a folder in the base folder, an object a file below it; "/" in an object's name separates
-folders. Other programs may read and write the files; links are neither followed nor listed.
+folders. Other programs may read and write the files; links are neither followed nor listed, and an upload
+under a link's name replaces it.
 """
 
 from __future__ import annotations

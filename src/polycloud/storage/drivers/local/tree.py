@@ -7,6 +7,7 @@ program can put a link into the way between a check and the opening.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -84,7 +85,12 @@ def open_file(parent: int, segments: Sequence[str]) -> int:
     Raises `FileNotFoundError` if there is none: a link and a device are none.
     """
     with folder(parent, segments[:-1]) as fd:
-        opened = os.open(segments[-1], FILE, dir_fd=fd)
+        try:
+            opened = os.open(segments[-1], FILE, dir_fd=fd)
+        except OSError as error:
+            if error.errno != errno.ELOOP:  # a link
+                raise
+            raise FileNotFoundError from None
     if stat.S_ISREG(os.fstat(opened).st_mode):
         return opened
     os.close(opened)

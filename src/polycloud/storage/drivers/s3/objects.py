@@ -11,6 +11,7 @@ from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response, decoded
 from polycloud.storage.drivers.s3.encryption import encryption_of
+from polycloud.storage.metadata import metadata_of
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
@@ -168,7 +169,7 @@ class S3Objects(S3BaseDriver):
         extra = {"content_type": headers.get("content-type"), "etag": etag}
         extra |= {one.replace("-", "_"): headers[one] for one in KEPT if one in headers}
         extra |= {"storage_class": headers.get("x-amz-storage-class", "STANDARD"), **encryption_of(headers)}
-        meta = {one.removeprefix(META): text for one, text in headers.items() if one.startswith(META)}
+        meta = metadata_of(META, headers)
         return Object(name, size, etag, extra, meta, container, self)
 
 

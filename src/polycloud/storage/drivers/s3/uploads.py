@@ -11,6 +11,7 @@ from polycloud.storage.drivers.s3.bodies import put_bytes
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response
 from polycloud.storage.drivers.s3.multipart import Begun, S3PartedUpload
 from polycloud.storage.drivers.s3.objects import META
+from polycloud.storage.metadata import metadata_headers
 from polycloud.storage.multipart import MultipartUploads
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.uploads import Upload
@@ -91,7 +92,7 @@ class S3Uploads(S3BaseDriver, MultipartUploads):
 
 def upload_headers(upload: Upload) -> dict[str, str]:
     """Return the headers that say what an upload says beside its bytes."""
-    meta = {META + name: text for name, text in upload.meta_data.items()}
+    meta = metadata_headers(META, upload.meta_data)
     acl = {"x-amz-acl": upload.acl} if upload.acl else {}
     return {**upload.headers, **meta, **acl}
 

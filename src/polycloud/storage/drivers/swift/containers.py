@@ -10,6 +10,7 @@ from polycloud.common.creation import is_refusal
 from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.storage.drivers.swift.connection import Named, SwiftBaseDriver, SwiftResponse
+from polycloud.storage.metadata import metadata_headers, metadata_of
 from polycloud.storage.objects import Container
 from polycloud.storage.types import (
     ContainerAlreadyExistsError,
@@ -63,9 +64,9 @@ class SwiftContainers(SwiftBaseDriver):
             "read_acl": headers.get("x-container-read", ""),
             "write_acl": headers.get("x-container-write", ""),
             "meta_data": {
-                one.removeprefix(META): headers[one]
-                for one in headers
-                if one.startswith(META) and not one.startswith((KEYS, MARK.lower()))
+                name: text
+                for name, text in metadata_of(META, headers).items()
+                if not f"{META}{name}".startswith((KEYS, MARK.lower()))
             },
         }
         return Container(container_name, extra, self)
@@ -152,7 +153,7 @@ class SwiftContainers(SwiftBaseDriver):
 
     def ex_set_container_metadata(self, container: Container, meta_data: Mapping[str, str]) -> bool:
         """Set metadata of a container; names that are not given stay, and "" deletes one."""
-        given = {f"Meta-{name}": text for name, text in swift_texts("meta_data", meta_data).items()}
+        given = metadata_headers("Meta-", swift_texts("meta_data", meta_data))
         with self._errors(container.name):
             self._update(self._path(container.name), "Container", given)
         return True
@@ -180,7 +181,7 @@ class SwiftContainers(SwiftBaseDriver):
 
 def swift_texts(argument: str, given: Mapping[str, str]) -> dict[str, str]:
     """Return names and texts that Swift keeps: it drops names with an underscore without a word."""
-    texts = texts_of(argument, given)
+    texts = texts_of(argument, given, ascii_only=False)
     for name in texts:
         if "_" in name:
             raise InvalidArgumentError(

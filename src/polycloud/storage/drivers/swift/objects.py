@@ -13,6 +13,7 @@ from polycloud.concurrency.calls import together
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError
 from polycloud.storage.drivers.swift.connection import Named, SwiftResponse
 from polycloud.storage.drivers.swift.containers import SwiftContainers
+from polycloud.storage.metadata import metadata_of
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.sources import rechunked
 from polycloud.storage.types import ObjectError
@@ -161,5 +162,5 @@ class SwiftObjects(SwiftContainers):
             extra["delete_at"] = response.number("x-delete-at")
         if DYNAMIC in headers:
             extra["manifest"] = headers[DYNAMIC]
-        meta = {one.removeprefix(META): text for one, text in headers.items() if one.startswith(META)}
+        meta = metadata_of(META, headers)
         return Object(name, size, found, extra, meta, container, self)

@@ -13,6 +13,7 @@ from polycloud.storage.drivers.swift.connection import SwiftResponse
 from polycloud.storage.drivers.swift.containers import MARK, SEGMENTS, swift_texts
 from polycloud.storage.drivers.swift.multipart import SwiftPartedUpload, SwiftUnfinished
 from polycloud.storage.drivers.swift.objects import META, quoted
+from polycloud.storage.metadata import metadata_headers
 from polycloud.storage.multipart import MultipartUploads
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectAlreadyExistsError
@@ -164,7 +165,7 @@ class SwiftUploads(SwiftUnfinished, MultipartUploads):
             )
         meta = swift_texts("meta_data", upload.meta_data)
         condition = {"If-None-Match": "*"} if upload.if_none_match else {}
-        return {**upload.headers, **{META + name: text for name, text in meta.items()}, **condition}
+        return {**upload.headers, **metadata_headers(META, meta), **condition}
 
     def _uploaded(self, container: Container, name: str, upload: Upload, size: int, etag: str) -> Object:
         kept = {**upload.extra(), "etag": etag}

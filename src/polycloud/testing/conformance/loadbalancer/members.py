@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
+from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.loadbalancer.base import Addressed, Driver
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import (
@@ -206,22 +206,6 @@ class MemberRules(LBSuite):
             unhealthy = [one for one in found if one.health != MemberHealth.UP]
             assert not unhealthy, f"it returned {unhealthy}"
 
-    @rule(ATTACH, DETACH, LIST)
-    def test_l56_drained(self, driver: Driver, balancer: LoadBalancer, member: Member) -> None:
-        """A detach that waits for connections ends in time; if the provider cannot tell, it is refused."""
-        for wrong in (-1, float("nan")):
-            self.check_refused_unsent(driver, PolycloudError, partial(_detach, balancer, member, wrong))
-        try:
-            done = driver.balancer_detach_member(balancer, member, wait_drained=max(self.patience, 1))
-        except UnsupportedOperationError:
-            self.listed(driver, balancer, member)
-            self.check_refused_unsent(
-                driver, UnsupportedOperationError, partial(_detach, balancer, member, 1)
-            )
-            return
-        require_true("balancer_detach_member", done)
-        self.delisted(driver, balancer, member)
-
     def _ids(self, driver: Driver, balancer: LoadBalancer) -> set[str | None]:
         return {one.id for one in driver.balancer_list_members(balancer)}
 
@@ -232,7 +216,3 @@ def _attach(balancer: LoadBalancer, member: Any, driver: Driver) -> Member:
 
 def _attach_node(balancer: LoadBalancer, node: Addressed, driver: Driver) -> Member:
     return driver.balancer_attach_compute_node(balancer, node)
-
-
-def _detach(balancer: LoadBalancer, member: Member, wait_drained: float, driver: Driver) -> bool:
-    return driver.balancer_detach_member(balancer, member, wait_drained)

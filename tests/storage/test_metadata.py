@@ -1,0 +1,48 @@
+"""Metadata as headers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polycloud import security
+from polycloud.errors import InvalidArgumentError
+from polycloud.storage.drivers.dummy import DummyStorageDriver
+from polycloud.storage.metadata import metadata_headers, metadata_of
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.text(st.characters(exclude_categories=("C", "Z")))))
+def test_any_text(meta_data: dict[str, str]) -> None:
+    """Metadata comes back from its headers, which are ASCII."""
+    headers = metadata_headers("x-meta-", meta_data)
+    assert all(text.isascii() for text in headers.values())
+    assert metadata_of("x-meta-", {**headers, "etag": "x"}) == meta_data
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        ("=?UTF-8?B?csOpc3Vtw6k=?=", "résumé"),
+        ("=?UTF-8?Q?r=C3=A9sum=C3=A9?=", "résumé"),
+        ("=?iso-8859-1?Q?r=E9sum=E9?=", "résumé"),
+        ("=?no-such-charset?B?csOp?=", "=?no-such-charset?B?csOp?="),
+        ("=?utf-8?B?w?=", "=?utf-8?B?w?="),
+        ("a =? b", "a =? b"),
+    ],
+)
+def test_words_of_others(sent: str, text: str) -> None:
+    """Encoded words as other programs and S3 itself write them are read; what only looks like one stays."""
+    assert metadata_of("x-meta-", {"x-meta-a": sent}) == {"a": text}
+
+
+def test_unknown_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown key of `extra` is refused, but in a program written for Libcloud it gets a warning."""
+    driver = DummyStorageDriver("key", "secret")
+    container = driver.create_container("container")
+    with pytest.raises(InvalidArgumentError, match="extra has no key 'own'"):
+        driver.upload_object_via_stream(b"x", container, "a", {"own": "value"})
+    monkeypatch.setattr(security, "WARN_LIKE_LIBCLOUD", True)
+    with pytest.warns(RuntimeWarning, match="extra has no key 'own'"):
+        made = driver.upload_object_via_stream(b"x", container, "a", {"own": "value"})
+    assert made.extra["own"] == "value"
