@@ -567,7 +567,7 @@ def test_linode(run: Run, configured: Callable[[str], Path]) -> None:
 
 
 def test_completion(lb: Run) -> None:
-    """The shell completes balancers, those of one name by their ids, and the members of a balancer."""
+    """The shell completes balancers, those of one name by their ids, members, algorithms and settings."""
 
     def offered(line: str) -> list[str]:
         words = f"polycloud lb {line}"
@@ -583,6 +583,7 @@ def test_completion(lb: Run) -> None:
         "\\[2001:db8::1\\]:8080",
     ]
     assert offered("create --algorithm rou") == ["round_robin"]
+    assert offered("create --set ") == ["ex_zones=", "ex_public="]
 
 
 @pytest.mark.parametrize(

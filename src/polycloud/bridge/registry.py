@@ -18,9 +18,10 @@ OURS_ELSEWHERE = re.compile(r"s3_\w+|rackspace_(us|uk)")
 
 def installed() -> bool:
     """Return whether apache-libcloud is installed, and not replaced by `install_as_libcloud`."""
-    loaded = sys.modules.get("libcloud")
-    if loaded is not None:
-        return loaded.__name__ == "libcloud"
+    if _is_replaced():
+        return False
+    if "libcloud" in sys.modules:
+        return True
     try:
         found = find_spec("libcloud")
     except (ImportError, ValueError):
@@ -29,12 +30,17 @@ def installed() -> bool:
     return folder.name == "libcloud" and folder.parent.name != "polycloud"
 
 
+def _is_replaced() -> bool:
+    """Return whether `install_as_libcloud` has put polycloud in the place of apache-libcloud."""
+    finder = sys.modules.get("polycloud.libcloud.finder")
+    return finder is not None and bool(finder.installed())
+
+
 def require_libcloud() -> None:
     """Raise `UnknownProviderError` unless apache-libcloud can be used."""
     if installed():
         return
-    loaded = sys.modules.get("libcloud")
-    if loaded is not None:
+    if _is_replaced():
         raise UnknownProviderError(
             "install_as_libcloud() has put polycloud in the place of apache-libcloud, so its drivers cannot "
             "be used in this process"

@@ -67,8 +67,8 @@ class DummyNodeDriver(NodeDriver):
         self._snapshots: dict[str, VolumeSnapshot] = {}
         self._last_id = 0
         size, image = self.list_sizes()[0], self.list_images()[0]
-        for _ in range(_number(creds) or 2):
-            self.create_node(None, size, image)
+        for number in range(1, 1 + (_number(creds) or 2)):
+            self.create_node(f"dummy-{number}", size, image)
 
     @classmethod
     def offers(cls, name: str) -> bool:
@@ -90,25 +90,19 @@ class DummyNodeDriver(NodeDriver):
 
     def create_node(
         self,
-        name: str | None = None,
-        size: NodeSize | None = None,
-        image: NodeImage | None = None,
+        name: str,
+        size: NodeSize,
+        image: NodeImage,
         location: NodeLocation | None = None,
         auth: NodeAuthSSHKey | NodeAuthPassword | None = None,
         **kwargs: Any,
     ) -> Node:
-        """Create a running node, with any further argument in its `extra`.
-
-        Without arguments it is called "dummy-" and its id, as in Libcloud's examples.
-        """
+        """Create a running node, with any further argument in its `extra`."""
         key = kwargs.get("idempotency_key")
         known = (node for node in self._nodes.values() if node.extra.get("idempotency_key") == key)
         if key is not None and (earlier := next(known, None)):
             return earlier
         id_ = self._next_id()
-        name = f"dummy-{id_}" if name is None else name
-        size = NodeSize("s1", "foo", 2048, 160, None, 0.0, self) if size is None else size
-        image = NodeImage("i2", "image", self) if image is None else image
         address = str(IPv4Address("127.0.0.0") + int(id_))
         extra = {"location": getattr(location, "name", location) or LOCATIONS[0][0], **kwargs}
         node = Node(id_, name, NodeState.RUNNING, [address], [], self, size, image, extra, CREATED_AT)
