@@ -23,6 +23,7 @@ import inspect
 import json
 import pkgutil
 import sys
+import typing
 import warnings
 from importlib import import_module
 from importlib.metadata import version
@@ -116,15 +117,16 @@ def _names(module: ModuleType, classes: dict[str, Any]) -> dict[str, str | None]
             found[name] = f"={_home(value, classes)}"
         elif inspect.isroutine(value) and home.startswith(ROOT) and home != module.__name__:
             found[name] = f"={_short(home)}:{value.__name__}"
-        elif not _is_foreign(value, home) or module.__name__ == "libcloud.utils.py3":
+        elif not _is_foreign(name, value, home) or module.__name__ == "libcloud.utils.py3":
             found[name] = _parameters(value) if inspect.isroutine(value) else None
     return found
 
 
-def _is_foreign(value: Any, home: str) -> bool:
+def _is_foreign(name: str, value: Any, home: str) -> bool:
     """Return whether a value is a module, or what another package defines."""
-    is_defined = inspect.isclass(value) or inspect.isroutine(value) or home == "typing"
-    return isinstance(value, ModuleType) or (is_defined and not home.startswith(ROOT))
+    is_defined = inspect.isclass(value) or inspect.isroutine(value)
+    is_of_typing = value is getattr(typing, name, None)
+    return is_of_typing or isinstance(value, ModuleType) or (is_defined and not home.startswith(ROOT))
 
 
 def _home(kind: type, classes: dict[str, Any]) -> str:

@@ -71,6 +71,7 @@ __all__ = [
 
 E = TypeVar("E", bound="ProviderHTTPError")
 UNAUTHORIZED = 401
+TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = 500
 
 
@@ -237,6 +238,14 @@ class QuotaExceededError(ProviderHTTPError):
 class RateLimitReachedError(ProviderHTTPError):
     """Too many requests (429); `retry_after` is the pause in seconds that the provider asks for, or 0."""
 
+    def __init__(
+        self,
+        code: int = TOO_MANY_REQUESTS,
+        message: object = "429 Rate limit exceeded",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code, message, headers)
+
     @property
     def retry_after(self) -> float:
         """Seconds to wait before the next request, 0.0 if the provider does not say."""
@@ -309,6 +318,6 @@ def error_from_status(code: int, message: object, headers: Mapping[str, str] | N
     """Return the error of this tree for an HTTP status, with the provider's message."""
     if code == UNAUTHORIZED:
         return InvalidCredsError(message or "Invalid credentials with the provider")
-    by_code = {404: NotFoundError, 409: ConflictError, 429: RateLimitReachedError}
+    by_code = {404: NotFoundError, 409: ConflictError, TOO_MANY_REQUESTS: RateLimitReachedError}
     default = ServerError if code >= SERVER_ERRORS else ProviderHTTPError
     return by_code.get(code, default)(code, message, headers)

@@ -95,9 +95,9 @@ def test_a_file_that_cannot_be_checked(run: Run, tmp_path: Path) -> None:
 
 
 def test_control_characters_are_not_printed(run: Run, tmp_path: Path) -> None:
-    """Control characters in the names of files and in texts of a program do not reach the terminal."""
-    file = tmp_path / "a\x1b[31m.py"
-    file.write_text("from libcloud.dns.providers import get_driver\nget_driver('\\x1b[2J\u202e')\n")
+    """Control characters in the names of files do not reach the terminal."""
+    file = tmp_path / "a\x1b[31m\u202e.py"
+    file.write_text("import libcloud.container\n")
     done = run("check-program", str(file))
     assert done.stdout.replace("\n", "").isprintable()
     assert done.returncode == 1

@@ -66,7 +66,7 @@ def test_commands(run: Run) -> None:
         ("polycloud nodes stop ", ["dummy-1", "dummy-2"]),
         ("polycloud nodes stop -p work dummy-1 ", ["dummy-1", "dummy-2"]),
         ("polycloud volumes attach disk ", ["dummy-1", "dummy-2"]),
-        ("polycloud nodes create --size ", ["Small", "Medium", "Big"]),
+        ("polycloud nodes create --size ", ["Small", "Medium", "Big", "4"]),
         ("polycloud nodes create --image ", ["1", "2", "3"]),
         ("polycloud nodes create --location ", ["1", "2", "3"]),
         ("polycloud keys delete ", []),

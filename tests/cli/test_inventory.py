@@ -136,7 +136,7 @@ def test_names_that_several_have(run: Run, dummies: dict[str, str]) -> None:
 
 def test_one_host(run: Run, dummies: dict[str, str]) -> None:
     """`--host` prints the variables of one host, and none for an unknown host."""
-    assert inventory(run, "--host", "dummy-1-home-1", **dummies)["ansible_host"] == "203.0.113.1"
+    assert inventory(run, "--host", "dummy-1-home-1", **dummies)["ansible_host"] == "127.0.0.1"
     assert inventory(run, "--host", "nobody", **dummies) == {}
 
 

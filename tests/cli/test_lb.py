@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 
+from polycloud.cli import finding
 from polycloud.cli.balancersettings import health_check, listener, sticky, written
 from polycloud.cli.membertexts import joined, parsed, spelled
+from polycloud.cli.nouns import BALANCERS
 from polycloud.cli.rollouts import Program
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.errors import InvalidArgumentError
+from polycloud.loadbalancer.drivers.rackspace import RackspaceLBDriver
 from polycloud.loadbalancer.objects import Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.sandbox import Sandbox
+from polycloud.tracing.hooks import add_hook
 from support.haproxy import LISTENING, haproxy
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -195,7 +199,7 @@ def test_a_new_balancer(lb: Run, seen: Path) -> None:
     would = lb("create", "new", *asked, *more, "--dry-run").stdout
     assert would == (
         "would create the balancer new at Fronts: port 80, health_check http:/up,interval=5, zones 2, "
-        "public False, members 10.0.1.1:8080, 10.0.1.2:8080, 203.0.113.1:8080\n"
+        "public False, members 10.0.1.1:8080, 10.0.1.2:8080, 127.0.0.1:8080\n"
     )
     assert not seen.exists()
     made = json.loads(lb("create", "new", *asked, *more, "--wait", "--json").stdout)
@@ -288,8 +292,8 @@ def test_attaching(lb: Run) -> None:
         f"attached node dummy-1 (id 1) {where}",
         f"attached node dummy-2 (id 2) {where}",
         "member 10.0.0.9:90 of balancer api (id 2) is up",
-        "member 203.0.113.1:80 of balancer api (id 2) is up",
-        "member 203.0.113.2:81 of balancer api (id 2) is up",
+        "member 127.0.0.1:80 of balancer api (id 2) is up",
+        "member 127.0.0.2:81 of balancer api (id 2) is up",
     ]
     web = "balancer web (id 1)"
     assert (
@@ -563,7 +567,7 @@ def test_linode(run: Run, configured: Callable[[str], Path]) -> None:
 
 
 def test_completion(lb: Run) -> None:
-    """The shell completes balancers, those of one name by their ids, and the members of a balancer."""
+    """The shell completes balancers, those of one name by their ids, members, algorithms and settings."""
 
     def offered(line: str) -> list[str]:
         words = f"polycloud lb {line}"
@@ -579,6 +583,7 @@ def test_completion(lb: Run) -> None:
         "\\[2001:db8::1\\]:8080",
     ]
     assert offered("create --algorithm rou") == ["round_robin"]
+    assert offered("create --set ") == ["ex_zones=", "ex_public="]
 
 
 @pytest.mark.parametrize(
@@ -630,3 +635,21 @@ def test_texts_that_are_no_members(text: str) -> None:
     """Other texts are refused, with the form of a member."""
     with pytest.raises(InvalidArgumentError, match="a member must be ADDRESS:PORT"):
         parsed(text)
+
+
+def test_the_cost_of_a_name() -> None:
+    """A balancer is found by its id with one request, by its name with three, and has all details."""
+    with Sandbox("rackspace", ssh="off", balancing=0.0) as cloud:
+        driver = RackspaceLBDriver(*cloud.credentials, **cloud.options)
+        check = HealthCheck(protocol="http", path="/up", interval=15, timeout=5, unhealthy=4)
+        made = [driver.create_balancer(f"web{number}", 80, ex_health_check=check) for number in range(6)]
+        sent: list[str] = []
+        remove = add_hook(lambda trace: sent.append(trace.path))
+        try:
+            for text, cost in ((made[3].id, 1), ("web3", 3)):
+                sent.clear()
+                found = finding.find(driver, BALANCERS, text)
+                assert (found.id, found.extra["health_check"], len(sent)) == (made[3].id, check, cost)
+        finally:
+            remove()
+        driver.close()

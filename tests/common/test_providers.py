@@ -18,7 +18,11 @@ from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.providers import DRIVERS, get_driver, set_driver
 from polycloud.compute.types import Provider
+from polycloud.dns import providers as dns
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
+from polycloud.loadbalancer import providers as loadbalancer
+from polycloud.storage import providers as storage
+from polycloud.storage.drivers.s3 import S3StorageDriver
 
 
 def test_a_driver_by_constant_or_name() -> None:
@@ -39,8 +43,35 @@ def test_an_unknown_provider() -> None:
 
 def test_a_provider_without_a_driver() -> None:
     """A constant without a driver yet raises another message than an unknown name."""
-    with pytest.raises(UnknownProviderError, match=r"no compute driver for 'ninefold' yet.*nephoscale"):
-        get_driver(Provider.NINEFOLD)
+    with pytest.raises(UnknownProviderError, match=r"no compute driver for 'ciscoccs' yet.*nephoscale"):
+        get_driver(Provider.CISCOCCS)
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        (Provider.EC2_EU_WEST, "use EC2 with region='eu-west-1'"),
+        (Provider.IBM, "use SOFTLAYER"),
+        (storage.Provider.CLOUDFILES_SWIFT, "use OPENSTACK_SWIFT"),
+        (dns.Provider.RACKSPACE_UK, "use RACKSPACE with region='uk'"),
+        (loadbalancer.Provider.RACKSPACE_US, "use RACKSPACE with region='ord'"),
+    ],
+)
+def test_removed_constants(provider: Provider, words: str) -> None:
+    """The error for a constant of Libcloud's that has been removed says which one is in its place."""
+    service = type(provider).__module__.split(".")[1]
+    with pytest.raises(UnknownProviderError, match=f"has been removed; {words}"):
+        polycloud.get_driver(service, provider)
+
+
+def test_drivers_of_regions() -> None:
+    """Each constant of a region of Amazon's storage has a driver with that region."""
+    regional = [one for one in storage.Provider if re.fullmatch(r"s3_(?!rgw)\w+", one)]
+    drivers = [polycloud.get_driver("storage", one)("key", "secret") for one in regional]
+    assert len(regional) == 19
+    assert all(isinstance(one, S3StorageDriver) and str(one.region) in one.connection.host for one in drivers)
+    assert {one.region for one in drivers} >= {"eu-west-1", "eu-central-1", "us-west-1", "cn-north-1"}
+    assert not {*map(str, regional)} & {*storage.names()}
 
 
 def test_an_unknown_service() -> None:

@@ -87,7 +87,7 @@ def test_get_node(driver: DummyNodeDriver) -> None:
 def test_wait_until_running_waits_for_all(driver: DummyNodeDriver) -> None:
     """The wait ends when every node runs and has an address of the kind asked for, and not before."""
     nodes = driver.list_nodes()
-    assert driver.wait_until_running(nodes) == [(nodes[0], ["203.0.113.1"]), (nodes[1], ["203.0.113.2"])]
+    assert driver.wait_until_running(nodes) == [(nodes[0], ["127.0.0.1"]), (nodes[1], ["127.0.0.2"])]
     nodes[0].private_ips = ["10.0.0.1"]
     private: dict[str, Any] = {"ssh_interface": "private_ips", "wait_period": 0.01, "timeout": 0.05}
     assert driver.wait_until_running([nodes[0]], **private) == [(nodes[0], ["10.0.0.1"])]

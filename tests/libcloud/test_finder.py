@@ -133,6 +133,16 @@ def test_metadata_is_not_aliased() -> None:
     assert "libcloud" not in names
 
 
+def test_modules_as_attributes() -> None:
+    """Modules are there as attributes of their packages without an import, as in Libcloud."""
+    printed = program("""
+        import libcloud
+        print(libcloud.compute.types.Provider.EC2, libcloud.storage.drivers.minio.MinIOStorageDriver.__name__)
+        print(hasattr(libcloud.compute, "zork"), hasattr(libcloud, "zork"))
+    """)
+    assert printed == "ec2 MinIOStorageDriver\nFalse False"
+
+
 @pytest.mark.parametrize("path", MODULES)
 def test_modules_at_other_paths(path: str) -> None:
     """What stands at another path in polycloud is found by Libcloud's, and by `from` its package."""

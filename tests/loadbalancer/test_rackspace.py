@@ -239,7 +239,7 @@ def test_lost_attaches(monkeypatch: pytest.MonkeyPatch) -> None:
         assert balancer.list_members() == []
 
 
-@pytest.mark.parametrize("balancing", [0.0, 0.3])
+@pytest.mark.parametrize("balancing", [0.0, 1.5])
 @pytest.mark.parametrize("fault", ["reset before", "reset after"])
 def test_lost_changes(fault: str, balancing: float) -> None:
     """An update, a detach or a destroy whose response is lost is done, and returns what it returns else."""

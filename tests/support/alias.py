@@ -16,13 +16,17 @@ INSTALL = "import polycloud\npolycloud.install_as_libcloud()\n"
 
 @contextmanager
 def installed() -> Iterator[None]:
-    """Have `import libcloud` resolve to polycloud within a test."""
+    """Have `import libcloud` resolve to polycloud within a test, even if Libcloud itself is loaded."""
     before = dict(vars(security))
+    theirs = {name: one for name, one in sys.modules.items() if name.partition(".")[0] == "libcloud"}
+    for name in theirs:
+        del sys.modules[name]
     install_as_libcloud()
     try:
         yield
     finally:
         finder.remove()
+        sys.modules.update(theirs)
         vars(security).update(before)
 
 

@@ -243,7 +243,7 @@ class MangledNames(DummyStorageDriver):
         return super().upload_object_via_stream(iterator, container, name or "empty", *args, **kwargs)
 
     def _within(self, container: Container) -> Any:
-        return self._objects.setdefault(container.name, Versions()).current
+        return self._objects.setdefault(container.name, Versions(container)).current
 
 
 class Unsorted(DummyStorageDriver):

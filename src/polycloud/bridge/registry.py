@@ -18,9 +18,10 @@ OURS_ELSEWHERE = re.compile(r"s3_\w+|rackspace_(us|uk)")
 
 def installed() -> bool:
     """Return whether apache-libcloud is installed, and not replaced by `install_as_libcloud`."""
-    loaded = sys.modules.get("libcloud")
-    if loaded is not None:
-        return loaded.__name__ == "libcloud"
+    if _is_replaced():
+        return False
+    if sys.modules.get("libcloud") is not None:
+        return True
     try:
         found = find_spec("libcloud")
     except (ImportError, ValueError):
@@ -29,24 +30,35 @@ def installed() -> bool:
     return folder.name == "libcloud" and folder.parent.name != "polycloud"
 
 
-def require_libcloud() -> None:
-    """Raise `UnknownProviderError` unless apache-libcloud can be used."""
+def _is_replaced() -> bool:
+    """Return whether `install_as_libcloud` has put polycloud in the place of apache-libcloud."""
+    finder = sys.modules.get("polycloud.libcloud.finder")
+    return finder is not None and bool(finder.installed())
+
+
+def why_missing() -> str:
+    """Return why apache-libcloud cannot be used; an empty text if it can."""
     if installed():
-        return
-    loaded = sys.modules.get("libcloud")
-    if loaded is not None:
-        raise UnknownProviderError(
+        return ""
+    if _is_replaced():
+        return (
             "install_as_libcloud() has put polycloud in the place of apache-libcloud, so its drivers cannot "
             "be used in this process"
         )
-    raise UnknownProviderError(f"apache-libcloud is not installed: {INSTALL}")
+    return f"apache-libcloud is not installed: {INSTALL}"
+
+
+def require_libcloud() -> None:
+    """Raise `UnknownProviderError` unless apache-libcloud can be used."""
+    if reason := why_missing():
+        raise UnknownProviderError(reason)
 
 
 @cache
 def _targets(service: str) -> dict[str, tuple[str, str]]:
     """Return the providers that only Libcloud has: name to (module path, class name)."""
     own = import_module(f"polycloud.{service}.providers")
-    known = {str(name) for name in (*own.DRIVERS, *getattr(own, "_OLD_NAMES", ()))}
+    known = {str(name) for name in (*own.DRIVERS, *getattr(own, "_OLD_NAMES", ()), *own._REPLACED)}  # noqa: SLF001
     tables = import_module(f"libcloud.{service}.providers")
     found = {str(getattr(name, "value", name)): target for name, target in tables.DRIVERS.items()}
     return {

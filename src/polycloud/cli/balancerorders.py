@@ -80,12 +80,21 @@ Listeners = Annotated[
 ProxyProtocol = Annotated[
     bool, typer.Option("--proxy-protocol", help="Send members the header of the PROXY protocol.")
 ]
+
+
+def _offers(driver: Driver, given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The names that `--set` takes, each with what its value is; only `update` has a `new_name`."""
+    method = extras.UPDATE_BALANCER if "new_name" in given else extras.CREATE_BALANCER
+    return [(f"{name}=", what) for name, what in extras.described(type(driver), method)]
+
+
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
         help="What the provider has beyond; --help with a profile lists the names. May be repeated.",
+        autocompletion=completion.lookup("loadbalancer", _offers),
     ),
 ]
 

@@ -70,7 +70,7 @@ def of(noun: Noun) -> Callable[[typer.Context], Offers]:
     """A function that offers names or ids of the account's resources."""
 
     def find(driver: Any, _: Any) -> Offers:
-        living = [item for item in noun.fetch(driver) if not noun.is_gone(item)]
+        living = [item for item in noun.fetch_names(driver) if not noun.is_gone(item)]
         return _offers([(noun.names(item), noun.id(item)) for item in living])
 
     return lookup(noun.service, find)

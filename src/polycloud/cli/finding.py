@@ -34,7 +34,8 @@ def find(driver: Any, noun: Noun, text: str) -> Any:
 
 def find_all(driver: Any, noun: Noun, texts: Sequence[str]) -> list[Any]:
     """The resources with these ids or names, each once; like `find`, but with one list for all of them."""
-    return among(noun, _fetch(driver, noun), texts, driver.name)
+    found = among(noun, _fetch(driver, noun), texts, driver.name)
+    return [_detailed(driver, noun, item) for item in found]
 
 
 def among(noun: Noun, items: list[Any], texts: Sequence[str], whose: str) -> list[Any]:
@@ -51,7 +52,10 @@ def choose(driver: Any, noun: Noun, text: str, *args: Any) -> Any:
     """
     if (found := _directly(driver, noun, text)) is not None:
         return found
-    items = _fetch(driver, noun, *args)
+    return _detailed(driver, noun, _chosen(driver, noun, text, _fetch(driver, noun, *args)))
+
+
+def _chosen(driver: Any, noun: Noun, text: str, items: list[Any]) -> Any:
     if any(_matches(noun, items, text)):
         return _exact(noun, items, text, driver.name)
     same = _matching(noun, items, lambda name: name.lower() == text.lower())
@@ -87,7 +91,12 @@ def _by_id(driver: Any, noun: Noun, text: str) -> Any | None:
 
 def _fetch(driver: Any, noun: Noun, *args: Any) -> list[Any]:
     with output.asking(f"{driver.name} for its {noun.many}"):
-        return noun.fetch(driver, *args)
+        return noun.fetch_names(driver, *args)
+
+
+def _detailed(driver: Any, noun: Noun, item: Any) -> Any:
+    """The resource with all details, if the list of names lacks them."""
+    return getattr(driver, noun.by_id)(noun.id(item)) if noun.is_bare(driver) else item
 
 
 def _exact(noun: Noun, items: list[Any], text: str, provider: str) -> Any:

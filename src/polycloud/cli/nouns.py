@@ -329,6 +329,8 @@ BALANCERS = Noun(
         Column("member_count", _member_count, rare=True),
         *map(_setting, ("listeners", "health_check", "sticky")),
     ),
+    by_id="get_balancer",
+    details="ex_details",
     lister="polycloud lb list",
 )
 MEMBERS = Noun(

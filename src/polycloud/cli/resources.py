@@ -58,6 +58,8 @@ class Noun:
         alias: Returns a second name, which providers have for programs; None if there is none.
         by_id: The driver's operation that returns one by its id, which is asked before the list; or empty.
         by_name: The driver's operation that returns those of a name, which is asked before; or empty.
+        details: The list's argument that is False for a list of names and ids at less cost, with an operation
+            `by_id` for the rest, at the drivers that have such an argument; or empty.
         is_gone: Whether a resource is destroyed though it is still listed: its name may be another's by now.
         spelled: Returns a name that a user typed in the spelling that resources have.
         group: The command that its own command belongs to, unless that is a command of `polycloud` itself.
@@ -74,6 +76,7 @@ class Noun:
     alias: Callable[[Any], str | None] = lambda _: None
     by_id: str = ""
     by_name: str = ""
+    details: str = ""
     is_gone: Callable[[Any], bool] = lambda _: False
     spelled: Callable[[str], str] = str
     group: str = ""
@@ -88,6 +91,20 @@ class Noun:
         """All resources of the account."""
         found: list[Any] = getattr(driver, self.operation)(*args)
         return found
+
+    def fetch_names(self, driver: Any, *args: Any) -> list[Any]:
+        """All resources, without details that would cost a request for each."""
+        lister = getattr(driver, self.operation)
+        found: list[Any] = lister(*args, **{self.details: False}) if self.is_bare(driver) else lister(*args)
+        return found
+
+    def is_bare(self, driver: Any) -> bool:
+        """Whether what `fetch_names` returns lacks details."""
+        if not self.details:
+            return False
+        from inspect import signature
+
+        return self.details in signature(getattr(driver, self.operation)).parameters
 
     def probe(self, driver: Any) -> None:
         """Send the smallest request that lists such resources."""

@@ -50,16 +50,23 @@ def get_driver(type: str, provider: str) -> Any:
 
 
 def find_driver(
-    service: str, drivers: Mapping[str, tuple[str, str]], provider: str, known: Iterable[str] = ()
+    service: str,
+    drivers: Mapping[str, tuple[str, str]],
+    provider: str,
+    known: Iterable[str] = (),
+    replaced: Mapping[str, str] | None = None,
 ) -> type[Any]:
     """Return the driver class for a provider's constant or name (str, in any case).
 
-    `known` are the names of existing providers, with or without a driver. Raises `UnknownProviderError` with
-    the nearest names, and the import's own error if a driver's module cannot be imported.
+    `known` are the names of existing providers, with or without a driver, `replaced` those of Libcloud's that
+    are removed, with what to do instead. Raises `UnknownProviderError` with that or the nearest names, and
+    the import's own error if a driver's module cannot be imported.
     """
     name = str(provider).lower()
     own = {str(constant).lower(): target for constant, target in drivers.items()}
     target = own.get(name) or _entry_points(service).get(name)
+    if target is None and replaced is not None and name in replaced:
+        raise UnknownProviderError(f"the {service} provider {name!r} has been removed; {replaced[name]}")
     if target is None:
         if (bridged := import_module(BRIDGE).find(service, name)) is not None:
             return cast("type[Any]", bridged)
@@ -110,9 +117,9 @@ def _entry_points(service: str) -> dict[str, tuple[str, str]]:
 
 
 def _unknown(service: str, name: str, available: list[str], known: Iterable[str]) -> str:
-    bridge = import_module(BRIDGE)
     if name in map(str, known):
-        hint = "" if bridge.installed() else f", but apache-libcloud may have one: {bridge.INSTALL}"
+        reason = import_module(BRIDGE).why_missing()
+        hint = f"; Libcloud may have one, but {reason}" if reason else ""
         return f"there is no {service} driver for {name!r} yet{hint}; there are: {', '.join(available)}"
     import difflib
 

@@ -41,6 +41,34 @@ _OLD_NAMES: providers.Drivers = {
     Provider.RACKSPACE_UK: (_RACKSPACE, "RackspaceLONNodeDriver"),
 }
 """Constants that `get_driver` knows, and that no list of providers has: one account has all regions."""
+_REPLACED: dict[str, str] = {
+    Provider.CLOUDFRAMES: "the provider does not exist any more",
+    **{
+        constant: f"use {Provider.EC2.name} with region={region!r}"
+        for constant, region in {
+            Provider.EC2_AP_NORTHEAST: "ap-northeast-1",
+            Provider.EC2_AP_NORTHEAST1: "ap-northeast-1",
+            Provider.EC2_AP_NORTHEAST2: "ap-northeast-2",
+            Provider.EC2_AP_SOUTHEAST: "ap-southeast-1",
+            Provider.EC2_AP_SOUTHEAST2: "ap-southeast-2",
+            Provider.EC2_CA_CENTRAL1: "ca-central-1",
+            Provider.EC2_EU_WEST: "eu-west-1",
+            Provider.EC2_EU_WEST2: "eu-west-2",
+            Provider.EC2_SA_EAST: "sa-east-1",
+            Provider.EC2_US_EAST: "us-east-1",
+            Provider.EC2_US_EAST_OHIO: "us-east-2",
+            Provider.EC2_US_WEST: "us-west-1",
+            Provider.EC2_US_WEST_OREGON: "us-west-2",
+        }.items()
+    },
+    Provider.HPCLOUD: "the provider does not exist any more",
+    Provider.IBM: f"use {Provider.SOFTLAYER.name}, its successor",
+    Provider.NINEFOLD: "the provider does not exist any more",
+    Provider.OPSOURCE: f"use {Provider.DIMENSIONDATA.name}, its successor",
+    Provider.RACKSPACE_FIRST_GEN: f"use {Provider.RACKSPACE.name}: servers of the first generation are gone",
+    Provider.RUNABOVE: f"use {Provider.OVH.name}, its successor",
+}
+"""Constants of Libcloud's whose provider or name has been removed: what to do instead."""
 
 
 @overload
@@ -69,7 +97,7 @@ def get_driver(provider: str) -> type[Any]:
     Raises `UnknownProviderError` with the nearest names.
     """
     drivers = _OLD_NAMES if str(provider).lower() in _OLD_NAMES else DRIVERS
-    return providers.find_driver("compute", drivers, provider, Provider)
+    return providers.find_driver("compute", drivers, provider, Provider, _REPLACED)
 
 
 def set_driver(provider: str, module: str, klass: str) -> type[Any]:

@@ -33,6 +33,11 @@ DRIVERS: providers.Drivers = {
     Provider.ROUTE53: ("polycloud.dns.drivers.route53", "Route53DNSDriver"),
 }
 """The DNS drivers of this package: constant to (module path, class name)."""
+_REPLACED: dict[str, str] = {
+    Provider.RACKSPACE_UK: "use RACKSPACE with region='uk'",
+    Provider.RACKSPACE_US: "use RACKSPACE",
+}
+"""Constants of Libcloud's that have been removed: what to do instead."""
 
 
 @overload
@@ -60,7 +65,7 @@ def get_driver(provider: str) -> type[Any]:
 
     Raises `UnknownProviderError` with the nearest names.
     """
-    return providers.find_driver("dns", DRIVERS, provider, Provider)
+    return providers.find_driver("dns", DRIVERS, provider, Provider, _REPLACED)
 
 
 def set_driver(provider: str, module: str, klass: str) -> type[Any]:

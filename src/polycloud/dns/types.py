@@ -46,6 +46,8 @@ class Provider(Type):
     POINTDNS = "pointdns"
     POWERDNS = "powerdns"
     RACKSPACE = "rackspace"
+    RACKSPACE_UK = "rackspace_uk"
+    RACKSPACE_US = "rackspace_us"
     RCODEZERO = "rcodezero"
     RFC2136 = "rfc2136"
     ROUTE53 = "route53"

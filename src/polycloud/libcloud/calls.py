@@ -122,8 +122,10 @@ class Calls(ast.NodeVisitor):
 
     def paths(self, owners: Iterable[Value], attribute: str) -> list[str]:
         """Return the names in Libcloud of an attribute; none if it may be one that the program has itself."""
-        found = [path for owner in owners for path in self._paths(owner, attribute)]
-        return [] if any(map(self._is_own, owners, [attribute] * len(list(owners)))) else found
+        known = list(owners)
+        if any(self._is_own(owner, attribute) for owner in known):
+            return []
+        return [path for owner in known for path in self._paths(owner, attribute)]
 
     def _is_own(self, owner: Value, attribute: str) -> bool:
         kind = owner.kind if isinstance(owner, Own) else owner
@@ -143,7 +145,7 @@ class Calls(ast.NodeVisitor):
         if isinstance(owner, Own | Class):
             kind = owner.kind if isinstance(owner, Own) else owner
             found = {value for one in kind.lineage() for value in one.attributes.get(name, ())}
-            if found:
+            if self._is_own(kind, name):
                 return {part for value in found for part in _read(value)}
             return {value for path in kind.libclouds() for value in self.attribute(Instance(path), name)}
         if isinstance(owner, Instance) and name == "connection":
@@ -203,7 +205,11 @@ class Calls(ast.NodeVisitor):
         found: set[Value] = set()
         for text in texts:
             provider = judging.provider_of(text) or text.lower()
-            if "." not in text:  # a constant is reported where it is named
+            if "." not in text and not judging.knows_provider(service, provider):
+                self.uses.cannot_see(
+                    node, "this driver, which the program must have registered by set_driver"
+                )
+            elif "." not in text:  # a constant is reported where it is named
                 self.uses.provider(node, service, provider)
             path = judging.driver_path(service, provider)
             if path is not None:

@@ -25,7 +25,7 @@ import polycloud
 from polycloud import security
 from polycloud.errors import LibcloudConflictError
 from polycloud.libcloud.differences import instead_of
-from polycloud.libcloud.hints import AliasedModule, Root
+from polycloud.libcloud.hints import Root, adopted
 from polycloud.libcloud.modules import MODULES
 
 ROOT = "libcloud"
@@ -48,8 +48,7 @@ class AliasLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Undo what the import of an alias did to the module, which has been executed already."""
         module.__spec__ = self._spec  # Python has set that of the alias
-        if type(module) is ModuleType:
-            module.__class__ = AliasedModule
+        adopted(module)
 
 
 class RootLoader(Loader):

@@ -18,7 +18,8 @@ from typing import Any
 
 import polycloud
 from polycloud.libcloud.differences import instead_of
-from polycloud.libcloud.modules import API_LEVEL, MODULES, NAMES
+from polycloud.libcloud.modules import API_LEVEL, MODULES
+from polycloud.libcloud.names import elsewhere, has_module, own_modules, own_name
 
 IMPORT_FROM = opmap["IMPORT_FROM"]
 
@@ -40,15 +41,16 @@ class Root(ModuleType):
         self.__all__ = ["__version__"]
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("__"):
-            if name in polycloud.__all__:
-                return getattr(polycloud, name)
-            try:
-                return import_module(f"libcloud.{name}")
-            except ModuleNotFoundError as error:
-                if error.name != f"libcloud.{name}":
-                    raise
+        if name in polycloud.__all__:
+            return getattr(polycloud, name)
         return _other(self, name, sys._getframe(1))  # noqa: SLF001 - who asks: see above
+
+
+def adopted(module: ModuleType) -> ModuleType:
+    """Give a module of polycloud the names that Libcloud has in its place, too; return it."""
+    if type(module) is ModuleType:
+        module.__class__ = AliasedModule
+    return module
 
 
 def _other(module: ModuleType, name: str, asking: FrameType) -> Any:
@@ -79,13 +81,11 @@ def _other(module: ModuleType, name: str, asking: FrameType) -> Any:
 
 
 def _found(path: str) -> Any:
-    """Return what a path of Libcloud leads to by the tables; None if it is in none of them."""
-    if path in MODULES:
-        return import_module(f"libcloud.{path}")
-    if path not in NAMES:
-        return None
-    home, _, name = NAMES[path].partition(":")
-    return getattr(import_module(home), name)
+    """Return the module or name that polycloud has for a path of Libcloud; None if it has none."""
+    if path in own_modules():
+        return adopted(import_module(own_name(path)))
+    module, _, name = path.rpartition(".")
+    return elsewhere(module, name)
 
 
 def _paths(module: ModuleType) -> list[str]:
@@ -93,4 +93,6 @@ def _paths(module: ModuleType) -> list[str]:
     name = module.__name__
     if name == "libcloud":
         return [""]
-    return [path for path, home in MODULES.items() if home == name] or [name.partition(".")[2]]
+    own = name.partition(".")[2]
+    others = [path for path, home in MODULES.items() if home == name]
+    return [own, *others] if has_module(own) else [*others, own]

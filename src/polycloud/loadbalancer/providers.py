@@ -32,6 +32,11 @@ DRIVERS: providers.Drivers = {
     Provider.RACKSPACE: ("polycloud.loadbalancer.drivers.rackspace", "RackspaceLBDriver"),
 }
 """The drivers of load balancers of this package: constant to (module path, class name)."""
+_REPLACED: dict[str, str] = {
+    Provider.RACKSPACE_UK: "use RACKSPACE with region='lon'",
+    Provider.RACKSPACE_US: "use RACKSPACE with region='ord' or another one",
+}
+"""Constants of Libcloud's that have been removed: what to do instead."""
 
 
 @overload
@@ -59,7 +64,7 @@ def get_driver(provider: str) -> type[Any]:
 
     Raises `UnknownProviderError` with the nearest names.
     """
-    return providers.find_driver("loadbalancer", DRIVERS, provider, Provider)
+    return providers.find_driver("loadbalancer", DRIVERS, provider, Provider, _REPLACED)
 
 
 def set_driver(provider: str, module: str, klass: str) -> type[Any]:

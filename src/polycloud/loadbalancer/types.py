@@ -33,6 +33,7 @@ class Provider(Type):
     """The providers of balancers that have a name; `polycloud providers` shows which have a driver."""
 
     ALB = "alb"
+    ALIYUN_SLB = "aliyun_slb"
     BRIGHTBOX = "brightbox"
     CLOUDSTACK = "cloudstack"
     DIGITAL_OCEAN = "digitalocean"
@@ -47,6 +48,8 @@ class Provider(Type):
     OCTAVIA = "octavia"
     OPENSTACK = "openstack"
     RACKSPACE = "rackspace"
+    RACKSPACE_UK = "rackspace_uk"
+    RACKSPACE_US = "rackspace_us"
     SOFTLAYER = "softlayer"
 
 

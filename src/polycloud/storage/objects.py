@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polycloud.common.payload import LazyExtra, parse_datetime
 from polycloud.common.resource import Resource, require_driver
+from polycloud.errors import printable
 from polycloud.utils.headers import http_date
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Container(StorageResource):
         return self._own.delete_container(self)
 
     def __repr__(self) -> str:
-        return f"<Container: name={self.name!r}, provider={getattr(self.driver, 'name', None)}>"
+        return f"<Container: name={printable(self.name)}, provider={getattr(self.driver, 'name', None)}>"
 
 
 class Object(StorageResource):
@@ -269,4 +270,5 @@ class Object(StorageResource):
 
     def __repr__(self) -> str:
         provider = getattr(self.driver, "name", None)
-        return f"<Object: name={self.name!r}, size={self.size}, hash={self.hash}, provider={provider}>"
+        name = printable(self.name)
+        return f"<Object: name={name}, size={self.size}, hash={self.hash}, provider={provider} ...>"

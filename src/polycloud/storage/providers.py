@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
 STORES = "polycloud.storage.drivers.s3.stores"
+REGIONS = "polycloud.storage.drivers.s3.regions"
 CLOUDFILES = "polycloud.storage.drivers.swift.cloudfiles"
 DRIVERS: providers.Drivers = {
     Provider.AZURE_BLOBS: ("polycloud.storage.drivers.azure_blobs", "AzureBlobsStorageDriver"),
@@ -43,6 +44,32 @@ DRIVERS: providers.Drivers = {
     Provider.WASABI: (STORES, "WasabiStorageDriver"),
 }
 """The storage drivers of this package: constant to (module path, class name)."""
+_OLD_NAMES: providers.Drivers = {
+    Provider.S3_AP_NORTHEAST: (REGIONS, "S3APNE1StorageDriver"),
+    Provider.S3_AP_NORTHEAST1: (REGIONS, "S3APNE1StorageDriver"),
+    Provider.S3_AP_NORTHEAST2: (REGIONS, "S3APNE2StorageDriver"),
+    Provider.S3_AP_SOUTH: (REGIONS, "S3APSouthStorageDriver"),
+    Provider.S3_AP_SOUTHEAST: (REGIONS, "S3APSEStorageDriver"),
+    Provider.S3_AP_SOUTHEAST2: (REGIONS, "S3APSE2StorageDriver"),
+    Provider.S3_CA_CENTRAL: (REGIONS, "S3CACentralStorageDriver"),
+    Provider.S3_CN_NORTH: (REGIONS, "S3CNNorthStorageDriver"),
+    Provider.S3_CN_NORTHWEST: (REGIONS, "S3CNNorthWestStorageDriver"),
+    Provider.S3_EU_CENTRAL: (REGIONS, "S3EUCentralStorageDriver"),
+    Provider.S3_EU_NORTH1: (REGIONS, "S3EUNorth1StorageDriver"),
+    Provider.S3_EU_WEST: (REGIONS, "S3EUWestStorageDriver"),
+    Provider.S3_EU_WEST2: (REGIONS, "S3EUWest2StorageDriver"),
+    Provider.S3_EU_WEST3: (REGIONS, "S3EUWest3StorageDriver"),
+    Provider.S3_SA_EAST: (REGIONS, "S3SAEastStorageDriver"),
+    Provider.S3_US_EAST2: (REGIONS, "S3USEast2StorageDriver"),
+    Provider.S3_US_GOV_WEST: (REGIONS, "S3USGovWestStorageDriver"),
+    Provider.S3_US_WEST: (REGIONS, "S3USWestStorageDriver"),
+    Provider.S3_US_WEST_OREGON: (REGIONS, "S3USWestOregonStorageDriver"),
+    Provider.S3_RGW: (STORES, "CephRGWStorageDriver"),
+    Provider.S3_RGW_OUTSCALE: (STORES, "CephRGWStorageDriver"),
+}
+"""Constants that `get_driver` knows, and that no list of providers has: one driver has all regions."""
+_REPLACED: dict[str, str] = {Provider.CLOUDFILES_SWIFT: f"use {Provider.OPENSTACK_SWIFT.name}"}
+"""Constants of Libcloud's that have been removed: what to do instead."""
 
 
 @overload
@@ -70,7 +97,8 @@ def get_driver(provider: str) -> type[Any]:
 
     Raises `UnknownProviderError` with the nearest names.
     """
-    return providers.find_driver("storage", DRIVERS, provider, Provider)
+    drivers = _OLD_NAMES if str(provider).lower() in _OLD_NAMES else DRIVERS
+    return providers.find_driver("storage", drivers, provider, Provider, _REPLACED)
 
 
 def set_driver(provider: str, module: str, klass: str) -> type[Any]:

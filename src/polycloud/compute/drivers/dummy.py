@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
 from polycloud.common.arguments import id_of
@@ -32,15 +33,21 @@ from polycloud.utils.status import HTTPStatus
 __all__ = ["DummyNodeDriver"]
 
 CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
-SIZES = (("Small", 128, 4, 500, 4.0), ("Medium", 512, 16, 1500, 8.0), ("Big", 4096, 32, 2500, 32.0))
-IMAGES = ("Ubuntu 24.04", "Debian 12", "Slackware 15")
+SIZES = (
+    ("Small", 128, 4, 500, 4.0),
+    ("Medium", 512, 16, 1500, 8.0),
+    ("Big", 4096, 32, 2500, 32.0),
+    ("XXL Big", 8192, 128, 7500, 64.0),
+)
+IMAGES = ("Ubuntu 9.10", "Ubuntu 9.04", "Slackware 4")
 LOCATIONS = (("Paul's Room", "US"), ("London Loft", "GB"), ("Island Datacenter", "FJ"))
 
 
 class DummyNodeDriver(NodeDriver):
     """A cloud in memory that starts with two nodes: `DummyNodeDriver("any credentials")`.
 
-    Nodes run as soon as they are created; ids are numbers from 1.
+    Credentials that are a number above 0 make it start with as many nodes. Nodes run as soon as they are
+    created; ids are numbers from 1. Names, sizes, images, locations and addresses are those of Libcloud's.
     """
 
     type = Provider.DUMMY
@@ -59,8 +66,9 @@ class DummyNodeDriver(NodeDriver):
         self._volumes: dict[str, StorageVolume] = {}
         self._snapshots: dict[str, VolumeSnapshot] = {}
         self._last_id = 0
-        for number in (1, 2):
-            self.create_node(f"dummy-{number}", self.list_sizes()[0], self.list_images()[0])
+        size, image = self.list_sizes()[0], self.list_images()[0]
+        for number in range(1, 1 + (_number(creds) or 2)):
+            self.create_node(f"dummy-{number}", size, image)
 
     @classmethod
     def offers(cls, name: str) -> bool:
@@ -74,7 +82,10 @@ class DummyNodeDriver(NodeDriver):
     # Nodes
 
     def list_nodes(self) -> list[Node]:
-        """Return the nodes."""
+        """Return the nodes; those that were rebooting run again."""
+        for node in self._nodes.values():
+            if node.state == NodeState.REBOOTING:
+                node.state = NodeState.RUNNING
         return list(self._nodes.values())
 
     def create_node(
@@ -92,15 +103,15 @@ class DummyNodeDriver(NodeDriver):
         if key is not None and (earlier := next(known, None)):
             return earlier
         id_ = self._next_id()
-        address = f"203.0.113.{int(id_) % 254 or 254}"
+        address = str(IPv4Address("127.0.0.0") + int(id_))
         extra = {"location": getattr(location, "name", location) or LOCATIONS[0][0], **kwargs}
         node = Node(id_, name, NodeState.RUNNING, [address], [], self, size, image, extra, CREATED_AT)
         self._nodes[id_] = node
         return node
 
     def reboot_node(self, node: Node) -> bool:
-        """Set the node's state to running."""
-        return self._set_state(node, NodeState.RUNNING)
+        """Set the node's state to rebooting, until nodes are listed again."""
+        return self._set_state(node, NodeState.REBOOTING)
 
     def start_node(self, node: Node) -> bool:
         """Set the node's state to running."""
@@ -123,7 +134,7 @@ class DummyNodeDriver(NodeDriver):
     # Sizes, images, locations
 
     def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
-        """Return three sizes."""
+        """Return four sizes."""
         return [NodeSize(str(n), *fields, self) for n, fields in enumerate(SIZES, 1)]
 
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
@@ -243,6 +254,11 @@ class DummyNodeDriver(NodeDriver):
         _find(self._snapshots, snapshot.id, "snapshot")
         del self._snapshots[snapshot.id]
         return True
+
+
+def _number(creds: Any) -> int:
+    """Return the number that credentials are; 0 if they are none."""
+    return int(creds) if str(creds).isdecimal() else 0
 
 
 def _find(resources: dict[str, Any], id_: str, what: str) -> Any:

@@ -56,7 +56,8 @@ class Version(NamedTuple):
 class Versions:
     """The objects of a container: `current` ones, and earlier versions of them if `enabled`."""
 
-    def __init__(self) -> None:
+    def __init__(self, container: Container) -> None:
+        self.container = container
         self.enabled: bool | None = None
         self.current: dict[str, Stored] = {}
         self._all: dict[str, list[Version]] = {}
@@ -98,10 +99,11 @@ class Versions:
         self.current.pop(name, None)
         if versions and versions[0].content is not None:
             self.current[name] = versions[0].obj, versions[0].content
+        self.container.extra["object_count"] = len(self.current)
 
 
-class DummyFileObject:
-    """A file of text that yields `yield_count` pieces of `chunk_len` bytes, as Libcloud's."""
+class StandIn:
+    """A file of text that yields `yield_count` pieces of `chunk_len` characters, as Libcloud's."""
 
     def __init__(self, yield_count: int = 5, chunk_len: int = 10) -> None:
         self._yield_count, self._chunk_len = yield_count, chunk_len
@@ -116,6 +118,10 @@ class DummyFileObject:
 
     def _piece(self, number: int) -> str:
         return str(number % 10) * self._chunk_len
+
+
+DummyFileObject = StandIn
+"""A program's tests may put another class in its place: downloads then yield what that one yields."""
 
 
 class DummyStorageDriver(StorageDriver):
@@ -156,8 +162,8 @@ class DummyStorageDriver(StorageDriver):
         require_container_name(container_name, self)
         if container_name in self._containers:
             raise ContainerAlreadyExistsError(driver=self, container_name=container_name)
-        self._objects[container_name] = Versions()
-        self._containers[container_name] = container = Container(container_name, {}, self)
+        self._containers[container_name] = container = Container(container_name, {"object_count": 0}, self)
+        self._objects[container_name] = Versions(container)
         return container
 
     def delete_container(self, container: Container) -> bool:
@@ -194,6 +200,8 @@ class DummyStorageDriver(StorageDriver):
     ) -> Object:
         """Create or replace an object."""
         upload = upload_of(require_object_name(object_name), extra, headers, if_match, if_none_match)
+        if isinstance(iterator, StandIn):
+            iterator = (piece.encode() for piece in iterator.read())
         content = b"".join(counted(Source(iterator), progress))
         self._require_conditions(self._within(container), object_name, upload)
         obj = Object(
@@ -207,6 +215,14 @@ class DummyStorageDriver(StorageDriver):
         )
         self._objects[container.name].put(obj, content)
         return obj
+
+    def download_object_as_stream(self, obj: Object, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Yield the content of an object, or what a program has in the place of `DummyFileObject`."""
+        replaced: Any = DummyFileObject
+        if replaced is not StandIn:
+            self._stored(obj.container, obj.name)
+            return iter(replaced())
+        return super().download_object_as_stream(obj, chunk_size)
 
     def download_object_range_as_stream(
         self, obj: Object, start_bytes: int, end_bytes: int | None = None, chunk_size: int | None = None

@@ -12,7 +12,7 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.digitalocean import number
 from polycloud.common.payload import decode
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.checks import check_member, require_check, require_sticky
+from polycloud.loadbalancer.checks import address_of, check_member, require_check, require_sticky
 from polycloud.loadbalancer.listeners import plain
 from polycloud.loadbalancer.objects import Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
@@ -76,8 +76,9 @@ class Droplet(msgspec.Struct):
 def droplet(member: Member) -> Member:
     """Return a member by the droplet's id alone. Raises `InvalidArgumentError` without an id."""
     if not isinstance(member, Member) or member.id is None:
+        given = address_of(member) if isinstance(member, Member) else shown(member)
         message = "members of DigitalOcean are droplets by id: give Member(droplet_id, None, None)"
-        raise InvalidArgumentError(f"{message}, not {shown(member)}")
+        raise InvalidArgumentError(f"{message}, not {given}")
     return check_member(Member(str(number(member.id)), None, member.port), by_id=True)
 
 
