@@ -33,7 +33,8 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.freeze()
+        if not gc.get_freeze_count():  # a session in a test ends with it
+            gc.freeze()
         gc.enable()
 
 

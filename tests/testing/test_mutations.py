@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from polycloud.testing.conformance.base import number_of
-from support import good, suites  # noqa: F401 - `suites` imports what runs of pytester must share
+from support import good, suites
 
 pytest_plugins = ["pytester"]
 
@@ -144,8 +144,8 @@ def broken(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Broken
 
     def run(source: str, rules: str, outcome: str = "failed") -> dict[str, str]:
         file = pytester.makepyfile(test_good=source)
-        selected = " or ".join(f"{number.lower()}_" for number in sorted({*rules.split()}))
-        record = pytester.inline_run("--import-mode=importlib", "--assert=plain", "-k", selected, file)
+        only = f"python_functions={suites.collected({*rules.split()})}"
+        record = pytester.inline_run("--import-mode=importlib", "--assert=plain", "-o", only, file)
         reports = record.getreports("pytest_runtest_logreport")
         assert reports, "nothing was run"
         found = [report for report in reports if report.outcome == outcome]

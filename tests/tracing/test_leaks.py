@@ -44,6 +44,8 @@ from support.web import Answer, Seen, Web, raw_answers, serve
 
 World = Callable[[Callable[[], Any]], Any]
 ONCE = RetryPolicy(attempts=1)
+SETTLE_TIME = 0.2
+"""How long drivers look for a create that they take for lost."""
 TOKEN = "canarytoken0123456789abcdef"
 PASSWORD = "canaryroot\"&<p>/+x %41\\é'"
 USER_DATA = '#!/bin/sh\necho "canarydata & é" > /x\n'
@@ -292,6 +294,7 @@ def test_drivers(world: World, provider: str, form: str, status: int) -> None:
     """Creates and lists of every driver show no secret, whatever their provider repeats."""
     with everything_recorded() as recorded, serve(repeating(form, status)) as web:
         driver, create = CLOUDS[provider](web)
+        driver.settle_time = SETTLE_TIME
         texts = [error_of(world, call) for call in (create, driver.list_nodes, driver.list_sizes)]
         texts.append(repr(driver))
     assert any(texts[:3])
@@ -334,6 +337,7 @@ def calls_of_a_store(provider: str, web: Web) -> list[Callable[[], object]]:
 def calls_of_a_name_service(provider: str, web: Web) -> list[Callable[[], object]]:
     kind: Any = get_dns_driver(provider)
     driver = kind(*NAME_SERVICES[provider], **web.options, retry=ONCE)
+    driver.settle_time = SETTLE_TIME
     zone = Zone("1", "example.com", "master", 60, driver)
     return [
         driver.list_zones,
