@@ -59,7 +59,7 @@ def test_json(run: Run) -> None:
         "column": 8,
         "name": "libcloud.container",
         "verdict": "missing",
-        "note": "there is nothing in its place: use the client of Docker, Kubernetes, LXD or the provider",
+        "note": "polycloud has nothing in its place: use the client of Docker, Kubernetes, LXD or the provider",
     }
     assert (report["files"], report["using_libcloud"], report["not_seen"], report["not_checked"]) == (
         1,
