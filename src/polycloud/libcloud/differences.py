@@ -163,10 +163,35 @@ BRIDGE = (
 INSIDE = (
     "only drivers of other providers use it, and the bridge reaches these: pip install 'polycloud[libcloud]'"
 )
+SSH = "it is not paramiko's: there is no attribute client"
 DIFFERS = {
-    "compute.ssh.SSHClient": "it is not paramiko's: there is no attribute client",
+    "compute.base.SSHClient": SSH,
+    "compute.ssh.ParamikoSSHClient": SSH,
+    "compute.ssh.SSHClient": SSH,
 }
 """What is different about using a name that both have."""
+ORDER = {
+    "compute.drivers.ec2.EC2NodeDriver.copy_image": (0, "source_region, node_image, name"),
+    "loadbalancer.drivers.rackspace.RackspaceLBDriver.create_balancer": (
+        1,
+        "name, port, protocol, algorithm, members",
+    ),
+    "storage.drivers.azure_blobs.AzureBlobsStorageDriver.upload_object": (
+        3,
+        "file_path, container, object_name, extra, verify_hash",
+    ),
+}
+"""Methods whose arguments have another order from one on, which counts from 0, and the order here."""
+DRIVERS = {
+    ("compute", "ovh"): (
+        "the driver logs in to OVHcloud's OpenStack with a user and a password, not to OVHcloud's own API "
+        "with an application key"
+    ),
+    ("storage", "backblaze_b2"): (
+        "the driver speaks B2's S3 API: pass region=, and use methods of S3 for those of B2's own API"
+    ),
+}
+"""What is different about the driver for a provider."""
 ASSIGNED = {
     "security.VERIFY_SSL_CERT": (
         "verification cannot be switched off: name the certificate authority of a test server in "

@@ -17,8 +17,8 @@ import polycloud
 from polycloud.common.driver import BaseDriver
 from polycloud.common.options import ConnectionOptions
 from polycloud.libcloud import names
-from polycloud.libcloud.differences import BRIDGE, SERVICES, difference, instead_of
-from polycloud.libcloud.instead import NOTHING
+from polycloud.libcloud.differences import BRIDGE, DRIVERS, SERVICES, difference, instead_of
+from polycloud.libcloud.instead import KEYWORDS, NOTHING
 
 NEITHER = "Libcloud 3.9.1 has it neither"
 CLOSE = 0.75
@@ -85,7 +85,8 @@ def _judge_member(module: str, name: str, kind: type, member: str) -> Judgement 
 def judge_provider(name: str, service: str, provider: str) -> Judgement:
     """Judge a provider that a program names, by a constant or its string; `name` says how."""
     if _driver_class(service, provider) is not None:
-        return Judgement(name, Verdict.SAME)
+        note = DRIVERS.get((service, provider), "")
+        return Judgement(name, Verdict.DIFFERS if note else Verdict.SAME, note)
     if service in SERVICES and names.driver_home(service, provider) is not None:
         return Judgement(name, Verdict.BRIDGE, BRIDGE)
     note = instead_of(name) or NOTHING
@@ -240,8 +241,9 @@ def judge_keyword(path: str, keyword: str) -> Judgement:
     import difflib
 
     near = difflib.get_close_matches(keyword, sorted(_accepted(_resolved(path)) or ()), 1, CLOSE)
-    hint = f"; the nearest is {near[0]}=" if near else ""
-    return Judgement(f"{path}({keyword}=)", Verdict.MISSING, f"there is no such argument{hint}")
+    hint = KEYWORDS.get(keyword) or (f"the nearest is {near[0]}=" if near else "")
+    note = f"there is no such argument; {hint}" if hint else "there is no such argument"
+    return Judgement(f"{path}({keyword}=)", Verdict.MISSING, note)
 
 
 def unknown_keywords(path: str, keywords: Iterable[str]) -> list[str]:

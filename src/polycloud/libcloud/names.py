@@ -96,7 +96,7 @@ def elsewhere(module: str, name: str) -> Any:
             return None
         target = f"{own_name(home)}:{name}"
     home, _, name = target.partition(":")
-    return getattr(import_module(home), name, None)
+    return vars(import_module(home)).get(name)  # getattr would ask an aliased module to search here again
 
 
 def own_name(module: str) -> str:
