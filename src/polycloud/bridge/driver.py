@@ -97,11 +97,15 @@ class BridgedDriver(OperationsDriver):
         """Make a driver of Libcloud that connects to the place that was given."""
         driver = self.libcloud(*args, **kwargs)
         there = getattr(driver, "connection", None)
-        if there is not None and place.get("secure") is False and "port" not in place and there.port == HTTPS:
-            there.port = HTTP
-        for name, value in place.items():
-            if there is not None:
-                setattr(there, name, value)
+        if there is None:
+            return driver
+        if place.get("secure") is False and "port" not in place and there.port == HTTPS:
+            place = {**place, "port": HTTP}
+        changed = {name: value for name, value in place.items() if getattr(there, name, None) != value}
+        for name, value in changed.items():
+            setattr(there, name, value)
+        if changed and getattr(there, "connection", None) is not None:
+            there.connect()
         return driver
 
     # Calls
@@ -110,11 +114,14 @@ class BridgedDriver(OperationsDriver):
         """Return what a method of Libcloud's driver returns, as objects of ours."""
 
         def call(driver: Any) -> Any:
-            result = self._bound(driver, method, args, kwargs)()
-            return ours(list(result) if isinstance(result, GeneratorType) else result, self)
+            return self._ours(self._bound(driver, method, args, kwargs)())
 
         with self._limited():
             return self._running.call(call)
+
+    def _ours(self, result: Any) -> Any:
+        """Return a result of Libcloud's driver as objects of ours."""
+        return ours(list(result) if isinstance(result, GeneratorType) else result, self)
 
     def _iterate(self, method: str, /, *args: Any, batch: int = BATCH, **kwargs: Any) -> Iterator[Any]:
         """Yield what the iterator or list of a method of Libcloud's driver has, as objects of ours."""

@@ -161,7 +161,13 @@ def _object(obj: Any, driver: Any) -> storage.Object:
     container = ours(obj.container, driver)
     size = _number(obj.size) or 0
     return storage.Object(
-        obj.name, int(size), obj.hash or "", _extra(obj, driver), obj.meta_data, container, driver
+        obj.name,
+        int(size),
+        (obj.hash or "").strip('"'),
+        _extra(obj, driver),
+        obj.meta_data,
+        container,
+        driver,
     )
 
 
@@ -191,7 +197,8 @@ def _balancer(balancer: Any, driver: Any) -> balancing.LoadBalancer:
 
 
 def _member(member: Any, driver: Any) -> balancing.Member:
-    balancer = ours(member.balancer, driver)
+    found = ours(member.balancer, driver)
+    balancer = found if isinstance(found, balancing.LoadBalancer) else None
     made = balancing.Member(member.id, member.ip, _number(member.port), balancer, _extra(member, driver))
     made.driver = driver
     return made

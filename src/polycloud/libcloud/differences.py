@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from polycloud.libcloud.instead import INSTEAD, MEMBERS, PROVIDERS
-from polycloud.libcloud.names import has_module, own_modules
+from polycloud.libcloud.instead import INSTEAD, MEMBERS, NOTHING, PROVIDERS
+from polycloud.libcloud.names import has, own_modules
 
 __all__ = [
     "ASSIGNED",
@@ -163,10 +163,35 @@ BRIDGE = (
 INSIDE = (
     "only drivers of other providers use it, and the bridge reaches these: pip install 'polycloud[libcloud]'"
 )
+SSH = "it is not paramiko's: there is no attribute client"
 DIFFERS = {
-    "compute.ssh.SSHClient": "it is not paramiko's: there is no attribute client",
+    "compute.base.SSHClient": SSH,
+    "compute.ssh.ParamikoSSHClient": SSH,
+    "compute.ssh.SSHClient": SSH,
 }
 """What is different about using a name that both have."""
+ORDER = {
+    "compute.drivers.ec2.EC2NodeDriver.copy_image": (0, "source_region, node_image, name"),
+    "loadbalancer.drivers.rackspace.RackspaceLBDriver.create_balancer": (
+        1,
+        "name, port, protocol, algorithm, members",
+    ),
+    "storage.drivers.azure_blobs.AzureBlobsStorageDriver.upload_object": (
+        3,
+        "file_path, container, object_name, extra, verify_hash",
+    ),
+}
+"""Methods whose arguments have another order from one on, which counts from 0, and the order here."""
+DRIVERS = {
+    ("compute", "ovh"): (
+        "the driver logs in to OVHcloud's OpenStack with a user and a password, not to OVHcloud's own API "
+        "with an application key"
+    ),
+    ("storage", "backblaze_b2"): (
+        "the driver speaks B2's S3 API: pass region=, and use methods of S3 for those of B2's own API"
+    ),
+}
+"""What is different about the driver for a provider."""
 ASSIGNED = {
     "security.VERIFY_SSL_CERT": (
         "verification cannot be switched off: name the certificate authority of a test server in "
@@ -193,7 +218,7 @@ def difference(name: str) -> str | None:
 
 
 def instead_of(name: str) -> str | None:
-    """Return what to use instead of a name of Libcloud, as a clause; None if nothing is known of it.
+    """Return what to use instead of a name that only Libcloud has, as a clause; None if it has it neither.
 
     `name` (str) is dotted, without the leading `libcloud.`: `container`, `compute.drivers.gce`,
     `compute.types.Provider.GCE`, `common.base.Connection.set_http_proxy`.
@@ -207,7 +232,9 @@ def instead_of(name: str) -> str | None:
     for length in range(len(parts), 0, -1):
         if clause := INSTEAD.get(".".join(parts[:length])):
             return clause
-    if service == "common" and parts[1:] and ".".join(parts[:2]) not in own_modules() and has_module(name):
+    if service == "common" and parts[1:] and ".".join(parts[:2]) not in own_modules() and has(name):
         return INSIDE
     is_driver = service in SERVICES and parts[1:2] == ["drivers"] and len(parts) > len(("service", "drivers"))
-    return BRIDGE if is_driver and ".".join(parts[:3]) not in own_modules() else None
+    if is_driver and ".".join(parts[:3]) not in own_modules():
+        return BRIDGE
+    return NOTHING if name and has(name) and name not in own_modules() else None

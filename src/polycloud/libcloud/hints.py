@@ -19,7 +19,7 @@ from typing import Any
 import polycloud
 from polycloud.libcloud.differences import instead_of
 from polycloud.libcloud.modules import API_LEVEL, MODULES
-from polycloud.libcloud.names import elsewhere, own_modules, own_name
+from polycloud.libcloud.names import elsewhere, has_module, own_modules, own_name
 
 IMPORT_FROM = opmap["IMPORT_FROM"]
 
@@ -93,4 +93,6 @@ def _paths(module: ModuleType) -> list[str]:
     name = module.__name__
     if name == "libcloud":
         return [""]
-    return [path for path, home in MODULES.items() if home == name] or [name.partition(".")[2]]
+    own = name.partition(".")[2]
+    others = [path for path, home in MODULES.items() if home == name]
+    return [own, *others] if has_module(own) else [*others, own]

@@ -39,6 +39,7 @@ NAMES: dict[str, str] = {
     "common.linode.LinodeResponseV4": f"{_LINODE}:LinodeResponse",
     "common.types.ServiceUnavailableError": "polycloud.errors:ServerError",
     "compute.base.SSHClient": "polycloud.compute.ssh:SSHClient",
+    "compute.base.T_Auth": f"{_CONSTANTS}:T_AUTH",
     "compute.base.have_paramiko": f"{_CONSTANTS}:HAVE_PARAMIKO",
     "compute.drivers.digitalocean.DigitalOcean_v2_NodeDriver": (
         "polycloud.compute.drivers.digitalocean:DigitalOceanNodeDriver"
