@@ -43,7 +43,7 @@ class BaseDriver:
         **options: Any,
     ) -> None:
         credentials = self._credentials(key, secret)
-        options = self._known(options)
+        options = self._recognized(options)
         self.key = key
         self.secret = secret
         self.region = region
@@ -76,7 +76,7 @@ class BaseDriver:
             raise InvalidCredsError(f"{self.name or type(self).__name__} needs {needed}, as str", driver=self)
         return given
 
-    def _known(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def _recognized(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options that the driver has; others are refused."""
         general = ConnectionOptions.__annotations__.keys()
         unknown = options.keys() - general - self._ex_connection_class_kwargs().keys()
