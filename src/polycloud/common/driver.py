@@ -85,6 +85,14 @@ class BaseDriver:
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
             raise InvalidArgumentError(f"{type(self).__name__} has no option {name!r}{hint}")
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickled driver; a dummy that Libcloud pickled is made anew, with the same credentials."""
+        if hasattr(state.get("connection"), "transport_options"):
+            self.__dict__.update(state)
+        else:
+            credentials = [state[name] for name in ("creds", "key") if name in state]
+            self.__init__(*credentials)  # type: ignore[misc]
+
     def clean_error(self, error: PolycloudError) -> None:
         """Remove from an error what no error may show: the driver's secrets, and those that it sent."""
         from polycloud.tracing.cleaning import clean

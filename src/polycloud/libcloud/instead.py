@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NOTHING = "there is nothing in its place"
+NOTHING = "polycloud has nothing in its place"
 BACKUP = f"{NOTHING}: keep apache-libcloud for the backups of providers"
 CONTAINER = f"{NOTHING}: use the client of Docker, Kubernetes, LXD or the provider"
 OPTIONS = "pass {}= to the driver instead"

@@ -44,6 +44,7 @@ NAMES: dict[str, str] = {
     "compute.drivers.digitalocean.DigitalOcean_v2_NodeDriver": (
         "polycloud.compute.drivers.digitalocean:DigitalOceanNodeDriver"
     ),
+    "compute.drivers.dummy.DummyConnection": "polycloud.common.base:ConnectionKey",
     "compute.drivers.ec2.BaseEC2NodeDriver": "polycloud.compute.drivers.ec2:EC2NodeDriver",
     "compute.drivers.linode.LinodeNodeDriverV4": "polycloud.compute.drivers.linode:LinodeNodeDriver",
     "compute.drivers.openstack.OpenStack_1_1_NodeDriver": (
