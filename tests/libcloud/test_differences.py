@@ -83,10 +83,8 @@ def test_what_has_something_instead_is_missing(name: str) -> None:
     ("call", "keyword"),
     [
         ("common.base.Connection.request", "retry_failed"),
-        ("compute.drivers.ec2.EC2NodeDriver", "signature_version"),
         ("compute.drivers.ovh.OvhNodeDriver", "ex_consumer_key"),
         ("compute.drivers.ovh.OvhNodeDriver", "ex_project_id"),
-        ("loadbalancer.drivers.elb.ElasticLBDriver", "access_id"),
         ("storage.drivers.local.LocalStorageDriver", "ex_use_locking"),
     ],
 )
