@@ -150,6 +150,11 @@ def test_the_driver_is_followed_to_its_methods(program: str) -> None:
             "    def f(self): return self.NODE_STATE_MAP.get(1)"
         ),
         IMPORTS + "get_driver('ec2')('k', 's').copy_image(node_image=1, source_region='x', name='n')",
+        IMPORTS + "d = get_driver('ec2')('k')\nif hasattr(d, 'ex_get_limits'):\n    d.ex_get_limits()",
+        IMPORTS + "d = get_driver('ec2')('k')\nlimits = getattr(d, 'ex_get_limits', None)",
+        IMPORTS + "try:\n    get_driver('ec2')('k').ex_own()\nexcept AttributeError:\n    pass",
+        "import libcloud\nif libcloud.__version__ < '1.0':\n    from libcloud.types import NodeState",
+        IMPORTS + "from libcloud.storage.providers import get_driver\nget_driver('aliyun_oss')",
         IMPORTS + "get_driver('registered_elsewhere')('k').list_nodes()",
         IMPORTS + "get_driver('openstack')('u', 'p', ex_force_auth_url='x', ex_tenant_name='y', timeout=3)",
         IMPORTS

@@ -45,6 +45,8 @@ def test_a_clause_names_only_what_polycloud_has(clause: str) -> None:
         ("container.drivers.docker.DockerContainerDriver", "client of Docker"),
         ("compute.ssh.ShellOutSSHClient", "polycloud.compute.ssh.SSHClient"),
         ("compute.drivers.gce", "polycloud[libcloud]"),
+        ("compute.drivers.ec2.EC2Connection", "polycloud has nothing in its place"),
+        ("compute.drivers.ec2.EC2NodeDriver.ex_get_limits", "polycloud has nothing in its place"),
         ("storage.drivers.oss.OSSStorageDriver", "polycloud[libcloud]"),
     ],
 )

@@ -35,6 +35,21 @@ def test_one_module_under_both_names() -> None:
         assert importlib.reload(importlib.import_module("libcloud.security")).__name__ == "polycloud.security"
 
 
+def test_finders_of_old() -> None:
+    """A finder of another program that has no `find_spec`, as before Python 3.4, does not disturb."""
+    printed = program("""
+        import sys, warnings
+        warnings.simplefilter("ignore", ImportWarning)  # Python's own, of such finders
+        class Old:
+            def find_module(self, name, path=None):
+                return None
+        sys.meta_path.insert(0, Old())
+        from libcloud.storage.drivers import local
+        print(local.__name__)
+    """)
+    assert printed == "polycloud.storage.drivers.local"
+
+
 def test_no_file_runs_twice() -> None:
     """After all modules of Libcloud's names are imported, each file of polycloud is one module."""
     printed = program("""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from polycloud.libcloud.instead import INSTEAD, MEMBERS, PROVIDERS
-from polycloud.libcloud.names import has_module, own_modules
+from polycloud.libcloud.instead import INSTEAD, MEMBERS, NOTHING, PROVIDERS
+from polycloud.libcloud.names import has, own_modules
 
 __all__ = [
     "ASSIGNED",
@@ -62,7 +62,7 @@ ON_PURPOSE = (
     Difference(
         "unknown arguments of a driver",
         "ignored by many drivers",
-        "`InvalidArgumentError`, which names the nearest one",
+        "`InvalidArgumentError`, which names the nearest one; with a warning as Libcloud",
         "a misspelt `region=` must not end in another region",
     ),
     Difference(
@@ -218,7 +218,7 @@ def difference(name: str) -> str | None:
 
 
 def instead_of(name: str) -> str | None:
-    """Return what to use instead of a name of Libcloud, as a clause; None if nothing is known of it.
+    """Return what to use instead of a name that only Libcloud has, as a clause; None if it has it neither.
 
     `name` (str) is dotted, without the leading `libcloud.`: `container`, `compute.drivers.gce`,
     `compute.types.Provider.GCE`, `common.base.Connection.set_http_proxy`.
@@ -232,7 +232,9 @@ def instead_of(name: str) -> str | None:
     for length in range(len(parts), 0, -1):
         if clause := INSTEAD.get(".".join(parts[:length])):
             return clause
-    if service == "common" and parts[1:] and ".".join(parts[:2]) not in own_modules() and has_module(name):
+    if service == "common" and parts[1:] and ".".join(parts[:2]) not in own_modules() and has(name):
         return INSIDE
     is_driver = service in SERVICES and parts[1:2] == ["drivers"] and len(parts) > len(("service", "drivers"))
-    return BRIDGE if is_driver and ".".join(parts[:3]) not in own_modules() else None
+    if is_driver and ".".join(parts[:3]) not in own_modules():
+        return BRIDGE
+    return NOTHING if name and has(name) and name not in own_modules() else None

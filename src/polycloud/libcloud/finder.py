@@ -100,7 +100,8 @@ class Finder(MetaPathFinder):
         loaded = sys.modules.get(name)
         if loaded is not None and loaded.__spec__ is not None:
             return loaded.__spec__
-        specs = (finder.find_spec(name, path) for finder in sys.meta_path if finder is not self)
+        others = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
+        specs = (finder.find_spec(name, path) for finder in others)
         return next((spec for spec in specs if spec is not None), None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NOTHING = "there is nothing in its place"
+NOTHING = "polycloud has nothing in its place"
 BACKUP = f"{NOTHING}: keep apache-libcloud for the backups of providers"
 CONTAINER = f"{NOTHING}: use the client of Docker, Kubernetes, LXD or the provider"
 OPTIONS = "pass {}= to the driver instead"
@@ -38,7 +38,6 @@ INSTEAD = {
     "common.rackspace": "use polycloud.compute.drivers.openstack.rackspace instead",
     "compute.base.NODE_ONLINE_WAIT_TIMEOUT": "pass timeout= to deploy_node instead",
     "compute.base.SSH_CONNECT_TIMEOUT": "pass ssh_timeout= to deploy_node instead",
-    "compute.base.T_Auth": "use NodeAuthSSHKey and NodeAuthPassword instead",
     "compute.deprecated": f"{NOTHING}: no provider is deprecated",
     "compute.ssh.LIBCLOUD_PARAMIKO_SHA2_BACKWARD_COMPATIBILITY": f"{NOTHING}: paramiko is not used",
     "compute.ssh.MockSSHClient": "use polycloud.sandbox.Sandbox instead, whose nodes have real SSH servers",

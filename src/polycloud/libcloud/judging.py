@@ -52,7 +52,7 @@ class Judgement:
 
 def judge(path: str) -> Judgement | None:
     """Judge a dotted name; None if nothing is known of it, such as of an attribute of an attribute."""
-    module, rest = _split(path)
+    module, rest = names.split(path)
     if not rest:
         return Judgement(module, Verdict.SAME) if _module(module) is not None else _lacking(module)
     if not module and rest[0] in polycloud.__all__:
@@ -105,25 +105,10 @@ def _lacking(name: str, *, is_libclouds: bool | None = None) -> Judgement:
     clause = instead_of(name)
     if clause == BRIDGE:
         return Judgement(name, Verdict.BRIDGE, clause)
-    if _is_libclouds(name) if is_libclouds is None else is_libclouds:
+    if names.has(name) if is_libclouds is None else is_libclouds:
         return Judgement(name, Verdict.MISSING, clause or NOTHING)
     note = f"{NEITHER}; {clause}" if clause else NEITHER
     return Judgement(name, Verdict.MISSING, note, is_libclouds=False)
-
-
-def _is_libclouds(path: str) -> bool:
-    module, rest = _split(path)
-    return names.has_module(module) and (not rest or rest[0] in names.names_of(module))
-
-
-def _split(path: str) -> tuple[str, list[str]]:
-    """Split a dotted name into a module of Libcloud or of ours, and the names below it."""
-    parts = path.split(".")
-    for length in range(len(parts), 0, -1):
-        module = ".".join(parts[:length])
-        if names.has_module(module) or module in names.own_modules():
-            return module, parts[length:]
-    return "", parts
 
 
 @cache
@@ -204,7 +189,7 @@ def is_driver(path: str) -> bool:
 
 
 def _resolved(path: str) -> Any:
-    module, rest = _split(path)
+    module, rest = names.split(path)
     if not rest or _module(module) is None:
         return _ABSENT
     value = _value(module, rest[0])

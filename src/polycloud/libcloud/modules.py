@@ -39,10 +39,12 @@ NAMES: dict[str, str] = {
     "common.linode.LinodeResponseV4": f"{_LINODE}:LinodeResponse",
     "common.types.ServiceUnavailableError": "polycloud.errors:ServerError",
     "compute.base.SSHClient": "polycloud.compute.ssh:SSHClient",
+    "compute.base.T_Auth": f"{_CONSTANTS}:T_AUTH",
     "compute.base.have_paramiko": f"{_CONSTANTS}:HAVE_PARAMIKO",
     "compute.drivers.digitalocean.DigitalOcean_v2_NodeDriver": (
         "polycloud.compute.drivers.digitalocean:DigitalOceanNodeDriver"
     ),
+    "compute.drivers.dummy.DummyConnection": "polycloud.common.base:ConnectionKey",
     "compute.drivers.ec2.BaseEC2NodeDriver": "polycloud.compute.drivers.ec2:EC2NodeDriver",
     "compute.drivers.linode.LinodeNodeDriverV4": "polycloud.compute.drivers.linode:LinodeNodeDriver",
     "compute.drivers.openstack.OpenStack_1_1_NodeDriver": (

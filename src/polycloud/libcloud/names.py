@@ -44,6 +44,24 @@ def home_of(module: str, name: str) -> str | None:
     return value.removeprefix(HOME) if value and value.startswith(HOME) else None
 
 
+def split(path: str) -> tuple[str, list[str]]:
+    """Split a dotted name into a module of Libcloud or of ours, and the names below it."""
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        module = ".".join(parts[:length])
+        if has_module(module) or module in own_modules():
+            return module, parts[length:]
+    return "", parts
+
+
+def has(path: str) -> bool:
+    """Return whether Libcloud has a module, a name in one, or a member of a class."""
+    module, rest = split(path)
+    if not has_module(module) or (rest and rest[0] not in names_of(module)):
+        return False
+    return not rest[1:] or has_member(home_of(module, rest[0]) or "", rest[1])
+
+
 def driver_home(service: str, provider: str) -> str | None:
     """Return the home of the driver class for a provider's name; None if Libcloud has none."""
     found = _data()["drivers"].get(service, {}).get(provider)
