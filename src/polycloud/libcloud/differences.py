@@ -62,7 +62,7 @@ ON_PURPOSE = (
     Difference(
         "unknown arguments of a driver",
         "ignored by many drivers",
-        "`InvalidArgumentError`, which names the nearest one",
+        "`InvalidArgumentError`, which names the nearest one; with a warning as Libcloud",
         "a misspelt `region=` must not end in another region",
     ),
     Difference(
