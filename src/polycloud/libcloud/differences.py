@@ -203,8 +203,8 @@ IGNORED = "there is no such argument: ignored with a warning, and refused once t
 """What is different about an argument of a driver that it does not have."""
 VALUES = {
     ("secure", False): (
-        "plain HTTP to another machine is sent with a warning, and refused once the program imports polycloud "
-        "unless it passes allow_insecure=True"
+        "plain HTTP to another machine is sent with a warning; once the program imports polycloud, it needs "
+        "allow_insecure=True"
     ),
 }
 """What is different about a value of a driver's keyword argument."""
