@@ -205,6 +205,22 @@ def test_plain_http_to_another_host() -> None:
         EC2NodeDriver("k", "s", secure=False, host="127.0.0.1").close()
 
 
+@pytest.mark.parametrize(
+    ("provider", "arguments"), [("DIGITAL_OCEAN", ("k",)), ("EC2", ("k", "s")), ("OPENSTACK", ("u", "p"))]
+)
+def test_unknown_arguments(provider: str, arguments: tuple[str, ...]) -> None:
+    """An argument that a driver does not know gets a warning, which names the nearest one, and is ignored."""
+    types: Any = importlib.import_module("libcloud.compute.types")
+    get_driver = importlib.import_module("libcloud.compute.providers").get_driver
+    others = AUTH if provider == "OPENSTACK" else {}
+    words = r"no option '(regoin'; did you mean 'region'\?|shopper_id'; it has .*host)"
+    with pytest.warns(RuntimeWarning, match=words) as caught:
+        driver = get_driver(getattr(types.Provider, provider))(*arguments, **others, regoin="x", shopper_id=5)
+    assert [one.filename for one in caught] == [__file__, __file__]
+    assert driver.region != "x"
+    driver.close()
+
+
 def test_verification_stays_on() -> None:
     """Drivers warn that `VERIFY_SSL_CERT = False` has no effect; `CA_CERTS_PATH` has the effect it says."""
     security: Any = importlib.import_module("libcloud.security")

@@ -131,6 +131,31 @@ def test_beside_libcloud_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sys.meta_path == before
 
 
+@pytest.mark.skipif(importlib.util.find_spec("libcloud.compute") is None, reason="needs apache-libcloud")
+def test_the_bridge_and_the_alias_exclude_each_other() -> None:
+    """After the bridge's first use the alias is refused, and after the alias the bridge is, both in words."""
+    printed = program(
+        """
+        import polycloud
+        driver = polycloud.get_driver("compute", "rimuhosting")
+        print(driver.__name__)
+        try:
+            polycloud.install_as_libcloud()
+        except polycloud.PolycloudError as error:
+            print(type(error).__name__, "bridge" in str(error))
+        """,
+        install=False,
+    )
+    assert printed.splitlines()[1:] == ["LibcloudConflictError True"]
+    printed = program("""
+        try:
+            polycloud.get_driver("compute", "rimuhosting")
+        except AttributeError as error:
+            print("install_as_libcloud() has put polycloud in the place" in str(error))
+    """)
+    assert printed == "True"
+
+
 def test_removed() -> None:
     """After `remove` there is no `libcloud` of polycloud any more."""
     importlib.import_module("libcloud.compute.base")

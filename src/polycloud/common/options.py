@@ -150,6 +150,13 @@ def authorities(ca_cert: str | None) -> str | None:
     return security.CA_CERTS_PATH if ca_cert is None else ca_cert
 
 
+def refuse(message: str) -> None:
+    """Raise `InvalidArgumentError` for what Libcloud ignores; in a program written for it, only warn."""
+    if not security.WARN_LIKE_LIBCLOUD:
+        raise InvalidArgumentError(message)
+    warn_caller(message)
+
+
 def warn_caller(message: str) -> None:
     import warnings
 

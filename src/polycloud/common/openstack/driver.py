@@ -101,7 +101,7 @@ class OpenStackBaseDriver(BaseDriver):
     ) -> None:
         self._account: Account | None = None
         require_bool("secure", secure)
-        self._require_known(options)
+        options = self._recognized(options)
         _require_filled(
             ex_tenant_name=ex_tenant_name,
             ex_tenant_domain_id=ex_tenant_domain_id,
