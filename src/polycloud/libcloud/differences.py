@@ -56,13 +56,13 @@ ON_PURPOSE = (
     Difference(
         "plain HTTP",
         "sent wherever `secure=False` says",
-        "to this machine; to another only with `allow_insecure=True`, or with a warning as Libcloud",
+        "to this machine; to another only with `allow_insecure=True`, for `import libcloud` with a warning",
         "credentials are in every request",
     ),
     Difference(
         "unknown arguments of a driver",
         "ignored by many drivers",
-        "`InvalidArgumentError`, which names the nearest one; with a warning as Libcloud",
+        "`InvalidArgumentError`, which names the nearest one; for `import libcloud` a warning",
         "a misspelt `region=` must not end in another region",
     ),
     Difference(
@@ -199,9 +199,12 @@ ASSIGNED = {
     ),
 }
 """What is different about setting a name."""
+IGNORED = "there is no such argument: ignored with a warning, and refused once the program imports polycloud"
+"""What is different about an argument of a driver that it does not have."""
 VALUES = {
     ("secure", False): (
-        "plain HTTP to another machine is sent with a warning; without the alias it needs allow_insecure=True"
+        "plain HTTP to another machine is sent with a warning; once the program imports polycloud, it needs "
+        "allow_insecure=True"
     ),
 }
 """What is different about a value of a driver's keyword argument."""

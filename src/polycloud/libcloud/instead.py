@@ -119,12 +119,10 @@ MEMBERS = {
 """By the service, or "*", and the name of a member of a class."""
 
 KEYWORDS = {
-    "access_id": "use key= instead",
     "ex_consumer_key": "leave it out: the driver logs in to OVHcloud's OpenStack with a user and a password",
     "ex_project_id": "leave it out: the driver logs in to OVHcloud's OpenStack with a user and a password",
     "ex_use_locking": "leave it out: no lock files are needed",
     "retry_failed": "use idempotent= instead",
-    "signature_version": "leave it out: requests are signed with version 4",
 }
 """By the name of a keyword argument."""
 
