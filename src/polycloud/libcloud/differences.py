@@ -135,7 +135,7 @@ ON_PURPOSE = (
 """What differs on purpose."""
 
 SAME = (
-    "the paths of modules, the names in them, `get_driver`, `set_driver`, `DRIVERS`",
+    "the paths of modules and their names, for `import libcloud`; `get_driver`, `set_driver`, `DRIVERS`",
     "methods, their arguments and the order of these; those of `Node`, `NodeSize`, `Record`, `Object`",
     "`Provider`, `NodeState`, `RecordType`: members equal their strings; `tostring` and `fromstring`",
     "the names of errors, their arguments and attributes; `DeploymentException` and `DeploymentError`",
