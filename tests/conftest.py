@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from polycloud.sandbox import Sandbox
 from support.process import Process
 
 # Whatever takes long on a busy machine is no failure; a test of a time has a bound of its own
@@ -63,6 +64,20 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Sandbox]:
+    """The sandbox's AWS with few instance types: moto, which takes a second of a processor to start."""
+    with Sandbox("aws", types="t3,m5d") as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def aws(moto: Sandbox) -> Sandbox:
+    """An AWS for the tests of a module, empty at first."""
+    moto.reset()
+    return moto
 
 
 @pytest.fixture(autouse=True)

@@ -112,6 +112,10 @@ class PolycloudError(Exception):
         args = tuple(arg for arg in self.args if arg is not self.driver)
         return _restored, (type(self), args, state)
 
+    def __setstate__(self, state: dict[str, Any] | None) -> None:
+        """Restore an error that Libcloud pickled; see `__reduce__` for those of this tree."""
+        self.__dict__.update(state or {})
+
     def locate(self, exchange: Exchange) -> Self:
         """Record which request failed, unless that is known already."""
         if self.exchange is None:
@@ -199,6 +203,10 @@ class ProviderHTTPError(ProviderError):
         self.code = code
         self.message = message
         self.headers = dict(headers or {})
+
+    def __setstate__(self, state: dict[str, Any] | None) -> None:
+        super().__setstate__(state)
+        self.value, self.http_code = self.message, self.code  # Libcloud has the message as first argument
 
 
 BaseHTTPError = ProviderHTTPError

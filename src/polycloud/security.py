@@ -12,5 +12,6 @@ CA_CERTS_PATH: str | None = None
 WARN_LIKE_LIBCLOUD: bool = False
 """Whether what Libcloud lets pass and polycloud refuses gets a warning instead of an error.
 
-So it is under `install_as_libcloud`: plain HTTP to another host, and unknown keys of an upload's `extra`.
+So it is under `install_as_libcloud`: plain HTTP to another host, unknown arguments of a driver, and unknown
+keys of an upload's `extra`.
 """

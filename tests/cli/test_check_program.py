@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from polycloud.libcloud.instead import NOTHING
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PAGE = (Path(__file__).parents[2] / "docs/migrating.md").read_text(encoding="utf-8")
 LACKING = "from libcloud.compute.types import Provider, NodeState\nProvider.GCE\nimport libcloud.container\n"
@@ -59,7 +61,7 @@ def test_json(run: Run) -> None:
         "column": 8,
         "name": "libcloud.container",
         "verdict": "missing",
-        "note": "there is nothing in its place: use the client of Docker, Kubernetes, LXD or the provider",
+        "note": f"{NOTHING}: use the client of Docker, Kubernetes, LXD or the provider",
     }
     assert (report["files"], report["using_libcloud"], report["not_seen"], report["not_checked"]) == (
         1,

@@ -112,13 +112,12 @@ def lb(run: Run, configured: Callable[[str], Path], seen: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def amazon() -> Iterator[Sandbox]:
-    with Sandbox("elb", types="t3") as cloud:
-        with EC2NodeDriver(*cloud.credentials, region="us-east-1", **cloud.options) as ec2:
-            size = next(one for one in ec2.list_sizes() if one.id == "t3.micro")
-            for name in ("web-1", "web-2"):
-                ec2.create_node(name=name, image=ec2.list_images()[0], size=size)
-        yield cloud
+def amazon(aws: Sandbox) -> Sandbox:
+    with EC2NodeDriver(*aws.credentials, region="us-east-1", **aws.options) as ec2:
+        size = next(one for one in ec2.list_sizes() if one.id == "t3.micro")
+        for name in ("web-1", "web-2"):
+            ec2.create_node(name=name, image=ec2.list_images()[0], size=size)
+    return aws
 
 
 @pytest.fixture

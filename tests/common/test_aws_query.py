@@ -12,7 +12,8 @@ from polycloud.common.aws import AWSCredsError, AWSResponse
 from polycloud.common.aws.errors import REFUSALS
 from polycloud.common.aws.query import AWSQueryConnection, flatten
 from polycloud.errors import NotFoundError, PolycloudError
-from support.moto import Moto, moto
+from polycloud.sandbox import Sandbox
+from support.moto import Moto
 
 
 class LoadBalancer(msgspec.Struct, rename="pascal"):
@@ -36,9 +37,8 @@ class ELBConnection(AWSQueryConnection):
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Moto]:
-    with moto() as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Moto:
+    return Moto(aws.url, *aws.credentials)
 
 
 @pytest.fixture

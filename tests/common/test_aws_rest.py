@@ -27,9 +27,10 @@ from polycloud.errors import (
     RateLimitReachedError,
 )
 from polycloud.http.retry import RetryPolicy
+from polycloud.sandbox import Sandbox
 from polycloud.testing.loopback import Answer, LoopbackServer, SeenRequest
 from support.ec2 import botocore_signature
-from support.moto import Moto, moto
+from support.moto import Moto
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -80,9 +81,8 @@ class S3Connection(AWSRestConnection):
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Moto]:
-    with moto() as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Moto:
+    return Moto(aws.url, *aws.credentials)
 
 
 @pytest.fixture

@@ -49,9 +49,10 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.http.retry import RetryPolicy
+from polycloud.sandbox import Sandbox
 from polycloud.testing.loopback import Answer
 from support.ec2 import SmallEC2, instance, refusal, response
-from support.moto import Moto, moto
+from support.moto import Moto
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
 ONCE = RetryPolicy(attempts=1)
@@ -59,9 +60,8 @@ QUICK = RetryPolicy(base=0.01, cap=0.02)
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Moto]:
-    with moto() as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Moto:
+    return Moto(aws.url, *aws.credentials)
 
 
 @pytest.fixture

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
-from support.moto import Moto, moto
+from polycloud.sandbox import Sandbox
+from support.moto import Moto
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Moto]:
-    with moto() as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Moto:
+    return Moto(aws.url, *aws.credentials)
 
 
 def prices(cloud: Moto, region: str) -> dict[str, float | None]:

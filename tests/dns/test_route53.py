@@ -408,9 +408,8 @@ def test_batches() -> None:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Sandbox]:
-    with Sandbox("route53", types="t3") as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Sandbox:
+    return aws
 
 
 @pytest.fixture

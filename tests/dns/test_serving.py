@@ -219,7 +219,7 @@ def test_deadlines_and_loops(zone: Zone, servers: list[NameServer], addresses: l
     one = record(zone, "www", "A", "192.0.2.1")
     servers[0].is_silent = True
     began = time.monotonic()
-    with call_options(deadline=0.3), pytest.raises(OperationTimeoutError, match="does not respond"):
+    with call_options(deadline=2.0), pytest.raises(OperationTimeoutError, match="does not respond"):
         wait_until_served(one, nameservers=addresses)
     assert time.monotonic() - began < 10
     servers[0].is_silent = False

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ SERVICES = {
     "loadbalancer": ("alb", "digitalocean", "elb", "linode", "octavia"),
 }
 """The drivers that have a sandbox."""
-CLOUDS = {"alb": "elb", "octavia": "openstack"}
+AWS = ("alb", "ec2", "elb", "route53", "s3")
+CLOUDS = {**dict.fromkeys(AWS, "aws"), "octavia": "openstack"}
 REGIONS = {"digitalocean": "nyc1", "ec2": "us-east-1", "linode": "us-east"}
 LOCATED = {"digitalocean": "nyc1", "linode": "us-east"}
 QUICK: dict[str, Any] = {"retry": RetryPolicy(base=0.01, cap=0.05, budget=1_000_000), "timeout": 20}
@@ -64,6 +66,13 @@ class Place:
         return {"ex_vip_subnet_id": subnets[0]} if self.provider == "octavia" else {"ex_subnets": subnets}
 
 
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Sandbox]:
+    """One moto for all of its services: it takes a second of a processor to start."""
+    with Sandbox("aws") as cloud:
+        yield cloud
+
+
 @pytest.fixture(
     scope="module",
     params=[(service, one) for service, names in SERVICES.items() for one in names],
@@ -73,7 +82,8 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     service, provider = request.param
     name = CLOUDS.get(provider, provider)
     quick = {"ssh": "off", **SETTINGS[name]} if service == "compute" and name in SETTINGS else {}
-    with Sandbox(name, **quick) as cloud:
+    shared = nullcontext(request.getfixturevalue("aws")) if name == "aws" else None
+    with shared or Sandbox(name, **quick) as cloud:
         place = Place(service, provider, cloud, tmp_path_factory.mktemp(provider))
         with place.plain:
             yield place

@@ -22,9 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Sandbox]:
-    with Sandbox("s3") as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Sandbox:
+    return aws
 
 
 @pytest.fixture

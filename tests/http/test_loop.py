@@ -6,8 +6,9 @@ import asyncio
 import gc
 import socket
 import threading
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, Self
 
 import pytest
@@ -290,6 +291,52 @@ def test_closing_waits_for_nobody() -> None:
 
     with talking(ENDLESS) as server, ends_within(SLACK):
         asyncio.run(main(server))
+
+
+def test_many_transports_take_little_memory() -> None:
+    """A transport with an open connection takes less than 64 KB: a fleet has one for each account."""
+    count = 40
+
+    async def main(url: str) -> None:
+        request = Request("GET", url)
+        async with transport_with() as first:
+            await first.exchange(request)
+            tracemalloc.start()
+            try:
+                async with AsyncExitStack() as stack:
+                    for _ in range(count):
+                        transport = await stack.enter_async_context(transport_with())
+                        await transport.exchange(request)
+                    gc.collect()
+                    assert tracemalloc.get_traced_memory()[0] < count * 65536
+            finally:
+                tracemalloc.stop()
+
+    with serve() as web:
+        asyncio.run(main(web.url))
+
+
+def test_loops_on_several_threads() -> None:
+    """Loops that read at the same time, each on a thread of its own, get what was sent to each of them."""
+    failures: list[bytes] = []
+
+    async def main(url: str, name: bytes) -> None:
+        async with transport_with() as transport:
+            for _ in range(20):
+                request = Request("POST", url, body=name * 300_000)
+                bodies = await asyncio.gather(*(transport.exchange(request) for _ in range(4)))
+                failures.extend(name for response in bodies if response.body != request.body)
+
+    with serve(lambda seen: Answer(200, seen.body)) as web:
+        threads = [
+            threading.Thread(target=lambda name=name: asyncio.run(main(web.url, name)))
+            for name in (b"a", b"b", b"c")
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failures
 
 
 # Opening

@@ -136,7 +136,7 @@ def test_the_driver_is_followed_to_its_methods(program: str) -> None:
         IMPORTS + "d = get_driver('ec2')('k', 's')\nd.something_of_its_own = 1\nd.something_of_its_own",
         IMPORTS + "def f(d):\n    d.ex_get_limits()",
         IMPORTS + "d = get_driver('ec2')('k', 's')\nd.list_nodes().ex_get_limits()",
-        IMPORTS + "d = get_driver('ec2')('k', 's')\nd = get_driver('ovh')('k')\nd.ex_list_keypairs()",
+        IMPORTS + "d = get_driver('ec2')('k', 's')\nd = get_driver('openstack')('k')\nd.ex_list_keypairs()",
         IMPORTS + "def f(name):\n    d = get_driver(name)('k', ex_own=1)\n    d.create_node(ex_own=2)",
         IMPORTS
         + "class Own(get_driver('ec2')):\n    def ex_get_limits(self): ...\nOwn('k', 's').ex_get_limits()",
@@ -149,7 +149,18 @@ def test_the_driver_is_followed_to_its_methods(program: str) -> None:
             "from libcloud.compute.base import NodeDriver\nclass Own(NodeDriver):\n    NODE_STATE_MAP = {}\n"
             "    def f(self): return self.NODE_STATE_MAP.get(1)"
         ),
+        IMPORTS + "get_driver('ec2')('k', 's').copy_image(node_image=1, source_region='x', name='n')",
+        IMPORTS + "d = get_driver('ec2')('k')\nif hasattr(d, 'ex_get_limits'):\n    d.ex_get_limits()",
+        IMPORTS + "d = get_driver('ec2')('k')\nlimits = getattr(d, 'ex_get_limits', None)",
+        IMPORTS + "try:\n    get_driver('ec2')('k').ex_own()\nexcept AttributeError:\n    pass",
+        "import libcloud\nif libcloud.__version__ < '1.0':\n    from libcloud.types import NodeState",
+        IMPORTS + "from libcloud.storage.providers import get_driver\nget_driver('aliyun_oss')",
         IMPORTS + "get_driver('registered_elsewhere')('k').list_nodes()",
+        IMPORTS + "get_driver('openstack')('u', 'p', ex_force_auth_url='x', ex_tenant_name='y', timeout=3)",
+        IMPORTS
+        + "get_driver('ec2')('k', 's', True, 'host', 80, region='x', token='t', proxy_url='http://p')",
+        IMPORTS + "get_driver('ec2')('k').create_node('a', 1, 2, ex_spot=True, ex_keyname='k', tags={})",
+        IMPORTS + "get_driver('digitalocean')('k').deploy_node(name='a', deploy=1, ex_own=2, ssh_key='x')",
         "import logging; logging.getLogger('libcloud.container')",
         "from libcloud.compute.base import Node, NodeSize, LibcloudError, is_valid_ip_address",
         "from libcloud.common.base import Response\nclass R(Response):\n    def f(self): return self.status",
@@ -163,7 +174,7 @@ def test_there_is_no_false_alarm(program: str) -> None:
 @pytest.mark.parametrize(
     ("call", "finding"),
     [
-        ("get_driver('ec2')('k', 's', regoin='x')", "missing compute.drivers.ec2.EC2NodeDriver(regoin=)"),
+        ("get_driver('ec2')('k', 's', regoin='x')", "differs compute.drivers.ec2.EC2NodeDriver(regoin=)"),
         (
             "get_driver('ec2')('k', 's').create_node('n', ex_own=1, ex_keyname='k')",
             "missing compute.drivers.ec2.EC2NodeDriver.create_node(ex_own=)",
@@ -186,6 +197,11 @@ def test_there_is_no_false_alarm(program: str) -> None:
             "differs security.VERIFY_SSL_CERT",
         ),
         ("from libcloud.compute.ssh import SSHClient", "differs compute.ssh.SSHClient"),
+        ("get_driver('ovh')('key', 'secret')", "differs compute.providers.get_driver('ovh')"),
+        (
+            "get_driver('ec2')('k', 's').copy_image(1, 'x')",
+            "differs compute.drivers.ec2.EC2NodeDriver.copy_image",
+        ),
     ],
 )
 def test_verdicts(call: str, finding: str) -> None:

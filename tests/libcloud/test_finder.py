@@ -35,6 +35,21 @@ def test_one_module_under_both_names() -> None:
         assert importlib.reload(importlib.import_module("libcloud.security")).__name__ == "polycloud.security"
 
 
+def test_finders_of_old() -> None:
+    """A finder of another program that has no `find_spec`, as before Python 3.4, does not disturb."""
+    printed = program("""
+        import sys, warnings
+        warnings.simplefilter("ignore", ImportWarning)  # Python's own, of such finders
+        class Old:
+            def find_module(self, name, path=None):
+                return None
+        sys.meta_path.insert(0, Old())
+        from libcloud.storage.drivers import local
+        print(local.__name__)
+    """)
+    assert printed == "polycloud.storage.drivers.local"
+
+
 def test_no_file_runs_twice() -> None:
     """After all modules of Libcloud's names are imported, each file of polycloud is one module."""
     printed = program("""
@@ -114,6 +129,31 @@ def test_beside_libcloud_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(caught.value, ImportError)
     assert isinstance(caught.value, LibcloudError)
     assert sys.meta_path == before
+
+
+@pytest.mark.skipif(importlib.util.find_spec("libcloud.compute") is None, reason="needs apache-libcloud")
+def test_the_bridge_and_the_alias_exclude_each_other() -> None:
+    """After the bridge's first use the alias is refused, and after the alias the bridge is, both in words."""
+    printed = program(
+        """
+        import polycloud
+        driver = polycloud.get_driver("compute", "rimuhosting")
+        print(driver.__name__)
+        try:
+            polycloud.install_as_libcloud()
+        except polycloud.PolycloudError as error:
+            print(type(error).__name__, "bridge" in str(error))
+        """,
+        install=False,
+    )
+    assert printed.splitlines()[1:] == ["LibcloudConflictError True"]
+    printed = program("""
+        try:
+            polycloud.get_driver("compute", "rimuhosting")
+        except AttributeError as error:
+            print("install_as_libcloud() has put polycloud in the place" in str(error))
+    """)
+    assert printed == "True"
 
 
 def test_removed() -> None:

@@ -100,7 +100,7 @@ def emulators(process: psutil.Process | None = None) -> list[psutil.Process]:
     return [
         child
         for child in (process or psutil.Process()).children()
-        if any(part.endswith("program.py") for part in child.cmdline())
+        if any(part.endswith("start.py") for part in child.cmdline())
     ]
 
 

@@ -28,10 +28,10 @@ def content() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def cloud(content: bytes) -> Iterator[Sandbox]:
-    with Sandbox("s3") as cloud, S3StorageDriver(*cloud.credentials, **cloud.options) as driver:
+def cloud(content: bytes, aws: Sandbox) -> Sandbox:
+    with S3StorageDriver(*aws.credentials, **aws.options) as driver:
         driver.create_container("bucket").upload_object_via_stream(content, "film")
-        yield cloud
+    return aws
 
 
 @pytest.fixture

@@ -49,7 +49,9 @@ def test_the_base_folder_must_exist(tmp_path: Path) -> None:
         LocalStorageDriver(str(tmp_path / "missing"))
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "/x", "a//b", "a/", ".", "a/./b", ".polycloud/x"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "/x", "a//b", "a/", ".", "a/./b", ".polycloud/x", "a/.polycloud/x"]
+)
 def test_names_that_files_cannot_have(driver: LocalStorageDriver, photos: Container, name: str) -> None:
     """A name that leads elsewhere, or that no file can have, is refused for uploads and names no object."""
     with pytest.raises(InvalidArgumentError, match="object_name must"):
@@ -203,6 +205,22 @@ def test_a_base_that_is_a_link(driver: LocalStorageDriver, photos: Container, tm
     link.symlink_to(tmp_path)
     other = LocalStorageDriver(str(link)).get_container("photos")
     assert [one.name for one in other.list_objects()] == ["a"]
+
+
+def test_the_base_as_a_container(driver: LocalStorageDriver, photos: Container) -> None:
+    """The container "" is the base folder itself, which is neither listed, made nor deleted."""
+    photos.upload_object_via_stream(b"one", "a")
+    base = driver.get_container("")
+    assert base.upload_object_via_stream(b"two", "albums/b", {"meta_data": {"of": "me"}}).container.name == ""
+    assert [one.name for one in base.list_objects()] == ["albums/b", "photos/a"]
+    assert driver.get_object("", "albums/b").meta_data == {"of": "me"}
+    for container, name in (("albums", "b"), ("", "albums/b")):
+        assert b"".join(driver.get_object(container, name).as_stream()) == b"two"
+    assert base.get_object("photos/a").get_cdn_url() == str(Path(driver.base_path, "photos", "a"))
+    assert [one.name for one in driver.list_containers()] == ["albums", "photos"]
+    for call in (lambda: driver.create_container(""), base.delete):
+        with pytest.raises(InvalidContainerNameError):
+            call()
 
 
 @pytest.mark.parametrize("name", ["a\ud800", "\udcff"])

@@ -22,9 +22,8 @@ SIZE = 4 * PART + 7
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Sandbox]:
-    with Sandbox("s3") as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Sandbox:
+    return aws
 
 
 @pytest.fixture

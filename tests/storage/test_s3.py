@@ -19,9 +19,8 @@ PART = 5 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Sandbox]:
-    with Sandbox("s3") as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Sandbox:
+    return aws
 
 
 @pytest.fixture

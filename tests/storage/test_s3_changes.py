@@ -46,9 +46,8 @@ class OneByOne(S3StorageDriver):
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Sandbox]:
-    with Sandbox("s3") as cloud:
-        yield cloud
+def cloud(aws: Sandbox) -> Sandbox:
+    return aws
 
 
 @pytest.fixture

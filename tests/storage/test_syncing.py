@@ -421,22 +421,23 @@ def test_a_list_out_of_order(folder: Path) -> None:
         sync(folder, container, delete=True)
 
 
-def test_deletes_in_bulk(folder: Path) -> None:
+def test_deletes_in_bulk(folder: Path, aws: Sandbox) -> None:
     """A sync deletes 1,000 objects a request where the store can, and reports each of them."""
-    with Sandbox("s3") as cloud, S3StorageDriver(*cloud.credentials, **cloud.options) as driver:
+    aws.reset()
+    with S3StorageDriver(*aws.credentials, **aws.options) as driver:
         bucket = driver.create_container("bucket")
         upload = partial(driver.upload_object_via_stream, b"", bucket)
         driver.connection.gather(partial(upload, f"d1/{number:04}") for number in range(1005))
-        before = len(cloud.requests)
+        before = len(aws.requests)
         done: list[str] = []
         report = sync(
             folder, bucket, delete=True, most_deleted=1, progress=lambda one, _: done.append(one.name)
         )
         assert (report.deleted, report.copied, report.failed) == (1005, 10, [])
         assert len(done) == len(set(done)) == 1015
-        deletes = [seen for seen in cloud.requests[before:] if seen.method == "POST"]
+        deletes = [seen for seen in aws.requests[before:] if seen.method == "POST"]
         assert [seen.path for seen in deletes] == ["/bucket", "/bucket"]
-        assert not any(seen.method == "DELETE" for seen in cloud.requests[before:])
+        assert not any(seen.method == "DELETE" for seen in aws.requests[before:])
         assert contents(bucket) == files(folder)
 
 
@@ -595,7 +596,7 @@ def test_an_executor_that_fails(folder: Path, container: Container, tmp_path: Pa
         sync(folder, container, executor=3)  # type: ignore[arg-type]
 
 
-def test_a_long_copy_goes_on(tmp_path: Path) -> None:
+def test_a_long_copy_goes_on(tmp_path: Path, aws: Sandbox) -> None:
     """A long object whose copy was killed is not sent from its beginning by the next run of the plan."""
     source = tmp_path / "films"
     source.mkdir()
@@ -604,24 +605,25 @@ def test_a_long_copy_goes_on(tmp_path: Path) -> None:
     def parts(requests: list[SeenRequest]) -> list[str]:
         return [one.query["partNumber"] for one in requests if "partNumber" in one.query]
 
-    with Sandbox("s3") as cloud, S3StorageDriver(*cloud.credentials, **cloud.options) as driver:
+    aws.reset()
+    with S3StorageDriver(*aws.credentials, **aws.options) as driver:
         driver.create_container("films")
-        cloud.fault(Slow(0.1), method="PUT", path="/films/film")
+        aws.fault(Slow(0.1), method="PUT", path="/films/film")
         state = tmp_path / "state"
         program = f"""
 from polycloud.storage import sync
 from polycloud.storage.drivers.s3 import S3StorageDriver
-driver = S3StorageDriver(*{cloud.credentials!r}, **{cloud.options!r})
+driver = S3StorageDriver(*{aws.credentials!r}, **{aws.options!r})
 sync({str(source)!r}, driver.get_container("films"), state={str(state)!r})
 """
         running = subprocess.Popen([sys.executable, "-c", program])
-        waiting.poll(lambda: len(parts(cloud.requests)) > 5 or None, waiting_for="parts", timeout=60)
+        waiting.poll(lambda: len(parts(aws.requests)) > 5 or None, waiting_for="parts", timeout=60)
         running.kill()
         running.wait(60)
-        sent, start = parts(cloud.requests), len(cloud.requests)
+        sent, start = parts(aws.requests), len(aws.requests)
         assert len(sent) < 13
         report = sync(source, driver.get_container("films"), state=state)
-        again = parts(cloud.requests[start:])
+        again = parts(aws.requests[start:])
         assert report.copied == 1
         assert len(again) <= 13 - 3
         assert len(sent) + len(again) <= 13 + 3, "those that were on their way may be sent again"

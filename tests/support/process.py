@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from pathlib import Path
+from operator import attrgetter
 from typing import Any
 
 # SIGALRM is pytest-timeout's
 SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 OF_A_LOGGER = ("level", "disabled", "propagate")
+_of_a_logger = attrgetter(*OF_A_LOGGER)
 OF_PYTEST = "PYTEST_CURRENT_TEST"
 
 
@@ -22,32 +23,31 @@ class Process:
 
     def __init__(self) -> None:
         self._environment = _environment()
-        self._folder = Path.cwd()
+        self._folder = os.getcwd()  # noqa: PTH109 - every test calls this, and a Path takes longer
         self._signals = {number: signal.getsignal(number) for number in SIGNALS}
         self._disabled = logging.root.manager.disable
         self._loggers = [
-            (logger, {name: getattr(logger, name) for name in OF_A_LOGGER})
+            (logger, _of_a_logger(logger))
             for logger in (logging.root, *logging.root.manager.loggerDict.values())
             if isinstance(logger, logging.Logger)
         ]
 
     def changes(self) -> list[str]:
         """Describe what has changed."""
-        now = _environment()
-        names = sorted(name for name, _ in now.items() ^ self._environment.items())
-        found = [
-            _change(f"${name}", self._environment.get(name), now.get(name)) for name in dict.fromkeys(names)
-        ]
-        found.append(_change("the folder", self._folder, Path.cwd()))
+        now, was = _environment(), self._environment
+        names = [] if now == was else sorted({name for name, _ in now.items() ^ was.items()})
+        found = [_change(f"${name}", was.get(name), now.get(name)) for name in names]
+        found.append(_change("the folder", self._folder, os.getcwd()))  # noqa: PTH109 - as above
         found += [
             _change(number.name, was, signal.getsignal(number)) for number, was in self._signals.items()
         ]
         found.append(_change("logging.disable", self._disabled, logging.root.manager.disable))
-        for logger, before in self._loggers:
-            found += [
-                _change(f"{name} of logger {logger.name}", was, getattr(logger, name))
-                for name, was in before.items()
-            ]
+        found += [
+            _change(f"{name} of logger {logger.name}", one, other)
+            for logger, before in self._loggers
+            if before != (after := _of_a_logger(logger))
+            for name, one, other in zip(OF_A_LOGGER, before, after, strict=True)
+        ]
         return [change for change in found if change]
 
     def restore(self) -> None:
@@ -61,7 +61,7 @@ class Process:
                 signal.signal(number, handler)
         logging.disable(self._disabled)
         for logger, before in self._loggers:
-            for name, was in before.items():
+            for name, was in zip(OF_A_LOGGER, before, strict=True):
                 if getattr(logger, name) != was:
                     setattr(logger, name, was)
 

@@ -170,7 +170,7 @@ def test_mutations_are_noticed(broken: Broken, name: str) -> None:
 
 def test_a_provider_that_is_busy_after_a_reboot(broken: Broken) -> None:
     """A provider that locks a node for a while after each reboot (423) makes no rule of actions fail."""
-    source = SOURCE.replace(DESTROYS, f"{BUSY}{DESTROYS}").replace("patience = 1.0", "patience = 5.0")
+    source = SOURCE.replace(DESTROYS, f"{BUSY}{DESTROYS}").replace("patience = 1.0", "patience = 60.0")
     assert BUSY in source
     assert broken(source, "C20 C21 C22 C28 C56") == {}
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from polycloud.bridge.registry import INSTALL, installed, names, require_libcloud, target_of
+from polycloud.bridge.registry import installed, names, require_libcloud, target_of, why_missing
 from polycloud.errors import UnsupportedOperationError
 
-__all__ = ["INSTALL", "driver_class", "find", "installed", "names"]
+__all__ = ["driver_class", "find", "installed", "names", "why_missing"]
 
 
 def driver_class(klass: type[Any], *, only: bool | None = None) -> type[Any]:

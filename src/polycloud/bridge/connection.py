@@ -25,6 +25,8 @@ from polycloud.utils.status import HTTPStatus
 
 READING = re.compile(r"(ex_)?(list|iterate|get|find|download|describe|search|wait|export)_\w+")
 """Names of operations that change nothing."""
+LONGEST = 1 << 16
+"""Bytes of a body that is searched for secrets, which later responses may repeat; longer ones are content."""
 ORIGIN = re.compile(r"(https?)://(\[[^\]]+\]|[^/?#:]+)")
 
 
@@ -97,7 +99,7 @@ class BridgedConnection(Connection):
             self._require_permitted(url)
             if not reads:
                 note_sent()
-            if isinstance(body, bytes) and call.sent is not None:
+            if isinstance(body, bytes) and len(body) <= LONGEST and call.sent is not None:
                 from polycloud.tracing.redaction import secret_fields
 
                 call.sent.update(secret_fields("", headers, body))

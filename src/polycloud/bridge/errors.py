@@ -71,13 +71,15 @@ def _of_libcloud(error: Exception, call: Call) -> PolycloudError | None:
         return found
     if isinstance(error, types.InvalidCredsError):
         return InvalidCredsError(text)
-    if isinstance(error, types.MalformedResponseError):
+    if isinstance(error, types.MalformedResponseError) and _status(0, call) < HTTPStatus.BAD_REQUEST:
         body = error.body
         return MalformedResponseError(text, body[:LONGEST] if isinstance(body, str) else None)
     if isinstance(error, exceptions.BaseHTTPError):
         return error_from_status(
             _status(error.code, call), _refusal(text, call), _headers(error.headers, call)
         )
+    if isinstance(error, types.MalformedResponseError):  # a page of an edge
+        return error_from_status(_status(0, call), _refusal("", call), _headers(None, call))
     if isinstance(error, types.ProviderError):
         return error_from_status(_status(error.http_code, call), _refusal(text, call), _headers(None, call))
     if isinstance(error, types.LibcloudError) or type(error) is Exception:
@@ -139,10 +141,12 @@ def _of_code(error: Exception, call: Call) -> PolycloudError:
     if status >= HTTPStatus.BAD_REQUEST:
         return error_from_status(status, _refusal(text, call), _headers(None, call))
     if call.requests == 0:
+        if type(error) is ValueError and " " in text:  # words for people
+            return InvalidArgumentError(text)
         if isinstance(error, ARGUMENTS):
             return InvalidArgumentError(f"Libcloud's driver does not take these arguments: {kind}: {text}")
         return PolycloudError(f"{kind}: {text}")
-    if isinstance(error, ValueError) and type(error) is ValueError and " " in text:  # words for people
+    if type(error) is ValueError and " " in text:
         return ProviderError(text, status)
     return MalformedResponseError(f"Libcloud's driver does not understand the response: {kind}: {text}")
 
@@ -161,7 +165,7 @@ def text_of(error: BaseException) -> str:
         value = getattr(error, name, None)
         if value is not None and value != "":
             return _text(value)
-    return ", ".join(map(_text, error.args))
+    return ", ".join(_text(one) for one in error.args if one is not None)
 
 
 def _text(value: Any) -> str:

@@ -42,7 +42,7 @@ def _made(klass: Any, only: bool) -> type[Any]:
             offered.pop(name, None)
     members = {name: inspect.unwrap(vars(module.Operations)[name]) for name in offered}
     extensions = {name: _extension(name, method) for name, method in classes.extensions(klass)}
-    name = klass.__name__
+    name, constant = klass.__name__, _constant(service, klass)
     attributes = {
         **module.attributes(klass),
         "__doc__": f"`{klass.__module__}.{name}` via apache-libcloud.",
@@ -52,8 +52,8 @@ def _made(klass: Any, only: bool) -> type[Any]:
         "only": only,
         "needs": offered,
         "name": klass.name or name,
-        "type": _constant(service, klass),
-        "api_name": _constant(service, klass) or klass.__name__,
+        "type": _type(service, klass, constant),
+        "api_name": constant or name,
         "website": getattr(klass, "website", None) or "",
         "credentials": classes.credentials(klass),
     }
@@ -61,11 +61,20 @@ def _made(klass: Any, only: bool) -> type[Any]:
     return made
 
 
-def _constant(service: str, klass: Any) -> Any:
-    """Return our constant of a class's provider; the text itself of another one."""
-    text = str(getattr(klass.type, "value", klass.type) or "")
+def _constant(service: str, klass: Any) -> str | None:
+    """Return the name that Libcloud's table of providers has for a class; else what the class says itself."""
+    table: Any = import_module(f"libcloud.{service}.providers").DRIVERS
+    target = (klass.__module__, klass.__name__)
+    found = next((name for name in table if tuple(table[name]) == target), getattr(klass, "type", None))
+    return None if found is None else str(getattr(found, "value", found))
+
+
+def _type(service: str, klass: Any, constant: str | None) -> Any:
+    """Return the provider's constant that is part of uuids, as a member of ours where there is one."""
+    own = getattr(klass, "type", None)
+    text = constant if own is None else str(getattr(own, "value", own))
     provider: Any = import_module(f"polycloud.{service}.types").Provider
-    return provider(text) if text in set(provider) else text or None
+    return provider(text) if text in set(provider) else text
 
 
 def _extension(name: str, method: Callable[..., Any]) -> Callable[..., Any]:

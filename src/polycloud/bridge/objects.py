@@ -25,6 +25,8 @@ from polycloud.loadbalancer.types import Algorithm, State
 from polycloud.storage import objects as storage
 
 ORIGINAL = "_libcloud"
+HOURS = 730
+"""The hours of a month."""
 OWNERS = ("zone", "container", "balancer", "size", "image")
 """The attributes of objects that are such objects themselves."""
 Ours = Callable[[Any, Any], Any]
@@ -112,7 +114,7 @@ def _size(size: Any, driver: Any) -> compute.NodeSize:
         _number(size.ram) or 0,
         _number(size.disk) or 0,
         _number(size.bandwidth),
-        _number(size.price),
+        _price(size.price, driver),
         driver,
         _extra(size, driver),
     )
@@ -161,7 +163,13 @@ def _object(obj: Any, driver: Any) -> storage.Object:
     container = ours(obj.container, driver)
     size = _number(obj.size) or 0
     return storage.Object(
-        obj.name, int(size), obj.hash or "", _extra(obj, driver), obj.meta_data, container, driver
+        obj.name,
+        int(size),
+        (obj.hash or "").strip('"'),
+        _extra(obj, driver),
+        obj.meta_data,
+        container,
+        driver,
     )
 
 
@@ -191,7 +199,8 @@ def _balancer(balancer: Any, driver: Any) -> balancing.LoadBalancer:
 
 
 def _member(member: Any, driver: Any) -> balancing.Member:
-    balancer = ours(member.balancer, driver)
+    found = ours(member.balancer, driver)
+    balancer = found if isinstance(found, balancing.LoadBalancer) else None
     made = balancing.Member(member.id, member.ip, _number(member.port), balancer, _extra(member, driver))
     made.driver = driver
     return made
@@ -241,6 +250,12 @@ def _number(value: Any) -> Any:
         except ValueError:
             return None
     return None
+
+
+def _price(value: Any, driver: Any) -> float | None:
+    """Return a price in USD an hour; some drivers of Libcloud have it for a month."""
+    price: float | None = _number(value)
+    return price / HOURS if price and driver.monthly_prices else price
 
 
 def _moment(value: Any) -> datetime | None:

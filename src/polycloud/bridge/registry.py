@@ -20,7 +20,7 @@ def installed() -> bool:
     """Return whether apache-libcloud is installed, and not replaced by `install_as_libcloud`."""
     if _is_replaced():
         return False
-    if "libcloud" in sys.modules:
+    if sys.modules.get("libcloud") is not None:
         return True
     try:
         found = find_spec("libcloud")
@@ -36,23 +36,29 @@ def _is_replaced() -> bool:
     return finder is not None and bool(finder.installed())
 
 
-def require_libcloud() -> None:
-    """Raise `UnknownProviderError` unless apache-libcloud can be used."""
+def why_missing() -> str:
+    """Return why apache-libcloud cannot be used; an empty text if it can."""
     if installed():
-        return
+        return ""
     if _is_replaced():
-        raise UnknownProviderError(
+        return (
             "install_as_libcloud() has put polycloud in the place of apache-libcloud, so its drivers cannot "
             "be used in this process"
         )
-    raise UnknownProviderError(f"apache-libcloud is not installed: {INSTALL}")
+    return f"apache-libcloud is not installed: {INSTALL}"
+
+
+def require_libcloud() -> None:
+    """Raise `UnknownProviderError` unless apache-libcloud can be used."""
+    if reason := why_missing():
+        raise UnknownProviderError(reason)
 
 
 @cache
 def _targets(service: str) -> dict[str, tuple[str, str]]:
     """Return the providers that only Libcloud has: name to (module path, class name)."""
     own = import_module(f"polycloud.{service}.providers")
-    known = {str(name) for name in (*own.DRIVERS, *getattr(own, "_OLD_NAMES", ()))}
+    known = {str(name) for name in (*own.DRIVERS, *getattr(own, "_OLD_NAMES", ()), *own._REPLACED)}  # noqa: SLF001
     tables = import_module(f"libcloud.{service}.providers")
     found = {str(getattr(name, "value", name)): target for name, target in tables.DRIVERS.items()}
     return {

@@ -98,7 +98,7 @@ class _Body:
         message = HTTPMessage()
         for name, value in raw.headers.items():
             message[name] = value
-        self._original_response = SimpleNamespace(msg=message, isclosed=lambda: True, close=self.close)
+        self._original_response = SimpleNamespace(msg=message, isclosed=lambda: True, close=raw.close)
 
     def stream(self, amount: int | None = CHUNK, decode_content: bool | None = None) -> Iterator[bytes]:
         """Yield the content, decoded already, in pieces of at most `amount` bytes."""

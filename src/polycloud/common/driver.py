@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from polycloud.common.connection import Connection, ConnectionKey, ConnectionOptions, ConnectionUserAndKey
 from polycloud.common.credentials import Credential
+from polycloud.common.options import refuse
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, PolycloudError
 
 __all__ = ["BaseDriver", "credentials_from_environment", "credentials_of"]
@@ -42,7 +43,7 @@ class BaseDriver:
         **options: Any,
     ) -> None:
         credentials = self._credentials(key, secret)
-        self._require_known(options)
+        options = self._recognized(options)
         self.key = key
         self.secret = secret
         self.region = region
@@ -75,15 +76,26 @@ class BaseDriver:
             raise InvalidCredsError(f"{self.name or type(self).__name__} needs {needed}, as str", driver=self)
         return given
 
-    def _require_known(self, options: Mapping[str, Any]) -> None:
+    def _recognized(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that the driver has; others are refused."""
         general = ConnectionOptions.__annotations__.keys()
-        for name in options.keys() - general - self._ex_connection_class_kwargs().keys():
+        unknown = options.keys() - general - self._ex_connection_class_kwargs().keys()
+        for name in sorted(unknown):
             import difflib
 
             known = sorted(general | _arguments_of(type(self)))
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
-            raise InvalidArgumentError(f"{type(self).__name__} has no option {name!r}{hint}")
+            refuse(f"{type(self).__name__} has no option {name!r}{hint}")
+        return {name: option for name, option in options.items() if name not in unknown}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickled driver; a dummy that Libcloud pickled is made anew, with the same credentials."""
+        if hasattr(state.get("connection"), "transport_options"):
+            self.__dict__.update(state)
+        else:
+            credentials = [state[name] for name in ("creds", "key") if name in state]
+            self.__init__(*credentials)  # type: ignore[misc]
 
     def clean_error(self, error: PolycloudError) -> None:
         """Remove from an error what no error may show: the driver's secrets, and those that it sent."""

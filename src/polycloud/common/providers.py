@@ -117,9 +117,9 @@ def _entry_points(service: str) -> dict[str, tuple[str, str]]:
 
 
 def _unknown(service: str, name: str, available: list[str], known: Iterable[str]) -> str:
-    bridge = import_module(BRIDGE)
     if name in map(str, known):
-        hint = "" if bridge.installed() else f", but apache-libcloud may have one: {bridge.INSTALL}"
+        reason = import_module(BRIDGE).why_missing()
+        hint = f"; Libcloud may have one, but {reason}" if reason else ""
         return f"there is no {service} driver for {name!r} yet{hint}; there are: {', '.join(available)}"
     import difflib
 

@@ -58,7 +58,8 @@ class Resource:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            setattr(self, name, value)
+            if name != "_uuid":  # Libcloud keeps it; here it is computed
+                setattr(self, name, value)
 
 
 def require_driver(resource: Resource) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from polycloud.concurrency.worker import Worker
 from polycloud.errors import ConnectError, PolycloudError, TransportError
 from polycloud.http.exchange import handshake_error, late, require_tunnel, tunnel_head
-from polycloud.http.loopwire import ENOUGH, LoopWire
+from polycloud.http.loopwire import LoopWire
 from polycloud.http.messages import Request, TransportOptions
 from polycloud.http.protocol import ResponseReader
 from polycloud.http.resolving import is_ip_address, resolved
@@ -48,7 +48,6 @@ class Opener:
                 self._proxy_context = TransportOptions().ssl_context()
         self._host, self._port = host.strip("[]"), port
         self._lookup: asyncio.Task[list[Address]] | None = None
-        self._buffer = memoryview(bytearray(ENOUGH))
 
     async def open(self, request: Request) -> LoopWire:
         """Return a connection on which `request` can be sent. Errors of the socket become errors of ours."""
@@ -62,7 +61,7 @@ class Opener:
     async def _open(self, opening: _Opening) -> LoopWire:
         route = self.route
         addresses = await opening.bounded(self._addresses, "the name was not resolved in time")
-        wire = await _wire(await opening.bounded(lambda: _connect(addresses), "timed out"), self._buffer)
+        wire = await _wire(await opening.bounded(lambda: _connect(addresses), "timed out"))
         try:
             if self._proxy_context is not None:
                 await opening.secure(wire, self._proxy_context, self._host)
@@ -187,9 +186,9 @@ def _discard(task: asyncio.Task[socket.socket]) -> None:
         task.result().close()
 
 
-async def _wire(sock: socket.socket, buffer: memoryview) -> LoopWire:
+async def _wire(sock: socket.socket) -> LoopWire:
     try:
-        return (await asyncio.get_running_loop().create_connection(lambda: LoopWire(buffer), sock=sock))[1]
+        return (await asyncio.get_running_loop().create_connection(LoopWire, sock=sock))[1]
     except BaseException:
         sock.close()
         raise

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 import time
 from typing import Any, cast
 
@@ -32,10 +33,18 @@ ENOUGH = 4 * CHUNK
 """Bytes of a body that are worth waking whoever reads all of it, and that stop the reading until then."""
 
 
+class _Shared(threading.local):
+    """Where what arrives is put. It is read at once, so all connections of a thread share one."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(ENOUGH))
+
+
+_shared = _Shared()
+
+
 class LoopWire(asyncio.BufferedProtocol):
     """One connection; `begin` gives it a request to serve.
-
-    `buffer` is where what arrives is put. It is read at once, so all connections of a loop can share one.
 
     `sent` says whether a byte of the request may have left this machine: bytes are taken for sent as soon as
     the loop has accepted them without an error. `sent_at` is when it got the last ones.
@@ -43,8 +52,7 @@ class LoopWire(asyncio.BufferedProtocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, buffer: memoryview) -> None:
-        self._buffer = buffer
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._alarm = Alarm(self._loop)
@@ -205,7 +213,7 @@ class LoopWire(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to put what arrives; asyncio would allocate 256 KB each time."""
-        return self._buffer
+        return _shared.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Let the reader read what arrived."""
@@ -214,7 +222,7 @@ class LoopWire(asyncio.BufferedProtocol):
             self.abort()
             return
         try:
-            reader.receive(bytes(self._buffer[:nbytes]))
+            reader.receive(bytes(_shared.buffer[:nbytes]))
         except PolycloudError as error:
             self._fail(error)
             self.abort()

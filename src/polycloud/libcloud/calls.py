@@ -45,6 +45,9 @@ class Calls(ast.NodeVisitor):
         self.uses = Uses()
         self.facts = 0
         self.is_guarded = False
+        self.asked: set[str] = set()
+        """The attributes that the program asks for before it uses them, by `hasattr` or `getattr`."""
+        self._is_vague = False
         self.scope = Scope(set())
         self.owner: Class | None = None
 
@@ -113,7 +116,7 @@ class Calls(ast.NodeVisitor):
         owners: Values = self.visit(chain[-1].value)
         steps: list[tuple[ast.Attribute, list[str]]] = []
         for one in reversed(chain):
-            steps.append((one, self.paths(owners, one.attr)))
+            steps.append((one, [] if one.attr in self.asked else self.paths(owners, one.attr)))
             owners = frozenset(value for owner in owners for value in self.attribute(owner, one.attr))
         for one, paths in reversed(steps):
             if paths and self.uses.name(one, paths, is_guarded=self.is_guarded):
@@ -165,6 +168,8 @@ class Calls(ast.NodeVisitor):
             return self._bases()
         if last in {"getattr", "object"} and len(node.args) == 2:  # noqa: PLR2004 - getattr(x, "y"), patch.object
             return self._named_attribute(node, arguments[0])
+        if last == "hasattr" or (last == "getattr" and len(node.args) > 2):  # noqa: PLR2004 - with a default
+            self.asked.update(str(one.value) for one in node.args[1:2] if isinstance(one, ast.Constant))
         if last in STRINGS and node.args:
             self._string(node.args[0])
         if last in MODULES and node.args:
@@ -172,6 +177,7 @@ class Calls(ast.NodeVisitor):
         exact = [one.path for one in functions if isinstance(one, Name) and one.is_exact]
         self.uses.call(node, exact if len(exact) == len(functions) else [])
         found: set[Value] = set()
+        self._is_vague = len(functions) > 1
         for function in functions:
             found |= self._result(node, function, arguments, named)
         return frozenset(found)
@@ -205,11 +211,11 @@ class Calls(ast.NodeVisitor):
         found: set[Value] = set()
         for text in texts:
             provider = judging.provider_of(text) or text.lower()
-            if "." not in text and not judging.knows_provider(service, provider):
+            if "." not in text and not self._is_vague and not judging.knows_provider(service, provider):
                 self.uses.cannot_see(
                     node, "this driver, which the program must have registered by set_driver"
                 )
-            elif "." not in text:  # a constant is reported where it is named
+            elif "." not in text and not self._is_vague:  # a constant is reported where it is named
                 self.uses.provider(node, service, provider)
             path = judging.driver_path(service, provider)
             if path is not None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from polycloud.libcloud.instead import INSTEAD, MEMBERS, PROVIDERS
-from polycloud.libcloud.names import has_module, own_modules
+from polycloud.libcloud.instead import INSTEAD, MEMBERS, NOTHING, PROVIDERS
+from polycloud.libcloud.names import has, own_modules
 
 __all__ = [
     "ASSIGNED",
@@ -56,13 +56,13 @@ ON_PURPOSE = (
     Difference(
         "plain HTTP",
         "sent wherever `secure=False` says",
-        "to this machine; to another only with `allow_insecure=True`, or with a warning as Libcloud",
+        "to this machine; to another only with `allow_insecure=True`, for `import libcloud` with a warning",
         "credentials are in every request",
     ),
     Difference(
         "unknown arguments of a driver",
         "ignored by many drivers",
-        "`InvalidArgumentError`, which names the nearest one",
+        "`InvalidArgumentError`, which names the nearest one; for `import libcloud` a warning",
         "a misspelt `region=` must not end in another region",
     ),
     Difference(
@@ -135,11 +135,11 @@ ON_PURPOSE = (
 """What differs on purpose."""
 
 SAME = (
-    "the paths of modules, the names in them, `get_driver`, `set_driver`, `DRIVERS`",
+    "the paths of modules and their names, for `import libcloud`; `get_driver`, `set_driver`, `DRIVERS`",
     "methods, their arguments and the order of these; those of `Node`, `NodeSize`, `Record`, `Object`",
     "`Provider`, `NodeState`, `RecordType`: members equal their strings; `tostring` and `fromstring`",
     "the names of errors, their arguments and attributes; `DeploymentException` and `DeploymentError`",
-    "the keys of `extra`; attributes can be set on resources; old pickles load",
+    "the keys of `extra`; attributes can be set on resources; old pickles load, but not of drivers",
     "the in-memory drivers `dummy` of all services",
     "`libcloud.__version__` is `3.9.1`, the version whose names these are",
 )
@@ -163,10 +163,35 @@ BRIDGE = (
 INSIDE = (
     "only drivers of other providers use it, and the bridge reaches these: pip install 'polycloud[libcloud]'"
 )
+SSH = "it is not paramiko's: there is no attribute client"
 DIFFERS = {
-    "compute.ssh.SSHClient": "it is not paramiko's: there is no attribute client",
+    "compute.base.SSHClient": SSH,
+    "compute.ssh.ParamikoSSHClient": SSH,
+    "compute.ssh.SSHClient": SSH,
 }
 """What is different about using a name that both have."""
+ORDER = {
+    "compute.drivers.ec2.EC2NodeDriver.copy_image": (0, "source_region, node_image, name"),
+    "loadbalancer.drivers.rackspace.RackspaceLBDriver.create_balancer": (
+        1,
+        "name, port, protocol, algorithm, members",
+    ),
+    "storage.drivers.azure_blobs.AzureBlobsStorageDriver.upload_object": (
+        3,
+        "file_path, container, object_name, extra, verify_hash",
+    ),
+}
+"""Methods whose arguments have another order from one on, which counts from 0, and the order here."""
+DRIVERS = {
+    ("compute", "ovh"): (
+        "the driver logs in to OVHcloud's OpenStack with a user and a password, not to OVHcloud's own API "
+        "with an application key"
+    ),
+    ("storage", "backblaze_b2"): (
+        "the driver speaks B2's S3 API: pass region=, and use methods of S3 for those of B2's own API"
+    ),
+}
+"""What is different about the driver for a provider."""
 ASSIGNED = {
     "security.VERIFY_SSL_CERT": (
         "verification cannot be switched off: name the certificate authority of a test server in "
@@ -174,9 +199,12 @@ ASSIGNED = {
     ),
 }
 """What is different about setting a name."""
+IGNORED = "there is no such argument: ignored with a warning, and refused once the program imports polycloud"
+"""What is different about an argument of a driver that it does not have."""
 VALUES = {
     ("secure", False): (
-        "plain HTTP to another machine is sent with a warning; without the alias it needs allow_insecure=True"
+        "plain HTTP to another machine is sent with a warning; once the program imports polycloud, it needs "
+        "allow_insecure=True"
     ),
 }
 """What is different about a value of a driver's keyword argument."""
@@ -193,7 +221,7 @@ def difference(name: str) -> str | None:
 
 
 def instead_of(name: str) -> str | None:
-    """Return what to use instead of a name of Libcloud, as a clause; None if nothing is known of it.
+    """Return what to use instead of a name that only Libcloud has, as a clause; None if it has it neither.
 
     `name` (str) is dotted, without the leading `libcloud.`: `container`, `compute.drivers.gce`,
     `compute.types.Provider.GCE`, `common.base.Connection.set_http_proxy`.
@@ -207,7 +235,9 @@ def instead_of(name: str) -> str | None:
     for length in range(len(parts), 0, -1):
         if clause := INSTEAD.get(".".join(parts[:length])):
             return clause
-    if service == "common" and parts[1:] and ".".join(parts[:2]) not in own_modules() and has_module(name):
+    if service == "common" and parts[1:] and ".".join(parts[:2]) not in own_modules() and has(name):
         return INSIDE
     is_driver = service in SERVICES and parts[1:2] == ["drivers"] and len(parts) > len(("service", "drivers"))
-    return BRIDGE if is_driver and ".".join(parts[:3]) not in own_modules() else None
+    if is_driver and ".".join(parts[:3]) not in own_modules():
+        return BRIDGE
+    return NOTHING if name and has(name) and name not in own_modules() else None

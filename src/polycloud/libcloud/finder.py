@@ -15,11 +15,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from threading import Lock
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polycloud
 from polycloud import security
@@ -27,6 +26,13 @@ from polycloud.errors import LibcloudConflictError
 from polycloud.libcloud.differences import instead_of
 from polycloud.libcloud.hints import Root, adopted
 from polycloud.libcloud.modules import MODULES
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:
+    Loader = MetaPathFinder = (
+        object  # Python asks for their methods only, and importlib.abc takes 9 ms to import
+    )
 
 ROOT = "libcloud"
 _lock = Lock()
@@ -100,7 +106,8 @@ class Finder(MetaPathFinder):
         loaded = sys.modules.get(name)
         if loaded is not None and loaded.__spec__ is not None:
             return loaded.__spec__
-        specs = (finder.find_spec(name, path) for finder in sys.meta_path if finder is not self)
+        others = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
+        specs = (finder.find_spec(name, path) for finder in others)
         return next((spec for spec in specs if spec is not None), None)
 
 

@@ -28,7 +28,8 @@ from polycloud.libcloud.values import (
 
 MOST_WALKS = 8
 ROOT = "libcloud"
-IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+HANDLED = {"AttributeError", "ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+"""The errors of a missing name."""
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -147,13 +148,23 @@ class _Walk(Calls):
         return NOTHING
 
     def visit_Try(self, node: ast.Try) -> Values:
-        """Visit a block whose ImportErrors the program may handle: then it has names for several versions."""
+        """Visit a block whose errors the program may handle: then it has names for several versions."""
         outer = self.is_guarded
         caught = {self._last_name(one) for handler in node.handlers for one in _types(handler)}
-        self.is_guarded = outer or bool(caught & IMPORT_ERRORS)
+        self.is_guarded = outer or bool(caught & HANDLED)
         self._visit_all([*node.body, *node.handlers])
         self.is_guarded = outer
         return self._visit_all([*node.orelse, *node.finalbody])
+
+    def visit_If(self, node: ast.If) -> Values:
+        """Visit a branch; one that depends on the version of Libcloud has names for several versions."""
+        outer = self.is_guarded
+        self.is_guarded = outer or any(
+            getattr(one, "attr", "") == "__version__" for one in ast.walk(node.test)
+        )
+        self._visit_all([node.test, *node.body, *node.orelse])
+        self.is_guarded = outer
+        return NOTHING
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> Values:
         """Visit `except Error as error`."""

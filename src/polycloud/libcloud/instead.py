@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NOTHING = "there is nothing in its place"
+NOTHING = "polycloud has nothing in its place"
 BACKUP = f"{NOTHING}: keep apache-libcloud for the backups of providers"
 CONTAINER = f"{NOTHING}: use the client of Docker, Kubernetes, LXD or the provider"
 OPTIONS = "pass {}= to the driver instead"
@@ -38,7 +38,6 @@ INSTEAD = {
     "common.rackspace": "use polycloud.compute.drivers.openstack.rackspace instead",
     "compute.base.NODE_ONLINE_WAIT_TIMEOUT": "pass timeout= to deploy_node instead",
     "compute.base.SSH_CONNECT_TIMEOUT": "pass ssh_timeout= to deploy_node instead",
-    "compute.base.T_Auth": "use NodeAuthSSHKey and NodeAuthPassword instead",
     "compute.deprecated": f"{NOTHING}: no provider is deprecated",
     "compute.ssh.LIBCLOUD_PARAMIKO_SHA2_BACKWARD_COMPATIBILITY": f"{NOTHING}: paramiko is not used",
     "compute.ssh.MockSSHClient": "use polycloud.sandbox.Sandbox instead, whose nodes have real SSH servers",
@@ -58,6 +57,7 @@ INSTEAD = {
     "reset_debug": "use the environment variable POLYCLOUD_DEBUG or polycloud.add_hook instead",
     "security.USE_CERTIFI": "name a file in polycloud.security.CA_CERTS_PATH instead",
     "security.certifi_ca_bundle_path": "name a file in polycloud.security.CA_CERTS_PATH instead",
+    "test": "use polycloud.testing.FixtureServer, or a test class of polycloud.testing, instead",
     "utils.connection": "use polycloud.common.base.Connection instead",
     "utils.decorators": f"{NOTHING}: no error of another package leaves a driver",
     "utils.logging": "use a logging.Formatter of your own instead",
@@ -119,6 +119,14 @@ MEMBERS = {
 }
 """By the service, or "*", and the name of a member of a class."""
 
+KEYWORDS = {
+    "ex_consumer_key": "leave it out: the driver logs in to OVHcloud's OpenStack with a user and a password",
+    "ex_project_id": "leave it out: the driver logs in to OVHcloud's OpenStack with a user and a password",
+    "ex_use_locking": "leave it out: no lock files are needed",
+    "retry_failed": "use idempotent= instead",
+}
+"""By the name of a keyword argument."""
+
 EC2_REGIONS = {
     "EC2_AP_NORTHEAST": "ap-northeast-1",
     "EC2_AP_NORTHEAST1": "ap-northeast-1",
@@ -135,37 +143,13 @@ EC2_REGIONS = {
     "EC2_US_WEST": "us-west-1",
     "EC2_US_WEST_OREGON": "us-west-2",
 }
-S3_REGIONS = {
-    "S3_AP_NORTHEAST": "ap-northeast-1",
-    "S3_AP_NORTHEAST1": "ap-northeast-1",
-    "S3_AP_NORTHEAST2": "ap-northeast-2",
-    "S3_AP_SOUTH": "ap-south-1",
-    "S3_AP_SOUTHEAST": "ap-southeast-1",
-    "S3_AP_SOUTHEAST2": "ap-southeast-2",
-    "S3_CA_CENTRAL": "ca-central-1",
-    "S3_CN_NORTH": "cn-north-1",
-    "S3_CN_NORTHWEST": "cn-northwest-1",
-    "S3_EU_CENTRAL": "eu-central-1",
-    "S3_EU_NORTH1": "eu-north-1",
-    "S3_EU_WEST": "eu-west-1",
-    "S3_EU_WEST2": "eu-west-2",
-    "S3_EU_WEST3": "eu-west-3",
-    "S3_SA_EAST": "sa-east-1",
-    "S3_US_EAST2": "us-east-2",
-    "S3_US_GOV_WEST": "us-gov-west-1",
-    "S3_US_WEST": "us-west-1",
-    "S3_US_WEST_OREGON": "us-west-2",
-}
 PROVIDERS = {
     **{f"compute.{name}": REGION.format("EC2", region) for name, region in EC2_REGIONS.items()},
-    **{f"storage.{name}": REGION.format("S3", region) for name, region in S3_REGIONS.items()},
     "compute.CLOUDSIGMA_US": "use Provider.CLOUDSIGMA instead, which the bridge reaches",
     "dns.RACKSPACE_UK": REGION.format("RACKSPACE", "uk"),
     "dns.RACKSPACE_US": "use Provider.RACKSPACE instead",
     "loadbalancer.RACKSPACE_UK": REGION.format("RACKSPACE", "lon"),
     "loadbalancer.RACKSPACE_US": REGION.format("RACKSPACE", "ord"),
     "storage.CLOUDFILES_SWIFT": "use Provider.OPENSTACK_SWIFT instead",
-    "storage.S3_RGW": "use Provider.RGW instead",
-    "storage.S3_RGW_OUTSCALE": "use Provider.RGW and host= instead",
 }
 """By the service and the name of a provider's constant."""

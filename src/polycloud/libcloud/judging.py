@@ -17,8 +17,8 @@ import polycloud
 from polycloud.common.driver import BaseDriver
 from polycloud.common.options import ConnectionOptions
 from polycloud.libcloud import names
-from polycloud.libcloud.differences import BRIDGE, SERVICES, difference, instead_of
-from polycloud.libcloud.instead import NOTHING
+from polycloud.libcloud.differences import BRIDGE, DRIVERS, IGNORED, SERVICES, difference, instead_of
+from polycloud.libcloud.instead import KEYWORDS, NOTHING
 
 NEITHER = "Libcloud 3.9.1 has it neither"
 CLOSE = 0.75
@@ -52,7 +52,7 @@ class Judgement:
 
 def judge(path: str) -> Judgement | None:
     """Judge a dotted name; None if nothing is known of it, such as of an attribute of an attribute."""
-    module, rest = _split(path)
+    module, rest = names.split(path)
     if not rest:
         return Judgement(module, Verdict.SAME) if _module(module) is not None else _lacking(module)
     if not module and rest[0] in polycloud.__all__:
@@ -85,7 +85,8 @@ def _judge_member(module: str, name: str, kind: type, member: str) -> Judgement 
 def judge_provider(name: str, service: str, provider: str) -> Judgement:
     """Judge a provider that a program names, by a constant or its string; `name` says how."""
     if _driver_class(service, provider) is not None:
-        return Judgement(name, Verdict.SAME)
+        note = DRIVERS.get((service, provider), "")
+        return Judgement(name, Verdict.DIFFERS if note else Verdict.SAME, note)
     if service in SERVICES and names.driver_home(service, provider) is not None:
         return Judgement(name, Verdict.BRIDGE, BRIDGE)
     note = instead_of(name) or NOTHING
@@ -104,25 +105,10 @@ def _lacking(name: str, *, is_libclouds: bool | None = None) -> Judgement:
     clause = instead_of(name)
     if clause == BRIDGE:
         return Judgement(name, Verdict.BRIDGE, clause)
-    if _is_libclouds(name) if is_libclouds is None else is_libclouds:
+    if names.has(name) if is_libclouds is None else is_libclouds:
         return Judgement(name, Verdict.MISSING, clause or NOTHING)
     note = f"{NEITHER}; {clause}" if clause else NEITHER
     return Judgement(name, Verdict.MISSING, note, is_libclouds=False)
-
-
-def _is_libclouds(path: str) -> bool:
-    module, rest = _split(path)
-    return names.has_module(module) and (not rest or rest[0] in names.names_of(module))
-
-
-def _split(path: str) -> tuple[str, list[str]]:
-    """Split a dotted name into a module of Libcloud or of ours, and the names below it."""
-    parts = path.split(".")
-    for length in range(len(parts), 0, -1):
-        module = ".".join(parts[:length])
-        if names.has_module(module) or module in names.own_modules():
-            return module, parts[length:]
-    return "", parts
 
 
 @cache
@@ -203,7 +189,7 @@ def is_driver(path: str) -> bool:
 
 
 def _resolved(path: str) -> Any:
-    module, rest = _split(path)
+    module, rest = names.split(path)
     if not rest or _module(module) is None:
         return _ABSENT
     value = _value(module, rest[0])
@@ -240,8 +226,11 @@ def judge_keyword(path: str, keyword: str) -> Judgement:
     import difflib
 
     near = difflib.get_close_matches(keyword, sorted(_accepted(_resolved(path)) or ()), 1, CLOSE)
-    hint = f"; the nearest is {near[0]}=" if near else ""
-    return Judgement(f"{path}({keyword}=)", Verdict.MISSING, f"there is no such argument{hint}")
+    hint = KEYWORDS.get(keyword) or (f"the nearest is {near[0]}=" if near else "")
+    is_ignored = is_driver(path)
+    what = IGNORED if is_ignored else "there is no such argument"
+    verdict = Verdict.DIFFERS if is_ignored else Verdict.MISSING
+    return Judgement(f"{path}({keyword}=)", verdict, f"{what}; {hint}" if hint else what)
 
 
 def unknown_keywords(path: str, keywords: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import json
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import import_module, resources
+from importlib import import_module
 from typing import Any
 
 import polycloud
@@ -23,6 +23,8 @@ HOME = "="
 
 @cache
 def _data() -> Mapping[str, Any]:
+    from importlib import resources  # takes 8 ms to import, and few programs need it
+
     text = resources.files("polycloud").joinpath("data", "libcloud-names.json").read_text("ascii")
     data: Mapping[str, Any] = json.loads(text)
     return data
@@ -42,6 +44,24 @@ def home_of(module: str, name: str) -> str | None:
     """Return the home of the class that a module has under a name, or of a function of another module."""
     value = names_of(module).get(name)
     return value.removeprefix(HOME) if value and value.startswith(HOME) else None
+
+
+def split(path: str) -> tuple[str, list[str]]:
+    """Split a dotted name into a module of Libcloud or of ours, and the names below it."""
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        module = ".".join(parts[:length])
+        if has_module(module) or module in own_modules():
+            return module, parts[length:]
+    return "", parts
+
+
+def has(path: str) -> bool:
+    """Return whether Libcloud has a module, a name in one, or a member of a class."""
+    module, rest = split(path)
+    if not has_module(module) or (rest and rest[0] not in names_of(module)):
+        return False
+    return not rest[1:] or has_member(home_of(module, rest[0]) or "", rest[1])
 
 
 def driver_home(service: str, provider: str) -> str | None:

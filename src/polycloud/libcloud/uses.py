@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from polycloud.libcloud import judging, names
-from polycloud.libcloud.differences import ASSIGNED, HOOKS, VALUES
+from polycloud.libcloud.differences import ASSIGNED, HOOKS, ORDER, VALUES
 from polycloud.libcloud.judging import Judgement, Verdict
 from polycloud.libcloud.values import Class
 
-ORDER = list(Verdict)
+RANKS = list(Verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Uses:
         judged = [one for path in paths if (one := judging.judge(path)) is not None]
         if not judged:
             return False
-        best = min(judged, key=lambda one: ORDER.index(one.verdict))
+        best = min(judged, key=lambda one: RANKS.index(one.verdict))
         if not (is_guarded and best.verdict.is_lacking and not best.is_libclouds):
             self._add(node, best)
         return True
@@ -62,6 +62,9 @@ class Uses:
         """Note the keyword arguments of a call that polycloud does not take, or takes in another sense."""
         if not paths:
             return
+        if all(path in ORDER and len(node.args) > ORDER[path][0] for path in paths):
+            order = f"its arguments have the order of all drivers: {ORDER[paths[0]][1]}"
+            self._add(node.func, Judgement(paths[0], Verdict.DIFFERS, order))
         given = {one.arg: one for one in node.keywords if one.arg is not None}
         refused = [set(judging.unknown_keywords(path, given)) for path in paths]
         for name in set.intersection(*refused):

@@ -101,6 +101,11 @@ class Member(Resource):
         self.driver = None if balancer is None else balancer.driver
         self._extra = {} if extra is None else extra
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a member; those that Libcloud pickled have no health and no driver."""
+        driver = getattr(state["balancer"], "driver", None)
+        super().__setstate__({"health": MemberHealth.UNKNOWN, "driver": driver, **state})
+
     def __repr__(self) -> str:
         where = None if self.balancer is None else self.balancer.id
         return (

@@ -34,6 +34,10 @@ class StorageResource(Resource):
         require_driver(self)
         return self.driver
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore an object; those that Libcloud pickled have no id."""
+        super().__setstate__({"id": state["name"], **state})
+
 
 class Container(StorageResource):
     """A container of objects; S3 and Google call it a bucket."""

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from polycloud import security
-from polycloud.common.options import warn_caller
+from polycloud.common.options import refuse
 from polycloud.errors import InvalidArgumentError
 from polycloud.storage.types import InvalidContainerNameError
 from polycloud.utils.values import shown
@@ -110,10 +109,7 @@ def upload_of(
 def _refuse_key(name: object) -> None:
     near = difflib.get_close_matches(str(name), [*HEADERS, "meta_data", "acl"], 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it has meta_data, acl, {', '.join(HEADERS)}"
-    message = f"extra has no key {name!r}{hint}"
-    if not security.WARN_LIKE_LIBCLOUD:
-        raise InvalidArgumentError(message)
-    warn_caller(message)
+    refuse(f"extra has no key {name!r}{hint}")
 
 
 def update_of(

@@ -66,10 +66,10 @@ class BalancingConnection(AWSQueryConnection):
 
 
 class BalancingBaseDriver(AWSBaseDriver):
-    """The base of the drivers of both versions.
+    """The base of the drivers of both versions: `Driver("access key", "secret", "us-east-1", token=None)`.
 
-    `ex_per_page` is the most resources on a page. New balancers that name none have `ex_subnets` and
-    the scheme `ex_scheme`.
+    `access_id` is Libcloud's name of the access key. `ex_per_page` is the most resources on a page. New
+    balancers that name none have `ex_subnets` and the scheme `ex_scheme`.
     """
 
     connectionCls = BalancingConnection
@@ -79,14 +79,19 @@ class BalancingBaseDriver(AWSBaseDriver):
 
     def __init__(
         self,
-        *args: Any,
+        key: str | None = None,
+        secret: str | None = None,
+        region: str | None = None,
+        token: str | None = None,
+        *,
+        access_id: str | None = None,
         ex_per_page: int | None = None,
         ex_subnets: Sequence[str] = (),
         ex_scheme: str | None = None,
         **options: Any,
     ) -> None:
         self._per_page = ex_per_page
-        super().__init__(*args, **options)
+        super().__init__(access_id or key, secret, region=region, token=token, **options)
         self._subnets, self._scheme = as_list(ex_subnets), require_scheme(ex_scheme)
 
     def _ex_connection_class_kwargs(self) -> dict[str, Any]:

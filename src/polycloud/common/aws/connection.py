@@ -36,6 +36,7 @@ from polycloud.utils.status import HTTPStatus
 
 T = TypeVar("T")
 DEFAULT_REGION = "us-east-1"
+SIGNATURE_VERSION = "4"
 REGION = re.compile(r"[a-z]{2,4}(-[a-z0-9]+)+")
 DOMAIN = "amazonaws.com"
 OTHER_DOMAINS = {
@@ -290,10 +291,16 @@ class AWSBaseDriver(BaseDriver):
         port: int | None = None,
         region: str | None = None,
         token: str | None = None,
+        signature_version: str | None = None,
         *,
         ex_profile: str | None = None,
         **options: Any,
     ) -> None:
+        if str(signature_version or SIGNATURE_VERSION) != SIGNATURE_VERSION:
+            raise InvalidArgumentError(
+                f"signature_version must be {SIGNATURE_VERSION!r}, the only one that all regions take, "
+                f"got {signature_version!r}"
+            )
         if not key and (secret or token):
             raise InvalidCredsError(f"{self.name} needs the access key of this secret", driver=self)
         environment = of_environment()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
+from polycloud.common.arguments import require_bool
 from polycloud.common.base import BaseDriver
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack import version1
@@ -99,7 +100,8 @@ class OpenStackBaseDriver(BaseDriver):
         **options: Any,
     ) -> None:
         self._account: Account | None = None
-        self._require_known(options)
+        require_bool("secure", secure)
+        options = self._recognized(options)
         _require_filled(
             ex_tenant_name=ex_tenant_name,
             ex_tenant_domain_id=ex_tenant_domain_id,

@@ -12,7 +12,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-_PROGRAM = Path(__file__).with_name("program.py")
+_PROGRAM = Path(__file__).with_name("start.py")
 _DROPPED_PREFIXES = ("AWS_", "BOTO", "MOTO_", "INITIAL_NO_AUTH_")
 _ENVIRONMENT = {
     "AWS_CONFIG_FILE": os.devnull,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class LocalContainers:
-    """The folders in `base`."""
+    """The folders in `base`, and `base` itself under the name ""."""
 
     def __init__(self, base: Path, driver: StorageDriver) -> None:
         self._base, self._driver = str(base), driver
@@ -33,7 +33,7 @@ class LocalContainers:
         """Yield the containers, by name."""
         with os.scandir(self._base) as found:
             names = [one.name for one in found if one.is_dir(follow_symlinks=False)]
-        for name in sorted(names, key=os.fsencode):
+        for name in sorted(set(names) - {tree.OWN}, key=os.fsencode):
             try:
                 yield self.get(name)
             except ContainerDoesNotExistError:  # it was deleted in the meantime
@@ -66,6 +66,7 @@ class LocalContainers:
 
     def delete(self, name: str) -> None:
         """Delete a container, unless it has an object."""
+        self._require_name(name)
         with self.opened(name) as fd, tree.alone(fd):
             if next(tree.walk(fd, ""), None) is not None:
                 raise ContainerIsNotEmptyError(driver=self._driver, container_name=name)
@@ -82,10 +83,11 @@ class LocalContainers:
     @contextmanager
     def opened(self, name: str) -> Iterator[int]:
         """Open a container's folder. Raises `ContainerDoesNotExistError`."""
-        self._require_name(name)
+        if name:
+            self._require_name(name)
         with ExitStack() as stack:
             try:
-                fd = stack.enter_context(tree.folder(self._base, [name]))
+                fd = stack.enter_context(tree.folder(self._base, [name] if name else []))
             except OSError as error:
                 missing = isinstance(error, FileNotFoundError | NotADirectoryError)
                 reason = "" if missing else f"the container {name!r} cannot be opened: {error.strerror}"

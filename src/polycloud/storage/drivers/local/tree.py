@@ -40,9 +40,9 @@ def segments_of(name: str) -> list[str]:
             f"object_name must be names of 1 to {LONGEST_SEGMENT} bytes with one '/' between them, none of "
             f"them '.' or '..', for a file of this machine; got {name!r}"
         )
-    if segments[0] == OWN:
+    if OWN in segments:
         raise InvalidArgumentError(
-            f"object_name must not begin with {OWN!r}, where local storage has its own"
+            f"object_name must not have {OWN!r} in it, where local storage has its own"
         )
     return segments
 
@@ -128,7 +128,7 @@ def _entries(parent: int, prefix: str, at: str) -> Iterator[tuple[str, os.stat_r
     names = []
     with os.scandir(parent) as found:
         for entry in found:
-            if not at and entry.name == OWN:
+            if entry.name == OWN:
                 continue
             name = at + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
             if not is_segment(entry.name) or len(name.encode()) > LONGEST_NAME:  # no object can be called so
