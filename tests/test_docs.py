@@ -10,6 +10,12 @@ from typing import Any
 import pytest
 
 PAGES = Path(__file__).parents[1] / "docs"
+BRIDGED = """\
+SJC-1 polycloud.compute.objects
+RIC-1 polycloud.compute.objects
+SJC-2 polycloud.compute.objects
+True False
+"""
 PRINTED = {
     "async.md": [
         "web-0 running 1\nweb-1 running 1\nweb-2 running 1\n[True, True, True]\n",
@@ -19,6 +25,7 @@ PRINTED = {
         "number 0\nnumber 1\nnumber 2\n",
         "",  # tests/aio/test_web_application.py serves it
     ],
+    "bridge.md": [BRIDGED],
     "deploy.md": [
         "web running 0 hello, world\n",
         "stdout: workers = 4\nstderr: no space left\nweb 28 no space left\n",

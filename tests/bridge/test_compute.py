@@ -41,6 +41,7 @@ def test_lists(vultr: VultrCloud) -> None:
         ("vc2-2c-2gb", 2048, 50),
         ("vc2-4c-4gb", 4096, 100),
     ]
+    assert sizes[0].price == pytest.approx(5 / 730)  # Vultr's are for a month
     assert all(type(one) is NodeSize and one.driver is driver for one in sizes)
     assert [(type(one), one.id) for one in images] == [(NodeImage, "387"), (NodeImage, "2136")]
     assert [(one.id, one.country) for one in locations] == [("ams", "NL"), ("ewr", "US")]

@@ -174,7 +174,7 @@ def test_there_is_no_false_alarm(program: str) -> None:
 @pytest.mark.parametrize(
     ("call", "finding"),
     [
-        ("get_driver('ec2')('k', 's', regoin='x')", "missing compute.drivers.ec2.EC2NodeDriver(regoin=)"),
+        ("get_driver('ec2')('k', 's', regoin='x')", "differs compute.drivers.ec2.EC2NodeDriver(regoin=)"),
         (
             "get_driver('ec2')('k', 's').create_node('n', ex_own=1, ex_keyname='k')",
             "missing compute.drivers.ec2.EC2NodeDriver.create_node(ex_own=)",

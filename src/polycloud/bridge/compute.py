@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from polycloud.bridge.driver import BridgedDriver
 from polycloud.bridge.objects import ORIGINAL
@@ -27,7 +27,12 @@ from polycloud.errors import NotFoundError, translated
 
 
 class BridgedNodeDriver(BridgedDriver, NodeDriver):
-    """The base of the bridged compute drivers."""
+    """The base of the bridged compute drivers.
+
+    `monthly_prices`: Libcloud's driver has prices for a month in the place of those for an hour.
+    """
+
+    monthly_prices: ClassVar[bool] = False
 
     def _chosen(self, kind: type, value: Any) -> Any:
         """Return a size, image or location; that of an id if it is given in its place."""
@@ -37,6 +42,12 @@ class BridgedNodeDriver(BridgedDriver, NodeDriver):
             return self.get_image(str(value))
         listed: Any = self.list_sizes() if kind is NodeSize else self.list_locations()
         return with_id(listed, str(value), f"{self.name} {kind.__name__.removeprefix('Node').lower()}")
+
+    def _at(self, location: Any, method: str) -> dict[str, Any]:
+        """Return the argument `location` of a list; other providers have one list for all places."""
+        if location is None or not self._takes(method, "location"):
+            return {}
+        return {"location": self._chosen(NodeLocation, location)}
 
     def _known(self, thing: Any) -> Any:
         """Return a node or volume of Libcloud's driver; one that a program made itself is looked up."""
@@ -94,14 +105,12 @@ class Operations(BridgedNodeDriver):
         return self._act("destroy_node", self._known(node))
 
     def list_sizes(self, location: NodeLocation | None = None, **kwargs: Any) -> list[NodeSize]:
-        """Return the sizes, cheapest first."""
-        place = self._chosen(NodeLocation, location)
-        return cheapest_first(self._call("list_sizes", **drop_none({"location": place}), **kwargs))
+        """Return the sizes, cheapest first; those of `location` if Libcloud's driver knows them."""
+        return cheapest_first(self._call("list_sizes", **self._at(location, "list_sizes"), **kwargs))
 
     def list_images(self, location: NodeLocation | None = None, **kwargs: Any) -> list[NodeImage]:
-        """Return the images."""
-        place = self._chosen(NodeLocation, location)
-        return list(self._call("list_images", **drop_none({"location": place}), **kwargs))
+        """Return the images; those of `location` if Libcloud's driver knows them."""
+        return list(self._call("list_images", **self._at(location, "list_images"), **kwargs))
 
     def get_image(self, image_id: str) -> NodeImage:
         """Return the image with this id."""
@@ -221,6 +230,9 @@ class Operations(BridgedNodeDriver):
         return self._act("destroy_volume_snapshot", snapshot)
 
 
+DRIVERS = "libcloud.compute.drivers."
+MONTHLY = frozenset({"maxihost", "rimuhosting", "vultr"})
+"""The modules of drivers whose prices are for a month; all others have them for an hour, as documented."""
 NEEDS: Mapping[str, tuple[str, ...]] = {}
 """Operations that need other methods of Libcloud's class than that of the same name."""
 FOLLOW: Mapping[str, str] = {"get_key_pair": "list_key_pairs"}
@@ -230,4 +242,7 @@ FOLLOW: Mapping[str, str] = {"get_key_pair": "list_key_pairs"}
 def attributes(klass: Any) -> dict[str, Any]:
     """Return the attributes of a bridged class that say what Libcloud's class can do."""
     features = getattr(klass, "features", None) or {}
-    return {"features": {name: tuple(kinds) for name, kinds in features.items()}}
+    return {
+        "features": {name: tuple(kinds) for name, kinds in features.items()},
+        "monthly_prices": klass.__module__.removeprefix(DRIVERS) in MONTHLY,
+    }

@@ -16,6 +16,7 @@ from polycloud.bridge.connection import BridgedConnection
 from polycloud.bridge.objects import ours, theirs
 from polycloud.common.connection import ConnectionOptions
 from polycloud.common.operations import OperationsDriver
+from polycloud.common.options import split_url
 from polycloud.concurrency.calls import call_options, seconds
 from polycloud.errors import (
     InvalidArgumentError,
@@ -51,13 +52,16 @@ class BridgedDriver(OperationsDriver):
         self._given = args, dict(kwargs)
         options = {name: kwargs.pop(name) for name in list(kwargs) if self._is_ours(name)}
         place = {name: kwargs[name] for name in PLACE if kwargs.get(name) is not None}
+        if url := options.pop("url", None):
+            place |= _placed(url)
         own = {name: one for name, one in kwargs.items() if name not in PLACE or name in self._parameters()}
         given = self._arguments(args, own)
         self.key, self.secret, self.region = (given.get(name) for name in ("key", "secret", "region"))
         self.api_version = given.get("api_version")
         deadline = options.pop("deadline", None)
         self._deadline = None if deadline is None else seconds("deadline", deadline)
-        self.connection = BridgedConnection(**place, **options, hidden=classes.secrets_in(given))
+        own_place = {name: place[name] for name in PLACE if name in place}
+        self.connection = BridgedConnection(**own_place, **options, hidden=classes.secrets_in(given))
         self.connection.driver = self
         make = partial(self._make, args, own, place)
         drivers = Drivers(make, self._first(make), only=self.only)
@@ -187,6 +191,15 @@ class BridgedDriver(OperationsDriver):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} via {VIA}, {self.connection!r}>"
+
+
+def _placed(url: str) -> dict[str, Any]:
+    """Return the place that the address of an API names."""
+    parts = split_url(url)
+    secure = parts.scheme == "https"
+    place: dict[str, Any] = {"host": parts.hostname, "port": parts.port or (HTTPS if secure else HTTP)}
+    path = parts.path.rstrip("/")
+    return {**place, "secure": secure, **({"request_path": path} if path else {})}
 
 
 def _restored(kind: Any, only: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BridgedDriver:

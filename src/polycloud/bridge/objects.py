@@ -25,6 +25,8 @@ from polycloud.loadbalancer.types import Algorithm, State
 from polycloud.storage import objects as storage
 
 ORIGINAL = "_libcloud"
+HOURS = 730
+"""The hours of a month."""
 OWNERS = ("zone", "container", "balancer", "size", "image")
 """The attributes of objects that are such objects themselves."""
 Ours = Callable[[Any, Any], Any]
@@ -112,7 +114,7 @@ def _size(size: Any, driver: Any) -> compute.NodeSize:
         _number(size.ram) or 0,
         _number(size.disk) or 0,
         _number(size.bandwidth),
-        _number(size.price),
+        _price(size.price, driver),
         driver,
         _extra(size, driver),
     )
@@ -248,6 +250,12 @@ def _number(value: Any) -> Any:
         except ValueError:
             return None
     return None
+
+
+def _price(value: Any, driver: Any) -> float | None:
+    """Return a price in USD an hour; some drivers of Libcloud have it for a month."""
+    price: float | None = _number(value)
+    return price / HOURS if price and driver.monthly_prices else price
 
 
 def _moment(value: Any) -> datetime | None:

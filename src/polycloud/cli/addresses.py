@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polycloud.cli import accounts
-from polycloud.cli.services import provider_names
+from polycloud.cli.services import all_names
 from polycloud.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Drivers:
         """The driver of an account: a profile, or a provider whose credentials are in the environment."""
         if account not in self._drivers:
             known = accounts.configuration().profiles
-            is_profile = account in known or account not in provider_names()[self._service]
+            is_profile = account in known or account not in all_names()[self._service]
             chosen = (account, None) if is_profile else (None, account)
             self._drivers[account] = self._stack.enter_context(accounts.connect_one(self._service, *chosen))
         return self._drivers[account]

@@ -55,10 +55,10 @@ def providers() -> Offers:
     """Names of providers, with the services for which they have a driver."""
 
     def find() -> Offers:
-        from polycloud.cli.services import provider_names
+        from polycloud.cli.services import all_names
 
         found: dict[str, list[str]] = {}
-        for service, names in provider_names().items():
+        for service, names in all_names().items():
             for name in names:
                 found.setdefault(name, []).append(service)
         return [(name, ", ".join(services)) for name, services in sorted(found.items())]
@@ -137,9 +137,9 @@ def zones(incomplete: str) -> Offers:
 
 def _accounts_with(service: str) -> Offers:
     from polycloud import config
-    from polycloud.cli.services import provider_names
+    from polycloud.cli.services import all_names
 
-    known = provider_names()[service]
+    known = all_names()[service]
     fitting = (one for one in config.load().of_service(service) if one.provider in known)
     return [(f"{one.name}:", one.provider) for one in fitting]
 

@@ -11,8 +11,8 @@ interpreter has specialised them to, and `f_lasti` is the index of the current o
 from __future__ import annotations
 
 import sys
-from dis import opmap
 from importlib import import_module
+from opcode import opmap
 from types import FrameType, ModuleType
 from typing import Any
 

@@ -57,6 +57,7 @@ INSTEAD = {
     "reset_debug": "use the environment variable POLYCLOUD_DEBUG or polycloud.add_hook instead",
     "security.USE_CERTIFI": "name a file in polycloud.security.CA_CERTS_PATH instead",
     "security.certifi_ca_bundle_path": "name a file in polycloud.security.CA_CERTS_PATH instead",
+    "test": "use polycloud.testing.FixtureServer, or a test class of polycloud.testing, instead",
     "utils.connection": "use polycloud.common.base.Connection instead",
     "utils.decorators": f"{NOTHING}: no error of another package leaves a driver",
     "utils.logging": "use a logging.Formatter of your own instead",
@@ -119,12 +120,10 @@ MEMBERS = {
 """By the service, or "*", and the name of a member of a class."""
 
 KEYWORDS = {
-    "access_id": "use key= instead",
     "ex_consumer_key": "leave it out: the driver logs in to OVHcloud's OpenStack with a user and a password",
     "ex_project_id": "leave it out: the driver logs in to OVHcloud's OpenStack with a user and a password",
     "ex_use_locking": "leave it out: no lock files are needed",
     "retry_failed": "use idempotent= instead",
-    "signature_version": "leave it out: requests are signed with version 4",
 }
 """By the name of a keyword argument."""
 

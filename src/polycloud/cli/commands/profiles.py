@@ -11,7 +11,7 @@ import typer
 
 from polycloud.cli import accounts, completion, configfile, listing, options, output
 from polycloud.cli.nouns import main_noun
-from polycloud.cli.services import provider_names
+from polycloud.cli.services import all_names
 from polycloud.cli.settings import parsed
 from polycloud.common.arguments import drop_none
 from polycloud.common.driver import credentials_of
@@ -132,7 +132,7 @@ def add(
 
 def _service(provider: str, asked: DriverType | None) -> str | None:
     """The service that a profile is for; None for all of them, if the provider has compute."""
-    services = [name for name, names in provider_names().items() if provider in names]
+    services = [name for name, names in all_names().items() if provider in names]
     if asked is not None or not services or DriverType.COMPUTE in services:
         return asked
     if len(services) > 1:

@@ -11,6 +11,7 @@ from polycloud import DriverType, get_driver
 from polycloud.cli import options, output
 from polycloud.cli.nouns import main_noun, nouns_of
 from polycloud.cli.services import provider_names
+from polycloud.common.providers import bridged_names
 
 __all__ = ["app", "providers"]
 
@@ -19,13 +20,17 @@ LABEL_WIDTH = 33
 
 @dataclass
 class Offer:
-    """The operations that one driver offers; `error` says why its class cannot be imported."""
+    """The operations that one driver offers; `error` says why its class cannot be imported.
+
+    `via` says whose driver it is, if it is not one of polycloud or of a package for it.
+    """
 
     name: str
     title: str = ""
     offers: dict[str, bool] = field(default_factory=dict)
     extensions: list[str] = field(default_factory=list)
     error: str | None = None
+    via: str | None = None
 
 
 def providers(
@@ -42,14 +47,27 @@ def providers(
         for name, known in provider_names().items()
         if service in {None, name}
     }
+    bridged = {name: [_offer(name, provider) for provider in bridged_names(name)] for name in found}
     if as_json:
-        output.json([{"service": name, "providers": list(map(asdict, found[name]))} for name in found])
+        output.json(
+            [
+                {
+                    "service": name,
+                    "providers": list(map(asdict, found[name])),
+                    "bridged": list(map(asdict, bridged[name])),
+                }
+                for name in found
+            ]
+        )
         return
     for at, (name, offers) in enumerate(found.items()):
         if at:
             output.line()
         _show(name, [offer for offer in offers if offer.error is None])
-    broken = [(offer.name, offer.error) for offers in found.values() for offer in offers if offer.error]
+    for name, offers in bridged.items():
+        _show_bridged(name, [offer for offer in offers if offer.error is None])
+    everything = [offer for offers in (*found.values(), *bridged.values()) for offer in offers]
+    broken = [(offer.name, offer.error) for offer in everything if offer.error]
     if broken:
         output.line()
         output.table(["cannot be imported", "reason"], broken)
@@ -59,9 +77,27 @@ def _offer(service: str, name: str) -> Offer:
     try:
         driver = get_driver(service, name)
         offers = {operation: driver.offers(operation) for operation in driver.operations()}
-        return Offer(name, driver.name, offers, driver.extensions())
+        via = getattr(driver, "via", None)
+        return Offer(name, driver.name, offers, driver.extensions(), via=via)
     except Exception as error:  # noqa: BLE001 - another package's driver may raise anything
         return Offer(name, error=f"{type(error).__name__}: {error}")
+
+
+def _show_bridged(service: str, found: list[Offer]) -> None:
+    """Print a line for each provider that is reached via another library; JSON has its operations."""
+    if not found:
+        return
+    output.line()
+    rows = [
+        [
+            offer.name,
+            offer.title,
+            f"{sum(offer.offers.values())} of {len(offer.offers)}",
+            len(offer.extensions),
+        ]
+        for offer in found
+    ]
+    output.table([f"via {found[0].via} ({service})", "provider", "operations", "own methods (ex_...)"], rows)
 
 
 def _show(service: str, found: list[Offer]) -> None:
