@@ -96,6 +96,7 @@ def test_many_threads() -> None:
         import importlib, threading
         names = ["compute.base", "storage.base", "dns.base", "loadbalancer.base", "compute.drivers.ec2",
                  "storage.drivers.s3", "dns.drivers.route53", "loadbalancer.drivers.elb", "compute.ssh"]
+        stores = ["minio", "rgw", "ovh", "scaleway", "backblaze_b2", "digitalocean_spaces"]
         found, ready = {}, threading.Barrier(24)
         def run(number):
             ready.wait()
@@ -103,12 +104,31 @@ def test_many_threads() -> None:
             for name in names[number % 9:] + names[:number % 9]:
                 first = ("libcloud", "polycloud")[number % 2]
                 found.setdefault(name, set()).add(id(importlib.import_module(f"{first}.{name}")))
+            importlib.import_module(f"libcloud.storage.drivers.{stores[number % 6]}")
         threads = [threading.Thread(target=run, args=(n,)) for n in range(24)]
         [one.start() for one in threads]
         [one.join(30) for one in threads]
         print(any(one.is_alive() for one in threads), {len(each) for each in found.values()}, len(found))
+        print(importlib.import_module("polycloud.storage.drivers.s3.stores").__spec__.name)
     """)
-    assert printed == "False {1} 9"
+    assert printed == "False {1} 9\npolycloud.storage.drivers.s3.stores"
+
+
+def test_two_aliases_at_once() -> None:
+    """A module that two threads import by two names, in turns, keeps its own spec."""
+    first, second = (importlib.util.find_spec(f"libcloud.storage.drivers.{one}") for one in ("minio", "rgw"))
+    assert first is not None
+    assert second is not None
+    assert first.loader is not None
+    assert second.loader is not None
+    module = first.loader.create_module(first)
+    assert module is not None
+    module.__spec__ = first
+    assert second.loader.create_module(second) is module
+    first.loader.exec_module(module)
+    module.__spec__ = second
+    second.loader.exec_module(module)
+    assert module.__spec__.name == "polycloud.storage.drivers.s3.stores"
 
 
 def test_installing_twice() -> None:

@@ -57,6 +57,7 @@ INSTEAD = {
     "reset_debug": "use the environment variable POLYCLOUD_DEBUG or polycloud.add_hook instead",
     "security.USE_CERTIFI": "name a file in polycloud.security.CA_CERTS_PATH instead",
     "security.certifi_ca_bundle_path": "name a file in polycloud.security.CA_CERTS_PATH instead",
+    "test": "use polycloud.testing.FixtureServer, or a test class of polycloud.testing, instead",
     "utils.connection": "use polycloud.common.base.Connection instead",
     "utils.decorators": f"{NOTHING}: no error of another package leaves a driver",
     "utils.logging": "use a logging.Formatter of your own instead",
