@@ -44,7 +44,7 @@ docs: $(VENV)/.docs ## build the documentation's site in build/docs
 contract: $(VENV)/.dev ## hold the drivers' requests against the providers' documents
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
 
-interop: $(VENV)/.interop $(VENV)-programs/.made $(VENV)-programs-peer/.made ## run programs of others: pandas, PyArrow, Zarr and Dask on objects, Django's and SQLAlchemy's that are written for Libcloud
+interop: $(VENV)/.interop $(VENV)-programs/.made $(VENV)-programs-peer/.made ## run programs of others: pandas, PyArrow, Zarr and Dask on objects, Django's, SQLAlchemy's, Flask's and Salt's that are written for Libcloud
 	POLYCLOUD_INTEROP=all POLYCLOUD_PROGRAMS=$(VENV)-programs $(BIN)/pytest -n 2 tests/filesystem/test_libraries.py tests/programs
 
 nameservers: $(VENV)/.dev ## run DNS drivers on name servers of the kit in ../shared
@@ -116,10 +116,11 @@ $(VENV)/.interop: $(VENV)/.dev requirements/interop.txt
 	@touch $@
 
 # Programs that import libcloud, beside Django's own tests, which only its source has
-$(VENV)-programs/.made: requirements/build.txt requirements/programs.txt pyproject.toml
+$(VENV)-programs/.made: requirements/build.txt requirements/programs.txt requirements/programs-alone.txt pyproject.toml
 	@echo "installing programs written for Libcloud into $(VENV)-programs"
 	@$(PYTHON) -m venv $(VENV)-programs
 	@$(VENV)-programs/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/build.txt -r requirements/programs.txt
+	@$(VENV)-programs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/programs-alone.txt
 	@$(VENV)-programs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(VENV)-programs/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
 		-c requirements/programs.txt -d $(VENV)-programs/sources django && \
@@ -127,9 +128,10 @@ $(VENV)-programs/.made: requirements/build.txt requirements/programs.txt pyproje
 		echo "no source of Django could be had: its tests are skipped"
 	@touch $@
 
-$(VENV)-programs-peer/.made: requirements/programs.txt requirements/programs-peer.txt
+$(VENV)-programs-peer/.made: requirements/programs.txt requirements/programs-alone.txt requirements/programs-peer.txt
 	@$(PYTHON) -m venv $(VENV)-programs-peer
 	@$(VENV)-programs-peer/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/programs-peer.txt
+	@$(VENV)-programs-peer/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/programs-alone.txt
 	@touch $@
 
 # As `pip install polycloud` makes it: polycloud and its own dependencies

@@ -226,6 +226,9 @@ def test_wrong_arguments(balancer: LoadBalancer) -> None:
         (balancer, twice, do, {}),
         (balancer, ["web1"], do, {}),
         (balancer, nodes(1), None, {}),
+        (balancer, nodes(1)[0], do, {}),
+        (balancer, "web1", do, {}),
+        (balancer, nodes(1), do, {"on_step": "print"}),
         ("web", nodes(1), do, {}),
         *((balancer, nodes(1), do, {"at_once": one}) for one in (0, True, "2")),
         *((balancer, nodes(1), do, {name: -1}) for name in ("wait_drained", "timeout")),
@@ -233,6 +236,8 @@ def test_wrong_arguments(balancer: LoadBalancer) -> None:
     for first, second, third, options in wrong:
         with pytest.raises(InvalidArgumentError):
             rolling(first, second, third, **options)
+    with pytest.raises(InvalidArgumentError, match="wait_drained must be"):
+        rolling(balancer, nodes(1), do, wait_drained=True)
     with pytest.raises(InvalidArgumentError, match="web7, web8"):
         rolling(balancer, nodes(1, 7, 8), do)
     assert len(balancer.list_members()) == 3
@@ -248,6 +253,57 @@ def test_interruptions(balancer: LoadBalancer) -> None:
         rolling(balancer, nodes(1, 2), do)
     assert caught.value.__notes__ == ["web1 is out of the balancer 'web'"]
     assert ports(balancer) == ["10.0.0.2:8080", "10.0.0.3:8080"]
+
+
+@pytest.mark.parametrize(
+    ("method", "note"),
+    [
+        ("balancer_attach_member", "web1 may be out of the balancer 'web'"),
+        ("wait_until_healthy", "web1 is not known to be healthy, but back in the balancer 'web'"),
+    ],
+)
+def test_interruptions_on_the_way_back(method: str, note: str) -> None:
+    """An interruption while a node is put back says whether the balancer has it."""
+
+    class Interrupted(DummyLBDriver):
+        def __getattribute__(self, name: str) -> Any:
+            if name == method and self.__dict__.get("is_armed"):
+                raise KeyboardInterrupt
+            return super().__getattribute__(name)
+
+    driver = Interrupted()
+    balancer = driver.create_balancer(
+        "web", 80, members=[Member(None, f"10.0.0.{one}", 80) for one in (1, 2)]
+    )
+
+    def do(_: Node) -> None:
+        vars(driver)["is_armed"] = True
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        rolling(balancer, nodes(1), do)
+    assert caught.value.__notes__ == [note]
+    assert (len(ports(balancer)) == 2) is ("back in" in note)
+
+
+def test_a_member_that_somebody_else_puts_back(driver: Members, balancer: LoadBalancer) -> None:
+    """A member that is attached again before its turn ends is left attached, and the round goes on."""
+
+    def do(node: Node) -> None:
+        if node.name == "web1":
+            driver.balancer_attach_member(balancer, Member(None, "10.0.0.1", 8080))
+
+    back = rolling(balancer, nodes(1, 2), do)
+    assert [(one.ip, one.health) for one in back] == [(f"10.0.0.{one}", MemberHealth.UP) for one in (1, 2)]
+    assert len(ports(balancer)) == 3
+
+
+def test_spellings_of_addresses(driver: Members) -> None:
+    """Nodes and members are found by an IPv6 address in any spelling."""
+    given = [Member(None, f"2001:db8::{one}", 80) for one in "ab"]
+    balancer = driver.create_balancer("six", 80, members=given)
+    node = Node("1", "web1", NodeState.RUNNING, ["2001:0DB8:0::A"], [], COMPUTE)
+    assert rolling(balancer, [node], lambda _: None)[0].ip == "2001:db8::a"
+    assert rolling(balancer, [Member(None, "2001:0DB8:0::B", 80)], lambda _: None)[0].ip == "2001:db8::b"
 
 
 def test_an_interruption_of_several(balancer: LoadBalancer) -> None:

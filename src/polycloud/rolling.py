@@ -12,7 +12,7 @@ It is plain code: on an event loop, `await cloud.run(rolling, balancer, nodes, d
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,10 +23,11 @@ from typing import Any, Generic, TypeVar
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.loadbalancer.base import Addressed, Driver, LoadBalancer, Member, addresses_of
-from polycloud.loadbalancer.checks import address_of
+from polycloud.loadbalancer.checks import address_of, same_member, spelled
 from polycloud.loadbalancer.draining import require_draining
 from polycloud.loadbalancer.types import (
     BalancerError,
+    MemberAlreadyExistsError,
     MemberCondition,
     MemberDoesNotExistError,
     MemberHealth,
@@ -114,8 +115,13 @@ def rolling(
         raise InvalidArgumentError(f"at_once must be an int of at least 1, got {shown(at_once)}")
     if not callable(do):
         raise InvalidArgumentError(f"do must be a function, got {shown(do)}")
-    for seconds in (timeout, *(() if wait_drained is None else (wait_drained,))):
-        waiting.require_times(seconds)
+    if on_step is not None and not callable(on_step):
+        raise InvalidArgumentError(f"on_step must be a function, got {shown(on_step)}")
+    if isinstance(nodes, str) or not isinstance(nodes, Iterable):
+        raise InvalidArgumentError(f"nodes must be a list of nodes or members, got {shown(nodes)}")
+    waiting.require_times(timeout)
+    if wait_drained is not None:
+        waiting.require_times(wait_drained, name="wait_drained")
     require_draining(balancer.driver, wait_drained)
     return _Round(balancer, list(nodes), do, wait_drained, timeout, on_step).run(at_once)
 
@@ -184,9 +190,10 @@ class _Round(Generic[N]):
     def _turn(self, node: N, members: list[Member]) -> list[Member]:
         try:
             self._take_out(node, members)
-            with self._noted(node):
+            with self._noted(node, "is out of"):
                 self._change(node)
-                found = self._put_back(node, members)
+                self._tell(node, Step.PUTTING_BACK)
+            found = self._put_back(node, members)
         except Exception as error:
             self.failed.append(node)
             self.errors.append(error)
@@ -221,16 +228,24 @@ class _Round(Generic[N]):
             waiting.run(lambda: result)
 
     def _put_back(self, node: N, members: list[Member]) -> list[Member]:
-        self._tell(node, Step.PUTTING_BACK)
         try:
-            back = [self.driver.balancer_attach_member(self.balancer, _enabled(one)) for one in members]
+            with self._noted(node, "may be out of"):
+                back = [self._attached(_enabled(one)) for one in members]
             watched = [new for old, new in zip(members, back, strict=True) if self._is_watched(old)]
-            if watched:
-                self.driver.wait_until_healthy(self.balancer, watched, timeout=self.timeout)
+            with self._noted(node, "is not known to be healthy, but back in"):
+                if watched:
+                    self.driver.wait_until_healthy(self.balancer, watched, timeout=self.timeout)
         except Exception as error:
             self._withdraw(members, error)
             raise
         return back
+
+    def _attached(self, member: Member) -> Member:
+        """Attach a member, unless somebody has done so meanwhile; return it."""
+        try:
+            return self.driver.balancer_attach_member(self.balancer, member)
+        except MemberAlreadyExistsError:
+            return same_member(self.driver.balancer_list_members(self.balancer), member) or member
 
     def _is_watched(self, member: Member) -> bool:
         """Return whether the balancer looks at the health of a member, which may get connections."""
@@ -248,14 +263,14 @@ class _Round(Generic[N]):
                 error.add_note(f"{_name(one)} could not be taken out again: {refusal}")
 
     @contextmanager
-    def _noted(self, node: N) -> Iterator[None]:
-        """Note in an interruption (Ctrl-C, cancellation) that the node is out of the balancer."""
+    def _noted(self, node: N, where: str) -> Iterator[None]:
+        """Note in an interruption (Ctrl-C, cancellation) where the node is, as far as the balancer goes."""
         try:
             yield
         except Exception:
             raise
         except BaseException as interruption:
-            interruption.add_note(f"{_name(node)} is out of the balancer {self.balancer.name!r}")
+            interruption.add_note(f"{_name(node)} {where} the balancer {self.balancer.name!r}")
             raise
 
     def _tell(self, node: N, step: Step) -> None:
@@ -268,11 +283,11 @@ def _belongs(member: Member, node: Addressed | Member) -> bool:
     if isinstance(node, Member):
         if node.ip is None or node.port is None:
             return member.id is not None and member.id == node.id
-        return (member.ip, member.port) == (node.ip, node.port)
+        return (spelled(member.ip), member.port) == (spelled(node.ip), node.port)
     if not isinstance(node, Addressed):
         raise InvalidArgumentError(f"nodes must be nodes or members, got {shown(node)}")
     addresses = addresses_of(node, private_first=True)
-    return member.ip in addresses if member.ip is not None else member.id == node.id
+    return member.id == node.id if member.ip is None else spelled(member.ip) in map(spelled, addresses)
 
 
 def _enabled(member: Member) -> Member:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polycloud.sandbox import Sandbox
 
@@ -20,7 +20,7 @@ def node_and_place(run: Run, both: dict[str, str]) -> tuple[str, str]:
     return node["id"], node["location"]
 
 
-def test_a_life(run: Run, both: dict[str, str]) -> None:
+def test_a_life(run: Run, both: dict[str, str], wait_for: Callable[[Callable[[], object]], None]) -> None:
     """A volume is created, attached, detached and destroyed, by its name."""
     node, place = node_and_place(run, both)
     made = run("volumes", "create", "--name", "data", "--size", "10", "--location", place, *PROD, **both)
@@ -29,8 +29,13 @@ def test_a_life(run: Run, both: dict[str, str]) -> None:
     assert "data" in run("volumes", "show", "data", *PROD, **both).stdout
     attached = run("volumes", "attach", "data", node, *PROD, **both)
     assert re.match(r"attached volume data \(id .*\) to node seed-0000", attached.stdout)
-    (message,) = json.loads(run("volumes", "list", "--json", *PROD, **both).stdout)
-    assert (message["attached_to"], message["location"]) == ([node], place)
+
+    def listed() -> Any:
+        (volume,) = json.loads(run("volumes", "list", "--json", *PROD, **both).stdout)
+        return volume
+
+    wait_for(lambda: listed()["attached_to"])  # the provider's lists have it a little later
+    assert (listed()["attached_to"], listed()["location"]) == ([node], place)
     assert run("volumes", "detach", "data", *PROD, **both).stdout.startswith("detached volume data (id ")
     assert run("volumes", "destroy", "data", *PROD, **both).returncode == 2
     gone = run("volumes", "destroy", "data", "--yes", *PROD, **both)

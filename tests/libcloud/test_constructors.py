@@ -226,8 +226,9 @@ def test_verification_stays_on() -> None:
     security: Any = importlib.import_module("libcloud.security")
     get_driver = importlib.import_module("libcloud.compute.providers").get_driver
     assert security.VERIFY_SSL_CERT is True
-    security.CA_CERTS_PATH = "/etc/ssl/own.pem"
-    assert get_driver("linode")("k").connection.transport_options.ca_cert == "/etc/ssl/own.pem"
+    for given in ("/etc/ssl/own.pem", ["/etc/ssl/own.pem"]):
+        security.CA_CERTS_PATH = given
+        assert get_driver("linode")("k").connection.transport_options.ca_cert == "/etc/ssl/own.pem"
     security.VERIFY_SSL_CERT = False
     with pytest.warns(RuntimeWarning, match="VERIFY_SSL_CERT = False has no effect") as caught:
         get_driver("linode")("k")

@@ -9,7 +9,7 @@ import pytest
 
 from polycloud.libcloud.differences import ASSIGNED, BRIDGE, DIFFERS, DRIVERS, instead_of
 from polycloud.libcloud.instead import INSTEAD, KEYWORDS, MEMBERS, PROVIDERS
-from polycloud.libcloud.judging import Verdict, judge
+from polycloud.libcloud.judging import Verdict, judge, judge_keyword, unknown_keywords
 from polycloud.libcloud.names import own_modules
 
 TABLES: tuple[Mapping[Any, str], ...] = (INSTEAD, MEMBERS, PROVIDERS, KEYWORDS, ASSIGNED, DIFFERS, DRIVERS)
@@ -77,3 +77,18 @@ def test_what_has_something_instead_is_missing(name: str) -> None:
     judged = judge(name)
     assert judged is not None
     assert judged.verdict.is_lacking or name in own_modules()
+
+
+@pytest.mark.parametrize(
+    ("call", "keyword"),
+    [
+        ("common.base.Connection.request", "retry_failed"),
+        ("compute.drivers.ovh.OvhNodeDriver", "ex_consumer_key"),
+        ("compute.drivers.ovh.OvhNodeDriver", "ex_project_id"),
+        ("storage.drivers.local.LocalStorageDriver", "ex_use_locking"),
+    ],
+)
+def test_arguments_to_replace_are_refused(call: str, keyword: str) -> None:
+    """An argument for which the table has something else is one that the call does not take."""
+    assert unknown_keywords(call, [keyword]) == [keyword]
+    assert KEYWORDS[keyword] in judge_keyword(call, keyword).note

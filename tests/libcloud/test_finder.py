@@ -96,6 +96,7 @@ def test_many_threads() -> None:
         import importlib, threading
         names = ["compute.base", "storage.base", "dns.base", "loadbalancer.base", "compute.drivers.ec2",
                  "storage.drivers.s3", "dns.drivers.route53", "loadbalancer.drivers.elb", "compute.ssh"]
+        stores = ["minio", "rgw", "ovh", "scaleway", "backblaze_b2", "digitalocean_spaces"]
         found, ready = {}, threading.Barrier(24)
         def run(number):
             ready.wait()
@@ -103,12 +104,31 @@ def test_many_threads() -> None:
             for name in names[number % 9:] + names[:number % 9]:
                 first = ("libcloud", "polycloud")[number % 2]
                 found.setdefault(name, set()).add(id(importlib.import_module(f"{first}.{name}")))
+            importlib.import_module(f"libcloud.storage.drivers.{stores[number % 6]}")
         threads = [threading.Thread(target=run, args=(n,)) for n in range(24)]
         [one.start() for one in threads]
         [one.join(30) for one in threads]
         print(any(one.is_alive() for one in threads), {len(each) for each in found.values()}, len(found))
+        print(importlib.import_module("polycloud.storage.drivers.s3.stores").__spec__.name)
     """)
-    assert printed == "False {1} 9"
+    assert printed == "False {1} 9\npolycloud.storage.drivers.s3.stores"
+
+
+def test_two_aliases_at_once() -> None:
+    """A module that two threads import by two names, in turns, keeps its own spec."""
+    first, second = (importlib.util.find_spec(f"libcloud.storage.drivers.{one}") for one in ("minio", "rgw"))
+    assert first is not None
+    assert second is not None
+    assert first.loader is not None
+    assert second.loader is not None
+    module = first.loader.create_module(first)
+    assert module is not None
+    module.__spec__ = first
+    assert second.loader.create_module(second) is module
+    first.loader.exec_module(module)
+    module.__spec__ = second
+    second.loader.exec_module(module)
+    assert module.__spec__.name == "polycloud.storage.drivers.s3.stores"
 
 
 def test_installing_twice() -> None:
@@ -129,6 +149,31 @@ def test_beside_libcloud_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(caught.value, ImportError)
     assert isinstance(caught.value, LibcloudError)
     assert sys.meta_path == before
+
+
+@pytest.mark.skipif(importlib.util.find_spec("libcloud.compute") is None, reason="needs apache-libcloud")
+def test_the_bridge_and_the_alias_exclude_each_other() -> None:
+    """After the bridge's first use the alias is refused, and after the alias the bridge is, both in words."""
+    printed = program(
+        """
+        import polycloud
+        driver = polycloud.get_driver("compute", "rimuhosting")
+        print(driver.__name__)
+        try:
+            polycloud.install_as_libcloud()
+        except polycloud.PolycloudError as error:
+            print(type(error).__name__, "bridge" in str(error))
+        """,
+        install=False,
+    )
+    assert printed.splitlines()[1:] == ["LibcloudConflictError True"]
+    printed = program("""
+        try:
+            polycloud.get_driver("compute", "rimuhosting")
+        except AttributeError as error:
+            print("install_as_libcloud() has put polycloud in the place" in str(error))
+    """)
+    assert printed == "True"
 
 
 def test_removed() -> None:

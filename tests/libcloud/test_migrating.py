@@ -11,6 +11,7 @@ from polycloud import errors, get_driver, security
 from polycloud.compute.types import DeploymentError, DeploymentException, NodeState
 from polycloud.libcloud.differences import BETTER, ON_PURPOSE, SAME
 from polycloud.libcloud.instead import INSTEAD
+from polycloud.libcloud.modules import MODULES
 
 PAGE = (Path(__file__).parents[2] / "docs/migrating.md").read_text(encoding="utf-8")
 
@@ -30,6 +31,12 @@ def test_the_lists_are_those_of_the_module() -> None:
 def test_the_table_of_differences_is_that_of_the_module() -> None:
     """The table of what differs on purpose has one row for each difference, with its reason."""
     assert section("What differs on purpose") == [f"| {' | '.join(one)} |" for one in ON_PURPOSE]
+
+
+def test_the_table_of_paths_is_that_of_the_module() -> None:
+    """The table of modules at other paths has one row for each, with its path in polycloud."""
+    rows = [f"| `{name}` | `{home}` |" for name, home in MODULES.items()]
+    assert section("When you change the imports") == ["| libcloud. | polycloud |", *rows]
 
 
 def test_the_table_of_missing_names_is_that_of_the_module() -> None:

@@ -22,6 +22,9 @@ NAMES = {
     "common.types": "InvalidCredsError InvalidCredsException LazyList LibcloudError MalformedResponseError "
     "ProviderError Type",
     "common.exceptions": "BaseHTTPError RateLimitReachedError exception_from_message",
+    "common.google": "GoogleAuthError GoogleBaseError ResourceNotFoundError",
+    "common.linode": "LinodeException LinodeExceptionV4",
+    "common.openstack": "OpenStackException",
     "compute.base": "BaseDriver KeyPair Node NodeAuthPassword NodeAuthSSHKey NodeDriver NodeImage "
     "NodeLocation "
     "NodeSize NodeState StorageVolume StorageVolumeState VolumeSnapshot SSHClient LibcloudError "

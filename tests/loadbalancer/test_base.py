@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -26,10 +26,20 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.loadbalancer import base, types
-from polycloud.loadbalancer.checks import check_member, check_members, check_name, check_port
+from polycloud.loadbalancer.checks import (
+    check_member,
+    check_members,
+    check_name,
+    check_port,
+    require_check,
+    require_sticky,
+    weight_of,
+)
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
+from polycloud.loadbalancer.listeners import complete
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.providers import get_driver, names
+from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import (
     Algorithm,
     BalancerAlreadyExistsError,
@@ -345,12 +355,20 @@ def test_ports(port: Any) -> None:
         check_port(port)
 
 
-@pytest.mark.parametrize("name", ["", None, 7])
+@pytest.mark.parametrize("name", ["", "  ", None, 7])
 def test_names(name: Any) -> None:
     """A name is a non-empty str."""
-    assert check_name("web") == "web"
+    assert [check_name(one) for one in ("web", "Büro 2", "🎈", "$(x);-")] == ["web", "Büro 2", "🎈", "$(x);-"]
     with pytest.raises(InvalidArgumentError, match="name must be a non-empty str, got "):
         check_name(name)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\0b", "\x1b[2J", "a\ud800"])
+def test_names_with_control_characters(name: str) -> None:
+    """A name has neither control characters nor halves of surrogate pairs."""
+    with pytest.raises(InvalidArgumentError, match="name must not have control characters, got ") as caught:
+        check_name(name)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -360,6 +378,7 @@ def test_names(name: Any) -> None:
         (Member("i-1", "192.0.2.1", None), "the member's port must not be None"),
         (Member("i-1", "192.0.2.1", 0), "the member's port must be an int from 1 to 65535, got 0"),
         (Member("i-1", None, 80), "the member's ip must be an address, got None"),
+        (Member(None, "192.0.2.1", 80, extra=cast("Any", 5)), "the member's extra must be a dict, got 5"),
         (Member("i-1", "host.example", 80), "the member's ip must be an address, got 'host.example'"),
         *(
             (Member(None, ip, 80), f"the member's ip must be the address of one server, got {ip}")
@@ -384,6 +403,15 @@ def test_spellings_of_addresses(driver: SmallLBDriver, balancer: LoadBalancer) -
         driver.balancer_attach_member(balancer, other)
     assert caught.value.member_id == first.id
     assert driver.balancer_detach_member(balancer, other)
+
+
+@pytest.mark.parametrize("weight", [-1, 257, True, "5", 1.5, float("nan"), []])
+def test_weights(weight: Any) -> None:
+    """A weight is an int of the provider's range; the message says what was given."""
+    given = [weight_of(Member(None, None, None, extra={"weight": one}), 0, 256) for one in (None, 0, 256)]
+    assert given == [None, 0, 256]
+    with pytest.raises(InvalidArgumentError, match=r"weight must be an int from 0 to 256, got "):
+        weight_of(Member(None, None, None, extra={"weight": weight}), 0, 256)
 
 
 def test_members_by_id() -> None:
@@ -413,11 +441,47 @@ def test_protocols_and_algorithms(driver: SmallLBDriver) -> None:
     assert driver._algorithm(1) == driver._algorithm(Algorithm.ROUND_ROBIN) == "rr"
     assert driver.list_protocols() == ["http", "tcp"]
     assert driver.list_supported_algorithms() == [Algorithm.ROUND_ROBIN, Algorithm.LEAST_CONNECTIONS]
+    with pytest.raises(UnsupportedOperationError, match="Small has no algorithm True"):
+        driver._algorithm(True)
     with pytest.raises(UnsupportedOperationError, match="Small has no protocol 'udp', only http, tcp"):
         driver._protocol("udp")
     message = "Small has no algorithm random, only round_robin, least_connections"
     with pytest.raises(UnsupportedOperationError, match=message):
         driver._algorithm(Algorithm.RANDOM)
+
+
+@pytest.mark.parametrize(
+    "listener",
+    [
+        Listener(port=81, member_port=0),
+        Listener(port=80, member_port=0),
+        Listener(port=81, member_port=True),
+        Listener(port=81, protocol=cast("Any", None)),
+        Listener(port=80, protocol=cast("Any", None)),
+        Listener(port=81, member_protocol=cast("Any", 5)),
+        cast("Any", "81:http"),
+    ],
+)
+def test_wrong_listeners(driver: SmallLBDriver, listener: Listener) -> None:
+    """A further listener has ports and protocols, none of which is replaced by a default if it is wrong."""
+    with pytest.raises(InvalidArgumentError):
+        complete(80, "http", None, [], [listener], driver._protocol, ())
+
+
+@pytest.mark.parametrize("path", ["", "up", "/a b", "/a\r\nb", "/ä"])
+def test_paths_of_checks(path: str) -> None:
+    """The path of a health check is what a request of HTTP can have."""
+    assert require_check(HealthCheck(protocol="http", path="/a%20b?c=d")).path == "/a%20b?c=d"
+    with pytest.raises(InvalidArgumentError, match="path of a health check must "):
+        require_check(HealthCheck(protocol="http", path=path))
+
+
+@pytest.mark.parametrize("cookie", ["", "a b", "a;b", "a=b", "ä", "a\nb"])
+def test_names_of_cookies(cookie: str) -> None:
+    """The cookie of sticky sessions has a name that a cookie can have."""
+    assert require_sticky(StickySessions(cookie="__Host-srv.1")).cookie == "__Host-srv.1"
+    with pytest.raises(InvalidArgumentError, match="the cookie of sticky sessions must be "):
+        require_sticky(StickySessions(cookie=cookie))
 
 
 # Nodes

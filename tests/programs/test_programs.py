@@ -98,3 +98,25 @@ def test_attachments_on_s3(capsys: pytest.CaptureFixture[str]) -> None:
     """Files of rows by sqlalchemy-file follow transactions at an S3 store as they do on apache-libcloud."""
     with plain_moto() as url:
         compared(capsys, "attachments.py", url)
+
+
+def test_flask_on_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    """Uploads by Flask-Cloudy are kept on local disk as they are on apache-libcloud."""
+    compared(capsys, "flask_uploads.py", "local")
+
+
+def test_flask_on_s3(capsys: pytest.CaptureFixture[str]) -> None:
+    """Uploads by Flask-Cloudy are kept at an S3 store as they are on apache-libcloud."""
+    with plain_moto() as url:
+        compared(capsys, "flask_uploads.py", url)
+
+
+def test_salt_on_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    """Salt's modules for servers, zones and objects on disk work as they do on apache-libcloud."""
+    compared(capsys, "salt_modules.py", "local")
+
+
+def test_salt_on_s3(capsys: pytest.CaptureFixture[str]) -> None:
+    """Salt's modules for objects at an S3 store work as they do on apache-libcloud."""
+    with plain_moto() as url:
+        compared(capsys, "salt_modules.py", url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
@@ -54,7 +55,8 @@ class Program(NamedTuple):
     def words_for(self, part: Part) -> list[str]:
         """Return the words for a member or a node.
 
-        Raises `InvalidArgumentError` if it has no address, or if a name would be an option of the command.
+        Raises `InvalidArgumentError` if it has no address, if a name would be an option of the command, or if
+        there is no such program.
         """
         values = _values(part)
         if not values["{address}"] and any("{address}" in word for word in self.words):
@@ -65,6 +67,8 @@ class Program(NamedTuple):
                 raise InvalidArgumentError(
                     f"{after!r} of {title(part)} would be an option of {self.words[0]}"
                 )
+        if shutil.which(filled[0]) is None:
+            raise InvalidArgumentError(f"--run must be a program with its arguments, {filled[0]!r} is none")
         return filled
 
     def run(self, part: Part) -> None:

@@ -147,7 +147,11 @@ def authorities(ca_cert: str | None) -> str | None:
             "VERIFY_SSL_CERT = False has no effect, certificates are always verified; to trust a server with "
             "a certificate of its own, name the file of its authority in security.CA_CERTS_PATH or ca_cert="
         )
-    return security.CA_CERTS_PATH if ca_cert is None else ca_cert
+    if ca_cert is not None:
+        return ca_cert
+    named: Any = security.CA_CERTS_PATH
+    is_list = isinstance(named, list) and len(named) == 1
+    return named[0] if is_list else named  # type: ignore[no-any-return] # as programs for older Libcloud set it
 
 
 def refuse(message: str) -> None:

@@ -313,8 +313,11 @@ def _check(check: Callable[[], T | None], ends_at: float) -> tuple[T | None, Pol
         return None, failure
 
 
-def require_times(timeout: float, longest_pause: float = 1.0) -> None:
-    """Raise `InvalidArgumentError` for invalid times: better before a create than after it."""
+def require_times(timeout: float, longest_pause: float = 1.0, *, name: str = "timeout") -> None:
+    """Raise `InvalidArgumentError` for invalid times: better before a create than after it.
+
+    `name` is what the caller calls the timeout.
+    """
     if timeout != 0 or isinstance(timeout, bool):
-        calls.seconds("timeout", timeout)
+        calls.seconds(name, timeout)
     calls.seconds("the longest pause", longest_pause)

@@ -56,13 +56,13 @@ ON_PURPOSE = (
     Difference(
         "plain HTTP",
         "sent wherever `secure=False` says",
-        "to this machine; to another only with `allow_insecure=True`, or with a warning as Libcloud",
+        "to this machine; to another only with `allow_insecure=True`, for `import libcloud` with a warning",
         "credentials are in every request",
     ),
     Difference(
         "unknown arguments of a driver",
         "ignored by many drivers",
-        "`InvalidArgumentError`, which names the nearest one; with a warning as Libcloud",
+        "`InvalidArgumentError`, which names the nearest one; for `import libcloud` a warning",
         "a misspelt `region=` must not end in another region",
     ),
     Difference(
@@ -135,11 +135,11 @@ ON_PURPOSE = (
 """What differs on purpose."""
 
 SAME = (
-    "the paths of modules, the names in them, `get_driver`, `set_driver`, `DRIVERS`",
+    "the paths of modules and their names, for `import libcloud`; `get_driver`, `set_driver`, `DRIVERS`",
     "methods, their arguments and the order of these; those of `Node`, `NodeSize`, `Record`, `Object`",
     "`Provider`, `NodeState`, `RecordType`: members equal their strings; `tostring` and `fromstring`",
     "the names of errors, their arguments and attributes; `DeploymentException` and `DeploymentError`",
-    "the keys of `extra`; attributes can be set on resources; old pickles load",
+    "the keys of `extra`; attributes can be set on resources; old pickles load, but not of drivers",
     "the in-memory drivers `dummy` of all services",
     "`libcloud.__version__` is `3.9.1`, the version whose names these are",
 )
@@ -199,9 +199,12 @@ ASSIGNED = {
     ),
 }
 """What is different about setting a name."""
+IGNORED = "there is no such argument: ignored with a warning, and refused once the program imports polycloud"
+"""What is different about an argument of a driver that it does not have."""
 VALUES = {
     ("secure", False): (
-        "plain HTTP to another machine is sent with a warning; without the alias it needs allow_insecure=True"
+        "plain HTTP to another machine is sent with a warning; once the program imports polycloud, it needs "
+        "allow_insecure=True"
     ),
 }
 """What is different about a value of a driver's keyword argument."""

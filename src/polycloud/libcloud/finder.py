@@ -15,11 +15,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from threading import Lock
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polycloud
 from polycloud import security
@@ -28,6 +27,13 @@ from polycloud.libcloud.differences import instead_of
 from polycloud.libcloud.hints import Root, adopted
 from polycloud.libcloud.modules import MODULES
 
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:
+    Loader = MetaPathFinder = (
+        object  # Python asks for their methods only, and importlib.abc takes 9 ms to import
+    )
+
 ROOT = "libcloud"
 _lock = Lock()
 
@@ -35,19 +41,21 @@ _lock = Lock()
 class AliasLoader(Loader):
     """Loads a module of polycloud under a name of Libcloud."""
 
+    _specs: ClassVar[dict[str, ModuleSpec | None]] = {}
+    """The modules' own specs, noted before an alias replaces one: two aliases may be imported at once."""
+
     def __init__(self, target: str) -> None:
         self._target = target
-        self._spec: ModuleSpec | None = None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module of polycloud, imported if that was not done yet."""
         module = import_module(self._target)
-        self._spec = module.__spec__
+        self._specs.setdefault(self._target, module.__spec__)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Undo what the import of an alias did to the module, which has been executed already."""
-        module.__spec__ = self._spec  # Python has set that of the alias
+        module.__spec__ = self._specs[self._target]  # Python has set that of the alias
         adopted(module)
 
 

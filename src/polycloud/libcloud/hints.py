@@ -11,8 +11,8 @@ interpreter has specialised them to, and `f_lasti` is the index of the current o
 from __future__ import annotations
 
 import sys
-from dis import opmap
 from importlib import import_module
+from opcode import opmap
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -38,7 +38,7 @@ class Root(ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.__all__ = ["__version__"]
+        self.__all__ = ["__version__", "enable_debug"]
 
     def __getattr__(self, name: str) -> Any:
         if name in polycloud.__all__:

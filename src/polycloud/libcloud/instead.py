@@ -45,7 +45,6 @@ INSTEAD = {
     "compute.ssh.ShellOutSSHClient": "use polycloud.compute.ssh.SSHClient instead",
     "compute.types.Architecture": 'use the strings "i386" and "x86_64" instead',
     "container": CONTAINER,
-    "enable_debug": "use the environment variable POLYCLOUD_DEBUG or polycloud.add_hook instead",
     "have_requests": f"{NOTHING}: requests is not used",
     "http": "use polycloud.common.base.Connection, or transport= of a driver, instead",
     "pricing.CUSTOM_PRICING_FILE_PATH": "use polycloud.pricing.set_pricing instead",
@@ -54,9 +53,9 @@ INSTEAD = {
     "pricing.get_image_price": f"{NOTHING}: no image of our providers has a price",
     "pricing.invalidate_module_pricing_cache": "use polycloud.pricing.clear_pricing_data instead",
     "pricing.invalidate_pricing_cache": "use polycloud.pricing.clear_pricing_data instead",
-    "reset_debug": "use the environment variable POLYCLOUD_DEBUG or polycloud.add_hook instead",
     "security.USE_CERTIFI": "name a file in polycloud.security.CA_CERTS_PATH instead",
     "security.certifi_ca_bundle_path": "name a file in polycloud.security.CA_CERTS_PATH instead",
+    "test": "use polycloud.testing.FixtureServer, or a test class of polycloud.testing, instead",
     "utils.connection": "use polycloud.common.base.Connection instead",
     "utils.decorators": f"{NOTHING}: no error of another package leaves a driver",
     "utils.logging": "use a logging.Formatter of your own instead",
@@ -119,12 +118,10 @@ MEMBERS = {
 """By the service, or "*", and the name of a member of a class."""
 
 KEYWORDS = {
-    "access_id": "use key= instead",
     "ex_consumer_key": "leave it out: the driver logs in to OVHcloud's OpenStack with a user and a password",
     "ex_project_id": "leave it out: the driver logs in to OVHcloud's OpenStack with a user and a password",
     "ex_use_locking": "leave it out: no lock files are needed",
     "retry_failed": "use idempotent= instead",
-    "signature_version": "leave it out: requests are signed with version 4",
 }
 """By the name of a keyword argument."""
 

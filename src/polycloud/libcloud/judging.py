@@ -17,7 +17,7 @@ import polycloud
 from polycloud.common.driver import BaseDriver
 from polycloud.common.options import ConnectionOptions
 from polycloud.libcloud import names
-from polycloud.libcloud.differences import BRIDGE, DRIVERS, SERVICES, difference, instead_of
+from polycloud.libcloud.differences import BRIDGE, DRIVERS, IGNORED, SERVICES, difference, instead_of
 from polycloud.libcloud.instead import KEYWORDS, NOTHING
 
 NEITHER = "Libcloud 3.9.1 has it neither"
@@ -77,7 +77,8 @@ def _judge_member(module: str, name: str, kind: type, member: str) -> Judgement 
     home = names.home_of(module, name) or _theirs().get(kind)
     if home is not None and names.has_member(home, member):
         return _lacking(path, is_libclouds=True)
-    if (issubclass(kind, Enum) and not member.startswith("_")) or member.startswith("ex_"):
+    is_of_driver = ".drivers." in module and member.startswith("ex_")  # not of a base class of drivers
+    if is_of_driver or (issubclass(kind, Enum) and not member.startswith("_")):
         return _lacking(path, is_libclouds=False)
     return None
 
@@ -227,8 +228,10 @@ def judge_keyword(path: str, keyword: str) -> Judgement:
 
     near = difflib.get_close_matches(keyword, sorted(_accepted(_resolved(path)) or ()), 1, CLOSE)
     hint = KEYWORDS.get(keyword) or (f"the nearest is {near[0]}=" if near else "")
-    note = f"there is no such argument; {hint}" if hint else "there is no such argument"
-    return Judgement(f"{path}({keyword}=)", Verdict.MISSING, note)
+    is_ignored = is_driver(path)
+    what = IGNORED if is_ignored else "there is no such argument"
+    verdict = Verdict.DIFFERS if is_ignored else Verdict.MISSING
+    return Judgement(f"{path}({keyword}=)", verdict, f"{what}; {hint}" if hint else what)
 
 
 def unknown_keywords(path: str, keywords: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import json
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import import_module, resources
+from importlib import import_module
 from typing import Any
 
 import polycloud
@@ -23,6 +23,8 @@ HOME = "="
 
 @cache
 def _data() -> Mapping[str, Any]:
+    from importlib import resources  # takes 8 ms to import, and few programs need it
+
     text = resources.files("polycloud").joinpath("data", "libcloud-names.json").read_text("ascii")
     data: Mapping[str, Any] = json.loads(text)
     return data

@@ -385,7 +385,8 @@ class Driver(OperationsDriver):
 
     def _algorithm(self, algorithm: Algorithm | int) -> str:
         """Return the provider's word for an algorithm. Raises `UnsupportedOperationError` if it has none."""
-        known = self.algorithms.get(algorithm) if isinstance(algorithm, int) else None  # type: ignore[call-overload]
+        is_one = isinstance(algorithm, int) and not isinstance(algorithm, bool)
+        known = self.algorithms.get(algorithm) if is_one else None  # type: ignore[arg-type]
         if known is None:
             words = ", ".join(map(str, self.algorithms))
             message = f"{self.name} has no algorithm {algorithm!s}, only {words}"

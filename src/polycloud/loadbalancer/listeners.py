@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from polycloud.common.arguments import require_text
 from polycloud.errors import InvalidArgumentError
 from polycloud.loadbalancer.checks import check_port
 from polycloud.loadbalancer.objects import Member
@@ -45,9 +46,8 @@ def complete(
     word(protocol)
     first = Listener(port=check_port(port), protocol=protocol.lower(), member_port=_port_of(members))
     others: dict[int, Listener] = {}
-    for one in further:
-        if not isinstance(one, Listener):
-            raise InvalidArgumentError(f"a listener must be a Listener, got {shown(one)}")
+    for given in further:
+        one = _checked(given)
         if check_port(one.port, "the listener's port") in others:
             raise InvalidArgumentError(f"the port {one.port} comes twice in ex_listeners")
         others[one.port] = one
@@ -56,7 +56,7 @@ def complete(
             raise InvalidArgumentError(
                 f"the listener at {port} is {own.protocol!r} in ex_listeners, and protocol is {protocol!r}"
             )
-        first = replace(own, member_port=own.member_port or first.member_port)
+        first = replace(own, member_port=first.member_port if own.member_port is None else own.member_port)
     completed = [_completed(one, certificate, word, encrypted) for one in (first, *others.values())]
     for one in completed:
         if one.protocol in encrypted and not (one.certificate or passes_through):
@@ -64,6 +64,15 @@ def complete(
     if certificate is not None and all(one.certificate != certificate for one in completed):
         raise InvalidArgumentError(f"no listener takes ex_certificate; those of {' and '.join(encrypted)} do")
     return completed
+
+
+def _checked(listener: object) -> Listener:
+    if not isinstance(listener, Listener):
+        raise InvalidArgumentError(f"a listener must be a Listener, got {shown(listener)}")
+    require_text("the protocol of a listener", listener.protocol)
+    if listener.member_protocol is not None:
+        require_text("the member protocol of a listener", listener.member_protocol)
+    return listener
 
 
 def _completed(
@@ -79,7 +88,7 @@ def _completed(
     return Listener(
         port=one.port,
         protocol=protocol,
-        member_port=check_port(one.member_port or one.port, "the member port"),
+        member_port=check_port(one.port if one.member_port is None else one.member_port, "the member port"),
         member_protocol=member_protocol,
         certificate=chosen,
     )

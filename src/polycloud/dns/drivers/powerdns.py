@@ -167,8 +167,8 @@ class PowerDNSDriver(RecordSetsDriver):
 
     def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
         read = self._received_names(zone)
-        found = ((read(one.name), one) for one in self._payloads(zone) if one.records)
-        return [self._to_set(one, name) for name, one in found if name in names]
+        found = [one for one in self._payloads(zone) if one.records]
+        return [self._to_set(one, name) for one in found if (name := read(one.name)) in names]
 
     def _payloads(self, zone: Zone) -> list[SetPayload]:
         response = self.connection.request(self._path(zone.id))

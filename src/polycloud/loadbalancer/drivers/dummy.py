@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Driver
-from polycloud.loadbalancer.checks import check_balancer, check_member, check_members, check_name, check_port
+from polycloud.loadbalancer.checks import (
+    check_balancer,
+    check_member,
+    check_members,
+    check_name,
+    check_port,
+    condition_of,
+    weight_of,
+)
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import (
     Algorithm,
@@ -19,6 +27,8 @@ from polycloud.loadbalancer.types import (
 )
 
 __all__ = ["DummyLBDriver"]
+
+MOST_WEIGHT = 256
 
 
 class DummyLBDriver(Driver):
@@ -57,7 +67,7 @@ class DummyLBDriver(Driver):
     ) -> LoadBalancer:
         """Create a balancer, which runs at once; ids count from 1, and names are unique."""
         extra = self._check(name, port, protocol, algorithm)
-        checked = check_members(members)
+        checked = [_checked(one) for one in check_members(members)]
         self._last_id += 1
         id_ = str(self._last_id)
         address = f"192.0.2.{(self._last_id - 1) % 254 + 1}"
@@ -99,7 +109,7 @@ class DummyLBDriver(Driver):
 
     def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Attach a member."""
-        check_member(member)
+        _checked(check_member(member))
         self._listed(balancer)
         return self._changing(balancer, lambda: self._attach(balancer, member))
 
@@ -143,6 +153,13 @@ class DummyLBDriver(Driver):
         if id_ not in self._balancers:
             raise BalancerDoesNotExistError(driver=self, balancer_id=id_)
         return self._balancers[id_]
+
+
+def _checked(member: Member) -> Member:
+    """Return a member whose weight and condition are such."""
+    weight_of(member, 0, MOST_WEIGHT)
+    condition_of(member)
+    return member
 
 
 def _copy_of(one: Member) -> Member:

@@ -129,7 +129,8 @@ class ALBCreating(ALBMembers):
         if name.startswith("internal-"):
             raise InvalidArgumentError(f"name must not begin with 'internal-', got {name!r}")
         word = self._algorithm(algorithm)
-        target_type = _require_target_type(ex_target_type, check_members(members, by_id=True))
+        members = check_members(members, by_id=True)
+        target_type = _require_target_type(ex_target_type, members)
         self._require_settings(*members)
         listeners = complete(
             port, protocol, ex_certificate, members, ex_listeners, self._protocol, ("https", "tls")

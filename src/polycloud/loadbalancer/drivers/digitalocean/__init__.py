@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from polycloud.common.arguments import drop_none, require_bool, require_count
+from polycloud.common.arguments import as_list, drop_none, require_bool, require_count
 from polycloud.common.base import quote_segment
 from polycloud.common.creation import NewCreation
 from polycloud.common.digitalocean import PROCESSING, DigitalOceanBaseDriver, number
@@ -118,6 +118,7 @@ class DigitalOceanLBDriver(DigitalOceanBaseDriver, Driver):
             ex_size_unit: Its size, from 1 to 100 nodes.
         """
         check_name(name)
+        members = as_list(members)
         self._algorithm(algorithm)
         droplets = check_members([droplet(one) for one in members], by_id=True)
         listeners = complete(port, protocol, ex_certificate, members, ex_listeners, self._protocol, ENCRYPTED)

@@ -79,7 +79,7 @@ def droplet(member: Member) -> Member:
         given = address_of(member) if isinstance(member, Member) else shown(member)
         message = "members of DigitalOcean are droplets by id: give Member(droplet_id, None, None)"
         raise InvalidArgumentError(f"{message}, not {given}")
-    return check_member(Member(str(number(member.id)), None, member.port), by_id=True)
+    return check_member(Member(str(number(member.id)), None, member.port, extra=member.extra), by_id=True)
 
 
 def require_port(member: Member, port: int | None) -> None:

@@ -88,6 +88,7 @@ class ELBCreating(ELBMembers):
             ex_tags: Tags of the balancer.
         """
         require_name(name)
+        members = as_list(members)
         self._algorithm(algorithm)
         ids = check_members([Member(instance_of(one), None, None) for one in members], by_id=True)
         listeners = complete(

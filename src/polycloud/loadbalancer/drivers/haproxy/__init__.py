@@ -26,7 +26,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from polycloud.loadbalancer.base import Addressed, Driver
-from polycloud.loadbalancer.checks import check_balancer, check_member
+from polycloud.loadbalancer.checks import check_balancer, check_member, weight_of
 from polycloud.loadbalancer.draining import wait_until_idle
 from polycloud.loadbalancer.drivers.haproxy import servers
 from polycloud.loadbalancer.drivers.haproxy.runtime import RuntimeConnection, word
@@ -149,7 +149,7 @@ class HAProxyDriver(Driver):
         """
         check_balancer(balancer)
         wanted = servers.normalized(check_member(member))
-        weight = servers.weight_of(member)
+        weight = weight_of(member, 0, servers.LARGEST_WEIGHT)
         if not servers.drains(member, balancer):
             self._require_settings(member)
         check = servers.check_words(ex_health_check)

@@ -6,14 +6,13 @@ import csv
 import re
 from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from polycloud.errors import InvalidArgumentError, MalformedResponseError, UnsupportedOperationError
+from polycloud.errors import MalformedResponseError, UnsupportedOperationError
 from polycloud.loadbalancer.checks import require_check
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck
 from polycloud.loadbalancer.types import MemberCondition, MemberHealth
-from polycloud.utils.values import shown
 
 LARGEST_WEIGHT = 256
 FORCED, CONFIGURED = 0x01, 0x04
@@ -138,14 +137,6 @@ def to_member(row: Row, balancer: LoadBalancer) -> Member:
         "check": row["check_status"] or None,
     }
     return Member(row["svname"], *address(row["addr"]), balancer, extra, health)
-
-
-def weight_of(member: Member) -> int | None:
-    """Return the weight that a member shall have. Raises `InvalidArgumentError` unless it is 0 to 256."""
-    weight: Any = member.extra.get("weight")
-    if weight is None or (type(weight) is int and 0 <= weight <= LARGEST_WEIGHT):
-        return weight
-    raise InvalidArgumentError(f"the member's weight must be an int from 0 to 256, got {shown(weight)}")
 
 
 def drains(member: Member, balancer: LoadBalancer) -> bool:

@@ -95,7 +95,7 @@ class LinodeMembers(LinodeBaseDriver, Driver):
         member that is DRAINING gets no new connections, a DISABLED one none.
         """
         check_balancer(balancer)
-        body = settings_fields(check_member(member).extra)
+        body = settings_fields(check_member(member))
 
         def change() -> Member:
             for path in self._attached(balancer, member):

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.arguments import drop_none, require_count, require_text
+from polycloud.common.arguments import drop_none, require_text
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.checks import check_name, require_check, require_sticky
+from polycloud.loadbalancer.checks import check_name, condition_of, require_check, require_sticky, weight_of
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import MemberCondition, MemberHealth
@@ -85,22 +85,19 @@ def node_fields(member: Member) -> dict[str, Any]:
     ip = ip_address(member.ip or "")
     if not any(ip in network for network in PRIVATE):
         raise InvalidArgumentError(f"members of Linode are private IPv4 addresses, got {member.ip}")
-    return {"label": f"{ip}-{member.port}", "address": f"{ip}:{member.port}", **settings_fields(member.extra)}
+    return {"label": f"{ip}-{member.port}", "address": f"{ip}:{member.port}", **settings_fields(member)}
 
 
-def settings_fields(given: Any) -> dict[str, Any]:
+def settings_fields(member: Member) -> dict[str, Any]:
     """Return the fields of a node for `weight`, `condition`, `mode` and `label`, where they are given.
 
     A `mode` that means this condition, such as "backup", is kept; else the condition decides.
     """
-    weight, condition, mode, label = map(given.get, ("weight", "condition", "mode", "label"))
-    if weight is not None:
-        require_count("weight", weight, MOST_WEIGHT)
-    if condition is not None and not isinstance(condition, MemberCondition):
-        raise InvalidArgumentError(f"condition must be a MemberCondition, got {shown(condition)}")
+    weight, condition = weight_of(member, 1, MOST_WEIGHT), condition_of(member)
+    mode, label = member.extra.get("mode"), member.extra.get("label")
     if mode is not None and mode not in CONDITIONS:
         raise InvalidArgumentError(f"mode must be one of {', '.join(CONDITIONS)}, got {shown(mode)}")
-    if condition is not None and CONDITIONS.get(mode) != condition:
+    if condition is not None and CONDITIONS.get(mode or "") != condition:
         mode = MODES[condition]
     if label is not None:
         require_text("the label of a member", label)

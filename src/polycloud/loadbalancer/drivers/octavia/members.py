@@ -6,8 +6,8 @@ listener.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -50,16 +50,17 @@ class OctaviaMembers(OctaviaCreating):
 
     def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Attach a member; see `create_balancer` for its `extra`."""
-        check_member(member)
+        member_fields(check_member(member), member.port, None)  # refuses other settings before a request
         tree, pool = self._place(balancer)
-        made = self._attach(balancer, pool, member, member.port)
+        made = [(pool, self._attach(balancer, pool, member, member.port))]
         try:
             for further in tree.further_pools:
-                self._follow(balancer, further, member)
+                with suppress(MemberAlreadyExistsError):  # its address is there
+                    made.append((further, self._attach(balancer, further, member, further.member_port)))
         except BaseException as error:
-            self._undo_attach(balancer, pool, made, error)
+            self._undo_attach(balancer, made, error)
             raise
-        return made
+        return made[0][1]
 
     def balancer_detach_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
@@ -159,13 +160,6 @@ class OctaviaMembers(OctaviaCreating):
 
         return self._changing(balancer, send)
 
-    def _follow(self, balancer: LoadBalancer, pool: PoolPayload, member: Member) -> None:
-        """Attach a member to a further pool, unless its address is there."""
-        try:
-            self._attach(balancer, pool, member, pool.member_port)
-        except MemberAlreadyExistsError:
-            return
-
     def _detach(self, balancer: LoadBalancer, pool: PoolPayload, member: Member) -> None:
         def send() -> bool:
             with self._no_member(member):
@@ -188,13 +182,16 @@ class OctaviaMembers(OctaviaCreating):
             return
 
     def _undo_attach(
-        self, balancer: LoadBalancer, pool: PoolPayload, member: Member, error: BaseException
+        self, balancer: LoadBalancer, made: Sequence[tuple[PoolPayload, Member]], error: BaseException
     ) -> None:
-        try:
-            with cleanup():
-                self._detach_if_there(balancer, pool, member)
-        except PolycloudError as failure:
-            error.add_note(f"the member {member.id} could not be detached from its first pool: {failure}")
+        """Detach a member from the pools to which it was attached; a note of `error` says if that failed."""
+        for pool, member in made:
+            try:
+                with cleanup():
+                    self._detach_if_there(balancer, pool, member)
+            except PolycloudError as failure:
+                named = f"the member {member.id} of the pool {pool.id}"
+                error.add_note(f"{named} could not be detached: {failure}")
 
 
 def _pool_path(pool: PoolPayload) -> str:

@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 
 from polycloud.common.arguments import drop_none
-from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.checks import require_check, require_sticky
+from polycloud.errors import UnsupportedOperationError
+from polycloud.loadbalancer.checks import condition_of, require_check, require_sticky, weight_of
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import Algorithm, MemberCondition, MemberHealth, State
-from polycloud.utils.values import shown
 
 MARKER, FIRST = "polycloud-create", "polycloud-first"
 PORT, CHECK_PORT = "polycloud-member-port", "polycloud-check-port"
@@ -281,11 +280,7 @@ def sticky_of(persistence: PersistencePayload | None) -> StickySessions | None:
 
 def member_fields(member: Member, port: int | None, check_port: int | None) -> dict[str, Any]:
     """Return the fields of a member. Raises `InvalidArgumentError` for an invalid weight or condition."""
-    weight, condition = member.extra.get("weight"), member.extra.get("condition")
-    if weight is not None and not (type(weight) is int and 0 <= weight <= MOST_WEIGHT):
-        raise InvalidArgumentError(f"weight must be an int from 0 to {MOST_WEIGHT}, got {shown(weight)}")
-    if condition is not None and not isinstance(condition, MemberCondition):
-        raise InvalidArgumentError(f"condition must be a MemberCondition, got {shown(condition)}")
+    weight, condition = weight_of(member, 0, MOST_WEIGHT), condition_of(member)
     if condition == MemberCondition.DRAINING:
         weight = 0
     fields = {name: member.extra.get(name) for name in MEMBER_EXTRA}

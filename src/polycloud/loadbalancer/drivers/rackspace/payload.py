@@ -9,7 +9,7 @@ import msgspec
 
 from polycloud.common.arguments import drop_none
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
-from polycloud.loadbalancer.checks import require_check, require_sticky
+from polycloud.loadbalancer.checks import condition_of, require_check, require_sticky, weight_of
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, StickySessions
 from polycloud.loadbalancer.types import Algorithm, MemberCondition, MemberHealth, State
@@ -218,11 +218,8 @@ def sticky_of(persistence: PersistencePayload | None) -> StickySessions | None:
 
 def node_settings(member: Member) -> dict[str, Any]:
     """Return what of a node can be changed. Raises `InvalidArgumentError` for invalid values in `extra`."""
-    weight, condition, type_ = (member.extra.get(name) for name in ("weight", "condition", "type"))
-    if weight is not None and not (type(weight) is int and 0 < weight <= MOST_WEIGHT):
-        raise InvalidArgumentError(f"weight must be an int from 1 to {MOST_WEIGHT}, got {shown(weight)}")
-    if condition is not None and not isinstance(condition, MemberCondition):
-        raise InvalidArgumentError(f"condition must be a MemberCondition, got {shown(condition)}")
+    weight, condition = weight_of(member, 1, MOST_WEIGHT), condition_of(member)
+    type_ = member.extra.get("type")
     if type_ is not None and type_ not in TYPES:
         raise InvalidArgumentError(f"type must be one of {', '.join(TYPES)}, got {shown(type_)}")
     name = (MemberCondition.ENABLED if condition is None else condition).name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -61,12 +61,18 @@ class DeploymentRules(ComputeSuite):
 
     def _deploy(self, driver: NodeDriver, step: Deployment, ssh: dict[str, Any], **options: Any) -> Node:
         features = driver.features.get("create_node", ())
-        private, public = keys.generate()
         login: dict[str, Any] = {"auth": NodeAuthPassword(f"Aa1-{secrets.token_urlsafe(24)}")}
         if "ssh_key" in features:
+            private, public = _key_pair()
             login = {"auth": NodeAuthSSHKey(public), "ssh_key": private}
         elif "password" not in features:
             pytest.skip("`features` names neither a key nor a password")
         return driver.deploy_node(
             step, name=RUN.name(), **self.node_options(driver), **login, **ssh, wait_period=0.5, **options
         )
+
+
+@cache
+def _key_pair() -> tuple[str, str]:
+    """Generate one pair for all deployments, as users log in to all their nodes with one."""
+    return keys.generate()

@@ -133,7 +133,8 @@ class BalancerRules(LBSuite):
     def test_l29_unknown_protocols_and_algorithms(self, driver: Driver) -> None:
         """A protocol or an algorithm that the provider does not have is refused before anything is sent."""
         others = set(Algorithm) - set(driver.list_supported_algorithms())
-        wrong: list[dict[str, Any]] = [{"protocol": NO_PROTOCOL}, *({"algorithm": one} for one in others)]
+        algorithms: list[Any] = [*others, True]  # True is 1, which is an algorithm
+        wrong: list[dict[str, Any]] = [{"protocol": NO_PROTOCOL}, *({"algorithm": one} for one in algorithms)]
         for given in wrong:
             arguments = {**self.create_arguments(driver), **given}
             self._refused(driver, UnsupportedOperationError, arguments)
@@ -150,7 +151,7 @@ class BalancerRules(LBSuite):
             [good, self.new_member(driver, 1)],
         ]
         wrong: list[dict[str, Any]] = [
-            *({"name": one} for one in ("", None, 7)),
+            *({"name": one} for one in ("", " ", "a\nb", "a\0b", None, 7)),
             *({"port": one} for one in PORTS),
             *({"members": one} for one in members),
         ]

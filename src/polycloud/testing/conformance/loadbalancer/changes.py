@@ -49,7 +49,7 @@ class ChangeRules(LBSuite):
         """A wrong name, port, protocol or algorithm is refused before anything is sent."""
         others = set(Algorithm) - set(driver.list_supported_algorithms())
         wrong: list[tuple[type[Any], str, Any]] = [
-            *((InvalidArgumentError, "name", one) for one in ("", 7)),
+            *((InvalidArgumentError, "name", one) for one in ("", "a\nb", 7)),
             *((InvalidArgumentError, "port", one) for one in PORTS if one is not None),
             (UnsupportedOperationError, "protocol", NO_PROTOCOL),
             *((UnsupportedOperationError, "algorithm", one) for one in others),

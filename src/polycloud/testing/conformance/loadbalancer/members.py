@@ -67,7 +67,8 @@ class MemberRules(LBSuite):
             *(Member(None, one, self.member_port) for one in (None, "", "no address", "192.0.2.256")),
             *(Member(None, ip, one) for one in (None, 0, -1, 65536)),
         ]
-        for one in (*wrong, ip, None):
+        no_settings: Any = "abc"
+        for one in (*wrong, Member(None, ip, self.member_port, extra=no_settings), ip, None):
             self.check_refused_unsent(driver, InvalidArgumentError, partial(_attach, balancer, one))
 
     @rule(ATTACH, LIST)

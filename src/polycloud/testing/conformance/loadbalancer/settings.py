@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from polycloud.errors import InvalidArgumentError, ProviderHTTPError, UnsupportedOperationError
+from polycloud.errors import (
+    InvalidArgumentError,
+    PolycloudError,
+    ProviderHTTPError,
+    UnsupportedOperationError,
+)
 from polycloud.loadbalancer.base import Driver
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, StickySessions
@@ -37,6 +42,11 @@ VARIANTS: dict[str, list[Any]] = {
     ],
 }
 """Settings that have one field more than the least, of which a driver might drop one."""
+WRONG: dict[str, list[Any]] = {
+    "weight": [-1, True, "7", 1.5, 1_000_000],
+    "condition": ["no condition", "disabled", 1],
+}
+"""Values that no member can have."""
 
 
 class SettingRules(LBSuite):
@@ -82,19 +92,25 @@ class SettingRules(LBSuite):
             try:
                 made = driver.balancer_attach_member(balancer, wanted)
             except UnsupportedOperationError:
-                self._check_refused(driver, balancer, wanted)
+                self._check_refused(driver, UnsupportedOperationError, balancer, wanted)
                 continue
             for one in (made, self.listed(driver, balancer, wanted)):
                 found = one.extra.get(name)
                 assert found == value, f"the {name} {value!s} became {found!s}"
+            for wrong in WRONG[name]:
+                wanted = self.new_member(driver, number)
+                wanted.extra[name] = wrong
+                self._check_refused(driver, InvalidArgumentError, balancer, wanted)
 
-    def _check_refused(self, driver: Driver, balancer: LoadBalancer, member: Member) -> None:
+    def _check_refused(
+        self, driver: Driver, kind: type[PolycloudError], balancer: LoadBalancer, member: Member
+    ) -> None:
         """Assert that an attach and a create with a member are refused before anything is sent."""
         calls = [partial(_attach, balancer, member)]
         if "create_balancer" not in self.not_offered:
             calls.append(partial(_create, self.create_arguments(driver, members=[member])))
         for call in calls:
-            self.check_refused_unsent(driver, UnsupportedOperationError, call)
+            self.check_refused_unsent(driver, kind, call)
 
 
 def _attach(balancer: LoadBalancer, member: Member, driver: Driver) -> object:
