@@ -524,6 +524,30 @@ def test_a_request_of_ones_own(droplets: Sandbox) -> None:
     assert "@" in found["email"]
 
 
+def test_debugging(droplets: Sandbox, tmp_path: Path) -> None:
+    """`enable_debug` writes each exchange to a file, as a command for a shell and without the token."""
+    run(
+        """
+        import libcloud
+        from libcloud.compute.types import Provider
+        from libcloud.compute.providers import get_driver
+
+        with open(path, "w") as file:
+            libcloud.enable_debug(file)
+            get_driver(Provider.DIGITAL_OCEAN)(*account, **options).list_locations()
+            libcloud.reset_debug()
+            get_driver(Provider.DIGITAL_OCEAN)(*account, **options).list_sizes()
+        """,
+        droplets,
+        path=str(tmp_path / "debug"),
+    )
+    text = (tmp_path / "debug").read_text()
+    assert "curl -sS" in text
+    assert "/v2/regions" in text
+    assert "/v2/sizes" not in text
+    assert droplets.credentials[0] not in text
+
+
 def test_a_driver_of_ones_own(droplets: Sandbox) -> None:
     """A driver written for Libcloud, with its connection and response, is registered and used."""
     found = run(

@@ -61,10 +61,8 @@ def challenge(
 ) -> Iterator[list[Record]]:
     """Publish a domain's digests for a `with` block; remove them at its end, also after an error or Ctrl-C.
 
-    ```python
-    with challenge(driver, "*.example.org", digest):
-        client.answer_challenge(...)
-    ```
+        with challenge(driver, "*.example.org", digest):
+            client.answer_challenge(...)
 
     Arguments and errors are those of `set_challenge`. On an event loop, call `set_challenge` and
     `remove_challenge` by `cloud.run`.

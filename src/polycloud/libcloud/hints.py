@@ -38,7 +38,7 @@ class Root(ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.__all__ = ["__version__"]
+        self.__all__ = ["__version__", "enable_debug"]
 
     def __getattr__(self, name: str) -> Any:
         if name in polycloud.__all__:

@@ -67,6 +67,8 @@ NAMES: dict[str, str] = {
     "compute.ssh.have_paramiko": f"{_CONSTANTS}:HAVE_PARAMIKO",
     "dns.drivers.cloudflare.CloudFlareDNSDriver": "polycloud.dns.drivers.cloudflare:CloudflareDNSDriver",
     "dns.drivers.linode.LinodeDNSDriverV4": "polycloud.dns.drivers.linode:LinodeDNSDriver",
+    "enable_debug": "polycloud.libcloud.debug:enable_debug",
+    "reset_debug": "polycloud.libcloud.debug:reset_debug",
     "storage.base.CHUNK_SIZE": f"{_CONSTANTS}:CHUNK_SIZE",
     "storage.base.DEFAULT_CONTENT_TYPE": f"{_CONSTANTS}:DEFAULT_CONTENT_TYPE",
     "storage.drivers.cloudfiles.OpenStackSwiftStorageDriver": (

@@ -22,7 +22,7 @@ from polycloud.errors import InvalidArgumentError, printable
 from polycloud.tracing.redaction import REDACTED
 from polycloud.tracing.trace import Trace
 
-__all__ = ["RECORD", "require_writable", "write"]
+__all__ = ["RECORD", "entry", "require_writable", "write"]
 
 RECORD = "#: "
 """The start of the line that holds the exchange."""
@@ -48,14 +48,14 @@ def write(file: str, trace: Trace) -> None:
 
     Raises `InvalidArgumentError` for what is no file to write to, and `OSError` where the writing fails.
     """
-    entry = "\n".join([*_entry(trace), "", ""])
+    text = entry(trace)
     if file == STDERR:
-        sys.stderr.write(entry.encode(sys.stderr.encoding or "ascii", "backslashreplace").decode("latin-1"))
+        sys.stderr.write(text.encode(sys.stderr.encoding or "ascii", "backslashreplace").decode("latin-1"))
         return
     descriptor = _opened(file)
     try:
         # in one call, so that entries of threads and processes do not mix
-        os.write(descriptor, entry.encode(errors="replace"))
+        os.write(descriptor, text.encode(errors="replace"))
     finally:
         os.close(descriptor)
 
@@ -76,6 +76,11 @@ def _opened(file: str) -> int:
         os.close(descriptor)
         raise InvalidArgumentError(f"{wanted}; {file!r} is no regular file")
     return descriptor
+
+
+def entry(trace: Trace) -> str:
+    """Return the entry for a trace."""
+    return "\n".join([*_entry(trace), "", ""])
 
 
 def _entry(trace: Trace) -> Iterator[str]:
