@@ -42,6 +42,8 @@ def found(text: str) -> list[str]:
             "missing common.base.LibcloudConnection",
         ),
         ("def f():\n    import libcloud.backup.base", "missing backup.base"),
+        ("import libcloud\nlambda x=libcloud.container: x", "missing container"),
+        ("import libcloud\ndef f(*x: libcloud.container): ...", "missing container"),
         ("from libcloud.utils.retry import *", "missing utils.retry"),
         ("from importlib import import_module\nimport_module('libcloud.container')", "missing container"),
         ("__import__('libcloud.backup.types')", "missing backup.types"),
@@ -155,6 +157,9 @@ def test_the_driver_is_followed_to_its_methods(program: str) -> None:
         IMPORTS + "try:\n    get_driver('ec2')('k').ex_own()\nexcept AttributeError:\n    pass",
         "import libcloud\nif libcloud.__version__ < '1.0':\n    from libcloud.types import NodeState",
         IMPORTS + "from libcloud.storage.providers import get_driver\nget_driver('aliyun_oss')",
+        "from libcloud.compute.base import NodeDriver\ndef f(d: NodeDriver):\n    d.ex_own()",
+        "from libcloud.compute.base import NodeDriver\nclass M(NodeDriver):\n    def f(self): self.ex_own()",
+        IMPORTS + "class Own(get_driver('ec2')):\n    def f(self): self.ex_own()",
         IMPORTS + "get_driver('registered_elsewhere')('k').list_nodes()",
         IMPORTS + "get_driver('openstack')('u', 'p', ex_force_auth_url='x', ex_tenant_name='y', timeout=3)",
         IMPORTS

@@ -114,12 +114,15 @@ class Calls(ast.NodeVisitor):
         while isinstance(chain[-1].value, ast.Attribute):
             chain.append(chain[-1].value)
         owners: Values = self.visit(chain[-1].value)
-        steps: list[tuple[ast.Attribute, list[str]]] = []
+        steps: list[tuple[ast.Attribute, list[str], bool]] = []
         for one in reversed(chain):
-            steps.append((one, [] if one.attr in self.asked else self.paths(owners, one.attr)))
+            is_own = any(
+                isinstance(owner, Own | Class) for owner in owners
+            )  # other files may add to the class
+            steps.append((one, [] if one.attr in self.asked else self.paths(owners, one.attr), is_own))
             owners = frozenset(value for owner in owners for value in self.attribute(owner, one.attr))
-        for one, paths in reversed(steps):
-            if paths and self.uses.name(one, paths, is_guarded=self.is_guarded):
+        for one, paths, is_own in reversed(steps):
+            if paths and self.uses.name(one, paths, is_guarded=self.is_guarded or is_own):
                 break
         return owners
 

@@ -83,7 +83,10 @@ class _Walk(Calls):
     def visit_FunctionDef(self, node: FunctionNode) -> Values:
         """Visit a function."""
         decorators = {self._last_name(one) for one in node.decorator_list}
-        self._visit_all([*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, node.returns])
+        hints = [one.annotation for one in ast.walk(node.args) if isinstance(one, ast.arg)]
+        self._visit_all(
+            [*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, *hints, node.returns]
+        )
         is_property = bool(decorators & {"property", "cached_property"})
         function = self.functions.setdefault(node, Function(node, is_property=is_property))
         self.add(function.returns, self._of_annotation(node.returns))
@@ -108,6 +111,7 @@ class _Walk(Calls):
 
     def visit_Lambda(self, node: ast.Lambda) -> Values:
         """Visit a lambda."""
+        self._visit_all([*node.args.defaults, *node.args.kw_defaults])
         with self.inside(self.scopes.setdefault(node, Scope(bound_names(node), self.scope))):
             self.visit(node.body)
         return NOTHING
