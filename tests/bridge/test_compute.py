@@ -11,6 +11,7 @@ import polycloud
 from polycloud.compute.base import Node, NodeImage, NodeSize
 from polycloud.compute.types import KeyPairDoesNotExistError, NodeState
 from polycloud.errors import (
+    AmbiguousCreateError,
     ConflictError,
     InvalidArgumentError,
     InvalidCredsError,
@@ -144,7 +145,7 @@ def test_wrong_credentials(vultr: VultrCloud) -> None:
 
 
 def test_lost_create(vultr: VultrCloud) -> None:
-    """A create whose response is lost is sent once, and its error says what may exist."""
+    """A create whose response is lost is sent once, and is ambiguous: its error says what to look for."""
     answer = vultr.cloud.answer
     sent = []
 
@@ -156,10 +157,11 @@ def test_lost_create(vultr: VultrCloud) -> None:
         return None
 
     vultr.cloud.answer = lose  # type: ignore[method-assign] # of this object
-    with pytest.raises(TransportError) as caught:
+    with pytest.raises(AmbiguousCreateError, match="the node 'web' was lost") as caught:
         created(vultr)
     assert sent == ["/v2/instances"]
-    assert any("the node 'web' was sent; it may exist" in note for note in caught.value.__notes__)
+    assert caught.value.look_for == "the node 'web'"
+    assert isinstance(caught.value.__cause__, TransportError)
 
 
 def test_reads_are_repeated(vultr: VultrCloud) -> None:

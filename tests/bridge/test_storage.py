@@ -165,3 +165,16 @@ def test_dummy() -> None:
     with pytest.raises(ContainerDoesNotExistError) as caught:
         driver.get_container("music")
     assert caught.value.container_name == "music"
+
+
+def test_iterator_that_fails(store: Any, container: Container) -> None:
+    """What the caller's own iterator raises is raised as it is, and the earlier object stays."""
+    container.upload_object_via_stream(b"before", "kept")
+
+    def pieces() -> Iterator[bytes]:
+        yield b"x" * (6 * MEBIBYTE)
+        raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        container.upload_object_via_stream(pieces(), "kept")
+    assert b"".join(store.get_object(container.name, "kept").as_stream()) == b"before"

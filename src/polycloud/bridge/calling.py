@@ -53,7 +53,10 @@ def current() -> Call | None:
 
 
 class Call:
-    """One call: the connection for its requests, the last exchange, and how many there were."""
+    """One call: the connection for its requests, the last exchange, and how many there were.
+
+    `raised` is what the caller's own code raised that the call asked for something.
+    """
 
     def __init__(self, connection: BridgedConnection) -> None:
         self.connection = connection
@@ -62,6 +65,7 @@ class Call:
         self.exchange: Exchange | None = None
         self.request: Request | None = None
         self.response: RawResponse | None = None
+        self.raised: Exception | None = None
         self._mail: SimpleQueue[Any] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: asyncio.Event | None = None
@@ -79,7 +83,14 @@ class Call:
         return self._on_a_thread(fn)
 
     def ask(self, fn: Callable[[], T]) -> T:
-        """Return the result of `fn`, run where the caller waits. For code within `run`."""
+        """Return the result of `fn`, the caller's own code, run where the caller waits."""
+        try:
+            return self._asked(fn)
+        except Exception as error:
+            self.raised = error
+            raise
+
+    def _asked(self, fn: Callable[[], T]) -> T:
         if self._thread != threading.get_ident():
             return fn()
         answer: Future[T] = Future()
@@ -326,4 +337,6 @@ class Running:
         except PolycloudError:
             raise
         except Exception as error:
+            if call.raised is not None:
+                raise call.raised from None
             raise self._understand(error, call) from error

@@ -9,6 +9,7 @@ from polycloud.bridge.driver import BridgedDriver
 from polycloud.bridge.objects import ORIGINAL
 from polycloud.common.arguments import drop_none
 from polycloud.common.resource import with_id
+from polycloud.compute import keys
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import (
     KeyPair,
@@ -85,7 +86,8 @@ class Operations(BridgedNodeDriver):
             "location": self._chosen(NodeLocation, location),
             "auth": auth,
         }
-        made: Node = self._call("create_node", name=name, **drop_none(chosen), **kwargs)
+        what = f"the node {name!r}"
+        made: Node = self._create(what, "create_node", name=name, **drop_none(chosen), **kwargs)
         return made
 
     def reboot_node(self, node: Node) -> bool:
@@ -168,6 +170,7 @@ class Operations(BridgedNodeDriver):
 
     def import_key_pair_from_string(self, name: str, key_material: str, **kwargs: Any) -> KeyPair:
         """Register a public key."""
+        keys.require_public_key(key_material)
         pair: KeyPair = self._call("import_key_pair_from_string", name, key_material, **kwargs)
         return pair
 

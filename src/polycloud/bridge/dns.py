@@ -62,7 +62,7 @@ class Operations(BridgedDNSDriver):
         if type != "master" or self._takes("create_zone", "type"):
             given["type"] = type
         try:
-            zone: Zone = self._call("create_zone", domain, **given)
+            zone: Zone = self._create(f"the zone {domain!r}", "create_zone", domain, **given)
         except ConflictError as error:
             raise translated(error, ZoneAlreadyExistsError(error.message, self, domain)) from error
         return zone
@@ -112,9 +112,8 @@ class Operations(BridgedDNSDriver):
         content = self._check_record(zone, name, type, data, extra)
         given = {"extra": dict(extra)} if extra else {}
         with self._zone_errors(zone.id):
-            record: Record = self._call(
-                "create_record", content.name, self._known(zone), RecordType(type), data, **given
-            )
+            arguments = (content.name, self._known(zone), RecordType(type), data)
+            record: Record = self._create(content.described(zone), "create_record", *arguments, **given)
         return record
 
     def update_record(

@@ -15,10 +15,12 @@ from polycloud.bridge.calling import BATCH, Call, Drivers, Running
 from polycloud.bridge.connection import BridgedConnection
 from polycloud.bridge.objects import ours, theirs
 from polycloud.common.connection import ConnectionOptions
+from polycloud.common.creation import is_refusal, note_named
 from polycloud.common.operations import OperationsDriver
 from polycloud.common.options import split_url
 from polycloud.concurrency.calls import call_options, seconds
 from polycloud.errors import (
+    AmbiguousCreateError,
     InvalidArgumentError,
     InvalidCredsError,
     PolycloudError,
@@ -134,6 +136,24 @@ class BridgedDriver(OperationsDriver):
             return (ours(item, self) for item in self._bound(driver, method, args, kwargs)())
 
         yield from self._running.iterate(items, self._limited, batch=batch)
+
+    def _create(self, what: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Return what a method creates, which is sent once.
+
+        Raises `AmbiguousCreateError` if the response was lost: nothing marks what Libcloud creates, so nobody
+        can tell whether it exists.
+        """
+        try:
+            return self._call(method, *args, **kwargs)
+        except PolycloudError as error:
+            if is_refusal(error) or error.exchange is None:
+                raise
+            note_named()
+            raise AmbiguousCreateError(
+                f"the response to the create of {what} was lost ({error}); look for it before another create",
+                self,
+                what,
+            ) from error
 
     def _act(self, method: str, /, *args: Any, **kwargs: Any) -> bool:
         """Carry out an action. Raises `ProviderError` if Libcloud's driver returns False."""

@@ -47,6 +47,9 @@ RENAMED = {
 }
 ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, AssertionError)
 """What code raises for arguments that it did not expect, or for a response."""
+OF_PYTHON = re.compile(
+    r"(not enough|too many) values|invalid literal|could not convert|time data |substring "
+)
 MESSAGE = re.compile(r"(?i)<(?:\w+:)?(?:message|error_?message|title)>([^<]+)<")
 TAGS = re.compile(r"<[^>]*>\s*")
 WORDS = ("message", "error", "errors", "detail", "description", "errortext", "msg", "reason", "fault")
@@ -141,14 +144,19 @@ def _of_code(error: Exception, call: Call) -> PolycloudError:
     if status >= HTTPStatus.BAD_REQUEST:
         return error_from_status(status, _refusal(text, call), _headers(None, call))
     if call.requests == 0:
-        if type(error) is ValueError and " " in text:  # words for people
+        if _is_said(error, text):
             return InvalidArgumentError(text)
         if isinstance(error, ARGUMENTS):
             return InvalidArgumentError(f"Libcloud's driver does not take these arguments: {kind}: {text}")
         return PolycloudError(f"{kind}: {text}")
-    if type(error) is ValueError and " " in text:
+    if _is_said(error, text):
         return ProviderError(text, status)
     return MalformedResponseError(f"Libcloud's driver does not understand the response: {kind}: {text}")
+
+
+def _is_said(error: Exception, text: str) -> bool:
+    """Return whether a `ValueError` has words for people: those of a driver, not those of Python."""
+    return type(error) is ValueError and " " in text and not OF_PYTHON.match(text)
 
 
 def missing(error: ImportError) -> PolycloudError:

@@ -60,8 +60,15 @@ class Operations(BridgedLBDriver):
         **kwargs: Any,
     ) -> LoadBalancer:
         """Create a balancer with members. It is sent once."""
-        balancer: LoadBalancer = self._call(
-            "create_balancer", name, port, protocol, Algorithm(algorithm), list(members), **kwargs
+        balancer: LoadBalancer = self._create(
+            f"the balancer {name!r}",
+            "create_balancer",
+            name,
+            port,
+            protocol,
+            Algorithm(algorithm),
+            list(members),
+            **kwargs,
         )
         return balancer
 

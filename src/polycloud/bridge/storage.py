@@ -9,7 +9,13 @@ from typing import Any
 from polycloud.bridge.calling import END, current
 from polycloud.bridge.driver import BridgedDriver
 from polycloud.common.arguments import drop_none
-from polycloud.errors import ConflictError, NotFoundError, ProviderHTTPError, UnsupportedOperationError
+from polycloud.errors import (
+    ConflictError,
+    NotFoundError,
+    ProviderHTTPError,
+    UnsupportedOperationError,
+    translated,
+)
 from polycloud.storage import files
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.objects import Container, Object
@@ -22,7 +28,13 @@ from polycloud.storage.types import (
     ObjectDoesNotExistError,
     ObjectError,
 )
-from polycloud.storage.uploads import Progress, require_object_name, require_progress, upload_of
+from polycloud.storage.uploads import (
+    Progress,
+    require_container_name,
+    require_object_name,
+    require_progress,
+    upload_of,
+)
 from polycloud.storage.verifying import verified
 
 PIECES = 16
@@ -83,8 +95,6 @@ class BridgedStorageDriver(BridgedDriver, StorageDriver):
             return ObjectDoesNotExistError(error.message, self, object_name)
         if isinstance(error, NotFoundError):
             return ContainerDoesNotExistError(error.message, self, container_name)
-        if isinstance(error, ConflictError) and object_name is None:
-            return ContainerAlreadyExistsError(error.message, self, container_name)
         return None
 
     def _iterate_either(self, iterate: str, listed: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -130,8 +140,15 @@ class Operations(BridgedStorageDriver):
 
     def create_container(self, container_name: str) -> Container:
         """Create a container."""
-        with self._errors(container_name):
-            container: Container = self._call("create_container", container_name)
+        require_container_name(container_name, self)
+        try:
+            what = f"the container {container_name!r}"
+            container: Container = self._create(what, "create_container", container_name)
+        except (ContainerError, ObjectError):
+            raise
+        except ConflictError as error:
+            exists = ContainerAlreadyExistsError(error.message, self, container_name)
+            raise translated(error, exists) from error
         return container
 
     def delete_container(self, container: Container) -> bool:
