@@ -13,5 +13,5 @@ WARN_LIKE_LIBCLOUD: bool = False
 """Whether what Libcloud lets pass and polycloud refuses gets a warning instead of an error.
 
 So it is under `install_as_libcloud`: plain HTTP to another host, unknown arguments of a driver, and unknown
-keys of an upload's `extra`.
+keys of an upload's `extra`. Under it, what an upload returns has no content type that was guessed.
 """

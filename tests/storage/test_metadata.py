@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from polycloud import security
 from polycloud.errors import InvalidArgumentError
 from polycloud.storage.drivers.dummy import DummyStorageDriver
+from polycloud.storage.drivers.local import LocalStorageDriver
 from polycloud.storage.metadata import metadata_headers, metadata_of
 
 
@@ -46,3 +49,17 @@ def test_unknown_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(RuntimeWarning, match="extra has no key 'own'"):
         made = driver.upload_object_via_stream(b"x", container, "a", {"own": "value"})
     assert made.extra["own"] == "value"
+
+
+def test_guessed_content_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An upload returns the content type that was guessed, but not in a program written for Libcloud."""
+    for driver in (DummyStorageDriver("key", "secret"), LocalStorageDriver(str(tmp_path))):
+        container = driver.create_container("container")
+        for like_libcloud, guessed in ((False, "text/plain"), (True, None)):
+            monkeypatch.setattr(security, "WARN_LIKE_LIBCLOUD", like_libcloud)
+            made = container.upload_object_via_stream(b"x", "a.txt")
+            assert made.extra.get("content_type") == guessed
+            told = container.upload_object_via_stream(b"x", "a.txt", {"content_type": "text/html"})
+            assert told.extra["content_type"] == "text/html"
+        sent = container.upload_object_via_stream(b"x", "a.txt", headers={"content-type": "text/css"})
+        assert sent.extra["content_type"] == "text/css"

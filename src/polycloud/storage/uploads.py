@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from polycloud import security
 from polycloud.common.options import refuse
 from polycloud.errors import InvalidArgumentError
 from polycloud.storage.types import InvalidContainerNameError
@@ -53,7 +54,8 @@ class Upload(msgspec.Struct, frozen=True):
 
     `headers` are those of the object (its content type is always one of them) and those that the caller
     added; `meta_data` the user's own names and texts; `acl` a word of the provider's, such as "public-read";
-    `if_match` the hash that the present object must have; `if_none_match` "*" if there must not be one.
+    `if_match` the hash that the present object must have; `if_none_match` "*" if there must not be one;
+    `guessed` whether the content type was not given.
     """
 
     headers: dict[str, str]
@@ -61,10 +63,17 @@ class Upload(msgspec.Struct, frozen=True):
     acl: str | None = None
     if_match: str | None = None
     if_none_match: str | None = None
+    guessed: bool = False
 
     def extra(self) -> dict[str, Any]:
-        """Return what an object's `extra` has of it."""
-        return extra_of(self.headers)
+        """Return what the `extra` of the uploaded object has of it.
+
+        In a program written for Libcloud no content type that was guessed: it takes that for one it gave.
+        """
+        extra = extra_of(self.headers)
+        if self.guessed and security.WARN_LIKE_LIBCLOUD:
+            del extra["content_type"]
+        return extra
 
 
 def extra_of(headers: Mapping[str, str]) -> dict[str, Any]:
@@ -96,14 +105,11 @@ def upload_of(
     for name in given.keys() - HEADERS.keys():
         _refuse_key(name)
     own = {HEADERS[name]: text for name, text in given.items() if text is not None and name in HEADERS}
-    own.setdefault("Content-Type", _guessed_type(object_name))
-    return Upload(
-        {**texts_of("extra", own), **texts_of("headers", headers or {})},
-        _in_lower_case(meta_data),
-        acl,
-        if_match,
-        if_none_match,
-    )
+    sent = {**texts_of("extra", own), **texts_of("headers", headers or {})}
+    guessed = "content-type" not in {name.lower() for name in sent}
+    if guessed:
+        sent["Content-Type"] = _guessed_type(object_name)
+    return Upload(sent, _in_lower_case(meta_data), acl, if_match, if_none_match, guessed)
 
 
 def _refuse_key(name: object) -> None:

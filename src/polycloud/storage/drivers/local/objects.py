@@ -106,7 +106,7 @@ class LocalObjects:
                         _forget(fd, name, before)
             except OSError as error:
                 raise self._unwritable(container, name, error) from error
-        return self._object(container, name, status, kept)
+        return self._object(container, name, status, kept, upload.extra())
 
     def delete(self, obj: Object) -> None:
         """Delete a file. Raises `ObjectDoesNotExistError`."""
@@ -188,7 +188,15 @@ class LocalObjects:
             return PolycloudError(f"{name!r} cannot be opened: {error.strerror}", self._driver)
         return ObjectDoesNotExistError(driver=self._driver, object_name=name)
 
-    def _object(self, container: Container, name: str, status: os.stat_result, kept: Kept | None) -> Object:
+    def _object(
+        self,
+        container: Container,
+        name: str,
+        status: os.stat_result,
+        kept: Kept | None,
+        said: dict[str, Any] | None = None,
+    ) -> Object:
+        """Return a file as an object; `said` is what its upload said of it."""
         extra: dict[str, Any] = {
             "creation_time": status.st_ctime,
             "access_time": status.st_atime,
@@ -197,7 +205,7 @@ class LocalObjects:
         }
         if kept is None:
             return Object(name, status.st_size, "", extra, None, container, self._driver)
-        extra |= extra_of(kept.headers)
+        extra |= extra_of(kept.headers) if said is None else said
         return Object(name, status.st_size, kept.md5, extra, kept.meta_data, container, self._driver)
 
 
