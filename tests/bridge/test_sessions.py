@@ -82,7 +82,8 @@ def test_libcloud_beside_it(web: Web) -> None:
     """A program that uses Libcloud itself keeps the sessions of `requests`, also beside a bridged call."""
     with KIND(KEY, **web.options) as driver:
         driver.list_nodes()
-        plain: Any = HomemadeDriver(KEY, **web.options)
+        kind: Any = HomemadeDriver
+        plain = kind(KEY, **web.options)
         assert [one.name for one in plain.list_nodes()] == ["node-1"]
         session = plain.connection.connection.session
         assert not isinstance(session, BridgedSession)
