@@ -70,6 +70,14 @@ def test_redirects(web: Web) -> None:
             driver.list_nodes()
 
 
+def test_user_agent(web: Web) -> None:
+    """The user agent is Libcloud's, with the words of `user_agent_append`."""
+    with KIND(KEY, user_agent_append="shop/1.0", **web.options) as driver:
+        driver.list_nodes()
+    assert web.seen[0].headers["User-Agent"].startswith("libcloud/")
+    assert "shop/1.0" in web.seen[0].headers["User-Agent"]
+
+
 def test_page_of_html() -> None:
     """A page in the place of JSON is `MalformedResponseError`, with the beginning of the page."""
     page = Answer(body=b"<html><title>Please sign in</title></html>", headers={"Content-Type": "text/html"})
