@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import pickle
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from polycloud.errors import InvalidArgumentError
+from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import Algorithm, BalancerAlreadyExistsError, MemberHealth, State
@@ -85,3 +88,36 @@ def test_a_pickled_driver(driver: DummyLBDriver, balancer: LoadBalancer) -> None
     assert [one.ip for one in found.list_members()] == ["192.0.2.9"]
     found.destroy()
     assert [one.name for one in driver.list_balancers()] == ["web"]
+
+
+@pytest.fixture
+def eager_switches() -> Iterator[None]:
+    """Threads take turns far more often than usually."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("eager_switches")
+def test_threads(driver: DummyLBDriver, balancer: LoadBalancer) -> None:
+    """Of threads that make or detach the same thing one succeeds, and all others get an error of ours."""
+    member = driver.balancer_attach_member(balancer, Member(None, "192.0.2.1", 80))
+
+    def create(name: str) -> int:
+        try:
+            driver.create_balancer(name, 80)
+        except ConflictError:
+            return 0
+        return len(driver.list_balancers()) > 0
+
+    def detach(_: int) -> int:
+        try:
+            return driver.balancer_detach_member(balancer, member)
+        except NotFoundError:
+            return 0
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(create, ["same", *map(str, range(200))] * 4)) == 201
+        assert sum(threads.map(detach, range(100))) == 1
+    assert len({one.id for one in driver.list_balancers()}) == 202

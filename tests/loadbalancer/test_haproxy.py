@@ -637,3 +637,36 @@ def test_backends_that_do_not_exist(driver: HAProxyDriver) -> None:
         with pytest.raises(BalancerDoesNotExistError) as caught:
             driver.get_balancer(name)
         assert caught.value.balancer_id == name
+
+
+def test_many_tasks_at_once(running: HAProxy) -> None:
+    """Calls at the same time all succeed, if they are more than the queue of the socket has room for."""
+
+    async def main() -> list[list[LoadBalancer]]:
+        async with aio.connect("haproxy", running.path, service="loadbalancer") as cloud:
+            return await asyncio.gather(*(cloud.list_balancers() for _ in range(100)))
+
+    first, *others = asyncio.run(main())
+    assert first
+    assert all([one.id for one in found] == [one.id for one in first] for found in others)
+
+
+def test_a_member_that_comes_back_before_it_is_deleted(running: HAProxy) -> None:
+    """A member that somebody attaches while another one detaches it stays, and one deleted twice is gone."""
+    wanted = Member(None, "127.0.0.1", 9)
+
+    class Racing(HAProxyDriver):
+        def _delete(self, balancer: LoadBalancer, name: str, *, cut: bool) -> None:
+            if comes_back:
+                self.balancer_attach_member(balancer, wanted)
+            else:
+                super()._delete(balancer, name, cut=cut)
+            super()._delete(balancer, name, cut=cut)
+
+    with Racing(running.path) as driver:
+        balancer = driver.get_balancer("web")
+        before = len(balancer.list_members())
+        balancer.attach_member(wanted)
+        for comes_back in (True, False):
+            assert balancer.detach_member(wanted)
+            assert len(balancer.list_members()) == before + comes_back

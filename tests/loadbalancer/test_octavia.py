@@ -128,6 +128,27 @@ def test_further_listeners(driver: OctaviaLBDriver) -> None:
     assert places(driver, balancer) == [[(ONE, 8080)], [(ONE, 9443)]]
 
 
+def test_an_attach_that_fails_midway() -> None:
+    """A member that one of several pools refuses leaves those that it was attached to."""
+
+    class Refusing(OctaviaLBDriver):
+        def _attach(self, balancer: LoadBalancer, pool: Any, member: Member, port: int | None) -> Member:
+            if port == 9444:
+                raise InvalidArgumentError("not this one")
+            return super()._attach(balancer, pool, member, port)
+
+    more = [Listener(port=8443, member_port=9443), Listener(port=8444, member_port=9444)]
+    with Sandbox("openstack", ssh="off", balancing=0.0) as sandbox:
+        driver = Refusing(*sandbox.credentials, **sandbox.options, ex_vip_subnet_id=SUBNET)
+        members = [Member(None, ONE, 8080)]
+        balancer = driver.create_balancer("web", 80, members=members, ex_listeners=more)
+        before = places(driver, balancer)
+        with pytest.raises(InvalidArgumentError, match="not this one"):
+            driver.balancer_attach_member(balancer, Member(None, TWO, 8080))
+        assert places(driver, balancer) == before
+        assert len(before) == 3
+
+
 @pytest.mark.parametrize(
     ("given", "listener", "pool"),
     [

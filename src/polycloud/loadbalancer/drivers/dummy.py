@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
 
+from polycloud.concurrency.waiting import Turns
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Driver
 from polycloud.loadbalancer.checks import (
     check_balancer,
@@ -28,7 +29,9 @@ from polycloud.loadbalancer.types import (
 
 __all__ = ["DummyLBDriver"]
 
+T = TypeVar("T")
 MOST_WEIGHT = 256
+_turns = Turns()
 
 
 class DummyLBDriver(Driver):
@@ -55,7 +58,7 @@ class DummyLBDriver(Driver):
 
     def list_balancers(self) -> list[LoadBalancer]:
         """Return the balancers that were not destroyed."""
-        return [self._copy(one) for one in self._balancers.values()]
+        return [self._copy(one) for one in list(self._balancers.values())]  # others may add some meanwhile
 
     def create_balancer(
         self,
@@ -66,14 +69,20 @@ class DummyLBDriver(Driver):
         members: Sequence[Member] = (),
     ) -> LoadBalancer:
         """Create a balancer, which runs at once; ids count from 1, and names are unique."""
-        extra = self._check(name, port, protocol, algorithm)
         checked = [_checked(one) for one in check_members(members)]
+        return self._alone(
+            lambda: self._created(name, self._check(name, port, protocol, algorithm), port, checked)
+        )
+
+    def _created(
+        self, name: str, extra: dict[str, Any], port: int, members: Sequence[Member]
+    ) -> LoadBalancer:
         self._last_id += 1
         id_ = str(self._last_id)
         address = f"192.0.2.{(self._last_id - 1) % 254 + 1}"
         made = LoadBalancer(id_, name, State.RUNNING, address, port, self, extra)
         self._balancers[id_], self._members[id_] = made, {}
-        for one in checked:
+        for one in members:
             self._attach(made, one)
         return self._copy(made)
 
@@ -86,6 +95,16 @@ class DummyLBDriver(Driver):
         algorithm: Algorithm | None = None,
     ) -> LoadBalancer:
         """Change a balancer."""
+        return self._alone(lambda: self._updated(balancer, name, port, protocol, algorithm))
+
+    def _updated(
+        self,
+        balancer: LoadBalancer,
+        name: str | None,
+        port: int | None,
+        protocol: str | None,
+        algorithm: Algorithm | None,
+    ) -> LoadBalancer:
         old = self._listed(balancer)
         new_name = old.name if name is None else name
         new_port = old.port if port is None else port
@@ -98,28 +117,36 @@ class DummyLBDriver(Driver):
 
     def destroy_balancer(self, balancer: LoadBalancer) -> bool:
         """Destroy a balancer."""
-        self._listed(balancer)
-        del self._balancers[balancer.id], self._members[balancer.id]
-        return True
+
+        def destroy() -> bool:
+            self._listed(balancer)
+            del self._balancers[balancer.id], self._members[balancer.id]
+            return True
+
+        return self._alone(destroy)
 
     def balancer_list_members(self, balancer: LoadBalancer) -> list[Member]:
         """Return the members of a balancer."""
         self._listed(balancer)
-        return [_copy_of(one) for one in self._members[balancer.id].values()]
+        return [_copy_of(one) for one in list(self._members.get(balancer.id, {}).values())]
 
     def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Attach a member."""
         _checked(check_member(member))
         self._listed(balancer)
-        return self._changing(balancer, lambda: self._attach(balancer, member))
+        return self._alone(lambda: self._attach(balancer, member))
 
     def balancer_detach_member(
         self, balancer: LoadBalancer, member: Member, wait_drained: float | None = None
     ) -> bool:
         """Detach a member, which never has connections."""
-        found = self._require_member(self.balancer_list_members(balancer), member)
-        del self._members[balancer.id][str(found.id)]
-        return True
+
+        def detach() -> bool:
+            found = self._require_member(self.balancer_list_members(balancer), member)
+            del self._members[balancer.id][str(found.id)]
+            return True
+
+        return self._alone(detach)
 
     def _attach(self, balancer: LoadBalancer, member: Member) -> Member:
         self._require_new(self.balancer_list_members(balancer), member)
@@ -127,6 +154,10 @@ class DummyLBDriver(Driver):
         made = Member(id_, member.ip, member.port, balancer, dict(member.extra), MemberHealth.UP)
         self._members[balancer.id][str(made.id)] = made
         return _copy_of(made)
+
+    def _alone(self, change: Callable[[], T]) -> T:
+        """Return the result of a change, while no other thread or task changes anything here."""
+        return _turns(id(self), change)
 
     def _check(
         self,

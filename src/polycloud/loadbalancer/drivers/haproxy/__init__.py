@@ -344,15 +344,20 @@ class HAProxyDriver(Driver):
         return found
 
     def _delete(self, balancer: LoadBalancer, name: str, *, cut: bool) -> None:
-        """Delete a server in maintenance, once its idle connections are closed, which takes a moment."""
+        """Delete a server in maintenance, once its idle connections are closed, which takes a moment.
+
+        One that somebody has attached again meanwhile stays.
+        """
         version = servers.version(self.connection.show("show info"))
         before = EXPERIMENTAL if version < STABLE else ""
         server = f"{balancer.id}/{name}"
 
         def delete() -> bool | None:
-            if cut:
-                self.connection.change(f"shutdown sessions server {server}")
+            if any(one.name == name and one.is_open for one in self._servers(balancer)):
+                return True
             try:
+                if cut:
+                    self.connection.change(f"shutdown sessions server {server}")
                 self.connection.change(f"del server {server}", before=before)
             except NotFoundError:
                 return True  # somebody else has
@@ -360,7 +365,8 @@ class HAProxyDriver(Driver):
                 return _deleted(error)
             return True
 
-        self._polled(delete, f"the connections of {name} to end", self.removal_time, 1.0)
+        waiting_for = f"the connections of {name} to end"
+        self._polled(lambda: self._changing(balancer, delete), waiting_for, self.removal_time, 1.0)
 
 
 def _deleted(error: ProviderHTTPError) -> bool | None:

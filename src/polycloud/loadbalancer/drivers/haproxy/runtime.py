@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ from polycloud.utils.status import HTTPStatus
 from polycloud.utils.values import shown
 
 CHUNK = 65536
+QUEUE_PAUSE = 0.01
+"""Seconds until a connection is tried again that had no room in the queue."""
 MESSAGE = re.compile(r"\[(\d)\]: ?(.*)", re.DOTALL)
 """A message with its level."""
 ERROR = 3
@@ -111,7 +114,7 @@ class RuntimeConnection(Connection):
         try:
             async with asyncio.timeout(limit):
                 if self.path is not None:
-                    return await asyncio.open_unix_connection(self.path)
+                    return await asyncio.open_unix_connection(sock=await _connected(self.path))
                 context = self.transport_options.ssl_context() if self.secure else None
                 return await asyncio.open_connection(self.host, self.port, ssl=context)
         except ssl.SSLError as error:
@@ -120,6 +123,27 @@ class RuntimeConnection(Connection):
             raise ConnectError(f"no connection within {limit:g} s") from error
         except OSError as error:
             raise ConnectError(f"the connection failed: {error}") from error
+
+
+async def _connected(path: str) -> socket.socket:
+    """Return a connection to a UNIX socket, as soon as there is room for it in the socket's queue.
+
+    HAProxy serves ten at a time. If its queue is full, connecting fails with EAGAIN, which asyncio takes for
+    a connection that is in progress, and then loses what is written.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    connection.setblocking(False)
+    try:
+        while True:
+            try:
+                connection.connect(path)
+            except BlockingIOError:
+                await asyncio.sleep(QUEUE_PAUSE)
+            else:
+                return connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def word(name: object, what: str) -> str:
