@@ -128,6 +128,18 @@ def test_objects_are_small() -> None:
     assert sys.getsizeof(NODE) < 150
 
 
+def test_vars() -> None:
+    """`vars` has all attributes that are set, under their names, beside those that a program has set."""
+    node = Node("1", "n", NodeState.RUNNING, "203.0.113.1", "", DRIVER, extra={"a": 1})
+    node.mine = 5  # type: ignore[attr-defined]
+    kept = {"id": "1", "name": "n", "state": "running", "driver": DRIVER, "mine": 5, "extra": {"a": 1}}
+    addresses = {"public_ips": ["203.0.113.1"], "private_ips": []}
+    assert vars(node) == {**kept, **addresses, "size": None, "image": None, "created_at": None}
+    bare = Node.__new__(Node)
+    bare.id = "5"
+    assert vars(bare) == {"id": "5"}
+
+
 def test_pickling() -> None:
     """Objects survive pickling with all their attributes, and load from a plain dict of them."""
     lazy = Node(

@@ -1,4 +1,4 @@
-"""A small Vultr, as the documents of its API v2 describe it: instances, plans, systems, regions, SSH keys."""
+"""A small Vultr, as the documents of its API v2 describe it: instances, plans, SSH keys, domains ..."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class Vultr:
     def __init__(self) -> None:
         self.instances: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, dict[str, Any]] = {}
+        self.domains: dict[str, dict[str, dict[str, Any]]] = {}
         self.refuse: int | None = None
         self._numbers = count(1)
         self._lock = threading.Lock()
@@ -77,7 +78,45 @@ class Vultr:
             return self._instances(seen, id_, action)
         if noun == "ssh-keys":
             return self._keys(seen, id_)
+        if noun == "domains":
+            return self._domains(seen, id_) if not action else self._records(seen, id_)
         return error(404, "Resource not found")
+
+    def _domains(self, seen: Seen, name: str) -> Answer:
+        if not name and seen.method == "GET":
+            return page(seen, "domains", [domain(one) for one in self.domains])
+        if not name:
+            wanted = json.loads(seen.body)["domain"]
+            if wanted in self.domains:
+                return error(409, "Domain already exists.")
+            self.domains[wanted] = {}
+            return Answer(200, {"domain": domain(wanted)})
+        if name not in self.domains:
+            return error(404, "Invalid domain.")
+        if seen.method == "DELETE":
+            del self.domains[name]
+            return Answer(204)
+        return Answer(200, {"domain": domain(name)})
+
+    def _records(self, seen: Seen, name: str) -> Answer:
+        if name not in self.domains:
+            return error(404, "Invalid domain.")
+        records, id_ = self.domains[name], (*seen.path.split("/"), "")[5]
+        if not id_ and seen.method == "GET":
+            return page(seen, "records", list(records.values()))
+        if not id_:
+            id_ = f"cb676a46-66fd-4dfb-b839-{next(self._numbers):012}"
+            records[id_] = {"id": id_, "priority": -1, "ttl": 300, **json.loads(seen.body)}
+            return Answer(201, {"record": records[id_]})
+        if id_ not in records:
+            return error(404, "Invalid record.")
+        if seen.method == "GET":
+            return Answer(200, {"record": records[id_]})
+        if seen.method == "DELETE":
+            del records[id_]
+        else:
+            records[id_] |= json.loads(seen.body)
+        return Answer(204)
 
     def _instances(self, seen: Seen, id_: str, action: str) -> Answer:
         if not id_ and seen.method == "GET":
@@ -169,6 +208,11 @@ def page(seen: Seen, noun: str, things: list[Any]) -> Answer:
     following = str(end) if end < len(things) else ""
     links = {"next": following, "prev": ""}
     return Answer(200, {noun: things[start:end], "meta": {"total": len(things), "links": links}})
+
+
+def domain(name: str) -> dict[str, Any]:
+    """Return a domain as lists have it."""
+    return {"domain": name, "date_created": "2026-10-10T01:56:20+00:00", "dns_sec": "disabled"}
 
 
 def error(status: int, text: str) -> Answer:

@@ -92,7 +92,11 @@ class Call:
 
     def _asked(self, fn: Callable[[], T]) -> T:
         if self._thread != threading.get_ident():
-            return fn()
+            token = _current.set(None)  # the caller's code is no part of the call
+            try:
+                return fn()
+            finally:
+                _current.reset(token)
         answer: Future[T] = Future()
         self._tell((fn, answer))
         while not self.abandoned:

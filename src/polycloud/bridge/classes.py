@@ -43,6 +43,12 @@ def variants(kind: Any) -> list[Any]:
     return found
 
 
+def table_of(kind: Any, name: str) -> dict[Any, Any]:
+    """Return what a table of a class and of its variants has."""
+    tables = [dict(getattr(one, name, None) or {}) for one in variants(kind)]
+    return {key: value for table in tables for key, value in table.items()}
+
+
 def overrides(kind: Any, name: str) -> bool:
     """Return whether a class has a method of its own of this name, which does more than refuse."""
     method, base = getattr(kind, name, None), base_of(kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from polycloud.bridge.classes import table_of
 from polycloud.bridge.driver import BridgedDriver
 from polycloud.bridge.objects import ORIGINAL
 from polycloud.common.arguments import drop_none
@@ -244,8 +245,7 @@ FOLLOW: Mapping[str, str] = {"get_key_pair": "list_key_pairs"}
 
 def attributes(klass: Any) -> dict[str, Any]:
     """Return the attributes of a bridged class that say what Libcloud's class can do."""
-    features = getattr(klass, "features", None) or {}
     return {
-        "features": {name: tuple(kinds) for name, kinds in features.items()},
+        "features": {name: tuple(kinds) for name, kinds in table_of(klass, "features").items()},
         "monthly_prices": klass.__module__.removeprefix(DRIVERS) in MONTHLY,
     }

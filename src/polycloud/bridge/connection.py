@@ -48,6 +48,11 @@ class BridgedConnection(Connection):
         """Return the texts among the arguments of the driver's constructor that may be secret."""
         return self._hidden
 
+    @property
+    def user_agent_words(self) -> tuple[str, ...]:
+        """The words of `user_agent_append`, which Libcloud appends to its own user agent."""
+        return tuple(filter(None, self._user_agent_words))
+
     def point_to(self, host: Any, port: Any, secure: Any) -> None:
         """Take over where the driver of Libcloud connects.
 

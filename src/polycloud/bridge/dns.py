@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from polycloud.bridge.classes import table_of
 from polycloud.bridge.driver import BridgedDriver
 from polycloud.bridge.objects import ORIGINAL
 from polycloud.common.arguments import drop_none
@@ -112,7 +113,7 @@ class Operations(BridgedDNSDriver):
         content = self._check_record(zone, name, type, data, extra)
         given = {"extra": dict(extra)} if extra else {}
         with self._zone_errors(zone.id):
-            arguments = (content.name, self._known(zone), RecordType(type), data)
+            arguments = (_given(name), self._known(zone), RecordType(type), data)
             record: Record = self._create(content.described(zone), "create_record", *arguments, **given)
         return record
 
@@ -125,7 +126,7 @@ class Operations(BridgedDNSDriver):
         extra: dict[str, Any] | None = None,
     ) -> Record:
         """Change a record; what is not given is sent as `record` has it."""
-        content = self._check_update(record, name, type, data, extra)
+        self._check_update(record, name, type, data, extra)
         kept = {key: record.extra[key] for key in VALUES if record.extra.get(key) is not None}
         if record.ttl is not None:
             kept.setdefault("ttl", record.ttl)
@@ -133,7 +134,7 @@ class Operations(BridgedDNSDriver):
             changed: Record = self._call(
                 "update_record",
                 record,
-                content.name,
+                record.name if name is None else _given(name),
                 type or record.type,
                 record.data if data is None else data,
                 {**kept, **(extra or {})},
@@ -144,6 +145,11 @@ class Operations(BridgedDNSDriver):
         """Delete a record."""
         with self._record_errors(record.id):
             return self._act("delete_record", record)
+
+
+def _given(name: str | None) -> str:
+    """Return the name of a record as it was given: some drivers of Libcloud want it in full, with a dot."""
+    return "" if name in {None, "@"} else str(name)
 
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -160,7 +166,7 @@ def attributes(klass: Any) -> dict[str, Any]:
 
     A class that names no types of records may have all of them.
     """
-    known = {str(kind): str(word) for kind, word in dict(klass.RECORD_TYPE_MAP).items()} or {
+    known = {str(kind): str(word) for kind, word in table_of(klass, "RECORD_TYPE_MAP").items()} or {
         kind.value: kind.value for kind in RecordType
     }
     return {"RECORD_TYPE_MAP": {RecordType(kind): known[kind] for kind in known if kind in set(RecordType)}}

@@ -94,9 +94,10 @@ class BridgedDriver(OperationsDriver):
         call = Call(self.connection)
         try:
             return call.run(make)
-        except PolycloudError:
-            raise
-        except Exception as error:
+        except BaseException as error:
+            self.connection.close()
+            if isinstance(error, PolycloudError) or not isinstance(error, Exception):
+                raise
             raise errors.understood(error, call, self) from error
 
     def _make(self, args: tuple[Any, ...], kwargs: dict[str, Any], place: dict[str, Any]) -> Any:
@@ -105,6 +106,8 @@ class BridgedDriver(OperationsDriver):
         there = getattr(driver, "connection", None)
         if there is None:
             return driver
+        for word in self.connection.user_agent_words:
+            there.user_agent_append(word)
         if place.get("secure") is False and "port" not in place and there.port == HTTPS:
             place = {**place, "port": HTTP}
         changed = {name: value for name, value in place.items() if getattr(there, name, None) != value}

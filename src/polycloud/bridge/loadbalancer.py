@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from polycloud.bridge.classes import table_of
 from polycloud.bridge.driver import BridgedDriver
 from polycloud.common.arguments import drop_none
 from polycloud.loadbalancer.base import DEFAULT_ALGORITHM, Addressed, Driver
@@ -132,5 +133,5 @@ FOLLOW: Mapping[str, str] = {}
 
 def attributes(klass: Any) -> dict[str, Any]:
     """Return the attributes of a bridged class that say what Libcloud's class can do."""
-    known = dict(klass._ALGORITHM_TO_VALUE_MAP)  # noqa: SLF001 - Libcloud's table for drivers
+    known = table_of(klass, "_ALGORITHM_TO_VALUE_MAP")
     return {"algorithms": {Algorithm(one): str(known[one]) for one in known if one in set(Algorithm)}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.payload import LazyExtra
@@ -14,13 +14,19 @@ __all__ = ["Resource", "provider_of", "require_driver", "with_id", "without_driv
 N = TypeVar("N", bound="Resource")
 
 
-class Resource:
+class _Open:
+    """An object on which programs may set attributes of their own."""
+
+    __slots__ = ("__dict__", "__weakref__")
+
+
+class Resource(_Open):
     """An object of a provider: compared by identity, pickled as a dict, `extra` decoded on first use.
 
-    Slots keep 10,000 nodes small; `__dict__` lets programs set attributes of their own.
+    Slots keep 10,000 nodes small; `vars` has them and what a program has set.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_extra", "driver", "id")
+    __slots__ = ("_extra", "driver", "id")
 
     _by_id: ClassVar[bool] = False
     """Whether methods take the id of such an object in its place."""
@@ -51,15 +57,23 @@ class Resource:
         """See `get_uuid`."""
         return self.get_uuid()
 
-    def __getstate__(self) -> dict[str, Any]:
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """A new dict of all attributes: programs written for Libcloud read resources so."""
         slots = [name for base in type(self).__mro__ for name in getattr(base, "__slots__", ())]
         names = [name.removeprefix("_") for name in slots if not name.startswith("__")]
-        return {**self.__dict__, **{name: getattr(self, name) for name in names}}
+        return {**_own_of(self), **{name: getattr(self, name) for name in names if hasattr(self, name)}}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             if name != "_uuid":  # Libcloud keeps it; here it is computed
                 setattr(self, name, value)
+
+
+_own_of: Callable[[Resource], dict[str, Any]] = vars(_Open)["__dict__"].__get__
 
 
 def require_driver(resource: Resource) -> None:

@@ -22,6 +22,7 @@ import alias
 alias.install()
 
 import salt.config  # noqa: F401 - before its modules, which import each other
+from salt.cloud import libcloudfuncs
 from salt.modules import libcloud_compute, libcloud_dns, libcloud_storage
 from salt.states import libcloud_dns as dns_states
 from salt.states import libcloud_storage as storage_states
@@ -74,7 +75,7 @@ class Servers(Minion):
 
     def setUp(self) -> None:
         super().setUp()
-        self.dummy(libcloud_compute, "key")
+        self.driver = self.dummy(libcloud_compute, "key")
 
     def nodes(self) -> list[tuple[str, str]]:
         return [(node["name"], node["state"]) for node in libcloud_compute.list_nodes("p")]
@@ -94,6 +95,25 @@ class Servers(Minion):
     def test_a_missing_node(self) -> None:
         with self.assertRaises(ValueError):
             libcloud_compute.destroy_node("none", "p")
+
+    def test_salt_cloud(self) -> None:
+        cached: list[Any] = []
+        libcloudfuncs.__opts__, libcloudfuncs.__active_provider_name__ = {}, "dummy"
+        libcloudfuncs.__utils__ = {
+            "cloud.cache_node": lambda node, *_: cached.append(node),
+            "cloud.cache_node_list": lambda nodes, *_: cached.append(sorted(nodes)),
+        }
+        self.assertEqual(libcloudfuncs.get_node(self.driver, "dummy-2").id, "2")
+        self.assertEqual(
+            (cached[0]["id"], cached[0]["name"], cached[0]["state"]), ("2", "dummy-2", "running")
+        )
+        full = libcloudfuncs.list_nodes_full(self.driver)
+        self.assertEqual(cached[1], ["dummy-1", "dummy-2"])
+        self.assertEqual((full["dummy-1"]["id"], full["dummy-1"]["public_ips"]), ("1", ["127.0.0.1"]))
+        self.assertEqual(libcloudfuncs.list_nodes(self.driver)["dummy-1"]["state"], "RUNNING")
+        self.assertEqual(libcloudfuncs.avail_sizes(self.driver)["Small"]["ram"], 128)
+        self.assertEqual(libcloudfuncs.avail_locations(self.driver)["London Loft"]["country"], "GB")
+        self.assertIn("Ubuntu 9.10", libcloudfuncs.avail_images(self.driver))
 
     def test_any_method(self) -> None:
         nodes = libcloud_compute.extra(method="list_nodes", profile="p")
