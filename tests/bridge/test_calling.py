@@ -14,9 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from libcloud.common.types import InvalidCredsError
 
-from polycloud import aio, bridge, call_options
-from polycloud.errors import OperationTimeoutError, PolycloudError, TransportError
+from polycloud import RetryPolicy, aio, bridge, call_options
+from polycloud.compute.base import NodeImage, NodeSize
+from polycloud.errors import (
+    AmbiguousCreateError,
+    OperationTimeoutError,
+    PolycloudError,
+    ServerError,
+    TransportError,
+)
 from support.libclouddriver import HomemadeDriver
 from support.loops import until
 from support.web import Answer, Seen, serve
@@ -228,3 +236,37 @@ def test_driver_in_memory() -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda number: driver.create_node(f"n{number}", size, image), range(16)))
     assert len(driver.list_nodes()) == 18
+
+
+def test_driver_that_wraps_what_fails() -> None:
+    """A driver that turns a lost response, or a failed login, into an error of its own hides neither."""
+
+    class Wrapping(HomemadeDriver):
+        def create_node(self, name: str, size: Any, image: Any) -> Any:
+            try:
+                return self._get("/create", name=name)
+            except Exception as error:
+                raise Exception(f"1011, {error}") from error  # noqa: TRY002 - as a driver of Libcloud does
+
+        def list_nodes(self) -> list[Any]:
+            try:
+                return super().list_nodes()
+            except Exception as error:
+                raise InvalidCredsError from error
+
+    seen: list[str] = []
+
+    def answer(request: Seen) -> Answer | None:
+        seen.append(request.path)
+        return None if request.path == "/create" else Answer(500, b"on fire")
+
+    with serve(answer) as web:
+        driver = bridge.driver_class(Wrapping)(KEY, **web.options, retry=RetryPolicy(attempts=1))
+        size, image = NodeSize("1", "small", 1, 1, 1, 1, driver), NodeImage("1", "linux", driver)
+        with pytest.raises(AmbiguousCreateError) as lost:
+            driver.create_node("web", size, image)
+        with pytest.raises(ServerError, match="on fire"):
+            driver.list_nodes()
+    assert isinstance(lost.value.__cause__, TransportError)
+    assert lost.value.look_for == "the node 'web'"
+    assert seen == ["/create", "/nodes"]

@@ -24,6 +24,7 @@ from polycloud.errors import (
     UnsupportedOperationError,
 )
 from support.vultr import TOKEN, VultrCloud
+from support.web import Answer
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3p2w1sR8mZQxq5wTj0bq9v1lW6oV2sF4hK8nY7cXyz web"
 
@@ -142,6 +143,15 @@ def test_wrong_credentials(vultr: VultrCloud) -> None:
     ):
         driver.list_nodes()
     assert type(caught.value.__cause__).__module__.startswith("libcloud.")
+
+
+def test_failure_without_words(vultr: VultrCloud) -> None:
+    """A failure that Libcloud's driver cannot read has the words of the response, not those of Python."""
+    answer = Answer(501, b"not built yet", {"Content-Type": "text/plain"})
+    vultr.cloud.answer = lambda seen: answer  # type: ignore[method-assign] # of this object
+    with pytest.raises(ServerError) as caught:
+        vultr.driver.list_nodes()
+    assert (caught.value.http_code, caught.value.message) == (501, "not built yet")
 
 
 def test_lost_create(vultr: VultrCloud) -> None:

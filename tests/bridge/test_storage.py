@@ -17,6 +17,8 @@ from libcloud.storage.drivers.s3 import S3StorageDriver
 
 from polycloud import bridge
 from polycloud.aio import AsyncStorageDriver
+from polycloud.bridge.threads import MOST
+from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import (
@@ -152,6 +154,30 @@ def test_stream_of_one_into_another(store: Any, container: Container) -> None:
     copy = store.copy_object(made, container, "to")
     assert copy.size == 3 * MEBIBYTE
     assert b"".join(copy.as_stream()) == b"".join(made.as_stream())
+
+
+def test_many_streams_of_one_into_another_on_a_loop(store: Any, container: Container) -> None:
+    """More copies at once than there are threads end: a download never waits for the thread of an upload."""
+    content = os.urandom(MEBIBYTE)
+    made = container.upload_object_via_stream(content, "from")
+    started = 0
+
+    def download() -> Iterator[bytes]:
+        nonlocal started
+        started += 1
+        while started < MOST:  # until uploads have all threads
+            waiting.sleep(0.01)
+        yield from made.as_stream()
+
+    async def main() -> list[Object]:
+        async with AsyncStorageDriver[Any](store) as cloud, asyncio.timeout(60):
+            copies = (
+                cloud.upload_object_via_stream(download(), container, f"to{n}") for n in range(MOST + 6)
+            )
+            return await asyncio.gather(*copies)
+
+    assert [one.size for one in asyncio.run(main())] == [MEBIBYTE] * (MOST + 6)
+    assert b"".join(store.get_object(container.name, "to0").as_stream()) == content
 
 
 def test_dummy() -> None:

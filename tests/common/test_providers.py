@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -78,6 +79,18 @@ def test_an_unknown_service() -> None:
     """A service that does not exist is refused with those that do."""
     with pytest.raises(InvalidArgumentError, match="compute"):
         polycloud.get_driver("banking", "dummy")
+
+
+def test_constants_of_a_service() -> None:
+    """A service has its providers' constants, as the examples of Libcloud's documentation use them."""
+    kinds = polycloud.DriverType
+    assert polycloud.get_driver(kinds.COMPUTE, kinds.COMPUTE.RACKSPACE) is get_driver("rackspace")
+    assert (kinds.STORAGE.S3, kinds.DNS.ROUTE53, kinds.LOADBALANCER.ELB) == ("s3", "route53", "elb")
+    assert copy.deepcopy(kinds.DNS) is kinds.DNS
+    with pytest.raises(AttributeError, match="NONSENSE"):
+        _ = kinds.DNS.NONSENSE
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = kinds.DNS.nonsense
 
 
 def test_set_driver(monkeypatch: pytest.MonkeyPatch) -> None:

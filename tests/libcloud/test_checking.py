@@ -303,6 +303,7 @@ def test_directories(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"\x7fELF libcloud")
     (tmp_path / "sub/loop").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.py")
     report = check_programs([str(tmp_path)])
     assert [os.path.relpath(one.path, tmp_path) for one in report.findings] == ["a.py", "script", "sub/b.pyw"]
     assert (report.files, report.problems) == (3, [])

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
 from math import inf
 from queue import Empty, SimpleQueue
@@ -45,6 +45,8 @@ ABANDONED = "nobody waits for this call any more"
 END = object()
 _crew = Crew()
 _current: ContextVar[Call | None] = ContextVar("polycloud_bridge", default=None)
+_asked_by: ContextVar[Call | None] = ContextVar("polycloud_bridge_asked_by", default=None)
+"""The call on a thread that waits for what the caller's code does here."""
 
 
 def current() -> Call | None:
@@ -55,7 +57,8 @@ def current() -> Call | None:
 class Call:
     """One call: the connection for its requests, the last exchange, and how many there were.
 
-    `raised` is what the caller's own code raised that the call asked for something.
+    `raised` is what the caller's own code raised that the call asked for something, `failure` why the last
+    request has no response: some drivers of Libcloud raise an error of their own then.
     """
 
     def __init__(self, connection: BridgedConnection) -> None:
@@ -66,6 +69,7 @@ class Call:
         self.request: Request | None = None
         self.response: RawResponse | None = None
         self.raised: Exception | None = None
+        self.failure: PolycloudError | None = None
         self._mail: SimpleQueue[Any] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived: asyncio.Event | None = None
@@ -75,6 +79,16 @@ class Call:
         """Record the last exchange, by which an error is understood."""
         self.requests += 1
         self.exchange, self.request, self.response = exchange, request, response
+
+    @contextmanager
+    def noting_failure(self) -> Iterator[None]:
+        """Record the error of the request in the block."""
+        self.failure = None
+        try:
+            yield
+        except PolycloudError as error:
+            self.failure = error
+            raise
 
     def run(self, fn: Callable[[], T]) -> T:
         """Return the result of `fn`, which may block: here, or on a thread (see the module's text)."""
@@ -132,28 +146,32 @@ class Call:
             self._loop, self._arrived = asyncio.get_running_loop(), asyncio.Event()
         outcome: Future[T] = Future()
         context = copy_context()
-        _crew.run(lambda: context.run(self._work, fn, outcome))
+        _crew.run(lambda: context.run(self._work, fn, outcome), at_once=_asked_by.get() is not None)
         try:
             while not outcome.done():
                 message = self._next()
                 if message is not None:
-                    _answer(*message)
+                    self._answer(*message)
             return outcome.result()
         except BaseException:
             self._abandon(outcome)
             raise
 
     def _work(self, fn: Callable[[], T], outcome: Future[T]) -> None:
-        self._thread = threading.get_ident()
         _current.set(self)
+        _asked_by.set(None)
         try:
             if self.abandoned:
                 raise PolycloudError(ABANDONED)
-            outcome.set_result(fn())
+            self._thread = threading.get_ident()
+            result = fn()
         except BaseException as error:  # noqa: BLE001 - the caller gets it
-            outcome.set_exception(error)
-        finally:
             self._thread = None
+            outcome.set_exception(error)
+        else:
+            self._thread = None  # before the caller may begin the next step on another thread
+            outcome.set_result(result)
+        finally:
             self._tell(None)
 
     def _tell(self, message: Any) -> None:
@@ -187,6 +205,18 @@ class Call:
                     await self._arrived.wait()
         return self._mail.get_nowait()
 
+    def _answer(self, fn: Callable[[], Any], answer: Future[Any]) -> None:
+        token = _asked_by.set(self)
+        try:
+            answer.set_result(fn())
+        except Exception as error:  # noqa: BLE001 - the call gets it
+            answer.set_exception(error)
+        except BaseException as error:
+            answer.set_exception(PolycloudError(f"the caller was interrupted: {type(error).__name__}"))
+            raise
+        finally:
+            _asked_by.reset(token)
+
     def _abandon(self, outcome: Future[Any]) -> None:
         """Tell the thread that nobody waits for it any more, unless it has ended."""
         if outcome.done():
@@ -196,16 +226,6 @@ class Call:
             message = self._mail.get_nowait()
             if message is not None:
                 message[1].set_exception(PolycloudError(ABANDONED))
-
-
-def _answer(fn: Callable[[], Any], answer: Future[Any]) -> None:
-    try:
-        answer.set_result(fn())
-    except Exception as error:  # noqa: BLE001 - the call gets it
-        answer.set_exception(error)
-    except BaseException as error:
-        answer.set_exception(PolycloudError(f"the caller was interrupted: {type(error).__name__}"))
-        raise
 
 
 class Drivers:
@@ -343,4 +363,6 @@ class Running:
         except Exception as error:
             if call.raised is not None:
                 raise call.raised from None
+            if call.failure is not None:
+                raise call.failure from call.failure.__cause__
             raise self._understand(error, call) from error

@@ -72,8 +72,9 @@ def _of_libcloud(error: Exception, call: Call) -> PolycloudError | None:
     text = text_of(error)
     if found := _of_a_service(error, text):
         return found
-    if isinstance(error, types.InvalidCredsError):
-        return InvalidCredsError(text)
+    if isinstance(error, types.InvalidCredsError):  # some say so of every login that fails
+        failed = _status(0, call) >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return _of_text("", call) if failed else InvalidCredsError(text)
     if isinstance(error, types.MalformedResponseError) and _status(0, call) < HTTPStatus.BAD_REQUEST:
         body = error.body
         return MalformedResponseError(text, body[:LONGEST] if isinstance(body, str) else None)
@@ -142,7 +143,8 @@ def _of_code(error: Exception, call: Call) -> PolycloudError:
         return missing(error)
     status = _status(0, call)
     if status >= HTTPStatus.BAD_REQUEST:
-        return error_from_status(status, _refusal(text, call), _headers(None, call))
+        said = "" if isinstance(error, ARGUMENTS) and not _is_said(error, text) else text
+        return error_from_status(status, _refusal(said, call), _headers(None, call))
     if call.requests == 0:
         if _is_said(error, text):
             return InvalidArgumentError(text)

@@ -72,15 +72,16 @@ class BridgedAdapter(requests.adapters.BaseAdapter):  # type: ignore[misc] # Any
             raise PolycloudError("nobody waits for this call any more")
         headers = {_text(name): _text(value) for name, value in request.headers.items()}
         body = request.body.encode() if isinstance(request.body, str) else request.body
-        sent, raw = call.connection.carry(
-            request.method,
-            request.url,
-            headers,
-            body or None,
-            stream=stream,
-            ca_cert=verify if isinstance(verify, str) else None,
-            client_cert=cert or self._client_cert,
-        )
+        with call.noting_failure():
+            sent, raw = call.connection.carry(
+                request.method,
+                request.url,
+                headers,
+                body or None,
+                stream=stream,
+                ca_cert=verify if isinstance(verify, str) else None,
+                client_cert=cert or self._client_cert,
+            )
         call.note(call.connection.exchange(sent, raw), sent, raw)
         return _response(request, raw, self)
 

@@ -25,12 +25,17 @@ BRIDGE = "polycloud.bridge"
 
 
 class DriverType(Type):
-    """The services that have drivers."""
+    """The services that have drivers; each has the providers' constants: `DriverType.DNS.ROUTE53`."""
 
     COMPUTE = "compute"
     STORAGE = "storage"
     LOADBALANCER = "loadbalancer"
     DNS = "dns"
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.isupper():  # what Python asks an enumeration for
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(import_module(f"polycloud.{self}.types").Provider, name)
 
 
 def get_driver(type: str, provider: str) -> Any:

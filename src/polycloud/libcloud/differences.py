@@ -78,6 +78,12 @@ ON_PURPOSE = (
         "nobody reads `False`",
     ),
     Difference(
+        "a `ScriptDeployment` whose script fails",
+        "the deployment goes on; `exit_status` tells",
+        "`DeploymentError`, with the exit status and the output; end a script that may fail with `exit 0`",
+        "a node that is half set up must not pass for a finished one",
+    ),
+    Difference(
         "lists",
         "of some drivers the first page only",
         "always complete, each thing once",

@@ -115,7 +115,7 @@ def _files(path: str) -> Iterator[str | Problem]:
         folders[:] = sorted(one for one in folders if _is_entered(Path(folder, one)))
         for name in sorted(files):
             file = Path(folder, name)
-            if file.suffix in SUFFIXES or (not file.suffix and _is_script(file)):
+            if not _is_stream(file) and (file.suffix in SUFFIXES or (not file.suffix and _is_script(file))):
                 yield str(file)
         yield from failed
         failed.clear()
@@ -127,11 +127,17 @@ def _is_entered(folder: Path) -> bool:
     return not (is_hidden or (folder / "pyvenv.cfg").exists())
 
 
+def _is_stream(file: Path) -> bool:
+    """Return whether a file is a pipe, a socket or a device, of which a read may wait for ever."""
+    try:
+        return not stat.S_ISREG(file.stat().st_mode)
+    except OSError:  # such as a link to nothing, which is a problem where it is read
+        return False
+
+
 def _is_script(file: Path) -> bool:
     """Return whether the first line of a file calls Python."""
     try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            return False
         with file.open("rb") as stream:
             return re.match(rb"#!.*\bpython", stream.readline(200)) is not None
     except OSError:
