@@ -755,6 +755,7 @@ def test_ctrl_c_in_another_thread() -> None:
     over = threading.Event()
 
     def interrupt() -> None:
+        over.wait(0.3)  # until the main thread waits
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         over.wait(10)
 
