@@ -38,6 +38,9 @@ NAMES = {
     "compute.ssh": "BaseSSHClient ParamikoSSHClient SSHClient SSHCommandTimeoutError have_paramiko",
     "compute.drivers.dummy": "DummyNodeDriver",
     "compute.drivers.ec2": "EC2NodeDriver NodeState LibcloudError",
+    "compute.drivers.openstack": "OpenStackNodeSize OpenStackSecurityGroup OpenStack_1_1_FloatingIpPool "
+    "OpenStack_2_FloatingIpAddress OpenStack_2_NodeDriver OpenStack_2_PortInterface OpenStack_2_QuotaSet "
+    "OpenStack_2_Router OpenStack_2_ServerGroup OpenStack_2_SubNet",
     "storage.base": "BaseDriver CHUNK_SIZE Container DEFAULT_CONTENT_TYPE LibcloudError Object StorageDriver",
     "storage.types": "ContainerAlreadyExistsError ContainerDoesNotExistError ContainerError "
     "ContainerIsNotEmptyError InvalidContainerNameError LibcloudError ObjectDoesNotExistError ObjectError "

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from polycloud.compute.drivers.dummy import DummyNodeDriver
+from polycloud.compute.objects import Node
+from polycloud.compute.types import NodeState
 from polycloud.errors import InvalidArgumentError, OperationTimeoutError, UnsupportedOperationError
 from polycloud.loadbalancer.base import Algorithm, Member
 from polycloud.loadbalancer.drivers.alb import ApplicationLBDriver
@@ -93,7 +96,7 @@ def test_what_a_balancer_is(aws: Ground, driver: ApplicationLBDriver) -> None:
 
 
 def test_what_members_are(aws: Ground, driver: ApplicationLBDriver) -> None:
-    """A balancer takes instances or addresses, as its first members are, and a node as either of them."""
+    """A balancer takes instances or addresses, as its first members are, and a node of anybody as either."""
     node = aws.nodes[5]
     by_id = driver.create_balancer(new_name(), 80, members=instances(aws, 1))
     by_address = driver.create_balancer(new_name(), 80, members=addresses(aws, 1))
@@ -104,6 +107,12 @@ def test_what_members_are(aws: Ground, driver: ApplicationLBDriver) -> None:
         driver.balancer_attach_member(by_id, addresses(aws, 2)[1])
     with pytest.raises(InvalidArgumentError, match="ex_target_type='instance'"):
         driver.balancer_attach_member(by_address, instances(aws, 2)[1])
+    other = Node("9", "far", NodeState.RUNNING, [], ["10.9.8.7"], DummyNodeDriver("key"))
+    far = driver.balancer_attach_compute_node(by_address, other)
+    assert (far.id, far.ip, far.port) == ("10.9.8.7:8080", "10.9.8.7", 8080)
+    assert driver.balancer_detach_member(by_address, far)
+    with pytest.raises(InvalidArgumentError, match="instances of EC2"):
+        driver.balancer_attach_compute_node(by_id, other)
     for one in (by_id, by_address):
         assert driver.balancer_detach_member(one, driver.balancer_list_members(one)[0])
         assert len(driver.balancer_list_members(one)) == 1

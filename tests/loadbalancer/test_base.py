@@ -156,7 +156,9 @@ def test_unhealthy_members_are_named(
 
 
 def test_no_members_are_not_healthy(driver: SmallLBDriver, balancer: LoadBalancer) -> None:
-    """A balancer without members does not count as healthy."""
+    """A balancer without members does not count as healthy, and an empty list of members is refused."""
+    with pytest.raises(InvalidArgumentError, match="members must name at least one, or be None for all"):
+        driver.wait_until_healthy(balancer, [])
     with pytest.raises(OperationTimeoutError) as caught:
         driver.wait_until_healthy(balancer, timeout=0.1)
     assert caught.value.__notes__ == ["not healthy: there are no members"]

@@ -24,8 +24,6 @@ from polycloud.utils.values import shown
 if TYPE_CHECKING:
     import ssl
 
-    Body = bytes | IO[bytes] | Iterable[bytes]
-
 __all__ = [
     "RawResponse",
     "Request",
@@ -38,6 +36,7 @@ __all__ = [
     "require_size",
 ]
 
+Body = bytes | IO[bytes] | Iterable[bytes]
 CHUNK = 65536
 BODY_LIMIT = 64 * 1024 * 1024
 ORIGIN = r"https?://[^/?#]+"

@@ -56,12 +56,23 @@ NAMES: dict[str, str] = {
     "compute.drivers.dummy.DummyConnection": "polycloud.common.base:ConnectionKey",
     "compute.drivers.ec2.BaseEC2NodeDriver": "polycloud.compute.drivers.ec2:EC2NodeDriver",
     "compute.drivers.linode.LinodeNodeDriverV4": "polycloud.compute.drivers.linode:LinodeNodeDriver",
-    "compute.drivers.openstack.OpenStack_1_1_NodeDriver": (
-        "polycloud.compute.drivers.openstack:OpenStackNodeDriver"
-    ),
-    "compute.drivers.openstack.OpenStack_2_NodeDriver": (
-        "polycloud.compute.drivers.openstack:OpenStackNodeDriver"
-    ),
+    **{
+        f"compute.drivers.openstack.{name}": f"polycloud.compute.drivers.openstack:{own}"
+        for own, names in {
+            "OpenStackFloatingIpAddress": (
+                "OpenStack_1_1_FloatingIpAddress",
+                "OpenStack_2_FloatingIpAddress",
+            ),
+            "OpenStackFloatingIpPool": ("OpenStack_1_1_FloatingIpPool", "OpenStack_2_FloatingIpPool"),
+            "OpenStackNodeDriver": ("OpenStack_1_1_NodeDriver", "OpenStack_2_NodeDriver"),
+            "OpenStackPort": ("OpenStack_2_PortInterface",),
+            "OpenStackQuotaSet": ("OpenStack_2_QuotaSet",),
+            "OpenStackRouter": ("OpenStack_2_Router",),
+            "OpenStackServerGroup": ("OpenStack_2_ServerGroup",),
+            "OpenStackSubnet": ("OpenStack_2_SubNet",),
+        }.items()
+        for name in names
+    },
     "compute.drivers.ovh.OvhNodeDriver": "polycloud.compute.drivers.openstack:OVHNodeDriver",
     "compute.ssh.ParamikoSSHClient": "polycloud.compute.ssh:SSHClient",
     "compute.ssh.have_paramiko": f"{_CONSTANTS}:HAVE_PARAMIKO",

@@ -294,17 +294,20 @@ class Driver(OperationsDriver):
 
         Args:
             balancer: The balancer.
-            members: The members to wait for; all that it has by default, at least one.
+            members: The members to wait for, at least one; by default all that it has.
             wait_period: The longest pause between two looks, in seconds; the first ones are shorter.
             timeout: Seconds to wait in total.
 
         Raises:
+            InvalidArgumentError: `members` is an empty list.
             OperationTimeoutError: They were not all healthy in time; it names those.
             UnsupportedOperationError: The provider does not say of members whether they are healthy.
         """
         check_balancer(balancer)
         if not self.reports_health:
             raise UnsupportedOperationError(f"{self.name} does not say whether members are healthy", self)
+        if members is not None and not members:
+            raise InvalidArgumentError("members must name at least one, or be None for all")
         missing: list[str] = []
 
         def check() -> list[Member] | None:

@@ -50,8 +50,8 @@ class ALBMembers(ALBBalancers):
     def balancer_attach_member(self, balancer: LoadBalancer, member: Member) -> Member:
         """Attach an instance by its id, or an address; `extra["availability_zone"]` is that of an address.
 
-        An address outside of the balancer's network needs the zone "all". Without a port, a member serves at
-        that of the target group.
+        An address outside of the balancer's network needs the zone "all". Without a port, an instance serves
+        at that of the target group.
         """
         check_balancer(balancer)
         check_member(member, by_id=True)
@@ -166,7 +166,11 @@ class ALBMembers(ALBBalancers):
         made = super()._member_of(balancer, node)
         owner = getattr(node, "driver", None)
         is_own = owner is None or (owner.type, owner.region) == (INSTANCES_OF, self.region)
-        return Member(made.id if is_own else None, made.ip, None)
+        if is_own:
+            return Member(made.id, made.ip, None)
+        with self._balancer_errors(balancer.id):
+            groups = self._serving(balancer.id)
+        return Member(None, made.ip, groups[0].port if groups else balancer.port)
 
 
 def target_of(member: Member, group: Group) -> Target:
