@@ -444,7 +444,8 @@ def test_a_port_in_use_leaves_no_process() -> None:
 
 def test_it_listens_on_the_loopback_only(ec2: Sandbox) -> None:
     """Each process of moto listens on one port of 127.0.0.1 and nowhere else."""
-    assert (processes := emulators())
+    processes = emulators()
+    assert processes
     for process in processes:
         (listener,) = (one for one in process.net_connections() if one.status == psutil.CONN_LISTEN)
         assert listener.laddr.ip == "127.0.0.1"
