@@ -174,7 +174,7 @@ def test_add_for_a_service(run: Run, tmp_path: Path) -> None:
 
 
 def test_add_to_a_new_file(run: Run, tmp_path: Path) -> None:
-    """`profiles add` makes the file that POLYCLOUD_CONFIG names; other commands say that it does not exist."""
+    """`profiles add` makes the file that POLYCLOUD_CONFIG names; others say that it does not exist."""
     file = tmp_path / "own" / "new.toml"
     add = ("profiles", "add", "memory", "--provider", "dummy", "--service", "dns", "--no-check")
     missing = run("profiles", "show", "memory", POLYCLOUD_CONFIG=str(file))
