@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ANSIBLES := 2.16.19 2.17.14 2.19.14
-# The targets that need the servers of ../shared/servers; .ci/run makes them where those are
-INTEGRATION := nameservers openstack softlayer stores traffic
+# The targets that need the servers of ../shared/servers, and mostly wait for them
+INTEGRATION := openstack stores nameservers softlayer
 # Where tests may be marked as campaigns: no other file need be collected, which takes six workers a minute
 CAMPAIGNS = $(shell grep -rlw --include='*.py' 'mark\.campaign' tests | sed 's:/conftest\.py$$::')
 
@@ -29,7 +29,9 @@ test: $(VENV)/.dev ## run the tests
 campaigns: $(VENV)/.dev ## run the tests that `make test` leaves out since they take long
 	$(BIN)/pytest -m campaign --dist worksteal $(CAMPAIGNS)
 
-integration: $(VENV)/.dev $(INTEGRATION) ## test against servers of others, which ../shared/servers starts
+integration: $(VENV)/.dev ## test against servers of others, which ../shared/servers starts; .ci/run does where those are
+	$(MAKE) -j 2 -O $(INTEGRATION)
+	$(MAKE) traffic
 
 lint: $(VENV)/.dev ## check style, types and layers
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import pkgutil
 import sys
 import typing
@@ -82,6 +83,7 @@ def main() -> None:
 
 
 def _modules() -> list[str]:
+    os.environ.pop("SSL_CERT_FILE", None)  # which one of its names is made from
     import libcloud  # type: ignore[import-not-found,import-untyped,unused-ignore] # in its own environment
 
     found = pkgutil.walk_packages(libcloud.__path__, f"{ROOT}.", onerror=lambda _: None)

@@ -9,7 +9,8 @@ import pytest
 
 import polycloud
 from polycloud.compute.base import Node, NodeImage, NodeSize
-from polycloud.compute.types import KeyPairDoesNotExistError, NodeState
+from polycloud.compute.deployment import ScriptDeployment
+from polycloud.compute.types import DeploymentError, KeyPairDoesNotExistError, NodeState
 from polycloud.errors import (
     AmbiguousCreateError,
     ConflictError,
@@ -23,6 +24,8 @@ from polycloud.errors import (
     TransportError,
     UnsupportedOperationError,
 )
+from polycloud.testing.sshd import SSHServer
+from support.keypairs import key_pair
 from support.vultr import TOKEN, VultrCloud
 from support.web import Answer
 
@@ -249,3 +252,28 @@ def test_traces(vultr: VultrCloud) -> None:
         ("create_node", "POST", "/v2/instances", 202)
     ]
     assert all(TOKEN not in f"{one.headers}{one.url}{one.body!r}{one.response}" for one in traces)
+
+
+def test_deploy_node(vultr: VultrCloud) -> None:
+    """A node is deployed over our SSH: the step runs on it, and a node whose step fails is destroyed."""
+    key, public = key_pair()
+    answer = vultr.cloud.answer
+
+    def here(seen: Any) -> Any:
+        for instance in vultr.cloud.instances.values():
+            instance["main_ip"] = "127.0.0.1"
+        return answer(seen)
+
+    vultr.cloud.answer = here  # type: ignore[method-assign] # of this object
+    chosen = {"size": "vc2-1c-1gb", "image": "387", "location": "ams"}
+    with SSHServer(public) as server:
+        login: Any = {"ssh_port": server.port, "ssh_key": key}
+        step = ScriptDeployment("echo deployed > done.txt; cat done.txt")
+        node = vultr.driver.deploy_node(deploy=step, name="web", **login, **chosen)
+        assert (step.exit_status, step.stdout) == (0, "deployed\n")
+        assert node.id in vultr.cloud.instances
+        with pytest.raises(DeploymentError):
+            vultr.driver.deploy_node(
+                deploy=ScriptDeployment("exit 3"), name="bad", ex_destroy_on_failure=True, **login, **chosen
+            )
+        assert [one["label"] for one in vultr.cloud.instances.values()] == ["web"]

@@ -171,3 +171,13 @@ def test_add_for_a_service(run: Run, tmp_path: Path) -> None:
     assert run(*add, input="k\n", **variables).returncode == 0
     assert tomllib.loads(file.read_text())["profiles"]["memory"]["service"] == "dns"
     assert run("dns", "zones", "list", "-p", "memory", **variables).returncode == 0
+
+
+def test_add_to_a_new_file(run: Run, tmp_path: Path) -> None:
+    """`profiles add` makes the file that POLYCLOUD_CONFIG names; others say that it does not exist."""
+    file = tmp_path / "own" / "new.toml"
+    add = ("profiles", "add", "memory", "--provider", "dummy", "--service", "dns", "--no-check")
+    missing = run("profiles", "show", "memory", POLYCLOUD_CONFIG=str(file))
+    assert (missing.returncode, "which does not exist" in missing.stderr) == (2, True)
+    assert run(*add, input="k\n", POLYCLOUD_CONFIG=str(file)).returncode == 0
+    assert "memory" in tomllib.loads(file.read_text())["profiles"]

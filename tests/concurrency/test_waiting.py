@@ -748,3 +748,17 @@ def test_turns_and_deadlines() -> None:
     finally:
         release.set()
         holder.join()
+
+
+def test_ctrl_c_in_another_thread() -> None:
+    """Ctrl-C ends a `gather` soon, also if the system gives the signal to another thread."""
+    over = threading.Event()
+
+    def interrupt() -> None:
+        over.wait(0.3)  # until the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        over.wait(10)
+
+    with ends_within(5), pytest.raises(KeyboardInterrupt):
+        waiting.gather([interrupt, lambda: None])
+    over.set()

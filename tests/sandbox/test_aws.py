@@ -443,10 +443,12 @@ def test_a_port_in_use_leaves_no_process() -> None:
 
 
 def test_it_listens_on_the_loopback_only(ec2: Sandbox) -> None:
-    """The process of moto listens on one port of 127.0.0.1 and nowhere else."""
-    (process,) = emulators()
-    (listener,) = (one for one in process.net_connections() if one.status == psutil.CONN_LISTEN)
-    assert listener.laddr.ip == "127.0.0.1"
+    """Each process of moto listens on one port of 127.0.0.1 and nowhere else."""
+    processes = emulators()
+    assert processes
+    for process in processes:
+        (listener,) = (one for one in process.net_connections() if one.status == psutil.CONN_LISTEN)
+        assert listener.laddr.ip == "127.0.0.1"
 
 
 def test_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

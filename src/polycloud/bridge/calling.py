@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
+from functools import partial
 from math import inf
 from queue import Empty, SimpleQueue
 from types import GeneratorType
@@ -45,13 +46,35 @@ ABANDONED = "nobody waits for this call any more"
 END = object()
 _crew = Crew()
 _current: ContextVar[Call | None] = ContextVar("polycloud_bridge", default=None)
-_asked_by: ContextVar[Call | None] = ContextVar("polycloud_bridge_asked_by", default=None)
-"""The call on a thread that waits for what the caller's code does here."""
+_asking: ContextVar[bool] = ContextVar("polycloud_bridge_asking", default=False)
+"""Whether a call asks the caller for something here: a call in it must not wait for a thread of the crew."""
 
 
 def current() -> Call | None:
     """Return the bridged call that runs here, if one does."""
     return _current.get()
+
+
+class Turn:
+    """Keeps others from using the only driver; without a lock nobody is kept."""
+
+    def __init__(self, lock: threading.RLock | None) -> None:
+        self._lock: Any = lock or nullcontext()
+
+    def __enter__(self) -> None:
+        self._lock.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.__exit__(*error)
+
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        """Let others take their turn meanwhile."""
+        self._lock.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            self._lock.__enter__()
 
 
 class Call:
@@ -61,8 +84,9 @@ class Call:
     request has no response: some drivers of Libcloud raise an error of their own then.
     """
 
-    def __init__(self, connection: BridgedConnection) -> None:
+    def __init__(self, connection: BridgedConnection, turn: Turn | None = None) -> None:
         self.connection = connection
+        self.turn = turn or Turn(None)
         self.abandoned = False
         self.requests = 0
         self.exchange: Exchange | None = None
@@ -113,12 +137,13 @@ class Call:
                 _current.reset(token)
         answer: Future[T] = Future()
         self._tell((fn, answer))
-        while not self.abandoned:
-            try:
-                return answer.result(timeout=LOOK)
-            except TimeoutError:
-                if answer.done():  # an error of this type
-                    raise
+        with self.turn.given_up():  # what is asked for may come from the same driver
+            while not self.abandoned:
+                try:
+                    return answer.result(timeout=LOOK)
+                except TimeoutError:
+                    if answer.done():  # an error of this type
+                        raise
         raise PolycloudError(ABANDONED)
 
     @property
@@ -146,12 +171,16 @@ class Call:
             self._loop, self._arrived = asyncio.get_running_loop(), asyncio.Event()
         outcome: Future[T] = Future()
         context = copy_context()
-        _crew.run(lambda: context.run(self._work, fn, outcome), at_once=_asked_by.get() is not None)
+        job = partial(context.run, self._work, fn, outcome)
+        if _asking.get():
+            threading.Thread(target=job, name="polycloud-bridge", daemon=True).start()
+        else:
+            _crew.run(job)
         try:
             while not outcome.done():
                 message = self._next()
                 if message is not None:
-                    self._answer(*message)
+                    _answer(*message)
             return outcome.result()
         except BaseException:
             self._abandon(outcome)
@@ -159,7 +188,6 @@ class Call:
 
     def _work(self, fn: Callable[[], T], outcome: Future[T]) -> None:
         _current.set(self)
-        _asked_by.set(None)
         try:
             if self.abandoned:
                 raise PolycloudError(ABANDONED)
@@ -205,18 +233,6 @@ class Call:
                     await self._arrived.wait()
         return self._mail.get_nowait()
 
-    def _answer(self, fn: Callable[[], Any], answer: Future[Any]) -> None:
-        token = _asked_by.set(self)
-        try:
-            answer.set_result(fn())
-        except Exception as error:  # noqa: BLE001 - the call gets it
-            answer.set_exception(error)
-        except BaseException as error:
-            answer.set_exception(PolycloudError(f"the caller was interrupted: {type(error).__name__}"))
-            raise
-        finally:
-            _asked_by.reset(token)
-
     def _abandon(self, outcome: Future[Any]) -> None:
         """Tell the thread that nobody waits for it any more, unless it has ended."""
         if outcome.done():
@@ -228,6 +244,19 @@ class Call:
                 message[1].set_exception(PolycloudError(ABANDONED))
 
 
+def _answer(fn: Callable[[], Any], answer: Future[Any]) -> None:
+    token = _asking.set(True)
+    try:
+        answer.set_result(fn())
+    except Exception as error:  # noqa: BLE001 - the call gets it
+        answer.set_exception(error)
+    except BaseException as error:
+        answer.set_exception(PolycloudError(f"the caller was interrupted: {type(error).__name__}"))
+        raise
+    finally:
+        _asking.reset(token)
+
+
 class Drivers:
     """The drivers of Libcloud under one bridged driver; `make` makes one.
 
@@ -237,11 +266,14 @@ class Drivers:
     def __init__(self, make: Callable[[], Any], first: Any, *, only: bool) -> None:
         self._make, self.first, self._only = make, first, only
         self._idle = [first]
-        self._turn = threading.RLock()
+        self._renew_turn()
         renew_after_fork(self)
 
+    def _renew_turn(self) -> None:
+        self.turn = Turn(threading.RLock() if self._only else None)
+
     def _renew(self) -> None:
-        self._turn = threading.RLock()
+        self._renew_turn()
         self.clear()
 
     def take(self) -> Any:
@@ -257,10 +289,6 @@ class Drivers:
         """Keep a driver for the next call."""
         if not self._only:
             self._idle.append(driver)
-
-    def turn(self) -> AbstractContextManager[object]:
-        """Return a block that keeps others from using the only driver."""
-        return self._turn if self._only else nullcontext()
 
     def clear(self) -> None:
         """Forget the idle drivers."""
@@ -284,7 +312,7 @@ class Running:
 
     def call(self, fn: Callable[[Any], T]) -> T:
         """Return the result of `fn`, which gets a driver of Libcloud for itself."""
-        call = Call(self.connection)
+        call = Call(self.connection, self.drivers.turn)
 
         def work() -> T:
             driver = self._do(call, self.drivers.take)
@@ -312,7 +340,7 @@ class Running:
 
         On a thread, at most `batch` items are fetched ahead, and none that needs another request.
         """
-        call = Call(self.connection)
+        call = Call(self.connection, self.drivers.turn)
         started: list[Any] = []
         more = True
 
@@ -356,7 +384,7 @@ class Running:
 
     def _do(self, call: Call, fn: Callable[[], T]) -> T:
         try:
-            with self.drivers.turn():
+            with call.turn:
                 return fn()
         except PolycloudError:
             raise

@@ -1,8 +1,7 @@
 """Threads for calls that block: of a limited number, daemons, and kept for the next call.
 
 They do not keep the interpreter from ending, as those of `ThreadPoolExecutor` do, and unlike `DaemonThreads`
-their number is limited: many calls at once wait for a thread. Only a call on which a call that has a thread
-waits gets one beyond the limit: it would wait for ever where all threads are those of such calls.
+their number is limited: many calls at once wait for a thread.
 """
 
 from __future__ import annotations
@@ -31,24 +30,19 @@ class Crew:
         self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._threads = self._free = self._waiting = 0
 
-    def run(self, job: Callable[[], object], *, at_once: bool = False) -> None:
-        """Run a function as soon as a thread is free; `at_once` on one beyond the limit if none is."""
+    def run(self, job: Callable[[], object]) -> None:
+        """Run a function as soon as a thread is free."""
         with self._lock:
-            if not self._free and (at_once or self._threads < self._most):
-                self._threads += 1
-                threading.Thread(
-                    target=self._work, args=([job],), name="polycloud-bridge", daemon=True
-                ).start()
-                return
             self._jobs.put(job)
             if self._free:
                 self._free -= 1
+            elif self._threads < self._most:
+                self._threads += 1
+                threading.Thread(target=self._work, name="polycloud-bridge", daemon=True).start()
             else:
                 self._waiting += 1
 
-    def _work(self, first: list[Callable[[], object]]) -> None:
-        first.pop()()
-        self._count_free()
+    def _work(self) -> None:
         while True:
             try:
                 job = self._jobs.get(timeout=IDLE)
@@ -58,14 +52,11 @@ class Crew:
                 continue
             job()
             del job  # nothing of it is kept while this waits
-            self._count_free()
-
-    def _count_free(self) -> None:
-        with self._lock:
-            if self._waiting:
-                self._waiting -= 1
-            else:
-                self._free += 1
+            with self._lock:
+                if self._waiting:
+                    self._waiting -= 1
+                else:
+                    self._free += 1
 
     def _leave(self) -> bool:
         """Return whether this thread may end: no job counts on it."""

@@ -60,8 +60,9 @@ def require_name(name: str) -> None:
 def require_new(name: str) -> None:
     """Raise `InvalidArgumentError` unless it can be the name of another profile."""
     require_name(name)
-    if name in config.load().profiles:
-        raise InvalidArgumentError(f"there is a profile {name} in {config.config_file()} already")
+    file = config.config_file()
+    if file.exists() and name in config.load().profiles:  # one that POLYCLOUD_CONFIG names may be new
+        raise InvalidArgumentError(f"there is a profile {name} in {file} already")
 
 
 def _append(name: str, text: str) -> Path:

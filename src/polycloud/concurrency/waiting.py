@@ -19,6 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -45,6 +46,8 @@ __all__ = ["SingleFlight", "Turns", "bridge", "gather", "poll", "require_times",
 
 T = TypeVar("T")
 SIDE_BY_SIDE = 8
+DEAF = 0.5
+"""Seconds after which a wait for threads notices a Ctrl-C that the system has given to another thread."""
 FIRST_PAUSE = 0.05
 PAUSE_GROWTH = 1.5
 TRANSIENT = (MalformedResponseError, RateLimitReachedError, ServerError, TransportError)
@@ -131,10 +134,12 @@ def _gather_on_threads(calls: list[Callable[[], T]], limit: int) -> list[T]:
                 todo.clear()
 
     threads = DaemonThreads()
-    workers = [threads.submit(work) for _ in range(min(limit, len(calls)))]
     try:
+        workers = [threads.submit(work) for _ in range(min(limit, len(calls)))]
         for worker in workers:
-            worker.result()
+            while not worker.done():
+                with suppress(TimeoutError):
+                    worker.result(DEAF)
         if errors:
             raise errors[min(errors)]
     finally:
