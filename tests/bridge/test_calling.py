@@ -242,7 +242,9 @@ def test_driver_that_wraps_what_fails() -> None:
     """A driver that turns a lost response, or a failed login, into an error of its own hides neither."""
 
     class Wrapping(HomemadeDriver):
-        def create_node(self, name: str, size: Any, image: Any) -> Any:
+        def create_node(
+            self, name: str, size: Any, image: Any, location: Any = None, auth: Any = None
+        ) -> Any:
             try:
                 return self._get("/create", name=name)
             except Exception as error:
