@@ -14,6 +14,7 @@ from polycloud.errors import InvalidArgumentError
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
+    pricing.clear_pricing_data()  # tests of other files have read prices, too
     yield
     pricing.clear_pricing_data()
 
