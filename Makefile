@@ -47,7 +47,8 @@ contract: $(VENV)/.dev ## hold the drivers' requests against the providers' docu
 	$(BIN)/pytest tests/contract tests/sandbox/test_digitalocean_contract.py
 
 interop: $(VENV)/.interop $(VENV)-programs/.made $(VENV)-programs-peer/.made ## run programs of others: pandas, PyArrow, Zarr and Dask on objects, Django's, SQLAlchemy's, Flask's and Salt's that are written for Libcloud
-	POLYCLOUD_INTEROP=all POLYCLOUD_PROGRAMS=$(VENV)-programs $(BIN)/pytest -n 2 tests/filesystem/test_libraries.py tests/programs
+	POLYCLOUD_INTEROP=all $(BIN)/pytest -n 2 tests/filesystem/test_libraries.py
+	POLYCLOUD_PROGRAMS=$(VENV)-programs $(BIN)/pytest -n 0 tests/programs # it prints counts beside apache-libcloud's
 
 nameservers: $(VENV)/.dev ## run DNS drivers on name servers of the kit in ../shared
 	POLYCLOUD_NAMESERVERS=real $(BIN)/pytest -n 0 tests/nameservers
