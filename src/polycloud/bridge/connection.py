@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from msgspec import structs
+
+from polycloud.common.arguments import drop_none
 from polycloud.common.connection import Connection
 from polycloud.common.creation import READS, note_done, note_sent
 from polycloud.common.options import allows_plain_http
@@ -108,13 +111,8 @@ class BridgedConnection(Connection):
                 from polycloud.tracing.redaction import secret_fields
 
                 call.sent.update(secret_fields("", headers, body))
-            options = TransportOptions(
-                self.transport_options.proxy_url,
-                ca_cert or self.transport_options.ca_cert,
-                client_cert or self.transport_options.client_cert,
-                self.transport_options.pool_size,
-                self.transport_options.body_limit,
-            )
+            own = drop_none({"ca_cert": ca_cert or None, "client_cert": client_cert or None})
+            options = structs.replace(self.transport_options, **own) if own else self.transport_options
             sending = Sending(
                 request,
                 self,

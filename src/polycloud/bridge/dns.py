@@ -30,17 +30,13 @@ class BridgedDNSDriver(BridgedDriver, DNSDriver):
         """Return a zone as Libcloud's driver has it; one that a program made itself is looked up."""
         return zone if hasattr(zone, ORIGINAL) or not self.supports("get_zone") else self.get_zone(zone.id)
 
-    def _iterate_either(self, iterate: str, listed: str, *args: Any) -> Iterator[Any]:
-        """Yield what one of two methods returns, the one that Libcloud's driver has."""
-        return self._iterate(listed if self._has(listed) else iterate, *args)
-
 
 class Operations(BridgedDNSDriver):
     """What a DNS driver of Libcloud may offer; a bridged class has of it what Libcloud's class has."""
 
     def list_zones(self) -> list[Zone]:
         """Return all zones of the account."""
-        return list(self._iterate_either("iterate_zones", "list_zones"))
+        return list(self._iterate(self._either("list_zones", "iterate_zones")))
 
     def iterate_zones(self) -> Iterator[Zone]:
         """Yield the zones as they arrive."""
@@ -91,7 +87,7 @@ class Operations(BridgedDNSDriver):
     def list_records(self, zone: Zone) -> list[Record]:
         """Return all records of a zone."""
         with self._zone_errors(zone.id):
-            return list(self._iterate_either("iterate_records", "list_records", self._known(zone)))
+            return list(self._iterate(self._either("list_records", "iterate_records"), self._known(zone)))
 
     def get_record(self, zone_id: str, record_id: str) -> Record:
         """Return the record with this id."""

@@ -182,6 +182,10 @@ class BridgedDriver(OperationsDriver):
         """Return whether Libcloud's driver overrides a method."""
         return classes.overrides(type(self._running.drivers.first), method)
 
+    def _either(self, preferred: str, other: str) -> str:
+        """Return the one of two methods that Libcloud's driver overrides."""
+        return preferred if self._has(preferred) else other
+
     def _takes(self, method: str, name: str) -> bool:
         """Return whether a method of Libcloud's driver takes an argument of this name."""
         found = inspect.signature(getattr(self._running.drivers.first, method)).parameters

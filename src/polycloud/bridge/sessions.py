@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from polycloud.bridge.calling import Call, current
+from polycloud.bridge.calling import ABANDONED, Call, current
 from polycloud.errors import MalformedResponseError, PolycloudError
 from polycloud.http.messages import RawResponse
 
@@ -69,7 +69,7 @@ class BridgedAdapter(requests.adapters.BaseAdapter):  # type: ignore[misc] # Any
         """
         call = current()
         if call is None or call.abandoned:
-            raise PolycloudError("nobody waits for this call any more")
+            raise PolycloudError(ABANDONED)
         headers = {_text(name): _text(value) for name, value in request.headers.items()}
         body = request.body.encode() if isinstance(request.body, str) else request.body
         with call.noting_failure():

@@ -97,10 +97,6 @@ class BridgedStorageDriver(BridgedDriver, StorageDriver):
             return ContainerDoesNotExistError(error.message, self, container_name)
         return None
 
-    def _iterate_either(self, iterate: str, listed: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Yield what one of two methods returns, the one that Libcloud's driver has."""
-        return self._iterate(iterate if self._has(iterate) else listed, *args, **kwargs)
-
     def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
         """Yield the content of an object, or a range of it."""
         whole = start == 0 and end is None and self._has("download_object_as_stream")
@@ -130,7 +126,7 @@ class Operations(BridgedStorageDriver):
 
     def iterate_containers(self) -> Iterator[Container]:
         """Yield the containers of the account."""
-        return self._iterate_either("iterate_containers", "list_containers")
+        return self._iterate(self._either("iterate_containers", "list_containers"))
 
     def get_container(self, container_name: str) -> Container:
         """Return the container of this name."""
@@ -161,8 +157,7 @@ class Operations(BridgedStorageDriver):
     ) -> Iterator[Object]:
         """Yield the objects whose names begin with `prefix`."""
         beginning = prefix or ex_prefix or ""
-        iterate, listed = "iterate_container_objects", "list_container_objects"
-        method = iterate if self._has(iterate) else listed
+        method = self._either("iterate_container_objects", "list_container_objects")
         given: dict[str, Any] = {}
         if beginning and self._takes(method, "prefix"):
             given["prefix"] = beginning
