@@ -105,7 +105,7 @@ def test_pickle(vultr: VultrCloud) -> None:
     node = created(vultr)
     again = pickle.loads(pickle.dumps(node))
     assert (again.id, again.name, again.extra) == (node.id, node.name, node.extra)
-    assert vars(again)["_libcloud"].thing.driver is None
+    assert vars(again)["_libcloud"].foreign.driver is None
     assert again.reboot() is True
     again.driver.close()
 

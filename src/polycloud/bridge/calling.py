@@ -135,14 +135,14 @@ class Call:
                 return fn()
             finally:
                 _current.reset(token)
-        answer: Future[T] = Future()
-        self._tell((fn, answer))
+        result: Future[T] = Future()
+        self._post((fn, result))
         with self.turn.given_up():  # what is asked for may come from the same driver
             while not self.abandoned:
                 try:
-                    return answer.result(timeout=LOOK)
+                    return result.result(timeout=LOOK)
                 except TimeoutError:
-                    if answer.done():  # an error of this type
+                    if result.done():  # an error of this type
                         raise
         raise PolycloudError(ABANDONED)
 
@@ -180,7 +180,7 @@ class Call:
             while not outcome.done():
                 message = self._next()
                 if message is not None:
-                    _answer(*message)
+                    _carry_out(*message)
             return outcome.result()
         except BaseException:
             self._abandon(outcome)
@@ -200,9 +200,9 @@ class Call:
             self._thread = None  # before the caller may begin the next step on another thread
             outcome.set_result(result)
         finally:
-            self._tell(None)
+            self._post(None)
 
-    def _tell(self, message: Any) -> None:
+    def _post(self, message: Any) -> None:
         if self.abandoned and message is not None:
             raise PolycloudError(ABANDONED)
         self._mail.put(message)
@@ -213,7 +213,7 @@ class Call:
                 self.abandoned = True
 
     def _next(self) -> Any:
-        """Wait for what the thread tells: None at its end, or a function to run here and its future."""
+        """Wait for a message of the thread: None at its end, or a function to run here and its future."""
         left = remaining() + GRACE
         try:
             if self._arrived is None:
@@ -234,7 +234,7 @@ class Call:
         return self._mail.get_nowait()
 
     def _abandon(self, outcome: Future[Any]) -> None:
-        """Tell the thread that nobody waits for it any more, unless it has ended."""
+        """Let the thread know that nobody waits for it any more, unless it has ended."""
         if outcome.done():
             return
         self.abandoned = True
@@ -244,14 +244,14 @@ class Call:
                 message[1].set_exception(PolycloudError(ABANDONED))
 
 
-def _answer(fn: Callable[[], Any], answer: Future[Any]) -> None:
+def _carry_out(fn: Callable[[], Any], result: Future[Any]) -> None:
     token = _asking.set(True)
     try:
-        answer.set_result(fn())
+        result.set_result(fn())
     except Exception as error:  # noqa: BLE001 - the call gets it
-        answer.set_exception(error)
+        result.set_exception(error)
     except BaseException as error:
-        answer.set_exception(PolycloudError(f"the caller was interrupted: {type(error).__name__}"))
+        result.set_exception(PolycloudError(f"the caller was interrupted: {type(error).__name__}"))
         raise
     finally:
         _asking.reset(token)

@@ -51,15 +51,15 @@ class BridgedNodeDriver(BridgedDriver, NodeDriver):
             return {}
         return {"location": self._chosen(NodeLocation, location)}
 
-    def _known(self, thing: Any) -> Any:
+    def _known(self, resource: Any) -> Any:
         """Return a node or volume of Libcloud's driver; one that a program made itself is looked up."""
-        if hasattr(thing, ORIGINAL):
-            return thing
-        if isinstance(thing, Node) and self.supports("get_node"):
-            return self.get_node(thing.id)
-        if isinstance(thing, StorageVolume) and self.supports("list_volumes"):
-            return with_id(self.list_volumes(), thing.id, f"{self.name} volume")
-        return thing
+        if hasattr(resource, ORIGINAL):
+            return resource
+        if isinstance(resource, Node) and self.supports("get_node"):
+            return self.get_node(resource.id)
+        if isinstance(resource, StorageVolume) and self.supports("list_volumes"):
+            return with_id(self.list_volumes(), resource.id, f"{self.name} volume")
+        return resource
 
 
 class Operations(BridgedNodeDriver):

@@ -35,28 +35,28 @@ Ours = Callable[[Any, Any], Any]
 class Original:
     """An object of Libcloud; a pickle has it without its driver, which holds credentials and connections."""
 
-    __slots__ = ("thing",)
+    __slots__ = ("foreign",)
 
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
+    def __init__(self, foreign: Any) -> None:
+        self.foreign = foreign
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Original, (owned(self.thing, None),)
+        return Original, (owned(self.foreign, None),)
 
     def __repr__(self) -> str:
-        return f"<{type(self.thing).__name__} of Libcloud>"
+        return f"<{type(self.foreign).__name__} of Libcloud>"
 
 
-def owned(thing: Any, driver: Any) -> Any:
+def owned(foreign: Any, driver: Any) -> Any:
     """Return a copy of an object of Libcloud that belongs to a driver of it, as do the objects in it."""
-    thing = copy(thing)
-    if hasattr(thing, "driver"):
-        thing.driver = driver
+    foreign = copy(foreign)
+    if hasattr(foreign, "driver"):
+        foreign.driver = driver
     for name in OWNERS:
-        inner = getattr(thing, name, None)
+        inner = getattr(foreign, name, None)
         if hasattr(inner, "driver"):
-            setattr(thing, name, owned(inner, driver))
-    return thing
+            setattr(foreign, name, owned(inner, driver))
+    return foreign
 
 
 # From Libcloud
@@ -212,9 +212,9 @@ def _part(value: Any, driver: Any) -> Any:
     return made if isinstance(made, compute.NodeSize | compute.NodeImage | None) else str(made)
 
 
-def _extra(thing: Any, driver: Any) -> dict[str, Any]:
+def _extra(foreign: Any, driver: Any) -> dict[str, Any]:
     """Return the `extra` of an object: the same dict, unless it has objects of Libcloud."""
-    extra = getattr(thing, "extra", None)
+    extra = getattr(foreign, "extra", None)
     if not isinstance(extra, dict):
         return {}
     kinds: set[Any] = set(map(type, extra.values()))
@@ -322,7 +322,7 @@ def theirs(value: Any, driver: Any) -> Any:
     """Return an argument as Libcloud's `driver` takes it: with objects of Libcloud in the place of ours."""
     original = getattr(value, ORIGINAL, None) if isinstance(value, tuple(FIELDS)) else None
     if original is not None:
-        return owned(original.thing, driver)
+        return owned(original.foreign, driver)
     if type(value) in ENUMS:
         return _their_enum(value)
     if isinstance(value, State | Algorithm):

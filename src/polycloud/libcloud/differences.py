@@ -79,14 +79,14 @@ ON_PURPOSE = (
     ),
     Difference(
         "a `ScriptDeployment` whose script fails",
-        "the deployment goes on; `exit_status` tells",
+        "the deployment goes on; `exit_status` has its status",
         "`DeploymentError`, with the exit status and the output; end a script that may fail with `exit 0`",
         "a node that is half set up must not pass for a finished one",
     ),
     Difference(
         "lists",
         "of some drivers the first page only",
-        "always complete, each thing once",
+        "always complete, each item once",
         "a backup of the first page is none",
     ),
     Difference(
