@@ -80,10 +80,10 @@ def _opened(file: str) -> int:
 
 def entry(trace: Trace) -> str:
     """Return the entry for a trace."""
-    return "\n".join([*_entry(trace), "", ""])
+    return "\n".join([*_lines(trace), "", ""])
 
 
-def _entry(trace: Trace) -> Iterator[str]:
+def _lines(trace: Trace) -> Iterator[str]:
     when = datetime.fromtimestamp(trace.began_at, UTC).isoformat(timespec="milliseconds")
     call = f"{trace.provider} {trace.operation or 'request'}, attempt {trace.attempt}"
     ended = trace.status or f"{trace.error}: {trace.failure}"
