@@ -7,7 +7,7 @@ time crash it. So decoders are made one after another under a lock, and a fork w
 # Without `from __future__ import annotations`: typing would compile those of `Item`, at each import
 
 import os
-import threading
+from _thread import RLock  # threading takes longer to import
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -39,7 +39,7 @@ UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueErr
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoders raise."""
 
-_lock = threading.RLock()  # a signal handler may come in the middle
+_lock = RLock()  # a signal handler may come in the middle
 if hasattr(os, "register_at_fork"):
     # A child that found the lock released would continue with a half-read type
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

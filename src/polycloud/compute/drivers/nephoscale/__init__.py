@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from polycloud.common.base import ConnectionUserAndKey, JsonResponse
+from polycloud.common.connection import ConnectionUserAndKey
 from polycloud.common.credentials import Credential
 from polycloud.common.payload import Item, LazyExtra, identity
 from polycloud.common.resource import with_id
-from polycloud.common.response import COMMAS, Response
+from polycloud.common.response import COMMAS, JsonResponse, Response
 from polycloud.compute.drivers.nephoscale.creating import NephoscaleCreating
 from polycloud.compute.drivers.nephoscale.keys import NodeKey
 from polycloud.compute.drivers.nephoscale.networks import (

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common import arguments
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.payload import Item, LazyExtra, parse_datetime
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.objects import Node
