@@ -11,6 +11,7 @@ from _thread import RLock  # threading takes longer to import
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import repeat, tee
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -62,12 +63,13 @@ class Item(NamedTuple, Generic[T]):
 def built(raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], R]) -> list[R]:
     """Return what `build` makes of the objects of a list.
 
-    One by one: those of a long list are never in memory all at once. Their bytes are copied: a `msgspec.Raw`
-    keeps the complete list alive.
+    A few at a time: those of a long list are never in memory all at once. Their bytes are copied: a
+    `msgspec.Raw` keeps the complete list alive.
     """
     decode = decoder(type_, strict=False).decode
-    new, contents = tuple.__new__, map(b"".join, zip(raws))  # half the time of Item() and bytes()
-    return [build(new(Item, (decode(content), content))) for content in contents]
+    contents, copies = tee(map(b"".join, zip(raws)))  # half the time of bytes()
+    pairs = zip(map(decode, contents), copies)  # noqa: B905 - both of one iterator
+    return list(map(build, map(tuple.__new__, repeat(Item), pairs)))  # half the time of Item()
 
 
 def identity(item: Item[T]) -> Item[T]:
