@@ -8,7 +8,7 @@ time crash it. So decoders are made one after another under a lock, and a fork w
 
 import os
 from _thread import RLock  # threading takes longer to import
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -21,6 +21,7 @@ __all__ = [
     "Item",
     "LazyExtra",
     "built",
+    "copies",
     "decode",
     "decoder",
     "identity",
@@ -59,15 +60,18 @@ class Item(NamedTuple, Generic[T]):
     raw: bytes
 
 
+def copies(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+    """Yield the bytes of the objects of a list, copied: a `msgspec.Raw` keeps the complete list alive."""
+    return map(b"".join, zip(raws))  # half the time of bytes()
+
+
 def built(raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], R]) -> list[R]:
     """Return what `build` makes of the objects of a list.
 
-    One by one: those of a long list are never in memory all at once. Their bytes are copied: a `msgspec.Raw`
-    keeps the complete list alive.
+    One by one: those of a long list are never in memory all at once.
     """
-    decode = decoder(type_, strict=False).decode
-    new, contents = tuple.__new__, map(b"".join, zip(raws))  # half the time of Item() and bytes()
-    return [build(new(Item, (decode(content), content))) for content in contents]
+    decode, new = decoder(type_, strict=False).decode, tuple.__new__  # half the time of Item()
+    return [build(new(Item, (decode(content), content))) for content in copies(raws)]
 
 
 def identity(item: Item[T]) -> Item[T]:

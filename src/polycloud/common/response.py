@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from math import inf
 from typing import Any, TypeVar, overload
@@ -250,11 +251,19 @@ class JsonResponse(Response):
     ) -> list[T]:
         """Return what `build` makes of parts of the body, each decoded as `type_`, with its bytes.
 
-        Raises the error of decoding the body as the type that `complete` returns, since that names a field by
-        its complete path.
+        Errors are those of `decoding_all`.
+        """
+        with self.decoding_all(complete):
+            return built(raws, type_, build)
+
+    @contextmanager
+    def decoding_all(self, complete: Callable[[], Any]) -> Iterator[None]:
+        """For errors in parts, raise that of decoding the body as the type that `complete` returns.
+
+        It names a field by its complete path.
         """
         try:
-            return built(raws, type_, build)
+            yield
         except UNDECODABLE:
             self.decode(complete())
             raise
