@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polycloud.common import xmltree
 from polycloud.common.aws.xml import local_name, plain, plain_root
-from polycloud.common.response import XmlResponse, XMLRPCResponse
+from polycloud.common.xmlresponse import XmlResponse, XMLRPCResponse
 from polycloud.errors import MalformedResponseError, PolycloudError
 from support.fuzz import answer, outcome, peak, scrambled
 from support.web import Web, serve

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycloud.common.response import XMLRPCResponse
+from polycloud.common.xmlresponse import XMLRPCResponse
 from polycloud.common.xmlrpc import XMLRPCConnection
 from polycloud.errors import PolycloudError
 from support.fuzz import answer, outcome, peak, scrambled

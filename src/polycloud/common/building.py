@@ -15,7 +15,6 @@ import msgspec
 from polycloud.errors import InvalidArgumentError
 from polycloud.http.messages import Request
 from polycloud.utils.values import shown
-from polycloud.version import __version__
 
 __all__ = [
     "build_request",
@@ -221,6 +220,8 @@ def url_prefix(secure: bool, host: str, port: int, request_path: str) -> str:
 @lru_cache(maxsize=256)
 def fixed_headers(name: str | None, words: tuple[str, ...]) -> Mapping[str, str]:
     """Return the headers that are the same in all requests of a connection."""
+    from polycloud.version import __version__
+
     agent = " ".join([f"polycloud/{__version__}", *([f"({name})"] if name else []), *words])
     return {"User-Agent": agent, "Accept-Encoding": "gzip, deflate"}
 

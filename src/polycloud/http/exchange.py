@@ -87,6 +87,10 @@ class Exchange:
             require_size(self.reader.body_size, undecoded_limit)
         yield from self.decode(self.reader.take(), complete=self.reader.complete)
 
+    def rest(self) -> int:
+        """Return how many bytes of an unencoded body are still to come; 0 if that is not known."""
+        return 0 if self._decoder else self.reader.rest()
+
     def decode(self, arrived: list[bytes], *, complete: bool) -> Iterator[bytes]:
         """Yield what the next bytes of the body decode to; `complete` if they are the last."""
         decoder = self._decoder
