@@ -110,7 +110,7 @@ def send(world: World) -> Send:
         def use(transport: Transport) -> RawResponse:
             response = transport.send(request)
             if response.chunks is not None:
-                response.body = b"".join(response.chunks)
+                response.buffer = b"".join(response.chunks)
             return response
 
         response: RawResponse = world(use, **options)

@@ -411,7 +411,7 @@ class Connection:
             if not (repeated and self.deletes(request) and isinstance(error, NotFoundError)):
                 raise
             # An earlier attempt deleted it, as asked
-            gone = replace(raw, status=204, reason="No Content", body=b"", chunks=None)
+            gone = replace(raw, status=204, reason="No Content", buffer=b"", chunks=None)
             return self.responseCls(gone, self, request)
         except UNDOCUMENTED as error:
             raw.close()

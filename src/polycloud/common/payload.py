@@ -8,7 +8,7 @@ time crash it. So decoders are made one after another under a lock, and a fork w
 
 import os
 from _thread import RLock  # threading takes longer to import
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import repeat, tee
@@ -22,6 +22,7 @@ __all__ = [
     "Item",
     "LazyExtra",
     "built",
+    "copies",
     "decode",
     "decoder",
     "identity",
@@ -60,15 +61,19 @@ class Item(NamedTuple, Generic[T]):
     raw: bytes
 
 
+def copies(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+    """Yield the bytes of the objects of a list, copied: a `msgspec.Raw` keeps the complete list alive."""
+    return map(b"".join, zip(raws))  # half the time of bytes()
+
+
 def built(raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], R]) -> list[R]:
     """Return what `build` makes of the objects of a list.
 
-    A few at a time: those of a long list are never in memory all at once. Their bytes are copied: a
-    `msgspec.Raw` keeps the complete list alive.
+    A few at a time: those of a long list are never in memory all at once.
     """
     decode = decoder(type_, strict=False).decode
-    contents, copies = tee(map(b"".join, zip(raws)))  # half the time of bytes()
-    pairs = zip(map(decode, contents), copies)  # noqa: B905 - both of one iterator
+    contents, bytes_ = tee(copies(raws))
+    pairs = zip(map(decode, contents), bytes_)  # noqa: B905 - both of one iterator
     return list(map(build, map(tuple.__new__, repeat(Item), pairs)))  # half the time of Item()
 
 

@@ -93,6 +93,10 @@ class Exchange:
             require_size(self.reader.body_size, undecoded_limit)
         return self.decode(self.reader.take(), complete=self.reader.complete)
 
+    def rest(self) -> int:
+        """Return how many bytes of an unencoded body are still to come; 0 if that is not known."""
+        return 0 if self._decoder else self.reader.rest()
+
     def decode(self, arrived: list[bytes], *, complete: bool) -> Iterable[bytes]:
         """Return what the next bytes of the body decode to; `complete` if they are the last."""
         return arrived if self._decoder is None else _decoded(self._decoder, arrived, complete=complete)

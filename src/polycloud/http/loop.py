@@ -155,7 +155,7 @@ class _Exchange(Exchange):
             failure = self._failed(error)
         else:
             self._end()
-            response.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            response.buffer = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             return response
         raise failure
 

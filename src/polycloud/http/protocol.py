@@ -108,6 +108,7 @@ class ResponseReader:
         self.complete = False
         self.surplus = False
         self.body_size = 0
+        self._counted = False
         self._framing = 0
         self._head_size = 0
         self._body: list[bytes] = []
@@ -121,6 +122,9 @@ class ResponseReader:
             return
         if self.complete:
             self._refuse_rest()
+            return
+        if self._counted:
+            self._receive_counted(data)
             return
         before = self.body_size
         self._feed(data)
@@ -140,10 +144,30 @@ class ResponseReader:
             raise TransportError("the connection broke: it was closed in the middle of the body")
         self._end()
 
+    def rest(self) -> int:
+        """Return how many bytes of the body are still to come; 0 if that is not known."""
+        if self.complete or self.headers is None or "transfer-encoding" in self.headers:
+            return 0
+        return max(int(self.headers.get("content-length", 0)) - self.body_size, 0)
+
+    def skip(self, size: int) -> None:
+        """Note that the next `size` bytes, fewer than `rest()`, went past this reader to where they stay."""
+        self._counted = True
+        self.body_size += size
+
     def take(self) -> list[bytes]:
         """Return the pieces of the body that came since the last call, as they were sent (undecoded)."""
         body, self._body = self._body, []
         return body
+
+    def _receive_counted(self, data: bytes) -> None:
+        """Read bytes after some that llhttp has not seen: here it does not matter what they are."""
+        rest = self.rest()
+        self.on_body(data[:rest])
+        if len(data) >= rest:
+            self._end()
+        if len(data) > rest:
+            self._refuse_rest()
 
     def _begin(self) -> None:
         self._parser: HttpResponseParser | None = None  # it and its methods take 1 KB
